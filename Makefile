@@ -1,0 +1,69 @@
+# `make app` and `make test` do all their own set-up: they need make and a Python from 3.10 to 3.13, nothing else.
+# Another Python: make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
+
+# Torch's idle threads sleep instead of spinning: a training step beside the page takes 0.05 s, not 1 s, on two cores.
+export OMP_WAIT_POLICY := PASSIVE
+# In CI a missing browser is a failure; elsewhere the tests that need one are left out, and named.
+ifneq ($(CI),)
+export GALLOP_REQUIRE_BROWSER := 1
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help app test lint format wheel clean
+
+help:
+	@echo "make app     install into $(VENV) and open the app in the browser"
+	@echo "make test    install into $(VENV) and run every check and test"
+	@echo "make lint    the checks alone: ruff and mypy"
+	@echo "make format  let ruff put the code in order"
+	@echo "make wheel   build the package into dist/"
+	@echo "make clean   remove $(VENV), caches and build outputs"
+
+app: $(VENV)/.app
+	$(BIN)/streamlit run app/main.py
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m build --no-isolation
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: a second run installs nothing unless pyproject.toml changed.
+$(VENV)/.app: pyproject.toml $(VENV)/.made
+	@echo "Installing GalLoP Explorer and its app into $(VENV): a few minutes the first time."
+	$(PIP_INSTALL) -e '.[app]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.made
+	@echo "Installing GalLoP Explorer, its app and the developers' tools into $(VENV): a few minutes the first time."
+	$(PIP_INSTALL) -e '.[app,dev]'
+	@touch $(VENV)/.app $@
+
+$(VENV)/.made:
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	  echo "There is no '$(PYTHON)' here. Install Python 3.10 to 3.13, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Python 3.10 to 3.13 is needed, and '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@# An environment that somebody made by hand is used as it is; a broken one is made again.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	  echo "'$(PYTHON)' cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,86 @@
+"""How the default training settings for `mini` were chosen: cross-validation inside train folders, one setting for all.
+
+    python -m benchmarks.choose_default DATA
+
+Test folders are never read. For each set the 16 shots of seed 0 are cut into four stratified folds; two of them are
+held out in turn. Settings differ from a base in one value at a time. To keep it short, sets with many classes take
+part with their first ten.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks.photo_sets import photo_sets
+from gallop import draw_shots, load_backbone, read_folder
+from gallop.backbones import Backbone
+from gallop.config import MethodConfig, TrainConfig
+from gallop.data import Dataset, stratified_folds
+from gallop.features import ImageFeatures, encode_sources, open_cache
+from gallop.model import GalLoP
+from gallop.training import learn
+
+BASE = TrainConfig(epochs=30, lr=0.05, views=4, calibration_folds=0)
+SETTINGS = {
+    "base (30 epochs, lr 0.05, 4 views)": {},
+    "lr 0.02": {"lr": 0.02},
+    "lr 0.1": {"lr": 0.1},
+    "lr 0.2": {"lr": 0.2},
+    "15 epochs": {"epochs": 15},
+    "60 epochs": {"epochs": 60},
+    "1 view": {"views": 1},
+    "8 views": {"views": 8},
+}
+CLASSES, FOLDS, HELD_OUT = 10, 4, 2
+
+
+def first_classes(dataset: Dataset) -> Dataset:
+    kept = dataset.class_names[:CLASSES]
+    chosen = [i for i, label in enumerate(dataset.labels) if label < len(kept)]
+    part = dataset.take(chosen)
+    return Dataset(part.paths, part.hashes, part.labels, kept)
+
+
+def held_out_accuracy(backbone: Backbone, shots: Dataset, config: TrainConfig) -> float:
+    """Accuracy of the ensemble on photos that were not trained on, in percent, mean over the folds."""
+    labels = torch.tensor(shots.labels)
+    found = []
+    for fold in stratified_folds(shots.labels, FOLDS, seed=0)[:HELD_OUT]:
+        rest = sorted(set(range(len(shots))) - set(fold))
+        model = GalLoP(backbone, shots.class_names, MethodConfig())
+        for _ in learn(model, [shots.paths[i] for i in rest], labels[rest], config, cache=open_cache(None)):
+            pass
+        features = ImageFeatures.cat(list(encode_sources(backbone, [shots.paths[i] for i in fold])))
+        with torch.no_grad():
+            logits = model.similarities(features, model.text_features()).logits(model.config.topk)
+        found.append(100 * float((logits.argmax(-1) == labels[fold]).float().mean()))
+    return statistics.mean(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    options = parser.parse_args()
+    backbone = load_backbone("mini")
+    sets = {r.relative_to(options.data).as_posix(): r for r in photo_sets(options.data)}
+    print("| setting | " + " | ".join(sets) + " | mean |\n|" + "---|" * (len(sets) + 2))
+    drawn = {name: draw_shots(first_classes(read_folder(root)), 16, seed=0) for name, root in sets.items()}
+    for label in options.only:
+        config = TrainConfig(**{**BASE.__dict__, **SETTINGS[label]})
+        row = [held_out_accuracy(backbone, shots, config) for shots in drawn.values()]
+        print(f"| {label} | " + " | ".join(f"{v:.1f}" for v in row) + f" | {statistics.mean(row):.2f} |", flush=True)
+        print(f"{label}: {statistics.mean(row):.2f}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

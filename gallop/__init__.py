@@ -1,0 +1,62 @@
+"""GalLoP Explorer: few-shot image classification with global and local prompts that shows which of them decided.
+
+The public names are below and, for the pieces of the method, the functions documented in each module. Importing
+``gallop`` is cheap: torch is loaded with the first name that needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "GalLoPClassifier": "gallop.estimator",
+    "Predictions": "gallop.predictions",
+    "Explanation": "gallop.explanation",
+    "load_backbone": "gallop.backbones",
+    "available_models": "gallop.backbones",
+    "load_image": "gallop.images",
+    "Photo": "gallop.images",
+    "read_folder": "gallop.data",
+    "draw_shots": "gallop.data",
+    "MethodConfig": "gallop.config",
+    "TrainConfig": "gallop.config",
+    "parse_names": "gallop.classes",
+}
+
+__all__ = [
+    "Explanation",
+    "GalLoPClassifier",
+    "MethodConfig",
+    "Photo",
+    "Predictions",
+    "TrainConfig",
+    "available_models",
+    "draw_shots",
+    "load_backbone",
+    "load_image",
+    "parse_names",
+    "read_folder",
+]
+
+if TYPE_CHECKING:
+    from gallop.backbones import available_models, load_backbone
+    from gallop.classes import parse_names
+    from gallop.config import MethodConfig, TrainConfig
+    from gallop.data import draw_shots, read_folder
+    from gallop.estimator import GalLoPClassifier
+    from gallop.explanation import Explanation
+    from gallop.images import Photo, load_image
+    from gallop.predictions import Predictions
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gallop' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,108 @@
+"""A photo to pixels: resize and crop with the crop box kept, and the few-shot augmentation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as TF
+
+MAX_ASPECT = 8
+"""A photo longer than this many times its short side is cut to it first: 1 x 5000 would resize to 224 x 1,120,000."""
+
+CROP_SCALE = (0.08, 1.0)
+CROP_RATIO = (3 / 4, 4 / 3)
+"""Random resized crop of the paper's code (torchvision's defaults)."""
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """What the model saw of a photo, in the photo's own pixels (fractions allowed): left, top, right, bottom."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Pixels as one backbone wants them.
+
+    Attributes:
+        size: side of the square input, in pixels.
+        mean, std: per channel, on values in [0, 1].
+        interpolation: "bicubic" or "bilinear".
+    """
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        InterpolationMode(self.interpolation)  # raises ValueError for one that there is not
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or self.size < 1:
+            raise ValueError("Preprocessing needs a size, three means and three deviations above zero.")
+
+    def centre(self, image: Image.Image) -> tuple[Tensor, CropBox]:
+        """Short side resized to the input size, centre crop: pixels (3, size, size) and the crop box."""
+        image, left, top = _limit_aspect(image)
+        resized = TF.resize(image, [self.size], InterpolationMode(self.interpolation), antialias=True)
+        cropped = TF.center_crop(resized, [self.size, self.size])
+        # The same offsets that torchvision's center_crop rounds to.
+        x = round((resized.width - self.size) / 2.0)
+        y = round((resized.height - self.size) / 2.0)
+        sx, sy = image.width / resized.width, image.height / resized.height
+        box = CropBox(left + x * sx, top + y * sy, left + (x + self.size) * sx, top + (y + self.size) * sy)
+        return self._tensor(cropped), box
+
+    def augment(self, image: Image.Image, rng: np.random.Generator) -> Tensor:
+        """A random resized crop, flipped half of the time: pixels (3, size, size)."""
+        image, _, _ = _limit_aspect(image)
+        top, left, height, width = _random_crop(image.height, image.width, rng)
+        view = TF.resized_crop(
+            image, top, left, height, width, [self.size, self.size], InterpolationMode(self.interpolation)
+        )
+        return self._tensor(TF.hflip(view) if rng.random() < 0.5 else view)
+
+    def key(self) -> str:
+        """Text that differs wherever the pixels would: part of a cache key."""
+        return f"{self.size}|{self.mean}|{self.std}|{self.interpolation}|{CROP_SCALE}|{CROP_RATIO}"
+
+    def _tensor(self, image: Image.Image) -> Tensor:
+        pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).float().div_(255.0)
+        normalised: Tensor = TF.normalize(pixels, list(self.mean), list(self.std), inplace=True)
+        return normalised
+
+
+def _limit_aspect(image: Image.Image) -> tuple[Image.Image, int, int]:
+    """The centre of a very long photo, and where it starts: (image, left, top)."""
+    width, height = image.size
+    limit = MAX_ASPECT * min(width, height)
+    if max(width, height) <= limit:
+        return image, 0, 0
+    left, top = max(width - limit, 0) // 2, max(height - limit, 0) // 2
+    return image.crop((left, top, left + min(width, limit), top + min(height, limit))), left, top
+
+
+def _random_crop(height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of a crop with a random area and ratio, as torchvision's RandomResizedCrop draws it.
+
+    torchvision's own draws from a global generator, which one frozen backbone shared by several trainings cannot use.
+    """
+    for _ in range(10):
+        area = height * width * rng.uniform(*CROP_SCALE)
+        ratio = math.exp(rng.uniform(math.log(CROP_RATIO[0]), math.log(CROP_RATIO[1])))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            return int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1)), h, w
+    # The photo is too long or too wide for any such crop: its centre with the nearest allowed ratio.
+    w = min(width, max(round(height * CROP_RATIO[1]), 1))
+    h = min(height, max(round(width / CROP_RATIO[0]), 1))
+    return (height - h) // 2, (width - w) // 2, h, w

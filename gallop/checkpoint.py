@@ -1,0 +1,216 @@
+"""A checkpoint is a folder: ``gallop.json`` (settings, readable) and ``prompts.safetensors`` (what was learned).
+
+The backbone's weights are not in it, only its name and fingerprint. Everything read from disk is checked: tensor
+names, shapes, number format and finiteness, because safetensors itself accepts anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gallop.backbones import Backbone
+from gallop.classes import clean_names
+from gallop.config import MethodConfig, TrainConfig
+from gallop.prompts import Prompts
+from gallop.trainer import TrainState
+
+FORMAT = 1
+SETTINGS, TENSORS = "gallop.json", "prompts.safetensors"
+TRAINING = "training.safetensors"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read or does not belong to this backbone; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was fitted on held-out shots.
+
+    Attributes:
+        temperature: divides the logits in probabilities; 1 is the paper's.
+        threshold: GL-MCM above it means "none of these"; None when it could not be found or is void.
+        note: why there is no threshold, or why it is unreliable; empty when it is sound.
+    """
+
+    temperature: float = 1.0
+    threshold: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``gallop.json`` says."""
+
+    backbone: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    method: MethodConfig
+    training: TrainConfig | None
+    calibration: Calibration
+    data_fingerprint: str = ""
+    format: int = FORMAT
+
+
+def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts) -> None:
+    """Write a checkpoint folder; a reader sees the old one or the new one, never half of either."""
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
+        save_file(tensors, staging / TENSORS)
+        (staging / SETTINGS).write_text(json.dumps(asdict(checkpoint), indent=2, ensure_ascii=False), encoding="utf-8")
+        folder.mkdir(exist_ok=True)
+        # The settings go last: they are what makes a folder a checkpoint.
+        for name in (TENSORS, SETTINGS):
+            _sync(staging / name)
+            os.replace(staging / name, folder / name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def read_checkpoint(folder: str | Path) -> Checkpoint:
+    """The settings of a checkpoint, checked.
+
+    Raises:
+        CheckpointError: no checkpoint, a newer format, or settings that make no sense.
+    """
+    path = Path(folder) / SETTINGS
+    if not path.is_file():
+        raise CheckpointError(f"{folder} is no checkpoint: it has no {SETTINGS}.")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        version = raw["format"]
+        if isinstance(version, int) and version > FORMAT:
+            raise CheckpointError(
+                f"{path} has format {version}, but this version of gallop reads up to {FORMAT}; update gallop."
+            )
+        return _parse(raw)
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
+
+
+def _parse(raw: Mapping[str, Any]) -> Checkpoint:
+    method = dict(raw["method"])
+    method["topk"] = tuple(method["topk"])
+    calibration = Calibration(**raw["calibration"])
+    if not 0 < calibration.temperature < float("inf"):
+        raise ValueError(f"the temperature is {calibration.temperature}")
+    return Checkpoint(
+        backbone=str(raw["backbone"]),
+        fingerprint=str(raw["fingerprint"]),
+        class_names=clean_names(raw["class_names"]),
+        method=MethodConfig(**method),
+        training=TrainConfig(**raw["training"]) if raw["training"] is not None else None,
+        calibration=calibration,
+        data_fingerprint=str(raw.get("data_fingerprint", "")),
+        format=int(raw["format"]),
+    )
+
+
+def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone) -> Prompts:
+    """The learned prompts of a checkpoint, on the backbone's device.
+
+    Raises:
+        CheckpointError: another backbone than the one trained with, or tensors that do not fit.
+    """
+    if checkpoint.fingerprint != backbone.fingerprint:
+        raise CheckpointError(
+            f"{folder} was trained on other weights of {checkpoint.backbone!r} than those loaded now (fingerprints "
+            f"{checkpoint.fingerprint[:12]} and {backbone.fingerprint[:12]}). Load the same weights, or train again."
+        )
+    path = Path(folder) / TENSORS
+    tensors = _load_tensors(path)
+    context_tokens = (
+        tensors["global_contexts"].shape[1] if tensors.get("global_contexts", torch.empty(0)).ndim == 3 else 1
+    )
+    prompts = Prompts(
+        torch.zeros(context_tokens, backbone.text.width),
+        global_prompts=checkpoint.method.global_prompts,
+        local_prompts=checkpoint.method.local_prompts,
+        region_width=backbone.vision.region_width,
+    )
+    wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in tensors.items()}
+    if wanted != found:
+        raise CheckpointError(f"{path} does not fit its settings: it holds {found}, but {wanted} is needed.")
+    for key, value in tensors.items():
+        if not value.is_floating_point() or not torch.isfinite(value).all():
+            raise CheckpointError(f"{path} is damaged: {key} holds values that are not finite numbers.")
+    prompts.load_state_dict(tensors)
+    return prompts.to(backbone.device)
+
+
+def save_training(folder: str | Path, state: TrainState, key: str) -> None:
+    """Keep a training that is under way, atomically. ``key`` names settings and data, so that no other resumes it."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {"generator": state.generator}
+    for i, (parameter, momentum) in enumerate(zip(state.parameters, state.momentum, strict=True)):
+        tensors[f"parameter.{i}"], tensors[f"momentum.{i}"] = parameter.contiguous(), momentum.contiguous()
+    temporary = folder / f".{TRAINING}"
+    save_file(tensors, temporary, metadata={"key": key, "epoch": str(state.epoch)})
+    _sync(temporary)
+    os.replace(temporary, folder / TRAINING)
+
+
+def load_training(folder: str | Path, key: str) -> TrainState | None:
+    """The training kept in ``folder``, or None when there is none.
+
+    Raises:
+        CheckpointError: it is damaged, or belongs to other settings or other data.
+    """
+    path = Path(folder) / TRAINING
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        tensors = _load_tensors(path)
+        count = sum(name.startswith("parameter.") for name in tensors)
+        state = TrainState(
+            epoch=int(metadata["epoch"]),
+            parameters=[tensors[f"parameter.{i}"] for i in range(count)],
+            momentum=[tensors[f"momentum.{i}"] for i in range(count)],
+            generator=tensors["generator"],
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); train again without resuming.") from error
+    if metadata["key"] != key:
+        raise CheckpointError(
+            f"The training kept in {folder} had other settings, another backbone or other images; resume with the same "
+            "ones, or train again without resuming."
+        )
+    return state
+
+
+def drop_training(folder: str | Path) -> None:
+    """Forget the training kept in ``folder``: it is finished."""
+    (Path(folder) / TRAINING).unlink(missing_ok=True)
+
+
+def _load_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is missing or damaged ({error}).") from error
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,96 @@
+"""Clean, check and read class names.
+
+A class name is text that goes into a prompt, onto a screen and into a file. Here it becomes one line without control
+characters; everything after this module may rely on that.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+MAX_NAME_LENGTH = 200
+"""Characters. A guard against pasted documents; the text tower's own limit is counted in tokens."""
+
+
+class ClassNameError(ValueError):
+    """A class name, or a list of them, that cannot be used; the message names the class and the way out."""
+
+
+def clean_name(name: str) -> str:
+    """One line of text: NFC, control and bidirectional characters removed, white space collapsed.
+
+    Raises:
+        ClassNameError: not text, nothing left, or longer than ``MAX_NAME_LENGTH`` characters.
+
+    >>> clean_name("  golden\\tretriever ")
+    'golden retriever'
+    """
+    if not isinstance(name, str):
+        raise ClassNameError(f"A class name must be text, not {type(name).__name__} ({name!r}).")
+    # Separators (Z*) and control characters (Cc) become spaces; format characters (Cf: bidi marks, zero-width) vanish,
+    # as do surrogates, which no file or browser can hold.
+    kept = (_replacement(char) for char in name)
+    # Composed last: an invisible character may have stood between a letter and its accent.
+    cleaned = unicodedata.normalize("NFC", " ".join("".join(kept).split()))
+    if not cleaned:
+        raise ClassNameError(f"The class name {name!r} holds no visible characters; give it a word.")
+    if len(cleaned) > MAX_NAME_LENGTH:
+        raise ClassNameError(
+            f"The class name {cleaned[:40]!r}... has {len(cleaned)} characters; the most is {MAX_NAME_LENGTH}."
+        )
+    return cleaned
+
+
+def _replacement(char: str) -> str:
+    category = unicodedata.category(char)
+    if category in ("Cc", "Zs", "Zl", "Zp"):
+        return " "
+    return "" if category in ("Cf", "Cs") else char
+
+
+def clean_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Clean each name and refuse names that become equal (upper and lower case count as equal).
+
+    Raises:
+        ClassNameError: a bad name, two names equal after cleaning (both are named), or no name at all.
+    """
+    if isinstance(names, str):
+        raise ClassNameError("Class names must be a list of texts; use parse_names for one text with commas.")
+    seen: dict[str, str] = {}
+    cleaned = []
+    for name in names:
+        text = clean_name(name)
+        key = text.casefold()
+        if key in seen:
+            raise ClassNameError(f"The class names {seen[key]!r} and {name!r} are the same after cleaning; rename one.")
+        seen[key] = name
+        cleaned.append(text)
+    if not cleaned:
+        raise ClassNameError("No class names were given; name at least one.")
+    return tuple(cleaned)
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Class names from one text: separated by commas or newlines, empty pieces left out.
+
+    Raises:
+        ClassNameError: as ``clean_names``.
+
+    >>> parse_names("cat, dog")
+    ('cat', 'dog')
+    """
+    # Only these two separate: str.splitlines would also cut at U+2028, U+0085 and vertical tabs.
+    pieces = [piece for line in text.split("\n") for piece in line.split(",")]
+    return clean_names(piece for piece in pieces if piece.strip())
+
+
+def folder_to_name(folder: str) -> str:
+    """The class name that a folder's name stands for: ``_`` is a space."""
+    return clean_name(folder.replace("_", " "))
+
+
+def missing_names(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The names of ``wanted`` that are not in ``known``, in order."""
+    present = set(known)
+    return [name for name in wanted if name not in present]

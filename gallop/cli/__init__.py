@@ -1,0 +1,80 @@
+"""The command line: ``gallop`` and ``python -m gallop``. Here are dispatch and failures; each command is a module.
+
+Nothing that loads torch is imported before a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from importlib import import_module
+
+# Torch's idle threads sleep instead of spinning; it reads this once, when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from gallop.cli.console import CommandError, Console
+from gallop.cli.parser import parse
+
+BAD_INPUT, STOPPED, CLOSED_PIPE = 2, 130, 141
+"""Exit statuses; the last two are what a shell shows for SIGINT and SIGPIPE."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after ``gallop``; None takes those of the process.
+
+    Returns:
+        the exit status: 0 if all went well, 2 for bad input, 130 after Ctrl-C.
+    """
+    try:
+        try:
+            options = parse(argv)
+        except SystemExit as stop:
+            sys.stdout.flush()
+            return int(stop.code or 0)
+        console = Console(options.json)
+        with console.listening():
+            return _run(options, console)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as in `gallop ... | head`. Nothing may be flushed into the pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+
+
+def _run(options: Namespace, console: Console) -> int:
+    try:
+        command = import_module(f"gallop.cli.{options.command}")
+        return int(command.run(options, console))
+    except KeyboardInterrupt as stop:
+        console.note(str(stop) or "Stopped.")
+        return STOPPED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise  # a mistake of ours: its traceback belongs into a bug report
+        console.error(sentence)
+        return BAD_INPUT
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell about bad input; None for errors that are not the user's."""
+    from gallop.backbones import BackboneError, UnsupportedTower
+    from gallop.checkpoint import CheckpointError
+    from gallop.classes import ClassNameError
+    from gallop.config import ConfigError
+    from gallop.data import DataError
+    from gallop.images import ImageError
+    from gallop.trainer import TrainingDiverged
+
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}."
+    typed = (BackboneError, CheckpointError, ClassNameError, CommandError, ConfigError, DataError, ImageError)
+    if isinstance(error, (*typed, OSError, TrainingDiverged, UnsupportedTower)):
+        return str(error)
+    return None

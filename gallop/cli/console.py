@@ -1,0 +1,140 @@
+"""What the command line says: progress, warnings and errors on standard error, the result on standard output."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+SECONDS_BETWEEN_LINES = 10.0
+"""Of progress, where standard error is not a terminal."""
+
+_NUMBER = re.compile(r"-|-?[0-9.]+%?")
+
+
+class CommandError(Exception):
+    """A call that cannot be carried out; the message is the sentence that is shown."""
+
+
+class Console:
+    """One run's output.
+
+    Args:
+        as_json: the result is written as JSON instead of a table.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._terminal = sys.stderr.isatty()
+        self._line_is_open = False
+        self._stage = ""
+        self._last = time.monotonic()
+
+    def progress(self, stage: str, done: int = 0, total: int = 0, note: str = "") -> None:
+        """Say how far a stage is: a line that overwrites itself on a terminal; elsewhere a line now and then."""
+        if stage != self._stage:
+            self._stage, self._last = stage, time.monotonic()
+        counted = f" {done}/{total}" if total else ""
+        text = printable(f"{stage}{counted}{': ' if note else ''}{note}")
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            self._write(sys.stderr, f"\r{text[:width]}\x1b[K")
+            self._line_is_open = True
+        elif total and (done == total or time.monotonic() - self._last >= SECONDS_BETWEEN_LINES):
+            self._last = time.monotonic()
+            self._write(sys.stderr, f"{text}\n")
+
+    def warn(self, sentence: str) -> None:
+        """One line on standard error; the work goes on."""
+        self._say(f"gallop: warning: {sentence}")
+
+    def error(self, sentence: str) -> None:
+        """The one line on standard error that says why the work stops."""
+        self._say(f"gallop: error: {sentence}")
+
+    def note(self, sentence: str) -> None:
+        """One line on standard error."""
+        self._say(f"gallop: {sentence}")
+
+    def result(self, data: object, table: Callable[[], Sequence[str]]) -> None:
+        """The result, as JSON or as the lines of a table for people."""
+        self._close_line()
+        if self._as_json:
+            text = json.dumps(plain(data), indent=2, allow_nan=False)
+        else:
+            text = "\n".join(printable(line) for line in table())
+        self._write(sys.stdout, f"{text}\n")
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Warnings of the library come out as one line each."""
+        with warnings.catch_warnings():
+            shown = warnings.showwarning
+
+            def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+                if issubclass(category, UserWarning):
+                    self.warn(str(message))
+                else:
+                    shown(message, category, *rest, **named)
+
+            warnings.showwarning = show
+            try:
+                yield
+            finally:
+                self._close_line()
+
+    def _say(self, line: str) -> None:
+        self._close_line()
+        self._write(sys.stderr, f"{printable(line)}\n")
+
+    def _close_line(self) -> None:
+        if self._line_is_open:
+            self._write(sys.stderr, "\r\x1b[K")
+            self._line_is_open = False
+
+    @staticmethod
+    def _write(stream: TextIO, text: str) -> None:
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+
+
+def printable(text: str) -> str:
+    """One line that cannot steer a terminal: control characters and broken file names become escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def plain(value: Any) -> Any:
+    """JSON's own types: numpy's numbers become Python's, and a number that is not finite becomes None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def percent(share: float | None) -> str:
+    """A fraction for people; a dash where there is none."""
+    return "-" if share is None else f"{100 * share:.1f}%"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A heading and rows of cells, in columns: numbers to the right, text to the left."""
+    cells = [[printable(cell) for cell in row] for row in rows]
+    aligned: list[list[str]] = []
+    for column in zip(*cells, strict=True):
+        width = max(len(cell) for cell in column)
+        numbers = all(_NUMBER.fullmatch(cell) for cell in column[1:])
+        aligned.append([cell.rjust(width) if numbers else cell.ljust(width) for cell in column])
+    return ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]

@@ -1,0 +1,91 @@
+"""Models, photos and files as the commands need them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from gallop import GalLoPClassifier, Photo, load_image, parse_names
+from gallop.cli.console import CommandError, Console
+from gallop.images import ImageError
+
+CHUNK = 16
+"""Photos in memory at a time."""
+
+DEFAULT_BACKBONE = "mini"
+
+Refuse = Callable[[str | Path, str], None]
+"""Told of a file that cannot be read, and why."""
+
+
+def model_or_classes(options: Namespace) -> GalLoPClassifier:
+    """The classifier of ``--model``, or a zero-shot one of ``--classes``."""
+    if options.model is not None:
+        return trained_model(options.model, options)
+    return zero_shot(parse_names(options.classes), options)
+
+
+def trained_model(folder: str, options: Namespace) -> GalLoPClassifier:
+    """The classifier of a checkpoint folder."""
+    return GalLoPClassifier.load(folder, backbone=options.backbone, device=options.device)
+
+
+def zero_shot(class_names: Sequence[str], options: Namespace) -> GalLoPClassifier:
+    """A classifier that has learned nothing."""
+    classifier = GalLoPClassifier(backbone=options.backbone or DEFAULT_BACKBONE, device=options.device)
+    classifier.zero_shot(class_names)
+    return classifier
+
+
+def readable(
+    paths: Sequence[str | Path], refuse: Refuse, console: Console, stage: str
+) -> Iterator[tuple[list[str], list[Photo]]]:
+    """Paths and photos, some at a time; those that cannot be read go to ``refuse``. ``stage`` is what progress says."""
+    for start in range(0, len(paths), CHUNK):
+        chunk: list[str] = []
+        photos: list[Photo] = []
+        for path in paths[start : start + CHUNK]:
+            try:
+                photos.append(load_image(path))
+                chunk.append(str(path))
+            except ImageError as error:
+                refuse(path, str(error))
+        if photos:
+            yield chunk, photos
+        console.progress(stage, min(start + CHUNK, len(paths)), len(paths))
+
+
+def check_output(path: Path, option: str, *others: Path) -> None:
+    """Refuse a file that cannot be written, or that would replace one of ``others``, before any work is done."""
+    if path.is_dir():
+        raise CommandError(f"{option} {path} is a folder; give the name of a file.")
+    for other in others:
+        if os.path.realpath(path) == os.path.realpath(other):
+            raise CommandError(f"{option} {path} would replace {other}; choose another name.")
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise CommandError(f"{option} {path} cannot be written, because {parent} is not a folder.")
+    if not os.access(parent, os.W_OK):
+        raise CommandError(f"{option} {path} cannot be written: {parent} does not allow it.")
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file, and its folders, so that a reader sees the old one or the new one, never half of either."""
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp made it private
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,251 @@
+"""The words of the command line: what each command takes, with examples. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn, get_args
+
+from gallop import __version__
+from gallop.config import MethodConfig, Preset, train_preset
+
+DESCRIPTION = """\
+GalLoP: few-shot image classification with global and local prompts that shows which of them decided.
+
+A data set is a folder that holds one folder of images for each class; the class name is the folder's name with _ as
+space. A folder that holds train/ and test/ is resolved: train/ to learn from, test/ to evaluate on."""
+
+EPILOG = """\
+examples:
+  gallop train photos --out model
+  gallop evaluate model photos
+  gallop predict holiday/ --model model --csv answers.csv
+  gallop predict cat.jpg --classes "cat, dog, horse"
+  gallop explain cat.jpg --model model --out why.png
+
+Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.
+Exit status: 0 all went well, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
+
+TRAIN_EPILOG = """\
+examples:
+  gallop train photos --out model                        # 16 images a class, the default settings
+  gallop train photos --out model --shots 4 --seed 1     # another draw of fewer
+  gallop train photos --out model --allow-fewer          # where some classes have fewer images
+  gallop train photos --out model --resume               # go on with a training that was cut off
+  gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
+  gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
+
+JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, temperature, skipped}"""
+
+EVALUATE_EPILOG = """\
+examples:
+  gallop evaluate model photos
+  gallop evaluate model photos --ood scenes=other/scenes --ood sketches=other/sketches --json
+  gallop evaluate zero-shot photos                       # nothing learned: "A photo of a {class}"
+
+MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures of the JSON are fractions:
+{accuracy, accuracy_global, accuracy_local, n, per_class {name: accuracy}, tpr,
+ ood {NAME: {MCM|L-MCM|GL-MCM: {fpr95, auroc}}}}"""
+
+PREDICT_EPILOG = """\
+examples:
+  gallop predict cat.jpg dog.jpg --model model
+  gallop predict holiday/ --model model --csv answers.csv          # a folder and all that is below it
+  gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
+
+JSON: [{image, label, probability, probabilities {name: p}, ood_score, is_ood} or {image, error}, ...]
+ood_score is GL-MCM (larger = more outlier); is_ood is null without a threshold. Images that cannot be read are named,
+the others are answered, and the exit status is 2."""
+
+EXPLAIN_EPILOG = """\
+examples:
+  gallop explain cat.jpg --model model --out why.png
+  gallop explain cat.jpg --classes "cat, dog" --class dog --out why-dog.png --json
+  gallop explain cat.jpg --model model --out why.png --npy maps.npy
+
+JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regions [{prompt, k, boxes}, ...]}
+Scores are those of the shown class; a box is [left, top, right, bottom] in the photo's pixels, best first; prompts are
+counted from 1. The maps of --npy are the cosines of the regions: an array (N, rows, columns)."""
+
+DOCTOR_EPILOG = """\
+examples:
+  gallop doctor
+  gallop doctor --json
+  gallop doctor --backbone mini                          # also load it: are its weights there and do they fit?"""
+
+_TEXT_OPTIONS = ("--classes", "--class")
+_Subparsers = argparse._SubParsersAction  # generic in the type stubs only
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with one sentence for an error, and no guessing of shortened options."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        ours: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        super().__init__(*args, **(ours | named))
+
+    def error(self, message: str) -> NoReturn:
+        line = " ".join(message.split())
+        self.exit(2, f"gallop: error: {line} (`{self.prog} --help` shows examples)\n")
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of a call. Raises SystemExit after --help, --version (0) or a mistake (2)."""
+    parser, options = build_parser()
+    return parser.parse_args(_bind_values(sys.argv[1:] if argv is None else argv, options))
+
+
+def build_parser() -> tuple[Parser, set[str]]:
+    """The parser, and every option it knows."""
+    parser = Parser("gallop", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"gallop {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    added = [_train(commands), _evaluate(commands), _predict(commands), _explain(commands), _doctor(commands)]
+    for command in added:
+        _common(command)
+    return parser, {option for command in added for option in command._option_string_actions}
+
+
+def _bind_values(argv: Sequence[str], options: set[str]) -> list[str]:
+    """Two things argparse cannot do: class names that begin with ``-``, and several NAME=DIR after one ``--ood``."""
+    bound: list[str] = []
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*bound, word, *rest]
+        if word in _TEXT_OPTIONS and rest and rest[0].split("=")[0] not in options:
+            bound.append(f"{word}={rest.pop(0)}")
+        elif word == "--ood" and rest and not rest[0].startswith("-"):
+            bound.append(f"--ood={rest.pop(0)}")
+            while rest and "=" in rest[0] and not rest[0].startswith("-"):
+                bound.append(f"--ood={rest.pop(0)}")
+        else:
+            bound.append(word)
+    return bound
+
+
+def _common(parser: Parser) -> None:
+    group = parser.add_argument_group("options of every command")
+    group.add_argument("--device", default="auto", help="auto (a GPU when there is one), cpu or cuda")
+    group.add_argument(
+        "--backbone",
+        help="mini (shipped, the default), an open_clip pair such as ViT-B-16/openai, ARCH/FILE or a folder; for a "
+        "trained model: where its backbone's weights are now",
+    )
+    group.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")
+
+
+def _train(commands: _Subparsers[Parser]) -> Parser:
+    parser = commands.add_parser(
+        "train",
+        help="learn prompts from a few images a class",
+        epilog=TRAIN_EPILOG,
+        description="Learn global and local prompts from a few images of each class.",
+    )
+    default, ours, paper = MethodConfig(), train_preset("default"), train_preset("paper")
+    parser.add_argument("data", metavar="DATA", help="folder of class folders, or one that holds train/ and test/")
+    parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
+    parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn of each class (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of draw, views and prompt dropout (%(default)s)"
+    )
+    parser.add_argument("--allow-fewer", action="store_true", help="take what there is where a class has fewer images")
+    method = parser.add_argument_group("the method")
+    method.add_argument("--global-prompts", type=int, default=default.global_prompts, metavar="M", help="(%(default)s)")
+    method.add_argument(
+        "--local-prompts", type=_count, metavar="N", help=f"({default.local_prompts}), k = 5, 10, 15..."
+    )
+    method.add_argument("--topk", type=_topk, metavar="K,K,...", help="one k a local prompt, such as 5,10,15,20")
+    method.add_argument(
+        "--dropout", type=float, default=default.dropout, metavar="P", help="of global prompts (%(default)s)"
+    )
+    training = parser.add_argument_group("training; what is not given comes from the preset")
+    training.add_argument("--preset", choices=get_args(Preset), default="default", help="(%(default)s)")
+    training.add_argument("--epochs", type=int, metavar="N", help=f"({ours.epochs}; paper {paper.epochs})")
+    training.add_argument(
+        "--lr", type=float, metavar="X", help=f"start of the cosine ({ours.lr:g}; paper {paper.lr:g})"
+    )
+    training.add_argument(
+        "--views",
+        type=int,
+        metavar="V",
+        help=f"augmented views kept of each image; 0: fresh ones each epoch ({ours.views}; paper {paper.views})",
+    )
+    training.add_argument("--batch-size", type=int, metavar="B", help=f"({ours.batch_size}; paper {paper.batch_size})")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on with a training of DIR that was cut off")
+    existing.add_argument("--overwrite", action="store_true", help="replace the model in DIR; other files there stay")
+    return parser
+
+
+def _evaluate(commands: _Subparsers[Parser]) -> Parser:
+    parser = commands.add_parser(
+        "evaluate",
+        help="accuracy and OOD detection",
+        epilog=EVALUATE_EPILOG,
+        description="Measure accuracy on labelled images, and how well unknown things are told from them.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="folder of a trained model, or the word zero-shot")
+    parser.add_argument("data", metavar="DATA", help="folder of class folders, or one that holds train/ and test/")
+    parser.add_argument(
+        "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"
+    )
+    return parser
+
+
+def _predict(commands: _Subparsers[Parser]) -> Parser:
+    parser = commands.add_parser(
+        "predict",
+        help="class names for images",
+        epilog=PREDICT_EPILOG,
+        description="Name what is on images, and say which show something unknown.",
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, or folders read recursively")
+    _model_or_classes(parser)
+    parser.add_argument("--csv", metavar="FILE", help="also write the answers as a table")
+    return parser
+
+
+def _explain(commands: _Subparsers[Parser]) -> Parser:
+    parser = commands.add_parser(
+        "explain",
+        help="which prompt and which regions decided",
+        epilog=EXPLAIN_EPILOG,
+        description="Show each prompt's score for one image, and where each local prompt looked.",
+    )
+    parser.add_argument("image", metavar="IMAGE")
+    _model_or_classes(parser)
+    parser.add_argument("--out", required=True, metavar="FILE.png", help="the picture")
+    parser.add_argument("--class", dest="class_name", metavar="NAME", help="the class shown; else the predicted one")
+    parser.add_argument("--npy", metavar="FILE", help="also write the region maps (N, rows, columns)")
+    return parser
+
+
+def _doctor(commands: _Subparsers[Parser]) -> Parser:
+    return commands.add_parser(
+        "doctor",
+        help="versions, devices and models found",
+        epilog=DOCTOR_EPILOG,
+        description="Show versions, devices, models and the cache: what to put into a bug report.",
+    )
+
+
+def _model_or_classes(parser: Parser) -> None:
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--model", metavar="DIR", help="folder of a trained model")
+    group.add_argument("--classes", metavar='"A,B"', help="class names, for an answer without training")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def _topk(text: str) -> tuple[int, ...]:
+    pieces = [piece.strip() for piece in text.split(",")]
+    if not all(piece.isdecimal() for piece in pieces):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 5,10,15,20")
+    return tuple(int(piece) for piece in pieces)

@@ -1,0 +1,191 @@
+"""``gallop train``: learn prompts from a few images a class, and keep them in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone, read_folder
+from gallop.checkpoint import SETTINGS, TRAINING, drop_training
+from gallop.cli.console import CommandError, Console, percent
+from gallop.cli.files import CHUNK, DEFAULT_BACKBONE
+from gallop.config import default_topk, train_preset
+from gallop.data import DataError, Dataset, duplicates, resolve_split
+from gallop.metrics import accuracy
+from gallop.trainer import StepEvent
+from gallop.training import CalibrationEvent, EncodeEvent
+
+WORK = "training"
+"""Folder inside OUT where a training that is under way is kept."""
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Train, save, and tell how it went."""
+    out = Path(options.out)
+    _check_out(out, options)
+    method, training = _method(options), _training(options)
+    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
+    console.progress(f"reading {options.data}")
+    everything = read_folder(options.data, split="train")
+    for path, reason in everything.skipped:
+        console.warn(f"{path} is left out: {reason}")
+    shots = draw_shots(everything, options.shots, seed=options.seed, allow_fewer=options.allow_fewer)
+    _warn_of_leaks(options.data, everything, console)
+    classifier = GalLoPClassifier(
+        backbone,
+        preset=options.preset,
+        global_prompts=method.global_prompts,
+        topk=method.topk,
+        dropout=method.dropout,
+        epochs=training.epochs,
+        lr=training.lr,
+        batch_size=training.batch_size,
+        views=training.views,
+        seed=training.seed,
+    )
+    started = time.monotonic()
+    _learn(classifier, shots, out, console, overwrite=options.overwrite)
+    result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
+    try:
+        result["accuracy_train"] = _accuracy(classifier, shots, console)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped. The model is finished, and in {out}.") from None
+    result["skipped"] = [{"image": str(path), "error": reason} for path, reason in everything.skipped]
+    if result["threshold_note"]:
+        console.warn(f"The OOD threshold is {result['threshold_note']}.")
+    console.result(result, lambda: _table(result, shots))
+    return 2 if everything.skipped else 0
+
+
+def _check_out(out: Path, options: Namespace) -> None:
+    """Refuse an OUT that would be damaged or mistaken for data, before any work."""
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"--out {out} is a file; give a folder.")
+    for folder in (resolve_split(Path(options.data), split) for split in ("train", "test")):
+        if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(folder)):
+            raise CommandError(
+                f"--out {out} lies inside {folder}, where it would be taken for a class; choose another."
+            )
+    if not out.exists() or not any(out.iterdir()) or options.overwrite:
+        return
+    if not options.resume:
+        raise CommandError(
+            f"--out {out} is not empty; choose another folder, or pass --resume to go on with a training that was cut "
+            "off there, or --overwrite to replace the model in it."
+        )
+    if (out / SETTINGS).exists() and not (out / WORK / TRAINING).exists():
+        raise CommandError(
+            f"The training in {out} is finished, so there is nothing to resume; use the model, or train a new one with "
+            "--overwrite."
+        )
+
+
+def _method(options: Namespace) -> MethodConfig:
+    topk = options.topk
+    if topk is None:
+        local_prompts = MethodConfig().local_prompts if options.local_prompts is None else options.local_prompts
+        topk = default_topk(local_prompts)
+    elif options.local_prompts not in (None, len(topk)):
+        raise CommandError(
+            f"--topk has {len(topk)} values but --local-prompts is {options.local_prompts}; give one k for each local "
+            "prompt, or leave one of the two out."
+        )
+    return MethodConfig(global_prompts=options.global_prompts, topk=topk, dropout=options.dropout)
+
+
+def _training(options: Namespace) -> TrainConfig:
+    return train_preset(
+        options.preset,
+        epochs=options.epochs,
+        lr=options.lr,
+        batch_size=options.batch_size,
+        views=options.views,
+        seed=options.seed,
+    )
+
+
+def _warn_of_leaks(data: str, train: Dataset, console: Console) -> None:
+    if not ((Path(data) / "train").is_dir() and (Path(data) / "test").is_dir()):
+        return
+    try:
+        pairs = duplicates(train, read_folder(data, split="test"))
+    except DataError as error:
+        console.warn(f"Whether train/ and test/ share pictures could not be checked: {error}")
+        return
+    if pairs:
+        more = f", and {len(pairs) - 1} more" if len(pairs) > 1 else ""
+        console.warn(
+            "train/ and test/ share pictures, so accuracy on test/ will be too good: "
+            f"{pairs[0][0]} is {pairs[0][1]}{more}."
+        )
+
+
+def _learn(classifier: GalLoPClassifier, shots: Dataset, out: Path, console: Console, *, overwrite: bool) -> None:
+    """Train and save. Stopped by Ctrl-C, the last epoch's end stays in OUT."""
+    work, is_new = out / WORK, not out.exists()
+    work.mkdir(parents=True, exist_ok=True)
+    if overwrite:
+        drop_training(work)
+    try:
+        for event in classifier.fit_steps(list(shots.paths), shots.names, work=work):
+            _show(event, console)
+        classifier.save(out)
+    except KeyboardInterrupt:
+        if (work / TRAINING).exists():
+            raise KeyboardInterrupt(
+                f"Stopped. What has been learned up to the last epoch is kept in {out}; the same command with --resume "
+                "goes on from there."
+            ) from None
+        raise KeyboardInterrupt("Stopped before the end of the first epoch; nothing has been learned.") from None
+    finally:
+        for folder in (work, out) if is_new else (work,):
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
+
+
+def _show(event: EncodeEvent | StepEvent | CalibrationEvent, console: Console) -> None:
+    if isinstance(event, EncodeEvent):
+        console.progress("encoding views", event.done, event.total)
+    elif isinstance(event, StepEvent):
+        note = f"epoch {event.epoch + 1}, loss {event.loss:.3f}, accuracy {percent(event.accuracy)}"
+        console.progress("training", event.step, event.steps, note)
+    else:
+        console.progress("calibrating on held-out shots", event.step, event.steps)
+
+
+def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, Any]:
+    last = [step for step in classifier.history_ if step.epoch == training.epochs - 1]
+    calibration = classifier.calibration_
+    return {
+        "out": "",
+        "steps": last[-1].step,
+        "seconds": 0.0,
+        "loss": sum(step.loss for step in last) / len(last),
+        "accuracy_train": 0.0,
+        "threshold": calibration.threshold,
+        "threshold_note": calibration.note,
+        "temperature": calibration.temperature,
+    }
+
+
+def _accuracy(classifier: GalLoPClassifier, shots: Dataset, console: Console) -> float:
+    """Of the final prompts, on the shots as prediction sees them."""
+    found: list[str] = []
+    for start in range(0, len(shots), CHUNK):
+        found.extend(classifier.predict(list(shots.paths[start : start + CHUNK])).tolist())
+        console.progress("checking the shots", len(found), len(shots))
+    return accuracy(found, shots.names)
+
+
+def _table(result: dict[str, Any], shots: Dataset) -> list[str]:
+    threshold = "none" if result["threshold"] is None else f"{result['threshold']:.4f}"
+    return [
+        f"Learned {len(shots.class_names)} classes from {len(shots)} images in {result['seconds']:.1f} s "
+        f"({result['steps']} steps); the model is in {result['out']}.",
+        f"loss {result['loss']:.3f}, accuracy on the shots {percent(result['accuracy_train'])}, "
+        f"OOD threshold {threshold}",
+    ]

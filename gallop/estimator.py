@@ -1,0 +1,305 @@
+"""``GalLoPClassifier``: GalLoP with scikit-learn's manners. Text in, names out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+
+from gallop import metrics, scores
+from gallop.backbones import Backbone, load_backbone
+from gallop.checkpoint import Calibration, Checkpoint, load_prompts, read_checkpoint, save_checkpoint
+from gallop.classes import clean_names, missing_names
+from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
+from gallop.data import DataError, data_fingerprint, labelled_photos, many
+from gallop.explanation import Explanation, explain_photo
+from gallop.features import encode_sources, open_cache
+from gallop.images import load_image
+from gallop.model import GalLoP, Similarities, TextFeatures
+from gallop.predictions import Predictions, answer
+from gallop.trainer import StepEvent
+from gallop.training import CalibrationEvent, CrossFit, EncodeEvent, learn
+
+FitEvent = EncodeEvent | StepEvent | CalibrationEvent
+ImageSource = Any
+"""Whatever ``gallop.load_image`` takes: a path, bytes, an open file, a PIL image, an array or a ``Photo``."""
+
+_TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
+"""Constructor arguments that replace a preset's values where they are not None."""
+
+
+class GalLoPClassifier(ClassifierMixin, BaseEstimator):
+    """Few-shot image classification with global and local prompts, and "none of these".
+
+    Args:
+        backbone: name for ``load_backbone``, or a ``Backbone`` (frozen, so several classifiers may share it).
+        preset: "default" or "paper"; the arguments below that are not None replace its values.
+        global_prompts: M.
+        topk: one k a local prompt; None is 5, 10, ... for ``local_prompts`` of them.
+        local_prompts: N; only used when ``topk`` is None.
+        dropout: p of prompt dropout.
+        shots: images a class drawn by ``fit(folder)``; None takes all.
+        allow_fewer: take what there is where a class has fewer than ``shots``.
+        cache: folder of the feature cache; None is the user's cache folder, False keeps nothing on disk.
+        device: "auto", "cpu" or "cuda".
+
+    After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step).
+
+    >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
+    >>> clf.predict("photos/test/cat/001.jpg")  # doctest: +SKIP
+    array(['cat'], dtype='<U3')
+    """
+
+    model_: GalLoP
+    classes_: NDArray[np.str_]
+    calibration_: Calibration
+    history_: list[StepEvent]
+    _text: TextFeatures | None
+    _cross_fit: CrossFit | None
+    _training: TrainConfig | None
+
+    def __init__(
+        self,
+        backbone: str | Backbone = "mini",
+        *,
+        preset: str = "default",
+        global_prompts: int = 4,
+        local_prompts: int = 4,
+        topk: Sequence[int] | None = None,
+        dropout: float = 0.75,
+        epochs: int | None = None,
+        lr: float | None = None,
+        batch_size: int | None = None,
+        views: int | None = None,
+        calibration_folds: int | None = None,
+        seed: int = 0,
+        shots: int | None = None,
+        allow_fewer: bool = False,
+        cache: str | PathLike[str] | bool | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.backbone = backbone
+        self.preset = preset
+        self.global_prompts = global_prompts
+        self.local_prompts = local_prompts
+        self.topk = topk
+        self.dropout = dropout
+        self.epochs = epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.views = views
+        self.calibration_folds = calibration_folds
+        self.seed = seed
+        self.shots = shots
+        self.allow_fewer = allow_fewer
+        self.cache = cache
+        self.device = device
+
+    def fit(self, images: str | PathLike[str] | Sequence[ImageSource], labels: Sequence[str] | None = None) -> Any:
+        """Learn prompts from a folder of class folders, or from images and their class names. Returns self.
+
+        Raises:
+            DataError, ClassNameError, ImageError, ConfigError: input that cannot be used, in a sentence.
+            TrainingDiverged: the loss stopped being a number.
+        """
+        for _ in self.fit_steps(images, labels):
+            pass
+        return self
+
+    def fit_steps(
+        self,
+        images: str | PathLike[str] | Sequence[ImageSource],
+        labels: Sequence[str] | None = None,
+        *,
+        work: Path | None = None,
+    ) -> Iterator[FitEvent]:
+        """``fit`` as a generator of events. Stop whenever you like: the classifier keeps what it has learned so far.
+
+        Args:
+            work: folder where the training is kept at every epoch's end; one that was cut off goes on from there.
+        """
+        photos, names = labelled_photos(
+            images, labels, split="train", shots=self.shots, seed=self.seed, allow_fewer=self.allow_fewer
+        )
+        class_names = clean_names(dict.fromkeys(names))
+        if len(class_names) < 2:
+            raise DataError(
+                f"All images are of one class, {class_names[0]!r}; training needs two or more. Prediction with one "
+                "class works: use zero_shot."
+            )
+        config = train_preset(self.preset, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
+        self._start(GalLoP(self._load_backbone(), class_names, self._method_config()))
+        self._training = config
+        self._data_fingerprint = data_fingerprint([load_image(photo).sha256 for photo in photos], names)
+        index = {name: i for i, name in enumerate(class_names)}
+        labels_ = torch.tensor([index[name] for name in names])
+        cache = open_cache(self.cache)
+        for event in learn(self.model_, photos, labels_, config, cache=cache, work=work, data=self._data_fingerprint):
+            if isinstance(event, CrossFit):
+                self._cross_fit = event
+                self.calibration_ = event.calibrate(class_names)
+                continue
+            if isinstance(event, StepEvent):
+                self.history_.append(event)
+                self._text = None  # the prompts have moved
+            yield event
+
+    def zero_shot(self, class_names: Sequence[str]) -> Any:
+        """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
+
+        One class is allowed. Raises ClassNameError for names that cannot be used.
+        """
+        self._start(GalLoP(self._load_backbone(), clean_names(class_names), self._method_config()))
+        return self
+
+    def add_class(self, name: str) -> Any:
+        """One more class with the learned prompts, without retraining. Returns self.
+
+        OOD scores depend on the class list, so temperature and threshold are fitted again on the held-out shots when
+        they are still in memory; after ``load`` they are not, and the threshold becomes void, with a warning.
+
+        Raises:
+            ClassNameError: a name that cannot be used, or equal to one that is there.
+        """
+        model, text = self._fitted(), self._text_features()
+        names = clean_names([*model.class_names, name])
+        with torch.no_grad():
+            added = model.text_features_of(names[-1])
+        self.model_ = GalLoP(model.backbone, names, model.config, model.prompts)
+        self._text = text.append(added)
+        self.classes_ = np.array(names)
+        if self._cross_fit is not None:
+            self.calibration_ = self._cross_fit.calibrate(names)
+        elif self.calibration_.threshold is not None:
+            note = f"void: the class {names[-1]!r} was added after the threshold was found; train again for a new one"
+            self.calibration_ = Calibration(self.calibration_.temperature, None, note)
+            warnings.warn(f"The threshold is {note}.", stacklevel=2)
+        return self
+
+    def predict_all(self, images: ImageSource | Sequence[ImageSource]) -> Predictions:
+        """Labels, probabilities and OOD scores of one image or many, in one pass."""
+        return answer(self._fitted(), self._similarities(images), self.calibration_)
+
+    def predict(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.str_]:
+        """The most probable class name of each image, (B,); B = 1 for one image."""
+        return self.predict_all(images).labels
+
+    def predict_proba(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.float32]:
+        """Probabilities (B, K) of the ensemble, in the order of ``classes_``."""
+        return self.predict_all(images).probabilities
+
+    def score(self, images: Any, labels: Sequence[str] | None = None) -> float:
+        """Accuracy in [0, 1] on a folder of class folders, or on images and their class names.
+
+        Raises:
+            DataError: a class of the data that the model does not know.
+        """
+        photos, names = labelled_photos(images, labels, split="test")
+        unknown = missing_names(list(dict.fromkeys(names)), self._fitted().class_names)
+        if unknown:
+            raise DataError(f"The model does not know the classes {', '.join(unknown)}; add them or leave them out.")
+        return metrics.accuracy(self.predict(photos), np.array(names))
+
+    def ood_score(self, images: ImageSource | Sequence[ImageSource], score: str = "GL-MCM") -> NDArray[np.float32]:
+        """One of "MCM", "L-MCM", "GL-MCM" of each image, (B,); larger = more outlier."""
+        if score not in scores.OOD_SCORES:
+            raise ValueError(f"There is no OOD score {score!r}; choose one of {', '.join(scores.OOD_SCORES)}.")
+        return self.predict_all(images).ood[score]
+
+    def is_ood(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.bool_] | None:
+        """Whether each image is "none of these", (B,); None without a threshold (``calibration_.note`` says why)."""
+        return self.predict_all(images).is_ood
+
+    def explain(self, image: ImageSource) -> Explanation:
+        """Every prompt's score for one image, and where each local prompt looked."""
+        model = self._fitted()
+        return explain_photo(model, self._text_features(), load_image(image), self.calibration_)
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint."""
+        model = self._fitted()
+        checkpoint = Checkpoint(
+            backbone=model.backbone.name,
+            fingerprint=model.backbone.fingerprint,
+            class_names=model.class_names,
+            method=model.config,
+            training=self._training,
+            calibration=self.calibration_,
+            data_fingerprint=self._data_fingerprint,
+        )
+        save_checkpoint(Path(folder), checkpoint, model.prompts)
+
+    @classmethod
+    def load(
+        cls, folder: str | PathLike[str], *, backbone: str | Backbone | None = None, device: str = "auto"
+    ) -> GalLoPClassifier:
+        """A classifier from a checkpoint folder.
+
+        Args:
+            backbone: where its weights are now; None uses the name it was trained with.
+
+        Raises:
+            CheckpointError: damaged, of a newer format, or trained with other weights.
+            BackboneError: its backbone cannot be loaded.
+        """
+        checkpoint = read_checkpoint(Path(folder))
+        method, training = checkpoint.method, checkpoint.training
+        settings = {"global_prompts": method.global_prompts, "topk": method.topk, "dropout": method.dropout}
+        if training is not None:
+            settings |= {name: getattr(training, name) for name in _TRAIN_SETTINGS}
+        self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)  # type: ignore[arg-type]
+        frozen = self._load_backbone()
+        prompts = load_prompts(Path(folder), checkpoint, frozen)
+        self._start(GalLoP(frozen, checkpoint.class_names, method, prompts))
+        self.calibration_ = checkpoint.calibration
+        self._training, self._data_fingerprint = training, checkpoint.data_fingerprint
+        return self
+
+    def _start(self, model: GalLoP) -> None:
+        """A new model, with nothing left of an earlier one."""
+        self.model_ = model
+        self.classes_ = np.array(model.class_names)
+        self.calibration_ = Calibration(note="none: nothing was held out to find it")
+        self.history_ = []
+        self._text = None
+        self._cross_fit = None
+        self._training = None
+        self._data_fingerprint = ""
+
+    def _fitted(self) -> GalLoP:
+        if not hasattr(self, "model_"):
+            raise NotFittedError("This GalLoPClassifier has no classes yet; call fit, zero_shot or load first.")
+        return self.model_
+
+    def _load_backbone(self) -> Backbone:
+        return (
+            self.backbone if isinstance(self.backbone, Backbone) else load_backbone(self.backbone, device=self.device)
+        )
+
+    def _method_config(self) -> MethodConfig:
+        topk = default_topk(self.local_prompts) if self.topk is None else tuple(self.topk)
+        return MethodConfig(global_prompts=self.global_prompts, topk=topk, dropout=self.dropout)
+
+    def _text_features(self) -> TextFeatures:
+        """Of the class list, kept until prompts or classes change."""
+        model = self._fitted()
+        if self._text is None:
+            with torch.no_grad():
+                self._text = model.text_features()
+        return self._text
+
+    def _similarities(self, images: ImageSource | Sequence[ImageSource]) -> Similarities:
+        model, text = self._fitted(), self._text_features()
+        with torch.no_grad():
+            parts = [model.similarities(part, text) for part in encode_sources(model.backbone, many(images))]
+        if not parts:
+            raise DataError("No images were given; give at least one.")
+        return Similarities.cat(parts)

@@ -1,0 +1,81 @@
+"""Region scores on the ORIGINAL photo: a map in its pixels, and regions as boxes.
+
+Regions are numbered row by row. The model saw only a crop of the photo; outside it a map holds NaN, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gallop.backbones import CropBox
+
+FloatMap = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Box:
+    """One region on the photo: its number, its cosine, and its corners in pixels (fractions allowed)."""
+
+    region: int
+    score: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def rounded(self) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) in whole pixels."""
+        return round(self.left), round(self.top), round(self.right), round(self.bottom)
+
+
+def region_box(region: int, score: float, grid: tuple[int, int], crop: CropBox) -> Box:
+    """Where region number ``region`` of a (rows, columns) grid lies on the photo."""
+    rows, columns = grid
+    if not 0 <= region < rows * columns:
+        raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
+    row, column = divmod(region, columns)
+    width, height = (crop.right - crop.left) / columns, (crop.bottom - crop.top) / rows
+    left, top = crop.left + column * width, crop.top + row * height
+    return Box(region, score, left, top, left + width, top + height)
+
+
+def photo_map(scores: FloatMap, crop: CropBox, size: tuple[int, int], *, smooth: bool = True) -> FloatMap:
+    """Scores (rows, columns) as a map (height, width) of the photo, NaN outside the crop.
+
+    Args:
+        size: (width, height) of the photo, as PIL gives it.
+        smooth: bilinear between the cells' centres; otherwise each cell is one flat block.
+    """
+    width, height = size
+    left, top = max(round(crop.left), 0), max(round(crop.top), 0)
+    right, bottom = min(max(round(crop.right), left + 1), width), min(max(round(crop.bottom), top + 1), height)
+    resample = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
+    inside = Image.fromarray(np.ascontiguousarray(scores, dtype=np.float32)).resize(
+        (right - left, bottom - top), resample
+    )
+    full = np.full((height, width), np.nan, dtype=np.float32)
+    full[top:bottom, left:right] = np.asarray(inside)
+    return full
+
+
+def where_in_words(regions: Sequence[int], grid: tuple[int, int]) -> str:
+    """A text alternative of outlined regions, densest part of the photo first.
+
+    >>> where_in_words([0, 1, 15], (4, 4))
+    'upper left, 2 of 3 regions; lower right, 1 of 3 regions'
+    """
+    rows, columns = grid
+    counts: dict[str, int] = {}
+    for region in regions:
+        row, column = divmod(region, columns)
+        vertical = ("upper", "middle", "lower")[min(3 * row // rows, 2)]
+        horizontal = ("left", "centre", "right")[min(3 * column // columns, 2)]
+        place = "centre" if (vertical, horizontal) == ("middle", "centre") else f"{vertical} {horizontal}"
+        counts[place] = counts.get(place, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return "; ".join(f"{place}, {count} of {len(regions)} regions" for place, count in ordered)

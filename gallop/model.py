@@ -1,0 +1,148 @@
+"""GalLoP, read top to bottom: a frozen backbone and learned prompts, from features to cosines, loss and scores.
+
+Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joint width, V region width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gallop import losses, scores, similarity
+from gallop.backbones import Backbone, NameTokens, autocast
+from gallop.classes import clean_names
+from gallop.config import CONTEXT_INIT, MethodConfig
+from gallop.features import ImageFeatures
+from gallop.prompts import Prompts
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """Prompted text features, not normalised: ``global_`` (K, M, D) and ``local`` (K, N, D)."""
+
+    global_: Tensor
+    local: Tensor
+
+    def append(self, other: TextFeatures) -> TextFeatures:
+        """These classes, then the others'."""
+        return TextFeatures(torch.cat([self.global_, other.global_]), torch.cat([self.local, other.local]))
+
+
+@dataclass(frozen=True)
+class Similarities:
+    """Everything that is known of images once the towers have run; nothing after this needs them again.
+
+    Attributes:
+        global_: cosines (B, K, M).
+        regions: cosines (B, R, K, N).
+        ood_regions: cosines (B, R, K) of each region averaged over local prompts; where N = 0 those of the global
+            prompts with the unprojected regions, as GL-MCM does for prompts without regions of their own.
+    """
+
+    global_: Tensor
+    regions: Tensor
+    ood_regions: Tensor
+
+    def local(self, topk: Sequence[int]) -> Tensor:
+        """Top-k means (B, K, N)."""
+        return similarity.topk_mean(self.regions, topk)
+
+    def logits(self, topk: Sequence[int]) -> Tensor:
+        """Cosines of the ensemble (B, K)."""
+        return similarity.ensemble(self.global_, self.local(topk))
+
+    def ood(self) -> scores.OODScores:
+        """The OOD scores, each (B,)."""
+        return scores.ood_scores(self.global_.mean(dim=-1), self.ood_regions)
+
+    @staticmethod
+    def cat(parts: Sequence[Similarities]) -> Similarities:
+        """All images of the parts, in order."""
+        return Similarities(
+            torch.cat([p.global_ for p in parts]),
+            torch.cat([p.regions for p in parts]),
+            torch.cat([p.ood_regions for p in parts]),
+        )
+
+
+class GalLoP:
+    """A frozen backbone, learned prompts and a class list.
+
+    Args:
+        backbone: the frozen towers.
+        class_names: K names; cleaned here, order kept.
+        config: sizes and scales.
+        prompts: learned ones; None starts from "A photo of a".
+
+    Raises:
+        ClassNameError: names that cannot be used.
+    """
+
+    def __init__(
+        self, backbone: Backbone, class_names: Sequence[str], config: MethodConfig, prompts: Prompts | None = None
+    ) -> None:
+        self.backbone = backbone
+        self.config = config
+        self.prompts = prompts if prompts is not None else initial_prompts(backbone, config)
+        self._context_tokens = self.prompts.global_contexts.shape[1]
+        self.class_names = clean_names(class_names)
+        self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
+
+    def text_features(self) -> TextFeatures:
+        """Every class after every context; gradients reach the contexts."""
+        return self._encode(self.names)
+
+    def text_features_of(self, class_name: str) -> TextFeatures:
+        """One more class, K = 1, so that adding it encodes nothing else."""
+        return self._encode(self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens))
+
+    def _encode(self, names: NameTokens) -> TextFeatures:
+        with autocast(self.backbone.device):
+            text = self.backbone.text.encode(self.prompts.contexts(), names)
+        m, n = self.prompts.sizes
+        global_, local = torch.split(text.float(), [m, n], dim=1)
+        return TextFeatures(global_, local)
+
+    def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
+        """Cosines of images and regions with every class and prompt, on the backbone's device."""
+        features = features.to(self.backbone.device)
+        global_ = similarity.global_cosines(features.global_, text.global_)
+        if text.local.shape[1] == 0:
+            plain = _joint(features.regions, self.backbone.vision.region_projection)
+            regions = global_.new_zeros(*features.regions.shape[:2], len(text.local), 0)
+            ood_regions = similarity.region_cosines(plain, text.global_).mean(dim=-1)
+        else:
+            joint = self.prompts.project(features.regions, self.backbone.vision.region_projection)
+            regions = similarity.region_cosines(joint, text.local)
+            ood_regions = regions.mean(dim=-1)
+        return Similarities(global_, regions, ood_regions)
+
+    def loss(self, features: ImageFeatures, labels: Tensor, kept: Tensor) -> tuple[losses.Loss, Tensor, Tensor]:
+        """The training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N)."""
+        text = self.text_features()
+        features = features.to(self.backbone.device)
+        global_ = similarity.global_cosines(features.global_, text.global_)
+        if text.local.shape[1] == 0:
+            local = global_.new_zeros(*global_.shape[:2], 0)
+        else:
+            joint = self.prompts.project(features.regions, self.backbone.vision.region_projection)
+            local = similarity.topk_mean(similarity.region_cosines(joint, text.local), self.config.topk)
+        loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
+        return loss, global_, local
+
+
+def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
+    """Prompts that have learned nothing: every context is "A photo of a", the projection is the identity."""
+    return Prompts(
+        backbone.text.embed(CONTEXT_INIT),
+        global_prompts=config.global_prompts,
+        local_prompts=config.local_prompts,
+        region_width=backbone.vision.region_width,
+    ).to(backbone.device)
+
+
+def _joint(regions: Tensor, visual_projection: Tensor | None) -> Tensor:
+    return regions if visual_projection is None else regions @ visual_projection.float()

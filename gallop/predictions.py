@@ -1,0 +1,57 @@
+"""Answers for images, from their stored similarities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gallop import scores
+from gallop.checkpoint import Calibration
+from gallop.model import GalLoP, Similarities
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers for B images.
+
+    Attributes:
+        labels: B class names.
+        probabilities: (B, K) of the ensemble, calibrated where a temperature was fitted.
+        probabilities_global, probabilities_local: (B, K) of each branch; the local one is None where N = 0.
+        ood: MCM, L-MCM and GL-MCM, each (B,), larger = more outlier.
+        is_ood: (B,) GL-MCM above the threshold; None without one.
+    """
+
+    labels: NDArray[np.str_]
+    probabilities: NDArray[np.float32]
+    probabilities_global: NDArray[np.float32]
+    probabilities_local: NDArray[np.float32] | None
+    ood: dict[str, NDArray[np.float32]]
+    is_ood: NDArray[np.bool_] | None
+
+
+def answer(model: GalLoP, found: Similarities, calibration: Calibration) -> Predictions:
+    """Labels, probabilities, OOD scores and verdicts of the images of ``found``."""
+
+    def probabilities(logits: Tensor) -> NDArray[np.float32]:
+        return _array(scores.class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
+
+    local = found.local(model.config.topk)
+    ensemble = probabilities(found.logits(model.config.topk))
+    ood = {name: _array(score) for name, score in found.ood().by_name().items()}
+    return Predictions(
+        labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
+        probabilities=ensemble,
+        probabilities_global=probabilities(found.global_.mean(dim=-1)),
+        probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
+        ood=ood,
+        is_ood=None if calibration.threshold is None else ood["GL-MCM"] > calibration.threshold,
+    )
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return np.asarray(tensor.detach().to("cpu", torch.float32))

@@ -1,0 +1,46 @@
+"""The only trainable module: global contexts, local contexts and the local projection (paper, section 3).
+
+Shapes: M global prompts, N local prompts, C context tokens, T text width, V region width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Prompts(nn.Module):
+    """What GalLoP learns.
+
+    Args:
+        context: token embeddings (C, T) of "A photo of a", from which every context starts.
+        global_prompts: M.
+        local_prompts: N; with 0 there are no local contexts and the projection stays out of use.
+        region_width: V; the projection (V, V) starts as the identity and has no bias.
+    """
+
+    def __init__(self, context: Tensor, *, global_prompts: int, local_prompts: int, region_width: int) -> None:
+        super().__init__()
+        context = context.detach().float()
+        self.global_contexts = nn.Parameter(context.repeat(global_prompts, 1, 1))  # (M, C, T)
+        self.local_contexts = nn.Parameter(context.repeat(local_prompts, 1, 1))  # (N, C, T)
+        self.local_projection = nn.Parameter(torch.eye(region_width))  # (V, V)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """(M, N)"""
+        return len(self.global_contexts), len(self.local_contexts)
+
+    def contexts(self) -> Tensor:
+        """All contexts (M + N, C, T), global ones first."""
+        return torch.cat([self.global_contexts, self.local_contexts])
+
+    def project(self, regions: Tensor, visual_projection: Tensor | None) -> Tensor:
+        """Regions (..., R, V) -> the joint space (..., R, D): local projection, then the tower's own where it has one.
+
+        The two matrices are multiplied first: one product over all regions instead of two.
+        """
+        weight = self.local_projection.T
+        if visual_projection is not None:
+            weight = weight @ visual_projection.float()
+        return regions @ weight

@@ -1,0 +1,179 @@
+"""Learning prompts from labelled photos, and fitting temperature and OOD threshold on held-out shots.
+
+This joins the trainer (which knows no CLIP) to the model and its features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gallop import metrics, similarity
+from gallop.checkpoint import Calibration, drop_training, load_training, save_training
+from gallop.config import TrainConfig
+from gallop.data import PhotoSource, stratified_folds
+from gallop.features import FeatureCache, ImageFeatures, TrainingViews, encode_sources
+from gallop.losses import draw_kept_prompts
+from gallop.model import GalLoP
+from gallop.trainer import StepEvent, StepResult, Trainer
+
+RELIABLE_SHOTS = 8
+"""Fewer shots a class than this, and the threshold is called unreliable."""
+
+
+@dataclass(frozen=True)
+class EncodeEvent:
+    """Photos are being encoded: ``done`` of ``total`` views."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class CalibrationEvent:
+    """Held-out shots are being scored: ``step`` of ``steps`` over all folds. Prompts are final already."""
+
+    step: int
+    steps: int
+
+
+def learn(
+    model: GalLoP,
+    photos: Sequence[PhotoSource],
+    labels: Tensor,
+    config: TrainConfig,
+    *,
+    cache: FeatureCache | None = None,
+    work: Path | None = None,
+    data: str = "",
+) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
+    """Encode the photos, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
+
+    Args:
+        labels: class indices (n,).
+        cache: of features on disk; None keeps nothing there.
+        work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off.
+        data: fingerprint of photos and labels, so that no other training is resumed.
+    """
+    views = TrainingViews(model.backbone, photos, views=config.views, seed=config.seed, cache=cache)
+    for done in views.encode():
+        yield EncodeEvent(done, len(views) * config.views)
+    key = f"{model.backbone.fingerprint}|{model.class_names}|{model.config}|{config}|{data}"
+    yield from _train(model, views, labels, config, work, key)
+    if config.calibration_folds:
+        yield from _cross_fit(model, views, photos, labels, config)
+    if work is not None:
+        drop_training(work)
+
+
+def _train(
+    model: GalLoP, views: TrainingViews, labels: Tensor, config: TrainConfig, work: Path | None, key: str
+) -> Iterator[StepEvent]:
+    trainer = _trainer(model, views, labels, torch.arange(len(labels)), config)
+    if work is not None:
+        state = load_training(work, key)
+        if state is not None:
+            trainer.restore(state)
+    for event in trainer.run():
+        if work is not None and event.end_of_epoch and event.step < event.steps:
+            # Not after the last one: a calibration that was cut off repeats it, so that its events are seen again.
+            save_training(work, trainer.state(), key)
+        yield event
+
+
+def _trainer(model: GalLoP, views: TrainingViews, labels: Tensor, index: Tensor, config: TrainConfig) -> Trainer:
+    """A trainer on the photos ``index`` of ``views``."""
+    method = model.config
+
+    def compute(images: Tensor, epoch: int, generator: torch.Generator) -> StepResult:
+        chosen = index[images]
+        kept = draw_kept_prompts(len(chosen), method.global_prompts, method.kept_prompts, generator)
+        target = labels[chosen]
+        loss, global_, local = model.loss(views.batch(chosen, epoch), target, kept)
+        target = target.to(global_.device)
+        return StepResult(
+            loss=loss,
+            correct=similarity.ensemble(global_, local).argmax(dim=-1) == target,
+            correct_global=global_.mean(dim=-1).argmax(dim=-1) == target,
+            correct_local=local.mean(dim=-1).argmax(dim=-1) == target if local.shape[-1] else None,
+            kept=kept,
+        )
+
+    return Trainer(list(model.prompts.parameters()), compute, len(index), config)
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Held-out shots and the prompts that never saw them, so that a threshold can follow the class list.
+
+    Attributes:
+        models: one a fold.
+        features: the fold's held-out photos.
+        labels: their class indices.
+        note: why a threshold from these is not reliable; empty when it is.
+    """
+
+    models: tuple[GalLoP, ...]
+    features: tuple[ImageFeatures, ...]
+    labels: tuple[Tensor, ...]
+    note: str
+
+    def calibrate(self, class_names: Sequence[str]) -> Calibration:
+        """Temperature and threshold for a class list (its first names are those trained on)."""
+        logits, targets, ood = [], [], []
+        for model, features, labels in zip(self.models, self.features, self.labels, strict=True):
+            with torch.no_grad():
+                current = GalLoP(model.backbone, class_names, model.config, model.prompts)
+                found = current.similarities(features, current.text_features())
+            logits.append(found.logits(model.config.topk).cpu())
+            ood.append(found.ood().gl_mcm.cpu())
+            targets.append(labels)
+        temperature = metrics.fit_temperature(
+            torch.cat(logits) * self.models[0].backbone.logit_scale, torch.cat(targets)
+        )
+        threshold = metrics.threshold_at_tpr(torch.cat(ood).numpy())
+        return Calibration(temperature=temperature, threshold=threshold, note=self.note)
+
+
+def _cross_fit(
+    model: GalLoP, views: TrainingViews, photos: Sequence[PhotoSource], labels: Tensor, config: TrainConfig
+) -> Iterator[CalibrationEvent | CrossFit]:
+    """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
+
+    There is none when no class has two images.
+    """
+    folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed)
+    if len(folds) < 2:
+        return
+    everything = torch.arange(len(labels))
+    models, trainers = [], []
+    for fold in folds:
+        mask = torch.ones(len(labels), dtype=torch.bool)
+        mask[fold] = False
+        fresh = GalLoP(model.backbone, model.class_names, model.config)
+        models.append(fresh)
+        trainers.append(_trainer(fresh, views, labels, everything[mask], config))
+    step, steps = 0, sum(trainer.steps for trainer in trainers)
+    for trainer in trainers:
+        for _ in trainer.run():
+            step += 1
+            yield CalibrationEvent(step, steps)
+    yield CrossFit(
+        models=tuple(models),
+        features=tuple(
+            ImageFeatures.cat(list(encode_sources(model.backbone, [photos[i] for i in fold]))) for fold in folds
+        ),
+        labels=tuple(labels[fold] for fold in folds),
+        note=_reliability(labels),
+    )
+
+
+def _reliability(labels: Tensor) -> str:
+    fewest = int(labels.bincount().min())
+    if fewest >= RELIABLE_SHOTS:
+        return ""
+    return f"unreliable: the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound threshold"

@@ -1,0 +1,42 @@
+"""The plain way through open_clip's own modules, which the library's fast paths must equal. Lives in tests alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def naive_text(module: Any, tokenizer: Any, contexts: Tensor, names: list[str]) -> Tensor:
+    """(K, P, D): 77 tokens, one prompt at a time, through open_clip's transformer, as public prompt learners do."""
+    length = module.positional_embedding.shape[0]
+    features = []
+    for context in contexts:
+        rows, ends = [], []
+        for name in names:
+            ids = tokenizer.encode(name)
+            tokens = [tokenizer.sot_token_id, *[0] * len(context), *ids, tokenizer.eot_token_id]
+            padded = torch.tensor(tokens + [0] * (length - len(tokens)))
+            embedded = module.token_embedding(padded)
+            rows.append(torch.cat([embedded[:1], context, embedded[1 + len(context) :]]))
+            ends.append(len(tokens) - 1)
+        x = torch.stack(rows) + module.positional_embedding
+        x = module.ln_final(module.transformer(x, attn_mask=module.attn_mask))
+        x = x[torch.arange(len(names)), torch.tensor(ends)]
+        projection = module.text_projection
+        features.append(projection(x) if isinstance(projection, nn.Linear) else x @ projection)
+    return torch.stack(features, dim=1)
+
+
+def naive_vit_regions(visual: Any, pixels: Tensor) -> Tensor:
+    """(B, R, V): every token through the value path of the last block, class token dropped, as the design writes it."""
+    x = visual._embeds(pixels)
+    blocks = list(visual.transformer.resblocks)
+    for block in blocks[:-1]:
+        x = block(x)
+    last, width = blocks[-1], x.shape[-1]
+    weight, bias = last.attn.in_proj_weight[2 * width :], last.attn.in_proj_bias[2 * width :]
+    v = last.attn.out_proj(last.ln_1(x) @ weight.T + bias) + x
+    v = v + last.mlp(last.ln_2(v))
+    return visual.ln_post(v)[:, 1:]

@@ -1,0 +1,165 @@
+"""Settings: what is refused, what the presets pin, and what a setting may be made of."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import FrozenInstanceError, asdict
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gallop.config import CONTEXT_INIT, ConfigError, MethodConfig, TrainConfig, default_topk, train_preset
+
+
+def test_the_method_is_the_papers_by_default() -> None:
+    config = MethodConfig()
+    assert (config.global_prompts, config.topk, config.dropout) == (4, (5, 10, 15, 20), 0.75)
+    assert (config.local_prompts, config.kept_prompts) == (4, 1)
+    assert CONTEXT_INIT == "A photo of a"
+
+
+def test_the_paper_preset_is_pinned() -> None:
+    config = train_preset("paper")
+    assert (config.lr, config.momentum, config.weight_decay) == (0.002, 0.9, 0.01)
+    assert (config.epochs, config.batch_size) == (200, 32)
+    assert config.views == 0  # a fresh view each time
+
+
+def test_the_default_preset_is_what_an_empty_config_is() -> None:
+    assert train_preset("default") == TrainConfig()
+    assert TrainConfig().views >= 4
+
+
+def test_a_preset_takes_changes_and_none_keeps_its_value() -> None:
+    changed = train_preset("paper", epochs=50, batch_size=128, lr=None, seed=3)
+    assert (changed.epochs, changed.batch_size, changed.lr, changed.seed) == (50, 128, 0.002, 3)
+    assert train_preset("paper").epochs == 200  # the preset itself has not moved
+
+
+@pytest.mark.parametrize("falsy", [{"views": 0}, {"calibration_folds": 0}, {"momentum": 0.0}, {"weight_decay": 0.0}])
+def test_zero_is_a_value_and_not_the_presets_own(falsy: dict[str, Any]) -> None:
+    (key, value), = falsy.items()
+    assert getattr(train_preset("default", **falsy), key) == value
+
+
+def test_an_unknown_preset_or_setting_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"'papre'.*default, paper"):
+        train_preset("papre")
+    with pytest.raises(ConfigError, match=r"'learning_rate'.*lr"):
+        train_preset("paper", learning_rate=0.1)
+
+
+@given(m=st.integers(1, 64), p=st.floats(0, 1, exclude_max=True))
+def test_kept_prompts_is_the_formula_and_never_none_or_all_too_many(m: int, p: float) -> None:
+    kept = MethodConfig(global_prompts=m, dropout=p).kept_prompts
+    assert kept == max(m - math.floor(p * m), 1)
+    assert 1 <= kept <= m
+
+
+@pytest.mark.parametrize(
+    ("m", "p", "kept"), [(4, 0.75, 1), (4, 0.5, 2), (4, 0.0, 4), (5, 0.5, 3), (1, 0.99, 1), (3, 0.99, 1)]
+)
+def test_kept_prompts_by_hand(m: int, p: float, kept: int) -> None:
+    assert MethodConfig(global_prompts=m, dropout=p).kept_prompts == kept
+
+
+def test_default_scales_are_multiples_of_five() -> None:
+    assert default_topk(0) == ()
+    assert default_topk(4) == (5, 10, 15, 20)
+    assert default_topk(6)[-1] == 30
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("global_prompts", 0),
+        ("global_prompts", 65),
+        ("global_prompts", 2.5),
+        ("global_prompts", "4"),
+        ("topk", (5, 0)),
+        ("topk", (5, -1)),
+        ("topk", (2.5,)),
+        ("topk", (NAN,)),
+        ("topk", (INF,)),
+        ("topk", ("5",)),
+        ("topk", (None,)),
+        ("topk", 5),
+        ("topk", (5,) * 65),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+        ("dropout", NAN),
+        ("dropout", "0.75"),
+        ("dropout", None),
+    ],
+)
+def test_a_method_that_makes_no_sense_is_refused_by_name(field: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=field if field != "topk" else "topk|local prompts"):
+        MethodConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 10_001),
+        ("epochs", 2.5),
+        ("epochs", "30"),
+        ("lr", 0.0),
+        ("lr", -1.0),
+        ("lr", NAN),
+        ("lr", INF),
+        ("lr", "0.1"),
+        ("batch_size", 0),
+        ("batch_size", 1.5),
+        ("momentum", 1.0),
+        ("momentum", -0.1),
+        ("momentum", NAN),
+        ("weight_decay", -1e-9),
+        ("weight_decay", NAN),
+        ("weight_decay", INF),
+        ("views", -1),
+        ("views", 0.5),
+        ("views", 1001),
+        ("calibration_folds", 1),
+        ("calibration_folds", 11),
+        ("calibration_folds", 2.5),
+        ("calibration_folds", -2),
+        ("seed", -1),
+        ("seed", 2**63),
+        ("seed", 0.5),
+        ("seed", "0"),
+    ],
+)
+def test_a_training_that_makes_no_sense_is_refused_by_name(field: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=field):
+        TrainConfig(**{field: value})
+
+
+def test_refusals_are_value_errors_and_sentences() -> None:
+    with pytest.raises(ValueError, match=r"^epochs is 0; it must be .*\.$"):
+        TrainConfig(epochs=0)
+
+
+def test_configs_do_not_change_once_made() -> None:
+    with pytest.raises(FrozenInstanceError):
+        MethodConfig().dropout = 0.5  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        TrainConfig().lr = 1.0  # type: ignore[misc]
+
+
+def test_numpy_numbers_and_lists_are_taken_and_become_plain_ones() -> None:
+    """A grid search hands over numpy's numbers; a checkpoint is JSON, which knows none of them."""
+    method = MethodConfig(np.int64(3), [np.int32(2), 4.0], np.float32(0.5))  # type: ignore[arg-type]
+    training = TrainConfig(epochs=np.int64(2), lr=np.float32(0.5), seed=np.int64(7), views=np.uint8(1))  # type: ignore[arg-type]
+    assert method == MethodConfig(3, (2, 4), 0.5)
+    assert hash(method) == hash(MethodConfig(3, (2, 4), 0.5))
+    assert training == TrainConfig(epochs=2, lr=0.5, seed=7, views=1)
+    assert json.loads(json.dumps(asdict(method))) == {"global_prompts": 3, "topk": [2, 4], "dropout": 0.5}
+    assert json.loads(json.dumps(asdict(training)))["seed"] == 7

@@ -1,0 +1,456 @@
+"""A photo to pixels, pixels to features, and where features are kept."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision import transforms
+
+from gallop import features
+from gallop.backbones import Backbone, CropBox, Preprocess
+from gallop.features import FeatureCache, ImageFeatures, TrainingViews, encode_photos, encode_sources, open_cache
+from gallop.images import Photo, load_image
+from tests.tiny import other_vit, picture, vit, write_images
+
+SIZE = 32
+PREPROCESS = Preprocess(SIZE, (0.48, 0.45, 0.40), (0.26, 0.27, 0.28))
+
+
+# --- Preprocessing -----------------------------------------------------------------------------------------------
+
+
+def noise(width: int, height: int, seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+SIZES = [(32, 32), (64, 48), (48, 64), (33, 97), (101, 35), (7, 5), (31, 40), (1, 1), (300, 200), (80, 640), (65, 32)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_centre_is_torchvisions_evaluation_transform(size: tuple[int, int], interpolation: str) -> None:
+    image = noise(*size)
+    theirs = transforms.Compose(
+        [
+            transforms.Resize(SIZE, transforms.InterpolationMode(interpolation)),
+            transforms.CenterCrop(SIZE),
+            transforms.ToTensor(),
+            transforms.Normalize(PREPROCESS.mean, PREPROCESS.std),
+        ]
+    )
+    found, _ = replace(PREPROCESS, interpolation=interpolation).centre(image)
+    assert torch.equal(found, theirs(image))
+
+
+@pytest.mark.parametrize("size", [*SIZES, (5000, 1), (1, 5000), (33, 1000)])
+def test_the_crop_box_is_a_centred_square_inside_the_photo(size: tuple[int, int]) -> None:
+    image = noise(*size)
+    pixels, box = PREPROCESS.centre(image)
+    assert pixels.shape == (3, SIZE, SIZE)
+    assert torch.isfinite(pixels).all()
+    scale = min(size) / SIZE  # photo pixels for one pixel of the input
+    assert -1e-9 <= box.left < box.right <= size[0] + 1e-9
+    assert -1e-9 <= box.top < box.bottom <= size[1] + 1e-9
+    assert box.right - box.left == pytest.approx(min(size), rel=0.05)
+    assert box.bottom - box.top == pytest.approx(min(size), rel=0.05)
+    # Centred, up to the rounding of one input pixel and of the cut of a very long photo.
+    assert (box.left + box.right) / 2 == pytest.approx(size[0] / 2, abs=scale + 1)
+    assert (box.top + box.bottom) / 2 == pytest.approx(size[1] / 2, abs=scale + 1)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (480, 640), (333, 517), (517, 333), (1000, 90), (90, 1000), (320, 320)])
+@pytest.mark.parametrize("where", [(0.5, 0.5), (0.2, 0.3), (0.8, 0.9)])
+def test_a_marker_is_found_where_the_crop_box_says(size: tuple[int, int], where: tuple[float, float]) -> None:
+    """Paint a bright square at a share of the box: it must turn up at that share of the pixels."""
+    _, box = PREPROCESS.centre(Image.new("RGB", size))
+    x = box.left + where[0] * (box.right - box.left)
+    y = box.top + where[1] * (box.bottom - box.top)
+    half = 0.06 * min(size)
+    image = Image.new("RGB", size)
+    image.paste((255, 255, 255), (round(x - half), round(y - half), round(x + half), round(y + half)))
+    pixels, _ = replace(PREPROCESS, mean=(0, 0, 0), std=(1, 1, 1)).centre(image)
+    light = pixels.mean(0).clamp(min=0)
+    centres = torch.arange(SIZE) + 0.5
+    found_x = float((light.sum(0) * centres).sum() / light.sum()) / SIZE
+    found_y = float((light.sum(1) * centres).sum() / light.sum()) / SIZE
+    assert (found_x, found_y) == pytest.approx(where, abs=0.02)
+
+
+@pytest.mark.parametrize("size", [(1, 5000), (5000, 1), (1, 1), (16000, 2)])
+def test_extreme_shapes_need_no_huge_picture_on_the_way(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size, (10, 20, 30))
+    sizes: list[tuple[int, int]] = []
+    resize = Image.Image.resize
+
+    def watched(self: Image.Image, wanted: Any, *args: Any, **kwargs: Any) -> Image.Image:
+        sizes.append(tuple(wanted))
+        return resize(self, wanted, *args, **kwargs)
+
+    preprocess = replace(PREPROCESS, size=224, mean=(0, 0, 0), std=(1, 1, 1))
+    tracemalloc.start()
+    with mock.patch.object(Image.Image, "resize", watched):
+        pixels, _ = preprocess.centre(image)
+        views = [preprocess.augment(image, np.random.default_rng(seed)) for seed in range(5)]
+    tracemalloc.stop()
+    assert sizes and all(width * height <= 10 * 224 * 224 for width, height in sizes)
+    for found in [pixels, *views]:
+        assert torch.allclose(found, (torch.tensor([10, 20, 30]) / 255)[:, None, None].expand_as(found), atol=1e-6)
+
+
+def gradient() -> Image.Image:
+    """Red grows from left to right and green from top to bottom: a view tells where it came from."""
+    red, green = np.meshgrid(np.linspace(0, 255, 256), np.linspace(0, 255, 256))
+    return Image.fromarray(np.stack([red, green, np.zeros_like(red)], axis=-1).astype(np.uint8))
+
+
+def test_augmented_views_have_the_papers_distribution() -> None:
+    plain = replace(PREPROCESS, mean=(0, 0, 0), std=(1, 1, 1))
+    areas, ratios, flips = [], [], []
+    for seed in range(600):
+        view = plain.augment(gradient(), np.random.default_rng(seed))
+        across = float(view[0].mean(0)[-4:].mean() - view[0].mean(0)[:4].mean()) * SIZE / (SIZE - 4)
+        down = float(view[1].mean(1)[-4:].mean() - view[1].mean(1)[:4].mean()) * SIZE / (SIZE - 4)
+        flips.append(across < 0)
+        assert down > 0  # never upside down
+        areas.append(abs(across) * down)
+        ratios.append(abs(across) / down)
+    assert 0.07 < min(areas) < 0.11 and 0.93 < max(areas) < 1.03
+    assert np.mean(areas) == pytest.approx(0.54, abs=0.05)  # uniform in [0.08, 1], less what would not fit
+    assert 0.7 < min(ratios) and max(ratios) < 1.4
+    assert np.mean(np.log(ratios)) == pytest.approx(0, abs=0.03)
+    assert np.mean(flips) == pytest.approx(0.5, abs=0.08)  # 0.02 is one deviation
+
+
+@pytest.mark.parametrize("size", [(400, 20), (20, 400), (1, 1), (2, 3)])
+def test_narrow_photos_are_augmented_too(size: tuple[int, int]) -> None:
+    image = noise(*size)
+    views = [PREPROCESS.augment(image, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(view.shape == (3, SIZE, SIZE) and torch.isfinite(view).all() for view in views)
+
+
+def test_augmentation_is_a_function_of_its_generator_alone() -> None:
+    torch.manual_seed(0)
+    first = PREPROCESS.augment(gradient(), np.random.default_rng(7))
+    torch.manual_seed(1)
+    np.random.seed(3)  # noqa: NPY002
+    assert torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(7)))
+    assert not torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(8)))
+
+
+def test_the_preprocessing_key_sees_every_setting() -> None:
+    variants = [
+        PREPROCESS,
+        replace(PREPROCESS, size=64),
+        replace(PREPROCESS, mean=(0.5, 0.5, 0.5)),
+        replace(PREPROCESS, std=(0.5, 0.5, 0.5)),
+        replace(PREPROCESS, interpolation="bilinear"),
+    ]
+    assert len({variant.key() for variant in variants}) == len(variants)
+
+
+# --- Encoding ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def counted(backbone: Backbone) -> Iterator[list[int]]:
+    """How many pictures each call of ``encode_image`` got while inside."""
+    calls: list[int] = []
+    encode = backbone.encode_image
+
+    def watched(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(len(pixels))
+        return encode(pixels)
+
+    with mock.patch.object(backbone, "encode_image", watched):
+        yield calls
+
+
+def photos(count: int, first_seed: int = 0) -> list[Photo]:
+    return [load_image(picture(first_seed + i)) for i in range(count)]
+
+
+def test_encoding_many_is_encoding_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "BATCH", 3)
+    several = photos(7)
+    with counted(vit()) as calls:
+        together, crops = encode_photos(vit(), several)
+    assert calls == [3, 3, 1]
+    assert together.global_.dtype == together.regions.dtype == torch.float32
+    assert len(together) == len(crops) == 7
+    for i, photo in enumerate(several):
+        pixels, box = vit().preprocess.centre(photo.image)
+        whole, regions = vit().encode_image(pixels[None])
+        assert torch.allclose(together.global_[i], whole[0], atol=1e-5)
+        assert torch.allclose(together.regions[i], regions[0], atol=1e-5)
+        assert crops[i] == box
+
+
+def test_sources_are_encoded_a_batch_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "BATCH", 2)
+    paths = write_images(tmp_path, [picture(i) for i in range(5)])
+    parts = list(encode_sources(vit(), [*paths[:4], load_image(paths[4])]))
+    assert [len(part) for part in parts] == [2, 2, 1]
+    assert torch.equal(ImageFeatures.cat(parts).global_, encode_photos(vit(), photos(5))[0].global_)
+
+
+def test_encoding_leaves_no_gradient_and_no_inference_tensor() -> None:
+    found, _ = encode_photos(vit(), photos(1))
+    assert not found.regions.requires_grad
+    assert not found.regions.is_inference()  # such a tensor could not enter a training
+
+
+# --- The cache on disk -------------------------------------------------------------------------------------------
+
+
+def views_of(
+    sources: list[Any], cache: FeatureCache | None = None, *, backbone: Backbone | None = None, **changes: Any
+) -> TrainingViews:
+    settings: dict[str, Any] = {"views": 2, "seed": 0, **changes}
+    found = TrainingViews(backbone or vit(), sources, cache=cache, **settings)
+    list(found.encode())
+    return found
+
+
+def every(views: TrainingViews, epochs: int = 2) -> Tensor:
+    index = torch.arange(len(views))
+    parts = [views.batch(index, epoch) for epoch in range(epochs)]
+    return torch.cat([torch.cat([p.global_.flatten(1), p.regions.flatten(1)], dim=1) for p in parts])
+
+
+def files(root: Path) -> list[Path]:
+    return sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def test_a_second_encoding_computes_nothing(tmp_path: Path) -> None:
+    with counted(vit()) as calls:
+        first = every(views_of(photos(5), FeatureCache(tmp_path)))
+        assert sum(calls) == 10
+        calls.clear()
+        second = every(views_of(photos(5), FeatureCache(tmp_path)))
+        assert calls == []
+    assert torch.equal(first, second)
+    assert len(files(tmp_path)) == 10
+
+
+def test_files_and_photos_share_the_cache_and_the_name_does_not_matter(tmp_path: Path) -> None:
+    paths = write_images(tmp_path / "photos", [picture(i) for i in range(3)])
+    first = every(views_of(photos(3), FeatureCache(tmp_path / "cache")))
+    renamed = [path.rename(path.with_stem(f"renamed {path.stem}")) for path in paths]
+    with counted(vit()) as calls:
+        assert torch.equal(first, every(views_of(list(renamed), FeatureCache(tmp_path / "cache"))))
+    assert calls == []
+
+
+def test_only_what_is_missing_is_computed(tmp_path: Path) -> None:
+    views_of(photos(3), FeatureCache(tmp_path))
+    with counted(vit()) as calls:
+        views_of(photos(5), FeatureCache(tmp_path))
+        assert sum(calls) == 4  # two new photos, two views
+        calls.clear()
+        views_of(photos(5), FeatureCache(tmp_path), views=3)
+        assert sum(calls) == 5
+
+
+def test_keys_differ_with_everything_the_features_depend_on(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path)
+    photo, other = photos(2)
+    tower = vit()
+    resized = Backbone("tiny", tower._model, tower.text._tokenizer, replace(tower.preprocess, mean=(0.4, 0.5, 0.5)))
+    half = FeatureCache(tmp_path)
+    half.dtype = torch.bfloat16
+    paths = [
+        cache.path(tower, photo, "augmented 0 0"),
+        cache.path(tower, other, "augmented 0 0"),
+        cache.path(tower, photo, "augmented 0 1"),
+        cache.path(tower, photo, "augmented 1 0"),
+        cache.path(other_vit(), photo, "augmented 0 0"),
+        cache.path(resized, photo, "augmented 0 0"),
+        half.path(tower, photo, "augmented 0 0"),
+    ]
+    assert len(set(paths)) == len(paths)
+    assert cache.path(tower, load_image(picture(0)), "augmented 0 0") == paths[0]
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"backbone": "other"}])
+def test_another_seed_or_backbone_is_computed_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    first = every(views_of(photos(3), FeatureCache(tmp_path)))
+    backbone = other_vit() if "backbone" in change else vit()
+    with counted(backbone) as calls:
+        again = views_of(photos(3), FeatureCache(tmp_path), backbone=backbone, seed=change.get("seed", 0))
+    assert sum(calls) == 6
+    assert not torch.equal(first, every(again))
+
+
+def test_the_text_tower_does_not_enter_the_key() -> None:
+    changed = other_vit()
+    with torch.no_grad():
+        vision = next(changed._model.visual.parameters())  # type: ignore[union-attr]
+        vision.copy_(next(vit()._model.visual.parameters()))  # type: ignore[union-attr]
+        changed._model.token_embedding.weight[0] += 1  # type: ignore[index, operator, union-attr]
+    assert changed.vision_fingerprint == vit().vision_fingerprint
+    assert changed.fingerprint != vit().fingerprint
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "noise", "other tensors", "no header"])
+def test_a_damaged_file_is_computed_again_and_repaired(tmp_path: Path, damage: str) -> None:
+    first = every(views_of(photos(2), FeatureCache(tmp_path)))
+    victim = files(tmp_path)[1]
+    data = victim.read_bytes()
+    if damage == "other tensors":
+        from safetensors.torch import save_file
+
+        save_file({"something": torch.zeros(3)}, victim)
+    else:
+        changed = {
+            "empty": b"",
+            "truncated": data[: len(data) // 2],
+            "noise": np.random.default_rng(0).bytes(500),
+            "no header": b"\xff" * 64,
+        }
+        victim.write_bytes(changed[damage])
+    with counted(vit()) as calls:
+        second = every(views_of(photos(2), FeatureCache(tmp_path)))
+        assert sum(calls) == 1
+        assert torch.allclose(first.float(), second.float(), atol=1e-2)
+        calls.clear()
+        views_of(photos(2), FeatureCache(tmp_path))
+        assert calls == []
+
+
+def test_the_cap_is_respected_and_nothing_breaks(tmp_path: Path) -> None:
+    unlimited = FeatureCache(tmp_path / "all")
+    first = every(views_of(photos(6), unlimited))
+    size = files(tmp_path / "all")[0].stat().st_size
+    capped = FeatureCache(tmp_path / "capped", max_bytes=3 * size)
+    assert torch.allclose(first.float(), every(views_of(photos(6), capped)).float(), atol=1e-2)
+    kept = files(tmp_path / "capped")
+    assert 1 <= len(kept) <= 3
+    again = FeatureCache(tmp_path / "capped", max_bytes=3 * size)  # another process counts what is there
+    views_of(photos(6, first_seed=100), again)
+    assert sum(path.stat().st_size for path in files(tmp_path / "capped")) <= 4 * size
+    assert set(kept) <= set(files(tmp_path / "capped"))
+    views_of(photos(2), FeatureCache(tmp_path / "none", max_bytes=0))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path) -> None:
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
+    first = every(views_of(photos(3)))
+    for root in (blocked, blocked / "below"):
+        assert torch.equal(first, every(views_of(photos(3), FeatureCache(root))))
+    assert blocked.read_text() == "in the way"
+
+
+@pytest.mark.parametrize("failing", ["gallop.features.save_file", "gallop.features.os.replace"])
+def test_a_full_disk_leaves_no_rest_behind(tmp_path: Path, failing: str) -> None:
+    with mock.patch(failing, side_effect=OSError(28, "No space left on device")):
+        found = every(views_of(photos(3), FeatureCache(tmp_path)))
+    assert torch.isfinite(found.float()).all()
+    assert files(tmp_path) == []
+
+
+def test_rounding_to_half_precision_is_all_that_the_cache_changes(tmp_path: Path) -> None:
+    views = views_of(photos(3), FeatureCache(tmp_path))
+    photo = photos(3)[1]
+    pixels = vit().preprocess.augment(photo.image, views._rng(photo, 1))
+    whole, regions = vit().encode_image(pixels[None])
+    found = views.batch(torch.tensor([1]), epoch=1)
+    assert torch.allclose(found.global_.float(), whole, rtol=1e-3, atol=1e-4)
+    assert torch.allclose(found.regions.float(), regions, rtol=1e-3, atol=1e-4)
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("GALLOP_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    usual = tmp_path / "home" / ".cache" / "gallop" / "features"
+    assert features.default_cache_folder() == usual
+    monkeypatch.setenv("XDG_CACHE_HOME", "")  # set but empty counts as not set
+    assert features.default_cache_folder() == usual
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert features.default_cache_folder() == tmp_path / "xdg" / "gallop" / "features"
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "own"))
+    assert features.default_cache_folder() == tmp_path / "own"
+    assert open_cache(False) is None
+    for usual_one in (None, True):
+        found = open_cache(usual_one)
+        assert found is not None and found.root == tmp_path / "own"
+    given = open_cache(str(tmp_path / "given"))
+    assert given is not None and given.root == tmp_path / "given"
+    assert not (tmp_path / "own").exists()  # made when first written
+
+
+# --- Views -------------------------------------------------------------------------------------------------------
+
+
+def test_progress_counts_every_view_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "BATCH", 2)
+    views = TrainingViews(vit(), photos(5), views=3, seed=0)
+    assert list(views.encode()) == [2, 4, 5, 7, 9, 10, 12, 14, 15]
+
+
+def test_the_same_views_wherever_they_come_from(tmp_path: Path) -> None:
+    memory = views_of(photos(6))
+    disk = views_of(photos(6), FeatureCache(tmp_path))
+    from_disk = views_of(photos(6), FeatureCache(tmp_path))
+    streamed = views_of(photos(6), memory_limit=1)
+    streamed_from_disk = views_of(photos(6), FeatureCache(tmp_path), memory_limit=1)
+    assert memory.kept and from_disk.kept and not streamed.kept and not streamed_from_disk.kept
+    wanted = every(memory, epochs=4)
+    for other in (disk, from_disk, streamed, streamed_from_disk):
+        assert torch.equal(wanted, every(other, epochs=4))
+
+
+def test_streaming_takes_any_order_and_repeats_views_by_epoch() -> None:
+    memory, streamed = views_of(photos(6)), views_of(photos(6), memory_limit=1)
+    for epoch in range(5):
+        index = torch.tensor([4, 0, 5])
+        found, wanted = streamed.batch(index, epoch), memory.batch(index, epoch % 2)
+        assert torch.allclose(found.regions.float(), wanted.regions.float(), rtol=2e-3, atol=1e-3)
+    assert not torch.equal(memory.batch(index, 0).regions, memory.batch(index, 1).regions)
+
+
+def test_fresh_views_differ_by_epoch_repeat_by_seed_and_are_not_kept(tmp_path: Path) -> None:
+    fresh = views_of(photos(3), FeatureCache(tmp_path), views=0)
+    assert not fresh.kept
+    index = torch.arange(3)
+    seen = [fresh.batch(index, epoch).global_ for epoch in range(4)]
+    assert all(not torch.equal(a, b) for i, a in enumerate(seen) for b in seen[i + 1 :])
+    again = views_of(photos(3), views=0)
+    assert all(torch.equal(again.batch(index, epoch).global_, seen[epoch]) for epoch in range(4))
+    assert files(tmp_path) == []
+
+
+def test_a_view_does_not_depend_on_the_other_photos() -> None:
+    """Adding a photo in front must not give the others new views."""
+    few, more = views_of(photos(3)), views_of([load_image(picture(77)), *photos(3)])
+    assert torch.allclose(every(few)[:3].float(), every(more)[1:4].float(), rtol=2e-3, atol=1e-3)
+
+
+def test_files_are_read_again_and_not_held(tmp_path: Path) -> None:
+    paths = write_images(tmp_path, [picture(i) for i in range(4)])
+    assert torch.equal(every(views_of(list(paths), memory_limit=1)), every(views_of(photos(4))))
+
+
+def test_features_can_be_sliced_and_moved() -> None:
+    some = ImageFeatures(torch.arange(6.0).reshape(3, 2).half(), torch.zeros(3, 4, 2).half())
+    assert torch.equal(some[1:].global_, torch.tensor([[2, 3], [4, 5]]).half())
+    assert len(some[torch.tensor([2, 0])]) == 2
+    moved = some.to(torch.device("cpu"))
+    assert moved.global_.dtype == moved.regions.dtype == torch.float32
+
+
+def test_a_crop_box_is_a_value() -> None:
+    assert CropBox(0, 0, 1, 1) == CropBox(0.0, 0.0, 1.0, 1.0)

@@ -1,0 +1,195 @@
+"""Our paths through the towers equal open_clip's own, on the true sizes with random weights and on small ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from open_clip.model import CLIP, CustomTextCLIP
+from torch import Tensor
+
+from gallop.backbones import Backbone, Preprocess, UnsupportedTower
+from gallop.backbones.text import TextTower
+from gallop.classes import ClassNameError
+from tests.naive import naive_text, naive_vit_regions
+from tests.reference import backbone, relative_error
+
+PREPROCESS = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+NAMES = ["cat", "golden retriever", "double decker bus", "chromolithograph of an ultramarine axolotl"]
+
+
+def random_clip(arch: str, seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    model = CLIP(**{k: v for k, v in open_clip.get_model_config(arch).items() if k != "custom_text"})
+    model.eval().requires_grad_(False)
+    for name, buffer in model.named_buffers():
+        # At 0 and 1 batch norm would hide a wrong statistic.
+        if name.endswith("running_mean"):
+            buffer.normal_(std=0.1)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.5, 1.5)
+    for name, parameter in model.named_parameters():
+        # open_clip starts some weights at zero (positional embeddings uninitialised, bn3, biases); zeros hide errors.
+        if parameter.ndim and float(parameter.std()) == 0.0 and name.endswith("bias"):
+            parameter.normal_(std=0.02)
+        elif name.endswith("bn3.weight"):
+            parameter.fill_(0.5)
+    return model
+
+
+@pytest.mark.parametrize("arch", ["ViT-B-16", "ViT-B-32", "RN50"])
+def test_true_size_towers_equal_open_clip(arch: str) -> None:
+    model = random_clip(arch)
+    ours = Backbone(arch, model, open_clip.SimpleTokenizer(), PREPROCESS)
+    torch.manual_seed(1)
+    pixels = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        whole, regions = ours.encode_image(pixels)
+        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+        texts = [f"A photo of a {name}" for name in NAMES]
+        wanted = model.encode_text(open_clip.tokenize(texts))
+        assert relative_error(ours.text.encode_texts(texts), wanted) < 1e-5
+        learned = ours.text.encode(ours.text.embed("A photo of a")[None], ours.text.tokenize(NAMES, context_tokens=4))
+        assert relative_error(learned[:, 0], wanted) < 1e-5
+    rows, columns = ours.vision.grid
+    assert regions.shape == (2, rows * columns, ours.vision.region_width)
+    if arch == "RN50":
+        # After the output projection: regions enter the local projection in the joint width D.
+        assert ours.vision.region_projection is None
+        assert regions.shape[-1] == whole.shape[-1] == 1024
+    else:
+        assert ours.vision.region_projection is not None
+        assert tuple(ours.vision.region_projection.shape) == (768, 512)
+        with torch.no_grad():
+            assert relative_error(regions, naive_vit_regions(model.visual, pixels)) < 1e-5
+
+
+def test_resnet_regions_are_value_then_output_projection() -> None:
+    """At a single region attention has nothing to mix, so without positional embedding the pool is the value path."""
+    ours = backbone("rn")
+    tower = ours.vision.tower  # type: ignore[attr-defined]
+    torch.manual_seed(0)
+    cell = torch.randn(1, tower.attnpool.v_proj.in_features)
+    pool = tower.attnpool
+    values = cell @ pool.v_proj.weight.T + pool.v_proj.bias
+    wanted = values @ pool.c_proj.weight.T + pool.c_proj.bias
+    attended, _ = torch.nn.functional.multi_head_attention_forward(
+        cell[:, None], cell[:, None], cell[:, None], cell.shape[-1], pool.num_heads, None,
+        torch.cat([pool.q_proj.bias, pool.k_proj.bias, pool.v_proj.bias]), None, None, False, 0.0,
+        pool.c_proj.weight, pool.c_proj.bias, training=False, need_weights=False, use_separate_proj_weight=True,
+        q_proj_weight=pool.q_proj.weight, k_proj_weight=pool.k_proj.weight, v_proj_weight=pool.v_proj.weight,
+    )  # fmt: skip
+    assert relative_error(attended[:, 0], wanted) < 1e-5
+
+
+def gradients(contexts: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad((features * weights).sum(), contexts)
+    return gradient
+
+
+WORDS = st.sampled_from(["cat", "golden", "retriever", "ultramarine", "axolotl", "bus", "of", "x", "42", "thé", "-"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    names=st.lists(st.lists(WORDS, min_size=1, max_size=9).map(" ".join), min_size=1, max_size=5),
+    prompts=st.integers(1, 3),
+    context=st.integers(1, 5),
+    seed=st.integers(0, 2**20),
+)
+def test_text_and_gradients_equal_the_naive_path(names: list[str], prompts: int, context: int, seed: int) -> None:
+    tower = backbone_vit().text
+    torch.manual_seed(seed)
+    contexts = (0.1 * torch.randn(prompts, context, tower.width)).requires_grad_()
+    ours = tower.encode(contexts, tower.tokenize(names, context_tokens=context))
+    naive = naive_text(tower._module, tower._tokenizer, contexts, names)
+    weights = torch.randn_like(naive)
+    assert relative_error(ours.detach(), naive.detach()) < 1e-5
+    assert relative_error(gradients(contexts, ours, weights), gradients(contexts, naive, weights)) < 1e-5
+
+
+_VIT: list[Backbone] = []
+
+
+def backbone_vit() -> Backbone:
+    if not _VIT:
+        _VIT.append(backbone("vit"))
+    return _VIT[0]
+
+
+def test_a_class_does_not_depend_on_its_neighbours() -> None:
+    tower = backbone_vit().text
+    contexts = tower.embed("A photo of a")[None]
+    alone = tower.encode(contexts, tower.tokenize(["cat"], context_tokens=4))
+    among = tower.encode(contexts, tower.tokenize([NAMES[-1], "cat"], context_tokens=4))
+    assert relative_error(among[1:], alone) < 1e-5
+
+
+def test_names_longer_than_the_tower_are_refused_and_the_longest_fits() -> None:
+    tower = backbone_vit().text
+    room = 77 - 1 - 4 - 1
+    fits = tower.tokenize([" ".join(["cat"] * room)], context_tokens=4)
+    assert fits.ids.shape[1] == room + 1
+    with pytest.raises(ClassNameError, match=rf"has {room + 1} tokens; .* room for {room}"):
+        tower.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=4)
+
+
+def test_a_special_token_in_a_name_is_refused() -> None:
+    with pytest.raises(ClassNameError, match="special token"):
+        backbone_vit().text.tokenize(["cat <end_of_text>"], context_tokens=4)
+
+
+TINY_VISION = {"image_size": 32, "width": 64, "layers": 1, "patch_size": 16}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ({"no_causal_mask": True}, "bidirectional"),
+        ({"pool_type": "last"}, "pools by 'last'"),
+        ({"pool_type": "first"}, "pools by 'first'"),
+        ({"embed_cls": True}, "not at the end token"),
+        ({"qk_norm": True}, "CustomResidualAttentionBlock"),
+    ],
+)
+def test_other_text_towers_are_refused(text: dict[str, Any], sentence: str) -> None:
+    model = CustomTextCLIP(16, TINY_VISION, {"width": 64, "heads": 1, "layers": 1, **text})
+    with pytest.raises(UnsupportedTower, match=sentence):
+        Backbone("odd", model, open_clip.SimpleTokenizer(), PREPROCESS)
+
+
+def test_a_custom_text_model_with_a_causal_tower_is_read() -> None:
+    torch.manual_seed(0)
+    model = CustomTextCLIP(16, TINY_VISION, {"width": 64, "heads": 1, "layers": 2}).eval()
+    ours = Backbone("custom", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32))
+    with torch.no_grad():
+        assert relative_error(ours.text.encode_texts(NAMES), model.encode_text(open_clip.tokenize(NAMES))) < 1e-5
+
+
+@pytest.mark.parametrize("vision", [{"pool_type": "avg"}, {"attentional_pool": True}, {"final_ln_after_pool": True}])
+def test_vision_towers_without_regions_are_refused(vision: dict[str, Any]) -> None:
+    model = CLIP(64, {**TINY_VISION, **vision}, {"width": 64, "heads": 1, "layers": 1})
+    with pytest.raises(UnsupportedTower):
+        Backbone("odd", model, open_clip.SimpleTokenizer(), PREPROCESS)
+
+
+def test_trunk_regions_average_to_the_global_feature() -> None:
+    config = {
+        "timm_model_name": "tf_efficientnet_lite0",
+        "timm_pool": "",
+        "timm_proj": "linear",
+        "timm_proj_bias": True,
+    }
+    torch.manual_seed(0)
+    model = CLIP(32, {**config, "image_size": 64}, {"width": 64, "heads": 1, "layers": 1}).eval()
+    ours = Backbone("trunk", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=64))
+    pixels = torch.randn(2, 3, 64, 64)
+    whole, regions = ours.encode_image(pixels)
+    with torch.no_grad():
+        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    assert relative_error(regions.mean(dim=1), whole) < 1e-4

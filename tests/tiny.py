@@ -1,0 +1,89 @@
+"""Tiny pictures and a tiny real CLIP, for tests that need the whole path but not a model that knows anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from gallop.backbones import Backbone
+from gallop.estimator import GalLoPClassifier
+from tests.reference import backbone
+
+COLOURS = {"red": (200, 40, 30), "green": (40, 180, 60), "blue": (30, 50, 210), "yellow": (220, 210, 40)}
+
+
+@cache
+def vit() -> Backbone:
+    """A frozen ViT CLIP that encodes 32 px images (grid 4 x 4) in milliseconds. Shared: never change it."""
+    return backbone("vit")
+
+
+def other_vit() -> Backbone:
+    """The same towers with one weight of the vision tower moved: other weights, other fingerprint."""
+    changed = backbone("vit")
+    with torch.no_grad():
+        next(changed._model.visual.parameters()).add_(0.01)  # type: ignore[union-attr]
+    return changed
+
+
+def picture(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> Image.Image:
+    """A coloured picture with noise of its own, so that no two seeds or colours give equal pixels."""
+    rng = np.random.default_rng([seed, *COLOURS[colour]])
+    noise = rng.integers(-40, 41, (size[1], size[0], 3))
+    return Image.fromarray(np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype(np.uint8))
+
+
+def pictures(counts: Mapping[str, int], first_seed: int = 0) -> tuple[list[Image.Image], list[str]]:
+    """Pictures and their labels, ``counts[colour]`` of each colour."""
+    pairs = [(picture(first_seed + i, colour), colour) for colour, count in counts.items() for i in range(count)]
+    return [image for image, _ in pairs], [label for _, label in pairs]
+
+
+def write_folder(root: Path, counts: Mapping[str, int], *, first_seed: int = 0) -> Path:
+    """A folder of class folders: ``counts[colour]`` different PNG files in each."""
+    for colour, count in counts.items():
+        (root / colour).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            picture(first_seed + i, colour).save(root / colour / f"{i}.png")
+    return root
+
+
+def write_images(folder: Path, images: Sequence[Image.Image]) -> list[Path]:
+    """PNG files ``0.png``, ``1.png``, ... in a folder that is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{i}.png" for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        image.save(path)
+    return paths
+
+
+def classifier(**changes: Any) -> GalLoPClassifier:
+    """A classifier on ``vit()`` that trains in a second: small scales, few epochs, nothing kept on disk."""
+    settings: dict[str, Any] = {
+        "backbone": vit(),
+        "global_prompts": 2,
+        "topk": (2, 4),
+        "epochs": 2,
+        "batch_size": 4,
+        "views": 2,
+        "calibration_folds": 0,
+        "cache": False,
+        "device": "cpu",
+    }
+    return GalLoPClassifier(**{**settings, **changes})
+
+
+def learned(model: GalLoPClassifier) -> dict[str, torch.Tensor]:
+    """A copy of the learned tensors."""
+    return {key: value.detach().clone() for key, value in model.model_.prompts.state_dict().items()}
+
+
+def equal(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> bool:
+    """Bit-equal tensors under equal names."""
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
