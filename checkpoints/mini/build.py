@@ -1,0 +1,156 @@
+"""Build `mini`, the embedded vision-language model: no image and no network needed, two processor cores will do.
+
+    pip install -r requirements-build.txt        # and Debian's package wordnet-base
+    python build.py --work /some/scratch/folder
+
+Writes ``config.json`` and ``mini.safetensors`` beside this file (or to ``--out``). The steps: a trained classifier
+gives the image tower and the joint space (joint.py); WordNet and a sentence encoder say where every noun lies in that
+space (wordnet.py, sentences.py, targets.py); a small CLIP text tower learns to go there from the words alone
+(tower.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+# Idle threads must sleep and nothing may be fetched: both are read when the libraries are first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from joint import classifier, implied_mean, joint_space, trunk_state
+from open_clip import IMAGENET_CLASSNAMES
+from open_clip.model import CLIP
+from open_clip.tokenizer import SimpleTokenizer
+from safetensors.torch import save_file
+from sentences import embed
+from targets import Vocabulary, collect, held_out_accuracy
+from timm.data import ImageNetInfo
+from torch import Tensor
+from torch.nn import functional as F
+from tower import Recipe, encode, train
+from wordnet import describe, read_senses, read_synsets
+
+SCALE = 60.0
+CONFIG: dict[str, Any] = {
+    "format": 1,
+    "name": "mini",
+    "model_cfg": {
+        "embed_dim": 512,
+        "quick_gelu": False,
+        "vision_cfg": {
+            "timm_model_name": "tf_efficientnet_lite0",
+            "timm_model_pretrained": False,
+            "timm_pool": "",
+            "timm_proj": "linear",
+            "timm_proj_bias": True,
+            "image_size": 224,
+        },
+        "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 256, "heads": 4, "layers": 4},
+    },
+    "trunk": {"output_stride": 16},
+    "preprocess": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
+}
+
+
+def assemble(seed: int) -> tuple[CLIP, Tensor]:
+    """The model with its image side done and its text side fresh, and the direction of every class."""
+    network = classifier()
+    weight = network.get_classifier().weight.detach()
+    projection, bias, directions = joint_space(weight, implied_mean(network.bn2), CONFIG["model_cfg"]["embed_dim"])
+    torch.manual_seed(seed)
+    model = CLIP(**CONFIG["model_cfg"])
+    model.visual.trunk.load_state_dict(trunk_state(network))
+    model.visual.head.proj.load_state_dict({"weight": projection, "bias": bias})
+    model.logit_scale.data.fill_(math.log(SCALE))
+    return model, directions
+
+
+def vocabulary(wordnet: Path, work: Path, directions: Tensor) -> Vocabulary:
+    """All nouns with their targets."""
+    synsets = read_synsets(wordnet)
+    embeddings = embed([describe(wnid, synsets) for wnid in synsets], work)
+    leaves = ImageNetInfo().label_names()
+    position = {wnid: row for row, wnid in enumerate(synsets)}
+    share = held_out_accuracy(embeddings[[position[wnid] for wnid in leaves]], directions)
+    print(f"classes left out of the regression that it puts right among 200: {share:.1%}", flush=True)
+    words = collect(list(IMAGENET_CLASSNAMES), leaves, directions, embeddings, synsets, read_senses(wordnet))
+    groups = {name: len(getattr(words, name).names) for name in ("classes", "synonyms", "inner", "others")}
+    print(f"words: {groups}", flush=True)
+    return words
+
+
+def save(model: CLIP, folder: Path) -> None:
+    """Write both files, every tensor in half precision; a reader never meets a half-written one."""
+    state = {key: value.detach().half().contiguous() for key, value in model.state_dict().items()}
+    if not all(bool(torch.isfinite(value).all()) for value in state.values()):
+        raise ValueError("A weight does not fit into half precision.")
+    draft = folder / "mini.safetensors.part"
+    save_file(state, draft, metadata={"format": "pt"})
+    draft.chmod(0o644)  # safetensors writes files that only their owner may read
+    draft.replace(folder / "mini.safetensors")
+    (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
+
+
+@torch.no_grad()
+def nearest_share(model: CLIP, directions: Tensor, tokenizer: SimpleTokenizer) -> float:
+    """Share of the 1000 class names whose text feature is nearest to their own class direction."""
+    tokens = tokenizer([f"A photo of a {name}" for name in IMAGENET_CLASSNAMES])
+    found = (encode(model, tokens) @ directions.T).argmax(dim=1)
+    return float((found == torch.arange(len(found))).float().mean())
+
+
+@torch.no_grad()
+def check(model: CLIP, tokenizer: SimpleTokenizer) -> None:
+    """The two shortcuts of this build against open_clip's own way: text cut to length, pooling before projecting."""
+    model.eval()
+    tokens = tokenizer(["A photo of a dog", "tea"])
+    torch.testing.assert_close(encode(model, tokens), model.encode_text(tokens, normalize=True), atol=1e-4, rtol=0)
+    pixels = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    pooled = model.visual.trunk.forward_features(pixels).mean(dim=(2, 3))
+    image = F.normalize(model.visual.head.proj(pooled), dim=1)
+    torch.testing.assert_close(image, model.encode_image(pixels, normalize=True), atol=1e-4, rtol=0)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="folder for what the next build can use again")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the finished model")
+    parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder with data.noun")
+    parser.add_argument("--steps", type=int, default=3000, help="training steps of the text tower")
+    parser.add_argument(
+        "--save-every", type=int, default=500, help="steps between two saves, so that a stop loses little"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    for folder in (options.work, options.out):
+        folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = SimpleTokenizer(context_length=CONFIG["model_cfg"]["text_cfg"]["context_length"])
+    model, directions = assemble(options.seed)
+    check(model, tokenizer)
+    words = vocabulary(options.wordnet, options.work, directions)
+    start = time.monotonic()
+    losses = train(model, words, tokenizer, Recipe(steps=options.steps, seed=options.seed))
+    for step, loss in enumerate(losses, start=1):
+        if step % 50 == 0:
+            print(f"step {step}: loss {loss:.4f}, {time.monotonic() - start:.0f} s", flush=True)
+        if step % options.save_every == 0:
+            save(model, options.out)
+    save(model, options.out)
+    print(f"names nearest to their own direction: {nearest_share(model, directions, tokenizer):.1%}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
