@@ -7,6 +7,7 @@ names, shapes, number format and finiteness, because safetensors itself accepts 
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from gallop.backbones import Backbone
@@ -65,19 +66,28 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts) -> None:
-    """Write a checkpoint folder; a reader sees the old one or the new one, never half of either."""
+    """Write a checkpoint folder; a save that fails leaves the old one as it was."""
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
-        save_file(tensors, staging / TENSORS)
+        # Not save_file: it makes the file readable by its owner alone, and a checkpoint is there to be shared.
+        (staging / TENSORS).write_bytes(save(tensors))
         (staging / SETTINGS).write_text(json.dumps(asdict(checkpoint), indent=2, ensure_ascii=False), encoding="utf-8")
         folder.mkdir(exist_ok=True)
-        # The settings go last: they are what makes a folder a checkpoint.
         for name in (TENSORS, SETTINGS):
             _sync(staging / name)
-            os.replace(staging / name, folder / name)
+        old = staging / "old"
+        if (folder / TENSORS).exists():
+            shutil.copy2(folder / TENSORS, old)
+        os.replace(staging / TENSORS, folder / TENSORS)
+        try:
+            os.replace(staging / SETTINGS, folder / SETTINGS)  # last: they are what makes a folder a checkpoint
+        except OSError:
+            if old.exists():
+                os.replace(old, folder / TENSORS)
+            raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -94,14 +104,16 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         version = raw["format"]
-        if isinstance(version, int) and version > FORMAT:
+        if not isinstance(version, int) or version < 1:
+            raise ValueError(f"the format is {version!r}")
+        if version > FORMAT:
             raise CheckpointError(
                 f"{path} has format {version}, but this version of gallop reads up to {FORMAT}; update gallop."
             )
         return _parse(raw)
     except CheckpointError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
 
 
@@ -111,6 +123,10 @@ def _parse(raw: Mapping[str, Any]) -> Checkpoint:
     calibration = Calibration(**raw["calibration"])
     if not 0 < calibration.temperature < float("inf"):
         raise ValueError(f"the temperature is {calibration.temperature}")
+    if calibration.threshold is not None and not math.isfinite(calibration.threshold):
+        raise ValueError(f"the threshold is {calibration.threshold}")
+    if str(calibration.note) != calibration.note:
+        raise ValueError(f"the note is {calibration.note!r}")
     return Checkpoint(
         backbone=str(raw["backbone"]),
         fingerprint=str(raw["fingerprint"]),
@@ -164,9 +180,12 @@ def save_training(folder: str | Path, state: TrainState, key: str) -> None:
     for i, (parameter, momentum) in enumerate(zip(state.parameters, state.momentum, strict=True)):
         tensors[f"parameter.{i}"], tensors[f"momentum.{i}"] = parameter.contiguous(), momentum.contiguous()
     temporary = folder / f".{TRAINING}"
-    save_file(tensors, temporary, metadata={"key": key, "epoch": str(state.epoch)})
-    _sync(temporary)
-    os.replace(temporary, folder / TRAINING)
+    try:
+        save_file(tensors, temporary, metadata={"key": key, "epoch": str(state.epoch)})
+        _sync(temporary)
+        os.replace(temporary, folder / TRAINING)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load_training(folder: str | Path, key: str) -> TrainState | None:

@@ -30,9 +30,7 @@ def _whole(name: str, value: object) -> int:
     """Python's own whole number: numpy's would not go into a checkpoint's JSON."""
     if isinstance(value, SupportsIndex):
         return value.__index__()
-    _require(
-        isinstance(value, Real) and float(value).is_integer(), f"{name} is {value!r}; it must be a whole number."
-    )
+    _require(isinstance(value, Real) and float(value).is_integer(), f"{name} is {value!r}; it must be a whole number.")
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 

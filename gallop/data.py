@@ -154,7 +154,7 @@ def labelled_photos(
         shots: images of each class to draw from a folder; None takes all, as is done with images and labels.
 
     Raises:
-        DataError: no labels and no folder, not one label for each image, or a class that is short.
+        DataError: no labels and no folder, not one label for each image, or a class that is short (to train, empty).
     """
     if labels is None:
         if not isinstance(images, str | PathLike):
@@ -162,6 +162,8 @@ def labelled_photos(
         dataset = read_folder(Path(images), split=split)
         if shots is not None:
             dataset = draw_shots(dataset, shots, seed=seed, allow_fewer=allow_fewer)
+        elif split == "train":
+            dataset = draw_shots(dataset, len(dataset), seed=seed, allow_fewer=True)
         return list(dataset.paths), dataset.names
     photos: list[PhotoSource] = [
         Path(image) if isinstance(image, str | PathLike) else load_image(image) for image in many(images)

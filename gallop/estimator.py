@@ -106,9 +106,8 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, images: str | PathLike[str] | Sequence[ImageSource], labels: Sequence[str] | None = None) -> Any:
         """Learn prompts from a folder of class folders, or from images and their class names. Returns self.
 
-        Raises:
-            DataError, ClassNameError, ImageError, ConfigError: input that cannot be used, in a sentence.
-            TrainingDiverged: the loss stopped being a number.
+        Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, in a sentence, and
+        TrainingDiverged when the loss stops being a number.
         """
         for _ in self.fit_steps(images, labels):
             pass
@@ -126,23 +125,19 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         Args:
             work: folder where the training is kept at every epoch's end; one that was cut off goes on from there.
         """
-        photos, names = labelled_photos(
-            images, labels, split="train", shots=self.shots, seed=self.seed, allow_fewer=self.allow_fewer
-        )
+        draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
+        photos, names = labelled_photos(images, labels, split="train", **draw)
         class_names = clean_names(dict.fromkeys(names))
         if len(class_names) < 2:
-            raise DataError(
-                f"All images are of one class, {class_names[0]!r}; training needs two or more. Prediction with one "
-                "class works: use zero_shot."
-            )
+            only = f"All images are of one class, {class_names[0]!r}"
+            raise DataError(f"{only}; training needs two or more. Prediction with one class works: use zero_shot.")
         config = train_preset(self.preset, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
         self._start(GalLoP(self._load_backbone(), class_names, self._method_config()))
         self._training = config
         self._data_fingerprint = data_fingerprint([load_image(photo).sha256 for photo in photos], names)
-        index = {name: i for i, name in enumerate(class_names)}
-        labels_ = torch.tensor([index[name] for name in names])
+        targets = torch.tensor([class_names.index(name) for name in names])
         cache = open_cache(self.cache)
-        for event in learn(self.model_, photos, labels_, config, cache=cache, work=work, data=self._data_fingerprint):
+        for event in learn(self.model_, photos, targets, config, cache=cache, work=work, data=self._data_fingerprint):
             if isinstance(event, CrossFit):
                 self._cross_fit = event
                 self.calibration_ = event.calibrate(class_names)
@@ -227,9 +222,9 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint."""
         model = self._fitted()
         checkpoint = Checkpoint(
-            backbone=model.backbone.name,
-            fingerprint=model.backbone.fingerprint,
-            class_names=model.class_names,
+            model.backbone.name,
+            model.backbone.fingerprint,
+            model.class_names,
             method=model.config,
             training=self._training,
             calibration=self.calibration_,
@@ -280,12 +275,11 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         return self.model_
 
     def _load_backbone(self) -> Backbone:
-        return (
-            self.backbone if isinstance(self.backbone, Backbone) else load_backbone(self.backbone, device=self.device)
-        )
+        named = self.backbone
+        return named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
 
     def _method_config(self) -> MethodConfig:
-        topk = default_topk(self.local_prompts) if self.topk is None else tuple(self.topk)
+        topk: Any = default_topk(self.local_prompts) if self.topk is None else self.topk  # checked by MethodConfig
         return MethodConfig(global_prompts=self.global_prompts, topk=topk, dropout=self.dropout)
 
     def _text_features(self) -> TextFeatures:

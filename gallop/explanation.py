@@ -19,7 +19,7 @@ from gallop import scores, similarity
 from gallop.backbones import CropBox
 from gallop.checkpoint import Calibration
 from gallop.classes import clean_name
-from gallop.config import ConfigError
+from gallop.config import ConfigError, MethodConfig
 from gallop.features import encode_photos
 from gallop.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.images import Photo
@@ -103,11 +103,9 @@ class Explanation:
         Raises:
             ConfigError: not one k of 1 or more per local prompt.
         """
-        if len(topk) != len(self.topk) or any(k < 1 for k in topk):
-            raise ConfigError(
-                f"topk needs {len(self.topk)} whole numbers of 1 or more, one per local prompt; got {topk}."
-            )
-        return replace(self, topk=tuple(topk))
+        if len(topk) != len(self.topk):
+            raise ConfigError(f"topk needs {len(self.topk)} whole numbers, one per local prompt; got {topk}.")
+        return replace(self, topk=MethodConfig(topk=tuple(topk)).topk)
 
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:
         """Cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
@@ -139,7 +137,8 @@ class Explanation:
         """
         from gallop.plots import plot_explanation
 
-        return plot_explanation(self, class_name or self.label)
+        shown = self.label if class_name is None else self.class_names[self._class(class_name)]
+        return plot_explanation(self, shown)
 
     def _class(self, class_name: str) -> int:
         name = clean_name(class_name)

@@ -122,7 +122,7 @@ class FeatureCache:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix="partial.") as staging:  # gone again on a full disk
+            with tempfile.TemporaryDirectory(dir=path.parent) as staging:  # leaves nothing behind on a full disk
                 save_file(tensors, Path(staging, path.name))
                 os.replace(Path(staging, path.name), path)
         except (OSError, SafetensorError):

@@ -22,7 +22,9 @@ def region_cosines(regions: Tensor, text: Tensor) -> Tensor:
     """Cosines (B, R, K, N) of projected regions (B, R, D) and text features (K, N, D); neither need be normalised."""
     classes, prompts, width = text.shape
     flat = F.normalize(text, dim=-1).reshape(classes * prompts, width)
-    cosines = F.normalize(regions, dim=-1) @ flat.T
+    # Dividing the products by the regions' norms touches K * N numbers a region, normalising the regions D of them.
+    norms = torch.linalg.vector_norm(regions, dim=-1, keepdim=True).clamp_min(1e-12)
+    cosines: Tensor = (regions @ flat.T) / norms
     return cosines.reshape(*cosines.shape[:-1], classes, prompts)
 
 

@@ -119,15 +119,21 @@ class Trainer:
 
     def _step(self, images: Tensor, epoch: int) -> StepResult:
         result = self._compute(images, epoch, self._generator)
-        if not torch.isfinite(result.loss.total):
-            raise TrainingDiverged(
-                f"The loss is {float(result.loss.total.detach())} in epoch {epoch + 1}; nothing more can be learned "
-                "from there. Try a smaller learning rate."
-            )
-        self._optimizer.zero_grad(set_to_none=True)
-        result.loss.total.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        return result
+        before = [p.detach().clone() for p in self._parameters]
+        if torch.isfinite(result.loss.total):
+            self._optimizer.zero_grad(set_to_none=True)
+            result.loss.total.backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()
+            if all(torch.isfinite(p).all() for p in self._parameters):
+                return result
+        # A finite loss may still have a gradient that is not, or a step that overflows.
+        with torch.no_grad():
+            for parameter, value in zip(self._parameters, before, strict=True):
+                parameter.copy_(value)
+        raise TrainingDiverged(
+            f"The loss is {float(result.loss.total.detach())} in epoch {epoch + 1} and the step from there leads to no "
+            "numbers; the prompts are as they were before it. Try a smaller learning rate."
+        )
 
     def state(self) -> TrainState:
         """A copy of all that the rest of the training depends on; take it after an event with ``end_of_epoch``."""

@@ -80,21 +80,11 @@ def gif_header(width: int, height: int) -> bytes:
     return b"GIF89a" + screen + b"," + frame + b";"
 
 
-def tiff(pixels: np.ndarray, *, rows_per_strip: int, keep: int | None = None, tile: int = 0) -> bytes:
-    """An uncompressed RGB TIFF in strips or square tiles, of which only the first ``keep`` are listed."""
-    height, width, _ = pixels.shape
-    if tile:
-        grid = [(y, x) for y in range(0, height, tile) for x in range(0, width, tile)]
-        padded = np.pad(pixels, ((0, -height % tile), (0, -width % tile), (0, 0)))
-        cells = [padded[y : y + tile, x : x + tile].tobytes() for y, x in grid]
-    else:
-        cells = [pixels[y : y + rows_per_strip].tobytes() for y in range(0, height, rows_per_strip)]
+def tiff_file(cells: Sequence[bytes], tags: dict[int, Sequence[int]], *, tiled: bool = False) -> bytes:
+    """A TIFF of these strips (or tiles) and tags, all of the type LONG; places and byte counts are filled in."""
     starts = np.cumsum([8, *map(len, cells)])[:-1]
-    tags: dict[int, Sequence[int]] = {256: [width], 257: [height], 258: [8, 8, 8], 259: [1], 262: [2], 277: [3]}
-    places, counts = [int(s) for s in starts][:keep], [len(cell) for cell in cells][:keep]
-    tags |= {322: [tile], 323: [tile], 324: places, 325: counts} if tile else {
-        273: places, 278: [rows_per_strip], 279: counts,
-    }  # fmt: skip
+    places, counts = (324, 325) if tiled else (273, 279)
+    tags = {places: [int(start) for start in starts], counts: [len(cell) for cell in cells], **tags}
     body = b"".join(cells)
     tables = 8 + len(body) + 2 + 12 * len(tags) + 4
     entries = outside = b""
@@ -105,6 +95,19 @@ def tiff(pixels: np.ndarray, *, rows_per_strip: int, keep: int | None = None, ti
         outside += packed if len(values) > 1 else b""
     header = b"II*\0" + struct.pack("<I", 8 + len(body))
     return header + body + struct.pack("<H", len(tags)) + entries + bytes(4) + outside
+
+
+def tiff(pixels: np.ndarray, *, strip: int = 0, tile: int = 0, keep: int | None = None, deflate: bool = False) -> bytes:
+    """An RGB TIFF in strips of some rows, or in square tiles, of which only the first ``keep`` are there."""
+    height, width, _ = pixels.shape
+    if tile:
+        padded = np.pad(pixels, ((0, -height % tile), (0, -width % tile), (0, 0)))
+        cells = [padded[y : y + tile, x : x + tile] for y in range(0, height, tile) for x in range(0, width, tile)]
+    else:
+        cells = [pixels[y : y + strip] for y in range(0, height, strip)]
+    packed = [zlib.compress(cell.tobytes()) if deflate else cell.tobytes() for cell in cells][:keep]
+    tags = {256: [width], 257: [height], 258: [8, 8, 8], 259: [8 if deflate else 1], 262: [2], 277: [3]}
+    return tiff_file(packed, tags | ({322: [tile], 323: [tile]} if tile else {278: [strip]}), tiled=bool(tile))
 
 
 def cmyk_profile() -> bytes:

@@ -37,7 +37,9 @@ def tiny_architecture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     folder = tmp_path_factory.mktemp("architectures")
     (folder / f"{ARCH}.json").write_text(json.dumps(CONFIG))
     (folder / f"{ARCH}-quickgelu.json").write_text(json.dumps({**CONFIG, "quick_gelu": True}))
-    (folder / f"{ARCH}-odd.json").write_text(json.dumps({**CONFIG, "text_cfg": {**CONFIG["text_cfg"], "no_causal_mask": True}, "custom_text": True}))
+    (folder / f"{ARCH}-odd.json").write_text(
+        json.dumps({**CONFIG, "text_cfg": {**CONFIG["text_cfg"], "no_causal_mask": True}, "custom_text": True})
+    )
     before = list(open_clip.factory._MODEL_CONFIG_PATHS), dict(open_clip.factory._MODEL_CONFIGS)
     open_clip.add_model_config(folder)
     yield
@@ -111,7 +113,8 @@ def test_a_local_file_gives_open_clips_own_features(tmp_path: Path, kind: str) -
     texts = ["a photo of a cat", "dog"]
     wanted = theirs.encode_text(open_clip.get_tokenizer(ARCH)(texts))
     assert relative_error(ours.text.encode_texts(texts), wanted) < 1e-5
-    assert regions.shape == (2, 4, 64) and ours.vision.grid == (2, 2)
+    assert regions.shape == (2, 4, 64)
+    assert ours.vision.grid == (2, 2)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
@@ -280,7 +283,9 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("ViT-B-16/laion2b_s34b_b88k", "safetensors"),
     ],
 )
-def test_without_a_network_the_sentence_says_what_is_missing_and_what_works(offline: Path, name: str, file: str) -> None:
+def test_without_a_network_the_sentence_says_what_is_missing_and_what_works(
+    offline: Path, name: str, file: str
+) -> None:
     with pytest.raises(BackboneError) as refused:
         load_backbone(name)
     sentence = str(refused.value)
@@ -316,9 +321,7 @@ def test_the_file_works_from_the_place_that_the_sentence_names(offline: Path, mo
     assert relative_error(ours.encode_image(PIXELS)[0], model(quick_gelu=True).encode_image(PIXELS)) < 1e-5
 
 
-def test_a_published_file_passed_by_path_keeps_its_settings(
-    offline: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_published_file_passed_by_path_keeps_its_settings(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence proposes ARCH/FILE: QuickGELU and the normalisation of that file must not be lost on the way."""
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, ARCH, {"laion400m": TAG})
     path = offline / "gallop-test-tiny-weights.pt"

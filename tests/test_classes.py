@@ -162,7 +162,12 @@ def test_what_parsing_accepts_is_what_cleaning_accepts(pieces: list[str]) -> Non
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("golden_retriever", "golden retriever"), ("a__b_", "a b"), ("001.Black_footed", "001.Black footed"), ("-x", "-x")],
+    [
+        ("golden_retriever", "golden retriever"),
+        ("a__b_", "a b"),
+        ("001.Black_footed", "001.Black footed"),
+        ("-x", "-x"),
+    ],
 )
 def test_underscore_is_a_space_in_folder_names(folder: str, name: str) -> None:
     assert folder_to_name(folder) == name

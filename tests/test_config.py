@@ -42,7 +42,7 @@ def test_a_preset_takes_changes_and_none_keeps_its_value() -> None:
 
 @pytest.mark.parametrize("falsy", [{"views": 0}, {"calibration_folds": 0}, {"momentum": 0.0}, {"weight_decay": 0.0}])
 def test_zero_is_a_value_and_not_the_presets_own(falsy: dict[str, Any]) -> None:
-    (key, value), = falsy.items()
+    ((key, value),) = falsy.items()
     assert getattr(train_preset("default", **falsy), key) == value
 
 

@@ -103,7 +103,8 @@ def test_extreme_shapes_need_no_huge_picture_on_the_way(size: tuple[int, int]) -
         pixels, _ = preprocess.centre(image)
         views = [preprocess.augment(image, np.random.default_rng(seed)) for seed in range(5)]
     tracemalloc.stop()
-    assert sizes and all(width * height <= 10 * 224 * 224 for width, height in sizes)
+    assert sizes
+    assert all(width * height <= 10 * 224 * 224 for width, height in sizes)
     for found in [pixels, *views]:
         assert torch.allclose(found, (torch.tensor([10, 20, 30]) / 255)[:, None, None].expand_as(found), atol=1e-6)
 
@@ -125,9 +126,11 @@ def test_augmented_views_have_the_papers_distribution() -> None:
         assert down > 0  # never upside down
         areas.append(abs(across) * down)
         ratios.append(abs(across) / down)
-    assert 0.07 < min(areas) < 0.11 and 0.93 < max(areas) < 1.03
+    assert 0.07 < min(areas) < 0.11
+    assert 0.93 < max(areas) < 1.03
     assert np.mean(areas) == pytest.approx(0.54, abs=0.05)  # uniform in [0.08, 1], less what would not fit
-    assert 0.7 < min(ratios) and max(ratios) < 1.4
+    assert min(ratios) > 0.7
+    assert max(ratios) < 1.4
     assert np.mean(np.log(ratios)) == pytest.approx(0, abs=0.03)
     assert np.mean(flips) == pytest.approx(0.5, abs=0.08)  # 0.02 is one deviation
 
@@ -143,7 +146,7 @@ def test_augmentation_is_a_function_of_its_generator_alone() -> None:
     torch.manual_seed(0)
     first = PREPROCESS.augment(gradient(), np.random.default_rng(7))
     torch.manual_seed(1)
-    np.random.seed(3)  # noqa: NPY002
+    np.random.seed(3)
     assert torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(7)))
     assert not torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(8)))
 
@@ -386,9 +389,11 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert open_cache(False) is None
     for usual_one in (None, True):
         found = open_cache(usual_one)
-        assert found is not None and found.root == tmp_path / "own"
+        assert found is not None
+        assert found.root == tmp_path / "own"
     given = open_cache(str(tmp_path / "given"))
-    assert given is not None and given.root == tmp_path / "given"
+    assert given is not None
+    assert given.root == tmp_path / "given"
     assert not (tmp_path / "own").exists()  # made when first written
 
 
@@ -407,7 +412,10 @@ def test_the_same_views_wherever_they_come_from(tmp_path: Path) -> None:
     from_disk = views_of(photos(6), FeatureCache(tmp_path))
     streamed = views_of(photos(6), memory_limit=1)
     streamed_from_disk = views_of(photos(6), FeatureCache(tmp_path), memory_limit=1)
-    assert memory.kept and from_disk.kept and not streamed.kept and not streamed_from_disk.kept
+    assert memory.kept
+    assert from_disk.kept
+    assert not streamed.kept
+    assert not streamed_from_disk.kept
     wanted = every(memory, epochs=4)
     for other in (disk, from_disk, streamed, streamed_from_disk):
         assert torch.equal(wanted, every(other, epochs=4))

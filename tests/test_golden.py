@@ -74,7 +74,9 @@ def test_gradients_of_the_first_step(case: Golden) -> None:
     model = case.model
     loss, _, _ = model.loss(case.features, case.labels, case.figure("kept_prompts")[0])
     gradients = torch.autograd.grad(loss.total, [getattr(model.prompts, own) for own in LEARNED])
-    assert abs(float(loss.total.detach()) - float(case.figure("losses")[0])) < TOLERANCE * float(case.figure("losses")[0])
+    assert abs(float(loss.total.detach()) - float(case.figure("losses")[0])) < TOLERANCE * float(
+        case.figure("losses")[0]
+    )
     for gradient, theirs in zip(gradients, LEARNED.values(), strict=True):
         check(gradient, case.figure(f"grad/{theirs}"))
 

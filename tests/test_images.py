@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from tests.nasty_images import (
     png_chunk,
     png_rows,
     tiff,
+    tiff_file,
     webp_header,
 )
 
@@ -81,8 +83,9 @@ LOSSLESS = {
     "tiff": encode(PIXELS, "TIFF"),
     "tiff, deflate": encode(PIXELS, "TIFF", compression="tiff_deflate"),
     "tiff, lzw": encode(PIXELS, "TIFF", compression="tiff_lzw"),
-    "tiff, strips": tiff(PIXELS, rows_per_strip=5),
-    "tiff, tiles": tiff(PIXELS, rows_per_strip=0, tile=16),
+    "tiff, strips": tiff(PIXELS, strip=5),
+    "tiff, deflated strips": tiff(PIXELS, strip=5, deflate=True),
+    "tiff, tiles": tiff(PIXELS, tile=16),
     "png behind metadata": png((WIDTH, HEIGHT), png_rows(PIXELS), extra=png_chunk(b"tEXt", b"Author\0someone")),
 }
 
@@ -133,13 +136,20 @@ def test_every_kind_of_source_gives_the_same_photo(tmp_path: Path) -> None:
     with path.open("rb") as stream, Image.open(path) as lazy:
         sources = [data, bytearray(data), memoryview(data), str(path), path, stream, half_read, lazy, PIXELS]
         photos = [load_image(source) for source in sources]
-        assert np.array_equal(np.asarray(lazy), PIXELS), "the caller's own image still works"
     assert {photo.sha256 for photo in photos} == {photos[0].sha256}
     assert [p.name for p in photos] == [
         "picture", "picture", "picture", "holiday.png", "holiday.png", "holiday.png", "picture", "holiday.png",
         "picture",
     ]  # fmt: skip
     assert load_image(photos[0], name="other") is photos[0]
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_an_open_image_still_works_for_its_owner(name: str) -> None:
+    with Image.open(io.BytesIO(LOSSLESS[name])) as lazy:
+        assert np.array_equal(pixels(load_image(lazy)), PIXELS)
+        assert np.array_equal(np.asarray(lazy), PIXELS)
+        assert np.array_equal(pixels(load_image(lazy)), PIXELS)
 
 
 class Trickle(io.RawIOBase):
@@ -204,9 +214,10 @@ def test_exif_orientation(turn: int, form: str, options: dict[str, Any]) -> None
         assert np.array_equal(pixels(load_image(opened)), TURNS[turn](plain)), "decoded by the caller"
 
 
-@pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0" + bytes(50)])
-def test_broken_exif_harms_nothing(exif: bytes) -> None:
-    assert load_image(encode(PIXELS, "JPEG", exif=exif)).sha256 == load_image(encode(PIXELS, "JPEG")).sha256
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("exif", [b"", b"MM\0*", b"no EXIF at all", b"II*\0\xff\xff\xff\xff", bytes(50)])
+def test_broken_exif_harms_nothing(form: str, exif: bytes) -> None:
+    assert load_image(encode(PIXELS, form, exif=b"Exif\0\0" + exif)).sha256 == load_image(encode(PIXELS, form)).sha256
 
 
 def test_metadata_is_dropped() -> None:
@@ -257,6 +268,13 @@ def test_sixteen_bits_keep_their_gradient(source: Any) -> None:
     assert abs(found.mean() - GRADIENT.mean() / 257) < 0.5  # a plain conversion gives 254
 
 
+def test_twelve_bits_are_scaled_by_twelve() -> None:
+    ramp = [0x000, 0x555, 0xAAA, 0xFFF]
+    packed = bytes.fromhex("".join(f"{value:03x}" for value in ramp))
+    tags = {256: [4], 257: [1], 258: [12], 259: [1], 262: [1], 277: [1], 278: [1]}
+    assert pixels(load_image(tiff_file([packed], tags)))[0, :, 0].tolist() == [0, 85, 170, 255]
+
+
 def test_32_bits_are_stretched_from_their_own_range() -> None:
     ramp = np.array([[-500, 0, 500], [1000, 1500, 2000]])
     wanted = np.repeat(np.rint((ramp + 500) * 255 / 2500).astype(np.uint8)[..., None], 3, axis=-1)
@@ -294,6 +312,7 @@ def with_alpha(mode: str) -> Image.Image:
         (encode(with_alpha("LA"), "PNG"), (76, 76, 76)),
         (with_alpha("PA"), (255, 0, 0)),
         (with_alpha("RGBa"), (255, 0, 0)),
+        (with_alpha("LA").convert("La"), (76, 76, 76)),
     ],
 )
 def test_hidden_colour_stays_hidden(source: Any, opaque: tuple[int, int, int]) -> None:
@@ -402,6 +421,7 @@ def test_arrays_that_are_refused(array: Any, kind: type[ImageError], words: str)
 # ---------------------------------------------------------------- what is refused, and why
 
 JPEG = encode(PIXELS, "JPEG")
+RGB_TAGS = {256: [WIDTH], 257: [HEIGHT], 258: [8, 8, 8], 259: [1], 262: [2], 277: [3], 278: [HEIGHT]}
 REFUSED = [
     ("nothing.jpg", b"", EmptyImage, "nothing.jpg is empty"),
     ("a.jpg", EPS, UnsupportedImage, "a.jpg is an EPS file, which is not read here: save it as JPEG or PNG."),
@@ -413,6 +433,8 @@ REFUSED = [
     ("e.jpg", b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", UnsupportedImage, "an AVIF file"),
     ("f.jpg", b"\0\0\0\x18ftypmp42\0\0\0\0isom", UnsupportedImage, "a video file"),
     ("g.svg", b"<?xml version='1.0'?>\n<!-- drawn --><svg xmlns=''/>", UnsupportedImage, "an SVG file"),
+    ("g.jpg", b"<!---->" * 140 + b"x", NotAnImage, "not a picture"),  # a careless pattern for SVG never ends here
+    ("g.svg", b"<!---->" * 140, NotAnImage, "not a picture"),  # must not be tried in every of 2 ** 140 ways
     ("h.jpg", b"%PDF-1.7\n", UnsupportedImage, "a PDF file"),
     ("i.jxl", b"\xff\x0a\0\0", UnsupportedImage, "a JPEG XL file"),
     ("j.jp2", b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedImage, "a JPEG 2000 file"),
@@ -428,16 +450,18 @@ REFUSED = [
     ("r.webp", webp_header(8192, 8192, "VP8"), TooManyPixels, "8192 x 8192"),
     ("s.gif", gif_header(65535, 65535), TooManyPixels, "65535 x 65535"),
     ("t.bmp", LOSSLESS["bmp"].replace(ints("<2i", 24, 16), ints("<2i", 9999, 9999)), TooManyPixels, "9999 x 9999"),
-    ("t.tif", LOSSLESS["tiff, strips"].replace(ints("<HII", 4, 1, 24), ints("<HII", 4, 1, 65535)), TooManyPixels, "65535"),
+    ("t.tif", LOSSLESS["tiff, strips"].replace(ints("<HII", 4, 1, 24), ints("<HII", 4, 1, 65535)), TooManyPixels, "x"),
     ("u.jpg", JPEG.replace(ints(">2H", 16, 24), ints(">2H", 60000, 60000)), TooManyPixels, "far more pixels"),
     ("v.png", png((0, 5), b""), EmptyImage, "v.png has no pixels (0 x 5)"),
     ("v.gif", gif_header(0, 0).replace(b"\1\0\1\0\0", b"\0\0\0\0\0"), EmptyImage, "0 x 0"),
     ("w.png", png((WIDTH, HEIGHT), png_rows(PIXELS[:10])), CorruptImage, "w.png is incomplete"),  # Pillow: rest black
-    ("w.png", png((WIDTH, HEIGHT), adam7_rows(PIXELS)[:-9], interlace=1), CorruptImage, "incomplete"),
-    ("x.tif", tiff(PIXELS, rows_per_strip=5, keep=3), CorruptImage, "x.tif is incomplete"),  # 3 strips of 4
-    ("x.tif", tiff(PIXELS, rows_per_strip=0, tile=16, keep=1), CorruptImage, "incomplete"),
+    ("w.png", png((WIDTH, HEIGHT), adam7_rows(PIXELS)[:-9], interlace=1), CorruptImage, "is incomplete"),
+    ("x.tif", tiff(PIXELS, strip=5, keep=3), CorruptImage, "x.tif is incomplete"),  # 3 strips of 4
+    ("x.tif", tiff(PIXELS, strip=5, keep=3, deflate=True), CorruptImage, "is incomplete"),
+    ("x.tif", tiff(PIXELS, tile=16, keep=1), CorruptImage, "is incomplete"),
+    ("x.tif", tiff_file([bytes(24 * 3 * 10)], RGB_TAGS), CorruptImage, "is incomplete"),  # 10 rows of 16 in one strip
     ("y.jpg", JPEG[:-40] + bytes(40), CorruptImage, "y.jpg is incomplete"),  # a stopped download, padded with zeros
-    ("z.jpg", JPEG[:-2] + b"\xff\xda\0\x08\1\1\0\0\x3f\0" * 200 + b"\xff\xd9", CorruptImage, "z.jpg"),  # 200 scans
+    ("z.jpg", JPEG[:-2] + b"\xff\xda\0\x08\1\1\0\0\x3f\0" * 101 + b"\xff\xd9", CorruptImage, "is incomplete"),
     ("webp.webp", webp_header(20, 20, "VP8L"), CorruptImage, "webp.webp cannot be decoded"),
     ("jpeg.jpg", b"\xff\xd8\xff\xe0" + bytes(40), CorruptImage, "decoded (its header cannot be read)"),
 ]  # fmt: skip
@@ -464,6 +488,47 @@ def test_ghostscript_is_never_reached(monkeypatch: pytest.MonkeyPatch, tmp_path:
     with Image.open(path) as lazy:  # opened by the caller, not yet decoded
         error = refusal(lazy)
     assert str(error).startswith("photo.jpg was opened as EPS, which is not read here")
+
+
+def test_pillow_is_told_which_format_to_expect(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    real = Image.open
+
+    def spy(fp: Any, mode: Any = "r", formats: Any = None) -> Image.Image:
+        asked.append(formats)
+        return real(fp, mode, formats)
+
+    monkeypatch.setattr(Image, "open", spy)
+    for form in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
+        load_image(encode(PIXELS, form))
+        assert asked.pop() == [form]
+    assert asked == []
+
+
+def test_pixel_data_is_counted_to_its_end_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    inflated = 0
+
+    class Counting:
+        def __init__(self) -> None:
+            self.real = real()
+
+        def decompress(self, *arguments: Any) -> bytes:
+            nonlocal inflated
+            out = self.real.decompress(*arguments)
+            inflated += len(out)
+            return out
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.real, name)
+
+    real = zlib.decompressobj
+    monkeypatch.setattr("gallop.image_formats.zlib.decompressobj", Counting)
+    surplus = png((WIDTH, HEIGHT), png_rows(PIXELS) + bytes(30 * 2**20))
+    assert np.array_equal(pixels(load_image(surplus)), PIXELS)
+    assert 0 < inflated <= 2**20
+    # Inflated a megabyte at a time; here the rows end at, just before and just after the first.
+    for height in range(8192 - 1, 8192 + 18):
+        assert load_image(png((127, height), bytes(128 * height), colour=0)).height == height
 
 
 def test_an_image_that_is_already_open_is_held_to_the_same_rules() -> None:
@@ -502,11 +567,16 @@ def test_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
         assert words in str(error)
 
 
-def test_the_byte_cap_comes_before_reading(tmp_path: Path) -> None:
+def test_the_byte_cap_comes_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*_: object) -> None:
+        pytest.fail("the file was opened")
+
     path = tmp_path / "huge.jpg"
     with path.open("wb") as stream:
         stream.truncate(10 * 2**30)  # ten gigabytes of hole
-    error = refusal(path)
+    with monkeypatch.context() as patch:
+        patch.setattr("gallop.images.open", opened, raising=False)
+        error = refusal(path)
     assert type(error) is ImageTooLarge
     assert str(error) == "huge.jpg is larger than 20 MB: make it smaller, or save it as JPEG."
     data = LOSSLESS["png"]
@@ -640,6 +710,7 @@ def test_threads_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> N
     assert list(warnings.filters) == filters
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process's memory is read from /proc")
 def test_bombs_cost_no_memory(tmp_path: Path) -> None:
     bomb = png_bomb(10_000)  # 100 megapixels in some 100 kB
     assert len(bomb) < 500_000

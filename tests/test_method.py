@@ -63,7 +63,7 @@ def test_every_subset_of_prompts_is_drawn_equally_often_and_without_replacement(
     assert all(len(set(subset)) == kept for subset in subsets)
     count = math.comb(prompts, kept)
     assert len(subsets) == count
-    # Chi-square with count - 1 degrees of freedom: mean count - 1, variance 2 (count - 1); four deviations is 1 in 10^4.
+    # Chi-square with count - 1 degrees of freedom: mean count - 1, variance 2 (count - 1).
     chi2 = sum((n - draws / count) ** 2 / (draws / count) for n in subsets.values())
     assert chi2 < (count - 1) + 4 * math.sqrt(2 * (count - 1)) + 8
 
@@ -73,7 +73,8 @@ def test_images_draw_independently_and_a_seed_repeats() -> None:
     assert torch.equal(first, draw_kept_prompts(1000, 4, 1, torch.Generator().manual_seed(3)))
     assert not torch.equal(first, draw_kept_prompts(1000, 4, 1, torch.Generator().manual_seed(4)))
     pairs = Counter(zip(first[:-1, 0].tolist(), first[1:, 0].tolist(), strict=True))
-    assert len(pairs) == 16 and max(pairs.values()) < 2 * min(pairs.values()) + 40
+    assert len(pairs) == 16
+    assert max(pairs.values()) < 2 * min(pairs.values()) + 40
 
 
 def quadratic(start: Tensor, **changes: float) -> tuple[Trainer, Tensor]:

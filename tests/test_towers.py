@@ -14,7 +14,6 @@ from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor
 
 from gallop.backbones import Backbone, Preprocess, UnsupportedTower
-from gallop.backbones.text import TextTower
 from gallop.classes import ClassNameError
 from tests.naive import naive_text, naive_vit_regions
 from tests.reference import backbone, relative_error

@@ -114,8 +114,8 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         model_cfg, pre = config["model_cfg"], config["preprocess"]
         preprocess = Preprocess(
             size=int(model_cfg["vision_cfg"]["image_size"]),
-            mean=tuple(pre["mean"]),
-            std=tuple(pre["std"]),
+            mean=_channels(pre["mean"]),
+            std=_channels(pre["std"]),
             interpolation=pre["interpolation"],
         )
         model = CLIP(**model_cfg)
@@ -133,6 +133,11 @@ def _load_folder(name: str, folder: Path) -> Backbone:
     _load_strict(model, _read_weights(str(files[0])), name)
     tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
     return Backbone(name, model.float(), tokenizer, preprocess)
+
+
+def _channels(values: Any) -> tuple[float, float, float]:
+    red, green, blue = values
+    return float(red), float(green), float(blue)
 
 
 def _load_open_clip(name: str, arch: str, source: str) -> Backbone:

@@ -47,8 +47,8 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         InterpolationMode(self.interpolation)  # raises ValueError for one that there is not
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or self.size < 1:
-            raise ValueError("Preprocessing needs a size, three means and three deviations above zero.")
+        if min(self.std) <= 0 or self.size < 1:
+            raise ValueError("Preprocessing needs a size and deviations above zero.")
 
     def centre(self, image: Image.Image) -> tuple[Tensor, CropBox]:
         """Short side resized to the input size, centre crop: pixels (3, size, size) and the crop box."""

@@ -5,6 +5,7 @@ Nothing that loads torch is imported before a command runs, so that ``--help`` a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from argparse import Namespace
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(options, console)
     except BrokenPipeError:
         # Whoever read our output has gone, as in `gallop ... | head`. Nothing may be flushed into the pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
 
 

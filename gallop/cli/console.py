@@ -17,6 +17,7 @@ SECONDS_BETWEEN_LINES = 10.0
 """Of progress, where standard error is not a terminal."""
 
 _NUMBER = re.compile(r"-|-?[0-9.]+%?")
+_NUMBERS = re.compile(r"\[\n\s+([-+.0-9eE,\s]+)\n\s*\]")
 
 
 class CommandError(Exception):
@@ -68,6 +69,8 @@ class Console:
         self._close_line()
         if self._as_json:
             text = json.dumps(plain(data), indent=2, allow_nan=False)
+            # A list of numbers on one line; text cannot match, because in JSON it holds no line breaks.
+            text = _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
         else:
             text = "\n".join(printable(line) for line in table())
         self._write(sys.stdout, f"{text}\n")

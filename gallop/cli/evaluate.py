@@ -143,7 +143,7 @@ def _table(result: dict[str, Any]) -> list[str]:
     lines = [
         f"accuracy {percent(result['accuracy'])} on {result['n']} images "
         f"(global prompts {percent(result['accuracy_global'])}, local prompts {percent(result['accuracy_local'])})",
-        f"known images below the OOD threshold: {percent(result['tpr'])}",
+        *([f"taken for known things: {percent(result['tpr'])}"] if result["tpr"] is not None else []),
         "",
         *columns([["class", "accuracy"], *([name, percent(share)] for name, share in result["per_class"].items())]),
     ]

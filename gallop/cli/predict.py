@@ -27,7 +27,7 @@ def run(options: Namespace, console: Console) -> int:
 
     def refuse(path: str | Path, reason: str) -> None:
         rows[str(path)] = {"image": str(path), "error": reason}
-        console.warn(f"{path} has no answer: {reason}")
+        console.warn(f"{path} is left without an answer: {reason}")
 
     paths = list(dict.fromkeys(path for image in options.images for path in _expand(image)))
     rows.update((path, {}) for path in paths)

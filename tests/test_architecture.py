@@ -1,0 +1,211 @@
+"""The rooms of DESIGN: who may import whom, how long a module may be, and what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gallop
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "gallop"
+
+ROOMS = [
+    "config",
+    "classes",
+    "image_formats",
+    "image_pixels",
+    "images",
+    "backbones.preprocess",
+    "backbones.text",
+    "backbones.vision",
+    "backbones.clip",
+    "backbones",
+    "features",
+    "prompts",
+    "similarity",
+    "losses",
+    "scores",
+    "metrics",
+    "heatmaps",
+    "model",
+    "data",
+    "trainer",
+    "checkpoint",
+    "training",
+    "predictions",
+    "plots",
+    "explanation",
+    "estimator",
+    "cli",
+    "__main__",
+]
+"""From the top down: a module imports only from rooms above it. All of ``cli`` is one room."""
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """``gallop/backbones/text.py`` -> ``backbones.text``; the package itself is the empty text."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    return "cli" if name.split(".")[0] == "cli" else name
+
+
+def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those below ``if TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            for other in child.orelse:
+                yield from runtime_nodes(other)
+            continue
+        yield child
+        yield from runtime_nodes(child)
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(path: Path) -> Iterator[tuple[str, str | None]]:
+    """(module, name) of each import that runs, lazy ones too; the name is None for ``import module``."""
+    for node in runtime_nodes(parse(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively; write the whole name"
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def target_room(module: str, name: str | None) -> str:
+    """The room that an import of gallop leads to, through the public names where these are used."""
+    inside = module.removeprefix("gallop").removeprefix(".")
+    if inside:
+        longer = f"{inside}.{name}"
+        found = longer if longer in ROOMS else inside
+    else:
+        assert name is not None, "import a name from gallop, not the package"
+        found = gallop._HOMES.get(name, f"gallop.{name}").removeprefix("gallop.")
+    return "cli" if found.split(".")[0] == "cli" else found
+
+
+def test_every_module_has_its_room() -> None:
+    assert {room(path) for path in modules()} - {""} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", modules()[1:], ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_rooms_above_it(path: Path) -> None:
+    """All but the first, the package itself, which re-exports lazily."""
+    own = room(path)
+    for module, name in imports(path):
+        if module.split(".")[0] != "gallop" or (module == "gallop" and name == "__version__"):
+            continue
+        other = target_room(module, name)
+        assert other in ROOMS, f"{module} {name}"
+        if other != own or own != "cli":
+            assert ROOMS.index(other) < ROOMS.index(own), f"{own} imports {other}"
+        assert not (name or "").startswith("_"), f"{own} imports the private {name} of {other}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_foreign_packages_stay_in_their_room(path: Path) -> None:
+    packages = {module.split(".")[0] for module, _ in imports(path)}
+    assert "streamlit" not in packages
+    if room(path).split(".")[0] != "backbones":
+        assert not packages & {"open_clip", "timm"}
+    if room(path) in ("config", "classes", "image_formats", "image_pixels", "images", ""):
+        assert "torch" not in packages
+    if room(path) == "trainer":
+        assert {module for module, _ in imports(path) if module.startswith("gallop")} <= {
+            "gallop.config",
+            "gallop.losses",
+        }  # it knows no CLIP
+
+
+def test_no_module_hides_an_import_in_a_text() -> None:
+    """``import_module("open_clip")`` would pass the tests above."""
+    for path in modules():
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
+                own = ast.unparse(node.args[0]).lstrip("f").startswith(("'gallop.", '"gallop.'))
+                assert own or path == PACKAGE / "__init__.py", f"{path}:{node.lineno}"
+
+
+def test_the_public_names_are_few_there_and_documented() -> None:
+    assert len(gallop.__all__) <= 12
+    assert gallop.__all__ == sorted(gallop.__all__)
+    assert set(gallop.__all__) == set(gallop._HOMES)
+    for name in gallop.__all__:
+        found = getattr(gallop, name)
+        assert found.__doc__, name
+        assert found.__module__.startswith(gallop._HOMES[name]), name
+    assert set(gallop.__all__) < set(dir(gallop))
+    with pytest.raises(AttributeError, match="'nonsense'"):
+        gallop.nonsense  # noqa: B018
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_gallop_is_cheap() -> None:
+    heavy = {"torch", "torchvision", "open_clip", "timm", "sklearn", "scipy", "matplotlib", "numpy", "PIL"}
+    assert not loaded_by("import gallop") & heavy
+    assert not loaded_by("from gallop import MethodConfig, TrainConfig, parse_names") & heavy
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_and_functions_are_short(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 300
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno + 1 < 50, f"{node.name} in line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_say_what_they_are_for(path: Path) -> None:
+    assert ast.get_docstring(parse(path)) or path.name == "__main__.py"
+
+
+def test_there_is_no_drawer_for_everything() -> None:
+    names = {path.stem.lower().strip("_") for root in ("gallop", "app") for path in (ROOT / root).rglob("*.py")}
+    assert not names & {"utils", "util", "helpers", "misc", "common"}
+
+
+def test_result_types_are_frozen_dataclasses() -> None:
+    for path in modules():
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+                plain = [d for d in decorators if d.split(".")[-1].startswith("dataclass") and "frozen=True" not in d]
+                # Towers are dataclasses for their fields, not results.
+                assert not plain or room(path) == "backbones.vision", f"{node.name} in {path.name}"
+
+
+def app_files() -> list[Path]:
+    return sorted((ROOT / "app").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", app_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_app_uses_public_names_alone(path: Path) -> None:
+    for module, name in imports(path):
+        package = module.split(".")[0]
+        assert package not in ("open_clip", "timm")
+        if package == "gallop":
+            assert not (name or module).split(".")[-1].startswith("_"), f"{module} {name}"
+            if name is not None and module != "gallop":
+                assert getattr(importlib.import_module(module), name).__doc__, f"{module}.{name} is not documented"
+        if path.name == "main.py" or set(path.parent.parts) & {"pages", "screens", "parts"}:
+            assert package != "torch", "no torch in a page"

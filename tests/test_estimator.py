@@ -1,0 +1,835 @@
+"""``GalLoPClassifier``: scikit-learn's manners, training that can be stopped and resumed, thresholds, explanations."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from torch import Tensor
+
+from gallop import GalLoPClassifier, losses
+from gallop.backbones import Backbone, BackboneError, CropBox
+from gallop.checkpoint import CheckpointError
+from gallop.classes import ClassNameError
+from gallop.config import ConfigError, TrainConfig
+from gallop.data import DataError, stratified_folds
+from gallop.explanation import Explanation
+from gallop.features import encode_photos
+from gallop.heatmaps import photo_map, region_box, where_in_words
+from gallop.images import load_image
+from gallop.losses import Loss
+from gallop.trainer import StepEvent, StepResult, Trainer, TrainingDiverged
+from gallop.training import CalibrationEvent, EncodeEvent
+from tests.tiny import (
+    classifier,
+    equal,
+    learned,
+    other_vit,
+    picture,
+    pictures,
+    vit,
+    write_folder,
+    write_images,
+)
+
+SHOTS = {"red": 4, "green": 4, "blue": 4}
+
+
+@pytest.fixture(scope="module")
+def fitted() -> GalLoPClassifier:
+    """Trained with a threshold on eight shots of three classes. Shared: tests that change it make their own."""
+    return classifier(calibration_folds=2).fit(*pictures(dict.fromkeys(SHOTS, 8)))
+
+
+def fit(**changes: Any) -> GalLoPClassifier:
+    return classifier(**changes).fit(*pictures(SHOTS))
+
+
+# --- scikit-learn's manners --------------------------------------------------------------------------------------
+
+
+def test_the_constructor_only_stores() -> None:
+    values: dict[str, Any] = {
+        "backbone": "no such backbone",
+        "preset": "no such preset",
+        "global_prompts": -3,
+        "local_prompts": object(),
+        "topk": [5, 10],
+        "dropout": "nonsense",
+        "epochs": object(),
+        "lr": object(),
+        "batch_size": object(),
+        "views": object(),
+        "calibration_folds": object(),
+        "seed": object(),
+        "shots": object(),
+        "allow_fewer": object(),
+        "cache": object(),
+        "device": object(),
+    }
+    made = GalLoPClassifier(**values)
+    assert set(made.get_params()) == set(values)
+    for name, value in values.items():
+        assert getattr(made, name) is value
+
+
+def test_params_can_be_read_set_and_cloned() -> None:
+    original = classifier(lr=0.3, topk=[1, 2], seed=5)
+    copied = clone(original)
+    assert copied is not original
+    assert copied.get_params()["lr"] == 0.3
+    assert copied.get_params() == original.get_params()
+    assert copied.backbone is original.backbone  # frozen: a copy would only cost memory
+    assert original.set_params(lr=0.1, dropout=0.5) is original
+    assert (original.lr, original.dropout, copied.lr) == (0.1, 0.5, 0.3)
+    with pytest.raises(ValueError, match="learning_rate"):
+        original.set_params(learning_rate=1)
+
+
+def test_a_clone_of_a_fitted_classifier_is_not_fitted(fitted: GalLoPClassifier) -> None:
+    copied = clone(fitted)
+    with pytest.raises(NotFittedError):
+        copied.predict(picture(0))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda c: c.predict(picture(0)),
+        lambda c: c.predict_proba([picture(0)]),
+        lambda c: c.predict_all(picture(0)),
+        lambda c: c.score([picture(0)], ["red"]),
+        lambda c: c.ood_score(picture(0)),
+        lambda c: c.is_ood(picture(0)),
+        lambda c: c.explain(picture(0)),
+        lambda c: c.add_class("cat"),
+        lambda c: c.save("/nowhere"),
+    ],
+)
+def test_before_fitting_everything_says_so(ask: Any) -> None:
+    with pytest.raises(NotFittedError, match="call fit, zero_shot or load first"):
+        ask(classifier())
+
+
+def test_fit_returns_self_and_learns_the_colours() -> None:
+    made = classifier(epochs=30, lr=0.2, batch_size=12)
+    assert made.fit(*pictures(SHOTS)) is made
+    assert made.classes_.tolist() == ["red", "green", "blue"]
+    images, labels = pictures(SHOTS, first_seed=50)
+    assert made.score(images, labels) > 0.9
+    before = classifier().zero_shot(["red", "green", "blue"])
+    assert made.score(images, labels) > before.score(images, labels)
+
+
+def test_answers_agree_with_each_other(fitted: GalLoPClassifier) -> None:
+    images, labels = pictures({"red": 3, "green": 3, "blue": 3}, first_seed=30)
+    probabilities = fitted.predict_proba(images)
+    assert probabilities.shape == (9, 3)
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert probabilities.min() >= 0
+    predicted = fitted.predict(images)
+    assert predicted.tolist() == fitted.classes_[probabilities.argmax(axis=1)].tolist()
+    assert fitted.score(images, labels) == np.mean(predicted == np.array(labels))
+    everything = fitted.predict_all(images)
+    for branch in (everything.probabilities_global, everything.probabilities_local):
+        assert branch is not None
+        assert np.allclose(branch.sum(axis=1), 1, atol=1e-6)
+    assert np.array_equal(everything.ood["GL-MCM"], fitted.ood_score(images))
+    assert np.allclose(everything.ood["MCM"] + everything.ood["L-MCM"], everything.ood["GL-MCM"], atol=1e-6)
+    assert everything.is_ood is not None
+    threshold = fitted.calibration_.threshold
+    assert threshold is not None
+    assert everything.is_ood.tolist() == [score > threshold for score in everything.ood["GL-MCM"].tolist()]
+
+
+def test_one_image_is_a_batch_of_one_in_every_form(fitted: GalLoPClassifier, tmp_path: Path) -> None:
+    image = picture(40, "green")
+    (path,) = write_images(tmp_path, [image])
+    wanted = fitted.predict_proba([picture(41), image, picture(42)])[1]
+    for source in (image, path, str(path), path.read_bytes(), np.asarray(image), load_image(path)):
+        found = fitted.predict_proba(source)
+        assert found.shape == (1, 3)
+        assert np.allclose(found[0], wanted, atol=1e-6)
+    assert fitted.predict((image, image)).shape == (2,)
+
+
+def test_no_images_and_unknown_scores_are_refused(fitted: GalLoPClassifier) -> None:
+    with pytest.raises(DataError, match="at least one"):
+        fitted.predict([])
+    with pytest.raises(ValueError, match=r"'MSP'.*MCM, L-MCM, GL-MCM"):
+        fitted.ood_score(picture(0), "MSP")
+    with pytest.raises(DataError, match="does not know the classes cat, dog"):
+        fitted.score([picture(0)] * 3, ["cat", "red", "dog"])
+
+
+def test_settings_that_make_no_sense_are_refused_when_fitting() -> None:
+    for changes in (
+        {"epochs": 0},
+        {"lr": -1},
+        {"preset": "papre"},
+        {"dropout": 1},
+        {"topk": (0,)},
+        {"topk": 5},
+        {"topk": None, "local_prompts": -1},
+        {"topk": None, "local_prompts": 2.5},
+        {"seed": -1},
+        {"seed": None},
+    ):
+        if changes == {"seed": None}:
+            continue  # None keeps the preset's seed
+        with pytest.raises(ConfigError):
+            fit(**changes)
+    with pytest.raises(BackboneError, match="no backbone 'minni'"):
+        classifier(backbone="minni").zero_shot(["cat"])
+
+
+# --- What can be fitted ------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_fitted_with_exactly_its_shots(tmp_path: Path) -> None:
+    write_folder(tmp_path / "train", {"red": 5, "green": 4})
+    write_folder(tmp_path / "test", {"red": 2, "green": 2}, first_seed=40)
+    made = classifier(shots=3, batch_size=50, epochs=1).fit(str(tmp_path))
+    assert made.classes_.tolist() == ["green", "red"]
+    assert [len(event.images) for event in made.history_] == [6]
+    assert 0 <= made.score(tmp_path) <= 1
+    with pytest.raises(DataError, match="'green' has 4 images, but 5 shots"):
+        classifier(shots=5).fit(tmp_path)
+    everything = classifier(shots=5, allow_fewer=True, batch_size=50, epochs=1).fit(tmp_path)
+    assert len(everything.history_[0].images) == 9
+
+
+def test_the_order_of_a_folder_does_not_change_the_shots_or_the_prompts(tmp_path: Path) -> None:
+    write_folder(tmp_path / "a", {"red": 6, "green": 6})
+    for colour in ("red", "green"):
+        renamed = tmp_path / "b" / colour
+        renamed.mkdir(parents=True)
+        for i, path in enumerate(sorted((tmp_path / "a" / colour).iterdir(), reverse=True)):
+            (renamed / f"{i}.png").write_bytes(path.read_bytes())
+    first, second = (classifier(shots=3).fit(tmp_path / name) for name in "ab")
+    assert equal(learned(first), learned(second))
+
+
+def test_one_class_cannot_be_trained_but_can_be_predicted() -> None:
+    with pytest.raises(DataError, match=r"'red'; training needs two or more.*zero_shot"):
+        classifier().fit(*pictures({"red": 4}))
+    alone = classifier().zero_shot(["red"])
+    assert alone.predict_proba([picture(0), picture(1)]).tolist() == [[1.0], [1.0]]
+    assert alone.predict(picture(0)).tolist() == ["red"]
+    assert alone.is_ood(picture(0)) is None
+    assert alone.explain(picture(0)).label == "red"
+
+
+def test_an_empty_class_folder_is_named_and_not_dropped(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"red": 2, "green": 2})
+    (tmp_path / "blue").mkdir()
+    for shots in (None, 2):
+        with pytest.raises(DataError, match="'blue' has no readable images"):
+            classifier(shots=shots).fit(tmp_path)
+
+
+def test_images_without_labels_are_refused_whatever_the_shots() -> None:
+    for shots in (None, 2):
+        with pytest.raises(DataError, match="without labels"):
+            classifier(shots=shots).fit([picture(0), picture(1)])
+
+
+def test_labels_that_differ_in_case_alone_are_refused_naming_both() -> None:
+    with pytest.raises(ClassNameError, match="'cat' and 'Cat'"):
+        classifier().fit([picture(0), picture(1)], ["cat", "Cat"])
+
+
+def test_a_name_longer_than_the_text_tower_is_refused_by_name() -> None:
+    name = "cat " * 49  # within the characters of a name, if not within a tower of 32 tokens
+    short = Backbone("short", vit()._model, vit().text._tokenizer, vit().preprocess)
+    short.text.context_length = 32
+    with pytest.raises(ClassNameError, match=r"'cat cat.*has 49 tokens.*room for 26"):
+        classifier(backbone=short).zero_shot([name, "dog"])
+    made = classifier(backbone=short).zero_shot(["dog"])
+    with pytest.raises(ClassNameError, match="49 tokens"):
+        made.add_class(name)
+    assert made.classes_.tolist() == ["dog"]  # as it was
+    assert made.predict(picture(0)).tolist() == ["dog"]
+
+
+# --- Training ----------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_prompts_bit_for_bit() -> None:
+    first, second, other = fit(seed=3), fit(seed=3), fit(seed=4)
+    assert equal(learned(first), learned(second))
+    assert not equal(learned(first), learned(other))
+    assert [event.loss for event in first.history_] == [event.loss for event in second.history_]
+
+
+def test_other_random_numbers_do_not_reach_the_training() -> None:
+    torch.manual_seed(1)
+    first = fit(seed=3)
+    torch.manual_seed(2)
+    torch.rand(7)
+    assert equal(learned(first), learned(fit(seed=3)))
+
+
+def test_fitting_again_starts_again(tmp_path: Path) -> None:
+    made = fit(calibration_folds=2)
+    before = learned(made)
+    made.fit(*pictures(SHOTS))
+    assert equal(before, learned(made))
+    assert len(made.history_) == 6
+    made.zero_shot(["cat"])
+    assert (made.history_, made.calibration_.threshold, made.calibration_.temperature) == ([], None, 1.0)
+
+
+def test_events_tell_everything_in_order() -> None:
+    made = classifier(calibration_folds=2, epochs=3, batch_size=5)
+    events = list(made.fit_steps(*pictures(SHOTS)))
+    kinds = [type(event) for event in events]
+    assert kinds == sorted(kinds, key=[EncodeEvent, StepEvent, CalibrationEvent].index)
+    encoded = [event for event in events if isinstance(event, EncodeEvent)]
+    assert encoded[-1] == EncodeEvent(24, 24)
+    steps = [event for event in events if isinstance(event, StepEvent)]
+    assert [event.step for event in steps] == list(range(1, 10))
+    assert {event.steps for event in steps} == {9}
+    assert [event.end_of_epoch for event in steps] == [False, False, True] * 3
+    assert steps == made.history_
+    scored = [event for event in events if isinstance(event, CalibrationEvent)]
+    assert [event.step for event in scored] == list(range(1, scored[0].steps + 1))
+    for event in steps:
+        assert event.loss == pytest.approx(event.loss_global + event.loss_local, rel=1e-5)
+        assert 0 <= event.accuracy <= 1
+        assert event.kept.shape == (len(event.images), 1)
+
+
+@pytest.mark.parametrize("stop", [0, 1, 4, 6])
+def test_stopping_at_any_step_keeps_what_was_learned_by_then(stop: int) -> None:
+    reference, wanted = classifier(), None
+    for event in reference.fit_steps(*pictures(SHOTS)):
+        if isinstance(event, StepEvent) and event.step == stop:
+            wanted = learned(reference)
+    made = classifier()
+    steps = made.fit_steps(*pictures(SHOTS))
+    for event in steps:
+        made.predict(picture(0))  # an app predicts while it trains
+        if not stop or (isinstance(event, StepEvent) and event.step == stop):
+            break
+    steps.close()  # type: ignore[attr-defined]
+    if wanted is None:
+        wanted = learned(classifier().zero_shot(["red", "green", "blue"]))
+    assert equal(learned(made), wanted)
+    assert len(made.history_) == stop
+    found = made.predict_proba(picture(1))
+    text = made.model_.text_features()
+    features, _ = encode_photos(vit(), [load_image(picture(1))])
+    with torch.no_grad():
+        logits = made.model_.similarities(features, text).logits((2, 4))
+    assert np.allclose(found, (vit().logit_scale * logits).softmax(-1).numpy(), atol=1e-6)
+    assert made.calibration_.threshold is None
+    assert made.is_ood(picture(0)) is None
+
+
+def cut_off(made: GalLoPClassifier, work: Path, step: int) -> None:
+    for event in made.fit_steps(*pictures(SHOTS), work=work):
+        if isinstance(event, StepEvent) and event.step == step:
+            return
+
+
+@pytest.mark.parametrize(("views", "step"), [(0, 5), (2, 1), (2, 3), (2, 12)])
+def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path: Path, views: int, step: int) -> None:
+    settings: dict[str, Any] = {"epochs": 4, "views": views, "calibration_folds": 2}
+    whole = fit(**settings)
+    cut_off(classifier(**settings), tmp_path, step)
+    resumed = classifier(**settings)
+    events = list(resumed.fit_steps(*pictures(SHOTS), work=tmp_path))
+    assert equal(learned(resumed), learned(whole))
+    assert resumed.calibration_ == whole.calibration_
+    first = next(event.step for event in events if isinstance(event, StepEvent))
+    # From the end of the last whole epoch; the last one of all is repeated, so that its events are seen again.
+    assert first == min(step // 3 * 3, 9) + 1
+    assert list(tmp_path.iterdir()) == []  # finished: nothing is kept
+
+
+@pytest.mark.parametrize(
+    "change", [{"lr": 0.2}, {"seed": 1}, {"epochs": 5}, {"dropout": 0.0}, {"topk": (2, 5)}, {"global_prompts": 3}]
+)
+def test_other_settings_do_not_resume_a_training(tmp_path: Path, change: dict[str, Any]) -> None:
+    cut_off(classifier(), tmp_path, 3)
+    with pytest.raises(CheckpointError, match=r"other settings.*without resuming"):
+        list(classifier(**change).fit_steps(*pictures(SHOTS), work=tmp_path))
+
+
+def test_other_images_labels_or_backbones_do_not_resume_a_training(tmp_path: Path) -> None:
+    cut_off(classifier(), tmp_path, 3)
+    images, labels = pictures(SHOTS)
+    swapped = [labels[-1], *labels[1:-1], labels[0]]
+    for made, data in (
+        (classifier(), pictures(SHOTS, first_seed=1)),
+        (classifier(), (images, swapped)),
+        (classifier(backbone=other_vit()), (images, labels)),
+    ):
+        with pytest.raises(CheckpointError, match="resume with the same"):
+            list(made.fit_steps(*data, work=tmp_path))
+    list(classifier().fit_steps(images, labels, work=tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 10])
+def test_a_damaged_training_is_named(tmp_path: Path, content: bytes) -> None:
+    cut_off(classifier(), tmp_path, 3)
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{kept.name} is damaged"):
+        list(classifier().fit_steps(*pictures(SHOTS), work=tmp_path))
+
+
+def poisoned(monkeypatch: pytest.MonkeyPatch, call: int, value: float) -> None:
+    """The loss is ``value`` at its ``call``-th call (from 1), and sound before."""
+    calls = 0
+    sound = losses.gallop_loss
+
+    def loss(*args: Any, **kwargs: Any) -> Loss:
+        nonlocal calls
+        calls += 1
+        found = sound(*args, **kwargs)
+        return Loss(found.total * value, found.global_, found.local) if calls == call else found
+
+    monkeypatch.setattr(losses, "gallop_loss", loss)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_no_number_stops_and_keeps_the_prompts(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
+    reference = classifier()
+    before = next(
+        learned(reference)
+        for event in reference.fit_steps(*pictures(SHOTS))
+        if isinstance(event, StepEvent) and event.step == 4
+    )
+    poisoned(monkeypatch, 5, value)
+    made = classifier()
+    with pytest.raises(TrainingDiverged, match=r"epoch 2 .*smaller learning rate"):
+        made.fit(*pictures(SHOTS))
+    assert equal(learned(made), before)
+    assert len(made.history_) == 4
+    assert np.isfinite(made.predict_proba(picture(0))).all()
+
+
+def test_gradients_that_are_no_numbers_stop_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finite loss with a NaN gradient (0 * inf in the chain rule) would poison the prompts one step later."""
+    sound = losses.gallop_loss
+
+    class Bad(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Tensor:
+            return gradient * math.nan
+
+    def loss(*args: Any, **kwargs: Any) -> Loss:
+        found = sound(*args, **kwargs)
+        return Loss(Bad.apply(found.total), found.global_, found.local)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(losses, "gallop_loss", loss)
+    made = classifier()
+    with pytest.raises(TrainingDiverged):
+        made.fit(*pictures(SHOTS))
+    assert all(torch.isfinite(value).all() for value in learned(made).values())
+
+
+def test_a_step_that_overflows_is_taken_back() -> None:
+    x = torch.full((1,), 2e38, requires_grad=True)
+
+    def compute(images: Tensor, epoch: int, generator: torch.Generator) -> StepResult:
+        total = -x.sum() * 1e-30
+        right = torch.ones(len(images), dtype=torch.bool)
+        return StepResult(Loss(total, total, total * 0), right, right, None, torch.zeros(len(images), 1))
+
+    config = TrainConfig(epochs=3, lr=100.0, weight_decay=100.0, batch_size=4)
+    with pytest.raises(TrainingDiverged):
+        list(Trainer([x], compute, 4, config).run())
+    assert torch.isfinite(x).all()
+
+
+def test_the_largest_learning_rate_never_leaves_prompts_that_are_no_numbers() -> None:
+    made = classifier(lr=100.0, epochs=10)
+    with contextlib.suppress(TrainingDiverged):
+        made.fit(*pictures(SHOTS))
+    assert all(torch.isfinite(value).all() for value in learned(made).values())
+    assert np.isfinite(made.predict_proba(picture(0))).all()
+
+
+def test_coop_is_one_global_prompt_alone() -> None:
+    made = fit(global_prompts=1, topk=None, local_prompts=0, dropout=0.0, calibration_folds=2)
+    found = made.predict_all([picture(0), picture(1, "blue")])
+    assert found.probabilities_local is None
+    assert np.array_equal(found.probabilities, found.probabilities_global)
+    assert made.calibration_.threshold is not None
+    assert made.history_[0].accuracy_local is None
+    assert made.explain(picture(0)).local_probabilities is None
+    assert torch.equal(learned(made)["local_projection"], torch.eye(64))
+
+
+# --- Threshold and temperature ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shots", "note"), [(7, r"^unreliable.* 7 shots.* 8 "), (8, "^$")])
+def test_below_eight_shots_the_threshold_is_called_unreliable(shots: int, note: str) -> None:
+    made = fit_counts({"red": 9, "green": shots}, calibration_folds=2, epochs=1, views=1)
+    assert made.calibration_.threshold is not None
+    assert re.search(note, made.calibration_.note)
+
+
+def fit_counts(counts: dict[str, int], **changes: Any) -> GalLoPClassifier:
+    return classifier(**changes).fit(*pictures(counts))
+
+
+def test_one_shot_works_without_a_threshold_and_says_why() -> None:
+    made = fit_counts({"red": 1, "green": 1}, calibration_folds=3)
+    assert made.calibration_.threshold is None
+    assert made.calibration_.temperature == 1.0
+    assert "held out" in made.calibration_.note
+    assert made.is_ood([picture(0), picture(1)]) is None
+    assert made.predict(picture(0)).shape == (1,)
+
+
+def test_without_folds_there_is_no_threshold() -> None:
+    made = fit(calibration_folds=0)
+    assert made.calibration_.threshold is None
+    assert made.calibration_.note
+
+
+def softmax(x: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.asarray(e / e.sum(axis=axis, keepdims=True))
+
+
+def gl_mcm(made: GalLoPClassifier, images: list[Image.Image], names: list[str]) -> NDArray[np.float64]:
+    """The score from the towers' plain outputs and the learned tensors, in numpy."""
+    backbone, prompts = made.model_.backbone, made.model_.prompts
+    with torch.no_grad():
+        tokens = backbone.text.tokenize(names, context_tokens=4)
+        text = backbone.text.encode(prompts.contexts(), tokens).double().numpy()
+        text /= np.linalg.norm(text, axis=-1, keepdims=True)
+        pixels = torch.stack([backbone.preprocess.centre(image)[0] for image in images])
+        whole, regions = (x.double().numpy() for x in backbone.encode_image(pixels))
+        projection = backbone.vision.region_projection
+        assert projection is not None
+        regions = regions @ prompts.local_projection.double().numpy().T @ projection.double().numpy()
+    whole /= np.linalg.norm(whole, axis=-1, keepdims=True)
+    regions /= np.linalg.norm(regions, axis=-1, keepdims=True)
+    m = len(prompts.global_contexts)
+    global_ = np.einsum("bd,kmd->bk", whole, text[:, :m]) / m
+    local = np.einsum("brd,knd->brk", regions, text[:, m:]) / (text.shape[1] - m)
+    return np.asarray(-softmax(global_).max(-1) - softmax(local).max((1, 2)))
+
+
+def test_the_threshold_is_that_of_prompts_that_never_saw_the_shot() -> None:
+    """From scratch: train without each fold by hand, score it by hand, take the 95th percentile by counting."""
+    images, labels = pictures({"red": 6, "green": 6, "blue": 5})
+    made = classifier(calibration_folds=3, seed=2).fit(images, labels)
+    order = ["red", "green", "blue"]
+    scores: dict[int, list[float]] = {3: [], 4: []}
+    for fold in stratified_folds([order.index(label) for label in labels], 3, seed=2):
+        rest = [i for i in range(len(labels)) if i not in fold]
+        without = classifier(seed=2).fit([images[i] for i in rest], [labels[i] for i in rest])
+        assert without.classes_.tolist() == order
+        held_out = [images[i] for i in fold]
+        scores[3] += gl_mcm(without, held_out, order).tolist()
+        scores[4] += gl_mcm(without, held_out, [*order, "yellow"]).tolist()
+    assert len(scores[3]) == 17
+    wanted = sorted(scores[3])[math.ceil(0.95 * 17) - 1]
+    assert made.calibration_.threshold == pytest.approx(wanted, abs=1e-5)
+    made.add_class("yellow")
+    assert made.calibration_.threshold == pytest.approx(sorted(scores[4])[math.ceil(0.95 * 17) - 1], abs=1e-5)
+    assert made.calibration_.threshold != pytest.approx(wanted, abs=1e-3)
+
+
+def test_the_ood_score_is_the_formula(fitted: GalLoPClassifier) -> None:
+    images = [picture(70, "yellow"), picture(71)]
+    assert np.allclose(fitted.ood_score(images), gl_mcm(fitted, images, fitted.classes_.tolist()), atol=1e-5)
+
+
+def test_the_temperature_divides_the_logits_and_nothing_else(fitted: GalLoPClassifier) -> None:
+    images, _ = pictures({"red": 2, "blue": 2}, first_seed=60)
+    temperature = fitted.calibration_.temperature
+    assert temperature != 1.0
+    features, _ = encode_photos(vit(), [load_image(image) for image in images])
+    with torch.no_grad():
+        logits = fitted.model_.similarities(features, fitted.model_.text_features()).logits((2, 4))
+    wanted = softmax(logits.double().numpy() * vit().logit_scale / temperature)
+    assert np.allclose(fitted.predict_proba(images), wanted, atol=1e-5)
+
+
+# --- Another class -----------------------------------------------------------------------------------------------
+
+
+def test_adding_a_class_is_starting_with_it() -> None:
+    """Text features, and so every answer, equal those of the same prompts with the longer list."""
+    from gallop.model import GalLoP
+
+    made = fit(calibration_folds=2)
+    before = made.predict_all(picture(5))
+    made.predict(picture(0))
+    assert made.add_class(" Yellow_submarine of  a kind ") is made
+    names = ["red", "green", "blue", "Yellow_submarine of a kind"]
+    assert made.classes_.tolist() == names
+    fresh = GalLoP(vit(), names, made.model_.config, made.model_.prompts)
+    with torch.no_grad():
+        wanted, found = fresh.text_features(), made._text_features()
+    assert torch.allclose(found.global_, wanted.global_, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(found.local, wanted.local, rtol=1e-4, atol=1e-5)
+    after = made.predict_all(picture(5))
+    assert after.probabilities.shape == (1, 4)
+    # The odds of the old classes depend on the temperature alone.
+    odds = np.log(before.probabilities[0, 0] / before.probabilities[0, 1])
+    again = np.log(after.probabilities[0, 0] / after.probabilities[0, 1])
+    assert again * made.calibration_.temperature == pytest.approx(
+        odds * fit(calibration_folds=2).calibration_.temperature, rel=1e-3
+    )
+
+
+def test_a_class_can_be_added_to_a_zero_shot_list() -> None:
+    made = classifier().zero_shot(["red"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # there was no threshold, so none is lost
+        made.add_class("green")
+    direct = classifier().zero_shot(["red", "green"])
+    assert np.allclose(made.predict_proba(picture(0)), direct.predict_proba(picture(0)), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["red", "RED", " red ", "", "r\u200bed"])
+def test_a_class_that_is_there_or_is_no_name_is_not_added(fitted: GalLoPClassifier, name: str) -> None:
+    before = fitted.calibration_
+    with pytest.raises(ClassNameError):
+        fitted.add_class(name)
+    assert fitted.classes_.tolist() == ["red", "green", "blue"]
+    assert fitted.calibration_ == before
+
+
+def test_after_loading_a_new_class_voids_the_threshold_with_a_warning(tmp_path: Path) -> None:
+    made = fit(calibration_folds=2)
+    made.save(tmp_path / "model")
+    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=vit())
+    assert loaded.is_ood(picture(0)) is not None
+    with pytest.warns(UserWarning, match="void: the class 'yellow'"):
+        loaded.add_class("yellow")
+    assert loaded.calibration_.threshold is None
+    assert loaded.calibration_.temperature == made.calibration_.temperature
+    assert loaded.is_ood(picture(0)) is None
+    assert loaded.explain(picture(0)).is_ood is None
+    loaded.save(tmp_path / "again")
+    again = GalLoPClassifier.load(tmp_path / "again", backbone=vit())
+    assert again.calibration_ == loaded.calibration_
+    assert again.classes_.tolist() == ["red", "green", "blue", "yellow"]
+
+
+# --- Explanations ------------------------------------------------------------------------------------------------
+
+
+SIZES = [(40, 32), (64, 64), (31, 77), (90, 33), (5, 9), (1, 1), (300, 1)]
+
+
+@pytest.fixture(params=SIZES, ids=str)
+def explained(fitted: GalLoPClassifier, request: pytest.FixtureRequest) -> Explanation:
+    return fitted.explain(picture(11, "blue", request.param))
+
+
+@pytest.fixture
+def explanation(fitted: GalLoPClassifier) -> Explanation:
+    return fitted.explain(picture(11, "blue", (50, 80)))
+
+
+def pairs(explanation: Explanation) -> Iterator[tuple[str, int]]:
+    return ((name, n) for name in explanation.class_names for n in range(len(explanation.topk)))
+
+
+def test_an_explanation_says_what_the_prediction_says(fitted: GalLoPClassifier, explanation: Explanation) -> None:
+    image = picture(11, "blue", (50, 80))
+    everything = fitted.predict_all(image)
+    assert explanation.label == everything.labels[0]
+    assert np.allclose(list(explanation.probabilities.values()), everything.probabilities[0], atol=1e-6)
+    assert list(explanation.probabilities) == list(explanation.class_names) == fitted.classes_.tolist()
+    assert np.allclose(list(explanation.global_probabilities.values()), everything.probabilities_global[0], atol=1e-6)
+    local = explanation.local_probabilities
+    assert local is not None
+    assert everything.probabilities_local is not None
+    assert np.allclose(list(local.values()), everything.probabilities_local[0], atol=1e-6)
+    assert explanation.ood_score == pytest.approx(float(everything.ood["GL-MCM"][0]), abs=1e-6)
+    assert everything.is_ood is not None
+    assert explanation.is_ood == everything.is_ood[0]
+    assert explanation.image.size == image.size
+    assert explanation.global_scores.shape == (3, 2)
+    assert explanation.local_scores.shape == (3, 2)
+    logits = (explanation.global_scores.mean(1) + explanation.local_scores.mean(1)) / 2
+    wanted = softmax(logits.astype(np.float64) * explanation.scale / explanation.temperature)
+    assert np.allclose(list(explanation.probabilities.values()), wanted, atol=1e-5)
+
+
+def test_regions_are_the_k_largest_and_their_mean_is_the_local_score(explained: Explanation) -> None:
+    for name, n in pairs(explained):
+        boxes = explained.regions(name, n)
+        cosines = explained.region_scores(name, n)
+        assert cosines.shape == (4, 4)
+        assert len(boxes) == explained.topk[n]
+        largest = np.sort(cosines.ravel())[::-1][: len(boxes)]
+        assert [box.score for box in boxes] == pytest.approx(largest.tolist(), abs=1e-7)
+        for box in boxes:
+            assert cosines.ravel()[box.region] == pytest.approx(box.score, abs=1e-7)
+        score = explained.local_scores[explained.class_names.index(name), n]
+        assert np.mean([box.score for box in boxes]) == pytest.approx(float(score), abs=1e-6)
+
+
+def test_boxes_tile_the_crop_and_lie_inside_it(fitted: GalLoPClassifier, explained: Explanation) -> None:
+    whole = explained.with_topk((16, 16))
+    boxes = sorted(whole.regions("red", 0), key=lambda box: box.region)
+    assert [box.region for box in boxes] == list(range(16))
+    crop, (width, height) = explained.crop, explained.image.size
+    assert boxes[0].left == pytest.approx(crop.left)
+    assert boxes[0].top == pytest.approx(crop.top)
+    assert boxes[-1].right == pytest.approx(crop.right)
+    assert boxes[-1].bottom == pytest.approx(crop.bottom)
+    for box in boxes:
+        assert crop.left - 1e-6 <= box.left < box.right <= crop.right + 1e-6
+        assert crop.top - 1e-6 <= box.top < box.bottom <= crop.bottom + 1e-6
+        left, top, right, bottom = box.rounded()
+        assert 0 <= left <= right <= width
+        assert 0 <= top <= bottom <= height
+        row, column = divmod(box.region, 4)
+        assert box.left == pytest.approx(crop.left + column * (crop.right - crop.left) / 4)
+        assert box.top == pytest.approx(crop.top + row * (crop.bottom - crop.top) / 4)
+
+
+def test_maps_are_the_photos_size_and_nan_outside_the_crop(explained: Explanation) -> None:
+    width, height = explained.image.size
+    crop = explained.crop
+    for smooth in (False, True):
+        values = explained.map("green", 1, smooth=smooth)
+        assert values.shape == (height, width)
+        ys, xs = np.mgrid[0:height, 0:width] + 0.5
+        # A pixel that the edge of the crop cuts may fall on either side.
+        inside = (xs > crop.left + 0.5) & (xs < crop.right - 0.5) & (ys > crop.top + 0.5) & (ys < crop.bottom - 0.5)
+        outside = (xs < crop.left - 0.5) | (xs > crop.right + 0.5) | (ys < crop.top - 0.5) | (ys > crop.bottom + 0.5)
+        assert np.isfinite(values[inside]).all()
+        assert np.isnan(values[outside]).all()
+        cosines = explained.region_scores("green", 1)
+        assert np.nanmin(values) >= cosines.min() - 1e-6
+        assert np.nanmax(values) <= cosines.max() + 1e-6
+
+
+@pytest.mark.parametrize("size", [(40, 32), (64, 64), (31, 77), (900, 333)])
+def test_the_flat_map_is_the_score_of_the_region_below_each_pixel(
+    fitted: GalLoPClassifier, size: tuple[int, int]
+) -> None:
+    explanation = fitted.explain(picture(12, "red", size)).with_topk((16, 16))
+    values = explanation.map("red", 0, smooth=False)
+    for box in explanation.regions("red", 0):
+        # Well inside the box, away from the rounding of its edges.
+        xs = range(math.ceil(box.left + 1), math.floor(box.right - 1))
+        ys = range(math.ceil(box.top + 1), math.floor(box.bottom - 1))
+        assert xs
+        assert ys
+        assert np.allclose(values[np.ix_(ys, xs)], box.score, atol=1e-7)
+
+
+def test_regions_of_a_grid_that_is_not_square_are_numbered_row_by_row() -> None:
+    crop = CropBox(10, 0, 40, 20)
+    box = region_box(4, 0.5, (2, 3), crop)
+    assert (box.left, box.top, box.right, box.bottom) == (20, 10, 30, 20)
+    with pytest.raises(ValueError, match="no region 6 in a grid of 2 x 3"):
+        region_box(6, 0.0, (2, 3), crop)
+    values = photo_map(np.arange(6, dtype=np.float32).reshape(2, 3), crop, (50, 20), smooth=False)
+    assert values.shape == (20, 50)
+    assert [values[y, x] for y, x in ((0, 10), (0, 39), (19, 25), (19, 39))] == [0, 2, 4, 5]
+    assert np.isnan(values[:, :10]).all()
+    assert np.isnan(values[:, 40:]).all()
+    assert where_in_words([0, 5], (2, 3)) == "upper left, 1 of 2 regions; middle right, 1 of 2 regions"
+
+
+def test_the_map_finds_the_odd_corner(fitted: GalLoPClassifier) -> None:
+    """Flip the photo: the flat map of the mirrored photo is not the mirrored map by chance, its boxes move along."""
+    image = picture(1, "red", (64, 64))
+    image.paste(picture(2, "blue", (16, 16)), (0, 0))
+    explanation = fitted.explain(image).with_topk((1, 1))
+    cosines = explanation.region_scores("blue", 0) - explanation.region_scores("red", 0)
+    others = np.delete(cosines.ravel(), 0)
+    assert abs(cosines[0, 0] - others.mean()) > 3 * others.std()  # the cell that holds the other colour stands out
+
+
+def test_other_scales_change_local_things_alone(explanation: Explanation) -> None:
+    changed = explanation.with_topk((1, 16))
+    assert np.array_equal(changed.global_scores, explanation.global_scores)
+    assert changed.global_probabilities == explanation.global_probabilities
+    assert changed.ood_score == explanation.ood_score
+    assert np.array_equal(changed.region_scores("red", 1), explanation.region_scores("red", 1))
+    for c, name in enumerate(explanation.class_names):
+        assert changed.local_scores[c, 0] == pytest.approx(explanation.region_scores(name, 0).max())
+        assert changed.local_scores[c, 1] == pytest.approx(explanation.region_scores(name, 1).mean(), abs=1e-6)
+    assert changed.probabilities != explanation.probabilities
+    assert explanation.topk == (2, 4)  # the first one has not moved
+    assert len(changed.regions("red", 1)) == 16
+    assert len(explanation.with_topk((500, 500)).regions("red", 0)) == 16  # clamped
+    assert explanation.with_topk([2, 4]).probabilities == explanation.probabilities
+
+
+@pytest.mark.parametrize("topk", [(), (1,), (1, 2, 3), (0, 1), (-1, 4), (2.5, 4), ("2", 4), (math.nan, 1)])
+def test_scales_that_make_no_sense_are_refused(explanation: Explanation, topk: Any) -> None:
+    with pytest.raises(ConfigError, match="topk"):
+        explanation.with_topk(topk)
+
+
+def test_unknown_classes_and_prompts_are_refused_by_name(explanation: Explanation) -> None:
+    for ask in (explanation.region_scores, explanation.map, explanation.regions, explanation.describe):
+        with pytest.raises(ValueError, match=r"no class 'purple' here; the classes are red, green, blue"):
+            ask("purple", 0)
+        for prompt in (-1, 2):
+            with pytest.raises(ValueError, match=rf"no local prompt {prompt}; there are 2"):
+                ask("red", prompt)
+    with pytest.raises(ValueError, match="no class 'purple'"):
+        explanation.plot("purple")
+    assert np.array_equal(explanation.region_scores(" red ", 0), explanation.region_scores("red", 0))
+
+
+def test_regions_in_words_count_them_all(explanation: Explanation) -> None:
+    words = explanation.describe("red", 1)
+    counts = [int(part.split(", ")[1].split(" of ")[0]) for part in words.split("; ")]
+    assert sum(counts) == 4
+    assert counts == sorted(counts, reverse=True)
+    everywhere = explanation.with_topk((16, 16)).describe("red", 0)
+    assert everywhere.count("16 regions") == 9  # all nine parts of the photo
+
+
+def test_an_explanation_cannot_be_changed(explanation: Explanation) -> None:
+    with pytest.raises(AttributeError):
+        explanation.topk = (1, 1)  # type: ignore[misc]
+
+
+def test_a_plot_has_a_panel_a_prompt_with_its_regions_outlined(explanation: Explanation) -> None:
+    figure = explanation.plot("green")
+    panels = figure.axes[:4]
+    assert [len(axes.patches) for axes in panels[2:]] == [2, 4]
+    heights = [bar.get_height() for bar in panels[1].patches]
+    assert heights == pytest.approx(explanation.global_scores[1].tolist())
+    for n, axes in enumerate(panels[2:]):
+        corners = {(round(p.get_x(), 3), round(p.get_y(), 3)) for p in axes.patches}
+        assert corners == {(round(b.left, 3), round(b.top, 3)) for b in explanation.regions("green", n)}
+
+
+def test_without_local_prompts_an_explanation_has_none() -> None:
+    made = classifier(global_prompts=1, topk=(), dropout=0.0).zero_shot(["red", "green"])
+    explanation = made.explain(picture(0))
+    assert explanation.local_scores.shape == (2, 0)
+    assert explanation.probabilities == explanation.global_probabilities
+    assert len(explanation.plot().axes) >= 2
+    with pytest.raises(ValueError, match="there are 0"):
+        explanation.map("red", 0)
