@@ -1,0 +1,51 @@
+"""A file uploader that gives a verdict for each file and lets go of the uploads at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+import text
+from photos import Verdicts
+from resources import session
+
+MEGABYTES = 20  # the browser's check; gallop.images checks again
+SHOWN_VERDICTS = 6
+
+
+def uploader(label: str, name: str, take: Callable[[list[Any]], Verdicts], **settings: Any) -> None:
+    """Draw one.
+
+    Args:
+        label: Markdown, so escaped by the caller.
+        name: tells this uploader from the others of the page.
+        take: what to do with the files.
+    """
+    rounds = f"{name} round"
+    key = f"{name} {st.session_state.get(rounds, 0)}"
+
+    def taken() -> None:
+        mine = session()
+        # A browser that was busy may report an uploader that is gone already, with the files that were taken then.
+        files = [file for file in st.session_state.get(key) or [] if file.file_id not in mine.uploads_seen]
+        if files:
+            mine.uploads_seen |= {file.file_id for file in files}
+            mine.verdicts[name] = take(files)
+            # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
+            st.session_state[rounds] = st.session_state.get(rounds, 0) + 1
+
+    st.file_uploader(label, accept_multiple_files=True, key=key, on_change=taken, max_upload_size=MEGABYTES, **settings)
+    _verdicts(session().verdicts.get(name))
+
+
+def _verdicts(verdicts: Verdicts | None) -> None:
+    if verdicts is None or not verdicts.refused:
+        return
+    count = len(verdicts.refused)
+    lines = [f"- {text.markdown(sentence)}" for sentence in verdicts.refused[:SHOWN_VERDICTS]]
+    if count > SHOWN_VERDICTS:
+        lines.append(f"- and {count - SHOWN_VERDICTS} more")
+    head = f"{len(verdicts.taken)} taken, {count} not taken:" if verdicts.taken else "Not taken:"
+    st.warning("\n".join([head, "", *lines]))

@@ -1,0 +1,58 @@
+"""Text from users, made safe for Markdown and for Plotly. Every name that is shown goes through one of these.
+
+Streamlit renders labels, captions, options of pills and the like as Markdown, where ``![x](http://...)`` would make the
+browser fetch a picture. Raw text is right for selectbox, text areas, dataframes and alternative texts.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_JOINER = "\u2060"  # invisible; keeps emoji codes, bare addresses and e-mail addresses from being recognised
+_LINKS = re.compile(r"(?<=:)(?=\S)|(?<=@)|(?<=www)(?=\\?\.)", re.IGNORECASE)
+
+
+def markdown(text: object) -> str:
+    """``text`` as plain words inside Markdown: shown as typed, nothing of it is a command.
+
+    >>> markdown("*a* <b>")
+    '\\\\*a\\\\* \\\\<b\\\\>'
+    """
+    line = " ".join(str(text).split())
+    return _LINKS.sub(_JOINER, _PUNCTUATION.sub(r"\\\1", line))
+
+
+def plotly(text: object, longest: int = 32) -> str:
+    """``text`` as plain words inside a Plotly label, shortened to ``longest`` characters."""
+    line = shorten(text, longest)
+    # Plotly reads a few HTML tags and, between dollar signs, mathematics.
+    return html.escape(line, quote=False).replace("$", "&#36;")
+
+
+def shorten(text: object, longest: int = 32) -> str:
+    """One line of at most ``longest`` characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def percent(share: float) -> str:
+    """A probability in words that never claims certainty: 0.99999 is "> 99.9 %".
+
+    >>> percent(0.5), percent(0.99999), percent(0.00001)
+    ('50.0 %', '> 99.9 %', '< 0.1 %')
+    """
+    if share > 0.9995:
+        return "> 99.9 %"
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %"
+
+
+def joined(names: list[str] | tuple[str, ...], most: int = 6) -> str:
+    """Names in a sentence, not escaped: "a, b and c"; of a long list the first few and a count."""
+    shown = [shorten(name) for name in names[:most]]
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most} more"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,135 @@
+"""What the app's tests share: the app in this process, the app as a server, and a browser."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the app does
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAIN = ROOT / "app" / "main.py"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = [
+    # Nothing but the page under test: root needs no sandbox, and the browser's own services ask no server.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-dev-shm-usage",
+    "--force-prefers-reduced-motion",
+]
+
+
+@pytest.fixture
+def tiny_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A function that opens the app in this process, with a tiny model instead of ``mini`` and its own job manager."""
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    from streamlit.testing.v1 import AppTest
+
+    import gallop.backbones
+    import resources
+    from tests import tiny
+
+    resources.backbone.clear()
+    resources.jobs.clear()
+    monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.vit())
+    yield lambda: AppTest.from_file(str(MAIN), default_timeout=60).run()
+    resources.jobs().close()
+    resources.jobs.clear()
+    resources.backbone.clear()
+
+
+@pytest.fixture(scope="session")
+def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the app, served on a free port of this machine for all browser tests."""
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    folder = tmp_path_factory.mktemp("server")
+    port = _free_port()
+    environment = os.environ | {
+        "GALLOP_CACHE": str(folder / "cache"),
+        "HOME": str(folder),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    log = folder / "log.txt"
+    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true"]
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*command, "--server.port", str(port)], cwd=folder, env=environment, stdout=output, stderr=output
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(f"{address}/_stcore/health", server, log)
+            yield address
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless chromium that is installed on this machine."""
+    missing = _no_browser()
+    if missing:
+        if os.environ.get("GALLOP_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"GALLOP_REQUIRE_BROWSER=1, and {missing}")
+        pytest.skip(missing)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=_browser_path(), args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+def _browser_path() -> str | None:
+    return os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def _no_browser() -> str:
+    """Why there is no browser to drive; empty when there is one."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return "playwright is not installed (pip install playwright)"
+    if _browser_path() is None:
+        return f"no browser was found ({', '.join(BROWSERS)}); on Debian: apt install chromium"
+    return ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"The app did not start:\n{log.read_text(errors='replace')[-2000:]}")

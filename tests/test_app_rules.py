@@ -1,0 +1,66 @@
+"""Rules that hold for the app's source as a whole."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+APP = ROOT / "app"
+SOURCES = sorted(APP.rglob("*.py"))
+PAGES = sorted((APP / "screens").glob("*.py"))
+WITHOUT_STREAMLIT = ["charts", "jobs", "photos", "samples", "session", "teach", "text", "view"]
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(APP)))
+def test_no_html_no_torch_no_remote_icon(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert not re.search(r"unsafe_allow_html|st\.html\(|components\.v1", source)
+    assert "torch" not in imports(path)
+    # The browser asks Google for such an icon.
+    assert 'page_icon=":' not in source
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_pages_are_thin(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 200
+
+
+@pytest.mark.parametrize("name", WITHOUT_STREAMLIT)
+def test_logic_knows_no_streamlit(name: str) -> None:
+    assert "streamlit" not in imports(APP / f"{name}.py")
+
+
+def test_the_logic_loads_without_torch_and_without_streamlit() -> None:
+    code = f"import sys, {', '.join(WITHOUT_STREAMLIT)}; print(sorted({{'torch', 'streamlit'}} & set(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": f"{APP}:{ROOT}", "PATH": ""},
+    )
+    assert run.stdout.strip() == "[]"
+
+
+def test_each_theme_has_ten_chart_colours() -> None:
+    # With fewer Streamlit hands Plotly the colour "undefined", and Plotly ignores all of them.
+    config = (APP / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+    lists = re.findall(r"^chartCategoricalColors = \[(.*)\]", config, re.MULTILINE)
+    assert [len(re.findall(r"#[0-9a-f]{6}", colours)) for colours in lists] == [10, 10]
