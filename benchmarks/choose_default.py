@@ -34,7 +34,6 @@ SETTINGS = {
     "base (30 epochs, lr 0.05, 4 views)": {},
     "lr 0.02": {"lr": 0.02},
     "lr 0.1": {"lr": 0.1},
-    "lr 0.2": {"lr": 0.2},
     "15 epochs": {"epochs": 15},
     "60 epochs": {"epochs": 60},
     "1 view": {"views": 1},

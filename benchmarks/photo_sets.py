@@ -134,6 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", help="sets to run, such as pacs/photo; all by default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
     backbone = load_backbone("mini")
@@ -142,7 +143,7 @@ def main() -> None:
     results = json.loads(options.out.read_text()) if options.out.is_file() else {}
     for root in photo_sets(options.data):
         name = root.relative_to(options.data).as_posix()
-        if name not in results:
+        if name not in results and name in (options.only or [name]):
             results[name] = run_set(backbone, root, options.seeds, unknown if name in OOD_SETS else {})
             options.out.write_text(json.dumps(results, indent=1))
     print(table(results))
