@@ -6,13 +6,14 @@ names, shapes, number format and finiteness, because safetensors itself accepts 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What ``gallop.json`` says."""
+    """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``."""
 
     backbone: str
     fingerprint: str
@@ -62,6 +63,7 @@ class Checkpoint:
     training: TrainConfig | None
     calibration: Calibration
     data_fingerprint: str = ""
+    prompts_sha256: str = ""
     format: int = FORMAT
 
 
@@ -73,8 +75,10 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts
     try:
         tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
         # Not save_file: it makes the file readable by its owner alone, and a checkpoint is there to be shared.
-        (staging / TENSORS).write_bytes(save(tensors))
-        (staging / SETTINGS).write_text(json.dumps(asdict(checkpoint), indent=2, ensure_ascii=False), encoding="utf-8")
+        data = save(tensors)
+        (staging / TENSORS).write_bytes(data)
+        settings = asdict(replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()))
+        (staging / SETTINGS).write_text(json.dumps(settings, indent=2, ensure_ascii=False), encoding="utf-8")
         folder.mkdir(exist_ok=True)
         for name in (TENSORS, SETTINGS):
             _sync(staging / name)
@@ -135,6 +139,7 @@ def _parse(raw: Mapping[str, Any]) -> Checkpoint:
         training=TrainConfig(**raw["training"]) if raw["training"] is not None else None,
         calibration=calibration,
         data_fingerprint=str(raw.get("data_fingerprint", "")),
+        prompts_sha256=str(raw.get("prompts_sha256", "")),
         format=int(raw["format"]),
     )
 
@@ -168,6 +173,8 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
     for key, value in tensors.items():
         if not value.is_floating_point() or not torch.isfinite(value).all():
             raise CheckpointError(f"{path} is damaged: {key} holds values that are not finite numbers.")
+    if checkpoint.prompts_sha256 not in ("", hashlib.sha256(path.read_bytes()).hexdigest()):
+        raise CheckpointError(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
     prompts.load_state_dict(tensors)
     return prompts.to(backbone.device)
 

@@ -7,7 +7,7 @@ characters; everything after this module may rely on that.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 MAX_NAME_LENGTH = 200
 """Characters. A guard against pasted documents; the text tower's own limit is counted in tokens."""
@@ -49,8 +49,11 @@ def _replacement(char: str) -> str:
     return "" if category in ("Cf", "Cs") else char
 
 
-def clean_names(names: Iterable[str]) -> tuple[str, ...]:
+def clean_names(names: Iterable[str], clean: Callable[[str], str] = clean_name) -> tuple[str, ...]:
     """Clean each name and refuse names that become equal (upper and lower case count as equal).
+
+    Args:
+        clean: ``folder_to_name`` where the names are those of folders.
 
     Raises:
         ClassNameError: a bad name, two names equal after cleaning (both are named), or no name at all.
@@ -60,7 +63,7 @@ def clean_names(names: Iterable[str]) -> tuple[str, ...]:
     seen: dict[str, str] = {}
     cleaned = []
     for name in names:
-        text = clean_name(name)
+        text = clean(name)
         key = text.casefold()
         if key in seen:
             raise ClassNameError(f"The class names {seen[key]!r} and {name!r} are the same after cleaning; rename one.")
@@ -87,7 +90,10 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 def folder_to_name(folder: str) -> str:
     """The class name that a folder's name stands for: ``_`` is a space."""
-    return clean_name(folder.replace("_", " "))
+    name = folder.replace("_", " ")
+    if not name.strip():
+        raise ClassNameError(f"The folder {folder!r} gives its class no name with visible characters; rename it.")
+    return clean_name(name)
 
 
 def missing_names(wanted: Sequence[str], known: Sequence[str]) -> list[str]:

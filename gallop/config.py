@@ -97,7 +97,7 @@ class TrainConfig:
     """
 
     epochs: int = 30
-    lr: float = 0.05
+    lr: float = 0.02
     batch_size: int = 32
     momentum: float = 0.9
     weight_decay: float = 0.01

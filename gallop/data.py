@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
 from gallop.classes import clean_name, clean_names, folder_to_name
-from gallop.images import ImageError, Photo, list_images, load_image
+from gallop.images import IMAGE_SUFFIXES, ImageError, Photo, list_images, load_image
 
 PhotoSource = Photo | Path
 """A photo in memory, or a file that is read again whenever it is needed, so that a large folder fits."""
@@ -86,7 +86,7 @@ def read_folder(root: str | Path, *, split: str = "train") -> Dataset:
     class_folders = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))]
     if not class_folders:
         raise DataError(f"{folder} holds no class folders; put the images of each class into a folder of its own.")
-    class_names = clean_names(folder_to_name(f.name) for f in class_folders)
+    class_names = clean_names((f.name for f in class_folders), clean=folder_to_name)
     paths: list[Path] = []
     labels: list[int] = []
     skipped: list[tuple[Path, str]] = []
@@ -100,9 +100,20 @@ def read_folder(root: str | Path, *, split: str = "train") -> Dataset:
                 paths.append(path)
                 labels.append(label)
     if not paths:
-        raise DataError(f"{folder} holds no readable images in its class folders.")
+        raise DataError(_no_images(folder, class_folders))
     hashes = {path: digest for digest, (path, _) in seen.items()}
     return Dataset(tuple(paths), tuple(hashes[p] for p in paths), tuple(labels), class_names, tuple(skipped))
+
+
+def _no_images(folder: Path, class_folders: Sequence[Path]) -> str:
+    for deeper in class_folders:
+        if any(inside.is_dir() for inside in deeper.iterdir()):
+            return (
+                f"{folder} holds no readable images in its class folders, but {deeper} holds folders. Give the folder "
+                f"whose folders hold the images of one class each (perhaps {deeper}), or one that holds train/ and "
+                "test/, both named so."
+            )
+    return f"{folder} holds no readable images in its class folders; what is read ends in {', '.join(IMAGE_SUFFIXES)}."
 
 
 def _readable(folder: Path, skipped: list[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
@@ -122,6 +133,8 @@ def draw_shots(dataset: Dataset, shots: int, *, seed: int = 0, allow_fewer: bool
     Raises:
         DataError: a class with fewer images (with ``allow_fewer`` what is there is taken), or one with none.
     """
+    if not isinstance(shots, SupportsIndex):
+        raise DataError(f"{shots!r} shots were asked for; it must be a whole number.")
     if shots < 1:
         raise DataError(f"{shots} shots were asked for; the least is 1.")
     chosen: list[int] = []
@@ -168,15 +181,35 @@ def labelled_photos(
     photos: list[PhotoSource] = [
         Path(image) if isinstance(image, str | PathLike) else load_image(image) for image in many(images)
     ]
-    names = [clean_name(label) for label in labels]
+    names = [clean_name(label) for label in ([labels] if isinstance(labels, str) else labels)]
     if len(photos) != len(names) or not photos:
         raise DataError(f"There are {len(photos)} images and {len(names)} labels; give one label for each image.")
     return photos, names
 
 
 def many(images: Any) -> Sequence[Any]:
-    """One image becomes a list of one."""
+    """One image becomes a list of one; an array of paths, or of images (B, H, W, channels), becomes a list of B."""
+    if isinstance(images, np.ndarray) and (images.ndim == 4 or (images.ndim == 1 and images.dtype.kind in "OU")):
+        return list(images)
     return images if isinstance(images, list | tuple) else [images]
+
+
+def distinct_photos(
+    photos: Sequence[PhotoSource], names: Sequence[str]
+) -> tuple[list[PhotoSource], list[str], list[str]]:
+    """Photos, class names and content hashes, each picture once: a second copy could be held out from the first.
+
+    Raises:
+        DataError: one picture with two class names.
+    """
+    kept: dict[str, tuple[PhotoSource, str]] = {}
+    for i, (photo, name) in enumerate(zip(photos, names, strict=True)):
+        digest = load_image(photo).sha256
+        first, first_name = kept.setdefault(digest, (photo, name))
+        if first_name != name:
+            what = f"{first} and {photo}" if isinstance(first, Path) and isinstance(photo, Path) else f"Image {i + 1}"
+            raise DataError(f"{what}: the same picture is labelled {first_name!r} and {name!r}; take one away.")
+    return [photo for photo, _ in kept.values()], [name for _, name in kept.values()], list(kept)
 
 
 def duplicates(first: Dataset, second: Dataset) -> list[tuple[Path, Path]]:

@@ -19,11 +19,11 @@ from gallop.backbones import Backbone, load_backbone
 from gallop.checkpoint import Calibration, Checkpoint, load_prompts, read_checkpoint, save_checkpoint
 from gallop.classes import clean_names, missing_names
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
-from gallop.data import DataError, data_fingerprint, labelled_photos, many
+from gallop.data import DataError, data_fingerprint, distinct_photos, labelled_photos, many
 from gallop.explanation import Explanation, explain_photo
 from gallop.features import encode_sources, open_cache
 from gallop.images import load_image
-from gallop.model import GalLoP, Similarities, TextFeatures
+from gallop.model import GalLoP, TextFeatures
 from gallop.predictions import Predictions, answer
 from gallop.trainer import StepEvent
 from gallop.training import CalibrationEvent, CrossFit, EncodeEvent, learn
@@ -126,7 +126,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
             work: folder where the training is kept at every epoch's end; one that was cut off goes on from there.
         """
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
-        photos, names = labelled_photos(images, labels, split="train", **draw)
+        photos, names, hashes = distinct_photos(*labelled_photos(images, labels, split="train", **draw))
         class_names = clean_names(dict.fromkeys(names))
         if len(class_names) < 2:
             only = f"All images are of one class, {class_names[0]!r}"
@@ -134,13 +134,13 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         config = train_preset(self.preset, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
         self._start(GalLoP(self._load_backbone(), class_names, self._method_config()))
         self._training = config
-        self._data_fingerprint = data_fingerprint([load_image(photo).sha256 for photo in photos], names)
+        self._data_fingerprint = data_fingerprint(hashes, names)
         targets = torch.tensor([class_names.index(name) for name in names])
         cache = open_cache(self.cache)
         for event in learn(self.model_, photos, targets, config, cache=cache, work=work, data=self._data_fingerprint):
             if isinstance(event, CrossFit):
                 self._cross_fit = event
-                self.calibration_ = event.calibrate(class_names)
+                self.calibration_ = event.calibrate(self.model_.class_names)  # one may have been added meanwhile
                 continue
             if isinstance(event, StepEvent):
                 self.history_.append(event)
@@ -181,7 +181,15 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_all(self, images: ImageSource | Sequence[ImageSource]) -> Predictions:
         """Labels, probabilities and OOD scores of one image or many, in one pass."""
-        return answer(self._fitted(), self._similarities(images), self.calibration_)
+        model, text = self._fitted(), self._text_features()
+        with torch.no_grad():
+            parts = [
+                answer(model, model.similarities(part, text), self.calibration_)
+                for part in encode_sources(model.backbone, many(images))
+            ]
+        if not parts:
+            raise DataError("No images were given; give at least one.")
+        return Predictions.cat(parts)
 
     def predict(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.str_]:
         """The most probable class name of each image, (B,); B = 1 for one image."""
@@ -289,11 +297,3 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
             with torch.no_grad():
                 self._text = model.text_features()
         return self._text
-
-    def _similarities(self, images: ImageSource | Sequence[ImageSource]) -> Similarities:
-        model, text = self._fitted(), self._text_features()
-        with torch.no_grad():
-            parts = [model.similarities(part, text) for part in encode_sources(model.backbone, many(images))]
-        if not parts:
-            raise DataError("No images were given; give at least one.")
-        return Similarities.cat(parts)

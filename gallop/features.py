@@ -28,6 +28,9 @@ from gallop.images import Photo, load_image
 BATCH = 16
 """Photos that pass the vision tower together: enough to fill two cores, small enough to show progress."""
 
+KEPT = torch.float16
+"""The format in which features are kept, in memory and on disk."""
+
 DEFAULT_CACHE_BYTES = 4 * 2**30
 DEFAULT_MEMORY_BYTES = 2 * 2**30
 
@@ -51,6 +54,10 @@ class ImageFeatures:
             self.global_.to(device, torch.float32, non_blocking=True),
             self.regions.to(device, torch.float32, non_blocking=True),
         )
+
+    def half(self) -> ImageFeatures:
+        """As they are kept: rounding is 5e-4 of a value, and they take half the room."""
+        return ImageFeatures(self.global_.to(KEPT), self.regions.to(KEPT))
 
     @staticmethod
     def cat(parts: Sequence[ImageFeatures]) -> ImageFeatures:
@@ -87,16 +94,18 @@ class FeatureCache:
         max_bytes: nothing more is written above this size; what does not fit is computed again when needed.
     """
 
-    dtype = torch.float16
+    dtype = KEPT
 
     def __init__(self, root: Path, max_bytes: int = DEFAULT_CACHE_BYTES) -> None:
         self.root = Path(root)
         self.max_bytes = max_bytes
-        self._bytes = sum(file.stat().st_size for file in self.root.glob("*/*.safetensors"))
+        self._bytes = sum(_size(file) for file in self.root.glob("*/*.safetensors"))
 
     def path(self, backbone: Backbone, photo: Photo, view: str) -> Path:
-        """Where a view of a photo is kept; differs with content, vision tower, view and number format."""
+        """Where a view of a photo is kept; differs with content, vision tower, view, number format and device."""
         text = f"{photo.sha256}|{view}|{backbone.preprocess.key()}|{self.dtype}"
+        if backbone.device.type != "cpu":  # its towers run in another precision
+            text += f"|{backbone.device.type}"
         return (
             self.root
             / backbone.vision_fingerprint[:16]
@@ -113,10 +122,8 @@ class FeatureCache:
 
     def put(self, path: Path, features: ImageFeatures) -> None:
         """Keep one view, unless the cap is reached or the disk refuses (a cache must never stop a training)."""
-        tensors = {
-            "global": features.global_.to(self.dtype).contiguous(),
-            "regions": features.regions.to(self.dtype).contiguous(),
-        }
+        kept = features.half()
+        tensors = {"global": kept.global_.contiguous(), "regions": kept.regions.contiguous()}
         size = sum(t.numel() * t.element_size() for t in tensors.values())
         if self._bytes + size > self.max_bytes:
             return
@@ -128,6 +135,13 @@ class FeatureCache:
         except (OSError, SafetensorError):
             return
         self._bytes += size
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # another process has just cleared the cache
+        return 0
 
 
 def open_cache(where: str | os.PathLike[str] | bool | None) -> FeatureCache | None:
@@ -206,8 +220,7 @@ class TrainingViews:
         missing = [i for i, features in enumerate(found) if features is None]
         if missing:
             pixels = [self._backbone.preprocess.augment(photos[i].image, self._rng(photos[i], view)) for i in missing]
-            encoded = _encode(self._backbone, pixels)
-            half = ImageFeatures(encoded.global_.to(FeatureCache.dtype), encoded.regions.to(FeatureCache.dtype))
+            half = _encode(self._backbone, pixels).half()
             for row, i in enumerate(missing):
                 found[i] = half[row : row + 1]
                 path = paths[i]

@@ -61,6 +61,8 @@ __all__ = [
 ]
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
+_UNREAD_SUFFIXES = (".avif", ".heic", ".heif", ".jp2", ".jxl")
+"""Photos of kinds that are not read here. They are listed, so that their loss is told."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLim
 def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
     """The image files of a folder, by their suffix, in natural order (``2.jpg`` before ``10.jpg``).
 
+    HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and their loss is told.
+
     Hidden files and folders, ``__MACOSX`` and whatever is not a regular file are skipped; nothing is opened.
 
     Raises:
@@ -143,7 +147,11 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
         seen.add(os.path.realpath(parent))  # a linked folder counts, but one that leads back would never end
         deeper = [f for f in folders if recursive and not _HIDDEN.match(f)]
         folders[:] = [f for f in deeper if os.path.realpath(os.path.join(parent, f)) not in seen]
-        found += [Path(parent, f) for f in files if f.lower().endswith(IMAGE_SUFFIXES) and not _HIDDEN.match(f)]
+        found += [
+            Path(parent, f)
+            for f in files
+            if f.lower().endswith(IMAGE_SUFFIXES + _UNREAD_SUFFIXES) and not _HIDDEN.match(f)
+        ]
     return sorted(filter(Path.is_file, found), key=_natural)
 
 

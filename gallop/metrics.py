@@ -53,7 +53,10 @@ def auroc(inlier_scores: ArrayLike, outlier_scores: ArrayLike) -> float:
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature T in [0.05, 20] that minimises the cross-entropy of softmax(logits / T) (Guo et al. 2017).
+    """The temperature T in [0.05, 20] under which softmax(logits / T) makes the labels most probable (Guo et al. 2017).
+
+    A prior, log T ~ N(0, 1), holds it near the paper's 1 where there are few images: when all of them are right, the
+    likelihood alone has no maximum, and every answer would be given at 100%.
 
     Args:
         logits: scale x cosines (B, K) of images that were not trained on.
@@ -62,9 +65,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     logits = logits.double()
 
     def loss(log_t: float) -> float:
-        return float(F.cross_entropy(logits / math.exp(log_t), labels))
+        return float(F.cross_entropy(logits / math.exp(log_t), labels, reduction="sum")) + log_t**2 / 2
 
-    # The loss is convex in 1 / T, so it has one valley in log T.
     found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
     return math.exp(float(found.x))
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gallop import losses, scores, similarity
-from gallop.backbones import Backbone, NameTokens, autocast
+from gallop.backbones import Backbone, NameTokens, text_autocast
 from gallop.classes import clean_names
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.features import ImageFeatures
@@ -58,15 +58,6 @@ class Similarities:
         """The OOD scores, each (B,)."""
         return scores.ood_scores(self.global_.mean(dim=-1), self.ood_regions)
 
-    @staticmethod
-    def cat(parts: Sequence[Similarities]) -> Similarities:
-        """All images of the parts, in order."""
-        return Similarities(
-            torch.cat([p.global_ for p in parts]),
-            torch.cat([p.regions for p in parts]),
-            torch.cat([p.ood_regions for p in parts]),
-        )
-
 
 class GalLoP:
     """A frozen backbone, learned prompts and a class list.
@@ -100,7 +91,7 @@ class GalLoP:
         return self._encode(self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens))
 
     def _encode(self, names: NameTokens) -> TextFeatures:
-        with autocast(self.backbone.device):
+        with text_autocast(self.backbone.device):
             text = self.backbone.text.encode(self.prompts.contexts(), names)
         m, n = self.prompts.sizes
         global_, local = torch.split(text.float(), [m, n], dim=1)

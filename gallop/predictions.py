@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,20 @@ class Predictions:
     probabilities_local: NDArray[np.float32] | None
     ood: dict[str, NDArray[np.float32]]
     is_ood: NDArray[np.bool_] | None
+
+    @staticmethod
+    def cat(parts: Sequence[Predictions]) -> Predictions:
+        """All images of the parts, in order; one class list and one calibration, as one classifier gives them."""
+        local = [p.probabilities_local for p in parts if p.probabilities_local is not None]
+        verdicts = [p.is_ood for p in parts if p.is_ood is not None]
+        return Predictions(
+            labels=np.concatenate([p.labels for p in parts]),
+            probabilities=np.concatenate([p.probabilities for p in parts]),
+            probabilities_global=np.concatenate([p.probabilities_global for p in parts]),
+            probabilities_local=np.concatenate(local) if local else None,
+            ood={name: np.concatenate([p.ood[name] for p in parts]) for name in parts[0].ood},
+            is_ood=np.concatenate(verdicts) if verdicts else None,
+        )
 
 
 def answer(model: GalLoP, found: Similarities, calibration: Calibration) -> Predictions:

@@ -16,7 +16,7 @@ from gallop import metrics, similarity
 from gallop.checkpoint import Calibration, drop_training, load_training, save_training
 from gallop.config import TrainConfig
 from gallop.data import PhotoSource, stratified_folds
-from gallop.features import FeatureCache, ImageFeatures, TrainingViews, encode_sources
+from gallop.features import BATCH, FeatureCache, ImageFeatures, TrainingViews, encode_sources
 from gallop.losses import draw_kept_prompts
 from gallop.model import GalLoP
 from gallop.trainer import StepEvent, StepResult, Trainer
@@ -128,9 +128,12 @@ class CrossFit:
         for model, features, labels in zip(self.models, self.features, self.labels, strict=True):
             with torch.no_grad():
                 current = GalLoP(model.backbone, class_names, model.config, model.prompts)
-                found = current.similarities(features, current.text_features())
-            logits.append(found.logits(model.config.topk).cpu())
-            ood.append(found.ood().gl_mcm.cpu())
+                text = current.text_features()
+                # A batch at a time: cosines take B x R x K x N numbers.
+                for start in range(0, len(features), BATCH):
+                    found = current.similarities(features[start : start + BATCH], text)
+                    logits.append(found.logits(model.config.topk).cpu())
+                    ood.append(found.ood().gl_mcm.cpu())
             targets.append(labels)
         temperature = metrics.fit_temperature(
             torch.cat(logits) * self.models[0].backbone.logit_scale, torch.cat(targets)
@@ -165,7 +168,9 @@ def _cross_fit(
     yield CrossFit(
         models=tuple(models),
         features=tuple(
-            ImageFeatures.cat(list(encode_sources(model.backbone, [photos[i] for i in fold]))) for fold in folds
+            # Kept for the next class list, so in half precision.
+            ImageFeatures.cat([part.half() for part in encode_sources(model.backbone, [photos[i] for i in fold])])
+            for fold in folds
         ),
         labels=tuple(labels[fold] for fold in folds),
         note=_reliability(labels),

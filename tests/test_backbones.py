@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.error import URLError
 
 import open_clip
 import open_clip.pretrained
 import pytest
 import torch
+from huggingface_hub import constants as hub_constants
 from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -296,6 +298,33 @@ def test_without_a_network_the_sentence_says_what_is_missing_and_what_works(
     assert "'mini' works now" in sentence
     if name.endswith("openai"):
         assert str(offline / ".cache" / "clip") in sentence
+
+
+def test_without_a_network_the_hubs_client_does_not_try_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unknown(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror("Name or service not known")
+
+    asked = []
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        open_clip.pretrained, "hf_hub_download", lambda **_: asked.append(hub_constants.HF_HUB_OFFLINE) or unknown()
+    )
+    with pytest.raises(BackboneError, match="weights of ViT-B-16/openai are not on this machine"):
+        load_backbone("ViT-B-16/openai")
+    assert set(asked) == {True}
+    assert not hub_constants.HF_HUB_OFFLINE
+
+
+def test_a_path_is_a_name_and_a_device_of_no_kind_is_named() -> None:
+    with pytest.raises(BackboneError, match="There is no backbone 'nowhere'"):
+        load_backbone(Path("nowhere"))
+    with pytest.raises(BackboneError, match="There is no device None"):
+        load_backbone(device=cast(Any, None))
 
 
 TAG = {

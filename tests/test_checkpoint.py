@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -341,7 +342,16 @@ def test_a_context_longer_than_the_tower_is_refused(folder: Path) -> None:
     for key in ("global_contexts", "local_contexts"):
         tensors[key] = torch.zeros(2, 90, 64)
     save_file(tensors, folder / TENSORS)
+    change(folder, prompts_sha256=hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest())
     with pytest.raises(ValueError, match="room for 0"):
+        load(folder)
+
+
+def test_prompts_and_settings_of_two_saves_are_refused(folder: Path) -> None:
+    """What a kill between the two renames of a save would leave."""
+    tensors = load_file(folder / TENSORS)
+    save_file({key: 2 * value for key, value in tensors.items()}, folder / TENSORS)
+    with pytest.raises(CheckpointError, match="two different saves"):
         load(folder)
 
 

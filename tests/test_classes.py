@@ -176,6 +176,8 @@ def test_underscore_is_a_space_in_folder_names(folder: str, name: str) -> None:
 def test_a_folder_of_underscores_has_no_name() -> None:
     with pytest.raises(ClassNameError):
         folder_to_name("___")
+    with pytest.raises(ClassNameError, match="folder '___'"):
+        folder_to_name("___")
 
 
 def test_missing_names_in_order() -> None:

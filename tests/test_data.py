@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +17,11 @@ from gallop.data import (
     DataError,
     Dataset,
     data_fingerprint,
+    distinct_photos,
     draw_shots,
     duplicates,
     labelled_photos,
+    many,
     read_folder,
     resolve_split,
     stratified_folds,
@@ -87,12 +91,19 @@ def test_class_folders_without_images_are_refused(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
+@pytest.mark.parametrize("layout", ["photos/train", "photos/Train"])
+def test_class_folders_one_level_too_deep_are_refused_with_the_way_out(tmp_path: Path, layout: str) -> None:
+    write_folder(tmp_path / layout, {"red": 1, "green": 1})
+    with pytest.raises(DataError, match=rf"perhaps .*{layout}\), or one that holds train/ and test/"):
+        read_folder(tmp_path / "photos")
+
+
 def test_folders_with_equal_names_are_refused_naming_both(tmp_path: Path) -> None:
     write_images(tmp_path / "fire_truck", [picture(0)])
     write_images(tmp_path / "Fire truck", [picture(1)])
     with pytest.raises(ClassNameError) as refused:
         read_folder(tmp_path)
-    assert "'fire truck'" in str(refused.value)
+    assert "'fire_truck'" in str(refused.value)
     assert "'Fire truck'" in str(refused.value)
 
 
@@ -244,6 +255,37 @@ def test_labels_that_do_not_match_are_refused() -> None:
         labelled_photos(images, None, split="train")
     with pytest.raises(DataError, match="0 images and 0 labels"):
         labelled_photos([], [], split="train")
+
+
+def test_one_text_is_one_label_and_not_its_letters() -> None:
+    with pytest.raises(DataError, match="3 images and 1 labels"):
+        labelled_photos([picture(i) for i in range(3)], "cat", split="train")
+    assert labelled_photos(picture(0), "cat", split="test")[1] == ["cat"]
+
+
+@pytest.mark.parametrize("shots", ["3", 2.5])
+def test_shots_that_are_no_whole_number_are_refused(tmp_path: Path, shots: Any) -> None:
+    write_folder(tmp_path, {"red": 3, "green": 3})
+    with pytest.raises(DataError, match="must be a whole number"):
+        draw_shots(read_folder(tmp_path), shots)
+
+
+def test_arrays_of_paths_and_of_images_are_many(tmp_path: Path) -> None:
+    paths = write_images(tmp_path, [picture(i) for i in range(2)])
+    for array in (np.array([str(path) for path in paths]), np.array(paths, dtype=object)):
+        assert list(map(str, many(array))) == list(map(str, paths))
+    assert [image.shape for image in many(np.zeros((3, 8, 9, 3), np.uint8))] == [(8, 9, 3)] * 3
+    assert len(many(np.zeros((8, 9, 3), np.uint8))) == len(many(np.zeros((8, 9), np.uint8))) == 1
+
+
+def test_a_picture_given_twice_counts_once_and_never_as_two_classes(tmp_path: Path) -> None:
+    first, second = write_images(tmp_path, [picture(0), picture(0)])
+    photos, names, hashes = distinct_photos([first, load_image(picture(1)), second], ["cat", "dog", "cat"])
+    assert (photos[0], names, len(photos), len(set(hashes))) == (first, ["cat", "dog"], 2, 2)
+    with pytest.raises(DataError, match=rf"{first.name} and .*{second.name}.* 'cat' and 'dog'"):
+        distinct_photos([first, second], ["cat", "dog"])
+    with pytest.raises(DataError, match="Image 2: the same picture"):
+        distinct_photos([load_image(first), load_image(second)], ["cat", "dog"])
 
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=40)

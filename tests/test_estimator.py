@@ -28,7 +28,7 @@ from gallop.data import DataError, stratified_folds
 from gallop.explanation import Explanation
 from gallop.features import encode_photos
 from gallop.heatmaps import photo_map, region_box, where_in_words
-from gallop.images import load_image
+from gallop.images import ImageError, load_image
 from gallop.losses import Loss
 from gallop.trainer import StepEvent, StepResult, Trainer, TrainingDiverged
 from gallop.training import CalibrationEvent, EncodeEvent
@@ -555,6 +555,45 @@ def test_the_threshold_is_that_of_prompts_that_never_saw_the_shot() -> None:
     assert made.calibration_.threshold != pytest.approx(wanted, abs=1e-3)
 
 
+def test_a_copy_is_never_held_out_from_its_original() -> None:
+    images, labels = pictures(dict.fromkeys(SHOTS, 8))
+    once = classifier(calibration_folds=2).fit(images, labels)
+    twice = classifier(calibration_folds=2).fit([*images, *images], [*labels, *labels])
+    assert twice.calibration_ == once.calibration_
+    assert equal(learned(once), learned(twice))
+
+
+def test_a_class_added_during_a_training_is_in_its_threshold() -> None:
+    images, labels = pictures(SHOTS)
+    made = classifier(calibration_folds=2)
+    for number, _ in enumerate(made.fit_steps(images, labels)):
+        if number == 0:
+            made.add_class("yellow")
+    after = classifier(calibration_folds=2).fit(images, labels).add_class("yellow")
+    assert made.calibration_ == after.calibration_
+    assert np.allclose(made.predict_proba(images), after.predict_proba(images), atol=1e-5)
+
+
+def test_a_fit_that_is_refused_leaves_the_classifier_as_it_was(fitted: GalLoPClassifier, tmp_path: Path) -> None:
+    before = fitted.predict_proba(picture(3))
+    with pytest.raises(ImageError):
+        fitted.fit([picture(1), tmp_path / "missing.png"], ["cat", "dog"])
+    assert np.array_equal(fitted.predict_proba(picture(3)), before)
+
+
+def test_many_images_are_answered_a_batch_at_a_time(fitted: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [picture(i) for i in range(5)]
+    once = fitted.predict_all(images)
+    monkeypatch.setattr("gallop.features.BATCH", 2)
+    parts = fitted.predict_all(images)
+    assert parts.labels.tolist() == once.labels.tolist()
+    assert parts.probabilities_local is not None
+    assert parts.is_ood is not None
+    for name in ("probabilities", "probabilities_global", "probabilities_local", "is_ood"):
+        assert np.allclose(getattr(parts, name), getattr(once, name), atol=1e-5)
+    assert all(np.allclose(parts.ood[name], once.ood[name], atol=1e-5) for name in once.ood)
+
+
 def test_the_ood_score_is_the_formula(fitted: GalLoPClassifier) -> None:
     images = [picture(70, "yellow"), picture(71)]
     assert np.allclose(fitted.ood_score(images), gl_mcm(fitted, images, fitted.classes_.tolist()), atol=1e-5)
@@ -757,7 +796,7 @@ def test_regions_of_a_grid_that_is_not_square_are_numbered_row_by_row() -> None:
 
 
 def test_the_map_finds_the_odd_corner(fitted: GalLoPClassifier) -> None:
-    """Flip the photo: the flat map of the mirrored photo is not the mirrored map by chance, its boxes move along."""
+    """One cell of another colour stands out from the fifteen of the photo's own."""
     image = picture(1, "red", (64, 64))
     image.paste(picture(2, "blue", (16, 16)), (0, 0))
     explanation = fitted.explain(image).with_topk((1, 1))

@@ -347,6 +347,21 @@ def test_the_cap_is_respected_and_nothing_breaks(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_a_cache_that_another_process_clears_meanwhile_still_opens(tmp_path: Path) -> None:
+    (tmp_path / "tower").mkdir()
+    (tmp_path / "tower" / "gone.safetensors").symlink_to(tmp_path / "nowhere")
+    views_of(photos(1), FeatureCache(tmp_path))
+    assert len(files(tmp_path)) == 2
+
+
+def test_features_of_a_gpu_are_kept_apart(tmp_path: Path) -> None:
+    """Its towers run in half precision: the same seed on a CPU must not depend on who filled the cache."""
+    cache, photo = FeatureCache(tmp_path), photos(1)[0]
+    on_cpu = cache.path(vit(), photo, "view")
+    with mock.patch.object(Backbone, "device", torch.device("cuda")):
+        assert cache.path(vit(), photo, "view") != on_cpu
+
+
 def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path) -> None:
     blocked = tmp_path / "a file"
     blocked.write_text("in the way")

@@ -193,6 +193,13 @@ def test_temperature_finds_the_one_that_made_the_labels() -> None:
     assert metrics.fit_temperature(logits, labels) == pytest.approx(2.5, rel=0.08)
 
 
+@pytest.mark.parametrize("images", [2, 6, 40])
+def test_temperature_of_shots_that_are_all_right_stays_near_one(images: int) -> None:
+    """The likelihood alone would fall to the lowest temperature there is, and make every answer 100% sure."""
+    labels = torch.arange(images) % 2
+    assert 0.5 < metrics.fit_temperature(8.0 * torch.eye(2)[labels], labels) <= 1.0
+
+
 def test_calibration_error_by_hand() -> None:
     probabilities = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
     labels = torch.tensor([0, 1, 1, 1])

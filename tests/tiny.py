@@ -81,6 +81,7 @@ def classifier(**changes: Any) -> GalLoPClassifier:
         "global_prompts": 2,
         "topk": (2, 4),
         "epochs": 2,
+        "lr": 0.05,
         "batch_size": 4,
         "views": 2,
         "calibration_folds": 0,

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import urllib.request
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import open_clip
 import timm
 import torch
+from huggingface_hub import constants as hub
 from open_clip.model import CLIP
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gallop.backbones.clip import Backbone, autocast
+from gallop.backbones.clip import Backbone, text_autocast
 from gallop.backbones.preprocess import CropBox, Preprocess
 from gallop.backbones.text import NameTokens, UnsupportedTower
 
@@ -27,10 +33,10 @@ __all__ = [
     "NameTokens",
     "Preprocess",
     "UnsupportedTower",
-    "autocast",
     "available_models",
     "load_backbone",
     "pick_device",
+    "text_autocast",
 ]
 
 _CHECKPOINTS = "checkpoints"
@@ -42,7 +48,7 @@ class BackboneError(RuntimeError):
     """Weights that are missing, do not fit or cannot be had; the message says what to do."""
 
 
-def load_backbone(name: str = "mini", *, device: str = "auto") -> Backbone:
+def load_backbone(name: str | os.PathLike[str] = "mini", *, device: str = "auto") -> Backbone:
     """A frozen backbone by name.
 
     Args:
@@ -55,7 +61,7 @@ def load_backbone(name: str = "mini", *, device: str = "auto") -> Backbone:
         BackboneError: unknown name, weights missing or not fitting, or no network to fetch them.
         UnsupportedTower: a text tower that is not causal with EOT pooling, or a vision tower without regions.
     """
-    target = pick_device(device)
+    target, name = pick_device(device), os.fspath(name)
     folder = _shipped_folder(name)
     if folder is None and Path(name).is_dir():
         folder = Path(name)
@@ -79,7 +85,7 @@ def pick_device(device: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise BackboneError(f"There is no device {device!r}; use 'auto', 'cpu' or 'cuda'.") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise BackboneError("A GPU was asked for, but torch sees none here; use --device cpu or 'auto'.")
@@ -188,8 +194,9 @@ def _download(name: str, arch: str, tag: dict[str, Any]) -> str:
     cache, file = Path.home() / ".cache" / "clip", _url_file(tag)
     by_hand = bool(file) and (cache / file).is_file()
     try:
-        # open_clip asks the hub first, even for a file that somebody put into its own cache.
-        return str(download_pretrained(tag, prefer_hf_hub=not by_hand))
+        with _no_waiting_without_a_network():
+            # open_clip asks the hub first, even for a file that somebody put into its own cache.
+            return str(download_pretrained(tag, prefer_hf_hub=not by_hand))
     except Exception as error:  # open_clip lets urllib's, the hub's and its own errors through
         if not file and tag.get("quick_gelu") and open_clip.get_model_config(f"{arch}-quickgelu"):
             arch = f"{arch}-quickgelu"  # nothing in a file of the hub tells
@@ -201,6 +208,21 @@ def _download(name: str, arch: str, tag: dict[str, Any]) -> str:
             f"({arch}/PATH-TO-{file or 'open_clip_model.safetensors'}){there}. "
             "The shipped model 'mini' works now, without a network."
         ) from error
+
+
+@contextmanager
+def _no_waiting_without_a_network() -> Iterator[None]:
+    """Where the hub's name is not known, only its cache is asked: its client would try ten times, for 45 seconds."""
+    before = hub.HF_HUB_OFFLINE
+    if not urllib.request.getproxies():
+        try:
+            socket.getaddrinfo(urlsplit(hub.ENDPOINT).hostname, 443)
+        except OSError:
+            hub.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        hub.HF_HUB_OFFLINE = before
 
 
 def _read_weights(path: str) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ class Backbone:
 
     def encode_image(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> global (B, D) and regions (B, R, V), fp32, not normalised, without gradients."""
-        with torch.inference_mode(False), torch.no_grad(), autocast(self.device):
+        with torch.inference_mode(False), torch.no_grad(), image_autocast(self.device):
             whole, regions = self.vision(pixels.to(self.device, non_blocking=True))
         return whole.float(), regions.float()
 
@@ -81,9 +81,15 @@ class Backbone:
         return digest.hexdigest()
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """Half precision on a GPU; fp32 on a CPU."""
+def image_autocast(device: torch.device) -> torch.autocast:
+    """fp16 on a GPU, as CLIP itself runs there: no gradient passes the image tower. fp32 elsewhere."""
     return torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda")
+
+
+def text_autocast(device: torch.device) -> torch.autocast:
+    """bf16 on a GPU that has it: gradients pass the text tower, and in fp16 small ones would vanish. fp32 elsewhere."""
+    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=able)
 
 
 def _as_module(visual: Any) -> nn.Module:
