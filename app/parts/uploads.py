@@ -26,18 +26,18 @@ def uploader(label: str, name: str, take: Callable[[list[Any]], Verdicts], **set
     rounds = f"{name} round"
     key = f"{name} {st.session_state.get(rounds, 0)}"
 
-    def taken() -> None:
-        mine = session()
-        # A browser that was busy may report an uploader that is gone already, with the files that were taken then.
-        files = [file for file in st.session_state.get(key) or [] if file.file_id not in mine.uploads_seen]
-        if files:
-            mine.uploads_seen |= {file.file_id for file in files}
-            mine.verdicts[name] = take(files)
-            # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
-            st.session_state[rounds] = st.session_state.get(rounds, 0) + 1
-
-    st.file_uploader(label, accept_multiple_files=True, key=key, on_change=taken, max_upload_size=MEGABYTES, **settings)
-    _verdicts(session().verdicts.get(name))
+    found = st.file_uploader(label, accept_multiple_files=True, key=key, max_upload_size=MEGABYTES, **settings)
+    mine = session()
+    # Not in the widget's callback: another event can cut that short, and then these files never get another.
+    # A browser that was busy may report an uploader that is gone already, with the files that were taken then.
+    files = [file for file in found or [] if file.file_id not in mine.uploads_seen]
+    if files:
+        mine.verdicts[name] = take(files)
+        mine.uploads_seen |= {file.file_id for file in files}
+        # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
+        st.session_state[rounds] = st.session_state.get(rounds, 0) + 1
+        st.rerun()
+    _verdicts(mine.verdicts.get(name))
 
 
 def _verdicts(verdicts: Verdicts | None) -> None:
