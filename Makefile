@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 
-# Torch's idle threads sleep instead of spinning: a training step beside the page takes 0.05 s, not 1 s, on two cores.
+# Torch's idle threads sleep instead of spinning, which on shared cores would slow a small training step many times over.
 export OMP_WAIT_POLICY := PASSIVE
 # In CI a missing browser is a failure; elsewhere the tests that need one are left out, and named.
 ifneq ($(CI),)

@@ -24,6 +24,7 @@ from gallop.features import encode_photos
 from gallop.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.images import Photo
 from gallop.model import GalLoP, Similarities, TextFeatures
+from gallop.predictions import to_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,12 +59,12 @@ class Explanation:
     @property
     def global_scores(self) -> NDArray[np.float32]:
         """Cosines (K, M): class by global prompt."""
-        return _array(self.similarities.global_[0])
+        return to_array(self.similarities.global_[0])
 
     @property
     def local_scores(self) -> NDArray[np.float32]:
         """Top-k means (K, N): class by local prompt. Each is the mean of ``regions(...)``'s scores."""
-        return _array(self.similarities.local(self.topk)[0])
+        return to_array(self.similarities.local(self.topk)[0])
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -110,7 +111,7 @@ class Explanation:
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:
         """Cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
         scores_ = self.similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
-        return _array(scores_).reshape(self.grid)
+        return to_array(scores_).reshape(self.grid)
 
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
         """``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""
@@ -172,7 +173,3 @@ def explain_photo(model: GalLoP, text: TextFeatures, photo: Photo, calibration: 
         grid=model.backbone.vision.grid,
         crop=crops[0],
     )
-
-
-def _array(tensor: Tensor) -> NDArray[np.float32]:
-    return np.asarray(tensor.detach().to("cpu", torch.float32))

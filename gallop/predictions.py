@@ -53,11 +53,11 @@ def answer(model: GalLoP, found: Similarities, calibration: Calibration) -> Pred
     """Labels, probabilities, OOD scores and verdicts of the images of ``found``."""
 
     def probabilities(logits: Tensor) -> NDArray[np.float32]:
-        return _array(scores.class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
+        return to_array(scores.class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
 
     local = found.local(model.config.topk)
     ensemble = probabilities(found.logits(model.config.topk))
-    ood = {name: _array(score) for name, score in found.ood().by_name().items()}
+    ood = {name: to_array(score) for name, score in found.ood().by_name().items()}
     return Predictions(
         labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
         probabilities=ensemble,
@@ -68,5 +68,6 @@ def answer(model: GalLoP, found: Similarities, calibration: Calibration) -> Pred
     )
 
 
-def _array(tensor: Tensor) -> NDArray[np.float32]:
+def to_array(tensor: Tensor) -> NDArray[np.float32]:
+    """A tensor as fp32 numbers on the CPU, without its gradient."""
     return np.asarray(tensor.detach().to("cpu", torch.float32))
