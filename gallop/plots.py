@@ -9,13 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 if TYPE_CHECKING:
     from gallop.explanation import Explanation
 
 COLOUR_MAP = "cividis"
 """Readable with every common kind of colour blindness."""
-OUTLINE = "#d7263d"
+OUTLINE = [withStroke(linewidth=3.2, foreground="black")]
+"""Black around a white line: seen on a photo of any colour."""
 OPACITY = 0.55
 
 
@@ -69,7 +71,9 @@ def _draw_overlay(
     shown = axes.imshow(values, cmap=COLOUR_MAP, alpha=OPACITY, vmin=limits[0], vmax=limits[1])
     for box in explanation.regions(class_name, prompt):
         size = (box.right - box.left, box.bottom - box.top)
-        axes.add_patch(Rectangle((box.left, box.top), *size, fill=False, linewidth=1.3, edgecolor=OUTLINE))
+        axes.add_patch(
+            Rectangle((box.left, box.top), *size, fill=False, edgecolor="white", linewidth=1.2, path_effects=OUTLINE)
+        )
     score = explanation.local_scores[explanation.class_names.index(class_name), prompt]
     axes.set_title(f"local prompt {prompt + 1}, k = {explanation.topk[prompt]}: {score:.3f}", fontsize=9)
     axes.set_axis_off()
