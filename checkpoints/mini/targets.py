@@ -1,102 +1,63 @@
-"""What each word should point at in the joint space: names of classes, of wider kinds, and of everything else."""
+"""What a phrase should point at in the joint space: regression from sentence embeddings onto the class directions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from wordnet import Synset, leaves_below
 
-__all__ = ["Group", "Vocabulary", "collect", "held_out_accuracy", "ridge"]
+__all__ = ["Regression", "held_out_accuracy", "pick_sense"]
 
-_SHARPNESS = 4.0
-_RIDGE = 0.05
-
-
-@dataclass(frozen=True)
-class Group:
-    """Words of one kind and the row of the target table that each belongs to."""
-
-    names: list[str]
-    rows: Tensor
+_SHARPNESS = 6.0
+_RIDGE = 0.1
+_RANK_COST = 0.02
+"""Cosine that a meaning must gain for each place it stands behind another in WordNet's order of frequency."""
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """All words in four groups, over one table of unit-norm targets (the classes are its first rows)."""
+class Regression:
+    """Kernel ridge regression with kernel exp(6 (cos - 1)) and ridge 0.1.
 
-    targets: Tensor
-    classes: Group
-    synonyms: Group
-    inner: Group
-    others: Group
-
-
-def collect(
-    class_names: list[str],
-    leaves: list[str],
-    directions: Tensor,
-    embeddings: Tensor,
-    synsets: dict[str, Synset],
-    senses: dict[str, tuple[str, ...]],
-) -> Vocabulary:
-    """Every noun once, with the target of the meaning that a photo most likely shows.
-
-    A class's own name goes before everything. Any other noun takes its most frequent meaning if that is a class or lies
-    above one; else its first meaning that is a class, then one above a class; else its most frequent meaning, whose
-    direction is regressed. ``embeddings`` has one row a synset, in the order of ``synsets``.
+    ``views`` are several sentence embeddings of the same classes, each (classes, E) with unit norm: the bare name and
+    the description together answer for bare phrases and for descriptions. ``directions`` (classes, D) are their values.
     """
-    position = {wnid: row for row, wnid in enumerate(synsets)}
-    below = leaves_below(leaves, synsets)
-    leaf = {wnid: row for row, wnid in enumerate(leaves)}
-    target_of = ridge(embeddings[[position[wnid] for wnid in leaves]], directions)(embeddings)
-    for wnid, rows in below.items():
-        target_of[position[wnid]] = directions[rows].mean(dim=0)
-    targets = torch.cat([directions, F.normalize(target_of, dim=1)])
 
-    taken = {name.lower() for name in class_names}
-    kinds: dict[str, dict[str, int]] = {"synonyms": {}, "inner": {}, "others": {}}
-    for name, wnids in senses.items():
-        if name in taken:
-            continue
-        wnid = _meaning(wnids, leaf, below)
-        kind = "synonyms" if wnid in leaf else "inner" if wnid in below else "others"
-        kinds[kind][name] = leaf[wnid] if wnid in leaf else len(leaves) + position[wnid]
-    groups = {kind: Group(list(rows), torch.tensor(list(rows.values()))) for kind, rows in kinds.items()}
-    return Vocabulary(targets, Group(class_names, torch.arange(len(class_names))), **groups)
+    def __init__(self, views: Sequence[Tensor], directions: Tensor) -> None:
+        self._known = torch.cat(list(views))
+        values = directions.double().repeat(len(views), 1)
+        ridge = _RIDGE * torch.eye(len(self._known), dtype=torch.float64)
+        self._weights = torch.linalg.solve(self._kernel(self._known).double() + ridge, values).float()
+
+    def __call__(self, embeddings: Tensor) -> Tensor:
+        """Unit directions (n, D) of unit-norm embeddings (n, E)."""
+        parts = [self._kernel(part) @ self._weights for part in embeddings.split(4096)]
+        return F.normalize(torch.cat(parts), dim=1)
+
+    def _kernel(self, rows: Tensor) -> Tensor:
+        return torch.exp(_SHARPNESS * (rows @ self._known.T - 1))
 
 
-def _meaning(wnids: tuple[str, ...], leaf: dict[str, int], below: dict[str, list[int]]) -> str:
-    if wnids[0] in leaf or wnids[0] in below:
-        return wnids[0]
-    seen = [wnid for wnid in wnids if wnid in leaf] + [wnid for wnid in wnids if wnid in below]
-    return seen[0] if seen else wnids[0]
+def pick_sense(word: Tensor, meanings: Tensor) -> int:
+    """Number of the meaning a bare word most likely has: near the word in the sentence encoder, and frequent.
+
+    ``word`` (E) and ``meanings`` (n, E, the most frequent first) have unit norm. The encoder has read far more than the
+    small corpus that WordNet counted: it knows that *jacket* is a garment rather than the wrapper of a book.
+    """
+    return int((meanings @ word - _RANK_COST * torch.arange(len(meanings))).argmax())
 
 
-def ridge(known: Tensor, values: Tensor) -> Callable[[Tensor], Tensor]:
-    """Kernel ridge regression from unit-norm sentence embeddings, kernel exp(4 (cos - 1)); returns the predictor."""
-
-    def kernel(left: Tensor, right: Tensor) -> Tensor:
-        return torch.exp(_SHARPNESS * (left @ right.T - 1))
-
-    eye = torch.eye(len(known), dtype=torch.float64)
-    weights = torch.linalg.solve(kernel(known, known).double() + _RIDGE * eye, values.double()).float()
-    return lambda rows: torch.cat([kernel(part, known) @ weights for part in rows.split(4096)])
-
-
-def held_out_accuracy(embeddings: Tensor, directions: Tensor, folds: int = 5, seed: int = 0) -> float:
+def held_out_accuracy(names: Tensor, descriptions: Tensor, directions: Tensor, folds: int = 5, seed: int = 0) -> float:
     """Share of classes that the regression, fitted without them, puts nearest to themselves among those left out.
 
-    ``embeddings`` has one row a class here. Every class is left out once, a fifth at a time.
+    Every class is left out once, a fifth at a time; its guess is that of its name and its description together.
     """
     order = torch.randperm(len(directions), generator=torch.Generator().manual_seed(seed))
     hits = 0
     for part in order.chunk(folds):
         rest = torch.ones(len(directions), dtype=torch.bool)
         rest[part] = False
-        guess = F.normalize(ridge(embeddings[rest], directions[rest])(embeddings[part]), dim=1)
+        regression = Regression([names[rest], descriptions[rest]], directions[rest])
+        guess = regression(names[part]) + regression(descriptions[part])
         hits += int(((guess @ directions[part].T).argmax(dim=1) == torch.arange(len(part))).sum())
     return hits / len(directions)

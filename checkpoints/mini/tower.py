@@ -3,62 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import scipy.sparse
 import torch
+from numpy.typing import NDArray
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
-from targets import Group, Vocabulary
+from phrases import FORMS, FULL_STOP_SHARE
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from vocabulary import Vocabulary
 
-__all__ = ["Recipe", "Words", "encode", "prepare", "train"]
+__all__ = ["Recipe", "encode", "start", "train"]
 
-FORMS = ("A photo of a {}", "{}", "a {}", "a photo of the {}")
-"""Forms of speech around a name; the tokenizer writes all in lower case, so 'A' is 'a'."""
-
-_FORM_SHARES = torch.tensor([0.7, 0.1, 0.1, 0.1])
-_TOGETHER = 64
+_TOGETHER = 256
 """Rows that go through the tower at once."""
+_CG_STEPS = 60
+"""By then the residual of the start's regression is a thousandth of what it was."""
 _END = 49407
 """CLIP's end-of-text token, the last of its vocabulary."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of the training. The shares of a batch are those of classes, synonyms, inner nodes and other nouns."""
+    """Settings of the training."""
 
     steps: int
-    batch: int = 256
-    shares: tuple[float, ...] = (1 / 3, 1 / 8, 1 / 8, 5 / 12)
+    batch: int = 1024
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     warmup: int = 100
     contrastive: float = 0.1
     contrastive_scale: float = 30.0
-    longest_name: int = 8
+    longest_name: int = 9
     seed: int = 0
 
 
 @dataclass(frozen=True)
-class Words:
-    """Names as rows of token numbers (padded with zeros), the length of each, and its row of the target table."""
+class _Codes:
+    """Phrases of a group as rows of token numbers (padded with zeros), the length of each, its row of the targets."""
 
     tokens: Tensor
     lengths: Tensor
     rows: Tensor
+    count: int
 
 
-def prepare(group: Group, tokenizer: SimpleTokenizer, longest: int) -> Words:
-    """Tokenize names once; those above ``longest`` tokens are dropped, for one of them makes a whole batch long."""
-    coded = [tokenizer.encode(name) for name in group.names]
-    kept = [number for number, code in enumerate(coded) if len(code) <= longest]
+def _encode_group(names: Sequence[str], rows: Tensor, count: int, tokenizer: SimpleTokenizer, longest: int) -> _Codes:
+    """Tokenize once; phrases above ``longest`` tokens are dropped, for one of them makes a whole batch long."""
+    coded = [tokenizer.encode(name) for name in names]
+    kept = [number for number, code in enumerate(coded) if 0 < len(code) <= longest]
     tokens = torch.zeros(len(kept), longest, dtype=torch.long)
     for row, number in enumerate(kept):
         tokens[row, : len(coded[number])] = torch.tensor(coded[number])
-    return Words(tokens, torch.tensor([len(coded[number]) for number in kept]), group.rows[kept])
+    return _Codes(tokens, torch.tensor([len(coded[number]) for number in kept]), rows[kept], count)
 
 
 def encode(model: CLIP, tokens: Tensor) -> Tensor:
@@ -82,17 +84,68 @@ def encode(model: CLIP, tokens: Tensor) -> Tensor:
     return F.normalize(model.ln_final(last) @ model.text_projection, dim=1)
 
 
+def start(model: CLIP, vocabulary: Vocabulary, tokenizer: SimpleTokenizer) -> None:
+    """Token embeddings and text projection to begin with, so that every token starts near what it means.
+
+    The projection is the subspace, as wide as the tower, that holds most of the classes' directions; the embeddings
+    solve a ridge regression from phrases (each the mean of its tokens) onto their targets there.
+    """
+    groups = vocabulary.groups.values()
+    coded = [tokenizer.encode(name) for group in groups for name in group.names]
+    lengths = np.array([len(code) for code in coded])
+    mean = scipy.sparse.csr_matrix(
+        (
+            np.repeat(1 / np.maximum(lengths, 1), lengths),
+            np.concatenate(coded),
+            np.concatenate([[0], lengths.cumsum()]),
+        ),
+        shape=(len(coded), model.token_embedding.num_embeddings),
+        dtype=np.float32,
+    )
+    classes = vocabulary.targets[vocabulary.groups["classes"].rows]
+    basis = torch.linalg.svd(classes, full_matrices=False).Vh[: model.text_projection.shape[0]]
+    wanted = vocabulary.targets[torch.cat([group.rows for group in groups])] @ basis.T
+    solved = _ridge(mean, wanted.numpy(), strength=0.3)
+    embedding = torch.from_numpy(solved)
+    # Both keep the size that open_clip gives them.
+    model.token_embedding.weight.data.copy_(0.02 * embedding / embedding.std())
+    model.text_projection.data.copy_(basis * len(basis) ** -0.5)
+
+
+def _ridge(x: scipy.sparse.csr_matrix, y: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
+    """Ridge regression (tokens, D) from sparse x (n, tokens) onto y (n, D), by conjugate gradients for each column."""
+    transposed = x.T.tocsr()
+    residual = transposed @ y
+    solution, direction = np.zeros_like(residual), residual.copy()
+    square = (residual**2).sum(axis=0)
+    for _ in range(_CG_STEPS):
+        image = transposed @ (x @ direction) + strength * direction
+        step = square / (direction * image).sum(axis=0)
+        solution += step * direction
+        residual -= step * image
+        last, square = square, (residual**2).sum(axis=0)
+        direction = residual + square / last * direction
+    return solution
+
+
 def train(model: CLIP, vocabulary: Vocabulary, tokenizer: SimpleTokenizer, recipe: Recipe) -> Iterator[float]:
     """Train the tower in place; yields the loss after every step."""
-    groups = [vocabulary.classes, vocabulary.synonyms, vocabulary.inner, vocabulary.others]
-    words = [prepare(group, tokenizer, recipe.longest_name) for group in groups]
+    groups = [
+        _encode_group(group.names, group.rows, round(group.share * recipe.batch), tokenizer, recipe.longest_name)
+        for group in vocabulary.groups.values()
+    ]
     forms = [_form_tokens(form, tokenizer) for form in FORMS]
+    form_shares = torch.tensor(list(FORMS.values()))
+    stop = tokenizer.encode(".")[0]
     draws = torch.Generator().manual_seed(recipe.seed)
     optimizer = _optimizer(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
     model.train()
     for _ in range(recipe.steps):
-        tokens, rows = _batch(words, forms, recipe, draws)
+        names, lengths, rows = _draw(groups, draws)
+        chosen = torch.multinomial(form_shares, len(rows), replacement=True, generator=draws)
+        stops = torch.rand(len(rows), generator=draws) < FULL_STOP_SHARE
+        tokens = _assemble(names, lengths, [forms[number] for number in chosen.tolist()], stops * stop)
         loss = _loss(encode(model, tokens), rows, vocabulary.targets, recipe)
         optimizer.zero_grad()
         loss.backward()
@@ -102,9 +155,10 @@ def train(model: CLIP, vocabulary: Vocabulary, tokenizer: SimpleTokenizer, recip
     model.eval()
 
 
-def _form_tokens(form: str, tokenizer: SimpleTokenizer) -> Tensor:
-    # CLIP's byte-pair code never joins two words, so a name can be coded apart from what stands before it.
-    return torch.tensor([tokenizer.sot_token_id, *tokenizer.encode(form.format(""))])
+def _form_tokens(form: str, tokenizer: SimpleTokenizer) -> tuple[list[int], list[int]]:
+    # CLIP's byte-pair code never joins two words, so a name can be coded apart from what stands before and after it.
+    before, _, after = form.partition("{}")
+    return tokenizer.encode(before), tokenizer.encode(after)
 
 
 def _optimizer(model: CLIP, recipe: Recipe) -> torch.optim.AdamW:
@@ -122,25 +176,28 @@ def _rate(step: int, recipe: Recipe) -> float:
     return warm * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
 
 
-def _batch(words: list[Words], forms: list[Tensor], recipe: Recipe, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Token rows cut to the longest of them, and the target row of each."""
-    sizes = [round(share * recipe.batch) for share in recipe.shares]
-    picks = [torch.randint(len(w.rows), (size,), generator=draws) for w, size in zip(words, sizes, strict=True)]
-    names = torch.cat([w.tokens[pick] for w, pick in zip(words, picks, strict=True)])
-    lengths = torch.cat([w.lengths[pick] for w, pick in zip(words, picks, strict=True)])
-    rows = torch.cat([w.rows[pick] for w, pick in zip(words, picks, strict=True)])
-    chosen = torch.multinomial(_FORM_SHARES, len(rows), replacement=True, generator=draws)
-    return _assemble(names, lengths, [forms[number] for number in chosen.tolist()]), rows
+def _draw(groups: list[_Codes], draws: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens, lengths and target rows of a batch's phrases."""
+    picks = [torch.randint(len(group.rows), (group.count,), generator=draws) for group in groups]
+    parts = [
+        (group.tokens[pick], group.lengths[pick], group.rows[pick]) for group, pick in zip(groups, picks, strict=True)
+    ]
+    tokens, lengths, rows = (torch.cat(column) for column in zip(*parts, strict=True))
+    return tokens, lengths, rows
 
 
-def _assemble(names: Tensor, lengths: Tensor, prefixes: list[Tensor]) -> Tensor:
-    tokens = torch.zeros(len(names), names.shape[1] + max(map(len, prefixes)) + 1, dtype=torch.long)
-    for row, (name, length, prefix) in enumerate(zip(names, lengths.tolist(), prefixes, strict=True)):
-        stop = len(prefix) + length
-        tokens[row, : len(prefix)] = prefix
-        tokens[row, len(prefix) : stop] = name[:length]
-        tokens[row, stop] = _END
-    return tokens[:, : int(tokens.argmax(dim=1).max()) + 1]
+def _assemble(names: Tensor, lengths: Tensor, forms: list[tuple[list[int], list[int]]], stops: Tensor) -> Tensor:
+    """Token rows: start, the form around the name, a full stop where ``stops`` is its token and not 0, end."""
+    texts = [
+        [_END - 1, *before, *name[:length], *after, *([stop] if stop else []), _END]
+        for name, length, (before, after), stop in zip(
+            names.tolist(), lengths.tolist(), forms, stops.tolist(), strict=True
+        )
+    ]
+    tokens = torch.zeros(len(texts), max(map(len, texts)), dtype=torch.long)
+    for row, text in enumerate(texts):
+        tokens[row, : len(text)] = torch.tensor(text)
+    return tokens
 
 
 def _loss(features: Tensor, rows: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:
