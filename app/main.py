@@ -1,13 +1,12 @@
 """Entry of the app, navigation only: ``streamlit run app/main.py``."""
 
-import os
-
-# Before torch is loaded: idle threads sleep, so a page beside a training stays quick.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from pathlib import Path
 
 import streamlit as st
+
+from gallop.process import prepare
+
+prepare()  # torch is not loaded yet: a page beside a training stays quick
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
 ICON = Path(__file__).with_name("icon.png")

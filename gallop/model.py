@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gallop import losses, scores, similarity
-from gallop.backbones import Backbone, NameTokens, text_autocast
+from gallop.backbones import Backbone, NameTokens
 from gallop.classes import clean_names
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.features import ImageFeatures
@@ -91,7 +91,7 @@ class GalLoP:
         return self._encode(self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens))
 
     def _encode(self, names: NameTokens) -> TextFeatures:
-        with text_autocast(self.backbone.device):
+        with self.backbone.autocast(torch.bfloat16):
             text = self.backbone.text.encode(self.prompts.contexts(), names)
         m, n = self.prompts.sizes
         global_, local = torch.split(text.float(), [m, n], dim=1)
