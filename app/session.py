@@ -1,7 +1,7 @@
 """What one visitor has: photos, class names, a classifier, its explanations and at most one training.
 
-Knows no Streamlit; the page keeps one of these in ``st.session_state``. The frozen backbone is shared by all visitors,
-only prompts are a session's own.
+Knows no Streamlit; ``visitors`` keeps these, so that they outlive a reload of the page. The frozen backbone is shared
+by all visitors, only prompts are a session's own.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Session:
     notice: tuple[str, str] | None = None
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     uploads_seen: set[str] = field(default_factory=set)
+    widgets: dict[str, Any] = field(default_factory=dict)
+    """Values of the widgets that outlive a change of page and a reload."""
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
@@ -137,6 +139,11 @@ class Session:
         self.taught, self.use_taught = snapshot.result, True
         self._trainings += 1
         return self.taught
+
+    def close(self) -> None:
+        """Its page is gone for good: stop its training."""
+        if self.job is not None:
+            self.job.cancel()
 
     def forget(self) -> None:
         self.taught, self.use_taught = None, False

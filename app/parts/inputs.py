@@ -12,7 +12,7 @@ from gallop import Photo, load_image, parse_names
 from gallop.classes import ClassNameError
 from parts.uploads import uploader
 from photos import Verdicts
-from resources import session
+from resources import kept, session
 from session import DEFAULT_NAMES
 
 MOST_CLASSES = 200
@@ -41,10 +41,9 @@ def photo() -> Photo | None:
 def names() -> tuple[str, ...] | None:
     """The class list; None, and a sentence on the screen, where it cannot be used."""
     st.subheader("2. Class names", anchor=False)
-    st.session_state.setdefault("names", "\n".join(DEFAULT_NAMES))
     typed = st.text_area(
         "One on each line, or with commas",
-        key="names",
+        key=kept("names", "\n".join(DEFAULT_NAMES)),
         height=150,
         help="Any words in English. Nothing needs to be learned for them: press Ctrl+Enter, or click elsewhere.",
     )
