@@ -11,6 +11,7 @@ import streamlit as st
 
 import resources
 import text
+from parts import kept
 from visitors import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -31,6 +32,7 @@ except TooManyVisitors as error:
     st.stop()
 if taught is not None:
     # Before any widget is drawn: the taught classes become the class list, at the scales they were taught with.
-    resources.keep(names="\n".join(taught.names), model="Taught")
+    kept.put("names", "\n".join(taught.names))
+    kept.put("model", "Taught")
     st.session_state["usual scales"] = True
 page.run()

@@ -71,22 +71,3 @@ def session() -> Session:
         st.query_params[ADDRESS] = token
     _lease(token)
     return found
-
-
-def kept(key: str, default: Any) -> str:
-    """The key of a widget whose value outlives a change of page and a reload; call it as the widget's ``key``.
-
-    Streamlit forgets a widget's value with the first run that does not draw it.
-    """
-    values = session().widgets
-    if key not in st.session_state:
-        st.session_state[key] = values.get(key, default)
-    values[key] = st.session_state[key]
-    return key
-
-
-def keep(**values: Any) -> None:
-    """Set widgets that are made with ``kept``, before they are drawn."""
-    session().widgets |= values
-    for key, value in values.items():
-        st.session_state[key] = value

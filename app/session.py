@@ -54,8 +54,8 @@ class Session:
     notice: tuple[str, str] | None = None
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     uploads_seen: set[str] = field(default_factory=set)
-    widgets: dict[str, Any] = field(default_factory=dict)
-    """Values of the widgets that outlive a change of page and a reload."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What the widgets of the pages stand at, by key: Streamlit forgets it when another page is shown."""
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))

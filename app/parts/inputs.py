@@ -10,9 +10,10 @@ import samples
 import text
 from gallop import Photo, load_image, parse_names
 from gallop.classes import ClassNameError
+from parts import kept
 from parts.uploads import uploader
 from photos import Verdicts
-from resources import kept, session
+from resources import session
 from session import DEFAULT_NAMES
 
 MOST_CLASSES = 200
@@ -41,12 +42,14 @@ def photo() -> Photo | None:
 def names() -> tuple[str, ...] | None:
     """The class list; None, and a sentence on the screen, where it cannot be used."""
     st.subheader("2. Class names", anchor=False)
+    kept.recall("names", "\n".join(DEFAULT_NAMES))
     typed = st.text_area(
         "One on each line, or with commas",
-        key=kept("names", "\n".join(DEFAULT_NAMES)),
+        key="names",
         height=150,
         help="Any words in English. Nothing needs to be learned for them: press Ctrl+Enter, or click elsewhere.",
     )
+    kept.keep("names", typed)
     try:
         found = parse_names(typed)
     except ClassNameError as error:

@@ -10,10 +10,10 @@ import view
 from gallop import parse_names
 from gallop.classes import ClassNameError
 from jobs import JobManager, PlainError, Snapshot, State
-from parts import media
+from parts import kept, media
 from parts.uploads import uploader
 from photos import MAX_SHOTS
-from resources import backbone, keep, kept
+from resources import backbone
 from session import DEFAULT_NAMES, Session
 from teach import Settings
 
@@ -41,13 +41,15 @@ def box(session: Session, manager: JobManager) -> None:
 def _classes(session: Session) -> tuple[str, ...]:
     """The classes to teach; empty, with a sentence, where there are none."""
     left, right = st.columns([3, 1], vertical_alignment="bottom")
+    kept.recall("taught names", "")
     typed = left.text_area(
         "Classes to teach, two or more, one on each line",
-        key=kept("taught names", ""),
+        key="taught names",
         height=100,
         placeholder="for example\nant\nbee",
     )
     right.button("Take the names from Explore", on_click=_copy_names, args=(session,))
+    kept.keep("taught names", typed)
     if not typed.strip():
         st.caption("Name two or more classes; a place for the photos of each appears here.")
         return ()
@@ -63,7 +65,7 @@ def _classes(session: Session) -> tuple[str, ...]:
 
 
 def _copy_names(session: Session) -> None:
-    keep(**{"taught names": session.widgets.get("names", "\n".join(DEFAULT_NAMES))})
+    kept.put("taught names", session.kept.get("names", "\n".join(DEFAULT_NAMES)))
 
 
 def _shots(session: Session, classes: tuple[str, ...]) -> None:
