@@ -61,13 +61,6 @@ def names() -> tuple[str, ...] | None:
     return found
 
 
-def privacy() -> None:
-    st.caption(
-        ":material/lock: Photos and names stay with the program behind this page: kept in memory until you close it, "
-        "written to no disk, sent to no other machine."
-    )
-
-
 def _take(files: list[Any]) -> Verdicts:
     verdicts = session().shelf.add(files)
     if verdicts.taken:

@@ -5,7 +5,7 @@ import streamlit as st
 import resources
 import text
 from gallop.classes import ClassNameError
-from parts import inputs, results
+from parts import inputs, privacy, results
 
 session = resources.session()
 
@@ -16,7 +16,7 @@ left, right = st.columns([1, 2], gap="large")
 with left:
     photo = inputs.photo()
     names = inputs.names()
-    inputs.privacy()
+    privacy.line()
 
 explanation = None
 with right:
