@@ -113,6 +113,27 @@ class Explanation:
         scores_ = self.similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
         return to_array(scores_).reshape(self.grid)
 
+    def at_region(self, region: int) -> NDArray[np.float32]:
+        """Cosines (K, N) of one region with every class and local prompt: what a map shows, asked the other way round.
+
+        Raises:
+            ValueError: there is no such region.
+        """
+        rows, columns = self.grid
+        if not 0 <= region < rows * columns:
+            raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
+        return to_array(self.similarities.regions[0, region])
+
+    def region_probabilities(self, region: int) -> dict[str, float]:
+        """What the local prompts would say if the photo were this one region, by class name (k = 1).
+
+        Raises:
+            ValueError: there is no such region, or no local prompt.
+        """
+        if not self.topk:
+            raise ValueError("Without local prompts no region can be asked.")
+        return self._probabilities(torch.from_numpy(self.at_region(region)).mean(dim=-1))
+
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
         """``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""
         return photo_map(self.region_scores(class_name, prompt), self.crop, self.image.size, smooth=smooth)

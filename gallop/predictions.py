@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from gallop import scores
 from gallop.checkpoint import Calibration
-from gallop.model import GalLoP, Similarities
+from gallop.data import DataError
+from gallop.features import encode_sources
+from gallop.model import GalLoP, Similarities, TextFeatures
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,23 @@ class Predictions:
             ood={name: np.concatenate([p.ood[name] for p in parts]) for name in parts[0].ood},
             is_ood=np.concatenate(verdicts) if verdicts else None,
         )
+
+
+def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, sources: Sequence[Any]) -> Predictions:
+    """Answers for images: whatever ``load_image`` takes, a batch in memory at a time.
+
+    Raises:
+        DataError: no image at all.
+        ImageError: one that cannot be read.
+    """
+    with torch.no_grad():
+        parts = [
+            answer(model, model.similarities(features, text), calibration)
+            for features in encode_sources(model.backbone, sources)
+        ]
+    if not parts:
+        raise DataError("No images were given; give at least one.")
+    return Predictions.cat(parts)
 
 
 def answer(model: GalLoP, found: Similarities, calibration: Calibration) -> Predictions:

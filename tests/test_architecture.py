@@ -19,6 +19,7 @@ PACKAGE = ROOT / "gallop"
 ROOMS = [
     "config",
     "classes",
+    "templates",
     "image_formats",
     "image_pixels",
     "images",
@@ -42,6 +43,7 @@ ROOMS = [
     "predictions",
     "plots",
     "explanation",
+    "faithfulness",
     "estimator",
     "cli",
     "__main__",

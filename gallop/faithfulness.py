@@ -1,0 +1,124 @@
+"""Whether a map is faithful: does the probability fall faster when regions go in the map's order than at random?
+
+The deletion game of Petsiuk et al. (RISE, BMVC 2018, section 3.3), played with regions instead of pixels: a region that
+is taken away gets the mean colour of what the model saw, and the photo is encoded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gallop.explanation import Explanation
+from gallop.features import ImageFeatures
+from gallop.model import GalLoP, TextFeatures
+from gallop.predictions import to_array
+from gallop.scores import class_probabilities
+
+BATCH = 8
+"""Pictures that pass the tower together: a stop or another visitor waits no longer than for these."""
+STEPS = 10
+"""Points of a curve after the first one. They lie closer together at the start, where the best regions go."""
+DRAWS = 5
+"""Random orders, for the spread of their curves."""
+
+
+@dataclass(frozen=True)
+class DeletionEvent:
+    """Progress: pictures encoded so far, of how many."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """The class's probability as regions are taken away.
+
+    Attributes:
+        removed: share of the regions that are gone at each of the S points, from 0 to 1.
+        by_map: (S,) probability with the map's best regions gone first.
+        at_random: (draws, S) probability, one row for each random order.
+    """
+
+    removed: NDArray[np.float32]
+    by_map: NDArray[np.float32]
+    at_random: NDArray[np.float32]
+
+    @property
+    def area_by_map(self) -> float:
+        """Area under the map's curve, from 0 to 1; smaller = the map found what the answer stands on."""
+        return _area(self.by_map, self.removed)
+
+    @property
+    def areas_at_random(self) -> tuple[float, ...]:
+        """Area under the curve of each random order."""
+        return tuple(_area(row, self.removed) for row in self.at_random)
+
+
+def deletion(
+    model: GalLoP, text: TextFeatures, explanation: Explanation, class_name: str, *, draws: int = DRAWS, seed: int = 0
+) -> Iterator[DeletionEvent | Deletion]:
+    """Play the game for one photo and class; the last thing that comes is the ``Deletion``.
+
+    The order is that of the class's map averaged over local prompts. k, temperature and photo are the explanation's.
+
+    Raises:
+        ValueError: the explanation is of another class list, has no such class, or no local prompt and so no map.
+    """
+    if explanation.class_names != model.class_names:
+        raise ValueError("This explanation is of another class list; explain the photo again.")
+    if not explanation.topk:
+        raise ValueError("Without local prompts there is no map, so there is no order to take regions away in.")
+    maps = [explanation.region_scores(class_name, prompt).ravel() for prompt in range(len(explanation.topk))]
+    rng = np.random.default_rng(seed)
+    orders = [np.argsort(-np.mean(maps, axis=0), kind="stable"), *(rng.permutation(maps[0].size) for _ in range(draws))]
+    counts = np.unique(np.rint(maps[0].size * np.linspace(0, 1, STEPS + 1) ** 2).astype(int))
+    gone = _gone(orders, counts)  # (1 + draws, S, R)
+    # All orders begin with the whole photo and end with nothing: these two are encoded once.
+    masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, maps[0].size)])
+    found: list[NDArray[np.float32]] = []
+    for part in _probabilities(model, text, explanation, class_name, torch.from_numpy(masks)):
+        found.append(part)
+        yield DeletionEvent(sum(map(len, found)), len(masks))
+    first, last, *between = np.concatenate(found)
+    curves = np.full((len(orders), len(counts)), first)
+    curves[:, -1] = last
+    curves[:, 1:-1] = np.reshape(between, (len(orders), len(counts) - 2))
+    yield Deletion((counts / maps[0].size).astype(np.float32), curves[0], curves[1:])
+
+
+def _gone(orders: list[NDArray[np.intp]], counts: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """(orders, S, R): whether region r is gone at a point of an order's curve."""
+    gone = np.zeros((len(orders), len(counts), orders[0].size), dtype=bool)
+    for o, order in enumerate(orders):
+        for s, count in enumerate(counts):
+            gone[o, s, order[:count]] = True
+    return gone
+
+
+def _probabilities(
+    model: GalLoP, text: TextFeatures, explanation: Explanation, class_name: str, masks: Tensor
+) -> Iterator[NDArray[np.float32]]:
+    """The class's probability without the regions of each mask (R,), a batch at a time."""
+    pixels, _ = model.backbone.preprocess.centre(explanation.image)
+    plain = pixels.mean(dim=(1, 2), keepdim=True)
+    row = explanation.class_names.index(class_name)
+    for start in range(0, len(masks), BATCH):
+        cells = masks[start : start + BATCH].reshape(-1, 1, *explanation.grid).float()
+        there = 1 - F.interpolate(cells, size=pixels.shape[-2:], mode="nearest")
+        with torch.no_grad():
+            features = ImageFeatures(*model.backbone.encode_image(plain + there * (pixels - plain)))
+            logits = model.similarities(features, text).logits(explanation.topk)
+        yield to_array(class_probabilities(logits, explanation.scale, explanation.temperature)[:, row])
+
+
+def _area(curve: NDArray[np.float32], removed: NDArray[np.float32]) -> float:
+    """By the trapezoidal rule."""
+    return float(np.sum((curve[1:] + curve[:-1]) / 2 * np.diff(removed)))
