@@ -9,8 +9,30 @@ from pathlib import Path
 
 import streamlit as st
 
+import resources
+import text
+from parts import kept
+from visitors import TooManyVisitors
+
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
 ICON = Path(__file__).with_name("icon.png")
 
 st.set_page_config(page_title="GalLoP Explorer", page_icon=ICON, layout="wide")
-st.navigation([st.Page("screens/explore.py", title="Explore and teach", default=True)], position="hidden").run()
+page = st.navigation(
+    [
+        st.Page("screens/explore.py", title="Explore", icon=":material/travel_explore:", default=True),
+        st.Page("screens/teach.py", title="Teach", icon=":material/school:"),
+    ],
+    position="top",
+)
+try:
+    taught = resources.session().settle()
+except TooManyVisitors as error:
+    st.error(text.markdown(error), icon=":material/error:")
+    st.stop()
+if taught is not None:
+    # Before any widget is drawn: the taught classes become the class list, at the scales they were taught with.
+    kept.put("names", "\n".join(taught.names))
+    kept.put("model", "Taught")
+    st.session_state["usual scales"] = True
+page.run()

@@ -8,8 +8,11 @@ import streamlit as st
 
 from jobs import JobManager
 from session import Session
+from visitors import Lease, Visitors
 
 BACKBONE = "mini"
+ADDRESS, STATE = "session", "token"
+"""Where the token is kept: in the page's address, so that a reload finds the session again, and in the page's state."""
 
 
 class BackboneProblem(Exception):
@@ -37,8 +40,34 @@ def jobs() -> JobManager:
     return JobManager()
 
 
+@st.cache_resource(show_spinner=False)
+def visitors() -> Visitors:
+    return Visitors()
+
+
+@st.cache_resource(scope="session", on_release=Lease.release, show_spinner=False)
+def _lease(token: str) -> Lease:
+    """Held as long as this connection lasts."""
+    return visitors().lease(token)
+
+
 def session() -> Session:
-    if "session" not in st.session_state:
-        st.session_state["session"] = Session()
-    found: Session = st.session_state["session"]
+    """The visitor's own session, the same one after a reload.
+
+    Raises:
+        TooManyVisitors: there is no room for a new one.
+    """
+    token = st.session_state.get(STATE) or st.query_params.get(ADDRESS, "")
+    found = visitors().find(token)
+    if found is None:
+        was_known = bool(token)
+        token = visitors().new()
+        found = visitors().find(token)
+        assert found is not None
+        if was_known:
+            found.notice = ("info", "The session of this address has ended, its photos are gone. This is a new one.")
+    st.session_state[STATE] = token
+    if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
+        st.query_params[ADDRESS] = token
+    _lease(token)
     return found

@@ -1,7 +1,7 @@
 """What one visitor has: photos, class names, a classifier, its explanations and at most one training.
 
-Knows no Streamlit; the page keeps one of these in ``st.session_state``. The frozen backbone is shared by all visitors,
-only prompts are a session's own.
+Knows no Streamlit; ``visitors`` keeps these, so that they outlive a reload of the page. The frozen backbone is shared
+by all visitors, only prompts are a session's own.
 """
 
 from __future__ import annotations
@@ -139,6 +139,11 @@ class Session:
         self.taught, self.use_taught = snapshot.result, True
         self._trainings += 1
         return self.taught
+
+    def close(self) -> None:
+        """Its page is gone for good: stop its training."""
+        if self.job is not None:
+            self.job.cancel()
 
     def forget(self) -> None:
         self.taught, self.use_taught = None, False

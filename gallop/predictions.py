@@ -13,8 +13,8 @@ from torch import Tensor
 
 from gallop import scores
 from gallop.checkpoint import Calibration
-from gallop.data import DataError
-from gallop.features import encode_sources
+from gallop.data import DataError, many
+from gallop.features import BATCH, ImageFeatures, encode_sources
 from gallop.model import GalLoP, Similarities, TextFeatures
 
 
@@ -52,18 +52,16 @@ class Predictions:
         )
 
 
-def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, sources: Sequence[Any]) -> Predictions:
-    """Answers for images: whatever ``load_image`` takes, a batch in memory at a time.
+def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, images: Any) -> Predictions:
+    """Answers for one image or many, or for ``ImageFeatures`` encoded before, a batch at a time.
 
     Raises:
         DataError: no image at all.
         ImageError: one that cannot be read.
     """
+    encoded = images.split(BATCH) if isinstance(images, ImageFeatures) else encode_sources(model.backbone, many(images))
     with torch.no_grad():
-        parts = [
-            answer(model, model.similarities(features, text), calibration)
-            for features in encode_sources(model.backbone, sources)
-        ]
+        parts = [answer(model, model.similarities(features, text), calibration) for features in encoded]
     if not parts:
         raise DataError("No images were given; give at least one.")
     return Predictions.cat(parts)

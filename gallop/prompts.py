@@ -5,6 +5,8 @@ Shapes: M global prompts, N local prompts, C context tokens, T text width, V reg
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +32,14 @@ class Prompts(nn.Module):
     def sizes(self) -> tuple[int, int]:
         """(M, N)"""
         return len(self.global_contexts), len(self.local_contexts)
+
+    def digest(self) -> str:
+        """SHA-256 over the learned numbers."""
+        digest = hashlib.sha256()
+        for parameter in self.parameters():
+            digest.update(f"{tuple(parameter.shape)}".encode())
+            digest.update(parameter.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def contexts(self) -> Tensor:
         """All contexts (M + N, C, T), global ones first."""

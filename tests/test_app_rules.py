@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 APP = ROOT / "app"
 SOURCES = sorted(APP.rglob("*.py"))
 PAGES = sorted((APP / "screens").glob("*.py"))
-WITHOUT_STREAMLIT = ["charts", "jobs", "photos", "samples", "session", "teach", "text", "view"]
+WITHOUT_STREAMLIT = ["charts", "jobs", "photos", "samples", "session", "teach", "text", "view", "visitors"]
 
 
 def imports(path: Path) -> set[str]:

@@ -28,6 +28,7 @@ ROOMS = [
     "backbones.vision",
     "backbones.clip",
     "backbones",
+    "feature_cache",
     "features",
     "prompts",
     "similarity",

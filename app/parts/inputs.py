@@ -10,6 +10,7 @@ import samples
 import text
 from gallop import Photo, load_image, parse_names
 from gallop.classes import ClassNameError
+from parts import kept
 from parts.uploads import uploader
 from photos import Verdicts
 from resources import session
@@ -41,13 +42,14 @@ def photo() -> Photo | None:
 def names() -> tuple[str, ...] | None:
     """The class list; None, and a sentence on the screen, where it cannot be used."""
     st.subheader("2. Class names", anchor=False)
-    st.session_state.setdefault("names", "\n".join(DEFAULT_NAMES))
+    kept.recall("names", "\n".join(DEFAULT_NAMES))
     typed = st.text_area(
         "One on each line, or with commas",
         key="names",
         height=150,
         help="Any words in English. Nothing needs to be learned for them: press Ctrl+Enter, or click elsewhere.",
     )
+    kept.keep("names", typed)
     try:
         found = parse_names(typed)
     except ClassNameError as error:

@@ -10,11 +10,11 @@ import view
 from gallop import parse_names
 from gallop.classes import ClassNameError
 from jobs import JobManager, PlainError, Snapshot, State
-from parts import media
+from parts import kept, media
 from parts.uploads import uploader
 from photos import MAX_SHOTS
 from resources import backbone
-from session import Session
+from session import DEFAULT_NAMES, Session
 from teach import Settings
 
 MOST_TAUGHT = 20
@@ -22,13 +22,12 @@ COLUMNS = 3
 POLL_SECONDS = 0.5
 
 
-def box(session: Session, manager: JobManager, names: tuple[str, ...] | None) -> None:
-    st.header("Teach it", anchor=False)
+def box(session: Session, manager: JobManager) -> None:
     st.markdown(
         "Show it a few photos of each of your own classes, 4 to 16 are usually enough. It learns prompts for "
         "them, here: two classes take well under a minute, ten a few."
     )
-    classes = _classes(names)
+    classes = _classes(session)
     if classes:
         _shots(session, classes)
         _train(session, manager, classes)
@@ -39,16 +38,18 @@ def box(session: Session, manager: JobManager, names: tuple[str, ...] | None) ->
         {"error": st.error, "info": st.info, "success": st.success}[kind](text.markdown(sentence))
 
 
-def _classes(names: tuple[str, ...] | None) -> tuple[str, ...]:
+def _classes(session: Session) -> tuple[str, ...]:
     """The classes to teach; empty, with a sentence, where there are none."""
     left, right = st.columns([3, 1], vertical_alignment="bottom")
+    kept.recall("taught names", "")
     typed = left.text_area(
         "Classes to teach, two or more, one on each line",
         key="taught names",
         height=100,
         placeholder="for example\nant\nbee",
     )
-    right.button("Take the names from above", on_click=_copy_names, disabled=names is None)
+    right.button("Take the names from Explore", on_click=_copy_names, args=(session,))
+    kept.keep("taught names", typed)
     if not typed.strip():
         st.caption("Name two or more classes; a place for the photos of each appears here.")
         return ()
@@ -63,8 +64,8 @@ def _classes(names: tuple[str, ...] | None) -> tuple[str, ...]:
     return classes
 
 
-def _copy_names() -> None:
-    st.session_state["taught names"] = st.session_state["names"]
+def _copy_names(session: Session) -> None:
+    kept.put("taught names", session.kept.get("names", "\n".join(DEFAULT_NAMES)))
 
 
 def _shots(session: Session, classes: tuple[str, ...]) -> None:

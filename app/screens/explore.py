@@ -1,21 +1,13 @@
-"""The first page: a photo, class names, what decided, and a box to teach."""
+"""A photo, class names, and what decided."""
 
 import streamlit as st
 
 import resources
 import text
 from gallop.classes import ClassNameError
-from parts import inputs, results, teaching
+from parts import inputs, results
 
 session = resources.session()
-manager = resources.jobs()
-
-taught = session.settle()
-if taught is not None:
-    # Before any widget is drawn: the taught classes become the class list, at the scales they were taught with.
-    st.session_state["names"] = "\n".join(taught.names)
-    st.session_state["model"] = "Taught"
-    st.session_state["usual scales"] = True
 
 st.title("GalLoP Explorer", anchor=False)
 st.markdown("Drop in a photo, name some classes, and see which prompt and which regions of the photo decided.")
@@ -37,7 +29,7 @@ with right:
             "- how probable each class is, for any words you type, without any training;\n"
             "- the score of each *global prompt*, which is matched with the whole photo;\n"
             "- for each *local prompt* a map of where it looked, with exactly the regions that entered its score.\n\n"
-            "Then teach it classes of your own with a handful of photos, below."
+            "Then teach it classes of your own with a handful of photos, on the page *Teach*."
         )
     elif names is not None:
         try:
@@ -60,6 +52,3 @@ if explanation is not None:
         results.change(session.explain(backbone, photo, names, taught=False).with_topk(k), explanation, session)
     results.local_prompts(session, explanation, chosen, usual)
     results.numbers(explanation)
-
-st.divider()
-teaching.box(session, manager, names)
