@@ -124,15 +124,11 @@ class Explanation:
             raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
         return to_array(self.similarities.regions[0, region])
 
-    def region_probabilities(self, region: int) -> dict[str, float]:
-        """What the local prompts would say if the photo were this one region, by class name (k = 1).
-
-        Raises:
-            ValueError: there is no such region, or no local prompt.
-        """
-        if not self.topk:
-            raise ValueError("Without local prompts no region can be asked.")
-        return self._probabilities(torch.from_numpy(self.at_region(region)).mean(dim=-1))
+    @property
+    def region_probabilities(self) -> NDArray[np.float32]:
+        """What the local prompts would say if the photo were one region alone, (R, K); the global ones where N = 0."""
+        logits = self.similarities.ood_regions[0]
+        return to_array(scores.class_probabilities(logits, self.scale, self.temperature))
 
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
         """``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""

@@ -1,7 +1,9 @@
-"""Whether a map is faithful: does the probability fall faster when regions go in the map's order than at random?
+"""Whether a map is faithful: does the class's score fall faster when regions go in the map's order than at random?
 
 The deletion game of Petsiuk et al. (RISE, BMVC 2018, section 3.3), played with regions instead of pixels: a region that
-is taken away gets the mean colour of what the model saw, and the photo is encoded again.
+is taken away is blurred beyond recognition, and the photo is encoded again. Blurred and not painted over, because the
+edges of many small patches are themselves something to see, and random orders make most of them. The score and not the
+probability, because a map explains the score, and a probability near 1 hardly moves.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torchvision.transforms import functional as TF
 
 from gallop.explanation import Explanation
 from gallop.features import ImageFeatures
 from gallop.model import GalLoP, TextFeatures
 from gallop.predictions import to_array
-from gallop.scores import class_probabilities
 
 BATCH = 8
 """Pictures that pass the tower together: a stop or another visitor waits no longer than for these."""
@@ -39,12 +41,12 @@ class DeletionEvent:
 
 @dataclass(frozen=True)
 class Deletion:
-    """The class's probability as regions are taken away.
+    """The class's score, a cosine of the ensemble, as regions are taken away.
 
     Attributes:
         removed: share of the regions that are gone at each of the S points, from 0 to 1.
-        by_map: (S,) probability with the map's best regions gone first.
-        at_random: (draws, S) probability, one row for each random order.
+        by_map: (S,) score with the map's best regions gone first.
+        at_random: (draws, S) score, one row for each random order.
     """
 
     removed: NDArray[np.float32]
@@ -53,7 +55,7 @@ class Deletion:
 
     @property
     def area_by_map(self) -> float:
-        """Area under the map's curve, from 0 to 1; smaller = the map found what the answer stands on."""
+        """Area under the map's curve; smaller than at random = the map found what the score stands on."""
         return _area(self.by_map, self.removed)
 
     @property
@@ -67,7 +69,7 @@ def deletion(
 ) -> Iterator[DeletionEvent | Deletion]:
     """Play the game for one photo and class; the last thing that comes is the ``Deletion``.
 
-    The order is that of the class's map averaged over local prompts. k, temperature and photo are the explanation's.
+    The order is that of the class's map averaged over local prompts. Photo and k are the explanation's.
 
     Raises:
         ValueError: the explanation is of another class list, has no such class, or no local prompt and so no map.
@@ -84,7 +86,7 @@ def deletion(
     # All orders begin with the whole photo and end with nothing: these two are encoded once.
     masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, maps[0].size)])
     found: list[NDArray[np.float32]] = []
-    for part in _probabilities(model, text, explanation, class_name, torch.from_numpy(masks)):
+    for part in _scores(model, text, explanation, class_name, torch.from_numpy(masks)):
         found.append(part)
         yield DeletionEvent(sum(map(len, found)), len(masks))
     first, last, *between = np.concatenate(found)
@@ -103,20 +105,28 @@ def _gone(orders: list[NDArray[np.intp]], counts: NDArray[np.int_]) -> NDArray[n
     return gone
 
 
-def _probabilities(
+def _scores(
     model: GalLoP, text: TextFeatures, explanation: Explanation, class_name: str, masks: Tensor
 ) -> Iterator[NDArray[np.float32]]:
-    """The class's probability without the regions of each mask (R,), a batch at a time."""
+    """The class's score without the regions of each mask (R,), a batch at a time."""
     pixels, _ = model.backbone.preprocess.centre(explanation.image)
-    plain = pixels.mean(dim=(1, 2), keepdim=True)
+    blurred = _blur(pixels, explanation.grid)
     row = explanation.class_names.index(class_name)
     for start in range(0, len(masks), BATCH):
         cells = masks[start : start + BATCH].reshape(-1, 1, *explanation.grid).float()
         there = 1 - F.interpolate(cells, size=pixels.shape[-2:], mode="nearest")
         with torch.no_grad():
-            features = ImageFeatures(*model.backbone.encode_image(plain + there * (pixels - plain)))
+            features = ImageFeatures(*model.backbone.encode_image(blurred + there * (pixels - blurred)))
             logits = model.similarities(features, text).logits(explanation.topk)
-        yield to_array(class_probabilities(logits, explanation.scale, explanation.temperature)[:, row])
+        yield to_array(logits[:, row])
+
+
+def _blur(pixels: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Pixels (3, H, W) with nothing left that is smaller than a region: a Gaussian as wide as one."""
+    side = pixels.shape[-1] // min(grid)
+    radius = min(2 * side, pixels.shape[-1] - 1)
+    blurred: Tensor = TF.gaussian_blur(pixels, [2 * radius + 1] * 2, [float(side)] * 2)
+    return blurred
 
 
 def _area(curve: NDArray[np.float32], removed: NDArray[np.float32]) -> float:

@@ -75,7 +75,13 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert archive.read("gallop/checkpoints/mini/mini.safetensors") == WEIGHTS.read_bytes()
-    for wanted in ("gallop/py.typed", "gallop/checkpoints/mini/config.json", "gallop/checkpoints/mini/README.md"):
+    drawn = ("gallop/region_grid/region_grid.js", "gallop/region_grid/region_grid.css")
+    for wanted in (
+        "gallop/py.typed",
+        "gallop/checkpoints/mini/config.json",
+        "gallop/checkpoints/mini/README.md",
+        *drawn,
+    ):
         assert wanted in names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.py")}
     assert sources <= set(names)
