@@ -94,7 +94,7 @@ def test_a_smooth_map_passes_over_between_the_centres_of_the_cells() -> None:
     picture = pixels(panel.map_url(scores, Scale(0, 3), Style(colours="gray")))
     assert picture.shape == (3 * panel.SMOOTH, 4 * panel.SMOOTH, 4)
     places = np.clip((np.arange(4 * panel.SMOOTH) + 0.5) / panel.SMOOTH - 0.5, 0, 3)
-    assert np.abs(picture[..., 0] - 255 * places / 3).max() <= 1
+    assert np.abs(picture[..., 0] - 255 * places / 3).max() < 2
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.99])
