@@ -11,11 +11,14 @@ import text
 from photos import Verdicts
 from resources import session
 
-MEGABYTES = 20  # the browser's check; gallop.images checks again
+PHOTO_MEGABYTES = 20
+"""The browser's check; gallop.images checks again."""
 SHOWN_VERDICTS = 6
 
 
-def uploader(label: str, name: str, take: Callable[[list[Any]], Verdicts], **settings: Any) -> None:
+def uploader(
+    label: str, name: str, take: Callable[[list[Any]], Verdicts], *, megabytes: int = PHOTO_MEGABYTES, **settings: Any
+) -> None:
     """Draw one.
 
     Args:
@@ -23,10 +26,18 @@ def uploader(label: str, name: str, take: Callable[[list[Any]], Verdicts], **set
         name: tells this uploader from the others of the page.
         take: what to do with the files.
     """
-    rounds = f"{name} round"
-    key = f"{name} {st.session_state.get(rounds, 0)}"
+    settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
+    _taking(name, take, lambda key: st.file_uploader(label, key=key, **settings))
 
-    found = st.file_uploader(label, accept_multiple_files=True, key=key, max_upload_size=MEGABYTES, **settings)
+
+def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
+    """As ``uploader``, with a webcam. The browser asks whether the page may use it."""
+    _taking(name, take, lambda key: [photo for photo in [st.camera_input(label, key=key)] if photo])
+
+
+def _taking(name: str, take: Callable[[list[Any]], Verdicts], draw: Callable[[str], list[Any] | None]) -> None:
+    rounds = f"{name} round"
+    found = draw(f"{name} {st.session_state.get(rounds, 0)}")
     mine = session()
     # Not in the widget's callback: another event can cut that short, and then these files never get another.
     # A browser that was busy may report an uploader that is gone already, with the files that were taken then.

@@ -228,9 +228,9 @@ def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
     return _url(Image.fromarray(np.dstack([rgb, there])), "PNG")
 
 
-def legend_url(style: Style, *, signed: bool = False) -> str:
-    """The colours from the lowest to the highest score, one pixel high."""
-    return _url(Image.fromarray(colour_table(SIGNED_COLOURS if signed else style.colours)[None]), "PNG")
+def legend_picture(style: Style, *, signed: bool = False) -> NDArray[np.uint8]:
+    """The colours from the lowest to the highest score, as pixels (12, 256, 3)."""
+    return np.repeat(colour_table(SIGNED_COLOURS if signed else style.colours)[None], 12, axis=0)
 
 
 def colour_table(name: str) -> NDArray[np.uint8]:
