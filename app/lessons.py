@@ -56,7 +56,7 @@ class Progress:
     history: list[Point]
     seconds_left: float | None = None
     kept: Kept | None = None
-    sight: Sight | None = None
+    sights: tuple[Sight, ...] = ()
     share: float = 0.0
 
     @property

@@ -22,6 +22,7 @@ from teach import Encoding, Teaching, content
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
+    from gallop.faithfulness import Deletion
     from gallop.features import MemoryCache
 
 T = TypeVar("T")
@@ -29,6 +30,8 @@ T = TypeVar("T")
 MOST_FEATURES = 512 * 2**20
 """Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each."""
 DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
+DEFAULT_TEMPLATES = ("A photo of a {}",)
+"""What every prompt says before anything is learned."""
 
 
 class Bounded(OrderedDict[Hashable, Any]):
@@ -38,14 +41,33 @@ class Bounded(OrderedDict[Hashable, Any]):
         super().__init__()
         self._most = most
 
+    def put(self, key: Hashable, value: Any) -> None:
+        self[key] = value
+        while len(self) > self._most:
+            self.popitem(last=False)
+
     def get_or(self, key: Hashable, compute: Callable[[], T]) -> T:
         if key not in self:
-            self[key] = compute()
-            while len(self) > self._most:
-                self.popitem(last=False)
+            self.put(key, compute())
         self.move_to_end(key)
         found: T = self[key]
         return found
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a photo: which classes, and which prompts answer.
+
+    Attributes:
+        taught: the prompts that were taught answer; otherwise it is zero-shot.
+        templates: of zero-shot.
+        like_taught: zero-shot with as many prompts as were taught, to compare prompt with prompt.
+    """
+
+    names: tuple[str, ...]
+    taught: bool = False
+    templates: tuple[str, ...] = DEFAULT_TEMPLATES
+    like_taught: bool = False
 
 
 @dataclass
@@ -73,6 +95,7 @@ class Session:
     """What the widgets of the pages stand at, by key: Streamlit forgets it when another page is shown."""
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
+    _deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
     _trainings: int = 0
     _cache: MemoryCache | None = None
@@ -88,32 +111,43 @@ class Session:
     def taught_in_use(self, names: tuple[str, ...]) -> bool:
         return self.use_taught and self.knows(names)
 
-    def classifier(self, backbone: Any, names: tuple[str, ...], *, taught: bool) -> GalLoPClassifier:
-        """Zero-shot, or what was taught with the further names added; made once for a class list.
+    def classifier(self, backbone: Any, question: Question) -> GalLoPClassifier:
+        """Zero-shot, or what was taught with the further names added; made once for a question.
 
         Raises:
-            ClassNameError: a name that the text tower cannot take.
+            ClassNameError, TemplateError: a name or a template that the text tower cannot take.
         """
         from gallop import GalLoPClassifier
 
         def make() -> GalLoPClassifier:
-            if not taught or self.taught is None:
-                return GalLoPClassifier(backbone=backbone, cache=False).zero_shot(names)
+            if not question.taught or self.taught is None:
+                sizes: dict[str, Any] = {}
+                if question.like_taught and self.taught is not None:
+                    method = self.taught.after.model_.config
+                    sizes = {"global_prompts": method.global_prompts, "topk": method.topk}
+                made = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
+                return made.zero_shot(question.names, question.templates)
             # add_class replaces what it changes, so a shallow copy leaves the taught one as it is.
             classifier = copy.copy(self.taught.after)
-            for name in names:
+            for name in question.names:
                 if name not in self.taught.names:
                     classifier.add_class(name)
             return classifier
 
-        return self._classifiers.get_or((names, taught and self._trainings), make)
+        return self._classifiers.get_or((question, self._trainings), make)
 
-    def explain(self, backbone: Any, photo: Photo, names: tuple[str, ...], *, taught: bool) -> Explanation:
-        """The one pass through the towers for a photo and a class list; everything else starts here."""
+    def explain(self, backbone: Any, photo: Photo, question: Question) -> Explanation:
+        """The one pass through the towers for a photo and a question; everything else starts here."""
         return self._explanations.get_or(
-            (photo.sha256, names, taught and self._trainings),
-            lambda: self.classifier(backbone, names, taught=taught).explain(photo),
+            (photo.sha256, question, self._trainings), lambda: self.classifier(backbone, question).explain(photo)
         )
+
+    def deletion(self, key: Hashable) -> Deletion | None:
+        """The deletion curve that was kept under ``key``, since the last training."""
+        return self._deletions.get((key, self._trainings))
+
+    def keep_deletion(self, key: Hashable, found: Deletion) -> None:
+        self._deletions.put((key, self._trainings), found)
 
     def picture(self, explanation: Explanation, key: Hashable, make: Callable[[], T]) -> T:
         """Something drawn from the similarities of an explanation, whatever its k: drawn once."""

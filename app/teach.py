@@ -172,8 +172,7 @@ class Teaching:
 
     def _progress(self, phase: str, done: int, total: int) -> Progress:
         left, share = self._pace.left, self._pace.share
-        sight = self._sights[-1] if self._sights else None
-        return Progress(phase, done, total, self._history, left, self._kept, sight, share)
+        return Progress(phase, done, total, self._history, left, self._kept, tuple(self._sights), share)
 
     def _look(self, classifier: GalLoPClassifier, step: int, *, always: bool = False) -> None:
         """See the watched photo with the prompts as they are now, unless that was just done."""

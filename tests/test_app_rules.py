@@ -17,7 +17,7 @@ SOURCES = sorted(APP.rglob("*.py"))
 PAGES = sorted((APP / "screens").glob("*.py"))
 WITHOUT_STREAMLIT = [
     *("archives", "cards", "charts", "curves", "jobs", "lessons", "pace", "photos"),
-    *("samples", "session", "settings", "teach", "text", "view", "visitors"),
+    *("samples", "session", "settings", "teach", "text", "thumbnails", "visitors"),
 ]
 
 

@@ -19,6 +19,7 @@ PACKAGE = ROOT / "gallop"
 ROOMS = [
     "config",
     "classes",
+    "templates",
     "image_formats",
     "image_pixels",
     "images",
@@ -43,6 +44,10 @@ ROOMS = [
     "predictions",
     "plots",
     "explanation",
+    "faithfulness",
+    "region_grid",
+    "region_grid.panel",
+    "region_grid.widget",
     "estimator",
     "cli",
     "__main__",

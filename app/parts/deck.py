@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 import text
-import view
+import thumbnails
 from archives import MAX_ARCHIVE_BYTES, sorted_out
 from cards import MOST_CARDS, MOST_PHOTOS, Card, CardProblem, Pile, other_pile
 from gallop import Photo, parse_names
@@ -93,7 +93,7 @@ def _card(session: Session, card: Card) -> None:
     st.caption(counts if card.enabled else f":material/visibility_off: Turned off: left out of training. {counts}.")
     shown = [*card.shots, *card.tests]
     if shown:
-        media.image(view.encoded(view.strip(shown)), alt=f"The first of the {len(shown)} photos of {card.name}")
+        media.image(thumbnails.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
     what = st.segmented_control(
         f"What to add to {name}",
         [PHOTOS, TESTS, WEBCAM],
@@ -169,7 +169,7 @@ def _gallery(session: Session, card: Card) -> None:
 
 
 def _photo(session: Session, card: Card, pile: Pile, photo: Photo) -> None:
-    media.image(view.encoded(view.strip([photo], side=144)), width="stretch", alt=photo.name)
+    media.image(thumbnails.strip([photo], side=144), width="stretch", alt=photo.name)
     st.caption(text.markdown(text.shorten(photo.name, 24)))
     key, deck = f"{card.id} {pile} {photo.sha256}", session.deck
     move = "To tests" if other_pile(pile) == "tests" else "To learning"

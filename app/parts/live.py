@@ -8,12 +8,14 @@ import streamlit as st
 
 import curves
 import text
-import view
 from gallop import Photo
+from gallop.region_grid.panel import Subject, map_panel, scale_of
 from jobs import Snapshot, State
 from lessons import Kept, Point, Score, Sight
 from parts import media
+from parts.answer import photo_url
 from parts.kept import keep, recall
+from parts.region_grid import region_grid
 from session import Session
 
 POLL_SECONDS = 0.5
@@ -121,11 +123,11 @@ def _pictures(
         media.chart(figure, key="kept prompts", alt=curves.kept_in_words(kept))
     with right:
         st.markdown("**Where a local prompt looks**")
-        _map(session, sights)
+        _map(session, sights, replay=session.job is None)
 
 
-def _map(session: Session, sights: Sequence[Sight]) -> None:
-    """The map after one step; where there are several, a slider goes through them."""
+def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
+    """The map after the last step, or after the one that a slider is put to."""
     if not sights:
         st.caption("The map appears before the first step.")
         return
@@ -133,23 +135,20 @@ def _map(session: Session, sights: Sequence[Sight]) -> None:
         st.caption("Without local prompts there is no map.")
         return
     sight = sights[-1]
-    if len(sights) > 1:
+    if replay and len(sights) > 1:
         steps = ["before", *(f"step {found.step}" for found in sights[1:])]
         places = list(range(len(sights)))
         sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
     found = sight.explanation
     name = _class_of(session, found.image) or found.label
     name = name if name in found.class_names else found.label
-    limits = [view.limits(each.explanation, name) for each in sights]  # one colour scale for all steps
-    scale = min(low for low, _ in limits), max(high for _, high in limits)
-    frame, prompt = view.frame_of(found, view.CLOSE), 0
-    heat = view.heat(view.photo(found, frame), frame, found, name, prompt, scale)
-    picture = view.outlined(heat, frame, found, name, prompt)
-    words = found.describe(name, prompt)
-    media.image(view.encoded(picture), width=300, alt=f"Map of local prompt 1 for {name}: {words}.")
-    chance = text.percent(found.probabilities[name])
+    subjects = [Subject(each.explanation, name) for each in sights]
+    scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
+    drawn = map_panel(Subject(found, name), 0, scale=scale, photo=photo_url(session, sights[0].explanation))
+    region_grid(drawn, key="watched map")
+    words, chance = found.describe(name, 0), text.percent(found.probabilities[name])
     when = f"After step {sight.step}" if sight.step else "Before training"
-    st.caption(f"{when}: {text.markdown(name)} {chance}. {words[0].upper()}{words[1:]}.")
+    st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {words}.")
 
 
 def _class_of(session: Session, image: object) -> str | None:

@@ -8,16 +8,18 @@ import streamlit as st
 
 import charts
 import text
-import view
 from cards import CardProblem
 from gallop import Explanation, Photo
 from gallop.classes import ClassNameError
+from gallop.region_grid.panel import answer_panel
 from parts import media
+from parts.answer import photo_url
 from parts.kept import keep, put, recall
+from parts.region_grid import asked, region_grid
 from parts.uploads import uploader
 from photos import Verdicts
 from resources import backbone, jobs
-from session import Session
+from session import Question, Session
 
 
 def tryout(session: Session) -> None:
@@ -36,11 +38,12 @@ def tryout(session: Session) -> None:
         recall("photo", next(reversed(photos)), photos)
         chosen = st.selectbox("Photo shown", list(photos), key="photo", format_func=lambda key: photos[key].name)
         photo = photos[keep("photo", chosen)]
-        found = session.explain(backbone(), photo, taught.names, taught=True)
+        found = session.explain(backbone(), photo, Question(taught.names, taught=True))
         if len(session.settings.topk) == len(found.topk):
             found = found.with_topk(session.settings.topk)
-        frame = view.frame_of(found)
-        media.image(view.encoded(view.photo(found, frame)), width="stretch", alt="The photo that is tried")
+        rows, columns = found.grid
+        shown = answer_panel(found, selected=asked(rows * columns), photo=photo_url(session, found))
+        region_grid(shown, key="tried grid")
     with right:
         _answer(found)
         correction(session, photo, found)
