@@ -15,13 +15,15 @@ from session import Session
 
 def answer(session: Session, explanation: Explanation, note: str) -> None:
     """The photo, the most probable class and the probabilities."""
-    left, right = st.columns([2, 3])
+    left, right = st.columns(2)
     with left:
         rows, columns = explanation.grid
         shown = panel.answer_panel(explanation, selected=asked(rows * columns), photo=photo_url(session, explanation))
         region_grid(shown, key="photo grid")
         if _cropped(explanation):
             st.caption("The bright part is what the model sees.")
+        if asked(rows * columns) is not None:
+            st.caption("More about this region below, under *Ask a region*.")
     with right:
         found = explanation.probabilities
         best = explanation.label
@@ -47,7 +49,7 @@ def change(session: Session, before: Explanation, after: Explanation) -> None:
     """What teaching changed for this photo, and for those it learned from."""
     taught = session.taught
     assert taught is not None
-    st.subheader("What teaching changed", anchor=False)
+    st.header("What teaching changed", anchor=False)
     left, right = st.columns([1, 2], gap="large")
     with left:
         best = after.label

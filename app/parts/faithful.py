@@ -28,9 +28,8 @@ def faithful(
     key = (key, name, explanation.topk)
     found = session.deletion(key)
     if found is None:
-        left, right = st.columns([1, 2], vertical_alignment="center")
-        right.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
-        if not left.button("Take regions away", icon=":material/blur_on:", width="stretch"):
+        if not st.button("Take regions away", icon=":material/blur_on:"):
+            st.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
             return
         bar = st.progress(0.0, "Taking regions away")
         # In steps of a few pictures: another visitor is served between two of them, and leaving the page ends it.

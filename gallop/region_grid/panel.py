@@ -154,7 +154,7 @@ def answer_panel(explanation: Explanation, *, selected: int | None = None, photo
         **_photo_panel(explanation, photo, selected),
         "name": "The photo; each region says which class it is most like.",
         "labels": [
-            f"{_place(region, explanation.grid)}: most like {explanation.class_names[k]}, {found[region, k]:.0%}"
+            f"{_place(region, explanation.grid)}: most like {explanation.class_names[k]}, {_share(found[region, k])}"
             for region, k in enumerate(best)
         ],
     }
@@ -183,6 +183,11 @@ def _photo_panel(explanation: Explanation, photo: str, selected: int | None) -> 
         "kept": [],
         "rival": [],
     }
+
+
+def _share(probability: float) -> str:
+    """Never certain: 0.9999 is "over 99%"."""
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _place(region: int, grid: tuple[int, int]) -> str:
@@ -225,7 +230,7 @@ def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
     colours = colour_table(SIGNED_COLOURS if scale.signed else style.colours)
     rgb = colours[np.rint(255 * scale.places(scores)).astype(np.uint8)]
     there = np.where(scale.strengths(scores) >= style.threshold, 255, 0).astype(np.uint8)
-    return _url(Image.fromarray(np.dstack([rgb, there])), "PNG")
+    return _url(Image.fromarray(np.dstack([rgb, there])), "PNG", compress_level=1)
 
 
 def legend_picture(style: Style, *, signed: bool = False) -> NDArray[np.uint8]:
