@@ -60,12 +60,10 @@ def session() -> Session:
     token = st.session_state.get(STATE) or st.query_params.get(ADDRESS, "")
     found = visitors().find(token)
     if found is None:
-        was_known = bool(token)
-        token = visitors().new()
+        known, token = bool(token), visitors().new()
         found = visitors().find(token)
         assert found is not None
-        if was_known:
-            found.notice = ("info", "The session of this address has ended, its photos are gone. This is a new one.")
+        found.lost = known
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token

@@ -7,22 +7,28 @@ by all visitors, only prompts are a session's own.
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cards import Deck
 from gallop import Photo
-from jobs import Job, JobManager, Snapshot, State
-from photos import MAX_PHOTOS, MAX_SHOTS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts
-from teach import Settings, Taught, Teaching
+from jobs import Job, JobManager, PlainError, Snapshot, State
+from lessons import Taught, Watch
+from photos import MAX_PHOTOS, SHOWN_SIDE, Shelf, Verdicts
+from settings import QUICK, Settings, changed, preset
+from teach import Encoding, Teaching, content
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
     from gallop.faithfulness import Deletion
+    from gallop.features import MemoryCache
 
 T = TypeVar("T")
 
+MOST_FEATURES = 512 * 2**20
+"""Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each."""
 DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
 DEFAULT_TEMPLATES = ("A photo of a {}",)
 """What every prompt says before anything is learned."""
@@ -69,11 +75,20 @@ class Session:
     """One visitor's things."""
 
     shelf: Shelf = field(default_factory=lambda: Shelf(SHOWN_SIDE, MAX_PHOTOS))
-    shots: dict[str, Shelf] = field(default_factory=dict)
+    deck: Deck = field(default_factory=Deck)
+    settings: Settings = field(default_factory=lambda: preset(QUICK))
+    watch: Watch = field(default_factory=Watch)
     taught: Taught | None = None
     use_taught: bool = False
     job: Job | None = None
-    notice: tuple[str, str] | None = None
+    outcome: tuple[str, str] | None = None
+    """How the last training ended: (kind, sentence)."""
+    corrected: tuple[bool, str] | None = None
+    """Whether a photo was put to the class it really is, and a sentence; shown once."""
+    complaint: str = ""
+    """Why the last change of the cards was not made; shown once."""
+    lost: bool = False
+    """Whether the address led to a session that had ended."""
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     uploads_seen: set[str] = field(default_factory=set)
     kept: dict[str, Any] = field(default_factory=dict)
@@ -83,6 +98,9 @@ class Session:
     _deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
     _trainings: int = 0
+    _cache: MemoryCache | None = None
+    _pending: deque[Photo] = field(default_factory=deque)
+    _encoding: Job | None = None
 
     # Classifying ---------------------------------------------------------------------------------------------------
 
@@ -140,24 +158,34 @@ class Session:
 
     # Teaching ------------------------------------------------------------------------------------------------------
 
-    def shelf_of(self, name: str) -> Shelf:
-        return self.shots.setdefault(name, Shelf(SHOT_SIDE, MAX_SHOTS))
-
-    def add_shots(self, name: str, files: list[Any]) -> Verdicts:
-        elsewhere = {sha256: other for other, shelf in self.shots.items() if other != name for sha256 in shelf.photos}
-        return self.shelf_of(name).add(files, elsewhere)
-
-    def shots_by_class(self, names: tuple[str, ...]) -> dict[str, list[Photo]]:
-        return {name: list(self.shots[name].photos.values()) if name in self.shots else [] for name in names}
-
-    def start(self, manager: JobManager, backbone: Any, names: tuple[str, ...], settings: Settings) -> None:
-        """Queue a training.
+    def start(self, manager: JobManager, backbone: Any) -> None:
+        """Queue a training on the cards that are turned on.
 
         Raises:
             PlainError: these photos cannot be learned from, or too many trainings are waiting.
         """
-        self.job = manager.submit(Teaching(backbone, self.shots_by_class(names), settings))
-        self.notice = None
+        if self.watch.photo is None:
+            self.watch.photo = next((photo for card in self.deck.in_use for photo in card.tests + card.shots), None)
+        task = Teaching(backbone, self._features(), self.shots(), self.tests(), self.settings, self.watch)
+        self.job, self.outcome = manager.submit(task), None
+
+    def shots(self) -> dict[str, tuple[Photo, ...]]:
+        """Photos to learn from, of the classes that take part."""
+        return {card.name: card.shots for card in self.deck.in_use}
+
+    def tests(self) -> dict[str, tuple[Photo, ...]]:
+        return {card.name: card.tests for card in self.deck.in_use}
+
+    def encode_ahead(self, manager: JobManager, backbone: Any, photos: Iterable[Photo]) -> None:
+        """Encode photos in the background, so that a training with the settings as they are need not."""
+        self._pending.extend(photos)
+        if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
+            return
+        try:
+            task = Encoding(backbone, self._features(), self._pending, self.settings)
+            self._encoding = manager.submit(task, urgent=False)
+        except PlainError:
+            self._pending.clear()  # no harm: the training encodes them itself
 
     def settle(self) -> Taught | None:
         """Take over what a finished training left: the new ``taught``, or None while there is none."""
@@ -167,17 +195,38 @@ class Session:
         if snapshot.active:
             return None
         self.job = None
-        self.notice = _outcome(snapshot)
+        self.outcome = _outcome(snapshot)
         if snapshot.result is None:
             return None
         self.taught, self.use_taught = snapshot.result, True
         self._trainings += 1
         return self.taught
 
+    def stale(self) -> list[str]:
+        """What has changed since the training, in words; empty when it is up to date, or there was none."""
+        if self.taught is None:
+            return []
+        words = changed(self.taught.settings, self.settings)
+        shots = self.shots()
+        if set(shots) != set(self.taught.names):
+            words.insert(0, "the classes")
+        elif content(shots) != self.taught.content:
+            words.insert(0, "the photos")
+        return words
+
+    def _features(self) -> MemoryCache:
+        """Of this visitor's photos; they go when the session goes."""
+        from gallop.features import MemoryCache
+
+        if self._cache is None:
+            self._cache = MemoryCache(MOST_FEATURES)
+        return self._cache
+
     def close(self) -> None:
         """Its page is gone for good: stop its training."""
-        if self.job is not None:
-            self.job.cancel()
+        for job in (self.job, self._encoding):
+            if job is not None:
+                job.cancel()
 
     def forget(self) -> None:
         self.taught, self.use_taught = None, False
@@ -191,10 +240,8 @@ def _outcome(snapshot: Snapshot) -> tuple[str, str]:
     if taught is None:
         return "info", "The training was cancelled before its first step, so nothing was learned."
     if taught.stopped_early:
-        return (
-            "info",
-            f"Cancelled after step {taught.steps} of {taught.of_steps}; what was learned until then is in use.",
-        )
+        kept = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
+        return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {kept} in use."
     if snapshot.state is State.CANCELLED:
         return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
     return "success", f"Done: {taught.steps} steps on {taught.shots} photos of {len(taught.names)} classes."

@@ -60,14 +60,14 @@ def change(session: Session, before: Explanation, after: Explanation) -> None:
             f"{100 * (now - was):+.1f} points",
             help="Compared with zero-shot, before anything was learned.",
         )
-        if taught.accuracy_before is not None and taught.accuracy_after is not None:
-            gain = 100 * (taught.accuracy_after - taught.accuracy_before)
-            st.metric(
-                f"Right on the {taught.shots} photos it learned from",
-                f"{taught.accuracy_after:.0%}",
-                f"{gain:+.0f} points",
-            )
-            st.caption("It has seen these photos: to judge it, show it others.")
+        unseen = bool(taught.on_tests.photos)
+        score = taught.on_tests if unseen else taught.on_shots
+        if score.before is not None and score.after is not None:
+            gain = 100 * (score.after - score.before)
+            which = "test photos" if unseen else "photos it learned from"
+            st.metric(f"Right on the {score.photos} {which}", f"{score.after:.0%}", f"{gain:+.0f} points")
+            if not unseen:
+                st.caption("It has seen these photos: to judge it, show it others.")
     with right:
         figure = charts.before_after(before.probabilities, after.probabilities)
         alt = f"Before: {_in_words(before.probabilities)} After: {_in_words(after.probabilities)}"
