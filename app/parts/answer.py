@@ -78,7 +78,10 @@ def _verdict(explanation: Explanation, note: str) -> None:
     """None of these, or not, or why that cannot be said."""
     threshold, out = explanation.threshold, explanation.is_ood
     if threshold is None or out is None:
-        st.caption("Whether it is none of these cannot be said yet: the limit for that is found while teaching.")
+        st.caption(
+            f"Of the {len(explanation.class_names)} names on the list. Whether it is none of these cannot be said yet: "
+            "the limit for that is found while teaching."
+        )
         return
     scores = f"outlier score {explanation.ood_score:.3f}, limit {threshold:.3f}"
     more = f" {text.markdown(note[0].upper() + note[1:])}." if note else ""
