@@ -26,7 +26,8 @@ page = st.navigation(
     position="top",
 )
 try:
-    taught = resources.session().settle()
+    session = resources.session()
+    taught = session.settle()
 except TooManyVisitors as error:
     st.error(text.markdown(error), icon=":material/error:")
     st.stop()
@@ -35,4 +36,6 @@ if taught is not None:
     kept.put("names", "\n".join(taught.names))
     kept.put("model", "Taught")
     st.session_state["usual scales"] = True
+if session.lost and not session.deck.cards and not session.shelf.photos:
+    st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
 page.run()

@@ -39,6 +39,7 @@ def _making(session: Session) -> None:
         field, button = st.columns([3, 1], vertical_alignment="bottom")
         typed = field.text_input(
             "New class",
+            key="new class name",
             placeholder="for example: ant, bee",
             help=f"One name, or several with commas; up to {MOST_CARDS} classes. English words work best.",
         )

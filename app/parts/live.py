@@ -11,7 +11,7 @@ import text
 from gallop import Photo
 from gallop.region_grid.panel import Subject, map_panel, scale_of
 from jobs import Snapshot, State
-from lessons import Kept, Point, Score, Sight
+from lessons import Kept, Point, Progress, Score, Sight
 from parts import media
 from parts.answer import photo_url
 from parts.kept import keep, recall
@@ -19,6 +19,7 @@ from parts.region_grid import region_grid
 from session import Session
 
 POLL_SECONDS = 0.5
+NOTHING_YET = Progress("looking", 0, 0, [])
 
 
 def panel(session: Session) -> None:
@@ -63,14 +64,12 @@ def _running(session: Session) -> None:
         snapshot = job.snapshot()
         if not snapshot.active:
             st.rerun()
-        found = snapshot.progress
-        st.progress(found.share if found else 0.0, text=_words(snapshot, stopping=job.stopping))
+        found = snapshot.progress or NOTHING_YET
+        st.progress(found.share, text=_words(snapshot, stopping=job.stopping))
         st.button("Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping)
-        history = list(found.history) if found else []
-        steps = found.total if found and found.phase == "training" else len(history)
-        _pictures(
-            session, history, steps, found.kept if found else None, (found.sight,) if found and found.sight else ()
-        )
+        history = list(found.history)
+        steps = found.total if found.phase == "training" else len(history)
+        _pictures(session, history, steps, found.kept, found.sights)
 
     look()
 
