@@ -244,4 +244,7 @@ def _outcome(snapshot: Snapshot) -> tuple[str, str]:
         return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {kept} in use."
     if snapshot.state is State.CANCELLED:
         return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
-    return "success", f"Done: {taught.steps} step{'s' * (taught.steps > 1)} on {taught.shots} photos of {len(taught.names)} classes."
+    return (
+        "success",
+        f"Done: {taught.steps} step{'s' * (taught.steps > 1)} on {taught.shots} photos of {len(taught.names)} classes.",
+    )

@@ -23,6 +23,7 @@ from tests.app_pages import (
     button,
     everything,
     fine,
+    finish,
     go,
     grid,
     png,
@@ -338,6 +339,34 @@ def test_what_was_chosen_is_there_after_another_page(tiny_app: Open) -> None:
     go(at, TEACH)
     go(at, EXPLORE)
     assert (sums(at), score(at), grid(at, "map 2")) == before
+
+
+def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) -> None:
+    from tests.test_app_teach import settings, teach, train
+
+    at = with_photo(tiny_app, "red\ngreen")
+    teach(at, {"red": 3, "green": 3}, epochs=4)
+    settings(at, local_prompts=2)
+    at = go(finish(train(at)), EXPLORE)
+    assert len(sums(at)) == 2, "as many maps as prompts were taught"
+    assert "What teaching changed" in [header.value for header in at.header]
+    scores = json.loads(bars(at, "global"))["data"][0]["x"]
+    assert len(set(scores)) == 4, "learned prompts differ"
+    at.selectbox(key="class").select("red")
+    at.selectbox(key="minus").select("\u200bbefore teaching")
+    fine(at.run())
+    change = grid(at, "map 1")
+    assert "red minus red before teaching" in change["name"]
+    learned = float(sums(at)[1].split(": ")[1].split(" minus ")[0])
+    before = float(sums(at)[1].split(" minus ")[1].split(" is ")[0])
+    assert sums(at)[1].endswith(f"is **{learned - before:+.4f}**") or abs(learned - before) < 1e-3
+    at.selectbox(key="minus").select("\u200bnothing")
+    fine(at.run())
+    assert f"{learned:.4f} = the score" in sums(at)[1]
+    at.session_state["model"] = "Zero-shot"
+    fine(at.run())
+    assert "\u200bbefore teaching" not in at.selectbox(key="minus").options
+    assert len(sums(at)) == 4
 
 
 def test_without_a_model_the_page_says_what_to_do(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,10 +80,16 @@ class Style:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a map is about: a class, as one explanation sees it."""
+    """What a map is about: a class, as one explanation sees it; ``when`` tells two explanations of a class apart."""
 
     explanation: Explanation
     class_name: str
+    when: str = ""
+
+    @property
+    def words(self) -> str:
+        """Such as "cat" or "cat before teaching"."""
+        return f"{self.class_name} {self.when}".strip()
 
     def scores(self, prompt: int, minus: Subject | None = None) -> FloatMap:
         """Cosines (rows, columns) of a local prompt; with ``minus`` how much higher they are than that subject's.
@@ -129,7 +135,7 @@ def map_panel(
     kept, rival = subject.kept(prompt), minus.kept(prompt) if minus else []
     style = style or Style()
     number = "{:+.4f}" if minus else "{:.4f}"
-    about = f"{subject.class_name} minus {minus.class_name}" if minus else subject.class_name
+    about = f"{subject.words} minus {minus.words}" if minus else subject.words
     words = subject.explanation.describe(subject.class_name, prompt)
     return {
         **_photo_panel(subject.explanation, photo, selected),
