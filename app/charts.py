@@ -85,13 +85,13 @@ def deletion(found: Deletion) -> go.Figure:
     hover = "%{x:.0f} % gone: %{y:.4f}"
     edge = {"x": share, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     lowest, mean, highest = (of(found.at_random, axis=0).tolist() for of in (np.min, np.mean, np.max))
-    lines = [
+    dashed = {"color": GREY, "dash": "dash"}
+    lines = [  # the first one takes the theme's first colour
+        go.Scatter(x=share, y=found.by_map.tolist(), name="best regions first", hovertemplate=hover, line={"width": 3}),
+        go.Scatter(x=share, y=mean, name="at random", mode="lines", hovertemplate=hover, line=dashed),
         go.Scatter(y=lowest, **edge),
         go.Scatter(y=highest, fill="tonexty", fillcolor="rgba(138, 150, 152, 0.3)", **edge),
-        go.Scatter(x=share, y=mean, name="at random", hovertemplate=hover, line={"color": GREY, "dash": "dash"}),
-        go.Scatter(x=share, y=found.by_map.tolist(), name="best regions first", hovertemplate=hover, line={"width": 3}),
     ]
-    lines[3].update(mode="lines+markers", marker={"size": 7})
     layout = {
         "xaxis": {"title": "regions taken away", "ticksuffix": " %", "fixedrange": True},
         "yaxis": {"title": "score", "fixedrange": True, "rangemode": "tozero"},

@@ -38,4 +38,6 @@ if taught is not None:
     st.session_state["usual scales"] = True
 if session.lost and not session.deck.cards and not session.shelf.photos:
     st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
+kept.run_begins()
 page.run()
+kept.run_ends()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -89,3 +90,10 @@ def score(at: AppTest) -> str:
 def bars(at: AppTest, key: str) -> str:
     spec: str = next(found.proto.spec for found in at.get("plotly_chart") if key in found.proto.id)
     return spec
+
+
+def grid(at: AppTest, key: str) -> dict[str, Any]:
+    """What the region grid ``key`` shows."""
+    data: str = next(found.proto.json for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}"))
+    shown: dict[str, Any] = json.loads(data)
+    return shown

@@ -15,13 +15,15 @@ from session import Session
 
 def answer(session: Session, explanation: Explanation, note: str) -> None:
     """The photo, the most probable class and the probabilities."""
-    left, right = st.columns([2, 3])
+    left, right = st.columns(2)
     with left:
         rows, columns = explanation.grid
         shown = panel.answer_panel(explanation, selected=asked(rows * columns), photo=photo_url(session, explanation))
         region_grid(shown, key="photo grid")
         if _cropped(explanation):
             st.caption("The bright part is what the model sees.")
+        if asked(rows * columns) is not None:
+            st.caption("More about this region below, under *Ask a region*.")
     with right:
         found = explanation.probabilities
         best = explanation.label
@@ -47,7 +49,7 @@ def change(session: Session, before: Explanation, after: Explanation) -> None:
     """What teaching changed for this photo, and for those it learned from."""
     taught = session.taught
     assert taught is not None
-    st.subheader("What teaching changed", anchor=False)
+    st.header("What teaching changed", anchor=False)
     left, right = st.columns([1, 2], gap="large")
     with left:
         best = after.label
@@ -76,7 +78,10 @@ def _verdict(explanation: Explanation, note: str) -> None:
     """None of these, or not, or why that cannot be said."""
     threshold, out = explanation.threshold, explanation.is_ood
     if threshold is None or out is None:
-        st.caption("Whether it is none of these cannot be said yet: the limit for that is found while teaching.")
+        st.caption(
+            f"Of the {len(explanation.class_names)} names on the list. Whether it is none of these cannot be said yet: "
+            "the limit for that is found while teaching."
+        )
         return
     scores = f"outlier score {explanation.ood_score:.3f}, limit {threshold:.3f}"
     more = f" {text.markdown(note[0].upper() + note[1:])}." if note else ""

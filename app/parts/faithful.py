@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from statistics import fmean
+from typing import Any
 
 import streamlit as st
 
@@ -26,21 +27,27 @@ def faithful(
     """
     st.markdown(f"**Is the map of {text.markdown(name)} right?** Without its best regions the score should fall fast.")
     key = (key, name, explanation.topk)
+    place = st.empty()
     found = session.deletion(key)
     if found is None:
-        left, right = st.columns([1, 2], vertical_alignment="center")
-        right.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
-        if not left.button("Take regions away", icon=":material/blur_on:", width="stretch"):
+        with place.container():
+            clicked = st.button("Take regions away", icon=":material/blur_on:")
+            st.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
+        if not clicked:
             return
-        bar = st.progress(0.0, "Taking regions away")
-        # In steps of a few pictures: another visitor is served between two of them, and leaving the page ends it.
-        for event in classifier.deletion(explanation, name):
-            if isinstance(event, Deletion):
-                session.keep_deletion(key, event)
-            else:
-                bar.progress(event.done / event.total, f"Taking regions away: {event.done} of {event.total} pictures")
-        st.rerun(scope="fragment")
-    _show(found)
+        found = _play(classifier, explanation, name, place)
+        session.keep_deletion(key, found)
+    with place.container():
+        _show(found)
+
+
+def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, place: Any) -> Deletion:
+    """The game, a few pictures at a time: others are served between two steps, and going elsewhere ends it."""
+    for event in classifier.deletion(explanation, name):
+        if isinstance(event, Deletion):
+            return event
+        place.progress(event.done / event.total, f"Taking regions away: {event.done} of {event.total} pictures")
+    raise AssertionError("the game ends with its result")
 
 
 def _show(found: Deletion) -> None:

@@ -25,7 +25,7 @@ FILES, FOLDER, WEBCAM = "Files", "Folder", "Webcam"
 
 def photo() -> Photo | None:
     """Upload, take or pick a photo; the one that is shown."""
-    st.subheader("1. A photo", anchor=False)
+    st.header("1. A photo", anchor=False)
     sources = [FILES, FOLDER, WEBCAM]
     recall("source", FILES, sources)
     source = keep("source", st.segmented_control("From", sources, key="source", required=True))
@@ -53,7 +53,7 @@ def photo() -> Photo | None:
 
 def names() -> tuple[str, ...] | None:
     """The class list; None, and a sentence on the screen, where it cannot be used."""
-    st.subheader("2. Class names", anchor=False)
+    st.header("2. Class names", anchor=False)
     recall("names", "\n".join(DEFAULT_NAMES))
     typed = st.text_area(
         "One on each line, or with commas",

@@ -34,14 +34,6 @@ class Shown:
     subject: Subject
     minus: Subject | None
 
-    @property
-    def minus_words(self) -> str:
-        """What is subtracted, escaped."""
-        assert self.minus is not None
-        if self.minus.class_name == self.subject.class_name:
-            return f"{text.markdown(self.subject.class_name)} before teaching"
-        return text.markdown(self.minus.class_name)
-
 
 def choose(explanation: Explanation, before: Explanation | None) -> Shown:
     """The class whose scores are shown, and what they are compared with.
@@ -69,7 +61,7 @@ def choose(explanation: Explanation, before: Explanation | None) -> Shown:
     if minus == NOTHING:
         return Shown(Subject(explanation, name), None)
     if minus == BEFORE and before is not None:
-        return Shown(Subject(explanation, name), Subject(before, name))
+        return Shown(Subject(explanation, name), Subject(before, name, "before teaching"))
     return Shown(Subject(explanation, name), Subject(explanation, minus))
 
 
@@ -125,8 +117,8 @@ def maps(session: Session, shown: Shown, style: Style, defaults: Sequence[int]) 
         f"**Where it looked for {name}**: each local prompt scores every region, and the mean of its k best regions, "
         "outlined, is its score. Move k: the answer above follows at once. Click a region to ask about it."
         if minus is None
-        else f"**{name} minus {shown.minus_words}**: orange regions speak for the first, violet ones for the second. "
-        "The first's k best regions are outlined, the second's are dotted."
+        else f"**{name} minus {text.markdown(minus.words)}**: orange regions speak for the first, violet ones for the "
+        "second. The first's k best regions are outlined, the second's are dotted."
     )
     prompts = range(len(subject.explanation.topk))
     scale = panel.scale_of([subject.scores(n, minus) for n in prompts], signed=minus is not None)

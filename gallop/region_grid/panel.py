@@ -80,10 +80,16 @@ class Style:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a map is about: a class, as one explanation sees it."""
+    """What a map is about: a class, as one explanation sees it; ``when`` tells two explanations of a class apart."""
 
     explanation: Explanation
     class_name: str
+    when: str = ""
+
+    @property
+    def words(self) -> str:
+        """Such as "cat" or "cat before teaching"."""
+        return f"{self.class_name} {self.when}".strip()
 
     def scores(self, prompt: int, minus: Subject | None = None) -> FloatMap:
         """Cosines (rows, columns) of a local prompt; with ``minus`` how much higher they are than that subject's.
@@ -129,7 +135,7 @@ def map_panel(
     kept, rival = subject.kept(prompt), minus.kept(prompt) if minus else []
     style = style or Style()
     number = "{:+.4f}" if minus else "{:.4f}"
-    about = f"{subject.class_name} minus {minus.class_name}" if minus else subject.class_name
+    about = f"{subject.words} minus {minus.words}" if minus else subject.words
     words = subject.explanation.describe(subject.class_name, prompt)
     return {
         **_photo_panel(subject.explanation, photo, selected),
@@ -154,7 +160,7 @@ def answer_panel(explanation: Explanation, *, selected: int | None = None, photo
         **_photo_panel(explanation, photo, selected),
         "name": "The photo; each region says which class it is most like.",
         "labels": [
-            f"{_place(region, explanation.grid)}: most like {explanation.class_names[k]}, {found[region, k]:.0%}"
+            f"{_place(region, explanation.grid)}: most like {explanation.class_names[k]}, {_share(found[region, k])}"
             for region, k in enumerate(best)
         ],
     }
@@ -183,6 +189,11 @@ def _photo_panel(explanation: Explanation, photo: str, selected: int | None) -> 
         "kept": [],
         "rival": [],
     }
+
+
+def _share(probability: float) -> str:
+    """Never certain: 0.9999 is "over 99%"."""
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _place(region: int, grid: tuple[int, int]) -> str:
@@ -225,7 +236,7 @@ def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
     colours = colour_table(SIGNED_COLOURS if scale.signed else style.colours)
     rgb = colours[np.rint(255 * scale.places(scores)).astype(np.uint8)]
     there = np.where(scale.strengths(scores) >= style.threshold, 255, 0).astype(np.uint8)
-    return _url(Image.fromarray(np.dstack([rgb, there])), "PNG")
+    return _url(Image.fromarray(np.dstack([rgb, there])), "PNG", compress_level=1)
 
 
 def legend_picture(style: Style, *, signed: bool = False) -> NDArray[np.uint8]:

@@ -45,6 +45,11 @@ function element(tag, name, attributes = {}) {
   return made;
 }
 
+/* Only what changed: a thousand cells that are touched for nothing make a slow browser slower. */
+function put(cell, attribute, value) {
+  if (cell.getAttribute(attribute) !== value) cell.setAttribute(attribute, value);
+}
+
 class Panel {
   constructor() {
     this.root = element("div", "region-grid");
@@ -105,8 +110,8 @@ class Panel {
     const { kept, rival, selected, labels } = this.data;
     this.current ??= selected ?? kept[0] ?? 0; // one cell takes part in tabbing; arrow keys move it
     this.cells.forEach((cell, region) => {
-      cell.setAttribute("aria-label", labels[region]);
-      cell.setAttribute("aria-selected", String(region === selected));
+      put(cell, "aria-label", labels[region]);
+      put(cell, "aria-selected", String(region === selected));
       cell.tabIndex = region === this.current ? 0 : -1;
       cell.classList.toggle("kept", kept.includes(region));
       cell.classList.toggle("rival", rival.includes(region));
