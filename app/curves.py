@@ -63,8 +63,13 @@ def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
         ygap=3,
         hovertemplate="prompt %{y}, %{customdata}<extra></extra>",
     )
-    yaxis = {"tickvals": list(range(1, total + 1)), "title": {"text": "global prompt"}, "autorange": "reversed"}
-    xaxis = {"showticklabels": False, "title": {"text": "photos of this step"}, "fixedrange": True}
+    yaxis = {
+        "tickvals": list(range(1, total + 1)),
+        "title": {"text": "global prompt"},
+        "autorange": "reversed",
+        "showgrid": False,
+    }
+    xaxis = {"showticklabels": False, "title": {"text": "photos of this step"}, "fixedrange": True, "showgrid": False}
     return go.Figure([grid], _layout() | {"xaxis": xaxis, "yaxis": yaxis | {"fixedrange": True}})
 
 

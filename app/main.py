@@ -11,7 +11,7 @@ import streamlit as st
 
 import resources
 import text
-from parts import kept
+from parts import kept, live
 from visitors import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -39,5 +39,7 @@ if taught is not None:
 if session.lost and not session.deck.cards and not session.shelf.photos:
     st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
 kept.run_begins()
+if page.title != "Teach":
+    live.badge(session)
 page.run()
 kept.run_ends()

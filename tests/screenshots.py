@@ -30,6 +30,7 @@ def shoot(browser: Any, address: str, name: str) -> None:
             page.goto(address)
             page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
             expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+            expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE)
             page.wait_for_timeout(1500)  # charts and maps are drawn after the page
             height = page.get_by_test_id("stMain").evaluate("element => element.scrollHeight")
             page.set_viewport_size({"width": width, "height": min(height + 60, 6000)})

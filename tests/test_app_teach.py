@@ -310,6 +310,7 @@ def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) 
     at = in_training(train(teach(at, {"red": 2, "green": 2}, epochs=400)))
     assert at.button(key="train").disabled
     at = go(at, EXPLORE)
+    assert "see the page *Teach*" in everything(at)
     at.slider(key="k 1").set_value(2)
     fine(at.run())
     assert sums(at)[1].startswith("k = 2: mean of 2 regions")

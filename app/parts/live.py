@@ -31,6 +31,21 @@ def panel(session: Session) -> None:
         _ended(session)
 
 
+def badge(session: Session) -> None:
+    """One line on the other pages while a training runs; at its end the page is drawn anew with what was learned."""
+
+    @st.fragment(run_every=4 * POLL_SECONDS)
+    def look() -> None:
+        job = session.job
+        snapshot = job.snapshot() if job is not None else None
+        if job is None or snapshot is None or not snapshot.active:
+            st.rerun()
+        st.caption(f":material/model_training: {_words(snapshot, stopping=job.stopping)} (see the page *Teach*).")
+
+    if session.job is not None:
+        look()
+
+
 def _watched(session: Session) -> None:
     """Which photo the map is of."""
     photos = {f"{card.id} {photo.sha256}": (card.name, photo) for card in session.deck.cards for photo in _all(card)}
@@ -90,11 +105,12 @@ def _ended(session: Session) -> None:
     taught = session.taught
     if taught is None:
         return
-    left, right = st.columns(2)
-    with left:
-        _score("test photos, which it has not seen", taught.on_tests)
-    with right:
-        _score("photos it learned from", taught.on_shots)
+    scores = {"photos it learned from": taught.on_shots}
+    if taught.on_tests.photos:
+        scores = {"test photos, which it has not seen": taught.on_tests} | scores
+    for (which, score), column in zip(scores.items(), st.columns(2), strict=False):
+        with column:
+            _score(which, score)
     if not taught.on_tests.photos:
         st.caption(
             "Right on the photos it learned from says little. Add test photos to the cards to see how good it is."
