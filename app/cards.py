@@ -51,18 +51,18 @@ class Card:
 
 @dataclass
 class Deck:
-    """The cards of one visitor, and the way back."""
+    """The cards of one visitor, and the way back.
+
+    A change of a card that is gone does nothing: a second click, or another tab, may come late.
+    """
 
     cards: tuple[Card, ...] = ()
     _past: list[tuple[str, tuple[Card, ...]]] = field(default_factory=list)
     _outlines: dict[str, int] = field(default_factory=dict)
     _next_id: int = 1
 
-    def __getitem__(self, card_id: int) -> Card:
-        return next(card for card in self.cards if card.id == card_id)
-
-    def __contains__(self, card_id: object) -> bool:
-        return any(card.id == card_id for card in self.cards)
+    def get(self, card_id: int) -> Card | None:
+        return next((card for card in self.cards if card.id == card_id), None)
 
     def find(self, name: str) -> Card | None:
         """The card of a class, upper and lower case alike."""
@@ -87,32 +87,35 @@ class Deck:
 
     def rename(self, card_id: int, name: str) -> None:
         """Raises ClassNameError as ``add``; photos stay."""
-        old = self[card_id]
+        old = self.get(card_id)
         cleaned = clean_names([*(card.name for card in self.cards if card.id != card_id), name])[-1]
-        if cleaned != old.name:
+        if old is not None and cleaned != old.name:
             self._replace(f"renamed {old.name} to {cleaned}", replace(old, name=cleaned))
 
     def enable(self, card_id: int, enabled: bool) -> None:
-        card = self[card_id]
-        if card.enabled != enabled:
+        card = self.get(card_id)
+        if card is not None and card.enabled != enabled:
             self._replace(f"turned {card.name} {'on' if enabled else 'off'}", replace(card, enabled=enabled))
 
     def delete(self, card_id: int) -> None:
-        gone = self[card_id]
-        self._change(f"deleted {gone.name}", tuple(card for card in self.cards if card.id != card_id))
+        gone = self.get(card_id)
+        if gone is not None:
+            self._change(f"deleted {gone.name}", tuple(card for card in self.cards if card.id != card_id))
 
     def take_away(self, card_id: int, pile: Pile, photo: Photo) -> None:
-        card = self[card_id]
-        left = tuple(other for other in card.pile(pile) if other.sha256 != photo.sha256)
-        self._replace(f"took {photo.name} away from {card.name}", card.with_pile(pile, left))
+        card = self.get(card_id)
+        if card is not None and photo in card.pile(pile):
+            left = _without(card.pile(pile), photo)
+            self._replace(f"took {photo.name} away from {card.name}", card.with_pile(pile, left))
 
     def move(self, card_id: int, pile: Pile, photo: Photo) -> None:
         """To the other pile of the same card."""
-        card, other = self[card_id], other_pile(pile)
+        card, other = self.get(card_id), other_pile(pile)
+        if card is None or photo not in card.pile(pile):
+            return
         if len(card.pile(other)) >= MOST_PHOTOS:
             raise CardProblem(f"{photo.name} does not fit there: {MOST_PHOTOS} photos are the most.")
-        left = tuple(kept for kept in card.pile(pile) if kept.sha256 != photo.sha256)
-        moved = card.with_pile(pile, left).with_pile(other, (*card.pile(other), photo))
+        moved = card.with_pile(pile, _without(card.pile(pile), photo)).with_pile(other, (*card.pile(other), photo))
         self._replace(f"moved {photo.name} of {card.name}", moved)
 
     def add_photos(self, members: Iterable[Member | str], pile: Pile | None = None) -> Verdicts:
@@ -130,17 +133,23 @@ class Deck:
         return found
 
     def correct(self, photo: Photo, name: str) -> str:
-        """A photo that was answered wrongly becomes a shot of its true class; what was done, as a sentence."""
+        """A photo that was answered wrongly becomes a shot of its true class; what was done, as a sentence.
+
+        Raises:
+            CardProblem: it is one already, or there is no room.
+        """
         before, picture = self.cards, small(photo, SHOT_SIDE)
-        card = self._card_of(name)
-        where = self._where(picture)
-        if where is not None and where[0].id == card.id and where[1] == "shots":
-            raise CardProblem(f"{photo.name} is among the photos of {card.name} already.")
-        if where is not None:
-            other, pile = where
-            left = tuple(kept for kept in other.pile(pile) if kept.sha256 != picture.sha256)
-            self._put(other.with_pile(pile, left))
-        self._accept(card.id, "shots", picture)
+        try:
+            card, where = self._card_of(name), self._where(picture)
+            if where == (card, "shots"):
+                raise CardProblem(f"{photo.name} is among the photos of {card.name} already.")
+            if where is not None:
+                other, pile = where
+                self._put(other.with_pile(pile, _without(other.pile(pile), picture)))
+            self._accept(self._card_of(name), "shots", picture)
+        except CardProblem:
+            self.cards = before
+            raise
         self._note(f"put {photo.name} to {card.name}", before)
         return f"{photo.name} is a photo of {card.name} now. Train again, and it is learned from."
 
@@ -186,7 +195,7 @@ class Deck:
         try:
             photo = small(member.source, SHOT_SIDE, name=place.name)
             card = self._card_of(place.class_name)
-            flag = self._accept(card.id, pile or ("tests" if place.test else "shots"), photo)
+            flag = self._accept(card, pile or ("tests" if place.test else "shots"), photo)
         except (ImageError, CardProblem, ClassNameError) as error:
             self.cards = before  # no card for a class of which nothing was taken
             named = str(error) if place.name in str(error) else f"{place.name}: {error}"
@@ -201,13 +210,13 @@ class Deck:
             self.cards = (*self.cards, card)
         return card
 
-    def _accept(self, card_id: int, pile: Pile, photo: Photo) -> str:
+    def _accept(self, card: Card, pile: Pile, photo: Photo) -> str:
         """Put a photo on a pile; a warning where it looks like one that is there, else nothing.
 
         Raises:
             CardProblem: it is there already, or there is no room.
         """
-        card, where = self[card_id], self._where(photo)
+        where = self._where(photo)
         if where is not None:
             raise CardProblem(_twice(photo, where, (card, pile)))
         if len(card.pile(pile)) >= MOST_PHOTOS:
@@ -243,6 +252,10 @@ class Deck:
                     "taken; if it is the same picture, take one of them away."
                 )
         return ""
+
+
+def _without(photos: tuple[Photo, ...], gone: Photo) -> tuple[Photo, ...]:
+    return tuple(photo for photo in photos if photo.sha256 != gone.sha256)
 
 
 def other_pile(pile: Pile) -> Pile:

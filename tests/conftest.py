@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,7 +64,13 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app, served on a free port of this machine for all browser tests."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
-    folder = tmp_path_factory.mktemp("server")
+    with served(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The app as a server; ``folder`` is its home."""
     port = _free_port()
     environment = os.environ | {
         "GALLOP_CACHE": str(folder / "cache"),
@@ -97,6 +104,12 @@ def browser() -> Iterator[Any]:
         if os.environ.get("GALLOP_REQUIRE_BROWSER") == "1":
             pytest.fail(f"GALLOP_REQUIRE_BROWSER=1, and {missing}")
         pytest.skip(missing)
+    with launched() as chromium:
+        yield chromium
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -56,6 +56,34 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
         assert deck.cards == state
 
 
+def test_a_change_of_a_card_that_is_gone_does_nothing(deck: Deck) -> None:
+    """A second click comes late, or another tab shows what was."""
+    ant = deck.cards[0]
+    deck.delete(ant.id)
+    state, last = deck.cards, deck.last_change
+    deck.rename(ant.id, "fire ant")
+    deck.enable(ant.id, False)
+    deck.delete(ant.id)
+    deck.take_away(ant.id, "shots", ant.shots[0])
+    deck.move(ant.id, "shots", ant.shots[0])
+    assert (deck.cards, deck.last_change) == (state, last)
+
+
+def test_a_test_photo_that_is_corrected_is_no_test_photo_any_more(deck: Deck) -> None:
+    tested = deck.cards[1].tests[0]
+    deck.correct(tested, "bee")
+    assert deck.cards[1].tests == ()
+    assert [photo.name for photo in deck.cards[1].shots] == ["3.jpg", "4.jpg"]
+
+
+def test_a_correction_that_does_not_fit_changes_nothing(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "MOST_PHOTOS", 1)
+    before = deck.cards
+    with pytest.raises(CardProblem, match="does not fit"):
+        deck.correct(deck.cards[1].tests[0], "bee")
+    assert deck.cards == before
+
+
 def test_undoing_with_nothing_left_does_nothing() -> None:
     deck = Deck()
     deck.undo()

@@ -95,6 +95,7 @@ def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_ap
     assert [found.value for found in at.subheader] == ["red", "green", "blue"]
     first = session_of(at).deck.cards[0].id
     at.text_input(key=f"name {first} red").set_value("rose")
+    button(at, "Rename it").click()
     assert [found.value for found in fine(at.run()).subheader] == ["rose", "green", "blue"]
     at.button(key=f"turn {first}").click()
     assert "Turned off: left out of training" in everything(fine(at.run()))
@@ -111,6 +112,7 @@ def test_a_name_that_cannot_be_used_is_told_and_the_card_stays(tiny_app: Open, t
     at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
     second = session_of(at).deck.cards[1].id
     at.text_input(key=f"name {second} green").set_value(typed)
+    [found for found in at.button if found.label == "Rename it"][1].click()
     assert words in fine(at.run()).error[0].value
     assert names(at) == ["red", "green"]
     assert words in add_classes(at, typed).error[0].value
@@ -396,18 +398,23 @@ def test_a_full_queue_is_told(tiny_app: Open) -> None:
 
     class Long:
         def run(self) -> Any:
-            go_on.wait(30)
+            go_on.wait(300)
             yield None
 
         def result(self) -> None:
             return None
 
-    for _ in range(5):
-        resources.jobs().submit(Long())
-        time.sleep(0.02)  # the first one leaves the queue
-    at = train(teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1))
-    assert "4 trainings are waiting already" in at.error[0].value
-    go_on.set()
+    manager = resources.jobs()
+    try:
+        running = manager.submit(Long())
+        while running.snapshot().state.value == "queued":
+            time.sleep(0.01)
+        for _ in range(4):
+            manager.submit(Long())
+        at = train(teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1))
+        assert "4 trainings are waiting already" in at.error[0].value
+    finally:
+        go_on.set()
 
 
 # Trying and correcting -----------------------------------------------------------------------------------------------

@@ -66,14 +66,18 @@ def _add_classes(session: Session, typed: str) -> None:
 
 
 def _notices(session: Session) -> None:
-    if session.complaint:
-        st.error(text.markdown(session.complaint), icon=":material/error:")
-        session.complaint = ""
+    _complaint(session)
     last = session.deck.last_change
     if last is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Undo", icon=":material/undo:", on_click=session.deck.undo)
             st.caption(f"Last change: {text.markdown(text.shorten(last, 80))}")
+
+
+def _complaint(session: Session) -> None:
+    if session.complaint:
+        st.error(text.markdown(session.complaint), icon=":material/error:")
+        session.complaint = ""
 
 
 def _taking(session: Session, card: Card | None, pile: Pile | None) -> Any:
@@ -120,17 +124,20 @@ def _actions(session: Session, card: Card) -> None:
     with st.container(horizontal=True, gap="small"):
         if card.shots or card.tests:
             st.button("Look through", key=f"look {card.id}", type="tertiary", on_click=_open, args=(session, card.id))
-        with st.popover("Rename", type="tertiary"):
-            key = f"name {card.id} {card.name}"  # renaming makes a new field, undoing brings the old one back
-            st.text_input("New name", card.name, key=key, on_change=_rename, args=(session, card.id, key))
+        with st.popover("Rename", type="tertiary"), st.form(f"rename {card.id}", border=False):
+            # A form: what is only typed, or comes late from the browser, renames nothing.
+            typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
+            if st.form_submit_button("Rename it"):
+                _rename(session, card.id, typed)
+                st.rerun()
         words = "Turn off" if card.enabled else "Turn on"
         st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=(card.id, not card.enabled))
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 
 
-def _rename(session: Session, card_id: int, key: str) -> None:
+def _rename(session: Session, card_id: int, name: str) -> None:
     try:
-        session.deck.rename(card_id, st.session_state[key])
+        session.deck.rename(card_id, name)
     except ClassNameError as error:
         session.complaint = str(error)
 
@@ -141,22 +148,32 @@ def _open(session: Session, card_id: int) -> None:
 
 def dialogs(session: Session) -> None:
     """The open dialog, if there is one; drawn by the page itself, since a dialog may not lie inside a column."""
-    card_id = st.session_state.get("looked through")
-    if card_id is None or card_id not in session.deck:
+    card = session.deck.get(st.session_state.get("looked through", 0))
+    if card is None:
         return
 
-    @st.dialog(f"Photos of {text.markdown(text.shorten(session.deck[card_id].name))}", width="large", on_dismiss=_close)
+    @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=_close)
     def look() -> None:
-        _gallery(session, session.deck[card_id])
+        now = session.deck.get(card.id)
+        if now is not None:
+            _gallery(session, now)
 
     look()
 
 
 def _close() -> None:
-    st.session_state["looked through"] = None
+    st.session_state["looked through"] = 0
+
+
+def _move(session: Session, card_id: int, pile: Pile, photo: Photo) -> None:
+    try:
+        session.deck.move(card_id, pile, photo)
+    except CardProblem as error:
+        session.complaint = str(error)
 
 
 def _gallery(session: Session, card: Card) -> None:
+    _complaint(session)
     piles: tuple[Pile, ...] = ("shots", "tests")
     for pile in piles:
         photos = card.pile(pile)
@@ -174,5 +191,5 @@ def _photo(session: Session, card: Card, pile: Pile, photo: Photo) -> None:
     st.caption(text.markdown(text.shorten(photo.name, 24)))
     key, deck = f"{card.id} {pile} {photo.sha256}", session.deck
     move = "To tests" if other_pile(pile) == "tests" else "To learning"
-    st.button(move, key=f"move {key}", type="tertiary", on_click=deck.move, args=(card.id, pile, photo))
+    st.button(move, key=f"move {key}", type="tertiary", on_click=_move, args=(session, card.id, pile, photo))
     st.button("Take away", key=f"away {key}", type="tertiary", on_click=deck.take_away, args=(card.id, pile, photo))

@@ -23,11 +23,10 @@ from session import Question, Session
 
 
 def tryout(session: Session) -> None:
-    st.header("Try it", anchor=False)
     taught = session.taught
     if taught is None:
-        st.caption("After a training you try it here on photos it has not seen.")
         return
+    st.header("3. Try it", anchor=False)
     left, right = st.columns([2, 3], gap="large")
     with left:
         uploader("Photos to try", "try", lambda files: _take(session, files))

@@ -21,16 +21,18 @@ if not session.deck.cards:
         "Or take a folder or a zip with a folder for each class.",
         icon=":material/school:",
     )
+st.header("1. Classes", anchor=False)
 deck.cards(session)
 deck.dialogs(session)
 
 if session.deck.cards:
+    st.header("2. Training", anchor=False)
     settings.choose(session)
     problem = teach.check(session.shots())
     left, right = st.columns([1, 3], vertical_alignment="center")
-    label = "Train again" if session.taught is not None else "Train"
+    label = "**Train again**" if session.taught is not None else "**Train**"
     busy = session.job is not None
-    if left.button(label, type="primary", disabled=bool(problem) or busy, width="stretch", key="train"):
+    if left.button(label, disabled=bool(problem) or busy, width="stretch", key="train"):
         try:
             session.start(resources.jobs(), resources.backbone())
         except (PlainError, resources.BackboneProblem) as error:
