@@ -48,11 +48,8 @@ class ImageFeatures:
         return ImageFeatures(self.global_[images], self.regions[images])
 
     def to(self, device: torch.device) -> ImageFeatures:
-        """In fp32 on a device, whatever the format they were kept in."""
-        return ImageFeatures(
-            self.global_.to(device, torch.float32, non_blocking=True),
-            self.regions.to(device, torch.float32, non_blocking=True),
-        )
+        """On a device, in the format they were kept in."""
+        return ImageFeatures(self.global_.to(device, non_blocking=True), self.regions.to(device, non_blocking=True))
 
     def half(self) -> ImageFeatures:
         """As they are kept: rounding is 5e-4 of a value, and they take half the room."""

@@ -133,29 +133,34 @@ class GalLoP:
     def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Cosines of images and regions with every class and prompt, on the backbone's device."""
         features = features.to(self.backbone.device)
-        global_ = similarity.global_cosines(features.global_, text.global_)
+        global_ = similarity.global_cosines(features.global_.float(), text.global_)
         if text.local.shape[1] == 0:
-            plain = _joint(features.regions, self.backbone.vision.region_projection)
             regions = global_.new_zeros(*features.regions.shape[:2], len(text.local), 0)
-            ood_regions = similarity.region_cosines(plain, text.global_).mean(dim=-1)
+            ood_regions = similarity.region_cosines(features.regions, self._tower_projection(), text.global_)
         else:
-            joint = self.prompts.project(features.regions, self.backbone.vision.region_projection)
-            regions = similarity.region_cosines(joint, text.local)
-            ood_regions = regions.mean(dim=-1)
-        return Similarities(global_, regions, ood_regions)
+            regions = ood_regions = similarity.region_cosines(features.regions, self._projection(), text.local)
+        return Similarities(global_, regions, ood_regions.mean(dim=-1))
 
     def loss(self, features: ImageFeatures, labels: Tensor, kept: Tensor) -> tuple[losses.Loss, Tensor, Tensor]:
         """The training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N)."""
         text = self.text_features()
         features = features.to(self.backbone.device)
-        global_ = similarity.global_cosines(features.global_, text.global_)
+        global_ = similarity.global_cosines(features.global_.float(), text.global_)
         if text.local.shape[1] == 0:
             local = global_.new_zeros(*global_.shape[:2], 0)
         else:
-            joint = self.prompts.project(features.regions, self.backbone.vision.region_projection)
-            local = similarity.topk_mean(similarity.region_cosines(joint, text.local), self.config.topk)
+            regions = similarity.region_cosines(features.regions, self._projection(), text.local)
+            local = similarity.topk_mean(regions, self.config.topk)
         loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
         return loss, global_, local
+
+    def _projection(self) -> Tensor:
+        return self.prompts.projection(self.backbone.vision.region_projection)
+
+    def _tower_projection(self) -> Tensor:
+        """(V, D), the tower's own alone."""
+        own = self.backbone.vision.region_projection
+        return torch.eye(self.backbone.vision.region_width, device=self.backbone.device) if own is None else own.float()
 
 
 def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
@@ -166,7 +171,3 @@ def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
         local_prompts=config.local_prompts,
         region_width=backbone.vision.region_width,
     ).to(backbone.device)
-
-
-def _joint(regions: Tensor, visual_projection: Tensor | None) -> Tensor:
-    return regions if visual_projection is None else regions @ visual_projection.float()

@@ -45,12 +45,10 @@ class Prompts(nn.Module):
         """All contexts (M + N, C, T), global ones first."""
         return torch.cat([self.global_contexts, self.local_contexts])
 
-    def project(self, regions: Tensor, visual_projection: Tensor | None) -> Tensor:
-        """Regions (..., R, V) -> the joint space (..., R, D): local projection, then the tower's own where it has one.
+    def projection(self, visual_projection: Tensor | None) -> Tensor:
+        """What takes a region to the joint space, (V, D): local projection, then the tower's own where it has one.
 
         The two matrices are multiplied first: one product over all regions instead of two.
         """
         weight = self.local_projection.T
-        if visual_projection is not None:
-            weight = weight @ visual_projection.float()
-        return regions @ weight
+        return weight if visual_projection is None else weight @ visual_projection.float()

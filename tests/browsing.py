@@ -63,3 +63,15 @@ def number(words: str) -> float:
     found = re.search(r"-?\d+\.\d+", words)
     assert found is not None, words
     return float(found.group())
+
+
+def options_of(page: Page, label: str) -> list[str]:
+    """Open a list of choices and read it."""
+    expect(page.get_by_text("All numbers as a table")).to_be_visible()  # the page is whole
+    box = page.get_by_role("combobox", name=label)
+    # An open list closes when the page scrolls, and the scroll of a click is told only after the click.
+    box.scroll_into_view_if_needed()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    box.click()
+    expect(page.get_by_role("option").first).to_be_visible()
+    return list(page.get_by_role("option").all_inner_texts())

@@ -24,6 +24,7 @@ ROOMS = [
     "image_pixels",
     "images",
     "backbones.preprocess",
+    "backbones.supported",
     "backbones.text",
     "backbones.vision",
     "backbones.clip",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import HOSTILE, Page, answer, expect, files_into, number, photo, upload, write
+from tests.browsing import HOSTILE, Page, answer, expect, files_into, number, options_of, photo, upload, write
 
 pytestmark = pytest.mark.browser
 
@@ -96,8 +96,7 @@ def test_hostile_names_are_shown_as_typed_and_ask_nothing(page: Page) -> None:
     write(page, "One on each line, or with commas", f"{HOSTILE}\n<b>bold</b>\n<img src=http://example.invalid/y.png>")
     page.get_by_role("button", name="Cat").click()
     expect(answer(page)).to_contain_text("%")
-    page.get_by_role("combobox", name="Class explained").click()
-    options = [option.replace("\u2060", "") for option in page.get_by_role("option").all_inner_texts()]
+    options = [option.replace("\u2060", "") for option in options_of(page, "Class explained")]
     assert options == ["The most probable", HOSTILE, "<b>bold</b>", "<img src=http://example.invalid/y.png>"]
     page.keyboard.press("Escape")
     labels = page.get_by_role("grid", name="The photo").get_by_role("gridcell")

@@ -471,7 +471,7 @@ def test_features_can_be_sliced_and_moved() -> None:
     assert torch.equal(some[1:].global_, torch.tensor([[2, 3], [4, 5]]).half())
     assert len(some[torch.tensor([2, 0])]) == 2
     moved = some.to(torch.device("cpu"))
-    assert moved.global_.dtype == moved.regions.dtype == torch.float32
+    assert moved.global_.dtype == moved.regions.dtype == torch.float16  # read as they are kept
 
 
 def test_a_crop_box_is_a_value() -> None:

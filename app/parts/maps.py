@@ -178,11 +178,11 @@ def _score(subject: Subject, prompt: int) -> float:
 
 
 def _legend(scale: Scale, style: Style) -> None:
-    low, high = ("violet", "orange") if scale.signed else ("first colour", "last colour")
     alt = f"Colour scale from {scale.low:.3f} to {scale.high:.3f}"
     media.image(panel.legend_picture(style, signed=scale.signed), width=256, alt=alt)
+    words = "Differences of scores" if scale.signed else "Region scores"
     middle = ", white is zero" if scale.signed else ""
-    st.caption(f"{scale.low:.3f} ({low}) to {scale.high:.3f} ({high}){middle}; the same in every map.")
+    st.caption(f"{words} from {scale.low:.3f} (left) to {scale.high:.3f} (right){middle}; the same in every map.")
 
 
 def _shown(name: str) -> str:

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from gallop.backbones.clip import Backbone, text_autocast
 from gallop.backbones.preprocess import CropBox, Preprocess
-from gallop.backbones.text import NameTokens, UnsupportedTower
+from gallop.backbones.supported import UnsupportedTower
+from gallop.backbones.text import NameTokens
 
 __all__ = [
     "Backbone",

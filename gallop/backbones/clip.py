@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.text import TextTower, UnsupportedTower
+from gallop.backbones.supported import UnsupportedTower
+from gallop.backbones.text import TextTower
 from gallop.backbones.vision import VisionTower, vision_tower
 
 

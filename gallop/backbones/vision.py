@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gallop.backbones.text import UnsupportedTower
+from gallop.backbones.supported import UnsupportedTower
 
 
 class VisionTower(Protocol):
