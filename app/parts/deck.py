@@ -46,7 +46,12 @@ def _making(session: Session) -> None:
         if button.form_submit_button("Add class", icon=":material/add:", width="stretch") and typed.strip():
             _add_classes(session, typed)
             st.rerun()
-    with right, st.expander("All classes at once, from a folder or a zip", icon=":material/folder_zip:"):
+    with (
+        right,
+        st.expander(
+            "All classes at once, from a folder or a zip", icon=":material/folder_zip:", key="bulk", on_change="rerun"
+        ),
+    ):
         st.caption(
             "The folder that a photo lies in is its class: `ant/1.jpg`, `bee/7.jpg`. What lies below a folder called "
             f"`test` is kept to test with. Up to {ZIP_MEGABYTES} MB a zip, {MOST_PHOTOS} photos a class."

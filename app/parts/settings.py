@@ -41,7 +41,9 @@ FREE: dict[str, tuple[str, str, float, float, float]] = {
 
 def choose(session: Session) -> None:
     """Draw them; ``session.settings`` is what they stand at."""
-    with st.expander(f"Settings: {session.kept.get('way', QUICK)}", icon=":material/tune:", key="settings"):
+    label = f"Settings: {session.kept.get('way', QUICK)}"
+    # With a key and a state of its own it stays open when its label changes.
+    with st.expander(label, icon=":material/tune:", key="settings", on_change="rerun"):
         recall("way", QUICK, tuple(WAYS))
         way = keep("way", st.segmented_control("How to teach", list(WAYS), key="way", required=True))
         st.caption(WAYS[way])

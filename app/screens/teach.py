@@ -15,8 +15,9 @@ st.markdown(
     "Show it a few photos of each of your own classes, 4 to 16 are usually enough. It learns prompts for them, here, "
     "while you watch."
 )
+start = st.container()  # always there, so that what follows keeps its place, and expanders stay open
 if not session.deck.cards:
-    st.info(
+    start.info(
         "**Start here:** name two or more classes, such as `ant, bee`, then put a few photos on the card of each. "
         "Or take a folder or a zip with a folder for each class.",
         icon=":material/school:",
