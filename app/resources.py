@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from importlib import import_module
 from typing import Any
 
 import streamlit as st
 
 from jobs import JobManager
 from session import Session
+from visitors import Lease, Visitors
 
 BACKBONE = "mini"
+ADDRESS, STATE = "session", "token"
+"""Where the token is kept: in the page's address, so that a reload finds the session again, and in the page's state."""
 
 
 class BackboneProblem(Exception):
@@ -32,13 +37,45 @@ def backbone(name: str = BACKBONE) -> Any:
 
 
 @st.cache_resource(show_spinner=False)
+def load_ahead() -> threading.Thread:
+    """Torch and the towers' code are imported while the first page is in use already, not at the first question."""
+    thread = threading.Thread(target=import_module, args=("gallop.backbones",), name="load ahead", daemon=True)
+    thread.start()
+    return thread
+
+
+@st.cache_resource(show_spinner=False)
 def jobs() -> JobManager:
     """One worker for the one processor; a second visitor's training waits."""
     return JobManager()
 
 
+@st.cache_resource(show_spinner=False)
+def visitors() -> Visitors:
+    return Visitors()
+
+
+@st.cache_resource(scope="session", on_release=Lease.release, show_spinner=False)
+def _lease(token: str) -> Lease:
+    """Held as long as this connection lasts."""
+    return visitors().lease(token)
+
+
 def session() -> Session:
-    if "session" not in st.session_state:
-        st.session_state["session"] = Session()
-    found: Session = st.session_state["session"]
+    """The visitor's own session, the same one after a reload.
+
+    Raises:
+        TooManyVisitors: there is no room for a new one.
+    """
+    token = st.session_state.get(STATE) or st.query_params.get(ADDRESS, "")
+    found = visitors().find(token)
+    if found is None:
+        known, token = bool(token), visitors().new()
+        found = visitors().find(token)
+        assert found is not None
+        found.lost = known
+    st.session_state[STATE] = token
+    if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
+        st.query_params[ADDRESS] = token
+    _lease(token)
     return found

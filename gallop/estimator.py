@@ -19,12 +19,13 @@ from gallop.backbones import Backbone, load_backbone
 from gallop.checkpoint import Calibration, Checkpoint, load_prompts, read_checkpoint, save_checkpoint
 from gallop.classes import clean_names, missing_names
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
-from gallop.data import DataError, labelled_photos, many, training_set
+from gallop.data import DataError, labelled_photos, training_set
 from gallop.explanation import Explanation, explain_photo
-from gallop.features import BATCH, Cache, ImageFeatures, encode_sources, open_cache
+from gallop.faithfulness import Deletion, DeletionEvent, deletion
+from gallop.features import Cache, ImageFeatures, open_cache
 from gallop.images import load_image
 from gallop.model import GalLoP, TextFeatures
-from gallop.predictions import Predictions, answer
+from gallop.predictions import Predictions, predict
 from gallop.trainer import StepEvent
 from gallop.training import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
 
@@ -147,12 +148,13 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
                 self._text = None  # the prompts have moved
             yield event
 
-    def zero_shot(self, class_names: Sequence[str]) -> Any:
+    def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Any:
         """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
 
-        One class is allowed. Raises ClassNameError for names that cannot be used.
+        One class is allowed. With ``templates``, sentences such as "a sketch of a {}", prompt m is template m, counted
+        round. Raises ClassNameError and TemplateError for names and templates that cannot be used.
         """
-        self._start(GalLoP(self._load_backbone(), clean_names(class_names), self._method_config()))
+        self._start(GalLoP(self._load_backbone(), class_names, self._method_config(), templates=templates))
         return self
 
     def add_class(self, name: str) -> Any:
@@ -168,7 +170,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         names = clean_names([*model.class_names, name])
         with torch.no_grad():
             added = model.text_features_of(names[-1])
-        self.model_ = GalLoP(model.backbone, names, model.config, model.prompts)
+        self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates)
         self._text = text.append(added)
         self.classes_ = np.array(names)
         if self._cross_fit is not None:
@@ -181,15 +183,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_all(self, images: ImageSource | Sequence[ImageSource] | ImageFeatures) -> Predictions:
         """Labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass."""
-        model, text = self._fitted(), self._text_features()
-        encoded = (
-            images.split(BATCH) if isinstance(images, ImageFeatures) else encode_sources(model.backbone, many(images))
-        )
-        with torch.no_grad():
-            parts = [answer(model, model.similarities(part, text), self.calibration_) for part in encoded]
-        if not parts:
-            raise DataError("No images were given; give at least one.")
-        return Predictions.cat(parts)
+        return predict(self._fitted(), self._text_features(), self.calibration_, images)
 
     def predict(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.str_]:
         """The most probable class name of each image, (B,); B = 1 for one image."""
@@ -226,6 +220,10 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         model = self._fitted()
         return explain_photo(model, self._text_features(), load_image(image), self.calibration_)
 
+    def deletion(self, explanation: Explanation, class_name: str) -> Iterator[DeletionEvent | Deletion]:
+        """Take the regions of an explained photo away, as ``gallop.faithfulness.deletion``; stop whenever you like."""
+        return deletion(self._fitted(), self._text_features(), explanation, class_name)
+
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint."""
         model = self._fitted()
@@ -237,6 +235,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
             training=self._training,
             calibration=self.calibration_,
             data_fingerprint=self._data_fingerprint,
+            templates=model.templates,
         )
         save_checkpoint(Path(folder), checkpoint, model.prompts)
 
@@ -261,7 +260,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)  # type: ignore[arg-type]
         frozen = self._load_backbone()
         prompts = load_prompts(Path(folder), checkpoint, frozen)
-        self._start(GalLoP(frozen, checkpoint.class_names, method, prompts))
+        self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
         self.calibration_ = checkpoint.calibration
         self._training, self._data_fingerprint = training, checkpoint.data_fingerprint
         return self

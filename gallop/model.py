@@ -13,10 +13,11 @@ from torch import Tensor
 
 from gallop import losses, scores, similarity
 from gallop.backbones import Backbone, NameTokens
-from gallop.classes import clean_names
+from gallop.classes import ClassNameError, clean_names
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.features import ImageFeatures
 from gallop.prompts import Prompts
+from gallop.templates import TemplateError, clean_templates, fill
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,21 @@ class GalLoP:
         class_names: K names; cleaned here, order kept.
         config: sizes and scales.
         prompts: learned ones; None starts from "A photo of a".
+        templates: sentences with ``{}`` for the class name, which then stand in the prompts' place (zero-shot only):
+            prompt m is template m, counted round where there are fewer of them. None means the prompts themselves.
 
     Raises:
         ClassNameError: names that cannot be used.
+        TemplateError: templates that cannot be used, or more of them than global prompts.
     """
 
     def __init__(
-        self, backbone: Backbone, class_names: Sequence[str], config: MethodConfig, prompts: Prompts | None = None
+        self,
+        backbone: Backbone,
+        class_names: Sequence[str],
+        config: MethodConfig,
+        prompts: Prompts | None = None,
+        templates: Sequence[str] | None = None,
     ) -> None:
         self.backbone = backbone
         self.config = config
@@ -81,14 +90,38 @@ class GalLoP:
         self._context_tokens = self.prompts.global_contexts.shape[1]
         self.class_names = clean_names(class_names)
         self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
+        self.templates = None if templates is None else self._checked(clean_templates(templates))
+
+    def _checked(self, templates: tuple[str, ...]) -> tuple[str, ...]:
+        if len(templates) > self.config.global_prompts:
+            raise TemplateError(
+                f"{len(templates)} templates were given for {self.config.global_prompts} global prompts; each prompt "
+                "is one template, so take some away."
+            )
+        for template in templates:
+            try:
+                self.backbone.text.tokenize([fill(template, name) for name in self.class_names], context_tokens=0)
+            except ClassNameError as error:
+                raise TemplateError(f"The template {template!r} leaves a name too little room. {error}") from error
+        return templates
 
     def text_features(self) -> TextFeatures:
-        """Every class after every context; gradients reach the contexts."""
-        return self._encode(self.names)
+        """Every class after every context, or in every template; gradients reach the contexts."""
+        return self._encode(self.names) if self.templates is None else self._fill(self.class_names)
 
     def text_features_of(self, class_name: str) -> TextFeatures:
         """One more class, K = 1, so that adding it encodes nothing else."""
+        if self.templates is not None:
+            return self._fill([class_name])
         return self._encode(self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens))
+
+    def _fill(self, class_names: Sequence[str]) -> TextFeatures:
+        templates = self.templates or ()
+        with self.backbone.autocast(torch.bfloat16):
+            each = [self.backbone.text.encode_texts([fill(t, name) for name in class_names]) for t in templates]
+        m, n = self.prompts.sizes
+        text = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
+        return TextFeatures(text[:, :m], text[:, m:])
 
     def _encode(self, names: NameTokens) -> TextFeatures:
         with self.backbone.autocast(torch.bfloat16):

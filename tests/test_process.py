@@ -58,5 +58,12 @@ with mock.patch("gallop.process.prepare", side_effect=lambda: print("torch" in s
     except BaseException:
         pass
 """
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    paths = os.pathsep.join(["app", os.environ.get("PYTHONPATH", "")])  # as `streamlit run app/main.py` has it
+    done = subprocess.run(
+        [sys.executable, "-c", probe],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": paths},
+    )
     assert done.stdout.splitlines()[0] == "False"
