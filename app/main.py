@@ -6,17 +6,13 @@ import streamlit as st
 
 import resources
 import text
-from gallop.process import prepare
 from parts import kept, live
 from visitors import TooManyVisitors
-
-prepare()  # torch is not loaded yet: a page beside a training stays quick
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
 ICON = Path(__file__).with_name("icon.png")
 
 st.set_page_config(page_title="GalLoP Explorer", page_icon=ICON, layout="wide")
-resources.load_ahead()
 page = st.navigation(
     [
         st.Page("screens/explore.py", title="Explore", icon=":material/travel_explore:", default=True),

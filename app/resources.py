@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from importlib import import_module
 from typing import Any
 
 import streamlit as st
 
+from gallop.process import prepare
 from jobs import JobManager
 from session import Session
 from visitors import Lease, Visitors
+
+prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
 
 BACKBONE = "mini"
 ADDRESS, STATE = "session", "token"
@@ -34,14 +35,6 @@ def backbone(name: str = BACKBONE) -> Any:
         return load_backbone(name)
     except (BackboneError, UnsupportedTower) as error:
         raise BackboneProblem(str(error)) from error
-
-
-@st.cache_resource(show_spinner=False)
-def load_ahead() -> threading.Thread:
-    """Torch and the towers' code are imported while the first page is in use already, not at the first question."""
-    thread = threading.Thread(target=import_module, args=("gallop.backbones",), name="load ahead", daemon=True)
-    thread.start()
-    return thread
 
 
 @st.cache_resource(show_spinner=False)
