@@ -1,14 +1,14 @@
 """Long work beside the page: one worker thread, a bounded queue, true cancelling. Knows no Streamlit and no torch.
 
 A task is cut into small steps by a generator. Between two steps the worker looks whether it was asked to stop, so
-"cancelled" is only ever said when the work really stopped.
+"cancelled" is only ever said when the work really stopped; and whether something more urgent waits, so work in the
+background steps aside for a training at once and goes on after it.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
-import secrets
 import threading
 import time
 from collections import deque
@@ -19,8 +19,8 @@ from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 180.0
-"""A job nobody asked about for so long belongs to a page that is gone. A background tab still asks once a minute."""
+STUCK_SECONDS = 120.0
+"""A step takes a second or two. One that takes so long is given up, so that others need not wait for it."""
 
 
 class PlainError(Exception):
@@ -67,12 +67,12 @@ class Snapshot:
 class Job:
     """One task in the queue. Whoever holds it may look and cancel."""
 
-    def __init__(self, task: Task, manager: JobManager) -> None:
-        self.id = secrets.token_hex(16)
+    def __init__(self, task: Task, manager: JobManager, *, urgent: bool) -> None:
+        self.urgent = urgent
         self._task: Task | None = task
+        self._steps: Iterator[Any] | None = None
         self._manager = manager
         self._stop = threading.Event()
-        self._seen = time.monotonic()
         self._state = State.QUEUED
         self._progress: Any = None
         self._result: Any = None
@@ -81,7 +81,7 @@ class Job:
     def cancel(self) -> None:
         """Ask for a stop after the step in hand. What has been done so far is kept."""
         self._stop.set()
-        self._manager._drop_if_waiting(self)
+        self._manager._drop_if_not_begun(self)
 
     @property
     def stopping(self) -> bool:
@@ -89,49 +89,56 @@ class Job:
         return self._stop.is_set()
 
     def snapshot(self) -> Snapshot:
-        self._seen = time.monotonic()
         with self._manager._lock:
+            self._manager._give_up_if_stuck()
             return Snapshot(self._state, self._manager._ahead(self), self._progress, self._result, self._error)
 
-    def _wanted(self, grace: float) -> bool:
-        return not self._stop.is_set() and time.monotonic() - self._seen <= grace
+    def _end(self, state: State, result: Any = None, error: str = "") -> None:
+        """The manager's lock is held."""
+        self._state, self._result, self._error, self._task, self._steps = state, result, error, None, None
 
 
 class JobManager:
-    """Runs jobs one after another in a thread of its own.
+    """Runs jobs one after another in a thread of its own, urgent ones first.
 
     Args:
-        waiting: how many jobs may wait behind the running one.
-        grace: seconds after which a job that nobody asks about is cancelled.
+        waiting: how many jobs of each kind may wait behind the running one.
+        stuck: seconds after which a job that is still in the same step is given up.
     """
 
-    def __init__(self, waiting: int = 4, grace: float = GRACE_SECONDS) -> None:
-        self._waiting, self._grace = waiting, grace
+    def __init__(self, waiting: int = 4, stuck: float = STUCK_SECONDS) -> None:
+        self._waiting, self._stuck = waiting, stuck
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
-        self._queue: deque[Job] = deque()
+        self._urgent: deque[Job] = deque()
+        self._background: deque[Job] = deque()
         self._running: Job | None = None
+        self._since = 0.0  # when the step in hand began
         self._closed = False
         self._thread: threading.Thread | None = None
         # A daemon thread inside torch at exit aborts the process; so it is stopped and joined before.
         atexit.register(self.close)
 
-    def submit(self, task: Task) -> Job:
+    def submit(self, task: Task, *, urgent: bool = True) -> Job:
         """Queue a task.
+
+        Args:
+            urgent: somebody waits for it. What is not steps aside whenever something urgent comes.
 
         Raises:
             QueueFull: too many are waiting.
         """
-        job = Job(task, self)
+        job = Job(task, self, urgent=urgent)
+        queue = self._urgent if urgent else self._background
         with self._work:
             if self._closed:
                 raise PlainError("The app is shutting down; nothing more is started.")
-            if len(self._queue) >= self._waiting + (self._running is None):
-                raise QueueFull(f"{len(self._queue)} trainings are waiting already; try again in a minute.")
-            self._queue.append(job)
+            self._give_up_if_stuck()
+            if len(queue) >= self._waiting + (self._running is None):
+                raise QueueFull(f"{len(queue)} trainings are waiting already; try again in a minute.")
+            queue.append(job)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
-                self._thread.start()
+                self._start()
             self._work.notify()
         return job
 
@@ -139,62 +146,112 @@ class JobManager:
         """Cancel everything and wait until the worker has stopped."""
         with self._work:
             self._closed = True
-            for job in [*self._queue, *([self._running] if self._running else [])]:
+            for job in [*self._urgent, *self._background, *([self._running] if self._running else [])]:
                 job._stop.set()
             self._work.notify_all()
-        if self._thread is not None:
-            self._thread.join(timeout)
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
         atexit.unregister(self.close)
 
-    def _ahead(self, job: Job) -> int:
-        """Jobs before this one; the lock is held."""
-        if job not in self._queue:
-            return 0
-        return self._queue.index(job) + (self._running is not None)
+    # All below: the lock is held, but in _loop, _advance, _step and _end ------------------------------------------
 
-    def _drop_if_waiting(self, job: Job) -> None:
+    def _ahead(self, job: Job) -> int:
+        if job in self._urgent:
+            # A running job of the background steps aside after its step, so it is not before this one.
+            return self._urgent.index(job) + (self._running is not None and self._running.urgent)
+        if job in self._background:
+            return self._background.index(job) + len(self._urgent) + (self._running is not None)
+        return 0
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
+        self._thread.start()
+
+    def _drop_if_not_begun(self, job: Job) -> None:
         with self._work:
-            if job in self._queue:
-                self._queue.remove(job)
-                job._state, job._task = State.CANCELLED, None
+            queue = self._urgent if job.urgent else self._background
+            if job in queue and job._steps is None:
+                queue.remove(job)
+                job._end(State.CANCELLED)
+
+    def _give_up_if_stuck(self) -> None:
+        job = self._running
+        if job is not None and time.monotonic() - self._since > self._stuck:
+            job._stop.set()
+            job._end(State.FAILED, error=f"One step took more than {self._stuck:.0f} seconds, so it was given up.")
+            self._running = None
+            self._start()  # the thread that is stuck ends by itself when it comes back
+
+    def _mine(self, job: Job) -> bool:
+        """Whether this thread still has the job, or it was given up meanwhile."""
+        return self._running is job and self._thread is threading.current_thread()
 
     def _loop(self) -> None:
         while True:
             with self._work:
-                while not self._queue and not self._closed:
-                    self._work.wait()
-                if not self._queue:
+                if self._thread is not threading.current_thread():
                     return
-                job = self._queue.popleft()
-                job._state, self._running = State.RUNNING, job
-            state, result, error = self._run(job)
-            with self._work:
-                self._running = None
-                job._result, job._error, job._state, job._task = result, error, state, None
+                while not self._urgent and not self._background and not self._closed:
+                    self._work.wait()
+                if not self._urgent and not self._background:
+                    return
+                job = (self._urgent or self._background).popleft()
+                job._state, self._running, self._since = State.RUNNING, job, time.monotonic()
+            self._advance(job)
 
-    def _run(self, job: Job) -> tuple[State, Any, str]:
-        task, steps = job._task, None
-        assert task is not None
-        try:
-            steps = task.run()
-            finished = False
-            while job._wanted(self._grace):
-                try:
-                    progress = next(steps)
-                except StopIteration:
-                    finished = True
+    def _advance(self, job: Job) -> None:
+        """Run a job until it ends, or until it has to step aside."""
+        while not job._stop.is_set():
+            finished, progress, error = self._step(job)
+            with self._work:
+                if not self._mine(job):
+                    return
+                self._since = time.monotonic()
+                if finished or error:
                     break
-                with self._lock:
-                    job._progress = progress
-            result = None if self._closed else task.result()
-            return (State.DONE if finished else State.CANCELLED), result, ""
-        except PlainError as error:
-            return State.FAILED, None, str(error)
-        except MemoryError:
-            return State.FAILED, None, "There is not enough memory for this; use fewer or smaller photos."
+                job._progress = progress
+                if self._urgent and not job.urgent:
+                    job._state, self._running = State.QUEUED, None
+                    self._background.appendleft(job)
+                    return
+        else:
+            finished, error = False, ""
+        self._finish(job, finished=finished, error=error)
+
+    def _step(self, job: Job) -> tuple[bool, Any, str]:
+        """One step: whether it was the last, the progress, and what went wrong."""
+        assert job._task is not None
+        try:
+            if job._steps is None:
+                job._steps = job._task.run()
+            return False, next(job._steps), ""
+        except StopIteration:
+            return True, None, ""
         except Exception as error:
-            log.exception("A job failed")
-            return State.FAILED, None, f"This went wrong inside ({type(error).__name__}); details are in the terminal."
-        finally:
+            return False, None, _sentence(error)
+
+    def _finish(self, job: Job, *, finished: bool, error: str) -> None:
+        task, steps, result = job._task, job._steps, None
+        try:
             if steps is not None and hasattr(steps, "close"):
                 steps.close()
+            if not error and not self._closed and task is not None:
+                result = task.result()
+        except Exception as problem:
+            error = _sentence(problem)
+        with self._work:
+            if self._mine(job):
+                self._running = None
+                state = State.FAILED if error else State.DONE if finished else State.CANCELLED
+                job._end(state, result, error)
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, for the person at the screen."""
+    if isinstance(error, PlainError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this; use fewer or smaller photos."
+    log.error("A job failed", exc_info=error)
+    return f"This went wrong inside ({type(error).__name__}); details are in the terminal."

@@ -1,16 +1,40 @@
 """Entry of the app, navigation only: ``streamlit run app/main.py``."""
 
-import os
-
-# Before torch is loaded: idle threads sleep, so a page beside a training stays quick.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from pathlib import Path
 
 import streamlit as st
+
+import resources
+import text
+from parts import kept, live
+from visitors import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
 ICON = Path(__file__).with_name("icon.png")
 
 st.set_page_config(page_title="GalLoP Explorer", page_icon=ICON, layout="wide")
-st.navigation([st.Page("screens/explore.py", title="Explore and teach", default=True)], position="hidden").run()
+page = st.navigation(
+    [
+        st.Page("screens/explore.py", title="Explore", icon=":material/travel_explore:", default=True),
+        st.Page("screens/teach.py", title="Teach", icon=":material/school:"),
+    ],
+    position="top",
+)
+try:
+    session = resources.session()
+    taught = session.settle()
+except TooManyVisitors as error:
+    st.error(text.markdown(error), icon=":material/error:")
+    st.stop()
+if taught is not None:
+    # Before any widget is drawn: the taught classes become the class list, at the scales they were taught with.
+    kept.put("names", "\n".join(taught.names))
+    kept.put("model", "Taught")
+    st.session_state["usual scales"] = True
+if session.lost and not session.deck.cards and not session.shelf.photos:
+    st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
+kept.run_begins()
+if page.title != "Teach":
+    live.badge(session)
+page.run()
+kept.run_ends()

@@ -6,10 +6,16 @@ from typing import Any
 
 import streamlit as st
 
+from gallop.process import prepare
 from jobs import JobManager
 from session import Session
+from visitors import Lease, Visitors
+
+prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
 
 BACKBONE = "mini"
+ADDRESS, STATE = "session", "token"
+"""Where the token is kept: in the page's address, so that a reload finds the session again, and in the page's state."""
 
 
 class BackboneProblem(Exception):
@@ -37,8 +43,32 @@ def jobs() -> JobManager:
     return JobManager()
 
 
+@st.cache_resource(show_spinner=False)
+def visitors() -> Visitors:
+    return Visitors()
+
+
+@st.cache_resource(scope="session", on_release=Lease.release, show_spinner=False)
+def _lease(token: str) -> Lease:
+    """Held as long as this connection lasts."""
+    return visitors().lease(token)
+
+
 def session() -> Session:
-    if "session" not in st.session_state:
-        st.session_state["session"] = Session()
-    found: Session = st.session_state["session"]
+    """The visitor's own session, the same one after a reload.
+
+    Raises:
+        TooManyVisitors: there is no room for a new one.
+    """
+    token = st.session_state.get(STATE) or st.query_params.get(ADDRESS, "")
+    found = visitors().find(token)
+    if found is None:
+        known, token = bool(token), visitors().new()
+        found = visitors().find(token)
+        assert found is not None
+        found.lost = known
+    st.session_state[STATE] = token
+    if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
+        st.query_params[ADDRESS] = token
+    _lease(token)
     return found

@@ -1,28 +1,37 @@
 """What one visitor has: photos, class names, a classifier, its explanations and at most one training.
 
-Knows no Streamlit; the page keeps one of these in ``st.session_state``. The frozen backbone is shared by all visitors,
-only prompts are a session's own.
+Knows no Streamlit; ``visitors`` keeps these, so that they outlive a reload of the page. The frozen backbone is shared
+by all visitors, only prompts are a session's own.
 """
 
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cards import Deck
 from gallop import Photo
-from jobs import Job, JobManager, Snapshot, State
-from photos import MAX_PHOTOS, MAX_SHOTS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts
-from teach import Settings, Taught, Teaching
+from jobs import Job, JobManager, PlainError, Snapshot, State
+from lessons import Taught, Watch
+from photos import MAX_PHOTOS, SHOWN_SIDE, Shelf, Verdicts
+from settings import QUICK, Settings, changed, preset
+from teach import Encoding, Teaching, content
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
+    from gallop.faithfulness import Deletion
+    from gallop.features import MemoryCache
 
 T = TypeVar("T")
 
+MOST_FEATURES = 512 * 2**20
+"""Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each."""
 DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
+DEFAULT_TEMPLATES = ("A photo of a {}",)
+"""What every prompt says before anything is learned."""
 
 
 class Bounded(OrderedDict[Hashable, Any]):
@@ -32,14 +41,33 @@ class Bounded(OrderedDict[Hashable, Any]):
         super().__init__()
         self._most = most
 
+    def put(self, key: Hashable, value: Any) -> None:
+        self[key] = value
+        while len(self) > self._most:
+            self.popitem(last=False)
+
     def get_or(self, key: Hashable, compute: Callable[[], T]) -> T:
         if key not in self:
-            self[key] = compute()
-            while len(self) > self._most:
-                self.popitem(last=False)
+            self.put(key, compute())
         self.move_to_end(key)
         found: T = self[key]
         return found
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a photo: which classes, and which prompts answer.
+
+    Attributes:
+        taught: the prompts that were taught answer; otherwise it is zero-shot.
+        templates: of zero-shot.
+        like_taught: zero-shot with as many prompts as were taught, to compare prompt with prompt.
+    """
+
+    names: tuple[str, ...]
+    taught: bool = False
+    templates: tuple[str, ...] = DEFAULT_TEMPLATES
+    like_taught: bool = False
 
 
 @dataclass
@@ -47,17 +75,32 @@ class Session:
     """One visitor's things."""
 
     shelf: Shelf = field(default_factory=lambda: Shelf(SHOWN_SIDE, MAX_PHOTOS))
-    shots: dict[str, Shelf] = field(default_factory=dict)
+    deck: Deck = field(default_factory=Deck)
+    settings: Settings = field(default_factory=lambda: preset(QUICK))
+    watch: Watch = field(default_factory=Watch)
     taught: Taught | None = None
     use_taught: bool = False
     job: Job | None = None
-    notice: tuple[str, str] | None = None
+    outcome: tuple[str, str] | None = None
+    """How the last training ended: (kind, sentence)."""
+    corrected: tuple[bool, str] | None = None
+    """Whether a photo was put to the class it really is, and a sentence; shown once."""
+    complaint: str = ""
+    """Why the last change of the cards was not made; shown once."""
+    lost: bool = False
+    """Whether the address led to a session that had ended."""
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     uploads_seen: set[str] = field(default_factory=set)
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What the widgets of the pages stand at, by key: Streamlit forgets it when another page is shown."""
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
+    _deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
     _trainings: int = 0
+    _cache: MemoryCache | None = None
+    _pending: deque[Photo] = field(default_factory=deque)
+    _encoding: Job | None = None
 
     # Classifying ---------------------------------------------------------------------------------------------------
 
@@ -68,32 +111,43 @@ class Session:
     def taught_in_use(self, names: tuple[str, ...]) -> bool:
         return self.use_taught and self.knows(names)
 
-    def classifier(self, backbone: Any, names: tuple[str, ...], *, taught: bool) -> GalLoPClassifier:
-        """Zero-shot, or what was taught with the further names added; made once for a class list.
+    def classifier(self, backbone: Any, question: Question) -> GalLoPClassifier:
+        """Zero-shot, or what was taught with the further names added; made once for a question.
 
         Raises:
-            ClassNameError: a name that the text tower cannot take.
+            ClassNameError, TemplateError: a name or a template that the text tower cannot take.
         """
         from gallop import GalLoPClassifier
 
         def make() -> GalLoPClassifier:
-            if not taught or self.taught is None:
-                return GalLoPClassifier(backbone=backbone, cache=False).zero_shot(names)
+            if not question.taught or self.taught is None:
+                sizes: dict[str, Any] = {}
+                if question.like_taught and self.taught is not None:
+                    method = self.taught.after.model_.config
+                    sizes = {"global_prompts": method.global_prompts, "topk": method.topk}
+                made = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
+                return made.zero_shot(question.names, question.templates)
             # add_class replaces what it changes, so a shallow copy leaves the taught one as it is.
             classifier = copy.copy(self.taught.after)
-            for name in names:
+            for name in question.names:
                 if name not in self.taught.names:
                     classifier.add_class(name)
             return classifier
 
-        return self._classifiers.get_or((names, taught and self._trainings), make)
+        return self._classifiers.get_or((question, self._trainings), make)
 
-    def explain(self, backbone: Any, photo: Photo, names: tuple[str, ...], *, taught: bool) -> Explanation:
-        """The one pass through the towers for a photo and a class list; everything else starts here."""
+    def explain(self, backbone: Any, photo: Photo, question: Question) -> Explanation:
+        """The one pass through the towers for a photo and a question; everything else starts here."""
         return self._explanations.get_or(
-            (photo.sha256, names, taught and self._trainings),
-            lambda: self.classifier(backbone, names, taught=taught).explain(photo),
+            (photo.sha256, question, self._trainings), lambda: self.classifier(backbone, question).explain(photo)
         )
+
+    def deletion(self, key: Hashable) -> Deletion | None:
+        """The deletion curve that was kept under ``key``, since the last training."""
+        return self._deletions.get((key, self._trainings))
+
+    def keep_deletion(self, key: Hashable, found: Deletion) -> None:
+        self._deletions.put((key, self._trainings), found)
 
     def picture(self, explanation: Explanation, key: Hashable, make: Callable[[], T]) -> T:
         """Something drawn from the similarities of an explanation, whatever its k: drawn once."""
@@ -104,24 +158,34 @@ class Session:
 
     # Teaching ------------------------------------------------------------------------------------------------------
 
-    def shelf_of(self, name: str) -> Shelf:
-        return self.shots.setdefault(name, Shelf(SHOT_SIDE, MAX_SHOTS))
-
-    def add_shots(self, name: str, files: list[Any]) -> Verdicts:
-        elsewhere = {sha256: other for other, shelf in self.shots.items() if other != name for sha256 in shelf.photos}
-        return self.shelf_of(name).add(files, elsewhere)
-
-    def shots_by_class(self, names: tuple[str, ...]) -> dict[str, list[Photo]]:
-        return {name: list(self.shots[name].photos.values()) if name in self.shots else [] for name in names}
-
-    def start(self, manager: JobManager, backbone: Any, names: tuple[str, ...], settings: Settings) -> None:
-        """Queue a training.
+    def start(self, manager: JobManager, backbone: Any) -> None:
+        """Queue a training on the cards that are turned on.
 
         Raises:
             PlainError: these photos cannot be learned from, or too many trainings are waiting.
         """
-        self.job = manager.submit(Teaching(backbone, self.shots_by_class(names), settings))
-        self.notice = None
+        if self.watch.photo is None:
+            self.watch.photo = next((photo for card in self.deck.in_use for photo in card.tests + card.shots), None)
+        task = Teaching(backbone, self._features(), self.shots(), self.tests(), self.settings, self.watch)
+        self.job, self.outcome = manager.submit(task), None
+
+    def shots(self) -> dict[str, tuple[Photo, ...]]:
+        """Photos to learn from, of the classes that take part."""
+        return {card.name: card.shots for card in self.deck.in_use}
+
+    def tests(self) -> dict[str, tuple[Photo, ...]]:
+        return {card.name: card.tests for card in self.deck.in_use}
+
+    def encode_ahead(self, manager: JobManager, backbone: Any, photos: Iterable[Photo]) -> None:
+        """Encode photos in the background, so that a training with the settings as they are need not."""
+        self._pending.extend(photos)
+        if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
+            return
+        try:
+            task = Encoding(backbone, self._features(), self._pending, self.settings)
+            self._encoding = manager.submit(task, urgent=False)
+        except PlainError:
+            self._pending.clear()  # no harm: the training encodes them itself
 
     def settle(self) -> Taught | None:
         """Take over what a finished training left: the new ``taught``, or None while there is none."""
@@ -131,12 +195,38 @@ class Session:
         if snapshot.active:
             return None
         self.job = None
-        self.notice = _outcome(snapshot)
+        self.outcome = _outcome(snapshot)
         if snapshot.result is None:
             return None
         self.taught, self.use_taught = snapshot.result, True
         self._trainings += 1
         return self.taught
+
+    def stale(self) -> list[str]:
+        """What has changed since the training, in words; empty when it is up to date, or there was none."""
+        if self.taught is None:
+            return []
+        words = changed(self.taught.settings, self.settings)
+        shots = self.shots()
+        if set(shots) != set(self.taught.names):
+            words.insert(0, "the classes")
+        elif content(shots) != self.taught.content:
+            words.insert(0, "the photos")
+        return words
+
+    def _features(self) -> MemoryCache:
+        """Of this visitor's photos; they go when the session goes."""
+        from gallop.features import MemoryCache
+
+        if self._cache is None:
+            self._cache = MemoryCache(MOST_FEATURES)
+        return self._cache
+
+    def close(self) -> None:
+        """Its page is gone for good: stop its training."""
+        for job in (self.job, self._encoding):
+            if job is not None:
+                job.cancel()
 
     def forget(self) -> None:
         self.taught, self.use_taught = None, False
@@ -150,10 +240,11 @@ def _outcome(snapshot: Snapshot) -> tuple[str, str]:
     if taught is None:
         return "info", "The training was cancelled before its first step, so nothing was learned."
     if taught.stopped_early:
-        return (
-            "info",
-            f"Cancelled after step {taught.steps} of {taught.of_steps}; what was learned until then is in use.",
-        )
+        kept = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
+        return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {kept} in use."
     if snapshot.state is State.CANCELLED:
         return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
-    return "success", f"Done: {taught.steps} steps on {taught.shots} photos of {len(taught.names)} classes."
+    return (
+        "success",
+        f"Done: {taught.steps} step{'s' * (taught.steps > 1)} on {taught.shots} photos of {len(taught.names)} classes.",
+    )

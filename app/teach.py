@@ -1,86 +1,35 @@
-"""Teaching: a few photos a class become learned prompts, as a task for the job manager. Knows no Streamlit."""
+"""Teaching: a few photos a class become learned prompts, as tasks for the job manager. Knows no Streamlit."""
 
 from __future__ import annotations
 
+import copy
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gallop import Photo
 from gallop.classes import ClassNameError
-from gallop.config import ConfigError, train_preset
+from gallop.config import ConfigError
 from gallop.images import ImageError
 from jobs import PlainError
+from lessons import Kept, Point, Progress, Score, Sight, Taught, Watch
+from pace import Pace
+from settings import ALL_SHOTS, Settings
 from text import joined
 
 if TYPE_CHECKING:
     from gallop import GalLoPClassifier
+    from gallop.features import MemoryCache
 
 CHUNK = 16
-"""Photos measured between two looks at the cancel button."""
-
-# Where each phase ends on the progress bar: shares of the whole, roughly as long as they take.
-_PHASES = {"looking": (0.0, 0.05), "encoding": (0.05, 0.25), "training": (0.25, 0.5), "calibrating": (0.5, 0.95)}
-_PHASES["measuring"] = (0.95, 1.0)
-
-
-@dataclass(frozen=True)
-class Settings:
-    epochs: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training stands. ``loss`` and ``accuracy`` (a share of the batch) are of the last training step."""
-
-    phase: str
-    done: int
-    total: int
-    loss: float | None = None
-    accuracy: float | None = None
-
-    @property
-    def share(self) -> float:
-        low, high = _PHASES[self.phase]
-        return low + (high - low) * min(self.done / max(self.total, 1), 1.0)
-
-    @property
-    def sentence(self) -> str:
-        if self.phase == "training":
-            return f"Training, step {self.done} of {self.total}: loss {self.loss:.3f}, {self.accuracy:.0%} right"
-        words = {
-            "looking": "Looking at the photos before anything is learned",
-            "encoding": "Encoding the photos, each in a few random crops",
-            "calibrating": "Calibrating on photos held out in turn: how sure it may be, and when to say none of these",
-            "measuring": "Measuring what was learned",
-        }
-        return f"{words[self.phase]}, {self.done} of {self.total}"
-
-
-@dataclass(frozen=True)
-class Taught:
-    """What a training left: the classifier before and after, and how many of its own photos each gets right."""
-
-    before: GalLoPClassifier
-    after: GalLoPClassifier
-    names: tuple[str, ...]
-    shots: int
-    steps: int
-    of_steps: int
-    accuracy_before: float | None
-    accuracy_after: float | None
-
-    @property
-    def stopped_early(self) -> bool:
-        return self.steps < self.of_steps
-
-
-def default_settings() -> Settings:
-    config = train_preset("default")
-    return Settings(config.epochs, config.seed)
+"""Photos encoded or measured between two looks at the cancel button."""
+MOST_SIGHTS = 60
+SIGHT_SECONDS = 0.7
+"""The map that evolves is drawn anew so often at most: it costs a pass of the vision tower."""
 
 
 def check(photos: Mapping[str, Sequence[Photo]]) -> str:
@@ -90,8 +39,31 @@ def check(photos: Mapping[str, Sequence[Photo]]) -> str:
     empty = [name for name, shots in photos.items() if not shots]
     if empty:
         has = "has" if len(empty) == 1 else "have"
-        return f"{joined(empty)} {has} no photos yet. Add a few, or take the name off the list."
+        return f"{joined(empty)} {has} no photos to learn from yet. Add a few, or turn the class off."
     return ""
+
+
+class Encoding:
+    """Photos encoded as they come in, so that a training finds them done. For the background.
+
+    Args:
+        pending: photos still to encode; more may be added while this runs.
+    """
+
+    def __init__(self, backbone: Any, cache: MemoryCache, pending: deque[Photo], settings: Settings) -> None:
+        self._backbone, self._cache, self._pending, self._settings = backbone, cache, pending, settings
+
+    def run(self) -> Iterator[int]:
+        """Yields how many photos are still to do."""
+        from gallop.training import encode_ahead
+
+        while self._pending:
+            chunk = [self._pending.popleft() for _ in range(min(CHUNK, len(self._pending)))]
+            for _ in encode_ahead(self._backbone, chunk, self._settings.training(), self._cache):
+                yield len(self._pending) + len(chunk)
+
+    def result(self) -> None:
+        return None
 
 
 class Teaching:
@@ -99,39 +71,58 @@ class Teaching:
 
     Args:
         backbone: the shared, frozen one.
-        photos: shots by class name.
+        cache: of the visitor's own photos.
+        shots: photos to learn from by class name.
+        tests: photos to test with by class name; never learned from.
+        watch: whose map is followed.
     """
 
-    def __init__(self, backbone: Any, photos: Mapping[str, Sequence[Photo]], settings: Settings) -> None:
-        problem = check(photos)
+    def __init__(
+        self,
+        backbone: Any,
+        cache: MemoryCache | None,
+        shots: Mapping[str, Sequence[Photo]],
+        tests: Mapping[str, Sequence[Photo]],
+        settings: Settings,
+        watch: Watch,
+    ) -> None:
+        problem = check(shots)
         if problem:
             raise PlainError(problem)
-        self.names = tuple(photos)
-        self._backbone, self._settings = backbone, settings
-        self._shots = [shot for shots in photos.values() for shot in shots]
-        self._labels = [name for name, shots in photos.items() for _ in shots]
+        self.names = tuple(shots)
+        self._backbone, self._cache, self._settings, self._watch = backbone, cache, settings, watch
+        self._content = content(shots)
+        self._shots = _drawn(shots, settings)
+        self._tests = [(photo, name) for name in self.names for photo in tests.get(name, ())]
         self._before: GalLoPClassifier | None = None
         self._after: GalLoPClassifier | None = None
-        self._accuracy: dict[str, float] = {}
-        self._steps, self._of_steps = 0, 0
+        self._right: dict[str, float] = {}
+        self._best = _Best()
+        self._history: list[Point] = []
+        self._kept: Kept | None = None
+        self._sights: list[Sight] = []
+        self._sight_time = 0.0
+        self._pace = Pace(len(self._shots), settings.training())
+        self._steps, self._of_steps, self._finished = 0, 0, False
 
     def run(self) -> Iterator[Progress]:
-        # Only a trainer that was started needs these; the page is drawn without torch.
+        # Only a training that was started needs these; the page is drawn without torch.
         from gallop import GalLoPClassifier
         from gallop.data import DataError
         from gallop.trainer import TrainingDiverged
 
         try:
-            # Nothing of anybody's photos is written to disk: no feature cache.
-            settings = {"epochs": self._settings.epochs, "seed": self._settings.seed, "cache": False}
             self._before = GalLoPClassifier(backbone=self._backbone, cache=False).zero_shot(self.names)
             yield from self._measure("looking", "before", self._before)
-            after = GalLoPClassifier(backbone=self._backbone, **settings)
-            for event in after.fit_steps(self._shots, self._labels):
-                progress = _progress(event)
-                if progress.phase == "training":
-                    self._after, self._steps, self._of_steps = after, progress.done, progress.total
-                yield progress
+            self._look(self._before, 0)
+            # Nothing of anybody's photos is written to disk.
+            after = GalLoPClassifier(
+                backbone=self._backbone, cache=self._cache or False, **self._settings.for_classifier()
+            )
+            photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
+            for event in after.fit_steps(photos, labels):
+                yield self._after_event(event, after)
+            self._finished = True
             yield from self._measure("measuring", "after", after)
         except (ClassNameError, ConfigError, DataError, ImageError, TrainingDiverged) as error:
             raise PlainError(str(error)) from error
@@ -140,34 +131,123 @@ class Teaching:
         """What has been learned so far; None before the first step."""
         if self._before is None or self._after is None:
             return None
-        if "after" not in self._accuracy:  # cancelled: measure what there is
-            for _ in self._measure("measuring", "after", self._after):
-                pass
+        if not self._finished and self._steps < self._of_steps:  # cancelled while it learned
+            self._best.restore(self._after)
+        for _ in self._measure("measuring", "after", self._after):  # again where it was cut short
+            pass
+        self._look(self._after, self._steps, always=True)
         return Taught(
             before=self._before,
             after=self._after,
             names=self.names,
             shots=len(self._shots),
+            settings=self._settings,
+            content=self._content,
             steps=self._steps,
             of_steps=self._of_steps,
-            accuracy_before=self._accuracy.get("before"),
-            accuracy_after=self._accuracy.get("after"),
+            best_epoch=self._best.epoch if self._steps < self._of_steps else None,
+            on_shots=self._score("shots"),
+            on_tests=self._score("tests"),
+            history=tuple(self._history),
+            kept=self._kept,
+            sights=tuple(self._sights),
         )
 
-    def _measure(self, phase: str, key: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
-        """The share of the shots themselves that a classifier gets right."""
-        right: list[bool] = []
-        for start in range(0, len(self._shots), CHUNK):
-            labels = classifier.predict(self._shots[start : start + CHUNK])
-            right.extend(np.asarray(labels) == np.array(self._labels[start : start + CHUNK]))
-            yield Progress(phase, len(right), len(self._shots))
-        self._accuracy[key] = float(np.mean(right))
+    def _after_event(self, event: Any, after: GalLoPClassifier) -> Progress:
+        """Events of ``fit_steps`` are told apart by their fields, so that torch stays out of this module's import."""
+        if hasattr(event, "done"):
+            return self._progress("encoding", event.done, event.total)
+        if not hasattr(event, "loss"):
+            self._pace.calibrating(event.step, event.steps)
+            return self._progress("calibrating", event.step, event.steps)
+        self._after, self._steps, self._of_steps = after, event.step, event.steps
+        self._history.append(Point(event.step, event.loss, event.accuracy))
+        names = tuple(self._shots[i][0].name for i in event.images.tolist())
+        kept = tuple(tuple(sorted(prompts)) for prompts in event.kept.tolist())
+        self._kept = Kept(event.step, names, kept, self._settings.global_prompts)
+        self._best.note(event, after)
+        self._look(after, event.step)
+        self._pace.training(event.step)
+        return self._progress("training", event.step, event.steps)
+
+    def _progress(self, phase: str, done: int, total: int) -> Progress:
+        left, share = self._pace.left, self._pace.share
+        return Progress(phase, done, total, self._history, left, self._kept, tuple(self._sights), share)
+
+    def _look(self, classifier: GalLoPClassifier, step: int, *, always: bool = False) -> None:
+        """See the watched photo with the prompts as they are now, unless that was just done."""
+        photo, now = self._watch.photo, time.monotonic()
+        changed = not self._sights or photo is None or self._sights[-1].explanation.image is not photo.image
+        if photo is None or not (always or changed or now - self._sight_time > SIGHT_SECONDS):
+            return
+        # A copy, since a classifier keeps the text features of the prompts it was last asked with.
+        sight = Sight(step, copy.copy(classifier).explain(photo))
+        self._sights = [sight] if changed else [*self._sights, sight]
+        if len(self._sights) > MOST_SIGHTS:  # thinned out, but for the first and the last
+            self._sights = [*self._sights[:-1:2], sight]
+        self._sight_time = now
+
+    def _measure(self, phase: str, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
+        """The share that a classifier gets right, of the shots themselves and of the test photos."""
+        from gallop.features import encode_centres
+
+        done, total = 0, len(self._shots) + len(self._tests)
+        for what, pairs in (("shots", self._shots), ("tests", self._tests)):
+            right: list[bool] = []
+            for part in encode_centres(self._backbone, [photo for photo, _ in pairs], self._cache):
+                names = [name for _, name in pairs[len(right) : len(right) + len(part)]]
+                right.extend(np.asarray(classifier.predict_all(part).labels) == np.array(names))
+                done += len(names)
+                yield self._progress(phase, done, total)
+            if right:
+                self._right[f"{what} {when}"] = float(np.mean(right))
+
+    def _score(self, what: str) -> Score:
+        count = len(self._shots if what == "shots" else self._tests)
+        return Score(self._right.get(f"{what} before"), self._right.get(f"{what} after"), count)
 
 
-def _progress(event: Any) -> Progress:
-    """An event of ``fit_steps``, told apart by its fields so that torch stays out of this module's import."""
-    if hasattr(event, "done"):
-        return Progress("encoding", event.done, event.total)
-    if hasattr(event, "loss"):
-        return Progress("training", event.step, event.steps, event.loss, event.accuracy)
-    return Progress("calibrating", event.step, event.steps)
+def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:
+    """Classes and their photos, to compare with another time."""
+    return frozenset((name, photo.sha256) for name, photos in shots.items() for photo in photos)
+
+
+def _drawn(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
+    """All photos with their class, or as many of each class as asked for, drawn as the library draws them."""
+    pairs = [(photo, name) for name, photos in shots.items() for photo in photos]
+    if settings.shots == ALL_SHOTS:
+        return pairs
+    from gallop.data import Dataset, draw_shots
+
+    names = tuple(shots)
+    whole = Dataset(
+        paths=tuple(Path(photo.name) for photo, _ in pairs),
+        hashes=tuple(photo.sha256 for photo, _ in pairs),
+        labels=tuple(names.index(name) for _, name in pairs),
+        class_names=names,
+    )
+    chosen = set(draw_shots(whole, settings.shots, seed=settings.seed, allow_fewer=True).hashes)
+    return [(photo, name) for photo, name in pairs if photo.sha256 in chosen]
+
+
+class _Best:
+    """The prompts of the epoch with the lowest mean loss so far: what a cancelled training keeps."""
+
+    def __init__(self) -> None:
+        self.epoch: int | None = None
+        self._loss = float("inf")
+        self._losses: list[float] = []
+        self._prompts: Any = None
+
+    def note(self, event: Any, classifier: GalLoPClassifier) -> None:
+        self._losses.append(event.loss)
+        if not event.end_of_epoch:
+            return
+        mean, self._losses = float(np.mean(self._losses)), []
+        if mean < self._loss:
+            self._loss, self.epoch = mean, event.epoch + 1
+            self._prompts = copy.deepcopy(classifier.model_.prompts.state_dict())
+
+    def restore(self, classifier: GalLoPClassifier) -> None:
+        if self._prompts is not None:  # else no epoch was finished, and the last step's are all there is
+            classifier.model_.prompts.load_state_dict(self._prompts)

@@ -26,6 +26,7 @@ from gallop.backbones import Backbone
 from gallop.classes import clean_names
 from gallop.config import MethodConfig, TrainConfig
 from gallop.prompts import Prompts
+from gallop.templates import clean_templates
 from gallop.trainer import TrainState
 
 FORMAT = 1
@@ -54,7 +55,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``."""
+    """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
+
+    ``templates`` are there where nothing was learned and sentences stand in the prompts' place.
+    """
 
     backbone: str
     fingerprint: str
@@ -63,6 +67,7 @@ class Checkpoint:
     training: TrainConfig | None
     calibration: Calibration
     data_fingerprint: str = ""
+    templates: tuple[str, ...] | None = None
     prompts_sha256: str = ""
     format: int = FORMAT
 
@@ -139,6 +144,7 @@ def _parse(raw: Mapping[str, Any]) -> Checkpoint:
         training=TrainConfig(**raw["training"]) if raw["training"] is not None else None,
         calibration=calibration,
         data_fingerprint=str(raw.get("data_fingerprint", "")),
+        templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
         prompts_sha256=str(raw.get("prompts_sha256", "")),
         format=int(raw["format"]),
     )

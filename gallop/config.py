@@ -79,6 +79,11 @@ class MethodConfig:
         return len(self.topk)
 
     @property
+    def sizes(self) -> tuple[int, int]:
+        """(M, N)"""
+        return self.global_prompts, self.local_prompts
+
+    @property
     def kept_prompts(self) -> int:
         """How many global prompts survive prompt dropout for one image (paper, section 3.1)."""
         return max(self.global_prompts - int(self.dropout * self.global_prompts), 1)

@@ -212,6 +212,42 @@ def distinct_photos(
     return [photo for photo, _ in kept.values()], [name for _, name in kept.values()], list(kept)
 
 
+@dataclass(frozen=True)
+class TrainingSet:
+    """Distinct labelled photos to learn from.
+
+    Attributes:
+        photos: n photos.
+        labels: n indices into ``class_names``.
+        class_names: K names, in the order in which they first came.
+        fingerprint: ``data_fingerprint`` of photos and labels.
+    """
+
+    photos: tuple[PhotoSource, ...]
+    labels: tuple[int, ...]
+    class_names: tuple[str, ...]
+    fingerprint: str
+
+
+def training_set(images: Any, labels: Sequence[str] | None, **draw: Any) -> TrainingSet:
+    """What ``labelled_photos`` finds for training, each picture once.
+
+    Args:
+        draw: ``shots``, ``seed`` and ``allow_fewer`` of ``labelled_photos``.
+
+    Raises:
+        DataError: as there and in ``distinct_photos``, or a single class.
+        ClassNameError: names that differ in upper and lower case alone.
+    """
+    photos, names, hashes = distinct_photos(*labelled_photos(images, labels, split="train", **draw))
+    class_names = clean_names(dict.fromkeys(names))
+    if len(class_names) < 2:
+        only = f"All images are of one class, {class_names[0]!r}"
+        raise DataError(f"{only}; training needs two or more. Prediction with one class works: use zero_shot.")
+    indices = tuple(class_names.index(name) for name in names)
+    return TrainingSet(tuple(photos), indices, class_names, data_fingerprint(hashes, names))
+
+
 def duplicates(first: Dataset, second: Dataset) -> list[tuple[Path, Path]]:
     """Pairs of files, one of each set, that hold the same picture: a leak when one is train and the other test."""
     where = dict(zip(first.hashes, first.paths, strict=True))

@@ -19,14 +19,15 @@ from gallop.backbones import Backbone, load_backbone
 from gallop.checkpoint import Calibration, Checkpoint, load_prompts, read_checkpoint, save_checkpoint
 from gallop.classes import clean_names, missing_names
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
-from gallop.data import DataError, data_fingerprint, distinct_photos, labelled_photos, many
+from gallop.data import DataError, labelled_photos, training_set
 from gallop.explanation import Explanation, explain_photo
-from gallop.features import encode_sources, open_cache
+from gallop.faithfulness import Deletion, DeletionEvent, deletion
+from gallop.features import Cache, ImageFeatures, open_cache
 from gallop.images import load_image
 from gallop.model import GalLoP, TextFeatures
-from gallop.predictions import Predictions, answer
+from gallop.predictions import Predictions, predict
 from gallop.trainer import StepEvent
-from gallop.training import CalibrationEvent, CrossFit, EncodeEvent, learn
+from gallop.training import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
 ImageSource = Any
@@ -48,7 +49,8 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         dropout: p of prompt dropout.
         shots: images a class drawn by ``fit(folder)``; None takes all.
         allow_fewer: take what there is where a class has fewer than ``shots``.
-        cache: folder of the feature cache; None is the user's cache folder, False keeps nothing on disk.
+        cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
+        warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
         device: "auto", "cpu" or "cuda".
 
     After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step).
@@ -83,7 +85,8 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         seed: int = 0,
         shots: int | None = None,
         allow_fewer: bool = False,
-        cache: str | PathLike[str] | bool | None = None,
+        cache: str | PathLike[str] | bool | Cache | None = None,
+        warm_start: bool = False,
         device: str = "auto",
     ) -> None:
         self.backbone = backbone
@@ -101,6 +104,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         self.shots = shots
         self.allow_fewer = allow_fewer
         self.cache = cache
+        self.warm_start = warm_start
         self.device = device
 
     def fit(self, images: str | PathLike[str] | Sequence[ImageSource], labels: Sequence[str] | None = None) -> Any:
@@ -126,18 +130,15 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
             work: folder where the training is kept at every epoch's end; one that was cut off goes on from there.
         """
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
-        photos, names, hashes = distinct_photos(*labelled_photos(images, labels, split="train", **draw))
-        class_names = clean_names(dict.fromkeys(names))
-        if len(class_names) < 2:
-            only = f"All images are of one class, {class_names[0]!r}"
-            raise DataError(f"{only}; training needs two or more. Prediction with one class works: use zero_shot.")
+        data = training_set(images, labels, **draw)
         config = train_preset(self.preset, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
-        self._start(GalLoP(self._load_backbone(), class_names, self._method_config()))
-        self._training = config
-        self._data_fingerprint = data_fingerprint(hashes, names)
-        targets = torch.tensor([class_names.index(name) for name in names])
-        cache = open_cache(self.cache)
-        for event in learn(self.model_, photos, targets, config, cache=cache, work=work, data=self._data_fingerprint):
+        backbone, method = self._load_backbone(), self._method_config()
+        warm = self.warm_start and hasattr(self, "model_")
+        prompts = learned_before(self.model_, backbone, method) if warm else None
+        self._start(GalLoP(backbone, data.class_names, method, prompts))
+        self._training, self._data_fingerprint = config, data.fingerprint
+        targets, cache = torch.tensor(data.labels), open_cache(self.cache)
+        for event in learn(self.model_, data.photos, targets, config, cache=cache, work=work, data=data.fingerprint):
             if isinstance(event, CrossFit):
                 self._cross_fit = event
                 self.calibration_ = event.calibrate(self.model_.class_names)  # one may have been added meanwhile
@@ -147,12 +148,13 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
                 self._text = None  # the prompts have moved
             yield event
 
-    def zero_shot(self, class_names: Sequence[str]) -> Any:
+    def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Any:
         """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
 
-        One class is allowed. Raises ClassNameError for names that cannot be used.
+        One class is allowed. With ``templates``, sentences such as "a sketch of a {}", prompt m is template m, counted
+        round. Raises ClassNameError and TemplateError for names and templates that cannot be used.
         """
-        self._start(GalLoP(self._load_backbone(), clean_names(class_names), self._method_config()))
+        self._start(GalLoP(self._load_backbone(), class_names, self._method_config(), templates=templates))
         return self
 
     def add_class(self, name: str) -> Any:
@@ -168,7 +170,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         names = clean_names([*model.class_names, name])
         with torch.no_grad():
             added = model.text_features_of(names[-1])
-        self.model_ = GalLoP(model.backbone, names, model.config, model.prompts)
+        self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates)
         self._text = text.append(added)
         self.classes_ = np.array(names)
         if self._cross_fit is not None:
@@ -179,17 +181,9 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
             warnings.warn(f"The threshold is {note}.", stacklevel=2)
         return self
 
-    def predict_all(self, images: ImageSource | Sequence[ImageSource]) -> Predictions:
-        """Labels, probabilities and OOD scores of one image or many, in one pass."""
-        model, text = self._fitted(), self._text_features()
-        with torch.no_grad():
-            parts = [
-                answer(model, model.similarities(part, text), self.calibration_)
-                for part in encode_sources(model.backbone, many(images))
-            ]
-        if not parts:
-            raise DataError("No images were given; give at least one.")
-        return Predictions.cat(parts)
+    def predict_all(self, images: ImageSource | Sequence[ImageSource] | ImageFeatures) -> Predictions:
+        """Labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass."""
+        return predict(self._fitted(), self._text_features(), self.calibration_, images)
 
     def predict(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.str_]:
         """The most probable class name of each image, (B,); B = 1 for one image."""
@@ -226,6 +220,10 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         model = self._fitted()
         return explain_photo(model, self._text_features(), load_image(image), self.calibration_)
 
+    def deletion(self, explanation: Explanation, class_name: str) -> Iterator[DeletionEvent | Deletion]:
+        """Take the regions of an explained photo away, as ``gallop.faithfulness.deletion``; stop whenever you like."""
+        return deletion(self._fitted(), self._text_features(), explanation, class_name)
+
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint."""
         model = self._fitted()
@@ -237,6 +235,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
             training=self._training,
             calibration=self.calibration_,
             data_fingerprint=self._data_fingerprint,
+            templates=model.templates,
         )
         save_checkpoint(Path(folder), checkpoint, model.prompts)
 
@@ -261,7 +260,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)  # type: ignore[arg-type]
         frozen = self._load_backbone()
         prompts = load_prompts(Path(folder), checkpoint, frozen)
-        self._start(GalLoP(frozen, checkpoint.class_names, method, prompts))
+        self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
         self.calibration_ = checkpoint.calibration
         self._training, self._data_fingerprint = training, checkpoint.data_fingerprint
         return self

@@ -113,6 +113,23 @@ class Explanation:
         scores_ = self.similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
         return to_array(scores_).reshape(self.grid)
 
+    def at_region(self, region: int) -> NDArray[np.float32]:
+        """Cosines (K, N) of one region with every class and local prompt: what a map shows, asked the other way round.
+
+        Raises:
+            ValueError: there is no such region.
+        """
+        rows, columns = self.grid
+        if not 0 <= region < rows * columns:
+            raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
+        return to_array(self.similarities.regions[0, region])
+
+    @property
+    def region_probabilities(self) -> NDArray[np.float32]:
+        """What the local prompts would say if the photo were one region alone, (R, K); the global ones where N = 0."""
+        logits = self.similarities.ood_regions[0]
+        return to_array(scores.class_probabilities(logits, self.scale, self.temperature))
+
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
         """``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""
         return photo_map(self.region_scores(class_name, prompt), self.crop, self.image.size, smooth=smooth)

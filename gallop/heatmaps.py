@@ -63,19 +63,28 @@ def photo_map(scores: FloatMap, crop: CropBox, size: tuple[int, int], *, smooth:
     return full
 
 
+def place_in_words(region: int, grid: tuple[int, int]) -> str:
+    """In which ninth of the photo a region lies.
+
+    >>> place_in_words(0, (4, 4))
+    'upper left'
+    """
+    rows, columns = grid
+    row, column = divmod(region, columns)
+    vertical = ("upper", "middle", "lower")[min(3 * row // rows, 2)]
+    horizontal = ("left", "centre", "right")[min(3 * column // columns, 2)]
+    return "centre" if (vertical, horizontal) == ("middle", "centre") else f"{vertical} {horizontal}"
+
+
 def where_in_words(regions: Sequence[int], grid: tuple[int, int]) -> str:
     """A text alternative of outlined regions, densest part of the photo first.
 
     >>> where_in_words([0, 1, 15], (4, 4))
     'upper left, 2 of 3 regions; lower right, 1 of 3 regions'
     """
-    rows, columns = grid
     counts: dict[str, int] = {}
     for region in regions:
-        row, column = divmod(region, columns)
-        vertical = ("upper", "middle", "lower")[min(3 * row // rows, 2)]
-        horizontal = ("left", "centre", "right")[min(3 * column // columns, 2)]
-        place = "centre" if (vertical, horizontal) == ("middle", "centre") else f"{vertical} {horizontal}"
+        place = place_in_words(region, grid)
         counts[place] = counts.get(place, 0) + 1
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return "; ".join(f"{place}, {count} of {len(regions)} regions" for place, count in ordered)

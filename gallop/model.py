@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from gallop import losses, scores, similarity
-from gallop.backbones import Backbone, NameTokens, text_autocast
-from gallop.classes import clean_names
+from gallop.backbones import Backbone, NameTokens
+from gallop.classes import ClassNameError, clean_names
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.features import ImageFeatures
 from gallop.prompts import Prompts
+from gallop.templates import TemplateError, clean_templates, fill
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,21 @@ class GalLoP:
         class_names: K names; cleaned here, order kept.
         config: sizes and scales.
         prompts: learned ones; None starts from "A photo of a".
+        templates: sentences with ``{}`` for the class name, which then stand in the prompts' place (zero-shot only):
+            prompt m is template m, counted round where there are fewer of them. None means the prompts themselves.
 
     Raises:
         ClassNameError: names that cannot be used.
+        TemplateError: templates that cannot be used, or more of them than global prompts.
     """
 
     def __init__(
-        self, backbone: Backbone, class_names: Sequence[str], config: MethodConfig, prompts: Prompts | None = None
+        self,
+        backbone: Backbone,
+        class_names: Sequence[str],
+        config: MethodConfig,
+        prompts: Prompts | None = None,
+        templates: Sequence[str] | None = None,
     ) -> None:
         self.backbone = backbone
         self.config = config
@@ -81,17 +90,41 @@ class GalLoP:
         self._context_tokens = self.prompts.global_contexts.shape[1]
         self.class_names = clean_names(class_names)
         self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
+        self.templates = None if templates is None else self._checked(clean_templates(templates))
+
+    def _checked(self, templates: tuple[str, ...]) -> tuple[str, ...]:
+        if len(templates) > self.config.global_prompts:
+            raise TemplateError(
+                f"{len(templates)} templates were given for {self.config.global_prompts} global prompts; each prompt "
+                "is one template, so take some away."
+            )
+        for template in templates:
+            try:
+                self.backbone.text.tokenize([fill(template, name) for name in self.class_names], context_tokens=0)
+            except ClassNameError as error:
+                raise TemplateError(f"The template {template!r} leaves a name too little room. {error}") from error
+        return templates
 
     def text_features(self) -> TextFeatures:
-        """Every class after every context; gradients reach the contexts."""
-        return self._encode(self.names)
+        """Every class after every context, or in every template; gradients reach the contexts."""
+        return self._encode(self.names) if self.templates is None else self._fill(self.class_names)
 
     def text_features_of(self, class_name: str) -> TextFeatures:
         """One more class, K = 1, so that adding it encodes nothing else."""
+        if self.templates is not None:
+            return self._fill([class_name])
         return self._encode(self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens))
 
+    def _fill(self, class_names: Sequence[str]) -> TextFeatures:
+        templates = self.templates or ()
+        with self.backbone.autocast(torch.bfloat16):
+            each = [self.backbone.text.encode_texts([fill(t, name) for name in class_names]) for t in templates]
+        m, n = self.prompts.sizes
+        text = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
+        return TextFeatures(text[:, :m], text[:, m:])
+
     def _encode(self, names: NameTokens) -> TextFeatures:
-        with text_autocast(self.backbone.device):
+        with self.backbone.autocast(torch.bfloat16):
             text = self.backbone.text.encode(self.prompts.contexts(), names)
         m, n = self.prompts.sizes
         global_, local = torch.split(text.float(), [m, n], dim=1)
@@ -100,29 +133,34 @@ class GalLoP:
     def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Cosines of images and regions with every class and prompt, on the backbone's device."""
         features = features.to(self.backbone.device)
-        global_ = similarity.global_cosines(features.global_, text.global_)
+        global_ = similarity.global_cosines(features.global_.float(), text.global_)
         if text.local.shape[1] == 0:
-            plain = _joint(features.regions, self.backbone.vision.region_projection)
             regions = global_.new_zeros(*features.regions.shape[:2], len(text.local), 0)
-            ood_regions = similarity.region_cosines(plain, text.global_).mean(dim=-1)
+            ood_regions = similarity.region_cosines(features.regions, self._tower_projection(), text.global_)
         else:
-            joint = self.prompts.project(features.regions, self.backbone.vision.region_projection)
-            regions = similarity.region_cosines(joint, text.local)
-            ood_regions = regions.mean(dim=-1)
-        return Similarities(global_, regions, ood_regions)
+            regions = ood_regions = similarity.region_cosines(features.regions, self._projection(), text.local)
+        return Similarities(global_, regions, ood_regions.mean(dim=-1))
 
     def loss(self, features: ImageFeatures, labels: Tensor, kept: Tensor) -> tuple[losses.Loss, Tensor, Tensor]:
         """The training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N)."""
         text = self.text_features()
         features = features.to(self.backbone.device)
-        global_ = similarity.global_cosines(features.global_, text.global_)
+        global_ = similarity.global_cosines(features.global_.float(), text.global_)
         if text.local.shape[1] == 0:
             local = global_.new_zeros(*global_.shape[:2], 0)
         else:
-            joint = self.prompts.project(features.regions, self.backbone.vision.region_projection)
-            local = similarity.topk_mean(similarity.region_cosines(joint, text.local), self.config.topk)
+            regions = similarity.region_cosines(features.regions, self._projection(), text.local)
+            local = similarity.topk_mean(regions, self.config.topk)
         loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
         return loss, global_, local
+
+    def _projection(self) -> Tensor:
+        return self.prompts.projection(self.backbone.vision.region_projection)
+
+    def _tower_projection(self) -> Tensor:
+        """(V, D), the tower's own alone."""
+        own = self.backbone.vision.region_projection
+        return torch.eye(self.backbone.vision.region_width, device=self.backbone.device) if own is None else own.float()
 
 
 def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
@@ -133,7 +171,3 @@ def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
         local_prompts=config.local_prompts,
         region_width=backbone.vision.region_width,
     ).to(backbone.device)
-
-
-def _joint(regions: Tensor, visual_projection: Tensor | None) -> Tensor:
-    return regions if visual_projection is None else regions @ visual_projection.float()

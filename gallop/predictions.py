@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from gallop import scores
 from gallop.checkpoint import Calibration
-from gallop.model import GalLoP, Similarities
+from gallop.data import DataError, many
+from gallop.features import BATCH, ImageFeatures, encode_sources
+from gallop.model import GalLoP, Similarities, TextFeatures
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,21 @@ class Predictions:
             ood={name: np.concatenate([p.ood[name] for p in parts]) for name in parts[0].ood},
             is_ood=np.concatenate(verdicts) if verdicts else None,
         )
+
+
+def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, images: Any) -> Predictions:
+    """Answers for one image or many, or for ``ImageFeatures`` encoded before, a batch at a time.
+
+    Raises:
+        DataError: no image at all.
+        ImageError: one that cannot be read.
+    """
+    encoded = images.split(BATCH) if isinstance(images, ImageFeatures) else encode_sources(model.backbone, many(images))
+    with torch.no_grad():
+        parts = [answer(model, model.similarities(features, text), calibration) for features in encoded]
+    if not parts:
+        raise DataError("No images were given; give at least one.")
+    return Predictions.cat(parts)
 
 
 def answer(model: GalLoP, found: Similarities, calibration: Calibration) -> Predictions:

@@ -5,6 +5,8 @@ Shapes: M global prompts, N local prompts, C context tokens, T text width, V reg
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from torch import Tensor, nn
 
@@ -31,16 +33,22 @@ class Prompts(nn.Module):
         """(M, N)"""
         return len(self.global_contexts), len(self.local_contexts)
 
+    def digest(self) -> str:
+        """SHA-256 over the learned numbers."""
+        digest = hashlib.sha256()
+        for parameter in self.parameters():
+            digest.update(f"{tuple(parameter.shape)}".encode())
+            digest.update(parameter.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()
+
     def contexts(self) -> Tensor:
         """All contexts (M + N, C, T), global ones first."""
         return torch.cat([self.global_contexts, self.local_contexts])
 
-    def project(self, regions: Tensor, visual_projection: Tensor | None) -> Tensor:
-        """Regions (..., R, V) -> the joint space (..., R, D): local projection, then the tower's own where it has one.
+    def projection(self, visual_projection: Tensor | None) -> Tensor:
+        """What takes a region to the joint space, (V, D): local projection, then the tower's own where it has one.
 
         The two matrices are multiplied first: one product over all regions instead of two.
         """
         weight = self.local_projection.T
-        if visual_projection is not None:
-            weight = weight @ visual_projection.float()
-        return regions @ weight
+        return weight if visual_projection is None else weight @ visual_projection.float()

@@ -1,15 +1,20 @@
 """Cosines, top-k pooling and ensembling: pure functions on tensors.
 
-Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joint width.
+Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joint width, V region width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+REGIONS_AT_ONCE = 2048
+"""Regions that are projected together."""
 
 
 def global_cosines(images: Tensor, text: Tensor) -> Tensor:
@@ -18,14 +23,64 @@ def global_cosines(images: Tensor, text: Tensor) -> Tensor:
     return torch.einsum("bd,kmd->bkm", images, text)
 
 
-def region_cosines(regions: Tensor, text: Tensor) -> Tensor:
-    """Cosines (B, R, K, N) of projected regions (B, R, D) and text features (K, N, D); neither need be normalised."""
+def region_cosines(regions: Tensor, projection: Tensor, text: Tensor) -> Tensor:
+    """Cosines (B, R, K, N) of projected regions and text features; nothing need be normalised.
+
+    Args:
+        regions: (B, R, V), in any precision. They are frozen: no gradient reaches them.
+        projection: (V, D), what takes a region to the joint space.
+        text: (K, N, D).
+    """
     classes, prompts, width = text.shape
     flat = F.normalize(text, dim=-1).reshape(classes * prompts, width)
-    # Dividing the products by the regions' norms touches K * N numbers a region, normalising the regions D of them.
-    norms = torch.linalg.vector_norm(regions, dim=-1, keepdim=True).clamp_min(1e-12)
-    cosines: Tensor = (regions @ flat.T) / norms
-    return cosines.reshape(*cosines.shape[:-1], classes, prompts)
+    cosines: Tensor = _RegionCosines.apply(regions, projection, flat)  # type: ignore[no-untyped-call]
+    return cosines.unflatten(1, (classes, prompts)).movedim(-1, 1)  # type: ignore[no-untyped-call, no-any-return]
+
+
+class _RegionCosines(torch.autograd.Function):
+    """Cosines (B, Q, R) of regions x A and unit vectors t (Q, D), with a backward pass for few chosen regions.
+
+    With y = x A, n = |y| and cosine c = y t / n, a gradient g of c gives, summed over regions,
+
+        dt = (x' g/n)' A        dA = (x' g/n) t - x' (x (g c / n^2)) A,
+
+    so that neither y nor anything of its size need be kept: two products over the regions that the top-k chose, for
+    which alone g is not zero. Regions are read in their own precision, a few images at a time, and computed in fp32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, regions: Tensor, projection: Tensor, text: Tensor) -> Tensor:
+        images, count = regions.shape[:2]
+        norms = projection.new_empty(images, count)
+        cosines = projection.new_empty(images, len(text), count)
+        for some in _parts(regions):
+            joint = regions[some].to(projection.dtype) @ projection
+            norms[some] = torch.linalg.vector_norm(joint, dim=-1).clamp_min(1e-12)
+            cosines[some] = (text @ joint.transpose(1, 2)).div_(norms[some].unsqueeze(1))
+        ctx.save_for_backward(regions, projection, text, norms, cosines)
+        return cosines
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
+        regions, projection, text, norms, cosines = ctx.saved_tensors
+        pulled = projection.new_zeros(len(projection), len(text))
+        gram = projection.new_zeros(len(projection), len(projection))
+        for some in _parts(regions):
+            chosen = gradient[some].ne(0).any(dim=1)
+            x = regions[some][chosen].to(projection.dtype)
+            n = norms[some][chosen].unsqueeze(1)
+            g = gradient[some].transpose(1, 2)[chosen] / n
+            c = cosines[some].transpose(1, 2)[chosen]
+            pulled.addmm_(x.T, g)
+            gram.addmm_(x.T, x * ((g * c).sum(dim=-1, keepdim=True) / n))
+        return None, pulled @ text - gram @ projection, pulled.T @ projection
+
+
+def _parts(regions: Tensor) -> Iterator[slice]:
+    """Images (B, R, V) a few at a time, so that their numbers stay in the processor's cache."""
+    step = max(REGIONS_AT_ONCE // regions.shape[1], 1)
+    return (slice(start, start + step) for start in range(0, len(regions), step))
 
 
 def topk_mean(cosines: Tensor, topk: Sequence[int]) -> Tensor:
@@ -35,11 +90,14 @@ def topk_mean(cosines: Tensor, topk: Sequence[int]) -> Tensor:
     """
     if len(topk) != cosines.shape[-1]:
         raise ValueError(f"{len(topk)} values of k were given for {cosines.shape[-1]} local prompts.")
-    pooled = [
-        cosines[..., n].topk(min(k, cosines.shape[1]), dim=1, sorted=False).values.mean(dim=1)
-        for n, k in enumerate(topk)
-    ]
-    return torch.stack(pooled, dim=-1) if pooled else cosines.new_zeros(len(cosines), cosines.shape[2], 0)
+    if not topk:
+        return cosines.new_zeros(len(cosines), cosines.shape[2], 0)
+    counts = torch.tensor([min(k, cosines.shape[1]) for k in topk], device=cosines.device)
+    most = int(counts.max())
+    # One sorting for all prompts: the first k_n of the largest k.
+    best = cosines.movedim(1, -1).topk(most, dim=-1).values  # (B, K, N, most)
+    shares = (torch.arange(most, device=cosines.device) < counts[:, None]) / counts[:, None]
+    return (best * shares).sum(dim=-1)
 
 
 def topk_regions(cosines: Tensor, k: int) -> Tensor:

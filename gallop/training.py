@@ -5,6 +5,7 @@ This joins the trainer (which knows no CLIP) to the model and its features.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,14 @@ import torch
 from torch import Tensor
 
 from gallop import metrics, similarity
+from gallop.backbones import Backbone
 from gallop.checkpoint import Calibration, drop_training, load_training, save_training
-from gallop.config import TrainConfig
+from gallop.config import ConfigError, MethodConfig, TrainConfig
 from gallop.data import PhotoSource, stratified_folds
-from gallop.features import BATCH, FeatureCache, ImageFeatures, TrainingViews, encode_sources
+from gallop.features import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.losses import draw_kept_prompts
 from gallop.model import GalLoP
+from gallop.prompts import Prompts
 from gallop.trainer import StepEvent, StepResult, Trainer
 
 RELIABLE_SHOTS = 8
@@ -41,13 +44,43 @@ class CalibrationEvent:
     steps: int
 
 
+def encode_ahead(
+    backbone: Backbone, photos: Sequence[PhotoSource], config: TrainConfig, cache: Cache
+) -> Iterator[EncodeEvent]:
+    """Encode photos into a cache as they come in, so that ``learn`` with this seed and these views encodes nothing.
+
+    Their centre crops are among them: held-out shots are scored on those, and ``encode_centres`` finds them there.
+    """
+    total = len(photos) * (config.views + 1)
+    done = 0
+    for part in encode_centres(backbone, photos, cache):
+        done += len(part)
+        yield EncodeEvent(done, total)
+    for views in TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache).encode():
+        yield EncodeEvent(done + views, total)
+
+
+def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> Prompts:
+    """A copy of the prompts of an earlier training, for another to go on from.
+
+    Raises:
+        ConfigError: they were learned for another backbone, or are not as many.
+    """
+    if model.backbone.fingerprint != backbone.fingerprint or model.prompts.sizes != method.sizes:
+        raise ConfigError(
+            "warm_start goes on from the learned prompts, but the backbone, global_prompts or the number of scales is "
+            "another now; set them as they were, or set warm_start=False to start again."
+        )
+    return copy.deepcopy(model.prompts).to(backbone.device)
+
+
 def learn(
     model: GalLoP,
     photos: Sequence[PhotoSource],
     labels: Tensor,
     config: TrainConfig,
     *,
-    cache: FeatureCache | None = None,
+    cache: Cache | None = None,
     work: Path | None = None,
     data: str = "",
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
@@ -55,17 +88,18 @@ def learn(
 
     Args:
         labels: class indices (n,).
-        cache: of features on disk; None keeps nothing there.
+        cache: of features, on disk or in memory; None keeps nothing beyond this training.
         work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off.
         data: fingerprint of photos and labels, so that no other training is resumed.
     """
     views = TrainingViews(model.backbone, photos, views=config.views, seed=config.seed, cache=cache)
     for done in views.encode():
         yield EncodeEvent(done, len(views) * config.views)
-    key = f"{model.backbone.fingerprint}|{model.class_names}|{model.config}|{config}|{data}"
+    start = model.prompts.digest()  # a warm start is another training than a cold one
+    key = f"{model.backbone.fingerprint}|{model.class_names}|{model.config}|{config}|{data}|{start}"
     yield from _train(model, views, labels, config, work, key)
     if config.calibration_folds:
-        yield from _cross_fit(model, views, photos, labels, config)
+        yield from _cross_fit(model, views, photos, labels, config, cache)
     if work is not None:
         drop_training(work)
 
@@ -130,8 +164,8 @@ class CrossFit:
                 current = GalLoP(model.backbone, class_names, model.config, model.prompts)
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
-                for start in range(0, len(features), BATCH):
-                    found = current.similarities(features[start : start + BATCH], text)
+                for part in features.split(BATCH):
+                    found = current.similarities(part, text)
                     logits.append(found.logits(model.config.topk).cpu())
                     ood.append(found.ood().gl_mcm.cpu())
             targets.append(labels)
@@ -143,11 +177,17 @@ class CrossFit:
 
 
 def _cross_fit(
-    model: GalLoP, views: TrainingViews, photos: Sequence[PhotoSource], labels: Tensor, config: TrainConfig
+    model: GalLoP,
+    views: TrainingViews,
+    photos: Sequence[PhotoSource],
+    labels: Tensor,
+    config: TrainConfig,
+    cache: Cache | None,
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
-    There is none when no class has two images.
+    There is none when no class has two images. Every fold starts from prompts that have learned nothing, after a warm
+    start too: those of an earlier training may have seen the photos that are held out now.
     """
     folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed)
     if len(folds) < 2:
@@ -168,9 +208,7 @@ def _cross_fit(
     yield CrossFit(
         models=tuple(models),
         features=tuple(
-            # Kept for the next class list, so in half precision.
-            ImageFeatures.cat([part.half() for part in encode_sources(model.backbone, [photos[i] for i in fold])])
-            for fold in folds
+            ImageFeatures.cat(list(encode_centres(model.backbone, [photos[i] for i in fold], cache))) for fold in folds
         ),
         labels=tuple(labels[fold] for fold in folds),
         note=_reliability(labels),

@@ -13,8 +13,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -49,10 +51,12 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     resources.backbone.clear()
     resources.jobs.clear()
+    resources.visitors.clear()
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.vit())
     yield lambda: AppTest.from_file(str(MAIN), default_timeout=60).run()
     resources.jobs().close()
     resources.jobs.clear()
+    resources.visitors.clear()
     resources.backbone.clear()
 
 
@@ -60,7 +64,13 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app, served on a free port of this machine for all browser tests."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
-    folder = tmp_path_factory.mktemp("server")
+    with served(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The app as a server; ``folder`` is its home."""
     port = _free_port()
     environment = os.environ | {
         "GALLOP_CACHE": str(folder / "cache"),
@@ -94,12 +104,48 @@ def browser() -> Iterator[Any]:
         if os.environ.get("GALLOP_REQUIRE_BROWSER") == "1":
             pytest.fail(f"GALLOP_REQUIRE_BROWSER=1, and {missing}")
         pytest.skip(missing)
+    with launched() as chromium:
+        yield chromium
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=_browser_path(), args=QUIET)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def new_page(browser: Any, app_server: str) -> Iterator[Any]:
+    """A function that opens the app in a context of its own; fails when a page asked anything of another machine."""
+    contexts: list[Any] = []
+    away: list[str] = []
+
+    def note(address: str) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in ("data", "blob", "about") and parts.hostname != "127.0.0.1":
+            away.append(address)
+
+    def make(path: str = "", **settings: Any) -> Any:
+        from tests.browsing import PATIENCE
+
+        settings = {"viewport": {"width": 1400, "height": 1000}, "reduced_motion": "reduce"} | settings
+        contexts.append(browser.new_context(**settings))
+        contexts[-1].on("request", lambda request: note(request.url))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("websocket", lambda socket: note(socket.url))
+        page.goto(f"{app_server}/{path}")
+        page.get_by_role("heading", level=1).wait_for()
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert away == [], "the page asked another machine"
 
 
 def _browser_path() -> str | None:

@@ -115,14 +115,44 @@ def test_a_failure_is_told_in_words_and_does_not_stop_the_next_job(manager: JobM
     assert wait(after).result == 2
 
 
-def test_a_job_that_nobody_asks_about_is_cancelled() -> None:
-    manager = JobManager(grace=0.1)
-    task = Counting(1_000_000)
-    manager.submit(task)
-    end = time.monotonic() + 10
-    while not task.closed and time.monotonic() < end:
-        time.sleep(0.01)
-    assert task.closed
+def test_work_in_the_background_steps_aside_for_a_training_and_goes_on_after_it(manager: JobManager) -> None:
+    go, order = threading.Event(), []
+
+    class Noting(Counting):
+        def run(self) -> Iterator[int]:
+            for done in super().run():
+                order.append(type(self).__name__)
+                yield done
+
+    class Training(Noting):
+        pass
+
+    background = Noting(4, go)
+    waiting = manager.submit(background, urgent=False)
+    wait(waiting, lambda snapshot: snapshot.state is State.RUNNING)
+    training = manager.submit(Training(3))
+    assert training.snapshot().ahead == 0, "what steps aside is not before it"
+    go.set()
+    assert wait(training).result == 3
+    assert wait(waiting).result == 4, "it went on where it was"
+    assert order == ["Noting", *["Training"] * 3, *["Noting"] * 3]
+
+
+def test_a_step_that_never_ends_does_not_hold_up_the_next_job() -> None:
+    manager, forever = JobManager(stuck=0.2), threading.Event()
+
+    class Stuck(Counting):
+        def run(self) -> Iterator[int]:
+            forever.wait(20)
+            yield 1
+
+    stuck, after = manager.submit(Stuck(1)), manager.submit(Counting(2))
+    assert wait(after).result == 2
+    snapshot = stuck.snapshot()
+    assert (snapshot.state, "given up" in snapshot.error) == (State.FAILED, True)
+    forever.set()
+    assert wait(manager.submit(Counting(3))).result == 3
+    assert stuck.snapshot() == snapshot, "what comes back late changes nothing"
     manager.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import samples
 from gallop import load_image
-from photos import Shelf, shrink
+from photos import Shelf, small
 from tests import tiny
 from tests.nasty_images import png_bomb
 
@@ -53,7 +53,7 @@ def test_photos_are_kept_small() -> None:
 
 def test_a_small_photo_is_left_as_it_is() -> None:
     photo = load_image(tiny.picture(1))
-    assert shrink(photo, 1024) is photo
+    assert small(photo, 1024) is photo
 
 
 def test_the_same_picture_is_taken_once_whatever_its_name() -> None:
@@ -68,14 +68,6 @@ def test_two_pictures_of_one_name_can_be_told_apart() -> None:
     shelf = Shelf(1024, 60)
     shelf.add([jpeg(1, "image.jpg"), jpeg(2, "image.jpg")])
     assert [photo.name for photo in shelf.photos.values()] == ["image.jpg", "image.jpg (2)"]
-
-
-def test_a_picture_belongs_to_one_class() -> None:
-    shelf = Shelf(1024, 60)
-    first = load_image(jpeg(1))
-    verdicts = shelf.add([jpeg(1)], {first.sha256: "ant"})
-    assert not verdicts.taken
-    assert "'ant'" in verdicts.refused[0]
 
 
 def test_a_full_shelf_says_so() -> None:

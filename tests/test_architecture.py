@@ -17,16 +17,20 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gallop"
 
 ROOMS = [
+    "process",
     "config",
     "classes",
+    "templates",
     "image_formats",
     "image_pixels",
     "images",
     "backbones.preprocess",
+    "backbones.supported",
     "backbones.text",
     "backbones.vision",
     "backbones.clip",
     "backbones",
+    "feature_cache",
     "features",
     "prompts",
     "similarity",
@@ -42,6 +46,10 @@ ROOMS = [
     "predictions",
     "plots",
     "explanation",
+    "faithfulness",
+    "region_grid",
+    "region_grid.panel",
+    "region_grid.widget",
     "estimator",
     "cli",
     "__main__",
@@ -121,7 +129,7 @@ def test_foreign_packages_stay_in_their_room(path: Path) -> None:
     assert "streamlit" not in packages
     if room(path).split(".")[0] != "backbones":
         assert not packages & {"open_clip", "timm"}
-    if room(path) in ("config", "classes", "image_formats", "image_pixels", "images", ""):
+    if room(path) in ("process", "config", "classes", "image_formats", "image_pixels", "images", ""):
         assert "torch" not in packages
     if room(path) == "trainer":
         assert {module for module, _ in imports(path) if module.startswith("gallop")} <= {

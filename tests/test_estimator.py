@@ -77,6 +77,7 @@ def test_the_constructor_only_stores() -> None:
         "shots": object(),
         "allow_fewer": object(),
         "cache": object(),
+        "warm_start": object(),
         "device": object(),
     }
     made = GalLoPClassifier(**values)
@@ -290,6 +291,60 @@ def test_fitting_again_starts_again(tmp_path: Path) -> None:
     assert len(made.history_) == 6
     made.zero_shot(["cat"])
     assert (made.history_, made.calibration_.threshold, made.calibration_.temperature) == ([], None, 1.0)
+
+
+def test_a_warm_start_goes_on_from_the_prompts_there_are() -> None:
+    made = classifier(warm_start=True).fit(*pictures(SHOTS))
+    assert equal(learned(made), learned(fit()))  # the first fit has nothing to go on from
+    first = learned(made)
+    steps = made.fit_steps(*pictures({**SHOTS, "yellow": 3}))
+    next(steps)
+    assert equal(learned(made), first)
+    assert made.classes_.tolist() == ["red", "green", "blue", "yellow"]
+    list(steps)
+    assert not equal(learned(made), first)
+    assert not equal(learned(made), learned(classifier().fit(*pictures({**SHOTS, "yellow": 3}))))
+
+
+def test_a_warm_start_leaves_the_prompts_of_before_alone() -> None:
+    made = classifier(warm_start=True).fit(*pictures(SHOTS))
+    before, values = made.model_, learned(made)
+    made.fit(*pictures(SHOTS))
+    assert all(torch.equal(value, values[key]) for key, value in before.prompts.state_dict().items())
+
+
+def test_a_warm_start_goes_on_from_a_checkpoint_and_from_a_cancelled_fit(tmp_path: Path) -> None:
+    made = classifier().fit(*pictures(SHOTS))
+    made.save(tmp_path)
+    loaded = GalLoPClassifier.load(tmp_path, backbone=vit()).set_params(warm_start=True, cache=False)
+    next(loaded.fit_steps(*pictures(SHOTS)))  # cancelled at once
+    assert equal(learned(loaded), learned(made))
+    next(loaded.fit_steps(*pictures(SHOTS)))
+    assert equal(learned(loaded), learned(made))
+
+
+def test_folds_of_a_warm_start_have_seen_nothing() -> None:
+    """Prompts of before may have seen the shots that are held out now: their threshold would be too good."""
+    cold = classifier(calibration_folds=2).fit(*pictures(SHOTS))
+    warm = classifier(calibration_folds=2, warm_start=True).fit(*pictures(SHOTS)).fit(*pictures(SHOTS))
+    assert warm.calibration_ == cold.calibration_
+
+
+@pytest.mark.parametrize("change", [{"global_prompts": 3}, {"topk": (2,)}, {"backbone": other_vit()}])
+def test_a_warm_start_from_other_prompts_is_refused(change: dict[str, Any]) -> None:
+    made = classifier(warm_start=True).fit(*pictures(SHOTS))
+    before = learned(made)
+    with pytest.raises(ConfigError, match="warm_start=False"):
+        made.set_params(**change).fit(*pictures(SHOTS))
+    assert equal(learned(made), before)
+    made.set_params(warm_start=False).fit(*pictures(SHOTS))
+
+
+def test_a_warm_start_resumes_its_own_training_alone(tmp_path: Path) -> None:
+    made = classifier(warm_start=True).fit(*pictures(SHOTS))
+    cut_off(made, tmp_path, 3)
+    with pytest.raises(CheckpointError, match="resume with the same"):
+        list(classifier().fit_steps(*pictures(SHOTS), work=tmp_path))
 
 
 def test_events_tell_everything_in_order() -> None:
@@ -579,6 +634,12 @@ def test_a_fit_that_is_refused_leaves_the_classifier_as_it_was(fitted: GalLoPCla
     with pytest.raises(ImageError):
         fitted.fit([picture(1), tmp_path / "missing.png"], ["cat", "dog"])
     assert np.array_equal(fitted.predict_proba(picture(3)), before)
+
+
+def test_features_that_were_encoded_before_are_answered_like_their_photos(fitted: GalLoPClassifier) -> None:
+    images = [picture(i) for i in range(5)]
+    features, _ = encode_photos(vit(), [load_image(image) for image in images])
+    assert np.allclose(fitted.predict_proba(features), fitted.predict_proba(images), atol=1e-6)
 
 
 def test_many_images_are_answered_a_batch_at_a_time(fitted: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:

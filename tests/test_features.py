@@ -17,8 +17,9 @@ from PIL import Image
 from torch import Tensor
 from torchvision import transforms
 
-from gallop import features
+from gallop import feature_cache, features
 from gallop.backbones import Backbone, CropBox, Preprocess
+from gallop.feature_cache import feature_key
 from gallop.features import FeatureCache, ImageFeatures, TrainingViews, encode_photos, encode_sources, open_cache
 from gallop.images import Photo, load_image
 from tests.tiny import other_vit, picture, vit, write_images
@@ -265,24 +266,22 @@ def test_only_what_is_missing_is_computed(tmp_path: Path) -> None:
         assert sum(calls) == 5
 
 
-def test_keys_differ_with_everything_the_features_depend_on(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path)
+def test_keys_differ_with_everything_the_features_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
     photo, other = photos(2)
     tower = vit()
     resized = Backbone("tiny", tower._model, tower.text._tokenizer, replace(tower.preprocess, mean=(0.4, 0.5, 0.5)))
-    half = FeatureCache(tmp_path)
-    half.dtype = torch.bfloat16
-    paths = [
-        cache.path(tower, photo, "augmented 0 0"),
-        cache.path(tower, other, "augmented 0 0"),
-        cache.path(tower, photo, "augmented 0 1"),
-        cache.path(tower, photo, "augmented 1 0"),
-        cache.path(other_vit(), photo, "augmented 0 0"),
-        cache.path(resized, photo, "augmented 0 0"),
-        half.path(tower, photo, "augmented 0 0"),
+    keys = [
+        feature_key(tower, photo, "augmented 0 0"),
+        feature_key(tower, other, "augmented 0 0"),
+        feature_key(tower, photo, "augmented 0 1"),
+        feature_key(tower, photo, "augmented 1 0"),
+        feature_key(other_vit(), photo, "augmented 0 0"),
+        feature_key(resized, photo, "augmented 0 0"),
     ]
-    assert len(set(paths)) == len(paths)
-    assert cache.path(tower, load_image(picture(0)), "augmented 0 0") == paths[0]
+    assert feature_key(tower, load_image(picture(0)), "augmented 0 0") == keys[0]
+    monkeypatch.setattr(feature_cache, "KEPT", torch.bfloat16)
+    keys.append(feature_key(tower, photo, "augmented 0 0"))
+    assert len(set(keys)) == len(keys)
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"backbone": "other"}])
@@ -354,12 +353,12 @@ def test_a_cache_that_another_process_clears_meanwhile_still_opens(tmp_path: Pat
     assert len(files(tmp_path)) == 2
 
 
-def test_features_of_a_gpu_are_kept_apart(tmp_path: Path) -> None:
+def test_features_of_a_gpu_are_kept_apart() -> None:
     """Its towers run in half precision: the same seed on a CPU must not depend on who filled the cache."""
-    cache, photo = FeatureCache(tmp_path), photos(1)[0]
-    on_cpu = cache.path(vit(), photo, "view")
+    photo = photos(1)[0]
+    on_cpu = feature_key(vit(), photo, "view")
     with mock.patch.object(Backbone, "device", torch.device("cuda")):
-        assert cache.path(vit(), photo, "view") != on_cpu
+        assert feature_key(vit(), photo, "view") != on_cpu
 
 
 def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path) -> None:
@@ -371,7 +370,7 @@ def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path
     assert blocked.read_text() == "in the way"
 
 
-@pytest.mark.parametrize("failing", ["gallop.features.save_file", "gallop.features.os.replace"])
+@pytest.mark.parametrize("failing", ["gallop.feature_cache.save_file", "gallop.feature_cache.os.replace"])
 def test_a_full_disk_leaves_no_rest_behind(tmp_path: Path, failing: str) -> None:
     with mock.patch(failing, side_effect=OSError(28, "No space left on device")):
         found = every(views_of(photos(3), FeatureCache(tmp_path)))
@@ -472,7 +471,7 @@ def test_features_can_be_sliced_and_moved() -> None:
     assert torch.equal(some[1:].global_, torch.tensor([[2, 3], [4, 5]]).half())
     assert len(some[torch.tensor([2, 0])]) == 2
     moved = some.to(torch.device("cpu"))
-    assert moved.global_.dtype == moved.regions.dtype == torch.float32
+    assert moved.global_.dtype == moved.regions.dtype == torch.float16  # read as they are kept
 
 
 def test_a_crop_box_is_a_value() -> None:

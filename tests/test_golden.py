@@ -33,8 +33,8 @@ def test_region_features_before_the_projections(case: Golden) -> None:
 
 
 def test_region_features_after_the_projections(case: Golden) -> None:
-    projected = case.model.prompts.project(case.features.regions, case.model.backbone.vision.region_projection)
-    check(projected, case.figure("local_features"))
+    projection = case.model.prompts.projection(case.model.backbone.vision.region_projection)
+    check(case.features.regions @ projection, case.figure("local_features"))
 
 
 def test_prompted_text_features(case: Golden) -> None:

@@ -139,7 +139,7 @@ def test_without_local_prompts_regions_are_scored_by_the_global_ones() -> None:
     found = model.similarities(case.features, text)
     assert torch.equal(found.logits(()), found.global_.mean(dim=-1))
     regions = case.features.regions @ case.model.backbone.vision.region_projection
-    wanted = similarity.region_cosines(regions, text.global_)[..., 0]
+    wanted = torch.nn.functional.cosine_similarity(regions[:, :, None], text.global_[:, 0], dim=-1)
     assert relative_error(found.ood_regions.detach(), wanted.detach()) < 1e-6
 
 

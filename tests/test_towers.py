@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import open_clip
 import pytest
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor
 
+from benchmarks.naive import naive_text, naive_vit_regions
 from gallop.backbones import Backbone, Preprocess, UnsupportedTower
 from gallop.classes import ClassNameError
-from tests.naive import naive_text, naive_vit_regions
 from tests.reference import backbone, relative_error
 
 PREPROCESS = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -92,24 +93,62 @@ def gradients(contexts: Tensor, features: Tensor, weights: Tensor) -> Tensor:
 
 
 WORDS = st.sampled_from(["cat", "golden", "retriever", "ultramarine", "axolotl", "bus", "of", "x", "42", "thé", "-"])
+RANDOM_NAMES = st.lists(st.lists(WORDS, min_size=1, max_size=9).map(" ".join), min_size=1, max_size=5)
+REAL_NAMES = st.lists(st.sampled_from(open_clip.IMAGENET_CLASSNAMES), min_size=1, max_size=30)
+ONE_WORD = st.sampled_from(["cat", "bus", "of", "x", "dog", "car"])  # each a single token
 
 
-@settings(max_examples=25, deadline=None)
+@st.composite
+def names_of_lengths(draw: st.DrawFn) -> list[str]:
+    """Names of 1 to 20 tokens, or all of one length."""
+    lengths = draw(
+        st.one_of(
+            st.lists(st.integers(1, 20), min_size=1, max_size=12),
+            st.tuples(st.integers(1, 20), st.integers(1, 12)).map(lambda pair: [pair[0]] * pair[1]),
+        )
+    )
+    return [" ".join(draw(st.lists(ONE_WORD, min_size=length, max_size=length))) for length in lengths]
+
+
+@settings(max_examples=60, deadline=None)
 @given(
-    names=st.lists(st.lists(WORDS, min_size=1, max_size=9).map(" ".join), min_size=1, max_size=5),
+    names=st.one_of(RANDOM_NAMES, REAL_NAMES, names_of_lengths()),
     prompts=st.integers(1, 3),
     context=st.integers(1, 5),
+    budget=st.sampled_from([2**30, 2**21, 2**17, 1]),
     seed=st.integers(0, 2**20),
 )
-def test_text_and_gradients_equal_the_naive_path(names: list[str], prompts: int, context: int, seed: int) -> None:
+def test_text_and_gradients_equal_the_naive_path(
+    names: list[str], prompts: int, context: int, budget: int, seed: int
+) -> None:
+    """For every way of packing, and for every way of keeping or computing again."""
     tower = backbone_vit().text
     torch.manual_seed(seed)
     contexts = (0.1 * torch.randn(prompts, context, tower.width)).requires_grad_()
-    ours = tower.encode(contexts, tower.tokenize(names, context_tokens=context))
-    naive = naive_text(tower._module, tower._tokenizer, contexts, names)
+    tokens = tower.tokenize(names, context_tokens=context)
+    with mock.patch.object(tower, "memory_budget", budget):
+        ours = tower.encode(contexts, tokens)
+        naive = naive_text(tower._module, tower._tokenizer, contexts, names)
+        weights = torch.randn_like(naive)
+        assert len(tokens) == len(names)
+        assert relative_error(ours.detach(), naive.detach()) < 1e-5
+        assert relative_error(gradients(contexts, ours, weights), gradients(contexts, naive, weights)) < 1e-5
+        with torch.no_grad():
+            assert relative_error(tower.encode(contexts, tokens), ours) < 1e-6
+
+
+@pytest.mark.parametrize("activation", [{}, {"act_kwargs": {"approximate": "tanh"}}])
+def test_other_activations_and_projections_are_those_of_the_tower(activation: dict[str, Any]) -> None:
+    text = {"width": 64, "heads": 2, "layers": 3, "proj_bias": True, "ls_init_value": 0.3, **activation}
+    torch.manual_seed(0)
+    model = CustomTextCLIP(16, TINY_VISION, text).eval()
+    ours = Backbone("custom", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32)).text
+    contexts = (0.1 * torch.randn(2, 4, 64)).requires_grad_()
+    found = ours.encode(contexts, ours.tokenize(NAMES, context_tokens=4))
+    naive = naive_text(model.text, open_clip.SimpleTokenizer(), contexts, NAMES)
     weights = torch.randn_like(naive)
-    assert relative_error(ours.detach(), naive.detach()) < 1e-5
-    assert relative_error(gradients(contexts, ours, weights), gradients(contexts, naive, weights)) < 1e-5
+    assert relative_error(found.detach(), naive.detach()) < 1e-5
+    assert relative_error(gradients(contexts, found, weights), gradients(contexts, naive, weights)) < 1e-5
 
 
 _VIT: list[Backbone] = []
@@ -133,7 +172,7 @@ def test_names_longer_than_the_tower_are_refused_and_the_longest_fits() -> None:
     tower = backbone_vit().text
     room = 77 - 1 - 4 - 1
     fits = tower.tokenize([" ".join(["cat"] * room)], context_tokens=4)
-    assert fits.ids.shape[1] == room + 1
+    assert int(fits.positions.max()) == room
     with pytest.raises(ClassNameError, match=rf"has {room + 1} tokens; .* room for {room}"):
         tower.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=4)
 

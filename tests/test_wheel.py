@@ -75,8 +75,9 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert archive.read("gallop/checkpoints/mini/mini.safetensors") == WEIGHTS.read_bytes()
-    for wanted in ("gallop/py.typed", "gallop/checkpoints/mini/config.json", "gallop/checkpoints/mini/README.md"):
-        assert wanted in names
+    files = ("py.typed", "checkpoints/mini/config.json", "checkpoints/mini/README.md", "region_grid/region_grid.js")
+    for wanted in (*files, "region_grid/region_grid.css"):
+        assert f"gallop/{wanted}" in names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.py")}
     assert sources <= set(names)
     assert {name for name in names if name.endswith(".py")} == sources  # no tests, no app, no build scripts

@@ -1,4 +1,4 @@
-"""What goes in: photos and class names."""
+"""What goes in: photos, class names, templates, and which prompts answer."""
 
 from __future__ import annotations
 
@@ -10,18 +10,31 @@ import samples
 import text
 from gallop import Photo, load_image, parse_names
 from gallop.classes import ClassNameError
-from parts.uploads import uploader
+from gallop.templates import TemplateError, parse_templates
+from parts.kept import keep, put, recall
+from parts.uploads import camera, uploader
 from photos import Verdicts
 from resources import session
-from session import DEFAULT_NAMES
+from session import DEFAULT_NAMES, DEFAULT_TEMPLATES, Session
 
 MOST_CLASSES = 200
+MOST_TEMPLATES = 4
+"""As many as there are global prompts in zero-shot."""
+FILES, FOLDER, WEBCAM = "Files", "Folder", "Webcam"
 
 
 def photo() -> Photo | None:
-    """Upload or pick a photo; the one that is shown."""
-    st.subheader("1. A photo", anchor=False)
-    uploader("Upload photos", "photos", _take)
+    """Upload, take or pick a photo; the one that is shown."""
+    st.header("1. A photo", anchor=False)
+    sources = [FILES, FOLDER, WEBCAM]
+    recall("source", FILES, sources)
+    source = keep("source", st.segmented_control("From", sources, key="source", required=True))
+    if source == WEBCAM:
+        camera("Take a photo", "webcam", _take)
+    elif source == FOLDER:
+        uploader("Upload a folder of photos", "folder", _take, accept_multiple_files="directory")
+    else:
+        uploader("Upload photos", "photos", _take)
     found = samples.available()
     if found:
         st.caption("Or take a sample:")
@@ -31,23 +44,24 @@ def photo() -> Photo | None:
     photos = session().shelf.photos
     if not photos:
         return None
-    if st.session_state.get("photo") not in photos:
-        st.session_state["photo"] = next(reversed(photos))
+    recall("photo", next(reversed(photos)), photos)
     chosen: str = st.selectbox("Photo shown", list(photos), key="photo", format_func=lambda key: photos[key].name)
+    keep("photo", chosen)
     st.button("Take this photo away", on_click=_remove, type="tertiary", icon=":material/close:")
     return photos.get(chosen)
 
 
 def names() -> tuple[str, ...] | None:
     """The class list; None, and a sentence on the screen, where it cannot be used."""
-    st.subheader("2. Class names", anchor=False)
-    st.session_state.setdefault("names", "\n".join(DEFAULT_NAMES))
+    st.header("2. Class names", anchor=False)
+    recall("names", "\n".join(DEFAULT_NAMES))
     typed = st.text_area(
         "One on each line, or with commas",
         key="names",
         height=150,
         help="Any words in English. Nothing needs to be learned for them: press Ctrl+Enter, or click elsewhere.",
     )
+    keep("names", typed)
     try:
         found = parse_names(typed)
     except ClassNameError as error:
@@ -59,17 +73,59 @@ def names() -> tuple[str, ...] | None:
     return found
 
 
-def privacy() -> None:
-    st.caption(
-        ":material/lock: Photos and names stay with the program behind this page: kept in memory until you close it, "
-        "written to no disk, sent to no other machine."
-    )
+def templates() -> tuple[str, ...] | None:
+    """The sentences that names are put into while nothing is learned; None, and a sentence, where they are none."""
+    recall("templates", "\n".join(DEFAULT_TEMPLATES))
+    with st.expander("Templates: the words around a name", icon=":material/edit:"):
+        typed = st.text_area(
+            f"One on each line, up to {MOST_TEMPLATES}",
+            key="templates",
+            height=100,
+            help="{} is where the name goes. Each prompt is one template; with fewer of them they are counted round.",
+        )
+        keep("templates", typed)
+        st.caption("Try `a drawing of a {}`, or `{} on a table`. Learned prompts take the place of templates.")
+    try:
+        found = parse_templates(typed)
+    except TemplateError as error:
+        st.error(text.markdown(error), icon=":material/error:")
+        return None
+    if len(found) > MOST_TEMPLATES:
+        st.error(f"These are {len(found)} templates; the most here is {MOST_TEMPLATES}.", icon=":material/error:")
+        return None
+    return found
+
+
+def taught_prompts(session: Session, names: tuple[str, ...]) -> bool:
+    """Zero-shot or taught; whether the taught prompts answer."""
+    if session.taught is None:
+        return False
+    if not session.knows(names):
+        missing = [name for name in session.taught.names if name not in names]
+        st.info(
+            "Back to zero-shot: what was taught needs all its classes on the list, and "
+            f"{text.markdown(text.joined(missing))} {'is' if len(missing) == 1 else 'are'} not. "
+            "Put the name back to use what was learned, or teach again.",
+            icon=":material/info:",
+        )
+        return False
+    kinds = ["Zero-shot", "Taught"]
+    recall("model", kinds[session.use_taught], kinds)
+    chosen = keep("model", st.segmented_control("Prompts", kinds, key="model", required=True))
+    session.use_taught = chosen == "Taught"
+    added = [name for name in names if name not in session.taught.names]
+    if session.use_taught and added:
+        st.caption(
+            f"Added without training again: {text.markdown(text.joined(added))}. "
+            "The learned prompts are put before a new name too."
+        )
+    return session.use_taught
 
 
 def _take(files: list[Any]) -> Verdicts:
     verdicts = session().shelf.add(files)
     if verdicts.taken:
-        st.session_state["photo"] = verdicts.taken[-1].sha256
+        put("photo", verdicts.taken[-1].sha256)
     return verdicts
 
 
@@ -79,12 +135,12 @@ def _take_sample(name: str) -> None:
     verdicts = shelf.add([source])
     session().verdicts.pop("photos", None)
     if verdicts.taken:
-        st.session_state["photo"] = verdicts.taken[0].sha256
+        put("photo", verdicts.taken[0].sha256)
         return
     # It is here already, or there is no room.
     same = [key for key, kept in shelf.photos.items() if kept.name == name]
     if same:
-        st.session_state["photo"] = same[0]
+        put("photo", same[0])
     else:
         session().verdicts["photos"] = verdicts
 

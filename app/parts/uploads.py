@@ -11,11 +11,14 @@ import text
 from photos import Verdicts
 from resources import session
 
-MEGABYTES = 20  # the browser's check; gallop.images checks again
+PHOTO_MEGABYTES = 20
+"""The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger."""
 SHOWN_VERDICTS = 6
 
 
-def uploader(label: str, name: str, take: Callable[[list[Any]], Verdicts], **settings: Any) -> None:
+def uploader(
+    label: str, name: str, take: Callable[[list[Any]], Verdicts], *, megabytes: int = PHOTO_MEGABYTES, **settings: Any
+) -> None:
     """Draw one.
 
     Args:
@@ -23,16 +26,25 @@ def uploader(label: str, name: str, take: Callable[[list[Any]], Verdicts], **set
         name: tells this uploader from the others of the page.
         take: what to do with the files.
     """
-    rounds = f"{name} round"
-    key = f"{name} {st.session_state.get(rounds, 0)}"
+    settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
+    _taking(name, take, lambda key: st.file_uploader(label, key=key, **settings))
 
-    found = st.file_uploader(label, accept_multiple_files=True, key=key, max_upload_size=MEGABYTES, **settings)
+
+def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
+    """As ``uploader``, with a webcam. The browser asks whether the page may use it."""
+    _taking(name, take, lambda key: [photo for photo in [st.camera_input(label, key=key)] if photo])
+
+
+def _taking(name: str, take: Callable[[list[Any]], Verdicts], draw: Callable[[str], list[Any] | None]) -> None:
+    rounds = f"{name} round"
+    found = draw(f"{name} {st.session_state.get(rounds, 0)}")
     mine = session()
     # Not in the widget's callback: another event can cut that short, and then these files never get another.
     # A browser that was busy may report an uploader that is gone already, with the files that were taken then.
     files = [file for file in found or [] if file.file_id not in mine.uploads_seen]
     if files:
-        mine.verdicts[name] = take(files)
+        with st.spinner("Reading the photos …", show_time=True):
+            mine.verdicts[name] = take(files)
         mine.uploads_seen |= {file.file_id for file in files}
         # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
         st.session_state[rounds] = st.session_state.get(rounds, 0) + 1
@@ -41,11 +53,19 @@ def uploader(label: str, name: str, take: Callable[[list[Any]], Verdicts], **set
 
 
 def _verdicts(verdicts: Verdicts | None) -> None:
-    if verdicts is None or not verdicts.refused:
+    if verdicts is None:
         return
-    count = len(verdicts.refused)
-    lines = [f"- {text.markdown(sentence)}" for sentence in verdicts.refused[:SHOWN_VERDICTS]]
-    if count > SHOWN_VERDICTS:
-        lines.append(f"- and {count - SHOWN_VERDICTS} more")
-    head = f"{len(verdicts.taken)} taken, {count} not taken:" if verdicts.taken else "Not taken:"
-    st.warning("\n".join([head, "", *lines]))
+    if verdicts.refused:
+        head = f"{len(verdicts.taken)} taken, {len(verdicts.refused)} not taken:" if verdicts.taken else "Not taken:"
+        st.warning(_listed(head, verdicts.refused))
+    elif len(verdicts.taken) > 1:
+        st.caption(f":material/check: {len(verdicts.taken)} photos taken.")
+    if verdicts.flagged:
+        st.warning(_listed("Taken, but look again:", verdicts.flagged))
+
+
+def _listed(head: str, sentences: tuple[str, ...]) -> str:
+    lines = [f"- {text.markdown(sentence)}" for sentence in sentences[:SHOWN_VERDICTS]]
+    if len(sentences) > SHOWN_VERDICTS:
+        lines.append(f"- and {len(sentences) - SHOWN_VERDICTS} more")
+    return "\n".join([head, "", *lines])

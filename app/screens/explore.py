@@ -1,21 +1,15 @@
-"""The first page: a photo, class names, what decided, and a box to teach."""
+"""A photo, class names, and what decided."""
 
 import streamlit as st
 
 import resources
 import text
 from gallop.classes import ClassNameError
-from parts import inputs, results, teaching
+from gallop.templates import TemplateError
+from parts import answer, ask, faithful, inputs, maps, privacy, scores
+from session import Question
 
 session = resources.session()
-manager = resources.jobs()
-
-taught = session.settle()
-if taught is not None:
-    # Before any widget is drawn: the taught classes become the class list, at the scales they were taught with.
-    st.session_state["names"] = "\n".join(taught.names)
-    st.session_state["model"] = "Taught"
-    st.session_state["usual scales"] = True
 
 st.title("GalLoP Explorer", anchor=False)
 st.markdown("Drop in a photo, name some classes, and see which prompt and which regions of the photo decided.")
@@ -24,42 +18,52 @@ left, right = st.columns([1, 2], gap="large")
 with left:
     photo = inputs.photo()
     names = inputs.names()
-    inputs.privacy()
+    taught = names is not None and inputs.taught_prompts(session, names)
+    templates = inputs.templates()
+    privacy.line()
 
-explanation = None
+explanation = before = None
 with right:
-    if names is not None:
-        use_taught = results.model_choice(session, names)
     if photo is None:
         st.info("**Start here:** upload a photo, or take a sample.", icon=":material/add_photo_alternate:")
         st.markdown(
             "What you will see then:\n"
             "- how probable each class is, for any words you type, without any training;\n"
             "- the score of each *global prompt*, which is matched with the whole photo;\n"
-            "- for each *local prompt* a map of where it looked, with exactly the regions that entered its score.\n\n"
-            "Then teach it classes of your own with a handful of photos, below."
+            "- for each *local prompt* a map of where it looked, with exactly the regions that entered its score;\n"
+            "- what any region of the photo looks like to the model: click it.\n\n"
+            "Then teach it classes of your own with a handful of photos."
         )
-    elif names is not None:
+        st.page_link("screens/teach.py", label="Teach it your own classes", icon=":material/school:")
+    elif names is not None and templates is not None:
         try:
             with st.spinner("Looking at the photo …", show_time=False):
                 backbone = resources.backbone()
-                found = session.explain(backbone, photo, names, taught=use_taught)
-                note = session.classifier(backbone, names, taught=use_taught).calibration_.note
-            usual = tuple(min(k, found.grid[0] * found.grid[1]) for k in found.topk)
-            k = results.scales(usual)
-            explanation = found.with_topk(k)
-            results.overview(session, explanation, note)
-            st.subheader("What decided", anchor=False)
-            chosen = results.class_choice(explanation)
-            results.global_prompts(explanation, chosen, taught=use_taught)
-        except (ClassNameError, resources.BackboneProblem) as error:
+                question = Question(names, taught, templates)
+                classifier = session.classifier(backbone, question)
+                found = session.explain(backbone, photo, question)
+                k = maps.scales(found)
+                explanation = found.with_topk(k)
+                if taught:
+                    before = session.explain(backbone, photo, Question(names, like_taught=True)).with_topk(k)
+            answer.answer(session, explanation, classifier.calibration_.note)
+        except (ClassNameError, TemplateError, resources.BackboneProblem) as error:
             st.error(text.markdown(error), icon=":material/error:")
 
 if explanation is not None:
-    if use_taught:
-        results.change(session.explain(backbone, photo, names, taught=False).with_topk(k), explanation, session)
-    results.local_prompts(session, explanation, chosen, usual)
-    results.numbers(explanation)
-
-st.divider()
-teaching.box(session, manager, names)
+    if before is not None:
+        answer.change(session, before, explanation)
+    st.header("What decided", anchor=False)
+    shown = maps.choose(explanation, before)
+    name = shown.subject.class_name
+    left, right = st.columns([2, 1], gap="large")
+    if explanation.topk:
+        with left:
+            maps.maps(session, shown, maps.style(), maps.usual(found))
+    with right:
+        ask.ask(explanation)
+        scores.global_prompts(explanation, name, alike=not taught and len(templates) == 1)
+        scores.together(explanation, name)
+        if explanation.topk:
+            faithful.faithful(session, classifier, explanation, name, (photo.sha256, question))
+    scores.numbers(explanation)

@@ -1,0 +1,118 @@
+"""What a training says while it runs, and what it leaves. Knows no Streamlit and no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gallop import Photo
+from settings import Settings
+
+if TYPE_CHECKING:
+    from gallop import Explanation, GalLoPClassifier
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training step: loss, and the share of its batch that was right."""
+
+    step: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Prompt dropout in one step: which of the M global prompts (counted from 0) were kept for each photo."""
+
+    step: int
+    photos: tuple[str, ...]
+    prompts: tuple[tuple[int, ...], ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The watched photo as the prompts saw it after a step; step 0 is before anything was learned."""
+
+    step: int
+    explanation: Explanation
+
+
+@dataclass
+class Watch:
+    """The photo whose map is shown while a training runs; the page may change it at any time."""
+
+    photo: Photo | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands. ``history`` grows with it, so read a copy."""
+
+    phase: str
+    done: int
+    total: int
+    history: list[Point]
+    seconds_left: float | None = None
+    kept: Kept | None = None
+    sights: tuple[Sight, ...] = ()
+    share: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        words = {
+            "looking": "Looking at the photos before anything is learned",
+            "encoding": "Encoding the photos, each in a few random crops",
+            "training": "Training",
+            "calibrating": "Calibrating on photos held out in turn: how sure it may be, when to say none of these",
+            "measuring": "Measuring what was learned",
+        }
+        step = "step " if self.phase in ("training", "calibrating") else ""
+        left = "" if self.seconds_left is None else f"; {duration(self.seconds_left)} left"
+        return f"{words[self.phase]}, {step}{self.done} of {self.total}{left}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many photos a classifier gets right."""
+
+    before: float | None
+    after: float | None
+    photos: int
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a training left: the classifier before and after, and how it went."""
+
+    before: GalLoPClassifier
+    after: GalLoPClassifier
+    names: tuple[str, ...]
+    shots: int
+    settings: Settings
+    content: frozenset[tuple[str, str]]
+    """(class name, content hash) of what was learned from and might have been: to tell whether the cards changed."""
+    steps: int
+    of_steps: int
+    best_epoch: int | None
+    """Of a cancelled training the epoch, from 1, whose prompts are kept; None where those of the last step are."""
+    on_shots: Score
+    on_tests: Score
+    history: tuple[Point, ...]
+    kept: Kept | None
+    sights: tuple[Sight, ...]
+    """Of the watched photo, from before the first step to the prompts that are in use."""
+
+    @property
+    def stopped_early(self) -> bool:
+        return self.steps < self.of_steps
+
+
+def duration(seconds: float) -> str:
+    """A time in words, no more exact than it is known.
+
+    >>> duration(8.2), duration(95), duration(400)
+    ('about 8 s', 'about 2 min', 'about 7 min')
+    """
+    return f"about {max(round(seconds), 1)} s" if seconds < 60 else f"about {round(seconds / 60)} min"

@@ -1,0 +1,87 @@
+"""Try what was taught on other photos; one that is answered wrongly becomes a photo to learn from with one click."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+import charts
+import text
+from cards import CardProblem
+from gallop import Explanation, Photo
+from gallop.classes import ClassNameError
+from gallop.region_grid.panel import answer_panel
+from parts import media
+from parts.answer import photo_url
+from parts.kept import keep, put, recall
+from parts.region_grid import asked, region_grid
+from parts.uploads import uploader
+from photos import Verdicts
+from resources import backbone, jobs
+from session import Question, Session
+
+
+def tryout(session: Session) -> None:
+    taught = session.taught
+    if taught is None:
+        return
+    st.header("3. Try it", anchor=False)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        uploader("Photos to try", "try", lambda files: _take(session, files))
+        photos = session.shelf.photos
+        if not photos:
+            st.caption("Upload a photo that it has not learned from.")
+            return
+        recall("photo", next(reversed(photos)), photos)
+        chosen = st.selectbox("Photo shown", list(photos), key="photo", format_func=lambda key: photos[key].name)
+        photo = photos[keep("photo", chosen)]
+        found = session.explain(backbone(), photo, Question(taught.names, taught=True))
+        if len(session.settings.topk) == len(found.topk):
+            found = found.with_topk(session.settings.topk)
+        rows, columns = found.grid
+        shown = answer_panel(found, selected=asked(rows * columns), photo=photo_url(session, found))
+        region_grid(shown, key="tried grid")
+    with right:
+        _answer(found)
+        correction(session, photo, found)
+
+
+def _take(session: Session, files: list[Any]) -> Verdicts:
+    verdicts = session.shelf.add(files)
+    if verdicts.taken:
+        put("photo", verdicts.taken[-1].sha256)
+    return verdicts
+
+
+def _answer(found: Explanation) -> None:
+    share = found.probabilities[found.label]
+    st.metric("Most probable", f"{text.markdown(found.label)}: {text.percent(share)}")
+    if found.is_ood:
+        st.warning("Perhaps none of these.", icon=":material/help:")
+    listed = ", ".join(f"{name} {text.percent(value)}" for name, value in found.probabilities.items())
+    media.chart(charts.probabilities(found.probabilities), key="tried", alt=f"Bars of the probabilities: {listed}.")
+
+
+def correction(session: Session, photo: Photo, found: Explanation) -> None:
+    """Say what a photo really is: with one click it is a photo to learn from."""
+    st.markdown("**Wrong? Then this is really …**")
+    with st.container(horizontal=True, gap="small"):
+        for name in found.class_names:
+            label = text.markdown(text.shorten(name))
+            st.button(label, key=f"really {name}", on_click=_correct, args=(session, photo, name))
+    if session.corrected is not None:
+        done, sentence = session.corrected
+        session.corrected = None
+        (st.success if done else st.info)(text.markdown(sentence))
+
+
+def _correct(session: Session, photo: Photo, name: str) -> None:
+    try:
+        session.corrected = (True, session.deck.correct(photo, name))
+    except (CardProblem, ClassNameError) as error:
+        session.corrected = (False, str(error))
+        return
+    card = session.deck.find(name)
+    session.encode_ahead(jobs(), backbone(), card.shots[-1:] if card else ())

@@ -1,0 +1,214 @@
+"""Image features, and where they are kept so that no view of a photo passes the vision tower twice.
+
+A cache maps a key (photo, view, vision tower, number format) to the features of one view. There are two, with the same
+two methods: ``FeatureCache`` on disk, for trainings that come again, and ``MemoryCache``, for an app that may write
+nobody's photos to disk.
+
+Shapes: B images, R regions, V region width, D joint width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gallop.backbones import Backbone
+from gallop.images import Photo
+
+KEPT = torch.float16
+"""The format in which features are kept, in memory and on disk."""
+
+DEFAULT_CACHE_BYTES = 4 * 2**30
+DEFAULT_MEMORY_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V)."""
+
+    global_: Tensor
+    regions: Tensor
+
+    def __len__(self) -> int:
+        return len(self.global_)
+
+    def __getitem__(self, images: slice | Tensor) -> ImageFeatures:
+        return ImageFeatures(self.global_[images], self.regions[images])
+
+    def to(self, device: torch.device) -> ImageFeatures:
+        """On a device, in the format they were kept in."""
+        return ImageFeatures(self.global_.to(device, non_blocking=True), self.regions.to(device, non_blocking=True))
+
+    def half(self) -> ImageFeatures:
+        """As they are kept: rounding is 5e-4 of a value, and they take half the room."""
+        return ImageFeatures(self.global_.to(KEPT), self.regions.to(KEPT))
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of both tensors."""
+        return sum(t.numel() * t.element_size() for t in (self.global_, self.regions))
+
+    def split(self, images: int) -> list[ImageFeatures]:
+        """Parts of at most so many images, in order."""
+        return [self[start : start + images] for start in range(0, len(self), images)]
+
+    @staticmethod
+    def cat(parts: Sequence[ImageFeatures]) -> ImageFeatures:
+        """All images of the parts, in order."""
+        return ImageFeatures(torch.cat([p.global_ for p in parts]), torch.cat([p.regions for p in parts]))
+
+
+class Cache(Protocol):
+    """What is asked of a cache; a key is what ``feature_key`` gives."""
+
+    def get(self, key: str) -> ImageFeatures | None:
+        """The features of one view (B = 1) in half precision, or None."""
+        ...
+
+    def put(self, key: str, features: ImageFeatures) -> None:
+        """Keep one view (B = 1), in half precision, if there is room."""
+        ...
+
+
+def feature_key(backbone: Backbone, photo: Photo, view: str) -> str:
+    """Text that differs with the photo's content, the vision tower, the view, and how it is computed and kept."""
+    text = f"{photo.sha256}|{view}|{backbone.preprocess.key()}|{KEPT}"
+    if backbone.feature_format != "fp32":
+        text += f"|{backbone.feature_format}"
+    return f"{backbone.vision_fingerprint[:16]}/{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+
+
+class FeatureCache:
+    """Features of single views on disk, each in a file that is mapped into memory when read.
+
+    Args:
+        root: folder; made when first written. ``default_cache_folder()`` is the usual one.
+        max_bytes: nothing more is written above this size; what does not fit is computed again when needed.
+    """
+
+    def __init__(self, root: Path, max_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+        self.root = Path(root)
+        self.max_bytes = max_bytes
+        self._bytes = sum(_size(file) for file in self.root.glob("*/*.safetensors"))
+
+    def path(self, key: str) -> Path:
+        """The file of a view."""
+        return self.root / f"{key}.safetensors"
+
+    def get(self, key: str) -> ImageFeatures | None:
+        """The features of one view (B = 1), or None; a damaged file counts as none."""
+        try:
+            tensors = load_file(self.path(key))
+            return ImageFeatures(tensors["global"], tensors["regions"])
+        except (OSError, SafetensorError, KeyError):
+            return None
+
+    def put(self, key: str, features: ImageFeatures) -> None:
+        """Keep one view, unless the cap is reached or the disk refuses (a cache must never stop a training)."""
+        kept, path = features.half(), self.path(key)
+        if self._bytes + kept.bytes > self.max_bytes:
+            return
+        tensors = {"global": kept.global_.contiguous(), "regions": kept.regions.contiguous()}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent) as staging:  # leaves nothing behind on a full disk
+                save_file(tensors, Path(staging, path.name))
+                os.replace(Path(staging, path.name), path)
+        except (OSError, SafetensorError):
+            return
+        self._bytes += kept.bytes
+
+
+class MemoryCache:
+    """Features of single views in memory; above ``max_bytes`` those that were used longest ago go. Thread-safe.
+
+    One cache may serve many classifiers, as those of all visitors of an app. It is lost with the process.
+    """
+
+    def __init__(self, max_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._kept: OrderedDict[str, ImageFeatures] = OrderedDict()  # the one used longest ago first
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __deepcopy__(self, memo: object) -> MemoryCache:
+        # A store, not a value: scikit-learn's clone copies a classifier's settings, and the copy shall find the same.
+        return self
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all that is kept."""
+        return self._bytes
+
+    def get(self, key: str) -> ImageFeatures | None:
+        """The features of one view (B = 1), or None."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
+    def put(self, key: str, features: ImageFeatures) -> None:
+        """Keep one view as the one used last; a view larger than the whole cache is not kept."""
+        half = features.half()
+        # Copies: a row of a batch would keep the whole batch alive.
+        copy = ImageFeatures(half.global_.clone(), half.regions.clone())
+        with self._lock:
+            self._drop(key)
+            if copy.bytes > self.max_bytes:
+                return
+            self._kept[key] = copy
+            self._bytes += copy.bytes
+            while self._bytes > self.max_bytes:
+                self._drop(next(iter(self._kept)))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
+    def _drop(self, key: str) -> None:
+        """The lock is held."""
+        gone = self._kept.pop(key, None)
+        if gone is not None:
+            self._bytes -= gone.bytes
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # another process has just cleared the cache
+        return 0
+
+
+def open_cache(where: str | os.PathLike[str] | bool | Cache | None) -> Cache | None:
+    """The cache in a folder; in ``default_cache_folder()`` for None or True; none for False; a cache as it is."""
+    if where is False:
+        return None
+    if where is None or where is True:
+        return FeatureCache(default_cache_folder())
+    return FeatureCache(Path(where)) if isinstance(where, str | os.PathLike) else where
+
+
+def default_cache_folder() -> Path:
+    """``$GALLOP_CACHE``, or ``gallop/features`` in the user's cache folder."""
+    chosen = os.environ.get("GALLOP_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gallop" / "features"

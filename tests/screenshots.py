@@ -1,0 +1,80 @@
+"""Screenshots of every page and state, light and dark, wide and narrow: ``make screenshots``.
+
+One visit does the work; each state is then opened again by its address, once for each theme and width.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.browsing import PATIENCE, answer, expect, files_into, shots
+from tests.conftest import ROOT, launched, served
+
+FOLDER = ROOT / "test-results" / "screenshots"
+WIDTHS = (1400, 500)
+THEMES = ("light", "dark")
+
+
+def shoot(browser: Any, address: str, name: str) -> None:
+    """One state in every theme and width, each picture as long as the page."""
+    for theme in THEMES:
+        for width in WIDTHS:
+            context = browser.new_context(
+                viewport={"width": width, "height": 1000}, color_scheme=theme, reduced_motion="reduce"
+            )
+            page = context.new_page()
+            page.goto(address)
+            page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
+            expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+            expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE)
+            page.wait_for_timeout(1500)  # charts and maps are drawn after the page
+            height = page.get_by_test_id("stMain").evaluate("element => element.scrollHeight")
+            page.set_viewport_size({"width": width, "height": min(height + 60, 6000)})
+            page.wait_for_timeout(700)
+            page.screenshot(path=FOLDER / f"{name} {theme} {width}.png")
+            context.close()
+
+
+def visit(browser: Any, server: str) -> None:
+    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    page.set_default_timeout(2 * PATIENCE)
+    page.goto(server)
+    page.get_by_role("heading", level=1).wait_for()
+    shoot(browser, server, "explore, empty")
+    shoot(browser, f"{server}/teach", "teach, empty")
+    page.get_by_role("button", name="Cat", exact=True).click()
+    expect(answer(page)).to_contain_text("%")
+    shoot(browser, page.url, "explore, zero-shot")
+
+    page.get_by_role("link", name="Teach").click()
+    page.get_by_role("textbox", name="New class").fill("kitten, cup")
+    page.get_by_role("textbox", name="New class").press("Enter")
+    for name, sample in (("kitten", "Cat"), ("cup", "Coffee")):
+        files_into(page, f"Photos of {name}", shots(sample, 6))
+        expect(page.get_by_text("6 to learn from").first).to_be_visible()
+    expect(page.get_by_text("6 to learn from")).to_have_count(2)
+    shoot(browser, page.url, "teach, cards")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text(re.compile("Training, step [1-9]"))).to_be_visible()
+    shoot(browser, page.url, "teach, in training")
+    expect(page.get_by_text("Done:")).to_be_visible(timeout=10 * PATIENCE)
+    shoot(browser, page.url, "teach, trained")
+    page.get_by_role("link", name="Explore").click()
+    expect(answer(page)).to_contain_text("%")
+    shoot(browser, page.url, "explore, taught")
+
+
+def main() -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server, launched() as browser:
+        visit(browser, server)
+    print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

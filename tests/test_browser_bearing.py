@@ -1,0 +1,65 @@
+"""How the app bears itself: no axe violation on any page in either theme, at any width."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import pytest
+
+if os.environ.get("GALLOP_REQUIRE_BROWSER") != "1":
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browsing import PATIENCE, Page, answer, expect, files_into, shots
+
+pytestmark = pytest.mark.browser
+
+STREAMLITS_OWN = {
+    # Rule, and the element of Streamlit's own that breaks it: no setting of an app changes these.
+    ("presentation-role-conflict", 'data-testid="stFileUploaderDropzone"'),  # its section is focusable by script
+    ("region", 'id="stFloatingOverlayPortal"'),  # where tooltips are drawn, beside the landmarks
+}
+
+
+def violations(page: Page) -> list[str]:
+    """One line for each element that breaks a rule, of what is not Streamlit's own."""
+    found = Axe().run(page).response["violations"]
+    return sorted(
+        {
+            f"{rule['id']}: {node['html'][:200]} {' '.join(check['message'] for check in node['any'] + node['all'])}"
+            for rule in found
+            for node in rule["nodes"]
+            if not any(rule["id"] == known and mark in node["html"] for known, mark in STREAMLITS_OWN)
+        }
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page_in_any_state(new_page: Any, theme: str) -> None:
+    page = new_page(color_scheme=theme)
+    found = {"explore, empty": violations(page)}
+    page.get_by_role("button", name="Cat").click()
+    expect(answer(page)).to_contain_text("%")
+    found["explore"] = violations(page)
+    page.get_by_role("link", name="Teach").click()
+    expect(page.get_by_text("Start here:")).to_be_visible()
+    found["teach, empty"] = violations(page)
+    page.get_by_role("textbox", name="New class").fill("kitten, tiger cat")
+    page.get_by_role("textbox", name="New class").press("Enter")
+    for name, sample in (("kitten", "Cat"), ("tiger cat", "Coffee")):
+        files_into(page, f"Photos of {name}", shots(sample, 2))
+    expect(page.get_by_text("2 to learn from")).to_have_count(2)
+    page.get_by_text("Settings:").click()
+    found["teach, cards and settings"] = violations(page)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text(re.compile("Training, step"))).to_be_visible(timeout=2 * PATIENCE)
+    found["teach, in training"] = violations(page)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled")).to_be_visible()
+    found["teach, trained"] = violations(page)
+    told = [f"{state}: {line}" for state, lines in found.items() for line in lines]
+    assert len(found) == 6
+    assert not told, "\n".join(told)  # one line each: pytest would shorten a list

@@ -1,0 +1,116 @@
+"""The page Explore in a real browser: upload, read, move k, walk through regions, edit names. No request leaves."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.browsing import HOSTILE, Page, answer, expect, files_into, number, options_of, photo, upload, write
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(new_page: Any) -> Page:
+    return new_page()
+
+
+def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
+    write(
+        page, "One on each line, or with commas", "tabby cat, tiger cat, Egyptian cat"
+    )  # three that are hard to tell apart
+    files_into(page, "Upload photos", [upload("my cat.jpg", photo("Cat"))])
+    expect(answer(page)).to_contain_text("%")
+    answer_before = answer(page).inner_text()
+    assert 33 <= number(answer_before.replace(">", "")) <= 100
+    together = page.get_by_text("Together:")
+    score_before = number(together.locator("strong").inner_text())
+    grid = page.get_by_role("grid", name=re.compile("Map of local prompt 1"))
+    outlined = grid.get_by_role("gridcell", name=re.compile(", outlined$"))
+    expect(outlined).to_have_count(5)
+
+    line = page.get_by_text(re.compile(r"^k = 5: mean of 5 regions"))
+    mean_before = number(line.inner_text())
+    slider = page.get_by_role("slider", name=re.compile("Local prompt 1"))
+    slider.focus()
+    for _ in range(7):
+        slider.press("ArrowRight")
+    line = page.get_by_text(re.compile(r"^k = 12: mean of 12 regions .* = the score$"))
+    expect(line).to_be_visible()
+    assert number(line.inner_text()) < mean_before, "a mean over more regions than the best is lower"
+    expect(together.locator("strong")).not_to_have_text(f"{score_before:.4f}")
+    expect(outlined).to_have_count(12)
+    slider.press("End")
+    expect(page.get_by_text(re.compile(r"^k = 196: mean of 196 regions .* = the score$"))).to_be_visible()
+    expect(answer(page)).not_to_have_text(answer_before)
+
+
+def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> None:
+    page.get_by_role("button", name="Coffee").click()
+    expect(answer(page)).to_contain_text("cup of coffee")
+    grid = page.get_by_role("grid", name=re.compile("Map of local prompt 2"))
+    cell = grid.get_by_role("gridcell", name=re.compile("row 5, column 8"))
+    cell.scroll_into_view_if_needed()
+    cell.hover()
+    words = grid.locator("xpath=../../..").locator(".words")
+    expect(words).to_have_text(re.compile(r"^Upper centre, row 5, column 8: \d\.\d{4}"))
+    place = grid.bounding_box()
+    cell.click()
+    asked = page.get_by_text("alone it would be")
+    expect(asked).to_contain_text("row 5, column 8")
+    first = asked.inner_text()
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible()
+    expect(page.get_by_role("gridcell", name=re.compile("row 5, column 8"), selected=True)).to_have_count(5)
+    assert grid.bounding_box() == place, "nothing jumps"
+
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "Home", "ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+    expect(words).to_have_text(re.compile("row 6, column 2: "))
+    assert asked.inner_text() == first, "walking asks nothing"
+    page.keyboard.press("Enter")
+    expect(asked).to_contain_text("row 6, column 2")
+    assert asked.inner_text() != first
+    expect(grid.get_by_role("gridcell", selected=True)).to_have_accessible_name(re.compile("row 6, column 2"))
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")  # at the edge it stays
+    page.keyboard.press("Space")
+    expect(asked).to_contain_text("row 6, column 1:")
+    assert page.evaluate("document.activeElement.shadowRoot.activeElement.tabIndex") == 0, "the focus outlives the run"
+
+
+def test_another_list_of_names_is_another_answer(page: Page) -> None:
+    page.get_by_role("button", name="Rocket").click()
+    expect(answer(page)).to_contain_text("rocket")
+    write(page, "One on each line, or with commas", "street lamp, lighthouse")
+    expect(answer(page)).to_contain_text(re.compile("street lamp|lighthouse"))
+    before = answer(page).inner_text()
+    page.get_by_text("Templates: the words around a name").click()
+    write(page, "One on each line, up to 4", "a {} at night")
+    expect(answer(page)).not_to_have_text(before)
+
+
+def test_hostile_names_are_shown_as_typed_and_ask_nothing(page: Page) -> None:
+    write(page, "One on each line, or with commas", f"{HOSTILE}\n<b>bold</b>\n<img src=http://example.invalid/y.png>")
+    page.get_by_role("button", name="Cat").click()
+    expect(answer(page)).to_contain_text("%")
+    options = [option.replace("\u2060", "") for option in options_of(page, "Class explained")]
+    assert options == ["The most probable", HOSTILE, "<b>bold</b>", "<img src=http://example.invalid/y.png>"]
+    page.keyboard.press("Escape")
+    labels = page.get_by_role("grid", name="The photo").get_by_role("gridcell")
+    expect(labels.first).to_have_accessible_name(re.compile("most like (!\\[x\\]|<b>bold</b>|<img src)"))
+    expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)
+    expect(page.locator("b", has_text="bold")).to_have_count(0)
+
+
+def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
+    words = {"name": "words.jpg", "mimeType": "image/jpeg", "buffer": b"these are words"}
+    cut = upload("cut.jpg", photo("Cat"))
+    cut["buffer"] = cut["buffer"][:9000]
+    files_into(page, "Upload photos", [upload("good.jpg", photo("Coffee")), words, cut])
+    expect(page.get_by_text("1 taken, 2 not taken:")).to_be_visible()
+    refused = page.get_by_test_id("stAlert").get_by_role("listitem").all_inner_texts()
+    assert ["words.jpg" in refused[0], "cut.jpg" in refused[1], len(refused)] == [True, True, 2]
+    expect(answer(page)).to_have_text(re.compile("cup of coffee"))

@@ -1,0 +1,228 @@
+"""The page Teach in a real browser: teach, cancel, reload, queue, zips, hostile names and files. No request leaves."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.browsing import (
+    HOSTILE,
+    PATIENCE,
+    Page,
+    answer,
+    expect,
+    files_into,
+    number,
+    options_of,
+    photo,
+    shots,
+    upload,
+    write,
+)
+from tests.nasty_images import png_bomb
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(new_page: Any) -> Page:
+    return new_page()
+
+
+def add_classes(page: Page, names: str) -> None:
+    field = page.get_by_role("textbox", name="New class")
+    field.fill(names)
+    field.press("Enter")
+
+
+def card(page: Page, name: str) -> Any:
+    heading = page.get_by_role("heading", name=name, exact=True)
+    return page.locator("[class*='st-key-card-']").filter(has=heading)
+
+
+def two_cards(page: Page, count: int = 3) -> None:
+    """A kitten and a tiger cat, told by pieces of two photos."""
+    add_classes(page, "kitten, tiger cat")
+    for name, sample in (("kitten", "Cat"), ("tiger cat", "Coffee")):
+        files_into(page, f"Photos of {name}", shots(sample, count))
+        expect(card(page, name).get_by_text(f"{count} to learn from")).to_be_visible()
+
+
+def rounds(page: Page, epochs: int) -> None:
+    page.get_by_text("Settings:").click()
+    page.get_by_role("radio", name="Custom").or_(page.get_by_role("button", name="Custom")).first.click()
+    field = page.get_by_role("spinbutton", name="Rounds")
+    expect(field).to_be_enabled()
+    field.fill(str(epochs))
+    field.press("Enter")
+
+
+def train(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("^Train")).click()
+
+
+def step(page: Page) -> int:
+    words = page.get_by_text(re.compile(r"Training, step \d+ of"))
+    expect(words).to_be_visible()
+    found = re.search(r"step (\d+) of", words.inner_text())
+    assert found is not None
+    return int(found.group(1))
+
+
+def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
+    write(page, "One on each line, or with commas", "kitten, tiger cat")
+    page.get_by_role("button", name="Cat").click()
+    expect(answer(page)).to_contain_text("%")
+    zero_shot = answer(page).inner_text()
+    assert zero_shot.startswith("tiger cat")
+
+    page.get_by_role("link", name="Teach").click()
+    two_cards(page)
+    rounds(page, 3)
+    train(page)
+    expect(page.get_by_text("Done: 3 steps on 6 photos of 2 classes")).to_be_visible(timeout=2 * PATIENCE)
+    metric = page.get_by_test_id("stMetric").filter(has_text="Right on the 6 photos it learned from")
+    assert 50 <= number(metric.get_by_test_id("stMetricValue").inner_text().replace("%", ".0")) <= 100
+    # A photo it has not seen, answered wrongly or not, becomes a shot with one click.
+    files_into(page, "Photos to try", [upload("rocket.jpg", photo("Rocket"))])
+    page.get_by_role("button", name="tiger cat", exact=True).click()
+    expect(card(page, "tiger cat").get_by_text("4 to learn from")).to_be_visible()
+    expect(page.get_by_text("Changed since the training: the photos.")).to_be_visible()
+
+    page.get_by_role("link", name="Explore").click()
+    assert options_of(page, "Photo shown") == ["Cat", "rocket.jpg"]
+    page.get_by_role("option", name="Cat").click()
+    expect(answer(page)).to_have_text(re.compile("^kitten"))
+    page.get_by_role("radio", name="Zero-shot").or_(page.get_by_role("button", name="Zero-shot")).first.click()
+    expect(answer(page)).to_have_text(zero_shot)
+
+
+def test_a_training_survives_a_reload_and_cancel_keeps_the_best_so_far(new_page: Any) -> None:
+    page = new_page("teach")
+    two_cards(page)
+    rounds(page, 400)
+    train(page)
+    before = step(page)
+    page.reload()
+    expect(card(page, "kitten").get_by_text("3 to learn from")).to_be_visible()
+    assert step(page) >= before
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_disabled()
+
+    # A second visitor sees nothing of this, and waits.
+    other = new_page("teach")
+    expect(other.get_by_role("heading", name="kitten", exact=True)).to_have_count(0)
+    two_cards(other, 2)
+    rounds(other, 2)
+    train(other)
+    expect(other.get_by_text("Waiting: 1 training ahead of yours")).to_be_visible()
+
+    page.get_by_role("button", name="Cancel").click()
+    words = page.get_by_text(re.compile(r"Cancelled after step \d+ of 400\. The prompts of round \d+, the best so far"))
+    expect(words).to_be_visible()
+    cancelled, best = map(int, re.findall(r"step (\d+) of 400.*round (\d+),", words.inner_text())[0])
+    assert before <= cancelled < 400
+    assert 1 <= best <= cancelled
+    expect(other.get_by_text("Done: 2 steps on 4 photos of 2 classes")).to_be_visible(timeout=2 * PATIENCE)
+
+
+def test_a_zip_with_hostile_members_gives_its_good_photos_alone(new_page: Any) -> None:
+    stream = io.BytesIO()
+    good = upload("good.jpg", photo("Cat"))["buffer"]
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {
+            "cat/good.jpg": good,
+            "../../cat/out.jpg": good,
+            "cat/bomb.png": bytes(15 * 2**20),
+            "<b>bold/1.jpg": upload("1.jpg", photo("Coffee"))["buffer"],
+            "__MACOSX/cat/._good.jpg": b"x",
+        }.items():
+            archive.writestr(name, content)
+    page = new_page("teach")
+    page.get_by_text("All classes at once").click()
+    files = [{"name": "things.zip", "mimeType": "application/zip", "buffer": stream.getvalue()}]
+    files_into(page, "A zip of class folders", files)
+    expect(page.get_by_text("2 taken, 2 not taken:")).to_be_visible()
+    refused = " ".join(page.get_by_test_id("stAlert").get_by_role("listitem").all_inner_texts())
+    for words in ("out.jpg has a path that leads out", "bomb.png unpacks to more than 100 times"):
+        assert words in refused
+    expect(card(page, "cat").get_by_text("1 to learn from")).to_be_visible()
+    expect(card(page, "<b>bold").get_by_text("1 to learn from")).to_be_visible()
+
+
+def test_hostile_names_are_shown_as_typed_and_ask_nothing(new_page: Any) -> None:
+    page = new_page("teach")
+    names = [HOSTILE, "<b>bold</b>", "<img src=http://example.invalid/y.png>"]
+    headings = page.locator("[class*='st-key-card-'] h3")
+    for count, name in enumerate(names, 1):
+        add_classes(page, name)
+        expect(headings).to_have_count(count)
+    assert [found.replace("\u2060", "") for found in headings.all_inner_texts()] == names
+    expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)
+
+
+def test_a_photo_of_30_mb_and_a_bomb_are_refused_in_words(new_page: Any) -> None:
+    page = new_page("teach")
+    add_classes(page, "cat")
+    bomb = {"name": "bomb.png", "mimeType": "image/png", "buffer": png_bomb(12_000)}
+    files_into(page, "Photos of cat", [bomb, upload("cat.jpg", photo("Cat"))])
+    expect(page.get_by_text("1 taken, 1 not taken:")).to_be_visible()
+    assert "12000 x 12000" in page.get_by_test_id("stAlert").get_by_role("listitem").inner_text()
+    huge = {"name": "huge.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff" + bytes(30 * 2**20)}
+    files_into(page, "Photos of cat", [huge])
+    expect(page.get_by_text("File must be 20.0MB or smaller.")).to_be_visible()
+    expect(card(page, "cat").get_by_text("1 to learn from")).to_be_visible()
+
+
+def test_everything_to_a_training_can_be_done_from_the_keyboard(new_page: Any) -> None:
+    """Files apart, which the browser's own dialog takes."""
+    page = new_page("teach")
+    two_cards(page, 2)
+    names = page.locator("[class*='st-key-card-'] h3")
+
+    def reach(role: str, name: str) -> Any:
+        wanted = page.get_by_role(role, name=name, exact=True).first
+        for _ in range(80):
+            if wanted.evaluate("element => element === document.activeElement"):
+                return wanted
+            page.keyboard.press("Tab")
+        raise AssertionError(f"Tab does not lead to {name}")
+
+    reach("textbox", "New class")
+    page.keyboard.type("rocket")
+    page.keyboard.press("Enter")
+    expect(names).to_have_count(3)
+    page.get_by_role("button", name="Undo").focus()
+    page.keyboard.press("Enter")
+    expect(names).to_have_count(2)
+    reach("button", "Train")
+    page.keyboard.press("Enter")
+    reach("button", "Cancel, and keep the best so far")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(re.compile("cancelled|Cancelled|Done:"))).to_be_visible()
+
+
+def shrunk(sample: str) -> Image.Image:
+    return photo(sample).resize((64, 64))
+
+
+def test_a_class_is_renamed_turned_off_deleted_and_brought_back(new_page: Any) -> None:
+    page = new_page("teach")
+    add_classes(page, "cat, dog")
+    files_into(page, "Photos of cat", [upload("1.jpg", shrunk("Cat"))])
+    expect(card(page, "cat").get_by_text("1 to learn from")).to_be_visible()
+    card(page, "cat").get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="New name").fill("kitten")
+    page.get_by_role("textbox", name="New name").press("Enter")
+    expect(card(page, "kitten").get_by_text("1 to learn from")).to_be_visible()
+    page.keyboard.press("Escape")
+    card(page, "kitten").get_by_role("button", name="Turn off").click()
+    expect(card(page, "kitten").get_by_text("Turned off")).to_be_visible()
+    card(page, "kitten").get_by_role("button", name="Delete").click()
+    expect(card(page, "kitten")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(card(page, "kitten").get_by_text("1 to learn from")).to_be_visible()

@@ -1,0 +1,130 @@
+"""The region branch: cosines, their pooling and its gradients against the plain formula, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from unittest import mock
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from gallop import similarity
+from tests.reference import relative_error
+
+
+def plain_cosines(regions: Tensor, projection: Tensor, text: Tensor) -> Tensor:
+    """(B, R, K, N), as the paper writes it: every region projected, everything normalised, autograd for the rest."""
+    joint = F.normalize(regions.double() @ projection, dim=-1)
+    return torch.einsum("brd,knd->brkn", joint, F.normalize(text, dim=-1))
+
+
+def plain_topk(cosines: Tensor, topk: Sequence[int]) -> Tensor:
+    """(B, K, N): each prompt's k largest, sorted out one prompt at a time."""
+    ordered = cosines.sort(dim=1, descending=True).values
+    return torch.stack([ordered[:, :k, :, n].mean(dim=1) for n, k in enumerate(topk)], dim=-1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    images=st.integers(1, 5),
+    count=st.integers(1, 20),
+    classes=st.integers(1, 4),
+    topk=st.lists(st.integers(1, 25), min_size=1, max_size=3),
+    width=st.integers(2, 9),
+    joint=st.integers(2, 9),
+    at_once=st.sampled_from([1, 30, 2048]),
+    half=st.booleans(),
+    seed=st.integers(0, 2**20),
+)
+def test_pooled_cosines_and_gradients_equal_the_plain_formula(
+    images: int,
+    count: int,
+    classes: int,
+    topk: list[int],
+    width: int,
+    joint: int,
+    at_once: int,
+    half: bool,
+    seed: int,
+) -> None:
+    torch.manual_seed(seed)
+    regions = torch.randn(images, count, width)
+    regions = regions.half() if half else regions
+    projection = torch.randn(width, joint, requires_grad=True)
+    text = torch.randn(classes, len(topk), joint, requires_grad=True)
+    weights = torch.randn(images, classes, len(topk))
+    with mock.patch.object(similarity, "REGIONS_AT_ONCE", at_once):
+        cosines = similarity.region_cosines(regions, projection, text)
+        pooled = similarity.topk_mean(cosines, topk)
+        found = torch.autograd.grad((pooled * weights).sum(), [projection, text])
+    exact = [projection.detach().double().requires_grad_(), text.detach().double().requires_grad_()]
+    plain = plain_cosines(regions, exact[0], exact[1])
+    wanted_pooled = plain_topk(plain, topk)
+    wanted = torch.autograd.grad((wanted_pooled * weights).sum(), exact)
+    assert relative_error(cosines.detach(), plain.detach()) < 1e-5
+    assert relative_error(pooled.detach(), wanted_pooled.detach()) < 1e-5
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert float((ours - theirs).norm()) < 1e-5 * (1 + float(theirs.norm()))
+
+
+def test_a_region_of_zeros_has_cosine_zero_and_a_finite_gradient() -> None:
+    regions = torch.randn(1, 3, 4)
+    regions[0, 1] = 0
+    projection, text = torch.eye(4, requires_grad=True), torch.randn(2, 1, 4, requires_grad=True)
+    cosines = similarity.region_cosines(regions, projection, text)
+    assert (cosines[0, 1] == 0).all()
+    similarity.topk_mean(cosines, (3,)).sum().backward()  # type: ignore[no-untyped-call]
+    assert projection.grad is not None
+    assert torch.isfinite(projection.grad).all()
+
+
+def operations(regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int]) -> tuple[int, int]:
+    """Of the forward and of the backward pass."""
+    with FlopCounterMode(display=False) as forward:
+        pooled = similarity.topk_mean(similarity.region_cosines(regions, projection, text), topk)
+    with FlopCounterMode(display=False) as backward:
+        pooled.sum().backward()  # type: ignore[no-untyped-call]
+    return forward.get_total_flops(), backward.get_total_flops()
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_regions_that_no_topk_chose_cost_nothing_on_the_way_back(k: int) -> None:
+    torch.manual_seed(0)
+    images, count, width, classes = 4, 50, 16, 2
+    regions = torch.randn(images, count, width)
+    projection = torch.eye(width, requires_grad=True)
+    text = torch.randn(classes, 1, width, requires_grad=True)
+    forward, backward = operations(regions, projection, text, (k,))
+    assert forward == 2 * images * count * width * (width + classes)
+    fixed = 2 * width**2 * (width + 2 * classes)  # what does not depend on the regions
+    most = 2 * images * classes * k * width * (width + classes)  # each class chooses k regions of its own at most
+    assert backward <= fixed + most
+    assert most < forward / 5
+
+
+def test_growth_with_images_and_regions_is_linear() -> None:
+    torch.manual_seed(0)
+    projection, text = torch.eye(8, requires_grad=True), torch.randn(3, 2, 8, requires_grad=True)
+    once, _ = operations(torch.randn(2, 20, 8), projection, text, (2, 4))
+    assert operations(torch.randn(6, 20, 8), projection, text, (2, 4))[0] == 3 * once
+    assert operations(torch.randn(2, 60, 8), projection, text, (2, 4))[0] == 3 * once
+
+
+def test_nothing_as_large_as_the_projected_regions_is_kept() -> None:
+    """What autograd keeps of a step: the regions as they were given, and a number for each cosine."""
+    torch.manual_seed(0)
+    regions = torch.randn(8, 30, 64).half()
+    projection, text = torch.eye(64, requires_grad=True), torch.randn(3, 2, 64, requires_grad=True)
+    kept: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: (kept.append(tensor), tensor)[1], lambda tensor: tensor
+    ):
+        similarity.region_cosines(regions, projection, text)
+    others = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept if t is not regions}
+    others.pop(regions.untyped_storage().data_ptr(), None)
+    assert sum(others.values()) < 8 * 30 * 64 * 4 / 2
