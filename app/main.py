@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas  # noqa: F401  whole before any thread begins: plotly looks into one that another thread has half loaded
 import streamlit as st
 
 import resources

@@ -67,3 +67,9 @@ def test_each_theme_has_ten_chart_colours() -> None:
     config = (APP / ".streamlit" / "config.toml").read_text(encoding="utf-8")
     lists = re.findall(r"^chartCategoricalColors = \[(.*)\]", config, re.MULTILINE)
     assert [len(re.findall(r"#[0-9a-f]{6}", colours)) for colours in lists] == [10, 10]
+
+
+def test_pandas_is_loaded_before_a_worker_can_half_load_it() -> None:
+    """Plotly takes whatever stands in sys.modules: beside a worker that was loading scikit-learn, a chart failed."""
+    source = (APP / "main.py").read_text(encoding="utf-8")
+    assert source.index("import pandas") < source.index("import resources")
