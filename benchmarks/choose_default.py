@@ -30,13 +30,12 @@ from gallop.metrics import auroc
 from gallop.model import GalLoP
 from gallop.training import learn
 
-BASE = TrainConfig(epochs=30, lr=0.05, views=4, calibration_folds=0)
+BASE = TrainConfig(epochs=30, lr=0.1, views=4, calibration_folds=0)
 SETTINGS = {
-    "base (30 epochs, lr 0.05, 4 views)": {},
-    "lr 0.005": {"lr": 0.005},
-    "lr 0.01": {"lr": 0.01},
+    "base (30 epochs, lr 0.1, 4 views)": {},
     "lr 0.02": {"lr": 0.02},
-    "lr 0.1": {"lr": 0.1},
+    "lr 0.05": {"lr": 0.05},
+    "lr 0.2": {"lr": 0.2},
     "15 epochs": {"epochs": 15},
     "60 epochs": {"epochs": 60},
     "1 view": {"views": 1},

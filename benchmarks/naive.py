@@ -53,10 +53,17 @@ def naive_loss(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Ten
     text = naive_text(tower._module, tower._tokenizer, prompts.contexts(), list(model.class_names))
     text = F.normalize(text, dim=-1)
     global_text, local_text = text.split(list(prompts.sizes), dim=1)
-    global_ = torch.einsum("bd,kmd->bkm", F.normalize(features.global_.float(), dim=-1), global_text)
+    damping = model.backbone.damping
+    images = _unit(features.global_.float(), damping.image)
+    global_ = torch.einsum("bd,kmd->bkm", images, global_text)
     regions = features.regions.float() @ prompts.local_projection.T
     if vision.region_projection is not None:
         regions = regions @ vision.region_projection
-    cosines = torch.einsum("brd,knd->brkn", F.normalize(regions, dim=-1), local_text)
+    cosines = torch.einsum("brd,knd->brkn", _unit(regions, damping.region), local_text)
     pooled = [cosines[..., n].topk(k, dim=1).values.mean(dim=1) for n, k in enumerate(model.config.topk)]
     return gallop_loss(global_, torch.stack(pooled, dim=-1), labels, model.backbone.logit_scale, kept)
+
+
+def _unit(vectors: Tensor, damping: float) -> Tensor:
+    """Vectors (..., D) as a part of unit vectors of which ``damping`` was one more coordinate."""
+    return F.normalize(F.pad(vectors, (0, 1), value=damping), dim=-1)[..., :-1]

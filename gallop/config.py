@@ -102,7 +102,7 @@ class TrainConfig:
     """
 
     epochs: int = 30
-    lr: float = 0.02
+    lr: float = 0.1
     batch_size: int = 32
     momentum: float = 0.9
     weight_decay: float = 0.01

@@ -132,24 +132,28 @@ class GalLoP:
 
     def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Cosines of images and regions with every class and prompt, on the backbone's device."""
-        features = features.to(self.backbone.device)
-        global_ = similarity.global_cosines(features.global_.float(), text.global_)
+        features, damping = features.to(self.backbone.device), self.backbone.damping
+        global_ = similarity.global_cosines(features.global_.float(), text.global_, damping.image)
         if text.local.shape[1] == 0:
             regions = global_.new_zeros(*features.regions.shape[:2], len(text.local), 0)
-            ood_regions = similarity.region_cosines(features.regions, self._tower_projection(), text.global_)
+            plain = self._tower_projection()
+            ood_regions = similarity.region_cosines(features.regions, plain, text.global_, damping.region)
         else:
-            regions = ood_regions = similarity.region_cosines(features.regions, self._projection(), text.local)
+            projection = self._projection()
+            regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
+            ood_regions = regions
         return Similarities(global_, regions, ood_regions.mean(dim=-1))
 
     def loss(self, features: ImageFeatures, labels: Tensor, kept: Tensor) -> tuple[losses.Loss, Tensor, Tensor]:
         """The training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N)."""
         text = self.text_features()
-        features = features.to(self.backbone.device)
-        global_ = similarity.global_cosines(features.global_.float(), text.global_)
+        features, damping = features.to(self.backbone.device), self.backbone.damping
+        global_ = similarity.global_cosines(features.global_.float(), text.global_, damping.image)
         if text.local.shape[1] == 0:
             local = global_.new_zeros(*global_.shape[:2], 0)
         else:
-            regions = similarity.region_cosines(features.regions, self._projection(), text.local)
+            projection = self._projection()
+            regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
             local = similarity.topk_mean(regions, self.config.topk)
         loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
         return loss, global_, local

@@ -17,30 +17,41 @@ REGIONS_AT_ONCE = 2048
 """Regions that are projected together."""
 
 
-def global_cosines(images: Tensor, text: Tensor) -> Tensor:
-    """Cosines (B, K, M) of image features (B, D) and text features (K, M, D); neither need be normalised."""
-    images, text = F.normalize(images, dim=-1), F.normalize(text, dim=-1)
-    return torch.einsum("bd,kmd->bkm", images, text)
+def global_cosines(images: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
+    """Cosines (B, K, M) of image features (B, D) and text features (K, M, D); neither need be normalised.
+
+    Args:
+        damping: a further coordinate of every image, which no text has (``Damping``); 0 is the paper's cosine.
+    """
+    norms = _norms(images, damping).unsqueeze(-1)
+    return torch.einsum("bd,kmd->bkm", images / norms, F.normalize(text, dim=-1))
 
 
-def region_cosines(regions: Tensor, projection: Tensor, text: Tensor) -> Tensor:
+def _norms(vectors: Tensor, damping: float) -> Tensor:
+    """Norms (...) of vectors (..., D) with one more coordinate, ``damping``."""
+    norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+    return (norms if damping == 0 else norms.square().add(damping**2).sqrt()).clamp_min(1e-12)
+
+
+def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
     """Cosines (B, R, K, N) of projected regions and text features; nothing need be normalised.
 
     Args:
         regions: (B, R, V), in any precision. They are frozen: no gradient reaches them.
         projection: (V, D), what takes a region to the joint space.
         text: (K, N, D).
+        damping: a further coordinate of every projected region, as in ``global_cosines``. It passes no projection.
     """
     classes, prompts, width = text.shape
     flat = F.normalize(text, dim=-1).reshape(classes * prompts, width)
-    cosines: Tensor = _RegionCosines.apply(regions, projection, flat)  # type: ignore[no-untyped-call]
+    cosines: Tensor = _RegionCosines.apply(regions, projection, flat, damping)  # type: ignore[no-untyped-call]
     return cosines.unflatten(1, (classes, prompts)).movedim(-1, 1)  # type: ignore[no-untyped-call, no-any-return]
 
 
 class _RegionCosines(torch.autograd.Function):
     """Cosines (B, Q, R) of regions x A and unit vectors t (Q, D), with a backward pass for few chosen regions.
 
-    With y = x A, n = |y| and cosine c = y t / n, a gradient g of c gives, summed over regions,
+    With y = x A, its norm n (damping included) and cosine c = y t / n, a gradient g of c gives, summed over regions,
 
         dt = (x' g/n)' A        dA = (x' g/n) t - x' (x (g c / n^2)) A,
 
@@ -49,20 +60,20 @@ class _RegionCosines(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, regions: Tensor, projection: Tensor, text: Tensor) -> Tensor:
+    def forward(ctx: Any, regions: Tensor, projection: Tensor, text: Tensor, damping: float) -> Tensor:
         images, count = regions.shape[:2]
         norms = projection.new_empty(images, count)
         cosines = projection.new_empty(images, len(text), count)
         for some in _parts(regions):
             joint = regions[some].to(projection.dtype) @ projection
-            norms[some] = torch.linalg.vector_norm(joint, dim=-1).clamp_min(1e-12)
+            norms[some] = _norms(joint, damping)
             cosines[some] = (text @ joint.transpose(1, 2)).div_(norms[some].unsqueeze(1))
         ctx.save_for_backward(regions, projection, text, norms, cosines)
         return cosines
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor, None]:
         regions, projection, text, norms, cosines = ctx.saved_tensors
         pulled = projection.new_zeros(len(projection), len(text))
         gram = projection.new_zeros(len(projection), len(projection))
@@ -74,7 +85,7 @@ class _RegionCosines(torch.autograd.Function):
             c = cosines[some].transpose(1, 2)[chosen]
             pulled.addmm_(x.T, g)
             gram.addmm_(x.T, x * ((g * c).sum(dim=-1, keepdim=True) / n))
-        return None, pulled @ text - gram @ projection, pulled.T @ projection
+        return None, pulled @ text - gram @ projection, pulled.T @ projection, None
 
 
 def _parts(regions: Tensor) -> Iterator[slice]:

@@ -412,6 +412,17 @@ def test_a_folder_like_minis_is_loaded(tmp_path: Path) -> None:
     assert ours.text.context_length == 16
 
 
+def test_a_folders_damping_goes_into_cosines_and_fingerprint_and_not_into_features(tmp_path: Path) -> None:
+    plain = load_backbone(str(folder_of(tmp_path / "own")), device="cpu")
+    damped = load_backbone(
+        str(folder_of(tmp_path / "own", {**SETTINGS, "damping": {"image": 2, "region": 3.5}})), device="cpu"
+    )
+    assert (plain.damping, damped.damping) == (backbones.Damping(), backbones.Damping(2, 3.5))
+    assert damped.fingerprint != plain.fingerprint
+    assert damped.vision_fingerprint == plain.vision_fingerprint
+    assert torch.equal(damped.encode_image(PIXELS)[1], plain.encode_image(PIXELS)[1])
+
+
 def test_a_folder_whose_trunk_has_its_own_stride(tmp_path: Path) -> None:
     vision = {
         "timm_model_name": "test_efficientnet",
@@ -449,6 +460,10 @@ def without(key: str) -> dict[str, Any]:
         {**SETTINGS, "model_cfg": {k: v for k, v in CONFIG.items() if k != "text_cfg"}},
         {**SETTINGS, "model_cfg": {**CONFIG, "what": 1}},
         {**SETTINGS, "model_cfg": {**CONFIG, "vision_cfg": {**CONFIG["vision_cfg"], "timm_model_name": "no_such"}}},
+        {**SETTINGS, "damping": {"region": -1}},
+        {**SETTINGS, "damping": {"region": "much"}},
+        {**SETTINGS, "damping": {"other": 1}},
+        {**SETTINGS, "damping": 3},
         {**SETTINGS, "preprocess": {**SETTINGS["preprocess"], "mean": 3}},
         {**SETTINGS, "preprocess": {**SETTINGS["preprocess"], "mean": [0.5]}},
         {**SETTINGS, "preprocess": {**SETTINGS["preprocess"], "interpolation": "magic"}},

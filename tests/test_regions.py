@@ -17,10 +17,13 @@ from gallop import similarity
 from tests.reference import relative_error
 
 
-def plain_cosines(regions: Tensor, projection: Tensor, text: Tensor) -> Tensor:
-    """(B, R, K, N), as the paper writes it: every region projected, everything normalised, autograd for the rest."""
-    joint = F.normalize(regions.double() @ projection, dim=-1)
-    return torch.einsum("brd,knd->brkn", joint, F.normalize(text, dim=-1))
+def plain_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
+    """(B, R, K, N), as the paper writes it: every region projected, everything normalised, autograd for the rest.
+
+    Damping is one more coordinate of the regions, and 0 in every text.
+    """
+    joint = F.normalize(F.pad(regions.double() @ projection, (0, 1), value=damping), dim=-1)
+    return torch.einsum("brd,knd->brkn", joint, F.pad(F.normalize(text, dim=-1), (0, 1)))
 
 
 def plain_topk(cosines: Tensor, topk: Sequence[int]) -> Tensor:
@@ -39,6 +42,7 @@ def plain_topk(cosines: Tensor, topk: Sequence[int]) -> Tensor:
     joint=st.integers(2, 9),
     at_once=st.sampled_from([1, 30, 2048]),
     half=st.booleans(),
+    damping=st.sampled_from([0.0, 0.5, 30.0]),
     seed=st.integers(0, 2**20),
 )
 def test_pooled_cosines_and_gradients_equal_the_plain_formula(
@@ -50,6 +54,7 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     joint: int,
     at_once: int,
     half: bool,
+    damping: float,
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
@@ -59,17 +64,35 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     text = torch.randn(classes, len(topk), joint, requires_grad=True)
     weights = torch.randn(images, classes, len(topk))
     with mock.patch.object(similarity, "REGIONS_AT_ONCE", at_once):
-        cosines = similarity.region_cosines(regions, projection, text)
+        cosines = similarity.region_cosines(regions, projection, text, damping)
         pooled = similarity.topk_mean(cosines, topk)
         found = torch.autograd.grad((pooled * weights).sum(), [projection, text])
     exact = [projection.detach().double().requires_grad_(), text.detach().double().requires_grad_()]
-    plain = plain_cosines(regions, exact[0], exact[1])
+    plain = plain_cosines(regions, exact[0], exact[1], damping)
     wanted_pooled = plain_topk(plain, topk)
     wanted = torch.autograd.grad((wanted_pooled * weights).sum(), exact)
     assert relative_error(cosines.detach(), plain.detach()) < 1e-5
     assert relative_error(pooled.detach(), wanted_pooled.detach()) < 1e-5
     for ours, theirs in zip(found, wanted, strict=True):
         assert float((ours - theirs).norm()) < 1e-5 * (1 + float(theirs.norm()))
+
+
+@pytest.mark.parametrize("damping", [0.0, 3.0])
+def test_an_images_cosine_counts_its_damping_as_one_more_coordinate(damping: float) -> None:
+    torch.manual_seed(0)
+    images, text = torch.randn(3, 5), torch.randn(4, 2, 5)
+    wanted = plain_cosines(images[:, None], torch.eye(5).double(), text.double(), damping)[:, 0]
+    assert relative_error(similarity.global_cosines(images, text, damping), wanted) < 1e-6
+
+
+def test_damping_lowers_what_holds_little_and_changes_no_order_of_classes() -> None:
+    regions = torch.tensor([[[0.1, 0.2, 0.0], [10.0, 20.0, 0.0]]])  # one direction, a hundred times as much of it
+    text = torch.randn(6, 1, 3, generator=torch.Generator().manual_seed(1))
+    plain, damped = (similarity.region_cosines(regions, torch.eye(3), text, d)[0, :, :, 0] for d in (0.0, 5.0))
+    assert torch.allclose(plain[0], plain[1], atol=1e-6)
+    assert (damped[0].abs() < 0.05).all()
+    assert torch.allclose(damped[1], plain[1] * (500 / 525) ** 0.5, atol=1e-6)  # |(10, 20)|^2 = 500, and 5^2 more
+    assert torch.equal(plain[1].argsort(), damped[1].argsort())
 
 
 def test_a_region_of_zeros_has_cosine_zero_and_a_finite_gradient() -> None:

@@ -37,9 +37,7 @@ from torch.nn import functional as F
 from tower import Recipe, encode, start, train
 from vocabulary import Vocabulary, collect
 
-SCALE = 60.0
-CONSTANT = 48.0
-"""The last coordinate of every image and region (joint.py)."""
+SCALE = 38.0
 SHARES = {
     "classes": 0.20,
     "synonyms": 0.06,
@@ -72,6 +70,7 @@ CONFIG: dict[str, Any] = {
         "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 256, "heads": 4, "layers": 4},
     },
     "trunk": {"output_stride": 16},
+    "damping": {"image": 18.0, "region": 48.0},
     "preprocess": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
 }
 
@@ -80,9 +79,7 @@ def assemble(seed: int) -> tuple[CLIP, Tensor]:
     """The model with its image side done and its text side fresh, and the direction of every class."""
     network = classifier()
     weight = network.get_classifier().weight.detach()
-    projection, bias, directions = joint_space(
-        weight, implied_mean(network.bn2), CONFIG["model_cfg"]["embed_dim"], CONSTANT
-    )
+    projection, bias, directions = joint_space(weight, implied_mean(network.bn2), CONFIG["model_cfg"]["embed_dim"])
     torch.manual_seed(seed)
     model = CLIP(**CONFIG["model_cfg"])
     model.visual.trunk.load_state_dict(trunk_state(network))

@@ -38,24 +38,20 @@ def trunk_state(model: nn.Module) -> dict[str, Tensor]:
     return {key: value for key, value in model.state_dict().items() if not key.startswith("classifier.")}
 
 
-def joint_space(weight: Tensor, mean: Tensor, dimension: int, constant: float) -> tuple[Tensor, Tensor, Tensor]:
+def joint_space(weight: Tensor, mean: Tensor, dimension: int) -> tuple[Tensor, Tensor, Tensor]:
     """Projection (d x features), its bias, and one unit direction (d) a class, from classifier weights.
 
     With W = U S V' (classes x features) after its mean over classes is taken away, the scores W f are (U S)(V' f):
-    images are projected by the first d - 1 rows of V', classes lie at the rows of U S. The classifier's own bias is
-    left out: a cosine has none.
-
-    The last coordinate is ``constant`` for every image and region and 0 for every text. It changes no product, but a
-    cosine divides by a norm that holds it: a region that holds little no longer counts like one that is full.
+    images are projected by the first rows of V', classes lie at the rows of U S. The classifier's own bias is left out:
+    a cosine has none.
     """
     centred = (weight - weight.mean(dim=0)).double()
     u, s, vt = torch.linalg.svd(centred, full_matrices=False)
     # A singular vector's sign is arbitrary and depends on the library: fix it, so that a rebuild gives the same space.
     sign = torch.sign(vt.gather(1, vt.abs().argmax(dim=1, keepdim=True)))
-    projection = F.pad((sign * vt)[: dimension - 1], (0, 0, 0, 1))
-    directions = F.pad(F.normalize((u * s * sign.T)[:, : dimension - 1], dim=1), (0, 1))
+    projection = (sign * vt)[:dimension]
+    directions = F.normalize((u * s * sign.T)[:, :dimension], dim=1)
     bias = -projection @ mean.double()
-    bias[-1] = constant
     return projection.float(), bias.float(), directions.float()
 
 

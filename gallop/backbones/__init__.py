@@ -23,7 +23,7 @@ from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_p
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gallop.backbones.clip import Backbone, Precision
+from gallop.backbones.clip import Backbone, Damping, Precision
 from gallop.backbones.preprocess import CropBox, Preprocess
 from gallop.backbones.supported import UnsupportedTower
 from gallop.backbones.text import NameTokens
@@ -32,6 +32,7 @@ __all__ = [
     "Backbone",
     "BackboneError",
     "CropBox",
+    "Damping",
     "NameTokens",
     "Preprocess",
     "UnsupportedTower",
@@ -152,6 +153,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
             std=_channels(pre["std"]),
             interpolation=pre["interpolation"],
         )
+        damping = Damping(**config.get("damping", {}))
         model = CLIP(**model_cfg)
         if config.get("trunk"):
             # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
@@ -166,7 +168,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         )
     _load_strict(model, _read_weights(str(files[0])), name)
     tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
-    return Backbone(name, model.float(), tokenizer, preprocess)
+    return Backbone(name, model.float(), tokenizer, preprocess, damping=damping)
 
 
 def _channels(values: Any) -> tuple[float, float, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -20,6 +22,23 @@ CPU_BATCH = 4
 """Photos in one pass on a CPU: what lies between two layers then stays within the processor's cache and malloc's."""
 
 
+@dataclass(frozen=True)
+class Damping:
+    """A constant coordinate that images and regions have in a cosine and that no text has; 0 is the plain cosine.
+
+    It changes no product, only the norm that the cosine divides by: what holds little no longer counts like what is
+    full. CLIP's own towers have none; a model whose regions' norms tell how much they hold says so in its folder.
+    """
+
+    image: float = 0.0
+    region: float = 0.0
+
+    def __post_init__(self) -> None:
+        for value in (self.image, self.region):
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"A damping of {value} was asked for; it must be a finite number of 0 or more.")
+
+
 class Backbone:
     """A frozen CLIP: images to features, text towers for prompts, and how to prepare a photo for it.
 
@@ -29,19 +48,27 @@ class Backbone:
         tokenizer: open_clip's ``SimpleTokenizer`` for it.
         preprocess: resize, crop and normalisation of its input.
         precision: of the towers on a CPU, "fp32" or "bf16" (a GPU has its own); all that follows them is fp32.
+        damping: of its cosines.
 
     Raises:
         UnsupportedTower: a tower for which GalLoP's features are not defined.
     """
 
     def __init__(
-        self, name: str, model: nn.Module, tokenizer: Any, preprocess: Preprocess, precision: Precision = "fp32"
+        self,
+        name: str,
+        model: nn.Module,
+        tokenizer: Any,
+        preprocess: Preprocess,
+        precision: Precision = "fp32",
+        damping: Damping | None = None,
     ) -> None:
         model.eval().requires_grad_(False)
         self._model = model
         self.name = name
         self.preprocess = preprocess
         self.precision = precision
+        self.damping = damping or Damping()
         text_module = getattr(model, "text", model)
         if not hasattr(tokenizer, "sot_token_id"):
             raise UnsupportedTower(f"{name} reads text with {type(tokenizer).__name__}; CLIP's own BPE is needed.")
@@ -97,11 +124,12 @@ class Backbone:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over every weight's name, shape and bytes (fp32): two backbones with equal ones give equal features.
+        """SHA-256 over every weight's name, shape and bytes (fp32), and the damping: equal ones give equal cosines.
 
         The logit scale is among the weights, so a backbone whose temperature differs counts as another one.
         """
-        return self._digest(self._model.state_dict())
+        damped = "" if self.damping == Damping() else repr(self.damping)
+        return self._digest(self._model.state_dict(), damped)
 
     @cached_property
     def vision_fingerprint(self) -> str:
@@ -109,8 +137,8 @@ class Backbone:
         state = self._model.state_dict()
         return self._digest({key: value for key, value in state.items() if key.startswith("visual.")})
 
-    def _digest(self, state: dict[str, Tensor]) -> str:
-        digest = hashlib.sha256(self.preprocess.key().encode())
+    def _digest(self, state: dict[str, Tensor], more: str = "") -> str:
+        digest = hashlib.sha256((self.preprocess.key() + more).encode())
         for key, value in sorted(state.items()):
             digest.update(f"{key}{tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
