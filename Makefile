@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test lint format screenshots wheel clean
+.PHONY: help app test lint format screenshots bench wheel clean
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
@@ -23,6 +23,7 @@ help:
 	@echo "make lint    the checks alone: ruff and mypy"
 	@echo "make format  let ruff put the code in order"
 	@echo "make screenshots  pictures of every page of the app, into test-results/screenshots"
+	@echo "make bench   measure how fast everything is here: about half an hour"
 	@echo "make wheel   build the package into dist/"
 	@echo "make clean   remove $(VENV), caches and build outputs"
 
@@ -43,6 +44,9 @@ format: $(VENV)/.dev
 
 screenshots: $(VENV)/.dev
 	PYTHONPATH=app $(BIN)/python -m tests.screenshots
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks --write
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --no-isolation

@@ -1,10 +1,5 @@
 """Entry of the app, navigation only: ``streamlit run app/main.py``."""
 
-import os
-
-# Before torch is loaded: idle threads sleep, so a page beside a training stays quick.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from pathlib import Path
 
 import pandas  # noqa: F401  whole before any thread begins: plotly looks into one that another thread has half loaded

@@ -6,9 +6,12 @@ from typing import Any
 
 import streamlit as st
 
+from gallop.process import prepare
 from jobs import JobManager
 from session import Session
 from visitors import Lease, Visitors
+
+prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
 
 BACKBONE = "mini"
 ADDRESS, STATE = "session", "token"

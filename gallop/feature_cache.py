@@ -83,10 +83,10 @@ class Cache(Protocol):
 
 
 def feature_key(backbone: Backbone, photo: Photo, view: str) -> str:
-    """Text that differs with the photo's content, the vision tower, the view, the number format and the device."""
+    """Text that differs with the photo's content, the vision tower, the view, and how it is computed and kept."""
     text = f"{photo.sha256}|{view}|{backbone.preprocess.key()}|{KEPT}"
-    if backbone.device.type != "cpu":  # its towers run in another precision
-        text += f"|{backbone.device.type}"
+    if backbone.feature_format != "fp32":
+        text += f"|{backbone.feature_format}"
     return f"{backbone.vision_fingerprint[:16]}/{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
 

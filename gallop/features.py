@@ -8,9 +8,12 @@ Shapes: B images, R regions, V region width, D joint width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -48,50 +51,94 @@ BATCH = 16
 """Photos that pass the vision tower together: enough to fill two cores, small enough to show progress."""
 
 
+T = TypeVar("T")
+U = TypeVar("U")
+_Prepared = tuple[list[str], list[ImageFeatures | None], Tensor]
+"""Of a batch: the keys of its views, what the cache knows of them, and the pixels of the others."""
+
+
 def encode_photos(backbone: Backbone, photos: Sequence[Photo]) -> tuple[ImageFeatures, list[CropBox]]:
     """Features of the centre crops, fp32 on the CPU, and what was cropped of each photo."""
     prepared = [backbone.preprocess.centre(photo.image) for photo in photos]
-    batches = [
-        _encode(backbone, [pixels for pixels, _ in prepared[start : start + BATCH]])
-        for start in range(0, len(prepared), BATCH)
-    ]
+    batches = [_encode(backbone, torch.stack([pixels for pixels, _ in some])) for some in _batches(prepared)]
     return ImageFeatures.cat(batches), [crop for _, crop in prepared]
 
 
 def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[ImageFeatures]:
     """Features of centre crops, a batch at a time, so that the photos of a long list are never in memory at once."""
-    for start in range(0, len(sources), BATCH):
-        yield encode_photos(backbone, [load_image(source) for source in sources[start : start + BATCH]])[0]
+
+    def pixels(some: Sequence[Any]) -> Tensor:
+        return torch.stack([backbone.preprocess.centre(load_image(source).image)[0] for source in some])
+
+    for batch in _one_ahead(pixels, _batches(sources)):
+        yield _encode(backbone, batch)
 
 
 def encode_centres(backbone: Backbone, sources: Sequence[Any], cache: Cache | None) -> Iterator[ImageFeatures]:
     """The same as they are kept, in half precision and through a cache: for photos that are asked about again."""
-    for start in range(0, len(sources), BATCH):
-        photos = [load_image(source) for source in sources[start : start + BATCH]]
-        yield _through(cache, "centre", backbone, photos, lambda photo: backbone.preprocess.centre(photo.image)[0])
+    views = _Views(backbone, cache, "centre", lambda photo: backbone.preprocess.centre(photo.image)[0])
+    return views.encode(_batches(sources))
 
 
-def _encode(backbone: Backbone, pixels: Sequence[Tensor]) -> ImageFeatures:
-    whole, regions = backbone.encode_image(torch.stack(list(pixels)))
+def _batches(sources: Sequence[T]) -> list[Sequence[T]]:
+    return [sources[start : start + BATCH] for start in range(0, len(sources), BATCH)]
+
+
+def _one_ahead(prepare: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """``map``, with the next item prepared in a thread meanwhile: photos are decoded while the tower computes."""
+    with ThreadPoolExecutor(1) as pool:
+        coming: deque[Future[U]] = deque()
+        for item in items:
+            coming.append(pool.submit(prepare, item))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def _encode(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
+    whole, regions = backbone.encode_image(pixels)
     return ImageFeatures(whole.cpu(), regions.cpu())
 
 
-def _through(
-    cache: Cache | None, view: str, backbone: Backbone, photos: Sequence[Photo], pixels: Callable[[Photo], Tensor]
-) -> ImageFeatures:
-    """One view of the photos, in half precision: from the cache where it is there, the rest in one pass."""
-    if cache is None:
-        return _encode(backbone, [pixels(photo) for photo in photos]).half()
-    keys = [feature_key(backbone, photo, view) for photo in photos]
-    found = [cache.get(key) for key in keys]
-    missing = [i for i, features in enumerate(found) if features is None]
-    if missing:
-        half = _encode(backbone, [pixels(photos[i]) for i in missing]).half()
-        for row, i in enumerate(missing):
-            features = half[row : row + 1]
-            found[i] = features
-            cache.put(keys[i], features)
-    return ImageFeatures.cat([features for features in found if features is not None])
+@dataclass(frozen=True)
+class _Views:
+    """One view of any photos, in half precision: from the cache where it is there, the rest in one pass.
+
+    Attributes:
+        name: of the view, for its key.
+        pixels: (3, H, W) of a photo.
+    """
+
+    backbone: Backbone
+    cache: Cache | None
+    name: str
+    pixels: Callable[[Photo], Tensor]
+
+    def encode(self, batches: Iterable[Sequence[Any]]) -> Iterator[ImageFeatures]:
+        """Features of each batch of sources."""
+        return map(self._finish, _one_ahead(self._prepare, batches))
+
+    def _prepare(self, sources: Sequence[Any]) -> _Prepared:
+        photos = [load_image(source) for source in sources]
+        keys: list[str] = []
+        found: list[ImageFeatures | None] = [None] * len(photos)
+        if self.cache is not None:
+            keys = [feature_key(self.backbone, photo, self.name) for photo in photos]
+            found = [self.cache.get(key) for key in keys]
+        missing = [self.pixels(photo) for photo, features in zip(photos, found, strict=True) if features is None]
+        return keys, found, torch.stack(missing) if missing else torch.empty(0)
+
+    def _finish(self, prepared: _Prepared) -> ImageFeatures:
+        keys, found, pixels = prepared
+        if len(pixels):
+            fresh = iter(_encode(self.backbone, pixels).half().split(1))
+            for i, known in enumerate(found):
+                if known is None:
+                    features = found[i] = next(fresh)
+                    if self.cache is not None:
+                        self.cache.put(keys[i], features)
+        return ImageFeatures.cat([features for features in found if features is not None])
 
 
 class TrainingViews:
@@ -134,9 +181,9 @@ class TrainingViews:
         done = 0
         for view in range(self._views):
             parts = []
-            for start in range(0, len(self), BATCH):
-                parts.append(self._compute(range(start, min(start + BATCH, len(self))), view))
-                done += len(parts[-1])
+            for part in self._view(view).encode(_batches(self._photos)):
+                parts.append(part)
+                done += len(part)
                 yield done
             self._memory.append(ImageFeatures.cat(parts))
 
@@ -145,18 +192,14 @@ class TrainingViews:
         view = epoch % self._views if self._views else epoch
         if self.kept:
             return self._memory[view][indices]
-        chosen = indices.tolist()
-        parts = [self._compute(chosen[start : start + BATCH], view) for start in range(0, len(chosen), BATCH)]
-        return ImageFeatures.cat(parts)
+        chosen = [self._photos[i] for i in indices.tolist()]
+        return ImageFeatures.cat(list(self._view(view).encode(_batches(chosen))))
 
-    def _compute(self, chosen: Sequence[int], view: int) -> ImageFeatures:
-        """One view of the chosen photos, in half precision."""
-
+    def _view(self, view: int) -> _Views:
         def pixels(photo: Photo) -> Tensor:
             return self._backbone.preprocess.augment(photo.image, self._rng(photo, view))
 
-        photos = [load_image(self._photos[i]) for i in chosen]
-        return _through(self._cache, f"augmented {self._seed} {view}", self._backbone, photos, pixels)
+        return _Views(self._backbone, self._cache, f"augmented {self._seed} {view}", pixels)
 
     def _rng(self, photo: Photo, view: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, int(photo.sha256[:16], 16), view])

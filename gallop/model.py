@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gallop import losses, scores, similarity
-from gallop.backbones import Backbone, NameTokens, text_autocast
+from gallop.backbones import Backbone, NameTokens
 from gallop.classes import ClassNameError, clean_names
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.features import ImageFeatures
@@ -117,14 +117,14 @@ class GalLoP:
 
     def _fill(self, class_names: Sequence[str]) -> TextFeatures:
         templates = self.templates or ()
-        with text_autocast(self.backbone.device):
+        with self.backbone.autocast(torch.bfloat16):
             each = [self.backbone.text.encode_texts([fill(t, name) for name in class_names]) for t in templates]
         m, n = self.prompts.sizes
         text = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
         return TextFeatures(text[:, :m], text[:, m:])
 
     def _encode(self, names: NameTokens) -> TextFeatures:
-        with text_autocast(self.backbone.device):
+        with self.backbone.autocast(torch.bfloat16):
             text = self.backbone.text.encode(self.prompts.contexts(), names)
         m, n = self.prompts.sizes
         global_, local = torch.split(text.float(), [m, n], dim=1)

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gallop"
 
 ROOMS = [
+    "process",
     "config",
     "classes",
     "templates",
@@ -128,7 +129,7 @@ def test_foreign_packages_stay_in_their_room(path: Path) -> None:
     assert "streamlit" not in packages
     if room(path).split(".")[0] != "backbones":
         assert not packages & {"open_clip", "timm"}
-    if room(path) in ("config", "classes", "image_formats", "image_pixels", "images", ""):
+    if room(path) in ("process", "config", "classes", "image_formats", "image_pixels", "images", ""):
         assert "torch" not in packages
     if room(path) == "trainer":
         assert {module for module, _ in imports(path) if module.startswith("gallop")} <= {

@@ -21,8 +21,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gallop import backbones
-from gallop.backbones import BackboneError, UnsupportedTower, available_models, load_backbone, pick_device
+from gallop.backbones import (
+    BackboneError,
+    UnsupportedTower,
+    available_models,
+    load_backbone,
+    pick_device,
+    pick_precision,
+)
+from gallop.config import MethodConfig
+from gallop.feature_cache import feature_key
+from gallop.images import load_image
+from gallop.model import GalLoP
 from tests.reference import relative_error
+from tests.tiny import new_vit, picture, vit
 
 CONFIG: dict[str, Any] = {
     "embed_dim": 16,
@@ -502,3 +514,44 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BackboneError, match="torch sees none"):
         load_backbone("mini", device="cuda")
     assert pick_device("auto") == torch.device("cpu")
+
+
+# --- Precision ---------------------------------------------------------------------------------------------------
+
+
+def test_the_towers_of_a_cpu_take_fp32_unless_asked() -> None:
+    assert load_backbone("mini", device="cpu").precision == "fp32"
+    assert pick_precision("auto") in ("fp32", "bf16")
+    with pytest.raises(BackboneError, match="'fp16'; use 'fp32', 'bf16' or 'auto'"):
+        load_backbone("mini", device="cpu", precision="fp16")
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"), [("fpu amx_bf16 amx_tile", "bf16"), ("avx512_bf16", "bf16"), ("avx2", "fp32")]
+)
+def test_auto_is_bf16_where_the_processor_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, flags: str, wanted: str
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding: f"flags\t\t: {flags}\n")
+    assert pick_precision("auto") == wanted
+
+
+def test_in_bf16_towers_round_and_all_else_is_fp32() -> None:
+    exact, rounded = vit(), new_vit()
+    rounded.precision = "bf16"
+    photo = load_image(picture(0))
+    pixels = exact.preprocess.centre(photo.image)[0][None]
+    for found, wanted in zip(rounded.encode_image(pixels), exact.encode_image(pixels), strict=True):
+        assert found.dtype == torch.float32
+        assert not torch.equal(found, wanted)
+        assert relative_error(found, wanted) < 0.03
+    config = MethodConfig(2, (2,))
+    models = [GalLoP(backbone, ["red", "green"], config) for backbone in (rounded, exact)]
+    text = [model.text_features() for model in models]
+    assert text[0].local.dtype == torch.float32
+    assert relative_error(text[0].local.detach(), text[1].local.detach()) < 0.03
+    text[0].local.sum().backward()  # type: ignore[no-untyped-call]
+    gradient = models[0].prompts.local_contexts.grad
+    assert gradient is not None
+    assert gradient.dtype == torch.float32
+    assert feature_key(rounded, photo, "centre") != feature_key(exact, photo, "centre")

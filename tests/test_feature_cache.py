@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,24 @@ def test_what_was_put_is_found_in_half_precision(cache: Cache) -> None:
     assert found.regions.dtype == torch.float16
     cache.put("tower/a", view(2))  # the last one counts
     assert value_of(cache.get("tower/a")) == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_features_on_disk_are_mapped_and_not_copied(tmp_path: Path) -> None:
+    """A training that streams from disk reads what it uses, when it uses it."""
+    cache = FeatureCache(tmp_path)
+    cache.put("tower/a", view(1, regions=5000))
+    found = cache.get("tower/a")
+    assert found is not None
+    address = found.regions.data_ptr()
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    (mapped,) = [line for line in lines if in_range(address, line[0])]
+    assert mapped[-1] == str(cache.path("tower/a"))
+
+
+def in_range(address: int, span: str) -> bool:
+    low, high = (int(end, 16) for end in span.split("-"))
+    return low <= address < high
 
 
 def test_an_encoding_that_was_kept_computes_nothing(cache: Cache) -> None:

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.naive import naive_text
 from gallop.backbones.text import ROW, TextTower
-from tests.naive import naive_text
 from tests.test_towers import backbone_vit, random_clip
 
 NAMES = list(open_clip.IMAGENET_CLASSNAMES[::40])

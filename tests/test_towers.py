@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor
 
+from benchmarks.naive import naive_text, naive_vit_regions
 from gallop.backbones import Backbone, Preprocess, UnsupportedTower
 from gallop.classes import ClassNameError
-from tests.naive import naive_text, naive_vit_regions
 from tests.reference import backbone, relative_error
 
 PREPROCESS = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

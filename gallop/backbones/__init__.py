@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import urllib.request
 import warnings
@@ -22,7 +23,7 @@ from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_p
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gallop.backbones.clip import Backbone, text_autocast
+from gallop.backbones.clip import Backbone, Precision
 from gallop.backbones.preprocess import CropBox, Preprocess
 from gallop.backbones.supported import UnsupportedTower
 from gallop.backbones.text import NameTokens
@@ -37,7 +38,7 @@ __all__ = [
     "available_models",
     "load_backbone",
     "pick_device",
-    "text_autocast",
+    "pick_precision",
 ]
 
 _CHECKPOINTS = "checkpoints"
@@ -49,7 +50,7 @@ class BackboneError(RuntimeError):
     """Weights that are missing, do not fit or cannot be had; the message says what to do."""
 
 
-def load_backbone(name: str | os.PathLike[str] = "mini", *, device: str = "auto") -> Backbone:
+def load_backbone(name: str | os.PathLike[str] = "mini", *, device: str = "auto", precision: str = "fp32") -> Backbone:
     """A frozen backbone by name.
 
     Args:
@@ -57,23 +58,49 @@ def load_backbone(name: str | os.PathLike[str] = "mini", *, device: str = "auto"
             ``ARCH/FILE`` with a local weights file; or a folder that holds ``config.json`` and one ``.safetensors``
             file, laid out as ``checkpoints/mini`` is.
         device: "auto" (a GPU when there is one), "cpu", "cuda", "cuda:1".
+        precision: of the towers on a CPU: "fp32", which gives the same prompts on every machine; "bf16"; or "auto",
+            bf16 where the processor multiplies it faster.
 
     Raises:
-        BackboneError: unknown name, weights missing or not fitting, or no network to fetch them.
+        BackboneError: unknown name or precision, weights missing or not fitting, or no network to fetch them.
         UnsupportedTower: a text tower that is not causal with EOT pooling, or a vision tower without regions.
     """
-    target, name = pick_device(device), os.fspath(name)
+    target, chosen = pick_device(device), pick_precision(precision)
+    backbone = _load(os.fspath(name)).to(target)
+    backbone.precision = chosen
+    return backbone
+
+
+def _load(name: str) -> Backbone:
     folder = _shipped_folder(name)
     if folder is None and Path(name).is_dir():
         folder = Path(name)
     if folder is not None:
-        return _load_folder(name, folder).to(target)
+        return _load_folder(name, folder)
     arch, _, source = name.partition("/")
     if not source:
         raise BackboneError(
             f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', or a folder."
         )
-    return _load_open_clip(name, arch, source).to(target)
+    return _load_open_clip(name, arch, source)
+
+
+def pick_precision(precision: str = "auto") -> Precision:
+    """The precision of a name.
+
+    Raises:
+        BackboneError: unknown name.
+    """
+    named: dict[str, Precision] = {"fp32": "fp32", "bf16": "bf16"}
+    if precision in named:
+        return named[precision]
+    if precision != "auto":
+        raise BackboneError(f"There is no precision {precision!r}; use 'fp32', 'bf16' or 'auto'.")
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        return "fp32"
+    return "bf16" if re.search(r"\b(amx_bf16|avx512_bf16)\b", flags) else "fp32"
 
 
 def pick_device(device: str = "auto") -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,11 @@ from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.supported import UnsupportedTower
 from gallop.backbones.text import TextTower
 from gallop.backbones.vision import VisionTower, vision_tower
+
+Precision = Literal["fp32", "bf16"]
+
+CPU_BATCH = 4
+"""Photos in one pass on a CPU: what lies between two layers then stays within the processor's cache and malloc's."""
 
 
 class Backbone:
@@ -23,21 +28,27 @@ class Backbone:
         model: open_clip's ``CLIP`` or ``CustomTextCLIP`` with its weights loaded.
         tokenizer: open_clip's ``SimpleTokenizer`` for it.
         preprocess: resize, crop and normalisation of its input.
+        precision: of the towers on a CPU, "fp32" or "bf16" (a GPU has its own); all that follows them is fp32.
 
     Raises:
         UnsupportedTower: a tower for which GalLoP's features are not defined.
     """
 
-    def __init__(self, name: str, model: nn.Module, tokenizer: Any, preprocess: Preprocess) -> None:
+    def __init__(
+        self, name: str, model: nn.Module, tokenizer: Any, preprocess: Preprocess, precision: Precision = "fp32"
+    ) -> None:
         model.eval().requires_grad_(False)
         self._model = model
         self.name = name
         self.preprocess = preprocess
+        self.precision = precision
         text_module = getattr(model, "text", model)
         if not hasattr(tokenizer, "sot_token_id"):
             raise UnsupportedTower(f"{name} reads text with {type(tokenizer).__name__}; CLIP's own BPE is needed.")
         self.text = TextTower(text_module, tokenizer)
-        self.vision: VisionTower = vision_tower(_as_module(getattr(model, "visual", None)))
+        visual = _as_module(getattr(model, "visual", None))
+        # Convolutions are faster where a pixel's channels lie side by side.
+        self.vision: VisionTower = vision_tower(visual.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
         self.logit_scale = float(torch.as_tensor(model.logit_scale).exp())
 
     @property
@@ -56,9 +67,33 @@ class Backbone:
 
     def encode_image(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> global (B, D) and regions (B, R, V), fp32, not normalised, without gradients."""
-        with torch.inference_mode(False), torch.no_grad(), image_autocast(self.device):
-            whole, regions = self.vision(pixels.to(self.device, non_blocking=True))
-        return whole.float(), regions.float()
+        device = self.device
+        at_once = CPU_BATCH if device.type == "cpu" else len(pixels)
+        parts = []
+        with torch.inference_mode(False), torch.no_grad(), self.autocast(torch.float16):
+            for part in pixels.split(at_once):  # type: ignore[no-untyped-call]
+                part = part.to(device, non_blocking=True, memory_format=torch.channels_last)
+                parts.append([features.float() for features in self.vision(part)])
+        whole, regions = (torch.cat(features) for features in zip(*parts, strict=True))
+        return whole, regions
+
+    def autocast(self, on_gpu: torch.dtype) -> torch.autocast:
+        """The precision that the towers compute in: ``precision`` on a CPU, the given one on a GPU that has it.
+
+        The image tower takes fp16 there, as CLIP itself does: no gradient passes it. The text tower takes bf16, since
+        in fp16 small gradients would vanish.
+        """
+        device = self.device
+        if device.type != "cuda":
+            return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+        able = on_gpu == torch.float16 or torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.autocast("cuda", dtype=on_gpu, enabled=able)
+
+    @property
+    def feature_format(self) -> str:
+        """Text that differs wherever image features are computed in another precision: part of a cache key."""
+        kind = self.device.type
+        return self.precision if kind == "cpu" else kind
 
     @cached_property
     def fingerprint(self) -> str:
@@ -80,17 +115,6 @@ class Backbone:
             digest.update(f"{key}{tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
         return digest.hexdigest()
-
-
-def image_autocast(device: torch.device) -> torch.autocast:
-    """fp16 on a GPU, as CLIP itself runs there: no gradient passes the image tower. fp32 elsewhere."""
-    return torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda")
-
-
-def text_autocast(device: torch.device) -> torch.autocast:
-    """bf16 on a GPU that has it: gradients pass the text tower, and in fp16 small ones would vanish. fp32 elsewhere."""
-    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=able)
 
 
 def _as_module(visual: Any) -> nn.Module:

@@ -135,7 +135,9 @@ class TrunkVision:
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         cells = self._cells(pixels)  # (B, channels, rows, columns)
         pooled = self.tower.trunk.forward_head(cells, pre_logits=True)
-        return self._projection(pooled), self._projection(cells.flatten(2).transpose(1, 2))
+        # For every cell the projection is a 1 x 1 convolution, which leaves the cells where they lie in memory.
+        regions = F.conv2d(cells, self._projection.weight[:, :, None, None], self._projection.bias)
+        return self._projection(pooled), regions.flatten(2).transpose(1, 2)
 
 
 def vision_tower(module: nn.Module) -> VisionTower:

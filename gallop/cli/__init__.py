@@ -12,11 +12,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 
-# Torch's idle threads sleep instead of spinning; it reads this once, when it is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from gallop.cli.console import CommandError, Console
 from gallop.cli.parser import parse
+from gallop.process import prepare
+
+prepare()  # none of these has loaded torch
 
 BAD_INPUT, STOPPED, CLOSED_PIPE = 2, 130, 141
 """Exit statuses; the last two are what a shell shows for SIGINT and SIGPIPE."""

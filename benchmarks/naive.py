@@ -1,11 +1,16 @@
-"""The plain way through open_clip's own modules, which the library's fast paths must equal. Lives in tests alone."""
+"""The plain way through open_clip's own modules: what the fast paths must equal (tests) and are measured against."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from gallop.features import ImageFeatures
+from gallop.losses import Loss, gallop_loss
+from gallop.model import GalLoP
 
 
 def naive_text(module: Any, tokenizer: Any, contexts: Tensor, names: list[str]) -> Tensor:
@@ -40,3 +45,18 @@ def naive_vit_regions(visual: Any, pixels: Tensor) -> Tensor:
     v = last.attn.out_proj(last.ln_1(x) @ weight.T + bias) + x
     v = v + last.mlp(last.ln_2(v))
     return visual.ln_post(v)[:, 1:]
+
+
+def naive_loss(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:
+    """A whole training step's loss as the paper writes it: naive text, every region projected, one top-k a prompt."""
+    tower, prompts, vision = model.backbone.text, model.prompts, model.backbone.vision
+    text = naive_text(tower._module, tower._tokenizer, prompts.contexts(), list(model.class_names))
+    text = F.normalize(text, dim=-1)
+    global_text, local_text = text.split(list(prompts.sizes), dim=1)
+    global_ = torch.einsum("bd,kmd->bkm", F.normalize(features.global_.float(), dim=-1), global_text)
+    regions = features.regions.float() @ prompts.local_projection.T
+    if vision.region_projection is not None:
+        regions = regions @ vision.region_projection
+    cosines = torch.einsum("brd,knd->brkn", F.normalize(regions, dim=-1), local_text)
+    pooled = [cosines[..., n].topk(k, dim=1).values.mean(dim=1) for n, k in enumerate(model.config.topk)]
+    return gallop_loss(global_, torch.stack(pooled, dim=-1), labels, model.backbone.logit_scale, kept)

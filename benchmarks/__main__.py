@@ -1,0 +1,82 @@
+"""How fast GalLoP is here: ``python -m benchmarks`` runs everything, ``python -m benchmarks NAME`` one measurement.
+
+python -m benchmarks                                              everything, as text
+python -m benchmarks --write                                      and into benchmarks/README.md, with the plot
+python -m benchmarks text --tower ViT-B-16 --classes 100 --json   one row
+python -m benchmarks bf16 --data PHOTO_SETS                       accuracies with the towers in bf16
+"""
+
+from __future__ import annotations
+
+from gallop.process import prepare
+
+prepare()
+
+import argparse
+import json
+from typing import Any
+
+from benchmarks import images, report, text, training
+
+MEASUREMENTS = {
+    "text": lambda o: text.run(o.tower, o.classes, prompts=o.prompts, naive=not o.no_naive),
+    "vision": lambda o: images.vision(o.tower),
+    "layout": lambda o: images.layout(),
+    "pipeline": lambda o: images.pipeline(),
+    "cache": lambda o: images.cache(),
+    "slider": lambda o: images.slider(),
+    "step": lambda o: training.step(o.precision),
+    "live": lambda o: training.live(),
+    "growth": lambda o: training.growth(),
+    "bf16": lambda o: training.bf16(o.data),
+}
+
+
+def everything() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for tower in ("mini", "ViT-B-16"):
+        for classes in (10, 100, 1000):
+            print(f"text {tower} {classes} ...", flush=True)
+            found[f"text {tower} {classes}"] = text.run(tower, classes, repeats=3, naive=classes < 1000)
+    for tower in ("mini", "ViT-B-16"):
+        found[f"vision {tower}"] = images.vision(tower)
+    for name, measure in (
+        ("layout", images.layout),
+        ("pipeline", images.pipeline),
+        ("cache", images.cache),
+        ("slider", images.slider),
+        ("step", training.step),
+        ("step bf16", lambda: training.step("bf16")),
+        ("live", training.live),
+        ("growth", training.growth),
+    ):
+        print(f"{name} ...", flush=True)
+        found[name] = measure()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", choices=list(MEASUREMENTS))
+    parser.add_argument("--tower", default="ViT-B-16", help="mini, or an architecture of open_clip")
+    parser.add_argument("--classes", type=int, default=100)
+    parser.add_argument("--prompts", type=int, default=text.PROMPTS)
+    parser.add_argument("--no-naive", action="store_true", help="only our own time, memory and share of the floor")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the towers, for step")
+    parser.add_argument("--data", help="folder of photo sets, for bf16")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", action="store_true", help="put the table and the plot into benchmarks/")
+    options = parser.parse_args()
+    if options.name == "bf16" and not options.data:
+        parser.error("bf16 measures accuracies: give --data, a folder of sets laid out as SET/{train,test}/CLASS/*.jpg")
+    found = MEASUREMENTS[options.name](options) if options.name else everything()
+    if options.json:
+        print(json.dumps(found, indent=1))
+    else:
+        print(report.table(found) if not options.name else json.dumps(found, indent=1))
+    if options.write and not options.name:
+        report.write(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The measurements as a table and a plot in ``benchmarks/README.md``, between two marks."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import machine
+
+README = Path(__file__).with_name("README.md")
+PLOT = README.with_name("speed.svg")
+BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
+
+
+def table(found: dict[str, Any]) -> str:
+    """Markdown of everything that ``python -m benchmarks`` measured."""
+    return "\n\n".join([_text(found), _rest(found), _growth(found["growth"])])
+
+
+def _text(found: dict[str, Any]) -> str:
+    heads = [
+        "text tower, 8 prompts",
+        "ours",
+        "naive",
+        "times faster",
+        "share of the floor",
+        "peak memory",
+        "naive, a prompt at a time",
+        "less than that",
+        "less than all at once",
+        "gradient error",
+    ]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for row in (row for name, row in found.items() if name.startswith("text ")):
+        against = "ratio_time" in row
+        cells = [
+            f"{row['tower']}, K = {row['classes']}",
+            f"{row['seconds']:.2f} s",
+            f"{row['seconds_naive']:.1f} s" if against else "",
+            f"{row['ratio_time']:.1f}" if against else "",
+            f"{row['floor_share']:.0%}",
+            f"{row['megabytes']:.0f} MB",
+            f"{row['megabytes_naive']:.0f} MB" if against else "",
+            f"{row['ratio_memory']:.1f}" if against else "",
+            f"{row['ratio_memory_all_at_once']:.0f}" if against else "",
+            f"{row['grad_error']:.0e}" if against else "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _rest(found: dict[str, Any]) -> str:
+    layout, pipe, cache, slider = (found[name] for name in ("layout", "pipeline", "cache", "slider"))
+    step, bf16, live = found["step"], found["step bf16"], found["live"]
+
+    def photo(row: dict[str, float], key: str = "milliseconds") -> str:
+        return f"{row[key]:.1f} ms a photo"
+
+    rows = [
+        *(
+            (f"regions beside `encode_image`, {tower}", photo(row), f"{row['overhead']:+.1%}")
+            for tower, row in ((tower, found[f"vision {tower}"]) for tower in ("mini", "ViT-B-16"))
+        ),
+        ("channels last, four photos at a time", photo(layout), f"{layout['ratio_time']:.2f}x"),
+        ("JPEG to features, decoding meanwhile", photo(pipe), f"{pipe['ratio_time']:.2f}x one after the other"),
+        ("kept features from disk", photo(cache, "milliseconds_disk"), f"{cache['ratio_disk']:.0f}x"),
+        ("kept features from memory", photo(cache, "milliseconds_memory"), f"{cache['ratio_memory']:.0f}x"),
+        ("k slider to the map", f"{slider['milliseconds']:.2f} ms", f"1/{slider['ratio_time']:.0f} of encoding"),
+        ("training step, 10 classes", f"{step['milliseconds']:.0f} ms", f"{step['ratio_time']:.1f}x naive"),
+        ("the same, towers in bf16", f"{bf16['milliseconds']:.0f} ms", f"{bf16['ratio_time']:.1f}x naive in fp32"),
+        ("live: click to first step", f"{live['seconds_first_step']:.2f} s", f"a step {live['seconds_a_step']:.2f} s"),
+        ("live: encoding the views, before", f"{live['seconds_encoding']:.1f} s", ""),
+        ("live: the prompts", f"{live['seconds_prompts']:.1f} s", ""),
+        ("live: with calibration", f"{live['seconds']:.1f} s", f"{live['encodings']:.1f} encodings"),
+    ]
+    lines = ["| `mini` unless named | ours | against |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def _growth(growth: dict[str, dict[str, float]]) -> str:
+    lines = ["| a step of `mini` as one size grows | | | |", "|---|---|---|---|"]
+    for name, times in growth.items():
+        lines.append(f"| {name} | " + " | ".join(f"{size}: {ms:.0f} ms" for size, ms in times.items()) + " |")
+    return "\n".join(lines)
+
+
+def write(found: dict[str, Any]) -> None:
+    """Replace what stands between the marks in the README, and draw the plot."""
+    _draw(found)
+    today = datetime.date.today().isoformat()
+    text = README.read_text(encoding="utf-8")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    rate = found["text ViT-B-16 100"]["gigaflops"]
+    head = f"{today}, {machine()}; matrix products at {rate:.0f} GFLOP/s in fp32."
+    plot = f"![Times faster than the naive text tower, and share of the floor]({PLOT.name})"
+    README.write_text(f"{before}{BEGIN}\n\n{head}\n\n{table(found)}\n\n{plot}\n\n{END}{after}", encoding="utf-8")
+
+
+def _draw(found: dict[str, Any]) -> None:
+    from matplotlib.figure import Figure
+
+    rows = [row for name, row in found.items() if name.startswith("text ")]
+    labels = [f"{row['tower']}\nK = {row['classes']}" for row in rows]
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    for axes, key, title in zip(
+        figure.subplots(1, 2),
+        ("ratio_time", "floor_share"),
+        ("times faster than the naive text tower", "share of the floor"),
+        strict=True,
+    ):
+        kept = [(label, row[key]) for label, row in zip(labels, rows, strict=True) if key in row]
+        bars = axes.bar([label for label, _ in kept], [value for _, value in kept], color="#3b6ea8")
+        axes.bar_label(bars, fmt="{:.0%}" if key == "floor_share" else "{:.1f}")
+        axes.set_title(title, fontsize=10)
+        axes.tick_params(axis="x", labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(PLOT, facecolor="white", metadata={"Date": None})

@@ -1,0 +1,107 @@
+"""The text tower: a forward and backward pass of all prompts and classes, against the naive path and the floor."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.model import CLIP
+from torch import Tensor
+
+from benchmarks.measure import matmul_rate, once, peak_bytes, seconds
+from benchmarks.naive import naive_text
+from gallop import load_backbone
+from gallop.backbones.text import TextTower
+
+CONTEXT, PROMPTS = 4, 8
+
+
+def load_tower(name: str) -> TextTower:
+    """``mini``, or an architecture of open_clip with random weights: times do not depend on what they are."""
+    if name == "mini":
+        return load_backbone("mini", device="cpu").text
+    config = {key: value for key, value in open_clip.get_model_config(name).items() if key != "custom_text"}
+    config["vision_cfg"] |= {"layers": 1}  # not used here
+    torch.manual_seed(0)
+    model = CLIP(**config, quick_gelu=True).eval().requires_grad_(False)
+    return TextTower(model, open_clip.SimpleTokenizer())
+
+
+def imagenet_names(count: int) -> list[str]:
+    """Evenly spread over the 1000 ImageNet names."""
+    return [open_clip.IMAGENET_CLASSNAMES[i * 1000 // count] for i in range(count)]
+
+
+def needed_operations(tower: TextTower, names: Sequence[str], prompts: int, context: int) -> int:
+    """Forward operations of the blocks' matrices for the tokens that are needed.
+
+    A product of (m, k) and (k, n) takes 2 m k n. A block's matrices hold 12 T x T numbers: 3 query, key and value, 1
+    attention output, 8 MLP. Needed is the prefix once a prompt and every name up to EOT; in the last block keys and
+    values of those, and the rest at EOT alone.
+    """
+    square = 2 * tower.width**2
+    lengths = [len(tower._tokenizer.encode(name)) + 1 for name in names]
+    tokens = prompts * (1 + context + sum(lengths))
+    return square * ((len(tower._blocks) - 1) * 12 * tokens + 2 * tokens + 10 * prompts * len(names))
+
+
+def start(tower: TextTower, prompts: int) -> Tensor:
+    torch.manual_seed(0)
+    contexts = tower.embed("A photo of a").repeat(prompts, 1, 1)
+    return (contexts + 0.01 * torch.randn_like(contexts)).requires_grad_()
+
+
+def run(
+    tower_name: str, classes: int, *, prompts: int = PROMPTS, repeats: int = 3, naive: bool = True
+) -> dict[str, Any]:
+    """One row. The naive path runs one prompt at a time, gradients accumulated; its time is prompts x the median."""
+    tower = load_tower(tower_name)
+    names, contexts = imagenet_names(classes), start(tower, prompts)
+    tokens = tower.tokenize(names, context_tokens=CONTEXT)
+    weights = torch.randn(classes, prompts, tower.encode_texts(["a"]).shape[-1])
+
+    def ours() -> None:
+        contexts.grad = None
+        (tower.encode(contexts, tokens) * weights).sum().backward()
+
+    (taken,) = seconds(ours, repeats=repeats)
+    rate, memory = matmul_rate(), peak_bytes(ours)
+    floor = 2 * needed_operations(tower, names, prompts, CONTEXT) / rate
+    row: dict[str, Any] = {
+        "tower": tower_name,
+        "classes": classes,
+        "prompts": prompts,
+        "seconds": taken,
+        "gigaflops": rate / 1e9,
+        "floor_share": floor / taken,
+        "megabytes": memory / 1e6,
+    }
+    return row | (_against_naive(tower, names, contexts, weights, taken, memory) if naive else {})
+
+
+def _against_naive(
+    tower: TextTower, names: list[str], contexts: Tensor, weights: Tensor, taken: float, memory: int
+) -> dict[str, Any]:
+    assert contexts.grad is not None
+    ours, contexts.grad = contexts.grad.clone(), None
+
+    def prompt(p: int) -> None:
+        features = naive_text(tower._module, tower._tokenizer, contexts[p : p + 1], names)
+        (features * weights[:, p : p + 1]).sum().backward()
+
+    # Memory with the first prompt, which warms up as well: its gradient is taken back.
+    peak = peak_bytes(lambda: prompt(0))
+    contexts.grad = None
+    naive = len(contexts) * statistics.median([once(lambda p=p: prompt(p)) for p in range(len(contexts))])
+    error = float((ours - contexts.grad).norm() / contexts.grad.norm())
+    return {
+        "seconds_naive": naive,
+        "ratio_time": naive / taken,
+        "megabytes_naive": peak / 1e6,
+        "ratio_memory": peak / max(memory, 1),
+        "ratio_memory_all_at_once": len(contexts) * peak / max(memory, 1),
+        "grad_error": error,
+    }

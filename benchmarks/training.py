@@ -1,0 +1,142 @@
+"""Learning: a whole step, live retraining from click to result, and growth with the sizes of the task."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from benchmarks.images import pictures
+from benchmarks.measure import once, peak_bytes, seconds
+from benchmarks.naive import naive_loss
+from benchmarks.text import imagenet_names
+from gallop import GalLoPClassifier, MethodConfig, load_backbone, load_image
+from gallop.backbones import Backbone
+from gallop.config import train_preset
+from gallop.features import ImageFeatures, MemoryCache, TrainingViews
+from gallop.losses import draw_kept_prompts
+from gallop.model import GalLoP
+from gallop.trainer import StepEvent
+from gallop.training import encode_ahead
+
+Step = Callable[[], None]
+
+
+def task(
+    backbone: Backbone, *, classes: int = 10, images: int = 32, regions: int = 196, prompts: int = 8
+) -> tuple[GalLoP, ImageFeatures, torch.Tensor, torch.Tensor]:
+    """A model and a batch of random features, as large as asked for; ``prompts`` are half global and half local."""
+    torch.manual_seed(0)
+    half = prompts // 2
+    config = MethodConfig(half, tuple(5 * (n + 1) for n in range(half)))
+    model = GalLoP(backbone, imagenet_names(classes), config)
+    width, joint = backbone.vision.region_width, 512
+    features = ImageFeatures(torch.randn(images, joint), torch.randn(images, regions, width)).half()
+    labels = torch.randint(classes, (images,))
+    return model, features, labels, draw_kept_prompts(images, half, config.kept_prompts, torch.Generator())
+
+
+def steps(backbone: Backbone, **sizes: int) -> tuple[Step, Step, Callable[[], float]]:
+    """A training step of ours, the naive one, and the relative error of our gradients."""
+    model, features, labels, kept = task(backbone, **sizes)
+
+    def ours() -> None:
+        model.prompts.zero_grad()
+        model.loss(features, labels, kept)[0].total.backward()
+
+    def naive() -> None:
+        model.prompts.zero_grad()
+        naive_loss(model, features, labels, kept).total.backward()
+
+    def gradient(step: Step) -> torch.Tensor:
+        step()
+        return torch.cat([p.grad.flatten() for p in model.prompts.parameters() if p.grad is not None])
+
+    def error() -> float:
+        mine, wanted = gradient(ours), gradient(naive)
+        return float((mine - wanted).norm() / wanted.norm())
+
+    return ours, naive, error
+
+
+def step(precision: str = "fp32") -> dict[str, Any]:
+    """A whole step, text and regions, of `mini` with 10 classes."""
+    backbone = load_backbone("mini", device="cpu", precision=precision)
+    ours, naive, error = steps(backbone)
+    (taken,) = seconds(ours, repeats=9)
+    (plain,) = seconds(naive, repeats=3)
+    return {
+        "milliseconds": 1e3 * taken,
+        "milliseconds_naive": 1e3 * plain,
+        "ratio_time": plain / taken,
+        "ratio_memory": peak_bytes(naive) / max(peak_bytes(ours), 1),
+        "grad_error": error(),
+    }
+
+
+def live(classes: int = 10, shots: int = 16) -> dict[str, Any]:
+    """`mini`: photos are encoded as they come in, and a click trains with the default settings."""
+    backbone, cache, config = load_backbone("mini", device="cpu"), MemoryCache(), train_preset("default")
+    photos = [load_image(picture) for picture in pictures(classes * shots, size=(320, 240))]
+    labels = [name for name in imagenet_names(classes) for _ in range(shots)]
+    encoding = once(lambda: list(TrainingViews(backbone, photos, views=config.views, seed=0).encode()))
+    list(encode_ahead(backbone, photos, config, cache))
+    classifier = GalLoPClassifier(backbone, cache=cache, warm_start=True)
+
+    def first_step() -> None:
+        events = classifier.fit_steps(photos, labels)
+        next(event for event in events if isinstance(event, StepEvent))
+        events.close()  # type: ignore[attr-defined]
+
+    first = once(first_step)
+    prompts = once(lambda: GalLoPClassifier(backbone, cache=cache, calibration_folds=0).fit(photos, labels))
+    whole = once(lambda: GalLoPClassifier(backbone, cache=cache).fit(photos, labels))
+    return {
+        "seconds_encoding": encoding,
+        "seconds_first_step": first,
+        "seconds_a_step": _longest_step(classifier, photos, labels),
+        "seconds_prompts": prompts,
+        "seconds": whole,
+        "encodings": whole / encoding,
+    }
+
+
+def _longest_step(classifier: GalLoPClassifier, photos: list[Any], labels: list[str]) -> float:
+    """The longest wait between two of the first steps: after a cancellation nothing is waited for any longer."""
+    events = (event for event in classifier.fit_steps(photos, labels) if isinstance(event, StepEvent))
+    next(events)
+    return max(once(lambda: next(events)) for _ in range(10))
+
+
+def growth() -> dict[str, dict[str, float]]:
+    """Milliseconds of a step of `mini` as one size grows and the others stay: K = 10, M + N = 8, R = 196, B = 32."""
+    backbone = load_backbone("mini", device="cpu")
+    sizes = {
+        "classes": (10, 100, 1000),
+        "prompts": (2, 8, 32),
+        "regions": (49, 196, 784),
+        "images": (8, 32, 128),
+    }
+    found: dict[str, dict[str, float]] = {}
+    for name, values in sizes.items():
+        ours = [steps(backbone, **{name: value})[0] for value in values]
+        taken = seconds(*ours, repeats=3)
+        found[name] = {str(value): 1e3 * t for value, t in zip(values, taken, strict=True)}
+    return found
+
+
+def bf16(data: str, sets: tuple[str, ...] = ("clothing10", "intel_scenes", "pacs/photo")) -> dict[str, Any]:
+    """Accuracy on test photos after training with the towers in fp32 and in bf16: same shots, seeds and settings."""
+    found: dict[str, Any] = {}
+    for name in sets:
+        found[name] = {}
+        for precision in ("fp32", "bf16"):
+            backbone = load_backbone("mini", device="cpu", precision=precision)
+            scores = []
+            for seed in (0, 1):
+                classifier = GalLoPClassifier(backbone, shots=16, seed=seed, calibration_folds=0)
+                scores.append(classifier.fit(f"{data}/{name}").score(f"{data}/{name}"))
+            found[name][precision] = statistics.mean(scores)
+    return found

@@ -1,0 +1,100 @@
+"""The measurements measure what they say; their figures are not judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import report, text
+from benchmarks.measure import peak_bytes, seconds
+from benchmarks.naive import naive_loss
+from tests.reference import LEARNED, golden, relative_error
+from tests.test_text_cost import CONTEXT, PROMPTS, floor
+from tests.test_towers import backbone_vit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.slow
+def test_one_row_as_json() -> None:
+    command = ["-m", "benchmarks", "text", "--tower", "mini", "--classes", "3", "--prompts", "2", "--json"]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True, cwd=ROOT)
+    row = json.loads(done.stdout)
+    assert {"ratio_time", "ratio_memory", "floor_share", "grad_error"} <= row.keys()
+    assert row["floor_share"] > 0
+    assert row["ratio_time"] > 1
+    assert row["grad_error"] < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["vit", "rn"])
+def test_the_naive_step_is_the_step_of_the_reference(kind: str) -> None:
+    case = golden(kind)
+    kept = case.figure("kept_prompts")[0]
+    parameters = [getattr(case.model.prompts, own) for own in LEARNED]
+    naive = naive_loss(case.model, case.features, case.labels, kept)
+    found = torch.autograd.grad(naive.total, parameters)
+    assert float(naive.total.detach()) == pytest.approx(float(case.figure("losses")[0]), rel=1e-5)
+    for gradient, theirs in zip(found, LEARNED.values(), strict=True):
+        assert relative_error(gradient, case.figure(f"grad/{theirs}")) < 1e-5
+
+
+@pytest.mark.parametrize("classes", [1, 7, 100])
+def test_the_floor_counts_every_token_that_is_needed(classes: int) -> None:
+    tower, names = backbone_vit().text, text.imagenet_names(classes)
+    assert len(set(names)) == classes
+    assert text.needed_operations(tower, names, PROMPTS, CONTEXT) == floor(tower, names)
+
+
+def test_peak_memory_sees_what_a_function_holds_and_nothing_of_before() -> None:
+    def hold(megabytes: int) -> None:
+        torch.ones(megabytes * 2**18).sum()
+
+    if not sys.platform.startswith("linux"):
+        pytest.skip("reads /proc")
+    hold(300)
+    assert 90e6 < peak_bytes(lambda: hold(100)) < 150e6
+
+
+def test_times_are_medians_of_calls_in_turn() -> None:
+    calls: list[str] = []
+    taken = seconds(lambda: calls.append("a"), lambda: calls.append("b"), repeats=3)
+    assert calls == ["a", "b", *["a", "b"] * 3]
+    assert all(0 <= t < 1 for t in taken)
+
+
+def test_the_report_replaces_what_stands_between_its_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row: dict[str, Any] = {"tower": "ViT-B-16", "classes": 100, "seconds": 2.5, "gigaflops": 300.0, "floor_share": 0.7}
+    row |= {"megabytes": 250.0, "megabytes_naive": 3300.0, "ratio_memory": 13.2, "ratio_memory_all_at_once": 105.6}
+    row |= {"ratio_time": 25.0, "seconds_naive": 62.5, "grad_error": 1e-6}
+    keys = ["milliseconds", "milliseconds_disk", "milliseconds_memory", "ratio_time", "ratio_disk", "ratio_memory"]
+    keys += ["overhead", "seconds", "seconds_first_step", "seconds_a_step", "seconds_encoding", "seconds_prompts"]
+    numbers = dict.fromkeys([*keys, "encodings"], 1.5)
+    names = ["vision mini", "vision ViT-B-16", "layout", "pipeline", "cache", "slider", "step", "step bf16", "live"]
+    found = {
+        "text ViT-B-16 100": row,
+        **dict.fromkeys(names, numbers),
+        "growth": {"classes": {"10": 90.0, "100": 300.0}},
+    }
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    monkeypatch.setattr(report, "README", readme)
+    monkeypatch.setattr(report, "PLOT", tmp_path / "speed.svg")
+    report.write(found)
+    report.write(found)  # again: nothing is doubled
+    written = readme.read_text()
+    assert written.startswith("before\n")
+    assert written.endswith("after\n")
+    assert "old" not in written
+    assert written.count("| ViT-B-16, K = 100 | 2.50 s | 62.5 s | 25.0 | 70% | 250 MB |") == 1
+    assert (tmp_path / "speed.svg").stat().st_size > 1000
+
+
+def test_the_marks_are_in_the_readme() -> None:
+    written = report.README.read_text(encoding="utf-8")
+    assert written.index(report.BEGIN) < written.index(report.END)
