@@ -18,7 +18,7 @@ from parts.kept import keep, recall
 from parts.region_grid import region_grid
 from session import Session
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 NOTHING_YET = Progress("looking", 0, 0, [])
 
 
@@ -34,7 +34,7 @@ def panel(session: Session) -> None:
 def badge(session: Session) -> None:
     """One line on the other pages while a training runs; at its end the page is drawn anew with what was learned."""
 
-    @st.fragment(run_every=4 * POLL_SECONDS)
+    @st.fragment(run_every=2 * POLL_SECONDS)
     def look() -> None:
         job = session.job
         snapshot = job.snapshot() if job is not None else None
@@ -69,7 +69,7 @@ def _all(card: object) -> tuple[Photo, ...]:
 
 
 def _running(session: Session) -> None:
-    """Look at the training twice a second, without running the rest of the page; at its end run all of it once."""
+    """Look at the training every second, without running the rest of the page; at its end run all of it once."""
 
     @st.fragment(run_every=POLL_SECONDS)
     def look() -> None:

@@ -34,7 +34,7 @@ with right:
             "- what any region of the photo looks like to the model: click it.\n\n"
             "Then teach it classes of your own with a handful of photos."
         )
-        st.page_link("screens/teach.py", label="Teach it your own classes", icon=":material/school:")
+        st.page_link("screens/teach.py", label="On to classes of your own", icon=":material/school:")
     elif names is not None and templates is not None:
         try:
             with st.spinner("Looking at the photo …", show_time=False):
@@ -67,3 +67,5 @@ if explanation is not None:
         if explanation.topk:
             faithful.faithful(session, classifier, explanation, name, (photo.sha256, question))
     scores.numbers(explanation)
+    if before is None:
+        st.page_link("screens/teach.py", label="On to classes of your own", icon=":material/school:")
