@@ -72,7 +72,8 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     wanted_pooled = plain_topk(plain, topk)
     wanted = torch.autograd.grad((wanted_pooled * weights).sum(), exact)
     assert relative_error(cosines.detach(), plain.detach()) < 1e-5
-    assert relative_error(pooled.detach(), wanted_pooled.detach()) < 1e-5
+    # A mean of cosines may be near zero where they are not: they are what rounding is relative to.
+    assert float((pooled - wanted_pooled).detach().abs().max()) < 1e-6
     for ours, theirs in zip(found, wanted, strict=True):
         assert float((ours - theirs).norm()) < 1e-5 * (1 + float(theirs.norm()))
 
