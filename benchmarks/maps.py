@@ -1,12 +1,12 @@
 """Do maps hit the object? Objects cut out of plain photos are pasted on scenes, so that their place is known.
 
-    python -m benchmarks.maps PHOTOS SCENES [--backbone mini]
+    python -m benchmarks.maps SCENES PHOTOS [PHOTOS ...] [--backbone mini] [--draws 4]
 
-PHOTOS is a folder of class folders; those of its photos that stand on an even background are cut out. SCENES is a
-folder of photos to paste them on. For the true name ("A photo of a NAME", no training) the same regions are ranked by
-cosine, as the model does; by the cosine without those coordinates that are the same everywhere (`mini` has one, to damp
-regions that hold little); and by the projection without unit norm, the class activation map. A figure is the mean share
-of the first k regions that lie on the object; chance is the share of the grid that it covers.
+PHOTOS are folders of class folders; those of their photos that stand on an even background are cut out. SCENES is a
+folder of photos to paste them on, each object on as many as there are draws. For the true name ("A photo of a NAME", no
+training) the same regions are ranked by the model's own damped cosine, by the plain cosine, and by the projection
+without unit norm, the class activation map. A figure is the mean share of the first k regions that lie on the object;
+chance is the share of the grid that it covers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import argparse
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,36 +114,39 @@ def on_object(scores: Tensor, cover: Tensor) -> list[float]:
 
 
 @torch.no_grad()
-def measure(backbone: Backbone, photos: Path, scenes: Path, seed: int = 0) -> dict[str, list[float]]:
-    """Mean shares for each way of ranking the same regions, and for chance."""
+def measure(backbone: Backbone, photos: list[Path], scenes: Path, draws: int) -> tuple[int, dict[str, list[float]]]:
+    """How many pictures there were, and mean shares for each way of ranking the same regions, and for chance."""
     rows, columns = backbone.vision.grid
     figures: dict[str, list[list[float]]] = {}
-    for image, cover, name in scenes_with_objects(photos, scenes, seed):
+    pictures = (scenes_with_objects(folder, scenes, seed) for seed in range(draws) for folder in photos)
+    for image, cover, name in itertools.chain.from_iterable(pictures):
         pixels, _ = backbone.preprocess.centre(image)
         regions = backbone.encode_image(pixels[None])[1][0]
         products = regions @ F.normalize(backbone.text.encode_texts([f"A photo of a {name}"])[0], dim=0)
         cells = torch.from_numpy(
             cover.reshape(rows, SIDE // rows, columns, SIDE // columns).mean(axis=(1, 3))
         ).flatten()
-        varying = regions[:, regions.std(dim=0) > 1e-4]
+        norms = regions.norm(dim=1)
         ways = {
-            "cosine": products / regions.norm(dim=1),
-            "cosine without the constant": products / varying.norm(dim=1),
+            "damped cosine": products / torch.hypot(norms, torch.tensor(backbone.damping.region)),
+            "plain cosine": products / norms,
             "class activation map": products,
         }
         for way, scores in ways.items():
             figures.setdefault(way, []).append(on_object(scores, cells))
         figures.setdefault("chance", []).append([float((cells >= 0.5).float().mean())] * len(TOPS))
-    return {way: np.mean(rows, axis=0).tolist() for way, rows in figures.items()}
+    return len(figures["chance"]), {way: np.mean(rows, axis=0).tolist() for way, rows in figures.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path)
     parser.add_argument("scenes", type=Path)
+    parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--backbone", default="mini")
+    parser.add_argument("--draws", type=int, default=4)
     options = parser.parse_args()
-    figures = measure(load_backbone(options.backbone), options.photos, options.scenes)
+    count, figures = measure(load_backbone(options.backbone), options.photos, options.scenes, options.draws)
+    print(f"{count} pictures\n")
     print("| regions ranked by | " + " | ".join(f"top {k}" for k in TOPS) + " |\n|---|" + "---|" * len(TOPS))
     for way, shares in figures.items():
         print(f"| {way} | " + " | ".join(f"{share:.0%}" for share in shares) + " |")

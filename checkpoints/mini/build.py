@@ -37,7 +37,7 @@ from torch.nn import functional as F
 from tower import Recipe, encode, start, train
 from vocabulary import Vocabulary, collect
 
-SCALE = 38.0
+SCALE = 82.0
 SHARES = {
     "classes": 0.20,
     "synonyms": 0.06,
@@ -70,7 +70,7 @@ CONFIG: dict[str, Any] = {
         "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 256, "heads": 4, "layers": 4},
     },
     "trunk": {"output_stride": 16},
-    "damping": {"image": 18.0, "region": 48.0},
+    "damping": {"image": 46.0, "region": 120.0},
     "preprocess": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
 }
 
