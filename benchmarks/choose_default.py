@@ -10,9 +10,9 @@ training photos of the next set in the list: a setting may be as accurate as ano
 
 from __future__ import annotations
 
-import os
+from gallop.process import prepare
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+prepare()
 
 import argparse
 import statistics

@@ -11,9 +11,9 @@ chance is the share of the grid that it covers.
 
 from __future__ import annotations
 
-import os
+from gallop.process import prepare
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+prepare()
 
 import argparse
 import itertools

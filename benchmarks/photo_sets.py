@@ -8,9 +8,9 @@ Test photos are encoded once a set; every figure is a fraction. Finished sets ar
 
 from __future__ import annotations
 
-import os
+from gallop.process import prepare
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+prepare()
 
 import argparse
 import json

@@ -133,7 +133,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder for what the next build can use again")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the finished model")
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder with data.noun")
-    parser.add_argument("--steps", type=int, default=2500, help="training steps of the text tower")
+    parser.add_argument("--steps", type=int, default=1800, help="training steps of the text tower")
     parser.add_argument(
         "--save-every", type=int, default=500, help="steps between two saves, so that a stop loses little"
     )
