@@ -108,9 +108,6 @@ class Session:
         """Whether what was taught can answer for this class list: all its classes are on it."""
         return self.taught is not None and set(self.taught.names) <= set(names)
 
-    def taught_in_use(self, names: tuple[str, ...]) -> bool:
-        return self.use_taught and self.knows(names)
-
     def classifier(self, backbone: Any, question: Question) -> GalLoPClassifier:
         """Zero-shot, or what was taught with the further names added; made once for a question.
 
@@ -227,9 +224,6 @@ class Session:
         for job in (self.job, self._encoding):
             if job is not None:
                 job.cancel()
-
-    def forget(self) -> None:
-        self.taught, self.use_taught = None, False
 
 
 def _outcome(snapshot: Snapshot) -> tuple[str, str]:

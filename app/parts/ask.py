@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
 import charts
 import text
-from gallop import Explanation
 from gallop.heatmaps import place_in_words
 from gallop.region_grid.panel import Subject
 from parts import media
 from parts.region_grid import asked
+
+if TYPE_CHECKING:
+    from gallop import Explanation
 
 MOST_PAIRS = 12
 

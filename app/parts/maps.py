@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 import text
-from gallop import Explanation
 from gallop.region_grid import panel
 from gallop.region_grid.panel import COLOURS, Scale, Style, Subject
 from parts import media
@@ -16,6 +16,9 @@ from parts.answer import photo_url
 from parts.kept import keep, put, recall
 from parts.region_grid import asked, region_grid
 from session import Session
+
+if TYPE_CHECKING:
+    from gallop import Explanation
 
 # Cleaned class names hold no zero-width characters, so no class is called like one of these.
 MOST_PROBABLE, NOTHING, BEFORE = "\u200bmost probable", "\u200bnothing", "\u200bbefore teaching"

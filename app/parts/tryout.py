@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 import charts
 import text
 from cards import CardProblem
-from gallop import Explanation, Photo
+from gallop import Photo
 from gallop.classes import ClassNameError
 from gallop.region_grid.panel import answer_panel
 from parts import media
@@ -20,6 +20,9 @@ from parts.uploads import uploader
 from photos import Verdicts
 from resources import backbone, jobs
 from session import Question, Session
+
+if TYPE_CHECKING:
+    from gallop import Explanation
 
 
 def tryout(session: Session) -> None:
