@@ -173,6 +173,12 @@ class Session:
     def tests(self) -> dict[str, tuple[Photo, ...]]:
         return {card.name: card.tests for card in self.deck.in_use}
 
+    def scales(self) -> tuple[int, ...]:
+        """The k that what was taught is read with: as they are set now, or as taught where that was another number."""
+        assert self.taught is not None
+        now, then = self.settings.topk, self.taught.settings.topk
+        return now if len(now) == len(then) else then
+
     def encode_ahead(self, manager: JobManager, backbone: Any, photos: Iterable[Photo]) -> None:
         """Encode photos in the background, so that a training with the settings as they are need not."""
         self._pending.extend(photos)
