@@ -7,7 +7,7 @@ import streamlit as st
 
 import resources
 import text
-from parts import kept, live
+from parts import kept, live, maps
 from visitors import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -28,10 +28,10 @@ except TooManyVisitors as error:
     st.error(text.markdown(error), icon=":material/error:")
     st.stop()
 if taught is not None:
-    # Before any widget is drawn: the taught classes become the class list, at the scales they were taught with.
+    # Before any widget is drawn: the taught classes become the class list, at the scales set on the page Teach.
     kept.put("names", "\n".join(taught.names))
     kept.put("model", "Taught")
-    st.session_state["usual scales"] = True
+    maps.put_scales(session.scales())
 if session.lost and not session.deck.cards and not session.shelf.photos:
     st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
 kept.run_begins()

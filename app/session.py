@@ -108,9 +108,6 @@ class Session:
         """Whether what was taught can answer for this class list: all its classes are on it."""
         return self.taught is not None and set(self.taught.names) <= set(names)
 
-    def taught_in_use(self, names: tuple[str, ...]) -> bool:
-        return self.use_taught and self.knows(names)
-
     def classifier(self, backbone: Any, question: Question) -> GalLoPClassifier:
         """Zero-shot, or what was taught with the further names added; made once for a question.
 
@@ -176,6 +173,12 @@ class Session:
     def tests(self) -> dict[str, tuple[Photo, ...]]:
         return {card.name: card.tests for card in self.deck.in_use}
 
+    def scales(self) -> tuple[int, ...]:
+        """The k that what was taught is read with: as they are set now, or as taught where that was another number."""
+        assert self.taught is not None
+        now, then = self.settings.topk, self.taught.settings.topk
+        return now if len(now) == len(then) else then
+
     def encode_ahead(self, manager: JobManager, backbone: Any, photos: Iterable[Photo]) -> None:
         """Encode photos in the background, so that a training with the settings as they are need not."""
         self._pending.extend(photos)
@@ -227,9 +230,6 @@ class Session:
         for job in (self.job, self._encoding):
             if job is not None:
                 job.cancel()
-
-    def forget(self) -> None:
-        self.taught, self.use_taught = None, False
 
 
 def _outcome(snapshot: Snapshot) -> tuple[str, str]:

@@ -16,13 +16,12 @@ from PIL import Image
 from torch import Tensor
 
 from gallop import scores, similarity
-from gallop.backbones import CropBox
 from gallop.checkpoint import Calibration
 from gallop.classes import clean_name
 from gallop.config import ConfigError, MethodConfig
 from gallop.features import encode_photos
 from gallop.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
-from gallop.images import Photo
+from gallop.images import CropBox, Photo
 from gallop.model import GalLoP, Similarities, TextFeatures
 from gallop.predictions import to_array
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gallop.backbones import Backbone, CropBox
+from gallop.backbones import Backbone
 from gallop.feature_cache import (
     DEFAULT_MEMORY_BYTES,
     KEPT,
@@ -31,7 +31,7 @@ from gallop.feature_cache import (
     feature_key,
     open_cache,
 )
-from gallop.images import Photo, load_image
+from gallop.images import CropBox, Photo, load_image
 
 __all__ = [
     "BATCH",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gallop.backbones import CropBox
+from gallop.images import CropBox
 
 FloatMap = NDArray[np.float32]
 

@@ -47,6 +47,7 @@ __all__ = [
     "DEFAULT_LIMITS",
     "IMAGE_SUFFIXES",
     "CorruptImage",
+    "CropBox",
     "EmptyImage",
     "ImageError",
     "ImageLimits",
@@ -80,6 +81,16 @@ class Photo:
     @property
     def height(self) -> int:
         return self.image.height
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """What the model saw of a photo, in the photo's own pixels (fractions allowed): left, top, right, bottom."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 ImageSource: TypeAlias = "bytes | str | os.PathLike[str] | BinaryIO | Image.Image | npt.NDArray[Any] | Photo"

@@ -369,6 +369,29 @@ def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) 
     assert len(sums(at)) == 4
 
 
+def test_a_wrong_answer_of_what_was_taught_becomes_a_shot_with_one_click(tiny_app: Open) -> None:
+    from tests.test_app_teach import card, teach, train
+
+    at = with_photo(tiny_app, "red\ngreen")
+    assert not [found for found in at.button if "really" in str(found.key)], "nothing to correct before teaching"
+    at = go(finish(train(teach(at, {"red": 2, "green": 2}))), EXPLORE)
+    at.button(key="really green").click()
+    assert "photo.png is a photo of green now" in fine(at.run()).success[-1].value.replace("\\", "")
+    at = go(at, TEACH)
+    assert [photo.name for photo in card(at, "green").shots] == ["0.png", "1.png", "photo.png"]
+    assert "Changed since the training: the photos" in everything(at)
+
+
+def test_maps_that_are_alike_are_told_to_be(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    words = "their maps are alike and differ only in k"
+    assert words in everything(at)
+    assert grid(at, "map 0")["map"] == grid(at, "map 3")["map"]
+    at.text_area(key="templates").set_value("a {}\na drawing of a {}")
+    assert words not in everything(fine(at.run()))
+    assert grid(at, "map 0")["map"] != grid(at, "map 1")["map"]
+
+
 def test_without_a_model_the_page_says_what_to_do(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     import gallop.backbones
 

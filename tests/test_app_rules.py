@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -60,6 +61,19 @@ def test_the_logic_loads_without_torch_and_without_streamlit() -> None:
         env={"PYTHONPATH": f"{APP}:{ROOT}", "PATH": ""},
     )
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("page", ["screens/explore.py", "screens/teach.py"])
+def test_an_empty_page_is_drawn_without_torch(page: str) -> None:
+    """Torch takes seconds to load; nobody waits for it before there is a photo to look at."""
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest; "
+        f"at = AppTest.from_file({str(APP / 'main.py')!r}, default_timeout=60).run().switch_page({page!r}).run(); "
+        "assert not at.exception and 'Start here' in at.info[0].value; print('torch' in sys.modules)"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{APP}:{ROOT}"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout.strip() == "False"
 
 
 def test_each_theme_has_ten_chart_colours() -> None:

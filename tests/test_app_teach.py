@@ -27,6 +27,7 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    grid,
     png,
     session_of,
     sums,
@@ -232,6 +233,31 @@ def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) ->
     settings(at, epochs=9)
     uploader(at, "Photos of red").upload("new.png", png(77))
     assert "Changed since the training: the photos and rounds" in everything(fine(at.run()))
+
+
+def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand(tiny_app: Open) -> None:
+    at = teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})
+    at.number_input(key="set k 0").set_value(3)
+    at = go(finish(train(fine(at.run()))), EXPLORE)
+    assert sums(at)[0].startswith("k = 3: mean of 3 regions")
+    at.slider(key="k 1").set_value(7)
+    at = go(fine(at.run()), TEACH)
+    assert sums(go(at, EXPLORE))[1].startswith("k = 7: "), "nothing was set in between"
+    at = go(at, TEACH)
+    at.number_input(key="set k 0").set_value(1)
+    at = go(fine(at.run()), EXPLORE)
+    assert sums(at)[0].startswith("k = 1: mean of 1 region ")
+
+
+def test_a_region_asked_on_a_map_of_this_page_is_answered_on_it(tiny_app: Open) -> None:
+    at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
+    assert "alone it would be" not in everything(at)
+    session_of(at).kept["region"] = 6  # as a click does
+    fine(at.run())
+    assert grid(at, "watched map")["selected"] == 6
+    assert everything(at).count("Upper centre, row 2, column 3: alone it would be") == 1
+    uploader(at, "Photos to try").upload("found.png", png(500))
+    assert everything(fine(at.run())).count("Upper centre, row 2, column 3: alone it would be") == 2
 
 
 # Training ------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
 from gallop import GalLoPClassifier, losses
-from gallop.backbones import Backbone, BackboneError, CropBox
+from gallop.backbones import Backbone, BackboneError
 from gallop.checkpoint import CheckpointError
 from gallop.classes import ClassNameError
 from gallop.config import ConfigError, TrainConfig
@@ -28,7 +28,7 @@ from gallop.data import DataError, stratified_folds
 from gallop.explanation import Explanation
 from gallop.features import encode_photos
 from gallop.heatmaps import photo_map, region_box, where_in_words
-from gallop.images import ImageError, load_image
+from gallop.images import CropBox, ImageError, load_image
 from gallop.losses import Loss
 from gallop.trainer import StepEvent, StepResult, Trainer, TrainingDiverged
 from gallop.training import CalibrationEvent, EncodeEvent

@@ -18,10 +18,10 @@ from torch import Tensor
 from torchvision import transforms
 
 from gallop import feature_cache, features
-from gallop.backbones import Backbone, CropBox, Preprocess
+from gallop.backbones import Backbone, Preprocess
 from gallop.feature_cache import feature_key
 from gallop.features import FeatureCache, ImageFeatures, TrainingViews, encode_photos, encode_sources, open_cache
-from gallop.images import Photo, load_image
+from gallop.images import CropBox, Photo, load_image
 from tests.tiny import other_vit, picture, vit, write_images
 
 SIZE = 32

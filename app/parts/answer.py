@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 import charts
 import text
-from gallop import Explanation
 from gallop.region_grid import panel
 from parts import media
 from parts.region_grid import asked, region_grid
 from session import Session
+
+if TYPE_CHECKING:
+    from gallop import Explanation
 
 
 def answer(session: Session, explanation: Explanation, note: str) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
 import charts
 import text
-from gallop import Explanation
 from gallop.heatmaps import place_in_words
 from gallop.region_grid.panel import Subject
 from parts import media
 from parts.region_grid import asked
+
+if TYPE_CHECKING:
+    from gallop import Explanation
 
 MOST_PAIRS = 12
 
@@ -25,18 +29,28 @@ def ask(explanation: Explanation) -> None:
         how = "Click a region of a picture, or walk to it with the arrow keys and press Enter."
         st.info(how, icon=":material/ads_click:")
         return
-    row, column = divmod(region, columns)
-    place = place_in_words(region, explanation.grid)
-    shares = dict(zip(explanation.class_names, map(float, explanation.region_probabilities[region]), strict=True))
-    best = max(shares, key=shares.__getitem__)
-    st.markdown(
-        f"{place.capitalize()}, row {row + 1}, column {column + 1}: alone it would be "
-        f"**{text.markdown(best)}**, {text.percent(shares[best])}."
-    )
+    st.markdown(alone(explanation, region))
+    shares = _shares(explanation, region)
     listed = ", ".join(f"{text.shorten(name)} {text.percent(shares[name])}" for name in charts.strongest(shares))
     media.chart(charts.probabilities(shares), key="asked", alt=f"Bars of what this region is like: {listed}.")
     st.dataframe(_pairs(explanation, region), hide_index=True, key="pairs")
     st.caption("The classes and local prompts that answer most to this region.")
+
+
+def alone(explanation: Explanation, region: int) -> str:
+    """What one region looks like by itself, as Markdown."""
+    row, column = divmod(region, explanation.grid[1])
+    place = place_in_words(region, explanation.grid)
+    shares = _shares(explanation, region)
+    best = max(shares, key=shares.__getitem__)
+    return (
+        f"{place.capitalize()}, row {row + 1}, column {column + 1}: alone it would be "
+        f"**{text.markdown(best)}**, {text.percent(shares[best])}."
+    )
+
+
+def _shares(explanation: Explanation, region: int) -> dict[str, float]:
+    return dict(zip(explanation.class_names, map(float, explanation.region_probabilities[region]), strict=True))
 
 
 def _pairs(explanation: Explanation, region: int) -> pd.DataFrame:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 import charts
 import text
-from gallop import Explanation, GalLoPClassifier
-from gallop.faithfulness import Deletion
 from parts import media
 from session import Session
+
+if TYPE_CHECKING:
+    from gallop import Explanation, GalLoPClassifier
+    from gallop.faithfulness import Deletion
 
 
 @st.fragment
@@ -43,6 +45,8 @@ def faithful(
 
 def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, place: Any) -> Deletion:
     """The game, a few pictures at a time: others are served between two steps, and going elsewhere ends it."""
+    from gallop.faithfulness import Deletion  # with torch, so not before somebody asks
+
     for event in classifier.deletion(explanation, name):
         if isinstance(event, Deletion):
             return event

@@ -14,8 +14,9 @@ from jobs import Snapshot, State
 from lessons import Kept, Point, Progress, Score, Sight
 from parts import media
 from parts.answer import photo_url
+from parts.ask import alone
 from parts.kept import keep, recall
-from parts.region_grid import region_grid
+from parts.region_grid import asked, region_grid
 from session import Session
 
 POLL_SECONDS = 1.0
@@ -159,8 +160,11 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     name = name if name in found.class_names else found.label
     subjects = [Subject(each.explanation, name) for each in sights]
     scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
-    drawn = map_panel(Subject(found, name), 0, scale=scale, photo=photo_url(session, sights[0].explanation))
-    region_grid(drawn, key="watched map")
+    region = asked(found.grid[0] * found.grid[1])
+    photo = photo_url(session, sights[0].explanation)
+    region_grid(map_panel(Subject(found, name), 0, scale=scale, selected=region, photo=photo), key="watched map")
+    if region is not None:
+        st.caption(alone(found, region))
     words, chance = found.describe(name, 0), text.percent(found.probabilities[name])
     when = f"After step {sight.step}" if sight.step else "Before training"
     st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {words}.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 import text
-from gallop import Explanation
 from gallop.region_grid import panel
 from gallop.region_grid.panel import COLOURS, Scale, Style, Subject
 from parts import media
@@ -16,6 +16,9 @@ from parts.answer import photo_url
 from parts.kept import keep, put, recall
 from parts.region_grid import asked, region_grid
 from session import Session
+
+if TYPE_CHECKING:
+    from gallop import Explanation
 
 # Cleaned class names hold no zero-width characters, so no class is called like one of these.
 MOST_PROBABLE, NOTHING, BEFORE = "\u200bmost probable", "\u200bnothing", "\u200bbefore teaching"
@@ -68,8 +71,6 @@ def choose(explanation: Explanation, before: Explanation | None) -> Shown:
 def scales(explanation: Explanation) -> tuple[int, ...]:
     """The k of each scale as the sliders stand; the sliders themselves are drawn by ``maps``."""
     regions = explanation.grid[0] * explanation.grid[1]
-    if st.session_state.pop("usual scales", False):
-        back_to_usual(usual(explanation))
     for prompt, k in enumerate(usual(explanation)):
         recall(f"k {prompt}", k, range(1, regions + 1))
     return tuple(keep(f"k {prompt}", st.session_state[f"k {prompt}"]) for prompt in range(len(explanation.topk)))
@@ -80,7 +81,8 @@ def usual(explanation: Explanation) -> tuple[int, ...]:
     return tuple(min(k, explanation.grid[0] * explanation.grid[1]) for k in explanation.topk)
 
 
-def back_to_usual(topk: Sequence[int]) -> None:
+def put_scales(topk: Sequence[int]) -> None:
+    """Let the sliders stand at these k."""
     for prompt, k in enumerate(topk):
         put(f"k {prompt}", k)
 
@@ -109,8 +111,12 @@ def style() -> Style:
     return Style(colours, opacity / 100, threshold / 100, cells == "Smooth")
 
 
-def maps(session: Session, shown: Shown, style: Style, defaults: Sequence[int]) -> None:
-    """One map a scale, with its slider, its outlined regions and the sum check."""
+def maps(session: Session, shown: Shown, style: Style, defaults: Sequence[int], *, alike: bool) -> None:
+    """One map a scale, with its slider, its outlined regions and the sum check.
+
+    Args:
+        alike: whether all prompts say the same, as with one template.
+    """
     subject, minus = shown.subject, shown.minus
     name = text.markdown(subject.class_name)
     st.markdown(
@@ -120,6 +126,8 @@ def maps(session: Session, shown: Shown, style: Style, defaults: Sequence[int]) 
         else f"**{name} minus {text.markdown(minus.words)}**: orange regions speak for the first, violet ones for the "
         "second. The first's k best regions are outlined, the second's are dotted."
     )
+    if alike:
+        st.caption("With one template all local prompts say the same: their maps are alike and differ only in k.")
     prompts = range(len(subject.explanation.topk))
     scale = panel.scale_of([subject.scores(n, minus) for n in prompts], signed=minus is not None)
     for start in range(0, len(prompts), PANELS_A_ROW):
@@ -130,7 +138,7 @@ def maps(session: Session, shown: Shown, style: Style, defaults: Sequence[int]) 
     _legend(scale, style)
     if tuple(defaults) != subject.explanation.topk:
         label = f"Back to k = {', '.join(str(k) for k in defaults)}"
-        st.button(label, on_click=back_to_usual, args=(tuple(defaults),))
+        st.button(label, on_click=put_scales, args=(tuple(defaults),))
 
 
 def _panel(session: Session, shown: Shown, prompt: int, scale: Scale, style: Style) -> None:

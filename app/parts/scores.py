@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from statistics import pstdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 import charts
 import text
-from gallop import Explanation
 from parts import media
+
+if TYPE_CHECKING:
+    from gallop import Explanation
 
 
 def global_prompts(explanation: Explanation, class_name: str, *, alike: bool) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from cards import MOST_PHOTOS
 from parts.kept import keep, put, recall
+from parts.maps import put_scales
 from session import Session
 from settings import CUSTOM, MOST_PROMPTS, PAPER, QUICK, WAYS, Settings, preset, with_prompts
 
@@ -52,7 +53,10 @@ def choose(session: Session) -> None:
         values |= _numbers(FREE, session, None)
         st.markdown(":material/bolt: **Act at once, without a training** (the next training learns with them too)")
         topk = _scales(session, int(values.pop("local_prompts")))
-        st.caption("The class list, the threshold and the colours on the page *Explore* act at once too.")
+        st.caption(
+            "The sliders of k on the page *Explore* follow. "
+            "The class list, the threshold and the colours there act at once too."
+        )
     batch = preset(PAPER if way == PAPER else QUICK).batch_size
     session.settings = replace(session.settings, **values, topk=topk, batch_size=batch)
 
@@ -100,4 +104,6 @@ def _scales(session: Session, count: int) -> tuple[int, ...]:
         label = f"k of local prompt {n + 1}"
         found = column.number_input(label, 1, 1024, key=key, help="How many regions its score is the mean of.")
         chosen.append(int(keep(key, found)))
+    if tuple(chosen) != session.settings.topk:
+        put_scales(chosen)
     return tuple(chosen)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 import charts
 import text
 from cards import CardProblem
-from gallop import Explanation, Photo
+from gallop import Photo
 from gallop.classes import ClassNameError
 from gallop.region_grid.panel import answer_panel
 from parts import media
 from parts.answer import photo_url
+from parts.ask import alone
 from parts.kept import keep, put, recall
 from parts.region_grid import asked, region_grid
 from parts.uploads import uploader
 from photos import Verdicts
 from resources import backbone, jobs
 from session import Question, Session
+
+if TYPE_CHECKING:
+    from gallop import Explanation
 
 
 def tryout(session: Session) -> None:
@@ -38,14 +42,15 @@ def tryout(session: Session) -> None:
         chosen = st.selectbox("Photo shown", list(photos), key="photo", format_func=lambda key: photos[key].name)
         photo = photos[keep("photo", chosen)]
         found = session.explain(backbone(), photo, Question(taught.names, taught=True))
-        if len(session.settings.topk) == len(found.topk):
-            found = found.with_topk(session.settings.topk)
-        rows, columns = found.grid
-        shown = answer_panel(found, selected=asked(rows * columns), photo=photo_url(session, found))
-        region_grid(shown, key="tried grid")
+        found = found.with_topk(session.scales())
+        region = asked(found.grid[0] * found.grid[1])
+        region_grid(answer_panel(found, selected=region, photo=photo_url(session, found)), key="tried grid")
+        if region is not None:
+            st.caption(alone(found, region))
     with right:
         _answer(found)
         correction(session, photo, found)
+        st.page_link("screens/explore.py", label="See what decided, on Explore", icon=":material/travel_explore:")
 
 
 def _take(session: Session, files: list[Any]) -> Verdicts:

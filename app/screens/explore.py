@@ -6,7 +6,7 @@ import resources
 import text
 from gallop.classes import ClassNameError
 from gallop.templates import TemplateError
-from parts import answer, ask, faithful, inputs, maps, privacy, scores
+from parts import answer, ask, faithful, inputs, maps, privacy, scores, tryout
 from session import Question
 
 session = resources.session()
@@ -47,6 +47,8 @@ with right:
                 if taught:
                     before = session.explain(backbone, photo, Question(names, like_taught=True)).with_topk(k)
             answer.answer(session, explanation, classifier.calibration_.note)
+            if taught:
+                tryout.correction(session, photo, explanation)
         except (ClassNameError, TemplateError, resources.BackboneProblem) as error:
             st.error(text.markdown(error), icon=":material/error:")
 
@@ -56,13 +58,14 @@ if explanation is not None:
     st.header("What decided", anchor=False)
     shown = maps.choose(explanation, before)
     name = shown.subject.class_name
+    alike = not taught and len(templates) == 1
     left, right = st.columns([2, 1], gap="large")
     if explanation.topk:
         with left:
-            maps.maps(session, shown, maps.style(), maps.usual(found))
+            maps.maps(session, shown, maps.style(), maps.usual(found), alike=alike)
     with right:
         ask.ask(explanation)
-        scores.global_prompts(explanation, name, alike=not taught and len(templates) == 1)
+        scores.global_prompts(explanation, name, alike=alike)
         scores.together(explanation, name)
         if explanation.topk:
             faithful.faithful(session, classifier, explanation, name, (photo.sha256, question))

@@ -24,14 +24,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gallop.backbones.clip import Backbone, Damping, Precision
-from gallop.backbones.preprocess import CropBox, Preprocess
+from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.supported import UnsupportedTower
 from gallop.backbones.text import NameTokens
 
 __all__ = [
     "Backbone",
     "BackboneError",
-    "CropBox",
     "Damping",
     "NameTokens",
     "Preprocess",

@@ -12,22 +12,14 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 
+from gallop.images import CropBox
+
 MAX_ASPECT = 8
 """A photo longer than this many times its short side is cut to it first: 1 x 5000 would resize to 224 x 1,120,000."""
 
 CROP_SCALE = (0.08, 1.0)
 CROP_RATIO = (3 / 4, 4 / 3)
 """Random resized crop of the paper's code (torchvision's defaults)."""
-
-
-@dataclass(frozen=True)
-class CropBox:
-    """What the model saw of a photo, in the photo's own pixels (fractions allowed): left, top, right, bottom."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,18 @@ import base64
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gallop.backbones import CropBox
-from gallop.explanation import Explanation
 from gallop.heatmaps import FloatMap, photo_map, place_in_words
+from gallop.images import CropBox
+
+if TYPE_CHECKING:
+    from gallop.explanation import Explanation
 
 COLOURS = ("viridis", "cividis", "inferno", "gray")
 """Colour maps of matplotlib that are read alike with every common kind of colour blindness, and in grey."""

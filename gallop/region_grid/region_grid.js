@@ -6,7 +6,7 @@
    What is shown comes as one object, made by gallop/region_grid/panel.py. Text only ever goes in as textContent or as an
    attribute: names in it are anybody's. */
 
-const HINT = "Point at a region for its score. Click it, or press Enter on it, to ask what it looks like.";
+const HINT = "Point at a region to read it. Click it, or press Enter on it, to ask what it looks like.";
 const panels = new WeakMap(); // root element -> Panel
 
 export default function (component) {
