@@ -774,7 +774,7 @@ def test_mini_from_photos_to_answers(samples: Path, tmp_path: Path) -> None:
     zero = call("predict", samples / "test" / "chelsea", "--classes", "cat, cup of coffee, rocket", "--json").json
     assert [answer["label"] for answer in zero] == ["cat"] * 3
     model = tmp_path / "model"
-    quick = ("--shots", "3", "--epochs", "4", "--views", "1")
+    quick = ("--shots", "3", "--epochs", "12", "--views", "1")
     trained = call("train", samples, "--out", model, *quick, "--json")
     assert trained.code == 0, trained.err
     assert trained.json["accuracy_train"] == 1
