@@ -284,7 +284,7 @@ def test_teaching_changes_the_answer_and_says_by_how_much(
     assert "Done: 8 steps on 8 photos of 2 classes" in at.success[0].value.replace("\\", "")
     labels = {metric.label: metric for metric in at.metric}
     assert labels["Right on the 8 photos it learned from"].value.endswith("%")
-    assert labels["Right on the 4 test photos, which it has not seen"].delta.endswith("points")
+    assert labels["Right on the 4 test photos, which it has not seen"].delta.endswith("points on zero-shot")
     at = go(at, EXPLORE)
     assert bars(at, "probabilities") != zero_shot
     assert any("Right on the 4 test photos" in metric.label for metric in at.metric)

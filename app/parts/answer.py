@@ -61,15 +61,15 @@ def change(session: Session, before: Explanation, after: Explanation) -> None:
         st.metric(
             f"This photo is {text.markdown(best)}",
             text.percent(now),
-            f"{100 * (now - was):+.1f} points",
-            help="Compared with zero-shot, before anything was learned.",
+            f"{100 * (now - was):+.1f} points on zero-shot",
+            help="Zero-shot: before anything was learned.",
         )
         unseen = bool(taught.on_tests.photos)
         score = taught.on_tests if unseen else taught.on_shots
         if score.before is not None and score.after is not None:
             gain = 100 * (score.after - score.before)
             which = "test photos" if unseen else "photos it learned from"
-            st.metric(f"Right on the {score.photos} {which}", f"{score.after:.0%}", f"{gain:+.0f} points")
+            st.metric(f"Right on the {score.photos} {which}", f"{score.after:.0%}", f"{gain:+.0f} points on zero-shot")
             if not unseen:
                 st.caption("It has seen these photos: to judge it, show it others.")
     with right:

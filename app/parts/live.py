@@ -122,7 +122,7 @@ def _ended(session: Session) -> None:
 def _score(which: str, score: Score) -> None:
     if not score.photos or score.after is None or score.before is None:
         return
-    points = f"{100 * (score.after - score.before):+.0f} points"
+    points = f"{100 * (score.after - score.before):+.0f} points on zero-shot"
     st.metric(f"Right on the {score.photos} {which}", f"{score.after:.0%}", points)
 
 
@@ -137,6 +137,7 @@ def _pictures(
         st.markdown("**Prompt dropout: the prompts kept for each photo**")
         figure = curves.kept_prompts(kept, kept.total if kept else session.settings.global_prompts)
         media.chart(figure, key="kept prompts", alt=curves.kept_in_words(kept))
+        st.caption("Coloured: kept in this step. The others sit it out, so that the prompts learn to differ.")
     with right:
         st.markdown("**Where a local prompt looks**")
         _map(session, sights, replay=session.job is None)

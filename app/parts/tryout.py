@@ -31,6 +31,7 @@ def tryout(session: Session) -> None:
     if taught is None:
         return
     st.header("3. Try it", anchor=False)
+    st.page_link("screens/explore.py", label="See what decided, and where it looked", icon=":material/travel_explore:")
     left, right = st.columns([2, 3], gap="large")
     with left:
         uploader("Photos to try", "try", lambda files: _take(session, files))
@@ -50,7 +51,6 @@ def tryout(session: Session) -> None:
     with right:
         _answer(found)
         correction(session, photo, found)
-        st.page_link("screens/explore.py", label="See what decided, on Explore", icon=":material/travel_explore:")
 
 
 def _take(session: Session, files: list[Any]) -> Verdicts:

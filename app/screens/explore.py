@@ -70,5 +70,5 @@ if explanation is not None:
         if explanation.topk:
             faithful.faithful(session, classifier, explanation, name, (photo.sha256, question))
     scores.numbers(explanation)
-    if before is None:
-        st.page_link("screens/teach.py", label="On to classes of your own", icon=":material/school:")
+    onward = "Back to your classes" if session.deck.cards else "On to classes of your own"
+    st.page_link("screens/teach.py", label=onward, icon=":material/school:")
