@@ -65,6 +65,16 @@ def number(words: str) -> float:
     return float(found.group())
 
 
+def rounds(page: Page, epochs: int) -> None:
+    """Open the settings of the page Teach and set how often the photos are gone through."""
+    page.get_by_text("Settings:").click()
+    page.get_by_role("radio", name="Custom").or_(page.get_by_role("button", name="Custom")).first.click()
+    field = page.get_by_role("spinbutton", name="Rounds")
+    expect(field).to_be_enabled()
+    field.fill(str(epochs))
+    field.press("Enter")
+
+
 def options_of(page: Page, label: str) -> list[str]:
     """Open a list of choices and read it."""
     expect(page.get_by_text("All numbers as a table")).to_be_visible()  # the page is whole

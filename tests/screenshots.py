@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.browsing import PATIENCE, answer, expect, files_into, shots
+from tests.browsing import PATIENCE, answer, expect, files_into, rounds, shots
 from tests.conftest import ROOT, launched, served
 
 FOLDER = ROOT / "test-results" / "screenshots"
@@ -58,6 +58,7 @@ def visit(browser: Any, server: str) -> None:
         expect(page.get_by_text("6 to learn from").first).to_be_visible()
     expect(page.get_by_text("6 to learn from")).to_have_count(2)
     shoot(browser, page.url, "teach, cards")
+    rounds(page, 400)  # long enough for four pictures of it
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text(re.compile("Training, step [1-9]"))).to_be_visible()
     shoot(browser, page.url, "teach, in training")
