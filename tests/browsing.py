@@ -73,6 +73,8 @@ def rounds(page: Page, epochs: int) -> None:
     expect(field).to_be_enabled()
     field.fill(str(epochs))
     field.press("Enter")
+    page.wait_for_timeout(500)  # the run that takes the number has begun
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
 
 
 def options_of(page: Page, label: str) -> list[str]:

@@ -97,7 +97,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
 def test_a_training_survives_a_reload_and_cancel_keeps_the_best_so_far(new_page: Any) -> None:
     page = new_page("teach")
     two_cards(page)
-    rounds(page, 1000)
+    rounds(page, 400)
     train(page)
     before = step(page)
     page.reload()
