@@ -174,7 +174,7 @@ def test_everything_to_a_training_can_be_done_from_the_keyboard(new_page: Any) -
     """Files apart, which the browser's own dialog takes."""
     page = new_page("teach")
     two_cards(page, 2)
-    rounds(page, 1000)  # it shall last until it is cancelled
+    rounds(page, 500)  # it shall last until it is cancelled
     names = page.locator("[class*='st-key-card-'] h3")
 
     def reach(role: str, name: str) -> Any:
