@@ -6,7 +6,8 @@ PHOTOS are folders of class folders; those of their photos that stand on an even
 folder of photos to paste them on, each object on as many as there are draws. For the true name ("A photo of a NAME", no
 training) the same regions are ranked by the model's own damped cosine, by the plain cosine, and by the projection
 without unit norm, the class activation map. A figure is the mean share of the first k regions that lie on the object;
-chance is the share of the grid that it covers.
+chance is the share of the grid that it covers. The last row is the model's way less the class activation map, picture
+by picture, with its standard error over the objects (the scenes of one object are averaged first).
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from gallop.process import prepare
 prepare()
 
 import argparse
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ COVER = 0.16
 """Share of the photo that the object covers."""
 TOPS = (1, 5, 10, 20)
 SIDE = 224
+MODEL, CAM = "damped cosine", "class activation map"
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,17 @@ def _square(photo: Image.Image) -> Image.Image:
     return photo.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
-def scenes_with_objects(
-    photos: Path, scenes: Path, seed: int
-) -> Iterator[tuple[Image.Image, NDArray[np.float64], str]]:
+@dataclass(frozen=True)
+class Picture:
+    """An object on a scene: the share of each pixel (SIDE, SIDE) it covers, its name, the photo it was cut from."""
+
+    image: Image.Image
+    cover: NDArray[np.float64]
+    name: str
+    cut_from: Path
+
+
+def scenes_with_objects(photos: Path, scenes: Path, seed: int) -> Iterator[Picture]:
     """Every object that could be cut out, on a scene of its own."""
     draw = np.random.default_rng(seed)
     backgrounds = list_images(scenes, recursive=True)
@@ -104,7 +113,7 @@ def scenes_with_objects(
         found = cut_out(np.asarray(load_image(path).image), name)
         if found is not None:
             scene = load_image(backgrounds[draw.integers(len(backgrounds))]).image
-            yield (*paste(found, scene, draw), name)
+            yield Picture(*paste(found, scene, draw), name, path)
 
 
 def on_object(scores: Tensor, cover: Tensor) -> list[float]:
@@ -113,29 +122,44 @@ def on_object(scores: Tensor, cover: Tensor) -> list[float]:
     return [float(hits[:k].mean()) for k in TOPS]
 
 
+Shares = dict[str, NDArray[np.float64]]
+
+
 @torch.no_grad()
-def measure(backbone: Backbone, photos: list[Path], scenes: Path, draws: int) -> tuple[int, dict[str, list[float]]]:
-    """How many pictures there were, and mean shares for each way of ranking the same regions, and for chance."""
+def measure(backbone: Backbone, pictures: Iterable[Picture]) -> tuple[Shares, list[Path]]:
+    """For each way of ranking the same regions, and for chance, a row a picture (pictures, TOPS); what it shows."""
     rows, columns = backbone.vision.grid
     figures: dict[str, list[list[float]]] = {}
-    pictures = (scenes_with_objects(folder, scenes, seed) for seed in range(draws) for folder in photos)
-    for image, cover, name in itertools.chain.from_iterable(pictures):
-        pixels, _ = backbone.preprocess.centre(image)
+    objects = []
+    for picture in pictures:
+        pixels, _ = backbone.preprocess.centre(picture.image)
         regions = backbone.encode_image(pixels[None])[1][0]
-        products = regions @ F.normalize(backbone.text.encode_texts([f"A photo of a {name}"])[0], dim=0)
+        products = regions @ F.normalize(backbone.text.encode_texts([f"A photo of a {picture.name}"])[0], dim=0)
         cells = torch.from_numpy(
-            cover.reshape(rows, SIDE // rows, columns, SIDE // columns).mean(axis=(1, 3))
+            picture.cover.reshape(rows, SIDE // rows, columns, SIDE // columns).mean(axis=(1, 3))
         ).flatten()
         norms = regions.norm(dim=1)
         ways = {
-            "damped cosine": products / torch.hypot(norms, torch.tensor(backbone.damping.region)),
+            MODEL: products / torch.hypot(norms, torch.tensor(backbone.damping.region)),
             "plain cosine": products / norms,
-            "class activation map": products,
+            CAM: products,
         }
         for way, scores in ways.items():
             figures.setdefault(way, []).append(on_object(scores, cells))
         figures.setdefault("chance", []).append([float((cells >= 0.5).float().mean())] * len(TOPS))
-    return len(figures["chance"]), {way: np.mean(rows, axis=0).tolist() for way, rows in figures.items()}
+        objects.append(picture.cut_from)
+    return {way: np.array(shares) for way, shares in figures.items()}, objects
+
+
+def difference(
+    first: NDArray[np.float64], second: NDArray[np.float64], objects: list[Path]
+) -> list[tuple[float, float]]:
+    """Mean of first - second, both (pictures, TOPS), and its standard error over the objects."""
+    number = {name: row for row, name in enumerate(dict.fromkeys(objects))}
+    which = np.array([number[name] for name in objects])
+    each = np.stack([(first - second)[which == row].mean(axis=0) for row in range(len(number))])
+    errors = each.std(axis=0, ddof=1) / np.sqrt(len(each))
+    return list(zip(each.mean(axis=0).tolist(), errors.tolist(), strict=True))
 
 
 def main() -> None:
@@ -145,11 +169,15 @@ def main() -> None:
     parser.add_argument("--backbone", default="mini")
     parser.add_argument("--draws", type=int, default=4)
     options = parser.parse_args()
-    count, figures = measure(load_backbone(options.backbone), options.photos, options.scenes, options.draws)
-    print(f"{count} pictures\n")
+    draws = ((folder, seed) for seed in range(options.draws) for folder in options.photos)
+    pictures = (found for folder, seed in draws for found in scenes_with_objects(folder, options.scenes, seed))
+    figures, objects = measure(load_backbone(options.backbone), pictures)
+    print(f"{len(objects)} pictures of {len(set(objects))} objects\n")
     print("| regions ranked by | " + " | ".join(f"top {k}" for k in TOPS) + " |\n|---|" + "---|" * len(TOPS))
     for way, shares in figures.items():
-        print(f"| {way} | " + " | ".join(f"{share:.0%}" for share in shares) + " |")
+        print(f"| {way} | " + " | ".join(f"{share:.1%}" for share in shares.mean(axis=0)) + " |")
+    gaps = difference(figures[MODEL], figures[CAM], objects)
+    print(f"| {MODEL} - {CAM} | " + " | ".join(f"{100 * gap:+.1f} ± {100 * error:.1f}" for gap, error in gaps) + " |")
 
 
 if __name__ == "__main__":

@@ -31,8 +31,10 @@ def load_tower(name: str) -> TextTower:
 
 
 def imagenet_names(count: int) -> list[str]:
-    """Evenly spread over the 1000 ImageNet names."""
-    return [open_clip.IMAGENET_CLASSNAMES[i * 1000 // count] for i in range(count)]
+    """Evenly spread over the 1000 ImageNet names; the second of two equal ones (*missile*) gets a word more."""
+    names = open_clip.IMAGENET_CLASSNAMES
+    distinct = [f"{name} again" if name in names[:row] else name for row, name in enumerate(names)]
+    return [distinct[i * 1000 // count] for i in range(count)]
 
 
 def needed_operations(tower: TextTower, names: Sequence[str], prompts: int, context: int) -> int:

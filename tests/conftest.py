@@ -36,6 +36,9 @@ QUIET = [
     "--disable-extensions",
     "--disable-dev-shm-usage",
     "--force-prefers-reduced-motion",
+    # A moving test picture stands in for a webcam, and nobody is asked whether it may be used.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 
 

@@ -114,3 +114,32 @@ def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
     refused = page.get_by_test_id("stAlert").get_by_role("listitem").all_inner_texts()
     assert ["words.jpg" in refused[0], "cut.jpg" in refused[1], len(refused)] == [True, True, 2]
     expect(answer(page)).to_have_text(re.compile("cup of coffee"))
+
+
+def test_a_photo_from_the_webcam_is_answered(page: Page) -> None:
+    """The browser's own moving test picture stands in for a camera."""
+    page.get_by_role("radio", name="Webcam").or_(page.get_by_role("button", name="Webcam")).first.click()
+    page.get_by_role("button", name="Take Photo").click()
+    expect(answer(page)).to_contain_text("%")
+    first = page.get_by_role("combobox", name="Photo shown").input_value()
+    assert first.startswith("camera")
+    # The camera is ready for the next one, and the picture moves.
+    page.get_by_role("button", name="Take Photo").click()
+    expect(page.get_by_role("combobox", name="Photo shown")).not_to_have_value(first)
+    assert len(options_of(page, "Photo shown")) == 2
+
+
+def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> None:
+    """And nothing of the upload is lost."""
+    pieces = [
+        upload(f"{i}.jpg", photo("Cat").crop((10 * i, 0, 300 + 10 * i, 300)).resize((3000, 3000))) for i in range(8)
+    ]
+    files_into(page, "Upload photos", pieces)
+    expect(page.get_by_text("Reading the photos")).to_be_visible()
+    page.get_by_role("link", name="Teach").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Teach")
+    page.wait_for_timeout(3000)  # a run that ends later must not lead back
+    expect(page.get_by_role("heading", level=1)).to_have_text("Teach")
+    page.get_by_role("link", name="Explore").click()
+    expect(answer(page)).to_contain_text("%")
+    assert len(options_of(page, "Photo shown")) == len(pieces)

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Regression", "held_out_accuracy", "pick_sense"]
+__all__ = ["Kernel", "Regression", "exponential", "held_out_accuracy", "pick_sense"]
 
-_SHARPNESS = 6.0
-_RIDGE = 0.1
+Kernel = Callable[[Tensor], Tensor]
+"""Of two unit vectors, by their cosine."""
+RIDGE = 0.1
 _RANK_COST = 0.02
 """Cosine that a meaning must gain for each place it stands behind another in WordNet's order of frequency."""
 
 
+def exponential(sharpness: float) -> Kernel:
+    """exp(sharpness (cos - 1)), the Gaussian kernel on the sphere."""
+    return lambda cosines: torch.exp(sharpness * (cosines - 1))
+
+
+KERNEL = exponential(6.0)
+"""Chosen with RIDGE by ``kernels.py``."""
+
+
 class Regression:
-    """Kernel ridge regression with kernel exp(6 (cos - 1)) and ridge 0.1.
+    """Kernel ridge regression.
 
     ``views`` are several sentence embeddings of the same classes, each (classes, E) with unit norm: the bare name and
     the description together answer for bare phrases and for descriptions. ``directions`` (classes, D) are their values.
     """
 
-    def __init__(self, views: Sequence[Tensor], directions: Tensor) -> None:
+    def __init__(
+        self, views: Sequence[Tensor], directions: Tensor, kernel: Kernel = KERNEL, ridge: float = RIDGE
+    ) -> None:
         self._known = torch.cat(list(views))
+        self._kernel = kernel
         values = directions.double().repeat(len(views), 1)
-        ridge = _RIDGE * torch.eye(len(self._known), dtype=torch.float64)
-        self._weights = torch.linalg.solve(self._kernel(self._known).double() + ridge, values).float()
+        alike = kernel(self._known @ self._known.T).double()
+        self._weights = torch.linalg.solve(alike + ridge * torch.eye(len(alike), dtype=torch.float64), values).float()
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Unit directions (n, D) of unit-norm embeddings (n, E)."""
-        parts = [self._kernel(part) @ self._weights for part in embeddings.split(4096)]
+        parts = [self._kernel(part @ self._known.T) @ self._weights for part in embeddings.split(4096)]
         return F.normalize(torch.cat(parts), dim=1)
-
-    def _kernel(self, rows: Tensor) -> Tensor:
-        return torch.exp(_SHARPNESS * (rows @ self._known.T - 1))
 
 
 def pick_sense(word: Tensor, meanings: Tensor) -> int:
@@ -47,7 +57,15 @@ def pick_sense(word: Tensor, meanings: Tensor) -> int:
     return int((meanings @ word - _RANK_COST * torch.arange(len(meanings))).argmax())
 
 
-def held_out_accuracy(names: Tensor, descriptions: Tensor, directions: Tensor, folds: int = 5, seed: int = 0) -> float:
+def held_out_accuracy(
+    names: Tensor,
+    descriptions: Tensor,
+    directions: Tensor,
+    kernel: Kernel = KERNEL,
+    ridge: float = RIDGE,
+    folds: int = 5,
+    seed: int = 0,
+) -> float:
     """Share of classes that the regression, fitted without them, puts nearest to themselves among those left out.
 
     Every class is left out once, a fifth at a time; its guess is that of its name and its description together.
@@ -57,7 +75,7 @@ def held_out_accuracy(names: Tensor, descriptions: Tensor, directions: Tensor, f
     for part in order.chunk(folds):
         rest = torch.ones(len(directions), dtype=torch.bool)
         rest[part] = False
-        regression = Regression([names[rest], descriptions[rest]], directions[rest])
+        regression = Regression([names[rest], descriptions[rest]], directions[rest], kernel, ridge)
         guess = regression(names[part]) + regression(descriptions[part])
         hits += int(((guess @ directions[part].T).argmax(dim=1) == torch.arange(len(part))).sum())
     return hits / len(directions)

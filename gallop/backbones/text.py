@@ -15,7 +15,7 @@ gradients from what is needed alone. The tower is causal: a token sees what come
 (e) before the first block a name's tokens know no prompt yet, so up to the first attention they are computed once for
     all prompts.
 
-What is kept for the backward pass is bounded by ``memory_budget``, in bytes. Up to an eighth of it everything is kept.
+What is kept for the backward pass is bounded by ``memory_budget``, in bytes. As long as it fits, everything is kept.
 Beyond that the first blocks, as many as it takes, keep nothing but their input and are computed again on the way back,
 up to the MLP's second matrix, which no gradient needs: a thirteenth of the memory for two thirds of a forward pass.
 Rows then pass in chunks, so that the block under way stays small. Where the blocks' inputs alone would be more than the
@@ -149,10 +149,9 @@ class TextTower:
         # Bytes of one number of width T for every token, and of all that a block keeps.
         input_ = len(contexts) * names.ids.numel() * self.width * contexts.element_size()
         kept = _KEPT_WIDTHS * input_
-        freely = self.memory_budget / 8
-        over = len(self._blocks) * kept - freely
+        over = len(self._blocks) * kept - self.memory_budget
         again = min(max(math.ceil(over / (kept - input_)), 0), len(self._blocks))
-        most = math.ceil(rows / math.ceil(4 * kept / freely))  # a quarter of that for the block under way
+        most = math.ceil(rows / math.ceil(16 * kept / self.memory_budget))  # a sixteenth for the block under way
         chunk: Callable[..., Tensor] = self._names
         if len(self._blocks) * input_ > self.memory_budget:
             chunk = partial(_again, chunk)
