@@ -140,7 +140,7 @@ def measure(backbone: Backbone, pictures: Iterable[Picture]) -> tuple[Shares, li
         ).flatten()
         norms = regions.norm(dim=1)
         ways = {
-            MODEL: products / torch.hypot(norms, torch.tensor(backbone.damping.region)),
+            MODEL: products / norms.clamp_min(backbone.damping.region),
             "plain cosine": products / norms,
             CAM: products,
         }

@@ -65,5 +65,5 @@ def naive_loss(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Ten
 
 
 def _unit(vectors: Tensor, damping: float) -> Tensor:
-    """Vectors (..., D) as a part of unit vectors of which ``damping`` was one more coordinate."""
-    return F.normalize(F.pad(vectors, (0, 1), value=damping), dim=-1)[..., :-1]
+    """Vectors (..., D) divided by their norm, or by ``damping`` where that is more."""
+    return F.normalize(vectors, dim=-1, eps=max(damping, 1e-12))

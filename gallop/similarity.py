@@ -21,16 +21,16 @@ def global_cosines(images: Tensor, text: Tensor, damping: float = 0.0) -> Tensor
     """Cosines (B, K, M) of image features (B, D) and text features (K, M, D); neither need be normalised.
 
     Args:
-        damping: a further coordinate of every image, which no text has (``Damping``); 0 is the paper's cosine.
+        damping: the least that an image's product is divided by (``Damping``); 0 is the paper's cosine.
     """
     norms = _norms(images, damping).unsqueeze(-1)
     return torch.einsum("bd,kmd->bkm", images / norms, F.normalize(text, dim=-1))
 
 
 def _norms(vectors: Tensor, damping: float) -> Tensor:
-    """Norms (...) of vectors (..., D) with one more coordinate, ``damping``."""
+    """Norms (...) of vectors (..., D), or ``damping`` where that is more."""
     norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
-    return (norms if damping == 0 else norms.square().add(damping**2).sqrt()).clamp_min(1e-12)
+    return norms.clamp_min(max(damping, 1e-12))
 
 
 def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
@@ -40,7 +40,7 @@ def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: f
         regions: (B, R, V), in any precision. They are frozen: no gradient reaches them.
         projection: (V, D), what takes a region to the joint space.
         text: (K, N, D).
-        damping: a further coordinate of every projected region, as in ``global_cosines``. It passes no projection.
+        damping: the least that a projected region's product is divided by, as in ``global_cosines``.
     """
     classes, prompts, width = text.shape
     flat = F.normalize(text, dim=-1).reshape(classes * prompts, width)
@@ -51,24 +51,31 @@ def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: f
 class _RegionCosines(torch.autograd.Function):
     """Cosines (B, Q, R) of regions x A and unit vectors t (Q, D), with a backward pass for few chosen regions.
 
-    With y = x A, its norm n (damping included) and cosine c = y t / n, a gradient g of c gives, summed over regions,
+    A product x A t is x (A t), so projecting a region costs V x Q. Its norm n = |x A| costs V x D, far more, and is
+    computed only where it may exceed the damping, by a bound on |x A| / |x|; elsewhere n is the damping itself. With a
+    cosine c = x A t / n, a gradient g of c gives, summed over regions,
 
         dt = (x' g/n)' A        dA = (x' g/n) t - x' (x (g c / n^2)) A,
 
-    so that neither y nor anything of its size need be kept: two products over the regions that the top-k chose, for
-    which alone g is not zero. Regions are read in their own precision, a few images at a time, and computed in fp32.
+    the last term where n is a norm, so that nothing of the size of x A need be kept: products over the regions that
+    the top-k chose, for which alone g is not zero. Regions are read in their own precision, a few images at a time, and
+    computed in fp32.
     """
 
     @staticmethod
     def forward(ctx: Any, regions: Tensor, projection: Tensor, text: Tensor, damping: float) -> Tensor:
         images, count = regions.shape[:2]
-        norms = projection.new_empty(images, count)
+        norms = projection.new_full((images, count), damping)
         cosines = projection.new_empty(images, len(text), count)
+        pulled = text @ projection.T
+        stretch = _most_stretch(projection) if damping else 1.0
         for some in _parts(regions):
-            joint = regions[some].to(projection.dtype) @ projection
-            norms[some] = _norms(joint, damping)
-            cosines[some] = (text @ joint.transpose(1, 2)).div_(norms[some].unsqueeze(1))
+            x = regions[some].to(projection.dtype)
+            long = torch.linalg.vector_norm(x, dim=-1) * stretch >= damping
+            norms[some][long] = _norms(x[long] @ projection, damping)
+            cosines[some] = (pulled @ x.transpose(1, 2)).div_(norms[some].unsqueeze(1))
         ctx.save_for_backward(regions, projection, text, norms, cosines)
+        ctx.damping = damping
         return cosines
 
     @staticmethod
@@ -82,10 +89,21 @@ class _RegionCosines(torch.autograd.Function):
             x = regions[some][chosen].to(projection.dtype)
             n = norms[some][chosen].unsqueeze(1)
             g = gradient[some].transpose(1, 2)[chosen] / n
-            c = cosines[some].transpose(1, 2)[chosen]
             pulled.addmm_(x.T, g)
-            gram.addmm_(x.T, x * ((g * c).sum(dim=-1, keepdim=True) / n))
+            normed = n.squeeze(1) > ctx.damping
+            if normed.any():
+                c = cosines[some].transpose(1, 2)[chosen]
+                x, weights = x[normed], ((g * c).sum(dim=-1, keepdim=True) / n)[normed]
+                gram.addmm_(x.T, x * weights)
         return None, pulled @ text - gram @ projection, pulled.T @ projection, None
+
+
+def _most_stretch(matrix: Tensor) -> float:
+    """A bound on |x A| / |x|, the largest singular value: the fourth root of the norm of (A'A)^2, above by 0.1%."""
+    gram = matrix.T @ matrix
+    size = gram.norm().clamp_min(1e-30)  # taken out first, or its fourth power may be too large a number
+    gram = gram / size
+    return 1.001 * float((size * (gram @ gram).norm().sqrt()).sqrt())
 
 
 def _parts(regions: Tensor) -> Iterator[slice]:

@@ -116,15 +116,20 @@ def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
     expect(answer(page)).to_have_text(re.compile("cup of coffee"))
 
 
+def snap(page: Page) -> None:
+    page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")  # before that a click does nothing
+    page.get_by_role("button", name="Take Photo").click()
+
+
 def test_a_photo_from_the_webcam_is_answered(page: Page) -> None:
     """The browser's own moving test picture stands in for a camera."""
     page.get_by_role("radio", name="Webcam").or_(page.get_by_role("button", name="Webcam")).first.click()
-    page.get_by_role("button", name="Take Photo").click()
+    snap(page)
     expect(answer(page)).to_contain_text("%")
     first = page.get_by_role("combobox", name="Photo shown").input_value()
     assert first.startswith("camera")
     # The camera is ready for the next one, and the picture moves.
-    page.get_by_role("button", name="Take Photo").click()
+    snap(page)
     expect(page.get_by_role("combobox", name="Photo shown")).not_to_have_value(first)
     assert len(options_of(page, "Photo shown")) == 2
 

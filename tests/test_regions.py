@@ -20,10 +20,12 @@ from tests.reference import relative_error
 def plain_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
     """(B, R, K, N), as the paper writes it: every region projected, everything normalised, autograd for the rest.
 
-    Damping is one more coordinate of the regions, and 0 in every text.
+    Damping is the least that is divided by.
     """
-    joint = F.normalize(F.pad(regions.double() @ projection, (0, 1), value=damping), dim=-1)
-    return torch.einsum("brd,knd->brkn", joint, F.pad(F.normalize(text, dim=-1), (0, 1)))
+    joint = regions.double() @ projection
+    lengths = joint.square().sum(dim=-1, keepdim=True).sqrt()
+    joint = joint / torch.where(lengths > damping, lengths, max(damping, 1e-12))
+    return torch.einsum("brd,knd->brkn", joint, F.normalize(text, dim=-1))
 
 
 def plain_topk(cosines: Tensor, topk: Sequence[int]) -> Tensor:
@@ -42,7 +44,7 @@ def plain_topk(cosines: Tensor, topk: Sequence[int]) -> Tensor:
     joint=st.integers(2, 9),
     at_once=st.sampled_from([1, 30, 2048]),
     half=st.booleans(),
-    damping=st.sampled_from([0.0, 0.5, 30.0]),
+    damping=st.sampled_from([0.0, 0.5, 4.0, 30.0]),
     seed=st.integers(0, 2**20),
 )
 def test_pooled_cosines_and_gradients_equal_the_plain_formula(
@@ -79,7 +81,7 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
 
 
 @pytest.mark.parametrize("damping", [0.0, 3.0])
-def test_an_images_cosine_counts_its_damping_as_one_more_coordinate(damping: float) -> None:
+def test_an_images_cosine_is_that_of_a_region(damping: float) -> None:
     torch.manual_seed(0)
     images, text = torch.randn(3, 5), torch.randn(4, 2, 5)
     wanted = plain_cosines(images[:, None], torch.eye(5).double(), text.double(), damping)[:, 0]
@@ -91,9 +93,18 @@ def test_damping_lowers_what_holds_little_and_changes_no_order_of_classes() -> N
     text = torch.randn(6, 1, 3, generator=torch.Generator().manual_seed(1))
     plain, damped = (similarity.region_cosines(regions, torch.eye(3), text, d)[0, :, :, 0] for d in (0.0, 5.0))
     assert torch.allclose(plain[0], plain[1], atol=1e-6)
-    assert (damped[0].abs() < 0.05).all()
-    assert torch.allclose(damped[1], plain[1] * (500 / 525) ** 0.5, atol=1e-6)  # |(10, 20)|^2 = 500, and 5^2 more
-    assert torch.equal(plain[1].argsort(), damped[1].argsort())
+    assert torch.allclose(damped[0], plain[0] * 0.05**0.5 / 5, atol=1e-6)  # |(0.1, 0.2)|^2 = 0.05
+    assert torch.equal(damped[1], plain[1])
+    assert torch.equal(plain[0].argsort(), damped[0].argsort())
+
+
+def test_regions_below_the_damping_are_ranked_as_by_the_class_activation_map() -> None:
+    torch.manual_seed(0)
+    regions, projection, text = torch.randn(2, 30, 8), torch.randn(8, 5), torch.randn(3, 1, 5)
+    products = torch.einsum("brv,vd,kd->brk", regions, projection, F.normalize(text[:, 0], dim=-1))
+    longest = float((regions @ projection).norm(dim=-1).max())
+    cosines = similarity.region_cosines(regions, projection, text, longest)[..., 0]
+    assert torch.allclose(cosines, products / longest, atol=1e-6)
 
 
 def test_a_region_of_zeros_has_cosine_zero_and_a_finite_gradient() -> None:
@@ -107,10 +118,12 @@ def test_a_region_of_zeros_has_cosine_zero_and_a_finite_gradient() -> None:
     assert torch.isfinite(projection.grad).all()
 
 
-def operations(regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int]) -> tuple[int, int]:
+def operations(
+    regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int], damping: float = 0.0
+) -> tuple[int, int]:
     """Of the forward and of the backward pass."""
     with FlopCounterMode(display=False) as forward:
-        pooled = similarity.topk_mean(similarity.region_cosines(regions, projection, text), topk)
+        pooled = similarity.topk_mean(similarity.region_cosines(regions, projection, text, damping), topk)
     with FlopCounterMode(display=False) as backward:
         pooled.sum().backward()  # type: ignore[no-untyped-call]
     return forward.get_total_flops(), backward.get_total_flops()
@@ -124,8 +137,8 @@ def test_regions_that_no_topk_chose_cost_nothing_on_the_way_back(k: int) -> None
     projection = torch.eye(width, requires_grad=True)
     text = torch.randn(classes, 1, width, requires_grad=True)
     forward, backward = operations(regions, projection, text, (k,))
-    assert forward == 2 * images * count * width * (width + classes)
     fixed = 2 * width**2 * (width + 2 * classes)  # what does not depend on the regions
+    assert forward == 2 * images * count * width * (width + classes) + 2 * width**2 * classes
     most = 2 * images * classes * k * width * (width + classes)  # each class chooses k regions of its own at most
     assert backward <= fixed + most
     assert most < forward / 5
@@ -134,9 +147,35 @@ def test_regions_that_no_topk_chose_cost_nothing_on_the_way_back(k: int) -> None
 def test_growth_with_images_and_regions_is_linear() -> None:
     torch.manual_seed(0)
     projection, text = torch.eye(8, requires_grad=True), torch.randn(3, 2, 8, requires_grad=True)
-    once, _ = operations(torch.randn(2, 20, 8), projection, text, (2, 4))
-    assert operations(torch.randn(6, 20, 8), projection, text, (2, 4))[0] == 3 * once
-    assert operations(torch.randn(2, 60, 8), projection, text, (2, 4))[0] == 3 * once
+    fixed = 2 * 3 * 2 * 8 * 8
+
+    def forward(images: int, count: int) -> int:
+        return operations(torch.randn(images, count, 8), projection, text, (2, 4))[0] - fixed
+
+    once = forward(2, 20)
+    assert forward(6, 20) == forward(2, 60) == 3 * once
+
+
+def test_norms_that_the_damping_replaces_are_not_computed() -> None:
+    """The regions' 12 x 16 products with the text are left, and a bound that does not depend on the regions."""
+    torch.manual_seed(0)
+    images, count, width, classes = 4, 50, 16, 12
+    regions = F.normalize(torch.randn(images, count, width), dim=-1)
+    regions[0, 0] *= 100  # one may be longer
+    projection = torch.eye(width, requires_grad=True)
+    text = torch.randn(classes, 1, width, requires_grad=True)
+    forward, _ = operations(regions, projection, text, (3,), damping=20.0)
+    bound = 2 * 2 * width**3
+    assert forward == 2 * width * classes * (images * count + width) + bound + 2 * width**2  # one region is projected
+    everything, _ = operations(regions, projection, text, (3,))
+    assert everything > 1.5 * forward
+
+
+def test_the_stretch_of_a_matrix_is_not_below_its_largest_singular_value() -> None:
+    torch.manual_seed(0)
+    for matrix in (torch.eye(7), torch.randn(5, 9), torch.randn(9, 1), 1e6 * torch.randn(4, 4), 1e-6 * torch.eye(3)):
+        largest = float(torch.linalg.matrix_norm(matrix, 2))
+        assert largest <= similarity._most_stretch(matrix) <= 1.002 * largest * min(matrix.shape) ** 0.25
 
 
 def test_nothing_as_large_as_the_projected_regions_is_kept() -> None:

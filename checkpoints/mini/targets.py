@@ -23,7 +23,7 @@ def exponential(sharpness: float) -> Kernel:
 
 
 KERNEL = exponential(6.0)
-"""Chosen with RIDGE by ``kernels.py``."""
+"""Chosen with RIDGE by ``compare_kernels.py``."""
 
 
 class Regression:

@@ -24,10 +24,10 @@ CPU_BATCH = 4
 
 @dataclass(frozen=True)
 class Damping:
-    """A constant coordinate that images and regions have in a cosine and that no text has; 0 is the plain cosine.
+    """The least that a cosine divides by, for images and for regions: their norm where that is more; 0 is the cosine.
 
-    It changes no product, only the norm that the cosine divides by: what holds little no longer counts like what is
-    full. CLIP's own towers have none; a model whose regions' norms tell how much they hold says so in its folder.
+    What holds little no longer counts like what is full, and where all norms are less than it, a map of cosines is the
+    class activation map. CLIP's own towers have none; a model whose norms tell how much there is says so in its folder.
     """
 
     image: float = 0.0

@@ -1,6 +1,6 @@
 """Which kernel and which ridge put classes right that the regression of ``targets`` has not seen.
 
-    python kernels.py --work /tmp/mini-build
+    python compare_kernels.py --work /tmp/mini-build
 
 Prints a table: share of the classes left out, a fifth at a time, that are nearest to themselves among those left out,
 over three ways of dividing them. Takes a few minutes; sentence embeddings are kept in the work folder, as by build.py.
