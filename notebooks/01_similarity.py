@@ -211,10 +211,10 @@ right = (probabilities.argmax(axis=1) == range(K)).sum()
 print(f"{right} of {K} photos get their own name; chance is 1 of {K}.")
 
 # %% [markdown]
-# **What you should see.** A bright diagonal for most of the photos. With the sample photos one row goes wrong: the
-# astronaut. `mini` was made from a classifier of animals and things and knows hardly anything about people, so it names
-# what else it sees. Zero-shot is only as good as what the towers know. That is why one wants to *learn* from a few
-# photos.
+# **What you should see.** A bright diagonal, as far as `mini` knows the names. With the sample photos one row goes
+# wrong: the astronaut. `mini` was made from a classifier of animals and things and knows hardly anything about people,
+# so it names what else it sees. Zero-shot is only as good as what the towers know. That is why one wants to *learn*
+# from a few photos.
 
 # %% [markdown]
 # ## Templates
