@@ -78,7 +78,8 @@ print("image ", tuple(image.shape), "= (B, D)")
 print("text  ", tuple(text.shape), "= (K, D)")
 
 # %% [markdown]
-# **What you should see.** Two tables of numbers with the same width $D$: one row for the photo, one row for each name.
+# **What you should see.** Two tables of numbers with the same width $D$: one row for the photo, one row for each
+# name.
 
 # %% [markdown]
 # ## From scratch: cosine, then softmax
@@ -96,9 +97,9 @@ print("text  ", tuple(text.shape), "= (K, D)")
 #
 # $\tau$ is the **temperature**, $s$ the **logit scale**. CLIP learned $s$ together with its towers, and it is large.
 #
-# One thing is special about `mini`: in its cosine the photo has one more coordinate, a constant $\delta$, which no text
-# has. The dot product stays the same, only the norm grows: $\sqrt{\lVert\mathbf z\rVert^2 + \delta^2}$. So a photo that
-# holds little gets small cosines. In CLIP's own models $\delta = 0$, which is the plain cosine.
+# One thing is special about `mini`: in its cosine the photo has one more coordinate, a constant $\delta$, which no
+# text has. The dot product stays the same, only the norm grows: $\sqrt{\lVert\mathbf z\rVert^2 + \delta^2}$. So a
+# photo that holds little gets small cosines. In CLIP's own models $\delta = 0$, which is the plain cosine.
 
 # %%
 # From scratch: nothing but torch, and the vectors of a real photo
@@ -124,8 +125,8 @@ for name, cosine, probability in zip(names, my_cosines, my_probabilities, strict
 #
 # `GalLoPClassifier(...).zero_shot(names)` takes a list of names without learning anything. `explain` then gives
 # everything that is known about one photo. Its `global_scores` are the cosines of the whole photo, shape $(K, M)$:
-# one column for each of $M$ prompts. As long as nothing is learned, all $M$ prompts are "A photo of a", so all columns
-# are equal.
+# one column for each of $M$ prompts. As long as nothing is learned, all $M$ prompts are "A photo of a", so all
+# columns are equal.
 
 # %%
 classifier = GalLoPClassifier(clip).zero_shot(names)
@@ -188,8 +189,8 @@ axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# **What you should see.** On the left every name has $1/K$ (the thin grey line): the softmax hardly hears the cosines.
-# On the right one name has everything. No two lines swap their order on the way.
+# **What you should see.** On the left every name has $1/K$ (the thin grey line): the softmax hardly hears the
+# cosines. On the right one name has everything. No two lines swap their order on the way.
 
 # %% [markdown]
 # ## All photos, all names
@@ -212,9 +213,9 @@ print(f"{right} of {K} photos get their own name; chance is 1 of {K}.")
 
 # %% [markdown]
 # **What you should see.** A bright diagonal, as far as `mini` knows the names. With the sample photos one row goes
-# wrong: the astronaut. `mini` was made from a classifier of animals and things and knows hardly anything about people,
-# so it names what else it sees. Zero-shot is only as good as what the towers know. That is why one wants to *learn*
-# from a few photos.
+# wrong: the astronaut. `mini` was made from a classifier of animals and things and knows hardly anything about
+# people, so it names what else it sees. Zero-shot is only as good as what the towers know. That is why one wants to
+# *learn* from a few photos.
 
 # %% [markdown]
 # ## Templates
@@ -238,8 +239,8 @@ axis.set_yticks(range(len(templates)), templates, fontsize=8)
 plt.show()
 
 # %% [markdown]
-# **What you should see.** A row for each template, a column for each of the best names. The rows are not the same: each
-# template moves the cosines, some hardly, some more. Nobody knows beforehand which words suit a task.
+# **What you should see.** A row for each template, a column for each of the best names. The rows are not the same:
+# each template moves the cosines, some hardly, some more. Nobody knows beforehand which words suit a task.
 
 # %%
 # From scratch: the ensemble is a mean over templates, taken before the softmax
@@ -302,8 +303,8 @@ plt.show()
 #
 # <details><summary>Answer</summary>
 #
-# Nothing, both times. A constant appears as a factor $\exp(0.5\,s)$ above and below the fraction and cancels. Doubling
-# and halving leaves every product $s \cos$ as it was. Try: `(s * (my_cosines + 0.5)).softmax(0)`.
+# Nothing, both times. A constant appears as a factor $\exp(0.5\,s)$ above and below the fraction and cancels.
+# Doubling and halving leaves every product $s \cos$ as it was. Try: `(s * (my_cosines + 0.5)).softmax(0)`.
 #
 # </details>
 #

@@ -37,7 +37,8 @@ from gallop.region_grid.widget import RegionGrid
 # Notebook 01 compared the *whole* photo with a name. GalLoP's local prompts look at its **regions**: the cells of a
 # grid. For each region the image tower gives a vector, the **region feature** (the paper says *local feature*).
 #
-# Sizes: $R$ regions (rows times columns of the grid), $V$ numbers for each, $D$ numbers in the space shared with text.
+# Sizes: $R$ regions (rows times columns of the grid), $V$ numbers for each, $D$ numbers in the space shared with
+# text.
 
 # %%
 collection = photos.classes()
@@ -68,9 +69,9 @@ print("regions", tuple(regions.shape), f"= (B, R, V) with R = {rows} x {columns}
 # %% [markdown]
 # ## Tower 1: a convolutional network
 #
-# The image tower of `mini` is a convolutional network (a *trunk*) and then one matrix. The trunk's last feature map has
-# a vector of 1280 numbers for each cell of the grid. The usual next step takes the mean over all cells, and then the
-# matrix $W$ brings it to the joint space:
+# The image tower of `mini` is a convolutional network (a *trunk*) and then one matrix. The trunk's last feature map
+# has a vector of 1280 numbers for each cell of the grid. The usual next step takes the mean over all cells, and then
+# the matrix $W$ brings it to the joint space:
 #
 # $$\mathbf z = W \Big(\frac1R \sum_{i=1}^{R} \mathbf x_i\Big) + \mathbf b .$$
 #
@@ -106,9 +107,9 @@ torch.testing.assert_close(my_regions.mean(dim=0), image[0], atol=1e-3, rtol=1e-
 print("The library's regions and its image feature are these, and the mean of the regions is the image feature.")
 
 # %% [markdown]
-# **What you should see.** No error. The third comparison is worth a thought: mean and matrix are both linear, so their
-# order does not matter. The image feature *is* the mean of the region features. So regions and text are comparable for
-# free: nobody had to train that. (In `mini`, $V = D$.)
+# **What you should see.** No error. The third comparison is worth a thought: mean and matrix are both linear, so
+# their order does not matter. The image feature *is* the mean of the region features. So regions and text are
+# comparable for free: nobody had to train that. (In `mini`, $V = D$.)
 
 # %% [markdown]
 # ## A region map
@@ -149,8 +150,8 @@ for axis in axes:
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Bright where the photo looks like the name to the model; with the sample photo, on the cat's
-# face. Colours say which region fits *better than others*, not whether it fits.
+# **What you should see.** Bright where the photo looks like the name to the model; with the sample photo, on the
+# cat's face. Colours say which region fits *better than others*, not whether it fits.
 
 # %% [markdown]
 # The same map to point at. Move the mouse over it or walk with the arrow keys; click a region to select it.
@@ -163,11 +164,12 @@ grid
 # ## Tower 2: a vision transformer
 #
 # CLIP's best-known image tower is a ViT. It cuts the photo into patches, one *token* each, adds a *class token*, and
-# sends all tokens through blocks of attention and MLP. Only the class token was ever trained to be compared with text.
+# sends all tokens through blocks of attention and MLP. Only the class token was ever trained to be compared with
+# text.
 #
-# Can we take the other tokens as region features? Not as they come out. To see why, we need a ViT. CLIP's weights take
-# a download, so here is a small one with **random weights**. Its maps mean nothing, but who mixes with whom does not
-# depend on the weights.
+# Can we take the other tokens as region features? Not as they come out. To see why, we need a ViT. CLIP's weights
+# take a download, so here is a small one with **random weights**. Its maps mean nothing, but who mixes with whom does
+# not depend on the weights.
 
 # %%
 torch.manual_seed(0)
@@ -262,13 +264,14 @@ plt.show()
 
 # %% [markdown]
 # **What you should see.** With attention every region moves (colours: logarithm of how far). With the value path
-# exactly one does; cells that do not move at all are white. So after attention, the feature of one region also tells of all
-# other places. The value path keeps the last block's mixing out: each region stays with its place.
+# exactly one does; cells that do not move at all are white. So after attention, the feature of one region also tells
+# of all other places. The value path keeps the last block's mixing out: each region stays with its place.
 #
 # The blocks *before* the last one still mix. That cannot be avoided: without them a token would know nothing.
 #
-# What does mixing do to a *map*? Our ViT cannot say, since it knows no names; `mini` does, but has no attention. So we
-# lend it one, without weights of its own: regions attend to those that are like them, and add what they find there.
+# What does mixing do to a *map*? Our ViT cannot say, since it knows no names; `mini` does, but has no attention. So
+# we lend it one, without weights of its own: regions attend to those that are like them, and add what they find
+# there.
 
 # %%
 # From scratch: an attention without weights, on the regions of our photo
@@ -290,8 +293,10 @@ for axis, found, title in zip(axes, (before, after), ("regions", "regions after 
 plt.show()
 
 # %% [markdown]
-# **What you should see.** The shape stays, since a region keeps itself, but the background comes up: compare the lowest
-# value with the mean. Every region has now been told what the photo is about. In a trained CLIP this goes much further.
+# **What you should see.** The shape stays, since a region keeps itself, but the background comes up: compare the
+# lowest value with the mean. Every region has now been told what the photo is about. CLIP's own attention was trained
+# to gather, so there the effect is stronger. The value path comes from MaskCLIP (Zhou et al., 2022), which needed
+# maps with clear edges.
 
 # %% [markdown]
 # ## Tower 3: a ResNet
