@@ -76,6 +76,7 @@ with torch.no_grad():
 print("pixels", tuple(pixels.shape))
 print("image ", tuple(image.shape), "= (B, D)")
 print("text  ", tuple(text.shape), "= (K, D)")
+delta, s = clip.damping.image, clip.logit_scale  # two numbers that come with the towers; the next section says what for
 
 # %% [markdown]
 # **What you should see.** Two tables of numbers with the same width $D$: one row for the photo, one row for each
@@ -104,8 +105,6 @@ print("text  ", tuple(text.shape), "= (K, D)")
 # %%
 # From scratch: nothing but torch, and the vectors of a real photo
 z, t = image[0], text  # (D,), (K, D)
-delta, s = clip.damping.image, clip.logit_scale
-
 z = z / (z.square().sum() + delta**2).sqrt()
 t = t / t.square().sum(dim=1, keepdim=True).sqrt()
 my_cosines = t @ z  # (K,)

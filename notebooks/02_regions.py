@@ -82,8 +82,8 @@ print("regions", tuple(regions.shape), f"= (B, R, V) with R = {rows} x {columns}
 # We build it from the file of weights. No part of this project takes part.
 
 # %%
-weights = load_file(next(available_models()["mini"].glob("*.safetensors")))
-weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+file = next(available_models()["mini"].glob("*.safetensors"))
+weights = {key: value.float() if value.is_floating_point() else value for key, value in load_file(file).items()}
 
 # %%
 # From scratch: a plain EfficientNet-Lite0 of timm, the weights, and the pixels of our photo
@@ -122,10 +122,10 @@ print("The library's regions and its image feature are these, and the mean of th
 # %%
 with torch.no_grad():
     text = mini.text.encode_texts([f"A photo of a {name}" for name in names])  # (K, D)
+delta = mini.damping.region
 
 # %%
 # From scratch: cosines of all regions with all names
-delta = mini.damping.region
 lengths = (my_regions.square().sum(dim=1) + delta**2).sqrt()  # (R,)
 my_maps = (my_regions / lengths[:, None]) @ (text / text.norm(dim=1, keepdim=True)).T  # (R, K)
 my_map = my_maps[:, 0].reshape(rows, columns)

@@ -83,9 +83,9 @@ plt.show()
 
 # %% [markdown]
 # **What you should see.** On the left every line falls: a mean of the best few can only shrink when worse ones come
-# in. With $k = R$, at the right end, the score is the mean over the whole map, background included. On the right, the
-# lead of the winner gets smaller there. The dotted lines are the paper's four scales: a small part of all regions.
-# That is why the paper calls the score **sparse**.
+# in. With $k = R$, at the right end, the score is the mean over the whole map, background included, and the lead of
+# the winner usually gets smaller there (right picture). The dotted lines are the paper's four scales: a small part of
+# all regions. That is why the paper calls the score **sparse**.
 
 # %% [markdown]
 # ## Sparse also means: only k regions learn
@@ -179,10 +179,10 @@ axis.set_title(f"mean probability of the right name, {len(things)} photos pasted
 plt.show()
 
 # %% [markdown]
-# **What you should see.** In the last column, $k$ = all, the right name loses most: gravel speaks as loud as the
-# object. With the sample photos a $k$ of 20 or less does best in every row, and better than the global prompt. With
-# smaller objects everything gets worse, since three cells hold few details. No single $k$ is best for all sizes and
-# photos. So GalLoP takes several at once.
+# **What you should see.** With $k$ = all, in the last column, the probabilities come nearest to a guess ($1/K$):
+# gravel speaks as loud as the object. With the sample photos a $k$ of 20 or less does best in every row, and better
+# than the global prompt. With smaller objects everything gets worse, since three cells hold few details. No single
+# $k$ is best for all sizes and photos. So GalLoP takes several at once.
 
 # %% [markdown]
 # ## The local projection
@@ -247,8 +247,9 @@ for axis in axes:
 plt.show()
 
 # %% [markdown]
-# **What you should see.** *After*: each map is bright on its own half, with a clear edge in the middle. *Before* this
-# is not so for every class: with the sample photos, the map of brick is even brighter on the grass.
+# **What you should see.** With the sample photos, *after*: each map is bright on its own half, with an edge in the
+# middle. *Before* this is not so for brick: its map is even brighter on the grass. With photos of your own the maps
+# get clearer too, if `mini` can see the difference at all; line drawings, for one, it hardly can with four shots.
 
 # %% [markdown]
 # ### Was it the prompts or the projection?
@@ -321,10 +322,10 @@ axis.set(xlim=(0, 1.1), xlabel=f"best regions on the right half, {len(pairs)} pa
 plt.show()
 
 # %% [markdown]
-# **What you should see.** "Both, as trained" above the dotted line, which is chance, and above "nothing learned"
-# where that left room. With the sample textures the projection does nearly all of it: the words were not far off, but
-# the regions had to be turned. With other photos the shares differ; contexts and projection were trained together,
-# and belong together.
+# **What you should see.** With the sample textures "both" is far above the dotted line, which is chance, and the
+# projection does nearly all of it: the words were not far off, but the regions had to be turned. With other photos
+# the shares differ, and where `mini` sees little (line drawings) all bars stay near chance. Contexts and projection
+# were trained together, and belong together.
 
 # %% [markdown]
 # ## Exercises

@@ -156,28 +156,39 @@ torch.testing.assert_close(my_text, library_prompts[:, 0], atol=1e-4, rtol=1e-4)
 print("text features", tuple(my_text.shape), "equal to the library's, from words and from contexts")
 
 # %% [markdown]
-# **What you should see.** No error. Forty lines of torch are a CLIP text tower.
+# **What you should see.** No error. These few lines are a CLIP text tower.
 
 # %% [markdown]
 # ## A context need not be words
 #
-# We leave the words: first a step at random, then a step that *helps*. A photo tells which step that is. We want its
-# class to become more probable, so we take the derivative of the loss by the context. Nothing else changes: the
-# towers are frozen.
+# We leave the words: once by a step at random, and once by a step that *helps*. A photo tells which step that is. We
+# want its class to become more probable, so we take the derivative of the log-probability by the context. Nothing
+# else changes: the towers are frozen. We choose the photo whose own name fits worst so far.
 
 # %%
-photo = collection[names[0]][0]
-image = mini.encode_image(mini.preprocess.centre(photo.image)[0][None])[0][0]  # (D,)
+pixels = torch.stack([mini.preprocess.centre(collection[name][0].image)[0] for name in names])  # (K, 3, H, W)
+every, _ = mini.encode_image(pixels)  # (K, D): one photo of each class
 delta, scale = mini.damping.image, mini.logit_scale
-unit_image = image / (image.square().sum() + delta**2).sqrt()  # notebook 01
+every = every / (every.square().sum(dim=1, keepdim=True) + delta**2).sqrt()  # notebook 01
+own = (scale * every @ F.normalize(my_text, dim=1).T).softmax(dim=1).diagonal()  # each photo with its own name
+worst = int(own.argmin())
+unit_image = every[worst]
+plt.figure(figsize=(2, 2))
+plt.imshow(collection[names[worst]][0].image)
+plt.title(f"p({names[worst]}) = {own[worst]:.0%}", fontsize=9)
+plt.axis("off")
+plt.show()
+
+# %% [markdown]
+# **What you should see.** The photo, and how probable its own name is with "A photo of a".
 
 
 # %%
 # From scratch: the probability of a photo's own class, as a function of the context
-def log_probability(context):  # (C, T) -> log p of class 0
+def log_probability(context):  # (C, T) -> log p of the right class
     text = torch.cat([feature(run(prompt(context, name)[None])[0][-1][:, -1]) for name in names])  # (K, D)
     cosines = text / text.norm(dim=1, keepdim=True) @ unit_image
-    return (scale * cosines).log_softmax(dim=0)[0]
+    return (scale * cosines).log_softmax(dim=0)[worst]
 
 
 context = words.clone().requires_grad_()
@@ -197,13 +208,13 @@ with torch.no_grad():
 figure, axis = plt.subplots(figsize=(7, 2.8))
 for label, line in lines.items():
     axis.plot(steps, line, label=label)
-axis.set(xlabel="length of the step, in lengths of the context", ylabel=f"p({names[0]})", ylim=(0, 1.02))
+axis.set(xlabel="length of the step, in lengths of the context", ylabel=f"p({names[worst]})", ylim=(0, 1.02))
 axis.legend()
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Both lines start at the probability of "A photo of a". Along the derivative it first rises
-# (a little, where it was high already). At random, nobody knows. What lies in between are no words any more, and the
+# **What you should see.** Both lines start at the probability of "A photo of a". Along the derivative it rises at
+# once; one photo is easy to please. At random, nobody knows. What lies along the way are no words any more, and the
 # tower does not mind.
 
 # %%
@@ -247,7 +258,7 @@ difference = torch.stack(
 
 figure, axis = plt.subplots(figsize=(7, 2.6))
 picture = axis.imshow(difference, cmap="cividis", aspect="auto")
-axis.set_xticks(range(length), ["SOS", "A", "photo", "of", "a", *["name / EOT"] * (length - 1 - C)], fontsize=8)
+axis.set_xticks(range(length), ["SOS", "A", "photo", "of", "a", "name", *["after"] * (length - 2 - C)], fontsize=8)
 axis.set_yticks(range(BLOCKS), [f"block {i + 1}" for i in range(BLOCKS)])
 axis.set_title(f"how far apart the tokens of '{first}' and '{second}' are", fontsize=9)
 figure.colorbar(picture, label="norm of difference")
@@ -351,7 +362,7 @@ plt.show()
 model = GalLoPClassifier(mini).zero_shot(names).model_
 with torch.no_grad():
     text = model.text_features()
-print("global", tuple(text.global_.shape), "= (K, M, D)   local", tuple(text.local.shape), "= (K, N, D)")
+print(f"global {tuple(text.global_.shape)} = (K, M, D), local {tuple(text.local.shape)} = (K, N, D)")
 torch.testing.assert_close(text.global_[:, 0], my_text, atol=1e-4, rtol=1e-4)
 learned = sum(parameter.numel() for parameter in model.prompts.parameters())
 print(f"numbers that training may change: {learned:,}")

@@ -219,6 +219,6 @@ def _deal(dataset: Any, folder: Path, counts: dict[str, int]) -> None:
         image, label = dataset[i]
         if room[label]:
             words = re.sub(r"(?<=[a-z])(?=[A-Z])|[-_]", " ", dataset.classes[label]).lower()
-            target = folder / room[label].pop() / words
+            target = folder / room[label].pop(0) / words
             target.mkdir(parents=True, exist_ok=True)
             image.convert("RGB").save(target / f"{i}.png")
