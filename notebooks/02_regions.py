@@ -184,7 +184,7 @@ last = vit.visual.transformer.resblocks[-1]
 caught = {}
 hook = last.register_forward_pre_hook(lambda module, inputs: caught.update(tokens=inputs[0]))
 vit_image, vit_regions = library_vit.encode_image(vit_pixels[None])  # (1, D), (1, R, V)
-vit.encode_image(vit_pixels[None])
+vit.encode_image(vit_pixels[None])  # the network's own way, for the hook
 hook.remove()
 tokens = caught["tokens"][0]  # (1 + R, V): what enters the last block; the class token comes first
 print("tokens", tuple(tokens.shape), "= (1 + R, V)")

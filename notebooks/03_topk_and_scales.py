@@ -108,7 +108,7 @@ print("The library outlines exactly these regions:", explanation.with_topk([k] *
 
 # %% [markdown]
 # **What you should see.** $k$ regions with the derivative $1/k$, all others with none. A photo of a cat on a sofa
-# teaches the cat's regions the word "cat" and leaves the sofa's alone.
+# teaches what "cat" means by the cat's regions; the sofa's have no say.
 
 # %% [markdown]
 # ## What each scale sees
@@ -187,8 +187,8 @@ plt.show()
 # %% [markdown]
 # ## The local projection
 #
-# Region features were never trained to be compared with text; only the whole photo was. So GalLoP learns one linear
-# map for regions, the **local projection** $P$, of shape $(V, V)$ and without a bias:
+# In CLIP, region features were never trained to be compared with text; only the whole photo was. So GalLoP learns one
+# linear map for regions, the **local projection** $P$, of shape $(V, V)$ and without a bias:
 #
 # $$\mathbf r'_i = P \, \mathbf r_i, \qquad P = I \text{ at the start.}$$
 #

@@ -199,23 +199,23 @@ anywhere = torch.randn(words.shape, generator=generator)
 anywhere = anywhere / anywhere.norm() * words.norm()
 
 # %%
-steps = torch.linspace(0, 0.5, 6 if photos.FAST else 21)
+steps = torch.linspace(0, 0.5, 6 if photos.FAST else 11)
 with torch.no_grad():
     lines = {
-        "along the derivative": [log_probability(words + step * uphill).exp() for step in steps],
-        "at random": [log_probability(words + step * anywhere).exp() for step in steps],
+        "along the derivative": [log_probability(words + step * uphill) for step in steps],
+        "at random": [log_probability(words + step * anywhere) for step in steps],
     }
 figure, axis = plt.subplots(figsize=(7, 2.8))
 for label, line in lines.items():
     axis.plot(steps, line, label=label)
-axis.set(xlabel="length of the step, in lengths of the context", ylabel=f"p({names[worst]})", ylim=(0, 1.02))
+axis.set(xlabel="length of the step, in lengths of the context", ylabel=f"log p({names[worst]})")
 axis.legend()
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Both lines start at the probability of "A photo of a". Along the derivative it rises at
-# once; one photo is easy to please. At random, nobody knows. What lies along the way are no words any more, and the
-# tower does not mind.
+# **What you should see.** Both lines start where "A photo of a" is. Along the derivative the line rises from the
+# first step on. At random, nobody knows where it goes; here it hardly moves. What lies along the way are no words any
+# more, and the tower does not mind.
 
 # %%
 step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
@@ -301,7 +301,7 @@ def shared(context, listed):  # the prefix once, then the names alone
 
 
 # %%
-many = open_clip.IMAGENET_CLASSNAMES[: 40 if photos.FAST else 200]
+many = open_clip.IMAGENET_CLASSNAMES[: 40 if photos.FAST else 100]
 contexts = prompts.contexts().detach()  # (M + N, C, T)
 library_tokens = mini.text.tokenize(many, context_tokens=C)
 ways = {
@@ -314,7 +314,7 @@ seconds, features = {}, {}
 with torch.no_grad():
     for label, way in ways.items():
         tries = []
-        for _ in range(1 if photos.FAST else 3):
+        for _ in range(1 if photos.FAST else 2):
             start = time.perf_counter()
             features[label] = way()  # (K, M + N, D)
             tries.append(time.perf_counter() - start)
@@ -349,7 +349,7 @@ plt.show()
 # what else it does; the order is what counts. The library also packs several names into one row, so that a long name
 # pads no other (its count here leaves the packing's own gaps out).
 #
-# In training this is nearly the whole cost: photos are encoded once and kept, but every step sends *all* names and
+# In training this is the main cost: photos are encoded once and kept, but every step sends *all* names and
 # *all* prompts through the text tower, forwards and backwards. CLIP pads to 77 tokens, and there the gain is larger
 # still.
 
