@@ -238,7 +238,7 @@ move()
 display(widgets.VBox([step_slider, nearest, chart]))
 
 # %% [markdown]
-# **What you should see.** The bars move with the slider while the nearest words stay "a photo of a" for a while. So
+# **What you should see.** The bars move with the slider while the nearest words stay "a photo of a" all along. So
 # do not try to *read* a learned context: the words next to it say little about what it does. The still picture is
 # above.
 

@@ -290,8 +290,8 @@ plt.show()
 # and one photo is a visible step. So look at all seeds, never at one.
 #
 # Note also where the two kinds end. Dropout gives each *single* prompt less training, so it may be worse alone; the
-# ensemble has to make up for that first. It is no wonder weapon on three textures: the paper's gains are measured on
-# many data sets, and with local prompts beside it.
+# ensemble has to make up for that first. On tasks as small as this one the two ends may well be equal. The paper's
+# gains are means over many data sets, with local prompts beside the global ones.
 
 # %% [markdown]
 # ## Choose the ensemble yourself
