@@ -157,7 +157,7 @@ plt.show()
 # The same map to point at. Move the mouse over it or walk with the arrow keys; click a region to select it.
 
 # %%
-grid = RegionGrid(explanation, class_name=best, smooth=False)
+grid = RegionGrid(explanation, class_name=best, smooth=False, layout={"width": "480px"})
 grid
 
 # %% [markdown]

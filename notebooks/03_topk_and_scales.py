@@ -128,7 +128,7 @@ figure
 # Now with a slider.
 
 # %%
-grid = RegionGrid(explanation, class_name=best, smooth=False)
+grid = RegionGrid(explanation, class_name=best, smooth=False, layout={"width": "480px"})
 k_slider = widgets.IntSlider(value=grid.k, min=1, max=R, description="k")
 score = widgets.Label()
 

@@ -15,6 +15,7 @@ from PIL import Image
 from gallop.images import Photo, load_image
 from notebooks import photos
 from tests import tiny
+from tests.notebook_widgets import WIDGETS
 
 pytest.importorskip("jupytext", reason="needs the extra 'notebooks'")
 
@@ -28,51 +29,6 @@ FOLDER = ROOT / "notebooks"
 SCREEN = 30
 """Lines of a cell that can be seen at once."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-WIDGETS = {
-    "01_similarity": """
-sure = max(bars.data[0].y)
-scale_slider.value = 0.1
-assert max(bars.data[0].y) - 1 / K < 0.02 < sure - 1 / K
-name_box.value = "cat, dog"
-assert answer.value.startswith("cat: ") and "dog: " in answer.value
-name_box.value = "cat, CAT"
-assert "the same" in answer.value
-""",
-    "02_regions": """
-before = grid.panel["map"]
-grid.class_name = names[1]
-assert grid.panel["map"] != before and names[1] in grid.panel["name"]
-down.value = across.value = 0.0
-for trace, (features, size) in zip(panels.data, towers.values()):
-    z = torch.tensor(trace.z)
-    assert z.shape == size and z.argmax() == 0 and abs(z[0, 0] - 1) < 1e-5
-""",
-    "03_topk_and_scales": """
-k_slider.value = 3
-assert grid.k == 3 and len(grid.panel["kept"]) == 3
-assert score.value.startswith(f"score {float(in_order[:3, winner].mean()):.4f} from 3 of")
-grid.k = R
-assert k_slider.value == R and len(grid.panel["kept"]) == R
-""",
-    "04_prompts": """
-assert nearest.value.endswith("a photo of a")
-before = chart.data[0].y[worst]
-assert abs(before - float(own[worst])) < 1e-4
-step_slider.value = 0.1
-assert chart.data[0].y[worst] > before and abs(sum(chart.data[0].y) - 1) < 1e-4
-""",
-    "05_dropout_and_diversity": """
-for p, kept in ((0.75, 1), (0.5, 2), (0.0, 4)):
-    p_slider.value = p
-    assert all(row.count("■") == kept for row in drawn.value.split("\\n"))
-members.value = (0, 1, 2, 3)
-assert verdict.value == f"accuracy {results[0.75][0, 1]:.1%}"
-members.value = ()
-assert "at least one" in verdict.value
-""",
-}
-"""Runs after the notebook, in its kernel: what changes when a value is set."""
 
 OFFLINE = """
 import socket
@@ -109,12 +65,12 @@ def test_the_notebook_is_what_its_script_gives(script: Path) -> None:
     assert all(not cell.get("outputs") for cell in nbformat.reads(stored, as_version=4).cells)
 
 
-def test_every_notebook_has_a_script_and_a_line_in_the_readme() -> None:
+def test_every_notebook_has_a_script_a_line_in_the_readme_and_a_check_of_its_widgets() -> None:
     stems = [script.stem for script in sync.scripts()]
     assert stems == sorted(path.stem for path in FOLDER.glob("*.ipynb"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [stem for stem in stems if f"(notebooks/{stem}.ipynb)" not in readme] == []
-    assert set(WIDGETS) <= set(stems)
+    assert list(WIDGETS) == stems
 
 
 @each_notebook
@@ -207,7 +163,7 @@ def test_it_runs_shows_and_says_what_to_see(script: Path) -> None:
     ran = notebook(script)
     written = len(ran.cells)
     ran.cells.insert(0, nbformat.v4.new_code_cell(OFFLINE))
-    ran.cells.append(nbformat.v4.new_code_cell(WIDGETS.get(script.stem, "")))
+    ran.cells.append(nbformat.v4.new_code_cell(WIDGETS[script.stem]))
     NotebookClient(ran, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
     cells = ran.cells[1 : 1 + written]
     for number, cell in enumerate(cells):
