@@ -30,8 +30,9 @@ from gallop import GalLoPClassifier, load_backbone, parse_names
 # A classifier usually has its classes built in. CLIP does not. It takes a photo and **any** list of names, and says
 # which name fits best. Nothing is trained for that: this is called *zero-shot*.
 #
-# The sample photos come with scikit-image and scikit-learn. To use photos of your own, set the environment variable
-# `GALLOP_PHOTOS` to a folder with one folder of photos for each class, and start Jupyter again. What the text says
+# The sample photos come with scikit-image and scikit-learn. For photos of your own, set the environment variable
+# `GALLOP_PHOTOS` to a folder with one folder of photos for each class, and start Jupyter again; with a network it may
+# also be `EuroSAT`, `DTD`, `Flowers102` or `OxfordIIITPet`, which torchvision downloads once. What the text says
 # about single sample photos, such as the astronaut, will then not be about yours.
 
 # %%
