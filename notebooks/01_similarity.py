@@ -161,8 +161,8 @@ def softmax_at(scale):
 
 
 scale_slider = widgets.FloatLogSlider(value=clip.logit_scale, base=10, min=-1, max=3, step=0.05, description="scale s")
-bars = go.FigureWidget(go.Bar(x=top_names, y=softmax_at(clip.logit_scale)))
-bars.update_layout(height=280, margin={"t": 20, "b": 20}, yaxis={"range": [0, 1], "title": "probability"})
+layout = {"height": 280, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
+bars = go.FigureWidget(go.Bar(x=top_names, y=softmax_at(clip.logit_scale)), layout)
 
 
 def redraw(change):

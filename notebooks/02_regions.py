@@ -373,13 +373,14 @@ plt.show()
 # %%
 down = widgets.FloatSlider(value=place[0], min=0, max=1, step=0.05, description="down")
 across = widgets.FloatSlider(value=place[1], min=0, max=1, step=0.05, description="across")
-panels = go.FigureWidget(make_subplots(1, 4, subplot_titles=list(towers)))
+panels = make_subplots(1, 4, subplot_titles=list(towers))
 for column, found in enumerate(maps, start=1):
     panels.add_heatmap(z=found, zmin=-1, zmax=1, colorscale="Cividis", showscale=False, row=1, col=column)
 panels.update_yaxes(autorange="reversed", visible=False)
 panels.update_xaxes(visible=False)
 panels.update_annotations(font_size=10)
 panels.update_layout(width=900, height=270, margin={"t": 30, "b": 10})
+panels = go.FigureWidget(panels)  # last: a figure that is complete
 
 
 def ask(change):

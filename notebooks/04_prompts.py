@@ -217,24 +217,30 @@ plt.show()
 # first step on. At random, nobody knows where it goes; here it hardly moves. What lies along the way are no words any
 # more, and the tower does not mind.
 
+
 # %%
-step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
-nearest = widgets.Label()
-chart = go.FigureWidget(go.Bar(x=names, y=[0.0] * K))
-chart.update_layout(height=260, margin={"t": 20, "b": 20}, yaxis={"range": [0, 1], "title": "probability"})
-
-
-def move(change=None):
+def answer_at(step):
+    """The probabilities (K,), and the nearest word of each vector of the context."""
     with torch.no_grad():
-        moved = words + step_slider.value * uphill
-        text = torch.cat([feature(run(prompt(moved, name)[None])[0][-1][:, -1]) for name in names])
-        chart.data[0].y = (scale * (text / text.norm(dim=1, keepdim=True) @ unit_image)).softmax(dim=0)
-        closest = (F.normalize(moved, dim=1) @ F.normalize(table, dim=1).T).argmax(dim=1)
-    nearest.value = "nearest words: " + " ".join(tokenizer.decode([int(i)]).strip() for i in closest)
+        moved = words + step * uphill
+        text = torch.cat([feature(run(prompt(moved, name)[None])[0][-1][:, -1]) for name in names])  # (K, D)
+        probabilities = (scale * F.normalize(text, dim=1) @ unit_image).softmax(dim=0)
+        closest = (F.normalize(moved, dim=1) @ F.normalize(table, dim=1).T).argmax(dim=1).tolist()
+    return probabilities, "nearest words: " + " ".join(tokenizer.decode([i]).strip() for i in closest)
+
+
+start, sentence = answer_at(0.0)
+step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
+nearest = widgets.Label(sentence)
+layout = {"height": 260, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
+chart = go.FigureWidget(go.Bar(x=names, y=start), layout)
+
+
+def move(change):
+    chart.data[0].y, nearest.value = answer_at(change["new"])
 
 
 step_slider.observe(move, "value")
-move()
 display(widgets.VBox([step_slider, nearest, chart]))
 
 # %% [markdown]
