@@ -15,13 +15,15 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test lint format screenshots bench wheel clean
+.PHONY: help app test lint format notebooks notebooks-sync screenshots bench wheel clean
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
 	@echo "make test    install into $(VENV) and run every check and test"
 	@echo "make lint    the checks alone: ruff and mypy"
 	@echo "make format  let ruff put the code in order"
+	@echo "make notebooks  install into $(VENV) and open the tutorial notebooks in Jupyter"
+	@echo "make notebooks-sync  write the notebooks anew from their scripts"
 	@echo "make screenshots  pictures of every page of the app, into test-results/screenshots"
 	@echo "make bench   measure how fast everything is here: about half an hour"
 	@echo "make wheel   build the package into dist/"
@@ -42,6 +44,12 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+notebooks: $(VENV)/.notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+notebooks-sync: $(VENV)/.dev
+	$(BIN)/python -m notebooks.sync
+
 screenshots: $(VENV)/.dev
 	PYTHONPATH=app $(BIN)/python -m tests.screenshots
 
@@ -61,10 +69,15 @@ $(VENV)/.app: pyproject.toml $(VENV)/.made
 	$(PIP_INSTALL) -e '.[app]'
 	@touch $@
 
+$(VENV)/.notebooks: pyproject.toml $(VENV)/.made
+	@echo "Installing GalLoP Explorer and Jupyter into $(VENV): a few minutes the first time."
+	$(PIP_INSTALL) -e '.[notebooks]'
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
-	@echo "Installing GalLoP Explorer, its app and the developers' tools into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[app,dev]'
-	@touch $(VENV)/.app $@
+	@echo "Installing GalLoP Explorer with app, notebooks and developers' tools into $(VENV): a few minutes the first time."
+	$(PIP_INSTALL) -e '.[app,notebooks,dev]'
+	@touch $(VENV)/.app $(VENV)/.notebooks $@
 
 $(VENV)/.made:
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \

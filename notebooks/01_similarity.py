@@ -1,0 +1,329 @@
+# %% [markdown]
+# # 01 · A photo, some names, and CLIP's similarity
+#
+# **Goals.** After this notebook you can say how CLIP compares a photo with words; compute its answer by hand; and
+# explain what the temperature, the templates and the list of names do to it.
+#
+# **Time.** About a minute of computing, 20 minutes of reading. No network, no GPU.
+#
+# **Seed.** None is needed: nothing here is random.
+#
+# **You need.** Vectors, cosine and softmax. Nothing about CLIP.
+
+# %%
+from gallop.process import prepare
+
+prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import plotly.graph_objects as go
+import torch
+from IPython.display import display
+
+import photos
+from gallop import GalLoPClassifier, load_backbone, parse_names
+
+# %% [markdown]
+# ## A photo and some names
+#
+# A classifier usually has its classes built in. CLIP does not. It takes a photo and **any** list of names, and says
+# which name fits best. Nothing is trained for that: this is called *zero-shot*.
+#
+# The sample photos come with scikit-image and scikit-learn. For photos of your own, set the environment variable
+# `GALLOP_PHOTOS` to a folder with one folder of photos for each class, and start Jupyter again; with a network it may
+# also be `EuroSAT`, `DTD`, `Flowers102` or `OxfordIIITPet`, which torchvision downloads once. What the text says
+# about single sample photos, such as the astronaut, will then not be about yours.
+
+# %%
+collection = photos.classes()  # class name -> photos
+names = list(collection)  # K names
+K = len(names)
+photo = collection[names[0]][0]
+
+shown = names[:7]
+figure, axes = plt.subplots(1, len(shown), figsize=(12, 2.2))
+for axis, name in zip(axes, shown, strict=True):
+    axis.imshow(collection[name][0].image)
+    axis.set_title(name, fontsize=9)
+    axis.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# **What you should see.** One photo of each class, up to seven. The first one is our photo for the next steps.
+
+# %% [markdown]
+# ## Two towers, one space
+#
+# CLIP has two networks, called *towers*.
+#
+# * The image tower takes a photo and gives one vector $\mathbf z$ of $D$ numbers.
+# * The text tower takes a sentence and gives one vector $\mathbf t$ of $D$ numbers.
+#
+# Both live in the same space. A photo of a cat and the words "A photo of a cat" are meant to point in nearly the same
+# direction. Such a sentence is called a **prompt**; the class name is put into it.
+#
+# We use `mini`, a small model that comes with this project. The towers are *frozen*: nobody changes them, in this
+# notebook or in any other.
+
+# %%
+clip = load_backbone("mini")
+
+pixels, crop = clip.preprocess.centre(photo.image)  # (3, 224, 224): resized, centre crop, normalised
+image, regions = clip.encode_image(pixels[None])  # (B, D) with B = 1; the regions are for notebook 02
+with torch.no_grad():
+    text = clip.text.encode_texts([f"A photo of a {name}" for name in names])  # (K, D)
+
+print("pixels", tuple(pixels.shape))
+print("image ", tuple(image.shape), "= (B, D)")
+print("text  ", tuple(text.shape), "= (K, D)")
+delta, s = clip.damping.image, clip.logit_scale  # two numbers that come with the towers; the next section says what for
+
+# %% [markdown]
+# **What you should see.** Two tables of numbers with the same width $D$: one row for the photo, one row for each
+# name.
+
+# %% [markdown]
+# ## From scratch: cosine, then softmax
+#
+# How well does name $c$ fit? CLIP takes the cosine of the angle between the two vectors,
+#
+# $$\cos(\mathbf z, \mathbf t_c) =
+# \frac{\mathbf z \cdot \mathbf t_c}{\lVert\mathbf z\rVert \, \lVert\mathbf t_c\rVert},$$
+#
+# and turns the $K$ cosines into probabilities with a softmax:
+#
+# $$p(c \mid \text{photo}) =
+# \frac{\exp(s \cos(\mathbf z, \mathbf t_c))}{\sum_{j=1}^{K} \exp(s \cos(\mathbf z, \mathbf t_j))},
+# \qquad s = 1/\tau .$$
+#
+# $\tau$ is the **temperature**, $s$ the **logit scale**. CLIP learned $s$ together with its towers, and it is large.
+#
+# One thing is special about `mini`: in its cosine the photo has one more coordinate, a constant $\delta$, which no
+# text has. The dot product stays the same, only the norm grows: $\sqrt{\lVert\mathbf z\rVert^2 + \delta^2}$. So a
+# photo that holds little gets small cosines. In CLIP's own models $\delta = 0$, which is the plain cosine.
+
+# %%
+# From scratch: nothing but torch, and the vectors of a real photo
+z, t = image[0], text  # (D,), (K, D)
+z = z / (z.square().sum() + delta**2).sqrt()
+t = t / t.square().sum(dim=1, keepdim=True).sqrt()
+my_cosines = t @ z  # (K,)
+
+exponentials = torch.exp(s * my_cosines)
+my_probabilities = exponentials / exponentials.sum()  # (K,)
+
+for name, cosine, probability in zip(names, my_cosines, my_probabilities, strict=True):
+    print(f"{name:20}  cosine {cosine:+.3f}   probability {probability:6.1%}")
+
+# %% [markdown]
+# **What you should see.** Small cosines, and probabilities in the same order but further apart. Compare cosines with
+# each other only: with `mini`, 0.1 is already a lot.
+
+# %% [markdown]
+# ## The library does exactly this
+#
+# `GalLoPClassifier(...).zero_shot(names)` takes a list of names without learning anything. `explain` then gives
+# everything that is known about one photo. Its `global_scores` are the cosines of the whole photo, shape $(K, M)$:
+# one column for each of $M$ prompts. As long as nothing is learned, all $M$ prompts are "A photo of a", so all
+# columns are equal.
+
+# %%
+classifier = GalLoPClassifier(clip).zero_shot(names)
+explanation = classifier.explain(photo)
+
+library_cosines = torch.from_numpy(explanation.global_scores)  # (K, M)
+library_probabilities = torch.tensor(list(explanation.global_probabilities.values()))  # (K,)
+
+for column in library_cosines.T:
+    torch.testing.assert_close(my_cosines, column, atol=1e-5, rtol=0)
+torch.testing.assert_close(my_probabilities, library_probabilities, atol=1e-4, rtol=0)
+print("largest difference of a cosine:", f"{(my_cosines - library_cosines[:, 0]).abs().max():.1e}")
+
+# %% [markdown]
+# **What you should see.** No error, and a difference that is nothing but rounding.
+
+# %% [markdown]
+# ## The temperature
+#
+# The softmax looks at *differences* of cosines, times $s$. So $s$ decides how sure the answer sounds. Which name wins
+# does not depend on it.
+#
+# Move the slider.
+
+# %%
+top = my_cosines.argsort(descending=True)[:8]  # the best eight, so that long lists stay readable
+top_names = [names[i] for i in top]
+
+
+def softmax_at(scale):
+    return (scale * my_cosines).softmax(dim=0)[top]
+
+
+scale_slider = widgets.FloatLogSlider(value=clip.logit_scale, base=10, min=-1, max=3, step=0.05, description="scale s")
+layout = {"height": 280, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
+bars = go.FigureWidget(go.Bar(x=top_names, y=softmax_at(clip.logit_scale)), layout)
+
+
+def redraw(change):
+    bars.data[0].y = softmax_at(change["new"])
+
+
+scale_slider.observe(redraw, "value")
+display(widgets.VBox([scale_slider, bars]))
+
+# %% [markdown]
+# The same as a still picture: each line is one name, from a small scale on the left to a large one on the right.
+
+# %%
+scales = torch.logspace(-1, 3, 100)
+curves = torch.stack([softmax_at(scale) for scale in scales])  # (100, 8)
+
+figure, axis = plt.subplots(figsize=(8, 3))
+for name, curve in zip(top_names, curves.T, strict=True):
+    axis.plot(scales, curve, label=name)
+axis.axvline(clip.logit_scale, color="black", linestyle=":", label="mini's own s")
+axis.axhline(1 / K, color="grey", linewidth=0.5)
+axis.set(xscale="log", xlabel="scale s = 1 / temperature", ylabel="probability")
+axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+plt.show()
+
+# %% [markdown]
+# **What you should see.** On the left every name has $1/K$ (the thin grey line): the softmax hardly hears the
+# cosines. On the right one name has everything. No two lines swap their order on the way.
+
+# %% [markdown]
+# ## All photos, all names
+#
+# Now every photo against every name. Each row is a photo, each column a name; a row adds up to one.
+
+# %%
+one_each = [collection[name][0] for name in names]
+probabilities = classifier.predict_proba(one_each)  # (B, K): rows are photos
+
+figure, axis = plt.subplots(figsize=(2 + 0.45 * K, 1.2 + 0.4 * K))
+picture = axis.imshow(probabilities, vmin=0, vmax=1, cmap="cividis")
+axis.set_xticks(range(K), names, rotation=60, ha="right", fontsize=8)
+axis.set_yticks(range(K), names, fontsize=8)
+axis.set(xlabel="name", ylabel="photo")
+figure.colorbar(picture, label="probability")
+plt.show()
+right = (probabilities.argmax(axis=1) == range(K)).sum()
+print(f"{right} of {K} photos get their own name; chance is 1 of {K}.")
+
+# %% [markdown]
+# **What you should see.** A bright diagonal, as far as `mini` knows the names. With the sample photos one row goes
+# wrong: the astronaut. `mini` was made from a classifier of animals and things and knows hardly anything about
+# people, so it names what else it sees. Zero-shot is only as good as what the towers know. That is why one wants to
+# *learn* from a few photos.
+
+# %% [markdown]
+# ## Templates
+#
+# "A photo of a {}" is one **template**. Others are possible, and several can be used together: one takes the mean of
+# their cosines. This is called an *ensemble*. Here each template takes the place of one prompt, so `global_scores`
+# is (K, M) with one column for each template.
+
+# %%
+templates = ["A photo of a {}", "a close photo of a {}", "a drawing of a {}", "a {} in the dark"]
+with_templates = GalLoPClassifier(clip, global_prompts=len(templates)).zero_shot(names, templates=templates)
+scores = torch.from_numpy(with_templates.explain(photo).global_scores)  # (K, M)
+
+figure, axis = plt.subplots(figsize=(8, 2.6))
+axis.imshow(scores[top].T, cmap="cividis", aspect="auto")
+for k, m in torch.cartesian_prod(torch.arange(len(top)), torch.arange(len(templates))):
+    axis.text(k, m, f"{scores[top][k, m]:.3f}", ha="center", va="center", fontsize=8, color="white",
+              bbox={"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 1})  # fmt: skip
+axis.set_xticks(range(len(top)), top_names, fontsize=8)
+axis.set_yticks(range(len(templates)), templates, fontsize=8)
+plt.show()
+
+# %% [markdown]
+# **What you should see.** A row for each template, a column for each of the best names. The rows are not the same:
+# each template moves the cosines, some hardly, some more. Nobody knows beforehand which words suit a task.
+
+# %%
+# From scratch: the ensemble is a mean over templates, taken before the softmax
+ensemble = scores.sum(dim=1) / scores.shape[1]  # (K,)
+my_ensemble = torch.exp(s * ensemble) / torch.exp(s * ensemble).sum()
+
+# %%
+library_ensemble = torch.tensor(list(with_templates.explain(photo).global_probabilities.values()))
+torch.testing.assert_close(my_ensemble, library_ensemble, atol=1e-4, rtol=0)
+print("The ensemble of", len(templates), "templates says:", names[int(my_ensemble.argmax())])
+
+# %% [markdown]
+# **What you should see.** No error: the library's ensemble is that mean.
+#
+# This is where GalLoP starts. It does not search for better *words*. It replaces the words "A photo of a" by vectors
+# and learns those: several of them for the whole photo (*global prompts*, as here) and several for its parts (*local
+# prompts*, from the next notebook on).
+
+# %% [markdown]
+# ## The list of names matters
+#
+# A probability says how well a name fits *compared with the others on the list*. Type another list, separated by
+# commas, and press Enter.
+
+# %%
+name_box = widgets.Text(value=", ".join(top_names[:3]), description="names", continuous_update=False)
+answer = widgets.Label()
+
+
+def ask(change=None):
+    try:
+        found = GalLoPClassifier(clip).zero_shot(parse_names(name_box.value)).explain(photo)
+        answer.value = " · ".join(f"{name}: {share:.0%}" for name, share in found.global_probabilities.items())
+    except ValueError as error:  # no name, or one that cannot be used
+        answer.value = str(error)
+
+
+name_box.observe(ask, "value")
+ask()
+display(widgets.VBox([name_box, answer]))
+
+# %%
+without = GalLoPClassifier(clip).zero_shot([name for name in names if name != names[0]]).explain(photo)
+left = sorted(without.global_probabilities.items(), key=lambda pair: -pair[1])[:8]
+
+figure, axis = plt.subplots(figsize=(8, 2.2))
+axis.bar([name for name, _ in left], [share for _, share in left], color="#4477aa")
+axis.set(ylim=(0, 1), ylabel="probability", title=f"The same photo when '{names[0]}' is not on the list")
+axis.tick_params(labelsize=8)
+plt.show()
+
+# %% [markdown]
+# **What you should see.** The right name is gone, and the others share what it had: the bars still add up to one. A
+# softmax cannot say "none of these". Notebook 07 is about that.
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Add 0.5 to every cosine. What happens to the probabilities? And if you double every cosine and halve $s$?
+#
+# <details><summary>Answer</summary>
+#
+# Nothing, both times. A constant appears as a factor $\exp(0.5\,s)$ above and below the fraction and cancels.
+# Doubling and halving leaves every product $s \cos$ as it was. Try: `(s * (my_cosines + 0.5)).softmax(0)`.
+#
+# </details>
+#
+# 2. Is it the same to average the *text vectors* of the templates first and then to take one cosine?
+#
+# <details><summary>Answer</summary>
+#
+# Not quite. The mean of unit vectors is shorter than 1, and how much shorter differs from class to class; taking the
+# cosine divides by that length. So the two are the same, up to a common factor, only if the templates agree with each
+# other equally well in every class. The paper, and this library, average the cosines.
+#
+# </details>
+#
+# 3. What is the probability if the list has one name only? What does that tell you?
+#
+# <details><summary>Answer</summary>
+#
+# It is 1, whatever the photo shows: there is nothing to compare with. Type one name into the box above and see.
+#
+# </details>
+#
+# **Next:** [02, regions](02_regions.ipynb): where on the photo a name fits.

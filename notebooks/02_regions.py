@@ -1,0 +1,433 @@
+# %% [markdown]
+# # 02 · Regions: where on the photo a name fits
+#
+# **Goals.** After this notebook you can say what a region feature is; compute it for three kinds of image tower;
+# explain why the output of attention will not do; and read a region map.
+#
+# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU.
+#
+# **Seed.** 0, for two networks with random weights.
+#
+# **You need.** [Notebook 01](01_similarity.ipynb): towers, cosine, `mini`. What attention is.
+
+# %%
+from gallop.process import prepare
+
+prepare()  # before torch is loaded
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import open_clip
+import plotly.graph_objects as go
+import timm
+import torch
+import torch.nn.functional as F
+from IPython.display import display
+from plotly.subplots import make_subplots
+from safetensors.torch import load_file
+
+import photos
+from gallop import GalLoPClassifier, available_models, load_backbone
+from gallop.backbones import Backbone, Preprocess
+from gallop.region_grid.widget import RegionGrid
+
+# %% [markdown]
+# ## A photo, cut into regions
+#
+# Notebook 01 compared the *whole* photo with a name. GalLoP's local prompts look at its **regions**: the cells of a
+# grid. For each region the image tower gives a vector, the **region feature** (the paper says *local feature*).
+#
+# Sizes: $R$ regions (rows times columns of the grid), $V$ numbers for each, $D$ numbers in the space shared with
+# text.
+
+# %%
+collection = photos.classes()
+names = list(collection)
+photo = collection[names[0]][0]
+
+mini = load_backbone("mini")
+pixels, crop = mini.preprocess.centre(photo.image)  # (3, H, W), and what was cropped
+image, regions = mini.encode_image(pixels[None])  # (B, D) and (B, R, V), B = 1
+rows, columns = mini.vision.grid
+
+figure, axis = plt.subplots(figsize=(5, 3.4))
+axis.imshow(photo.image)
+for i in range(rows + 1):
+    y = crop.top + i * (crop.bottom - crop.top) / rows
+    axis.plot([crop.left, crop.right], [y, y], color="white", linewidth=0.6)
+for j in range(columns + 1):
+    x = crop.left + j * (crop.right - crop.left) / columns
+    axis.plot([x, x], [crop.top, crop.bottom], color="white", linewidth=0.6)
+axis.set_axis_off()
+plt.show()
+print("regions", tuple(regions.shape), f"= (B, R, V) with R = {rows} x {columns}")
+
+# %% [markdown]
+# **What you should see.** The square that the model sees, and the grid on it. What lies outside the square has no
+# region.
+
+# %% [markdown]
+# ## Tower 1: a convolutional network
+#
+# The image tower of `mini` is a convolutional network (a *trunk*) and then one matrix. The trunk's last feature map
+# has a vector of 1280 numbers for each cell of the grid. The usual next step takes the mean over all cells, and then
+# the matrix $W$ brings it to the joint space:
+#
+# $$\mathbf z = W \Big(\frac1R \sum_{i=1}^{R} \mathbf x_i\Big) + \mathbf b .$$
+#
+# For regions we leave the mean out, and send every cell through the matrix:
+#
+# $$\mathbf r_i = W \mathbf x_i + \mathbf b .$$
+#
+# We build it from the file of weights. No part of this project takes part.
+
+# %%
+file = next(available_models()["mini"].glob("*.safetensors"))
+weights = {key: value.float() if value.is_floating_point() else value for key, value in load_file(file).items()}
+
+# %%
+# From scratch: a plain EfficientNet-Lite0 of timm, the weights, and the pixels of our photo
+trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0, output_stride=16).eval()
+start = "visual.trunk."
+trunk.load_state_dict({key.removeprefix(start): value for key, value in weights.items() if key.startswith(start)})
+W, b = weights["visual.head.proj.weight"], weights["visual.head.proj.bias"]  # (D, 1280), (D,)
+
+with torch.no_grad():
+    cells = trunk.forward_features(pixels[None])[0]  # (1280, rows, columns)
+    x = cells.flatten(1).T  # (R, 1280), row by row
+    my_regions = x @ W.T + b  # (R, D)
+    my_image = x.mean(dim=0) @ W.T + b  # (D,)
+
+print("one region:", tuple(my_regions[0].shape), " all:", tuple(my_regions.shape))
+
+# %%
+torch.testing.assert_close(my_regions, regions[0], atol=1e-3, rtol=1e-4)
+torch.testing.assert_close(my_image, image[0], atol=1e-3, rtol=1e-4)
+torch.testing.assert_close(my_regions.mean(dim=0), image[0], atol=1e-3, rtol=1e-4)
+print("The library's regions and its image feature are these, and the mean of the regions is the image feature.")
+
+# %% [markdown]
+# **What you should see.** No error. The third comparison is worth a thought: mean and matrix are both linear, so
+# their order does not matter. The image feature *is* the mean of the region features. So regions and text are
+# comparable for free: nobody had to train that. (In `mini`, $V = D$.)
+
+# %% [markdown]
+# ## A region map
+#
+# Now compare every region with one name. $R$ cosines, laid out as the grid, are a **region map**.
+#
+# As in notebook 01, `mini` adds one constant coordinate to the image side of its cosine; for regions it is larger. An
+# empty piece of sky has a short region vector, and the constant keeps its cosine small.
+
+# %%
+with torch.no_grad():
+    text = mini.text.encode_texts([f"A photo of a {name}" for name in names])  # (K, D)
+delta = mini.damping.region
+
+# %%
+# From scratch: cosines of all regions with all names
+lengths = (my_regions.square().sum(dim=1) + delta**2).sqrt()  # (R,)
+my_maps = (my_regions / lengths[:, None]) @ (text / text.norm(dim=1, keepdim=True)).T  # (R, K)
+my_map = my_maps[:, 0].reshape(rows, columns)
+
+# %%
+classifier = GalLoPClassifier(mini).zero_shot(names)
+explanation = classifier.explain(photo)
+for k, name in enumerate(names):
+    library_map = torch.from_numpy(explanation.region_scores(name, prompt=0))  # (rows, columns)
+    torch.testing.assert_close(my_maps[:, k].reshape(rows, columns), library_map, atol=1e-5, rtol=0)
+
+best = explanation.label
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+axes[0].imshow(photo.image)
+axes[0].set_title("the photo", fontsize=9)
+axes[1].imshow(photo.image)
+picture = axes[1].imshow(explanation.map(best, prompt=0), cmap="cividis", alpha=0.7)
+axes[1].set_title(f"region map of '{best}', the name that wins", fontsize=9)
+figure.colorbar(picture, ax=axes[1], label="cosine")
+for axis in axes:
+    axis.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# **What you should see.** Bright where the photo looks like the name to the model; with the sample photo, on the
+# cat's face. Colours say which region fits *better than others*, not whether it fits.
+
+# %% [markdown]
+# The same map to point at. Move the mouse over it or walk with the arrow keys; click a region to select it.
+
+# %%
+grid = RegionGrid(explanation, class_name=best, smooth=False, layout={"width": "480px"})
+grid
+
+# %% [markdown]
+# ## Tower 2: a vision transformer
+#
+# CLIP's best-known image tower is a ViT. It cuts the photo into patches, one *token* each, adds a *class token*, and
+# sends all tokens through blocks of attention and MLP. Only the class token was ever trained to be compared with
+# text.
+#
+# Can we take the other tokens as region features? Not as they come out. To see why, we need a ViT. CLIP's weights
+# take a download, so here is a small one with **random weights**. Its maps mean nothing, but who mixes with whom does
+# not depend on the weights.
+
+# %%
+torch.manual_seed(0)
+vision = {"image_size": 224, "patch_size": 16, "width": 128, "layers": 4, "head_width": 32}
+language = {"context_length": 32, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
+vit = open_clip.CLIP(embed_dim=64, vision_cfg=vision, text_cfg=language)
+standard = Preprocess(224, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+library_vit = Backbone("random ViT", vit, open_clip.SimpleTokenizer(), standard)
+
+vit_pixels, _ = standard.centre(photo.image)  # (3, H, W)
+last = vit.visual.transformer.resblocks[-1]
+caught = {}
+hook = last.register_forward_pre_hook(lambda module, inputs: caught.update(tokens=inputs[0]))
+vit_image, vit_regions = library_vit.encode_image(vit_pixels[None])  # (1, D), (1, R, V)
+vit.encode_image(vit_pixels[None])  # the network's own way, for the hook
+hook.remove()
+tokens = caught["tokens"][0]  # (1 + R, V): what enters the last block; the class token comes first
+print("tokens", tuple(tokens.shape), "= (1 + R, V)")
+
+# %% [markdown]
+# **What you should see.** One class token and $R = 14 \times 14$ regions.
+#
+# The last block, as every ViT has it, with tokens $\mathbf x_i$ and weights $a_{ij}$ that add up to one over $j$:
+#
+# $$\mathbf u_i = \mathbf x_i + \text{out}\Big(\sum_j a_{ij} \, W_v \, \text{LN}(\mathbf x_j)\Big), \qquad
+# \text{output}_i = \mathbf u_i + \text{MLP}(\text{LN}(\mathbf u_i)).$$
+#
+# The **value path** gives every token full attention to itself and none to others: $a_{ii} = 1$. What stays is
+#
+# $$\mathbf u_i = \mathbf x_i + \text{out}\big(W_v \, \text{LN}(\mathbf x_i)\big).$$
+
+# %%
+# From scratch: the last block in full, and its value path
+V = tokens.shape[1]
+W_q, W_k, W_v = last.attn.in_proj_weight.split(V)  # (V, V) each
+b_q, b_k, b_v = last.attn.in_proj_bias.split(V)
+
+
+def rest_of_the_block(x, mixed):
+    u = x + last.attn.out_proj(mixed)
+    return u + last.mlp(last.ln_2(u))
+
+
+def full_block(x):  # (L, V) -> (L, V)
+    n = last.ln_1(x)
+    q, k, v = n @ W_q.T + b_q, n @ W_k.T + b_k, n @ W_v.T + b_v
+    heads = [part.unflatten(1, (last.attn.num_heads, -1)).transpose(0, 1) for part in (q, k, v)]  # (H, L, V / H)
+    a = (heads[0] @ heads[1].transpose(1, 2) / heads[0].shape[2] ** 0.5).softmax(dim=-1)  # (H, L, L)
+    return rest_of_the_block(x, (a @ heads[2]).transpose(0, 1).flatten(1))
+
+
+def value_path(x):  # (L, V) -> (L, V)
+    return rest_of_the_block(x, last.ln_1(x) @ W_v.T + b_v)
+
+
+# %%
+tower = vit.visual
+my_vit_image = tower.ln_post(full_block(tokens)[0]) @ tower.proj  # the class token, with all its attention
+my_vit_regions = tower.ln_post(value_path(tokens)[1:])  # the others, with none
+
+torch.testing.assert_close(my_vit_image, vit_image[0], atol=1e-4, rtol=1e-4)
+torch.testing.assert_close(my_vit_regions, vit_regions[0], atol=1e-4, rtol=1e-4)
+print("The library: image feature by the full block, region features by the value path.")
+
+# %% [markdown]
+# **What you should see.** No error. After this, GalLoP's *local projection* acts on the $V$ numbers of a region
+# (notebook 03), and only then the tower's own matrix, $V \to D$.
+
+# %% [markdown]
+# ## Why attention's output will not do
+#
+# A test that needs no trained weights: change **one** region before the last block, and see which outputs change.
+
+# %%
+asked = rows // 2 * columns + columns // 2  # a region in the middle, row by row
+
+
+def touched(block, region):
+    """How far each output (R,) moves when one region is replaced by the one in the upper left corner."""
+    other = tokens.clone()
+    other[1 + region] = tokens[1]
+    return (block(other) - block(tokens)).norm(dim=1)[1:]
+
+
+by_attention, by_value = touched(full_block, asked), touched(value_path, asked)
+figure, axes = plt.subplots(1, 2, figsize=(7, 3))
+for axis, moved, title in zip(axes, (by_attention, by_value), ("full attention", "value path"), strict=True):
+    axis.imshow(torch.where(moved > 0, moved, torch.nan).log10().reshape(14, 14), cmap="cividis")
+    axis.set_title(f"{title}: {int((moved > 1e-6).sum())} of {len(moved)} regions move", fontsize=9)
+    axis.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# **What you should see.** With attention every region moves (colours: logarithm of how far). With the value path
+# exactly one does; cells that do not move at all are white. So after attention, the feature of one region also tells
+# of all other places. The value path keeps the last block's mixing out: each region stays with its place.
+#
+# The blocks *before* the last one still mix. That cannot be avoided: without them a token would know nothing.
+#
+# What does mixing do to a *map*? Our ViT cannot say, since it knows no names; `mini` does, but has no attention. So
+# we lend it one, without weights of its own: regions attend to those that are like them, and add what they find
+# there.
+
+# %%
+# From scratch: an attention without weights, on the regions of our photo
+unit = my_regions / my_regions.norm(dim=1, keepdim=True)  # (R, D)
+a = (unit @ unit.T).softmax(dim=1)  # (R, R), each row adds up to one
+mixed = my_regions + a @ my_regions  # (R, D)
+mixed_lengths = (mixed.square().sum(dim=1) + delta**2).sqrt()
+mixed_maps = (mixed / mixed_lengths[:, None]) @ (text / text.norm(dim=1, keepdim=True)).T  # (R, K)
+
+# %%
+winner = names.index(best)
+before, after = (some[:, winner].reshape(rows, columns) for some in (my_maps, mixed_maps))
+figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+for axis, found, title in zip(axes, (before, after), ("regions", "regions after the lent attention"), strict=True):
+    picture = axis.imshow(found, cmap="cividis")
+    axis.set_title(f"{title}: '{best}'\nlowest {found.min():.3f}, mean {found.mean():.3f}", fontsize=9)
+    axis.set_axis_off()
+    figure.colorbar(picture, ax=axis)
+plt.show()
+
+# %% [markdown]
+# **What you should see.** The shape stays, since a region keeps itself, but the background comes up: compare the
+# lowest value with the mean. Every region has now been told what the photo is about. CLIP's own attention was trained
+# to gather, so there the effect is stronger. The value path comes from MaskCLIP (Zhou et al., 2022), which needed
+# maps with clear edges.
+
+# %% [markdown]
+# ## Tower 3: a ResNet
+#
+# CLIP's ResNets end with an *attention pool*: all cells of the last map are mixed into one vector, and there is no
+# output for a single cell. The same idea helps: take the pool's value matrix and its output matrix, and apply them
+# to each cell. There is no positional embedding in it.
+#
+# $$\mathbf r_i = W_\text{out} (W_v \mathbf x_i + \mathbf b_v) + \mathbf b_\text{out} .$$
+
+# %%
+torch.manual_seed(0)
+small_resnet = {"image_size": 224, "layers": [1, 1, 1, 1], "width": 32, "head_width": 32}
+resnet = open_clip.CLIP(embed_dim=64, vision_cfg=small_resnet, text_cfg=language)
+library_resnet = Backbone("random ResNet", resnet, open_clip.SimpleTokenizer(), standard)
+resnet_image, resnet_regions = library_resnet.encode_image(vit_pixels[None])  # (1, D), (1, R, D)
+
+# %%
+# From scratch: value and output projection at each cell of the last map
+body, pool = resnet.visual, resnet.visual.attnpool
+with torch.no_grad():
+    x = body.stem(vit_pixels[None])
+    for layer in (body.layer1, body.layer2, body.layer3, body.layer4):
+        x = layer(x)
+    x = x[0].flatten(1).T  # (R, channels)
+    values = x @ pool.v_proj.weight.T + pool.v_proj.bias
+    my_resnet_regions = values @ pool.c_proj.weight.T + pool.c_proj.bias  # (R, D)
+
+# %%
+torch.testing.assert_close(my_resnet_regions, resnet_regions[0], atol=1e-4, rtol=1e-4)
+print("regions", tuple(resnet_regions.shape), "= (B, R, D), a grid of", library_resnet.vision.grid)
+
+# %% [markdown]
+# **What you should see.** No error, and a coarser grid: this network makes the map 32 times smaller than the photo.
+
+# %% [markdown]
+# ## Region maps for the three towers
+#
+# Two of our towers are random and know no names. But we can ask every tower: *which regions are like this one?* The
+# map holds the cosine of each region with the chosen one, after the mean over all regions is taken away (random
+# networks give all regions much in common).
+
+# %%
+towers = {
+    "CNN trunk (mini, trained)": (regions[0], mini.vision.grid),
+    "ViT, value path (random)": (vit_regions[0], (14, 14)),
+    "ViT, attention's output (random)": (tower.ln_post(full_block(tokens)[1:]), (14, 14)),
+    "ResNet (random)": (resnet_regions[0], library_resnet.vision.grid),
+}
+
+
+def alike(features, size, place):
+    """Cosines (rows, columns) with the region at a place (down, across), both from 0 to 1."""
+    down, across = (min(int(part * count), count - 1) for part, count in zip(place, size, strict=True))
+    unit = F.normalize(features - features.mean(dim=0), dim=1)
+    return (unit @ unit[down * size[1] + across]).reshape(size)
+
+
+place = (0.4, 0.5)
+maps = [alike(*what, place) for what in towers.values()]
+figure, axes = plt.subplots(1, 4, figsize=(12, 3))
+for axis, found, title in zip(axes, maps, towers, strict=True):
+    axis.imshow(found, cmap="cividis", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
+    axis.plot(place[1], place[0], "r+", markersize=12)
+    axis.set_title(title, fontsize=9)
+    axis.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# **What you should see.** Each map is brightest at the red cross: a region is most like itself. Even a random tower
+# finds places that look similar, because similar pixels give similar numbers; what it lacks is meaning. The two maps
+# of the ViT are nearly the same here: with random weights, attention adds little, and about the same everywhere.
+
+# %%
+down = widgets.FloatSlider(value=place[0], min=0, max=1, step=0.05, description="down")
+across = widgets.FloatSlider(value=place[1], min=0, max=1, step=0.05, description="across")
+panels = make_subplots(1, 4, subplot_titles=list(towers))
+for column, found in enumerate(maps, start=1):
+    panels.add_heatmap(z=found, zmin=-1, zmax=1, colorscale="Cividis", showscale=False, row=1, col=column)
+panels.update_yaxes(autorange="reversed", visible=False)
+panels.update_xaxes(visible=False)
+panels.update_annotations(font_size=10)
+panels.update_layout(width=900, height=270, margin={"t": 30, "b": 10})
+panels = go.FigureWidget(panels)  # last: a figure that is complete
+
+
+def ask(change):
+    for trace, what in zip(panels.data, towers.values(), strict=True):
+        trace.z = alike(*what, (down.value, across.value))
+
+
+for slider in (down, across):
+    slider.observe(ask, "value")
+display(widgets.VBox([down, across, panels]))
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Why does the library compute attention and MLP of a ViT's last block for the class token alone?
+#
+# <details><summary>Answer</summary>
+#
+# The class token is the only one whose attention output is used: it becomes the image feature. All others take the
+# value path. So queries, attention weights and output of the others would be computed for nothing.
+#
+# </details>
+#
+# 2. For `mini` the mean of the regions is the image feature. Is it so for the ViT?
+#
+# <details><summary>Answer</summary>
+#
+# No. There the image feature comes from the class token, which gathers what it likes by attention and passes an MLP.
+# Nothing makes it a mean. Check: `(vit_regions[0] @ tower.proj).mean(dim=0)` and `vit_image[0]` differ.
+#
+# </details>
+#
+# 3. Replace two regions instead of one in `touched`. How many outputs move on the value path?
+#
+# <details><summary>Answer</summary>
+#
+# Two: each output depends on its own input alone. (One, if you replace the upper left region by itself.)
+#
+# </details>
+#
+# 4. With a network, load `load_backbone("ViT-B-16/openai")` and draw its region map of your photo.
+#
+# <details><summary>Answer</summary>
+#
+# `GalLoPClassifier("ViT-B-16/openai").zero_shot(names).explain(photo).plot()`. The weights are some 350 MB and are
+# kept for the next time. Without a network you get a sentence that says so.
+#
+# </details>
+#
+# **Next:** [03, sparse top-k and scales](03_topk_and_scales.ipynb): from a map to one number.

@@ -1,0 +1,362 @@
+# %% [markdown]
+# # 03 · Sparse top-k and scales
+#
+# **Goals.** After this notebook you can turn a region map into one score; say what a small and what a large $k$ sees;
+# and show what the local projection learns.
+#
+# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU.
+#
+# **Seed.** 0, for the few photos that are learned from and for the training.
+#
+# **You need.** [Notebook 02](02_regions.ipynb): regions and region maps.
+
+# %%
+from gallop.process import prepare
+
+prepare()  # before torch is loaded
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import display
+from PIL import Image, ImageOps
+
+import photos
+from gallop import GalLoPClassifier, load_backbone
+from gallop.region_grid.widget import RegionGrid
+
+mini = load_backbone("mini")
+collection = photos.classes()
+names = list(collection)
+photo = collection[names[0]][0]
+explanation = GalLoPClassifier(mini).zero_shot(names).explain(photo)
+best = explanation.label  # the name that wins
+
+# %% [markdown]
+# ## From a map to one number
+#
+# Notebook 02 left us with $R$ cosines for each name: one for each region. A classifier needs **one** score for each
+# name. GalLoP takes the mean of the $k$ best regions and drops all others. For class $c$ and local prompt $n$:
+#
+# $$s_{c,n} = \frac{1}{k_n} \sum_{i \,\in\, \text{top-}k_n} \cos(\mathbf r_i, \mathbf t_{c,n}).$$
+#
+# Each class chooses *its own* best regions. $k_n$ is called a **scale**; each of the $N$ local prompts has its own.
+# The paper uses $N = 4$ and $k = 5, 10, 15, 20$.
+
+# %%
+cosines = torch.from_numpy(explanation.similarities.regions[0, :, :, 0].numpy())  # (R, K) for local prompt 1
+R, K = cosines.shape
+print(f"{R} regions, {K} names")
+
+# %%
+# From scratch: sort, then take running means; row k - 1 is the score for scale k
+in_order = cosines.sort(dim=0, descending=True).values  # (R, K), best region of each class first
+my_scores = in_order.cumsum(dim=0) / torch.arange(1, R + 1)[:, None]  # (R, K)
+
+# %%
+for k in (1, 5, 10, 20, R):
+    library_scores = torch.from_numpy(explanation.with_topk([k] * 4).local_scores[:, 0])  # (K,)
+    torch.testing.assert_close(my_scores[k - 1], library_scores, atol=1e-5, rtol=0)
+print("Equal to the library's for k = 1, 5, 10, 20 and", R)
+
+# %% [markdown]
+# **What you should see.** No error. `with_topk` needed no network: the $R \times K$ cosines are all there is to know.
+
+# %% [markdown]
+# ## k from 1 to all
+
+# %%
+scores_by_k = my_scores.numpy()
+probability_by_k = (mini.logit_scale * my_scores).softmax(dim=1).numpy()  # (R, K)
+top = my_scores[9].argsort(descending=True)[:6].tolist()  # the six best names at k = 10
+
+figure, axes = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained")
+for axis, values, label in zip(axes, (scores_by_k, probability_by_k), ("score", "probability"), strict=True):
+    for c in top:
+        axis.plot(range(1, R + 1), values[:, c], label=names[c])
+    for k in (5, 10, 15, 20):
+        axis.axvline(k, color="grey", linestyle=":", linewidth=0.8)
+    axis.set(xscale="log", xlabel="k, logarithmic", ylabel=label)
+axes[1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+plt.show()
+
+# %% [markdown]
+# **What you should see.** On the left every line falls: a mean of the best few can only shrink when worse ones come
+# in. With $k = R$, at the right end, the score is the mean over the whole map, background included, and the lead of
+# the winner usually gets smaller there (right picture). The dotted lines are the paper's four scales: a small part of
+# all regions. That is why the paper calls the score **sparse**.
+
+# %% [markdown]
+# ## Sparse also means: only k regions learn
+#
+# What does the training tell a region? The derivative of the score by each cosine, from scratch:
+
+# %%
+# From scratch: the derivative of a top-k mean
+k = 10
+winner = names.index(best)
+leaves = cosines[:, winner].clone().requires_grad_()  # (R,)
+leaves.topk(k).values.mean().backward()
+print("regions with a derivative:", int((leaves.grad != 0).sum()), "of", R)
+print(f"its value there: {leaves.grad.max():.3f} = 1 / k")
+
+# %%
+library_boxes = explanation.with_topk([k] * 4).regions(best, prompt=0)  # the k regions, best first
+assert {box.region for box in library_boxes} == set(leaves.grad.nonzero()[:, 0].tolist())
+print("The library outlines exactly these regions:", explanation.with_topk([k] * 4).describe(best, prompt=0))
+
+# %% [markdown]
+# **What you should see.** $k$ regions with the derivative $1/k$, all others with none. A photo of a cat on a sofa
+# teaches what "cat" means by the cat's regions; the sofa's have no say.
+
+# %% [markdown]
+# ## What each scale sees
+#
+# The picture that the library draws: the photo, the global scores, and one map for each scale with exactly the
+# regions that entered its score.
+
+# %%
+figure = explanation.with_topk([1, 5, 20, R // 2]).plot(best)
+figure
+
+# %% [markdown]
+# **What you should see.** Four times the same map (nothing is learned yet, so all local prompts are equal), and more
+# and more regions outlined: first one detail, then an object, then half of what the model sees. The mean score above
+# each map falls with $k$.
+#
+# Now with a slider.
+
+# %%
+grid = RegionGrid(explanation, class_name=best, smooth=False, layout={"width": "480px"})
+k_slider = widgets.IntSlider(value=grid.k, min=1, max=R, description="k")
+score = widgets.Label()
+
+
+def show_score(change=None):
+    value = explanation.with_topk([k_slider.value] * 4).local_scores[winner, 0]
+    score.value = f"score {value:.4f} from {k_slider.value} of {R} regions"
+
+
+widgets.link((k_slider, "value"), (grid, "k"))
+k_slider.observe(show_score, "value")
+show_score()
+display(widgets.VBox([k_slider, score, grid]))
+
+# %% [markdown]
+# ## Small things need a small k
+#
+# We make the object smaller: each photo is shrunk and pasted on gravel. How probable is its own name, by the global
+# prompt (whole photo) and by local prompts of different $k$?
+
+# %%
+SIDE = 448
+background = photos.sample("gravel").image.resize((SIDE, SIDE))
+sizes, ks = (0.6, 0.4, 0.3, 0.2), (1, 5, 20, 60, R)
+things = names[: 2 if photos.FAST else 7]
+classifier = GalLoPClassifier(mini).zero_shot(names)
+
+table = np.zeros((len(sizes), 1 + len(ks)))
+for i, size in enumerate(sizes):
+    for name in things:
+        side = int(SIDE * size)
+        picture = background.copy()
+        picture.paste(ImageOps.fit(collection[name][0].image, (side, side)), (SIDE // 8, SIDE // 8))
+        found = classifier.explain(picture)
+        row = [found.global_probabilities[name]]
+        row += [found.with_topk([k] * 4).local_probabilities[name] for k in ks]
+        table[i] += np.array(row) / len(things)
+
+# %%
+figure, axis = plt.subplots(figsize=(7, 2.6))
+axis.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+for i, j in np.ndindex(table.shape):
+    dark = table[i, j] < 0.5
+    axis.text(j, i, f"{table[i, j]:.0%}", ha="center", va="center", color="white" if dark else "black")
+axis.set_xticks(range(table.shape[1]), ["global", *[f"k = {k}" for k in ks]])
+axis.set_yticks(range(len(sizes)), [f"{size:.0%} of the side" for size in sizes])
+axis.set_title(f"mean probability of the right name, {len(things)} photos pasted on gravel", fontsize=9)
+plt.show()
+
+# %% [markdown]
+# **What you should see.** With $k$ = all, in the last column, the probabilities come nearest to a guess ($1/K$):
+# gravel speaks as loud as the object. With the sample photos a $k$ of 20 or less does best in every row, and better
+# than the global prompt. With smaller objects everything gets worse, since three cells hold few details. No single
+# $k$ is best for all sizes and photos. So GalLoP takes several at once.
+
+# %% [markdown]
+# ## The local projection
+#
+# In CLIP, region features were never trained to be compared with text; only the whole photo was. So GalLoP learns one
+# linear map for regions, the **local projection** $P$, of shape $(V, V)$ and without a bias:
+#
+# $$\mathbf r'_i = P \, \mathbf r_i, \qquad P = I \text{ at the start.}$$
+#
+# (In a ViT the tower's own matrix $V \to D$ follows; in `mini` $V = D$ and nothing follows.) It is shared by all
+# classes and all local prompts, and starts as the identity: before training nothing changes.
+#
+# To learn it, we need a few labelled photos. By default they are crops of brick, grass and gravel: train crops come
+# from the left half of each picture and test crops from the right.
+
+# %%
+train, test = photos.few_shots(shots=4, seed=0)
+images, labels = photos.labelled(train)
+taught = GalLoPClassifier(mini, epochs=8 if photos.FAST else 30, calibration_folds=0, cache=False, seed=0)
+taught.fit(images, labels)
+
+classes = list(taught.classes_)
+P = taught.model_.prompts.local_projection.detach()  # (V, V)
+identity = torch.eye(len(P))
+print(f"{len(images)} photos of {len(classes)} classes; P is {tuple(P.shape)}")
+print(f"P differs from the identity by {(P - identity).norm() / identity.norm():.0%} of its norm")
+
+# %% [markdown]
+# **What you should see.** A matrix that has moved, but is still near the identity: the regions are turned a little
+# towards the words.
+
+# %% [markdown]
+# ### Before and after, on a photo of two things
+#
+# We put two test photos side by side. A good map of a class is bright on its own half only.
+
+# %%
+
+
+def side_by_side(left, right):
+    picture = Image.new("RGB", (SIDE, SIDE))
+    picture.paste(ImageOps.fit(left.image, (SIDE // 2, SIDE)), (0, 0))
+    picture.paste(ImageOps.fit(right.image, (SIDE // 2, SIDE)), (SIDE // 2, 0))
+    return picture
+
+
+untaught = GalLoPClassifier(mini).zero_shot(classes)
+first, second = classes[:2]
+pair = side_by_side(test[first][0], test[second][0])
+figure, axes = plt.subplots(1, 5, figsize=(13, 2.9), layout="constrained")
+axes[0].imshow(pair)
+axes[0].set_title(f"{first} | {second}", fontsize=9)
+cells = iter(axes[1:])
+for when, model in (("before", untaught), ("after", taught)):
+    seen = model.explain(pair)
+    for name in (first, second):
+        axis = next(cells)
+        axis.imshow(seen.region_scores(name, prompt=1), cmap="cividis")
+        axis.set_title(f"{name}, {when}", fontsize=9)
+for axis in axes:
+    axis.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# **What you should see.** With the sample photos, *after*: each map is bright on its own half, with an edge in the
+# middle. *Before* this is not so for brick: its map is even brighter on the grass. With photos of your own the maps
+# get clearer too, if `mini` can see the difference at all; line drawings, for one, it hardly can with four shots.
+
+# %% [markdown]
+# ### Was it the prompts or the projection?
+#
+# Training changed two things: the local *contexts* (so the text vectors) and $P$. We can take them apart: old or new
+# text, with $I$ or with $P$. First the map with both, from scratch.
+
+# %%
+pixels, _ = mini.preprocess.centre(pair)
+regions = mini.encode_image(pixels[None])[1][0]  # (R, V)
+with torch.no_grad():
+    old_text = untaught.model_.text_features().local[:, 1]  # (K, D), local prompt 2
+    new_text = taught.model_.text_features().local[:, 1]
+delta = mini.damping.region  # notebook 01
+
+
+# %%
+# From scratch: project the regions, then cosines with the text
+def region_maps(regions, P, text):  # (R, V), (V, V), (K, D) -> (R, K)
+    projected = regions @ P.T
+    lengths = (projected.square().sum(dim=1, keepdim=True) + delta**2).sqrt()
+    return projected / lengths @ (text / text.norm(dim=1, keepdim=True)).T
+
+
+my_maps = region_maps(regions, P, new_text)
+
+# %%
+after = taught.explain(pair)
+for c, name in enumerate(classes):
+    library_map = torch.from_numpy(after.region_scores(name, prompt=1)).flatten()
+    torch.testing.assert_close(my_maps[:, c], library_map, atol=1e-4, rtol=0)
+print("Equal to the library's maps.")
+
+# %% [markdown]
+# **What you should see.** No error. Now the four combinations, on many pairs. We count how many of the 10 best
+# regions of a name lie on its own half; chance is a half.
+
+# %%
+pairs = [(a, b, i) for a in classes for b in classes if a != b for i in range(2)][: 6 if photos.FAST else 30]
+pictures = [mini.preprocess.centre(side_by_side(test[a][i % len(test[a])], test[b][i % len(test[b])]))[0]
+            for a, b, i in pairs]  # fmt: skip
+encoded = mini.encode_image(torch.stack(pictures))[1]  # (pairs, R, V)
+columns = mini.vision.grid[1]
+
+
+def on_its_half(P, text):
+    """Share of the 10 best regions of the left photo's class that lie on the left."""
+    hits = []
+    for features, (left, _, _) in zip(encoded, pairs, strict=True):
+        chosen = region_maps(features, P, text)[:, classes.index(left)].topk(10).indices
+        hits.append((chosen % columns < columns // 2).float().mean())
+    return float(torch.stack(hits).mean())
+
+
+found = {
+    "nothing learned": on_its_half(identity, old_text),
+    "contexts only": on_its_half(identity, new_text),
+    "projection only": on_its_half(P, old_text),
+    "both, as trained": on_its_half(P, new_text),
+}
+
+# %%
+figure, axis = plt.subplots(figsize=(7, 2.4))
+axis.barh(list(found), list(found.values()), color="#4477aa")
+for i, value in enumerate(found.values()):
+    axis.text(value, i, f" {value:.0%}", va="center")
+axis.axvline(0.5, color="grey", linestyle=":")
+axis.invert_yaxis()
+axis.set(xlim=(0, 1.1), xlabel=f"best regions on the right half, {len(pairs)} pairs")
+plt.show()
+
+# %% [markdown]
+# **What you should see.** With the sample textures "both" is far above the dotted line, which is chance, and the
+# projection does nearly all of it: the words were not far off, but the regions had to be turned. With other photos
+# the shares differ, and where `mini` sees little (line drawings) all bars stay near chance. Contexts and projection
+# were trained together, and belong together.
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Two classes, $k = R$. Which simpler method is this, when the towers are those of `mini`?
+#
+# <details><summary>Answer</summary>
+#
+# The mean of all region cosines: nearly what a global prompt sees. With a plain dot product it would be exactly that,
+# since the mean of the regions is the image feature (notebook 02). The cosine divides each region by its own length
+# first.
+#
+# </details>
+#
+# 2. Is the winner at $k = 1$ always the winner at larger $k$?
+#
+# <details><summary>Answer</summary>
+#
+# No. One region can look like anything. Look for crossings in the left figure, or try other photos.
+#
+# </details>
+#
+# 3. The projection has $V^2$ numbers, the contexts of four local prompts have $4 \cdot C \cdot T$. Why does $P$ start
+#    at the identity and not at random?
+#
+# <details><summary>Answer</summary>
+#
+# With random numbers the regions would no longer be comparable with text, and a few photos are too few to learn that
+# again. From the identity the training starts at zero-shot quality. For `mini`, `P.numel()` is 262,144 and
+# `taught.model_.prompts.local_contexts.numel()` is 4,096.
+#
+# </details>
+#
+# **Next:** [04, prompts](04_prompts.ipynb): what a context is, and how it passes the text tower.

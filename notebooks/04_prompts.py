@@ -1,0 +1,410 @@
+# %% [markdown]
+# # 04 · Prompts: contexts as vectors
+#
+# **Goals.** After this notebook you can say what a learned context is and where it goes; compute a text feature by
+# hand; explain causal attention; and show why the beginning of a prompt has to be computed only once.
+#
+# **Time.** About a minute of computing, 30 minutes of reading. No network, no GPU.
+#
+# **Seed.** 0, for one random change of a context.
+#
+# **You need.** [Notebook 01](01_similarity.ipynb). What a transformer block is.
+
+# %%
+from gallop.process import prepare
+
+prepare()  # before torch is loaded
+
+import time
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import open_clip
+import plotly.graph_objects as go
+import torch
+import torch.nn.functional as F
+from IPython.display import display
+from safetensors.torch import load_file
+
+import photos
+from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
+from gallop.model import initial_prompts
+
+mini = load_backbone("mini")
+collection = photos.classes()
+names = list(collection)  # K class names
+K = len(names)
+
+# %% [markdown]
+# ## Words, tokens, vectors
+#
+# The text tower does not read words. A *tokenizer* cuts the text into **tokens**, numbers of a fixed vocabulary, and
+# a table gives each token a vector of $T$ numbers, its *embedding*. Two special tokens frame the text: `SOS` (start)
+# and `EOT` (end).
+#
+# We take table and weights from the file of `mini`, and the tokenizer from open_clip.
+
+# %%
+file = next(available_models()["mini"].glob("*.safetensors"))
+w = {key: value.float() for key, value in load_file(file).items() if not key.startswith("visual.")}
+tokenizer = open_clip.SimpleTokenizer()
+SOS, EOT = tokenizer.sot_token_id, tokenizer.eot_token_id
+table = w["token_embedding.weight"]  # (vocabulary, T)
+T = table.shape[1]
+
+for text in ["A photo of a", *names[:4]]:
+    ids = tokenizer.encode(text)
+    print(f"{text:20} {len(ids)} tokens: {[tokenizer.decode([i]).strip() for i in ids]}")
+print("table", tuple(table.shape), "= (vocabulary, T)")
+
+# %% [markdown]
+# **What you should see.** "A photo of a" has four tokens. A common name has one; rare ones are cut into pieces.
+#
+# ## The context
+#
+# A prompt is the sequence
+#
+# $$[\text{SOS}] \; [\mathbf v_1] \, [\mathbf v_2] \cdots [\mathbf v_C] \; [\text{class name}] \; [\text{EOT}] .$$
+#
+# The vectors $\mathbf v_1 \ldots \mathbf v_C$ are the **context**. With the embeddings of "A photo of a" it is the
+# sentence of notebook 01, with $C = 4$. But the tower does not ask where the vectors come from. They need not be
+# words: they may be *any* numbers, and so they can be learned. That is all a "learned prompt" is: $C \times T$
+# numbers. CoOp (2022) learns one such context. GalLoP learns $M$ global and $N$ local ones.
+
+# %%
+prompts = initial_prompts(mini, MethodConfig(global_prompts=4, topk=(5, 10, 15, 20)))
+words = table[tokenizer.encode("A photo of a")]  # (C, T)
+C = len(words)
+
+print("global contexts", tuple(prompts.global_contexts.shape), "= (M, C, T)")
+print("local contexts ", tuple(prompts.local_contexts.shape), "= (N, C, T)")
+for context in prompts.contexts():  # all M + N of them
+    torch.testing.assert_close(context.detach(), words)
+
+# %% [markdown]
+# **What you should see.** Two small tensors, and no error: at the start every context is "A photo of a", in GalLoP as
+# here.
+
+# %% [markdown]
+# ## From scratch: a text tower
+#
+# Each block: attention, then an MLP, each added to what came in. Attention is **causal**: token $i$ may look at token
+# $j$ only if $j \le i$,
+#
+# $$a_{ij} \propto \begin{cases} \exp(\mathbf q_i \cdot \mathbf k_j / \sqrt{d}) & j \le i \\ 0 & j > i \end{cases} .$$
+#
+# The last token, `EOT`, has seen everything before it. So the feature of the text is read there.
+#
+# The argument `past` is for later: keys and values of tokens that come before ours.
+
+# %%
+# From scratch: one block and the whole tower, on weights w
+HEADS, BLOCKS = 4, 4
+
+
+def norm(x, name):
+    return F.layer_norm(x, (T,), w[f"{name}.weight"], w[f"{name}.bias"])
+
+
+def linear(x, name):
+    return F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
+
+
+def block(x, number, past=None):  # (B, L, T) -> (B, L, T), keys and values
+    name = f"transformer.resblocks.{number}"
+    inside = norm(x, f"{name}.ln_1")
+    qkv = F.linear(inside, w[f"{name}.attn.in_proj_weight"], w[f"{name}.attn.in_proj_bias"])
+    q, k, v = (part.unflatten(2, (HEADS, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=2))  # (B, heads, L, d)
+    if past is not None:
+        k, v = (torch.cat([p.expand(len(x), -1, -1, -1), own], dim=2) for p, own in zip(past, (k, v), strict=True))
+    allowed = torch.ones(q.shape[2], k.shape[2]).tril(diagonal=k.shape[2] - q.shape[2]).bool()  # causal
+    a = (q @ k.transpose(2, 3) / q.shape[3] ** 0.5).masked_fill(~allowed, -torch.inf).softmax(dim=3)
+    x = x + linear((a @ v).transpose(1, 2).flatten(2), f"{name}.attn.out_proj")
+    return x + linear(F.gelu(linear(norm(x, f"{name}.ln_2"), f"{name}.mlp.c_fc")), f"{name}.mlp.c_proj"), (k, v)
+
+
+# %%
+# From scratch: from vectors to a feature
+def run(x, start=0, past=(None,) * BLOCKS):  # vectors (B, L, T) at places start, start + 1, ...
+    x = x + w["positional_embedding"][start : start + x.shape[1]]
+    states, kept = [], []
+    for number in range(BLOCKS):
+        x, keys_values = block(x, number, past[number])
+        states.append(x)
+        kept.append(keys_values)
+    return states, kept  # each block's output, and its keys and values
+
+
+def feature(last):  # (B, T) at EOT -> (B, D)
+    return norm(last, "ln_final") @ w["text_projection"]
+
+
+def prompt(context, name):  # (C, T), text -> (L, T)
+    return torch.cat([table[[SOS]], context, table[[*tokenizer.encode(name), EOT]]])
+
+
+my_text = torch.cat([feature(run(prompt(words, name)[None])[0][-1][:, -1]) for name in names])  # (K, D)
+
+# %%
+with torch.no_grad():
+    library_text = mini.text.encode_texts([f"A photo of a {name}" for name in names])  # (K, D)
+    tokens = mini.text.tokenize(names, context_tokens=C)
+    library_prompts = mini.text.encode(prompts.contexts(), tokens)  # (K, M + N, D)
+
+torch.testing.assert_close(my_text, library_text, atol=1e-4, rtol=1e-4)
+torch.testing.assert_close(my_text, library_prompts[:, 0], atol=1e-4, rtol=1e-4)
+print("text features", tuple(my_text.shape), "equal to the library's, from words and from contexts")
+
+# %% [markdown]
+# **What you should see.** No error. These few lines are a CLIP text tower.
+
+# %% [markdown]
+# ## A context need not be words
+#
+# We leave the words: once by a step at random, and once by a step that *helps*. A photo tells which step that is. We
+# want its class to become more probable, so we take the derivative of the log-probability by the context. Nothing
+# else changes: the towers are frozen. We choose the photo whose own name fits worst so far.
+
+# %%
+pixels = torch.stack([mini.preprocess.centre(collection[name][0].image)[0] for name in names])  # (K, 3, H, W)
+every, _ = mini.encode_image(pixels)  # (K, D): one photo of each class
+delta, scale = mini.damping.image, mini.logit_scale
+every = every / (every.square().sum(dim=1, keepdim=True) + delta**2).sqrt()  # notebook 01
+own = (scale * every @ F.normalize(my_text, dim=1).T).softmax(dim=1).diagonal()  # each photo with its own name
+worst = int(own.argmin())
+unit_image = every[worst]
+plt.figure(figsize=(2, 2))
+plt.imshow(collection[names[worst]][0].image)
+plt.title(f"p({names[worst]}) = {own[worst]:.0%}", fontsize=9)
+plt.axis("off")
+plt.show()
+
+# %% [markdown]
+# **What you should see.** The photo, and how probable its own name is with "A photo of a".
+
+
+# %%
+# From scratch: the probability of a photo's own class, as a function of the context
+def log_probability(context):  # (C, T) -> log p of the right class
+    text = torch.cat([feature(run(prompt(context, name)[None])[0][-1][:, -1]) for name in names])  # (K, D)
+    cosines = text / text.norm(dim=1, keepdim=True) @ unit_image
+    return (scale * cosines).log_softmax(dim=0)[worst]
+
+
+context = words.clone().requires_grad_()
+log_probability(context).backward()
+uphill = context.grad / context.grad.norm() * words.norm()  # (C, T)
+generator = torch.Generator().manual_seed(0)
+anywhere = torch.randn(words.shape, generator=generator)
+anywhere = anywhere / anywhere.norm() * words.norm()
+
+# %%
+steps = torch.linspace(0, 0.5, 6 if photos.FAST else 11)
+with torch.no_grad():
+    lines = {
+        "along the derivative": [log_probability(words + step * uphill) for step in steps],
+        "at random": [log_probability(words + step * anywhere) for step in steps],
+    }
+figure, axis = plt.subplots(figsize=(7, 2.8))
+for label, line in lines.items():
+    axis.plot(steps, line, label=label)
+axis.set(xlabel="length of the step, in lengths of the context", ylabel=f"log p({names[worst]})")
+axis.legend()
+plt.show()
+
+# %% [markdown]
+# **What you should see.** Both lines start where "A photo of a" is. Along the derivative the line rises from the
+# first step on. At random, nobody knows where it goes; here it hardly moves. What lies along the way are no words any
+# more, and the tower does not mind.
+
+
+# %%
+def answer_at(step):
+    """The probabilities (K,), and the nearest word of each vector of the context."""
+    with torch.no_grad():
+        moved = words + step * uphill
+        text = torch.cat([feature(run(prompt(moved, name)[None])[0][-1][:, -1]) for name in names])  # (K, D)
+        probabilities = (scale * F.normalize(text, dim=1) @ unit_image).softmax(dim=0)
+        closest = (F.normalize(moved, dim=1) @ F.normalize(table, dim=1).T).argmax(dim=1).tolist()
+    return probabilities, "nearest words: " + " ".join(tokenizer.decode([i]).strip() for i in closest)
+
+
+start, sentence = answer_at(0.0)
+step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
+nearest = widgets.Label(sentence)
+layout = {"height": 260, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
+chart = go.FigureWidget(go.Bar(x=names, y=start), layout)
+
+
+def move(change):
+    chart.data[0].y, nearest.value = answer_at(change["new"])
+
+
+step_slider.observe(move, "value")
+display(widgets.VBox([step_slider, nearest, chart]))
+
+# %% [markdown]
+# **What you should see.** The bars move with the slider while the nearest words stay "a photo of a" all along. So
+# do not try to *read* a learned context: the words next to it say little about what it does. The still picture is
+# above.
+
+# %% [markdown]
+# ## Causal: what comes later changes nothing before
+#
+# Two prompts with the same context and different names. We compare what each block makes of each token.
+
+# %%
+first, second = names[0], names[1]
+a, b = prompt(words, first), prompt(words, second)
+length = min(len(a), len(b))
+states_a, states_b = run(a[None])[0], run(b[None])[0]  # a list of (1, L, T), one for each block
+difference = torch.stack(
+    [(x[0, :length] - y[0, :length]).norm(dim=1) for x, y in zip(states_a, states_b, strict=True)]
+)  # (blocks, L)
+
+figure, axis = plt.subplots(figsize=(7, 2.6))
+picture = axis.imshow(difference, cmap="cividis", aspect="auto")
+axis.set_xticks(range(length), ["SOS", "A", "photo", "of", "a", "name", *["after"] * (length - 2 - C)], fontsize=8)
+axis.set_yticks(range(BLOCKS), [f"block {i + 1}" for i in range(BLOCKS)])
+axis.set_title(f"how far apart the tokens of '{first}' and '{second}' are", fontsize=9)
+figure.colorbar(picture, label="norm of difference")
+plt.show()
+print(f"largest difference before the name: {difference[:, : 1 + C].max():.1e}")
+
+# %% [markdown]
+# **What you should see.** A dark left part: `SOS` and the context are the *same* in both prompts, in every block, up
+# to rounding. Only the name and what follows differ. Two facts follow.
+#
+# 1. **What comes after EOT never matters.** CLIP pads each text to a fixed length. We may cut that off.
+# 2. **The prefix can be shared.** `[SOS] context` stands before every class name. Its keys and values need computing
+#    once for each prompt, not once for each prompt and class.
+
+# %%
+# From scratch: padded, cut, and with a shared prefix
+LENGTH = len(w["positional_embedding"])  # the length that texts are padded to
+
+
+def padded(context, listed):  # every name at full length
+    rows = torch.stack([F.pad(p, (0, 0, 0, LENGTH - len(p))) for p in (prompt(context, name) for name in listed)])
+    ends = torch.tensor([C + 1 + len(tokenizer.encode(name)) for name in listed])
+    return feature(run(rows)[0][-1][torch.arange(len(rows)), ends])
+
+
+def cut(context, listed):  # the same, as long as the longest name needs
+    ends = torch.tensor([C + 1 + len(tokenizer.encode(name)) for name in listed])
+    rows = [prompt(context, name) for name in listed]
+    rows = torch.stack([F.pad(p, (0, 0, 0, int(ends.max()) + 1 - len(p))) for p in rows])
+    return feature(run(rows)[0][-1][torch.arange(len(rows)), ends])
+
+
+def shared(context, listed):  # the prefix once, then the names alone
+    _, prefix = run(torch.cat([table[[SOS]], context])[None])
+    ids = [[*tokenizer.encode(name), EOT] for name in listed]
+    longest = max(map(len, ids))
+    rows = torch.stack([F.pad(table[i], (0, 0, 0, longest - len(i))) for i in ids])
+    ends = torch.tensor([len(i) - 1 for i in ids])
+    return feature(run(rows, start=1 + C, past=prefix)[0][-1][torch.arange(len(rows)), ends])
+
+
+# %%
+many = open_clip.IMAGENET_CLASSNAMES[: 40 if photos.FAST else 100]
+contexts = prompts.contexts().detach()  # (M + N, C, T)
+library_tokens = mini.text.tokenize(many, context_tokens=C)
+ways = {
+    "padded": lambda: torch.stack([padded(context, many) for context in contexts], dim=1),
+    "cut after EOT": lambda: torch.stack([cut(context, many) for context in contexts], dim=1),
+    "shared prefix": lambda: torch.stack([shared(context, many) for context in contexts], dim=1),
+    "the library": lambda: mini.text.encode(contexts, library_tokens),
+}
+seconds, features = {}, {}
+with torch.no_grad():
+    for label, way in ways.items():
+        tries = []
+        for _ in range(1 if photos.FAST else 2):
+            start = time.perf_counter()
+            features[label] = way()  # (K, M + N, D)
+            tries.append(time.perf_counter() - start)
+        seconds[label] = min(tries)
+for found in features.values():
+    torch.testing.assert_close(found, features["the library"], atol=1e-4, rtol=1e-4)
+print(f"{len(many)} names x {len(contexts)} prompts: all four ways give the same features.")
+
+# %% [markdown]
+# **What you should see.** No error: all ways agree. Now what they cost.
+
+# %%
+lengths = [len(tokenizer.encode(name)) + 1 for name in many]  # with EOT
+longest = max(lengths)
+passed = {  # tokens that pass the tower
+    "padded": len(contexts) * len(many) * LENGTH,
+    "cut after EOT": len(contexts) * len(many) * (1 + C + longest),
+    "shared prefix": len(contexts) * (1 + C + len(many) * longest),
+    "the library": len(contexts) * (1 + C + sum(lengths)),
+}
+figure, axes = plt.subplots(1, 2, figsize=(11, 2.4), layout="constrained")
+for axis, values, label in zip(axes, (passed, seconds), ("tokens", "seconds"), strict=True):
+    axis.barh(list(values), list(values.values()), color="#4477aa")
+    for i, value in enumerate(values.values()):
+        axis.text(value, i, f" {value:,.3g}" if label == "seconds" else f" {value:,}", va="center", fontsize=8)
+    axis.invert_yaxis()
+    axis.set(xlabel=label, xlim=(0, 1.2 * max(values.values())))
+plt.show()
+
+# %% [markdown]
+# **What you should see.** Fewer tokens from top to bottom, and less time. The times depend on your machine and on
+# what else it does; the order is what counts. The library also packs several names into one row, so that a long name
+# pads no other (its count here leaves the packing's own gaps out).
+#
+# In training this is the main cost: photos are encoded once and kept, but every step sends *all* names and
+# *all* prompts through the text tower, forwards and backwards. CLIP pads to 77 tokens, and there the gain is larger
+# still.
+
+# %% [markdown]
+# ## From contexts to a classifier
+#
+# Where do the contexts go? Into `GalLoPClassifier`. Untrained, its text features are the ones we computed.
+
+# %%
+model = GalLoPClassifier(mini).zero_shot(names).model_
+with torch.no_grad():
+    text = model.text_features()
+print(f"global {tuple(text.global_.shape)} = (K, M, D), local {tuple(text.local.shape)} = (K, N, D)")
+torch.testing.assert_close(text.global_[:, 0], my_text, atol=1e-4, rtol=1e-4)
+learned = sum(parameter.numel() for parameter in model.prompts.parameters())
+print(f"numbers that training may change: {learned:,}")
+
+# %% [markdown]
+# **What you should see.** One feature for each class and prompt. Most of the numbers to learn belong to the local
+# projection of notebook 03; the contexts are few.
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Could the prefix be shared if the class name came *before* the context?
+#
+# <details><summary>Answer</summary>
+#
+# No. Then every context token would see the name and be different for each class. (The names could be shared between
+# prompts instead.)
+#
+# </details>
+#
+# 2. Could it be shared in a text tower whose attention is not causal?
+#
+# <details><summary>Answer</summary>
+#
+# No: the context would see the name that comes after it. The library refuses such towers with a sentence, since its
+# fast path would compute them wrongly.
+#
+# </details>
+#
+# 3. A prompt for a class that was not there in training: what has to be computed?
+#
+# <details><summary>Answer</summary>
+#
+# The new name after each of the $M + N$ learned contexts, nothing else. The contexts do not belong to a class; that
+# is why `add_class` needs no training.
+#
+# </details>
+#
+# **Next:** [05, prompt dropout and diversity](05_dropout_and_diversity.ipynb): how several prompts become different.
