@@ -40,8 +40,9 @@ from gallop.region_grid.widget import RegionGrid
 # * **known**: test photos of its classes. Papers say *in-distribution*.
 # * **unknown**: photos of something else. Papers say *out-of-distribution*, OOD.
 #
-# The unknown ones are the samples that come with scikit-image and scikit-learn: a cat, a rocket, galaxies and so on,
-# three crops of each. If one of them shows what one of your own classes is, take it off the list.
+# The unknown ones are the samples that come with scikit-image and scikit-learn: a cat, a rocket, galaxies and so on.
+# Those that are not square give three crops each. If one of them shows what one of your own classes is, take it off the
+# list.
 
 # %%
 train, test = photos.few_shots(shots=8, seed=0, size=64, tests=10)
@@ -54,7 +55,8 @@ for name in photos.names():
     if name not in names:
         image = photos.sample(name).image
         side = min(image.size)
-        for share in (0.5,) if photos.FAST else (0, 0.5, 1):  # left or top, middle, right or bottom
+        one = photos.FAST or image.width == image.height
+        for share in (0.5,) if one else (0, 0.5, 1):  # left or top, middle, right or bottom
             left, top = (round(share * (length - side)) for length in image.size)
             unknown.append(load_image(image.crop((left, top, left + side, top + side)), name=name))
 
@@ -200,7 +202,7 @@ plt.show()
 # %% [markdown]
 # **What you should see.** Two heaps in each picture. The further apart they are, the better the score. All that is blue
 # and right of the dotted line is a false alarm; all that is red and left of it slips through. With the textures, MCM's
-# heaps lie on top of each other, and L-MCM's are apart. With your photos it may be the other way round.
+# heaps overlap widely, and L-MCM's hardly at all. With your photos it may be the other way round.
 #
 # Now choose the threshold yourself.
 
@@ -244,7 +246,8 @@ figure, axis = plt.subplots(figsize=(6, 3.2))
 shares = np.arange(1, 101) / 100
 for (name, score), colour in zip(scores.items(), ("#4477aa", "#228833", "#222222"), strict=True):
     a, b = score[is_known], score[~is_known]
-    axis.plot(shares, [(b <= my_threshold(a, share)).mean() for share in shares], color=colour, label=name)
+    axis.plot(shares, [(b <= my_threshold(a, share)).mean() for share in shares], color=colour, label=name,
+              linestyle="--" if name == "GL-MCM" else "-")  # fmt: skip
 axis.axvline(0.95, color="grey", linestyle=":")
 axis.set(xlabel="known photos kept", ylabel="unknown photos let through", ylim=(-0.03, 1.03))
 axis.legend(fontsize=8)
@@ -303,7 +306,7 @@ mixed = [[patched(b, test[name][0], share) for b in backgrounds for name in name
 mixed_scores = [classifier.predict_all(pictures).ood for pictures in mixed]
 
 # %%
-figure, axes = plt.subplots(1, 4, figsize=(12, 2.6), width_ratios=(1, 1, 1, 2.2))
+figure, axes = plt.subplots(1, 4, figsize=(12, 2.6), width_ratios=(1, 1, 1, 2.2), layout="constrained")
 for axis, i in zip(axes, (0, len(SHARES) // 2, -1), strict=False):
     axis.imshow(mixed[i][0])
     axis.set_title(f"{SHARES[i]:.0%} known", fontsize=9)
@@ -316,10 +319,16 @@ axes[3].legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# **What you should see.** L-MCM falls from left to right, and usually before MCM does: a part is enough for it. Where a
-# line is low on the left already, that score takes photos without any patch for known ones: it fails before the patch
-# plays a part. With the textures that is MCM. Three unlike textures still give *some* lead to one of them on almost any
-# photo, and on the whole photo that lead is as large as for the real thing.
+# **What you should see.** The lines fall from left to right, and end near the 5% that the threshold gives away. Read
+# them in three places:
+#
+# * **No patch.** A line that is not near 1 here takes photos of something else for known ones. With the textures that
+#   is MCM: the three classes are so unlike that almost any photo leans to one of them.
+# * **A patch of a few percent.** Where L-MCM falls already, one small spot is enough for it. If you ask "is this a
+#   photo *of* brick?", that is its failure. For most photos it takes more: the threshold comes from photos that are
+#   known all over, where the best of 196 regions is very good indeed.
+# * **Half known.** What is called unknown here is MCM's failure if you ask "is there brick in it?", for MCM sees the
+#   mixture and no part of it.
 
 # %% [markdown]
 # ## When each one fails: the region to blame
@@ -344,9 +353,9 @@ for axis, i in zip(axes, most_known, strict=True):
 plt.show()
 
 # %% [markdown]
-# **What you should see.** One cell in each photo, and the class it stands for. Often one can see why: a lattice, a
-# lawn, a heap of small things. One such cell among 196 is enough. So L-MCM fails on photos that hold **one** familiar
-# spot, and the more regions there are, the more chances there are for one.
+# **What you should see.** One cell in each photo, and the class it stands for. Sometimes one can see why: with the
+# samples, a straight edge passes for the edge of a brick. One such cell among 196 is enough. So L-MCM fails on photos
+# that hold **one** familiar spot, and the more regions there are, the more chances there are for one.
 #
 # Here is the same photo to walk through. Choose another class or another prompt; click a cell or use the arrow keys.
 
@@ -394,7 +403,7 @@ for kind in photos.DOMAINS:
 # | score | sees | takes unknown for known | takes known for unknown |
 # |---|---|---|---|
 # | MCM | the whole photo | when its overall look leads to one class | when the known thing is a small part of it |
-# | L-MCM | the best region | when one spot looks familiar | when no single spot is telling, as in the dark |
+# | L-MCM | the best region | when one spot looks familiar | when no single spot is telling, as in a blur |
 # | GL-MCM | both | only when the two together are fooled | as either one, but softened by the other |
 #
 # GL-MCM is a sum, so the half that varies more has more to say. It is the library's default.

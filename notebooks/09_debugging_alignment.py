@@ -16,6 +16,8 @@ from gallop.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
+from html import escape
+
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
@@ -100,7 +102,9 @@ np.add.at(confusion, ([names.index(t) for t in truth], [names.index(s) for s in 
 figure, axis = plt.subplots(figsize=(2 + 0.4 * K, 1.2 + 0.35 * K))
 axis.imshow(confusion, cmap="cividis")
 for (row, column), count in np.ndenumerate(confusion):
-    axis.text(column, row, count or "", ha="center", va="center", color="black" if count > 5 else "white")
+    axis.text(
+        column, row, count or "", ha="center", va="center", color="black" if count > confusion.max() / 2 else "white"
+    )
 axis.set_xticks(range(K), names, rotation=45, ha="right")
 axis.set_yticks(range(K), names)
 axis.set(xlabel="said", ylabel="label")
@@ -257,8 +261,8 @@ print(f"area below (smaller = faithful): {curve.area_by_map:.4f} by the map, ", 
 print(f"{np.mean(curve.areas_at_random):.4f} at random")
 
 # %% [markdown]
-# **What you should see.** A red line and five grey ones. If the red one falls first, believe the map. If it does not,
-# the score stands on something else, and the map is no evidence.
+# **What you should see.** A red line and five grey ones. If the red one falls first, the map has found what the score
+# stands on. If it does not, the score stands on something else, and the map is no evidence.
 
 # %% [markdown]
 # ## Look for yourself
@@ -283,7 +287,9 @@ def show_case(change=None):
     grid = box.children[0]
     grid.prompt, grid.k = prompt_choice.value - 1, k_choice.value
     now = grid.explanation.with_topk([k_choice.value] * N)
-    answer.value = f"With k = {k_choice.value} everywhere: {now.label}. The label is {truth[case_choice.value]}."
+    answer.value = escape(
+        f"With k = {k_choice.value} everywhere: {now.label}. The label is {truth[case_choice.value]}."
+    )
 
 
 for control in (case_choice, prompt_choice, k_choice):
