@@ -65,7 +65,7 @@ for row, name in zip(axes, shown, strict=True):
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Each row is one test photo in four domains. You still know what it is.
+# **What you should see.** Each row is one test photo in four domains. Most of them you still know.
 
 # %% [markdown]
 # ## What the image tower makes of it
@@ -105,8 +105,9 @@ axes[0].legend(fontsize=7) if K <= 6 else None
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Grey: where the clear photos lie. In another domain the clouds *move*, mostly together, and
-# they come closer to each other. The cosine above each picture says how far the photos have come from themselves.
+# **What you should see.** Grey: where the clear photos lie. In another domain the clouds *move*, mostly together. The
+# cosine above each picture says how far the photos have come from themselves. (Classes that overlap in these two
+# dimensions may still be apart in the other $D - 2$.)
 
 # %% [markdown]
 # ## Three classifiers
@@ -158,7 +159,7 @@ plt.show()
 # than in others. Black marks are single seeds: where they overlap, do not speak of a difference. Zero-shot has nothing
 # to lose where it is near chance, as with textures; with photos of things it may lose as well.
 #
-# This is a small example. The paper's claim, that GalLoP keeps more than other prompt learners, is about CLIP and five
+# This is a small example. The paper's claim, that GalLoP keeps more than other prompt learners, is about CLIP and
 # variants of ImageNet. You can see here *how* to test such a claim, not whether it holds.
 
 # %% [markdown]
@@ -213,9 +214,10 @@ axis.set_title("accuracy of each part of the answer")
 plt.show()
 
 # %% [markdown]
-# **What you should see.** No error, and a table: a row for each domain, a column for each part. On clear photos all
-# parts are about equally good. In another domain they part ways, and it is not always the same part that holds. "Both"
-# is seldom far behind the better half. That is the point of an ensemble: nobody knows beforehand which half will hold.
+# **What you should see.** No error, and a table: a row for each domain, a column for each part. On clear photos the
+# parts are more alike than in the other domains. With the textures the local half holds better: what a spot looks like
+# changes less than what the whole looks like. With other photos it may be the global half. "Both" is seldom far behind
+# the better one. That is the point of an ensemble: nobody knows beforehand which half will hold.
 
 # %% [markdown]
 # ## How far is too far?
@@ -260,7 +262,7 @@ for kind, colour in zip(photos.DOMAINS, ("#4477aa", "#ee6677", "#222222"), stric
     for share in STRENGTHS:
         answers = gallop.predict_all(encode([mixed(test_photos[i], kind, share) for i in some])).labels
         curve.append((answers == truth[list(some)]).mean())
-    axis.plot(STRENGTHS, curve, marker="o", color=colour, label=kind)
+    axis.plot(STRENGTHS, curve, marker="o", color=colour, label=kind, alpha=0.6)
 axis.set(xlabel="strength", ylabel="accuracy", ylim=(0, 1.05))
 axis.legend(fontsize=8)
 plt.show()
@@ -310,13 +312,14 @@ figure.suptitle(f"'{test_names[0]}', local prompt 1, k = {topk[0]}: its best reg
 plt.show()
 
 # %% [markdown]
-# **What you should see.** The outlined regions move when the domain changes, and their mean, the number above, changes
-# with them, mostly downwards. Each picture has colours of its own: compare places, not colours.
+# **What you should see.** Some of the outlined regions stay and others move when the domain changes, and their mean,
+# the number above, changes with them. Each picture has colours of its own: compare places, not colours.
 
 # %% [markdown]
 # ## What helps: a few shots of the new domain
 #
-# Let the classifier see each of its shots once more, in one new domain, and test in *all* of them.
+# Besides its shots, let the classifier see four photos of each class in **one** new domain. Then test it in all of
+# them.
 
 # %%
 helped = {}

@@ -31,6 +31,8 @@ from gallop import GalLoPClassifier, draw_shots, load_backbone, load_image, read
 from gallop.data import duplicates
 from gallop.images import ImageError
 from gallop.region_grid.widget import RegionGrid
+from gallop.trainer import StepEvent
+from gallop.training import CalibrationEvent, EncodeEvent
 
 # %% [markdown]
 # ## 1. A folder
@@ -56,8 +58,11 @@ from gallop.region_grid.widget import RegionGrid
 
 
 # %%
+workspace = tempfile.TemporaryDirectory()  # goes away when this notebook is closed
+
+
 def sample_folder():
-    root = Path(tempfile.mkdtemp(prefix="my photos "))
+    root = Path(workspace.name) / "my photos"
     for split, by_class in zip(("train", "test"), photos.textures(shots=16, seed=0, size=32), strict=True):
         for name, some in by_class.items():
             (root / split / name).mkdir(parents=True)
@@ -108,12 +113,15 @@ for split, some in (("train", train_folder), ("test", test_folder)):
 train_pixels = [np.asarray(load_image(path).image) for path in train_folder.paths]
 test_pixels = [np.asarray(load_image(path).image) for path in test_folder.paths]
 
+
 # %%
 # From scratch: a fingerprint is equal when all pixels are equal
-in_train = {hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest() for pixels in train_pixels}
-leaked = [
-    hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest() in in_train for pixels in test_pixels
-]
+def fingerprint(pixels):
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+
+in_train = {fingerprint(pixels) for pixels in train_pixels}
+leaked = [fingerprint(pixels) in in_train for pixels in test_pixels]
 print(f"{sum(leaked)} of {len(leaked)} test photos are in the train folder too")
 
 # %%
@@ -135,8 +143,8 @@ for train_path, test_path in pairs[:3]:
 # ## 3. Draw the shots
 #
 # `draw_shots` draws the same number for each class. The draw depends on the seed and on the pictures, not on file
-# names. A draw of 4 is part of a draw of 8. Afterwards we judge by what is **not** among the shots, and was in train
-# for no other reason than a fault.
+# names. A draw of 4 is part of a draw of 8. Photos that are in both parts are taken out of train first. So no test
+# photo is among the shots.
 
 # %%
 SHOTS = 4 if photos.FAST else 16
@@ -183,18 +191,20 @@ print(f"zero-shot {start:.0%}, chance {1 / K:.0%}")
 # %% [markdown]
 # ## 5. Train
 #
-# All defaults, and held-out shots for the temperature and the threshold (notebook 07). A seed, so that it can be done
-# again. The image features are kept on disk, in your cache folder: a second run is quicker.
+# The defaults, but fewer epochs and views, so that it takes a minute; and held-out shots for the temperature and the
+# threshold (notebook 07). A seed, so that it can be done again. The image features are kept on disk, in your cache
+# folder: a second run is quicker.
 
 # %%
 classifier = GalLoPClassifier(clip, epochs=6 if photos.FAST else 20, views=1 if photos.FAST else 2, seed=0)
-progress = widgets.IntProgress(description="encoding")
+STAGES = {EncodeEvent: "encoding", StepEvent: "training", CalibrationEvent: "holding out"}
+progress = widgets.IntProgress()
 display(progress)
 for event in classifier.fit_steps(list(shots.paths), shots.names):
-    kind = type(event).__name__  # EncodeEvent, then StepEvent, then CalibrationEvent
-    progress.description = {"EncodeEvent": "encoding", "StepEvent": "training"}.get(kind, "holding out")
-    progress.max = event.total if kind == "EncodeEvent" else event.steps
-    progress.value = event.done if kind == "EncodeEvent" else event.step
+    progress.description = STAGES[type(event)]
+    encoding = isinstance(event, EncodeEvent)
+    progress.max = event.total if encoding else event.steps
+    progress.value = event.done if encoding else event.step
 
 # %%
 history = classifier.history_
@@ -254,7 +264,7 @@ axes[1].barh(range(K), each, xerr=np.clip([each - bounds[:, 0], bounds[:, 1] - e
 axes[1].axvline(1 / K, color="grey", linestyle=":", label="chance")
 axes[1].set(xlabel="right, with 95% interval", ylim=(K - 0.5, -0.5), xlim=(0, 1.02))
 axes[1].set_yticks(range(K), names, fontsize=8)
-axes[1].legend(fontsize=8)
+axes[1].legend(fontsize=8, loc="lower left")
 plt.show()
 print(f"zero-shot {start:.0%} -> trained {right / n:.0%}")
 
@@ -274,14 +284,14 @@ order = sorted(range(n), key=lambda i: (said[i] == truth[i], -sure[i] if said[i]
 figure, axes = plt.subplots(1, 6, figsize=(12, 2.6))
 for axis, i in zip(axes, order, strict=False):
     axis.imshow(load_image(test.paths[i]).image)
-    verdict = "wrong" if said[i] != truth[i] else "right, but unsure"
+    verdict = "wrong" if said[i] != truth[i] else "right"
     axis.set_title(f"{names[truth[i]]}\nsaid {names[said[i]]}, {sure[i]:.0%}\n{verdict}", fontsize=8)
 for axis in axes:
     axis.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Six photos that are worth a look. Some are hard for you, too; some have a wrong label.
+# **What you should see.** Six photos that are worth a look. Some are hard for you, too; some may have a wrong label.
 # Notebook 09 shows how to find out who misled.
 
 # %% [markdown]
@@ -335,7 +345,7 @@ for photo, is_ood in zip(others, classifier.is_ood(others), strict=True):
     print(f"    {photo.name:10} {'none of these' if is_ood else 'let through'}")
 
 # %% [markdown]
-# **What you should see.** A small share of the test photos refused, and most of the strange photos. If the note says
+# **What you should see.** Few of the test photos refused, if any, and most of the strange photos. If the note says
 # *unreliable*, there were too few shots. If all is refused or nothing, read notebook 07.
 
 # %% [markdown]
@@ -345,7 +355,7 @@ for photo, is_ood in zip(others, classifier.is_ood(others), strict=True):
 # their fingerprint: it loads with the same towers or not at all.
 
 # %%
-model_folder = Path(tempfile.mkdtemp()) / "my-model"
+model_folder = Path(workspace.name) / "my-model"
 classifier.save(model_folder)
 for path in sorted(model_folder.iterdir()):
     print(f"{path.name:22} {path.stat().st_size / 1e3:8.0f} kB")
