@@ -92,8 +92,9 @@ for i in range(0, len(unknown), max(len(unknown) // 8, 1)):
 print(f"\nOf all unknown photos, {(confidence > 0.5).mean():.0%} get a name with more than 50%.")
 
 # %% [markdown]
-# **What you should see.** A name for every photo, many of them with a high probability. No probability here means "I do
-# not know this".
+# **What you should see.** A name for every photo. With three classes, many a wrong name gets a high probability. With
+# more classes the probability is spread over more names, but some name still comes first. No number here says "I do not
+# know this".
 
 # %% [markdown]
 # ## From scratch: MCM, L-MCM, GL-MCM

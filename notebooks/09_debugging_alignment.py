@@ -316,8 +316,9 @@ for axis, i in zip(axes, cases[:: max(len(cases) // 4, 1)], strict=False):
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Mostly orange inside the dashed corner: a few regions there outvote the rest, because a small
-# $k$ only asks the few best regions of the photo.
+# **What you should see.** With the textures, mostly orange inside the dashed corner: a few regions there outvote the
+# rest, because a small $k$ only asks the few best regions of the photo. Orange outside the corner is another matter:
+# there the photo itself is mistaken.
 
 # %% [markdown]
 # ## What to change? First: the scale
