@@ -155,9 +155,9 @@ axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# **What you should see.** The trained classifiers are best on clear photos and lose in the other domains, more in some
-# than in others. Black marks are single seeds: where they overlap, do not speak of a difference. Zero-shot has nothing
-# to lose where it is near chance, as with textures; with photos of things it may lose as well.
+# **What you should see.** The trained classifiers are mostly best on clear photos and lose in the other domains, more
+# in some than in others. Black marks are single seeds: where they overlap, do not speak of a difference. Zero-shot has
+# nothing to lose where it is near chance, as with textures; with photos of things it may lose as well.
 #
 # This is a small example. The paper's claim, that GalLoP keeps more than other prompt learners, is about CLIP and
 # variants of ImageNet. You can see here *how* to test such a claim, not whether it holds.
@@ -335,8 +335,9 @@ for kind, values in helped.items():
 
 # %% [markdown]
 # **What you should see.** Read along the rows. A domain that was also taught is usually better than in the first row,
-# the more so the more was lost there. What it does to the *other* domains is not said beforehand: better or worse. A
-# few real photos from where the classifier will be used are worth more than many of the same kind.
+# the more so the more was lost there. What it does to the *other* domains is not said beforehand: better or worse. (It
+# has also learned from more photos and for more steps, which helps everywhere while a training is short.) A few real
+# photos from where the classifier will be used are worth more than many of the same kind.
 
 # %% [markdown]
 # ## Exercises

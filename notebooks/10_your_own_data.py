@@ -245,7 +245,7 @@ confusion = np.zeros((K, K), int)
 np.add.at(confusion, (truth, said), 1)
 right, n = int(np.trace(confusion)), len(truth)
 low, high = wilson(right, n)
-print(f"{right} of {n} are right: {right / n:.1%}, and with 95% certainty between {low:.1%} and {high:.1%}")
+print(f"{right} of {n} are right: {right / n:.1%}, and with 95% confidence it lies between {low:.1%} and {high:.1%}")
 
 # %%
 assert np.isclose(right / n, classifier.score(list(test.paths), test.names))  # the library does exactly this
