@@ -290,7 +290,9 @@ for column, group in enumerate((LINES, RIGHT), start=1):
         line = go.Scatter(x=[], y=[], name=label, meta=field, line={"color": colour}, showlegend=True)
         live.add_trace(line, row=1, col=column)
 live.update_layout(height=300, margin={"t": 30, "b": 20}, yaxis2={"range": [0, 1.05]})
-lr_slider = widgets.FloatLogSlider(value=0.1, base=10, min=-3, max=2, step=0.25, description="learning rate")
+lr_slider = widgets.FloatLogSlider(
+    value=0.1, base=10, min=-3, max=2, step=0.25, description="learning rate", style={"description_width": "initial"}
+)
 epochs_slider = widgets.IntSlider(value=6 if photos.FAST else 15, min=1, max=50, description="epochs")
 train_button = widgets.Button(description="Train")
 

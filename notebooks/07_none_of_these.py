@@ -92,7 +92,7 @@ for i in range(0, len(unknown), max(len(unknown) // 8, 1)):
 print(f"\nOf all unknown photos, {(confidence > 0.5).mean():.0%} get a name with more than 50%.")
 
 # %% [markdown]
-# **What you should see.** A name for every photo. With three classes, many a wrong name gets a high probability. With
+# **What you should see.** A name for every photo. With few classes, many a wrong name gets a high probability. With
 # more classes the probability is spread over more names, but some name still comes first. No number here says "I do not
 # know this".
 
@@ -210,7 +210,7 @@ plt.show()
 # %%
 score_choice = widgets.Dropdown(options=list(scores), value="GL-MCM", description="score")
 place_slider = widgets.IntSlider(
-    value=95, min=0, max=100, description="keep known, %", style={"description_width": "7em"}
+    value=95, min=0, max=100, description="keep known, %", style={"description_width": "initial"}
 )
 verdict = widgets.HTML()
 bars = go.FigureWidget()
@@ -362,9 +362,11 @@ plt.show()
 
 # %%
 suspect = classifier.explain(unknown[most_known[0]])
-grid = RegionGrid(suspect)
+grid = RegionGrid(suspect, layout={"width": "480px"})
 class_choice = widgets.Dropdown(options=names, value=grid.class_name, description="class")
-prompt_choice = widgets.IntSlider(value=1, min=1, max=len(suspect.topk), description="local prompt")
+prompt_choice = widgets.IntSlider(
+    value=1, min=1, max=len(suspect.topk), description="local prompt", style={"description_width": "initial"}
+)
 
 
 def show_map(_=None):

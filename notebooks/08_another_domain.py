@@ -248,7 +248,8 @@ def ask(_=None):
 for control in (photo_choice, kind_choice, strength):
     control.observe(ask, "value")
 ask()
-display(widgets.HBox([widgets.VBox([photo_choice, kind_choice, strength]), picture, chances]))
+controls = widgets.VBox([photo_choice, kind_choice, strength], layout={"min_width": "320px"})
+display(widgets.HBox([controls, picture, chances]))
 
 # %% [markdown]
 # The same for all test photos, as a still picture.
@@ -278,15 +279,23 @@ plt.show()
 
 # %%
 one = test_photos[0]
-grids = [RegionGrid(gallop.explain(seen_as(one, kind)), class_name=test_names[0]) for kind in ("clear", "sketch")]
+
+
+def grid_of(kind):
+    return RegionGrid(gallop.explain(seen_as(one, kind)), class_name=test_names[0], layout={"width": "380px"})
+
+
+grids = [grid_of("clear"), grid_of("sketch")]
 look_kind = widgets.Dropdown(options=photos.DOMAINS, value="sketch", description="domain")
-look_prompt = widgets.IntSlider(value=1, min=1, max=len(topk), description="local prompt")
+look_prompt = widgets.IntSlider(
+    value=1, min=1, max=len(topk), description="local prompt", style={"description_width": "initial"}
+)
 pair = widgets.HBox(grids)
 
 
 def look(change):
     if change["owner"] is look_kind:
-        grids[1] = RegionGrid(gallop.explain(seen_as(one, look_kind.value)), class_name=test_names[0])
+        grids[1] = grid_of(look_kind.value)
         pair.children = grids
     for grid in grids:
         grid.prompt = look_prompt.value - 1

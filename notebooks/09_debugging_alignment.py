@@ -273,7 +273,9 @@ print(f"{np.mean(curve.areas_at_random):.4f} at random")
 # %%
 cases = [int(i) for i in (wrong if len(wrong) else [case])]
 case_choice = widgets.Dropdown(options=[(scenes[i].name, i) for i in cases], value=case, description="photo")
-prompt_choice = widgets.IntSlider(value=culprit + 1, min=1, max=N, description="local prompt")
+prompt_choice = widgets.IntSlider(
+    value=culprit + 1, min=1, max=N, description="local prompt", style={"description_width": "initial"}
+)
 k_choice = widgets.IntSlider(value=topk[culprit], min=1, max=rows * columns, description="k")
 answer, box = widgets.HTML(), widgets.VBox()
 
@@ -282,8 +284,8 @@ def show_case(change=None):
     if change is None or change["owner"] is case_choice:
         i = case_choice.value
         other = str(said[i]) if said[i] != truth[i] else rival
-        grid = RegionGrid(classifier.explain(scenes[i]), class_name=other, against=str(truth[i]))
-        box.children = [grid]
+        shown = classifier.explain(scenes[i])
+        box.children = [RegionGrid(shown, class_name=other, against=str(truth[i]), layout={"width": "480px"})]
     grid = box.children[0]
     grid.prompt, grid.k = prompt_choice.value - 1, k_choice.value
     now = grid.explanation.with_topk([k_choice.value] * N)

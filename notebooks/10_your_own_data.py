@@ -317,7 +317,7 @@ def ask(source):
     shares = sorted(explained.probabilities.items(), key=lambda pair: -pair[1])[:3]
     unknown = " (but perhaps none of these)" if explained.is_ood else ""
     reply.value = escape(", ".join(f"{name} {share:.0%}" for name, share in shares) + unknown)
-    box.children = [RegionGrid(explained)]
+    box.children = [RegionGrid(explained, layout={"width": "480px"})]
 
 
 test_choice.observe(lambda change: ask(test.paths[change["new"]]), "value")
