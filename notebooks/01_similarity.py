@@ -99,14 +99,14 @@ delta, s = clip.damping.image, clip.logit_scale  # two numbers that come with th
 #
 # $\tau$ is the **temperature**, $s$ the **logit scale**. CLIP learned $s$ together with its towers, and it is large.
 #
-# One thing is special about `mini`: in its cosine the photo has one more coordinate, a constant $\delta$, which no
-# text has. The dot product stays the same, only the norm grows: $\sqrt{\lVert\mathbf z\rVert^2 + \delta^2}$. So a
-# photo that holds little gets small cosines. In CLIP's own models $\delta = 0$, which is the plain cosine.
+# One thing is special about `mini`: its cosine divides by the norm $\lVert\mathbf z\rVert$ or by a constant $\delta$,
+# whichever is more. So a photo that holds little gets small cosines. In CLIP's own models $\delta = 0$, which is the
+# plain cosine.
 
 # %%
 # From scratch: nothing but torch, and the vectors of a real photo
 z, t = image[0], text  # (D,), (K, D)
-z = z / (z.square().sum() + delta**2).sqrt()
+z = z / z.square().sum().sqrt().clamp(min=delta)
 t = t / t.square().sum(dim=1, keepdim=True).sqrt()
 my_cosines = t @ z  # (K,)
 

@@ -116,8 +116,8 @@ print("The library's regions and its image feature are these, and the mean of th
 #
 # Now compare every region with one name. $R$ cosines, laid out as the grid, are a **region map**.
 #
-# As in notebook 01, `mini` adds one constant coordinate to the image side of its cosine; for regions it is larger. An
-# empty piece of sky has a short region vector, and the constant keeps its cosine small.
+# As in notebook 01, `mini` divides by the norm or by a constant, whichever is more; for regions it is larger. An empty
+# piece of sky has a short region vector, and the constant keeps its cosine small.
 
 # %%
 with torch.no_grad():
@@ -126,7 +126,7 @@ delta = mini.damping.region
 
 # %%
 # From scratch: cosines of all regions with all names
-lengths = (my_regions.square().sum(dim=1) + delta**2).sqrt()  # (R,)
+lengths = my_regions.square().sum(dim=1).sqrt().clamp(min=delta)  # (R,)
 my_maps = (my_regions / lengths[:, None]) @ (text / text.norm(dim=1, keepdim=True)).T  # (R, K)
 my_map = my_maps[:, 0].reshape(rows, columns)
 
@@ -278,7 +278,7 @@ plt.show()
 unit = my_regions / my_regions.norm(dim=1, keepdim=True)  # (R, D)
 a = (unit @ unit.T).softmax(dim=1)  # (R, R), each row adds up to one
 mixed = my_regions + a @ my_regions  # (R, D)
-mixed_lengths = (mixed.square().sum(dim=1) + delta**2).sqrt()
+mixed_lengths = mixed.square().sum(dim=1).sqrt().clamp(min=delta)
 mixed_maps = (mixed / mixed_lengths[:, None]) @ (text / text.norm(dim=1, keepdim=True)).T  # (R, K)
 
 # %%

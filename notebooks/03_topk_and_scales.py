@@ -270,7 +270,7 @@ delta = mini.damping.region  # notebook 01
 # From scratch: project the regions, then cosines with the text
 def region_maps(regions, P, text):  # (R, V), (V, V), (K, D) -> (R, K)
     projected = regions @ P.T
-    lengths = (projected.square().sum(dim=1, keepdim=True) + delta**2).sqrt()
+    lengths = projected.square().sum(dim=1, keepdim=True).sqrt().clamp(min=delta)
     return projected / lengths @ (text / text.norm(dim=1, keepdim=True)).T
 
 

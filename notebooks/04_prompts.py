@@ -169,7 +169,7 @@ print("text features", tuple(my_text.shape), "equal to the library's, from words
 pixels = torch.stack([mini.preprocess.centre(collection[name][0].image)[0] for name in names])  # (K, 3, H, W)
 every, _ = mini.encode_image(pixels)  # (K, D): one photo of each class
 delta, scale = mini.damping.image, mini.logit_scale
-every = every / (every.square().sum(dim=1, keepdim=True) + delta**2).sqrt()  # notebook 01
+every = every / every.square().sum(dim=1, keepdim=True).sqrt().clamp(min=delta)  # notebook 01
 own = (scale * every @ F.normalize(my_text, dim=1).T).softmax(dim=1).diagonal()  # each photo with its own name
 worst = int(own.argmin())
 unit_image = every[worst]

@@ -1,0 +1,459 @@
+# %% [markdown]
+# # 09 · Debugging alignment
+#
+# **Goals.** After this notebook you can take a wrong answer apart: how much each prompt added to it, and which regions
+# stood behind that prompt. You can test whether those regions really are the cause. And you can choose what to change,
+# and check that the change repairs more than it breaks.
+#
+# **Time.** About a minute of computing, 30 minutes of reading. No network, no GPU.
+#
+# **Seed.** 0.
+#
+# **You need.** Notebooks 03 (scales) and 06 (training).
+
+# %%
+from gallop.process import prepare
+
+prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
+
+from html import escape
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import display
+
+import photos
+from gallop import GalLoPClassifier, load_backbone, load_image
+from gallop.features import MemoryCache
+from gallop.metrics import accuracy
+from gallop.region_grid.widget import RegionGrid
+
+# %% [markdown]
+# ## Photos with an intruder
+#
+# To learn debugging, it helps to know the answer. So we make photos whose fault is known: a test photo of one class
+# with a corner taken from a photo of **another** class. The corner covers 30% of the area. The label stays what most of
+# the photo shows.
+#
+# (With `GALLOP_PHOTOS` the photos are yours, and so are the corners.)
+
+# %%
+SHARE = 0.3
+SIDE = round(224 * SHARE**0.5)  # of the corner, in pixels of a photo of 224 x 224
+
+
+def with_intruder(photo, other, corner):
+    picture, piece = photo.image.resize((224, 224)), other.image.resize((224, 224)).crop((0, 0, SIDE, SIDE))
+    left, top = (224 - SIDE) * (corner % 2), (224 - SIDE) * (corner // 2)
+    picture.paste(piece, (left, top))
+    return load_image(picture, name=f"{photo.name} with {other.name}"), (left, top)
+
+
+train, test = photos.few_shots(shots=8, seed=0, size=64, tests=10)
+names = list(train)  # K names
+K = len(names)
+scenes, corners, truth, intruders = [], [], [], []
+for c, name in enumerate(names):
+    for i, photo in enumerate(test[name]):
+        other = names[(c + 1 + i % (K - 1)) % K]
+        scene, corner = with_intruder(photo, test[other][i % len(test[other])], corner=i % 4)
+        scenes.append(scene)
+        corners.append(corner)
+        truth.append(name)
+        intruders.append(other)
+truth = np.array(truth)
+
+# %%
+figure, axes = plt.subplots(1, 6, figsize=(12, 2.2))
+for axis, i in zip(axes, np.linspace(0, len(scenes) - 1, 6).astype(int), strict=True):
+    axis.imshow(scenes[i].image)
+    axis.set_title(f"label: {truth[i]}\ncorner: {intruders[i]}", fontsize=8)
+    axis.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# **What you should see.** Photos with one strange corner. Below each title stands what it is called, and what intrudes.
+
+# %% [markdown]
+# ## Wrong predictions
+#
+# The classifier is taught with photos **without** intruders.
+
+# %%
+clip = load_backbone("mini")
+cache = MemoryCache()
+shots, shot_names = photos.labelled(train)
+settings = {"epochs": 6 if photos.FAST else 15, "views": 1, "calibration_folds": 0, "seed": 0, "cache": cache}
+classifier = GalLoPClassifier(clip, **settings).fit(shots, shot_names)
+
+plain, plain_names = photos.labelled(test)
+found = classifier.predict_all(scenes)
+said = found.labels
+wrong = np.flatnonzero(said != truth)
+print(f"right without an intruder: {classifier.score(plain, plain_names):.0%}")
+print(f"right with an intruder:    {accuracy(said, truth):.0%}   ({len(wrong)} of {len(scenes)} are wrong)")
+print(f"of the wrong answers, {np.mean(said[wrong] == np.array(intruders)[wrong]):.0%} name the intruder")
+
+# %%
+confusion = np.zeros((K, K), int)
+np.add.at(confusion, ([names.index(t) for t in truth], [names.index(s) for s in said]), 1)
+figure, axis = plt.subplots(figsize=(2 + 0.4 * K, 1.2 + 0.35 * K))
+axis.imshow(confusion, cmap="cividis")
+for (row, column), count in np.ndenumerate(confusion):
+    axis.text(
+        column, row, count or "", ha="center", va="center", color="black" if count > confusion.max() / 2 else "white"
+    )
+axis.set_xticks(range(K), names, rotation=45, ha="right")
+axis.set_yticks(range(K), names)
+axis.set(xlabel="said", ylabel="label")
+plt.show()
+
+# %% [markdown]
+# **What you should see.** Fewer right answers with intruders than without. In the table, everything off the diagonal is
+# wrong. A whole column that is too full means that one class "wins" too easily.
+#
+# We take the wrong answer that was given with the highest probability: a sure mistake teaches most. (If nothing is
+# wrong, we take the photo with the least sure answer and its second-best class.)
+
+# %%
+sureness = found.probabilities.max(axis=1)
+case = int(wrong[sureness[wrong].argmax()]) if len(wrong) else int(sureness.argmin())
+why = classifier.explain(scenes[case])
+label = str(truth[case])
+rival = str(said[case]) if len(wrong) else max((n for n in names if n != label), key=why.probabilities.get)
+print(f"This is {label}, with a corner of {intruders[case]}. The answer is {said[case]}.")
+for branch, shares in (
+    ("both", why.probabilities),
+    ("global", why.global_probabilities),
+    ("local", why.local_probabilities),
+):
+    print(f"{branch:7} {label}: {shares[label]:6.1%}   {rival}: {shares[rival]:6.1%}")
+display(why.plot(rival))
+
+# %% [markdown]
+# **What you should see.** The photo, the score of each global prompt for the wrong class, and a map for each local
+# prompt with the regions that entered its score.
+
+# %% [markdown]
+# ## From scratch: which prompt misled?
+#
+# The answer is decided by the *lead* of the wrong class $a$ over the right class $b$. All scores are averaged, so the
+# lead is a plain **sum** over prompts:
+#
+# $$\text{lead} = \underbrace{\sum_{m=1}^{M} \frac{g_{a,m} - g_{b,m}}{2M}}_{\text{global}} +
+# \underbrace{\sum_{n=1}^{N} \frac{\ell_{a,n} - \ell_{b,n}}{2N}}_{\text{local}}.$$
+#
+# Each term belongs to one prompt. A positive term pushed to the wrong class. Nothing is left over.
+
+# %%
+g = torch.from_numpy(why.global_scores)  # (K, M)
+regions = why.similarities.regions[0]  # (R, K, N)
+topk, s, T = why.topk, why.scale, why.temperature
+a, b = names.index(rival), names.index(label)
+
+# %%
+# From scratch: nothing but torch, and the scores of a real photo
+local = torch.stack([regions[..., n].topk(k, dim=0).values.mean(dim=0) for n, k in enumerate(topk)], dim=1)  # (K, N)
+M, N = g.shape[1], local.shape[1]
+global_terms = (g[a] - g[b]) / (2 * M)  # (M,)
+local_terms = (local[a] - local[b]) / (2 * N)  # (N,)
+lead = global_terms.sum() + local_terms.sum()
+
+# %%
+odds = why.probabilities[rival] / why.probabilities[label]  # the library does exactly this
+np.testing.assert_allclose(s * float(lead) / T, np.log(odds), atol=1e-3)
+print(
+    f"scale x lead = {s * float(lead) / T:.4f} = log({why.probabilities[rival]:.4f} / {why.probabilities[label]:.4f})"
+)
+
+bars = torch.cat([global_terms, local_terms]).numpy()
+ticks = [*(f"global {m + 1}" for m in range(M)), *(f"local {n + 1}\nk = {k}" for n, k in enumerate(topk))]
+figure, axis = plt.subplots(figsize=(9, 2.8))
+axis.bar(ticks, bars, color=np.where(bars > 0, "#ee6677", "#4477aa"))
+axis.axhline(0, color="black", linewidth=0.8)
+axis.set(ylabel=f"towards {label} | towards {rival}")
+axis.tick_params(labelsize=8)
+plt.show()
+culprit = int(local_terms.argmax())
+print(f"The local prompt that pushed most to {rival}: number {culprit + 1}, k = {topk[culprit]}.")
+
+# %% [markdown]
+# **What you should see.** No error: the terms add up to exactly the log-odds of the answer. Red bars pushed to the
+# wrong class, blue ones pulled back. Look at whether it is one branch, one scale, or everybody.
+
+# %% [markdown]
+# ## Which region misled?
+#
+# For each of the two classes, the local score is a mean over **its own** $k$ best regions. So we ask: where do the
+# wrong class's regions lie? We know where the intruder is.
+
+# %%
+rows, columns = why.grid
+left, top = corners[case]
+centres = (np.arange(rows) + 0.5) * 224 / rows
+inside = ((centres > top) & (centres < top + SIDE))[:, None] & ((centres > left) & (centres < left + SIDE))[None, :]
+in_corner = torch.from_numpy(inside.ravel())  # (R,)
+print(f"the corner holds {int(in_corner.sum())} of {rows * columns} regions ({in_corner.float().mean():.0%})")
+for n, k in enumerate(topk):
+    share = {name: in_corner[[box.region for box in why.regions(name, n)]].float().mean() for name in (rival, label)}
+    print(f"local prompt {n + 1}: in the corner lie {share[rival]:4.0%} of the {k} regions for {rival}, "
+          f"{share[label]:4.0%} of those for {label}")  # fmt: skip
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.4))
+difference = why.map(rival, culprit) - why.map(label, culprit)
+reach = float(np.nanmax(np.abs(difference)))
+for axis, name in zip(axes, (rival, label), strict=False):
+    axis.imshow(why.image)
+    for box in why.regions(name, culprit):
+        size = (box.right - box.left, box.bottom - box.top)
+        axis.add_patch(plt.Rectangle((box.left, box.top), *size, facecolor="none", edgecolor="red", linewidth=2))
+    axis.set_title(f"best {topk[culprit]} regions for {name}", fontsize=9)
+axes[2].imshow(why.image)
+shown = axes[2].imshow(difference, cmap="PuOr_r", vmin=-reach, vmax=reach, alpha=0.7)
+axes[2].set_title(f"{rival} minus {label}", fontsize=9)
+figure.colorbar(shown, ax=axes[2], shrink=0.7, label="cosine")
+for axis in axes:
+    axis.add_patch(plt.Rectangle((left, top), SIDE, SIDE, fill=False, edgecolor="black", linestyle="--"))
+    axis.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# **What you should see.** On the left the regions that spoke for the wrong class, in the middle those for the right
+# one, on the right the difference: orange speaks for the wrong class, violet for the right one. The dashed line is the
+# intruder. Where the wrong class's regions lie inside it, the map has found the fault that we made. Where they lie
+# outside, the prompt mistakes the photo itself.
+
+# %% [markdown]
+# ## From scratch: is it really the cause?
+#
+# A map shows where scores are high. Whether those regions *cause* the answer is another question, and there is a test:
+# **leave them out**. First without any tower, from the stored scores: the top-$k$ must do without the corner.
+
+# %%
+# From scratch
+without = regions[~in_corner]  # (R', K, N)
+local_without = torch.stack([without[..., n].topk(k, dim=0).values.mean(dim=0) for n, k in enumerate(topk)], dim=1)
+terms_without = (local_without[a] - local_without[b]) / (2 * N)
+print(
+    f"local part of the lead of {rival}: {local_terms.sum():+.4f} with the corner, {terms_without.sum():+.4f} without"
+)
+
+# %% [markdown]
+# **What you should see.** A smaller number without the corner if the corner misled; about the same if it did not.
+#
+# The global prompts see the photo as a whole and cannot be asked this way. So, second, change the **photo**: the
+# library blurs regions away, those first that the map holds for most important, and encodes the photo again. This is
+# `deletion`. If the score falls faster than in a random order, then the map has found what the score stands on.
+
+# %%
+*_, curve = classifier.deletion(why, rival)
+figure, axis = plt.subplots(figsize=(6, 2.8))
+axis.plot(curve.removed, curve.at_random.T, color="grey", linewidth=0.8)
+axis.plot(curve.removed, curve.by_map, color="#ee6677", marker="o", label="the map's best regions first")
+axis.plot([], [], color="grey", label="in random order")
+axis.set(xlabel="share of the regions blurred away", ylabel=f"score of {rival}")
+axis.legend(fontsize=8)
+plt.show()
+print(f"area below (smaller = faithful): {curve.area_by_map:.4f} by the map, ", end="")
+print(f"{np.mean(curve.areas_at_random):.4f} at random")
+
+# %% [markdown]
+# **What you should see.** A red line and five grey ones. If the red one falls first, the map has found what the score
+# stands on. If it does not, the score stands on something else, and the map is no evidence.
+
+# %% [markdown]
+# ## Look for yourself
+#
+# Choose a wrong photo, a local prompt and a scale. The map shows the wrong class minus the right one. The line below
+# says what the answer would be if **all** local prompts had this $k$: no training, no tower, only another top-$k$.
+
+# %%
+cases = [int(i) for i in (wrong if len(wrong) else [case])]
+case_choice = widgets.Dropdown(options=[(scenes[i].name, i) for i in cases], value=case, description="photo")
+prompt_choice = widgets.IntSlider(
+    value=culprit + 1, min=1, max=N, description="local prompt", style={"description_width": "initial"}
+)
+k_choice = widgets.IntSlider(value=topk[culprit], min=1, max=rows * columns, description="k")
+answer, box = widgets.HTML(), widgets.VBox()
+
+
+def show_case(change=None):
+    if change is None or change["owner"] is case_choice:
+        i = case_choice.value
+        other = str(said[i]) if said[i] != truth[i] else rival
+        shown = classifier.explain(scenes[i])
+        box.children = [RegionGrid(shown, class_name=other, against=str(truth[i]), layout={"width": "480px"})]
+    grid = box.children[0]
+    grid.prompt, grid.k = prompt_choice.value - 1, k_choice.value
+    now = grid.explanation.with_topk([k_choice.value] * N)
+    answer.value = escape(
+        f"With k = {k_choice.value} everywhere: {now.label}. The label is {truth[case_choice.value]}."
+    )
+
+
+for control in (case_choice, prompt_choice, k_choice):
+    control.observe(show_case, "value")
+show_case()
+display(widgets.VBox([widgets.HBox([case_choice, prompt_choice, k_choice]), answer, box]))
+
+# %% [markdown]
+# The same as a still picture, for up to four wrong photos: orange speaks for the wrong class, violet for the right one.
+
+# %%
+figure, axes = plt.subplots(1, 4, figsize=(12, 3.2))
+for axis in axes:
+    axis.set_axis_off()
+for axis, i in zip(axes, cases[:: max(len(cases) // 4, 1)], strict=False):
+    seen = classifier.explain(scenes[i])
+    other = str(said[i]) if said[i] != truth[i] else rival
+    difference = seen.map(other, culprit) - seen.map(str(truth[i]), culprit)
+    reach = float(np.nanmax(np.abs(difference)))
+    axis.imshow(seen.image)
+    axis.imshow(difference, cmap="PuOr_r", vmin=-reach, vmax=reach, alpha=0.7)
+    axis.add_patch(plt.Rectangle(corners[i], SIDE, SIDE, fill=False, edgecolor="black", linestyle="--"))
+    axis.set_title(f"{other} minus {truth[i]}", fontsize=9)
+plt.show()
+
+# %% [markdown]
+# **What you should see.** With the textures, mostly orange inside the dashed corner: a few regions there outvote the
+# rest, because a small $k$ only asks the few best regions of the photo. Orange outside the corner is another matter:
+# there the photo itself is mistaken.
+
+# %% [markdown]
+# ## What to change? First: the scale
+#
+# With $k = 5$ of 196 regions, an intruder needs five good regions to win. With a large $k$ it has to convince half of
+# the photo. Trying other scales costs nothing.
+#
+# But beware: if you choose $k$ on a photo until *this* photo is right, you have learned nothing about others. So we
+# choose it on one half of the scenes and report the other half.
+
+# %%
+explained = [classifier.explain(scene) for scene in scenes]
+SCALES = (1, 2, 5, 10, 20, 40, 70, 100, 150, rows * columns)
+right = np.array([[one.with_topk([k] * N).label == t for one, t in zip(explained, truth, strict=True)] for k in SCALES])
+choose = np.random.default_rng(0).permutation(len(scenes)) % 2 == 0  # one half, drawn at random
+report = ~choose
+best = int(right[:, choose].mean(axis=1).argmax())
+
+figure, axis = plt.subplots(figsize=(6, 2.8))
+axis.plot(SCALES, right[:, choose].mean(axis=1), color="#4477aa", marker="o", label="half to choose on")
+axis.plot(SCALES, right[:, report].mean(axis=1), color="#ee6677", marker="o", label="half to report")
+axis.axvline(SCALES[best], color="grey", linestyle=":")
+axis.set(xscale="log", xlabel="k of all local prompts", ylabel="right", ylim=(0, 1.05))
+axis.legend(fontsize=8)
+plt.show()
+before = (said == truth)[report].mean()
+print(f"chosen: k = {SCALES[best]}; on the other half {before:.0%} before, {right[best, report].mean():.0%} after")
+
+# %% [markdown]
+# **What you should see.** Two lines that go about the same way. With textures they rise towards large $k$: texture is
+# everywhere, so asking everywhere is right. With photos of *things* a large $k$ asks the background, and the best $k$
+# may well be small. There is no best $k$ for all tasks. That is why GalLoP has several.
+
+# %% [markdown]
+# ## What to change? Second: the shots
+#
+# The classifier never saw a photo with an intruder. Show it some: half of the scenes become shots, with their right
+# labels. `warm_start` goes on from the prompts there are instead of starting anew.
+
+# %%
+learner = GalLoPClassifier(clip, warm_start=True, **settings).fit(shots, shot_names)
+more = [scene for scene, use in zip(scenes, choose, strict=True) if use]
+learner.fit([*shots, *more], [*shot_names, *truth[choose]])
+later = learner.predict_all(scenes).labels
+
+
+def changed(now, part):
+    was_right, is_right = (said == truth)[part], (now == truth)[part]
+    repaired, broken = (is_right & ~was_right).sum(), (was_right & ~is_right).sum()
+    return f"{is_right.mean():4.0%} right, {repaired} repaired, {broken} broken"
+
+
+larger = np.array([one.with_topk([SCALES[best]] * N).label for one in explained])
+plain_before, plain_after = classifier.score(plain, plain_names), learner.score(plain, plain_names)
+print(f"as it was:     {changed(said, report)}")
+print(f"another scale: {changed(larger, report)}")
+print(
+    f"more shots:    {changed(later, report)}   (without intruders: {plain_before:.0%} before, {plain_after:.0%} now)"
+)
+
+# %% [markdown]
+# **What you should see.** For each change, how many scenes of the *other* half it repaired and how many it broke.
+# Always ask for both numbers: one photo that is right now may have cost two others.
+
+# %% [markdown]
+# ## What to change? Third: the name
+#
+# Sometimes the words are to blame. If two names lie close together in the text space, no photo can be told apart by
+# them *before* training. Cosines between the text features of all names:
+
+# %%
+with torch.no_grad():
+    text = clip.text.encode_texts([f"A photo of a {name}" for name in names])  # (K, D)
+text = text / text.norm(dim=1, keepdim=True)
+alike = (text @ text.T).numpy()  # (K, K)
+figure, axis = plt.subplots(figsize=(2.5 + 0.4 * K, 1.5 + 0.35 * K))
+shown = axis.imshow(alike, vmin=-1, vmax=1, cmap="PuOr_r")
+axis.set_xticks(range(K), names, rotation=45, ha="right")
+axis.set_yticks(range(K), names)
+figure.colorbar(shown, label="cosine")
+plt.show()
+pairs = sorted(((alike[i, j], names[i], names[j]) for i in range(K) for j in range(i)), reverse=True)
+for cosine, first, second in pairs[:3]:
+    print(f"{cosine:+.2f}  {first} and {second}")
+
+# %% [markdown]
+# **What you should see.** 1 on the diagonal. Off it: the darker orange, the more alike the model finds the two *names*.
+# Give a pair that is too close more telling names ("wine glass" instead of "glass"), or rely on shots. And some names
+# the towers hardly know; then zero-shot fails, and a few shots help most.
+#
+# ## A list to go through
+#
+# | what you see | likely cause | what to change |
+# |---|---|---|
+# | the wrong class's regions lie on another thing | two things in one photo | crop; a larger k; shots with both |
+# | they lie on the background | shots of that class share a background | shots with other backgrounds |
+# | they lie on the thing itself | classes look alike, or the names are close | more shots of both; better names |
+# | only small scales are wrong | a few cells are misleading | a larger k |
+# | only large scales are wrong | the thing is small | a smaller k; crop |
+# | only the global prompts are wrong | the look of the whole photo: light, style | shots of that domain (notebook 08) |
+# | everybody is wrong, and sure | the label is wrong | look at the photo |
+# | everybody is unsure | none of the classes | the threshold (notebook 07) |
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. The lead is a sum over prompts. Is each *global* term also a sum over regions?
+#
+# <details><summary>Answer</summary>
+#
+# In `mini` nearly. Its global feature is the mean of the region features, and the projection is linear; but the cosine
+# divides by a norm that depends on all regions together. In a ViT attention has mixed everything, and there is no such
+# sum.
+#
+# </details>
+#
+# 2. Set `SHARE = 0.1`, then `0.5`. What happens to the scale that is chosen?
+#
+# <details><summary>Answer</summary>
+#
+# A small intruder has fewer regions to fill the top-$k$ with, so smaller scales get along with it. With half of the
+# photo the label itself is a matter of taste, and no scale can be right about that.
+#
+# </details>
+#
+# 3. Why is "the answer changed when I blurred this region" not yet a proof?
+#
+# <details><summary>Answer</summary>
+#
+# Blur is something to see, too: it may add evidence instead of taking some away. So one compares with regions blurred
+# in random order, several times. Only the *difference* counts.
+#
+# </details>
+#
+# **Next:** [10, your own data](10_your_own_data.ipynb): everything in order, from a folder to a classifier you can
+# keep.
