@@ -431,9 +431,9 @@ for cosine, first, second in pairs[:3]:
 #
 # <details><summary>Answer</summary>
 #
-# In `mini`, yes: its global feature is the mean of the region features, the projection is linear, and the cosine divides
-# by a constant (notebook 01) as long as the norm is smaller. In a plain cosine it divides by a norm that depends on all
-# regions together, and in a ViT attention has mixed everything: there is no such sum.
+# In `mini`, yes: its global feature is the mean of the region features, the projection is linear, and its cosine
+# divides by a constant (notebook 01) as long as the norm is smaller. A plain cosine divides by a norm that depends on
+# all regions together, and in a ViT attention has mixed everything: there is no such sum.
 #
 # </details>
 #

@@ -23,7 +23,7 @@ def exponential(sharpness: float) -> Kernel:
 
 
 KERNEL = exponential(6.0)
-"""Chosen with RIDGE by ``compare_kernels.py``."""
+"""What the shipped model was built with; ``compare_kernels.py`` tells how others do."""
 
 
 class Regression:
