@@ -105,8 +105,9 @@ def _prompts(found: Explanation, taught: Taught | None) -> Step:
     return Step(
         "Prompts become text features",
         (
-            f"**M = {m} global** and **N = {n} local prompts** are put before each of the K = {classes} class name{'s' * (classes > 1)}. "
-            f"The frozen text tower makes a feature of each of the {classes * (m + n)} texts. {learned}",
+            f"**M = {m} global** and **N = {n} local prompts** are put before each of the K = {classes} class "
+            f"name{'s' * (classes > 1)}. The frozen text tower makes a feature of each of the {classes * (m + n)} "
+            f"texts. {learned}",
         ),
         ("04_prompts",),
     )
