@@ -33,7 +33,7 @@ def classes(shares: Mapping[str, Share], overall: Share) -> go.Figure:
     yaxis = {"tickvals": list(range(len(names))), "ticktext": [text.plotly(name) for name in names]}
     layout = _layout(
         height=90 + 30 * len(names),
-        xaxis=_SHARES | {"title": "right", "tickvals": [0, 25, 50, 75, 100]},
+        xaxis=_SHARES | {"title": "right", "dtick": 25},
         yaxis=yaxis | {"automargin": True, "fixedrange": True, "range": [len(names) - 0.5, -0.5]},
     )
     layout["shapes"] = [_line(x=100 * overall.value)]

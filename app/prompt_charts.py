@@ -15,8 +15,8 @@ COLOURS = "Cividis"
 """Read alike with every common kind of colour blindness, and in grey."""
 
 
-def matrix(values: NDArray[Any], names: Sequence[str], *, low: float = 0.0) -> go.Figure:
-    """Every pair of prompts: the brighter, the more alike; the number is written into its place."""
+def matrix(values: NDArray[Any], names: Sequence[str], *, low: float = 0.0, digits: int = 2) -> go.Figure:
+    """Every pair of prompts: the brighter, from ``low`` to 1, the more alike; each number is written in its place."""
     cells = go.Heatmap(
         z=values.tolist(),
         x=list(names),
@@ -25,7 +25,7 @@ def matrix(values: NDArray[Any], names: Sequence[str], *, low: float = 0.0) -> g
         zmax=1,
         colorscale=COLOURS,
         showscale=False,
-        texttemplate="%{z:.2f}",
+        texttemplate=f"%{{z:.{digits}f}}",
         xgap=2,
         ygap=2,
         hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
@@ -43,12 +43,12 @@ def matrix(values: NDArray[Any], names: Sequence[str], *, low: float = 0.0) -> g
     )
 
 
-def looks(shares: NDArray[np.float64], grid: tuple[int, int]) -> go.Figure:
-    """How often each region was among the k best of one prompt: all prompts are drawn to the same scale."""
+def looks(shares: NDArray[np.float64], grid: tuple[int, int], highest: float) -> go.Figure:
+    """How often each region was among the k best of one prompt; the brightest colour stands for ``highest``."""
     cells = go.Heatmap(
         z=(100 * shares.reshape(grid)).tolist(),
         zmin=0,
-        zmax=100,
+        zmax=100 * highest,
         colorscale=COLOURS,
         showscale=False,
         hovertemplate="row %{y}, column %{x}: in %{z:.0f} % of the photos<extra></extra>",

@@ -69,8 +69,6 @@ class Session:
     """How the last training ended: (kind, sentence)."""
     corrected: tuple[bool, str] | None = None
     """Whether a photo was put to the class it really is, and a sentence; shown once."""
-    relabelled: tuple[bool, str] | None = None
-    """The same, on the page Test."""
     complaint: str = ""
     """Why the last change of the cards was not made; shown once."""
     lost: bool = False
@@ -88,6 +86,7 @@ class Session:
     _trainings: int = 0
     _limit: tuple[int, float] | None = None
     """Of which training, and the limit for "none of these" that was set by hand."""
+    _ways_back: int = 0
     _cache: MemoryCache | None = None
     _pending: deque[Photo] = field(default_factory=deque)
     _encoding: Job | None = None
@@ -164,6 +163,12 @@ class Session:
     def set_limit(self, value: float | None) -> None:
         """By hand; None goes back to the one that was found while teaching."""
         self._limit = None if value is None else (self._trainings, value)
+        self._ways_back += value is None
+
+    @property
+    def limit_key(self) -> str:
+        """Another one whenever the limit was set by other means than its slider, which then begins anew."""
+        return f"limit {self._trainings} {self._ways_back}"
 
     def note(self, question: Question, classifier: GalLoPClassifier) -> str:
         """What is to be said about the limit that decides for a question; empty where it is sound."""

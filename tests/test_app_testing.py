@@ -53,8 +53,12 @@ def add_unknown(at: AppTest, *seeds: int, colour: str = "blue") -> AppTest:
     return fine(at.run())
 
 
+def limit(at: AppTest) -> Any:
+    return next(found for found in at.slider if found.label.startswith("Limit of the outlier score"))
+
+
 def put_limit(at: AppTest, value: float) -> AppTest:
-    at.slider(key="limit").set_value(value)
+    limit(at).set_value(value)
     return fine(at.run())
 
 
@@ -195,9 +199,9 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     session = session_of(at)
     stored = session.limit
     assert stored is not None
-    assert at.slider(key="limit").value == pytest.approx(stored)
+    assert limit(at).value == pytest.approx(stored)
     assert "Found while teaching" in everything(at)
-    at = put_limit(at, at.slider(key="limit").min)
+    at = put_limit(at, limit(at).min)
     assert metric(at, "Known photos").value == "0 of 6"
     assert metric(at, "Unknown photos noticed").value == "2 of 2"
     # Teach's try-out and Explore go by it.
@@ -208,8 +212,8 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     assert any("Perhaps none of these" in found.value for found in at.warning)
     assert "this limit was set by you" in everything(at).lower().replace("\\", "")
     at = go(at, TEST)
-    assert at.slider(key="limit").value == at.slider(key="limit").min, "it stands over a change of page"
-    at = put_limit(at, at.slider(key="limit").max)
+    assert limit(at).value == limit(at).min, "it stands over a change of page"
+    at = put_limit(at, limit(at).max)
     assert metric(at, "Known photos").value == "6 of 6"
     assert metric(at, "Unknown photos noticed").value == "0 of 2"
     at = go(at, EXPLORE)
@@ -218,12 +222,12 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     button(at, "Back to the limit").click()
     fine(at.run())
     assert session.limit == stored
-    assert at.slider(key="limit").value == pytest.approx(stored)
+    assert limit(at).value == pytest.approx(stored)
 
 
 def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_app: Open) -> None:
     at = taught(tiny_app)
-    at = put_limit(at, at.slider(key="limit").min)
+    at = put_limit(at, limit(at).min)
     session = session_of(at)
     at = go(at, EXPLORE)
     uploader(at, "Upload photos").upload("photo.png", png(1))
@@ -233,7 +237,7 @@ def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_a
     assert "for the taught classes alone" in everything(at)
     at = go(finish(train(go(at, TEACH))), TEST)
     assert session.own_limit is None
-    assert at.slider(key="limit").value == pytest.approx(session.limit)
+    assert limit(at).value == pytest.approx(session.limit)
 
 
 def test_without_a_limit_from_teaching_the_slider_makes_one(tiny_app: Open) -> None:
@@ -242,8 +246,8 @@ def test_without_a_limit_from_teaching_the_slider_makes_one(tiny_app: Open) -> N
     assert session_of(at).limit is None
     assert "No limit was found while teaching" in everything(at)
     assert "only test photos are judged" in everything(at)
-    at = put_limit(at, at.slider(key="limit").min)
-    assert session_of(at).limit == at.slider(key="limit").min
+    at = put_limit(at, limit(at).min)
+    assert session_of(at).limit == limit(at).min
     button(at, "Take this limit away").click()
     assert session_of(fine(at.run())).limit is None
 
@@ -304,7 +308,7 @@ def test_photos_are_encoded_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch
     encode = type(backbone).encode_image
     monkeypatch.setattr(type(backbone), "encode_image", lambda self, x: calls.append(len(x)) or encode(self, x))
     fine(at.run())
-    put_limit(at, at.slider(key="limit").min)
+    put_limit(at, limit(at).min)
     assert calls == []
     add_unknown(at, 1, 2)
     assert sum(calls) == 2

@@ -18,7 +18,9 @@ from testing import Tested
 
 Cell = tuple[int, int]
 RIGHT, WRONG = "15, 133, 121", "213, 94, 0"
-"""Of the cells, told apart with any colour vision; strongest at half strength, so that text is read in both themes."""
+"""Of the cells, told apart with any colour vision."""
+WEAKEST, STRONGEST = 0.12, 0.5
+"""How much of the colour a cell has: one photo is seen, and text is read in both themes."""
 
 
 def confusion(session: Session, tested: Tested) -> None:
@@ -78,9 +80,10 @@ def _named(tested: Tested) -> Any:
 def _table(tested: Tested) -> Any:
     """Counts, coloured by their share of the row; an empty cell stays empty."""
     matrix, names = tested.evaluation.confusion, list(tested.evaluation.class_names)
-    strength = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    strength = np.where(matrix > 0, WEAKEST + (STRONGEST - WEAKEST) * share, 0)
     colours = [
-        [f"background-color: rgba({RIGHT if i == j else WRONG}, {value / 2:.3f})" for j, value in enumerate(row)]
+        [f"background-color: rgba({RIGHT if i == j else WRONG}, {value:.3f})" for j, value in enumerate(row)]
         for i, row in enumerate(strength)
     ]
     table = pd.DataFrame(matrix, index=pd.Index(names, name="really"), columns=names)

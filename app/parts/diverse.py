@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from gallop.diversity import Nearest, Worth
 
 COPY = 0.99
-"""Two prompts whose texts are closer than this say the same."""
+"""Two prompts whose texts are closer than this say nearly the same."""
+ADVICE = {
+    "global": "One of them is spare: more dropout, a larger learning rate or more rounds part them.",
+    "local": "What parts them then is their scale k alone: see below whether they look at other places.",
+}
 
 
 def says(found: Figures) -> None:
@@ -37,16 +42,15 @@ def says(found: Figures) -> None:
             if len(names) < 2:
                 st.caption("There are none." if not names else "There is only one, and nothing to compare it with.")
                 continue
+            low = math.floor(20 * float(cosines.min()) - 0.5) / 20
             media.chart(
-                prompt_charts.matrix(cosines, names, low=min(0.0, float(cosines.min()))),
+                prompt_charts.matrix(cosines, names, low=low, digits=3),
                 key=f"says {branch}",
                 alt=f"Cosines of the {branch} prompts' texts. {_pairs(cosines, names)}.",
             )
             i, j, value = pair(cosines)
-            words = f"Closest: {names[i]} and {names[j]}, {value:.3f}."
-            if value > COPY:
-                words += " They say nearly the same, so one of them is spare. More dropout or more rounds part them."
-            st.caption(words)
+            words = f"Colours from {low:.2f} to 1. Closest: {names[i]} and {names[j]}, {value:.3f}."
+            st.caption(words + (f" They say nearly the same. {ADVICE[branch]}" if value > COPY else ""))
 
 
 def looks(found: Figures, photos: int) -> None:
@@ -55,10 +59,11 @@ def looks(found: Figures, photos: int) -> None:
     if not found.topk:
         st.caption("Without local prompts no region is looked at by itself.")
         return
-    names = numbered("local", len(found.topk))
+    names, highest = numbered("local", len(found.topk)), float(found.looks.max())
     st.markdown(
         f"For the true class of each of the {_photos(photos)}, each local prompt chooses its k best regions. **Where, "
-        "over all of them:** the brighter a region, the more often it was chosen, from never to always."
+        "over all of them:** the brighter a region, the more often it was chosen, from never to in "
+        f"{highest:.0%} of the photos."
     )
     for start in range(0, len(names), 4):
         for n, column in zip(range(start, min(start + 4, len(names))), st.columns(4), strict=False):
@@ -67,15 +72,14 @@ def looks(found: Figures, photos: int) -> None:
                 k = min(found.topk[n], regions)
                 often = np.argsort(-found.looks[n], kind="stable")[:k]
                 where = where_in_words([int(r) for r in often], found.grid)
-                highest = found.looks[n].max()
                 media.chart(
-                    prompt_charts.looks(found.looks[n], found.grid),
+                    prompt_charts.looks(found.looks[n], found.grid, highest),
                     key=f"looks {n}",
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
                 st.caption(
-                    f"{names[n].capitalize()}, k = {k}: a region in {highest:.0%} of the photos at most; chance would "
-                    f"be {k / regions:.0%}. {where.split(';')[0].capitalize()}."
+                    f"{names[n].capitalize()}, k = {k}: one region in up to {found.looks[n].max():.0%} of the photos; "
+                    f"chance would be {k / regions:.0%}. {where.split(';')[0].capitalize()}."
                 )
     if len(names) < 2:
         return

@@ -30,9 +30,9 @@ def hints(session: Session, tested: Tested | None) -> None:
     if taught.after.cross_fit_ is None:
         st.caption("No photo it learned from was held out this time, so only test photos are judged.")
     found = [doubt for doubt in testing.doubts(session, tested) if _still_there(session, doubt)]
-    if session.relabelled is not None:
-        done, sentence = session.relabelled
-        session.relabelled = None
+    if session.corrected is not None:
+        done, sentence = session.corrected
+        session.corrected = None
         (st.success if done else st.info)(text.markdown(sentence))
     if not found:
         st.markdown(":material/check: No label is in doubt.")
@@ -71,8 +71,8 @@ def _still_there(session: Session, doubt: Doubt) -> bool:
 
 def _relabel(session: Session, doubt: Doubt) -> None:
     try:
-        session.relabelled = (True, session.deck.correct(doubt.photo, doubt.likely))
+        session.corrected = (True, session.deck.correct(doubt.photo, doubt.likely))
     except CardProblem as error:
-        session.relabelled = (False, str(error))
+        session.corrected = (False, str(error))
         return
     session.encode_ahead(jobs(), backbone(), [doubt.photo])

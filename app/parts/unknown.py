@@ -12,14 +12,12 @@ import measures
 import testing
 import text
 from parts import media
-from parts.kept import keep, put, recall
 from parts.uploads import uploader
 from photos import MAX_PHOTOS
 from resources import backbone
 from session import Session
 from testing import Answers, Tested
 
-LIMIT = "limit"
 STEPS = 200
 NONE_YET = np.zeros(0, dtype=np.float32)
 
@@ -72,20 +70,17 @@ def _limit(session: Session, known: Any, other: Any) -> float:
     room = max(float(np.ptp(every)) / 20, 1e-4)
     low, high = float(every.min()) - room, float(every.max()) + room
     value = min(max(usual if session.own_limit is None else session.own_limit, low), high)
-    if st.session_state.get(LIMIT) == value:
-        recall(LIMIT, value)
-    else:
-        put(LIMIT, value)
+    key = session.limit_key
     st.slider(
         "Limit of the outlier score: above it, none of these",
         low,
         high,
-        key=LIMIT,
+        value,
+        key=key,
         step=(high - low) / STEPS,
         format="%.4f",
-        on_change=lambda: session.set_limit(float(st.session_state[LIMIT])),
+        on_change=lambda: session.set_limit(float(st.session_state[key])),
     )
-    keep(LIMIT, value)
     if session.own_limit is not None:
         st.caption("Set by you. It decides on the pages *Explore* and *Teach* too, until you teach again.")
         back = "Back to the limit found while teaching" if stored is not None else "Take this limit away"

@@ -57,6 +57,7 @@ if photo is not None and found is not None:
             "Photo, classes, k and limit are those of the other pages: change them there, and this page follows."
         )
     with right:
+        st.header("From photo to answer", anchor=False)
         taught = session.taught if question.taught else None
         for number, step in enumerate(walk.steps(found, name, backbone.preprocess.size, taught), 1):
             st.subheader(f"{number}. {step.title}", anchor=False)
