@@ -146,7 +146,7 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
 def test_what_the_browser_sends_for_a_cell_is_checked(tiny_app: Open) -> None:
     at = taught(tiny_app)
     before = session_of(at).kept["cell"]
-    for cells in ([(99, "red")], [(0, "no such class")], [("0", "red")], []):
+    for cells in ([(99, "red")], [(0, "no such class")], [("0", "red")], [(1, "green")], []):
         script = AppTest.from_function(_send, default_timeout=60)
         script.session_state[resources.STATE] = at.session_state[resources.STATE]
         script.session_state["confusion"] = {"selection": {"cells": cells}}
@@ -160,7 +160,7 @@ def test_what_the_browser_sends_for_a_cell_is_checked(tiny_app: Open) -> None:
 def _send() -> None:
     from parts import confusion
 
-    confusion._choose(("red", "green"))
+    confusion._choose(("red", "green"), [(0, 0), (1, 0)])
 
 
 def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: Open) -> None:

@@ -34,7 +34,7 @@ def confusion(session: Session, tested: Tested) -> None:
         st.dataframe(
             _table(tested),
             key="confusion",
-            on_select=lambda: _choose(found.class_names),
+            on_select=lambda: _choose(found.class_names, cells),
             selection_mode="single-cell",
             width="content",
         )
@@ -88,12 +88,15 @@ def _table(tested: Tested) -> Any:
     ]
     table = pd.DataFrame(matrix, index=pd.Index(names, name="really"), columns=names)
     styles = pd.DataFrame(colours, index=table.index, columns=names)
-    return table.style.apply(lambda _: styles, axis=None).format(lambda count: str(count) if count else "")
+    # A name of its own: with the random one of every run the browser would draw the grid anew and forget the cell.
+    styled = table.style.set_uuid("confusion").apply(lambda _: styles, axis=None)
+    return styled.format(lambda count: str(count) if count else "")
 
 
-def _choose(names: tuple[str, ...]) -> None:
-    """A cell of the grid was chosen: the list goes there. What comes from the browser may be anything."""
+def _choose(names: tuple[str, ...], cells: list[Cell]) -> None:
+    """A cell of the grid was chosen: the list goes there, if it holds photos. The browser may send anything."""
     for row, column in st.session_state["confusion"]["selection"]["cells"][:1]:
-        if isinstance(row, int) and 0 <= row < len(names) and column in names:
-            put("cell", (row, names.index(column)))
+        cell = (row, names.index(column)) if column in names else None
+        if cell in cells:
+            put("cell", cell)
             put("cell photo", 0)
