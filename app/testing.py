@@ -17,7 +17,6 @@ from session import Question, Session
 
 if TYPE_CHECKING:
     from gallop.evaluation import Evaluation, Share
-    from gallop.model import Similarities
 
 
 @dataclass(frozen=True)
@@ -81,28 +80,19 @@ def answers(session: Session, backbone: Any, photos: Sequence[Photo]) -> Answers
     """None for no photo."""
     if not photos:
         return None
-    assert session.taught is not None
-    found = session.similarities(backbone, photos, question(session))
-    temperature = session.taught.after.calibration_.temperature
-    shares = _shares(found, session.scales(), backbone.logit_scale, temperature)
-    return Answers(tuple(photos), shares, {name: score.numpy() for name, score in found.ood().by_name().items()})
+    return session.figure("answers", photos, session.scales(), lambda: _answers(session, backbone, photos))
 
 
 def measure(session: Session, backbone: Any) -> Tested | None:
     """None without test photos of the taught classes."""
-    from gallop.evaluation import Evaluation
-
-    assert session.taught is not None
     pairs, _ = labelled(session)
-    photos, names = [photo for photo, _ in pairs], session.taught.names
+    photos, classes = [photo for photo, _ in pairs], tuple(name for _, name in pairs)
     found = answers(session, backbone, photos)
     if found is None:
         return None
-    truth = np.array([names.index(name) for _, name in pairs])
-    before = session.figure(
-        "zero-shot", photos, (session.scales(), truth.tobytes()), lambda: _zero_shot(session, backbone, photos, truth)
+    return session.figure(
+        "tested", photos, (session.scales(), classes), lambda: _tested(session, backbone, found, classes)
     )
-    return Tested(found, Evaluation(names, truth, found.probabilities), before)
 
 
 def doubts(session: Session, tested: Tested | None) -> list[Doubt]:
@@ -146,6 +136,27 @@ def _doubts(
     ]
 
 
+def _answers(session: Session, backbone: Any, photos: Sequence[Photo]) -> Answers:
+    from gallop.scores import class_probabilities
+
+    assert session.taught is not None
+    found = session.similarities(backbone, photos, question(session))
+    temperature = session.taught.after.calibration_.temperature
+    shares = class_probabilities(found.logits(session.scales()), backbone.logit_scale, temperature)
+    ood = {name: score.numpy() for name, score in found.ood().by_name().items()}
+    return Answers(tuple(photos), shares.numpy(), ood)
+
+
+def _tested(session: Session, backbone: Any, found: Answers, classes: Sequence[str]) -> Tested:
+    from gallop.evaluation import Evaluation
+
+    assert session.taught is not None
+    names = session.taught.names
+    truth = np.array([names.index(name) for name in classes])
+    before = _zero_shot(session, backbone, found.photos, truth)
+    return Tested(found, Evaluation(names, truth, found.probabilities), before)
+
+
 def _zero_shot(session: Session, backbone: Any, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:
     from gallop.evaluation import Share
 
@@ -153,9 +164,3 @@ def _zero_shot(session: Session, backbone: Any, photos: Sequence[Photo], truth: 
     found = session.similarities(backbone, photos, Question(session.taught.names, like_taught=True))
     said = np.asarray(found.logits(session.scales()).argmax(dim=-1))
     return Share(int((said == truth).sum()), len(truth))
-
-
-def _shares(found: Similarities, topk: Sequence[int], scale: float, temperature: float) -> NDArray[np.float32]:
-    from gallop.scores import class_probabilities
-
-    return np.asarray(class_probabilities(found.logits(topk), scale, temperature))
