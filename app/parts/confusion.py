@@ -36,6 +36,7 @@ def confusion(session: Session, tested: Tested) -> None:
             key="confusion",
             on_select=lambda: _choose(found.class_names, cells),
             selection_mode="single-cell",
+            column_config={"_index": st.column_config.TextColumn("really", width=_width(found.class_names))},
             width="content",
         )
         wrong = found.accuracy.of - found.accuracy.right
@@ -91,6 +92,11 @@ def _table(tested: Tested) -> Any:
     # A name of its own: with the random one of every run the browser would draw the grid anew and forget the cell.
     styled = table.style.set_uuid("confusion").apply(lambda _: styles, axis=None)
     return styled.format(lambda count: str(count) if count else "")
+
+
+def _width(names: tuple[str, ...]) -> int:
+    """Pixels that the longest name needs, up to 200."""
+    return min(24 + 8 * max(map(len, names)), 200)
 
 
 def _choose(names: tuple[str, ...], cells: list[Cell]) -> None:

@@ -104,11 +104,11 @@ def _effect(known: Any, other: Any, limit: float) -> None:
     kept, caught = int((known <= limit).sum()), int((other > limit).sum())
     if known.size:
         share = Share(kept, known.size)
-        rows[0].metric("Known photos taken for known", f"{kept} of {known.size}", help=measures.span(share))
+        rows[0].metric("Known photos taken for known", f"{kept} of {known.size}")
         rows[0].caption(measures.span(share))
     if other.size:
         share = Share(caught, other.size)
-        rows[1].metric("Unknown photos noticed", f"{caught} of {other.size}", help=measures.span(share))
+        rows[1].metric("Unknown photos noticed", f"{caught} of {other.size}")
         rows[1].caption(measures.span(share))
 
 
