@@ -65,7 +65,10 @@ if photo is not None and found is not None:
                 st.markdown(paragraph)
             if step.table is not None:
                 st.dataframe(pd.DataFrame(step.table), hide_index=True, key=f"step {number}")
-            st.caption("Notebook: " + ", ".join(f"`notebooks/{stem}.ipynb`" for stem in step.notebooks))
+            # Not a caption: its faded code would be hard to read.
+            st.markdown(
+                ":material/menu_book: Notebook: " + ", ".join(f"`notebooks/{stem}.ipynb`" for stem in step.notebooks)
+            )
 st.header("Notebooks", anchor=False)
 st.markdown(
     "Each step has a notebook that takes it apart, with code to change. They lie in the folder `notebooks` beside "
