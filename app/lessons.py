@@ -90,6 +90,8 @@ class Taught:
     after: GalLoPClassifier
     names: tuple[str, ...]
     shots: int
+    learned: tuple[tuple[Photo, str], ...]
+    """Each photo that was learned from and its class, in the order of the training."""
     settings: Settings
     content: frozenset[tuple[str, str]]
     """(class name, content hash) of what was learned from and might have been: to tell whether the cards changed."""

@@ -18,6 +18,9 @@ page = st.navigation(
     [
         st.Page("screens/explore.py", title="Explore", icon=":material/travel_explore:", default=True),
         st.Page("screens/teach.py", title="Teach", icon=":material/school:"),
+        st.Page("screens/test.py", title="Test", icon=":material/fact_check:"),
+        st.Page("screens/prompts.py", title="Prompts", icon=":material/join_inner:"),
+        st.Page("screens/method.py", title="Method", icon=":material/functions:"),
     ],
     position="top",
 )

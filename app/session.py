@@ -7,16 +7,17 @@ by all visitors, only prompts are a session's own.
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bounded import Bounded
 from cards import Deck
 from gallop import Photo
 from jobs import Job, JobManager, PlainError, Snapshot, State
 from lessons import Taught, Watch
-from photos import MAX_PHOTOS, SHOWN_SIDE, Shelf, Verdicts
+from photos import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts
 from settings import QUICK, Settings, changed, preset
 from teach import Encoding, Teaching, content
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
     from gallop.faithfulness import Deletion
     from gallop.features import MemoryCache
+    from gallop.model import Similarities
 
 T = TypeVar("T")
 
@@ -32,26 +34,6 @@ MOST_FEATURES = 512 * 2**20
 DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
 DEFAULT_TEMPLATES = ("A photo of a {}",)
 """What every prompt says before anything is learned."""
-
-
-class Bounded(OrderedDict[Hashable, Any]):
-    """The last few things computed."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    def put(self, key: Hashable, value: Any) -> None:
-        self[key] = value
-        while len(self) > self._most:
-            self.popitem(last=False)
-
-    def get_or(self, key: Hashable, compute: Callable[[], T]) -> T:
-        if key not in self:
-            self.put(key, compute())
-        self.move_to_end(key)
-        found: T = self[key]
-        return found
 
 
 @dataclass(frozen=True)
@@ -75,6 +57,8 @@ class Session:
     """One visitor's things."""
 
     shelf: Shelf = field(default_factory=lambda: Shelf(SHOWN_SIDE, MAX_PHOTOS))
+    unknown: Shelf = field(default_factory=lambda: Shelf(SHOT_SIDE, MAX_PHOTOS))
+    """Photos of none of the classes, to test with."""
     deck: Deck = field(default_factory=Deck)
     settings: Settings = field(default_factory=lambda: preset(QUICK))
     watch: Watch = field(default_factory=Watch)
@@ -97,7 +81,12 @@ class Session:
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
     _deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
+    _similarities: Bounded = field(default_factory=lambda: Bounded(3))
+    _figures: Bounded = field(default_factory=lambda: Bounded(12))
     _trainings: int = 0
+    _limit: tuple[int, float] | None = None
+    """Of which training, and the limit for "none of these" that was set by hand."""
+    _ways_back: int = 0
     _cache: MemoryCache | None = None
     _pending: deque[Photo] = field(default_factory=deque)
     _encoding: Job | None = None
@@ -135,9 +124,64 @@ class Session:
 
     def explain(self, backbone: Any, photo: Photo, question: Question) -> Explanation:
         """The one pass through the towers for a photo and a question; everything else starts here."""
-        return self._explanations.get_or(
+        found: Explanation = self._explanations.get_or(
             (photo.sha256, question, self._trainings), lambda: self.classifier(backbone, question).explain(photo)
         )
+        return replace(found, threshold=self.own_limit) if self.limited(question) else found
+
+    def similarities(self, backbone: Any, photos: Sequence[Photo], question: Question) -> Similarities:
+        """Of many photos at once, each encoded once; at least one."""
+
+        def compute() -> Similarities:
+            from gallop.features import encode_centres
+            from gallop.predictions import similarities
+
+            classifier = self.classifier(backbone, question)
+            features = encode_centres(backbone, photos, self._features())
+            return similarities(classifier.model_, classifier.text_features(), features)
+
+        return self._similarities.get_or((_shas(photos), question, self._trainings), compute)
+
+    def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
+        """Something small that was worked out from photos, since the last training."""
+        return self._figures.get_or((what, _shas(photos), more, self._trainings), compute)
+
+    # None of these -------------------------------------------------------------------------------------------------
+
+    @property
+    def own_limit(self) -> float | None:
+        """The limit for "none of these" that was set by hand since the last training; None where there is none."""
+        return self._limit[1] if self._limit is not None and self._limit[0] == self._trainings else None
+
+    @property
+    def limit(self) -> float | None:
+        """Above this outlier score a photo is none of the taught classes: set by hand, or found while teaching."""
+        if self.own_limit is not None or self.taught is None:
+            return self.own_limit
+        return self.taught.after.calibration_.threshold
+
+    def set_limit(self, value: float | None) -> None:
+        """By hand; None goes back to the one that was found while teaching."""
+        self._limit = None if value is None else (self._trainings, value)
+        self._ways_back += value is None
+
+    @property
+    def limit_key(self) -> str:
+        """Another one whenever the limit was set by other means than its slider, which then begins anew."""
+        return f"limit {self._trainings} {self._ways_back}"
+
+    def note(self, question: Question, classifier: GalLoPClassifier) -> str:
+        """What is to be said about the limit that decides for a question; empty where it is sound."""
+        if self.limited(question):
+            return "this limit was set by you, on the page Test"
+        if question.taught and self.own_limit is not None:
+            return "the limit that you set on the page Test is for the taught classes alone, so it does not count here"
+        return classifier.calibration_.note
+
+    def limited(self, question: Question) -> bool:
+        """Whether a limit that was set by hand decides: outlier scores depend on the class list, so for it alone."""
+        taught = question.taught and self.taught is not None and set(question.names) == set(self.taught.names)
+        return taught and self.own_limit is not None
 
     def deletion(self, key: Hashable) -> Deletion | None:
         """The deletion curve that was kept under ``key``, since the last training."""
@@ -230,6 +274,10 @@ class Session:
         for job in (self.job, self._encoding):
             if job is not None:
                 job.cancel()
+
+
+def _shas(photos: Sequence[Photo]) -> tuple[str, ...]:
+    return tuple(photo.sha256 for photo in photos)
 
 
 def _outcome(snapshot: Snapshot) -> tuple[str, str]:

@@ -112,7 +112,9 @@ class Teaching:
         from gallop.trainer import TrainingDiverged
 
         try:
-            self._before = GalLoPClassifier(backbone=self._backbone, cache=False).zero_shot(self.names)
+            # With as many prompts and the same scales as will be taught, so that like is compared with like.
+            sizes: dict[str, Any] = {"global_prompts": self._settings.global_prompts, "topk": self._settings.topk}
+            self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
             yield from self._measure("looking", "before", self._before)
             self._look(self._before, 0)
             # Nothing of anybody's photos is written to disk.
@@ -141,6 +143,7 @@ class Teaching:
             after=self._after,
             names=self.names,
             shots=len(self._shots),
+            learned=tuple(self._shots),
             settings=self._settings,
             content=self._content,
             steps=self._steps,

@@ -53,7 +53,8 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
         device: "auto", "cpu" or "cuda".
 
-    After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step).
+    After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
+    ``cross_fit_`` (held-out shots and the prompts that never saw them; None after ``load``).
 
     >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
     >>> clf.predict("photos/test/cat/001.jpg")  # doctest: +SKIP
@@ -65,7 +66,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
     calibration_: Calibration
     history_: list[StepEvent]
     _text: TextFeatures | None
-    _cross_fit: CrossFit | None
+    cross_fit_: CrossFit | None
     _training: TrainConfig | None
 
     def __init__(
@@ -140,7 +141,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         targets, cache = torch.tensor(data.labels), open_cache(self.cache)
         for event in learn(self.model_, data.photos, targets, config, cache=cache, work=work, data=data.fingerprint):
             if isinstance(event, CrossFit):
-                self._cross_fit = event
+                self.cross_fit_ = event
                 self.calibration_ = event.calibrate(self.model_.class_names)  # one may have been added meanwhile
                 continue
             if isinstance(event, StepEvent):
@@ -166,15 +167,15 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             ClassNameError: a name that cannot be used, or equal to one that is there.
         """
-        model, text = self._fitted(), self._text_features()
+        model, text = self._fitted(), self.text_features()
         names = clean_names([*model.class_names, name])
         with torch.no_grad():
             added = model.text_features_of(names[-1])
         self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates)
         self._text = text.append(added)
         self.classes_ = np.array(names)
-        if self._cross_fit is not None:
-            self.calibration_ = self._cross_fit.calibrate(names)
+        if self.cross_fit_ is not None:
+            self.calibration_ = self.cross_fit_.calibrate(names)
         elif self.calibration_.threshold is not None:
             note = f"void: the class {names[-1]!r} was added after the threshold was found; train again for a new one"
             self.calibration_ = Calibration(self.calibration_.temperature, None, note)
@@ -183,7 +184,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_all(self, images: ImageSource | Sequence[ImageSource] | ImageFeatures) -> Predictions:
         """Labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass."""
-        return predict(self._fitted(), self._text_features(), self.calibration_, images)
+        return predict(self._fitted(), self.text_features(), self.calibration_, images)
 
     def predict(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.str_]:
         """The most probable class name of each image, (B,); B = 1 for one image."""
@@ -218,11 +219,11 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
     def explain(self, image: ImageSource) -> Explanation:
         """Every prompt's score for one image, and where each local prompt looked."""
         model = self._fitted()
-        return explain_photo(model, self._text_features(), load_image(image), self.calibration_)
+        return explain_photo(model, self.text_features(), load_image(image), self.calibration_)
 
     def deletion(self, explanation: Explanation, class_name: str) -> Iterator[DeletionEvent | Deletion]:
         """Take the regions of an explained photo away, as ``gallop.faithfulness.deletion``; stop whenever you like."""
-        return deletion(self._fitted(), self._text_features(), explanation, class_name)
+        return deletion(self._fitted(), self.text_features(), explanation, class_name)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint."""
@@ -272,7 +273,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         self.calibration_ = Calibration(note="none: nothing was held out to find it")
         self.history_ = []
         self._text = None
-        self._cross_fit = None
+        self.cross_fit_ = None
         self._training = None
         self._data_fingerprint = ""
 
@@ -289,8 +290,8 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         topk: Any = default_topk(self.local_prompts) if self.topk is None else self.topk  # checked by MethodConfig
         return MethodConfig(global_prompts=self.global_prompts, topk=topk, dropout=self.dropout)
 
-    def _text_features(self) -> TextFeatures:
-        """Of the class list, kept until prompts or classes change."""
+    def text_features(self) -> TextFeatures:
+        """(K, M, D) and (K, N, D), every class after every prompt; kept until prompts or classes change."""
         model = self._fitted()
         if self._text is None:
             with torch.no_grad():

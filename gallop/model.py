@@ -47,6 +47,15 @@ class Similarities:
     regions: Tensor
     ood_regions: Tensor
 
+    @staticmethod
+    def cat(parts: Sequence[Similarities]) -> Similarities:
+        """All images of the parts, in order."""
+        return Similarities(
+            torch.cat([p.global_ for p in parts]),
+            torch.cat([p.regions for p in parts]),
+            torch.cat([p.ood_regions for p in parts]),
+        )
+
     def local(self, topk: Sequence[int]) -> Tensor:
         """Top-k means (B, K, N)."""
         return similarity.topk_mean(self.regions, topk)

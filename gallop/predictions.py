@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,25 @@ def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, images:
     if not parts:
         raise DataError("No images were given; give at least one.")
     return Predictions.cat(parts)
+
+
+def similarities(model: GalLoP, text: TextFeatures, images: Iterable[ImageFeatures]) -> Similarities:
+    """All cosines of many images, in fp32 on the CPU: everything that is asked of them later starts here.
+
+    Args:
+        images: features, a batch at a time.
+
+    Raises:
+        DataError: no image at all.
+    """
+    parts = []
+    with torch.no_grad():
+        for features in images:
+            found = model.similarities(features, text)
+            parts.append(Similarities(found.global_.cpu(), found.regions.cpu(), found.ood_regions.cpu()))
+    if not parts:
+        raise DataError("No images were given; give at least one.")
+    return Similarities.cat(parts)
 
 
 def answer(model: GalLoP, found: Similarities, calibration: Calibration) -> Predictions:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gallop import metrics, similarity
+from gallop import metrics, scores, similarity
 from gallop.backbones import Backbone
 from gallop.checkpoint import Calibration, drop_training, load_training, save_training
 from gallop.config import ConfigError, MethodConfig, TrainConfig
@@ -148,18 +148,37 @@ class CrossFit:
         models: one a fold.
         features: the fold's held-out photos.
         labels: their class indices.
+        index: which of the n training photos they are.
         note: why a threshold from these is not reliable; empty when it is.
     """
 
     models: tuple[GalLoP, ...]
     features: tuple[ImageFeatures, ...]
     labels: tuple[Tensor, ...]
+    index: tuple[Tensor, ...]
     note: str
 
     def calibrate(self, class_names: Sequence[str]) -> Calibration:
         """Temperature and threshold for a class list (its first names are those trained on)."""
-        logits, targets, ood = [], [], []
-        for model, features, labels in zip(self.models, self.features, self.labels, strict=True):
+        logits, ood = self._answers(class_names)
+        scale = self.models[0].backbone.logit_scale
+        temperature = metrics.fit_temperature(logits * scale, torch.cat(self.labels))
+        return Calibration(temperature=temperature, threshold=metrics.threshold_at_tpr(ood.numpy()), note=self.note)
+
+    def probabilities(self, class_names: Sequence[str], temperature: float) -> tuple[Tensor, Tensor]:
+        """What prompts that never saw them say of the shots: which photos (m,), ascending, and (m, K).
+
+        A class with a single photo is never held out, so m may be less than n.
+        """
+        logits, _ = self._answers(class_names)
+        found = scores.class_probabilities(logits, self.models[0].backbone.logit_scale, temperature)
+        index, order = torch.cat(self.index).sort()
+        return index, found[order]
+
+    def _answers(self, class_names: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Cosines of the ensemble (m, K) and GL-MCM (m,) of all held-out shots, fold by fold."""
+        logits, ood = [], []
+        for model, features in zip(self.models, self.features, strict=True):
             with torch.no_grad():
                 current = GalLoP(model.backbone, class_names, model.config, model.prompts)
                 text = current.text_features()
@@ -168,12 +187,7 @@ class CrossFit:
                     found = current.similarities(part, text)
                     logits.append(found.logits(model.config.topk).cpu())
                     ood.append(found.ood().gl_mcm.cpu())
-            targets.append(labels)
-        temperature = metrics.fit_temperature(
-            torch.cat(logits) * self.models[0].backbone.logit_scale, torch.cat(targets)
-        )
-        threshold = metrics.threshold_at_tpr(torch.cat(ood).numpy())
-        return Calibration(temperature=temperature, threshold=threshold, note=self.note)
+        return torch.cat(logits), torch.cat(ood)
 
 
 def _cross_fit(
@@ -211,6 +225,7 @@ def _cross_fit(
             ImageFeatures.cat(list(encode_centres(model.backbone, [photos[i] for i in fold], cache))) for fold in folds
         ),
         labels=tuple(labels[fold] for fold in folds),
+        index=tuple(map(torch.tensor, folds)),
         note=_reliability(labels),
     )
 

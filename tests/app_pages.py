@@ -17,6 +17,7 @@ from tests import tiny
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
 Open = Callable[[], AppTest]
 EXPLORE, TEACH = "screens/explore.py", "screens/teach.py"
+TEST, PROMPTS, METHOD = "screens/test.py", "screens/prompts.py", "screens/method.py"
 
 
 def png(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from typing import Any
 
 import pytest
@@ -47,6 +48,40 @@ def shots(sample: str, count: int) -> list[dict[str, Any]]:
 
 def files_into(page: Page, label: str, files: list[dict[str, Any]]) -> None:
     page.get_by_test_id("stFileUploader").filter(has_text=label).locator("input[type=file]").set_input_files(files)
+
+
+def zipped(folders: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Files by their folder, as one zip to upload."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for folder, files in folders.items():
+            for file in files:
+                archive.writestr(f"{folder}/{file['name']}", file["buffer"])
+    return {"name": "photos.zip", "mimeType": "application/zip", "buffer": stream.getvalue()}
+
+
+def teach_with_tests(page: Page, epochs: int = 3) -> None:
+    """On the page Teach: a kitten and a cup, with test photos, of which a kitten is really a cup; then train."""
+    kittens, cups = shots("Cat", 7), shots("Coffee", 8)
+    wrong = cups[7] | {"name": "no kitten.jpg"}
+    page.get_by_text("All classes at once").click()
+    folders = {"train/kitten": kittens[:4], "test/kitten": [*kittens[4:], wrong], "train/cup": cups[:4]}
+    files_into(page, "A zip of class folders", [zipped(folders | {"test/cup": cups[4:7]})])
+    expect(page.get_by_text("4 to learn from, 4 to test with")).to_be_visible()
+    rounds(page, epochs)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text(f"Done: {epochs} step")).to_be_visible(timeout=4 * PATIENCE)
+
+
+def go(page: Page, name: str) -> None:
+    """To another page, until it is whole: every page ends with the privacy line."""
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
+    expect(page.get_by_text("sent to no other machine")).to_be_visible()
+
+
+def metric(page: Page, label: str) -> Any:
+    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
 
 
 def write(page: Page, label: str, words: str) -> None:

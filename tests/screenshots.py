@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.browsing import PATIENCE, answer, expect, files_into, rounds, shots
+from tests.browsing import PATIENCE, answer, expect, files_into, go, metric, photo, rounds, shots, upload, zipped
 from tests.conftest import ROOT, launched, served
 
 FOLDER = ROOT / "test-results" / "screenshots"
@@ -45,7 +45,8 @@ def visit(browser: Any, server: str) -> None:
     page.goto(server)
     page.get_by_role("heading", level=1).wait_for()
     shoot(browser, server, "explore, empty")
-    shoot(browser, f"{server}/teach", "teach, empty")
+    for name in ("teach", "test", "prompts", "method"):
+        shoot(browser, f"{server}/{name}", f"{name}, empty")
     page.get_by_role("button", name="Cat", exact=True).click()
     expect(answer(page)).to_contain_text("%")
     shoot(browser, page.url, "explore, zero-shot")
@@ -57,6 +58,10 @@ def visit(browser: Any, server: str) -> None:
         files_into(page, f"Photos of {name}", shots(sample, 6))
         expect(page.get_by_text("6 to learn from").first).to_be_visible()
     expect(page.get_by_text("6 to learn from")).to_have_count(2)
+    tests = {"test/kitten": shots("Cat", 9)[6:], "test/cup": shots("Coffee", 9)[6:]}
+    page.get_by_text("All classes at once").click()
+    files_into(page, "A zip of class folders", [zipped(tests)])
+    expect(page.get_by_text("6 to learn from, 3 to test with")).to_have_count(2)
     shoot(browser, page.url, "teach, cards")
     rounds(page, 400)  # long enough for four pictures of it
     page.get_by_role("button", name="Train", exact=True).click()
@@ -67,6 +72,13 @@ def visit(browser: Any, server: str) -> None:
     page.get_by_role("link", name="Explore").click()
     expect(answer(page)).to_contain_text("%")
     shoot(browser, page.url, "explore, taught")
+    go(page, "Test")
+    files_into(page, "Photos of none of the classes", [upload("rocket.jpg", photo("Rocket"))])
+    expect(metric(page, "Unknown photos noticed")).to_be_visible()
+    shoot(browser, page.url, "test, taught")
+    for name in ("Prompts", "Method"):
+        go(page, name)
+        shoot(browser, page.url, f"{name.lower()}, taught")
 
 
 def main() -> int:

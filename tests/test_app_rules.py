@@ -17,8 +17,9 @@ APP = ROOT / "app"
 SOURCES = sorted(APP.rglob("*.py"))
 PAGES = sorted((APP / "screens").glob("*.py"))
 WITHOUT_STREAMLIT = [
-    *("archives", "cards", "charts", "curves", "jobs", "lessons", "pace", "photos"),
-    *("samples", "session", "settings", "teach", "text", "thumbnails", "visitors"),
+    *("archives", "bounded", "cards", "charts", "curves", "jobs", "lessons", "measures", "pace"),
+    *("photos", "prompt_charts", "prompt_figures", "samples", "session", "settings", "teach", "testing", "text"),
+    *("thumbnails", "visitors", "walk"),
 ]
 
 
@@ -63,7 +64,7 @@ def test_the_logic_loads_without_torch_and_without_streamlit() -> None:
     assert run.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("page", ["screens/explore.py", "screens/teach.py"])
+@pytest.mark.parametrize("page", [f"screens/{page.name}" for page in PAGES])
 def test_an_empty_page_is_drawn_without_torch(page: str) -> None:
     """Torch takes seconds to load; nobody waits for it before there is a photo to look at."""
     code = (

@@ -44,6 +44,8 @@ ROOMS = [
     "checkpoint",
     "training",
     "predictions",
+    "evaluation",
+    "diversity",
     "plots",
     "explanation",
     "faithfulness",

@@ -13,7 +13,20 @@ if os.environ.get("GALLOP_REQUIRE_BROWSER") != "1":
 
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browsing import PATIENCE, Page, answer, expect, files_into, rounds, shots
+from tests.browsing import (
+    PATIENCE,
+    Page,
+    answer,
+    expect,
+    files_into,
+    go,
+    metric,
+    photo,
+    rounds,
+    shots,
+    teach_with_tests,
+    upload,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -63,3 +76,24 @@ def test_axe_finds_nothing_on_any_page_in_any_state(new_page: Any, theme: str) -
     told = [f"{state}: {line}" for state, lines in found.items() for line in lines]
     assert len(found) == 6
     assert not told, "\n".join(told)  # one line each: pytest would shorten a list
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_pages_after_teaching(new_page: Any, theme: str) -> None:
+    page, found = new_page("test", color_scheme=theme), {}
+    for name in ("Test", "Prompts", "Method"):
+        go(page, name)
+        expect(page.get_by_text("Start here:")).to_be_visible()
+        found[f"{name}, empty"] = violations(page)
+    page.get_by_role("link", name="Teach", exact=True).click()
+    teach_with_tests(page, 2)
+    go(page, "Test")
+    files_into(page, "Photos of none of the classes", [upload("rocket.jpg", photo("Rocket"))])
+    expect(metric(page, "Unknown photos noticed")).to_be_visible()
+    found["Test"] = violations(page)
+    for name in ("Prompts", "Method"):
+        go(page, name)
+        found[name] = violations(page)
+    told = [f"{state}: {line}" for state, lines in found.items() for line in lines]
+    assert len(found) == 6
+    assert not told, "\n".join(told)

@@ -46,7 +46,7 @@ with right:
                 explanation = found.with_topk(k)
                 if taught:
                     before = session.explain(backbone, photo, Question(names, like_taught=True)).with_topk(k)
-            answer.answer(session, explanation, classifier.calibration_.note)
+            answer.answer(session, explanation, session.note(question, classifier))
             if taught:
                 tryout.correction(session, photo, explanation)
         except (ClassNameError, TemplateError, resources.BackboneProblem) as error:

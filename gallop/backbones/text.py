@@ -138,6 +138,11 @@ class TextTower:
         weight: Tensor = self._module.token_embedding.weight
         return weight[ids.to(weight.device)].detach().clone()
 
+    def vocabulary(self) -> tuple[list[str], Tensor]:
+        """Every token as text, a trailing space where a word ends with it, and their embeddings (tokens, T)."""
+        weight: Tensor = self._module.token_embedding.weight
+        return [self._tokenizer.decode([i]) for i in range(len(weight))], weight.detach()
+
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Features (K, D), not normalised, of plain texts such as "A photo of a cat"."""
         no_context = self._module.positional_embedding.new_zeros(1, 0, self.width)

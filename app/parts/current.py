@@ -1,0 +1,32 @@
+"""What the page Explore stands at: the photo shown, and what is asked about it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from gallop import Photo, parse_names
+from gallop.templates import parse_templates
+from parts.kept import keep, recall
+from session import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question, Session
+
+
+def photo(session: Session) -> Photo | None:
+    """One of the photos to look at or, where there are none, of the cards."""
+    cards = {photo.sha256: photo for card in session.deck.in_use for photo in card.tests + card.shots}
+    photos = session.shelf.photos or cards
+    if not photos:
+        return None
+    recall("photo", next(reversed(photos)), photos)
+    chosen = st.selectbox("Photo", list(photos), key="photo", format_func=lambda key: photos[key].name)
+    return photos[keep("photo", chosen)]
+
+
+def question(session: Session) -> Question:
+    """As it stands on the page Explore.
+
+    Raises:
+        ClassNameError, TemplateError: what is typed there cannot be used.
+    """
+    names = parse_names(session.kept.get("names", "\n".join(DEFAULT_NAMES)))
+    templates = parse_templates(session.kept.get("templates", "\n".join(DEFAULT_TEMPLATES)))
+    return Question(names, session.use_taught and session.knows(names), templates)

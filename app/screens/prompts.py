@@ -1,0 +1,60 @@
+"""Are the taught prompts diverse, and what is each worth?"""
+
+import streamlit as st
+
+import prompt_figures
+import resources
+import testing
+import text
+from parts import diverse, privacy
+from parts.kept import keep, recall
+
+session = resources.session()
+taught = session.taught
+
+st.title("Prompts", anchor=False)
+st.markdown(
+    "GalLoP's answer is the mean of several prompts. That only helps if they differ: what does each say, where does it "
+    "look, and would it be missed?"
+)
+
+if taught is None:
+    st.info(
+        "**Start here:** teach it classes first. Before that all prompts say “A photo of a”, and there is nothing to "
+        "compare.",
+        icon=":material/school:",
+    )
+    st.markdown(
+        "What you will see then:\n"
+        "- how alike the prompts' texts are;\n"
+        "- where each local prompt looks over all your photos, and how far two of them choose the same regions;\n"
+        "- how often it is right without each prompt, and which give nothing;\n"
+        "- the nearest words of what was learned, and why they mean little."
+    )
+    st.page_link("screens/teach.py", label="On to teaching", icon=":material/school:")
+else:
+    tests, _ = testing.labelled(session)
+    piles = {"Test photos": tests, "Photos it learned from": list(taught.learned)}
+    if tests:
+        recall("pile", "Test photos", piles)
+        pile = keep("pile", st.segmented_control("On which photos", list(piles), key="pile", required=True))
+    else:
+        pile = "Photos it learned from"
+        st.info(
+            "On the photos it learned from, since there are no test photos: how often it is right is flattered.",
+            icon=":material/info:",
+        )
+    pairs = piles[pile]
+    try:
+        with st.spinner("Looking at the photos …", show_time=True):
+            found = prompt_figures.figures(session, resources.backbone(), pairs)
+        diverse.says(found)
+        diverse.looks(found, len(pairs))
+        diverse.worth(found, len(pairs), learned=pile != "Test photos")
+        diverse.words(prompt_figures.words(session, resources.backbone()), len(found.says_global))
+        st.page_link(
+            "screens/method.py", label="On to the method, with the numbers of a photo", icon=":material/functions:"
+        )
+    except resources.BackboneProblem as error:
+        st.error(text.markdown(error), icon=":material/error:")
+privacy.line()

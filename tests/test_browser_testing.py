@@ -1,0 +1,92 @@
+"""The pages Test, Prompts and Method in a real browser: a cell opened, a limit moved, numbers followed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.browsing import Page, answer, expect, files_into, go, metric, number, photo, teach_with_tests, upload
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(new_page: Any) -> Page:
+    found = new_page("teach")
+    teach_with_tests(found)
+    return found
+
+
+def test_a_cell_is_opened_from_the_keyboard_and_from_the_list(page: Page) -> None:
+    go(page, "Test")
+    expect(metric(page, "Right on the 7 test photos")).to_have_text("86 %")
+    cell = page.get_by_role("combobox", name="Photos of the cell")
+    expect(cell).to_have_value("kitten, said cup: 1 photo")
+    expect(page.get_by_text("It said cup")).to_contain_text("it is kitten")
+    opened = page.get_by_role("grid", name=re.compile("Map of local prompt 1 for cup"))
+    expect(opened).to_be_visible()
+    expect(opened.get_by_role("gridcell", name=re.compile(", outlined$"))).to_have_count(5)
+    page.get_by_role("radio", name="What it is").or_(page.get_by_role("button", name="What it is")).first.click()
+    expect(page.get_by_role("grid", name=re.compile("Map of local prompt 1 for kitten"))).to_be_visible()
+
+    table = page.get_by_test_id("stDataFrame").first
+    table.scroll_into_view_if_needed()
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    table.locator("canvas").first.focus()
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    expect(cell).to_have_value("cup, rightly said: 3 photos")
+    expect(page.get_by_text("It said cup")).to_contain_text("and that is right")
+    expect(page.get_by_role("combobox", name="Photo opened")).to_have_value("Coffee 4.jpg")
+    cell.click()
+    page.get_by_role("option", name="kitten, rightly said: 3 photos").click()
+    expect(page.get_by_text("It said kitten")).to_contain_text("and that is right")
+
+
+def test_the_limit_is_moved_from_the_keyboard_and_decides_on_explore_too(page: Page) -> None:
+    go(page, "Test")
+    files_into(page, "Photos of none of the classes", [upload("rocket.jpg", photo("Rocket"))])
+    noticed, kept = metric(page, "Unknown photos noticed"), metric(page, "Known photos taken for known")
+    expect(noticed).to_have_text(re.compile(r"[01] of 1"))
+    before = (noticed.inner_text(), kept.inner_text())
+    slider = page.get_by_role("slider", name=re.compile("Limit of the outlier score"))
+    slider.focus()
+    slider.press("Home")
+    expect(kept).to_have_text("0 of 7")
+    expect(noticed).to_have_text("1 of 1")
+    slider.press("End")
+    expect(kept).to_have_text("7 of 7")
+    expect(noticed).to_have_text("0 of 1")
+    slider.press("Home")
+    expect(kept).to_have_text("0 of 7")
+
+    page.get_by_role("link", name="Explore", exact=True).click()
+    page.get_by_role("button", name="Cat", exact=True).click()
+    expect(answer(page)).to_contain_text("%")
+    expect(page.get_by_text("Perhaps none of these")).to_contain_text("This limit was set by you")
+    go(page, "Test")
+    expect(kept).to_have_text("0 of 7")
+    page.get_by_role("button", name="Back to the limit found while teaching").click()
+    expect(kept).to_have_text(before[1])
+    expect(noticed).to_have_text(before[0])
+
+
+def test_prompts_and_method_follow_the_photos_and_the_class(page: Page) -> None:
+    go(page, "Prompts")
+    dashed = page.get_by_text("Dashed: with all prompts,")
+    expect(dashed).to_contain_text("6 of 7 photos right")
+    pile = "Photos it learned from"
+    page.get_by_role("radio", name=pile).or_(page.get_by_role("button", name=pile)).first.click()
+    expect(dashed).to_contain_text("of 8 photos right")
+    go(page, "Method")
+    followed = page.get_by_role("combobox", name="Class followed")
+    share = page.get_by_text("The softmax makes shares of them").locator("strong")
+    first, best = followed.input_value(), number(share.inner_text())
+    followed.click()
+    page.get_by_role("option", name="cup" if first == "kitten" else "kitten").click()
+    expect(followed).not_to_have_value(first)
+    expect(share).not_to_have_text(re.compile(str(best)))
+    other = number(share.inner_text())
+    assert best >= 50 >= other
