@@ -8,7 +8,7 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from streamlit.testing.v1 import AppTest
 
-from tests.app_pages import Open, fine, png, session_of, uploader
+from tests.app_pages import EXPLORE, TEACH, Open, fine, go, png, session_of, uploader
 
 # What the page does to a slider, with a switch to cut the run short before its end.
 SCRIPT = """
@@ -17,8 +17,8 @@ import resources
 from parts import kept
 
 kept.run_begins()
-kept.recall("k", 5, range(1, 10))
-kept.keep("k", st.slider("k", 1, 9, key="k"))
+shown = kept.recall("k", 5, range(1, 10))
+kept.keep("k", st.slider("k", 1, 9, shown, key="k"))
 st.button("Back", on_click=kept.put, args=("k", 3))
 if st.session_state.get("cut"):
     st.stop()
@@ -61,3 +61,24 @@ def test_a_value_that_is_none_of_those_allowed_becomes_the_default(tiny_app: Ope
     uploader(at, "Upload photos").upload("photo.png", png(1))
     fine(at.run())
     assert at.slider(key="k 0").value == 5
+
+
+def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tiny_app: Open) -> None:
+    """A browser that was told nothing shows a widget's default, and sends it with the next click."""
+    at = fine(tiny_app())
+    uploader(at, "Upload photos").upload("photo.png", png(1))
+    fine(at.run())
+    at.slider(key="k 0").set_value(7)
+    at.text_area(key="names").set_value("red, blue")
+    for _ in range(3):
+        fine(at.run())
+    assert (list(at.slider(key="k 0").proto.default), at.text_area(key="names").proto.default) == ([7], "red, blue")
+    session_of(at).deck.add("red")
+    fine(go(at, TEACH))
+    at.number_input(key="set k 1").set_value(3)
+    for _ in range(3):
+        fine(at.run())
+    assert [at.number_input(key=f"set k {n}").proto.default for n in range(4)] == [5, 3, 15, 20]
+    assert at.number_input(key="set lr").proto.default == at.number_input(key="set lr").value
+    fine(go(at, EXPLORE))
+    assert [list(at.slider(key=f"k {n}").proto.default) for n in range(4)] == [[5], [3], [15], [20]], "they follow"

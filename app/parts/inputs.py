@@ -27,8 +27,8 @@ def photo() -> Photo | None:
     """Upload, take or pick a photo; the one that is shown."""
     st.header("1. A photo", anchor=False)
     sources = [FILES, FOLDER, WEBCAM]
-    recall("source", FILES, sources)
-    source = keep("source", st.segmented_control("From", sources, key="source", required=True))
+    shown = recall("source", FILES, sources)
+    source = keep("source", st.segmented_control("From", sources, default=shown, key="source", required=True))
     if source == WEBCAM:
         camera("Take a photo", "webcam", _take)
     elif source == FOLDER:
@@ -54,9 +54,10 @@ def photo() -> Photo | None:
 def names() -> tuple[str, ...] | None:
     """The class list; None, and a sentence on the screen, where it cannot be used."""
     st.header("2. Class names", anchor=False)
-    recall("names", "\n".join(DEFAULT_NAMES))
+    shown = recall("names", "\n".join(DEFAULT_NAMES))
     typed = st.text_area(
         "One on each line, or with commas",
+        shown,
         key="names",
         height=150,
         help="Any words in English. Nothing needs to be learned for them: press Ctrl+Enter, or click elsewhere.",
@@ -75,10 +76,11 @@ def names() -> tuple[str, ...] | None:
 
 def templates() -> tuple[str, ...] | None:
     """The sentences that names are put into while nothing is learned; None, and a sentence, where they are none."""
-    recall("templates", "\n".join(DEFAULT_TEMPLATES))
+    shown = recall("templates", "\n".join(DEFAULT_TEMPLATES))
     with st.expander("Templates: the words around a name", icon=":material/edit:"):
         typed = st.text_area(
             f"One on each line, up to {MOST_TEMPLATES}",
+            shown,
             key="templates",
             height=100,
             help="{} is where the name goes. Each prompt is one template; with fewer of them they are counted round.",
@@ -110,8 +112,8 @@ def taught_prompts(session: Session, names: tuple[str, ...]) -> bool:
         )
         return False
     kinds = ["Zero-shot", "Taught"]
-    recall("model", kinds[session.use_taught], kinds)
-    chosen = keep("model", st.segmented_control("Prompts", kinds, key="model", required=True))
+    shown = recall("model", kinds[session.use_taught], kinds)
+    chosen = keep("model", st.segmented_control("Prompts", kinds, default=shown, key="model", required=True))
     session.use_taught = chosen == "Taught"
     added = [name for name in names if name not in session.taught.names]
     if session.use_taught and added:

@@ -3,7 +3,8 @@
 Streamlit forgets the state of a widget that a run did not draw. So before one is drawn its value is recalled from the
 session, and after it is drawn the value is kept there. A value that is set from here reaches the browser with the run
 that sets it; if another event cuts that run short, the browser may never see it and shows the widget's own default.
-So a value is set in every run until one has come to its end, and then no more: the browser may be ahead by then.
+So a value is set in every run until one has come to its end, and then no more: the browser may be ahead by then. On a
+busy machine even a whole run may be lost on its way. So what is recalled is given to the widget as its default, too.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ def run_ends() -> None:
     st.session_state[_SHOWN] = st.session_state[_DRAWING]
 
 
-def recall(key: str, default: Any, allowed: Collection[Any] | None = None) -> None:
+def recall(key: str, default: Any, allowed: Collection[Any] | None = None) -> Any:
     """Before the widget ``key`` is drawn: what it stood at, or ``default`` where that is none of ``allowed``."""
     value = st.session_state[key] if key in st.session_state else session().kept.get(key, default)
     if allowed is not None and value not in allowed:
         value = default
     if key not in st.session_state or st.session_state[key] != value or key not in st.session_state.get(_SHOWN, ()):
         st.session_state[key] = value
+    return value
 
 
 def keep(key: str, value: T) -> T:

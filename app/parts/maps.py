@@ -90,19 +90,21 @@ def put_scales(topk: Sequence[int]) -> None:
 def style() -> Style:
     """How maps are drawn."""
     with st.popover("How maps are drawn", icon=":material/palette:"):
-        recall("opacity", round(100 * Style.opacity), range(101))
-        opacity = keep("opacity", st.slider("Opacity of the map, in %", 0, 100, key="opacity"))
-        recall("threshold", 0, range(101))
+        shown = recall("opacity", round(100 * Style.opacity), range(101))
+        opacity = keep("opacity", st.slider("Opacity of the map, in %", 0, 100, shown, key="opacity"))
+        shown = recall("threshold", 0, range(101))
         threshold = st.slider(
             "Hide weak regions, in % of the colour scale",
             0,
             100,
+            shown,
             key="threshold",
             help="On signed maps weak means near zero.",
         )
         keep("threshold", threshold)
-        recall("cells", "Smooth", ["Smooth", "Cells"])
-        cells = keep("cells", st.segmented_control("Drawn", ["Smooth", "Cells"], key="cells", required=True))
+        kinds = ["Smooth", "Cells"]
+        shown = recall("cells", "Smooth", kinds)
+        cells = keep("cells", st.segmented_control("Drawn", kinds, default=shown, key="cells", required=True))
         recall("colours", COLOURS[0], COLOURS)
         colours = st.selectbox(
             "Colours", COLOURS, key="colours", help="All are read alike with every common kind of colour blindness."
@@ -145,7 +147,8 @@ def _panel(session: Session, shown: Shown, prompt: int, scale: Scale, style: Sty
     subject, minus = shown.subject, shown.minus
     explanation = subject.explanation
     rows, columns = explanation.grid
-    st.slider(f"Local prompt {prompt + 1}: k", 1, rows * columns, key=f"k {prompt}")
+    key = f"k {prompt}"  # recalled by ``scales``
+    st.slider(f"Local prompt {prompt + 1}: k", 1, rows * columns, st.session_state[key], key=key)
     drawn = panel.map_panel(
         subject,
         prompt,

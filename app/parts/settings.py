@@ -45,8 +45,8 @@ def choose(session: Session) -> None:
     label = f"Settings: {session.kept.get('way', QUICK)}"
     # With a key and a state of its own it stays open when its label changes.
     with st.expander(label, icon=":material/tune:", key="settings", on_change="rerun"):
-        recall("way", QUICK, tuple(WAYS))
-        way = keep("way", st.segmented_control("How to teach", list(WAYS), key="way", required=True))
+        shown = recall("way", QUICK, tuple(WAYS))
+        way = keep("way", st.segmented_control("How to teach", list(WAYS), default=shown, key="way", required=True))
         st.caption(WAYS[way])
         st.markdown(":material/model_training: **Take effect with the next training**")
         values = _numbers(FIELDS, session, None if way == CUSTOM else preset(way))
@@ -69,13 +69,13 @@ def _numbers(fields: dict[str, Any], session: Session, fixed: Settings | None) -
         usual = _value(fixed or preset(QUICK), name)
         if fixed is not None:
             put(key, usual)
-        else:
-            recall(key, usual)
+        shown = recall(key, usual)
         small = isinstance(usual, float)
         found = column.number_input(
             label,
             least if small else int(least),
             most if small else int(most),
+            shown,
             step=step if small else int(step),
             format="%.4g" if name == "lr" else None,
             key=key,
@@ -100,9 +100,9 @@ def _scales(session: Session, count: int) -> tuple[int, ...]:
     chosen = []
     for n, column in enumerate(_cells(count, 4)):
         key = f"set k {n}"
-        recall(key, usual[n])
+        shown = recall(key, usual[n])
         label = f"k of local prompt {n + 1}"
-        found = column.number_input(label, 1, 1024, key=key, help="How many regions its score is the mean of.")
+        found = column.number_input(label, 1, 1024, shown, key=key, help="How many regions its score is the mean of.")
         chosen.append(int(keep(key, found)))
     if tuple(chosen) != session.settings.topk:
         put_scales(chosen)
