@@ -19,7 +19,7 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import plotly.graph_objects as go
 import torch
-from IPython.display import display
+from IPython.display import clear_output, display
 
 import photos
 from gallop import GalLoPClassifier, load_backbone, parse_names
@@ -162,15 +162,20 @@ def softmax_at(scale):
 
 scale_slider = widgets.FloatLogSlider(value=clip.logit_scale, base=10, min=-1, max=3, step=0.05, description="scale s")
 layout = {"height": 280, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
-bars = go.FigureWidget(go.Bar(x=top_names, y=softmax_at(clip.logit_scale)), layout)
+bars = go.Figure(go.Bar(x=top_names), layout)
+screen = widgets.Output()
 
 
-def redraw(change):
-    bars.data[0].y = softmax_at(change["new"])
+def redraw(change=None):
+    bars.data[0].y = softmax_at(scale_slider.value).tolist()
+    with screen:
+        clear_output(wait=True)
+        display(bars)
 
 
 scale_slider.observe(redraw, "value")
-display(widgets.VBox([scale_slider, bars]))
+redraw()
+display(widgets.VBox([scale_slider, screen]))
 
 # %% [markdown]
 # The same as a still picture: each line is one name, from a small scale on the left to a large one on the right.

@@ -18,11 +18,10 @@ prepare()  # before torch is loaded
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import open_clip
-import plotly.graph_objects as go
 import timm
 import torch
 import torch.nn.functional as F
-from IPython.display import display
+from IPython.display import clear_output, display
 from plotly.subplots import make_subplots
 from safetensors.torch import load_file
 
@@ -374,23 +373,27 @@ plt.show()
 down = widgets.FloatSlider(value=place[0], min=0, max=1, step=0.05, description="down")
 across = widgets.FloatSlider(value=place[1], min=0, max=1, step=0.05, description="across")
 panels = make_subplots(1, 4, subplot_titles=list(towers))
-for column, found in enumerate(maps, start=1):
-    panels.add_heatmap(z=found, zmin=-1, zmax=1, colorscale="Cividis", showscale=False, row=1, col=column)
+for column in range(1, 5):
+    panels.add_heatmap(zmin=-1, zmax=1, colorscale="Cividis", showscale=False, row=1, col=column)
 panels.update_yaxes(autorange="reversed", visible=False)
 panels.update_xaxes(visible=False)
 panels.update_annotations(font_size=10)
 panels.update_layout(width=900, height=270, margin={"t": 30, "b": 10})
-panels = go.FigureWidget(panels)  # last: a figure that is complete
+screen = widgets.Output()
 
 
-def ask(change):
+def ask(change=None):
     for trace, what in zip(panels.data, towers.values(), strict=True):
-        trace.z = alike(*what, (down.value, across.value))
+        trace.z = alike(*what, (down.value, across.value)).tolist()
+    with screen:
+        clear_output(wait=True)
+        display(panels)
 
 
 for slider in (down, across):
     slider.observe(ask, "value")
-display(widgets.VBox([down, across, panels]))
+ask()
+display(widgets.VBox([down, across, screen]))
 
 # %% [markdown]
 # ## Exercises

@@ -23,7 +23,7 @@ import open_clip
 import plotly.graph_objects as go
 import torch
 import torch.nn.functional as F
-from IPython.display import display
+from IPython.display import clear_output, display
 from safetensors.torch import load_file
 
 import photos
@@ -226,22 +226,25 @@ def answer_at(step):
         text = torch.cat([feature(run(prompt(moved, name)[None])[0][-1][:, -1]) for name in names])  # (K, D)
         probabilities = (scale * F.normalize(text, dim=1) @ unit_image).softmax(dim=0)
         closest = (F.normalize(moved, dim=1) @ F.normalize(table, dim=1).T).argmax(dim=1).tolist()
-    return probabilities, "nearest words: " + " ".join(tokenizer.decode([i]).strip() for i in closest)
+    return probabilities.tolist(), "nearest words: " + " ".join(tokenizer.decode([i]).strip() for i in closest)
 
 
-start, sentence = answer_at(0.0)
 step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
-nearest = widgets.Label(sentence)
+nearest, screen = widgets.Label(), widgets.Output()
 layout = {"height": 260, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
-chart = go.FigureWidget(go.Bar(x=names, y=start), layout)
+chart = go.Figure(go.Bar(x=names), layout)
 
 
-def move(change):
-    chart.data[0].y, nearest.value = answer_at(change["new"])
+def move(change=None):
+    chart.data[0].y, nearest.value = answer_at(step_slider.value)
+    with screen:
+        clear_output(wait=True)
+        display(chart)
 
 
 step_slider.observe(move, "value")
-display(widgets.VBox([step_slider, nearest, chart]))
+move()
+display(widgets.VBox([step_slider, nearest, screen]))
 
 # %% [markdown]
 # **What you should see.** The bars move with the slider while the nearest words stay "a photo of a" all along. So
