@@ -213,11 +213,12 @@ place_slider = widgets.IntSlider(
     value=95, min=0, max=100, description="keep known, %", style={"description_width": "initial"}
 )
 verdict = widgets.HTML()
-bars = go.FigureWidget()
-for label, colour in (("known", "#4477aa"), ("unknown", "#ee6677")):
-    bars.add_trace(go.Histogram(name=label, marker={"color": colour}, opacity=0.7, nbinsx=30))
+bars = go.Figure()
+for label, colour, part in (("known", "#4477aa", is_known), ("unknown", "#ee6677", ~is_known)):
+    bars.add_histogram(x=scores["GL-MCM"][part], name=label, marker={"color": colour}, opacity=0.7, nbinsx=30)
 bars.update_layout(barmode="overlay", height=280, margin={"t": 20, "b": 20}, xaxis={"title": "score"})
-bars.add_vline(0, line_dash="dot")
+bars.add_vline(my_threshold(scores["GL-MCM"][is_known]), line_dash="dot")
+bars = go.FigureWidget(bars)  # last: a figure that is complete
 
 
 def move_threshold(_=None):
@@ -235,8 +236,8 @@ def move_threshold(_=None):
 
 for control in (score_choice, place_slider):
     control.observe(move_threshold, "value")
-move_threshold()
 display(widgets.VBox([widgets.HBox([score_choice, place_slider]), bars, verdict]))
+move_threshold()
 
 # %% [markdown]
 # The same as a still picture: for every share of known photos that is kept, the share of unknown ones that slip

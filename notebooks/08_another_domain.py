@@ -229,8 +229,8 @@ photo_choice = widgets.Dropdown(options=[(f"{n} {i + 1}", i) for i, n in enumera
 kind_choice = widgets.Dropdown(options=photos.DOMAINS, value="dark", description="domain")
 strength = widgets.FloatSlider(value=0.5, min=0, max=1, step=0.1, description="strength")
 picture = widgets.Image(format="png", width=180)
-chances = go.FigureWidget(go.Bar(x=names, y=[0] * K, marker={"color": "#4477aa"}))
-chances.update_layout(height=240, width=420, margin={"t": 20, "b": 20}, yaxis={"range": [0, 1], "title": "probability"})
+layout = {"height": 240, "width": 420, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
+chances = go.FigureWidget(go.Bar(x=names, y=[0] * K, marker={"color": "#4477aa"}), layout)
 
 
 def mixed(photo, kind, share):
@@ -247,9 +247,9 @@ def ask(_=None):
 
 for control in (photo_choice, kind_choice, strength):
     control.observe(ask, "value")
-ask()
 controls = widgets.VBox([photo_choice, kind_choice, strength], layout={"min_width": "320px"})
 display(widgets.HBox([controls, picture, chances]))
+ask()
 
 # %% [markdown]
 # The same for all test photos, as a still picture.
