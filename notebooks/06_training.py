@@ -296,22 +296,26 @@ lr_slider = widgets.FloatLogSlider(
 )
 epochs_slider = widgets.IntSlider(value=6 if photos.FAST else 15, min=1, max=50, description="epochs")
 train_button = widgets.Button(description="Train")
+note = widgets.HTML()
 
 
 # %%
 def train_live(_=None):
-    history = []
-    for event in trained(lr_slider.value, epochs_slider.value)[1]:
-        if isinstance(event, StepEvent):
-            history.append(event)
-            with live.batch_update():
-                for trace in live.data:
-                    trace.x = [e.step for e in history]
-                    trace.y = [getattr(e, trace.meta) for e in history]
+    history, note.value = [], ""
+    try:
+        for event in trained(lr_slider.value, epochs_slider.value)[1]:
+            if isinstance(event, StepEvent):
+                history.append(event)
+                with live.batch_update():
+                    for trace in live.data:
+                        trace.x = [e.step for e in history]
+                        trace.y = [getattr(e, trace.meta) for e in history]
+    except TrainingDiverged as stopped:
+        note.value = str(stopped)
 
 
 train_button.on_click(train_live)
-display(widgets.VBox([widgets.HBox([lr_slider, epochs_slider, train_button]), live]))
+display(widgets.VBox([widgets.HBox([lr_slider, epochs_slider, train_button]), live, note]))
 train_live()
 
 # %% [markdown]
