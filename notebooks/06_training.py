@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import plotly.graph_objects as go
 import torch
-from IPython.display import display
+from IPython.display import clear_output, display
 from plotly.subplots import make_subplots
 from scipy.stats import t as student
 
@@ -290,7 +290,7 @@ for column, group in enumerate((LINES, RIGHT), start=1):
         line = go.Scatter(x=[], y=[], name=label, meta=field, line={"color": colour}, showlegend=True)
         live.add_trace(line, row=1, col=column)
 live.update_layout(height=300, margin={"t": 30, "b": 20}, yaxis2={"range": [0, 1.05]})
-live = go.FigureWidget(live)  # last: a figure that is complete
+screen = widgets.Output()
 lr_slider = widgets.FloatLogSlider(
     value=0.1, base=10, min=-3, max=2, step=0.25, description="learning rate", style={"description_width": "initial"}
 )
@@ -306,16 +306,18 @@ def train_live(_=None):
         for event in trained(lr_slider.value, epochs_slider.value)[1]:
             if isinstance(event, StepEvent):
                 history.append(event)
-                with live.batch_update():
-                    for trace in live.data:
-                        trace.x = [e.step for e in history]
-                        trace.y = [getattr(e, trace.meta) for e in history]
+                for trace in live.data:
+                    trace.x = [e.step for e in history]
+                    trace.y = [getattr(e, trace.meta) for e in history]
+                with screen:
+                    clear_output(wait=True)
+                    display(live)
     except TrainingDiverged as stopped:
         note.value = str(stopped)
 
 
 train_button.on_click(train_live)
-display(widgets.VBox([widgets.HBox([lr_slider, epochs_slider, train_button]), live, note]))
+display(widgets.VBox([widgets.HBox([lr_slider, epochs_slider, train_button]), screen, note]))
 train_live()
 
 # %% [markdown]
