@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import plotly.graph_objects as go
 import torch
-from IPython.display import display
+from IPython.display import clear_output, display
 
 import photos
 from gallop import GalLoPClassifier, load_backbone, load_image
@@ -212,21 +212,24 @@ score_choice = widgets.Dropdown(options=list(scores), value="GL-MCM", descriptio
 place_slider = widgets.IntSlider(
     value=95, min=0, max=100, description="keep known, %", style={"description_width": "initial"}
 )
-verdict = widgets.HTML()
-bars = go.FigureWidget()
+verdict, screen = widgets.HTML(), widgets.Output()
+bars = go.Figure()
 for label, colour in (("known", "#4477aa"), ("unknown", "#ee6677")):
-    bars.add_trace(go.Histogram(name=label, marker={"color": colour}, opacity=0.7, nbinsx=30))
+    bars.add_histogram(name=label, marker={"color": colour}, opacity=0.7, nbinsx=30)
 bars.update_layout(barmode="overlay", height=280, margin={"t": 20, "b": 20}, xaxis={"title": "score"})
 bars.add_vline(0, line_dash="dot")
 
 
+# %%
 def move_threshold(_=None):
     score = scores[score_choice.value]
     a, b = score[is_known], score[~is_known]
     at = my_threshold(a, max(place_slider.value, 1) / 100)
-    with bars.batch_update():
-        bars.data[0].x, bars.data[1].x = a, b
-        bars.layout.shapes[0].x0 = bars.layout.shapes[0].x1 = at
+    bars.data[0].x, bars.data[1].x = a, b
+    bars.layout.shapes[0].x0 = bars.layout.shapes[0].x1 = at
+    with screen:
+        clear_output(wait=True)
+        display(bars)
     verdict.value = (
         f"Threshold {at:.4f}: {(a > at).mean():.0%} of the known photos are refused, "
         f"{(b <= at).mean():.0%} of the unknown ones slip through."
@@ -235,8 +238,8 @@ def move_threshold(_=None):
 
 for control in (score_choice, place_slider):
     control.observe(move_threshold, "value")
+display(widgets.VBox([widgets.HBox([score_choice, place_slider]), screen, verdict]))
 move_threshold()
-display(widgets.VBox([widgets.HBox([score_choice, place_slider]), bars, verdict]))
 
 # %% [markdown]
 # The same as a still picture: for every share of known photos that is kept, the share of unknown ones that slip

@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import plotly.graph_objects as go
 import torch
-from IPython.display import display
+from IPython.display import clear_output, display
 from PIL import Image
 
 import photos
@@ -228,9 +228,9 @@ plt.show()
 photo_choice = widgets.Dropdown(options=[(f"{n} {i + 1}", i) for i, n in enumerate(test_names)], description="photo")
 kind_choice = widgets.Dropdown(options=photos.DOMAINS, value="dark", description="domain")
 strength = widgets.FloatSlider(value=0.5, min=0, max=1, step=0.1, description="strength")
-picture = widgets.Image(format="png", width=180)
-chances = go.FigureWidget(go.Bar(x=names, y=[0] * K, marker={"color": "#4477aa"}))
-chances.update_layout(height=240, width=420, margin={"t": 20, "b": 20}, yaxis={"range": [0, 1], "title": "probability"})
+picture, screen = widgets.Image(format="png", width=180), widgets.Output()
+layout = {"height": 240, "width": 420, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
+chances = go.Figure(go.Bar(x=names, y=[0] * K, marker={"color": "#4477aa"}), layout)
 
 
 def mixed(photo, kind, share):
@@ -243,13 +243,16 @@ def ask(_=None):
     photo.image.resize((180, 180)).save(png, "PNG")
     picture.value = png.getvalue()
     chances.data[0].y = list(gallop.explain(photo).probabilities.values())
+    with screen:
+        clear_output(wait=True)
+        display(chances)
 
 
 for control in (photo_choice, kind_choice, strength):
     control.observe(ask, "value")
-ask()
 controls = widgets.VBox([photo_choice, kind_choice, strength], layout={"min_width": "320px"})
-display(widgets.HBox([controls, picture, chances]))
+display(widgets.HBox([controls, picture, screen]))
+ask()
 
 # %% [markdown]
 # The same for all test photos, as a still picture.

@@ -340,9 +340,10 @@ display(classifier.explain(test.paths[order[0]]).plot())  # the same as a still 
 # %%
 others = [photos.sample(name) for name in ("cat", "rocket", "coffee", "galaxies", "temple") if name not in names]
 print(f"threshold: {classifier.calibration_.threshold}   note: {classifier.calibration_.note or '(none)'}")
-print(f"test photos refused: {np.mean(answers.is_ood):.0%}   (aim: about 5%)")
-for photo, is_ood in zip(others, classifier.is_ood(others), strict=True):
-    print(f"    {photo.name:10} {'none of these' if is_ood else 'let through'}")
+if classifier.calibration_.threshold is not None:  # there is none when each class has a single shot
+    print(f"test photos refused: {answers.is_ood.mean():.0%}   (aim: about 5%)")
+    for photo, is_ood in zip(others, classifier.is_ood(others), strict=True):
+        print(f"    {photo.name:10} {'none of these' if is_ood else 'let through'}")
 
 # %% [markdown]
 # **What you should see.** Few of the test photos refused, if any, and most of the strange photos. If the note says
