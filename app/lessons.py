@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gallop import Photo
@@ -83,6 +84,25 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a classifier said to one photo whose class is known.
+
+    Attributes:
+        probability: of ``label``.
+        seen: whether it learned from this photo.
+    """
+
+    truth: str
+    label: str
+    probability: float
+    seen: bool
+
+    @property
+    def right(self) -> bool:
+        return self.label == self.truth
+
+
+@dataclass(frozen=True)
 class Taught:
     """What a training left: the classifier before and after, and how it went."""
 
@@ -103,6 +123,10 @@ class Taught:
     kept: Kept | None
     sights: tuple[Sight, ...]
     """Of the watched photo, from before the first step to the prompts that are in use."""
+    answers_before: Mapping[str, Answer] = field(default_factory=dict)
+    """Of zero-shot, by content hash: to the photos it learned from and to the test photos."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """Of what was taught, to the same photos."""
 
     @property
     def stopped_early(self) -> bool:

@@ -51,6 +51,7 @@ ROOMS = [
     "region_grid.panel",
     "region_grid.widget",
     "estimator",
+    "onnx",
     "cli",
     "__main__",
 ]
