@@ -96,7 +96,7 @@ def zero_shot(of: Run) -> Run:
         of_steps=0,
         best_epoch=None,
         history=(),
-        answers={digest: replace(answer, seen=False) for digest, answer in of.answers_before.items()},
+        answers=of.answers_before,
         answers_before={},
     )
 
@@ -156,7 +156,7 @@ class Flip:
 
 
 def flips(a: Run, b: Run) -> list[Flip]:
-    """Photos whose answer differs, those that neither learned from first; what one of them gets right before the rest."""
+    """Photos whose answer differs; those that neither learned from come first, then by who is right."""
     both = [Flip(digest, answer, b.answers[digest]) for digest, answer in a.answers.items() if digest in b.answers]
     differ = [flip for flip in both if flip.a.label != flip.b.label]
     return sorted(differ, key=lambda flip: (flip.a.seen or flip.b.seen, flip.words))

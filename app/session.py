@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cards import Deck
+from errands import Errand
 from gallop import Photo
 from jobs import Job, JobManager, PlainError, Snapshot, State
+from ledger import Ledger
 from lessons import Taught, Watch
 from photos import MAX_PHOTOS, SHOWN_SIDE, Shelf, Verdicts
+from recording import Recorded
 from settings import QUICK, Settings, changed, preset
 from teach import Encoding, Teaching, content
 
@@ -78,6 +81,14 @@ class Session:
     deck: Deck = field(default_factory=Deck)
     settings: Settings = field(default_factory=lambda: preset(QUICK))
     watch: Watch = field(default_factory=Watch)
+    ledger: Ledger | None = None
+    """Where trainings are kept as runs; None where they are not."""
+    errand: Errand | None = None
+    """Work that a page other than Teach has asked for."""
+    errands_done: dict[str, Snapshot] = field(default_factory=dict)
+    """How the last errand of each name ended, and what it made."""
+    report: tuple[Hashable, str] | None = None
+    """The last report that was made, and what it is about."""
     taught: Taught | None = None
     use_taught: bool = False
     job: Job | None = None
@@ -97,6 +108,7 @@ class Session:
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
     _deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
+    _others: Bounded = field(default_factory=lambda: Bounded(16))
     _trainings: int = 0
     _cache: MemoryCache | None = None
     _pending: deque[Photo] = field(default_factory=deque)
@@ -153,6 +165,10 @@ class Session:
         _, found = self._pictures.get_or((id(similarities), key), lambda: (similarities, make()))
         return found
 
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Anything else that takes a while and depends on ``key`` alone: made once."""
+        return self._others.get_or(key, make)
+
     # Teaching ------------------------------------------------------------------------------------------------------
 
     def start(self, manager: JobManager, backbone: Any) -> None:
@@ -163,8 +179,8 @@ class Session:
         """
         if self.watch.photo is None:
             self.watch.photo = next((photo for card in self.deck.in_use for photo in card.tests + card.shots), None)
-        task = Teaching(backbone, self._features(), self.shots(), self.tests(), self.settings, self.watch)
-        self.job, self.outcome = manager.submit(task), None
+        task = Teaching(backbone, self.features(), self.shots(), self.tests(), self.settings, self.watch)
+        self.job, self.outcome = manager.submit(Recorded(task, self.ledger.keep) if self.ledger else task), None
 
     def shots(self) -> dict[str, tuple[Photo, ...]]:
         """Photos to learn from, of the classes that take part."""
@@ -185,7 +201,7 @@ class Session:
         if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
             return
         try:
-            task = Encoding(backbone, self._features(), self._pending, self.settings)
+            task = Encoding(backbone, self.features(), self._pending, self.settings)
             self._encoding = manager.submit(task, urgent=False)
         except PlainError:
             self._pending.clear()  # no harm: the training encodes them itself
@@ -201,9 +217,15 @@ class Session:
         self.outcome = _outcome(snapshot)
         if snapshot.result is None:
             return None
-        self.taught, self.use_taught = snapshot.result, True
-        self._trainings += 1
+        if self.ledger is not None and self.ledger.problem:
+            self.outcome = ("info", f"{self.outcome[1]} {self.ledger.problem}")
+        self.adopt(snapshot.result)
         return self.taught
+
+    def adopt(self, taught: Taught) -> None:
+        """From now on this is what was taught."""
+        self.taught, self.use_taught = taught, True
+        self._trainings += 1
 
     def stale(self) -> list[str]:
         """What has changed since the training, in words; empty when it is up to date, or there was none."""
@@ -217,7 +239,7 @@ class Session:
             words.insert(0, "the photos")
         return words
 
-    def _features(self) -> MemoryCache:
+    def features(self) -> MemoryCache:
         """Of this visitor's photos; they go when the session goes."""
         from gallop.features import MemoryCache
 
@@ -227,9 +249,11 @@ class Session:
 
     def close(self) -> None:
         """Its page is gone for good: stop its training."""
-        for job in (self.job, self._encoding):
+        for job in (self.job, self._encoding, self.errand.job if self.errand else None):
             if job is not None:
                 job.cancel()
+        if self.ledger is not None:
+            self.ledger.close()
 
 
 def _outcome(snapshot: Snapshot) -> tuple[str, str]:

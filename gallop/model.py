@@ -159,7 +159,7 @@ class GalLoP:
         return loss, global_, local
 
     def region_projection(self) -> Tensor:
-        """What takes a region to the joint space, (V, D): the learned projection first, where there are local prompts."""
+        """What takes a region to the joint space, (V, D); the learned projection comes first where N is not 0."""
         own = self.backbone.vision.region_projection
         if self.config.topk:
             return self.prompts.projection(own)

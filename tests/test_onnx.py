@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
-onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
+pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
 
+import onnxruntime
 import torch
 
 import gallop.onnx
@@ -114,9 +115,7 @@ def test_the_command_writes_the_file_and_tells_its_parity(
     taught.save(tmp_path / "model")
     tiny.write_images(tmp_path / "photos", [tiny.picture(60, "red"), tiny.picture(61, "green")])
     out = tmp_path / "model.onnx"
-    code = main(
-        ["export", str(tmp_path / "model"), "--onnx", str(out), "--photos", str(tmp_path / "photos"), "--json"]
-    )
+    code = main(["export", str(tmp_path / "model"), "--onnx", str(out), "--photos", str(tmp_path / "photos"), "--json"])
     assert code == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["checked_on"], said["labels_differ"], said["class_names"]) == (6, 0, ["red", "green", "blue"])
