@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cards import MOST_PHOTOS
@@ -92,12 +92,17 @@ def explain(
     return Recipe("One photo, explained", cells, shell + "\n")
 
 
-def teach(settings: Settings, *, tests: bool) -> Recipe:
+def teach(class_names: Iterable[str], settings: Settings, *, tests: bool) -> Recipe:
     """The page Teach: a training with these settings on the photos of the cards, and how good it is.
 
     Args:
         tests: whether there are photos to test with.
+
+    Raises:
+        RecipeProblem: a class name that no folder can carry.
     """
+    for name in class_names:
+        _folder(name)
     values = settings.for_classifier() | {"topk": list(settings.topk)}
     if settings.shots:
         values |= {"shots": settings.shots, "allow_fewer": True}
@@ -125,11 +130,7 @@ def teach(settings: Settings, *, tests: bool) -> Recipe:
 
 
 def photo_folder(shots: Mapping[str, Sequence[Photo]], tests: Mapping[str, Sequence[Photo]]) -> dict[str, bytes]:
-    """The photos of the cards as ``teach`` reads them: PNG files, without any loss, in a folder for each class.
-
-    Raises:
-        RecipeProblem: a class name that no folder can carry.
-    """
+    """The photos of the cards as ``teach`` reads them: PNG files, without any loss, in a folder for each class."""
     there = any(tests.values())
     files: dict[str, bytes] = {}
     for pile, piles in (("train", shots), ("test", tests)):
@@ -137,6 +138,11 @@ def photo_folder(shots: Mapping[str, Sequence[Photo]], tests: Mapping[str, Seque
             folder = f"{PHOTOS}/{pile}/{_folder(name)}" if there else f"{PHOTOS}/{_folder(name)}"
             files |= {f"{folder}/{number:03}.png": png(photo) for number, photo in enumerate(photos, 1)}
     return files
+
+
+def photo_beside(photo: Photo, model: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What ``explain`` reads: the photo, without any loss, and the files of the model's folder."""
+    return {PHOTO: png(photo), **model}
 
 
 def png(photo: Photo) -> bytes:

@@ -45,7 +45,8 @@ def visit(browser: Any, server: str) -> None:
     page.goto(server)
     page.get_by_role("heading", level=1).wait_for()
     shoot(browser, server, "explore, empty")
-    shoot(browser, f"{server}/teach", "teach, empty")
+    for name in ("teach", "compare", "take_away"):
+        shoot(browser, f"{server}/{name}", f"{name.replace('_', ' ')}, empty")
     page.get_by_role("button", name="Cat", exact=True).click()
     expect(answer(page)).to_contain_text("%")
     shoot(browser, page.url, "explore, zero-shot")
@@ -67,6 +68,12 @@ def visit(browser: Any, server: str) -> None:
     page.get_by_role("link", name="Explore").click()
     expect(answer(page)).to_contain_text("%")
     shoot(browser, page.url, "explore, taught")
+    page.get_by_role("link", name="Compare").click()
+    expect(page.get_by_role("heading", name="4. Rename")).to_be_visible()
+    shoot(browser, page.url, "compare")
+    page.get_by_role("link", name="Take away").click()
+    expect(page.get_by_role("button", name="Save the model as zip")).to_be_visible()
+    shoot(browser, page.url, "take away")
 
 
 def main() -> int:

@@ -80,7 +80,7 @@ def test_explore_taught_as_python_notebook_and_command_line(tmp_path: Path, mini
     assert taught is not None
     session.adopt(taught)
     session.kept |= {"k 0": 5, "k 1": 40}  # moved on Explore
-    asked = Question((*NAMES, "something new"), taught=True)
+    asked = Question(tuple(NAMES), taught=True)
     classifier = at_scales(session, mini, asked)
     wanted = session.explain(mini, photo, asked).with_topk((5, 40))
     recipe = recipes.explain(asked.names, (), (5, 40), NAMES[0], taught=True)
@@ -131,7 +131,7 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     taught = teaching.result()
     assert taught is not None
     wanted = taught.after.model_.prompts.digest()
-    recipe, photos = recipes.teach(settings, tests=True), recipes.photo_folder(shots, tests)
+    recipe, photos = recipes.teach(shots, settings, tests=True), recipes.photo_folder(shots, tests)
     python, shell = tmp_path / "python", tmp_path / "shell"
 
     out = elsewhere(python, {**recipe.files(), **photos}, sys.executable, "code.py")
@@ -153,4 +153,4 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
 @pytest.mark.parametrize("name", ["a_b", "a/b", "..", ".hidden", "a:b", "what?", "end.", "x" * 201])
 def test_a_class_that_no_folder_can_be_called_is_told(name: str) -> None:
     with pytest.raises(RecipeProblem, match="Rename it"):
-        recipes.photo_folder({name: (picture(1, "red"),)}, {})
+        recipes.teach([name], SETTINGS, tests=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,7 +13,7 @@ import text
 from packing import zipped
 from parts.kept import keep, recall
 from parts.model_files import files
-from recipes import PHOTO, WAYS, Recipe, RecipeProblem
+from recipes import WAYS, Recipe, RecipeProblem
 from session import Question, Session
 from taking import Screen
 
@@ -34,21 +35,24 @@ def code(
         page = keep("code of", st.segmented_control("What", there, key="code of", required=True))
     with right:
         way = keep("code as", st.segmented_control("As", WAYS, key="code as", required=True))
+    beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None and classifier is not None:
         topk = screen.explanation.topk
         recipe = recipes.explain(asked.names, asked.templates, topk, screen.class_name, taught=asked.taught)
-        beside = {PHOTO: recipes.png(screen.photo), **files(session, classifier, key).as_folder()}
+        folder = files(session, classifier, key).as_folder()
+        beside = partial(recipes.photo_beside, screen.photo, folder)
     else:
+        shots, tests = session.shots(), session.tests()
         try:
-            beside = session.once(("photo folder", _content(session)), lambda: _photos(session))
+            recipe = recipes.teach(shots, session.settings, tests=any(tests.values()))
         except RecipeProblem as error:
             st.info(text.markdown(error), icon=":material/info:")
             return
-        recipe = recipes.teach(session.settings, tests=any(session.tests().values()))
+        beside = partial(recipes.photo_folder, shots, tests)
     _show(recipe, way)
     st.download_button(
         "Save the code and all that it reads",
-        zipped({**recipe.files(), **beside}),
+        lambda: zipped({**recipe.files(), **beside()}),  # photos are packed when somebody asks for them
         f"{page.lower()}.zip",
         "application/zip",
         key="save code",
@@ -70,12 +74,3 @@ def _show(recipe: Recipe, way: str) -> None:
         st.caption("Save it as code.ipynb, or take it from the zip.")
     else:
         st.code(recipe.python, language="python")
-
-
-def _content(session: Session) -> Hashable:
-    piles = (session.shots(), session.tests())
-    return tuple((name, tuple(photo.sha256 for photo in photos)) for pile in piles for name, photos in pile.items())
-
-
-def _photos(session: Session) -> dict[str, bytes]:
-    return recipes.photo_folder(session.shots(), session.tests())

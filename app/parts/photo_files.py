@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gallop import GalLoPClassifier
 
 
-def pictures(screen: Screen) -> None:
+def pictures(session: Session, screen: Screen, version: Hashable) -> None:
     """A map of one local prompt over the photo, to look at and to save."""
     found = screen.explanation
     name = text.markdown(screen.class_name)
@@ -37,7 +37,9 @@ def pictures(screen: Screen) -> None:
         "Map of local prompt", list(prompts), key="map to take", format_func=lambda n: f"{n + 1}, k = {found.topk[n]}"
     )
     prompt = keep("map to take", chosen)
-    picture = screen.picture(prompt)
+    picture = session.once(
+        ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
+    )
     alt = f"Map of local prompt {prompt + 1} for {screen.class_name}: {found.describe(screen.class_name, prompt)}"
     media.image(picture, alt=alt)
     st.download_button(
@@ -51,11 +53,11 @@ def pictures(screen: Screen) -> None:
     )
 
 
-def report(session: Session, screen: Screen, asked: Question) -> None:
+def report(session: Session, screen: Screen, asked: Question, version: Hashable) -> None:
     """One HTML page with all of it."""
     st.markdown("**A report**: photo, probabilities, scores and all maps on one page that needs no network.")
     clicked = st.button("Make the report", key="make report", icon=":material/article:")
-    key = ("report", screen.photo.sha256, screen.class_name, screen.style, screen.explanation.topk, asked)
+    key = (version, screen.photo.sha256, screen.class_name, screen.style)
     if clicked:
         from gallop.report import html_report
 

@@ -48,10 +48,10 @@ else:
         if screen is None:
             st.caption("There is no photo on *Explore*.")
         else:
-            photo_files.pictures(screen)
+            photo_files.pictures(session, screen, version)
     with right:
         if screen is not None:
-            photo_files.report(session, screen, asked)
+            photo_files.report(session, screen, asked, version)
         photo_files.table(session, classifier, version)
     st.header("2. The classifier", anchor=False)
     left, right = st.columns(2, gap="large")
