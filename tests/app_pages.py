@@ -79,7 +79,7 @@ def cards(at: AppTest, counts: dict[str, int], tests: int = 0, **settings: Any) 
     """Cards with so many photos each, put there at once, and the settings of a short training."""
     session = session_of(at)
     for number, (name, count) in enumerate(counts.items()):
-        for pile, some, first in (("shots", count, 100 * number), ("tests", tests, 1000 * (number + 1))):
+        for pile, some, first in (("shots", count, 100 * number + 10), ("tests", tests, 1000 * (number + 1))):
             colour = name if name in tiny.COLOURS else list(tiny.COLOURS)[number]
             members = [Member(Place(name, False, f"{pile} {i}.png"), png(first + i, colour)) for i in range(some)]
             assert not session.deck.add_photos(members, "shots" if pile == "shots" else "tests").refused
