@@ -89,33 +89,29 @@ def cannot_repeat(session: Session, run: Run) -> str:
     return check(shots)
 
 
-def classifier(session: Session, backbone: Any, run: Run, like: Run) -> GalLoPClassifier:
-    """A run's own; zero-shot gets as many prompts as the run that it is compared with.
+def classifier(session: Session, backbone: Any, run: Run) -> GalLoPClassifier:
+    """A run's own, or zero-shot with the prompts that the table's figures are of.
 
     Raises:
         RunsProblem, ModelProblem: it is gone, damaged, or belongs to another backbone.
     """
-    key = ("classifier", run.id, run.class_names, like.id)
-    return session.once(key, lambda: _classifier(session, backbone, run, like))
+    return session.once(("classifier", run.id, run.class_names), lambda: _classifier(session, backbone, run))
 
 
-def _classifier(session: Session, backbone: Any, run: Run, like: Run) -> GalLoPClassifier:
+def _classifier(session: Session, backbone: Any, run: Run) -> GalLoPClassifier:
     from gallop import GalLoPClassifier
 
     if run.settings is not None:
         assert session.ledger is not None
         return classifier_of(session.ledger.files(run.id), backbone)
-    sizes: dict[str, Any] = {}
-    if like.settings is not None:
-        sizes = {"global_prompts": like.settings.global_prompts, "topk": like.settings.topk}
-    made: GalLoPClassifier = GalLoPClassifier(backbone=backbone, cache=False, **sizes).zero_shot(run.class_names)
+    made: GalLoPClassifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(run.class_names)
     return made
 
 
-def explain(session: Session, backbone: Any, run: Run, like: Run, photo: Photo) -> Explanation:
+def explain(session: Session, backbone: Any, run: Run, photo: Photo) -> Explanation:
     """A photo as a run sees it. Raises as ``classifier``."""
-    key = ("explained", run.id, run.class_names, like.id, photo.sha256)
-    return session.once(key, lambda: classifier(session, backbone, run, like).explain(photo))
+    key = ("explained", run.id, run.class_names, photo.sha256)
+    return session.once(key, lambda: classifier(session, backbone, run).explain(photo))
 
 
 def opened(session: Session, backbone: Any, run: Run) -> Taught:

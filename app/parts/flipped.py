@@ -83,7 +83,7 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
     with left:
         shown = st.selectbox("Photo", listed, key="compared photo", format_func=lambda digest: photos[digest].name)
     photo = photos[keep("compared photo", shown)]
-    both = [comparing.explain(session, backbone(), run, other, photo) for run, other in ((a, b), (b, a))]
+    both = [comparing.explain(session, backbone(), run, photo) for run in pinned]
     recall("compared class", both[0].label if both[0].label in shared else shared[0], shared)
     with middle:
         chosen = keep("compared class", st.selectbox("Class of the maps", shared, key="compared class"))
@@ -111,4 +111,5 @@ def _maps(session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation]
             region_grid(panel, key=f"compared map {label}")
             score = float(found.local_scores[found.class_names.index(chosen), prompt])
             words = found.describe(chosen, prompt)
-            st.caption(f"Score of {text.markdown(chosen)} here: {score:.4f}. Its best regions: {words}.")
+            k = f"k = {found.topk[prompt]}"
+            st.caption(f"Score of {text.markdown(chosen)} here, {k}: {score:.4f}. Its best regions: {words}.")

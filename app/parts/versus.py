@@ -23,7 +23,9 @@ def versus(a: Run, b: Run) -> None:
     with left:
         st.markdown("**What is set otherwise**")
         lines = of.differences(a, b)
-        if lines:
+        if a.settings is None or b.settings is None:
+            st.caption("Zero-shot learns nothing, so nothing is set for it.")
+        elif lines:
             st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
         else:
             st.caption("Nothing: the same settings, classes and photos.")
@@ -60,8 +62,9 @@ def _verdict(a: Run, b: Run) -> str:
     only_a, only_b, p = found
     if not only_a + only_b:
         return "Both are right and wrong at the same test photos."
+    often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
     chance = "which is hardly chance" if p < 0.05 else "which may well be chance: more test photos, or more seeds, tell"
     return (
         f"Where they differ, A alone is right on **{only_a}** photos and B alone on **{only_b}**. If both were equally "
-        f"good, so uneven a split would come in {text.percent(p)} of cases (McNemar's exact test), {chance}."
+        f"good, so uneven a split would come in {often} of cases (McNemar's exact test), {chance}."
     )
