@@ -112,7 +112,7 @@ def test_runs_are_pinned_compared_seeded_deleted_and_opened_again(new_page: Any)
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("combobox", name="Run", exact=True).click()
     page.get_by_role("option", name=HOSTILE, exact=True).click()
-    page.get_by_role("button", name="Open", exact=True).click()
+    page.get_by_role("button", name="Open this run").click()
     expect(page.get_by_text("is in use now")).to_be_visible()
     expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)
 

@@ -31,7 +31,7 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
             ledger.rename(run.id, typed)
             st.rerun()
     with st.container(horizontal=True):
-        st.button("Open", on_click=_open, args=(session, run), icon=":material/folder_open:", key="open run")
+        st.button("Open this run", on_click=_open, args=(session, run), icon=":material/folder_open:", key="open run")
         found = session.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder()))
         st.download_button(
             "Export as zip",
