@@ -27,7 +27,9 @@ def seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]) -> N
         "can be ten points off, so judge by several."
     )
     a, b = pinned
-    sides = {"A": a} if a.id == b.id else {"A": a, "B": b}
+    # Two seeds of the same training are one line, and one button.
+    together = a.id == b.id or b.id in {run.id for run in of.siblings(a, everything)}
+    sides = {"A": a} if together else {"A": a, "B": b}
     spreads = {}
     for label, run in sides.items():
         found = of.spread(of.siblings(run, everything))
