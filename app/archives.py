@@ -125,7 +125,7 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
         ArchiveError: no zip, one that cannot be read, or one that unpacks to too much; what came before is good.
     """
     shown = printable(name)
-    _check_whole(archive, shown)
+    check_whole(archive, shown)
     try:
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
@@ -154,20 +154,31 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str) -> bytes:
-    """A member's bytes, at most one piece beyond what is allowed."""
+    """A photo's bytes, at most one piece beyond what is allowed."""
+    most = min(DEFAULT_LIMITS.max_bytes, MAX_RATIO * max(member.compress_size, PIECE))
+    return member_bytes(archive, member, archive_name, most, _too_large(printable(member.filename), member))
+
+
+def member_bytes(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str, most: int, too_large: ArchiveError
+) -> bytes:
+    """A member read as a stream, at most one piece beyond ``most`` bytes, whatever the archive says of it.
+
+    Raises:
+        ArchiveError: encrypted, damaged, or ``too_large``.
+    """
     shown = printable(member.filename)
     if member.flag_bits & 0x1:
         raise ArchiveError(f"{shown} is encrypted: make {archive_name} without a password.")
-    most = min(DEFAULT_LIMITS.max_bytes, MAX_RATIO * max(member.compress_size, PIECE))
     if member.file_size > most:
-        raise _too_large(shown, member)
+        raise too_large
     data = io.BytesIO()
     try:
         with archive.open(member) as stream:
             while piece := stream.read(PIECE):
                 data.write(piece)
                 if data.tell() > most:
-                    raise _too_large(shown, member)
+                    raise too_large
     except ArchiveError:
         raise
     except Exception as error:  # a wrong checksum, a broken stream, an unknown method: each has its own
@@ -186,8 +197,12 @@ def _too_much(shown: str) -> ArchiveError:
     return ArchiveError(f"{shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the most: split it.")
 
 
-def _check_whole(archive: BinaryIO, shown: str) -> None:
-    """Size, and the size of the list of members as the archive's end declares it."""
+def check_whole(archive: BinaryIO, shown: str) -> None:
+    """Size, and the size of the list of members as the archive's end declares it.
+
+    Raises:
+        ArchiveError: too large, no zip, or too long a list.
+    """
     size = archive.seek(0, io.SEEK_END)
     if size > MAX_ARCHIVE_BYTES:
         raise ArchiveError(f"{shown} is larger than {MAX_ARCHIVE_BYTES // 2**20} MB, the most for a zip: split it.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gallop import Photo
+from jobs import Snapshot, State
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -83,6 +85,25 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a classifier said to one photo whose class is known.
+
+    Attributes:
+        probability: of ``label``.
+        seen: whether it learned from this photo.
+    """
+
+    truth: str
+    label: str
+    probability: float
+    seen: bool
+
+    @property
+    def right(self) -> bool:
+        return self.label == self.truth
+
+
+@dataclass(frozen=True)
 class Taught:
     """What a training left: the classifier before and after, and how it went."""
 
@@ -105,6 +126,10 @@ class Taught:
     kept: Kept | None
     sights: tuple[Sight, ...]
     """Of the watched photo, from before the first step to the prompts that are in use."""
+    answers_before: Mapping[str, Answer] = field(default_factory=dict)
+    """Of zero-shot, by content hash: to the photos it learned from and to the test photos."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """Of what was taught, to the same photos."""
 
     @property
     def stopped_early(self) -> bool:
@@ -118,3 +143,21 @@ def duration(seconds: float) -> str:
     ('about 8 s', 'about 2 min', 'about 7 min')
     """
     return f"about {max(round(seconds), 1)} s" if seconds < 60 else f"about {round(seconds / 60)} min"
+
+
+def outcome(snapshot: Snapshot) -> tuple[str, str]:
+    """(kind, sentence) about a training that has ended."""
+    taught: Taught | None = snapshot.result
+    if snapshot.state is State.FAILED:
+        return "error", f"The training stopped: {snapshot.error}"
+    if taught is None:
+        return "info", "The training was cancelled before its first step, so nothing was learned."
+    if taught.stopped_early:
+        kept = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
+        return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {kept} in use."
+    if snapshot.state is State.CANCELLED:
+        return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
+    return (
+        "success",
+        f"Done: {taught.steps} step{'s' * (taught.steps > 1)} on {taught.shots} photos of {len(taught.names)} classes.",
+    )

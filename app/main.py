@@ -7,7 +7,7 @@ import streamlit as st
 
 import resources
 import text
-from parts import kept, live, maps
+from parts import adopted, kept, live
 from visitors import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -20,6 +20,8 @@ page = st.navigation(
         st.Page("screens/teach.py", title="Teach", icon=":material/school:"),
         st.Page("screens/test.py", title="Test", icon=":material/fact_check:"),
         st.Page("screens/prompts.py", title="Prompts", icon=":material/join_inner:"),
+        st.Page("screens/compare.py", title="Compare", icon=":material/compare:"),
+        st.Page("screens/take_away.py", title="Take away", icon=":material/download:"),
         st.Page("screens/method.py", title="Method", icon=":material/functions:"),
     ],
     position="top",
@@ -31,10 +33,7 @@ except TooManyVisitors as error:
     st.error(text.markdown(error), icon=":material/error:")
     st.stop()
 if taught is not None:
-    # Before any widget is drawn: the taught classes become the class list, at the scales set on the page Teach.
-    kept.put("names", "\n".join(taught.names))
-    kept.put("model", "Taught")
-    maps.put_scales(session.scales())
+    adopted.show(session, taught)
 if session.lost and not session.deck.cards and not session.shelf.photos:
     st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
 kept.run_begins()

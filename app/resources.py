@@ -6,8 +6,11 @@ from typing import Any
 
 import streamlit as st
 
+from data_file import data_folder, owner_of
 from gallop.process import prepare
 from jobs import JobManager
+from ledger import Ledger
+from run_store import Store
 from session import Session
 from visitors import Lease, Visitors
 
@@ -44,6 +47,12 @@ def jobs() -> JobManager:
 
 
 @st.cache_resource(show_spinner=False)
+def runs() -> Store:
+    """Every visitor's runs, in one file; a visitor gets at them through ``session().ledger``."""
+    return Store(data_folder())
+
+
+@st.cache_resource(show_spinner=False)
 def visitors() -> Visitors:
     return Visitors()
 
@@ -67,6 +76,7 @@ def session() -> Session:
         found = visitors().find(token)
         assert found is not None
         found.lost = known
+        found.ledger = Ledger(runs(), owner_of(st.get_option("server.address"), token))
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bounded import Bounded
 from cards import Deck
+from errands import Errand
 from gallop import Photo
-from jobs import Job, JobManager, PlainError, Snapshot, State
-from lessons import Taught, Watch
+from jobs import Job, JobManager, PlainError, Snapshot
+from ledger import Ledger
+from lessons import Taught, Watch, outcome
 from photos import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts
+from question import Question
+from recording import Recorded
 from settings import QUICK, Settings, changed, preset
 from teach import Encoding, Teaching, content
 
@@ -31,25 +35,6 @@ T = TypeVar("T")
 
 MOST_FEATURES = 512 * 2**20
 """Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each."""
-DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
-DEFAULT_TEMPLATES = ("A photo of a {}",)
-"""What every prompt says before anything is learned."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked about a photo: which classes, and which prompts answer.
-
-    Attributes:
-        taught: the prompts that were taught answer; otherwise it is zero-shot.
-        templates: of zero-shot.
-        like_taught: zero-shot with as many prompts as were taught, to compare prompt with prompt.
-    """
-
-    names: tuple[str, ...]
-    taught: bool = False
-    templates: tuple[str, ...] = DEFAULT_TEMPLATES
-    like_taught: bool = False
 
 
 @dataclass
@@ -62,6 +47,14 @@ class Session:
     deck: Deck = field(default_factory=Deck)
     settings: Settings = field(default_factory=lambda: preset(QUICK))
     watch: Watch = field(default_factory=Watch)
+    ledger: Ledger | None = None
+    """Where trainings are kept as runs; None where they are not."""
+    errand: Errand | None = None
+    """Work that a page other than Teach has asked for."""
+    errands_done: dict[str, Snapshot] = field(default_factory=dict)
+    """How the last errand of each name ended, and what it made."""
+    report: tuple[Hashable, str] | None = None
+    """The last report that was made, and what it is about."""
     taught: Taught | None = None
     use_taught: bool = False
     job: Job | None = None
@@ -83,6 +76,7 @@ class Session:
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
     _similarities: Bounded = field(default_factory=lambda: Bounded(3))
     _figures: Bounded = field(default_factory=lambda: Bounded(12))
+    _others: Bounded = field(default_factory=lambda: Bounded(16))
     _trainings: int = 0
     _limit: tuple[int, float] | None = None
     """Of which training, and the limit for "none of these" that was set by hand."""
@@ -137,7 +131,7 @@ class Session:
             from gallop.predictions import similarities
 
             classifier = self.classifier(backbone, question)
-            features = encode_centres(backbone, photos, self._features())
+            features = encode_centres(backbone, photos, self.features())
             return similarities(classifier.model_, classifier.text_features(), features)
 
         return self._similarities.get_or((_shas(photos), question, self._trainings), compute)
@@ -197,6 +191,10 @@ class Session:
         _, found = self._pictures.get_or((id(similarities), key), lambda: (similarities, make()))
         return found
 
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Anything else that takes a while and depends on ``key`` alone: made once."""
+        return self._others.get_or(key, make)
+
     # Teaching ------------------------------------------------------------------------------------------------------
 
     def start(self, manager: JobManager, backbone: Any) -> None:
@@ -207,8 +205,8 @@ class Session:
         """
         if self.watch.photo is None:
             self.watch.photo = next((photo for card in self.deck.in_use for photo in card.tests + card.shots), None)
-        task = Teaching(backbone, self._features(), self.shots(), self.tests(), self.settings, self.watch)
-        self.job, self.outcome = manager.submit(task), None
+        task = Teaching(backbone, self.features(), self.shots(), self.tests(), self.settings, self.watch)
+        self.job, self.outcome = manager.submit(Recorded(task, self.ledger.keep) if self.ledger else task), None
 
     def shots(self) -> dict[str, tuple[Photo, ...]]:
         """Photos to learn from, of the classes that take part."""
@@ -229,7 +227,7 @@ class Session:
         if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
             return
         try:
-            task = Encoding(backbone, self._features(), self._pending, self.settings)
+            task = Encoding(backbone, self.features(), self._pending, self.settings)
             self._encoding = manager.submit(task, urgent=False)
         except PlainError:
             self._pending.clear()  # no harm: the training encodes them itself
@@ -242,12 +240,18 @@ class Session:
         if snapshot.active:
             return None
         self.job = None
-        self.outcome = _outcome(snapshot)
+        self.outcome = outcome(snapshot)
         if snapshot.result is None:
             return None
-        self.taught, self.use_taught = snapshot.result, True
-        self._trainings += 1
+        if self.ledger is not None and self.ledger.problem:
+            self.outcome = ("info", f"{self.outcome[1]} {self.ledger.problem}")
+        self.adopt(snapshot.result)
         return self.taught
+
+    def adopt(self, taught: Taught) -> None:
+        """From now on this is what was taught."""
+        self.taught, self.use_taught = taught, True
+        self._trainings += 1
 
     def stale(self) -> list[str]:
         """What has changed since the training, in words; empty when it is up to date, or there was none."""
@@ -261,7 +265,7 @@ class Session:
             words.insert(0, "the photos")
         return words
 
-    def _features(self) -> MemoryCache:
+    def features(self) -> MemoryCache:
         """Of this visitor's photos; they go when the session goes."""
         from gallop.features import MemoryCache
 
@@ -271,28 +275,12 @@ class Session:
 
     def close(self) -> None:
         """Its page is gone for good: stop its training."""
-        for job in (self.job, self._encoding):
+        for job in (self.job, self._encoding, self.errand.job if self.errand else None):
             if job is not None:
                 job.cancel()
+        if self.ledger is not None:
+            self.ledger.close()
 
 
 def _shas(photos: Sequence[Photo]) -> tuple[str, ...]:
     return tuple(photo.sha256 for photo in photos)
-
-
-def _outcome(snapshot: Snapshot) -> tuple[str, str]:
-    """(kind, sentence) about a training that has ended."""
-    taught: Taught | None = snapshot.result
-    if snapshot.state is State.FAILED:
-        return "error", f"The training stopped: {snapshot.error}"
-    if taught is None:
-        return "info", "The training was cancelled before its first step, so nothing was learned."
-    if taught.stopped_early:
-        kept = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
-        return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {kept} in use."
-    if snapshot.state is State.CANCELLED:
-        return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
-    return (
-        "success",
-        f"Done: {taught.steps} step{'s' * (taught.steps > 1)} on {taught.shots} photos of {len(taught.names)} classes.",
-    )

@@ -16,9 +16,9 @@ from gallop.classes import ClassNameError
 from gallop.config import ConfigError
 from gallop.images import ImageError
 from jobs import PlainError
-from lessons import Kept, Point, Progress, Score, Sight, Taught, Watch
+from lessons import Answer, Kept, Point, Progress, Score, Sight, Taught, Watch
 from pace import Pace
-from settings import ALL_SHOTS, Settings
+from settings import Settings
 from text import joined
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class Teaching:
         self._before: GalLoPClassifier | None = None
         self._after: GalLoPClassifier | None = None
         self._right: dict[str, float] = {}
+        self._answers: dict[str, dict[str, Answer]] = {}
         self._best = _Best()
         self._history: list[Point] = []
         self._kept: Kept | None = None
@@ -154,6 +155,8 @@ class Teaching:
             history=tuple(self._history),
             kept=self._kept,
             sights=tuple(self._sights),
+            answers_before=self._answers.get("before", {}),
+            answers=self._answers.get("after", {}),
         )
 
     def _after_event(self, event: Any, after: GalLoPClassifier) -> Progress:
@@ -191,19 +194,18 @@ class Teaching:
         self._sight_time = now
 
     def _measure(self, phase: str, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
-        """The share that a classifier gets right, of the shots themselves and of the test photos."""
-        from gallop.features import encode_centres
-
-        done, total = 0, len(self._shots) + len(self._tests)
+        """What a classifier says to the shots themselves and to the test photos, and the share that is right."""
+        done, total, found = 0, len(self._shots) + len(self._tests), {}
         for what, pairs in (("shots", self._shots), ("tests", self._tests)):
             right: list[bool] = []
-            for part in encode_centres(self._backbone, [photo for photo, _ in pairs], self._cache):
-                names = [name for _, name in pairs[len(right) : len(right) + len(part)]]
-                right.extend(np.asarray(classifier.predict_all(part).labels) == np.array(names))
-                done += len(names)
+            for part in answers(classifier, self._backbone, self._cache, pairs, seen=what == "shots"):
+                found |= part
+                right.extend(answer.right for answer in part.values())
+                done += len(part)
                 yield self._progress(phase, done, total)
             if right:
                 self._right[f"{what} {when}"] = float(np.mean(right))
+        self._answers[when] = found
 
     def _score(self, what: str) -> Score:
         count = len(self._shots if what == "shots" else self._tests)
@@ -215,22 +217,48 @@ def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:
     return frozenset((name, photo.sha256) for name, photos in shots.items() for photo in photos)
 
 
+def answers(
+    classifier: GalLoPClassifier,
+    backbone: Any,
+    cache: MemoryCache | None,
+    pairs: Sequence[tuple[Photo, str]],
+    *,
+    seen: bool,
+) -> Iterator[dict[str, Answer]]:
+    """What a classifier says to photos with their class, by content hash, a batch at a time.
+
+    Args:
+        seen: whether it learned from them.
+    """
+    from gallop.features import encode_centres
+
+    rest = iter(pairs)
+    for features in encode_centres(backbone, [photo for photo, _ in pairs], cache):
+        found = classifier.predict_all(features)
+        # The rest comes last: it is longer, and zip would lose one of it with every batch.
+        said = zip(found.labels.tolist(), found.probabilities.max(axis=1).tolist(), rest, strict=False)
+        yield {photo.sha256: Answer(name, label, share, seen) for label, share, (photo, name) in said}
+
+
 def _drawn(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
-    """All photos with their class, or as many of each class as asked for, drawn as the library draws them."""
-    pairs = [(photo, name) for name, photos in shots.items() for photo in photos]
-    if settings.shots == ALL_SHOTS:
-        return pairs
+    """All photos with their class, or as many of each class as asked for, drawn and ordered as the library does it.
+
+    So the same photos and settings give the same prompts in whatever order they came, and from the command line.
+    """
     from gallop.data import Dataset, draw_shots
 
-    names = tuple(shots)
+    names = tuple(sorted(shots))
+    pairs = [(photo, name) for name in names for photo in shots[name]]
     whole = Dataset(
         paths=tuple(Path(photo.name) for photo, _ in pairs),
         hashes=tuple(photo.sha256 for photo, _ in pairs),
         labels=tuple(names.index(name) for _, name in pairs),
         class_names=names,
     )
-    chosen = set(draw_shots(whole, settings.shots, seed=settings.seed, allow_fewer=True).hashes)
-    return [(photo, name) for photo, name in pairs if photo.sha256 in chosen]
+    count = settings.shots or len(pairs)
+    chosen = draw_shots(whole, count, seed=settings.seed, allow_fewer=True)
+    by_content = {photo.sha256: (photo, name) for photo, name in pairs}
+    return [by_content[digest] for digest in chosen.hashes]
 
 
 class _Best:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop import Photo
-from session import Question, Session
+from question import Question
+from session import Session
 
 if TYPE_CHECKING:
     from gallop.evaluation import Evaluation, Share

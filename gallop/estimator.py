@@ -54,7 +54,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         device: "auto", "cpu" or "cuda".
 
     After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
-    ``cross_fit_`` (held-out shots and the prompts that never saw them; None after ``load``).
+    ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``).
 
     >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
     >>> clf.predict("photos/test/cat/001.jpg")  # doctest: +SKIP
@@ -67,7 +67,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
     history_: list[StepEvent]
     _text: TextFeatures | None
     cross_fit_: CrossFit | None
-    _training: TrainConfig | None
+    training_: TrainConfig | None
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         warm = self.warm_start and hasattr(self, "model_")
         prompts = learned_before(self.model_, backbone, method) if warm else None
         self._start(GalLoP(backbone, data.class_names, method, prompts))
-        self._training, self._data_fingerprint = config, data.fingerprint
+        self.training_, self._data_fingerprint = config, data.fingerprint
         targets, cache = torch.tensor(data.labels), open_cache(self.cache)
         for event in learn(self.model_, data.photos, targets, config, cache=cache, work=work, data=data.fingerprint):
             if isinstance(event, CrossFit):
@@ -233,7 +233,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
             model.backbone.fingerprint,
             model.class_names,
             method=model.config,
-            training=self._training,
+            training=self.training_,
             calibration=self.calibration_,
             data_fingerprint=self._data_fingerprint,
             templates=model.templates,
@@ -263,7 +263,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         prompts = load_prompts(Path(folder), checkpoint, frozen)
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
         self.calibration_ = checkpoint.calibration
-        self._training, self._data_fingerprint = training, checkpoint.data_fingerprint
+        self.training_, self._data_fingerprint = training, checkpoint.data_fingerprint
         return self
 
     def _start(self, model: GalLoP) -> None:
@@ -274,7 +274,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         self.history_ = []
         self._text = None
         self.cross_fit_ = None
-        self._training = None
+        self.training_ = None
         self._data_fingerprint = ""
 
     def _fitted(self) -> GalLoP:

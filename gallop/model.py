@@ -145,10 +145,10 @@ class GalLoP:
         global_ = similarity.global_cosines(features.global_.float(), text.global_, damping.image)
         if text.local.shape[1] == 0:
             regions = global_.new_zeros(*features.regions.shape[:2], len(text.local), 0)
-            plain = self._tower_projection()
+            plain = self.region_projection()
             ood_regions = similarity.region_cosines(features.regions, plain, text.global_, damping.region)
         else:
-            projection = self._projection()
+            projection = self.region_projection()
             regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
             ood_regions = regions
         return Similarities(global_, regions, ood_regions.mean(dim=-1))
@@ -161,18 +161,17 @@ class GalLoP:
         if text.local.shape[1] == 0:
             local = global_.new_zeros(*global_.shape[:2], 0)
         else:
-            projection = self._projection()
+            projection = self.region_projection()
             regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
             local = similarity.topk_mean(regions, self.config.topk)
         loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
         return loss, global_, local
 
-    def _projection(self) -> Tensor:
-        return self.prompts.projection(self.backbone.vision.region_projection)
-
-    def _tower_projection(self) -> Tensor:
-        """(V, D), the tower's own alone."""
+    def region_projection(self) -> Tensor:
+        """What takes a region to the joint space, (V, D); the learned projection comes first where N is not 0."""
         own = self.backbone.vision.region_projection
+        if self.config.topk:
+            return self.prompts.projection(own)
         return torch.eye(self.backbone.vision.region_width, device=self.backbone.device) if own is None else own.float()
 
 

@@ -120,9 +120,9 @@ def topk_mean(cosines: Tensor, topk: Sequence[int]) -> Tensor:
     if len(topk) != cosines.shape[-1]:
         raise ValueError(f"{len(topk)} values of k were given for {cosines.shape[-1]} local prompts.")
     if not topk:
-        return cosines.new_zeros(len(cosines), cosines.shape[2], 0)
-    counts = torch.tensor([min(k, cosines.shape[1]) for k in topk], device=cosines.device)
-    most = int(counts.max())
+        return cosines.new_zeros(cosines.shape[0], cosines.shape[2], 0)  # no len: it would fix a shape that is free
+    kept = [min(k, cosines.shape[1]) for k in topk]
+    counts, most = torch.tensor(kept, device=cosines.device), max(kept)
     # One sorting for all prompts: the first k_n of the largest k.
     best = cosines.movedim(1, -1).topk(most, dim=-1).values  # (B, K, N, most)
     shares = (torch.arange(most, device=cosines.device) < counts[:, None]) / counts[:, None]

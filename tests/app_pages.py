@@ -6,11 +6,13 @@ import io
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
 import resources
+from archives import Member, Place
 from session import Session
 from tests import tiny
 
@@ -18,6 +20,7 @@ HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code
 Open = Callable[[], AppTest]
 EXPLORE, TEACH = "screens/explore.py", "screens/teach.py"
 TEST, PROMPTS, METHOD = "screens/test.py", "screens/prompts.py", "screens/method.py"
+COMPARE, TAKE_AWAY = "screens/compare.py", "screens/take_away.py"
 
 
 def png(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> bytes:
@@ -60,12 +63,44 @@ def everything(at: AppTest) -> str:
 
 
 def finish(at: AppTest, seconds: float = 60) -> AppTest:
+    """Wait for a training, and for an errand."""
     end = time.monotonic() + seconds
-    while session_of(at).job is not None:
+    while session_of(at).job is not None or session_of(at).errand is not None:
+        errand = session_of(at).errand
+        if errand is not None and errand.job.snapshot().active:
+            time.sleep(0.2)  # a page drawn meanwhile would take its time
+            continue
         assert time.monotonic() < end, "the training does not end"
         time.sleep(0.05)
         fine(at.run())
     return at
+
+
+def cards(at: AppTest, counts: dict[str, int], tests: int = 0, **settings: Any) -> AppTest:
+    """Cards with so many photos each, put there at once, and the settings of a short training."""
+    session = session_of(at)
+    for number, (name, count) in enumerate(counts.items()):
+        for pile, some, first in (("shots", count, 100 * number + 10), ("tests", tests, 1000 * (number + 1))):
+            colour = name if name in tiny.COLOURS else list(tiny.COLOURS)[number]
+            members = [Member(Place(name, False, f"{pile} {i}.png"), png(first + i, colour)) for i in range(some)]
+            assert not session.deck.add_photos(members, "shots" if pile == "shots" else "tests").refused
+    session.settings = replace(
+        session.settings, **{"epochs": 2, "global_prompts": 2, "topk": (2, 4), "views": 1} | settings
+    )
+    return at
+
+
+def train(at: AppTest) -> AppTest:
+    """What the button on Teach does, to its end."""
+    session_of(at).start(resources.jobs(), resources.backbone())
+    return finish(fine(at.run()))
+
+
+def table(at: AppTest, column: str) -> list[dict[str, Any]]:
+    """The rows of the table that has this column."""
+    found = next(found for found in at.dataframe if column in found.value.columns)
+    rows: list[dict[str, Any]] = found.value.to_dict("records")
+    return rows
 
 
 def with_photo(open_app: Open, names: str = "red\ngreen\nblue") -> AppTest:

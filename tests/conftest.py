@@ -43,7 +43,7 @@ QUIET = [
 
 
 @pytest.fixture
-def tiny_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """A function that opens the app in this process, with a tiny model instead of ``mini`` and its own job manager."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
     from streamlit.testing.v1 import AppTest
@@ -55,11 +55,14 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     resources.backbone.clear()
     resources.jobs.clear()
     resources.visitors.clear()
+    resources.runs.clear()
+    monkeypatch.setenv("GALLOP_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.vit())
     yield lambda: AppTest.from_file(str(MAIN), default_timeout=60).run()
     resources.jobs().close()
     resources.jobs.clear()
     resources.visitors.clear()
+    resources.runs.clear()
     resources.backbone.clear()
 
 
@@ -77,6 +80,7 @@ def served(folder: Path) -> Iterator[str]:
     port = _free_port()
     environment = os.environ | {
         "GALLOP_CACHE": str(folder / "cache"),
+        "GALLOP_DATA": str(folder / "data"),
         "HOME": str(folder),
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }

@@ -45,8 +45,8 @@ def visit(browser: Any, server: str) -> None:
     page.goto(server)
     page.get_by_role("heading", level=1).wait_for()
     shoot(browser, server, "explore, empty")
-    for name in ("teach", "test", "prompts", "method"):
-        shoot(browser, f"{server}/{name}", f"{name}, empty")
+    for name in ("teach", "test", "prompts", "compare", "take_away", "method"):
+        shoot(browser, f"{server}/{name}", f"{name.replace('_', ' ')}, empty")
     page.get_by_role("button", name="Cat", exact=True).click()
     expect(answer(page)).to_contain_text("%")
     shoot(browser, page.url, "explore, zero-shot")
@@ -79,6 +79,12 @@ def visit(browser: Any, server: str) -> None:
     for name in ("Prompts", "Method"):
         go(page, name)
         shoot(browser, page.url, f"{name.lower()}, taught")
+    go(page, "Compare")
+    expect(page.get_by_role("heading", name="4. Rename")).to_be_visible()
+    shoot(browser, page.url, "compare")
+    go(page, "Take away")
+    expect(page.get_by_role("button", name="Save the model as zip")).to_be_visible()
+    shoot(browser, page.url, "take away")
 
 
 def main() -> int:

@@ -81,4 +81,4 @@ def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tin
     assert [at.number_input(key=f"set k {n}").proto.default for n in range(4)] == [5, 3, 15, 20]
     assert at.number_input(key="set lr").proto.default == at.number_input(key="set lr").value
     fine(go(at, EXPLORE))
-    assert [list(at.slider(key=f"k {n}").proto.default) for n in range(4)] == [[5], [3], [15], [20]], "they follow"
+    assert [list(at.slider(key=f"k {n}").proto.default) for n in range(4)] == [[5], [3], [15], [16]], "16 regions"

@@ -73,7 +73,7 @@ def test_a_cancelled_training_keeps_the_prompts_of_its_best_epoch() -> None:
     assert tiny.equal(tiny.learned(taught.after), kept[best])
     assert not all(tiny.equal(kept[best], other) for epoch, other in kept.items() if epoch != best)
     # What is asked of it answers with those prompts, not with ones that were kept from a look at the map.
-    fresh = tiny.classifier(global_prompts=3, topk=(2, 4)).zero_shot(["red", "green"])
+    fresh = tiny.classifier(global_prompts=3, topk=(2, 4)).zero_shot(taught.after.classes_.tolist())
     fresh.model_.prompts.load_state_dict(kept[best])
     probe = photos("red", 1, 90)
     assert torch.allclose(

@@ -7,7 +7,8 @@ import streamlit as st
 from gallop import Photo, parse_names
 from gallop.templates import parse_templates
 from parts.kept import keep, recall
-from session import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question, Session
+from question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
+from session import Session
 
 
 def photo(session: Session) -> Photo | None:

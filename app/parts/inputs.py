@@ -14,8 +14,9 @@ from gallop.templates import TemplateError, parse_templates
 from parts.kept import keep, put, recall
 from parts.uploads import camera, uploader
 from photos import Verdicts
+from question import DEFAULT_NAMES, DEFAULT_TEMPLATES
 from resources import session
-from session import DEFAULT_NAMES, DEFAULT_TEMPLATES, Session
+from session import Session
 
 MOST_CLASSES = 200
 MOST_TEMPLATES = 4

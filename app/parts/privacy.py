@@ -5,6 +5,7 @@ import streamlit as st
 
 def line() -> None:
     st.caption(
-        ":material/lock: Photos and names stay with the program behind this page: kept in memory until a few minutes "
-        "after you close it, written to no disk, sent to no other machine."
+        ":material/lock: Photos stay with the program behind this page: kept in memory until a few minutes after you "
+        "close it, written to no disk, sent to no other machine. What a training learns is kept, with its class names: "
+        "see the page *Compare*."
     )

@@ -19,8 +19,9 @@ from parts.kept import keep, put, recall
 from parts.region_grid import asked, region_grid
 from parts.uploads import uploader
 from photos import Verdicts
+from question import Question
 from resources import backbone, jobs
-from session import Question, Session
+from session import Session
 
 if TYPE_CHECKING:
     from gallop import Explanation

@@ -7,7 +7,7 @@ import text
 from gallop.classes import ClassNameError
 from gallop.templates import TemplateError
 from parts import answer, ask, faithful, inputs, maps, privacy, scores, tryout
-from session import Question
+from question import Question
 
 session = resources.session()
 

@@ -23,6 +23,7 @@ examples:
   gallop predict holiday/ --model model --csv answers.csv
   gallop predict cat.jpg --classes "cat, dog, horse"
   gallop explain cat.jpg --model model --out why.png
+  gallop export model --onnx model.onnx
 
 Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.
 Exit status: 0 all went well, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
@@ -68,6 +69,19 @@ JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regio
 Scores are those of the shown class; a box is [left, top, right, bottom] in the photo's pixels, best first; prompts are
 counted from 1. The maps of --npy are the cosines of the regions: an array (N, rows, columns)."""
 
+EXPORT_EPILOG = """\
+examples:
+  gallop export model --onnx model.onnx
+  gallop export model --onnx model.onnx --photos photos/test --json   # also check with these photos
+
+In: pixels (images, 3, size, size); the file's metadata says how a photo becomes them, and holds the class names, the
+logit scale, the temperature and the threshold. Out: probabilities (images, K), ood_score (images; larger = more
+outlier), global_cosines (images, K, M) and local_cosines, the maps (images, R, K, N).
+The file is checked with onnxruntime, and not written if a label or a number by more than 0.0001 is another one.
+
+JSON: {out, bytes, input, outputs, class_names, checked_on, largest_difference, labels_differ}
+Needs the extra onnx: pip install 'gallop-explorer[onnx]'"""
+
 DOCTOR_EPILOG = """\
 examples:
   gallop doctor
@@ -101,7 +115,8 @@ def build_parser() -> tuple[Parser, set[str]]:
     parser = Parser("gallop", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    added = [_train(commands), _evaluate(commands), _predict(commands), _explain(commands), _doctor(commands)]
+    makers = (_train, _evaluate, _predict, _explain, _export, _doctor)
+    added = [make(commands) for make in makers]
     for command in added:
         _common(command)
     return parser, {option for command in added for option in command._option_string_actions}
@@ -220,6 +235,19 @@ def _explain(commands: _Subparsers[Parser]) -> Parser:
     parser.add_argument("--out", required=True, metavar="FILE.png", help="the picture")
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="the class shown; else the predicted one")
     parser.add_argument("--npy", metavar="FILE", help="also write the region maps (N, rows, columns)")
+    return parser
+
+
+def _export(commands: _Subparsers[Parser]) -> Parser:
+    parser = commands.add_parser(
+        "export",
+        help="a trained model as an ONNX file",
+        epilog=EXPORT_EPILOG,
+        description="Write a trained model as one ONNX file, which needs neither gallop nor torch.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="folder of a trained model")
+    parser.add_argument("--onnx", required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--photos", metavar="DIR", help="also check with the photos of a folder, read recursively")
     return parser
 
 

@@ -1,0 +1,131 @@
+"""A checkpoint folder as bytes and as a zip, and back. Knows no Streamlit.
+
+What comes in is read as ``archives`` reads photos: streamed, capped, two named members and nothing else. The library
+then checks both files itself.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from archives import ArchiveError, check_whole, member_bytes
+from gallop.image_formats import printable
+from jobs import PlainError
+
+if TYPE_CHECKING:
+    from gallop import GalLoPClassifier
+
+SETTINGS, TENSORS = "gallop.json", "prompts.safetensors"
+FOLDER = "model"
+MOST = {SETTINGS: 4 * 2**20, TENSORS: 64 * 2**20}
+"""Bytes: ten times what the largest models need."""
+_ANY_DAY = (1980, 1, 1, 0, 0, 0)
+"""The same model gives the same zip."""
+
+
+class ModelProblem(PlainError):
+    """A model that is not taken; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """A checkpoint as the library writes it: ``gallop.json`` and the bytes of ``prompts.safetensors``."""
+
+    settings: str
+    prompts: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.settings.encode()) + len(self.prompts)
+
+    def as_folder(self, card: str = "") -> dict[str, bytes]:
+        """The files of the folder by their path, for ``zipped``; with a model card where there is one."""
+        found = {SETTINGS: self.settings.encode(), TENSORS: self.prompts}
+        found |= {"README.md": card.encode()} if card else {}
+        return {f"{FOLDER}/{name}": content for name, content in found.items()}
+
+
+def files_of(classifier: GalLoPClassifier) -> Files:
+    """What ``classifier.save`` writes."""
+    with tempfile.TemporaryDirectory(prefix="gallop") as folder:
+        classifier.save(Path(folder, FOLDER))
+        kept = Path(folder, FOLDER)
+        return Files((kept / SETTINGS).read_text(encoding="utf-8"), (kept / TENSORS).read_bytes())
+
+
+def classifier_of(files: Files, backbone: Any) -> GalLoPClassifier:
+    """The classifier that was saved.
+
+    Raises:
+        ModelProblem: files that are damaged, of a newer version or hostile, or trained with another backbone.
+    """
+    from gallop import GalLoPClassifier
+    from gallop.checkpoint import CheckpointError
+    from gallop.classes import ClassNameError
+    from gallop.config import ConfigError
+    from gallop.templates import TemplateError
+
+    with tempfile.TemporaryDirectory(prefix="gallop") as folder:
+        Path(folder, SETTINGS).write_text(files.settings, encoding="utf-8")
+        Path(folder, TENSORS).write_bytes(files.prompts)
+        try:
+            return GalLoPClassifier.load(folder, backbone=backbone)
+        except (CheckpointError, ClassNameError, ConfigError, TemplateError) as error:
+            # The folder is nothing that anybody has seen.
+            raise ModelProblem(str(error).replace(f"{folder}/", "").replace(folder, "This model")) from error
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Files by their path in the zip, as its bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for path, content in files.items():
+            kind = zipfile.ZIP_STORED if path.endswith((".png", TENSORS)) else zipfile.ZIP_DEFLATED
+            archive.writestr(zipfile.ZipInfo(path, _ANY_DAY), content, kind)
+    return stream.getvalue()
+
+
+def file_name(words: str) -> str:
+    """A name for a download: letters, digits, spaces and dashes of ``words``."""
+    kept = "".join(char if char.isalnum() or char in " -" else "_" for char in words).strip()
+    return kept[:60] or "run"
+
+
+def unzipped(archive: BinaryIO, name: str) -> Files:
+    """The checkpoint in a zip: its two files, at the top or in one folder; whatever else is in it is not read.
+
+    Raises:
+        ModelProblem: no zip, no checkpoint in it or several, or more bytes than any model has.
+    """
+    shown = printable(name)
+    try:
+        check_whole(archive, shown)
+        with zipfile.ZipFile(archive) as opened:
+            found = {wanted: _one(opened, wanted, shown) for wanted in MOST}
+            settings = found[SETTINGS].decode("utf-8")
+    except ArchiveError as error:
+        raise ModelProblem(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise ModelProblem(f"{SETTINGS} in {shown} is no text; take the zip that this app or `gallop` made.") from error
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
+        raise ModelProblem(f"{shown} cannot be read as a zip: make it again.") from error
+    return Files(settings, found[TENSORS])
+
+
+def _one(opened: zipfile.ZipFile, wanted: str, shown: str) -> bytes:
+    """The only member of a name."""
+    members = [member for member in opened.infolist() if member.filename.replace("\\", "/").split("/")[-1] == wanted]
+    members = [member for member in members if "__MACOSX" not in member.filename]
+    if len(members) != 1:
+        there = f"{len(members)} files named {wanted}" if members else f"no {wanted}"
+        raise ArchiveError(f"{shown} holds {there}; a model is one {SETTINGS} and one {TENSORS}, in one folder.")
+    most = MOST[wanted]
+    too_large = ArchiveError(f"{wanted} in {shown} has more than {most // 2**20} MB, which no model needs.")
+    return member_bytes(opened, members[0], shown, most, too_large)

@@ -1,0 +1,133 @@
+"""The classifier as files: a checkpoint folder as zip and back in, its card, ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+import comparing
+import taking
+import text
+from archives import MAX_ARCHIVE_BYTES
+from packing import MOST, TENSORS, Files, ModelProblem, classifier_of, files_of, unzipped, zipped
+from parts import adopted, errand
+from question import Question
+from resources import BackboneProblem, backbone
+from session import Session
+
+if TYPE_CHECKING:
+    from gallop import GalLoPClassifier
+
+CHECKED_WITH = 16
+"""Photos of the visit that an ONNX file is checked with."""
+MEGABYTES = 2 * MOST[TENSORS] // 2**20
+assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
+
+
+def files(session: Session, classifier: GalLoPClassifier, key: Hashable) -> Files:
+    """The checkpoint as it would be saved, made once."""
+    return session.once(("files", key), lambda: files_of(classifier))
+
+
+def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: Hashable) -> None:
+    from gallop.model_card import model_card
+
+    names = text.markdown(text.joined(tuple(classifier.classes_.tolist())))
+    taught = session.taught if asked.taught else None
+    how = text.markdown(taking.learned_from(taught)) if taught else "Zero-shot: nothing was learned"
+    st.markdown(f"**{names}**. {how}.")
+    card = model_card(
+        classifier, taking.measured(taught) if taught else (), taking.learned_from(taught) if taught else ""
+    )
+    with st.container(horizontal=True):
+        st.download_button(
+            "Save the model as zip",
+            zipped(files(session, classifier, key).as_folder(card)),
+            "model.zip",
+            "application/zip",
+            key="save model",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Save its card",
+            card,
+            "model card.md",
+            "text/markdown",
+            key="save card",
+            icon=":material/badge:",
+            on_click="ignore",
+        )
+    st.caption(
+        "The zip holds a folder of two files: settings to read (JSON) and the learned prompts (safetensors). "
+        "`GalLoPClassifier.load` and `gallop predict --model` read it, and so does this page."
+    )
+
+
+def onnx(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
+    """A file for other programs."""
+    st.markdown(
+        "**ONNX**: the classifier in one file that needs neither this program nor torch. Pixels in; probabilities, "
+        "outlier score and maps out. It is checked against this classifier before you get it."
+    )
+    clicked = st.button(
+        "Make the ONNX file", key="make onnx", disabled=session.errand is not None, icon=":material/deployed_code:"
+    )
+    if clicked:
+        photos = list(comparing.photos(session).values())[:CHECKED_WITH]
+        errand.send(session, taking.Exporting(classifier, photos, key), "onnx", "The ONNX file")
+    errand.outcome(session, "onnx")
+    snapshot = session.errands_done.get("onnx")
+    if snapshot is None or snapshot.result is None or snapshot.result[0] != key:
+        return
+    made = snapshot.result[1]
+    st.success(
+        f"Checked with onnxruntime on {made.parity.images} pictures: the same labels, and no number differs by more "
+        f"than {made.parity.difference:.1e}.",
+        icon=":material/check:",
+    )
+    st.download_button(
+        f"Save the ONNX file ({len(made.data) / 2**20:.0f} MB)",
+        made.data,
+        "model.onnx",
+        "application/octet-stream",
+        key="save onnx",
+        on_click="ignore",
+    )
+    st.caption(
+        "In: `pixels` (images, 3, size, size). How a photo becomes them is written in the file's metadata, with the "
+        "class names, the scale and the threshold."
+    )
+
+
+def back_in(session: Session) -> None:
+    """A model that was saved before, here or on the command line."""
+    rounds = st.session_state.get("model round", 0)
+    file = st.file_uploader("A model's zip", key=f"model zip {rounds}", max_upload_size=MEGABYTES)
+    told = session.kept.pop("told of models", None)
+    if told:
+        (st.success if told[0] else st.error)(text.markdown(told[1]))
+    if file is None or file.file_id in session.uploads_seen:
+        return
+    session.uploads_seen.add(file.file_id)
+    st.session_state["model round"] = rounds + 1
+    with st.spinner("Reading the model …"):
+        session.kept["told of models"] = _take(session, file)
+    st.rerun()
+
+
+def _take(session: Session, file: Any) -> tuple[bool, str]:
+    try:
+        shared = backbone()
+        found = classifier_of(unzipped(file, file.name), shared)
+    except (ModelProblem, BackboneProblem) as error:
+        return False, str(error)
+    taught = taking.imported(session, found, shared)
+    session.adopt(taught)
+    session.outcome = ("success", f"Opened {file.name}.")
+    if session.ledger is not None:
+        session.ledger.keep(taught, f"from {text.shorten(file.name, 60)}")
+    adopted.show(session, taught)
+    return True, f"{file.name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."

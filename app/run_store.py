@@ -1,0 +1,239 @@
+"""Runs in one SQLite file of the user's data folder: names, settings, curves, prompts and answers, never a photo.
+
+Prompts are kept as the library writes a checkpoint: safetensors bytes and JSON, nothing pickled. Knows no Streamlit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import peewee
+from peewee import AutoField, BlobField, BooleanField, FloatField, IntegerField, Model, SqliteDatabase, TextField
+
+from data_file import FILE, MACHINE, MARK, VERSION, RunsProblem, refuse_foreign, set_aside_if_damaged
+from lessons import Answer, Point
+from packing import Files
+from runs import Run
+from settings import Settings
+
+MOST_RUNS = 200
+MOST_BYTES = 1024 * 2**20
+"""Of one owner."""
+MOST_NAME = 80
+ORPHANED = 24 * 3600.0
+"""Seconds after which runs of a visitor are deleted if a server that crashed has left them."""
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What SQLite complains about, as a sentence."""
+    try:
+        yield
+    except peewee.PeeweeException as error:
+        raise RunsProblem(
+            f"The runs in {path} cannot be read or written ({error}). Is the disk full, or another program using the "
+            "file?"
+        ) from error
+
+
+def _bound(database: SqliteDatabase) -> Any:
+    """The table of runs in one file."""
+
+    class Row(Model):
+        id = AutoField()
+        owner = TextField(index=True)
+        name = TextField()
+        made = FloatField()
+        size = IntegerField()
+        deleted = BooleanField(default=False)  # until it is gone for good, it can be brought back
+        facts = TextField()
+        checkpoint = TextField()
+        prompts = BlobField()
+
+        class Meta:
+            table_name = "runs"
+
+    Row.bind(database)
+    return Row
+
+
+class Store:
+    """The runs of all owners. Safe to use from several threads, each of which gets a connection of its own.
+
+    The file is opened with the first use, and again with each one as long as that fails. All methods may raise
+    RunsProblem: the file cannot be used, belongs to something else, or was written by a newer version.
+
+    Attributes:
+        note: what was found when it was opened, as a sentence; empty when all was well.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self.note = ""
+        self._lock = threading.Lock()
+        self._database: Any = None
+        self._rows: Any = None
+
+    def _open(self) -> None:
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.note = set_aside_if_damaged(self.path)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # class names are nobody else's business
+        except OSError as error:
+            raise RunsProblem(
+                f"{folder} cannot be written ({error.strerror}), so no runs are kept. GALLOP_DATA may name another "
+                "folder."
+            ) from error
+        refuse_foreign(self.path)
+        database = SqliteDatabase(self.path, pragmas={"journal_mode": "wal", "busy_timeout": 5000, "secure_delete": 1})
+        rows = _bound(database)
+        with _told(self.path), database.connection_context():
+            database.create_tables([rows])
+            database.pragma("application_id", MARK)
+            database.pragma("user_version", VERSION)
+            long_gone = (rows.owner != MACHINE) & (rows.made < time.time() - ORPHANED)
+            rows.delete().where(rows.deleted | long_gone).execute()
+        self._database, self._rows = database, rows
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """The table, and a connection to it."""
+        with self._lock:
+            if self._database is None:
+                self._open()
+        with _told(self.path), self._database.connection_context():
+            yield self._rows
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    def runs(self, owner: str) -> list[Run]:
+        """All runs of an owner, the latest first."""
+        with self._connected() as rows:
+            query = rows.select(rows.id, rows.name, rows.made, rows.facts)
+            found = list(query.where(rows.owner == owner, ~rows.deleted).order_by(rows.id.desc()))
+        return [run for row in found if (run := _run(row)) is not None]
+
+    def files(self, owner: str, run_id: int) -> Files:
+        """The checkpoint of a run.
+
+        Raises:
+            RunsProblem: there is no such run of this owner.
+        """
+        with self._connected() as rows:
+            row = rows.get_or_none(self._mine(owner, run_id))
+        if row is None:
+            raise RunsProblem("This run is not here any more; it was deleted, perhaps on another page.")
+        return Files(row.checkpoint, bytes(row.prompts))
+
+    # Writing ---------------------------------------------------------------------------------------------------------
+
+    def add(self, owner: str, run: Run, files: Files) -> int:
+        """Keep a run; its number, which becomes part of its name where it has none.
+
+        Raises:
+            RunsProblem: there is no room for another.
+        """
+        facts = json.dumps(_facts(run), ensure_ascii=False)
+        size = files.size + len(facts.encode())
+        with self._connected() as rows, self._database.atomic("IMMEDIATE"):
+            mine = rows.select(peewee.fn.COUNT(rows.id), peewee.fn.COALESCE(peewee.fn.SUM(rows.size), 0))
+            count, total = mine.where(rows.owner == owner, ~rows.deleted).tuples().get()
+            if count >= MOST_RUNS or total + size > MOST_BYTES:
+                raise RunsProblem(
+                    f"The last training is not kept as a run: {MOST_RUNS} runs and {MOST_BYTES // 2**20} MB are the "
+                    "most. Delete some on the page Compare."
+                )
+            row = rows.create(
+                owner=owner,
+                name=run.name,
+                made=run.made,
+                size=size,
+                facts=facts,
+                checkpoint=files.settings,
+                prompts=files.prompts,
+            )
+            if not run.name:
+                rows.update(name=f"{run.method} {row.id}").where(rows.id == row.id).execute()
+            return int(row.id)
+
+    def rename(self, owner: str, run_id: int, name: str) -> None:
+        """Nothing happens where the name is empty, or the run is gone."""
+        kept = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
+        if kept:
+            with self._connected() as rows:
+                rows.update(name=kept).where(self._mine(owner, run_id)).execute()
+
+    def delete(self, owner: str, run_id: int) -> None:
+        """Take a run off the list. It can be brought back until the next one is deleted, or the app starts anew."""
+        with self._connected() as rows:
+            rows.delete().where(rows.owner == owner, rows.deleted).execute()
+            rows.update(deleted=True).where(self._mine(owner, run_id)).execute()
+
+    def undelete(self, owner: str) -> None:
+        """Bring back the run that was deleted last."""
+        with self._connected() as rows:
+            rows.update(deleted=False).where(rows.owner == owner, rows.deleted).execute()
+
+    def forget(self, owner: str) -> None:
+        """Everything of a visitor who has gone and cannot come back."""
+        with self._connected() as rows:
+            rows.delete().where(rows.owner == owner).execute()
+
+    def _mine(self, owner: str, run_id: int) -> Any:
+        return (self._rows.id == run_id) & (self._rows.owner == owner) & ~self._rows.deleted
+
+
+# A run as JSON -------------------------------------------------------------------------------------------------------
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    return {
+        "class_names": run.class_names,
+        "settings": asdict(run.settings) if run.settings else None,
+        "data": run.data,
+        "content": sorted(run.content),
+        "shots": run.shots,
+        "steps": run.steps,
+        "of_steps": run.of_steps,
+        "best_epoch": run.best_epoch,
+        "history": [[point.step, round(point.loss, 6), round(point.accuracy, 6)] for point in run.history],
+        "answers": _answers(run.answers),
+        "answers_before": _answers(run.answers_before),
+    }
+
+
+def _answers(answers: Mapping[str, Answer]) -> dict[str, list[Any]]:
+    return {digest: [a.truth, a.label, a.probability, a.seen] for digest, a in answers.items()}
+
+
+def _run(row: Any) -> Run | None:
+    """A run as it was kept; None for a row that somebody else has changed."""
+    try:
+        facts = json.loads(row.facts)
+        settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
+        answers = {key: {digest: Answer(*said) for digest, said in facts[key].items()} for key in _SAID}
+        return Run(
+            id=row.id,
+            name=row.name,
+            made=row.made,
+            class_names=tuple(facts["class_names"]),
+            settings=Settings(**settings),
+            content=frozenset((name, digest) for name, digest in facts["content"]),
+            history=tuple(Point(*point) for point in facts["history"]),
+            **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
+            **answers,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+_SAID = ("answers", "answers_before")

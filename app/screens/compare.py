@@ -1,0 +1,79 @@
+"""Every training is a run: a table of them, and any two of them beside each other."""
+
+import streamlit as st
+
+import comparing
+import errands
+import resources
+import text
+from data_file import RunsProblem
+from packing import ModelProblem
+from parts import errand, flipped, keeping, run_table, seeds, versus
+
+session = resources.session()
+ledger = session.ledger
+assert ledger is not None  # every session of this app has one
+errands.settle(session)
+
+st.title("Compare", anchor=False)
+st.markdown("Every training is kept as a run. Pin two of them, and see what differs: settings, figures, photos, maps.")
+errand.watch(session)
+errand.outcome(session, "seeds")
+keeping.told(session, ledger)
+try:
+    kept = ledger.runs()
+    baseline = comparing.untaught(session, resources.backbone, kept)
+except (RunsProblem, resources.BackboneProblem) as error:
+    st.error(text.markdown(error), icon=":material/error:")
+    st.stop()
+for sentence in (ledger.store.note, ledger.problem):
+    if sentence:
+        st.warning(text.markdown(sentence), icon=":material/warning:")
+
+if baseline is None:
+    st.info(
+        "**Start here:** teach some classes, then come back. Each training appears here as a run.",
+        icon=":material/compare:",
+    )
+    st.markdown(
+        "What you will see then:\n"
+        "- how good each run is, with the range that so few photos leave open;\n"
+        "- how far the same training moves with the seed alone;\n"
+        "- the photos that two runs answer differently, and where each of them looked;\n"
+        "- zero-shot and CoOp, always there to compare with."
+    )
+    st.page_link("screens/teach.py", label="Teach classes of your own", icon=":material/school:")
+else:
+    st.header("1. Runs", anchor=False)
+    rows = [baseline, *kept]
+    missing = comparing.coop(baseline, kept) is None
+    run_table.table(rows, coop_missing=missing)
+    if missing:
+        seeds.coop(session)
+    if not kept:
+        st.caption("The first training on *Teach* is compared with these.")
+        st.page_link("screens/teach.py", label="Train on Teach", icon=":material/school:")
+if kept and baseline is not None:
+    st.header("2. Two beside each other", anchor=False)
+    pinned = run_table.pins(rows)
+    versus.versus(*pinned)
+    seeds.seeds(session, pinned, kept)
+    st.header("3. The photos that flipped", anchor=False)
+    photos = comparing.photos(session)
+    flipped.flipped(*pinned, photos)
+    st.subheader("Maps side by side", anchor=False)
+    try:
+        with st.spinner("Looking at the photo …", show_time=False):
+            flipped.side_by_side(session, pinned, photos)
+        st.header("4. Rename, export, open, delete", anchor=False)
+        keeping.keeping(session, ledger, kept)
+    except (RunsProblem, ModelProblem) as error:
+        st.error(text.markdown(error), icon=":material/error:")
+
+whose = (
+    f"Runs are kept in {ledger.store.path} on this machine, and everybody who opens this app on it sees the same ones."
+    if ledger.of_this_machine
+    else "Your runs are kept for this visit: they are deleted a few minutes after you close the page. Export what you "
+    "need."
+)
+st.caption(f":material/lock: {text.markdown(whose)} No photo is among them, only their fingerprints.")

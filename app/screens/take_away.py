@@ -1,0 +1,68 @@
+"""Everything that is on the screen, to take away: pictures, tables, the classifier, the code."""
+
+import streamlit as st
+
+import errands
+import resources
+import taking
+import text
+from jobs import PlainError
+from parts import code, errand, model_files, photo_files, privacy
+
+session = resources.session()
+errands.settle(session)
+
+st.title("Take away", anchor=False)
+st.markdown("What you have seen and taught here, as files and as code of your own.")
+errand.watch(session)
+
+has_photo, has_cards = bool(session.shelf.photos), bool(session.deck.cards)
+if not (has_photo or has_cards or session.taught):
+    st.info(
+        "**Start here:** look at a photo on *Explore*, or teach classes of your own. Or open a model that you saved.",
+        icon=":material/download:",
+    )
+    st.markdown(
+        "What you can take then:\n"
+        "- maps as pictures, a report as one page, a table of answers;\n"
+        "- the classifier as a folder, or as one ONNX file for other programs;\n"
+        "- code that gives the same numbers: Python, command line or a notebook."
+    )
+    left, right = st.columns(2)
+    left.page_link("screens/explore.py", label="Look at a photo", icon=":material/travel_explore:")
+    right.page_link("screens/teach.py", label="Teach classes of your own", icon=":material/school:")
+else:
+    try:
+        backbone = resources.backbone()
+        asked = taking.question(session)
+        with st.spinner("Looking at the photo …", show_time=False):
+            classifier = taking.classifier(session, backbone, asked)
+            screen = taking.screen(session, backbone, asked)
+    except (PlainError, resources.BackboneProblem) as error:
+        st.error(text.markdown(error), icon=":material/error:")
+        st.stop()
+    version = taking.version(session, asked, classifier.model_.config.topk)
+    st.header("1. The photo", anchor=False)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        if screen is None:
+            st.caption("There is no photo on *Explore*.")
+        else:
+            photo_files.pictures(session, screen, version)
+    with right:
+        if screen is not None:
+            photo_files.report(session, screen, asked, version)
+        photo_files.table(session, classifier, version)
+    st.header("2. The classifier", anchor=False)
+    left, right = st.columns(2, gap="large")
+    with left:
+        model_files.model(session, classifier, asked, version)
+    with right:
+        model_files.onnx(session, classifier, version)
+    if screen is not None or has_cards:
+        st.header("3. As code", anchor=False)
+        code.code(session, screen, classifier, asked, version)
+
+st.header("Open a model", anchor=False)
+model_files.back_in(session)
+privacy.line()

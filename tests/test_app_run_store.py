@@ -1,0 +1,196 @@
+"""The file of runs: what is in it, whose it is, and what happens when it cannot be used."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("peewee", reason="needs the extra 'app'")
+
+import run_store
+from data_file import FILE, MACHINE, MARK, VERSION, RunsProblem, data_folder, owner_of
+from packing import Files
+from run_store import Store
+from tests.test_app_runs import run
+
+FILES = Files('{"format": 1}', b"prompts")
+NOW = {"made": time.time()}
+
+
+def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
+    mine = run(0, **NOW, name="")
+    number = Store(tmp_path).add("me", mine, FILES)
+    found = Store(tmp_path).runs("me")  # as after a restart
+    assert found == [replace(mine, id=number, name=f"GalLoP {number}")]
+    assert found[0].data == mine.data
+    assert Store(tmp_path).files("me", number) == FILES
+
+
+def test_everybody_has_their_own(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    number = store.add("me", run(0, **NOW), FILES)
+    assert store.runs("you") == []
+    with pytest.raises(RunsProblem, match="not here any more"):
+        store.files("you", number)
+    store.rename("you", number, "mine now")
+    store.delete("you", number)
+    store.forget("you")
+    assert [found.name for found in store.runs("me")] == ["GalLoP 0"]
+    store.forget("me")
+    assert store.runs("me") == []
+
+
+def test_on_this_machine_there_is_one_owner_and_elsewhere_a_hash_of_the_token() -> None:
+    assert owner_of("127.0.0.1", "a") == owner_of("localhost", "b") == owner_of("::1", "c") == MACHINE
+    for address in ("0.0.0.0", None, "192.168.1.5", "127.0.0.1.example.org"):
+        assert owner_of(address, "a") != owner_of(address, "b")
+        assert "a" * 32 not in owner_of(address, "a" * 32)
+
+
+def test_a_deleted_run_comes_back_until_the_next_one_goes(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first, second = (store.add("me", run(0, **NOW, name=name), FILES) for name in ("first", "second"))
+    store.delete("me", first)
+    store.undelete("me")
+    assert [found.name for found in store.runs("me")] == ["second", "first"]
+    store.delete("me", first)
+    store.delete("me", second)
+    store.undelete("me")
+    assert [found.name for found in store.runs("me")] == ["second"]
+    store.delete("me", second)
+    again = Store(tmp_path)
+    again.undelete("me")
+    assert again.runs("me") == []
+    assert b"second" not in (tmp_path / FILE).read_bytes()  # overwritten, not only unlinked
+
+
+def test_names_are_one_line_and_short_and_never_empty(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    number = store.add("me", run(0, **NOW), FILES)
+    store.rename("me", number, "a\n\x1b[31mb\u202e c" + "x" * 200)
+    (found,) = store.runs("me")
+    assert found.name.startswith("a [31mb c")
+    assert len(found.name) == run_store.MOST_NAME
+    store.rename("me", number, " \n ")
+    assert store.runs("me") == [found]
+    store.rename("me", number, "'; DROP TABLE runs; --")
+    assert store.runs("me")[0].name == "'; DROP TABLE runs; --"
+
+
+def test_there_is_a_most_and_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    monkeypatch.setattr(run_store, "MOST_RUNS", 2)
+    for _ in range(2):
+        store.add("me", run(0, **NOW), FILES)
+    with pytest.raises(RunsProblem, match=r"2 runs and 1024 MB are the most\. Delete some"):
+        store.add("me", run(0, **NOW), FILES)
+    store.add("you", run(0, **NOW), FILES)
+    monkeypatch.setattr(run_store, "MOST_RUNS", 200)
+    monkeypatch.setattr(run_store, "MOST_BYTES", 5 * 2**20)
+    with pytest.raises(RunsProblem, match="5 MB are the most"):
+        store.add("me", run(0, **NOW), Files("{}", bytes(6 * 2**20)))
+    assert (len(store.runs("me")), len(store.runs("you"))) == (2, 1)
+
+
+@pytest.mark.parametrize("damage", ["not a database at all" * 50, "half"])
+def test_a_damaged_file_is_set_aside_and_nothing_of_it_is_lost(tmp_path: Path, damage: str) -> None:
+    first = Store(tmp_path)
+    for _ in range(30):
+        first.add("me", run(0, **NOW), Files("{}", bytes(4096)))
+    first._database.close_all() if hasattr(first._database, "close_all") else first._database.close()
+    path = tmp_path / FILE
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    broken = damage.encode() if damage != "half" else path.read_bytes()[:20_000] + b"\xff" * 40_000
+    path.write_bytes(broken)
+    store = Store(tmp_path)
+    assert store.runs("me") == []
+    aside = list(tmp_path.glob("runs damaged *.sqlite"))
+    assert [found.read_bytes() for found in aside] == [broken]
+    assert aside[0].name in store.note
+    store.add("me", run(0, **NOW), FILES)
+    assert len(store.runs("me")) == 1
+
+
+def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    Store(tmp_path).add("me", run(0, **NOW), FILES)
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = path.read_bytes()
+    store = Store(tmp_path)
+    with pytest.raises(RunsProblem, match="written by a newer version"):
+        store.add("me", run(0, **NOW), FILES)
+    assert path.read_bytes() == before
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    assert len(store.runs("me")) == 1, "it is tried again"
+
+    other = tmp_path / "other"
+    other.mkdir()
+    with sqlite3.connect(other / FILE) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+    assert MARK != 0
+    with pytest.raises(RunsProblem, match="not a file of this app"):
+        Store(other).runs("me")
+
+
+def test_a_row_that_somebody_changed_is_left_out(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for _ in range(2):
+        store.add("me", run(0, **NOW), FILES)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("UPDATE runs SET facts = '{\"settings\": 3}' WHERE id = 1")
+    assert [found.id for found in store.runs("me")] == [2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.runs("me")
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunsProblem, match="cannot be written"):
+        Store(tmp_path / "file" / "deeper").runs("me")
+
+
+def test_several_threads_may_write_at_once(tmp_path: Path) -> None:
+    store, other = Store(tmp_path), Store(tmp_path)
+    threads = [
+        threading.Thread(target=lambda here: [here.add("me", run(0, **NOW), FILES) for _ in range(5)], args=(at,))
+        for at in (store, store, other)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.runs("me")) == 15
+
+
+def test_what_a_server_that_crashed_left_of_visitors_goes_and_the_machines_stays(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old = time.time() - 2 * run_store.ORPHANED
+    for owner, made in ((MACHINE, old), ("visitor", old), ("new visitor", time.time())):
+        store.add(owner, run(0, made=made), FILES)
+    again = Store(tmp_path)
+    assert [len(again.runs(owner)) for owner in (MACHINE, "visitor", "new visitor")] == [1, 0, 1]
+
+
+def test_the_folder_is_the_users_and_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GALLOP_DATA", str(tmp_path))
+    assert data_folder() == tmp_path
+    monkeypatch.delenv("GALLOP_DATA")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    assert data_folder() == tmp_path / "share" / "gallop"
