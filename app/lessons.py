@@ -110,9 +110,8 @@ class Taught:
     before: GalLoPClassifier
     after: GalLoPClassifier
     names: tuple[str, ...]
+    """In the order in which both classifiers give their figures."""
     shots: int
-    learned: tuple[tuple[Photo, str], ...]
-    """Each photo that was learned from and its class, in the order of the training."""
     settings: Settings
     content: frozenset[tuple[str, str]]
     """(class name, content hash) of what was learned from and might have been: to tell whether the cards changed."""
@@ -130,6 +129,8 @@ class Taught:
     """Of zero-shot, by content hash: to the photos it learned from and to the test photos."""
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """Of what was taught, to the same photos."""
+    learned: tuple[tuple[Photo, str], ...] = ()
+    """Each photo that was learned from and its class, in the order of the training; none where a model was opened."""
 
     @property
     def stopped_early(self) -> bool:

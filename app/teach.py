@@ -89,7 +89,7 @@ class Teaching:
         problem = check(shots)
         if problem:
             raise PlainError(problem)
-        self.names = tuple(shots)
+        self.names = tuple(sorted(shots))  # as the photos are drawn, so as ``fit`` orders its classes
         self._backbone, self._cache, self._settings, self._watch = backbone, cache, settings, watch
         self._content = content(shots)
         self._shots = _drawn(shots, settings)

@@ -1,13 +1,26 @@
-"""Write every notebook anew from the script of the same name: ``make notebooks-sync``."""
+"""Write every notebook anew from the script of the same name: ``make notebooks-sync``.
+
+A notebook is stored with what it printed and drew, so that it can be read on a code host; what only lives in a kernel
+(widgets, the region grid) is left out, and has a picture beside it. Running takes a minute or two each, so only the
+notebooks whose code has changed are run again.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
+import sys
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
+from nbclient import NotebookClient
+from PIL import Image
 
 FOLDER = Path(__file__).resolve().parent
+COLOURS = 128
+"""Of a stored picture: a third of the bytes of a picture in full colour, and hard to tell from it."""
 
 
 def scripts() -> list[Path]:
@@ -15,8 +28,8 @@ def scripts() -> list[Path]:
     return sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 
 
-def render(script: Path) -> str:
-    """The notebook of a script, as the text of an .ipynb file: no outputs, and the same bytes each time."""
+def blank(script: Path) -> Any:
+    """The notebook of a script, without outputs, and the same each time."""
     notebook = jupytext.read(script, fmt="py:percent")
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -25,9 +38,50 @@ def render(script: Path) -> str:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number:02}", {}
-    return nbformat.writes(notebook, version=nbformat.NO_CONVERT) + "\n"
+    return notebook
+
+
+def stills(outputs: list[Any]) -> list[Any]:
+    """Of a cell's outputs, what shows without a kernel: text as it was printed, and pictures, made small."""
+    kept = []
+    for output in outputs:
+        if output.output_type == "stream":
+            kept.append(nbformat.v4.new_output("stream", name=output.name, text=output.text))
+        elif "image/png" in output.data:
+            kept.append(nbformat.v4.new_output("display_data", {"image/png": smaller(output.data["image/png"])}))
+    return kept
+
+
+def smaller(png: str) -> str:
+    """A picture (base64) in few colours, without the name of the program that drew it."""
+    packed = io.BytesIO()
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    picture.quantize(COLOURS).save(packed, "PNG", optimize=True)
+    return base64.b64encode(packed.getvalue()).decode()
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    """The cells that run."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def write(script: Path) -> None:
+    """Write the notebook of one script; run it if its code is not what the stored outputs came from."""
+    path, notebook = script.with_suffix(".ipynb"), blank(script)
+    stored = code_cells(nbformat.read(path, as_version=4)) if path.exists() else []
+    unchanged = [cell.source for cell in stored] == [cell.source for cell in code_cells(notebook)]
+    if unchanged and any(cell.outputs for cell in stored):
+        shown = [cell.outputs for cell in stored]
+    else:
+        print(f"Running {script.stem}.", file=sys.stderr)
+        ran = blank(script)
+        NotebookClient(ran, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
+        shown = [stills(cell.outputs) for cell in code_cells(ran)]
+    for cell, outputs in zip(code_cells(notebook), shown, strict=True):
+        cell.outputs = outputs
+    nbformat.write(notebook, path, version=nbformat.NO_CONVERT)
 
 
 if __name__ == "__main__":
     for script in scripts():
-        script.with_suffix(".ipynb").write_text(render(script), encoding="utf-8")
+        write(script)

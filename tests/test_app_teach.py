@@ -303,13 +303,13 @@ def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny
     at = finish(train(settings(fine(at.run()), shots=2)))
     taught = session_of(at).taught
     assert taught is not None
-    assert (taught.names, taught.shots) == (("red", "green"), 4)
+    assert (taught.names, taught.shots) == (("green", "red"), 4)
 
 
 def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "cat\ndog")
     at = go(finish(train(teach(at, {"red": 2, "green": 2}))), EXPLORE)
-    assert at.text_area(key="names").value == "red\ngreen"
+    assert at.text_area(key="names").value == "green\nred"
     at.text_area(key="names").set_value("red\ngreen\nyellow")
     fine(at.run())
     assert "Added without training again: yellow" in everything(at)

@@ -121,6 +121,13 @@ def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watc
     assert taught.sights[0].step == 6
 
 
+def test_names_are_in_the_order_of_the_figures() -> None:
+    _, taught = run(task())
+    assert list(SHOTS) == ["red", "green"]
+    assert taught.names == ("green", "red")
+    assert taught.names == tuple(taught.after.model_.class_names) == tuple(taught.before.model_.class_names)
+
+
 def test_prompt_dropout_is_shown_as_it_was() -> None:
     seen, _ = run(task())
     for progress in seen:

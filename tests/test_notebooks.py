@@ -43,12 +43,8 @@ socket.getaddrinfo = _local_only
 each_notebook = pytest.mark.parametrize("script", sync.scripts(), ids=lambda path: path.stem)
 
 
-def notebook(script: Path) -> Any:
-    return nbformat.reads(sync.render(script), as_version=4)
-
-
 def sources(script: Path, kind: str) -> list[str]:
-    return [cell.source for cell in notebook(script).cells if cell.cell_type == kind]
+    return [cell.source for cell in sync.blank(script).cells if cell.cell_type == kind]
 
 
 def code(script: Path) -> Iterator[ast.Module]:
@@ -60,9 +56,24 @@ def code(script: Path) -> Iterator[ast.Module]:
 
 @each_notebook
 def test_the_notebook_is_what_its_script_gives(script: Path) -> None:
-    stored = script.with_suffix(".ipynb").read_text(encoding="utf-8")
-    assert stored == sync.render(script), "run `make notebooks-sync`"
-    assert all(not cell.get("outputs") for cell in nbformat.reads(stored, as_version=4).cells)
+    stored = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+    for cell in sync.code_cells(stored):
+        cell.outputs = []
+    assert stored == sync.blank(script), "run `make notebooks-sync`"
+
+
+@each_notebook
+def test_what_is_stored_shows_without_a_kernel(script: Path) -> None:
+    stored = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+    outputs = [output for cell in sync.code_cells(stored) for output in cell.outputs]
+    shown = [out.text if out.output_type == "stream" else list(out.data) for out in outputs]
+    assert ["image/png"] in shown, "run `make notebooks-sync`"
+    for output in shown:
+        if isinstance(output, str):
+            assert not re.search(r"/home/|/root/|/tmp/|/Users/", output), output
+        else:
+            assert output == ["image/png"]
+    assert script.with_suffix(".ipynb").stat().st_size < 1_000_000
 
 
 def test_every_notebook_has_a_script_a_line_in_the_readme_and_a_check_of_its_widgets() -> None:
@@ -75,7 +86,7 @@ def test_every_notebook_has_a_script_a_line_in_the_readme_and_a_check_of_its_wid
 
 @each_notebook
 def test_it_starts_with_goals_time_and_seed_and_prepares_before_torch(script: Path) -> None:
-    first = notebook(script).cells[0]
+    first = sync.blank(script).cells[0]
     assert first.cell_type == "markdown"
     assert first.source.startswith(f"# {script.stem[:2]} · ")
     for word in ("Goals", "Time", "Seed"):
@@ -160,7 +171,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @each_notebook
 @pytest.mark.usefixtures("quick")
 def test_it_runs_shows_and_says_what_to_see(script: Path) -> None:
-    ran = notebook(script)
+    ran = sync.blank(script)
     written = len(ran.cells)
     ran.cells.insert(0, nbformat.v4.new_code_cell(OFFLINE))
     ran.cells.append(nbformat.v4.new_code_cell(WIDGETS[script.stem]))
