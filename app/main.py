@@ -7,7 +7,7 @@ import streamlit as st
 
 import resources
 import text
-from parts import adopted, kept, live
+from parts import adopted, again, kept, live
 from visitors import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -41,3 +41,4 @@ if page.title != "Teach":
     live.badge(session)
 page.run()
 kept.run_ends()
+again.grant()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import zipfile
 from typing import Any
 
@@ -110,13 +111,28 @@ def rounds(page: Page, epochs: int) -> None:
     field.press("Enter")
 
 
+def settled(page: Page) -> None:
+    """Wait until no run of the page is under way, and nothing on it is left over from the run before."""
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    expect(page.locator('[data-stale="true"]')).to_have_count(0)
+
+
 def options_of(page: Page, label: str) -> list[str]:
-    """Open a list of choices and read it."""
-    expect(page.get_by_text("All numbers as a table")).to_be_visible()  # the page is whole
-    box = page.get_by_role("combobox", name=label)
-    # An open list closes when the page scrolls, and the scroll of a click is told only after the click.
-    box.scroll_into_view_if_needed()
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    box.click()
-    expect(page.get_by_role("option").first).to_be_visible()
+    """Open a list of choices and read it. One that is open closes when the page is drawn again: then once more."""
+    box, first = page.get_by_role("combobox", name=label, exact=True), page.get_by_role("option").first
+    end = time.monotonic() + PATIENCE / 1000
+    while not first.is_visible():
+        assert time.monotonic() < end, f"the list {label!r} does not stay open"
+        settled(page)
+        # An open list closes when the page scrolls, and the scroll of a click is told only after the click.
+        box.scroll_into_view_if_needed()
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        box.click()
+        page.wait_for_timeout(300)
     return list(page.get_by_role("option").all_inner_texts())
+
+
+def choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
+    """Pick the first option of a list that bears this name, in full where it is a string."""
+    options_of(page, label)
+    page.get_by_role("option", name=option, exact=isinstance(option, str)).first.click()

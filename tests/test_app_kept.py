@@ -82,3 +82,47 @@ def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tin
     assert at.number_input(key="set lr").proto.default == at.number_input(key="set lr").value
     fine(go(at, EXPLORE))
     assert [list(at.slider(key=f"k {n}").proto.default) for n in range(4)] == [[5], [3], [15], [16]], "16 regions"
+
+
+# A list of runs that may be renamed, of which two may bear one name.
+LIST = """
+import streamlit as st
+import resources
+from parts import kept
+
+kept.run_begins()
+names = st.session_state.setdefault("names", {1: "one", 2: "two", 3: "two"})
+kept.one_of("Run", names, "run", 1, names.__getitem__)
+kept.run_ends()
+"""
+
+
+def test_a_choice_that_is_renamed_stays_chosen_and_the_browser_is_told(tiny_app: Open) -> None:
+    at = fine(AppTest.from_string(LIST).run())
+    assert list(at.selectbox(key="run").proto.options) == ["one", "two", "two (2)"]
+    at.selectbox(key="run").set_value(3)
+    for _ in range(2):
+        fine(at.run())
+    assert not at.selectbox(key="run").proto.set_value
+    at.session_state["names"] = {1: "one", 2: "two", 3: "three"}
+    proto = fine(at.run()).selectbox(key="run").proto
+    assert (proto.set_value, proto.raw_value, proto.default) == (True, "three", 2)
+    assert not fine(at.run()).selectbox(key="run").proto.set_value
+
+
+def test_words_that_are_no_longer_those_of_a_choice_are_read_as_the_choice_they_were(tiny_app: Open) -> None:
+    """So a busy browser sends them; they come through as they are."""
+    at = AppTest.from_string(
+        "import streamlit as st\nfrom parts import kept\nst.text(kept.recall('run', 1, [1, 2, 3]))"
+    )
+    fine(at.run())
+    session_of(at).kept["run"] = 3
+    at.session_state["run"] = "two (2)"
+    assert fine(at.run()).text[0].value == "3"
+
+
+def test_one_of_two_photos_of_the_same_name_can_be_chosen(tiny_app: Open) -> None:
+    at = fine(AppTest.from_string(LIST).run())
+    for run in (2, 3):
+        at.selectbox(key="run").set_value(run)
+        assert fine(at.run()).selectbox(key="run").value == session_of(at).kept["run"] == run

@@ -297,6 +297,15 @@ def test_teaching_changes_the_answer_and_says_by_how_much(
     assert bars(at, "probabilities") == zero_shot
 
 
+def test_photos_for_two_cards_that_come_at_once_are_all_taken(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
+    for name in ("red", "green"):
+        uploader(at, f"Photos of {name}").upload(f"{name}.png", png(1, name))
+    fine(at.run())
+    assert {name: len(shots) for name, shots in session_of(at).shots().items()} == {"red": 1, "green": 1}
+    assert everything(at).count("1 to learn from") == 2
+
+
 def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny_app: Open) -> None:
     at = teach(fine(tiny_app()), {"red": 4, "green": 3, "blue": 2})
     at.button(key=f"turn {card(at, 'blue').id}").click()

@@ -23,6 +23,7 @@ from tests.browsing import (
     metric,
     photo,
     rounds,
+    settled,
     shots,
     teach_with_tests,
     upload,
@@ -39,6 +40,7 @@ STREAMLITS_OWN = {
 
 def violations(page: Page) -> list[str]:
     """One line for each element that breaks a rule, of what is not Streamlit's own."""
+    settled(page)
     found = Axe().run(page).response["violations"]
     return sorted(
         {

@@ -14,7 +14,19 @@ import pytest
 from PIL import Image
 
 from gallop import GalLoPClassifier
-from tests.browsing import HOSTILE, PATIENCE, Page, answer, expect, files_into, number, rounds, shots
+from tests.browsing import (
+    HOSTILE,
+    PATIENCE,
+    Page,
+    answer,
+    choose,
+    expect,
+    files_into,
+    number,
+    options_of,
+    rounds,
+    shots,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -26,8 +38,7 @@ def value(page: Page, label: str) -> float:
 
 
 def pin(page: Page, label: str, choice: str) -> None:
-    page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=re.compile(choice)).first.click()
+    choose(page, label, re.compile(choice))
     expect(page.get_by_role("combobox", name=label)).to_have_value(re.compile(choice))
 
 
@@ -72,8 +83,7 @@ def test_runs_are_pinned_compared_seeded_deleted_and_opened_again(new_page: Any)
     train(page, 4)
     page.get_by_role("link", name="Compare").click()
     expect(page.get_by_role("combobox", name="Pin A")).to_have_value(re.compile("^GalLoP"))
-    page.get_by_role("combobox", name="Pin A").click()
-    options = page.get_by_role("option").all_inner_texts()
+    options = options_of(page, "Pin A")
     page.keyboard.press("Escape")
     assert [words.split()[0] for words in options[:3]] == ["Zero-shot", "GalLoP", "GalLoP"]  # the latest first
 
@@ -91,8 +101,7 @@ def test_runs_are_pinned_compared_seeded_deleted_and_opened_again(new_page: Any)
 
     page.get_by_role("button", name="Train CoOp").click()
     expect(page.get_by_role("button", name="Train CoOp")).to_have_count(0, timeout=3 * PATIENCE)
-    page.get_by_role("combobox", name="Pin A").click()
-    assert any(words.startswith("CoOp") for words in page.get_by_role("option").all_inner_texts())
+    assert any(words.startswith("CoOp") for words in options_of(page, "Pin A"))
     page.keyboard.press("Escape")
     pin(page, "Pin B", f"{oldest} ")
     page.get_by_role("button", name="Train B with 4 more seeds").click()
@@ -103,8 +112,8 @@ def test_runs_are_pinned_compared_seeded_deleted_and_opened_again(new_page: Any)
     assert least <= second <= most
 
     # Renamed with a hostile name, deleted, brought back.
-    page.get_by_role("combobox", name="Run", exact=True).click()
-    page.get_by_role("option", name=newest, exact=True).click()
+    choose(page, "Run", newest)
+    expect(page.get_by_role("textbox", name="New name")).to_have_value(newest)
     page.get_by_role("textbox", name="New name").fill(HOSTILE)
     page.get_by_role("button", name="Rename").click()
     expect(page.get_by_role("combobox", name="Run", exact=True)).to_have_value(HOSTILE)
@@ -112,8 +121,7 @@ def test_runs_are_pinned_compared_seeded_deleted_and_opened_again(new_page: Any)
     expect(page.get_by_text("Deleted !")).to_be_visible()
     expect(page.get_by_role("combobox", name="Run", exact=True)).not_to_have_value(HOSTILE)
     page.get_by_role("button", name="Undo").click()
-    page.get_by_role("combobox", name="Run", exact=True).click()
-    page.get_by_role("option", name=HOSTILE, exact=True).click()
+    choose(page, "Run", HOSTILE)
     page.get_by_role("button", name="Open this run").click()
     expect(page.get_by_text("is in use now")).to_be_visible()
     expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)

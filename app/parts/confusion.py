@@ -11,7 +11,7 @@ import streamlit as st
 import text
 import thumbnails
 from parts import media
-from parts.kept import keep, put, recall
+from parts.kept import one_of, put
 from parts.opened import opened
 from session import Session
 from testing import Tested
@@ -45,17 +45,14 @@ def confusion(session: Session, tested: Tested) -> None:
             "the arrow keys; or take a cell from the list."
         )
     with right:
-        recall("cell", cells[0], cells)
-        cell = keep("cell", st.selectbox("Photos of the cell", cells, key="cell", format_func=_named(tested)))
+        cell = one_of("Photos of the cell", cells, "cell", cells[0], _named(tested))
         photos = [tested.answers.photos[i] for i in found.cell(*cell)]
         names = ", ".join(text.shorten(photo.name) for photo in photos)
         media.image(thumbnails.strip(photos), alt=f"{_named(tested)(cell)}: {names}")
-        places = list(range(len(photos)))
-        recall("cell photo", 0, places)
-        chosen = st.selectbox(
-            "Photo opened", places, key="cell photo", format_func=lambda place: text.shorten(photos[place].name, 60)
-        )
-        photo = photos[keep("cell photo", chosen)]
+        places = range(len(photos))
+        photo = photos[
+            one_of("Photo opened", places, "cell photo", 0, lambda place: text.shorten(photos[place].name, 60))
+        ]
     opened(session, photo, really=found.class_names[cell[0]])
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from gallop import Photo, parse_names
 from gallop.templates import parse_templates
-from parts.kept import keep, recall
+from parts.kept import one_of
 from question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
 from session import Session
 
@@ -17,9 +15,7 @@ def photo(session: Session) -> Photo | None:
     photos = session.shelf.photos or cards
     if not photos:
         return None
-    recall("photo", next(reversed(photos)), photos)
-    chosen = st.selectbox("Photo", list(photos), key="photo", format_func=lambda key: photos[key].name)
-    return photos[keep("photo", chosen)]
+    return photos[one_of("Photo", photos, "photo", next(reversed(photos)), lambda key: photos[key].name)]
 
 
 def question(session: Session) -> Question:

@@ -12,10 +12,10 @@ from archives import MAX_ARCHIVE_BYTES, sorted_out
 from cards import MOST_CARDS, MOST_PHOTOS, Card, CardProblem, Pile, other_pile
 from gallop import Photo, parse_names
 from gallop.classes import ClassNameError
-from parts import media
+from parts import again, media
 from parts.uploads import camera, uploader
 from photos import Verdicts
-from resources import backbone, jobs
+from resources import BackboneProblem, backbone, jobs
 from session import Session
 
 COLUMNS = 3
@@ -45,7 +45,7 @@ def _making(session: Session) -> None:
         )
         if button.form_submit_button("Add class", icon=":material/add:", width="stretch") and typed.strip():
             _add_classes(session, typed)
-            st.rerun()
+            again.ask()
     with (
         right,
         st.expander(
@@ -57,8 +57,8 @@ def _making(session: Session) -> None:
             f"`test` is kept to test with. Up to {ZIP_MEGABYTES} MB a zip, {MOST_PHOTOS} photos a class."
         )
         take = _taking(session, None, None)
-        uploader("A zip of class folders", "zip", take, megabytes=ZIP_MEGABYTES, type="zip")
-        uploader("A folder of class folders", "folder", take, accept_multiple_files="directory")
+        uploader("A zip of class folders", "class zip", take, megabytes=ZIP_MEGABYTES, type="zip")
+        uploader("A folder of class folders", "class folder", take, accept_multiple_files="directory")
     _notices(session)
 
 
@@ -89,8 +89,13 @@ def _taking(session: Session, card: Card | None, pile: Pile | None) -> Any:
     """What an uploader does with its files: to the card, or sorted by their folders; then they are encoded ahead."""
 
     def take(files: list[Any]) -> Verdicts:
+        try:
+            shared = backbone()  # first: drawing may be cut short, and nothing may come between photos and verdicts
+        except BackboneProblem:
+            shared = None  # the button that trains will say why
         found = session.deck.add_photos(sorted_out(files, card.name if card else None), pile)
-        session.encode_ahead(jobs(), backbone(), found.taken)
+        if shared is not None:
+            session.encode_ahead(jobs(), shared, found.taken)
         return found
 
     return take
@@ -134,7 +139,7 @@ def _actions(session: Session, card: Card) -> None:
             typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
             if st.form_submit_button("Rename it"):
                 _rename(session, card.id, typed)
-                st.rerun()
+                again.ask()
         words = "Turn off" if card.enabled else "Turn on"
         st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=(card.id, not card.enabled))
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))

@@ -16,7 +16,7 @@ from gallop import Photo
 from gallop.region_grid.panel import Subject, map_panel, scale_of
 from parts import media
 from parts.answer import photo_url
-from parts.kept import keep, recall
+from parts.kept import one_of
 from parts.region_grid import asked, region_grid
 from parts.run_table import name
 from resources import backbone
@@ -79,19 +79,16 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
         st.caption("A and B have no class in common, so there are no two maps of one.")
         return
     left, middle, right = st.columns([2, 2, 1])
-    recall("compared photo", listed[0], listed)
     with left:
-        shown = st.selectbox("Photo", listed, key="compared photo", format_func=lambda digest: photos[digest].name)
-    photo = photos[keep("compared photo", shown)]
+        photo = photos[one_of("Photo", listed, "compared photo", listed[0], lambda digest: photos[digest].name)]
     both = [comparing.explain(session, backbone(), run, photo) for run in pinned]
-    recall("compared class", both[0].label if both[0].label in shared else shared[0], shared)
+    usual = both[0].label if both[0].label in shared else shared[0]
     with middle:
-        chosen = keep("compared class", st.selectbox("Class of the maps", shared, key="compared class"))
+        chosen = one_of("Class of the maps", shared, "compared class", usual)
     prompts = range(max(*(len(found.topk) for found in both), 1))
-    recall("compared prompt", 0, prompts)
     with right:
-        prompt = st.selectbox("Local prompt", list(prompts), key="compared prompt", format_func=lambda n: f"{n + 1}")
-    _maps(session, pinned, both, chosen, keep("compared prompt", prompt))
+        prompt = one_of("Local prompt", prompts, "compared prompt", 0, lambda n: f"{n + 1}")
+    _maps(session, pinned, both, chosen, prompt)
 
 
 def _maps(session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation], chosen: str, prompt: int) -> None:

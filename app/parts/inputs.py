@@ -11,7 +11,7 @@ import text
 from gallop import Photo, load_image, parse_names
 from gallop.classes import ClassNameError
 from gallop.templates import TemplateError, parse_templates
-from parts.kept import keep, put, recall
+from parts.kept import keep, one_of, put, recall
 from parts.uploads import camera, uploader
 from photos import Verdicts
 from question import DEFAULT_NAMES, DEFAULT_TEMPLATES
@@ -45,9 +45,7 @@ def photo() -> Photo | None:
     photos = session().shelf.photos
     if not photos:
         return None
-    recall("photo", next(reversed(photos)), photos)
-    chosen: str = st.selectbox("Photo shown", list(photos), key="photo", format_func=lambda key: photos[key].name)
-    keep("photo", chosen)
+    chosen = one_of("Photo shown", photos, "photo", next(reversed(photos)), lambda key: photos[key].name)
     st.button("Take this photo away", on_click=_remove, type="tertiary", icon=":material/close:")
     return photos.get(chosen)
 

@@ -11,8 +11,8 @@ import text
 from data_file import RunsProblem
 from ledger import Ledger
 from packing import ModelProblem, file_name, zipped
-from parts import adopted
-from parts.kept import keep, recall
+from parts import adopted, again
+from parts.kept import one_of
 from resources import BackboneProblem, backbone
 from runs import Run
 from session import Session
@@ -22,14 +22,12 @@ TOLD, DELETED = "told of runs", "deleted run"
 
 def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
     by_id = {run.id: run for run in runs}
-    recall("kept run", max(by_id), by_id)
-    chosen = st.selectbox("Run", list(by_id), key="kept run", format_func=lambda at: by_id[at].name)
-    run = by_id[keep("kept run", chosen)]
+    run = by_id[one_of("Run", by_id, "kept run", max(by_id), lambda at: by_id[at].name)]
     with st.form(f"rename {run.id}", border=False):
         typed = st.text_input("New name", run.name, max_chars=80, key=f"name of {run.id}")
         if st.form_submit_button("Rename"):
             ledger.rename(run.id, typed)
-            st.rerun()
+            again.ask()
     with st.container(horizontal=True):
         st.button("Open this run", on_click=_open, args=(session, run), icon=":material/folder_open:", key="open run")
         found = session.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder()))

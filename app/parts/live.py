@@ -15,7 +15,7 @@ from lessons import Kept, Point, Progress, Score, Sight
 from parts import media
 from parts.answer import photo_url
 from parts.ask import alone
-from parts.kept import keep, recall
+from parts.kept import one_of
 from parts.region_grid import asked, region_grid
 from session import Session
 
@@ -52,15 +52,12 @@ def _watched(session: Session) -> None:
     photos = {f"{card.id} {photo.sha256}": (card.name, photo) for card in session.deck.cards for photo in _all(card)}
     if not photos:
         return
-    recall("watched", next(iter(photos)), photos)
-    chosen = keep(
+    chosen = one_of(
+        "Photo to watch while it learns",
+        photos,
         "watched",
-        st.selectbox(
-            "Photo to watch while it learns",
-            list(photos),
-            key="watched",
-            format_func=lambda key: f"{photos[key][0]}: {photos[key][1].name}",
-        ),
+        next(iter(photos)),
+        lambda key: f"{photos[key][0]}: {photos[key][1].name}",
     )
     session.watch.photo = photos[chosen][1]
 

@@ -13,7 +13,7 @@ from gallop.region_grid import panel
 from gallop.region_grid.panel import COLOURS, Scale, Style, Subject
 from parts import media
 from parts.answer import photo_url
-from parts.kept import keep, put, recall
+from parts.kept import keep, one_of, put, recall
 from parts.region_grid import asked, region_grid
 from session import Session
 
@@ -46,21 +46,13 @@ def choose(explanation: Explanation, before: Explanation | None) -> Shown:
     """
     left, right = st.columns(2)
     classes = [MOST_PROBABLE, *explanation.class_names]
-    recall("class", MOST_PROBABLE, classes)
     with left:
-        chosen = keep("class", st.selectbox("Class explained", classes, key="class", format_func=_shown))
+        chosen = one_of("Class explained", classes, "class", MOST_PROBABLE, _shown)
     name = explanation.label if chosen == MOST_PROBABLE else chosen
     others = [NOTHING, *[BEFORE] * (before is not None), *(c for c in explanation.class_names if c != name)]
-    recall("minus", NOTHING, others)
     with right:
-        minus = st.selectbox(
-            "Compared with",
-            others,
-            key="minus",
-            format_func=_shown,
-            help="Another class: why this one and not that one. Itself before teaching: what was learned.",
-        )
-        keep("minus", minus)
+        hint = "Another class: why this one and not that one. Itself before teaching: what was learned."
+        minus = one_of("Compared with", others, "minus", NOTHING, _shown, help=hint)
     if minus == NOTHING:
         return Shown(Subject(explanation, name), None)
     if minus == BEFORE and before is not None:
@@ -105,11 +97,8 @@ def style() -> Style:
         kinds = ["Smooth", "Cells"]
         shown = recall("cells", "Smooth", kinds)
         cells = keep("cells", st.segmented_control("Drawn", kinds, default=shown, key="cells", required=True))
-        recall("colours", COLOURS[0], COLOURS)
-        colours = st.selectbox(
-            "Colours", COLOURS, key="colours", help="All are read alike with every common kind of colour blindness."
-        )
-        keep("colours", colours)
+        hint = "All are read alike with every common kind of colour blindness."
+        colours = one_of("Colours", COLOURS, "colours", COLOURS[0], help=hint)
     return Style(colours, opacity / 100, threshold / 100, cells == "Smooth")
 
 

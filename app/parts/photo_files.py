@@ -12,7 +12,7 @@ import taking
 import text
 from packing import file_name
 from parts import errand, media
-from parts.kept import keep, recall
+from parts.kept import one_of
 from question import Question
 from session import Session
 from taking import Screen
@@ -33,11 +33,7 @@ def pictures(session: Session, screen: Screen, version: Hashable) -> None:
         st.caption("Without local prompts there is no map.")
         return
     prompts = range(len(found.topk))
-    recall("map to take", 0, prompts)
-    chosen = st.selectbox(
-        "Map of local prompt", list(prompts), key="map to take", format_func=lambda n: f"{n + 1}, k = {found.topk[n]}"
-    )
-    prompt = keep("map to take", chosen)
+    prompt = one_of("Map of local prompt", prompts, "map to take", 0, lambda n: f"{n + 1}, k = {found.topk[n]}")
     picture = session.once(
         ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
     )

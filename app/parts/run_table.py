@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import pandas as pd
@@ -10,7 +10,7 @@ import streamlit as st
 
 import runs as of
 import text
-from parts.kept import keep, put, recall
+from parts.kept import one_of, put
 from resources import session
 from runs import Run
 
@@ -71,15 +71,13 @@ def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
     session().kept[NEWEST] = newest
     chosen = []
     for column, (key, usual) in zip(st.columns(2), (("pin A", newest), ("pin B", of.ZERO_SHOT)), strict=True):
-        recall(key, usual, by_id)
         with column:
-            found = st.selectbox(f"Pin {key[-1]}", list(by_id), key=key, format_func=lambda at: _label(by_id, at))
-        chosen.append(by_id[keep(key, found)])
+            found = one_of(f"Pin {key[-1]}", by_id, key, usual, lambda at: _label(by_id[at]))
+        chosen.append(by_id[found])
     return chosen[0], chosen[1]
 
 
-def _label(by_id: Mapping[int, Run], at: int) -> str:
-    run = by_id[at]
+def _label(run: Run) -> str:
     found = of.on_tests(run)
     more = [f"seed {run.settings.seed}"] if run.settings else []
     more += [f"{found.value:.0%} right"] if found else []

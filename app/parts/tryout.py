@@ -15,7 +15,7 @@ from gallop.region_grid.panel import answer_panel
 from parts import media
 from parts.answer import photo_url
 from parts.ask import alone
-from parts.kept import keep, put, recall
+from parts.kept import one_of, put
 from parts.region_grid import asked, region_grid
 from parts.uploads import uploader
 from photos import Verdicts
@@ -40,9 +40,8 @@ def tryout(session: Session) -> None:
         if not photos:
             st.caption("Upload a photo that it has not learned from.")
             return
-        recall("photo", next(reversed(photos)), photos)
-        chosen = st.selectbox("Photo shown", list(photos), key="photo", format_func=lambda key: photos[key].name)
-        photo = photos[keep("photo", chosen)]
+        shown = one_of("Photo shown", photos, "photo", next(reversed(photos)), lambda key: photos[key].name)
+        photo = photos[shown]
         found = session.explain(backbone(), photo, Question(taught.names, taught=True))
         found = found.with_topk(session.scales())
         region = asked(found.grid[0] * found.grid[1])

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 import text
+from parts import again
 from photos import Verdicts
 from resources import session
 
@@ -36,19 +37,19 @@ def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None
 
 
 def _taking(name: str, take: Callable[[list[Any]], Verdicts], draw: Callable[[str], list[Any] | None]) -> None:
-    rounds = f"{name} round"
-    found = draw(f"{name} {st.session_state.get(rounds, 0)}")
     mine = session()
+    found = draw(f"{name} {mine.upload_rounds[name]}")
     # Not in the widget's callback: another event can cut that short, and then these files never get another.
     # A browser that was busy may report an uploader that is gone already, with the files that were taken then.
     files = [file for file in found or [] if file.file_id not in mine.uploads_seen]
     if files:
         with st.spinner("Reading the photos …", show_time=True):
             mine.verdicts[name] = take(files)
-        mine.uploads_seen |= {file.file_id for file in files}
-        # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
-        st.session_state[rounds] = st.session_state.get(rounds, 0) + 1
-        st.rerun()
+            # Still in here: with the spinner's end another event may cut this short.
+            mine.uploads_seen |= {file.file_id for file in files}
+            # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
+            mine.upload_rounds[name] += 1
+        again.ask()
     _verdicts(mine.verdicts.get(name))
 
 

@@ -8,7 +8,7 @@ import resources
 import text
 from data_file import RunsProblem
 from packing import ModelProblem
-from parts import errand, flipped, keeping, run_table, seeds, versus
+from parts import errand, flipped, keeping, privacy, run_table, seeds, versus
 
 session = resources.session()
 ledger = session.ledger
@@ -77,3 +77,4 @@ whose = (
     "need."
 )
 st.caption(f":material/lock: {text.markdown(whose)} No photo is among them, only their fingerprints.")
+privacy.line()

@@ -11,7 +11,7 @@ from gallop.region_grid.panel import answer_panel
 from gallop.templates import TemplateError
 from parts import current, maps, privacy
 from parts.answer import photo_url
-from parts.kept import keep, recall
+from parts.kept import one_of
 from parts.region_grid import asked, region_grid
 
 FURTHER = {
@@ -49,8 +49,7 @@ with left:
 if photo is not None and found is not None:
     with left:
         names = [found.label, *(name for name in found.class_names if name != found.label)]
-        recall("followed", found.label, names)
-        name = keep("followed", st.selectbox("Class followed", names, key="followed"))
+        name = one_of("Class followed", names, "followed", found.label)
         region = asked(found.grid[0] * found.grid[1])
         region_grid(answer_panel(found, selected=region, photo=photo_url(session, found)), key="method grid")
         st.caption(
