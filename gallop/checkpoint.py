@@ -189,7 +189,7 @@ def save_training(folder: str | Path, state: TrainState, key: str) -> None:
     """Keep a training that is under way, atomically. ``key`` names settings and data, so that no other resumes it."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {"generator": state.generator}
+    tensors = {"generators": state.generators}
     for i, (parameter, momentum) in enumerate(zip(state.parameters, state.momentum, strict=True)):
         tensors[f"parameter.{i}"], tensors[f"momentum.{i}"] = parameter.contiguous(), momentum.contiguous()
     temporary = folder / f".{TRAINING}"
@@ -219,7 +219,7 @@ def load_training(folder: str | Path, key: str) -> TrainState | None:
             epoch=int(metadata["epoch"]),
             parameters=[tensors[f"parameter.{i}"] for i in range(count)],
             momentum=[tensors[f"momentum.{i}"] for i in range(count)],
-            generator=tensors["generator"],
+            generators=tensors["generators"],
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); train again without resuming.") from error

@@ -116,13 +116,14 @@ class GalLoP:
 
     def text_features(self) -> TextFeatures:
         """Every class after every context, or in every template; gradients reach the contexts."""
-        return self._encode(self.names) if self.templates is None else self._fill(self.class_names)
+        return text_features_together([self])[0] if self.templates is None else self._fill(self.class_names)
 
     def text_features_of(self, class_name: str) -> TextFeatures:
         """One more class, K = 1, so that adding it encodes nothing else."""
         if self.templates is not None:
             return self._fill([class_name])
-        return self._encode(self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens))
+        names = self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens)
+        return text_features_together([self], names)[0]
 
     def _fill(self, class_names: Sequence[str]) -> TextFeatures:
         templates = self.templates or ()
@@ -131,13 +132,6 @@ class GalLoP:
         m, n = self.prompts.sizes
         text = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
         return TextFeatures(text[:, :m], text[:, m:])
-
-    def _encode(self, names: NameTokens) -> TextFeatures:
-        with self.backbone.autocast(torch.bfloat16):
-            text = self.backbone.text.encode(self.prompts.contexts(), names)
-        m, n = self.prompts.sizes
-        global_, local = torch.split(text.float(), [m, n], dim=1)
-        return TextFeatures(global_, local)
 
     def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Cosines of images and regions with every class and prompt, on the backbone's device."""
@@ -153,9 +147,15 @@ class GalLoP:
             ood_regions = regions
         return Similarities(global_, regions, ood_regions.mean(dim=-1))
 
-    def loss(self, features: ImageFeatures, labels: Tensor, kept: Tensor) -> tuple[losses.Loss, Tensor, Tensor]:
-        """The training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N)."""
-        text = self.text_features()
+    def loss(
+        self, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures | None = None
+    ) -> tuple[losses.Loss, Tensor, Tensor]:
+        """The training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N).
+
+        Args:
+            text: features of the classes as the prompts are now, where they are known already.
+        """
+        text = self.text_features() if text is None else text
         features, damping = features.to(self.backbone.device), self.backbone.damping
         global_ = similarity.global_cosines(features.global_.float(), text.global_, damping.image)
         if text.local.shape[1] == 0:
@@ -173,6 +173,22 @@ class GalLoP:
         if self.config.topk:
             return self.prompts.projection(own)
         return torch.eye(self.backbone.vision.region_width, device=self.backbone.device) if own is None else own.float()
+
+
+def text_features_together(models: Sequence[GalLoP], names: NameTokens | None = None) -> list[TextFeatures]:
+    """Of models that differ in their prompts alone: every class after every context, gradients reach the contexts.
+
+    One pass of the text tower for all of them, which on a few classes is much cheaper than a pass for each.
+
+    Args:
+        names: other classes than those of the models.
+    """
+    backbone, sizes = models[0].backbone, [model.prompts.sizes for model in models]
+    contexts = torch.cat([model.prompts.contexts() for model in models])
+    with backbone.autocast(torch.bfloat16):
+        text = backbone.text.encode(contexts, models[0].names if names is None else names)
+    parts = iter(torch.split(text.float(), [size for both in sizes for size in both], dim=1))
+    return [TextFeatures(next(parts), next(parts)) for _ in models]
 
 
 def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:

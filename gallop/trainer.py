@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
@@ -33,6 +35,20 @@ class StepResult:
     correct_global: Tensor
     correct_local: Tensor | None
     kept: Tensor
+
+    @staticmethod
+    def together(results: Sequence[StepResult]) -> StepResult:
+        """Of models that learn side by side: losses added, answers one after the other."""
+        if len(results) == 1:
+            return results[0]
+        local = [found.correct_local for found in results if found.correct_local is not None]
+        return StepResult(
+            loss=reduce(add, (found.loss for found in results)),
+            correct=torch.cat([found.correct for found in results]),
+            correct_global=torch.cat([found.correct_global for found in results]),
+            correct_local=torch.cat(local) if local else None,
+            kept=torch.cat([found.kept for found in results]),
+        )
 
 
 @dataclass(frozen=True)
@@ -65,34 +81,48 @@ class TrainState:
     epoch: int
     parameters: list[Tensor]
     momentum: list[Tensor]
-    generator: Tensor
+    generators: Tensor
 
 
-LossFunction = Callable[[Tensor, int, torch.Generator], StepResult]
-"""(indices of the images (B,), epoch, generator for prompt dropout) -> result"""
+@dataclass(frozen=True)
+class Batch:
+    """Some images of one learner: its number, their indices (B,), and its generator for prompt dropout."""
+
+    learner: int
+    images: Tensor
+    generator: torch.Generator
+
+
+LossFunction = Callable[[Sequence[Batch], int], StepResult]
+"""(a batch for each learner that has images left in the epoch, epoch) -> result"""
 
 
 class Trainer:
-    """Runs ``config.epochs`` passes over ``count`` images.
+    """Runs ``config.epochs`` passes over the images of one learner, or of several that learn side by side.
+
+    Each has an order of its own and draws of its own, so that it learns what it would alone.
 
     Args:
-        parameters: the tensors to learn; changed in place.
-        compute: loss of a batch.
-        count: n, how many images there are.
+        parameters: the tensors to learn, of all learners; changed in place.
+        compute: the sum of the losses of some batches.
+        counts: n, how many images each learner has.
         config: learning rate, batch size and the like.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], compute: LossFunction, count: int, config: TrainConfig) -> None:
+    def __init__(
+        self, parameters: Sequence[Tensor], compute: LossFunction, counts: Sequence[int], config: TrainConfig
+    ) -> None:
         self._parameters = [p for p in parameters if p.numel()]
         self._compute = compute
-        self._count = count
+        self._counts = tuple(counts)
         self._config = config
         self._optimizer = torch.optim.SGD(
             self._parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
         )
-        self._generator = torch.Generator().manual_seed(config.seed)
+        self._generators = [torch.Generator().manual_seed(config.seed) for _ in counts]
         self._epoch = 0
-        self.steps = config.epochs * math.ceil(count / config.batch_size)
+        self._per_epoch = math.ceil(max(counts) / config.batch_size)
+        self.steps = config.epochs * self._per_epoch
 
     def run(self) -> Iterator[StepEvent]:
         """Train, yielding after each step.
@@ -100,16 +130,22 @@ class Trainer:
         Raises:
             TrainingDiverged: the loss of a step is not finite.
         """
-        per_epoch = math.ceil(self._count / self._config.batch_size)
         for epoch in range(self._epoch, self._config.epochs):
             lr = self._set_lr(epoch)
-            order = torch.randperm(self._count, generator=self._generator)
-            for number, images in enumerate(torch.split(order, self._config.batch_size)):  # the short last one too
-                result = self._step(images, epoch)
-                step = epoch * per_epoch + number + 1
-                last = number == per_epoch - 1
+            for number, batches in enumerate(self._batches()):
+                result = self._step(batches, epoch)
+                step = epoch * self._per_epoch + number + 1
+                last = number == self._per_epoch - 1
                 self._epoch = epoch + last
+                images = torch.cat([batch.images for batch in batches])
                 yield _event(result, step=step, steps=self.steps, epoch=epoch, last=last, lr=lr, images=images)
+
+    def _batches(self) -> Iterator[list[Batch]]:
+        """An epoch in a new order; the short last batch too, and none of a learner whose images are over."""
+        orders = [torch.randperm(n, generator=own) for n, own in zip(self._counts, self._generators, strict=True)]
+        for start in range(0, max(self._counts), self._config.batch_size):
+            parts = [order[start : start + self._config.batch_size] for order in orders]
+            yield [Batch(i, part, self._generators[i]) for i, part in enumerate(parts) if len(part)]
 
     def _set_lr(self, epoch: int) -> float:
         lr = 0.5 * self._config.lr * (1 + math.cos(math.pi * epoch / self._config.epochs))
@@ -117,8 +153,8 @@ class Trainer:
             group["lr"] = lr
         return lr
 
-    def _step(self, images: Tensor, epoch: int) -> StepResult:
-        result = self._compute(images, epoch, self._generator)
+    def _step(self, batches: Sequence[Batch], epoch: int) -> StepResult:
+        result = self._compute(batches, epoch)
         before = [p.detach().clone() for p in self._parameters]
         if torch.isfinite(result.loss.total):
             self._optimizer.zero_grad(set_to_none=True)
@@ -143,7 +179,7 @@ class Trainer:
             epoch=self._epoch,
             parameters=[p.detach().cpu().clone() for p in self._parameters],
             momentum=[m.detach().cpu().clone() for m in momentum],
-            generator=self._generator.get_state(),
+            generators=torch.stack([own.get_state() for own in self._generators]),
         )
 
     def restore(self, state: TrainState) -> None:
@@ -159,7 +195,8 @@ class Trainer:
             with torch.no_grad():
                 parameter.copy_(value)
             self._optimizer.state[parameter]["momentum_buffer"] = momentum.to(parameter.device).clone()
-        self._generator.set_state(state.generator)
+        for own, kept in zip(self._generators, state.generators, strict=True):
+            own.set_state(kept)
         self._epoch = state.epoch
 
 

@@ -20,9 +20,9 @@ from gallop.config import ConfigError, MethodConfig, TrainConfig
 from gallop.data import PhotoSource, stratified_folds
 from gallop.features import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.losses import draw_kept_prompts
-from gallop.model import GalLoP
+from gallop.model import GalLoP, TextFeatures, text_features_together
 from gallop.prompts import Prompts
-from gallop.trainer import StepEvent, StepResult, Trainer
+from gallop.trainer import Batch, StepEvent, StepResult, Trainer
 
 RELIABLE_SHOTS = 8
 """Fewer shots a class than this, and the threshold is called unreliable."""
@@ -38,10 +38,18 @@ class EncodeEvent:
 
 @dataclass(frozen=True)
 class CalibrationEvent:
-    """Held-out shots are being scored: ``step`` of ``steps`` over all folds. Prompts are final already."""
+    """Prompts for held-out shots are being trained: ``step`` of ``steps``, all folds at once. Prompts are final."""
 
     step: int
     steps: int
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model to train, and which photos it learns from: indices (n,) into all of them."""
+
+    model: GalLoP
+    photos: Tensor
 
 
 def encode_ahead(
@@ -107,7 +115,7 @@ def learn(
 def _train(
     model: GalLoP, views: TrainingViews, labels: Tensor, config: TrainConfig, work: Path | None, key: str
 ) -> Iterator[StepEvent]:
-    trainer = _trainer(model, views, labels, torch.arange(len(labels)), config)
+    trainer = _trainer([Learner(model, torch.arange(len(labels)))], views, labels, config)
     if work is not None:
         state = load_training(work, key)
         if state is not None:
@@ -119,25 +127,38 @@ def _train(
         yield event
 
 
-def _trainer(model: GalLoP, views: TrainingViews, labels: Tensor, index: Tensor, config: TrainConfig) -> Trainer:
-    """A trainer on the photos ``index`` of ``views``."""
-    method = model.config
+def _trainer(learners: Sequence[Learner], views: TrainingViews, labels: Tensor, config: TrainConfig) -> Trainer:
+    """A trainer for models that learn side by side, each from photos of its own.
 
-    def compute(images: Tensor, epoch: int, generator: torch.Generator) -> StepResult:
-        chosen = index[images]
-        kept = draw_kept_prompts(len(chosen), method.global_prompts, method.kept_prompts, generator)
-        target = labels[chosen]
-        loss, global_, local = model.loss(views.batch(chosen, epoch), target, kept)
-        target = target.to(global_.device)
-        return StepResult(
-            loss=loss,
-            correct=similarity.ensemble(global_, local).argmax(dim=-1) == target,
-            correct_global=global_.mean(dim=-1).argmax(dim=-1) == target,
-            correct_local=local.mean(dim=-1).argmax(dim=-1) == target if local.shape[-1] else None,
-            kept=kept,
-        )
+    They share the pass of the text tower and nothing else: their losses are added, so every gradient is the model's
+    own.
+    """
+    method = learners[0].model.config
 
-    return Trainer(list(model.prompts.parameters()), compute, len(index), config)
+    def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
+        texts = text_features_together([learners[batch.learner].model for batch in batches])
+        results = []
+        for batch, text in zip(batches, texts, strict=True):
+            learner = learners[batch.learner]
+            photos = learner.photos[batch.images]
+            kept = draw_kept_prompts(len(photos), method.global_prompts, method.kept_prompts, batch.generator)
+            results.append(_answered(learner.model, views.batch(photos, epoch), labels[photos], kept, text))
+        return StepResult.together(results)
+
+    parameters = [parameter for learner in learners for parameter in learner.model.prompts.parameters()]
+    return Trainer(parameters, compute, [len(learner.photos) for learner in learners], config)
+
+
+def _answered(model: GalLoP, features: ImageFeatures, target: Tensor, kept: Tensor, text: TextFeatures) -> StepResult:
+    loss, global_, local = model.loss(features, target, kept, text)
+    target = target.to(global_.device)
+    return StepResult(
+        loss=loss,
+        correct=similarity.ensemble(global_, local).argmax(dim=-1) == target,
+        correct_global=global_.mean(dim=-1).argmax(dim=-1) == target,
+        correct_local=local.mean(dim=-1).argmax(dim=-1) == target if local.shape[-1] else None,
+        kept=kept,
+    )
 
 
 @dataclass(frozen=True)
@@ -200,27 +221,23 @@ def _cross_fit(
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
-    There is none when no class has two images. Every fold starts from prompts that have learned nothing, after a warm
+    The folds are trained side by side: on a few classes that takes little more than half the time. There is no
+    ``CrossFit`` when no class has two images. Every fold starts from prompts that have learned nothing, after a warm
     start too: those of an earlier training may have seen the photos that are held out now.
     """
     folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed)
     if len(folds) < 2:
         return
-    everything = torch.arange(len(labels))
-    models, trainers = [], []
+    learners = []
     for fold in folds:
         mask = torch.ones(len(labels), dtype=torch.bool)
         mask[fold] = False
         fresh = GalLoP(model.backbone, model.class_names, model.config)
-        models.append(fresh)
-        trainers.append(_trainer(fresh, views, labels, everything[mask], config))
-    step, steps = 0, sum(trainer.steps for trainer in trainers)
-    for trainer in trainers:
-        for _ in trainer.run():
-            step += 1
-            yield CalibrationEvent(step, steps)
+        learners.append(Learner(fresh, mask.nonzero()[:, 0]))
+    for event in _trainer(learners, views, labels, config).run():
+        yield CalibrationEvent(event.step, event.steps)
     yield CrossFit(
-        models=tuple(models),
+        models=tuple(learner.model for learner in learners),
         features=tuple(
             ImageFeatures.cat(list(encode_centres(model.backbone, [photos[i] for i in fold], cache))) for fold in folds
         ),

@@ -176,20 +176,21 @@ def test_what_cannot_be_learned_from_is_told_before_it_is_queued(shots: Any, wor
 def test_time_left_follows_the_pace_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos in 2 steps each: 30 more.
+    # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos side by side in 2 steps each: 10 more.
     told = pace.Pace(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3))
+    whole = 10 + 10 * 3 * pace.SIDE_BY_SIDE
     told.training(1)
     assert told.left is None
     now[0] += 2.0
     told.training(2)
-    assert told.left == pytest.approx(38 * 2.0)
+    assert told.left == pytest.approx((whole - 2) * 2.0)
     now[0] += 16.0
     told.training(10)
-    assert (told.left, told.share) == (pytest.approx(60.0), pytest.approx(0.25))
-    now[0] += 2.0
-    told.calibrating(1, 30)
-    assert told.left == pytest.approx(58.0)
-    told.calibrating(30, 30)
+    assert (told.left, told.share) == (pytest.approx((whole - 10) * 2.0), pytest.approx(10 / whole))
+    now[0] += 3 * pace.SIDE_BY_SIDE * 2.0
+    told.calibrating(1, 10)
+    assert told.left == pytest.approx(9 * 3 * pace.SIDE_BY_SIDE * 2.0)
+    told.calibrating(10, 10)
     assert (told.left, told.share) == (0.0, 1.0)
     assert (duration(0.2), duration(59), duration(61), duration(200)) == (
         "about 1 s",

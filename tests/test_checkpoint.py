@@ -363,7 +363,7 @@ def state(epoch: int = 2) -> TrainState:
         epoch=epoch,
         parameters=[torch.randn(2, 3), torch.randn(4)],
         momentum=[torch.randn(2, 3), torch.randn(4)],
-        generator=torch.Generator().manual_seed(5).get_state(),
+        generators=torch.Generator().manual_seed(5).get_state()[None],
     )
 
 
@@ -375,7 +375,7 @@ def test_a_training_comes_back_as_it_was(tmp_path: Path) -> None:
     assert found.epoch == 2
     for one, other in zip([*kept.parameters, *kept.momentum], [*found.parameters, *found.momentum], strict=True):
         assert torch.equal(one, other)
-    assert torch.equal(found.generator, kept.generator)
+    assert torch.equal(found.generators, kept.generators)
 
 
 def test_a_training_of_another_key_is_refused_and_none_is_none(tmp_path: Path) -> None:

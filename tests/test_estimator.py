@@ -6,7 +6,7 @@ import contextlib
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,16 @@ from gallop import GalLoPClassifier, losses
 from gallop.backbones import Backbone, BackboneError
 from gallop.checkpoint import CheckpointError
 from gallop.classes import ClassNameError
-from gallop.config import ConfigError, TrainConfig
+from gallop.config import ConfigError, MethodConfig, TrainConfig
 from gallop.data import DataError, stratified_folds
 from gallop.explanation import Explanation
-from gallop.features import encode_photos
+from gallop.features import TrainingViews, encode_photos
 from gallop.heatmaps import photo_map, region_box, where_in_words
 from gallop.images import CropBox, ImageError, load_image
 from gallop.losses import Loss
-from gallop.trainer import StepEvent, StepResult, Trainer, TrainingDiverged
-from gallop.training import CalibrationEvent, EncodeEvent
+from gallop.model import GalLoP
+from gallop.trainer import Batch, StepEvent, StepResult, Trainer, TrainingDiverged
+from gallop.training import CalibrationEvent, EncodeEvent, Learner, _trainer
 from tests.tiny import (
     classifier,
     equal,
@@ -347,6 +348,32 @@ def test_a_warm_start_resumes_its_own_training_alone(tmp_path: Path) -> None:
         list(classifier().fit_steps(*pictures(SHOTS), work=tmp_path))
 
 
+def test_models_that_learn_side_by_side_learn_what_each_would_alone() -> None:
+    """Also one that has fewer photos, and one that is done with an epoch before the others."""
+    images, names = pictures(SHOTS)
+    labels, backbone = torch.tensor([sorted(SHOTS).index(name) for name in names]), vit()
+    config = TrainConfig(epochs=3, batch_size=4, lr=0.05, views=1, seed=1)
+    method = MethodConfig(global_prompts=3, topk=(1, 3), dropout=0.5)
+    views = TrainingViews(backbone, images, views=1, seed=1)
+    list(views.encode())
+    photos = [torch.arange(9), torch.arange(2, 12), torch.arange(3, 11)]
+
+    def trained(groups: list[list[int]]) -> list[list[Tensor]]:
+        found = []
+        for group in groups:
+            learners = [Learner(GalLoP(backbone, sorted(SHOTS), method), photos[i]) for i in group]
+            events = list(_trainer(learners, views, labels, config).run())
+            assert len(events) == 3 * math.ceil(max(len(photos[i]) for i in group) / 4)
+            found += [[p.detach() for p in learner.model.prompts.parameters()] for learner in learners]
+        return found
+
+    start = [p.detach() for p in GalLoP(backbone, sorted(SHOTS), method).prompts.parameters()]
+    for one, other in zip(trained([[0], [1], [2]]), trained([[0, 1, 2]]), strict=True):
+        for mine, theirs, before in zip(one, other, start, strict=True):
+            assert (mine - before).norm() > 1e-3 * before.norm().clamp(min=1e-6)
+            torch.testing.assert_close(theirs, mine, atol=1e-5, rtol=1e-5)
+
+
 def test_events_tell_everything_in_order() -> None:
     made = classifier(calibration_folds=2, epochs=3, batch_size=5)
     events = list(made.fit_steps(*pictures(SHOTS)))
@@ -505,14 +532,14 @@ def test_gradients_that_are_no_numbers_stop_too(monkeypatch: pytest.MonkeyPatch)
 def test_a_step_that_overflows_is_taken_back() -> None:
     x = torch.full((1,), 2e38, requires_grad=True)
 
-    def compute(images: Tensor, epoch: int, generator: torch.Generator) -> StepResult:
+    def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
         total = -x.sum() * 1e-30
-        right = torch.ones(len(images), dtype=torch.bool)
-        return StepResult(Loss(total, total, total * 0), right, right, None, torch.zeros(len(images), 1))
+        right = torch.ones(len(batches[0].images), dtype=torch.bool)
+        return StepResult(Loss(total, total, total * 0), right, right, None, torch.zeros(len(right), 1))
 
     config = TrainConfig(epochs=3, lr=100.0, weight_decay=100.0, batch_size=4)
     with pytest.raises(TrainingDiverged):
-        list(Trainer([x], compute, 4, config).run())
+        list(Trainer([x], compute, [4], config).run())
     assert torch.isfinite(x).all()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from gallop import metrics, scores, similarity
 from gallop.config import TrainConfig
 from gallop.losses import gallop_loss
-from gallop.trainer import StepResult, Trainer
+from gallop.trainer import Batch, StepResult, Trainer
 from tests.reference import LEARNED, Golden, figures, golden, meta, relative_error, tensor
 
 TOLERANCE = 1e-5
@@ -86,7 +88,8 @@ def test_five_steps_of_sgd(case: Golden) -> None:
     start = golden(case.kind)  # its own copy: training changes parameters in place
     kept, losses = start.figure("kept_prompts"), []
 
-    def compute(images: Tensor, epoch: int, generator: torch.Generator) -> StepResult:
+    def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
+        images = batches[0].images
         features = start.features[images]
         # The recorded draw belongs to the reference's order of images; ours is shuffled.
         loss, global_, _ = start.model.loss(features, start.labels[images], kept[epoch][images])
@@ -97,7 +100,7 @@ def test_five_steps_of_sgd(case: Golden) -> None:
     config = TrainConfig(
         epochs=5, lr=sgd["lr"], batch_size=6, momentum=sgd["momentum"], weight_decay=sgd["weight_decay"]
     )
-    trainer = Trainer(list(start.model.prompts.parameters()), compute, 6, config)
+    trainer = Trainer(list(start.model.prompts.parameters()), compute, [6], config)
     trainer._set_lr = lambda epoch: trainer._optimizer.param_groups[0]["lr"]  # type: ignore[method-assign]
     losses = [event.loss for event in trainer.run()]
     check(torch.tensor(losses, dtype=torch.float64), start.figure("losses"))

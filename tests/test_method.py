@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from gallop import metrics, scores, similarity
 from gallop.config import MethodConfig, TrainConfig
 from gallop.losses import Loss, draw_kept_prompts, gallop_loss
 from gallop.model import GalLoP, initial_prompts
-from gallop.trainer import StepResult, Trainer, TrainingDiverged
+from gallop.trainer import Batch, StepResult, Trainer, TrainingDiverged
 from tests.reference import backbone, golden, relative_error
 
 
@@ -80,13 +81,13 @@ def test_images_draw_independently_and_a_seed_repeats() -> None:
 def quadratic(start: Tensor, **changes: float) -> tuple[Trainer, Tensor]:
     """A trainer of one vector on |x|^2 / 2, whose every number can be followed by hand."""
 
-    def compute(images: Tensor, epoch: int, generator: torch.Generator) -> StepResult:
+    def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
         total = start.square().sum() / 2
-        right = torch.ones(len(images), dtype=torch.bool)
-        return StepResult(Loss(total, total, total * 0), right, right, None, torch.zeros(len(images), 1))
+        right = torch.ones(len(batches[0].images), dtype=torch.bool)
+        return StepResult(Loss(total, total, total * 0), right, right, None, torch.zeros(len(right), 1))
 
     config = TrainConfig(**{"epochs": 4, "lr": 0.1, "batch_size": 2, **changes})  # type: ignore[arg-type]
-    return Trainer([start], compute, 5, config), start
+    return Trainer([start], compute, [5], config), start
 
 
 def test_the_learning_rate_is_a_cosine_by_epoch_and_the_short_batch_is_used() -> None:
