@@ -83,7 +83,7 @@ class _RegionCosines(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor, None]:
         regions, projection, text, norms, cosines = ctx.saved_tensors
         pulled = projection.new_zeros(len(projection), len(text))
-        gram = projection.new_zeros(len(projection), len(projection))
+        gram: Tensor | None = None
         for some in _parts(regions):
             chosen = gradient[some].ne(0).any(dim=1)
             x = regions[some][chosen].to(projection.dtype)
@@ -94,8 +94,9 @@ class _RegionCosines(torch.autograd.Function):
             if normed.any():
                 c = cosines[some].transpose(1, 2)[chosen]
                 x, weights = x[normed], ((g * c).sum(dim=-1, keepdim=True) / n)[normed]
-                gram.addmm_(x.T, x * weights)
-        return None, pulled @ text - gram @ projection, pulled.T @ projection, None
+                gram = x.T @ (x * weights) if gram is None else gram.addmm_(x.T, x * weights)
+        moved = pulled @ text if gram is None else pulled @ text - gram @ projection
+        return None, moved, pulled.T @ projection, None
 
 
 def _most_stretch(matrix: Tensor) -> float:
