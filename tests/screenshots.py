@@ -70,6 +70,7 @@ def visit(browser: Any, server: str) -> None:
     expect(page.get_by_text("Done:")).to_be_visible(timeout=10 * PATIENCE)
     shoot(browser, page.url, "teach, trained")
     page.get_by_role("link", name="Explore").click()
+    page.get_by_role("heading", name="GalLoP Explorer").wait_for()  # Teach shows an answer too
     expect(answer(page)).to_contain_text("%")
     shoot(browser, page.url, "explore, taught")
     go(page, "Test")
