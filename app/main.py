@@ -7,7 +7,7 @@ import streamlit as st
 
 import resources
 import text
-from parts import adopted, again, kept, live
+from parts import adopted, again, kept, link, live
 from visitors import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -37,6 +37,7 @@ if taught is not None:
 if session.lost and not session.deck.cards and not session.shelf.photos:
     st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
 kept.run_begins()
+link.follow()
 if page.title != "Teach":
     live.badge(session)
 page.run()

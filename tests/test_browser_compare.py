@@ -176,10 +176,10 @@ def test_what_is_taken_away_holds_what_the_screen_shows(new_page: Any, tmp_path:
         assert json.loads(archive.read("code.ipynb"))["nbformat"] == 4
     found = GalLoPClassifier.load(tmp_path / "model").explain(tmp_path / "photo.png").probabilities
     assert 100 * found["kitten"] == pytest.approx(share, abs=0.11)
-    shown = page.get_by_test_id("stCode").inner_text()
+    shown = page.get_by_test_id("stCode").first.inner_text()
     assert "GalLoPClassifier.load('model')" in shown
     page.get_by_role("radio", name="Command line").or_(page.get_by_role("button", name="Command line")).first.click()
-    expect(page.get_by_test_id("stCode")).to_contain_text("gallop predict photo.png --model model --json")
+    expect(page.get_by_test_id("stCode").first).to_contain_text("gallop predict photo.png --model model --json")
 
     other = new_page("take_away")
     files = {"name": "model.zip", "mimeType": "application/zip", "buffer": model.read_bytes()}

@@ -7,7 +7,7 @@ import resources
 import taking
 import text
 from jobs import PlainError
-from parts import code, errand, model_files, photo_files, privacy
+from parts import code, errand, link, model_files, photo_files, privacy
 
 session = resources.session()
 errands.settle(session)
@@ -62,6 +62,8 @@ else:
     if screen is not None or has_cards:
         st.header("3. As code", anchor=False)
         code.code(session, screen, classifier, asked, version)
+    if screen is not None:
+        link.link(session)
 
 st.header("Open a model", anchor=False)
 model_files.back_in(session)
