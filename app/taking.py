@@ -79,7 +79,7 @@ def scales(session: Session, usual: Sequence[int]) -> tuple[int, ...]:
 
 
 def classifier(session: Session, backbone: Any, asked: Question) -> GalLoPClassifier:
-    """What answers on Explore, with the k that it is read with there.
+    """What answers on Explore, with the k that it is read with there, and the limit that was set by hand.
 
     Raises:
         PlainError: the text tower cannot take a name or a template.
@@ -91,6 +91,8 @@ def classifier(session: Session, backbone: Any, asked: Question) -> GalLoPClassi
     model = copy.copy(found.model_)
     model.config = replace(model.config, topk=scales(session, model.config.topk))
     found.model_, found.backbone = model, backbone
+    if session.limited(asked):
+        found.calibration_ = replace(found.calibration_, threshold=session.own_limit, note="set by hand")
     return found
 
 
@@ -119,7 +121,7 @@ def screen(session: Session, backbone: Any, asked: Question) -> Screen | None:
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
     """Tells files of this classifier from files of another."""
     taught = session.taught.after.model_.prompts if asked.taught and session.taught else None
-    return (asked, tuple(topk), id(taught))
+    return (asked, tuple(topk), id(taught), session.own_limit if session.limited(asked) else None)
 
 
 # Words ---------------------------------------------------------------------------------------------------------------

@@ -167,6 +167,24 @@ def test_an_added_class_and_another_k_go_with_the_model(
     assert after.model_.config.topk == (2, 4), "what was taught stays as it is"
 
 
+def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_table(
+    tiny_app: Open, handed: dict[str, bytes], tmp_path: Path
+) -> None:
+    at = train(cards(with_photo(tiny_app), {"red": 3, "green": 3}))
+    session = session_of(at)
+    found = session.taught.after.calibration_  # type: ignore[union-attr]
+    for limit, verdict in ((-1e9, "True"), (1e9, "False")):
+        session.set_limit(limit)
+        go(at, TAKE_AWAY)
+        button(at, "Make the table").click()
+        finish(fine(at.run()))
+        rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
+        assert {row["is_ood"] for row in rows} == {verdict}
+        folder = unzipped(handed["save model"], tmp_path / verdict)
+        assert GalLoPClassifier.load(folder / "model", backbone=tiny.vit()).calibration_.threshold == limit
+    assert session.taught.after.calibration_ == found, "what was taught stays as it is"  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [(b"no zip", "is not a zip"), (zipped({"gallop.json": b"{}"}), "no prompts.safetensors")],
