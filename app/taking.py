@@ -139,6 +139,8 @@ def _right(score: Score, which: str) -> str:
 
 
 def learned_from(taught: Taught) -> str:
+    if not taught.shots:  # it came as a file, which does not tell
+        return f"Learned elsewhere, {len(taught.names)} classes"
     stopped = f", stopped at step {taught.steps} of {taught.of_steps}" if taught.stopped_early else ""
     return f"Learned from {taught.shots} photos of {len(taught.names)} classes{stopped}"
 

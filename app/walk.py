@@ -96,9 +96,10 @@ def _regions(found: Explanation) -> Step:
 
 def _prompts(found: Explanation, taught: Taught | None) -> Step:
     (classes, m), n = found.global_scores.shape, len(found.topk)
+    # A model that came as a file does not tell how it was taught.
+    how = f" in {taught.steps} steps on {taught.shots} photos" if taught is not None and taught.shots else ""
     learned = (
-        f"They were learned in {taught.steps} steps on {taught.shots} photos: a prompt is a few vectors that stand "
-        "where the words “A photo of a” stood."
+        f"They were learned{how}: a prompt is a few vectors that stand where the words “A photo of a” stood."
         if taught is not None
         else "Nothing is learned yet: they are the words of the templates, such as “A photo of a”."
     )

@@ -27,6 +27,7 @@ from tests.app_pages import (
     COMPARE,
     EXPLORE,
     HOSTILE,
+    METHOD,
     TAKE_AWAY,
     TEACH,
     Open,
@@ -37,6 +38,7 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    png,
     session_of,
     table,
     train,
@@ -146,8 +148,11 @@ def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[
     mine = session_of(other).taught
     assert mine is not None
     assert np.array_equal(mine.after.predict_proba(probe), before.after.predict_proba(probe))
+    assert "Learned elsewhere, 2 classes" in everything(other).replace("\\", "")
+    uploader(go(other, EXPLORE), "Upload photos").upload("photo.png", png(1))
+    assert "They were learned: a prompt" in everything(go(fine(other.run()), METHOD))
     go(other, COMPARE)
-    assert "from my model.zip" in [line["run"] for line in table(other, "method")]
+    assert {line["run"]: line["photos"] for line in table(other, "method")}["from my model.zip"] == "-"
     go(other, TEACH)
     assert "Opened" in other.success[0].value
 
