@@ -180,7 +180,8 @@ def _softmax(found: Explanation, name: str) -> Step:
     scores = _scores(found)
     logits = scores * found.scale / found.temperature
     powers = np.exp(logits - logits.max())
-    shown = sorted(range(len(scores)), key=lambda k: -scores[k])[:MOST_CLASSES]
+    ranked = sorted(range(len(scores)), key=lambda k: -scores[k])
+    shown = [k for place, k in enumerate(ranked) if place < MOST_CLASSES or found.class_names[k] == name]
     temperature = (
         f" and divided by the temperature {found.temperature:.3f}, which was found on held-out photos so that its "
         "percentages can be taken at their word"
