@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -213,23 +213,28 @@ def _said(
 
 @dataclass
 class Tabling:
-    """Answers to photos as a CSV table, a few at a time."""
+    """Answers to photos as a CSV table, a few at a time.
+
+    Attributes:
+        names: of the photos, by content hash.
+    """
 
     classifier: GalLoPClassifier
     photos: Sequence[Photo]
+    names: Mapping[str, str]
     key: Hashable
     made: tuple[Hashable, bytes] | None = None
 
     def run(self) -> Iterator[Counted]:
         from gallop.answers import answer_row, answers_csv
 
-        rows, names = [], self.classifier.classes_.tolist()
+        rows, classes = [], self.classifier.classes_.tolist()
         for start in range(0, len(self.photos), CHUNK):
             some = self.photos[start : start + CHUNK]
             yield Counted(start / len(self.photos), f"Photo {start} of {len(self.photos)}")
             found = self.classifier.predict_all(list(some))
-            rows += [answer_row(photo.name, found, i, names) for i, photo in enumerate(some)]
-        self.made = (self.key, answers_csv(rows, names))
+            rows += [answer_row(self.names[photo.sha256], found, i, classes) for i, photo in enumerate(some)]
+        self.made = (self.key, answers_csv(rows, classes))
 
     def result(self) -> tuple[Hashable, bytes] | None:
         return self.made

@@ -124,6 +124,8 @@ def test_the_table_answers_every_photo_that_is_here(tiny_app: Open, handed: dict
     finish(fine(at.run()))
     rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
     assert len(rows) == 7
+    named = {f"train/{name}/shots {i}.png" for name in ("red", "green") for i in (0, 1)}
+    assert {row["image"] for row in rows} == {"photo.png", "test/red/tests 0.png", "test/green/tests 0.png"} | named
     mine = next(row for row in rows if row["image"] == "photo.png")
     direct = tiny.classifier(global_prompts=4, topk=(5, 10, 15, 20)).zero_shot(["red", "green"])
     wanted = direct.predict_proba(session_of(at).shelf.photos[next(iter(session_of(at).shelf.photos))])[0]
