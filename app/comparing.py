@@ -29,6 +29,15 @@ def photos(session: Session) -> dict[str, Photo]:
     return {photo.sha256: photo for photo in (*session.shelf.photos.values(), *of_cards)}
 
 
+def names(session: Session) -> dict[str, str]:
+    """What these photos are called: "test/ant/1.jpg" on a card, since files of all classes are often called alike."""
+    named = {photo.sha256: photo.name for photo in session.shelf.photos.values()}
+    for card in session.deck.cards:
+        for pile, some in (("test", card.tests), ("train", card.shots)):
+            named |= {photo.sha256: f"{pile}/{card.name}/{photo.name}" for photo in some}
+    return named
+
+
 def untaught(session: Session, backbone: Any, runs: Sequence[Run]) -> Run | None:
     """The row of zero-shot: on the cards as they are, or without cards on the photos of the latest run.
 

@@ -175,8 +175,9 @@ class Store:
     def delete(self, owner: str, run_id: int) -> None:
         """Take a run off the list. It can be brought back until the next one is deleted, or the app starts anew."""
         with self._connected() as rows:
-            rows.delete().where(rows.owner == owner, rows.deleted).execute()
-            rows.update(deleted=True).where(self._mine(owner, run_id)).execute()
+            # A second click on the same button is no next deletion: it takes nothing, and the way back stays.
+            if rows.update(deleted=True).where(self._mine(owner, run_id)).execute():
+                rows.delete().where(rows.owner == owner, rows.deleted, rows.id != run_id).execute()
 
     def undelete(self, owner: str) -> None:
         """Bring back the run that was deleted last."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def scales(session: Session, usual: Sequence[int]) -> tuple[int, ...]:
 
 
 def classifier(session: Session, backbone: Any, asked: Question) -> GalLoPClassifier:
-    """What answers on Explore, with the k that it is read with there.
+    """What answers on Explore, with the k that it is read with there, and the limit that was set by hand.
 
     Raises:
         PlainError: the text tower cannot take a name or a template.
@@ -91,6 +91,8 @@ def classifier(session: Session, backbone: Any, asked: Question) -> GalLoPClassi
     model = copy.copy(found.model_)
     model.config = replace(model.config, topk=scales(session, model.config.topk))
     found.model_, found.backbone = model, backbone
+    if session.limited(asked):
+        found.calibration_ = replace(found.calibration_, threshold=session.own_limit, note="set by hand")
     return found
 
 
@@ -119,7 +121,7 @@ def screen(session: Session, backbone: Any, asked: Question) -> Screen | None:
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
     """Tells files of this classifier from files of another."""
     taught = session.taught.after.model_.prompts if asked.taught and session.taught else None
-    return (asked, tuple(topk), id(taught))
+    return (asked, tuple(topk), id(taught), session.own_limit if session.limited(asked) else None)
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -137,6 +139,8 @@ def _right(score: Score, which: str) -> str:
 
 
 def learned_from(taught: Taught) -> str:
+    if not taught.shots:  # it came as a file, which does not tell
+        return f"Learned elsewhere, {len(taught.names)} classes"
     stopped = f", stopped at step {taught.steps} of {taught.of_steps}" if taught.stopped_early else ""
     return f"Learned from {taught.shots} photos of {len(taught.names)} classes{stopped}"
 
@@ -209,23 +213,28 @@ def _said(
 
 @dataclass
 class Tabling:
-    """Answers to photos as a CSV table, a few at a time."""
+    """Answers to photos as a CSV table, a few at a time.
+
+    Attributes:
+        names: of the photos, by content hash.
+    """
 
     classifier: GalLoPClassifier
     photos: Sequence[Photo]
+    names: Mapping[str, str]
     key: Hashable
     made: tuple[Hashable, bytes] | None = None
 
     def run(self) -> Iterator[Counted]:
         from gallop.answers import answer_row, answers_csv
 
-        rows, names = [], self.classifier.classes_.tolist()
+        rows, classes = [], self.classifier.classes_.tolist()
         for start in range(0, len(self.photos), CHUNK):
             some = self.photos[start : start + CHUNK]
             yield Counted(start / len(self.photos), f"Photo {start} of {len(self.photos)}")
             found = self.classifier.predict_all(list(some))
-            rows += [answer_row(photo.name, found, i, names) for i, photo in enumerate(some)]
-        self.made = (self.key, answers_csv(rows, names))
+            rows += [answer_row(self.names[photo.sha256], found, i, classes) for i, photo in enumerate(some)]
+        self.made = (self.key, answers_csv(rows, classes))
 
     def result(self) -> tuple[Hashable, bytes] | None:
         return self.made

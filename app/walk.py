@@ -96,9 +96,10 @@ def _regions(found: Explanation) -> Step:
 
 def _prompts(found: Explanation, taught: Taught | None) -> Step:
     (classes, m), n = found.global_scores.shape, len(found.topk)
+    # A model that came as a file does not tell how it was taught.
+    how = f" in {taught.steps} steps on {taught.shots} photos" if taught is not None and taught.shots else ""
     learned = (
-        f"They were learned in {taught.steps} steps on {taught.shots} photos: a prompt is a few vectors that stand "
-        "where the words “A photo of a” stood."
+        f"They were learned{how}: a prompt is a few vectors that stand where the words “A photo of a” stood."
         if taught is not None
         else "Nothing is learned yet: they are the words of the templates, such as “A photo of a”."
     )
@@ -179,7 +180,8 @@ def _softmax(found: Explanation, name: str) -> Step:
     scores = _scores(found)
     logits = scores * found.scale / found.temperature
     powers = np.exp(logits - logits.max())
-    shown = sorted(range(len(scores)), key=lambda k: -scores[k])[:MOST_CLASSES]
+    ranked = sorted(range(len(scores)), key=lambda k: -scores[k])
+    shown = [k for place, k in enumerate(ranked) if place < MOST_CLASSES or found.class_names[k] == name]
     temperature = (
         f" and divided by the temperature {found.temperature:.3f}, which was found on held-out photos so that its "
         "percentages can be taken at their word"

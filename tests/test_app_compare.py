@@ -28,6 +28,7 @@ from tests.app_pages import (
     COMPARE,
     EXPLORE,
     HOSTILE,
+    TEACH,
     Open,
     answer,
     bars,
@@ -235,6 +236,7 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Ope
     probe = [tiny.picture(70, "red"), tiny.picture(71, "green")]
     assert np.array_equal(opened.predict_proba(probe), first.predict_proba(probe))
     assert not np.array_equal(opened.predict_proba(probe), second.predict_proba(probe))
+    assert "A run that was opened keeps no maps." in everything(go(at, TEACH))
     go(at, EXPLORE)
     assert at.text_area(key="names").value.split("\n") == list(opened.model_.class_names)
 
@@ -320,6 +322,8 @@ def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "red\ngreen")
     cards(at, {"red": 2, "green": 2}, tests=1)
     go(train(at), COMPARE)
+    listed = at.selectbox(key="compared photo").options
+    assert {"photo.png", "test/red/tests 0.png", "train/green/shots 1.png"} < set(listed)
     at.selectbox(key="compared photo").set_value(next(iter(session_of(at).shelf.photos)))
     fine(at.run())
     said = next(found.value for found in at.markdown if found.value.startswith("**A:"))

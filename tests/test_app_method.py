@@ -14,7 +14,21 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 import walk
 from gallop import Explanation, load_image
 from tests import tiny
-from tests.app_pages import EXPLORE, HOSTILE, METHOD, Open, everything, fine, finish, go, session_of, with_photo
+from tests.app_pages import (
+    EXPLORE,
+    HOSTILE,
+    METHOD,
+    Open,
+    answer,
+    everything,
+    fine,
+    finish,
+    go,
+    png,
+    session_of,
+    uploader,
+    with_photo,
+)
 from tests.test_app_teach import settings, teach, train
 
 SUM = re.compile(r"\(([-\d. +]+)\) / (\d+) = \*\*(-?[\d.]+)\*\*")
@@ -62,6 +76,15 @@ def test_the_shares_in_the_table_are_the_probabilities() -> None:
     assert shares == pytest.approx(found.probabilities, abs=1e-4)
     scaled, scores = (np.array(table[column], dtype=float) for column in ("scaled", "score"))
     assert scaled == pytest.approx(scores * found.scale / found.temperature, abs=0.02)
+
+
+def test_the_class_that_is_followed_is_in_the_table_however_improbable_it_is() -> None:
+    found = explained([*tiny.COLOURS, *(f"thing {i}" for i in range(walk.MOST_CLASSES))])
+    last = min(found.probabilities, key=lambda name: found.probabilities[name])
+    table = steps(found, last)["Probabilities"].table
+    assert table is not None
+    assert len(table["class"]) == walk.MOST_CLASSES + 1
+    assert table["class"][-1] == last
 
 
 def test_crop_and_regions_are_told_in_the_photos_own_pixels() -> None:
@@ -126,14 +149,22 @@ def test_the_page_follows_photo_k_and_class(tiny_app: Open) -> None:
     assert [found.value.split(". ")[0] for found in at.subheader] == [str(i) for i in range(1, 11)]
     for i in range(1, 8):
         assert f"`notebooks/0{i}_" in shown
-    name = next(n for n in at.selectbox(key="followed").options if n != at.selectbox(key="followed").value)
-    at.selectbox(key="followed").set_value(name)
+    label = re.search(r"For (\w+): \*\*", shown)[1]  # type: ignore[index]
+    at.selectbox(key="followed").set_value(next(name for name in ("red", "green", "blue") if name != label))
     assert everything(fine(at.run())) != shown
     at = go(at, EXPLORE)
     at.text_area(key="names").set_value("red")
     at = go(fine(at.run()), METHOD)
     assert "K = 1 class name. " in everything(at)
     assert "For red: **> 99.9 %**" in everything(at)
+
+
+def test_another_photo_is_followed_for_its_own_most_probable_class(tiny_app: Open) -> None:
+    at = go(with_photo(tiny_app), METHOD)
+    for number, colour in enumerate(tiny.COLOURS):
+        uploader(go(at, EXPLORE), "Upload photos").upload(f"{colour}.png", png(50 + number, colour))
+        label = answer(fine(at.run())).split(":")[0]
+        assert f"For {label}: **" in everything(go(at, METHOD))
 
 
 def test_after_teaching_it_tells_of_the_training_and_the_photos_of_the_cards_will_do(tiny_app: Open) -> None:

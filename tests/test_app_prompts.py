@@ -14,7 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 import prompt_figures
 import resources
+import taking
+from gallop import GalLoPClassifier
 from gallop.diversity import text_cosines
+from tests import tiny
 from tests.app_pages import PROMPTS, TEACH, Open, bars, everything, fine, finish, go, session_of
 from tests.test_app_teach import settings, teach, train
 
@@ -66,6 +69,21 @@ def test_without_test_photos_it_takes_those_it_learned_from_and_says_so(tiny_app
     at = taught(tiny_app, tests=0)
     assert "since there are no test photos" in at.info[0].value
     assert "6 photos" in everything(at)
+
+
+def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    session = session_of(at)
+    model = GalLoPClassifier(backbone=tiny.vit(), cache=False).zero_shot(["red", "green"])
+    session.adopt(taking.imported(session, model, tiny.vit()))
+    fine(at.run())
+    assert "6 photos" in everything(at)
+    assert not at.get("button_group"), "nothing to choose between"
+    session.deck.delete(session.deck.cards[0].id)
+    session.deck.delete(session.deck.cards[0].id)
+    fine(at.run())
+    assert "No photos yet" in at.info[0].value
+    assert not at.get("plotly_chart")
 
 
 def test_k_moves_the_places_and_not_what_is_said(tiny_app: Open) -> None:

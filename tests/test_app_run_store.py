@@ -71,6 +71,15 @@ def test_a_deleted_run_comes_back_until_the_next_one_goes(tmp_path: Path) -> Non
     assert b"second" not in (tmp_path / FILE).read_bytes()  # overwritten, not only unlinked
 
 
+def test_a_deletion_that_is_clicked_twice_can_still_be_undone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    number = store.add("me", run(0, **NOW, name="mine"), FILES)
+    store.delete("me", number)
+    store.delete("me", number)
+    store.undelete("me")
+    assert [found.name for found in store.runs("me")] == ["mine"]
+
+
 def test_names_are_one_line_and_short_and_never_empty(tmp_path: Path) -> None:
     store = Store(tmp_path)
     number = store.add("me", run(0, **NOW), FILES)

@@ -27,6 +27,7 @@ from tests.app_pages import (
     COMPARE,
     EXPLORE,
     HOSTILE,
+    METHOD,
     TAKE_AWAY,
     TEACH,
     Open,
@@ -37,6 +38,7 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    png,
     session_of,
     table,
     train,
@@ -122,6 +124,8 @@ def test_the_table_answers_every_photo_that_is_here(tiny_app: Open, handed: dict
     finish(fine(at.run()))
     rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
     assert len(rows) == 7
+    named = {f"train/{name}/shots {i}.png" for name in ("red", "green") for i in (0, 1)}
+    assert {row["image"] for row in rows} == {"photo.png", "test/red/tests 0.png", "test/green/tests 0.png"} | named
     mine = next(row for row in rows if row["image"] == "photo.png")
     direct = tiny.classifier(global_prompts=4, topk=(5, 10, 15, 20)).zero_shot(["red", "green"])
     wanted = direct.predict_proba(session_of(at).shelf.photos[next(iter(session_of(at).shelf.photos))])[0]
@@ -146,8 +150,11 @@ def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[
     mine = session_of(other).taught
     assert mine is not None
     assert np.array_equal(mine.after.predict_proba(probe), before.after.predict_proba(probe))
+    assert "Learned elsewhere, 2 classes" in everything(other).replace("\\", "")
+    uploader(go(other, EXPLORE), "Upload photos").upload("photo.png", png(1))
+    assert "They were learned: a prompt" in everything(go(fine(other.run()), METHOD))
     go(other, COMPARE)
-    assert "from my model.zip" in [line["run"] for line in table(other, "method")]
+    assert {line["run"]: line["photos"] for line in table(other, "method")}["from my model.zip"] == "-"
     go(other, TEACH)
     assert "Opened" in other.success[0].value
 
@@ -165,6 +172,24 @@ def test_an_added_class_and_another_k_go_with_the_model(
     assert model.config.topk == (7, 4)
     after = session_of(at).taught.after  # type: ignore[union-attr]
     assert after.model_.config.topk == (2, 4), "what was taught stays as it is"
+
+
+def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_table(
+    tiny_app: Open, handed: dict[str, bytes], tmp_path: Path
+) -> None:
+    at = train(cards(with_photo(tiny_app), {"red": 3, "green": 3}))
+    session = session_of(at)
+    found = session.taught.after.calibration_  # type: ignore[union-attr]
+    for limit, verdict in ((-1e9, "True"), (1e9, "False")):
+        session.set_limit(limit)
+        go(at, TAKE_AWAY)
+        button(at, "Make the table").click()
+        finish(fine(at.run()))
+        rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
+        assert {row["is_ood"] for row in rows} == {verdict}
+        folder = unzipped(handed["save model"], tmp_path / verdict)
+        assert GalLoPClassifier.load(folder / "model", backbone=tiny.vit()).calibration_.threshold == limit
+    assert session.taught.after.calibration_ == found, "what was taught stays as it is"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,12 @@ def names(at: AppTest) -> list[str]:
 # Cards ---------------------------------------------------------------------------------------------------------------
 
 
+def test_a_class_name_that_cannot_be_used_is_told(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "ant, Ant")
+    assert "Ant" in at.error[0].value
+    assert not session_of(at).deck.cards
+
+
 def test_the_empty_page_says_what_to_do(tiny_app: Open) -> None:
     at = go(fine(tiny_app()), TEACH)
     assert "name two or more classes" in at.info[0].value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import comparing
 from gallop import Photo, parse_names
 from gallop.templates import parse_templates
 from parts.kept import one_of
@@ -15,7 +16,7 @@ def photo(session: Session) -> Photo | None:
     photos = session.shelf.photos or cards
     if not photos:
         return None
-    return photos[one_of("Photo", photos, "photo", next(reversed(photos)), lambda key: photos[key].name)]
+    return photos[one_of("Photo", photos, "photo", next(reversed(photos)), comparing.names(session).__getitem__)]
 
 
 def question(session: Session) -> Question:

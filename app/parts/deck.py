@@ -45,7 +45,8 @@ def _making(session: Session) -> None:
         )
         if button.form_submit_button("Add class", icon=":material/add:", width="stretch") and typed.strip():
             _add_classes(session, typed)
-            again.ask()
+            if not session.complaint:  # one is shown below, by this run alone
+                again.ask()
     with (
         right,
         st.expander(

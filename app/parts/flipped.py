@@ -80,7 +80,7 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
         return
     left, middle, right = st.columns([2, 2, 1])
     with left:
-        photo = photos[one_of("Photo", listed, "compared photo", listed[0], lambda digest: photos[digest].name)]
+        photo = photos[one_of("Photo", listed, "compared photo", listed[0], comparing.names(session).__getitem__)]
     both = [comparing.explain(session, backbone(), run, photo) for run in pinned]
     usual = both[0].label if both[0].label in shared else shared[0]
     with middle:

@@ -143,7 +143,7 @@ def _pictures(
 def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     """The map after the last step, or after the one that a slider is put to."""
     if not sights:
-        st.caption("The map appears before the first step.")
+        st.caption("A run that was opened keeps no maps." if replay else "The map appears before the first step.")
         return
     if not sights[0].explanation.topk:
         st.caption("Without local prompts there is no map.")

@@ -47,12 +47,12 @@ def choose(explanation: Explanation, before: Explanation | None) -> Shown:
     left, right = st.columns(2)
     classes = [MOST_PROBABLE, *explanation.class_names]
     with left:
-        chosen = one_of("Class explained", classes, "class", MOST_PROBABLE, _shown)
+        chosen = one_of("Class explained", classes, "class", MOST_PROBABLE, called)
     name = explanation.label if chosen == MOST_PROBABLE else chosen
     others = [NOTHING, *[BEFORE] * (before is not None), *(c for c in explanation.class_names if c != name)]
     with right:
         hint = "Another class: why this one and not that one. Itself before teaching: what was learned."
-        minus = one_of("Compared with", others, "minus", NOTHING, _shown, help=hint)
+        minus = one_of("Compared with", others, "minus", NOTHING, called, help=hint)
     if minus == NOTHING:
         return Shown(Subject(explanation, name), None)
     if minus == BEFORE and before is not None:
@@ -185,5 +185,6 @@ def _legend(scale: Scale, style: Style) -> None:
     st.caption(f"{words} from {scale.low:.3f} (left) to {scale.high:.3f} (right){middle}; the same in every map.")
 
 
-def _shown(name: str) -> str:
+def called(name: str) -> str:
+    """A choice of ``choose`` in words."""
     return _SHOWN.get(name, name)

@@ -78,12 +78,12 @@ def report(session: Session, screen: Screen, asked: Question, version: Hashable)
 
 def table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
     """Answers to all photos of this visit as CSV."""
-    photos = list(comparing.photos(session).values())
+    photos, names = list(comparing.photos(session).values()), comparing.names(session)
     st.markdown(
         "**A table**: label, probability of each class and outlier score of every photo that is here, those on the "
         "cards too."
     )
-    key = (key, tuple(photo.sha256 for photo in photos))
+    key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
     clicked = st.button(
         f"Make the table of {len(photos)} photo{'s' * (len(photos) != 1)}",
         key="make table",
@@ -91,7 +91,7 @@ def table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None
         icon=":material/table:",
     )
     if clicked:
-        errand.send(session, taking.Tabling(classifier, photos, key), "csv", "The table")
+        errand.send(session, taking.Tabling(classifier, photos, names, key), "csv", "The table")
     errand.outcome(session, "csv")
     snapshot = session.errands_done.get("csv")
     if snapshot is not None and snapshot.result is not None and snapshot.result[0] == key:

@@ -48,7 +48,7 @@ def _line(run: Run) -> dict[str, str]:
         "seed": str(run.settings.seed),
         "prompts": f"{run.settings.global_prompts} + {len(run.settings.topk)}",
         "rounds": str(run.settings.epochs),
-        "photos": str(run.shots),
+        "photos": str(run.shots or "-"),
         "made": datetime.fromtimestamp(run.made).strftime("%Y-%m-%d %H:%M"),
     }
 

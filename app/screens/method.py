@@ -48,8 +48,9 @@ with left:
             st.page_link("screens/explore.py", label="Change it there", icon=":material/travel_explore:")
 if photo is not None and found is not None:
     with left:
-        names = [found.label, *(name for name in found.class_names if name != found.label)]
-        name = one_of("Class followed", names, "followed", found.label)
+        classes = [maps.MOST_PROBABLE, *found.class_names]
+        chosen = one_of("Class followed", classes, "followed", maps.MOST_PROBABLE, maps.called)
+        name = found.label if chosen == maps.MOST_PROBABLE else chosen
         region = asked(found.grid[0] * found.grid[1])
         region_grid(answer_panel(found, selected=region, photo=photo_url(session, found)), key="method grid")
         st.caption(

@@ -11,6 +11,11 @@ from parts.kept import keep, recall
 
 session = resources.session()
 taught = session.taught
+piles = {}
+if taught is not None:
+    # A model that was opened brings no photos it learned from.
+    both = {"Test photos": testing.labelled(session)[0], "Photos it learned from": list(taught.learned)}
+    piles = {name: pairs for name, pairs in both.items() if pairs}
 
 st.title("Prompts", anchor=False)
 st.markdown(
@@ -32,14 +37,19 @@ if taught is None:
         "- the nearest words of what was learned, and why they mean little."
     )
     st.page_link("screens/teach.py", label="On to teaching", icon=":material/school:")
+elif not piles:
+    st.info(
+        "**No photos yet.** This model was opened, and none of the photos that are here is of its classes. Put some on "
+        "cards that bear their names: choose *Test photos* on a card of the page *Teach*.",
+        icon=":material/add_photo_alternate:",
+    )
+    st.page_link("screens/teach.py", label="Add test photos", icon=":material/school:")
 else:
-    tests, _ = testing.labelled(session)
-    piles = {"Test photos": tests, "Photos it learned from": list(taught.learned)}
-    if tests:
-        recall("pile", "Test photos", piles)
+    pile = next(iter(piles))
+    if len(piles) > 1:
+        recall("pile", pile, piles)
         pile = keep("pile", st.segmented_control("On which photos", list(piles), key="pile", required=True))
-    else:
-        pile = "Photos it learned from"
+    elif pile != "Test photos":
         st.info(
             "On the photos it learned from, since there are no test photos: how often it is right is flattered.",
             icon=":material/info:",
