@@ -125,7 +125,7 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool) -> Rec
         "--seed": settings.seed,
     }
     words = " ".join(f"{option} {value}" for option, value in options.items())
-    shell = f"gallop train {PHOTOS} --out {MODEL} --allow-fewer {words}\n"
+    shell = f"gallop train {PHOTOS} --out {MODEL} --overwrite --allow-fewer {words}\n"
     return Recipe("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {PHOTOS}\n" if tests else ""))
 
 

@@ -87,4 +87,4 @@ def _threshold(threshold: float | None, note: str) -> str:
     more = f" ({plain(note)})" if note else ""
     if threshold is None:
         return f"it has no limit for it{more}"
-    return f"an outlier score (GL-MCM) above {threshold:.4f}, which 5 % of known photos were{more}"
+    return f"an outlier score (GL-MCM) above {threshold:.4f}{more or ', which 5 % of known photos were'}"

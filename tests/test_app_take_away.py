@@ -304,3 +304,10 @@ def test_one_errand_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -
     finish(at)
     assert "Cancelled" in at.warning[0].value
     assert not button(at, "Make the table").disabled
+
+
+def test_names_that_cannot_be_used_leave_a_way_to_open_a_model(tiny_app: Open) -> None:
+    at = fine(go(with_photo(tiny_app, "red\nRed"), TAKE_AWAY))
+    assert any("Red" in error.value for error in at.error)
+    assert uploader(at, "A model's zip") is not None
+    assert "sent to no other machine" in everything(at)

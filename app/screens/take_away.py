@@ -40,30 +40,30 @@ else:
             screen = taking.screen(session, backbone, asked)
     except (PlainError, resources.BackboneProblem) as error:
         st.error(text.markdown(error), icon=":material/error:")
-        st.stop()
-    version = taking.version(session, asked, classifier.model_.config.topk)
-    st.header("1. The photo", anchor=False)
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        if screen is None:
-            st.caption("There is no photo on *Explore*.")
-        else:
-            photo_files.pictures(session, screen, version)
-    with right:
+    else:
+        version = taking.version(session, asked, classifier.model_.config.topk)
+        st.header("1. The photo", anchor=False)
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            if screen is None:
+                st.caption("There is no photo on *Explore*.")
+            else:
+                photo_files.pictures(session, screen, version)
+        with right:
+            if screen is not None:
+                photo_files.report(session, screen, asked, version)
+            photo_files.table(session, classifier, version)
+        st.header("2. The classifier", anchor=False)
+        left, right = st.columns(2, gap="large")
+        with left:
+            model_files.model(session, classifier, asked, version)
+        with right:
+            model_files.onnx(session, classifier, version)
+        if screen is not None or has_cards:
+            st.header("3. As code", anchor=False)
+            code.code(session, screen, classifier, asked, version)
         if screen is not None:
-            photo_files.report(session, screen, asked, version)
-        photo_files.table(session, classifier, version)
-    st.header("2. The classifier", anchor=False)
-    left, right = st.columns(2, gap="large")
-    with left:
-        model_files.model(session, classifier, asked, version)
-    with right:
-        model_files.onnx(session, classifier, version)
-    if screen is not None or has_cards:
-        st.header("3. As code", anchor=False)
-        code.code(session, screen, classifier, asked, version)
-    if screen is not None:
-        link.link(session)
+            link.link(session)
 
 st.header("Open a model", anchor=False)
 model_files.back_in(session)
