@@ -245,7 +245,7 @@ for label, colour in (("known", "#4477aa"), ("unknown", "#ee6677")):
 bars.update_layout(
     barmode="overlay", height=280, margin={"t": 20, "b": 20}, xaxis={"title": "score"}
 )
-bars.add_vline(0, line_dash="dot")
+bars = bars.add_vline(0, line_dash="dot")
 
 
 # %%
