@@ -32,8 +32,9 @@ from gallop import GalLoPClassifier, load_backbone, parse_names
 #
 # The sample photos come with scikit-image and scikit-learn. For photos of your own, set the environment variable
 # `GALLOP_PHOTOS` to a folder with one folder of photos for each class, and start Jupyter again; with a network it may
-# also be `EuroSAT`, `DTD`, `Flowers102` or `OxfordIIITPet`, which torchvision downloads once. What the text says
-# about single sample photos, such as the astronaut, will then not be about yours.
+# also be `EuroSAT`, `DTD`, `Flowers102` or `OxfordIIITPet`, which torchvision downloads once. (Where the code asks for
+# `photos.FAST`: that is true when `FAST=1` is set, and makes everything short, for the tests.) What the text says about
+# single sample photos, such as the astronaut, will then not be about yours.
 
 # %%
 collection = photos.classes()  # class name -> photos
@@ -69,19 +70,24 @@ plt.show()
 # %%
 clip = load_backbone("mini")
 
-pixels, crop = clip.preprocess.centre(photo.image)  # (3, 224, 224): resized, centre crop, normalised
-image, regions = clip.encode_image(pixels[None])  # (B, D) with B = 1; the regions are for notebook 02
+# (3, 224, 224): resized, centre crop, normalised
+pixels, crop = clip.preprocess.centre(photo.image)
+# (B, D) with B = 1; the regions are for notebook 02
+image, regions = clip.encode_image(pixels[None])
 with torch.no_grad():
     text = clip.text.encode_texts([f"A photo of a {name}" for name in names])  # (K, D)
 
 print("pixels", tuple(pixels.shape))
 print("image ", tuple(image.shape), "= (B, D)")
 print("text  ", tuple(text.shape), "= (K, D)")
-delta, s = clip.damping.image, clip.logit_scale  # two numbers that come with the towers; the next section says what for
+# two numbers that come with the towers; the next section says what for
+delta, s = clip.damping.image, clip.logit_scale
+print(f"length of the photo's row {image[0].norm():.1f}, delta {delta:.0f}, s {s:.1f}")
 
 # %% [markdown]
-# **What you should see.** Two tables of numbers with the same width $D$: one row for the photo, one row for each
-# name.
+# **What you should see.** Two tables of numbers with the same width $D$: one row for the photo, one row for each name.
+# Below them the length of the photo's row, and two numbers that come with `mini`: the next section needs them. (CLIP's
+# own $s$ is 100, and its $\delta$ is 0.)
 
 # %% [markdown]
 # ## From scratch: cosine, then softmax
@@ -98,10 +104,12 @@ delta, s = clip.damping.image, clip.logit_scale  # two numbers that come with th
 # \qquad s = 1/\tau .$$
 #
 # $\tau$ is the **temperature**, $s$ the **logit scale**. CLIP learned $s$ together with its towers, and it is large.
+# From then on it is frozen like them: GalLoP does not learn it either.
 #
 # One thing is special about `mini`: its cosine divides by the norm $\lVert\mathbf z\rVert$ or by a constant $\delta$,
 # whichever is more. So a photo that holds little gets small cosines. In CLIP's own models $\delta = 0$, which is the
-# plain cosine.
+# plain cosine. The code calls $\delta$ the **damping**. The photos of these notebooks all have a norm far below it. So
+# before training, a cosine of `mini` is the dot product with $\mathbf t_c$, divided by one and the same constant.
 
 # %%
 # From scratch: nothing but torch, and the vectors of a real photo
@@ -138,7 +146,10 @@ library_probabilities = torch.tensor(list(explanation.global_probabilities.value
 for column in library_cosines.T:
     torch.testing.assert_close(my_cosines, column, atol=1e-5, rtol=0)
 torch.testing.assert_close(my_probabilities, library_probabilities, atol=1e-4, rtol=0)
-print("largest difference of a cosine:", f"{(my_cosines - library_cosines[:, 0]).abs().max():.1e}")
+print(
+    "largest difference of a cosine:",
+    f"{(my_cosines - library_cosines[:, 0]).abs().max():.1e}",
+)
 
 # %% [markdown]
 # **What you should see.** No error, and a difference that is nothing but rounding.
@@ -149,10 +160,11 @@ print("largest difference of a cosine:", f"{(my_cosines - library_cosines[:, 0])
 # The softmax looks at *differences* of cosines, times $s$. So $s$ decides how sure the answer sounds. Which name wins
 # does not depend on it.
 #
-# Move the slider.
+# Move the slider (this needs a running kernel).
 
 # %%
-top = my_cosines.argsort(descending=True)[:8]  # the best eight, so that long lists stay readable
+# the best eight, so that long lists stay readable
+top = my_cosines.argsort(descending=True)[:8]
 top_names = [names[i] for i in top]
 
 
@@ -160,12 +172,19 @@ def softmax_at(scale):
     return (scale * my_cosines).softmax(dim=0)[top]
 
 
-scale_slider = widgets.FloatLogSlider(value=clip.logit_scale, base=10, min=-1, max=3, step=0.05, description="scale s")
-layout = {"height": 280, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
+scale_slider = widgets.FloatLogSlider(
+    value=clip.logit_scale, base=10, min=-1, max=3, step=0.05, description="logit scale s"
+)
+layout = {
+    "height": 280,
+    "margin": {"t": 20, "b": 20},
+    "yaxis": {"range": [0, 1], "title": "probability"},
+}
 bars = go.Figure(go.Bar(x=top_names), layout)
 screen = widgets.Output()
 
 
+# %%
 def redraw(change=None):
     bars.data[0].y = softmax_at(scale_slider.value).tolist()
     with screen:
@@ -178,7 +197,7 @@ redraw()
 display(widgets.VBox([scale_slider, screen]))
 
 # %% [markdown]
-# The same as a still picture: each line is one name, from a small scale on the left to a large one on the right.
+# The same as a still picture: each line is one name, from a small $s$ on the left to a large one on the right.
 
 # %%
 scales = torch.logspace(-1, 3, 100)
@@ -189,7 +208,7 @@ for name, curve in zip(top_names, curves.T, strict=True):
     axis.plot(scales, curve, label=name)
 axis.axvline(clip.logit_scale, color="black", linestyle=":", label="mini's own s")
 axis.axhline(1 / K, color="grey", linewidth=0.5)
-axis.set(xscale="log", xlabel="scale s = 1 / temperature", ylabel="probability")
+axis.set(xscale="log", xlabel="logit scale s = 1 / temperature", ylabel="probability")
 axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
@@ -230,15 +249,23 @@ print(f"{right} of {K} photos get their own name; chance is 1 of {K}.")
 # is (K, M) with one column for each template.
 
 # %%
-templates = ["A photo of a {}", "a close photo of a {}", "a drawing of a {}", "a {} in the dark"]
-with_templates = GalLoPClassifier(clip, global_prompts=len(templates)).zero_shot(names, templates=templates)
+templates = [
+    "A photo of a {}",
+    "a close photo of a {}",
+    "a drawing of a {}",
+    "a {} in the dark",
+]
+with_templates = GalLoPClassifier(clip, global_prompts=len(templates)).zero_shot(
+    names, templates=templates
+)
 scores = torch.from_numpy(with_templates.explain(photo).global_scores)  # (K, M)
 
 figure, axis = plt.subplots(figsize=(8, 2.6))
 axis.imshow(scores[top].T, cmap="cividis", aspect="auto")
 for k, m in torch.cartesian_prod(torch.arange(len(top)), torch.arange(len(templates))):
-    axis.text(k, m, f"{scores[top][k, m]:.3f}", ha="center", va="center", fontsize=8, color="white",
-              bbox={"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 1})  # fmt: skip
+    box = {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 1}
+    where = {"ha": "center", "va": "center", "fontsize": 8}
+    axis.text(k, m, f"{scores[top][k, m]:.3f}", color="white", bbox=box, **where)
 axis.set_xticks(range(len(top)), top_names, fontsize=8)
 axis.set_yticks(range(len(templates)), templates, fontsize=8)
 plt.show()
@@ -253,7 +280,9 @@ ensemble = scores.sum(dim=1) / scores.shape[1]  # (K,)
 my_ensemble = torch.exp(s * ensemble) / torch.exp(s * ensemble).sum()
 
 # %%
-library_ensemble = torch.tensor(list(with_templates.explain(photo).global_probabilities.values()))
+library_ensemble = torch.tensor(
+    list(with_templates.explain(photo).global_probabilities.values())
+)
 torch.testing.assert_close(my_ensemble, library_ensemble, atol=1e-4, rtol=0)
 print("The ensemble of", len(templates), "templates says:", names[int(my_ensemble.argmax())])
 
@@ -268,17 +297,21 @@ print("The ensemble of", len(templates), "templates says:", names[int(my_ensembl
 # ## The list of names matters
 #
 # A probability says how well a name fits *compared with the others on the list*. Type another list, separated by
-# commas, and press Enter.
+# commas, and press Enter (this needs a running kernel).
 
 # %%
-name_box = widgets.Text(value=", ".join(top_names[:3]), description="names", continuous_update=False)
+name_box = widgets.Text(
+    value=", ".join(top_names[:3]), description="names", continuous_update=False
+)
 answer = widgets.Label()
 
 
 def ask(change=None):
     try:
         found = GalLoPClassifier(clip).zero_shot(parse_names(name_box.value)).explain(photo)
-        answer.value = " · ".join(f"{name}: {share:.0%}" for name, share in found.global_probabilities.items())
+        answer.value = " · ".join(
+            f"{name}: {share:.0%}" for name, share in found.global_probabilities.items()
+        )
     except ValueError as error:  # no name, or one that cannot be used
         answer.value = str(error)
 
@@ -288,12 +321,20 @@ ask()
 display(widgets.VBox([name_box, answer]))
 
 # %%
-without = GalLoPClassifier(clip).zero_shot([name for name in names if name != names[0]]).explain(photo)
+without = (
+    GalLoPClassifier(clip)
+    .zero_shot([name for name in names if name != names[0]])
+    .explain(photo)
+)
 left = sorted(without.global_probabilities.items(), key=lambda pair: -pair[1])[:8]
 
 figure, axis = plt.subplots(figsize=(8, 2.2))
 axis.bar([name for name, _ in left], [share for _, share in left], color="#4477aa")
-axis.set(ylim=(0, 1), ylabel="probability", title=f"The same photo when '{names[0]}' is not on the list")
+axis.set(
+    ylim=(0, 1),
+    ylabel="probability",
+    title=f"The same photo when '{names[0]}' is not on the list",
+)
 axis.tick_params(labelsize=8)
 plt.show()
 

@@ -17,6 +17,7 @@ prepare()  # before torch is loaded
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import numpy as np
 import open_clip
 import timm
 import torch
@@ -36,8 +37,8 @@ from gallop.region_grid.widget import RegionGrid
 # Notebook 01 compared the *whole* photo with a name. GalLoP's local prompts look at its **regions**: the cells of a
 # grid. For each region the image tower gives a vector, the **region feature** (the paper says *local feature*).
 #
-# Sizes: $R$ regions (rows times columns of the grid), $V$ numbers for each, $D$ numbers in the space shared with
-# text.
+# Sizes: $R$ regions (rows times columns of the grid), $V$ numbers for each, $D$ numbers in the space shared with text,
+# the **joint space**.
 
 # %%
 collection = photos.classes()
@@ -82,13 +83,18 @@ print("regions", tuple(regions.shape), f"= (B, R, V) with R = {rows} x {columns}
 
 # %%
 file = next(available_models()["mini"].glob("*.safetensors"))
-weights = {key: value.float() if value.is_floating_point() else value for key, value in load_file(file).items()}
+weights = {
+    key: value.float() if value.is_floating_point() else value
+    for key, value in load_file(file).items()
+}
 
 # %%
 # From scratch: a plain EfficientNet-Lite0 of timm, the weights, and the pixels of our photo
 trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0, output_stride=16).eval()
 start = "visual.trunk."
-trunk.load_state_dict({key.removeprefix(start): value for key, value in weights.items() if key.startswith(start)})
+trunk.load_state_dict(
+    {key.removeprefix(start): value for key, value in weights.items() if key.startswith(start)}
+)
 W, b = weights["visual.head.proj.weight"], weights["visual.head.proj.bias"]  # (D, 1280), (D,)
 
 with torch.no_grad():
@@ -103,7 +109,10 @@ print("one region:", tuple(my_regions[0].shape), " all:", tuple(my_regions.shape
 torch.testing.assert_close(my_regions, regions[0], atol=1e-3, rtol=1e-4)
 torch.testing.assert_close(my_image, image[0], atol=1e-3, rtol=1e-4)
 torch.testing.assert_close(my_regions.mean(dim=0), image[0], atol=1e-3, rtol=1e-4)
-print("The library's regions and its image feature are these, and the mean of the regions is the image feature.")
+print(
+    "The library's regions and its image feature are these, "
+    "and the mean of the regions is the image feature."
+)
 
 # %% [markdown]
 # **What you should see.** No error. The third comparison is worth a thought: mean and matrix are both linear, so
@@ -115,8 +124,9 @@ print("The library's regions and its image feature are these, and the mean of th
 #
 # Now compare every region with one name. $R$ cosines, laid out as the grid, are a **region map**.
 #
-# As in notebook 01, `mini` divides by the norm or by a constant, whichever is more; for regions it is larger. An empty
-# piece of sky has a short region vector, and the constant keeps its cosine small.
+# As in notebook 01, `mini` divides by the norm or by a constant, whichever is more. The constant for regions is another
+# one than that for photos, and larger. An empty piece of sky has a short region vector, and the constant keeps its
+# cosine small. (A plain cosine would divide by the short length and make it as large as any other.)
 
 # %%
 with torch.no_grad():
@@ -133,10 +143,13 @@ my_map = my_maps[:, 0].reshape(rows, columns)
 classifier = GalLoPClassifier(mini).zero_shot(names)
 explanation = classifier.explain(photo)
 for k, name in enumerate(names):
-    library_map = torch.from_numpy(explanation.region_scores(name, prompt=0))  # (rows, columns)
-    torch.testing.assert_close(my_maps[:, k].reshape(rows, columns), library_map, atol=1e-5, rtol=0)
+    # (rows, columns)
+    library_map = torch.from_numpy(explanation.region_scores(name, prompt=0))
+    torch.testing.assert_close(
+        my_maps[:, k].reshape(rows, columns), library_map, atol=1e-5, rtol=0
+    )
 
-best = explanation.label
+best = explanation.label  # the name whose global and local scores have the highest mean
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
 axes[0].imshow(photo.image)
 axes[0].set_title("the photo", fontsize=9)
@@ -153,7 +166,8 @@ plt.show()
 # cat's face. Colours say which region fits *better than others*, not whether it fits.
 
 # %% [markdown]
-# The same map to point at. Move the mouse over it or walk with the arrow keys; click a region to select it.
+# The same map to point at (this needs a running kernel). Move the mouse over it or walk with the arrow keys; click a
+# region to select it.
 
 # %%
 grid = RegionGrid(explanation, class_name=best, smooth=False, layout={"width": "480px"})
@@ -185,13 +199,16 @@ hook = last.register_forward_pre_hook(lambda module, inputs: caught.update(token
 vit_image, vit_regions = library_vit.encode_image(vit_pixels[None])  # (1, D), (1, R, V)
 vit.encode_image(vit_pixels[None])  # the network's own way, for the hook
 hook.remove()
-tokens = caught["tokens"][0]  # (1 + R, V): what enters the last block; the class token comes first
+# (1 + R, V): what enters the last block; the class token comes first
+tokens = caught["tokens"][0]
 print("tokens", tuple(tokens.shape), "= (1 + R, V)")
 
 # %% [markdown]
 # **What you should see.** One class token and $R = 14 \times 14$ regions.
 #
-# The last block, as every ViT has it, with tokens $\mathbf x_i$ and weights $a_{ij}$ that add up to one over $j$:
+# The last block, as every ViT has it, with tokens $\mathbf x_i$ and weights $a_{ij}$ that add up to one over $j$. LN is
+# a layer norm, and "out" the matrix that ends the attention. The biases ($\mathbf b_v$ and so on in the code) are left
+# out here:
 #
 # $$\mathbf u_i = \mathbf x_i + \text{out}\Big(\sum_j a_{ij} \, W_v \, \text{LN}(\mathbf x_j)\Big), \qquad
 # \text{output}_i = \mathbf u_i + \text{MLP}(\text{LN}(\mathbf u_i)).$$
@@ -215,8 +232,12 @@ def rest_of_the_block(x, mixed):
 def full_block(x):  # (L, V) -> (L, V)
     n = last.ln_1(x)
     q, k, v = n @ W_q.T + b_q, n @ W_k.T + b_k, n @ W_v.T + b_v
-    heads = [part.unflatten(1, (last.attn.num_heads, -1)).transpose(0, 1) for part in (q, k, v)]  # (H, L, V / H)
-    a = (heads[0] @ heads[1].transpose(1, 2) / heads[0].shape[2] ** 0.5).softmax(dim=-1)  # (H, L, L)
+    # (H, L, V / H)
+    heads = [
+        part.unflatten(1, (last.attn.num_heads, -1)).transpose(0, 1) for part in (q, k, v)
+    ]
+    # (H, L, L)
+    a = (heads[0] @ heads[1].transpose(1, 2) / heads[0].shape[2] ** 0.5).softmax(dim=-1)
     return rest_of_the_block(x, (a @ heads[2]).transpose(0, 1).flatten(1))
 
 
@@ -226,7 +247,8 @@ def value_path(x):  # (L, V) -> (L, V)
 
 # %%
 tower = vit.visual
-my_vit_image = tower.ln_post(full_block(tokens)[0]) @ tower.proj  # the class token, with all its attention
+# the class token, with all its attention
+my_vit_image = tower.ln_post(full_block(tokens)[0]) @ tower.proj
 my_vit_regions = tower.ln_post(value_path(tokens)[1:])  # the others, with none
 
 torch.testing.assert_close(my_vit_image, vit_image[0], atol=1e-4, rtol=1e-4)
@@ -234,8 +256,9 @@ torch.testing.assert_close(my_vit_regions, vit_regions[0], atol=1e-4, rtol=1e-4)
 print("The library: image feature by the full block, region features by the value path.")
 
 # %% [markdown]
-# **What you should see.** No error. After this, GalLoP's *local projection* acts on the $V$ numbers of a region
-# (notebook 03), and only then the tower's own matrix, $V \to D$.
+# **What you should see.** No error. (`ln_post` is one more layer norm, which a ViT has after its last block.) After
+# this, GalLoP's *local projection* acts on the $V$ numbers of a region (notebook 03), and only then the tower's own
+# matrix, $V \to D$.
 
 # %% [markdown]
 # ## Why attention's output will not do
@@ -247,24 +270,33 @@ asked = rows // 2 * columns + columns // 2  # a region in the middle, row by row
 
 
 def touched(block, region):
-    """How far each output (R,) moves when one region is replaced by the one in the upper left corner."""
+    """How far each output (R,) moves when a region is replaced by the upper left one."""
     other = tokens.clone()
     other[1 + region] = tokens[1]
     return (block(other) - block(tokens)).norm(dim=1)[1:]
 
 
 by_attention, by_value = touched(full_block, asked), touched(value_path, asked)
-figure, axes = plt.subplots(1, 2, figsize=(7, 3))
-for axis, moved, title in zip(axes, (by_attention, by_value), ("full attention", "value path"), strict=True):
-    axis.imshow(torch.where(moved > 0, moved, torch.nan).log10().reshape(14, 14), cmap="cividis")
-    axis.set_title(f"{title}: {int((moved > 1e-6).sum())} of {len(moved)} regions move", fontsize=9)
+largest = float(torch.maximum(by_attention, by_value).max())
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+for axis, moved, title in zip(
+    axes, (by_attention, by_value), ("full attention", "value path"), strict=True
+):
+    shown = torch.where(moved > 1e-6, moved, torch.nan).log10().reshape(14, 14)
+    lowest = float(by_attention.clamp(min=1e-6).min().log10())
+    picture = axis.imshow(shown, cmap="cividis", vmin=lowest, vmax=np.log10(largest))
+    axis.set_title(
+        f"{title}: {int((moved > 1e-6).sum())} of {len(moved)} regions move", fontsize=9
+    )
     axis.set_axis_off()
+figure.colorbar(picture, ax=axes, label="how far, log10")
 plt.show()
 
 # %% [markdown]
-# **What you should see.** With attention every region moves (colours: logarithm of how far). With the value path
-# exactly one does; cells that do not move at all are white. So after attention, the feature of one region also tells
-# of all other places. The value path keeps the last block's mixing out: each region stays with its place.
+# **What you should see.** With attention every region moves, the changed one furthest. With the value path exactly one
+# does; cells that do not move are white. Both pictures share one scale of colours, a logarithm. So after attention, the
+# feature of one region also tells of all other places. The value path keeps the last block's mixing out: each region
+# stays with its place.
 #
 # The blocks *before* the last one still mix. That cannot be avoided: without them a token would know nothing.
 #
@@ -278,15 +310,20 @@ unit = my_regions / my_regions.norm(dim=1, keepdim=True)  # (R, D)
 a = (unit @ unit.T).softmax(dim=1)  # (R, R), each row adds up to one
 mixed = my_regions + a @ my_regions  # (R, D)
 mixed_lengths = mixed.square().sum(dim=1).sqrt().clamp(min=delta)
-mixed_maps = (mixed / mixed_lengths[:, None]) @ (text / text.norm(dim=1, keepdim=True)).T  # (R, K)
+# (R, K)
+mixed_maps = (mixed / mixed_lengths[:, None]) @ (text / text.norm(dim=1, keepdim=True)).T
 
 # %%
 winner = names.index(best)
 before, after = (some[:, winner].reshape(rows, columns) for some in (my_maps, mixed_maps))
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-for axis, found, title in zip(axes, (before, after), ("regions", "regions after the lent attention"), strict=True):
+for axis, found, title in zip(
+    axes, (before, after), ("regions", "regions after the lent attention"), strict=True
+):
     picture = axis.imshow(found, cmap="cividis")
-    axis.set_title(f"{title}: '{best}'\nlowest {found.min():.3f}, mean {found.mean():.3f}", fontsize=9)
+    axis.set_title(
+        f"{title}: '{best}'\nlowest {found.min():.3f}, mean {found.mean():.3f}", fontsize=9
+    )
     axis.set_axis_off()
     figure.colorbar(picture, ax=axis)
 plt.show()
@@ -311,7 +348,8 @@ torch.manual_seed(0)
 small_resnet = {"image_size": 224, "layers": [1, 1, 1, 1], "width": 32, "head_width": 32}
 resnet = open_clip.CLIP(embed_dim=64, vision_cfg=small_resnet, text_cfg=language)
 library_resnet = Backbone("random ResNet", resnet, open_clip.SimpleTokenizer(), standard)
-resnet_image, resnet_regions = library_resnet.encode_image(vit_pixels[None])  # (1, D), (1, R, D)
+# (1, D), (1, R, D)
+resnet_image, resnet_regions = library_resnet.encode_image(vit_pixels[None])
 
 # %%
 # From scratch: value and output projection at each cell of the last map
@@ -326,7 +364,12 @@ with torch.no_grad():
 
 # %%
 torch.testing.assert_close(my_resnet_regions, resnet_regions[0], atol=1e-4, rtol=1e-4)
-print("regions", tuple(resnet_regions.shape), "= (B, R, D), a grid of", library_resnet.vision.grid)
+print(
+    "regions",
+    tuple(resnet_regions.shape),
+    "= (B, R, D), a grid of",
+    library_resnet.vision.grid,
+)
 
 # %% [markdown]
 # **What you should see.** No error, and a coarser grid: this network makes the map 32 times smaller than the photo.
@@ -349,32 +392,48 @@ towers = {
 
 def alike(features, size, place):
     """Cosines (rows, columns) with the region at a place (down, across), both from 0 to 1."""
-    down, across = (min(int(part * count), count - 1) for part, count in zip(place, size, strict=True))
+    down, across = (
+        min(int(part * count), count - 1) for part, count in zip(place, size, strict=True)
+    )
     unit = F.normalize(features - features.mean(dim=0), dim=1)
     return (unit @ unit[down * size[1] + across]).reshape(size)
 
 
-place = (0.4, 0.5)
+place = (0.4, 0.55)
 maps = [alike(*what, place) for what in towers.values()]
-figure, axes = plt.subplots(1, 4, figsize=(12, 3))
-for axis, found, title in zip(axes, maps, towers, strict=True):
-    axis.imshow(found, cmap="cividis", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
-    axis.plot(place[1], place[0], "r+", markersize=12)
+
+# %%
+figure, axes = plt.subplots(1, 5, figsize=(13, 3), layout="constrained")
+square = photo.image.crop((crop.left, crop.top, crop.right, crop.bottom))
+axes[0].imshow(square, extent=(0, 1, 1, 0))
+axes[0].set_title("what the towers see", fontsize=9)
+for axis, found, title in zip(axes[1:], maps, towers, strict=True):
+    picture = axis.imshow(found, cmap="cividis", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
     axis.set_title(title, fontsize=9)
+for axis, (height, width) in zip(axes, [maps[0].shape, *(m.shape for m in maps)], strict=True):
+    x, y = ((int(p * n) + 0.5) / n for p, n in zip(place[::-1], (width, height), strict=True))
+    axis.plot(x, y, "+", color="black", markersize=16, markeredgewidth=5)
+    axis.plot(x, y, "+", color="white", markersize=14, markeredgewidth=2.5)
     axis.set_axis_off()
+figure.colorbar(picture, ax=axes, label="cosine", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Each map is brightest at the red cross: a region is most like itself. Even a random tower
-# finds places that look similar, because similar pixels give similar numbers; what it lacks is meaning. The two maps
-# of the ViT are nearly the same here: with random weights, attention adds little, and about the same everywhere.
+# **What you should see.** On the left the part of the photo that all four towers got. Each map is brightest at the
+# white cross, which stands in the middle of the chosen region: a region is most like itself. Even a random tower finds
+# places that look similar, because similar pixels give similar numbers; what it lacks is meaning. The two maps of the
+# ViT are nearly the same here: with random weights, attention adds little, and about the same everywhere.
+#
+# With a running kernel, choose the region yourself.
 
 # %%
 down = widgets.FloatSlider(value=place[0], min=0, max=1, step=0.05, description="down")
 across = widgets.FloatSlider(value=place[1], min=0, max=1, step=0.05, description="across")
 panels = make_subplots(1, 4, subplot_titles=list(towers))
 for column in range(1, 5):
-    panels.add_heatmap(zmin=-1, zmax=1, colorscale="Cividis", showscale=False, row=1, col=column)
+    panels.add_heatmap(
+        zmin=-1, zmax=1, colorscale="Cividis", showscale=False, row=1, col=column
+    )
 panels.update_yaxes(autorange="reversed", visible=False)
 panels.update_xaxes(visible=False)
 panels.update_annotations(font_size=10)

@@ -4,7 +4,8 @@
 # **Goals.** After this notebook you can turn a region map into one score; say what a small and what a large $k$ sees;
 # and show what the local projection learns.
 #
-# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU.
+# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU. (What the text says of results is
+# about the full run; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0, for the few photos that are learned from and for the training.
 #
@@ -19,6 +20,7 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
 from IPython.display import display
 from PIL import Image, ImageOps
 
@@ -32,31 +34,36 @@ names = list(collection)
 photo = collection[names[0]][0]
 explanation = GalLoPClassifier(mini).zero_shot(names).explain(photo)
 best = explanation.label  # the name that wins
+s = mini.logit_scale
 
 # %% [markdown]
 # ## From a map to one number
 #
 # Notebook 02 left us with $R$ cosines for each name: one for each region. A classifier needs **one** score for each
-# name. GalLoP takes the mean of the $k$ best regions and drops all others. For class $c$ and local prompt $n$:
+# name. GalLoP takes the mean of the $k$ best regions and drops all others. For class $c$ and local prompt $n$, the
+# **local score**:
 #
-# $$s_{c,n} = \frac{1}{k_n} \sum_{i \,\in\, \text{top-}k_n} \cos(\mathbf r_i, \mathbf t_{c,n}).$$
+# $$\ell_{c,n} = \frac{1}{k_n} \sum_{i \,\in\, \text{top-}k_n} \cos(\mathbf r_i, \mathbf t_{c,n}).$$
 #
-# Each class chooses *its own* best regions. $k_n$ is called a **scale**; each of the $N$ local prompts has its own.
-# The paper uses $N = 4$ and $k = 5, 10, 15, 20$.
+# Each class chooses *its own* best regions. $k_n$ is called a **scale** (which has nothing to do with the logit scale
+# $s$); each of the $N$ local prompts has its own. The paper uses $N = 4$ and $k = 5, 10, 15, 20$.
 
 # %%
-cosines = torch.from_numpy(explanation.similarities.regions[0, :, :, 0].numpy())  # (R, K) for local prompt 1
+# (R, K) for local prompt 1
+cosines = torch.from_numpy(explanation.similarities.regions[0, :, :, 0].numpy())
 R, K = cosines.shape
 print(f"{R} regions, {K} names")
 
 # %%
 # From scratch: sort, then take running means; row k - 1 is the score for scale k
-in_order = cosines.sort(dim=0, descending=True).values  # (R, K), best region of each class first
+# (R, K), best region of each class first
+in_order = cosines.sort(dim=0, descending=True).values
 my_scores = in_order.cumsum(dim=0) / torch.arange(1, R + 1)[:, None]  # (R, K)
 
 # %%
 for k in (1, 5, 10, 20, R):
-    library_scores = torch.from_numpy(explanation.with_topk([k] * 4).local_scores[:, 0])  # (K,)
+    # (K,)
+    library_scores = torch.from_numpy(explanation.with_topk([k] * 4).local_scores[:, 0])
     torch.testing.assert_close(my_scores[k - 1], library_scores, atol=1e-5, rtol=0)
 print("Equal to the library's for k = 1, 5, 10, 20 and", R)
 
@@ -68,11 +75,13 @@ print("Equal to the library's for k = 1, 5, 10, 20 and", R)
 
 # %%
 scores_by_k = my_scores.numpy()
-probability_by_k = (mini.logit_scale * my_scores).softmax(dim=1).numpy()  # (R, K)
+probability_by_k = (s * my_scores).softmax(dim=1).numpy()  # (R, K)
 top = my_scores[9].argsort(descending=True)[:6].tolist()  # the six best names at k = 10
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained")
-for axis, values, label in zip(axes, (scores_by_k, probability_by_k), ("score", "probability"), strict=True):
+for axis, values, label in zip(
+    axes, (scores_by_k, probability_by_k), ("score", "probability"), strict=True
+):
     for c in top:
         axis.plot(range(1, R + 1), values[:, c], label=names[c])
     for k in (5, 10, 15, 20):
@@ -90,7 +99,7 @@ plt.show()
 # %% [markdown]
 # ## Sparse also means: only k regions learn
 #
-# What does the training tell a region? The derivative of the score by each cosine, from scratch:
+# What does the training tell a region? First the derivative of one class's score by each cosine, from scratch:
 
 # %%
 # From scratch: the derivative of a top-k mean
@@ -102,30 +111,51 @@ print("regions with a derivative:", int((leaves.grad != 0).sum()), "of", R)
 print(f"its value there: {leaves.grad.max():.3f} = 1 / k")
 
 # %%
-library_boxes = explanation.with_topk([k] * 4).regions(best, prompt=0)  # the k regions, best first
+# the k regions, best first
+library_boxes = explanation.with_topk([k] * 4).regions(best, prompt=0)
 assert {box.region for box in library_boxes} == set(leaves.grad.nonzero()[:, 0].tolist())
-print("The library outlines exactly these regions:", explanation.with_topk([k] * 4).describe(best, prompt=0))
+print(
+    "The library outlines exactly these regions:",
+    explanation.with_topk([k] * 4).describe(best, prompt=0),
+)
 
 # %% [markdown]
-# **What you should see.** $k$ regions with the derivative $1/k$, all others with none. A photo of a cat on a sofa
-# teaches what "cat" means by the cat's regions; the sofa's have no say.
+# **What you should see.** $k$ regions with the derivative $1/k$, all others with none.
+#
+# That is one class. The loss has all classes in it, and through the softmax the scores of the wrong ones count as well.
+# So we take the derivative of the loss.
+
+# %%
+# From scratch: the derivative of the loss, with all classes in it
+leaves = cosines.clone().requires_grad_()  # (R, K)
+logits = s * leaves.topk(k, dim=0).values.mean(dim=0)  # (K,)
+F.cross_entropy(logits[None], torch.tensor([winner])).backward()
+for c, name in enumerate(names):
+    touched = leaves.grad[:, c].nonzero()
+    print(f"{name:20} {len(touched)} regions, each {leaves.grad[:, c].sum() / k:+.1e}")
+
+# %% [markdown]
+# **What you should see.** $k$ regions for each name. The sign is negative for the photo's own name: a step downhill
+# raises the cosines of its regions. It is positive for every other name: those regions are pushed away from it, the
+# more so the more probable that name was. So a photo of a cat on a sofa teaches what "cat" means by the cat's regions.
+# The sofa's have a say only where they are among the best $k$ of some other name, and what they say there is: not this
+# one.
 
 # %% [markdown]
 # ## What each scale sees
 #
-# The picture that the library draws: the photo, the global scores, and one map for each scale with exactly the
-# regions that entered its score.
+# The picture that the library draws: the photo, the global scores, and one map for each scale with exactly the regions
+# that entered its score. (`in_two_rows` only arranges it for this page.)
 
 # %%
-figure = explanation.with_topk([1, 5, 20, R // 2]).plot(best)
-figure
+photos.in_two_rows(explanation.with_topk([1, 5, 20, R // 2]).plot(best))
 
 # %% [markdown]
 # **What you should see.** Four times the same map (nothing is learned yet, so all local prompts are equal), and more
-# and more regions outlined: first one detail, then an object, then half of what the model sees. The mean score above
-# each map falls with $k$.
+# and more regions outlined: first one spot, then a few patches that need not touch, then half of what the model sees.
+# The mean score above each map falls with $k$.
 #
-# Now with a slider.
+# Now with a slider (this needs a running kernel).
 
 # %%
 grid = RegionGrid(explanation, class_name=best, smooth=False, layout={"width": "480px"})
@@ -161,7 +191,9 @@ for i, size in enumerate(sizes):
     for name in things:
         side = int(SIDE * size)
         picture = background.copy()
-        picture.paste(ImageOps.fit(collection[name][0].image, (side, side)), (SIDE // 8, SIDE // 8))
+        picture.paste(
+            ImageOps.fit(collection[name][0].image, (side, side)), (SIDE // 8, SIDE // 8)
+        )
         found = classifier.explain(picture)
         row = [found.global_probabilities[name]]
         row += [found.with_topk([k] * 4).local_probabilities[name] for k in ks]
@@ -172,17 +204,32 @@ figure, axis = plt.subplots(figsize=(7, 2.6))
 axis.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
 for i, j in np.ndindex(table.shape):
     dark = table[i, j] < 0.5
-    axis.text(j, i, f"{table[i, j]:.0%}", ha="center", va="center", color="white" if dark else "black")
+    axis.text(
+        j,
+        i,
+        f"{table[i, j]:.0%}",
+        ha="center",
+        va="center",
+        color="white" if dark else "black",
+    )
 axis.set_xticks(range(table.shape[1]), ["global", *[f"k = {k}" for k in ks]])
 axis.set_yticks(range(len(sizes)), [f"{size:.0%} of the side" for size in sizes])
-axis.set_title(f"mean probability of the right name, {len(things)} photos pasted on gravel", fontsize=9)
+axis.set_title(
+    f"mean probability of the right name, {len(things)} photos pasted on gravel", fontsize=9
+)
 plt.show()
 
 # %% [markdown]
-# **What you should see.** With $k$ = all, in the last column, the probabilities come nearest to a guess ($1/K$):
-# gravel speaks as loud as the object. With the sample photos a $k$ of 20 or less does best in every row, and better
-# than the global prompt. With smaller objects everything gets worse, since three cells hold few details. No single
-# $k$ is best for all sizes and photos. So GalLoP takes several at once.
+# **What you should see.** With smaller objects, from the top row to the bottom one, every column falls, and a small $k$
+# keeps the largest part of what it had: at 20% of the side the object fills about three by three cells, and a small $k$
+# asks those and hardly any gravel. With the seven sample photos a $k$ of 20 or less does better than the global prompt
+# in every row. The last column has the lowest numbers, but mind why: for `mini` the mean over *all* regions is the
+# global score again, times a constant below one (exercise 1), so the softmax is flatter.
+#
+# The columns $k$ = 1, 5 and 20 hardly differ. So this table says that a few regions are better than the whole photo,
+# and not that several scales are better than one. Notebook 09 has the other case: with textures that fill the photo and
+# an intruder in a corner, a large $k$ is far better than the paper's small ones. Nobody knows beforehand which case a
+# photo is. So GalLoP takes several scales at once.
 
 # %% [markdown]
 # ## The local projection
@@ -195,20 +242,26 @@ plt.show()
 # (In a ViT the tower's own matrix $V \to D$ follows; in `mini` $V = D$ and nothing follows.) It is shared by all
 # classes and all local prompts, and starts as the identity: before training nothing changes.
 #
-# To learn it, we need a few labelled photos. By default they are crops of brick, grass and gravel: train crops come
-# from the left half of each picture and test crops from the right.
+# To learn it, we need a few labelled photos. One such photo is called a **shot**; `few_shots(shots=4)` gives four of
+# each class, and others to test on. By default they are crops of brick, grass and gravel: train crops come from the
+# left half of each picture and test crops from the right. (`calibration_folds=0` leaves out a step that notebook 07
+# explains.)
 
 # %%
 train, test = photos.few_shots(shots=4, seed=0)
 images, labels = photos.labelled(train)
-taught = GalLoPClassifier(mini, epochs=8 if photos.FAST else 30, calibration_folds=0, cache=False, seed=0)
+taught = GalLoPClassifier(
+    mini, epochs=8 if photos.FAST else 30, calibration_folds=0, cache=False, seed=0
+)
 taught.fit(images, labels)
 
 classes = list(taught.classes_)
 P = taught.model_.prompts.local_projection.detach()  # (V, V)
 identity = torch.eye(len(P))
 print(f"{len(images)} photos of {len(classes)} classes; P is {tuple(P.shape)}")
-print(f"P differs from the identity by {(P - identity).norm() / identity.norm():.0%} of its norm")
+print(
+    f"P differs from the identity by {(P - identity).norm() / identity.norm():.0%} of its norm"
+)
 
 # %% [markdown]
 # **What you should see.** A matrix that has moved, but is still near the identity: the regions are turned a little
@@ -217,7 +270,9 @@ print(f"P differs from the identity by {(P - identity).norm() / identity.norm():
 # %% [markdown]
 # ### Before and after, on a photo of two things
 #
-# We put two test photos side by side. A good map of a class is bright on its own half only.
+# We put two test photos side by side. A good map of a class is bright on its own half only. We look at local prompt 2,
+# since its $k$ is 10, which we need below. (In the code it is `prompt=1`, counted from 0. Before training all local
+# prompts are equal; now they are not.)
 
 # %%
 
@@ -247,15 +302,18 @@ for axis in axes:
 plt.show()
 
 # %% [markdown]
-# **What you should see.** With the sample photos, *after*: each map is bright on its own half, with an edge in the
-# middle. *Before* this is not so for brick: its map is even brighter on the grass. With photos of your own the maps
-# get clearer too, if `mini` can see the difference at all; line drawings, for one, it hardly can with four shots.
+# **What you should see.** With the sample photos, *after* the full training: the brightest cells of each map lie on its
+# own half. From there the map fades gradually, without an edge where the photos meet: the tower lets neighbouring
+# regions see much of each other. *Before* it this is not so for brick: its map is brighter on the grass. Each map has
+# colours of its own, from its lowest value to its highest: compare places, not colours. With photos of your own the
+# maps get clearer too, if `mini` can see the difference at all; line drawings, for one, it hardly can with four shots.
 
 # %% [markdown]
 # ### Was it the prompts or the projection?
 #
-# Training changed two things: the local *contexts* (so the text vectors) and $P$. We can take them apart: old or new
-# text, with $I$ or with $P$. First the map with both, from scratch.
+# Training changed two things: $P$, and the local *contexts*. Those are the vectors that stand where the words "A photo
+# of a" stood (notebook 04), so the text vectors changed too. We can take them apart: old or new text, with $I$ or with
+# $P$. First the map with both, from scratch.
 
 # %%
 pixels, _ = mini.preprocess.centre(pair)
@@ -263,7 +321,7 @@ regions = mini.encode_image(pixels[None])[1][0]  # (R, V)
 with torch.no_grad():
     old_text = untaught.model_.text_features().local[:, 1]  # (K, D), local prompt 2
     new_text = taught.model_.text_features().local[:, 1]
-delta = mini.damping.region  # notebook 01
+delta = mini.damping.region  # notebook 02
 
 
 # %%
@@ -284,13 +342,17 @@ for c, name in enumerate(classes):
 print("Equal to the library's maps.")
 
 # %% [markdown]
-# **What you should see.** No error. Now the four combinations, on many pairs. We count how many of the 10 best
-# regions of a name lie on its own half; chance is a half.
+# **What you should see.** No error. Now the four combinations, on many pairs. We count how many of the 10 best regions
+# of the left photo's name lie on the left; which photo is on the left changes from pair to pair. Chance is a half.
 
 # %%
-pairs = [(a, b, i) for a in classes for b in classes if a != b for i in range(2)][: 6 if photos.FAST else 30]
-pictures = [mini.preprocess.centre(side_by_side(test[a][i % len(test[a])], test[b][i % len(test[b])]))[0]
-            for a, b, i in pairs]  # fmt: skip
+pairs = [(a, b, i) for a in classes for b in classes if a != b for i in range(2)][
+    : 6 if photos.FAST else 30
+]
+doubles = [
+    side_by_side(test[a][i % len(test[a])], test[b][i % len(test[b])]) for a, b, i in pairs
+]
+pictures = [mini.preprocess.centre(double)[0] for double in doubles]
 encoded = mini.encode_image(torch.stack(pictures))[1]  # (pairs, R, V)
 columns = mini.vision.grid[1]
 
@@ -318,14 +380,17 @@ for i, value in enumerate(found.values()):
     axis.text(value, i, f" {value:.0%}", va="center")
 axis.axvline(0.5, color="grey", linestyle=":")
 axis.invert_yaxis()
-axis.set(xlim=(0, 1.1), xlabel=f"best regions on the right half, {len(pairs)} pairs")
+axis.set(
+    xlim=(0, 1.1), xlabel=f"share of the 10 best regions on their own half, {len(pairs)} pairs"
+)
 plt.show()
 
 # %% [markdown]
-# **What you should see.** With the sample textures "both" is far above the dotted line, which is chance, and the
-# projection does nearly all of it: the words were not far off, but the regions had to be turned. With other photos
-# the shares differ, and where `mini` sees little (line drawings) all bars stay near chance. Contexts and projection
-# were trained together, and belong together.
+# **What you should see.** With the sample textures, after the full training, "both" is far above "nothing learned", and
+# the projection does it: the new contexts alone change little or nothing here, the new projection alone brings about as
+# much as both. The words were not far off, but the regions had to be turned. (The dotted line is chance.) With other
+# photos the shares differ, and where `mini` sees little (line drawings) all bars stay near chance. Contexts and
+# projection were trained together, and belong together.
 
 # %% [markdown]
 # ## Exercises
@@ -334,9 +399,14 @@ plt.show()
 #
 # <details><summary>Answer</summary>
 #
-# The mean of all region cosines: nearly what a global prompt sees. With a plain dot product it would be exactly that,
-# since the mean of the regions is the image feature (notebook 02). The cosine divides each region by its own length
-# first.
+# A global prompt, exactly, up to a factor. `mini` divides by the norm or by the damping, whichever is more (notebooks
+# 01 and 02), and the norms of its regions and photos lie far below the damping. So before training every cosine is a
+# dot product divided by a *constant*. The mean of the regions is the image feature (notebook 02), so the mean of their
+# dot products is that of the photo. What is left is the factor: 46 / 120 = 0.38, the damping of photos over that of
+# regions. Check: `explanation.with_topk([R] * 4).local_scores[:, 0] / explanation.global_scores[:, 0]` is the same
+# number for every name. The winner is the same, but all differences are smaller, so it sounds less sure.
+#
+# With a plain cosine each region would be divided by its own length first, and the two would only be similar.
 #
 # </details>
 #
@@ -344,12 +414,14 @@ plt.show()
 #
 # <details><summary>Answer</summary>
 #
-# No. One region can look like anything. Look for crossings in the left figure, or try other photos.
+# No. One region can look like anything. In the left figure of this notebook the winner stays the winner, and only lines
+# below it may cross. Notebook 09 has photos where the first place changes: a small $k$ gives it to the intruder in the
+# corner, a large $k$ to the rest of the photo.
 #
 # </details>
 #
-# 3. The projection has $V^2$ numbers, the contexts of four local prompts have $4 \cdot C \cdot T$. Why does $P$ start
-#    at the identity and not at random?
+# 3. The projection has $V^2$ numbers, the contexts of four local prompts have $4 \cdot C \cdot T$ ($C$ vectors of $T$
+#    numbers for each prompt, notebook 04). Why does $P$ start at the identity and not at random?
 #
 # <details><summary>Answer</summary>
 #

@@ -46,7 +46,11 @@ K = len(names)
 
 # %%
 file = next(available_models()["mini"].glob("*.safetensors"))
-w = {key: value.float() for key, value in load_file(file).items() if not key.startswith("visual.")}
+w = {
+    key: value.float()
+    for key, value in load_file(file).items()
+    if not key.startswith("visual.")
+}
 tokenizer = open_clip.SimpleTokenizer()
 SOS, EOT = tokenizer.sot_token_id, tokenizer.eot_token_id
 table = w["token_embedding.weight"]  # (vocabulary, T)
@@ -93,12 +97,13 @@ for context in prompts.contexts():  # all M + N of them
 #
 # $$a_{ij} \propto \begin{cases} \exp(\mathbf q_i \cdot \mathbf k_j / \sqrt{d}) & j \le i \\ 0 & j > i \end{cases} .$$
 #
-# The last token, `EOT`, has seen everything before it. So the feature of the text is read there.
+# Attention has several *heads*; $d$ is the width of one, and the $\sqrt d$ keeps the products from growing with it. The
+# last token, `EOT`, has seen everything before it. So the feature of the text is read there.
 #
 # The argument `past` is for later: keys and values of tokens that come before ours.
 
 # %%
-# From scratch: one block and the whole tower, on weights w
+# From scratch: the small parts, on weights w
 HEADS, BLOCKS = 4, 4
 
 
@@ -110,22 +115,36 @@ def linear(x, name):
     return F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
 
 
+# %%
+# From scratch: one block
 def block(x, number, past=None):  # (B, L, T) -> (B, L, T), keys and values
     name = f"transformer.resblocks.{number}"
     inside = norm(x, f"{name}.ln_1")
     qkv = F.linear(inside, w[f"{name}.attn.in_proj_weight"], w[f"{name}.attn.in_proj_bias"])
-    q, k, v = (part.unflatten(2, (HEADS, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=2))  # (B, heads, L, d)
+    # (B, heads, L, d)
+    q, k, v = (part.unflatten(2, (HEADS, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=2))
     if past is not None:
-        k, v = (torch.cat([p.expand(len(x), -1, -1, -1), own], dim=2) for p, own in zip(past, (k, v), strict=True))
-    allowed = torch.ones(q.shape[2], k.shape[2]).tril(diagonal=k.shape[2] - q.shape[2]).bool()  # causal
-    a = (q @ k.transpose(2, 3) / q.shape[3] ** 0.5).masked_fill(~allowed, -torch.inf).softmax(dim=3)
+        k, v = (
+            torch.cat([p.expand(len(x), -1, -1, -1), own], dim=2)
+            for p, own in zip(past, (k, v), strict=True)
+        )
+    # causal
+    allowed = torch.ones(q.shape[2], k.shape[2]).tril(diagonal=k.shape[2] - q.shape[2]).bool()
+    a = (
+        (q @ k.transpose(2, 3) / q.shape[3] ** 0.5)
+        .masked_fill(~allowed, -torch.inf)
+        .softmax(dim=3)
+    )
     x = x + linear((a @ v).transpose(1, 2).flatten(2), f"{name}.attn.out_proj")
-    return x + linear(F.gelu(linear(norm(x, f"{name}.ln_2"), f"{name}.mlp.c_fc")), f"{name}.mlp.c_proj"), (k, v)
+    return x + linear(
+        F.gelu(linear(norm(x, f"{name}.ln_2"), f"{name}.mlp.c_fc")), f"{name}.mlp.c_proj"
+    ), (k, v)
 
 
 # %%
 # From scratch: from vectors to a feature
-def run(x, start=0, past=(None,) * BLOCKS):  # vectors (B, L, T) at places start, start + 1, ...
+# vectors (B, L, T) at places start, start + 1, ...
+def run(x, start=0, past=(None,) * BLOCKS):
     x = x + w["positional_embedding"][start : start + x.shape[1]]
     states, kept = [], []
     for number in range(BLOCKS):
@@ -143,7 +162,8 @@ def prompt(context, name):  # (C, T), text -> (L, T)
     return torch.cat([table[[SOS]], context, table[[*tokenizer.encode(name), EOT]]])
 
 
-my_text = torch.cat([feature(run(prompt(words, name)[None])[0][-1][:, -1]) for name in names])  # (K, D)
+# (K, D)
+my_text = torch.cat([feature(run(prompt(words, name)[None])[0][-1][:, -1]) for name in names])
 
 # %%
 with torch.no_grad():
@@ -153,7 +173,11 @@ with torch.no_grad():
 
 torch.testing.assert_close(my_text, library_text, atol=1e-4, rtol=1e-4)
 torch.testing.assert_close(my_text, library_prompts[:, 0], atol=1e-4, rtol=1e-4)
-print("text features", tuple(my_text.shape), "equal to the library's, from words and from contexts")
+print(
+    "text features",
+    tuple(my_text.shape),
+    "equal to the library's, from words and from contexts",
+)
 
 # %% [markdown]
 # **What you should see.** No error. These few lines are a CLIP text tower.
@@ -166,11 +190,13 @@ print("text features", tuple(my_text.shape), "equal to the library's, from words
 # else changes: the towers are frozen. We choose the photo whose own name fits worst so far.
 
 # %%
-pixels = torch.stack([mini.preprocess.centre(collection[name][0].image)[0] for name in names])  # (K, 3, H, W)
+# (K, 3, H, W)
+pixels = torch.stack([mini.preprocess.centre(collection[name][0].image)[0] for name in names])
 every, _ = mini.encode_image(pixels)  # (K, D): one photo of each class
-delta, scale = mini.damping.image, mini.logit_scale
+delta, s = mini.damping.image, mini.logit_scale
 every = every / every.square().sum(dim=1, keepdim=True).sqrt().clamp(min=delta)  # notebook 01
-own = (scale * every @ F.normalize(my_text, dim=1).T).softmax(dim=1).diagonal()  # each photo with its own name
+# each photo with its own name
+own = (s * every @ F.normalize(my_text, dim=1).T).softmax(dim=1).diagonal()
 worst = int(own.argmin())
 unit_image = every[worst]
 plt.figure(figsize=(2, 2))
@@ -186,9 +212,12 @@ plt.show()
 # %%
 # From scratch: the probability of a photo's own class, as a function of the context
 def log_probability(context):  # (C, T) -> log p of the right class
-    text = torch.cat([feature(run(prompt(context, name)[None])[0][-1][:, -1]) for name in names])  # (K, D)
+    # (K, D)
+    text = torch.cat(
+        [feature(run(prompt(context, name)[None])[0][-1][:, -1]) for name in names]
+    )
     cosines = text / text.norm(dim=1, keepdim=True) @ unit_image
-    return (scale * cosines).log_softmax(dim=0)[worst]
+    return (s * cosines).log_softmax(dim=0)[worst]
 
 
 context = words.clone().requires_grad_()
@@ -208,7 +237,9 @@ with torch.no_grad():
 figure, axis = plt.subplots(figsize=(7, 2.8))
 for label, line in lines.items():
     axis.plot(steps, line, label=label)
-axis.set(xlabel="length of the step, in lengths of the context", ylabel=f"log p({names[worst]})")
+axis.set(
+    xlabel="length of the step, in lengths of the context", ylabel=f"log p({names[worst]})"
+)
 axis.legend()
 plt.show()
 
@@ -223,15 +254,27 @@ def answer_at(step):
     """The probabilities (K,), and the nearest word of each vector of the context."""
     with torch.no_grad():
         moved = words + step * uphill
-        text = torch.cat([feature(run(prompt(moved, name)[None])[0][-1][:, -1]) for name in names])  # (K, D)
-        probabilities = (scale * F.normalize(text, dim=1) @ unit_image).softmax(dim=0)
-        closest = (F.normalize(moved, dim=1) @ F.normalize(table, dim=1).T).argmax(dim=1).tolist()
-    return probabilities.tolist(), "nearest words: " + " ".join(tokenizer.decode([i]).strip() for i in closest)
+        # (K, D)
+        text = torch.cat(
+            [feature(run(prompt(moved, name)[None])[0][-1][:, -1]) for name in names]
+        )
+        probabilities = (s * F.normalize(text, dim=1) @ unit_image).softmax(dim=0)
+        closest = (
+            (F.normalize(moved, dim=1) @ F.normalize(table, dim=1).T).argmax(dim=1).tolist()
+        )
+    return probabilities.tolist(), "nearest words: " + " ".join(
+        tokenizer.decode([i]).strip() for i in closest
+    )
 
 
+# %%
 step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
 nearest, screen = widgets.Label(), widgets.Output()
-layout = {"height": 260, "margin": {"t": 20, "b": 20}, "yaxis": {"range": [0, 1], "title": "probability"}}
+layout = {
+    "height": 260,
+    "margin": {"t": 20, "b": 20},
+    "yaxis": {"range": [0, 1], "title": "probability"},
+}
 chart = go.Figure(go.Bar(x=names), layout)
 
 
@@ -247,9 +290,9 @@ move()
 display(widgets.VBox([step_slider, nearest, screen]))
 
 # %% [markdown]
-# **What you should see.** The bars move with the slider while the nearest words stay "a photo of a" all along. So
-# do not try to *read* a learned context: the words next to it say little about what it does. The still picture is
-# above.
+# **What you should see.** With a running kernel, the bars move with the slider while the nearest words stay "a photo of
+# a" all along. So do not try to *read* a learned context: the words next to it say little about what it does. The still
+# picture is above.
 
 # %% [markdown]
 # ## Causal: what comes later changes nothing before
@@ -260,14 +303,23 @@ display(widgets.VBox([step_slider, nearest, screen]))
 first, second = names[0], names[1]
 a, b = prompt(words, first), prompt(words, second)
 length = min(len(a), len(b))
-states_a, states_b = run(a[None])[0], run(b[None])[0]  # a list of (1, L, T), one for each block
+# a list of (1, L, T), one for each block
+states_a, states_b = run(a[None])[0], run(b[None])[0]
+# (blocks, L)
 difference = torch.stack(
-    [(x[0, :length] - y[0, :length]).norm(dim=1) for x, y in zip(states_a, states_b, strict=True)]
-)  # (blocks, L)
+    [
+        (x[0, :length] - y[0, :length]).norm(dim=1)
+        for x, y in zip(states_a, states_b, strict=True)
+    ]
+)
 
 figure, axis = plt.subplots(figsize=(7, 2.6))
 picture = axis.imshow(difference, cmap="cividis", aspect="auto")
-axis.set_xticks(range(length), ["SOS", "A", "photo", "of", "a", "name", *["after"] * (length - 2 - C)], fontsize=8)
+axis.set_xticks(
+    range(length),
+    ["SOS", "A", "photo", "of", "a", "name", *["after"] * (length - 2 - C)],
+    fontsize=8,
+)
 axis.set_yticks(range(BLOCKS), [f"block {i + 1}" for i in range(BLOCKS)])
 axis.set_title(f"how far apart the tokens of '{first}' and '{second}' are", fontsize=9)
 figure.colorbar(picture, label="norm of difference")
@@ -278,9 +330,12 @@ print(f"largest difference before the name: {difference[:, : 1 + C].max():.1e}")
 # **What you should see.** A dark left part: `SOS` and the context are the *same* in both prompts, in every block, up
 # to rounding. Only the name and what follows differ. Two facts follow.
 #
-# 1. **What comes after EOT never matters.** CLIP pads each text to a fixed length. We may cut that off.
+# 1. **What comes after EOT never matters.** CLIP pads each text to a fixed length (77 tokens) with zeros after EOT. We
+#    may cut that off.
 # 2. **The prefix can be shared.** `[SOS] context` stands before every class name. Its keys and values need computing
-#    once for each prompt, not once for each prompt and class.
+#    once for each prompt, not once for each prompt and class. The name must keep its place for that: its first token
+#    still stands at place $1 + C$, behind `SOS` and the context, and gets the positional embedding of that place
+#    (`start=1 + C` below).
 
 # %%
 # From scratch: padded, cut, and with a shared prefix
@@ -288,7 +343,12 @@ LENGTH = len(w["positional_embedding"])  # the length that texts are padded to
 
 
 def padded(context, listed):  # every name at full length
-    rows = torch.stack([F.pad(p, (0, 0, 0, LENGTH - len(p))) for p in (prompt(context, name) for name in listed)])
+    rows = torch.stack(
+        [
+            F.pad(p, (0, 0, 0, LENGTH - len(p)))
+            for p in (prompt(context, name) for name in listed)
+        ]
+    )
     ends = torch.tensor([C + 1 + len(tokenizer.encode(name)) for name in listed])
     return feature(run(rows)[0][-1][torch.arange(len(rows)), ends])
 
@@ -316,7 +376,9 @@ library_tokens = mini.text.tokenize(many, context_tokens=C)
 ways = {
     "padded": lambda: torch.stack([padded(context, many) for context in contexts], dim=1),
     "cut after EOT": lambda: torch.stack([cut(context, many) for context in contexts], dim=1),
-    "shared prefix": lambda: torch.stack([shared(context, many) for context in contexts], dim=1),
+    "shared prefix": lambda: torch.stack(
+        [shared(context, many) for context in contexts], dim=1
+    ),
     "the library": lambda: mini.text.encode(contexts, library_tokens),
 }
 seconds, features = {}, {}
@@ -348,7 +410,13 @@ figure, axes = plt.subplots(1, 2, figsize=(11, 2.4), layout="constrained")
 for axis, values, label in zip(axes, (passed, seconds), ("tokens", "seconds"), strict=True):
     axis.barh(list(values), list(values.values()), color="#4477aa")
     for i, value in enumerate(values.values()):
-        axis.text(value, i, f" {value:,.3g}" if label == "seconds" else f" {value:,}", va="center", fontsize=8)
+        axis.text(
+            value,
+            i,
+            f" {value:,.3g}" if label == "seconds" else f" {value:,}",
+            va="center",
+            fontsize=8,
+        )
     axis.invert_yaxis()
     axis.set(xlabel=label, xlim=(0, 1.2 * max(values.values())))
 plt.show()
@@ -371,7 +439,10 @@ plt.show()
 model = GalLoPClassifier(mini).zero_shot(names).model_
 with torch.no_grad():
     text = model.text_features()
-print(f"global {tuple(text.global_.shape)} = (K, M, D), local {tuple(text.local.shape)} = (K, N, D)")
+print(
+    f"global {tuple(text.global_.shape)} = (K, M, D), "
+    f"local {tuple(text.local.shape)} = (K, N, D)"
+)
 torch.testing.assert_close(text.global_[:, 0], my_text, atol=1e-4, rtol=1e-4)
 learned = sum(parameter.numel() for parameter in model.prompts.parameters())
 print(f"numbers that training may change: {learned:,}")

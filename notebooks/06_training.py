@@ -4,7 +4,8 @@
 # **Goals.** After this notebook you can write GalLoP's loss down term by term; train the prompts with a loop of your
 # own; read the curves of a training while it runs; and say how much a few more photos help, and how sure that is.
 #
-# **Time.** One to two minutes of computing, 30 minutes of reading. No network, no GPU.
+# **Time.** One to two minutes of computing, 30 minutes of reading. No network, no GPU. (What the text says of results
+# is about the full run; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0 where one training is shown; several seeds where trainings are compared.
 #
@@ -26,7 +27,13 @@ from scipy.stats import t as student
 
 import photos
 from gallop import GalLoPClassifier, MethodConfig, load_backbone
-from gallop.features import ImageFeatures, MemoryCache, TrainingViews, encode_centres, encode_photos
+from gallop.features import (
+    ImageFeatures,
+    MemoryCache,
+    TrainingViews,
+    encode_centres,
+    encode_photos,
+)
 from gallop.losses import draw_kept_prompts, gallop_loss
 from gallop.model import GalLoP
 from gallop.trainer import StepEvent, TrainingDiverged
@@ -66,15 +73,16 @@ print(f"{K} classes, {B} photos to learn from")
 # ## What is learned, and what is not
 #
 # Both towers are frozen. So the photos need to pass the image tower **once**; what comes out is kept. Learned are three
-# things only:
+# things only, and nothing else, not even the logit scale $s$:
 #
 # | what | shape | starts as |
 # |---|---|---|
 # | global contexts | $(M, C, T)$ | the token vectors of "A photo of a", $M$ times |
 # | local contexts | $(N, C, T)$ | the same, $N$ times |
-# | local projection $A$ | $(V, V)$ | the identity |
+# | local projection $P$ | $(V, V)$ | the identity |
 #
-# `MethodConfig()` holds the paper's settings: $M = 4$, $N = 4$, scales $k = 5, 10, 15, 20$.
+# `MethodConfig()` holds the paper's settings: $M = 4$, $N = 4$, scales $k = 5, 10, 15, 20$. (These are the $k$ of
+# notebook 03; the logit scale $s$ is another thing.)
 
 # %%
 clip = load_backbone("mini")
@@ -88,16 +96,18 @@ print("regions        ", tuple(regions.shape), "= (B, R, V)")
 for name, tensor in model.prompts.named_parameters():
     print(f"learned: {name:16} {tuple(tensor.shape)}, {tensor.numel():,} numbers")
 contexts = model.prompts.contexts().detach()  # (M + N, C, T), global ones first
-A = model.prompts.local_projection.detach()  # (V, V)
+P = model.prompts.local_projection.detach()  # (V, V)
 with torch.no_grad():
-    text = clip.text.encode(contexts, clip.text.tokenize(names, context_tokens=4))  # (K, M + N, D)
+    # (K, M + N, D)
+    text = clip.text.encode(contexts, clip.text.tokenize(names, context_tokens=4))
 M, N = settings.sizes
-topk, keep = settings.topk, settings.kept_prompts  # the scales, and how many global prompts dropout keeps
+# the scales, and how many global prompts dropout keeps
+topk, keep = settings.topk, settings.kept_prompts
 s, delta_image, delta_region = clip.logit_scale, clip.damping.image, clip.damping.region
 text_global, text_local = text[:, :M], text[:, M:]  # (K, M, D), (K, N, D)
 
 # %% [markdown]
-# **What you should see.** Two tables of features, and three learned tensors. Nearly all learned numbers are in $A$; the
+# **What you should see.** Two tables of features, and three learned tensors. Nearly all learned numbers are in $P$; the
 # contexts are tiny.
 
 # %% [markdown]
@@ -107,28 +117,30 @@ text_global, text_local = text[:, :M], text[:, M:]  # (K, M, D), (K, N, D)
 # cosines over regions.
 #
 # $$g_{c,m} = \cos(\mathbf z, \mathbf t_{c,m}), \qquad
-# \ell_{c,n} = \frac{1}{k_n} \sum_{r \,\in\, \text{top-}k_n} \cos(A \mathbf z_r, \mathbf t_{c,n}) .$$
+# \ell_{c,n} = \frac{1}{k_n} \sum_{i \,\in\, \text{top-}k_n} \cos(P \mathbf r_i, \mathbf t_{c,n}) .$$
 #
-# In `mini` a region $\mathbf z_r$ lies in the joint space already, so $V = D$. (In CLIP's ViT the tower's own frozen
-# projection comes after $A$.) $\delta$ is the constant of notebook 01, one for photos and one for regions.
+# In `mini` a region $\mathbf r_i$ lies in the joint space already, so $V = D$. (In CLIP's ViT the tower's own frozen
+# projection comes after $P$.) $\delta$ is the damping: the constant of notebook 01 for photos, that of notebook 02 for
+# regions.
 
 
 # %%
 # From scratch: nothing but torch, and the features of real photos
-def cosines(x, t, delta):  # (..., D) and (K, P, D) -> (..., K, P)
+def cosines(x, t, delta):  # (..., D) and (K, Q, D) -> (..., K, Q)
     x = x / x.square().sum(-1, keepdim=True).sqrt().clamp(min=delta)
     t = t / t.square().sum(-1, keepdim=True).sqrt()
-    return torch.einsum("...d,kpd->...kp", x, t)
+    return torch.einsum("...d,kqd->...kq", x, t)
 
 
-def my_scores(z, regions, text_global, text_local, A):
+def my_scores(z, regions, text_global, text_local, P):
     g = cosines(z, text_global, delta_image)  # (B, K, M)
-    each = cosines(regions @ A.T, text_local, delta_region)  # (B, R, K, N)
-    best = [each[..., n].topk(k, dim=1).values.mean(dim=1) for n, k in enumerate(topk)]  # N times (B, K)
+    each = cosines(regions @ P.T, text_local, delta_region)  # (B, R, K, N)
+    # N times (B, K)
+    best = [each[..., n].topk(k, dim=1).values.mean(dim=1) for n, k in enumerate(topk)]
     return g, torch.stack(best, dim=-1)  # (B, K, M), (B, K, N)
 
 
-g, local = my_scores(z, regions, text_global, text_local, A)
+g, local = my_scores(z, regions, text_global, text_local, P)
 print("global scores", tuple(g.shape), "= (B, K, M)")
 print("local scores ", tuple(local.shape), "= (B, K, N)")
 
@@ -139,9 +151,10 @@ print("local scores ", tuple(local.shape), "= (B, K, N)")
 # ## From scratch: the loss, term by term
 #
 # **The global term.** Prompt dropout keeps some of the $M$ global prompts, drawn anew for every photo. With $p = 0.75$
-# and $M = 4$ it keeps one. Take the mean of the kept scores, times the logit scale $s$, and the cross-entropy:
+# and $M = 4$ it keeps one. Take the mean of the kept scores ($S_b$ is the set that is kept for photo $b$), times the
+# logit scale $s$, and the cross-entropy:
 #
-# $$L_\text{global} = \mathrm{CE}\Big(s \cdot \frac{1}{|\mathcal K|} \sum_{m \in \mathcal K} g_{\cdot,m},\; y\Big).$$
+# $$L_\text{global} = \mathrm{CE}\Big(s \cdot \frac{1}{|S_b|} \sum_{m \in S_b} g_{\cdot,m},\; y\Big).$$
 #
 # **The local terms.** Each local prompt gets a cross-entropy of its **own**, and these are averaged:
 #
@@ -159,9 +172,13 @@ def cross_entropy(logits, labels):  # (B, K), (B,) -> one number
 
 def my_loss(g, local, labels, kept):
     rows = torch.arange(len(labels))[:, None]
-    chosen = g.transpose(1, 2)[rows, kept]  # (B, kept, K): the prompts that dropout left to each photo
+    # (B, kept, K): the prompts that dropout left to each photo
+    chosen = g.transpose(1, 2)[rows, kept]
     global_term = cross_entropy(s * chosen.mean(dim=1), labels)
-    local_terms = torch.stack([cross_entropy(s * local[..., n], labels) for n in range(local.shape[-1])])  # (N,)
+    # (N,)
+    local_terms = torch.stack(
+        [cross_entropy(s * local[..., n], labels) for n in range(local.shape[-1])]
+    )
     return global_term, local_terms
 
 
@@ -203,27 +220,30 @@ print(f"ours {my_total:.5f}, the library's {from_features.total:.5f}")
 # %% [markdown]
 # ## From scratch: the training loop
 #
-# Plain SGD with momentum $\mu$ and weight decay $\lambda$. The step size falls along a cosine, epoch by epoch ($e$ of
-# $E$):
+# Plain SGD with momentum $\mu = 0.9$ and weight decay $\lambda = 0.01$. $\boldsymbol\theta$ stands for all learned
+# numbers, $\eta_0 = 0.1$ is the learning rate, and $\mathbf v$ the running sum of gradients. The step size falls along
+# a cosine, epoch by epoch ($e$ of $E$):
 #
 # $$\eta_e = \tfrac12\, \eta_0 \left(1 + \cos \tfrac{\pi e}{E}\right), \quad
 # \mathbf v \leftarrow \mu \mathbf v + (\nabla L + \lambda \boldsymbol\theta), \quad
 # \boldsymbol\theta \leftarrow \boldsymbol\theta - \eta_e \mathbf v .$$
 #
-# Each epoch looks at an *augmented view*: a random crop, perhaps mirrored. A view is encoded once and kept too. Only
-# the text tower runs in the loop: the contexts go in, and gradients come back through it.
+# Each epoch looks at an *augmented view* of each photo: a random crop, perhaps mirrored. A few views are made, used in
+# turn, encoded once and kept too, in half precision (16 bits a number, half the memory). Only the text tower runs in
+# the loop: the contexts go in, and gradients come back through it.
 
 # %%
 EPOCHS = 3 if photos.FAST else 10
 views = TrainingViews(clip, train_photos, views=1, seed=0)  # one view of each photo
 list(views.encode())
-view = views.batch(torch.arange(B), epoch=0)  # features of all B photos, in half precision
+view = views.batch(torch.arange(B), epoch=0)  # features of all B photos, 16 bits a number
 tokens = clip.text.tokenize(names, context_tokens=4)
 text_tower = clip.text.encode  # frozen; notebook 04 builds it
 
 # %%
 # From scratch: all photos in one batch, so that one epoch is one step
-ours = [p.detach().clone().requires_grad_() for p in (contexts[:M], contexts[M:], A)]  # as they start
+# copies of the learned tensors, as they start
+ours = [p.detach().clone().requires_grad_() for p in (contexts[:M], contexts[M:], P)]
 velocity = [torch.zeros_like(p) for p in ours]
 generator = torch.Generator().manual_seed(0)
 my_losses = []
@@ -232,7 +252,13 @@ for epoch in range(EPOCHS):
     order = torch.randperm(B, generator=generator)
     kept = torch.rand(B, M, generator=generator).argsort(dim=1)[:, :keep]
     text = text_tower(torch.cat(ours[:2]), tokens)  # (K, M + N, D)
-    scores = my_scores(view.global_[order].float(), view.regions[order].float(), text[:, :M], text[:, M:], ours[2])
+    scores = my_scores(
+        view.global_[order].float(),
+        view.regions[order].float(),
+        text[:, :M],
+        text[:, M:],
+        ours[2],
+    )
     global_term, local_terms = my_loss(*scores, labels[order], kept)
     loss = global_term + local_terms.mean()
     gradients = torch.autograd.grad(loss, ours)
@@ -253,14 +279,26 @@ print("loss, step by step:", " ".join(f"{loss:.3f}" for loss in my_losses))
 # `fit` with the same settings. `history_` keeps what happened at each step.
 
 # %%
-same = GalLoPClassifier(clip, epochs=EPOCHS, lr=0.1, batch_size=B, views=1, calibration_folds=0, seed=0, cache=False)
+same = GalLoPClassifier(
+    clip,
+    epochs=EPOCHS,
+    lr=0.1,
+    batch_size=B,
+    views=1,
+    calibration_folds=0,
+    seed=0,
+    cache=False,
+)
 same.fit(train_photos, train_names)
 
 library_losses = [event.loss for event in same.history_]
 np.testing.assert_allclose(my_losses, library_losses, atol=0.01)
 for mine, learned in zip(ours, same.model_.prompts.parameters(), strict=True):
     torch.testing.assert_close(mine.detach(), learned.detach(), atol=1e-3, rtol=0)
-apart = [float((a - b).detach().abs().max()) for a, b in zip(ours, same.model_.prompts.parameters(), strict=True)]
+apart = [
+    float((a - b).detach().abs().max())
+    for a, b in zip(ours, same.model_.prompts.parameters(), strict=True)
+]
 print(f"largest difference of a learned number: {max(apart):.0e}")
 
 # %% [markdown]
@@ -270,31 +308,49 @@ print(f"largest difference of a learned number: {max(apart):.0e}")
 # ## Live curves
 #
 # `fit_steps` is `fit` as a generator: it stops after every step and tells what happened. So curves can be drawn while
-# it learns. Set the learning rate and press **Train**. Try 0.001 (hardly moves) and 50 (jumps).
+# it learns. Set the learning rate and press **Train** (this needs a running kernel). Try 0.001 (hardly moves) and 50
+# (jumps).
 
 # %%
 cache = MemoryCache()  # keeps every photo's features between trainings
 LINES = {"loss": "total", "loss_global": "global", "loss_local": "local"}
-RIGHT = {"accuracy": "ensemble", "accuracy_global": "global prompts", "accuracy_local": "local prompts"}
+RIGHT = {
+    "accuracy": "ensemble",
+    "accuracy_global": "global prompts",
+    "accuracy_local": "local prompts",
+}
 COLOURS = ("#222222", "#4477aa", "#ee6677")
 
 
 def trained(lr, epochs, seed=0):
-    classifier = GalLoPClassifier(clip, lr=lr, epochs=epochs, calibration_folds=0, seed=seed, cache=cache)
+    classifier = GalLoPClassifier(
+        clip, lr=lr, epochs=epochs, calibration_folds=0, seed=seed, cache=cache
+    )
     return classifier, classifier.fit_steps(train_photos, train_names)
 
 
+# %%
 live = make_subplots(1, 2, subplot_titles=("loss", "accuracy on the batch"))
 for column, group in enumerate((LINES, RIGHT), start=1):
     for (field, label), colour in zip(group.items(), COLOURS, strict=True):
-        line = go.Scatter(x=[], y=[], name=label, meta=field, line={"color": colour}, showlegend=True)
+        line = go.Scatter(
+            x=[], y=[], name=label, meta=field, line={"color": colour}, showlegend=True
+        )
         live.add_trace(line, row=1, col=column)
 live.update_layout(height=300, margin={"t": 30, "b": 20}, yaxis2={"range": [0, 1.05]})
 screen = widgets.Output()
 lr_slider = widgets.FloatLogSlider(
-    value=0.1, base=10, min=-3, max=2, step=0.25, description="learning rate", style={"description_width": "initial"}
+    value=0.1,
+    base=10,
+    min=-3,
+    max=2,
+    step=0.25,
+    description="learning rate",
+    style={"description_width": "initial"},
 )
-epochs_slider = widgets.IntSlider(value=6 if photos.FAST else 15, min=1, max=50, description="epochs")
+epochs_slider = widgets.IntSlider(
+    value=6 if photos.FAST else 15, min=1, max=50, description="epochs"
+)
 train_button = widgets.Button(description="Train")
 note = widgets.HTML()
 
@@ -334,17 +390,22 @@ for axis, lr in zip(axes, (0.001, 0.1, 50), strict=True):
     except TrainingDiverged:
         ended = ", stopped"
     for (field, label), colour in zip(LINES.items(), COLOURS, strict=True):
-        axis.plot([e.step for e in classifier.history_], [getattr(e, field) for e in classifier.history_],
-                  color=colour, label=label)  # fmt: skip
+        history = [(e.step, getattr(e, field)) for e in classifier.history_]
+        axis.plot(*zip(*history, strict=True), color=colour, label=label)
     axis.set(title=f"learning rate {lr}{ended}", xlabel="step", yscale="log")
 axes[0].set_ylabel("loss")
 axes[0].legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Far too small a rate: hardly any fall. 0.1: a fall. Far too large a rate: a leap upwards, to
-# losses far above those of a guess. The jags have two causes. Each photo has four views here, used in turn, and some
-# are harder than others. And dropout draws other prompts at every step: so the global line is the more ragged one.
+# **What you should see.** Far too small a rate: hardly any fall. 0.1: a fall. Far too large a rate: leaps upwards, to
+# losses far above those of a guess. The local line leaps most, for the local terms have the large matrix $P$. Such a
+# training may still come back: the step size falls towards 0, and with the sample photos the last losses are about
+# those of 0.1. Do not count on it; on the way any point could have been the last.
+#
+# The jags in the other two pictures have two causes. Each photo has four views here, used in turn, and some are harder
+# than others. And dropout draws other prompts at every step: so at 0.1 the global line, whose prompts have begun to
+# differ, is more ragged than the local one.
 #
 # In the widget, the curves on the right rise: few photos can be learned by heart. This is why the accuracy that counts
 # is measured on *other* photos.
@@ -365,7 +426,11 @@ def terms(prompted, some_features, some_labels):
     kept = draw_kept_prompts(len(some_labels), M, keep, torch.Generator().manual_seed(0))
     with torch.no_grad():
         _, g, local = prompted.loss(some_features, some_labels, kept)
-    return [float(term) for part in my_loss(g, local, some_labels, kept) for term in part.reshape(-1)]
+    return [
+        float(term)
+        for part in my_loss(g, local, some_labels, kept)
+        for term in part.reshape(-1)
+    ]
 
 
 learned, steps = trained(0.1, 6 if photos.FAST else 20)
@@ -382,7 +447,13 @@ bars = {
 figure, axis = plt.subplots(figsize=(9, 3))
 places = np.arange(1 + N)
 for i, (label, values) in enumerate(bars.items()):
-    axis.bar(places + 0.2 * i - 0.3, values, 0.2, label=label, color=("#bbbbbb", "#4477aa", "#dddddd", "#ee6677")[i])
+    axis.bar(
+        places + 0.2 * i - 0.3,
+        values,
+        0.2,
+        label=label,
+        color=("#bbbbbb", "#4477aa", "#dddddd", "#ee6677")[i],
+    )
 axis.axhline(np.log(K), color="black", linestyle=":", label="log K: guessing")
 axis.set_xticks(places, ["global", *(f"local {n + 1}\nk = {k}" for n, k in enumerate(topk))])
 axis.set_ylabel("cross-entropy")
@@ -394,7 +465,7 @@ plt.show()
 # that `mini` knows well. Where what was learned is true of other photos too, it falls on the test photos as well.
 # Compare how far the bars fall and not how high they stand: the two sets of photos were not equally hard to begin with.
 # With the textures the global term falls least. It has the contexts alone to learn with, while the local terms have the
-# projection $A$ as well.
+# projection $P$ as well.
 
 # %% [markdown]
 # ## From 1 to 16 shots, with seeds and intervals
@@ -417,10 +488,16 @@ SEEDS = range(2 if photos.FAST else 5)
 def accuracy_of(shots, seed):
     few, others = photos.few_shots(shots=shots, seed=seed, size=24)
     fitted = GalLoPClassifier(
-        clip, epochs=6 if photos.FAST else 15, views=1, calibration_folds=0, seed=seed, cache=cache
+        clip,
+        epochs=6 if photos.FAST else 15,
+        views=1,
+        calibration_folds=0,
+        seed=seed,
+        cache=cache,
     ).fit(*photos.labelled(few))
     asked, truth = photos.labelled(others)
-    encoded = ImageFeatures.cat(list(encode_centres(clip, asked, cache)))  # encoded once, for all trainings
+    # encoded once, for all trainings
+    encoded = ImageFeatures.cat(list(encode_centres(clip, asked, cache)))
     return (fitted.predict_all(encoded).labels == truth).mean()
 
 
@@ -429,27 +506,40 @@ def interval(values):
     return np.mean(values), half
 
 
+# %%
 results = {shots: [accuracy_of(shots, seed) for seed in SEEDS] for shots in SHOTS}
 zero_shot = GalLoPClassifier(clip).zero_shot(names).score(test_photos, test_names)
 for shots, values in results.items():
     mean, half = interval(values)
-    print(f"{shots:2} shots: {mean:.1%} +- {half:.1%}   each seed: {' '.join(f'{v:.0%}' for v in values)}")
+    unit, each = "shot: " if shots == 1 else "shots:", " ".join(f"{v:.0%}" for v in values)
+    print(f"{shots:2} {unit} {mean:.1%} +- {half:.1%}   each seed: {each}")
 
 # %%
 figure, axis = plt.subplots(figsize=(7, 3.2))
 means, halves = np.transpose([interval(values) for values in results.values()])
 axis.fill_between(
-    SHOTS, means - halves, np.minimum(means + halves, 1), color="#4477aa", alpha=0.2, label="95% interval"
+    SHOTS,
+    means - halves,
+    np.minimum(means + halves, 1),
+    color="#4477aa",
+    alpha=0.2,
+    label="95% interval",
 )
 axis.plot(SHOTS, means, color="#4477aa", marker="o", label="mean")
 for shots, values in results.items():
-    axis.plot([shots] * len(values), values, "_", color="black", label="one seed" if shots == 1 else None)
-axis.axhline(zero_shot, color="#ee6677", linestyle="--", label="zero-shot")
-axis.axhline(1 / K, color="grey", linestyle=":", label="chance")
+    axis.plot(
+        [shots] * len(values),
+        values,
+        "_",
+        color="black",
+        label="one seed" if shots == 1 else None,
+    )
+axis.axhline(zero_shot, color="#ee6677", linewidth=5, alpha=0.5, label="zero-shot")
+axis.axhline(1 / K, color="black", linestyle=":", label="chance")
 axis.set(xscale="log", xlabel="shots", ylabel="accuracy on test photos", ylim=(0, 1.05))
 axis.set_xticks(SHOTS, SHOTS, minor=False)
 axis.minorticks_off()
-axis.legend(fontsize=8, loc="lower right")
+axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 print(f"{len(test_photos)} test photos: one photo is {1 / len(test_photos):.1%}")
 
@@ -457,7 +547,7 @@ print(f"{len(test_photos)} test photos: one photo is {1 / len(test_photos):.1%}"
 # **What you should see.** The mean rises with the shots. Single seeds lie many photos apart, so the band is wide, above
 # all where shots are few. Two methods that were tried with one seed each cannot be told apart here. With crops of
 # textures even one shot is far better than zero-shot: `mini` has hardly any words for textures. With photos of things
-# it knows, the dashed line lies much higher, and one shot may even be worse.
+# it knows, the zero-shot line lies much higher, and one shot may even be worse.
 #
 # The interval tells how much *draws* differ. It says nothing about the test photos, which are few as well: they would
 # need an interval of their own (exercise 3).
@@ -469,18 +559,19 @@ print(f"{len(test_photos)} test photos: one photo is {1 / len(test_photos):.1%}"
 #
 # <details><summary>Answer</summary>
 #
-# The paper trains for 200 epochs, with CLIP's towers and its logit scale of 100. Here it is 30 epochs and another pair
-# of towers. What counts is how far the prompts travel in all. Set `preset="paper"` to get the paper's settings, and
-# look at the curves: they are flatter and take longer.
+# The paper trains for 200 epochs, with CLIP's towers and its logit scale of 100. Here it is 10 to 20 epochs and another
+# pair of towers. What counts is how far the prompts travel in all. `GalLoPClassifier(clip, preset="paper")` has the
+# paper's settings for training. Look at its curves: they are flatter and take longer.
 #
 # </details>
 #
-# 2. Set `dropout=0` and look at `model_.prompts.global_contexts` after training. What has become of the $M$ prompts?
+# 2. Suppose you wanted to learn the image tower as well. Which two things of this notebook would no longer work?
 #
 # <details><summary>Answer</summary>
 #
-# They are equal to each other, up to rounding. They start equal, and the loss of their mean gives each the same
-# gradient. Only dropout gives them different photos to learn from: it is what makes them *several* prompts.
+# The features could not be kept: every step changes the tower, so every view would have to pass it again, forwards and
+# backwards. And a dozen photos would be far too few: instead of some 270,000 numbers there would be millions to learn.
+# That is the point of learning prompts only.
 #
 # </details>
 #

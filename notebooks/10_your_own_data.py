@@ -5,7 +5,8 @@
 # checked it: read and check the folder, draw shots, train, judge it with an interval, look at its mistakes, let it say
 # "none of these", keep it, and load it again.
 #
-# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU.
+# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU. (What the text says of results is
+# about the full run; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0.
 #
@@ -37,8 +38,8 @@ from gallop.training import CalibrationEvent, EncodeEvent
 # %% [markdown]
 # ## 1. A folder
 #
-# One folder for each class; its name is the class name, `_` stands for a space. Best with a part to learn from and a
-# part to judge by, which must never mix:
+# One folder for each class; its name is the class name, `_` stands for a space. It is best to have one part to learn
+# from and another to judge by; the two must never mix:
 #
 # ```
 # my photos/
@@ -63,13 +64,17 @@ workspace = tempfile.TemporaryDirectory()  # goes away when this notebook is clo
 
 def sample_folder():
     root = Path(workspace.name) / "my photos"
-    for split, by_class in zip(("train", "test"), photos.textures(shots=16, seed=0, size=32), strict=True):
+    for split, by_class in zip(
+        ("train", "test"), photos.textures(shots=16, seed=0, size=32), strict=True
+    ):
         for name, some in by_class.items():
             (root / split / name).mkdir(parents=True)
             for i, photo in enumerate(some):
                 photo.image.save(root / split / name / f"{i:03}.png")
     (root / "train" / "grass" / "notes.png").write_text("Taken on a sunny day.")
-    (root / "train" / "brick" / "copy.png").write_bytes((root / "test" / "brick" / "000.png").read_bytes())
+    (root / "train" / "brick" / "copy.png").write_bytes(
+        (root / "test" / "brick" / "000.png").read_bytes()
+    )
     return root
 
 
@@ -77,7 +82,10 @@ root = photos.own_folder() or sample_folder()
 print(root.name)
 for folder in sorted(path for path in root.rglob("*") if path.is_dir())[:30]:
     files = sum(path.is_file() for path in folder.iterdir())
-    print("    " * len(folder.relative_to(root).parts) + folder.name, f"({files} files)" if files else "")
+    print(
+        "    " * len(folder.relative_to(root).parts) + folder.name,
+        f"({files} files)" if files else "",
+    )
 
 # %% [markdown]
 # **What you should see.** The folder's tree, with the number of files of each class.
@@ -94,17 +102,19 @@ K = len(names)
 print(f"{K} classes: {', '.join(names)}")
 for split, some in (("train", train_folder), ("test", test_folder)):
     counts = np.bincount(some.labels, minlength=K)
-    print(f"{split}: {len(some)} photos, {counts.min()} to {counts.max()} a class, {len(some.skipped)} left out")
+    low, high = counts.min(), counts.max()
+    each = f"{low}" if low == high else f"{low} to {high}"
+    print(f"{split}: {len(some)} photos, {each} a class, {len(some.skipped)} left out")
     for path, reason in some.skipped[:5]:
         print(f"    {path.name}: {reason}")
 
 # %% [markdown]
 # **What you should see.** How many photos there are, and which files are none. Look at the smallest class: you cannot
-# draw more shots than it has. If train and test are the same number, then your folder has no `train/` and `test/`; the
-# next step takes care of that.
+# draw more shots than it has. If train and test are the same number, then your folder has no `train/` and `test/`;
+# section 3 takes care of that.
 
 # %% [markdown]
-# ## From scratch: is a test photo also a train photo?
+# ### From scratch: is a test photo also a train photo?
 #
 # The most common mistake with few photos: one picture in both parts, perhaps under another name. Then the accuracy is a
 # lie. File names do not tell; pixels do. So we take a fingerprint of the **decoded** pixels.
@@ -130,7 +140,10 @@ assert {test_path for _, test_path in pairs} == {
     path for path, is_in in zip(test_folder.paths, leaked, strict=True) if is_in
 }
 for train_path, test_path in pairs[:3]:
-    print(f"{train_path.parent.name}/{train_path.name} is {test_path.parent.name}/{test_path.name}")
+    print(
+        f"{train_path.parent.name}/{train_path.name} is "
+        f"{test_path.parent.name}/{test_path.name}"
+    )
 
 # %% [markdown]
 # **What you should see.** With the sample folder one leak, the one we planted. With a good folder of yours, none. With
@@ -151,17 +164,24 @@ SHOTS = 4 if photos.FAST else 16
 clean = train_folder
 if len(pairs) < len(test_folder):  # split already: take leaked photos out of train
     leaks = {path for path, _ in pairs}
-    clean = train_folder.take([i for i, path in enumerate(train_folder.paths) if path not in leaks])
+    clean = train_folder.take(
+        [i for i, path in enumerate(train_folder.paths) if path not in leaks]
+    )
 shots = draw_shots(clean, SHOTS, seed=0, allow_fewer=True)
-test = test_folder.take([i for i, digest in enumerate(test_folder.hashes) if digest not in shots.hashes])
-test = draw_shots(test, 10 if photos.FAST else 20, allow_fewer=True)  # 20 a class are enough here
+test = test_folder.take(
+    [i for i, digest in enumerate(test_folder.hashes) if digest not in shots.hashes]
+)
+# 20 a class are enough here
+test = draw_shots(test, 10 if photos.FAST else 20, allow_fewer=True)
 print(f"{len(shots)} shots, {len(test)} test photos, {len(duplicates(shots, test))} in both")
 
 # %%
 shown = min(K, 6)
 figure, axes = plt.subplots(shown, 8, figsize=(9, 1.2 * shown), squeeze=False)
 for label, row in enumerate(axes):
-    mine = [path for path, other in zip(shots.paths, shots.labels, strict=True) if other == label]
+    mine = [
+        path for path, other in zip(shots.paths, shots.labels, strict=True) if other == label
+    ]
     for axis, path in zip(row, mine, strict=False):
         axis.imshow(load_image(path).image)
     for axis in row:
@@ -191,12 +211,14 @@ print(f"zero-shot {start:.0%}, chance {1 / K:.0%}")
 # %% [markdown]
 # ## 5. Train
 #
-# The defaults, but fewer epochs and views, so that it takes a minute; and held-out shots for the temperature and the
-# threshold (notebook 07). A seed, so that it can be done again. The image features are kept on disk, in your cache
-# folder: a second run is quicker.
+# The defaults, but fewer epochs and views, so that it takes a minute; and held-out shots for the threshold and for the
+# calibration temperature, one number that makes the answers less sure or surer after training (notebook 07). A seed, so
+# that it can be done again. The image features are kept on disk, in your cache folder: a second run is quicker.
 
 # %%
-classifier = GalLoPClassifier(clip, epochs=6 if photos.FAST else 20, views=1 if photos.FAST else 2, seed=0)
+classifier = GalLoPClassifier(
+    clip, epochs=6 if photos.FAST else 20, views=1 if photos.FAST else 2, seed=0
+)
 STAGES = {EncodeEvent: "encoding", StepEvent: "training", CalibrationEvent: "holding out"}
 progress = widgets.IntProgress()
 display(progress)
@@ -209,9 +231,13 @@ for event in classifier.fit_steps(list(shots.paths), shots.names):
 # %%
 history = classifier.history_
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6))
-axes[0].plot([event.step for event in history], [event.loss for event in history], color="#222222")
+axes[0].plot(
+    [event.step for event in history], [event.loss for event in history], color="#222222"
+)
 axes[0].set(xlabel="step", ylabel="loss", title="loss")
-axes[1].plot([event.step for event in history], [event.accuracy for event in history], color="#4477aa")
+axes[1].plot(
+    [event.step for event in history], [event.accuracy for event in history], color="#4477aa"
+)
 axes[1].set(xlabel="step", title="accuracy on the batch", ylim=(0, 1.05))
 plt.show()
 
@@ -236,7 +262,10 @@ probabilities, truth = answers.probabilities, np.array(test.labels)  # (n, K), (
 # From scratch: nothing but numpy, and the probabilities of real photos
 def wilson(right, n, z=1.96):
     share = right / n
-    middle, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    middle, half = (
+        share + z**2 / (2 * n),
+        z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)),
+    )
     return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
 
 
@@ -245,26 +274,45 @@ confusion = np.zeros((K, K), int)
 np.add.at(confusion, (truth, said), 1)
 right, n = int(np.trace(confusion)), len(truth)
 low, high = wilson(right, n)
-print(f"{right} of {n} are right: {right / n:.1%}, and with 95% confidence it lies between {low:.1%} and {high:.1%}")
+print(
+    f"{right} of {n} are right: {right / n:.1%}, "
+    f"and with 95% confidence it lies between {low:.1%} and {high:.1%}"
+)
 
 # %%
-assert np.isclose(right / n, classifier.score(list(test.paths), test.names))  # the library does exactly this
+# the library does exactly this
+assert np.isclose(right / n, classifier.score(list(test.paths), test.names))
 
 each = confusion.diagonal() / confusion.sum(axis=1)
 bounds = np.array([wilson(confusion[k, k], confusion[k].sum()) for k in range(K)])
+# %%
 figure, axes = plt.subplots(1, 2, figsize=(11, 1.8 + 0.28 * K), layout="constrained")
 axes[0].imshow(confusion, cmap="cividis", aspect="auto")
 for (row, column), count in np.ndenumerate(confusion):
     bright = count > confusion.max() / 2
-    axes[0].text(column, row, count or "", ha="center", va="center", color="black" if bright else "white", fontsize=8)
+    axes[0].text(
+        column,
+        row,
+        count or "",
+        ha="center",
+        va="center",
+        color="black" if bright else "white",
+        fontsize=8,
+    )
 axes[0].set_xticks(range(K), names, rotation=60, ha="right", fontsize=8)
 axes[0].set_yticks(range(K), names, fontsize=8)
 axes[0].set(xlabel="said", ylabel="label")
-axes[1].barh(range(K), each, xerr=np.clip([each - bounds[:, 0], bounds[:, 1] - each], 0, 1), color="#4477aa", capsize=3)
+axes[1].barh(
+    range(K),
+    each,
+    xerr=np.clip([each - bounds[:, 0], bounds[:, 1] - each], 0, 1),
+    color="#4477aa",
+    capsize=3,
+)
 axes[1].axvline(1 / K, color="grey", linestyle=":", label="chance")
 axes[1].set(xlabel="right, with 95% interval", ylim=(K - 0.5, -0.5), xlim=(0, 1.02))
 axes[1].set_yticks(range(K), names, fontsize=8)
-axes[1].legend(fontsize=8, loc="lower left")
+axes[1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 print(f"zero-shot {start:.0%} -> trained {right / n:.0%}")
 
@@ -275,34 +323,41 @@ print(f"zero-shot {start:.0%} -> trained {right / n:.0%}")
 # %% [markdown]
 # ## 7. Look at the mistakes
 #
-# Numbers say how many; only looking says why. The wrong answers, the surest first. If there are none, the photos with
-# the least sure answers.
+# Numbers say how many; only looking says why. First the wrong answers, the surest first, and then the right answers,
+# the least sure first.
 
 # %%
 sure = probabilities.max(axis=1)
-order = sorted(range(n), key=lambda i: (said[i] == truth[i], -sure[i] if said[i] != truth[i] else sure[i]))
+order = sorted(
+    range(n), key=lambda i: (said[i] == truth[i], -sure[i] if said[i] != truth[i] else sure[i])
+)
 figure, axes = plt.subplots(1, 6, figsize=(12, 2.6))
 for axis, i in zip(axes, order, strict=False):
     axis.imshow(load_image(test.paths[i]).image)
     verdict = "wrong" if said[i] != truth[i] else "right"
-    axis.set_title(f"{names[truth[i]]}\nsaid {names[said[i]]}, {sure[i]:.0%}\n{verdict}", fontsize=8)
+    axis.set_title(
+        f"{names[truth[i]]}\nsaid {names[said[i]]}, {sure[i]:.0%}\n{verdict}", fontsize=8
+    )
 for axis in axes:
     axis.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# **What you should see.** Six photos that are worth a look. Some are hard for you, too; some may have a wrong label.
-# Notebook 09 shows how to find out who misled.
+# **What you should see.** The six photos that are worth a look before all others. Where there are few mistakes, the row
+# is filled up with right answers; if even the least sure of these stand near 100%, there is nothing more to be found.
+# Of the wrong ones some are hard for you, too; some may have a wrong label. Notebook 09 shows how to find out who
+# misled.
 
 # %% [markdown]
 # ## 8. Ask it, also about photos of your own
 #
-# Choose a test photo or upload a picture. Whatever is in the file, it enters by one safe way; what cannot be read is
-# refused with a sentence.
+# Choose a test photo or upload a picture (this needs a running kernel). Every file is read by the same careful reader,
+# whatever it claims to be; what cannot be read is refused with a sentence.
 
 # %%
 test_choice = widgets.Dropdown(
-    options=[(f"{names[truth[i]]}: {test.paths[i].name}", i) for i in order[:50]], description="photo"
+    options=[(f"{names[truth[i]]}: {test.paths[i].name}", i) for i in order[:50]],
+    description="photo",
 )
 upload = widgets.FileUpload(accept="image/*", multiple=False)
 reply, box = widgets.HTML(), widgets.VBox()
@@ -321,16 +376,19 @@ def ask(source):
 
 
 test_choice.observe(lambda change: ask(test.paths[change["new"]]), "value")
-upload.observe(lambda change: ask(bytes(change["new"][0]["content"])) if change["new"] else None, "value")
+upload.observe(
+    lambda change: ask(bytes(change["new"][0]["content"])) if change["new"] else None, "value"
+)
 ask(test.paths[test_choice.value])
 display(widgets.VBox([widgets.HBox([test_choice, upload]), reply, box]))
 
 # %%
-display(classifier.explain(test.paths[order[0]]).plot())  # the same as a still picture
+# the same as a still picture
+display(photos.in_two_rows(classifier.explain(test.paths[order[0]]).plot()))
 
 # %% [markdown]
-# **What you should see.** The three best names, and the map of the first local prompt. Below, all scales of the same
-# photo.
+# **What you should see.** With a running kernel, the three best names and the map of the first local prompt. The still
+# picture shows the photo, the scores of the global prompts for the name that was said, and its map at all scales.
 
 # %% [markdown]
 # ## 9. "None of these"
@@ -338,9 +396,15 @@ display(classifier.explain(test.paths[order[0]]).plot())  # the same as a still 
 # The threshold came out of the held-out shots. Here it is, on the test photos and on photos of something else.
 
 # %%
-others = [photos.sample(name) for name in ("cat", "rocket", "coffee", "galaxies", "temple") if name not in names]
-print(f"threshold: {classifier.calibration_.threshold}   note: {classifier.calibration_.note or '(none)'}")
-if classifier.calibration_.threshold is not None:  # there is none when each class has a single shot
+others = [
+    photos.sample(name)
+    for name in ("cat", "rocket", "coffee", "galaxies", "temple")
+    if name not in names
+]
+limit, note = classifier.calibration_.threshold, classifier.calibration_.note or "(none)"
+print("threshold:", "none" if limit is None else f"{limit:.4f}", f"  note: {note}")
+# there is none when each class has a single shot
+if classifier.calibration_.threshold is not None:
     print(f"test photos refused: {answers.is_ood.mean():.0%}   (aim: about 5%)")
     for photo, is_ood in zip(others, classifier.is_ood(others), strict=True):
         print(f"    {photo.name:10} {'none of these' if is_ood else 'let through'}")

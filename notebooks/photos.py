@@ -210,6 +210,17 @@ def _torchvision(name: str, cache: Path, **split: str) -> Any:
         ) from error
 
 
+def in_two_rows(figure: Any) -> Any:
+    """The library's picture of an explanation, which is one wide row, arranged for the page of a notebook."""
+    *panels, _ = figure.axes  # the last one holds the colours of all maps
+    columns = -(-len(panels) // 2)
+    grid = figure.add_gridspec(2, columns)
+    for i, panel in enumerate(panels):
+        panel.set_subplotspec(grid[i // columns, i % columns])
+    figure.set_size_inches(10, 6)
+    return figure
+
+
 def _deal(dataset: Any, folder: Path, counts: dict[str, int]) -> None:
     """Photos of a torchvision set, drawn at random, into ``folder/split/class``, up to so many of a class and split."""
     room = [[split for split, count in counts.items() for _ in range(count)] for _ in dataset.classes]

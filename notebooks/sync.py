@@ -15,12 +15,15 @@ from typing import Any
 
 import jupytext
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
 from PIL import Image
 
 FOLDER = Path(__file__).resolve().parent
-COLOURS = 128
-"""Of a stored picture: a third of the bytes of a picture in full colour, and hard to tell from it."""
+COLOURS = 256
+"""Of a stored picture of lines and bars: a third of the bytes of a picture in full colour, and the same to the eye."""
+FULL = 110_000
+"""Bytes. A picture that takes no more in full colour keeps all of it: fewer colours draw bands across a photo."""
 
 
 def scripts() -> list[Path]:
@@ -53,10 +56,24 @@ def stills(outputs: list[Any]) -> list[Any]:
 
 
 def smaller(png: str) -> str:
-    """A picture (base64) in few colours, without the name of the program that drew it."""
-    packed = io.BytesIO()
+    """A picture (base64) without the name of the program that drew it, in few colours where those of all are too many.
+
+    What has few colours by itself, lines and bars, keeps them exactly or nearly so; a photo is kept in full colour
+    while that is small, and otherwise gets the palette that fits it best, dithered, so that no bands show.
+    """
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    picture.quantize(COLOURS).save(packed, "PNG", optimize=True)
+    full, few = io.BytesIO(), io.BytesIO()
+    picture.save(full, "PNG", optimize=True)
+    best = picture.quantize(COLOURS)
+    colours = np.reshape(best.getpalette(), (-1, 3))
+    white = colours.sum(axis=1).argmax()
+    colours[white] = 255
+    best.putpalette(colours.ravel().tolist())
+    dithered = picture.quantize(palette=best, dither=Image.Dither.FLOYDSTEINBERG)
+    page = (np.asarray(picture) == 255).all(axis=2)
+    dithered.putdata(np.where(page, white, np.asarray(dithered)).ravel().tolist())  # the page stays white
+    dithered.save(few, "PNG", optimize=True)
+    packed = full if full.tell() <= max(FULL, few.tell()) else few
     return base64.b64encode(packed.getvalue()).decode()
 
 
