@@ -8,6 +8,7 @@ notebooks whose code has changed are run again.
 from __future__ import annotations
 
 import base64
+import copy
 import io
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import jupytext
 import nbformat
 import numpy as np
 from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from PIL import Image
 
 FOLDER = Path(__file__).resolve().parent
@@ -82,6 +84,25 @@ def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def run(notebook: Any, timeout: float) -> Any:
+    """The notebook with its outputs.
+
+    nbclient waits for ever, now and then, for a cell with widgets that is long done (its issue 312), so a cell that
+    takes more than ``timeout`` seconds gets a second try in a new kernel.
+    """
+    resources = {"metadata": {"path": str(FOLDER)}}
+    for last in (False, True):
+        ran = copy.deepcopy(notebook)
+        try:
+            NotebookClient(ran, timeout=timeout, kernel_name="python3", resources=resources).execute()
+        except (CellTimeoutError, DeadKernelError):
+            if last:
+                raise
+        else:
+            break
+    return ran
+
+
 def write(script: Path) -> None:
     """Write the notebook of one script; run it if its code is not what the stored outputs came from."""
     path, notebook = script.with_suffix(".ipynb"), blank(script)
@@ -91,9 +112,7 @@ def write(script: Path) -> None:
         shown = [cell.outputs for cell in stored]
     else:
         print(f"Running {script.stem}.", file=sys.stderr)
-        ran = blank(script)
-        NotebookClient(ran, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
-        shown = [stills(cell.outputs) for cell in code_cells(ran)]
+        shown = [stills(cell.outputs) for cell in code_cells(run(blank(script), timeout=600))]
     for cell, outputs in zip(code_cells(notebook), shown, strict=True):
         cell.outputs = outputs
     nbformat.write(notebook, path, version=nbformat.NO_CONVERT)

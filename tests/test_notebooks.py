@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,6 @@ from tests.notebook_widgets import WIDGETS
 pytest.importorskip("jupytext", reason="needs the extra 'notebooks'")
 
 import nbformat
-from nbclient import NotebookClient
 
 from notebooks import sync
 
@@ -171,12 +171,11 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @each_notebook
 @pytest.mark.usefixtures("quick")
 def test_it_runs_shows_and_says_what_to_see(script: Path) -> None:
-    ran = sync.blank(script)
-    written = len(ran.cells)
-    ran.cells.insert(0, nbformat.v4.new_code_cell(OFFLINE))
-    ran.cells.append(nbformat.v4.new_code_cell(WIDGETS[script.stem]))
-    NotebookClient(ran, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
-    cells = ran.cells[1 : 1 + written]
+    notebook = sync.blank(script)
+    written = len(notebook.cells)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(OFFLINE))
+    notebook.cells.append(nbformat.v4.new_code_cell(WIDGETS[script.stem]))
+    cells = sync.run(notebook, timeout=180).cells[1 : 1 + written]
     for number, cell in enumerate(cells):
         shown = cell.get("outputs", [])
         assert not [out.text for out in shown if out.output_type == "stream" and out.name == "stderr"]
@@ -192,6 +191,27 @@ def pictures_beside(cells: list[Any], number: int) -> bool:
     before = next((cell for cell in cells[number - 1 :: -1] if cell.cell_type == "code"), None)
     after = next((cell for cell in cells[number + 1 :] if cell.cell_type == "code"), None)
     return any("image/png" in out.get("data", {}) for cell in (before, after) if cell for out in cell.outputs)
+
+
+@pytest.mark.parametrize(("hangs", "tries"), [(0, 1), (1, 2), (2, 2)])
+def test_a_notebook_that_hangs_gets_one_more_try(monkeypatch: pytest.MonkeyPatch, hangs: int, tries: int) -> None:
+    started = []
+
+    class Client:
+        def __init__(self, notebook: Any, **settings: Any) -> None:
+            started.append(notebook)
+
+        def execute(self) -> None:
+            started[-1].cells[0].outputs.append(len(started))
+            if len(started) <= hangs:
+                raise sync.CellTimeoutError("too long")
+
+    monkeypatch.setattr(sync, "NotebookClient", Client)
+    blank = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    with pytest.raises(sync.CellTimeoutError) if hangs > 1 else contextlib.nullcontext():
+        assert sync.run(blank, timeout=1).cells[0].outputs == [tries]
+    assert len(started) == tries
+    assert blank.cells[0].outputs == []
 
 
 # Their photos -------------------------------------------------------------------------------------------------------
