@@ -109,7 +109,8 @@ print(f"length of the photo's row {image[0].norm():.1f}, delta {delta:.0f}, s {s
 # One thing is special about `mini`: its cosine divides by the norm $\lVert\mathbf z\rVert$ or by a constant $\delta$,
 # whichever is more. So a photo that holds little gets small cosines. In CLIP's own models $\delta = 0$, which is the
 # plain cosine. The code calls $\delta$ the **damping**. The photos of these notebooks all have a norm far below it. So
-# before training, a cosine of `mini` is the dot product with $\mathbf t_c$, divided by one and the same constant.
+# before training, a cosine of `mini` is the dot product with $\mathbf t_c / \lVert\mathbf t_c\rVert$, divided by one
+# and the same constant.
 
 # %%
 # From scratch: nothing but torch, and the vectors of a real photo
@@ -219,7 +220,9 @@ plt.show()
 # %% [markdown]
 # ## All photos, all names
 #
-# Now every photo against every name. Each row is a photo, each column a name; a row adds up to one.
+# Now every photo against every name, by the library's `predict_proba`. It takes the mean of two scores: this one of the
+# whole photo, and one of its best regions, which notebooks 02 and 03 explain. Each row is a photo, each column a name;
+# a row adds up to one.
 
 # %%
 one_each = [collection[name][0] for name in names]

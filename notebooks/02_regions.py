@@ -117,7 +117,8 @@ print(
 # %% [markdown]
 # **What you should see.** No error. The third comparison is worth a thought: mean and matrix are both linear, so
 # their order does not matter. The image feature *is* the mean of the region features. So regions and text are
-# comparable for free: nobody had to train that. (In `mini`, $V = D$.)
+# comparable: nobody had to train that. How well they compare is another matter, which notebook 03 takes up. (In `mini`,
+# $V = D$.)
 
 # %% [markdown]
 # ## A region map
@@ -216,6 +217,8 @@ print("tokens", tuple(tokens.shape), "= (1 + R, V)")
 # The **value path** gives every token full attention to itself and none to others: $a_{ii} = 1$. What stays is
 #
 # $$\mathbf u_i = \mathbf x_i + \text{out}\big(W_v \, \text{LN}(\mathbf x_i)\big).$$
+#
+# The MLP of the block then follows for each region as it always does.
 
 # %%
 # From scratch: the last block in full, and its value path
@@ -457,7 +460,7 @@ display(widgets.VBox([down, across, screen]))
 # %% [markdown]
 # ## Exercises
 #
-# 1. Why does the library compute attention and MLP of a ViT's last block for the class token alone?
+# 1. Why does the library compute the queries and attention weights of a ViT's last block for the class token alone?
 #
 # <details><summary>Answer</summary>
 #

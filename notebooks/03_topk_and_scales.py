@@ -97,7 +97,7 @@ plt.show()
 # all regions. That is why the paper calls the score **sparse**.
 
 # %% [markdown]
-# ## Sparse also means: only k regions learn
+# ## Sparse also means: only k regions for each class have a say
 #
 # What does the training tell a region? First the derivative of one class's score by each cosine, from scratch:
 
@@ -311,9 +311,9 @@ plt.show()
 # %% [markdown]
 # ### Was it the prompts or the projection?
 #
-# Training changed two things: $P$, and the local *contexts*. Those are the vectors that stand where the words "A photo
-# of a" stood (notebook 04), so the text vectors changed too. We can take them apart: old or new text, with $I$ or with
-# $P$. First the map with both, from scratch.
+# For the maps training changed two things: $P$, and the local *contexts*. Those are the vectors that stand where the
+# words "A photo of a" stood (notebook 04), so the text vectors changed too. We take them apart: old or new text, with
+# $I$ or with $P$. First the map with both, from scratch.
 
 # %%
 pixels, _ = mini.preprocess.centre(pair)
@@ -388,7 +388,7 @@ plt.show()
 # %% [markdown]
 # **What you should see.** With the sample textures, after the full training, "both" is far above "nothing learned", and
 # the projection does it: the new contexts alone change little or nothing here, the new projection alone brings about as
-# much as both. The words were not far off, but the regions had to be turned. (The dotted line is chance.) With other
+# much as both. So it is the regions that had to be turned, more than the words. (The dotted line is chance.) With other
 # photos the shares differ, and where `mini` sees little (line drawings) all bars stay near chance. Contexts and
 # projection were trained together, and belong together.
 

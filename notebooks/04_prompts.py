@@ -332,8 +332,10 @@ print(f"largest difference before the name: {difference[:, : 1 + C].max():.1e}")
 #
 # 1. **What comes after EOT never matters.** CLIP pads each text to a fixed length (77 tokens) with zeros after EOT. We
 #    may cut that off.
-# 2. **The prefix can be shared.** `[SOS] context` stands before every class name. Its keys and values need computing
-#    once for each prompt, not once for each prompt and class. The name must keep its place for that: its first token
+# 2. **The prefix can be shared.** `[SOS] context` stands before every class name, and in each block a later token takes
+#    nothing from an earlier one but its key and its value. With these at hand, the name and EOT compute the very sums
+#    of the full prompt. So keys and values of the prefix need computing once for each prompt, not once for each prompt
+#    and class. The name must keep its place for that: its first token
 #    still stands at place $1 + C$, behind `SOS` and the context, and gets the positional embedding of that place
 #    (`start=1 + C` below).
 
@@ -423,8 +425,8 @@ plt.show()
 
 # %% [markdown]
 # **What you should see.** Fewer tokens from top to bottom, and less time. The times depend on your machine and on
-# what else it does; the order is what counts. The library also packs several names into one row, so that a long name
-# pads no other (its count here leaves the packing's own gaps out).
+# what else it does; the order is what counts. The library also packs several names into one row, with a mask that
+# keeps them apart, so that a long name pads no other (its count here leaves the packing's own gaps out).
 #
 # In training this is the main cost: photos are encoded once and kept, but every step sends *all* names and
 # *all* prompts through the text tower, forwards and backwards. CLIP pads to 77 tokens, and there the gain is larger

@@ -434,9 +434,9 @@ print(f"the threshold is {limit:.4f}")
 # **What you should see.** One cell in each photo, and the class it stands for. Do not expect to see why: with the
 # samples, boxes lie on plain sky *beside* the rocket. A cell sees further than its own border, so the rocket's long
 # straight edge may count there, but this picture does not prove it. The line below says whether the photo was let
-# through. With the samples all three are refused after the full training: the closest calls of a score that made no
-# mistake here. Where L-MCM does fail, this is how to find the spot, and the more regions there are, the more chances
-# there are for one.
+# through. With the samples all three are refused after the full training: the closest calls of a score that let no
+# unknown photo through here. Where L-MCM does fail, this is how to find the spot, and the more regions there are, the
+# more chances there are for one.
 #
 # Here is the first of these photos to walk through (this needs a running kernel). Choose another class or another
 # prompt; click a cell or use the arrow keys.
@@ -497,7 +497,7 @@ for kind in photos.DOMAINS:
 # |---|---|---|---|
 # | MCM | the whole photo | when its look leads to one class (seen) | when the look of the whole changes (seen) |
 # | L-MCM | the best region | when one spot looks familiar (not seen) | when no spot is good enough (seen) |
-# | GL-MCM | both | only when the two together are fooled | when both are a little odd (seen) |
+# | GL-MCM | both | when both are fooled, or one far enough to outweigh the other | when both are a little odd (seen) |
 #
 # GL-MCM is a sum, so the half that varies more has more to say. It is the library's default.
 
