@@ -8,17 +8,17 @@ notebooks whose code has changed are run again.
 from __future__ import annotations
 
 import base64
-import copy
 import io
+import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import nbformat
 import numpy as np
-from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from PIL import Image
 
 FOLDER = Path(__file__).resolve().parent
@@ -26,6 +26,25 @@ COLOURS = 256
 """Of a stored picture of lines and bars: a third of the bytes of a picture in full colour, and the same to the eye."""
 FULL = 110_000
 """Bytes. A picture that takes no more in full colour keeps all of it: fewer colours draw bands across a photo."""
+HUNG = 3
+"""Exit status of ``EXECUTE`` when a cell takes too long or the kernel dies."""
+EXECUTE = f"""
+import sys
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+path, folder, timeout = sys.argv[1:]
+notebook = nbformat.read(path, as_version=4)
+settings = {{"kernel_name": "python3", "resources": {{"metadata": {{"path": folder}}}}}}
+try:
+    NotebookClient(notebook, timeout=float(timeout), **settings).execute()
+except (CellTimeoutError, DeadKernelError) as error:
+    print(error, file=sys.stderr)
+    sys.exit({HUNG})
+nbformat.write(notebook, path)
+"""
+"""Run the notebook at a path, in place."""
 
 
 def scripts() -> list[Path]:
@@ -85,22 +104,26 @@ def code_cells(notebook: Any) -> list[Any]:
 
 
 def run(notebook: Any, timeout: float) -> Any:
-    """The notebook with its outputs.
+    """The notebook with its outputs, run by a process of its own, whatever this one has loaded or left running.
 
-    nbclient waits for ever, now and then, for a cell with widgets that is long done (its issue 312), so a cell that
-    takes more than ``timeout`` seconds gets a second try in a new kernel.
+    nbclient loses the end of a cell with widgets now and then (its issue 312) and waits for it, so a notebook with a
+    cell that takes more than ``timeout`` seconds gets a second try.
+
+    Raises:
+        RuntimeError: a cell failed, or one took too long twice; the message is what was said.
     """
-    resources = {"metadata": {"path": str(FOLDER)}}
-    for last in (False, True):
-        ran = copy.deepcopy(notebook)
-        try:
-            NotebookClient(ran, timeout=timeout, kernel_name="python3", resources=resources).execute()
-        except (CellTimeoutError, DeadKernelError):
-            if last:
-                raise
-        else:
-            break
-    return ran
+    # Streamlit, where it was imported, has set a backend under which no picture is shown.
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "notebook.ipynb")
+        nbformat.write(notebook, path)
+        command = [sys.executable, "-c", EXECUTE, str(path), str(FOLDER), str(timeout)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode == HUNG:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr[-4000:])
+        return nbformat.read(path, as_version=4)
 
 
 def write(script: Path) -> None:
