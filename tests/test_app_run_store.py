@@ -176,6 +176,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_several_threads_may_write_at_once(tmp_path: Path) -> None:
     store, other = Store(tmp_path), Store(tmp_path)
+    assert store.runs("me") == other.runs("me") == []  # both are open
     threads = [
         threading.Thread(target=lambda here: [here.add("me", run(0, **NOW), FILES) for _ in range(5)], args=(at,))
         for at in (store, store, other)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import HOSTILE, Page, answer, expect, files_into, number, options_of, photo, upload, write
+from tests.browsing import HOSTILE, Page, answer, expect, files_into, number, options_of, photo, settled, upload, write
 
 pytestmark = pytest.mark.browser
 
@@ -117,6 +117,7 @@ def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
 
 
 def snap(page: Page) -> None:
+    settled(page)
     page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")  # before that a click does nothing
     page.get_by_role("button", name="Take Photo").click()
 

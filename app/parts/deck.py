@@ -46,7 +46,7 @@ def _making(session: Session) -> None:
         if button.form_submit_button("Add class", icon=":material/add:", width="stretch") and typed.strip():
             _add_classes(session, typed)
             if not session.complaint:  # one is shown below, by this run alone
-                again.ask()
+                st.rerun()  # at once: cards that are drawn twice lose what is dropped on them in between
     with (
         right,
         st.expander(
