@@ -73,9 +73,10 @@ def _damaged(path: Path) -> bool:
 def refuse_foreign(path: Path) -> None:
     """Raises RunsProblem for a file of a newer version, or of another program."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        (mark,), (version,), (tables,) = (
+        # Tables first: another program may be making them, and its mark is there when they are.
+        (tables,), (mark,), (version,) = (
             connection.execute(question).fetchone()
-            for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT COUNT(*) FROM sqlite_master")
+            for question in ("SELECT COUNT(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
         )
     if mark == MARK and version > VERSION:
         raise RunsProblem(

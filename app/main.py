@@ -7,7 +7,7 @@ import streamlit as st
 
 import resources
 import text
-from parts import adopted, again, kept, link, live
+from parts import adopted, kept, link, live, uploads
 from visitors import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -38,8 +38,8 @@ if session.lost and not session.deck.cards and not session.shelf.photos:
     st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
 kept.run_begins()
 link.follow()
+uploads.receive()
 if page.title != "Teach":
     live.badge(session)
 page.run()
 kept.run_ends()
-again.grant()

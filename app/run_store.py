@@ -96,10 +96,11 @@ class Store:
         refuse_foreign(self.path)
         database = SqliteDatabase(self.path, pragmas={"journal_mode": "wal", "busy_timeout": 5000, "secure_delete": 1})
         rows = _bound(database)
-        with _told(self.path), database.connection_context():
-            database.create_tables([rows])
+        # Tables and mark at once: another program that opens the file meanwhile finds both or neither.
+        with _told(self.path), database.connection_context(), database.atomic("IMMEDIATE"):
             database.pragma("application_id", MARK)
             database.pragma("user_version", VERSION)
+            database.create_tables([rows])
             long_gone = (rows.owner != MACHINE) & (rows.made < time.time() - ORPHANED)
             rows.delete().where(rows.deleted | long_gone).execute()
         self._database, self._rows = database, rows

@@ -70,6 +70,8 @@ class Session:
     uploads_seen: set[str] = field(default_factory=set)
     upload_rounds: Counter[str] = field(default_factory=Counter)
     """How often each uploader has been emptied."""
+    uploaders: dict[str, tuple[str, Callable[[list[Any]], None]]] = field(default_factory=dict)
+    """Those that were drawn, by the key of their widget: name, and what takes the files."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What the widgets of the pages stand at, by key: Streamlit forgets it when another page is shown."""
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))

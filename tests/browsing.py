@@ -48,7 +48,6 @@ def shots(sample: str, count: int) -> list[dict[str, Any]]:
 
 
 def files_into(page: Page, label: str, files: list[dict[str, Any]]) -> None:
-    settled(page)
     page.get_by_test_id("stFileUploader").filter(has_text=label).locator("input[type=file]").set_input_files(files)
 
 

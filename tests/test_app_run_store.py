@@ -174,13 +174,17 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         Store(tmp_path / "file" / "deeper").runs("me")
 
 
-def test_several_threads_may_write_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("time_", range(10))  # whoever comes second may meet a file that is half made
+def test_several_threads_may_write_at_once(tmp_path: Path, time_: int) -> None:
     store, other = Store(tmp_path), Store(tmp_path)
-    assert store.runs("me") == other.runs("me") == []  # both are open
-    threads = [
-        threading.Thread(target=lambda here: [here.add("me", run(0, **NOW), FILES) for _ in range(5)], args=(at,))
-        for at in (store, store, other)
-    ]
+    together = threading.Barrier(3)
+
+    def write(here: Store) -> None:
+        together.wait()
+        for _ in range(5):
+            here.add("me", run(0, **NOW), FILES)
+
+    threads = [threading.Thread(target=write, args=(at,)) for at in (store, store, other)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import HOSTILE, Page, answer, expect, files_into, number, options_of, photo, settled, upload, write
+from tests.browsing import HOSTILE, Page, answer, expect, files_into, number, options_of, photo, upload, write
 
 pytestmark = pytest.mark.browser
 
@@ -117,7 +117,6 @@ def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
 
 
 def snap(page: Page) -> None:
-    settled(page)
     page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")  # before that a click does nothing
     page.get_by_role("button", name="Take Photo").click()
 
@@ -141,7 +140,7 @@ def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> 
         upload(f"{i}.jpg", photo("Cat").crop((10 * i, 0, 300 + 10 * i, 300)).resize((3000, 3000))) for i in range(8)
     ]
     files_into(page, "Upload photos", pieces)
-    expect(page.get_by_text("Reading the photos")).to_be_visible()
+    expect(page.get_by_text("Reading the files")).to_be_visible()
     page.get_by_role("link", name="Teach").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Teach")
     page.wait_for_timeout(3000)  # a run that ends later must not lead back

@@ -12,7 +12,7 @@ from archives import MAX_ARCHIVE_BYTES, sorted_out
 from cards import MOST_CARDS, MOST_PHOTOS, Card, CardProblem, Pile, other_pile
 from gallop import Photo, parse_names
 from gallop.classes import ClassNameError
-from parts import again, media
+from parts import media
 from parts.uploads import camera, uploader
 from photos import Verdicts
 from resources import BackboneProblem, backbone, jobs
@@ -46,7 +46,7 @@ def _making(session: Session) -> None:
         if button.form_submit_button("Add class", icon=":material/add:", width="stretch") and typed.strip():
             _add_classes(session, typed)
             if not session.complaint:  # one is shown below, by this run alone
-                st.rerun()  # at once: cards that are drawn twice lose what is dropped on them in between
+                st.rerun()
     with (
         right,
         st.expander(
@@ -140,7 +140,7 @@ def _actions(session: Session, card: Card) -> None:
             typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
             if st.form_submit_button("Rename it"):
                 _rename(session, card.id, typed)
-                again.ask()
+                st.rerun()
         words = "Turn off" if card.enabled else "Turn on"
         st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=(card.id, not card.enabled))
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))

@@ -7,7 +7,6 @@ import streamlit as st
 import errands
 import text
 from jobs import PlainError, State, Task
-from parts import again
 from resources import jobs
 from session import Session
 
@@ -21,7 +20,7 @@ def send(session: Session, task: Task, name: str, words: str) -> None:
     except PlainError as error:
         st.error(text.markdown(error), icon=":material/error:")
         return
-    again.ask()
+    st.rerun()
 
 
 def watch(session: Session) -> None:

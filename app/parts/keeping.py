@@ -11,7 +11,7 @@ import text
 from data_file import RunsProblem
 from ledger import Ledger
 from packing import ModelProblem, file_name, zipped
-from parts import adopted, again
+from parts import adopted
 from parts.kept import one_of
 from resources import BackboneProblem, backbone
 from runs import Run
@@ -27,7 +27,7 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
         typed = st.text_input("New name", run.name, max_chars=80, key=f"name of {run.id}")
         if st.form_submit_button("Rename"):
             ledger.rename(run.id, typed)
-            again.ask()
+            st.rerun()
     with st.container(horizontal=True):
         st.button("Open this run", on_click=_open, args=(session, run), icon=":material/folder_open:", key="open run")
         found = session.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder()))

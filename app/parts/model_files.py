@@ -12,7 +12,8 @@ import taking
 import text
 from archives import MAX_ARCHIVE_BYTES
 from packing import MOST, TENSORS, Files, ModelProblem, classifier_of, files_of, unzipped, zipped
-from parts import adopted, again, errand
+from parts import adopted, errand
+from parts.uploads import listen
 from question import Question
 from resources import BackboneProblem, backbone
 from session import Session
@@ -104,19 +105,14 @@ def onnx(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
 
 def back_in(session: Session) -> None:
     """A model that was saved before, here or on the command line."""
-    file = st.file_uploader(
-        "A model's zip", key=f"model zip {session.upload_rounds['model']}", max_upload_size=MEGABYTES
-    )
+
+    def take(files: list[Any]) -> None:
+        session.kept["told of models"] = _take(session, files[0])
+
+    st.file_uploader("A model's zip", key=listen("model zip", take), max_upload_size=MEGABYTES)
     told = session.kept.pop("told of models", None)
     if told:
         (st.success if told[0] else st.error)(text.markdown(told[1]))
-    if file is None or file.file_id in session.uploads_seen:
-        return
-    with st.spinner("Reading the model …"):
-        session.kept["told of models"] = _take(session, file)
-        session.uploads_seen.add(file.file_id)
-        session.upload_rounds["model"] += 1
-    again.ask()
 
 
 def _take(session: Session, file: Any) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""A file uploader that gives a verdict for each file and lets go of the uploads at once."""
+"""File uploaders that give a verdict for each file and let go of the uploads at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 import text
-from parts import again
 from photos import Verdicts
 from resources import session
 
@@ -24,33 +23,60 @@ def uploader(
 
     Args:
         label: Markdown, so escaped by the caller.
-        name: tells this uploader from the others of the page.
+        name: tells this uploader from the others of the app.
         take: what to do with the files.
     """
     settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
-    _taking(name, take, lambda key: st.file_uploader(label, key=key, **settings))
+    st.file_uploader(label, key=listen(name, _judged(name, take)), **settings)
+    _verdicts(session().verdicts.get(name))
 
 
 def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
     """As ``uploader``, with a webcam. The browser asks whether the page may use it."""
-    _taking(name, take, lambda key: [photo for photo in [st.camera_input(label, key=key)] if photo])
+    st.camera_input(label, key=listen(name, _judged(name, take)))
+    _verdicts(session().verdicts.get(name))
 
 
-def _taking(name: str, take: Callable[[list[Any]], Verdicts], draw: Callable[[str], list[Any] | None]) -> None:
+def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Callable[[list[Any]], None]:
     mine = session()
-    found = draw(f"{name} {mine.upload_rounds[name]}")
-    # Not in the widget's callback: another event can cut that short, and then these files never get another.
-    # A browser that was busy may report an uploader that is gone already, with the files that were taken then.
-    files = [file for file in found or [] if file.file_id not in mine.uploads_seen]
-    if files:
-        with st.spinner("Reading the photos …", show_time=True):
-            mine.verdicts[name] = take(files)
+
+    def judge(files: list[Any]) -> None:
+        mine.verdicts[name] = take(files)
+
+    return judge
+
+
+def listen(name: str, take: Callable[[list[Any]], None]) -> str:
+    """The key for a widget that takes files: what comes into it is given to ``take`` by the run that brings it."""
+    mine = session()
+    key = f"{name} {mine.upload_rounds[name]}"
+    mine.uploaders[key] = (name, take)
+    return key
+
+
+def receive() -> None:
+    """Before anything is drawn: take the files that came with this run, of all uploaders.
+
+    Not where an uploader is drawn: what stands above it would have to be drawn again, and a page that is drawn again
+    loses what is dropped on it meanwhile. Nor in a widget's callback: another event can cut that short, and then these
+    files never get another.
+    """
+    place = st.empty()  # in every run, or all that follows would change its place
+    mine = session()
+    for key, (name, take) in list(mine.uploaders.items()):
+        found = st.session_state.get(key) or []
+        some = found if isinstance(found, list) else [found]
+        # A browser that was busy may report files that were taken already.
+        files = [file for file in some if file.file_id not in mine.uploads_seen]
+        if not files:
+            continue
+        with place, st.spinner("Reading the files …", show_time=True):
+            take(files)
             # Still in here: with the spinner's end another event may cut this short.
             mine.uploads_seen |= {file.file_id for file in files}
             # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
             mine.upload_rounds[name] += 1
-        again.ask()
-    _verdicts(mine.verdicts.get(name))
+            del mine.uploaders[key]
 
 
 def _verdicts(verdicts: Verdicts | None) -> None:

@@ -6,7 +6,7 @@ import resources
 import teach
 import text
 from jobs import PlainError
-from parts import again, deck, live, privacy, settings, tryout
+from parts import deck, live, privacy, settings, tryout
 
 session = resources.session()
 
@@ -38,7 +38,7 @@ if session.deck.cards:
             session.start(resources.jobs(), resources.backbone())
         except (PlainError, resources.BackboneProblem) as error:
             session.outcome = ("error", str(error))
-        again.ask()
+        st.rerun()
     with right:
         stale = session.stale()
         if problem:
