@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 import text
 from charts import GREY
+from gallop.shares import Share
 
 if TYPE_CHECKING:
-    from gallop.evaluation import Bin, Separation, Share
+    from gallop.evaluation import Bin, Separation
 
 HEIGHT = 320
 HISTOGRAM_BINS = 24

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 import testing
 from gallop import Photo
+from gallop.shares import Share
 from session import Session
 
 if TYPE_CHECKING:
     from gallop.diversity import Nearest, Worth
-    from gallop.evaluation import Share
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,6 @@ def figures(session: Session, backbone: Any, pairs: Sequence[tuple[Photo, str]])
 
 def _figures(session: Session, backbone: Any, photos: Sequence[Photo], labels: tuple[int, ...]) -> Figures:
     from gallop import diversity
-    from gallop.evaluation import Share
 
     assert session.taught is not None
     found = session.similarities(backbone, photos, testing.question(session))

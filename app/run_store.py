@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ MOST_RUNS = 200
 MOST_BYTES = 1024 * 2**20
 """Of one owner."""
 MOST_NAME = 80
+PATIENCE = 5
+"""Seconds to wait for another program that uses the file."""
 ORPHANED = 24 * 3600.0
 """Seconds after which runs of a visitor are deleted if a server that crashed has left them."""
 
@@ -65,6 +67,28 @@ def _bound(database: SqliteDatabase) -> Any:
     return Row
 
 
+def _prepare(database: SqliteDatabase, rows: Any) -> None:
+    """Tables and mark, at once: another program that opens the file meanwhile finds both or neither. And a clearing."""
+    with database.connection_context(), database.atomic("IMMEDIATE"):
+        database.pragma("application_id", MARK)
+        database.pragma("user_version", VERSION)
+        database.create_tables([rows])
+        long_gone = (rows.owner != MACHINE) & (rows.made < time.time() - ORPHANED)
+        rows.delete().where(rows.deleted | long_gone).execute()
+
+
+def _patiently(act: Callable[[], None]) -> None:
+    """Again while the file is locked: for a file that another program just begins, SQLite itself does not wait."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act()
+        except peewee.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
 class Store:
     """The runs of all owners. Safe to use from several threads, each of which gets a connection of its own.
 
@@ -94,15 +118,12 @@ class Store:
                 "folder."
             ) from error
         refuse_foreign(self.path)
-        database = SqliteDatabase(self.path, pragmas={"journal_mode": "wal", "busy_timeout": 5000, "secure_delete": 1})
+        database = SqliteDatabase(
+            self.path, pragmas={"journal_mode": "wal", "busy_timeout": 1000 * PATIENCE, "secure_delete": 1}
+        )
         rows = _bound(database)
-        # Tables and mark at once: another program that opens the file meanwhile finds both or neither.
-        with _told(self.path), database.connection_context(), database.atomic("IMMEDIATE"):
-            database.pragma("application_id", MARK)
-            database.pragma("user_version", VERSION)
-            database.create_tables([rows])
-            long_gone = (rows.owner != MACHINE) & (rows.made < time.time() - ORPHANED)
-            rows.delete().where(rows.deleted | long_gone).execute()
+        with _told(self.path):
+            _patiently(lambda: _prepare(database, rows))
         self._database, self._rows = database, rows
 
     @contextlib.contextmanager

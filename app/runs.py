@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from gallop.data import data_fingerprint
+from gallop.shares import Share
 from lessons import Answer, Point, Taught
 from settings import NAMES, Settings
 
@@ -99,25 +100,6 @@ def zero_shot(of: Run) -> Run:
         answers=of.answers_before,
         answers_before={},
     )
-
-
-@dataclass(frozen=True)
-class Share:
-    """So many right of so many photos, with the 95 % interval of Wilson (1927)."""
-
-    right: int
-    photos: int
-
-    @property
-    def value(self) -> float:
-        return self.right / self.photos
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        from scipy.stats import binomtest
-
-        found = binomtest(self.right, self.photos).proportion_ci(method="wilson")
-        return float(found.low), float(found.high)
 
 
 def share(run: Run, photos: Iterable[str]) -> Share | None:

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop import Photo
+from gallop.shares import Share
 from question import Question
 from session import Session
 
 if TYPE_CHECKING:
-    from gallop.evaluation import Evaluation, Share
+    from gallop.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,6 @@ def _tested(session: Session, backbone: Any, found: Answers, classes: Sequence[s
 
 
 def _zero_shot(session: Session, backbone: Any, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:
-    from gallop.evaluation import Share
-
     assert session.taught is not None
     found = session.similarities(backbone, photos, Question(session.taught.names, like_taught=True))
     said = np.asarray(found.logits(session.scales()).argmax(dim=-1))

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import runs
+from gallop.shares import Share
 from lessons import Answer, Point
 from run_charts import seeds, spread_in_words
-from runs import Run, Share, Spread, differences, fair, flips, further_seeds, on_tests, sign_test, spread
+from runs import Run, Spread, differences, fair, flips, further_seeds, on_tests, sign_test, spread
 from settings import QUICK, preset
 
 

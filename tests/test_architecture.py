@@ -45,6 +45,7 @@ ROOMS = [
     "training",
     "predictions",
     "answers",
+    "shares",
     "evaluation",
     "diversity",
     "plots",

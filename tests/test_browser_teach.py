@@ -221,3 +221,14 @@ def test_a_class_is_renamed_turned_off_deleted_and_brought_back(new_page: Any) -
     expect(card(page, "kitten")).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
     expect(card(page, "kitten").get_by_text("1 to learn from")).to_be_visible()
+
+
+def test_photos_dropped_on_two_cards_at_once_are_all_taken(new_page: Any) -> None:
+    """Without a pause: while the cards are drawn, and while the first photos are read."""
+    for count in (1, 2, 3):
+        page = new_page("teach")
+        add_classes(page, "kitten, tiger cat")
+        files_into(page, "Photos of kitten", shots("Cat", 4))
+        files_into(page, "Photos of tiger cat", shots("Coffee", count + 1))
+        expect(card(page, "kitten").get_by_text("4 to learn from")).to_be_visible()
+        expect(card(page, "tiger cat").get_by_text(f"{count + 1} to learn from")).to_be_visible()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import auc, roc_auc_score
 
 from gallop import metrics
-from gallop.evaluation import Evaluation, Share, separation, separations, suspects
+from gallop.evaluation import Evaluation, separation, separations, suspects
+from gallop.shares import Share
 from tests import tiny
 
 Z = 1.959963984540054

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 import measures
 import text
+from gallop.shares import Share
 from parts import media
 from testing import Tested
-
-if TYPE_CHECKING:
-    from gallop.evaluation import Share
 
 
 def accuracy(tested: Tested) -> None:

@@ -59,7 +59,7 @@ def right(run: Run) -> str:
     if found is None:
         return "no test photos"
     low, high = found.interval
-    return f"{100 * found.value:.1f} % of {found.photos} ({100 * low:.0f} to {100 * high:.0f})"
+    return f"{100 * found.value:.1f} % of {found.of} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def pins(rows: Sequence[Run]) -> tuple[Run, Run]:

@@ -11,6 +11,7 @@ import streamlit as st
 import measures
 import testing
 import text
+from gallop.shares import Share
 from parts import media
 from parts.uploads import uploader
 from photos import MAX_PHOTOS
@@ -98,8 +99,6 @@ def _limit(session: Session, known: Any, other: Any) -> float:
 
 
 def _effect(known: Any, other: Any, limit: float) -> None:
-    from gallop.evaluation import Share
-
     rows = st.columns(2)
     kept, caught = int((known <= limit).sum()), int((other > limit).sum())
     if known.size:

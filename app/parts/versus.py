@@ -47,7 +47,7 @@ def _metric(label: str, run: Run, other: Run) -> None:
         return
     low, high = found.interval
     delta = f"{100 * (found.value - reference.value):+.1f} points on B" if label == "A" and run.id != other.id else None
-    st.metric(f"{label}: {name(run)}, right on {found.photos} test photos", f"{100 * found.value:.1f} %", delta)
+    st.metric(f"{label}: {name(run)}, right on {found.of} test photos", f"{100 * found.value:.1f} %", delta)
     st.caption(f"95 % interval: {100 * low:.0f} to {100 * high:.0f} %, for so few photos.")
 
 

@@ -1,0 +1,36 @@
+"""So many right of so many, and how far that can be trusted. Imports neither torch nor, before it is asked, SciPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEVEL = 0.95
+"""Of all intervals."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """``right`` of ``of`` photos, and Wilson's 95% interval of the share that is behind it (Wilson 1927).
+
+    Wilson's, because it keeps its level with few photos and does not shrink to a point when all or none are right.
+    """
+
+    right: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.right <= self.of or self.of == 0:
+            raise ValueError(f"A share needs at least one photo and no more right than there are, not {self}.")
+
+    @property
+    def value(self) -> float:
+        """In [0, 1]."""
+        return self.right / self.of
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """(low, high), in [0, 1]."""
+        from scipy.stats import binomtest
+
+        found = binomtest(self.right, self.of).proportion_ci(LEVEL, method="wilson")
+        return float(found.low), float(found.high)
