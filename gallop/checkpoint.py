@@ -25,6 +25,7 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.classes import clean_names
 from gallop.config import MethodConfig, TrainConfig
+from gallop.model import GalLoP
 from gallop.prompts import Prompts
 from gallop.templates import clean_templates
 from gallop.trainer import TrainState
@@ -70,6 +71,22 @@ class Checkpoint:
     templates: tuple[str, ...] | None = None
     prompts_sha256: str = ""
     format: int = FORMAT
+
+    @staticmethod
+    def of(
+        model: GalLoP, training: TrainConfig | None, calibration: Calibration, data_fingerprint: str = ""
+    ) -> Checkpoint:
+        """What there is to say of a model, and of how it was learned."""
+        return Checkpoint(
+            model.backbone.name,
+            model.backbone.fingerprint,
+            model.class_names,
+            method=model.config,
+            training=training,
+            calibration=calibration,
+            data_fingerprint=data_fingerprint,
+            templates=model.templates,
+        )
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts) -> None:
@@ -171,6 +188,7 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
         global_prompts=checkpoint.method.global_prompts,
         local_prompts=checkpoint.method.local_prompts,
         region_width=backbone.vision.region_width,
+        local_projection=checkpoint.method.local_projection,
     )
     wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in tensors.items()}
@@ -179,6 +197,13 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
     for key, value in tensors.items():
         if not value.is_floating_point() or not torch.isfinite(value).all():
             raise CheckpointError(f"{path} is damaged: {key} holds values that are not finite numbers.")
+    projection = tensors["local_projection"]
+    if not checkpoint.method.local_projection and not torch.equal(
+        projection, torch.eye(len(projection)).to(projection)
+    ):
+        raise CheckpointError(
+            f"{path} does not fit its settings: they say that no projection was learned, but it is not the identity."
+        )
     if checkpoint.prompts_sha256 not in ("", hashlib.sha256(path.read_bytes()).hexdigest()):
         raise CheckpointError(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
     prompts.load_state_dict(tensors)

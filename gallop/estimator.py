@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         topk: one k a local prompt; None is 5, 10, ... for ``local_prompts`` of them.
         local_prompts: N; only used when ``topk`` is None.
         dropout: p of prompt dropout.
+        local_projection: learn the projection of the regions; without, it stays the identity.
         shots: images a class drawn by ``fit(folder)``; None takes all.
         allow_fewer: take what there is where a class has fewer than ``shots``.
         cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
@@ -78,6 +80,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         local_prompts: int = 4,
         topk: Sequence[int] | None = None,
         dropout: float = 0.75,
+        local_projection: bool = True,
         epochs: int | None = None,
         lr: float | None = None,
         batch_size: int | None = None,
@@ -96,6 +99,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         self.local_prompts = local_prompts
         self.topk = topk
         self.dropout = dropout
+        self.local_projection = local_projection
         self.epochs = epochs
         self.lr = lr
         self.batch_size = batch_size
@@ -228,16 +232,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint."""
         model = self._fitted()
-        checkpoint = Checkpoint(
-            model.backbone.name,
-            model.backbone.fingerprint,
-            model.class_names,
-            method=model.config,
-            training=self.training_,
-            calibration=self.calibration_,
-            data_fingerprint=self._data_fingerprint,
-            templates=model.templates,
-        )
+        checkpoint = Checkpoint.of(model, self.training_, self.calibration_, self._data_fingerprint)
         save_checkpoint(Path(folder), checkpoint, model.prompts)
 
     @classmethod
@@ -255,10 +250,10 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         """
         checkpoint = read_checkpoint(Path(folder))
         method, training = checkpoint.method, checkpoint.training
-        settings = {"global_prompts": method.global_prompts, "topk": method.topk, "dropout": method.dropout}
+        settings = asdict(method)
         if training is not None:
             settings |= {name: getattr(training, name) for name in _TRAIN_SETTINGS}
-        self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)  # type: ignore[arg-type]
+        self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)
         frozen = self._load_backbone()
         prompts = load_prompts(Path(folder), checkpoint, frozen)
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
@@ -288,7 +283,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
 
     def _method_config(self) -> MethodConfig:
         topk: Any = default_topk(self.local_prompts) if self.topk is None else self.topk  # checked by MethodConfig
-        return MethodConfig(global_prompts=self.global_prompts, topk=topk, dropout=self.dropout)
+        return MethodConfig(self.global_prompts, topk, self.dropout, self.local_projection)
 
     def text_features(self) -> TextFeatures:
         """(K, M, D) and (K, N, D), every class after every prompt; kept until prompts or classes change."""

@@ -163,7 +163,7 @@ def test_coop(photos: Path, backbone: Path, tmp_path: Path) -> None:
     options = ("--global-prompts", "1", "--local-prompts", "0", "--dropout", "0")
     assert call("train", photos, "--out", tmp_path / "coop", "--backbone", backbone, *QUICK, *options).code == 0
     method = json.loads((tmp_path / "coop" / "gallop.json").read_text())["method"]
-    assert method == {"global_prompts": 1, "topk": [], "dropout": 0.0}
+    assert method == {"global_prompts": 1, "topk": [], "dropout": 0.0, "local_projection": True}
     result = call("evaluate", tmp_path / "coop", photos, "--json").json
     assert result["accuracy_local"] is None
     assert result["accuracy"] == result["accuracy_global"]
@@ -186,9 +186,10 @@ def test_coop(photos: Path, backbone: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "stored"),
     [
-        (("--topk", "3, 7"), {"global_prompts": 4, "topk": [3, 7], "dropout": 0.75}),
-        (("--local-prompts", "2", "--dropout", "0.5"), {"global_prompts": 4, "topk": [5, 10], "dropout": 0.5}),
-        (("--local-prompts", "1", "--topk", "9"), {"global_prompts": 4, "topk": [9], "dropout": 0.75}),
+        (("--topk", "3, 7"), {"topk": [3, 7]}),
+        (("--local-prompts", "2", "--dropout", "0.5"), {"topk": [5, 10], "dropout": 0.5}),
+        (("--local-prompts", "1", "--topk", "9"), {"topk": [9]}),
+        (("--no-projection",), {"topk": [5, 10, 15, 20], "local_projection": False}),
     ],
 )
 def test_the_method_that_was_asked_for(
@@ -196,7 +197,8 @@ def test_the_method_that_was_asked_for(
 ) -> None:
     outcome = call("train", photos, "--out", tmp_path / "m", "--backbone", backbone, *QUICK, "--epochs", "1", *options)
     assert outcome.code == 0, outcome.err
-    assert json.loads((tmp_path / "m" / "gallop.json").read_text())["method"] == stored
+    default = {"global_prompts": 4, "dropout": 0.75, "local_projection": True}
+    assert json.loads((tmp_path / "m" / "gallop.json").read_text())["method"] == {**default, **stored}
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, kind: type, number: int) -> None:
