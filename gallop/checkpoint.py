@@ -22,9 +22,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
-from gallop.backbones import Backbone
+from gallop.backbones import Backbone, BackboneError, pick_regions
 from gallop.classes import clean_names
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import MethodConfig, RegionKind, TrainConfig
 from gallop.model import GalLoP
 from gallop.prompts import Prompts
 from gallop.templates import clean_templates
@@ -58,7 +58,8 @@ class Calibration:
 class Checkpoint:
     """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
 
-    ``templates`` are there where nothing was learned and sentences stand in the prompts' place.
+    ``templates`` are there where nothing was learned and sentences stand in the prompts' place. ``regions`` is the kind
+    of the backbone's region features.
     """
 
     backbone: str
@@ -70,6 +71,7 @@ class Checkpoint:
     data_fingerprint: str = ""
     templates: tuple[str, ...] | None = None
     prompts_sha256: str = ""
+    regions: RegionKind = "value"
     format: int = FORMAT
 
     @staticmethod
@@ -86,6 +88,7 @@ class Checkpoint:
             calibration=calibration,
             data_fingerprint=data_fingerprint,
             templates=model.templates,
+            regions=model.backbone.region_kind,
         )
 
 
@@ -139,7 +142,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         return _parse(raw)
     except CheckpointError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, BackboneError) as error:
         raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
 
 
@@ -163,6 +166,7 @@ def _parse(raw: Mapping[str, Any]) -> Checkpoint:
         data_fingerprint=str(raw.get("data_fingerprint", "")),
         templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
         prompts_sha256=str(raw.get("prompts_sha256", "")),
+        regions=pick_regions(raw.get("regions", "value")),  # older ones do not say
         format=int(raw["format"]),
     )
 
@@ -171,8 +175,13 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
     """The learned prompts of a checkpoint, on the backbone's device.
 
     Raises:
-        CheckpointError: another backbone than the one trained with, or tensors that do not fit.
+        CheckpointError: another backbone, or other region features, than those trained with; tensors that do not fit.
     """
+    if checkpoint.regions != backbone.region_kind:
+        raise CheckpointError(
+            f"{folder} was trained on region features of the kind {checkpoint.regions!r}, but this backbone gives "
+            f"{backbone.region_kind!r}; load it with regions={checkpoint.regions!r}, or train again."
+        )
     if checkpoint.fingerprint != backbone.fingerprint:
         raise CheckpointError(
             f"{folder} was trained on other weights of {checkpoint.backbone!r} than those loaded now (fingerprints "

@@ -13,6 +13,9 @@ from typing import Any, Literal, SupportsIndex
 
 Preset = Literal["default", "paper"]
 
+RegionKind = Literal["value", "tokens", "value-value"]
+"""What a ViT gives as region features: the paper's value path, its own tokens, or value-value attention."""
+
 CONTEXT_INIT = "A photo of a"
 """The words whose token embeddings every context starts from (paper, section 4, implementation details)."""
 

@@ -53,7 +53,8 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         allow_fewer: take what there is where a class has fewer than ``shots``.
         cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
         warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu" or "cuda"; it and ``regions`` are for a backbone given by its name.
+        regions: kind of a ViT's region features: "value", "tokens" or "value-value", as for ``load_backbone``.
 
     After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
     ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``).
@@ -92,6 +93,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         cache: str | PathLike[str] | bool | Cache | None = None,
         warm_start: bool = False,
         device: str = "auto",
+        regions: str = "value",
     ) -> None:
         self.backbone = backbone
         self.preset = preset
@@ -111,6 +113,7 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
         self.cache = cache
         self.warm_start = warm_start
         self.device = device
+        self.regions = regions
 
     def fit(self, images: str | PathLike[str] | Sequence[ImageSource], labels: Sequence[str] | None = None) -> Any:
         """Learn prompts from a folder of class folders, or from images and their class names. Returns self.
@@ -245,12 +248,12 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
             backbone: where its weights are now; None uses the name it was trained with.
 
         Raises:
-            CheckpointError: damaged, of a newer format, or trained with other weights.
+            CheckpointError: damaged, of a newer format, or trained with other weights or other region features.
             BackboneError: its backbone cannot be loaded.
         """
         checkpoint = read_checkpoint(Path(folder))
         method, training = checkpoint.method, checkpoint.training
-        settings = asdict(method)
+        settings = asdict(method) | {"regions": checkpoint.regions}
         if training is not None:
             settings |= {name: getattr(training, name) for name in _TRAIN_SETTINGS}
         self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)
@@ -279,7 +282,9 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
 
     def _load_backbone(self) -> Backbone:
         named = self.backbone
-        return named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
+        if isinstance(named, Backbone):
+            return named
+        return load_backbone(named, device=self.device, regions=self.regions)
 
     def _method_config(self) -> MethodConfig:
         topk: Any = default_topk(self.local_prompts) if self.topk is None else self.topk  # checked by MethodConfig

@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
 from gallop import GalLoPClassifier
+from gallop.backbones import BackboneError
 from gallop.checkpoint import SETTINGS, CheckpointError, read_checkpoint
-from gallop.config import ConfigError, MethodConfig
+from gallop.config import ConfigError, MethodConfig, RegionKind
 from gallop.features import encode_photos
 from gallop.images import load_image
 from gallop.model import GalLoP
 from gallop.trainer import StepEvent
-from tests.reference import relative_error
+from tests.reference import meta, relative_error
 from tests.tiny import classifier, equal, learned, picture, pictures, vit
 
 SHOTS = {"red": 4, "green": 4, "blue": 4}
@@ -142,6 +144,91 @@ def test_a_warm_start_neither_drops_a_projection_nor_adds_one(then: bool) -> Non
 def test_a_setting_that_is_neither_true_nor_false_is_refused() -> None:
     with pytest.raises(ConfigError, match="local_projection is 'no'; it must be True or False"):
         fit(local_projection="no")
+
+
+# --- Other kinds of region features ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny ViT as a folder, which ``load_backbone`` takes by its name."""
+    sizes = meta()["vit"]
+    vision = {"image_size": sizes["image_size"], "width": sizes["vision_width"], "head_width": 64}
+    vision |= {"layers": sizes["vision_layers"], "patch_size": sizes["patch"]}
+    text = {"width": sizes["text_width"], "layers": sizes["text_layers"], "heads": sizes["text_heads"]}
+    text |= {"context_length": 77, "vocab_size": 49408}
+    config = {"embed_dim": sizes["embed_dim"], "vision_cfg": vision, "text_cfg": text, "quick_gelu": True}
+    folder, half = tmp_path_factory.mktemp("vit"), [0.5, 0.5, 0.5]
+    save_file({k: v.contiguous() for k, v in vit()._model.state_dict().items()}, folder / "weights.safetensors")
+    preprocess = {"mean": half, "std": half, "interpolation": "bicubic"}
+    (folder / "config.json").write_text(json.dumps({"model_cfg": config, "preprocess": preprocess}))
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "value-value"])
+def test_a_checkpoint_restores_the_kind_of_regions(named: str, kind: RegionKind, tmp_path: Path) -> None:
+    made = fit(backbone=named, regions=kind)
+    made.save(tmp_path)
+    assert made.model_.backbone.region_kind == kind
+    assert read_checkpoint(tmp_path).regions == kind
+    loaded = GalLoPClassifier.load(tmp_path, device="cpu")
+    assert loaded.model_.backbone.region_kind == kind
+    assert np.array_equal(loaded.predict_proba(PICTURES), made.predict_proba(PICTURES))
+    again = loaded.set_params(cache=False, calibration_folds=0).fit(*pictures(SHOTS))  # of that kind too
+    assert equal(learned(again), learned(made))
+    assert not equal(learned(again), learned(fit()))
+
+
+def test_a_checkpoint_beside_a_backbone_of_another_kind_is_refused(named: str, tmp_path: Path) -> None:
+    tokens = vit().with_regions("tokens")
+    fit(backbone=tokens).save(tmp_path / "tokens")
+    fit().save(tmp_path / "value")
+    with pytest.raises(CheckpointError, match=r"kind 'tokens', but this backbone gives 'value'; .* regions='tokens'"):
+        GalLoPClassifier.load(tmp_path / "tokens", backbone=vit())
+    with pytest.raises(CheckpointError, match="kind 'value', but this backbone gives 'tokens'"):
+        GalLoPClassifier.load(tmp_path / "value", backbone=tokens)
+    assert GalLoPClassifier.load(tmp_path / "tokens", backbone=tokens).classes_.tolist() == list(SHOTS)
+    change(tmp_path / "tokens", lambda settings: settings.update(regions="value"))
+    with pytest.raises(CheckpointError, match="fingerprints"):  # an edited kind does not get through either
+        GalLoPClassifier.load(tmp_path / "tokens", backbone=vit())
+    change(tmp_path / "tokens", lambda settings: settings.update(regions=["tokens"]))
+    with pytest.raises(CheckpointError, match="no region features of the kind"):
+        read_checkpoint(tmp_path / "tokens")
+
+
+def test_a_checkpoint_that_says_nothing_of_the_kind_has_the_papers(tmp_path: Path) -> None:
+    made = fit()
+    made.save(tmp_path)
+    change(tmp_path, lambda settings: settings.pop("regions"))
+    loaded = GalLoPClassifier.load(tmp_path, backbone=vit())
+    assert loaded.get_params()["regions"] == "value"
+    assert np.array_equal(loaded.predict_proba(PICTURES), made.predict_proba(PICTURES))
+
+
+def test_a_cache_never_gives_features_of_another_kind(tmp_path: Path) -> None:
+    kinds: list[RegionKind] = ["value", "tokens", "value-value"]
+    apart = [learned(fit(backbone=vit().with_regions(kind))) for kind in kinds]
+    shared = [learned(fit(backbone=vit().with_regions(kind), cache=tmp_path)) for kind in kinds]
+    assert all(equal(first, second) for first, second in zip(apart, shared, strict=True))
+    for found in apart[1:]:
+        assert torch.equal(found["global_contexts"], apart[0]["global_contexts"])
+        assert not torch.equal(found["local_contexts"], apart[0]["local_contexts"])
+
+
+def test_neither_a_warm_start_nor_a_training_cut_off_goes_on_with_another_kind(tmp_path: Path) -> None:
+    made = fit(warm_start=True)
+    with pytest.raises(ConfigError, match="the kind of its regions"):
+        made.set_params(backbone=vit().with_regions("tokens")).fit(*pictures(SHOTS))
+    for event in classifier().fit_steps(*pictures(SHOTS), work=tmp_path):
+        if isinstance(event, StepEvent) and event.end_of_epoch:
+            break
+    with pytest.raises(CheckpointError, match="another backbone"):
+        list(classifier(backbone=vit().with_regions("tokens")).fit_steps(*pictures(SHOTS), work=tmp_path))
+
+
+def test_an_unknown_kind_is_refused_by_the_classifier(named: str) -> None:
+    with pytest.raises(BackboneError, match="'values'; the kinds are"):
+        fit(backbone=named, regions="values")
 
 
 def change(folder: Path, how: Any) -> None:

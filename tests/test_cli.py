@@ -130,6 +130,16 @@ def model(photos: Path, backbone: Path, tmp_path_factory: pytest.TempPathFactory
 # ------------------------------------------------------------------ train
 
 
+def test_a_kind_of_regions_is_kept_with_the_model(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    train = ("train", photos, "--out", tmp_path / "m", "--backbone", backbone, *QUICK)
+    assert call(*train, "--regions", "value-value").code == 0
+    assert json.loads((tmp_path / "m" / "gallop.json").read_text())["regions"] == "value-value"
+    assert call("evaluate", tmp_path / "m", photos, "--backbone", backbone).code == 0
+    wrong = call(*train, "--regions", "values", "--overwrite")
+    assert wrong.code == 2
+    assert "'value', 'tokens', 'value-value'" in wrong.err
+
+
 def test_train_tells_what_it_did(photos: Path, model: Path, backbone: Path) -> None:
     told = json.loads((model.parent / "train.json").read_text())
     assert set(told) == TRAIN_KEYS

@@ -81,6 +81,7 @@ def test_the_constructor_only_stores() -> None:
         "cache": object(),
         "warm_start": object(),
         "device": object(),
+        "regions": object(),
     }
     made = GalLoPClassifier(**values)
     assert set(made.get_params()) == set(values)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, get_args
 
 from gallop import __version__
-from gallop.config import MethodConfig, Preset, train_preset
+from gallop.config import MethodConfig, Preset, RegionKind, train_preset
 
 DESCRIPTION = """\
 GalLoP: few-shot image classification with global and local prompts that shows which of them decided.
@@ -200,6 +200,12 @@ def _method(parser: Parser) -> None:
     )
     method.add_argument(
         "--no-projection", action="store_true", help="learn no projection of the regions: it stays the identity"
+    )
+    method.add_argument(
+        "--regions",
+        choices=get_args(RegionKind),
+        default="value",
+        help="which features of its regions a ViT gives; value is the paper's (%(default)s)",
     )
 
 

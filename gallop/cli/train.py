@@ -28,7 +28,7 @@ def run(options: Namespace, console: Console) -> int:
     out = Path(options.out)
     _check_out(out, options)
     method, training = _method(options), _training(options)
-    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
+    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
     console.progress(f"reading {options.data}")
     everything = read_folder(options.data, split="train")
     for path, reason in everything.skipped:
