@@ -29,6 +29,7 @@ ROOMS = [
     "backbones.text",
     "backbones.vision",
     "backbones.clip",
+    "backbones.words",
     "backbones",
     "feature_cache",
     "features",
