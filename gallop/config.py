@@ -39,6 +39,28 @@ def _number(name: str, value: object) -> float:
     return float(value)  # type: ignore[arg-type]
 
 
+def number_between(name: str, value: object, least: float, most: float) -> float:
+    """A setting as a number.
+
+    Raises:
+        ConfigError: it is none, or not between ``least`` and ``most``.
+    """
+    number = _number(name, value)
+    _require(least <= number <= most, f"{name} is {number:g}; it must be between {least:g} and {most:g}.")
+    return number
+
+
+def whole_between(name: str, value: object, least: int, most: int) -> int:
+    """A setting as a whole number.
+
+    Raises:
+        ConfigError: it is none, or not between ``least`` and ``most``.
+    """
+    number = _whole(name, value)
+    _require(least <= number <= most, f"{name} is {number}; it must be between {least} and {most}.")
+    return number
+
+
 def default_topk(local_prompts: int) -> tuple[int, ...]:
     """The paper's scales for N local prompts: k = 5, 10, 15, ... one per prompt."""
     local_prompts = _whole("local_prompts", local_prompts)

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from gallop import metrics, scores
+from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
 from gallop.checkpoint import Calibration, Checkpoint, load_prompts, read_checkpoint, save_checkpoint
-from gallop.classes import clean_names, missing_names
+from gallop.classes import clean_names
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
-from gallop.data import DataError, labelled_photos, training_set
+from gallop.data import training_set
 from gallop.explanation import Explanation, explain_photo
 from gallop.faithfulness import Deletion, DeletionEvent, deletion
 from gallop.features import Cache, ImageFeatures, open_cache
@@ -30,14 +30,11 @@ from gallop.trainer import StepEvent
 from gallop.training import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
-ImageSource = Any
-"""Whatever ``gallop.load_image`` takes: a path, bytes, an open file, a PIL image, an array or a ``Photo``."""
-
 _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
 """Constructor arguments that replace a preset's values where they are not None."""
 
 
-class GalLoPClassifier(ClassifierMixin, BaseEstimator):
+class GalLoPClassifier(AnswersByName, BaseEstimator):
     """Few-shot image classification with global and local prompts, and "none of these".
 
     Args:
@@ -185,32 +182,6 @@ class GalLoPClassifier(ClassifierMixin, BaseEstimator):
     def predict_all(self, images: ImageSource | Sequence[ImageSource] | ImageFeatures) -> Predictions:
         """Labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass."""
         return predict(self._fitted(), self.text_features(), self.calibration_, images)
-
-    def predict(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.str_]:
-        """The most probable class name of each image, (B,); B = 1 for one image."""
-        return self.predict_all(images).labels
-
-    def predict_proba(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.float32]:
-        """Probabilities (B, K) of the ensemble, in the order of ``classes_``."""
-        return self.predict_all(images).probabilities
-
-    def score(self, images: Any, labels: Sequence[str] | None = None) -> float:
-        """Accuracy in [0, 1] on a folder of class folders, or on images and their class names.
-
-        Raises:
-            DataError: a class of the data that the model does not know.
-        """
-        photos, names = labelled_photos(images, labels, split="test")
-        unknown = missing_names(list(dict.fromkeys(names)), self._fitted().class_names)
-        if unknown:
-            raise DataError(f"The model does not know the classes {', '.join(unknown)}; add them or leave them out.")
-        return metrics.accuracy(self.predict(photos), np.array(names))
-
-    def ood_score(self, images: ImageSource | Sequence[ImageSource], score: str = "GL-MCM") -> NDArray[np.float32]:
-        """One of "MCM", "L-MCM", "GL-MCM" of each image, (B,); larger = more outlier."""
-        if score not in scores.OOD_SCORES:
-            raise ValueError(f"There is no OOD score {score!r}; choose one of {', '.join(scores.OOD_SCORES)}.")
-        return self.predict_all(images).ood[score]
 
     def is_ood(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.bool_] | None:
         """Whether each image is "none of these", (B,); None without a threshold (``calibration_.note`` says why)."""

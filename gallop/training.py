@@ -6,7 +6,7 @@ This joins the trainer (which knows no CLIP) to the model and its features.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,14 @@ from gallop.checkpoint import Calibration, drop_training, load_training, save_tr
 from gallop.config import ConfigError, MethodConfig, TrainConfig
 from gallop.data import PhotoSource, stratified_folds
 from gallop.features import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
-from gallop.losses import draw_kept_prompts
+from gallop.losses import Loss, draw_kept_prompts
 from gallop.model import GalLoP, TextFeatures, text_features_together
 from gallop.prompts import Prompts
 from gallop.trainer import Batch, StepEvent, StepResult, Trainer
+
+Objective = Callable[[GalLoP, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
+"""(model, features, labels, kept prompts, text) -> what a step minimises, and the cosines that it was made of: global
+(B, K, M) and top-k local (B, K, N). ``GalLoP.loss`` is the paper's."""
 
 RELIABLE_SHOTS = 8
 """Fewer shots a class than this, and the threshold is called unreliable."""
@@ -91,6 +95,7 @@ def learn(
     cache: Cache | None = None,
     work: Path | None = None,
     data: str = "",
+    objective: Objective = GalLoP.loss,
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
     """Encode the photos, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
 
@@ -99,23 +104,30 @@ def learn(
         cache: of features, on disk or in memory; None keeps nothing beyond this training.
         work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off.
         data: fingerprint of photos and labels, so that no other training is resumed.
+        objective: what is minimised instead of GalLoP's own loss, as other prompt learners do.
     """
     views = TrainingViews(model.backbone, photos, views=config.views, seed=config.seed, cache=cache)
     for done in views.encode():
         yield EncodeEvent(done, len(views) * config.views)
     start = model.prompts.digest()  # a warm start is another training than a cold one
     key = f"{model.backbone.fingerprint}|{model.class_names}|{model.config}|{config}|{data}|{start}"
-    yield from _train(model, views, labels, config, work, key)
+    yield from _train(model, views, labels, config, objective, work, key)
     if config.calibration_folds:
-        yield from _cross_fit(model, views, photos, labels, config, cache)
+        yield from _cross_fit(model, views, photos, labels, config, objective, cache)
     if work is not None:
         drop_training(work)
 
 
 def _train(
-    model: GalLoP, views: TrainingViews, labels: Tensor, config: TrainConfig, work: Path | None, key: str
+    model: GalLoP,
+    views: TrainingViews,
+    labels: Tensor,
+    config: TrainConfig,
+    objective: Objective,
+    work: Path | None,
+    key: str,
 ) -> Iterator[StepEvent]:
-    trainer = _trainer([Learner(model, torch.arange(len(labels)))], views, labels, config)
+    trainer = _trainer([Learner(model, torch.arange(len(labels)))], views, labels, config, objective)
     if work is not None:
         state = load_training(work, key)
         if state is not None:
@@ -127,7 +139,9 @@ def _train(
         yield event
 
 
-def _trainer(learners: Sequence[Learner], views: TrainingViews, labels: Tensor, config: TrainConfig) -> Trainer:
+def _trainer(
+    learners: Sequence[Learner], views: TrainingViews, labels: Tensor, config: TrainConfig, objective: Objective
+) -> Trainer:
     """A trainer for models that learn side by side, each from photos of its own.
 
     They share the pass of the text tower and nothing else: their losses are added, so every gradient is the model's
@@ -142,15 +156,16 @@ def _trainer(learners: Sequence[Learner], views: TrainingViews, labels: Tensor, 
             learner = learners[batch.learner]
             photos = learner.photos[batch.images]
             kept = draw_kept_prompts(len(photos), method.global_prompts, method.kept_prompts, batch.generator)
-            results.append(_answered(learner.model, views.batch(photos, epoch), labels[photos], kept, text))
+            found = objective(learner.model, views.batch(photos, epoch), labels[photos], kept, text)
+            results.append(_answered(found, labels[photos], kept))
         return StepResult.together(results)
 
     parameters = [parameter for learner in learners for parameter in learner.model.prompts.parameters()]
     return Trainer(parameters, compute, [len(learner.photos) for learner in learners], config)
 
 
-def _answered(model: GalLoP, features: ImageFeatures, target: Tensor, kept: Tensor, text: TextFeatures) -> StepResult:
-    loss, global_, local = model.loss(features, target, kept, text)
+def _answered(found: tuple[Loss, Tensor, Tensor], target: Tensor, kept: Tensor) -> StepResult:
+    loss, global_, local = found
     target = target.to(global_.device)
     return StepResult(
         loss=loss,
@@ -217,6 +232,7 @@ def _cross_fit(
     photos: Sequence[PhotoSource],
     labels: Tensor,
     config: TrainConfig,
+    objective: Objective,
     cache: Cache | None,
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
@@ -234,7 +250,7 @@ def _cross_fit(
         mask[fold] = False
         fresh = GalLoP(model.backbone, model.class_names, model.config)
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
-    for event in _trainer(learners, views, labels, config).run():
+    for event in _trainer(learners, views, labels, config, objective).run():
         yield CalibrationEvent(event.step, event.steps)
     yield CrossFit(
         models=tuple(learner.model for learner in learners),

@@ -362,7 +362,7 @@ def test_models_that_learn_side_by_side_learn_what_each_would_alone() -> None:
         found = []
         for group in groups:
             learners = [Learner(GalLoP(backbone, sorted(SHOTS), method), photos[i]) for i in group]
-            events = list(_trainer(learners, views, labels, config).run())
+            events = list(_trainer(learners, views, labels, config, GalLoP.loss).run())
             assert len(events) == 3 * math.ceil(max(len(photos[i]) for i in group) / 4)
             found += [[p.detach() for p in learner.model.prompts.parameters()] for learner in learners]
         return found

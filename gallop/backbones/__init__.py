@@ -29,6 +29,7 @@ from gallop.backbones.supported import UnsupportedTower
 from gallop.backbones.text import NameTokens
 
 __all__ = [
+    "ENSEMBLE_TEMPLATES",
     "Backbone",
     "BackboneError",
     "Damping",
@@ -40,6 +41,9 @@ __all__ = [
     "pick_device",
     "pick_precision",
 ]
+
+ENSEMBLE_TEMPLATES: tuple[str, ...] = tuple(say("{}") for say in open_clip.SIMPLE_IMAGENET_TEMPLATES)
+"""The seven sentences whose mean CLIP's authors recommend for zero-shot; ``{}`` is the class name."""
 
 _CHECKPOINTS = "checkpoints"
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")

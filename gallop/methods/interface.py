@@ -1,16 +1,18 @@
 """What every few-shot method has in common: it learns from the same shots and answers with the same ``Predictions``.
 
 A method is a frozen dataclass of its settings. ``fit`` turns it and some shots into something that answers for
-features, so that methods are compared on equal shots, equal views and equal features.
+features, so that methods are compared on equal shots and equal features of one frozen backbone.
 
-Shapes: B images, K classes.
+Shapes: B images, K classes, D joint width.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.backbones import Backbone
@@ -47,7 +49,7 @@ class Fitted(Protocol):
         """Answers for B images. ``probabilities_local`` is None where a method has no local prompts.
 
         ``ood`` holds the scores that the method has, larger = more outlier: MCM, L-MCM and GL-MCM where classes are
-        texts, MSP (minus the largest probability; Hendrycks and Gimpel 2017) where they are not.
+        texts alone, MSP where images have a say too.
         """
         ...
 
@@ -55,6 +57,24 @@ class Fitted(Protocol):
 class Method(Protocol):
     """A way of learning from a few images a class; its settings are its fields."""
 
+    learns: ClassVar[bool]
+    """Whether the shots matter; zero-shot is the same for any."""
+
     def fit(self, shots: FewShots) -> Fitted:
         """Learn. Raises TrainingDiverged when a loss stops being a number."""
         ...
+
+
+def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:
+    """Answers of a method that looks at whole images alone and has nothing but probabilities (B, K).
+
+    Its outlier score is MSP, minus the largest probability (Hendrycks and Gimpel, ICLR 2017).
+    """
+    return Predictions(
+        labels=np.array(class_names)[probabilities.argmax(axis=1)],
+        probabilities=probabilities,
+        probabilities_global=probabilities,
+        probabilities_local=None,
+        ood={"MSP": -probabilities.max(axis=1)},
+        is_ood=None,
+    )

@@ -1,0 +1,88 @@
+"""``MethodClassifier``: any few-shot method with scikit-learn's manners, as ``GalLoPClassifier`` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from gallop.answering import AnswersByName, ImageSource
+from gallop.backbones import Backbone, load_backbone
+from gallop.data import DataError, many, training_set
+from gallop.features import Cache, ImageFeatures, encode_sources, open_cache
+from gallop.methods.interface import FewShots, Fitted, Method
+from gallop.predictions import Predictions
+
+
+class MethodClassifier(AnswersByName, BaseEstimator):
+    """Few-shot image classification with any method of ``gallop.methods``.
+
+    Args:
+        method: what learns, with its settings, such as ``TipAdapter(weight=2)``.
+        backbone, shots, seed, allow_fewer, cache, device: as in ``GalLoPClassifier``.
+
+    After fitting: ``classes_`` (K names) and ``fitted_`` (what was learned).
+
+    >>> from gallop.methods import MethodClassifier, TipAdapter
+    >>> clf = MethodClassifier(TipAdapter(), shots=16).fit("photos")  # doctest: +SKIP
+    >>> clf.score("photos")  # doctest: +SKIP
+    0.71
+    """
+
+    classes_: NDArray[np.str_]
+    fitted_: Fitted
+    _frozen: Backbone
+
+    def __init__(
+        self,
+        method: Method,
+        *,
+        backbone: str | Backbone = "mini",
+        shots: int | None = None,
+        seed: int = 0,
+        allow_fewer: bool = False,
+        cache: str | PathLike[str] | bool | Cache | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.method = method
+        self.backbone = backbone
+        self.shots = shots
+        self.seed = seed
+        self.allow_fewer = allow_fewer
+        self.cache = cache
+        self.device = device
+
+    def fit(self, images: str | PathLike[str] | Sequence[ImageSource], labels: Sequence[str] | None = None) -> Any:
+        """Learn from a folder of class folders, or from images and their class names. Returns self.
+
+        Raises DataError, ClassNameError or ImageError for input that cannot be used, in a sentence, and
+        TrainingDiverged when a loss stops being a number.
+        """
+        data = training_set(images, labels, shots=self.shots, seed=self.seed, allow_fewer=self.allow_fewer)
+        named = self.backbone
+        self._frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
+        targets, cache = torch.tensor(data.labels), open_cache(self.cache)
+        self.fitted_ = self.method.fit(FewShots(self._frozen, data.photos, targets, data.class_names, self.seed, cache))
+        self.classes_ = np.array(data.class_names)
+        return self
+
+    def predict_all(self, images: ImageSource | Sequence[ImageSource] | ImageFeatures) -> Predictions:
+        """Labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass.
+
+        Raises:
+            DataError: no image at all.
+        """
+        if not hasattr(self, "fitted_"):
+            raise NotFittedError("This MethodClassifier has no classes yet; call fit first.")
+        if isinstance(images, ImageFeatures):
+            return self.fitted_.predict(images)
+        parts = [self.fitted_.predict(part) for part in encode_sources(self._frozen, many(images))]
+        if not parts:
+            raise DataError("No images were given; give at least one.")
+        return Predictions.cat(parts)

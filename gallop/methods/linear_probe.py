@@ -1,0 +1,55 @@
+"""Linear probe: logistic regression on the image features, without a word of text (Radford et al., ICML 2021,
+arXiv 2103.00020, appendix A.3).
+
+Shapes: B images, K classes, D joint width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+
+from gallop.config import number_between
+from gallop.features import ImageFeatures, encode_centres
+from gallop.methods.interface import FewShots, from_probabilities
+from gallop.predictions import Predictions, to_array
+
+
+@dataclass(frozen=True)
+class FittedProbe:
+    """A logistic regression, and the names of its classes."""
+
+    regression: LogisticRegression
+    class_names: tuple[str, ...]
+
+    def predict(self, features: ImageFeatures) -> Predictions:
+        """Answers for B images, with MSP."""
+        found = self.regression.predict_proba(to_array(F.normalize(features.global_.float(), dim=-1)))
+        return from_probabilities(self.class_names, found.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """Multinomial logistic regression on unit features of centre crops, fitted with L-BFGS.
+
+    Attributes:
+        strength: scikit-learn's C: the loss, summed over images, is weighted by it against half the squared weights.
+    """
+
+    learns: ClassVar[bool] = True
+
+    strength: float = 100.0
+
+    def __post_init__(self) -> None:
+        number_between("strength", self.strength, 1e-6, 1e9)
+
+    def fit(self, shots: FewShots) -> FittedProbe:
+        """Fit; the same on every run."""
+        features = ImageFeatures.cat(list(encode_centres(shots.backbone, shots.photos, shots.cache)))
+        regression = LogisticRegression(C=self.strength, max_iter=5000)
+        regression.fit(to_array(F.normalize(features.global_.float(), dim=-1)), shots.labels.numpy())
+        return FittedProbe(regression, shots.class_names)

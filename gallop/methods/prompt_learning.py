@@ -1,0 +1,99 @@
+"""What prompt learners share, and GalLoP itself (Lafon et al., ECCV 2024, arXiv 2407.01400)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from gallop.checkpoint import Calibration
+from gallop.config import MethodConfig, Preset, TrainConfig, train_preset
+from gallop.features import ImageFeatures
+from gallop.methods.interface import FewShots
+from gallop.model import GalLoP, TextFeatures
+from gallop.predictions import Predictions, predict
+from gallop.training import Objective, learn
+
+
+@dataclass(frozen=True)
+class PromptedText:
+    """Answers from text features of the classes, whoever made them; temperature 1, no threshold."""
+
+    model: GalLoP
+    text: TextFeatures
+
+    def predict(self, features: ImageFeatures) -> Predictions:
+        """Answers for B images, with MCM, L-MCM and GL-MCM."""
+        return predict(self.model, self.text, Calibration(), features)
+
+
+def text_of(model: GalLoP) -> PromptedText:
+    """A model's own prompts as they are now."""
+    with torch.no_grad():
+        return PromptedText(model, model.text_features())
+
+
+@dataclass(frozen=True)
+class PromptLearner:
+    """Settings of the training that prompt learners share; None takes the preset's value.
+
+    Nothing is held out for a calibration: all shots are learned from, as in the papers.
+    """
+
+    learns: ClassVar[bool] = True
+
+    preset: Preset = "default"
+    epochs: int | None = None
+    lr: float | None = None
+    batch_size: int | None = None
+    views: int | None = None
+
+    def __post_init__(self) -> None:
+        self.config(seed=0)  # refuses what cannot be used before anything is encoded
+
+    def config(self, seed: int) -> TrainConfig:
+        """The training settings."""
+        return train_preset(
+            self.preset,
+            epochs=self.epochs,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            views=self.views,
+            calibration_folds=0,
+            seed=seed,
+        )
+
+    def train(self, model: GalLoP, shots: FewShots, objective: Objective = GalLoP.loss) -> Iterable[object]:
+        """The events of a training of ``model.prompts``, in place."""
+        return learn(model, shots.photos, shots.labels, self.config(shots.seed), cache=shots.cache, objective=objective)
+
+
+ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)
+"""A single global prompt, which is what CoOp and those after it learn."""
+
+
+@dataclass(frozen=True)
+class GalLoPMethod(PromptLearner):
+    """GalLoP; what is learned is set as in ``MethodConfig``."""
+
+    global_prompts: int = 4
+    topk: tuple[int, ...] = (5, 10, 15, 20)
+    dropout: float = 0.75
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "topk", self.method.topk)  # a list of YAML's is a tuple from here on
+
+    @property
+    def method(self) -> MethodConfig:
+        """What is learned."""
+        return MethodConfig(self.global_prompts, self.topk, self.dropout)
+
+    def fit(self, shots: FewShots) -> PromptedText:
+        """Learn all prompts and the projection."""
+        model = GalLoP(shots.backbone, shots.class_names, self.method)
+        for _ in self.train(model, shots):
+            pass
+        return text_of(model)

@@ -1,0 +1,102 @@
+"""PromptSRC's self-regularisation for one text prompt (Khattak et al., "Self-regulating Prompts: Foundational Model
+Adaptation without Forgetting", ICCV 2023, arXiv 2307.06948).
+
+Three ways of not forgetting what the frozen model knows: text features stay near those of an ensemble of templates,
+predictions stay near zero-shot ones, and the prompts of all epochs are averaged. The paper also learns prompts inside
+the vision tower, with a term of their own; here images are frozen, so that term is zero.
+
+Shapes: B images, K classes, D joint width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gallop import similarity
+from gallop.config import number_between
+from gallop.features import ImageFeatures
+from gallop.losses import Loss
+from gallop.methods.interface import FewShots
+from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
+from gallop.methods.zero_shot import TEMPLATES, template_features
+from gallop.model import GalLoP, TextFeatures
+from gallop.trainer import StepEvent
+from gallop.training import Objective
+
+
+def text_consistency(text: Tensor, frozen: Tensor) -> Tensor:
+    """Mean absolute difference of unit text features (K, D) from the frozen ones (paper, section 3.2.1)."""
+    return F.l1_loss(F.normalize(text, dim=-1), F.normalize(frozen, dim=-1))
+
+
+def prediction_consistency(logits: Tensor, frozen: Tensor) -> Tensor:
+    """KL(frozen || learned) of the class probabilities of logits (B, K), divided by B K, as the authors' code does."""
+    learned, kept = logits.log_softmax(dim=-1), frozen.log_softmax(dim=-1)
+    return F.kl_div(learned, kept, reduction="sum", log_target=True) / logits.numel()
+
+
+def epoch_weights(epochs: int, centre: float, width: float) -> Tensor:
+    """Shares (epochs,) of each epoch's prompts in the average: a Gaussian over the epochs (paper, eq. 8)."""
+    at = torch.arange(1, epochs + 1)
+    return (-((at - centre * epochs) ** 2) / (2 * (width * epochs) ** 2)).softmax(dim=0)
+
+
+@dataclass(frozen=True)
+class PromptSRC(PromptLearner):
+    """CE for one global prompt + both consistencies, and the average of its prompts over the epochs.
+
+    Attributes:
+        text_weight, prediction_weight: of the consistencies.
+        centre, width: mean and standard deviation of the Gaussian, as shares of the epochs.
+    """
+
+    text_weight: float = 25.0
+    prediction_weight: float = 1.0
+    centre: float = 0.9
+    width: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number_between("text_weight", self.text_weight, 0, 1000)
+        number_between("prediction_weight", self.prediction_weight, 0, 1000)
+        number_between("centre", self.centre, 0, 1)
+        number_between("width", self.width, 0.001, 1000)
+
+    def objective(self, frozen: Tensor) -> Objective:
+        """What a step minimises.
+
+        Args:
+            frozen: text features (K, D) that nothing was learned for.
+        """
+
+        def regularised(
+            model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
+        ) -> tuple[Loss, Tensor, Tensor]:
+            loss, global_, local = model.loss(features, labels, kept, text)
+            scale, damping = model.backbone.logit_scale, model.backbone.damping.image
+            images = features.to(model.backbone.device).global_.float()
+            before = similarity.global_cosines(images, frozen[:, None], damping)
+            penalty = self.text_weight * text_consistency(text.global_[:, 0], frozen)
+            penalty = penalty + self.prediction_weight * prediction_consistency(
+                scale * global_[..., 0], scale * before[..., 0]
+            )
+            return replace(loss, total=loss.total + penalty), global_, local
+
+        return regularised
+
+    def fit(self, shots: FewShots) -> PromptedText:
+        """Learn the prompt; what answers is the average over the epochs."""
+        model = GalLoP(shots.backbone, shots.class_names, ONE_PROMPT)
+        objective = self.objective(template_features(shots.backbone, shots.class_names, TEMPLATES["ensemble"]))
+        weights = epoch_weights(self.config(shots.seed).epochs, self.centre, self.width)
+        average = torch.zeros_like(model.prompts.global_contexts)
+        for event in self.train(model, shots, objective):
+            if isinstance(event, StepEvent) and event.end_of_epoch:
+                average += weights[event.epoch] * model.prompts.global_contexts.detach()
+        with torch.no_grad():
+            model.prompts.global_contexts.copy_(average)
+        return text_of(model)

@@ -1,0 +1,167 @@
+"""Tip-Adapter and Tip-Adapter-F: a cache of the shots votes beside the text (Zhang et al., "Tip-Adapter: Training-free
+Adaption of CLIP for Few-shot Classification", ECCV 2022, arXiv 2207.09519).
+
+Keys F (n, D) are the shots' features, values L (n, K) their labels as one-hot rows. For an image f and text weights W
+
+    logits = scale x f W' + alpha x exp(-beta (1 - f F')) L        (paper, eqs. 4 and 5)
+
+Tip-Adapter-F goes on from there and learns the keys.
+
+Shapes: B images, K classes, n shots, D joint width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gallop import similarity
+from gallop.backbones import Backbone
+from gallop.config import number_between, whole_between
+from gallop.features import ImageFeatures, TrainingViews
+from gallop.methods.interface import FewShots, from_probabilities
+from gallop.methods.zero_shot import TEMPLATES, template_features
+from gallop.predictions import Predictions, to_array
+from gallop.trainer import TrainingDiverged
+
+BATCH = 256
+"""Images of a step of Tip-Adapter-F, as in the authors' code."""
+
+
+def cache_logits(images: Tensor, keys: Tensor, values: Tensor, sharpness: float) -> Tensor:
+    """exp(-beta (1 - cosine)) summed over the shots of each class: (B, K).
+
+    Args:
+        images: (B, D); neither they nor the keys need be normalised.
+        keys: (n, D).
+        values: (n, K).
+        sharpness: beta.
+    """
+    affinity = F.normalize(images, dim=-1) @ F.normalize(keys, dim=-1).T
+    return (-sharpness * (1 - affinity)).exp() @ values
+
+
+@dataclass(frozen=True)
+class KeyValueCache:
+    """A text classifier and a cache of shots that are heard together.
+
+    Attributes:
+        text: class weights (K, D).
+        keys: (n, D).
+        values: (n, K).
+        weight, sharpness: alpha and beta.
+    """
+
+    backbone: Backbone
+    class_names: tuple[str, ...]
+    text: Tensor
+    keys: Tensor
+    values: Tensor
+    weight: float
+    sharpness: float
+
+    def logits(self, features: ImageFeatures) -> Tensor:
+        """(B, K) on the backbone's device; gradients reach the keys."""
+        images = features.to(self.backbone.device).global_.float()
+        cosines = similarity.global_cosines(images, self.text[:, None], self.backbone.damping.image)[..., 0]
+        voted = cache_logits(images, self.keys, self.values, self.sharpness)
+        return self.backbone.logit_scale * cosines + self.weight * voted
+
+    def predict(self, features: ImageFeatures) -> Predictions:
+        """Answers for B images, with MSP."""
+        with torch.no_grad():
+            return from_probabilities(self.class_names, to_array(self.logits(features).softmax(dim=-1)))
+
+
+@dataclass(frozen=True)
+class TipAdapter:
+    """Nothing is trained: a key is the mean of the unit features of a shot's augmented views.
+
+    Attributes:
+        weight: alpha, of the cache beside the text.
+        sharpness: beta.
+        views: augmented views of each shot.
+    """
+
+    learns: ClassVar[bool] = True
+
+    weight: float = 1.0
+    sharpness: float = 5.5
+    views: int = 4
+
+    def __post_init__(self) -> None:
+        number_between("weight", self.weight, 0, 1000)
+        number_between("sharpness", self.sharpness, 0, 1000)
+        whole_between("views", self.views, 1, 1000)
+
+    def fit(self, shots: FewShots) -> KeyValueCache:
+        """Fill the cache."""
+        return self.filled(shots, self.encoded(shots))
+
+    def encoded(self, shots: FewShots) -> TrainingViews:
+        """Augmented views of the shots, ready."""
+        views = TrainingViews(shots.backbone, shots.photos, views=self.views, seed=shots.seed, cache=shots.cache)
+        for _ in views.encode():
+            pass
+        return views
+
+    def filled(self, shots: FewShots, views: TrainingViews) -> KeyValueCache:
+        """The cache as it is before anything is learned."""
+        everything = torch.arange(len(shots.labels))
+        each = [F.normalize(views.batch(everything, v).global_.float(), dim=-1) for v in range(self.views)]
+        keys = F.normalize(torch.stack(each).mean(dim=0), dim=-1)
+        values = F.one_hot(shots.labels, len(shots.class_names)).float()
+        device = shots.backbone.device
+        return KeyValueCache(
+            shots.backbone,
+            shots.class_names,
+            template_features(shots.backbone, shots.class_names, TEMPLATES["ensemble"]),
+            keys.to(device),
+            values.to(device),
+            self.weight,
+            self.sharpness,
+        )
+
+
+@dataclass(frozen=True)
+class TipAdapterF(TipAdapter):
+    """The keys are learned with cross-entropy: AdamW, and a cosine over all steps (paper, section 3.2).
+
+    Attributes:
+        lr: start of the cosine.
+        epochs: passes over the shots, each with another view of them.
+    """
+
+    lr: float = 0.001
+    epochs: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number_between("lr", self.lr, 1e-9, 100)
+        whole_between("epochs", self.epochs, 1, 10_000)
+
+    def fit(self, shots: FewShots) -> KeyValueCache:
+        """Fill the cache and learn its keys."""
+        views = self.encoded(shots)
+        cache = self.filled(shots, views)
+        cache.keys.requires_grad_(True)
+        optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
+        steps = self.epochs * -(-len(shots.labels) // BATCH)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        generator = torch.Generator().manual_seed(shots.seed)
+        for epoch in range(self.epochs):
+            for some in torch.randperm(len(shots.labels), generator=generator).split(BATCH):  # type: ignore[no-untyped-call]
+                logits = cache.logits(views.batch(some, epoch))
+                loss = F.cross_entropy(logits, shots.labels[some].to(logits.device))
+                if not torch.isfinite(loss):
+                    raise TrainingDiverged(f"The loss is {float(loss.detach())} in epoch {epoch + 1}; lower lr.")
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+        cache.keys.requires_grad_(False)
+        return cache
