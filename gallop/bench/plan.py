@@ -22,6 +22,7 @@ from gallop.bench.spec import Recipe, Spec, label_of
 from gallop.config import ConfigError
 from gallop.data import Dataset, draw_shots
 from gallop.methods import Method
+from gallop.methods.prompt_learning import PromptLearner
 
 UNTAUGHT = 0
 """The shots, and the seed, of a run that learns nothing."""
@@ -67,7 +68,7 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """"heading" or "group / variant"."""
+        """What claims call it: "heading" or "group / variant"."""
         return label_of(self.heading, self.group)
 
 
@@ -118,9 +119,7 @@ class Plan:
 def _must_have(what: str, asked: Collection[Any] | None, there: Collection[Any]) -> None:
     for item in asked or ():
         if item not in there:
-            raise BenchError(
-                f"The benchmark has no {what} {item!r}; it has {', '.join(map(str, sorted(there)))}."
-            )
+            raise BenchError(f"The benchmark has no {what} {item!r}; it has {', '.join(map(str, sorted(there)))}.")
 
 
 def _dealt(runs: list[Run], part: int, parts: int) -> Iterator[Run]:
@@ -180,7 +179,7 @@ class _Maker:
             made = methods.make_method(recipe.method, recipe.settings)
         except ConfigError as error:
             raise BenchError(f"{label_of(heading, group)}: {error}") from error
-        learns = getattr(made, "learns", True)
+        learns = made.learns
         places = [(n, seed) for n in shots for seed in self.spec.seeds] if learns else [(UNTAUGHT, UNTAUGHT)]
         for photo_set in self.photos.sets.values():
             if sets is not None and photo_set.name not in sets:
@@ -223,9 +222,22 @@ class _Maker:
 
 
 def canonical(made: Method) -> dict[str, Any]:
-    """All settings of a method in JSON's own types, so that equal methods have equal ones however they were written."""
-    found: dict[str, Any] = json.loads(json.dumps(asdict(made)))  # type: ignore[call-overload]
-    return found
+    """All settings of a method in JSON's own types, so that equal methods have equal ones however they were written.
+
+    What a prompt learner takes from its preset is filled in: a preset that changes makes other runs.
+    """
+    found = asdict(made)  # type: ignore[call-overload]
+    if isinstance(made, PromptLearner):
+        training = asdict(made.config(seed=0))
+        found = {key: value for key, value in found.items() if key != "preset"} | training
+        del found["seed"], found["calibration_folds"]  # the run's own; and methods hold nothing out
+    return {key: _canonical(value) for key, value in sorted(found.items())}
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def run_key(what: Mapping[str, Any]) -> str:

@@ -34,6 +34,12 @@ class Figure:
     n: int
     unknown: str = ""
 
+    def check(self) -> None:
+        """Raises TypeError or ValueError for values of a damaged file."""
+        if not math.isfinite(self.value) or self.n < 0:
+            raise ValueError(f"{self} is no figure")
+        "".join((self.test, self.metric, self.unknown))
+
 
 @dataclass(frozen=True)
 class Record:
@@ -67,9 +73,7 @@ class Record:
 
     def value(self, test: str, metric: str, unknown: str = "") -> float | None:
         """A figure; where it is about unknown photos and no group is named, the mean over the groups."""
-        found = [
-            f.value for f in self.figures if (f.test, f.metric) == (test, metric) and unknown in ("", f.unknown)
-        ]
+        found = [f.value for f in self.figures if (f.test, f.metric) == (test, metric) and unknown in ("", f.unknown)]
         return math.fsum(found) / len(found) if found else None
 
 
@@ -122,9 +126,7 @@ def _record(text: str, key: str) -> Record:
     found = json.loads(text)
     figures = tuple(Figure(**figure) for figure in found.pop("figures"))
     for figure in figures:
-        numbers = isinstance(figure.value, int | float) and isinstance(figure.n, int) and math.isfinite(figure.value)
-        if not numbers or not all(isinstance(t, str) for t in (figure.test, figure.metric, figure.unknown)):
-            raise ValueError(f"{figure} is no figure")
+        figure.check()
     record = Record(figures=figures, **found)
     if record.key != key or not (figures or record.failed):
         raise ValueError("it is not the record of this run")

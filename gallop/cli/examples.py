@@ -10,6 +10,7 @@ examples:
   gallop predict cat.jpg --classes "cat, dog, horse"
   gallop explain cat.jpg --model model --out why.png
   gallop export model --onnx model.onnx
+  gallop bench photos-mini sets --out results --time 2h
 
 Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.
 Exit status: 0 all went well, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
@@ -73,3 +74,19 @@ examples:
   gallop doctor
   gallop doctor --json
   gallop doctor --backbone mini                          # also load it: are its weights there and do they fit?"""
+
+BENCH = """\
+examples:
+  gallop bench --list                                    # the benchmarks that come with gallop
+  gallop bench photos-mini sets --dry-run                # check everything, count the runs, train nothing
+  gallop bench photos-mini sets --out results --time 2h  # the same command again goes on where this one stops
+  gallop bench photos-mini sets --out results --part 1/2 # one of two processes (or machines) that share results
+  gallop bench mine.yaml sets --out results --only GalLoP CoOp --sets pacs/photo --shots 16 --seeds 0
+
+DATA holds data sets, SET/{train,test}/CLASS/*.jpg, and groups of unknown photos, as the benchmark names them.
+DIR gets a record a run (runs/KEY.json) and, written anew from all of them each time: tables.md (mean and spread over
+seeds, ablations, claims), results.csv (a row a figure), costs.md (time and memory) and pictures (*.svg).
+Delete a record to have its run made again. Features are cached: $GALLOP_CACHE says where.
+
+JSON: {out, runs, done, left, failed, files, claims [{claim, verdict, mean, spread, interval, over, sets, right, pairs,
+planned}, ...]}; with --dry-run {runs, done, left, sets, unknown, methods, seconds, runs_without_estimate}"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, get_args
@@ -44,7 +45,7 @@ def build_parser() -> tuple[Parser, set[str]]:
     parser = Parser("gallop", description=DESCRIPTION, epilog=examples.GALLOP)
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    makers = (_train, _evaluate, _predict, _explain, _export, _doctor)
+    makers = (_train, _evaluate, _predict, _explain, _export, _bench, _doctor)
     added = [make(commands) for make in makers]
     for command in added:
         _common(command)
@@ -180,6 +181,28 @@ def _export(commands: _Subparsers[Parser]) -> Parser:
     return parser
 
 
+def _bench(commands: _Subparsers[Parser]) -> Parser:
+    parser = commands.add_parser(
+        "bench",
+        help="methods x data sets x shots x seeds",
+        epilog=examples.BENCH,
+        description="Compare methods on data sets over shots and seeds, and say which claims the figures support.",
+    )
+    parser.add_argument("spec", nargs="?", metavar="BENCHMARK", help="a shipped one by name, or a YAML file")
+    parser.add_argument("data", nargs="?", metavar="DATA", help="folder that holds the data sets")
+    parser.add_argument("--out", metavar="DIR", help="where records, tables and pictures go")
+    parser.add_argument("--time", type=_duration, metavar="T", help="such as 90s, 30m or 2h: no run is begun after it")
+    parser.add_argument("--part", type=_part, metavar="I/N", help="every N-th run of each method, from the I-th on")
+    parser.add_argument("--dry-run", action="store_true", help="check everything and count the runs; train nothing")
+    parser.add_argument("--list", action="store_true", help="the benchmarks that come with gallop")
+    narrow = parser.add_argument_group("a part of the benchmark; tables are written from all records anyway")
+    narrow.add_argument("--only", nargs="+", metavar="METHOD", help='headings, groups, or "group / variant"')
+    narrow.add_argument("--sets", nargs="+", metavar="SET", help="data sets")
+    narrow.add_argument("--shots", nargs="+", type=int, metavar="N", help="images drawn of each class")
+    narrow.add_argument("--seeds", nargs="+", type=int, metavar="N", help="of draw, views and training")
+    return parser
+
+
 def _doctor(commands: _Subparsers[Parser]) -> Parser:
     return commands.add_parser(
         "doctor",
@@ -199,6 +222,21 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)
+
+
+def _duration(text: str) -> float:
+    """Seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m or 2h")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _part(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
+    return int(found[1]), int(found[2])
 
 
 def _topk(text: str) -> tuple[int, ...]:
