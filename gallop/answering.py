@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.exceptions import NotFittedError
 
 from gallop import metrics
 from gallop.classes import missing_names
@@ -26,6 +26,12 @@ class AnswersByName(ClassifierMixin):
     """
 
     classes_: NDArray[np.str_]
+    ways_to_start: ClassVar[str] = "fit"
+
+    def require_classes(self) -> None:
+        """Raise NotFittedError where nothing has been learned yet."""
+        if not hasattr(self, "classes_"):
+            raise NotFittedError(f"This {type(self).__name__} has no classes yet; call {self.ways_to_start} first.")
 
     def predict_all(self, images: Any) -> Predictions:
         """Labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass."""
@@ -45,7 +51,7 @@ class AnswersByName(ClassifierMixin):
         Raises:
             DataError: a class of the data that the model does not know.
         """
-        check_is_fitted(self, "classes_", msg="This %(name)s has no classes yet; call fit first.")
+        self.require_classes()
         photos, names = labelled_photos(images, labels, split="test")
         unknown = missing_names(list(dict.fromkeys(names)), self.classes_.tolist())
         if unknown:

@@ -150,7 +150,7 @@ class TrainConfig:
 
 
 _PRESETS: dict[str, TrainConfig] = {
-    # Chosen by cross-validation inside train folders: benchmarks/choose_default.py prints the figures.
+    # Chosen by cross-validation inside train folders: benchmarks/choose_settings.py prints the figures.
     "default": TrainConfig(),
     # Paper, section 4: "others" (everything but ImageNet, which takes epochs=50, batch_size=128).
     "paper": TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0),

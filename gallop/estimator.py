@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
@@ -58,6 +57,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     array(['cat'], dtype='<U3')
     """
 
+    ways_to_start = "fit, zero_shot or load"
     model_: GalLoP
     classes_: NDArray[np.str_]
     calibration_: Calibration
@@ -249,8 +249,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self._data_fingerprint = ""
 
     def _fitted(self) -> GalLoP:
-        if not hasattr(self, "model_"):
-            raise NotFittedError("This GalLoPClassifier has no classes yet; call fit, zero_shot or load first.")
+        self.require_classes()
         return self.model_
 
     def _load_backbone(self) -> Backbone:

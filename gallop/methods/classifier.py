@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
@@ -78,8 +77,7 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         Raises:
             DataError: no image at all.
         """
-        if not hasattr(self, "fitted_"):
-            raise NotFittedError("This MethodClassifier has no classes yet; call fit first.")
+        self.require_classes()
         if isinstance(images, ImageFeatures):
             return self.fitted_.predict(images)
         parts = [self.fitted_.predict(part) for part in encode_sources(self._frozen, many(images))]

@@ -11,12 +11,13 @@ from typing import ClassVar
 
 import numpy as np
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from gallop.config import number_between
 from gallop.features import ImageFeatures, encode_centres
 from gallop.methods.interface import FewShots, from_probabilities
-from gallop.predictions import Predictions, to_array
+from gallop.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,13 @@ class FittedProbe:
 
     def predict(self, features: ImageFeatures) -> Predictions:
         """Answers for B images, with MSP."""
-        found = self.regression.predict_proba(to_array(F.normalize(features.global_.float(), dim=-1)))
+        found = self.regression.predict_proba(_unit(features))
         return from_probabilities(self.class_names, found.astype(np.float32))
+
+
+def _unit(features: ImageFeatures) -> NDArray[np.float64]:
+    """In double precision, in which L-BFGS comes closer to the optimum."""
+    return F.normalize(features.global_.double(), dim=-1).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,6 @@ class LinearProbe:
     def fit(self, shots: FewShots) -> FittedProbe:
         """Fit; the same on every run."""
         features = ImageFeatures.cat(list(encode_centres(shots.backbone, shots.photos, shots.cache)))
-        regression = LogisticRegression(C=self.strength, max_iter=5000)
-        regression.fit(to_array(F.normalize(features.global_.float(), dim=-1)), shots.labels.numpy())
+        regression = LogisticRegression(C=self.strength, max_iter=5000, tol=1e-6)
+        regression.fit(_unit(features), shots.labels.numpy())
         return FittedProbe(regression, shots.class_names)
