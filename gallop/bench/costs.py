@@ -22,8 +22,8 @@ def costs(results: Results) -> str:
     machines = sorted({_machine(record) for record in results.records.values()})
     heads = ["method", "runs", "learning, mean", "longest", "learning, a photo", "answering", "memory, most"]
     how = (
-        "Seconds and megabytes a run. Learning includes the encoding of training views, unless an earlier run left them "
-        "in the cache; memory is by how much the process grew at its largest (0: the system does not tell)."
+        "Seconds and megabytes a run. Learning includes the encoding of training views, unless an earlier run left "
+        "them in the cache; memory is by how much the process grew at its largest (0: the system does not tell)."
     )
     parts = [f"# {safe(results.spec.name)}: costs", how, markdown_table(heads, rows)]
     return "\n\n".join([*parts, "\n".join(f"- {safe(machine)}" for machine in machines)]) + "\n"

@@ -15,6 +15,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gallop.bench.markdown import counted
 from gallop.bench.results import Cell, Results, cell
 from gallop.bench.tables import main_shots, sets_asked
 
@@ -86,10 +87,11 @@ def accuracy_over_shots(results: Results) -> Figure | None:
     """The mean over sets at each number of shots, with a band of one standard deviation over seeds."""
     lines: dict[str, list[tuple[int, Cell]]] = {}
     untaught: dict[str, float] = {}
-    for label in results.main_labels():
+    sets = _common_sets(results)
+    for label in results.main_labels() if sets else ():
         for shots in results.spec.shots:
-            found = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
-            if found.mean is None or not _all_sets(results, label, shots):
+            found = cell([results.sample(label, "accuracy", shots, name) for name in sets])
+            if found.mean is None:
                 continue
             if results.untaught(label):
                 untaught[label] = 100 * found.mean
@@ -121,7 +123,7 @@ def accuracy_over_shots(results: Results) -> Figure | None:
         axes.axhline(value, color=_look(results, label).colour, linestyle="--", linewidth=1.4)
         ends.append((label, shown[-1], value))
     axes.set_xlabel("shots")
-    axes.set_ylabel(f"accuracy, mean of {_count(len(results.plan.sets), 'set')} (%)")
+    axes.set_ylabel(f"accuracy, mean of {counted(len(sets), 'set')} (%)")
     _name_beside(results, axes, ends)
     return figure
 
@@ -156,7 +158,7 @@ def robustness(results: Results) -> Figure | None:
             bars = {"xerr": _percent(own.spread), "yerr": _percent(other.spread)}
             axes.errorbar(x, y, **bars, color=look.colour, marker=look.marker, markersize=7, capsize=2, linewidth=1.2)
             ends.append((label, x, y))
-        axes.set_xlabel(_plain(f"accuracy on {source}, where it learned ({_count(shots, 'shot')}; %)"))
+        axes.set_xlabel(_plain(f"accuracy on {source}, where it learned ({counted(shots, 'shot')}; %)"))
         axes.set_ylabel(_plain(f"accuracy on {target} (%)"))
         _name_beside(results, axes, ends)
     return figure
@@ -194,7 +196,7 @@ def unknown_photos(results: Results) -> Figure | None:
         colour, marker = SCORES.get(score, (COLOURS[-1], "x"))
         axes.plot([], [], color=colour, marker=marker, linestyle="none", label=score)
     _list_rows(axes, [label for label, _ in rows])
-    axes.set_xlabel(f"FPR95, mean of {_count(len(asked), 'set')}, {_count(shots, 'shot')} (%; less is better)")
+    axes.set_xlabel(f"FPR95, mean of {counted(len(asked), 'set')}, {counted(shots, 'shot')} (%; less is better)")
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
     return figure
 
@@ -225,14 +227,19 @@ def ablations(results: Results) -> Figure | None:
                 bars = {"xerr": _percent(one.spread), "color": COLOURS[0], "marker": "o", "capsize": 2}
                 axes.errorbar(_percent(one.mean), y, **bars)
         _list_rows(axes, names)
-        axes.set_title(_plain(f"{group}, {_count(shots, 'shot')}"), fontsize=10, loc="left")
+        axes.set_title(_plain(f"{group}, {counted(shots, 'shot')}"), fontsize=10, loc="left")
         axes.set_xlabel("average accuracy (%)", fontsize=LABEL_SIZE)
     return figure
 
 
-def _all_sets(results: Results, label: str, shots: int) -> bool:
-    """A mean over fewer sets than its neighbours would be a step that no method made."""
-    return all(results.sample(label, "accuracy", shots, name).values for name in results.plan.sets)
+def _common_sets(results: Results) -> list[str]:
+    """The sets on which every point of the curves has a figure: over others, steps would come from the sets."""
+    points = [(label, shots) for label in results.main_labels() for shots in results.spec.shots]
+    there = {
+        point: {name for name in results.plan.sets if results.sample(point[0], "accuracy", point[1], name).values}
+        for point in points
+    }
+    return [name for name in results.plan.sets if all(name in sets for sets in there.values() if sets)]
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -280,10 +287,6 @@ def _look(results: Results, label: str) -> _Look:
 
 def _percent(share: float | None) -> float:
     return 0.0 if share is None else 100 * share
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _plain(text: str) -> str:

@@ -19,7 +19,6 @@ from gallop import __version__, methods
 from gallop.bench.photos import Photos, PhotoSet, fingerprint
 from gallop.bench.reading import BenchError
 from gallop.bench.spec import Recipe, Spec, label_of
-from gallop.config import ConfigError
 from gallop.data import Dataset, draw_shots
 from gallop.methods import Method
 from gallop.methods.prompt_learning import PromptLearner
@@ -177,7 +176,7 @@ class _Maker:
     ) -> Iterator[tuple[Entry, Run]]:
         try:
             made = methods.make_method(recipe.method, recipe.settings)
-        except ConfigError as error:
+        except (TypeError, ValueError) as error:  # ConfigError, or a value of another kind
             raise BenchError(f"{label_of(heading, group)}: {error}") from error
         learns = made.learns
         places = [(n, seed) for n in shots for seed in self.spec.seeds] if learns else [(UNTAUGHT, UNTAUGHT)]

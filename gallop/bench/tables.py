@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gallop.bench.claims import judge, sentence
-from gallop.bench.markdown import markdown_table, safe
+from gallop.bench.markdown import counted, markdown_table, safe
 from gallop.bench.results import Cell, Results, Sample, cell
 
 FAILED, EMPTY = "–", ""
@@ -14,8 +14,9 @@ FAILED, EMPTY = "–", ""
 
 HOW_TO_READ = """\
 In %, mean ± standard deviation (n - 1) over seeds; an average is over sets, its deviation over seeds of that average.
-(2 of 3): so many of the planned runs are in the figure. An empty cell has not been run yet, – has diverged. **Bold**:
-the highest of a column, or the lowest FPR95, where every run is there; differences may be within the spread."""
+(2 of 3): so many of the planned runs are in the figure. – has diverged; an empty cell has not been run yet, and lines
+and columns of such cells alone are left out. **Bold**: the best of a column among cells with every run; differences may
+be within the spread."""
 
 
 def tables(results: Results) -> str:
@@ -41,7 +42,6 @@ class _Column:
 
     heading: str
     samples: Callable[[str], list[Sample]]
-    lower_is_better: bool = False
 
 
 def _accuracy(results: Results, shots: int, sets: Sequence[str], metric: str = "accuracy", test: str = "") -> _Column:
@@ -56,7 +56,7 @@ def _main(results: Results) -> list[str]:
     columns = [_accuracy(results, shots, [name]) for name in sets]
     if len(sets) > 1:
         columns.append(_accuracy(results, shots, sets))
-    return [f"## Accuracy, {_shots(shots)}", _figures_table("method", results.main_labels(), columns)]
+    return _part(f"Accuracy, {counted(shots, 'shot')}", "method", results.main_labels(), columns)
 
 
 def _over_shots(results: Results) -> list[str]:
@@ -64,10 +64,10 @@ def _over_shots(results: Results) -> list[str]:
         return []
 
     def column(shots: int) -> _Column:
-        return _Column(_shots(shots), _accuracy(results, shots, results.plan.sets).samples)
+        return _Column(counted(shots, "shot"), _accuracy(results, shots, results.plan.sets).samples)
 
     columns = [column(shots) for shots in results.spec.shots]
-    return ["## Accuracy over shots, average of the sets", _figures_table("method", results.main_labels(), columns)]
+    return _part("Accuracy over shots, average of the sets", "method", results.main_labels(), columns)
 
 
 def _transfer(results: Results) -> list[str]:
@@ -81,8 +81,8 @@ def _transfer(results: Results) -> list[str]:
         def both(label: str, columns: Sequence[_Column] = (own, *others)) -> list[Sample]:
             return [sample for column in columns for sample in column.samples(label)]
 
-        parts.append(f"## Trained on {safe(source)}, tested elsewhere, {_shots(shots)}")
-        parts.append(_figures_table("method", results.main_labels(), [own, *others, _Column("mean", both)]))
+        title = f"Trained on {safe(source)}, tested elsewhere, {counted(shots, 'shot')}"
+        parts += _part(title, "method", results.main_labels(), [own, *others, _Column("mean", both)])
     return parts
 
 
@@ -104,13 +104,15 @@ def _unknown(results: Results) -> list[str]:
             for label, score in lines
         ]
 
-    fpr, auroc = _texts(cells("fpr95"), [True] * len(heads)), _texts(cells("auroc"), [False] * len(heads))
+    columns = len(heads)
+    fpr, auroc = _texts(cells("fpr95"), [True] * columns), _texts(cells("auroc"), [False] * columns)
+    missing = [[_missing(one) for one in row] for row in cells("fpr95")]
     rows = [
-        [label, score, *(f"{a} / {b}" if a or b else EMPTY for a, b in zip(first, second, strict=True))]
-        for (label, score), first, second in zip(lines, fpr, auroc, strict=True)
+        [label, score, *(f"{a} / {b}{c}" if a else EMPTY for a, b, c in zip(*found, strict=True))]
+        for (label, score), *found in zip(lines, fpr, auroc, missing, strict=True)
     ]
-    title = f"## Known against unknown photos, {_shots(shots)}: FPR95 / AUROC, average of the sets"
-    return [title, markdown_table(["method", "score", *heads.values()], rows)]
+    title = f"## Known against unknown photos, {counted(shots, 'shot')}: FPR95 / AUROC, average of the sets"
+    return [title, markdown_table(["method", "score", *heads.values()], rows, names=2)] if rows else []
 
 
 def sets_asked(results: Results, group: str) -> list[str]:
@@ -133,8 +135,8 @@ def _ablation(results: Results, group: str) -> list[str]:
             if any(sample.values for label in labels for sample in column.samples(label)):
                 columns.append(column)
         prefix = f"{group} / "
-        parts.append(f"## Ablation: {safe(group)}, {_shots(shots)}")
-        parts.append(_figures_table("variant", labels, columns, [label.removeprefix(prefix) for label in labels]))
+        names = [label.removeprefix(prefix) for label in labels]
+        parts += _part(f"Ablation: {safe(group)}, {counted(shots, 'shot')}", "variant", labels, columns, names)
     return parts
 
 
@@ -144,7 +146,7 @@ def _claims(results: Results) -> list[str]:
     lines = []
     for verdict in judge(results):
         claim = verdict.claim
-        place = f"{_shots(claim.shots)}{f', tested on {claim.test}' if claim.test else ''}"
+        place = f"{counted(claim.shots, 'shot')}{f', tested on {claim.test}' if claim.test else ''}"
         first, rest = sentence(verdict)[: len(verdict.verdict)], sentence(verdict)[len(verdict.verdict) :]
         what = f"{claim.better.metric}: {claim.better.label} against {claim.than.label}"
         if claim.better.metric != claim.than.metric:
@@ -161,24 +163,33 @@ def _failures(results: Results) -> list[str]:
     if not results.failures:
         return []
     lines = [
-        f"- {safe(r.method)} on {safe(r.set)}, {_shots(r.shots)}, seed {r.seed} (`{r.key}`): {safe(r.failed)}"
+        f"- {safe(r.method)} on {safe(r.set)}, {counted(r.shots, 'shot')}, seed {r.seed} (`{r.key}`): {safe(r.failed)}"
         for r in results.failures
     ]
     return ["## Runs that diverged", "\n".join(lines)]
 
 
-def _figures_table(
-    what: str, labels: Sequence[str], columns: Sequence[_Column], shown: Sequence[str] | None = None
-) -> str:
+def _part(
+    title: str, what: str, labels: Sequence[str], columns: Sequence[_Column], shown: Sequence[str] | None = None
+) -> list[str]:
+    """A heading and a table without empty lines and columns; nothing where all of them are empty."""
     cells = [[cell(column.samples(label)) for column in columns] for label in labels]
-    texts = _texts(cells, [column.lower_is_better for column in columns])
-    rows = [[name, *row] for name, row in zip(shown or labels, texts, strict=True)]
-    return markdown_table([what, *(column.heading for column in columns)], rows)
+    texts = _texts(cells, [False] * len(columns))
+    rows = [
+        [name, *(text + _missing(one) for text, one in zip(line, row, strict=True))]
+        for name, line, row in zip(shown or labels, texts, cells, strict=True)
+        if any(line)
+    ]
+    if not rows:
+        return []
+    kept = [0, *(i for i in range(1, len(columns) + 1) if any(row[i] for row in rows))]
+    head = [what, *(column.heading for column in columns)]
+    return [f"## {title}", markdown_table([head[i] for i in kept], [[row[i] for i in kept] for row in rows])]
 
 
 def _texts(cells: Sequence[Sequence[Cell]], lower_is_better: Sequence[bool]) -> list[list[str]]:
-    """Cells as text, the best complete one of each column in bold; columns of a single line have no best."""
-    texts = [[cell_text(one) for one in row] for row in cells]
+    """Cells as text, the best complete one of each column in bold; a column with a single one has no best."""
+    texts = [[_figure(one) for one in row] for row in cells]
     for number, lower in enumerate(lower_is_better):
         means = [row[number].mean for row in cells if row[number].complete]
         if len(means) < 2:
@@ -192,12 +203,15 @@ def _texts(cells: Sequence[Sequence[Cell]], lower_is_better: Sequence[bool]) -> 
 
 def cell_text(found: Cell) -> str:
     """A cell in percent: mean, spread, and how many runs are in it where some are missing."""
+    return _figure(found) + _missing(found)
+
+
+def _figure(found: Cell) -> str:
     if found.mean is None:
         return FAILED if found.failed else EMPTY
     spread = "" if found.spread is None else f" ± {100 * found.spread:.1f}"
-    missing = "" if found.complete else f" ({found.done} of {found.planned})"
-    return f"{100 * found.mean:.1f}{spread}{missing}"
+    return f"{100 * found.mean:.1f}{spread}"
 
 
-def _shots(shots: int) -> str:
-    return "no shots" if not shots else f"{shots} shot{'' if shots == 1 else 's'}"
+def _missing(found: Cell) -> str:
+    return "" if found.complete or found.mean is None else f" ({found.done} of {found.planned})"

@@ -77,7 +77,16 @@ def _sentence(error: Exception) -> str | None:
 
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}."
-    typed = (BackboneError, BenchError, CheckpointError, ClassNameError, CommandError, ConfigError, DataError, ImageError)
+    typed = (
+        BackboneError,
+        BenchError,
+        CheckpointError,
+        ClassNameError,
+        CommandError,
+        ConfigError,
+        DataError,
+        ImageError,
+    )
     if isinstance(error, (*typed, OSError, TrainingDiverged, UnsupportedTower)):
         return str(error)
     return None

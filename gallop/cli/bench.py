@@ -12,12 +12,13 @@ from typing import Any
 from gallop.backbones import load_backbone
 from gallop.bench.claims import judge, sentence
 from gallop.bench.costs import estimate
+from gallop.bench.markdown import counted
 from gallop.bench.outcome import TABLES, write_outcome
-from gallop.bench.photos import Photos, read_photos
+from gallop.bench.photos import read_photos
 from gallop.bench.plan import Plan, Run, make_plan
 from gallop.bench.records import Record, Store
 from gallop.bench.results import Results, cell
-from gallop.bench.runner import Ahead, Encoding, Finished, Runner
+from gallop.bench.runner import Encoding, Finished, Runner
 from gallop.bench.spec import read_spec, shipped_specs
 from gallop.bench.tables import cell_text, main_shots
 from gallop.cli.console import CommandError, Console, columns
@@ -40,9 +41,7 @@ def run(options: Namespace, console: Console) -> int:
     photos = read_photos(spec, Path(options.data), options.sets)
     plan = make_plan(spec, photos, backbone.fingerprint, options.shots)
     part = options.part or (1, 1)
-    runs = plan.narrowed(
-        only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part
-    )
+    runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
     store = Store(out) if out is not None else None
     if options.dry_run or store is None or out is None:
         return _dry_run(plan, runs, {} if store is None else store.read_all([r.key for r in plan.runs]), console)
@@ -52,9 +51,7 @@ def run(options: Namespace, console: Console) -> int:
         _execute(runner, runs, end, console)
     except KeyboardInterrupt:
         left = _finish(plan, runs, store, out, console)
-        raise KeyboardInterrupt(
-            f"Stopped. {_runs(left)} left; the same command goes on. What is done is in {out}."
-        ) from None
+        raise KeyboardInterrupt(f"Stopped. {_left(left)} What is done is in {out}.") from None
     _finish(plan, runs, store, out, console, tell=True)
     return 0
 
@@ -65,7 +62,9 @@ def _checked(options: Namespace) -> Path | None:
         raise CommandError("bench needs a benchmark and DATA; `gallop bench --list` shows the shipped benchmarks.")
     if options.out is None:
         if not options.dry_run:
-            raise CommandError("bench needs --out DIR, where records and tables go (or --dry-run, which trains nothing).")
+            raise CommandError(
+                "bench needs --out DIR, where records and tables go (or --dry-run, which trains nothing)."
+            )
         return None
     out = Path(options.out)
     if out.exists() and not out.is_dir():
@@ -102,13 +101,11 @@ def _execute(runner: Runner, runs: Sequence[Run], end: float | None, console: Co
 
 
 def _name(run: Run | Record) -> str:
-    place = f", {run.shots} shots, seed {run.seed}" if run.shots else ""
+    place = f", {counted(run.shots, 'shot')}, seed {run.seed}" if run.shots else ""
     return f"{run.method} on {run.set}{place}"
 
 
-def _finish(
-    plan: Plan, runs: Sequence[Run], store: Store, out: Path, console: Console, *, tell: bool = False
-) -> int:
+def _finish(plan: Plan, runs: Sequence[Run], store: Store, out: Path, console: Console, *, tell: bool = False) -> int:
     """Write everything from the records that there are now, and say what is left; how many runs that is."""
     console.progress("writing tables")
     results = Results(plan, store.read_all([run.key for run in plan.runs]))
@@ -118,11 +115,13 @@ def _finish(
         result = _result(results, runs, left, out, files)
         console.result(result, lambda: _table(results, result))
         if left:
-            console.note(f"{_runs(len(left))} left; the same command goes on.")
+            console.note(_left(len(left)))
     return len(left)
 
 
-def _result(results: Results, runs: Sequence[Run], left: Sequence[Run], out: Path, files: Sequence[Path]) -> dict[str, Any]:
+def _result(
+    results: Results, runs: Sequence[Run], left: Sequence[Run], out: Path, files: Sequence[Path]
+) -> dict[str, Any]:
     return {
         "out": str(out),
         "runs": len(runs),
@@ -155,7 +154,9 @@ def _table(results: Results, result: Mapping[str, Any]) -> list[str]:
         found = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
         rows.append([label, cell_text(found) or "-"])
     claims = [f"{verdict.claim.claim} {sentence(verdict)}" for verdict in judge(results) if verdict.mean is not None]
-    where = f"{result['done']} of {result['runs']} runs are done; tables and pictures are in {result['out']} ({TABLES})."
+    where = (
+        f"{result['done']} of {result['runs']} runs are done; tables and pictures are in {result['out']} ({TABLES})."
+    )
     return [*columns(rows), "", *([*claims, ""] if claims else []), where]
 
 
@@ -176,7 +177,11 @@ def _dry_run(plan: Plan, runs: Sequence[Run], records: Mapping[str, Record], con
     }
     rows = [["method", "runs", "done"], *([m, str(n), str(done[m])] for m, n in wanted.items())]
     rows.append(["all", str(len(runs)), str(sum(done.values()))])
-    lines = [f"{len(plan.sets)} sets: {', '.join(plan.sets)}", ""] + columns(rows) + ["", _duration(seconds, unknown, len(left))]
+    lines = (
+        *[f"{len(plan.sets)} sets: {', '.join(plan.sets)}", ""],
+        *columns(rows),
+        *["", _duration(seconds, unknown, len(left))],
+    )
     console.result(result, lambda: lines)
     return 0
 
@@ -186,11 +191,13 @@ def _duration(seconds: float, unknown: int, left: int) -> str:
         return "Nothing is left to do."
     if unknown == left:
         return "How long it takes can be told once some runs are done."
-    more = f", and {_runs(unknown, verb=False)} of methods that have not been run yet" if unknown else ""
-    text = f"{seconds / 3600:.1f} h" if seconds >= 5400 else f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-    return f"What is left takes about {text}{more}, judged by the runs that are done."
+    more = f", and {counted(unknown, 'run')} of methods that have not been run yet" if unknown else ""
+    unit, name = next(
+        (size, name) for size, name in ((3600, "h"), (60, "min"), (1, "s")) if seconds >= 1.5 * size or size == 1
+    )
+    about = f"{seconds / unit:.{int(unit == 3600)}f} {name}"
+    return f"What is left takes about {about}{more}, judged by the runs that are done."
 
 
-def _runs(count: int, *, verb: bool = True) -> str:
-    is_ = " is" if count == 1 else " are"
-    return f"{count} run{'' if count == 1 else 's'}{is_ if verb else ''}"
+def _left(count: int) -> str:
+    return f"{counted(count, 'run')} {'is' if count == 1 else 'are'} left; the same command goes on."
