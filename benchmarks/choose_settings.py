@@ -43,7 +43,7 @@ def grid(**choices: list[float]) -> list[dict[str, float]]:
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "CoOp": grid(lr=[0.02, 0.05, 0.1, 0.2, 0.5, 1.0]),
     "linear-probe": grid(strength=[1, 10, 100, 1e3, 1e4, 1e5]),
-    "Tip-Adapter": grid(weight=[5, 20, 80], sharpness=[5.5, 20]),
+    "Tip-Adapter": grid(weight=[5, 20, 80], sharpness=[2, 5.5]),
     "Tip-Adapter-F": grid(weight=[5, 20, 80], lr=[0.001, 0.01]),
     "LoCoOp": grid(lr=[0.05, 0.1, 0.2], weight=[0.25, 1.0]),
     "PromptSRC": grid(lr=[0.1, 0.3, 1.0], text_weight=[2.5, 25]),
