@@ -19,7 +19,7 @@ from gallop.bench.markdown import counted
 from gallop.bench.results import Cell, Results, cell
 from gallop.bench.tables import main_shots, sets_asked
 
-COLOURS = ("#0077bb", "#ee7733", "#009988", "#cc3311", "#aa4499", "#997700", "#33bbee", "#332288", "#777777", "#117733")
+COLOURS = ("#777777", "#997700", "#009988", "#33bbee", "#0077bb", "#ee7733", "#aa4499", "#332288", "#cc3311", "#117733")
 MARKERS = "osD^vPX<>p"
 SCORES = {"MCM": ("#0077bb", "o"), "L-MCM": ("#009988", "D"), "GL-MCM": ("#cc3311", "s"), "MSP": ("#777777", "^")}
 LABEL_SIZE = 9
@@ -217,7 +217,7 @@ def ablations(results: Results) -> Figure | None:
     high = math.ceil(len(panels) / wide)
     longest = max(len(names) for _, _, names, _ in panels)
     figure = Figure(figsize=(4.6 * wide, high * (1.1 + ROW * longest)), layout="constrained")
-    every = figure.subplots(high, wide, squeeze=False).ravel()
+    every = figure.subplots(high, wide, squeeze=False, sharex=True).ravel()
     for axes in every[len(panels) :]:
         axes.set_visible(False)
     for axes, (group, shots, names, cells) in zip(every, panels, strict=False):
@@ -228,6 +228,7 @@ def ablations(results: Results) -> Figure | None:
                 axes.errorbar(_percent(one.mean), y, **bars)
         _list_rows(axes, names)
         axes.set_title(_plain(f"{group}, {counted(shots, 'shot')}"), fontsize=10, loc="left")
+        axes.tick_params(labelbottom=True)
         axes.set_xlabel("average accuracy (%)", fontsize=LABEL_SIZE)
     return figure
 
@@ -272,11 +273,11 @@ def _name_beside(results: Results, axes: Axes, ends: Sequence[tuple[str, float, 
             xy=(x, y),
             xytext=(1.04, (moved - low) / (high - low)),
             textcoords="axes fraction",
-            color=colour,
+            color="#222222",
             fontsize=LABEL_SIZE,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "alpha": 0.6, "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkB": 4},
         )
 
 

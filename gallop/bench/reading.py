@@ -68,6 +68,7 @@ def _tree(node: yaml.Node, source: str, constructor: Any, depth: int) -> Tree:
             if not isinstance(key, yaml.ScalarNode):
                 raise BenchError(f"{place}: a key must be a text.")
             if key.value in found:
+                place = f"{source}, line {key.start_mark.line + 1}"
                 raise BenchError(f"{place}: the key {key.value!r} is there twice.")
             found[key.value] = _tree(value, source, constructor, depth + 1)
         return found

@@ -124,6 +124,8 @@ class Store:
 
 def _record(text: str, key: str) -> Record:
     found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("it is no record")
     figures = tuple(Figure(**figure) for figure in found.pop("figures"))
     for figure in figures:
         figure.check()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gallop.bench.claims import judge, sentence
+from gallop.bench.claims import Verdict, judge, points
 from gallop.bench.markdown import counted, markdown_table, safe
 from gallop.bench.results import Cell, Results, Sample, cell
+from gallop.bench.spec import Claim
 
 FAILED, EMPTY = "–", ""
 """What stands for runs that diverged, and for runs that have not been made."""
@@ -143,20 +144,36 @@ def _ablation(results: Results, group: str) -> list[str]:
 def _claims(results: Results) -> list[str]:
     if not results.spec.claims:
         return []
-    lines = []
-    for verdict in judge(results):
-        claim = verdict.claim
-        place = f"{counted(claim.shots, 'shot')}{f', tested on {claim.test}' if claim.test else ''}"
-        first, rest = sentence(verdict)[: len(verdict.verdict)], sentence(verdict)[len(verdict.verdict) :]
-        what = f"{claim.better.metric}: {claim.better.label} against {claim.than.label}"
-        if claim.better.metric != claim.than.metric:
-            what = f"{claim.better.label}: {claim.better.metric} against {claim.than.label}: {claim.than.metric}"
-        lines.append(f"- {safe(claim.claim)} **{first}**{safe(rest)} {safe(what)}, {safe(place)}.")
     how = (
-        "Differences are paired: same set, same shots, same seed. A claim holds where the whole 95% interval of the "
-        "mean difference is on its side, and does not where the whole interval is on the other."
+        "Differences, in points, are paired: same set, same shots, same seed. A claim holds where the whole 95% "
+        "interval of the mean difference is on its side, and does not where the whole interval is on the other. With "
+        "more than two sets the interval is over sets, else over seeds; the spread is the standard deviation over sets."
     )
-    return ["## Claims at this scale", how, "\n".join(lines)]
+    head = ["claim", "compared", "verdict", "difference", "95% interval", "spread", "on its side", "pairs"]
+    rows = [[v.claim.claim, compared(v.claim), v.verdict, *_verdict_cells(v)] for v in judge(results)]
+    return ["## Claims at this scale", how, markdown_table(head, rows, names=3)]
+
+
+def _verdict_cells(verdict: Verdict) -> list[str]:
+    if verdict.mean is None:
+        return [EMPTY] * 4 + [f"0 of {verdict.planned}"]
+    low, high = verdict.interval or (None, None)
+    return [
+        points(verdict.mean),
+        EMPTY if low is None or high is None else f"{points(low)} to {points(high)}",
+        EMPTY if verdict.spread is None else f"{100 * verdict.spread:.1f}",
+        f"{verdict.right} of {counted(verdict.sets, 'set')}",
+        f"{verdict.pairs} of {verdict.planned}",
+    ]
+
+
+def compared(claim: Claim) -> str:
+    """Which figures a claim is about, in words."""
+    first, second = claim.better, claim.than
+    place = f"{counted(claim.shots, 'shot')}{f', tested on {claim.test}' if claim.test else ''}"
+    if first.metric == second.metric:
+        return f"{first.metric} of {first.label} and {second.label}, {place}"
+    return f"{first.metric} of {first.label} and {second.metric} of {second.label}, {place}"
 
 
 def _failures(results: Results) -> list[str]:
