@@ -47,6 +47,30 @@ def naive_vit_regions(visual: Any, pixels: Tensor) -> Tensor:
     return visual.ln_post(v)[:, 1:]
 
 
+def naive_vit_tokens(visual: Any, pixels: Tensor) -> Tensor:
+    """(B, R, V): the tower's own output tokens, all blocks as open_clip runs them."""
+    return visual.ln_post(visual.transformer(visual._embeds(pixels)))[:, 1:]
+
+
+def naive_vit_value_value(visual: Any, pixels: Tensor) -> Tensor:
+    """(B, R, V): the last block with softmax(v v' / sqrt(d_head)) v in its attention's place, head by head."""
+    x = visual._embeds(pixels)
+    blocks = list(visual.transformer.resblocks)
+    for block in blocks[:-1]:
+        x = block(x)
+    last, width = blocks[-1], x.shape[-1]
+    weight, bias = last.attn.in_proj_weight[2 * width :], last.attn.in_proj_bias[2 * width :]
+    values = last.ln_1(x) @ weight.T + bias
+    mixed = []
+    for v in values.chunk(last.attn.num_heads, dim=-1):
+        scores = torch.einsum("bid,bjd->bij", v, v) / v.shape[-1] ** 0.5
+        mixed.append(torch.einsum("bij,bjd->bid", scores.softmax(dim=-1), v))
+    out = last.attn.out_proj
+    x = x + last.ls_1(torch.cat(mixed, dim=-1) @ out.weight.T + out.bias)
+    x = x + last.ls_2(last.mlp(last.ln_2(x)))
+    return visual.ln_post(x)[:, 1:]
+
+
 def naive_loss(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:
     """A whole training step's loss as the paper writes it: naive text, every region projected, one top-k a prompt."""
     tower, prompts, vision = model.backbone.text, model.prompts, model.backbone.vision

@@ -22,9 +22,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
-from gallop.backbones import Backbone
+from gallop.backbones import Backbone, BackboneError, pick_regions
 from gallop.classes import clean_names
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import MethodConfig, RegionKind, TrainConfig
+from gallop.model import GalLoP
 from gallop.prompts import Prompts
 from gallop.templates import clean_templates
 from gallop.trainer import TrainState
@@ -57,7 +58,8 @@ class Calibration:
 class Checkpoint:
     """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
 
-    ``templates`` are there where nothing was learned and sentences stand in the prompts' place.
+    ``templates`` are there where nothing was learned and sentences stand in the prompts' place. ``regions`` is the kind
+    of the backbone's region features.
     """
 
     backbone: str
@@ -69,7 +71,25 @@ class Checkpoint:
     data_fingerprint: str = ""
     templates: tuple[str, ...] | None = None
     prompts_sha256: str = ""
+    regions: RegionKind = "value"
     format: int = FORMAT
+
+    @staticmethod
+    def of(
+        model: GalLoP, training: TrainConfig | None, calibration: Calibration, data_fingerprint: str = ""
+    ) -> Checkpoint:
+        """What there is to say of a model, and of how it was learned."""
+        return Checkpoint(
+            model.backbone.name,
+            model.backbone.fingerprint,
+            model.class_names,
+            method=model.config,
+            training=training,
+            calibration=calibration,
+            data_fingerprint=data_fingerprint,
+            templates=model.templates,
+            regions=model.backbone.region_kind,
+        )
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts) -> None:
@@ -122,7 +142,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         return _parse(raw)
     except CheckpointError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, BackboneError) as error:
         raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
 
 
@@ -146,6 +166,7 @@ def _parse(raw: Mapping[str, Any]) -> Checkpoint:
         data_fingerprint=str(raw.get("data_fingerprint", "")),
         templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
         prompts_sha256=str(raw.get("prompts_sha256", "")),
+        regions=pick_regions(raw.get("regions", "value")),  # older ones do not say
         format=int(raw["format"]),
     )
 
@@ -154,8 +175,13 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
     """The learned prompts of a checkpoint, on the backbone's device.
 
     Raises:
-        CheckpointError: another backbone than the one trained with, or tensors that do not fit.
+        CheckpointError: another backbone, or other region features, than those trained with; tensors that do not fit.
     """
+    if checkpoint.regions != backbone.region_kind:
+        raise CheckpointError(
+            f"{folder} was trained on region features of the kind {checkpoint.regions!r}, but this backbone gives "
+            f"{backbone.region_kind!r}; load it with regions={checkpoint.regions!r}, or train again."
+        )
     if checkpoint.fingerprint != backbone.fingerprint:
         raise CheckpointError(
             f"{folder} was trained on other weights of {checkpoint.backbone!r} than those loaded now (fingerprints "
@@ -171,6 +197,7 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
         global_prompts=checkpoint.method.global_prompts,
         local_prompts=checkpoint.method.local_prompts,
         region_width=backbone.vision.region_width,
+        local_projection=checkpoint.method.local_projection,
     )
     wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in tensors.items()}
@@ -179,6 +206,13 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
     for key, value in tensors.items():
         if not value.is_floating_point() or not torch.isfinite(value).all():
             raise CheckpointError(f"{path} is damaged: {key} holds values that are not finite numbers.")
+    projection = tensors["local_projection"]
+    if not checkpoint.method.local_projection and not torch.equal(
+        projection, torch.eye(len(projection)).to(projection)
+    ):
+        raise CheckpointError(
+            f"{path} does not fit its settings: they say that no projection was learned, but it is not the identity."
+        )
     if checkpoint.prompts_sha256 not in ("", hashlib.sha256(path.read_bytes()).hexdigest()):
         raise CheckpointError(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
     prompts.load_state_dict(tensors)

@@ -13,6 +13,9 @@ from typing import Any, Literal, SupportsIndex
 
 Preset = Literal["default", "paper"]
 
+RegionKind = Literal["value", "tokens", "value-value"]
+"""What a ViT gives as region features: the paper's value path, its own tokens, or value-value attention."""
+
 CONTEXT_INIT = "A photo of a"
 """The words whose token embeddings every context starts from (paper, section 4, implementation details)."""
 
@@ -61,6 +64,14 @@ def whole_between(name: str, value: object, least: int, most: int) -> int:
     return number
 
 
+def _flag(name: str, value: object) -> bool:
+    """Python's own truth value; numpy's is one too, but neither 1 nor "yes" is."""
+    kind = type(value)
+    numpy_own = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
+    _require(isinstance(value, bool) or numpy_own, f"{name} is {value!r}; it must be True or False.")
+    return bool(value)
+
+
 def default_topk(local_prompts: int) -> tuple[int, ...]:
     """The paper's scales for N local prompts: k = 5, 10, 15, ... one per prompt."""
     local_prompts = _whole("local_prompts", local_prompts)
@@ -76,17 +87,20 @@ class MethodConfig:
         global_prompts: M, at least 1. CoOp is M = 1, N = 0, dropout = 0.
         topk: one k (a count of regions) per local prompt; its length is N. Clamped to R when pooling.
         dropout: p of prompt dropout in [0, 1); ``max(M - int(p * M), 1)`` global prompts are kept per image.
+        local_projection: whether the projection of the regions is learned; without, it stays the identity.
     """
 
     global_prompts: int = 4
     topk: tuple[int, ...] = (5, 10, 15, 20)
     dropout: float = 0.75
+    local_projection: bool = True
 
     def __post_init__(self) -> None:
         _require(isinstance(self.topk, Iterable), f"topk is {self.topk!r}; it must be a list, one k per local prompt.")
         object.__setattr__(self, "topk", tuple(_whole("topk", k) for k in self.topk))
         object.__setattr__(self, "global_prompts", _whole("global_prompts", self.global_prompts))
         object.__setattr__(self, "dropout", _number("dropout", self.dropout))
+        object.__setattr__(self, "local_projection", _flag("local_projection", self.local_projection))
         _require(
             1 <= self.global_prompts <= 64, f"global_prompts is {self.global_prompts}; it must be between 1 and 64."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,13 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         topk: one k a local prompt; None is 5, 10, ... for ``local_prompts`` of them.
         local_prompts: N; only used when ``topk`` is None.
         dropout: p of prompt dropout.
+        local_projection: learn the projection of the regions; without, it stays the identity.
         shots: images a class drawn by ``fit(folder)``; None takes all.
         allow_fewer: take what there is where a class has fewer than ``shots``.
         cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
         warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu" or "cuda"; it and ``regions`` are for a backbone given by its name.
+        regions: kind of a ViT's region features: "value", "tokens" or "value-value", as for ``load_backbone``.
 
     After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
     ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``).
@@ -75,6 +78,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         local_prompts: int = 4,
         topk: Sequence[int] | None = None,
         dropout: float = 0.75,
+        local_projection: bool = True,
         epochs: int | None = None,
         lr: float | None = None,
         batch_size: int | None = None,
@@ -86,6 +90,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         cache: str | PathLike[str] | bool | Cache | None = None,
         warm_start: bool = False,
         device: str = "auto",
+        regions: str = "value",
     ) -> None:
         self.backbone = backbone
         self.preset = preset
@@ -93,6 +98,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.local_prompts = local_prompts
         self.topk = topk
         self.dropout = dropout
+        self.local_projection = local_projection
         self.epochs = epochs
         self.lr = lr
         self.batch_size = batch_size
@@ -104,6 +110,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.cache = cache
         self.warm_start = warm_start
         self.device = device
+        self.regions = regions
 
     def fit(self, images: str | PathLike[str] | Sequence[ImageSource], labels: Sequence[str] | None = None) -> Any:
         """Learn prompts from a folder of class folders, or from images and their class names. Returns self.
@@ -199,16 +206,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint."""
         model = self._fitted()
-        checkpoint = Checkpoint(
-            model.backbone.name,
-            model.backbone.fingerprint,
-            model.class_names,
-            method=model.config,
-            training=self.training_,
-            calibration=self.calibration_,
-            data_fingerprint=self._data_fingerprint,
-            templates=model.templates,
-        )
+        checkpoint = Checkpoint.of(model, self.training_, self.calibration_, self._data_fingerprint)
         save_checkpoint(Path(folder), checkpoint, model.prompts)
 
     @classmethod
@@ -221,15 +219,15 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             backbone: where its weights are now; None uses the name it was trained with.
 
         Raises:
-            CheckpointError: damaged, of a newer format, or trained with other weights.
+            CheckpointError: damaged, of a newer format, or trained with other weights or other region features.
             BackboneError: its backbone cannot be loaded.
         """
         checkpoint = read_checkpoint(Path(folder))
         method, training = checkpoint.method, checkpoint.training
-        settings = {"global_prompts": method.global_prompts, "topk": method.topk, "dropout": method.dropout}
+        settings = asdict(method) | {"regions": checkpoint.regions}
         if training is not None:
             settings |= {name: getattr(training, name) for name in _TRAIN_SETTINGS}
-        self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)  # type: ignore[arg-type]
+        self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)
         frozen = self._load_backbone()
         prompts = load_prompts(Path(folder), checkpoint, frozen)
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
@@ -254,11 +252,13 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     def _load_backbone(self) -> Backbone:
         named = self.backbone
-        return named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
+        if isinstance(named, Backbone):
+            return named
+        return load_backbone(named, device=self.device, regions=self.regions)
 
     def _method_config(self) -> MethodConfig:
         topk: Any = default_topk(self.local_prompts) if self.topk is None else self.topk  # checked by MethodConfig
-        return MethodConfig(global_prompts=self.global_prompts, topk=topk, dropout=self.dropout)
+        return MethodConfig(self.global_prompts, topk, self.dropout, self.local_projection)
 
     def text_features(self) -> TextFeatures:
         """(K, M, D) and (K, N, D), every class after every prompt; kept until prompts or classes change."""

@@ -168,9 +168,9 @@ class GalLoP:
         return loss, global_, local
 
     def region_projection(self) -> Tensor:
-        """What takes a region to the joint space, (V, D); the learned projection comes first where N is not 0."""
+        """What takes a region to the joint space, (V, D); the learned projection comes first where there is one."""
         own = self.backbone.vision.region_projection
-        if self.config.topk:
+        if self.config.topk and self.config.local_projection:
             return self.prompts.projection(own)
         return torch.eye(self.backbone.vision.region_width, device=self.backbone.device) if own is None else own.float()
 
@@ -198,4 +198,5 @@ def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
         global_prompts=config.global_prompts,
         local_prompts=config.local_prompts,
         region_width=backbone.vision.region_width,
+        local_projection=config.local_projection,
     ).to(backbone.device)

@@ -76,8 +76,11 @@ def _method(classifier: GalLoPClassifier) -> list[str]:
     model = classifier.model_
     m, n = model.prompts.sizes
     scales = f" with k = {', '.join(map(str, model.config.topk))} regions" if n else ""
+    plainly = ", no projection of the regions learned" if n and not model.config.local_projection else ""
+    kind = model.backbone.region_kind
     return [
-        f"- {m} global prompt{'s' * (m != 1)}, {n} local prompt{'s' * (n != 1)}{scales}",
+        f"- {m} global prompt{'s' * (m != 1)}, {n} local prompt{'s' * (n != 1)}{scales}{plainly}",
+        *([f"- Region features of the kind {plain(kind)}, not the paper's"] if kind != "value" else []),
         f"- Backbone: {plain(model.backbone.name)}, fingerprint `{model.backbone.fingerprint[:16]}`. Its weights are "
         "not in this model and have licences of their own.",
     ]

@@ -19,22 +19,35 @@ class Prompts(nn.Module):
         global_prompts: M.
         local_prompts: N; with 0 there are no local contexts and the projection stays out of use.
         region_width: V; the projection (V, V) starts as the identity and has no bias.
+        local_projection: False leaves the projection out of what is learned: it stays the identity.
     """
 
-    def __init__(self, context: Tensor, *, global_prompts: int, local_prompts: int, region_width: int) -> None:
+    def __init__(
+        self,
+        context: Tensor,
+        *,
+        global_prompts: int,
+        local_prompts: int,
+        region_width: int,
+        local_projection: bool = True,
+    ) -> None:
         super().__init__()
         context = context.detach().float()
         self.global_contexts = nn.Parameter(context.repeat(global_prompts, 1, 1))  # (M, C, T)
         self.local_contexts = nn.Parameter(context.repeat(local_prompts, 1, 1))  # (N, C, T)
-        self.local_projection = nn.Parameter(torch.eye(region_width))  # (V, V)
+        self.local_projection = nn.Parameter(torch.eye(region_width), requires_grad=local_projection)  # (V, V)
 
     @property
     def sizes(self) -> tuple[int, int]:
         """(M, N)"""
         return len(self.global_contexts), len(self.local_contexts)
 
+    def learned(self) -> list[nn.Parameter]:
+        """The tensors that a training changes: all of them, or all but the projection."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
     def digest(self) -> str:
-        """SHA-256 over the learned numbers."""
+        """SHA-256 over all numbers."""
         digest = hashlib.sha256()
         for parameter in self.parameters():
             digest.update(f"{tuple(parameter.shape)}".encode())

@@ -80,7 +80,7 @@ class _RegionCosines(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None]:
         regions, projection, text, norms, cosines = ctx.saved_tensors
         pulled = projection.new_zeros(len(projection), len(text))
         gram: Tensor | None = None
@@ -91,11 +91,13 @@ class _RegionCosines(torch.autograd.Function):
             g = gradient[some].transpose(1, 2)[chosen] / n
             pulled.addmm_(x.T, g)
             normed = n.squeeze(1) > ctx.damping
-            if normed.any():
+            if ctx.needs_input_grad[1] and normed.any():
                 c = cosines[some].transpose(1, 2)[chosen]
                 x, weights = x[normed], ((g * c).sum(dim=-1, keepdim=True) / n)[normed]
                 gram = x.T @ (x * weights) if gram is None else gram.addmm_(x.T, x * weights)
-        moved = pulled @ text if gram is None else pulled @ text - gram @ projection
+        moved = pulled @ text if ctx.needs_input_grad[1] else None
+        if moved is not None and gram is not None:
+            moved -= gram @ projection
         return None, moved, pulled.T @ projection, None
 
 

@@ -76,12 +76,14 @@ def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> P
     """A copy of the prompts of an earlier training, for another to go on from.
 
     Raises:
-        ConfigError: they were learned for another backbone, or are not as many.
+        ConfigError: they were learned for another backbone, are not as many, or a projection is learned by one alone.
     """
-    if model.backbone.fingerprint != backbone.fingerprint or model.prompts.sizes != method.sizes:
+    then = (model.backbone.fingerprint, model.prompts.sizes, model.config.local_projection)
+    if then != (backbone.fingerprint, method.sizes, method.local_projection):
         raise ConfigError(
-            "warm_start goes on from the learned prompts, but the backbone, global_prompts or the number of scales is "
-            "another now; set them as they were, or set warm_start=False to start again."
+            "warm_start goes on from the learned prompts, but the backbone (or the kind of its regions), "
+            "global_prompts, the number of scales or local_projection is another now; set them as they were, or set "
+            "warm_start=False to start again."
         )
     return copy.deepcopy(model.prompts).to(backbone.device)
 
@@ -160,7 +162,7 @@ def _trainer(
             results.append(_answered(found, labels[photos], kept))
         return StepResult.together(results)
 
-    parameters = [parameter for learner in learners for parameter in learner.model.prompts.parameters()]
+    parameters = [parameter for learner in learners for parameter in learner.model.prompts.learned()]
     return Trainer(parameters, compute, [len(learner.photos) for learner in learners], config)
 
 

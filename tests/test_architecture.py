@@ -31,6 +31,7 @@ ROOMS = [
     "backbones.text",
     "backbones.vision",
     "backbones.clip",
+    "backbones.words",
     "backbones",
     "feature_cache",
     "features",

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 from urllib.error import URLError
 
 import open_clip
@@ -29,10 +29,11 @@ from gallop.backbones import (
     pick_device,
     pick_precision,
 )
-from gallop.config import MethodConfig
+from gallop.config import MethodConfig, RegionKind
 from gallop.feature_cache import feature_key
 from gallop.images import load_image
 from gallop.model import GalLoP
+from tests import reference
 from tests.reference import relative_error
 from tests.tiny import new_vit, picture, vit
 
@@ -410,6 +411,42 @@ def test_a_folder_like_minis_is_loaded(tmp_path: Path) -> None:
     assert relative_error(ours.encode_image(PIXELS)[0], model().encode_image(PIXELS)) < 1e-5
     assert (ours.name, ours.preprocess.mean, ours.preprocess.size) == (str(folder), (0.5, 0.4, 0.3), 32)
     assert ours.text.context_length == 16
+
+
+def test_the_kind_of_regions_goes_into_features_and_fingerprints_and_not_into_the_whole_image(tmp_path: Path) -> None:
+    name = str(folder_of(tmp_path / "own"))
+    made = {kind: load_backbone(name, device="cpu", regions=kind) for kind in get_args(RegionKind)}
+    assert [ours.region_kind for ours in made.values()] == ["value", "tokens", "value-value"]
+    wholes, regions = zip(*(ours.encode_image(PIXELS) for ours in made.values()), strict=True)
+    assert all(torch.equal(whole, wholes[0]) for whole in wholes)
+    assert all(relative_error(regions[a], regions[b]) > 5e-5 for a, b in ((1, 0), (2, 0), (2, 1)))
+    for prints in ({ours.fingerprint for ours in made.values()}, {ours.vision_fingerprint for ours in made.values()}):
+        assert len(prints) == 3
+    plain = load_backbone(name, device="cpu")
+    assert (plain.region_kind, plain.fingerprint) == ("value", made["value"].fingerprint)
+    # Of the same towers, before and after the fingerprint was asked for.
+    assert plain.with_regions("tokens").fingerprint == made["tokens"].fingerprint
+    assert made["tokens"].with_regions("value").vision_fingerprint == plain.vision_fingerprint
+
+
+def test_fingerprints_of_the_papers_regions_are_those_from_before_there_were_other_kinds() -> None:
+    """Checkpoints hold the first, and the names of cached features the second."""
+    ours = reference.backbone("vit")
+    assert ours.fingerprint == "8b9d20c00f63496da84145e737fa8826cb38827e53a4fb0579f4628d9689d2bf"
+    assert ours.vision_fingerprint == "f0b23475f160ffd44492c44c0053d201c4c017f54bef04eae1ab71a590b58108"
+
+
+@pytest.mark.parametrize("kind", ["values", "", None, 3])
+def test_an_unknown_kind_of_regions_is_named_before_anything_is_loaded(kind: Any) -> None:
+    with pytest.raises(BackboneError, match=f"kind {kind!r}; the kinds are 'value', 'tokens', 'value-value'"):
+        load_backbone("no such backbone", device="cpu", regions=kind)
+
+
+def test_mini_has_one_kind_of_regions() -> None:
+    if not list(available_models()["mini"].glob("*.safetensors")):
+        pytest.skip("mini's weights are not here")
+    with pytest.raises(BackboneError, match="'tokens'; this vision tower is a TimmModel, which has 'value' alone"):
+        load_backbone("mini", device="cpu", regions="tokens")
 
 
 def test_a_folders_damping_goes_into_cosines_and_fingerprint_and_not_into_features(tmp_path: Path) -> None:

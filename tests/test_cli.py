@@ -121,6 +121,16 @@ def model(photos: Path, backbone: Path, tmp_path_factory: pytest.TempPathFactory
 # ------------------------------------------------------------------ train
 
 
+def test_a_kind_of_regions_is_kept_with_the_model(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    train = ("train", photos, "--out", tmp_path / "m", "--backbone", backbone, *QUICK)
+    assert call(*train, "--regions", "value-value").code == 0
+    assert json.loads((tmp_path / "m" / "gallop.json").read_text())["regions"] == "value-value"
+    assert call("evaluate", tmp_path / "m", photos, "--backbone", backbone).code == 0
+    wrong = call(*train, "--regions", "values", "--overwrite")
+    assert wrong.code == 2
+    assert "'value', 'tokens', 'value-value'" in wrong.err
+
+
 def test_train_tells_what_it_did(photos: Path, model: Path, backbone: Path) -> None:
     told = json.loads((model.parent / "train.json").read_text())
     assert set(told) == TRAIN_KEYS
@@ -154,7 +164,7 @@ def test_coop(photos: Path, backbone: Path, tmp_path: Path) -> None:
     options = ("--global-prompts", "1", "--local-prompts", "0", "--dropout", "0")
     assert call("train", photos, "--out", tmp_path / "coop", "--backbone", backbone, *QUICK, *options).code == 0
     method = json.loads((tmp_path / "coop" / "gallop.json").read_text())["method"]
-    assert method == {"global_prompts": 1, "topk": [], "dropout": 0.0}
+    assert method == {"global_prompts": 1, "topk": [], "dropout": 0.0, "local_projection": True}
     result = call("evaluate", tmp_path / "coop", photos, "--json").json
     assert result["accuracy_local"] is None
     assert result["accuracy"] == result["accuracy_global"]
@@ -177,9 +187,10 @@ def test_coop(photos: Path, backbone: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "stored"),
     [
-        (("--topk", "3, 7"), {"global_prompts": 4, "topk": [3, 7], "dropout": 0.75}),
-        (("--local-prompts", "2", "--dropout", "0.5"), {"global_prompts": 4, "topk": [5, 10], "dropout": 0.5}),
-        (("--local-prompts", "1", "--topk", "9"), {"global_prompts": 4, "topk": [9], "dropout": 0.75}),
+        (("--topk", "3, 7"), {"topk": [3, 7]}),
+        (("--local-prompts", "2", "--dropout", "0.5"), {"topk": [5, 10], "dropout": 0.5}),
+        (("--local-prompts", "1", "--topk", "9"), {"topk": [9]}),
+        (("--no-projection",), {"topk": [5, 10, 15, 20], "local_projection": False}),
     ],
 )
 def test_the_method_that_was_asked_for(
@@ -187,7 +198,8 @@ def test_the_method_that_was_asked_for(
 ) -> None:
     outcome = call("train", photos, "--out", tmp_path / "m", "--backbone", backbone, *QUICK, "--epochs", "1", *options)
     assert outcome.code == 0, outcome.err
-    assert json.loads((tmp_path / "m" / "gallop.json").read_text())["method"] == stored
+    default = {"global_prompts": 4, "dropout": 0.75, "local_projection": True}
+    assert json.loads((tmp_path / "m" / "gallop.json").read_text())["method"] == {**default, **stored}
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, kind: type, number: int) -> None:

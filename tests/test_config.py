@@ -19,6 +19,7 @@ def test_the_method_is_the_papers_by_default() -> None:
     config = MethodConfig()
     assert (config.global_prompts, config.topk, config.dropout) == (4, (5, 10, 15, 20), 0.75)
     assert (config.local_prompts, config.kept_prompts) == (4, 1)
+    assert config.local_projection
     assert CONTEXT_INIT == "A photo of a"
 
 
@@ -97,6 +98,9 @@ NAN, INF = float("nan"), float("inf")
         ("dropout", NAN),
         ("dropout", "0.75"),
         ("dropout", None),
+        ("local_projection", 1),
+        ("local_projection", "no"),
+        ("local_projection", None),
     ],
 )
 def test_a_method_that_makes_no_sense_is_refused_by_name(field: str, value: Any) -> None:
@@ -156,10 +160,16 @@ def test_configs_do_not_change_once_made() -> None:
 
 def test_numpy_numbers_and_lists_are_taken_and_become_plain_ones() -> None:
     """A grid search hands over numpy's numbers; a checkpoint is JSON, which knows none of them."""
-    method = MethodConfig(np.int64(3), [np.int32(2), 4.0], np.float32(0.5))  # type: ignore[arg-type]
+    method = MethodConfig(np.int64(3), [np.int32(2), 4.0], np.float32(0.5), np.bool_(False))  # type: ignore[arg-type]
     training = TrainConfig(epochs=np.int64(2), lr=np.float32(0.5), seed=np.int64(7), views=np.uint8(1))  # type: ignore[arg-type]
-    assert method == MethodConfig(3, (2, 4), 0.5)
-    assert hash(method) == hash(MethodConfig(3, (2, 4), 0.5))
+    assert method == MethodConfig(3, (2, 4), 0.5, False)
+    assert method.local_projection is False
+    assert hash(method) == hash(MethodConfig(3, (2, 4), 0.5, False))
     assert training == TrainConfig(epochs=2, lr=0.5, seed=7, views=1)
-    assert json.loads(json.dumps(asdict(method))) == {"global_prompts": 3, "topk": [2, 4], "dropout": 0.5}
+    assert json.loads(json.dumps(asdict(method))) == {
+        "global_prompts": 3,
+        "topk": [2, 4],
+        "dropout": 0.5,
+        "local_projection": False,
+    }
     assert json.loads(json.dumps(asdict(training)))["seed"] == 7

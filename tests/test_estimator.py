@@ -69,6 +69,7 @@ def test_the_constructor_only_stores() -> None:
         "local_prompts": object(),
         "topk": [5, 10],
         "dropout": "nonsense",
+        "local_projection": object(),
         "epochs": object(),
         "lr": object(),
         "batch_size": object(),
@@ -80,6 +81,7 @@ def test_the_constructor_only_stores() -> None:
         "cache": object(),
         "warm_start": object(),
         "device": object(),
+        "regions": object(),
     }
     made = GalLoPClassifier(**values)
     assert set(made.get_params()) == set(values)
@@ -331,7 +333,9 @@ def test_folds_of_a_warm_start_have_seen_nothing() -> None:
     assert warm.calibration_ == cold.calibration_
 
 
-@pytest.mark.parametrize("change", [{"global_prompts": 3}, {"topk": (2,)}, {"backbone": other_vit()}])
+@pytest.mark.parametrize(
+    "change", [{"global_prompts": 3}, {"topk": (2,)}, {"backbone": other_vit()}, {"local_projection": False}]
+)
 def test_a_warm_start_from_other_prompts_is_refused(change: dict[str, Any]) -> None:
     made = classifier(warm_start=True).fit(*pictures(SHOTS))
     before = learned(made)

@@ -277,6 +277,8 @@ def test_keys_differ_with_everything_the_features_depend_on(monkeypatch: pytest.
         feature_key(tower, photo, "augmented 1 0"),
         feature_key(other_vit(), photo, "augmented 0 0"),
         feature_key(resized, photo, "augmented 0 0"),
+        feature_key(tower.with_regions("tokens"), photo, "augmented 0 0"),
+        feature_key(tower.with_regions("value-value"), photo, "augmented 0 0"),
     ]
     assert feature_key(tower, load_image(picture(0)), "augmented 0 0") == keys[0]
     monkeypatch.setattr(feature_cache, "KEPT", torch.bfloat16)

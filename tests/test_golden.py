@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.naive import naive_vit_tokens, naive_vit_value_value
 from gallop import metrics, scores, similarity
-from gallop.config import TrainConfig
+from gallop.config import RegionKind, TrainConfig
 from gallop.losses import gallop_loss
 from gallop.trainer import Batch, StepResult, Trainer
-from tests.reference import LEARNED, Golden, figures, golden, meta, relative_error, tensor
+from tests.reference import LEARNED, Golden, backbone, figures, golden, meta, relative_error, tensor
 
 TOLERANCE = 1e-5
 
@@ -32,6 +34,20 @@ def test_image_features(case: Golden) -> None:
 
 def test_region_features_before_the_projections(case: Golden) -> None:
     check(case.features.regions, case.figure("local_features_raw"))
+
+
+@pytest.mark.parametrize(("kind", "naive"), [("tokens", naive_vit_tokens), ("value-value", naive_vit_value_value)])
+def test_other_kinds_of_region_features(kind: RegionKind, naive: Callable[[Any, Tensor], Tensor]) -> None:
+    """The reference has none, so against open_clip's own blocks and against the formula; the whole image's stays."""
+    paper = backbone("vit")
+    other, pixels = paper.with_regions(kind), tensor("vit/images")
+    whole, regions = other.encode_image(pixels)
+    with torch.no_grad():
+        check(regions, naive(paper._model.visual, pixels))
+    assert torch.equal(whole, paper.encode_image(pixels)[0])
+    assert relative_error(regions, tensor("vit/local_features_raw")) > 0.05
+    check(paper.with_regions("value").encode_image(pixels)[1], tensor("vit/local_features_raw"))
+    check(other.with_regions("value").encode_image(pixels)[1], tensor("vit/local_features_raw"))
 
 
 def test_region_features_after_the_projections(case: Golden) -> None:

@@ -144,6 +144,18 @@ def test_regions_that_no_topk_chose_cost_nothing_on_the_way_back(k: int) -> None
     assert most < forward / 5
 
 
+def test_a_projection_that_is_not_learned_costs_no_gradient_and_changes_no_other() -> None:
+    torch.manual_seed(0)
+    regions, projection, start = torch.randn(4, 50, 16), torch.randn(16, 16), torch.randn(2, 1, 16)
+    gradients, costs = [], []
+    for learns in (True, False):
+        text = start.clone().requires_grad_()
+        costs.append(operations(regions, projection.clone().requires_grad_(learns), text, (3,))[1])
+        gradients.append(text.grad)
+    assert costs[1] < costs[0] / 3
+    assert torch.equal(*gradients)
+
+
 def test_growth_with_images_and_regions_is_linear() -> None:
     torch.manual_seed(0)
     projection, text = torch.eye(8, requires_grad=True), torch.randn(3, 2, 8, requires_grad=True)

@@ -148,6 +148,13 @@ def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPCla
         assert words in card
     assert f"{taught.calibration_.threshold:.4f}" in card
     assert taught.model_.backbone.fingerprint[:16] in card
+    assert "Region features" not in card
+    assert "no projection" not in card
+    other = tiny.classifier(backbone=tiny.vit().with_regions("value-value"), local_projection=False)
+    other_card = model_card(other.zero_shot(["red"]))
+    assert (
+        "regions, no projection of the regions learned\n- Region features of the kind value\\-value, not" in other_card
+    )
     plain = model_card(tiny.classifier().zero_shot(["red"], ["a {} thing"]))
     assert "not measured" in plain
     assert "zero-shot with a \\{\\} thing" in plain

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor
 
-from benchmarks.naive import naive_text, naive_vit_regions
-from gallop.backbones import Backbone, Preprocess, UnsupportedTower
+from benchmarks.naive import naive_text, naive_vit_regions, naive_vit_tokens, naive_vit_value_value
+from gallop.backbones import Backbone, BackboneError, Preprocess, UnsupportedTower, pick_regions
 from gallop.classes import ClassNameError
+from gallop.config import RegionKind
 from tests.reference import backbone, relative_error
 
 PREPROCESS = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -67,6 +68,53 @@ def test_true_size_towers_equal_open_clip(arch: str) -> None:
         assert tuple(ours.vision.region_projection.shape) == (768, 512)
         with torch.no_grad():
             assert relative_error(regions, naive_vit_regions(model.visual, pixels)) < 1e-5
+
+
+@pytest.mark.parametrize("blocks", [{}, {"ls_init_value": 0.3}], ids=["plain", "layer scale"])
+def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
+    """With several heads, which the reference's small tower has not."""
+    torch.manual_seed(0)
+    vision = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 3, "head_width": 16, **blocks}
+    model = CLIP(32, vision, {"width": 64, "heads": 1, "layers": 1}).eval().requires_grad_(False)
+    for name, parameter in model.visual.named_parameters():
+        if name.endswith("bias"):
+            parameter.normal_(std=0.1)
+        elif name.endswith("in_proj_weight"):
+            parameter.mul_(5)  # else attention is nearly uniform, whatever the queries and keys
+    ours = Backbone("many heads", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32))
+    pixels = torch.randn(3, 3, 32, 32)
+    whole, values = ours.encode_image(pixels)
+    others = [values]
+    for kind, naive in (("tokens", naive_vit_tokens), ("value-value", naive_vit_value_value)):
+        found, regions = ours.with_regions(pick_regions(kind)).encode_image(pixels)
+        assert torch.equal(found, whole)
+        assert relative_error(regions, naive(model.visual, pixels)) < 1e-5
+        assert all(relative_error(regions, other) > 0.01 for other in others)
+        others.append(regions)
+    with mock.patch.object(model.visual, "output_tokens", True):  # the tokens that open_clip itself gives out
+        assert relative_error(naive_vit_tokens(model.visual, pixels), model.visual(pixels)[1]) < 1e-6
+
+
+def test_without_regions_mixing_the_class_token_alone_attends() -> None:
+    """What makes the paper's features cheap: of the last block's attention a single row is computed."""
+    ours, queries = backbone("vit"), []
+    attention = ours.vision.tower.transformer.resblocks[-1].attn  # type: ignore[attr-defined]
+    hook = attention.register_forward_pre_hook(lambda _, inputs: queries.append(inputs[0].shape[1]))
+    for kind in ("value", "value-value", "tokens"):
+        ours.with_regions(pick_regions(kind)).encode_image(torch.randn(1, 3, 32, 32))
+    hook.remove()
+    assert queries == [1, 1, 1, 16]
+
+
+@pytest.mark.parametrize("kind", ["tokens", "value-value"])
+def test_other_towers_than_a_vit_have_one_kind_of_regions(kind: RegionKind) -> None:
+    ours = backbone("rn")
+    assert ours.with_regions("value") is ours
+    with pytest.raises(
+        BackboneError, match=f"'{kind}'; this vision tower is a ModifiedResNet, which has 'value' alone"
+    ):
+        ours.with_regions(kind)
+    assert ours.region_kind == "value"
 
 
 def test_resnet_regions_are_value_then_output_projection() -> None:

@@ -25,11 +25,11 @@ from torch import Tensor, nn
 
 from gallop.backbones.clip import Backbone, Damping, Precision
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.supported import UnsupportedTower
+from gallop.backbones.supported import BackboneError, UnsupportedTower
 from gallop.backbones.text import NameTokens
+from gallop.backbones.vision import pick_regions
 
 __all__ = [
-    "ENSEMBLE_TEMPLATES",
     "Backbone",
     "BackboneError",
     "Damping",
@@ -40,21 +40,17 @@ __all__ = [
     "load_backbone",
     "pick_device",
     "pick_precision",
+    "pick_regions",
 ]
-
-ENSEMBLE_TEMPLATES: tuple[str, ...] = tuple(say("{}") for say in open_clip.SIMPLE_IMAGENET_TEMPLATES)
-"""The seven sentences whose mean CLIP's authors recommend for zero-shot; ``{}`` is the class name."""
 
 _CHECKPOINTS = "checkpoints"
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 """Entries that only OpenAI's own files have, all of which were trained with QuickGELU."""
 
 
-class BackboneError(RuntimeError):
-    """Weights that are missing, do not fit or cannot be had; the message says what to do."""
-
-
-def load_backbone(name: str | os.PathLike[str] = "mini", *, device: str = "auto", precision: str = "fp32") -> Backbone:
+def load_backbone(
+    name: str | os.PathLike[str] = "mini", *, device: str = "auto", precision: str = "fp32", regions: str = "value"
+) -> Backbone:
     """A frozen backbone by name.
 
     Args:
@@ -64,15 +60,17 @@ def load_backbone(name: str | os.PathLike[str] = "mini", *, device: str = "auto"
         device: "auto" (a GPU when there is one), "cpu", "cuda", "cuda:1".
         precision: of the towers on a CPU: "fp32", which gives the same prompts on every machine; "bf16"; or "auto",
             bf16 where the processor multiplies it faster.
+        regions: the kind of a ViT's region features, as ``gallop.backbones.vision`` defines them: "value" (the
+            paper's), "tokens" or "value-value"; other towers have "value" alone.
 
     Raises:
-        BackboneError: unknown name or precision, weights missing or not fitting, or no network to fetch them.
+        BackboneError: unknown name, precision or kind of regions, weights missing or not fitting, no network for them.
         UnsupportedTower: a text tower that is not causal with EOT pooling, or a vision tower without regions.
     """
-    target, chosen = pick_device(device), pick_precision(precision)
+    target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
     backbone = _load(os.fspath(name)).to(target)
     backbone.precision = chosen
-    return backbone
+    return backbone.with_regions(kind)
 
 
 def _load(name: str) -> Backbone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.supported import UnsupportedTower
 from gallop.backbones.text import TextTower
 from gallop.backbones.vision import VisionTower, vision_tower
+from gallop.config import RegionKind
 
 Precision = Literal["fp32", "bf16"]
 
@@ -88,6 +90,27 @@ class Backbone:
         self._model.to(device)
         return self
 
+    @property
+    def region_kind(self) -> RegionKind:
+        """Which features of its regions it gives."""
+        return self.vision.region_kind
+
+    def with_regions(self, kind: RegionKind) -> Backbone:
+        """The same towers with region features of a kind; the global features are the same.
+
+        Weights are shared: both are on the same device.
+
+        Raises:
+            BackboneError: a kind that these towers do not have.
+        """
+        if kind == self.region_kind:
+            return self
+        other = copy.copy(self)
+        other.vision = vision_tower(_as_module(getattr(self._model, "visual", None)), kind)
+        for known in ("fingerprint", "vision_fingerprint"):
+            other.__dict__.pop(known, None)  # of the features of this one
+        return other
+
     def __deepcopy__(self, memo: object) -> Backbone:
         # Frozen, so a copy would only cost memory; scikit-learn's clone asks for one.
         return self
@@ -124,18 +147,23 @@ class Backbone:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over every weight's name, shape and bytes (fp32), and the damping: equal ones give equal cosines.
+        """SHA-256 over each weight's name, shape and bytes (fp32), damping and region kind; equal ones, equal cosines.
 
         The logit scale is among the weights, so a backbone whose temperature differs counts as another one.
         """
         damped = "" if self.damping == Damping() else repr(self.damping)
-        return self._digest(self._model.state_dict(), damped)
+        return self._digest(self._model.state_dict(), damped + self._regions())
 
     @cached_property
     def vision_fingerprint(self) -> str:
         """The same over the vision tower alone: all that image features depend on."""
         state = self._model.state_dict()
-        return self._digest({key: value for key, value in state.items() if key.startswith("visual.")})
+        vision = {key: value for key, value in state.items() if key.startswith("visual.")}
+        return self._digest(vision, self._regions())
+
+    def _regions(self) -> str:
+        """Nothing for the paper's kind, so that what was kept before there were others is still found."""
+        return "" if self.region_kind == "value" else f"regions {self.region_kind}"
 
     def _digest(self, state: dict[str, Tensor], more: str = "") -> str:
         digest = hashlib.sha256((self.preprocess.key() + more).encode())

@@ -1,10 +1,14 @@
-"""Which text towers are read here: anything else is refused, since the fast path would compute it wrongly."""
+"""What is read here, and how the rest is refused: the fast path would compute another text tower wrongly."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
 from torch import nn
+
+
+class BackboneError(RuntimeError):
+    """Weights that are missing, do not fit or cannot be had, or another wrong wish; the message says what to do."""
 
 
 class UnsupportedTower(ValueError):

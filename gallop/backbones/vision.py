@@ -4,7 +4,12 @@ Region features are the tower's own tokens without attention's mixing in the las
 place (paper, section 3.2; the value path of MaskCLIP):
 
 * ViT: in the last block ``v = out_proj(W_v ln_1(x) + b_v) + x``, then ``v + mlp(ln_2(v))``, then ``ln_post``. The local
-  projection acts on this (V is the visual width); the visual projection follows it.
+  projection acts on this (V is the visual width); the visual projection follows it. Two other kinds, to compare with,
+  differ from it in the last block's attention alone, and leave the global feature as it is:
+  "tokens" is that block's ordinary attention, so the tower's own output tokens;
+  "value-value" is attention whose queries and keys are the values, ``softmax(v v' / sqrt(d_head)) v`` for each head
+  over all tokens. It is the attention of CLIP Surgery (Li et al. 2023, arXiv 2304.05653), which puts it into several
+  blocks, in a path beside the tower's own; here it stands in the last block alone.
 * ResNet: value and output projection of the attention pool at each cell, no positional embedding. V is already D.
 * CNN trunk (timm): the projected cell of the last feature map. V is already D.
 """
@@ -12,13 +17,14 @@ place (paper, section 3.2; the value path of MaskCLIP):
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gallop.backbones.supported import UnsupportedTower
+from gallop.backbones.supported import BackboneError, UnsupportedTower
+from gallop.config import RegionKind
 
 
 class VisionTower(Protocol):
@@ -30,6 +36,8 @@ class VisionTower(Protocol):
     """(V, D), applied after the local projection; None where regions are in the joint space already."""
     grid: tuple[int, int]
     """(rows, columns), R = rows * columns"""
+    region_kind: RegionKind
+    """which of the ways above the region features are made"""
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> global (B, D) and regions (B, R, V), row by row, neither normalised."""
@@ -41,6 +49,7 @@ class ViTVision:
     """open_clip's ``VisionTransformer`` with class-token pooling."""
 
     tower: Any
+    region_kind: RegionKind = "value"
 
     def __post_init__(self) -> None:
         tower = self.tower
@@ -63,18 +72,37 @@ class ViTVision:
             x = block(x)
         last = tower.transformer.resblocks[-1]
         normed = last.ln_1(x)
-        # Attention and MLP for the class token alone: nothing else of the last block's attention is used.
-        attended = last.attn(normed[:, :1], normed, normed, need_weights=False)[0]
-        pooled = _mlp(last, x[:, :1] + last.ls_1(attended))[:, 0]
-        regions = _mlp(last, x[:, 1:] + last.ls_1(_value_path(last.attn, normed[:, 1:])))
+        # Attention and MLP for the class token alone, whatever the kind: its bits shall not depend on it.
+        pooled = _mlp(last, x[:, :1] + last.ls_1(_attended(last.attn, normed[:, :1], normed)))[:, 0]
+        regions = _mlp(last, x[:, 1:] + last.ls_1(self._mixed(last.attn, normed)))
         return tower.ln_post(pooled) @ tower.proj, tower.ln_post(regions)
 
+    def _mixed(self, attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
+        """What the last block adds to each region before its MLP, of all tokens (B, 1 + R, V), class token first."""
+        if self.region_kind == "tokens":
+            return _attended(attention, x[:, 1:], x)
+        if self.region_kind == "value-value":
+            return _value_value(attention, x)[:, 1:]
+        return cast(Tensor, attention.out_proj(_values(attention, x[:, 1:])))
 
-def _value_path(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
-    """What attention would give if every token attended to itself alone."""
+
+def _attended(attention: nn.MultiheadAttention, queries: Tensor, x: Tensor) -> Tensor:
+    """The tower's own attention of some tokens to all."""
+    return cast(Tensor, attention(queries, x, x, need_weights=False)[0])
+
+
+def _values(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
+    """All heads beside each other. After ``out_proj``: attention, if every token attended to itself alone."""
     width = x.shape[-1]
-    value = F.linear(x, attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :])
-    return cast(Tensor, attention.out_proj(value))
+    return F.linear(x, attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :])
+
+
+def _value_value(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
+    """Attention whose queries and keys are the values, of all tokens to all."""
+    images, count, width = x.shape
+    heads = _values(attention, x).view(images, count, attention.num_heads, width // attention.num_heads).transpose(1, 2)
+    mixed = F.scaled_dot_product_attention(heads, heads, heads)
+    return cast(Tensor, attention.out_proj(mixed.transpose(1, 2).flatten(2)))
 
 
 def _mlp(block: Any, x: Tensor) -> Tensor:
@@ -88,6 +116,7 @@ class ResNetVision:
     tower: Any
 
     region_projection: Tensor | None = None
+    region_kind: RegionKind = "value"
 
     def __post_init__(self) -> None:
         pool = self.tower.attnpool
@@ -115,6 +144,7 @@ class TrunkVision:
     tower: Any
 
     region_projection: Tensor | None = None
+    region_kind: RegionKind = "value"
 
     def __post_init__(self) -> None:
         head = list(self.tower.head.children())
@@ -140,10 +170,24 @@ class TrunkVision:
         return self._projection(pooled), regions.flatten(2).transpose(1, 2)
 
 
-def vision_tower(module: nn.Module) -> VisionTower:
-    """The region-aware wrapper of an open_clip vision module.
+def pick_regions(kind: str = "value") -> RegionKind:
+    """The kind of region features of a name.
 
     Raises:
+        BackboneError: unknown name.
+    """
+    for known in get_args(RegionKind):
+        if kind == known:
+            return cast(RegionKind, known)
+    names = ", ".join(map(repr, get_args(RegionKind)))
+    raise BackboneError(f"There are no region features of the kind {kind!r}; the kinds are {names}.")
+
+
+def vision_tower(module: nn.Module, regions: str = "value") -> VisionTower:
+    """The region-aware wrapper of an open_clip vision module, for a kind of region features.
+
+    Raises:
+        BackboneError: an unknown kind, or one that this tower does not have.
         UnsupportedTower: a kind of tower, or of pooling, for which region features are not defined here.
     """
     kinds = {"VisionTransformer": ViTVision, "ModifiedResNet": ResNetVision, "TimmModel": TrunkVision}
@@ -151,5 +195,13 @@ def vision_tower(module: nn.Module) -> VisionTower:
     if kind is None:
         raise UnsupportedTower(
             f"Region features are defined for {', '.join(kinds)}; this vision tower is a {type(module).__name__}."
+        )
+    chosen = pick_regions(regions)
+    if kind is ViTVision:
+        return cast(VisionTower, ViTVision(module, chosen))
+    if chosen != "value":
+        raise BackboneError(
+            f"Only a ViT has region features of the kind {chosen!r}; this vision tower is a {type(module).__name__}, "
+            "which has 'value' alone."
         )
     return cast(VisionTower, kind(module))

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, get_args
 
 from gallop import __version__
 from gallop.cli import examples
-from gallop.config import MethodConfig, Preset, train_preset
+from gallop.config import MethodConfig, Preset, RegionKind, train_preset
 
 DESCRIPTION = """\
 GalLoP: few-shot image classification with global and local prompts that shows which of them decided.
@@ -89,7 +89,7 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
         epilog=examples.TRAIN,
         description="Learn global and local prompts from a few images of each class.",
     )
-    default, ours, paper = MethodConfig(), train_preset("default"), train_preset("paper")
+    ours, paper = train_preset("default"), train_preset("paper")
     parser.add_argument("data", metavar="DATA", help="folder of class folders, or one that holds train/ and test/")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
     parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn of each class (%(default)s)")
@@ -97,15 +97,7 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
         "--seed", type=int, default=0, metavar="N", help="of draw, views and prompt dropout (%(default)s)"
     )
     parser.add_argument("--allow-fewer", action="store_true", help="take what there is where a class has fewer images")
-    method = parser.add_argument_group("the method")
-    method.add_argument("--global-prompts", type=int, default=default.global_prompts, metavar="M", help="(%(default)s)")
-    method.add_argument(
-        "--local-prompts", type=_count, metavar="N", help=f"({default.local_prompts}), k = 5, 10, 15..."
-    )
-    method.add_argument("--topk", type=_topk, metavar="K,K,...", help="one k a local prompt, such as 5,10,15,20")
-    method.add_argument(
-        "--dropout", type=float, default=default.dropout, metavar="P", help="of global prompts (%(default)s)"
-    )
+    _method(parser)
     training = parser.add_argument_group("training; what is not given comes from the preset")
     training.add_argument("--preset", choices=get_args(Preset), default="default", help="(%(default)s)")
     training.add_argument("--epochs", type=int, metavar="N", help=f"({ours.epochs}; paper {paper.epochs})")
@@ -123,6 +115,28 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
     existing.add_argument("--resume", action="store_true", help="go on with a training of DIR that was cut off")
     existing.add_argument("--overwrite", action="store_true", help="replace the model in DIR; other files there stay")
     return parser
+
+
+def _method(parser: Parser) -> None:
+    default = MethodConfig()
+    method = parser.add_argument_group("the method")
+    method.add_argument("--global-prompts", type=int, default=default.global_prompts, metavar="M", help="(%(default)s)")
+    method.add_argument(
+        "--local-prompts", type=_count, metavar="N", help=f"({default.local_prompts}), k = 5, 10, 15..."
+    )
+    method.add_argument("--topk", type=_topk, metavar="K,K,...", help="one k a local prompt, such as 5,10,15,20")
+    method.add_argument(
+        "--dropout", type=float, default=default.dropout, metavar="P", help="of global prompts (%(default)s)"
+    )
+    method.add_argument(
+        "--no-projection", action="store_true", help="learn no projection of the regions: it stays the identity"
+    )
+    method.add_argument(
+        "--regions",
+        choices=get_args(RegionKind),
+        default="value",
+        help="which features of its regions a ViT gives; value is the paper's (%(default)s)",
+    )
 
 
 def _evaluate(commands: _Subparsers[Parser]) -> Parser:

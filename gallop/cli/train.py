@@ -28,7 +28,7 @@ def run(options: Namespace, console: Console) -> int:
     out = Path(options.out)
     _check_out(out, options)
     method, training = _method(options), _training(options)
-    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
+    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
     console.progress(f"reading {options.data}")
     everything = read_folder(options.data, split="train")
     for path, reason in everything.skipped:
@@ -41,6 +41,7 @@ def run(options: Namespace, console: Console) -> int:
         global_prompts=method.global_prompts,
         topk=method.topk,
         dropout=method.dropout,
+        local_projection=method.local_projection,
         epochs=training.epochs,
         lr=training.lr,
         batch_size=training.batch_size,
@@ -94,7 +95,7 @@ def _method(options: Namespace) -> MethodConfig:
             f"--topk has {len(topk)} values but --local-prompts is {options.local_prompts}; give one k for each local "
             "prompt, or leave one of the two out."
         )
-    return MethodConfig(global_prompts=options.global_prompts, topk=topk, dropout=options.dropout)
+    return MethodConfig(options.global_prompts, topk, options.dropout, local_projection=not options.no_projection)
 
 
 def _training(options: Namespace) -> TrainConfig:

@@ -81,6 +81,7 @@ class GalLoPMethod(PromptLearner):
     global_prompts: int = 4
     topk: tuple[int, ...] = (5, 10, 15, 20)
     dropout: float = 0.75
+    local_projection: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,7 +90,7 @@ class GalLoPMethod(PromptLearner):
     @property
     def method(self) -> MethodConfig:
         """What is learned."""
-        return MethodConfig(self.global_prompts, self.topk, self.dropout)
+        return MethodConfig(self.global_prompts, self.topk, self.dropout, self.local_projection)
 
     def fit(self, shots: FewShots) -> PromptedText:
         """Learn all prompts and the projection."""

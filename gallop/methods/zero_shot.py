@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop.backbones import ENSEMBLE_TEMPLATES, Backbone
+from gallop.backbones import Backbone
+from gallop.backbones.words import ENSEMBLE_TEMPLATES
 from gallop.config import CONTEXT_INIT, ConfigError
 from gallop.methods.interface import FewShots
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText
