@@ -20,6 +20,7 @@ from gallop.bench.results import Cell, Results, cell
 from gallop.bench.tables import main_shots, sets_asked
 
 COLOURS = ("#777777", "#997700", "#009988", "#33bbee", "#0077bb", "#ee7733", "#aa4499", "#332288", "#cc3311", "#117733")
+BLUE = "#0077bb"
 MARKERS = "osD^vPX<>p"
 SCORES = {"MCM": ("#0077bb", "o"), "L-MCM": ("#009988", "D"), "GL-MCM": ("#cc3311", "s"), "MSP": ("#777777", "^")}
 LABEL_SIZE = 9
@@ -224,7 +225,7 @@ def ablations(results: Results) -> Figure | None:
         _tidy(axes)
         for y, one in enumerate(cells):
             if one.mean is not None:
-                bars = {"xerr": _percent(one.spread), "color": COLOURS[0], "marker": "o", "capsize": 2}
+                bars = {"xerr": _percent(one.spread), "color": BLUE, "marker": "o", "capsize": 2}
                 axes.errorbar(_percent(one.mean), y, **bars)
         _list_rows(axes, names)
         axes.set_title(_plain(f"{group}, {counted(shots, 'shot')}"), fontsize=10, loc="left")
