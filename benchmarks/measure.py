@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+
+from gallop.machine import peak_bytes, processor
+
+__all__ = ["machine", "matmul_rate", "once", "peak_bytes", "seconds"]
 
 Function = Callable[[], object]
 
@@ -34,24 +33,6 @@ def once(function: Function) -> float:
     return time.perf_counter() - start
 
 
-def peak_bytes(function: Function) -> int:
-    """By how much the process grew at its largest while the function ran, in resident bytes (Linux; elsewhere 0)."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return 0
-    gc.collect()
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is forgotten
-    before = _kibibytes(status, "VmRSS")
-    function()
-    return (_kibibytes(status, "VmHWM") - before) * 1024
-
-
-def _kibibytes(status: Path, key: str) -> int:
-    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(key))
-
-
 def matmul_rate(dtype: torch.dtype = torch.float32, size: int = 2048) -> float:
     """Operations a second of a large matrix product: what the processor and torch's library can do here and now."""
     matrix = torch.randn(size, size).to(dtype)
@@ -61,9 +42,5 @@ def matmul_rate(dtype: torch.dtype = torch.float32, size: int = 2048) -> float:
 
 def machine() -> str:
     """Processor, threads and versions, for the table's head."""
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{model}, {torch.get_num_threads()} threads, torch {torch.__version__}{load}"
+    return f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}{load}"

@@ -18,6 +18,8 @@ PACKAGE = ROOT / "gallop"
 
 ROOMS = [
     "process",
+    "writing",
+    "machine",
     "config",
     "classes",
     "templates",
@@ -71,6 +73,20 @@ ROOMS = [
     "model_card",
     "report",
     "onnx",
+    "bench",
+    "bench.reading",
+    "bench.spec",
+    "bench.photos",
+    "bench.plan",
+    "bench.records",
+    "bench.runner",
+    "bench.results",
+    "bench.claims",
+    "bench.markdown",
+    "bench.tables",
+    "bench.costs",
+    "bench.figures",
+    "bench.outcome",
     "cli",
     "__main__",
 ]
@@ -149,7 +165,7 @@ def test_foreign_packages_stay_in_their_room(path: Path) -> None:
     assert "streamlit" not in packages
     if room(path).split(".")[0] != "backbones":
         assert not packages & {"open_clip", "timm"}
-    if room(path) in ("process", "config", "classes", "image_formats", "image_pixels", "images", ""):
+    if room(path) in ("process", "writing", "config", "classes", "image_formats", "image_pixels", "images", ""):
         assert "torch" not in packages
     if room(path) == "trainer":
         assert {module for module, _ in imports(path) if module.startswith("gallop")} <= {

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from open_clip.model import CLIP
 from PIL import Image, ImageDraw
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
 from gallop import available_models, draw_shots, read_folder
@@ -29,6 +28,7 @@ from gallop.cli import main, train
 from gallop.cli.console import Console, plain, printable
 from gallop.trainer import StepEvent, Trainer, TrainingDiverged
 from gallop.training import CalibrationEvent, EncodeEvent
+from tests.tiny import backbone_folder
 
 CLASSES = {"red_disc": (200, 40, 30), "green_square": (40, 170, 60), "blue_disc": (30, 50, 210)}
 NAMES = ["blue disc", "green square", "red disc"]
@@ -89,16 +89,7 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small random CLIP in a folder, as --backbone takes it: it knows nothing, and encodes in milliseconds."""
-    vision = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 2, "head_width": 32}
-    text = {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
-    config = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("backbone")
-    save_file({k: v.contiguous() for k, v in CLIP(**config).state_dict().items()}, folder / "weights.safetensors")
-    half = [0.5, 0.5, 0.5]
-    settings = {"model_cfg": config, "preprocess": {"mean": half, "std": half, "interpolation": "bicubic"}}
-    (folder / "config.json").write_text(json.dumps(settings))
-    return folder
+    return backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture(scope="module")
@@ -677,7 +668,7 @@ def test_a_mistake_of_ours_is_not_hidden(photos: Path, monkeypatch: pytest.Monke
 # ------------------------------------------------------------------ streams
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "explain", "doctor"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "explain", "bench", "doctor"])
 def test_every_help_has_examples(command: str) -> None:
     outcome = call(command, "--help")
     assert outcome.code == 0

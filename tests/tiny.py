@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from open_clip.model import CLIP
 from PIL import Image
+from safetensors.torch import save_file
 
 from gallop.backbones import Backbone
 from gallop.estimator import GalLoPClassifier
@@ -72,6 +75,19 @@ def write_images(folder: Path, images: Sequence[Image.Image]) -> list[Path]:
     for path, image in zip(paths, images, strict=True):
         image.save(path)
     return paths
+
+
+def backbone_folder(folder: Path) -> Path:
+    """A small random CLIP in a folder, as --backbone takes it: it knows nothing, and encodes in milliseconds."""
+    vision = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 2, "head_width": 32}
+    text = {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+    config = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}
+    torch.manual_seed(0)
+    save_file({k: v.contiguous() for k, v in CLIP(**config).state_dict().items()}, folder / "weights.safetensors")
+    half = [0.5, 0.5, 0.5]
+    settings = {"model_cfg": config, "preprocess": {"mean": half, "std": half, "interpolation": "bicubic"}}
+    (folder / "config.json").write_text(json.dumps(settings))
+    return folder
 
 
 def classifier(**changes: Any) -> GalLoPClassifier:

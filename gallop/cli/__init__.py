@@ -67,6 +67,7 @@ def _run(options: Namespace, console: Console) -> int:
 def _sentence(error: Exception) -> str | None:
     """What to tell about bad input; None for errors that are not the user's."""
     from gallop.backbones import BackboneError, UnsupportedTower
+    from gallop.bench.reading import BenchError
     from gallop.checkpoint import CheckpointError
     from gallop.classes import ClassNameError
     from gallop.config import ConfigError
@@ -76,7 +77,16 @@ def _sentence(error: Exception) -> str | None:
 
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}."
-    typed = (BackboneError, CheckpointError, ClassNameError, CommandError, ConfigError, DataError, ImageError)
+    typed = (
+        BackboneError,
+        BenchError,
+        CheckpointError,
+        ClassNameError,
+        CommandError,
+        ConfigError,
+        DataError,
+        ImageError,
+    )
     if isinstance(error, (*typed, OSError, TrainingDiverged, UnsupportedTower)):
         return str(error)
     return None

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import platform
 from argparse import Namespace
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from gallop import __version__, available_models, load_backbone
+from gallop import available_models, load_backbone
 from gallop.backbones import pick_device
 from gallop.cli.console import Console, columns
 from gallop.features import default_cache_folder
-
-PACKAGES = {
-    "torch": "torch",
-    "torchvision": "torchvision",
-    "open_clip": "open_clip_torch",
-    "timm": "timm",
-    "numpy": "numpy",
-}
-"""Import names and the names they are installed under."""
+from gallop.machine import devices, versions
 
 
 def run(options: Namespace, console: Console) -> int:
     """Look around; with ``--backbone``, load it too."""
     result = {
-        "versions": _versions(),
+        "versions": versions(),
         "device": str(pick_device(options.device)),
-        "devices": _devices(),
+        "devices": devices(),
         "models": {name: str(folder) for name, folder in available_models().items()},
         "cache": _cache(),
         "matplotlib": find_spec("matplotlib") is not None,
@@ -42,21 +30,6 @@ def run(options: Namespace, console: Console) -> int:
         console.warn("No shipped model was found; reinstall gallop, or build one (checkpoints/mini).")
         return 2
     return 0
-
-
-def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {"gallop": __version__, "python": platform.python_version()}
-    for name, package in PACKAGES.items():
-        try:
-            found[name] = version(package)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def _devices() -> list[str]:
-    gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else range(0)
-    return [f"cpu ({torch.get_num_threads()} threads)", *(f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in gpus)]
 
 
 def _cache() -> dict[str, Any]:

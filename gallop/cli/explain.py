@@ -12,7 +12,8 @@ import numpy as np
 from gallop import Explanation, load_image
 from gallop.classes import clean_name
 from gallop.cli.console import CommandError, Console, columns, percent
-from gallop.cli.files import check_output, model_or_classes, write_file
+from gallop.cli.files import check_output, model_or_classes
+from gallop.writing import write_file
 
 
 def run(options: Namespace, console: Console) -> int:

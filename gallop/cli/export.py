@@ -10,9 +10,10 @@ from typing import Any
 
 from gallop import load_image
 from gallop.cli.console import CommandError, Console
-from gallop.cli.files import check_output, trained_model, write_file
+from gallop.cli.files import check_output, trained_model
 from gallop.images import ImageError, list_images
 from gallop.onnx import PIXELS, OnnxError, OnnxFile, export_onnx
+from gallop.writing import write_file
 
 MOST_PHOTOS = 64
 """To check with: enough to believe it, few enough to lie in memory."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -70,22 +69,3 @@ def check_output(path: Path, option: str, *others: Path) -> None:
         raise CommandError(f"{option} {path} cannot be written, because {parent} is not a folder.")
     if not os.access(parent, os.W_OK):
         raise CommandError(f"{option} {path} cannot be written: {parent} does not allow it.")
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file, and its folders, so that a reader sees the old one or the new one, never half of either."""
-    path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp made it private
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

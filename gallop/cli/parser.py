@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, get_args
 
 from gallop import __version__
+from gallop.cli import examples
 from gallop.config import MethodConfig, Preset, RegionKind, train_preset
 
 DESCRIPTION = """\
@@ -15,78 +17,6 @@ GalLoP: few-shot image classification with global and local prompts that shows w
 
 A data set is a folder that holds one folder of images for each class; the class name is the folder's name with _ as
 space. A folder that holds train/ and test/ is resolved: train/ to learn from, test/ to evaluate on."""
-
-EPILOG = """\
-examples:
-  gallop train photos --out model
-  gallop evaluate model photos
-  gallop predict holiday/ --model model --csv answers.csv
-  gallop predict cat.jpg --classes "cat, dog, horse"
-  gallop explain cat.jpg --model model --out why.png
-  gallop export model --onnx model.onnx
-
-Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.
-Exit status: 0 all went well, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
-
-TRAIN_EPILOG = """\
-examples:
-  gallop train photos --out model                        # 16 images a class, the default settings
-  gallop train photos --out model --shots 4 --seed 1     # another draw of fewer
-  gallop train photos --out model --allow-fewer          # where some classes have fewer images
-  gallop train photos --out model --resume               # go on with a training that was cut off
-  gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
-  gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
-
-JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, temperature, skipped}"""
-
-EVALUATE_EPILOG = """\
-examples:
-  gallop evaluate model photos
-  gallop evaluate model photos --ood scenes=other/scenes --ood sketches=other/sketches --json
-  gallop evaluate zero-shot photos                       # nothing learned: "A photo of a {class}"
-
-MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures of the JSON are fractions:
-{accuracy, accuracy_global, accuracy_local, n, per_class {name: accuracy}, tpr,
- ood {NAME: {MCM|L-MCM|GL-MCM: {fpr95, auroc}}}}"""
-
-PREDICT_EPILOG = """\
-examples:
-  gallop predict cat.jpg dog.jpg --model model
-  gallop predict holiday/ --model model --csv answers.csv          # a folder and all that is below it
-  gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
-
-JSON: [{image, label, probability, probabilities {name: p}, ood_score, is_ood} or {image, error}, ...]
-ood_score is GL-MCM (larger = more outlier); is_ood is null without a threshold. Images that cannot be read are named,
-the others are answered, and the exit status is 2."""
-
-EXPLAIN_EPILOG = """\
-examples:
-  gallop explain cat.jpg --model model --out why.png
-  gallop explain cat.jpg --classes "cat, dog" --class dog --out why-dog.png --json
-  gallop explain cat.jpg --model model --out why.png --npy maps.npy
-
-JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regions [{prompt, k, boxes}, ...]}
-Scores are those of the shown class; a box is [left, top, right, bottom] in the photo's pixels, best first; prompts are
-counted from 1. The maps of --npy are the cosines of the regions: an array (N, rows, columns)."""
-
-EXPORT_EPILOG = """\
-examples:
-  gallop export model --onnx model.onnx
-  gallop export model --onnx model.onnx --photos photos/test --json   # also check with these photos
-
-In: pixels (images, 3, size, size); the file's metadata says how a photo becomes them, and holds the class names, the
-logit scale, the temperature and the threshold. Out: probabilities (images, K), ood_score (images; larger = more
-outlier), global_cosines (images, K, M) and local_cosines, the maps (images, R, K, N).
-The file is checked with onnxruntime, and not written if a label or a number by more than 0.0001 is another one.
-
-JSON: {out, bytes, input, outputs, class_names, checked_on, largest_difference, labels_differ}
-Needs the extra onnx: pip install 'gallop-explorer[onnx]'"""
-
-DOCTOR_EPILOG = """\
-examples:
-  gallop doctor
-  gallop doctor --json
-  gallop doctor --backbone mini                          # also load it: are its weights there and do they fit?"""
 
 _TEXT_OPTIONS = ("--classes", "--class")
 _Subparsers = argparse._SubParsersAction  # generic in the type stubs only
@@ -112,10 +42,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def build_parser() -> tuple[Parser, set[str]]:
     """The parser, and every option it knows."""
-    parser = Parser("gallop", description=DESCRIPTION, epilog=EPILOG)
+    parser = Parser("gallop", description=DESCRIPTION, epilog=examples.GALLOP)
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    makers = (_train, _evaluate, _predict, _explain, _export, _doctor)
+    makers = (_train, _evaluate, _predict, _explain, _export, _bench, _doctor)
     added = [make(commands) for make in makers]
     for command in added:
         _common(command)
@@ -156,7 +86,7 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
     parser = commands.add_parser(
         "train",
         help="learn prompts from a few images a class",
-        epilog=TRAIN_EPILOG,
+        epilog=examples.TRAIN,
         description="Learn global and local prompts from a few images of each class.",
     )
     ours, paper = train_preset("default"), train_preset("paper")
@@ -213,7 +143,7 @@ def _evaluate(commands: _Subparsers[Parser]) -> Parser:
     parser = commands.add_parser(
         "evaluate",
         help="accuracy and OOD detection",
-        epilog=EVALUATE_EPILOG,
+        epilog=examples.EVALUATE,
         description="Measure accuracy on labelled images, and how well unknown things are told from them.",
     )
     parser.add_argument("model", metavar="MODEL", help="folder of a trained model, or the word zero-shot")
@@ -228,7 +158,7 @@ def _predict(commands: _Subparsers[Parser]) -> Parser:
     parser = commands.add_parser(
         "predict",
         help="class names for images",
-        epilog=PREDICT_EPILOG,
+        epilog=examples.PREDICT,
         description="Name what is on images, and say which show something unknown.",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, or folders read recursively")
@@ -241,7 +171,7 @@ def _explain(commands: _Subparsers[Parser]) -> Parser:
     parser = commands.add_parser(
         "explain",
         help="which prompt and which regions decided",
-        epilog=EXPLAIN_EPILOG,
+        epilog=examples.EXPLAIN,
         description="Show each prompt's score for one image, and where each local prompt looked.",
     )
     parser.add_argument("image", metavar="IMAGE")
@@ -256,7 +186,7 @@ def _export(commands: _Subparsers[Parser]) -> Parser:
     parser = commands.add_parser(
         "export",
         help="a trained model as an ONNX file",
-        epilog=EXPORT_EPILOG,
+        epilog=examples.EXPORT,
         description="Write a trained model as one ONNX file, which needs neither gallop nor torch.",
     )
     parser.add_argument("model", metavar="MODEL", help="folder of a trained model")
@@ -265,11 +195,33 @@ def _export(commands: _Subparsers[Parser]) -> Parser:
     return parser
 
 
+def _bench(commands: _Subparsers[Parser]) -> Parser:
+    parser = commands.add_parser(
+        "bench",
+        help="methods x data sets x shots x seeds",
+        epilog=examples.BENCH,
+        description="Compare methods on data sets over shots and seeds, and say which claims the figures support.",
+    )
+    parser.add_argument("spec", nargs="?", metavar="BENCHMARK", help="a shipped one by name, or a YAML file")
+    parser.add_argument("data", nargs="?", metavar="DATA", help="folder that holds the data sets")
+    parser.add_argument("--out", metavar="DIR", help="where records, tables and pictures go")
+    parser.add_argument("--time", type=_duration, metavar="T", help="such as 90s, 30m or 2h: no run is begun after it")
+    parser.add_argument("--part", type=_part, metavar="I/N", help="every N-th run of each method, from the I-th on")
+    parser.add_argument("--dry-run", action="store_true", help="check everything and count the runs; train nothing")
+    parser.add_argument("--list", action="store_true", help="the benchmarks that come with gallop")
+    narrow = parser.add_argument_group("a part of the benchmark; tables are written from all records anyway")
+    narrow.add_argument("--only", nargs="+", metavar="METHOD", help='headings, groups, or "group / variant"')
+    narrow.add_argument("--sets", nargs="+", metavar="SET", help="data sets")
+    narrow.add_argument("--shots", nargs="+", type=int, metavar="N", help="images drawn of each class")
+    narrow.add_argument("--seeds", nargs="+", type=int, metavar="N", help="of draw, views and training")
+    return parser
+
+
 def _doctor(commands: _Subparsers[Parser]) -> Parser:
     return commands.add_parser(
         "doctor",
         help="versions, devices and models found",
-        epilog=DOCTOR_EPILOG,
+        epilog=examples.DOCTOR,
         description="Show versions, devices, models and the cache: what to put into a bug report.",
     )
 
@@ -284,6 +236,21 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)
+
+
+def _duration(text: str) -> float:
+    """Seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m or 2h")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _part(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
+    return int(found[1]), int(found[2])
 
 
 def _topk(text: str) -> tuple[int, ...]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from gallop.answers import answer_row, answers_csv
 from gallop.cli.console import Console, columns, percent
-from gallop.cli.files import check_output, model_or_classes, readable, write_file
+from gallop.cli.files import check_output, model_or_classes, readable
 from gallop.images import list_images
+from gallop.writing import write_file
 
 
 def run(options: Namespace, console: Console) -> int:

@@ -1,0 +1,203 @@
+"""``gallop bench``: methods x data sets x shots x seeds, and what that says of the paper's claims."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gallop.backbones import load_backbone
+from gallop.bench.claims import judge, sentence
+from gallop.bench.costs import estimate
+from gallop.bench.markdown import counted
+from gallop.bench.outcome import TABLES, write_outcome
+from gallop.bench.photos import read_photos
+from gallop.bench.plan import Plan, Run, make_plan
+from gallop.bench.records import Record, Store
+from gallop.bench.results import Results, cell
+from gallop.bench.runner import Encoding, Finished, Runner
+from gallop.bench.spec import read_spec, shipped_specs
+from gallop.bench.tables import cell_text, main_shots
+from gallop.cli.console import CommandError, Console, columns
+from gallop.features import FeatureCache, default_cache_folder
+
+CACHE_BYTES = 16 * 2**30
+"""Of features; more than usual, because every method, shot and variant learns from the same views."""
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Run what has no record yet, within the time, and write everything anew from all records."""
+    started = time.monotonic()
+    if options.list:
+        return _list(console)
+    out = _checked(options)
+    spec = read_spec(options.spec)
+    console.progress("loading the backbone")
+    backbone = load_backbone(options.backbone or spec.backbone, device=options.device)
+    console.progress(f"reading the photos of {options.data}")
+    photos = read_photos(spec, Path(options.data), options.sets)
+    plan = make_plan(spec, photos, backbone.fingerprint, options.shots)
+    part = options.part or (1, 1)
+    runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
+    store = Store(out) if out is not None else None
+    if options.dry_run or store is None or out is None:
+        return _dry_run(plan, runs, {} if store is None else store.read_all([r.key for r in plan.runs]), console)
+    runner = Runner(photos, backbone, store, FeatureCache(default_cache_folder(), CACHE_BYTES))
+    end = None if options.time is None else started + options.time
+    try:
+        _execute(runner, runs, end, console)
+    except KeyboardInterrupt:
+        left = _finish(plan, runs, store, out, console)
+        raise KeyboardInterrupt(f"Stopped. {_left(left)} What is done is in {out}.") from None
+    _finish(plan, runs, store, out, console, tell=True)
+    return 0
+
+
+def _checked(options: Namespace) -> Path | None:
+    """OUT, if the call can be carried out; None for a dry run without one."""
+    if options.spec is None or options.data is None:
+        raise CommandError("bench needs a benchmark and DATA; `gallop bench --list` shows the shipped benchmarks.")
+    if options.out is None:
+        if not options.dry_run:
+            raise CommandError(
+                "bench needs --out DIR, where records and tables go (or --dry-run, which trains nothing)."
+            )
+        return None
+    out = Path(options.out)
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"--out {out} is a file; give a folder.")
+    return out
+
+
+def _list(console: Console) -> int:
+    specs = {name: read_spec(name) for name in shipped_specs()}
+    found = [{"name": name, "about": spec.about} for name, spec in specs.items()]
+    console.result(found, lambda: columns([["name", "about"], *([f["name"], f["about"]] for f in found)]))
+    return 0
+
+
+def _execute(runner: Runner, runs: Sequence[Run], end: float | None, console: Console) -> None:
+    done: list[str] = []
+    for event in runner.execute(runs):
+        if isinstance(event, Encoding):
+            console.progress(f"encoding {event.name}", event.done, event.total)
+        elif isinstance(event, Finished):
+            record = event.record
+            if record.failed:
+                console.warn(f"{_name(record)} has no figures: {record.failed}")
+            done.append(record.key)
+            value = record.value(record.set, "accuracy")
+            told = "failed" if value is None else f"accuracy {100 * value:.1f}%"
+            seconds = record.seconds["fit"] + record.seconds["predict"]
+            console.progress("running", event.number, event.total, f"{_name(record)}: {told} in {seconds:.0f} s")
+        elif end is not None and time.monotonic() >= end:
+            console.note("The time is spent; no further run is begun.")
+            return
+        else:
+            console.progress("running", event.number - 1, event.total, _name(event.run))
+
+
+def _name(run: Run | Record) -> str:
+    place = f", {counted(run.shots, 'shot')}, seed {run.seed}" if run.shots else ""
+    return f"{run.method} on {run.set}{place}"
+
+
+def _finish(plan: Plan, runs: Sequence[Run], store: Store, out: Path, console: Console, *, tell: bool = False) -> int:
+    """Write everything from the records that there are now, and say what is left; how many runs that is."""
+    console.progress("writing tables")
+    results = Results(plan, store.read_all([run.key for run in plan.runs]))
+    files = write_outcome(results, out)
+    left = [run for run in runs if run.key not in results.records]
+    if tell:
+        result = _result(results, runs, left, out, files)
+        console.result(result, lambda: _table(results, result))
+        if left:
+            console.note(_left(len(left)))
+    return len(left)
+
+
+def _result(
+    results: Results, runs: Sequence[Run], left: Sequence[Run], out: Path, files: Sequence[Path]
+) -> dict[str, Any]:
+    return {
+        "out": str(out),
+        "runs": len(runs),
+        "done": len(runs) - len(left),
+        "left": len(left),
+        "failed": len(results.failures),
+        "files": [str(file) for file in files],
+        "claims": [
+            {
+                "claim": verdict.claim.claim,
+                "verdict": verdict.verdict,
+                "mean": verdict.mean,
+                "spread": verdict.spread,
+                "interval": verdict.interval,
+                "over": verdict.over,
+                "sets": verdict.sets,
+                "right": verdict.right,
+                "pairs": verdict.pairs,
+                "planned": verdict.planned,
+            }
+            for verdict in judge(results)
+        ],
+    }
+
+
+def _table(results: Results, result: Mapping[str, Any]) -> list[str]:
+    shots = main_shots(results)
+    rows = [["method", f"accuracy at {shots} shots, average of the sets (%)"]]
+    for label in results.main_labels():
+        found = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
+        rows.append([label, cell_text(found) or "-"])
+    claims = [f"{verdict.claim.claim} {sentence(verdict)}" for verdict in judge(results) if verdict.mean is not None]
+    where = (
+        f"{result['done']} of {result['runs']} runs are done; tables and pictures are in {result['out']} ({TABLES})."
+    )
+    return [*columns(rows), "", *([*claims, ""] if claims else []), where]
+
+
+def _dry_run(plan: Plan, runs: Sequence[Run], records: Mapping[str, Record], console: Console) -> int:
+    """Say what there is to do. Nothing is trained and nothing written."""
+    wanted, done = Counter(run.method for run in runs), Counter(run.method for run in runs if run.key in records)
+    left = [run for run in runs if run.key not in records]
+    seconds, unknown = estimate(left, records)
+    result = {
+        "runs": len(runs),
+        "done": sum(done.values()),
+        "left": len(left),
+        "sets": list(plan.sets),
+        "unknown": list(plan.unknown),
+        "methods": {method: {"runs": count, "done": done[method]} for method, count in wanted.items()},
+        "seconds": round(seconds, 1) if len(left) > unknown else None,
+        "runs_without_estimate": unknown,
+    }
+    rows = [["method", "runs", "done"], *([m, str(n), str(done[m])] for m, n in wanted.items())]
+    rows.append(["all", str(len(runs)), str(sum(done.values()))])
+    lines = (
+        *[f"{len(plan.sets)} sets: {', '.join(plan.sets)}", ""],
+        *columns(rows),
+        *["", _duration(seconds, unknown, len(left))],
+    )
+    console.result(result, lambda: lines)
+    return 0
+
+
+def _duration(seconds: float, unknown: int, left: int) -> str:
+    if not left:
+        return "Nothing is left to do."
+    if unknown == left:
+        return "How long it takes can be told once some runs are done."
+    more = f", and {counted(unknown, 'run')} of methods that have not been run yet" if unknown else ""
+    unit, name = next(
+        (size, name) for size, name in ((3600, "h"), (60, "min"), (1, "s")) if seconds >= 1.5 * size or size == 1
+    )
+    about = f"{seconds / unit:.{int(unit == 3600)}f} {name}"
+    return f"What is left takes about {about}{more}, judged by the runs that are done."
+
+
+def _left(count: int) -> str:
+    return f"{counted(count, 'run')} {'is' if count == 1 else 'are'} left; the same command goes on."

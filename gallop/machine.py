@@ -1,0 +1,70 @@
+"""The machine that a figure comes from: processor, devices and versions; and how much memory a function took."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from gallop import __version__
+
+PACKAGES = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "open_clip": "open_clip_torch",
+    "timm": "timm",
+    "numpy": "numpy",
+}
+"""Import names and the names they are installed under."""
+
+
+def versions() -> dict[str, str | None]:
+    """Of gallop, Python and ``PACKAGES``; None for what is not installed."""
+    found: dict[str, str | None] = {"gallop": __version__, "python": platform.python_version()}
+    for name, package in PACKAGES.items():
+        try:
+            found[name] = version(package)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def devices() -> list[str]:
+    """What torch can compute on."""
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else range(0)
+    return [f"cpu ({torch.get_num_threads()} threads)", *(f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in gpus)]
+
+
+def processor() -> str:
+    """The model's name, as far as the system tells it."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return model
+
+
+def peak_bytes(function: Callable[[], object]) -> int:
+    """By how much the process grew at its largest while the function ran, in resident bytes; 0 where nothing tells."""
+    status = Path("/proc/self/status")
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is forgotten
+        before = _kibibytes(status, "VmRSS")
+    except (OSError, StopIteration):  # not Linux, or a container that does not let us
+        function()
+        return 0
+    function()
+    return max(_kibibytes(status, "VmHWM") - before, 0) * 1024
+
+
+def _kibibytes(status: Path, key: str) -> int:
+    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(key))
