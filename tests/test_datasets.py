@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,49 @@ def test_a_set_of_unknown_things(tmp_path: Path, name: str, tree: Write, count: 
     assert (data.kind, len(data.photos), data.class_names, data.template) == ("ood", count, (), "")
     assert all(path.is_file() for path in data.photos)
     assert check_dataset(name, tmp_path).complete
+
+
+def grouped(pairs: Iterable[tuple[Any, int]]) -> set[frozenset[str]]:
+    """The pictures of each class, however the classes are numbered."""
+    groups: dict[int, set[str]] = {}
+    for image, label in pairs:
+        groups.setdefault(int(label), set()).add(load_image(image).sha256)
+    return {frozenset(group) for group in groups.values()}
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "tree", "parts"),
+    [
+        ("oxford_pets", "OxfordIIITPet", trees.pets("oxford-iiit-pet"), {"train": "trainval", "test": "test"}),
+        ("stanford_cars", "StanfordCars", trees.cars, {"train": "train", "test": "test"}),
+        ("flowers102", "Flowers102", trees.flowers("flowers-102"), {"train": "train", "val": "val", "test": "test"}),
+        ("food101", "Food101", trees.food, {"train": "train", "test": "test"}),
+        (
+            "fgvc_aircraft",
+            "FGVCAircraft",
+            trees.aircraft("fgvc-aircraft-2013b/data"),
+            {"train": "train", "val": "val", "test": "test"},
+        ),
+        ("dtd", "DTD", trees.dtd("dtd/dtd"), {"train": "train", "val": "val", "test": "test"}),
+        ("sun397", "SUN397", trees.scenes(""), {}),
+        ("eurosat", "EuroSAT", trees.eurosat, {}),
+    ],
+)
+def test_torchvision_reads_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reader: str, tree: Write, parts: dict[str, str]
+) -> None:
+    """So the trees of these tests are in its layout, and the parts and classes are its own."""
+    tree(tmp_path)
+    monkeypatch.setattr(torchvision.datasets.flowers102, "check_integrity", lambda *_: True)  # of the real files
+    data, theirs = open_dataset(name, tmp_path), getattr(torchvision.datasets, reader)
+    for ours, split in parts.items():
+        listing = getattr(data, ours)
+        assert grouped(zip(listing.paths, listing.labels, strict=True)) == grouped(theirs(tmp_path, split=split))
+    if not parts:  # it has no split of these
+        pairs = [
+            pair for part in (data.train, data.val, data.test) for pair in zip(part.paths, part.labels, strict=True)
+        ]
+        assert grouped(pairs) == grouped(theirs(tmp_path))
 
 
 def test_photos_of_something_else_are_not_taken_for_a_set(tmp_path: Path) -> None:
@@ -310,6 +354,8 @@ def test_damaged_files_of_the_sets(tmp_path: Path) -> None:
     assert "does not hold tstid" in broken(tmp_path, "flowers102")
     trees.mat(tmp_path / "oxford_flowers" / "setid.mat", trnid=[1], valid=[2], tstid=[99])
     assert "names image 99, for which imagelabels.mat has no flower" in broken(tmp_path, "flowers102")
+    trees.mat(tmp_path / "oxford_flowers" / "setid.mat", trnid=["ab"], valid=[2], tstid=[3])
+    assert "is not what this file is made of" in broken(tmp_path, "flowers102")
     trees.cars(tmp_path)
     rows = np.array([("1.jpg",)], dtype=[("fname", object)])
     trees.mat(tmp_path / "stanford_cars" / "cars_test_annos_withlabels.mat", annotations=rows)
@@ -360,6 +406,7 @@ def test_check_tells_what_is_there(tmp_path: Path) -> None:
     assert (told.code, told.err) == (0, "")
     data = told.json
     assert (data["classes"], data["train"], data["val"], data["test"]) == (10, 30, 10, 20)
+    assert (data["photos"], data["most_shots"]) == (0, 3)
     assert (data["split"], data["complete"], data["missing"]) == ("CoOp's split", True, [])
     assert data["found"] == [str(Path("eurosat", "2750")), str(Path("eurosat", "split_zhou_EuroSAT.json"))]
     table = call("data", "check", "EuroSAT", tmp_path / "eurosat").out

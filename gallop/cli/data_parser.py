@@ -29,8 +29,8 @@ examples:
 
 Exit status 2 when something that is needed is missing or damaged.
 
-JSON: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, template, found [file],
- missing [{what, needed, address, torchvision, note}], problem, complete}"""
+JSON: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots,
+ template, found [file], missing [{what, needed, address, torchvision, note}], problem, complete}"""
 
 _Commands = argparse._SubParsersAction  # generic in the type stubs only
 

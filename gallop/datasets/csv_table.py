@@ -44,7 +44,8 @@ def from_csv(path: str | PathLike[str], *, split: str = "train") -> Dataset:
     """Every readable image of a table, as ``read_folder`` does it: a picture twice in a class counts once.
 
     The first line names the columns: ``path`` (relative ones begin at the table's folder), ``label``, and where the
-    table has several parts ``split``; others are left alone. The classes come in alphabetical order.
+    table has several parts ``split``; others are left alone. In a label ``_`` is a space, as in the name of a
+    folder. The classes come in alphabetical order.
 
     Args:
         split: the part that is read where the table has the column; without it, all rows are.
@@ -156,7 +157,7 @@ def _row(path: Path, line: int, columns: list[str], cells: list[str]) -> _Row:
         if not values[name]:
             raise DataError(f"{path}, line {line}: the {name} is empty.")
     try:
-        label = clean_name(values["label"])
+        label = clean_name(values["label"].replace("_", " "))
     except ClassNameError as error:
         raise DataError(f"{path}, line {line}: {error}") from error
     return _Row(line, path.parent / values["path"], label, values.get(SPLIT, "").casefold())

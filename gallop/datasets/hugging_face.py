@@ -38,7 +38,7 @@ def from_hugging_face(
     shots: int | None = None,
     seed: int = 0,
 ) -> LabelledPhotos:
-    """Photos and class names from a data set of Hugging Face.
+    """Photos and class names from a data set of Hugging Face. In a name ``_`` is a space, as in that of a folder.
 
     Args:
         dataset: what ``datasets.load_dataset`` gives (not streaming), or a name or folder for it.
@@ -131,7 +131,7 @@ def _names(dataset: Any, features: Mapping[str, Any], column: str) -> list[str]:
                 raise DataError(f"Row {i} has no class ({column} is {value}); this split is not labelled, or in part.")
             value = known[value]
         try:
-            names.append(clean_name(value))
+            names.append(clean_name(value.replace("_", " ") if isinstance(value, str) else value))
         except ClassNameError as error:
             way = " Give a column of class names, or one that knows the names of its numbers."
             raise DataError(f"Row {i}, column {column}: {error}{'' if isinstance(value, str) else way}") from error

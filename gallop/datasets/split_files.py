@@ -95,7 +95,7 @@ def flowers(place: Place) -> Parts:
     """``imagelabels.mat`` and ``setid.mat``, with numbers from 1; names from ``cat_to_name.json`` where it is there."""
     origin = place.need("setid.mat")
     (labels,) = read_mat(place.need("imagelabels.mat"), "labels")
-    labels = np.atleast_1d(labels).astype(int)
+    numbers = _whole(place.need("imagelabels.mat"), labels)
     names = dict(enumerate(FLOWERS, 1))
     named = place.find("cat_to_name.json")
     if named is not None:
@@ -106,12 +106,20 @@ def flowers(place: Place) -> Parts:
     splits: dict[str, list[Entry]] = {}
     for split, ids in zip(_SPLITS, read_mat(origin, "trnid", "valid", "tstid"), strict=True):
         splits[split] = []
-        for i in np.atleast_1d(ids).astype(int).tolist():
-            label = int(labels[i - 1]) if 1 <= i <= len(labels) else 0
+        for i in _whole(origin, ids):
+            label = numbers[i - 1] if 1 <= i <= len(numbers) else 0
             if label not in names:
                 raise DataError(f"{origin} names image {i}, for which imagelabels.mat has no flower; get both anew.")
             splits[split].append((f"image_{i:05d}.jpg", label - 1, names[label]))
     return parts(place.photos, dict(splits), origin)
+
+
+def _whole(path: Path, values: Any) -> list[int]:
+    """The whole numbers of a variable, however many it holds."""
+    try:
+        return [int(value) for value in np.ravel(values)]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise damaged(path, values) from error
 
 
 def food(place: Place) -> Parts:
