@@ -124,6 +124,14 @@ def _readable(folder: Path, skipped: list[tuple[Path, str]]) -> Iterator[tuple[P
             skipped.append((path, str(error)))
 
 
+def check_shots(shots: int) -> None:
+    """Raises DataError unless the number of shots is a whole number of 1 or more."""
+    if not isinstance(shots, SupportsIndex):
+        raise DataError(f"{shots!r} shots were asked for; it must be a whole number.")
+    if shots < 1:
+        raise DataError(f"{shots} shots were asked for; the least is 1.")
+
+
 def draw_shots(dataset: Dataset, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> Dataset:
     """Exactly ``shots`` images of each class.
 
@@ -133,10 +141,7 @@ def draw_shots(dataset: Dataset, shots: int, *, seed: int = 0, allow_fewer: bool
     Raises:
         DataError: a class with fewer images (with ``allow_fewer`` what is there is taken), or one with none.
     """
-    if not isinstance(shots, SupportsIndex):
-        raise DataError(f"{shots!r} shots were asked for; it must be a whole number.")
-    if shots < 1:
-        raise DataError(f"{shots} shots were asked for; the least is 1.")
+    check_shots(shots)
     chosen: list[int] = []
     for label, name in enumerate(dataset.class_names):
         members = [i for i, other in enumerate(dataset.labels) if other == label]
@@ -161,18 +166,18 @@ def labelled_photos(
     seed: int = 0,
     allow_fewer: bool = False,
 ) -> tuple[list[PhotoSource], list[str]]:
-    """Photos and their clean class names, from images with labels or from the path of a folder of class folders.
+    """Photos and their clean class names, from images with labels, a ``Dataset``, or the path of a folder of classes.
 
     Args:
-        shots: images of each class to draw from a folder; None takes all, as is done with images and labels.
+        shots: images of each class to draw from a folder or a ``Dataset``; None takes all, as of images and labels.
 
     Raises:
         DataError: no labels and no folder, not one label for each image, or a class that is short (to train, empty).
     """
     if labels is None:
-        if not isinstance(images, str | PathLike):
+        if not isinstance(images, str | PathLike | Dataset):
             raise DataError("Images came without labels; give their class names, or the path of a folder.")
-        dataset = read_folder(Path(images), split=split)
+        dataset = images if isinstance(images, Dataset) else read_folder(Path(images), split=split)
         if shots is not None:
             dataset = draw_shots(dataset, shots, seed=seed, allow_fewer=allow_fewer)
         elif split == "train":

@@ -19,7 +19,7 @@ from gallop.backbones import Backbone, load_backbone
 from gallop.checkpoint import Calibration, Checkpoint, load_prompts, read_checkpoint, save_checkpoint
 from gallop.classes import clean_names
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
-from gallop.data import training_set
+from gallop.data import Dataset, training_set
 from gallop.explanation import Explanation, explain_photo
 from gallop.faithfulness import Deletion, DeletionEvent, deletion
 from gallop.features import Cache, ImageFeatures, open_cache
@@ -112,7 +112,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.device = device
         self.regions = regions
 
-    def fit(self, images: str | PathLike[str] | Sequence[ImageSource], labels: Sequence[str] | None = None) -> Any:
+    def fit(
+        self, images: str | PathLike[str] | Dataset | Sequence[ImageSource], labels: Sequence[str] | None = None
+    ) -> Any:
         """Learn prompts from a folder of class folders, or from images and their class names. Returns self.
 
         Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, in a sentence, and
@@ -124,7 +126,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     def fit_steps(
         self,
-        images: str | PathLike[str] | Sequence[ImageSource],
+        images: str | PathLike[str] | Dataset | Sequence[ImageSource],
         labels: Sequence[str] | None = None,
         *,
         work: Path | None = None,

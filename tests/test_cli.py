@@ -659,7 +659,7 @@ def test_a_training_that_diverges(
 
 
 def test_a_mistake_of_ours_is_not_hidden(photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(train, "read_folder", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(train, "labelled_images", lambda *_, **__: 1 / 0)
     monkeypatch.setattr(train, "load_backbone", lambda *_, **__: None)
     with pytest.raises(ZeroDivisionError):
         call("train", photos, "--out", tmp_path / "m")

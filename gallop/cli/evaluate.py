@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gallop import GalLoPClassifier, Predictions, read_folder
+from gallop import GalLoPClassifier, Predictions
 from gallop.classes import missing_names
 from gallop.cli.console import CommandError, Console, columns, percent
-from gallop.cli.files import Refuse, readable, trained_model, zero_shot
+from gallop.cli.files import Refuse, labelled_images, readable, trained_model, zero_shot
 from gallop.data import Dataset
 from gallop.images import list_images
 from gallop.metrics import accuracy, auroc, fpr_at_tpr
@@ -51,7 +51,7 @@ def run(options: Namespace, console: Console) -> int:
     groups = _ood_groups(options.ood)
     trained = None if options.model == ZERO_SHOT else trained_model(options.model, options)
     console.progress(f"reading {options.data}")
-    data = read_folder(options.data, split="test")
+    data = labelled_images(options.data, split="test")
     classifier = zero_shot(data.class_names, options) if trained is None else _knowing(trained, data, options)
     refused = 0
 
@@ -99,7 +99,7 @@ def _knowing(classifier: GalLoPClassifier, data: Dataset, options: Namespace) ->
     unknown = missing_names(data.class_names, classifier.classes_.tolist())
     if unknown:
         raise CommandError(
-            f"{options.model} does not know these classes of {options.data}: {', '.join(unknown)}. Take their folders "
+            f"{options.model} does not know these classes of {options.data}: {', '.join(unknown)}. Take their images "
             "away, or train with them."
         )
     return classifier

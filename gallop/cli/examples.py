@@ -10,6 +10,7 @@ examples:
   gallop predict cat.jpg --classes "cat, dog, horse"
   gallop explain cat.jpg --model model --out why.png
   gallop export model --onnx model.onnx
+  gallop data check oxford_pets data
   gallop bench photos-mini sets --out results --time 2h
 
 Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.
@@ -18,6 +19,7 @@ Exit status: 0 all went well, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAN
 TRAIN = """\
 examples:
   gallop train photos --out model                        # 16 images a class, the default settings
+  gallop train photos.csv --out model                    # a table with the columns path and label
   gallop train photos --out model --shots 4 --seed 1     # another draw of fewer
   gallop train photos --out model --allow-fewer          # where some classes have fewer images
   gallop train photos --out model --resume               # go on with a training that was cut off

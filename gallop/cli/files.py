@@ -7,8 +7,10 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from gallop import GalLoPClassifier, Photo, load_image, parse_names
+from gallop import GalLoPClassifier, Photo, load_image, parse_names, read_folder
 from gallop.cli.console import CommandError, Console
+from gallop.data import Dataset
+from gallop.datasets import from_csv, is_csv
 from gallop.images import ImageError
 
 CHUNK = 16
@@ -18,6 +20,13 @@ DEFAULT_BACKBONE = "mini"
 
 Refuse = Callable[[str | Path, str], None]
 """Told of a file that cannot be read, and why."""
+
+
+def labelled_images(data: str, *, split: str) -> Dataset:
+    """The images of DATA: a table where it ends in .csv, otherwise a folder of class folders."""
+    if is_csv(data) and not Path(data).is_dir():
+        return from_csv(data, split=split)
+    return read_folder(data, split=split)
 
 
 def model_or_classes(options: Namespace) -> GalLoPClassifier:

@@ -10,13 +10,15 @@ from typing import Any, NoReturn, get_args
 
 from gallop import __version__
 from gallop.cli import examples
+from gallop.cli.data_parser import add_data
 from gallop.config import MethodConfig, Preset, RegionKind, train_preset
 
 DESCRIPTION = """\
 GalLoP: few-shot image classification with global and local prompts that shows which of them decided.
 
 A data set is a folder that holds one folder of images for each class; the class name is the folder's name with _ as
-space. A folder that holds train/ and test/ is resolved: train/ to learn from, test/ to evaluate on."""
+space. A folder that holds train/ and test/ is resolved: train/ to learn from, test/ to evaluate on. A table will do as
+well: a file that ends in .csv, with the columns path and label, and perhaps split (train or test)."""
 
 _TEXT_OPTIONS = ("--classes", "--class")
 _Subparsers = argparse._SubParsersAction  # generic in the type stubs only
@@ -49,6 +51,7 @@ def build_parser() -> tuple[Parser, set[str]]:
     added = [make(commands) for make in makers]
     for command in added:
         _common(command)
+    add_data(commands)
     return parser, {option for command in added for option in command._option_string_actions}
 
 
@@ -90,7 +93,9 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
         description="Learn global and local prompts from a few images of each class.",
     )
     ours, paper = train_preset("default"), train_preset("paper")
-    parser.add_argument("data", metavar="DATA", help="folder of class folders, or one that holds train/ and test/")
+    parser.add_argument(
+        "data", metavar="DATA", help="folder of class folders, one that holds train/ and test/, or a .csv"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
     parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn of each class (%(default)s)")
     parser.add_argument(
@@ -147,7 +152,9 @@ def _evaluate(commands: _Subparsers[Parser]) -> Parser:
         description="Measure accuracy on labelled images, and how well unknown things are told from them.",
     )
     parser.add_argument("model", metavar="MODEL", help="folder of a trained model, or the word zero-shot")
-    parser.add_argument("data", metavar="DATA", help="folder of class folders, or one that holds train/ and test/")
+    parser.add_argument(
+        "data", metavar="DATA", help="folder of class folders, one that holds train/ and test/, or a .csv"
+    )
     parser.add_argument(
         "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"
     )

@@ -9,12 +9,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone, read_folder
+from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
 from gallop.checkpoint import SETTINGS, TRAINING, drop_training
 from gallop.cli.console import CommandError, Console, percent
-from gallop.cli.files import CHUNK, DEFAULT_BACKBONE
+from gallop.cli.files import CHUNK, DEFAULT_BACKBONE, labelled_images
 from gallop.config import default_topk, train_preset
 from gallop.data import DataError, Dataset, duplicates, resolve_split
+from gallop.datasets import csv_splits, is_csv
 from gallop.metrics import accuracy
 from gallop.trainer import StepEvent
 from gallop.training import CalibrationEvent, EncodeEvent
@@ -30,7 +31,7 @@ def run(options: Namespace, console: Console) -> int:
     method, training = _method(options), _training(options)
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
     console.progress(f"reading {options.data}")
-    everything = read_folder(options.data, split="train")
+    everything = labelled_images(options.data, split="train")
     for path, reason in everything.skipped:
         console.warn(f"{path} is left out: {reason}")
     shots = draw_shots(everything, options.shots, seed=options.seed, allow_fewer=options.allow_fewer)
@@ -110,17 +111,19 @@ def _training(options: Namespace) -> TrainConfig:
 
 
 def _warn_of_leaks(data: str, train: Dataset, console: Console) -> None:
-    if not ((Path(data) / "train").is_dir() and (Path(data) / "test").is_dir()):
+    folders = all((Path(data) / split).is_dir() for split in ("train", "test"))
+    if not folders and not (Path(data).is_file() and is_csv(data) and {"train", "test"} <= set(csv_splits(data))):
         return
+    train_part, test_part = ("train/", "test/") if folders else ("The splits train", "test")
     try:
-        pairs = duplicates(train, read_folder(data, split="test"))
+        pairs = duplicates(train, labelled_images(data, split="test"))
     except DataError as error:
-        console.warn(f"Whether train/ and test/ share pictures could not be checked: {error}")
+        console.warn(f"Whether train and test share pictures could not be checked: {error}")
         return
     if pairs:
         more = f", and {len(pairs) - 1} more" if len(pairs) > 1 else ""
         console.warn(
-            "train/ and test/ share pictures, so accuracy on test/ will be too good: "
+            f"{train_part} and {test_part} share pictures, so accuracy on {test_part} will be too good: "
             f"{pairs[0][0]} is {pairs[0][1]}{more}."
         )
 

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 
 from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
-from gallop.data import DataError, many, training_set
+from gallop.data import DataError, Dataset, many, training_set
 from gallop.features import Cache, ImageFeatures, encode_sources, open_cache
 from gallop.methods.interface import FewShots, Fitted, Method
 from gallop.predictions import Predictions
@@ -57,7 +57,9 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         self.cache = cache
         self.device = device
 
-    def fit(self, images: str | PathLike[str] | Sequence[ImageSource], labels: Sequence[str] | None = None) -> Any:
+    def fit(
+        self, images: str | PathLike[str] | Dataset | Sequence[ImageSource], labels: Sequence[str] | None = None
+    ) -> Any:
         """Learn from a folder of class folders, or from images and their class names. Returns self.
 
         Raises DataError, ClassNameError or ImageError for input that cannot be used, in a sentence, and

@@ -1,0 +1,20 @@
+"""The class names of ImageNet by synset. They come with open_clip and timm, which only this package imports."""
+
+from __future__ import annotations
+
+import open_clip
+from timm.data.imagenet_info import ImageNetInfo
+
+_SAME_WORD = {"n04008634": "projectile", "n04355933": "sunglass"}
+"""WordNet's own words where two classes have one name in open_clip's list ("missile", "sunglasses")."""
+
+
+def imagenet_names() -> dict[str, str]:
+    """The thousand class names, all different, keyed by synset (``n01440764``) in the order of the class indices.
+
+    The order of the indices is that of the sorted synsets. Two names differ from the list of CLIP's authors, which
+    holds "missile" and "sunglasses" twice: a classifier here tells its classes apart by their names.
+    """
+    synsets = sorted(ImageNetInfo().label_names())  # type: ignore[no-untyped-call]
+    names = zip(synsets, open_clip.IMAGENET_CLASSNAMES, strict=True)
+    return {synset: _SAME_WORD.get(synset, name) for synset, name in names}
