@@ -261,6 +261,25 @@ def test_after_kill_9_the_resumed_benchmark_equals_an_uninterrupted_one(place: P
         assert (place.out / picture.name).read_bytes() == picture.read_bytes()
 
 
+def test_the_branches_of_a_run_are_what_each_would_be_alone(place: Place) -> None:
+    """Why "global only" and "local only" are no runs of their own in photos-mini."""
+    other = "  alone: {method: GalLoP, epochs: 8, views: 2, lr: 0.05, global_prompts: 2, topk: []}\n"
+    local = "  other globals: {method: GalLoP, epochs: 8, views: 2, lr: 0.05, global_prompts: 3, topk: [2, 4]}\n"
+    place.spec.write_text(REAL.replace("  CoOp:", f"{other}{local}  CoOp:"))
+    assert place.bench("--only", "GalLoP", "alone", "other globals").code == 0
+    rows = figures(place.out)
+
+    def values(method: str, metric: str) -> list[str]:
+        return [row["value"] for row in rows if (row["method"], row["metric"]) == (method, metric)]
+
+    assert len(values("alone", "accuracy")) == 3
+    assert values("GalLoP", "accuracy_global") == values("alone", "accuracy")
+    assert values("GalLoP", "accuracy_local") == values("other globals", "accuracy_local")
+    assert values("GalLoP", "fpr95/MCM") == values("alone", "fpr95/MCM")
+    assert values("GalLoP", "auroc/MCM") == values("alone", "auroc/MCM")
+    assert values("GalLoP", "auroc/L-MCM") == values("other globals", "auroc/L-MCM")
+
+
 # ------------------------------------------------------------------ dry run, list, refusals
 
 
