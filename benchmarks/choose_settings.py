@@ -18,7 +18,6 @@ prepare()
 
 import argparse
 import statistics
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -28,6 +27,7 @@ import torch
 
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
+from gallop.bench.photos import set_folders
 from gallop.data import Dataset, stratified_folds
 from gallop.features import ImageFeatures, encode_centres, open_cache
 from gallop.methods import FewShots, Method, make_method
@@ -49,13 +49,6 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "PromptSRC": grid(lr=[0.1, 0.3, 1.0], text_weight=[2.5, 25]),
     "GalLoP": grid(lr=[0.02, 0.05, 0.1, 0.2, 0.5, 1.0]),
 }
-
-
-def photo_sets(root: Path) -> Iterator[Path]:
-    """Every folder below ``root`` that holds train/ and test/."""
-    for train in sorted(root.glob("**/train")):
-        if (train.parent / "test").is_dir():
-            yield train.parent
 
 
 def first_classes(dataset: Dataset) -> Dataset:
@@ -86,7 +79,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     options = parser.parse_args()
     backbone = load_backbone("mini")
-    sets = {r.relative_to(options.data).as_posix(): r for r in photo_sets(options.data)}
+    sets = set_folders(options.data)
     print("| method | setting | " + " | ".join(sets) + " | mean |\n|" + "---|" * (len(sets) + 3))
     drawn = {name: draw_shots(first_classes(read_folder(root)), 16, seed=0) for name, root in sets.items()}
     names = list(drawn)

@@ -68,8 +68,7 @@ def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -
     """
     if not root.is_dir():
         raise BenchError(f"{root} is not a folder; give the folder that holds the data sets.")
-    names = spec.sets or tuple(sorted(p.parent.relative_to(root).as_posix() for p in root.glob("**/train")))
-    names = tuple(name for name in names if name != "." and (spec.sets or _is_set(root / name)))
+    names = spec.sets or tuple(set_folders(root))
     if not names:
         raise BenchError(f"No folder below {root} holds train/ and test/; give the folder that holds the data sets.")
     missing = [name for name in wanted or () if name not in names]
@@ -82,6 +81,12 @@ def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -
     sets = {name: _read_set(name, root / name) for name in there}
     _check_transfer(spec, sets)
     return Photos(sets, _unknown_groups(spec, root))
+
+
+def set_folders(root: Path) -> dict[str, Path]:
+    """Every folder below ``root`` that holds train/ and test/, by its path from there."""
+    found = (train.parent for train in sorted(root.glob("**/train")) if _is_set(train.parent))
+    return {folder.relative_to(root).as_posix(): folder for folder in found if folder != root}
 
 
 def _is_set(folder: Path) -> bool:
