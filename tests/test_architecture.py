@@ -42,6 +42,8 @@ ROOMS = [
     "data",
     "trainer",
     "checkpoint",
+    "torch_file",
+    "official",
     "training",
     "predictions",
     "answers",

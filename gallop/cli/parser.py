@@ -8,85 +8,18 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, get_args
 
 from gallop import __version__
+from gallop.cli.examples import (
+    CONVERT_EPILOG,
+    DESCRIPTION,
+    DOCTOR_EPILOG,
+    EPILOG,
+    EVALUATE_EPILOG,
+    EXPLAIN_EPILOG,
+    EXPORT_EPILOG,
+    PREDICT_EPILOG,
+    TRAIN_EPILOG,
+)
 from gallop.config import MethodConfig, Preset, train_preset
-
-DESCRIPTION = """\
-GalLoP: few-shot image classification with global and local prompts that shows which of them decided.
-
-A data set is a folder that holds one folder of images for each class; the class name is the folder's name with _ as
-space. A folder that holds train/ and test/ is resolved: train/ to learn from, test/ to evaluate on."""
-
-EPILOG = """\
-examples:
-  gallop train photos --out model
-  gallop evaluate model photos
-  gallop predict holiday/ --model model --csv answers.csv
-  gallop predict cat.jpg --classes "cat, dog, horse"
-  gallop explain cat.jpg --model model --out why.png
-  gallop export model --onnx model.onnx
-
-Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.
-Exit status: 0 all went well, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
-
-TRAIN_EPILOG = """\
-examples:
-  gallop train photos --out model                        # 16 images a class, the default settings
-  gallop train photos --out model --shots 4 --seed 1     # another draw of fewer
-  gallop train photos --out model --allow-fewer          # where some classes have fewer images
-  gallop train photos --out model --resume               # go on with a training that was cut off
-  gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
-  gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
-
-JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, temperature, skipped}"""
-
-EVALUATE_EPILOG = """\
-examples:
-  gallop evaluate model photos
-  gallop evaluate model photos --ood scenes=other/scenes --ood sketches=other/sketches --json
-  gallop evaluate zero-shot photos                       # nothing learned: "A photo of a {class}"
-
-MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures of the JSON are fractions:
-{accuracy, accuracy_global, accuracy_local, n, per_class {name: accuracy}, tpr,
- ood {NAME: {MCM|L-MCM|GL-MCM: {fpr95, auroc}}}}"""
-
-PREDICT_EPILOG = """\
-examples:
-  gallop predict cat.jpg dog.jpg --model model
-  gallop predict holiday/ --model model --csv answers.csv          # a folder and all that is below it
-  gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
-
-JSON: [{image, label, probability, probabilities {name: p}, ood_score, is_ood} or {image, error}, ...]
-ood_score is GL-MCM (larger = more outlier); is_ood is null without a threshold. Images that cannot be read are named,
-the others are answered, and the exit status is 2."""
-
-EXPLAIN_EPILOG = """\
-examples:
-  gallop explain cat.jpg --model model --out why.png
-  gallop explain cat.jpg --classes "cat, dog" --class dog --out why-dog.png --json
-  gallop explain cat.jpg --model model --out why.png --npy maps.npy
-
-JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regions [{prompt, k, boxes}, ...]}
-Scores are those of the shown class; a box is [left, top, right, bottom] in the photo's pixels, best first; prompts are
-counted from 1. The maps of --npy are the cosines of the regions: an array (N, rows, columns)."""
-
-EXPORT_EPILOG = """\
-examples:
-  gallop export model --onnx model.onnx
-  gallop export model --onnx model.onnx --photos photos/test --json   # also check with these photos
-
-In: pixels (images, 3, size, size); the file's metadata says how a photo becomes them, and holds the class names, the
-logit scale, the temperature and the threshold. Out: probabilities (images, K), ood_score (images; larger = more
-outlier), global_cosines (images, K, M) and local_cosines, the maps (images, R, K, N).
-The file is checked with onnxruntime, and not written if a label or a number by more than 0.0001 is another one.
-
-JSON: {out, bytes, input, outputs, class_names, checked_on, largest_difference, labels_differ}
-Needs the extra onnx: pip install 'gallop-explorer[onnx]'"""
-
-DOCTOR_EPILOG = """\
-examples:
-  gallop doctor
-  gallop doctor --json
-  gallop doctor --backbone mini                          # also load it: are its weights there and do they fit?"""
 
 _TEXT_OPTIONS = ("--classes", "--class")
 _Subparsers = argparse._SubParsersAction  # generic in the type stubs only
@@ -115,7 +48,7 @@ def build_parser() -> tuple[Parser, set[str]]:
     parser = Parser("gallop", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    makers = (_train, _evaluate, _predict, _explain, _export, _doctor)
+    makers = (_train, _evaluate, _predict, _explain, _export, _convert, _doctor)
     added = [make(commands) for make in makers]
     for command in added:
         _common(command)
@@ -248,6 +181,23 @@ def _export(commands: _Subparsers[Parser]) -> Parser:
     parser.add_argument("model", metavar="MODEL", help="folder of a trained model")
     parser.add_argument("--onnx", required=True, metavar="FILE", help="the file to write")
     parser.add_argument("--photos", metavar="DIR", help="also check with the photos of a folder, read recursively")
+    return parser
+
+
+def _convert(commands: _Subparsers[Parser]) -> Parser:
+    parser = commands.add_parser(
+        "convert",
+        help="a checkpoint of the paper's own code as a model of gallop",
+        epilog=CONVERT_EPILOG,
+        description="Turn a checkpoint of the paper's own implementation into a folder that gallop loads, safely.",
+    )
+    parser.add_argument("official", metavar="OFFICIAL", help="the .ckpt or .pt file that the official code wrote")
+    names = parser.add_mutually_exclusive_group(required=True)
+    names.add_argument("--classes", metavar='"A,B"', help="class names")
+    names.add_argument("--classes-file", metavar="FILE", help="class names, one a line")
+    parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
+    parser.add_argument("--topk", type=_topk, metavar="K,K,...", help="one k a local prompt; else the file's")
+    parser.add_argument("--dropout", type=float, metavar="P", help="of global prompts; else the file's")
     return parser
 
 
