@@ -41,6 +41,7 @@ ROOMS = [
     "model",
     "data",
     "trainer",
+    "steps",
     "checkpoint",
     "torch_file",
     "official",
