@@ -42,6 +42,8 @@ ROOMS = [
     "data",
     "trainer",
     "steps",
+    "parallel",
+    "launch",
     "checkpoint",
     "torch_file",
     "official",

@@ -72,11 +72,12 @@ def _sentence(error: Exception) -> str | None:
     from gallop.config import ConfigError
     from gallop.data import DataError
     from gallop.images import ImageError
+    from gallop.parallel import ParallelError
     from gallop.trainer import TrainingDiverged
 
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}."
     typed = (BackboneError, CheckpointError, ClassNameError, CommandError, ConfigError, DataError, ImageError)
-    if isinstance(error, (*typed, OSError, TrainingDiverged, UnsupportedTower)):
+    if isinstance(error, (*typed, OSError, ParallelError, TrainingDiverged, UnsupportedTower)):
         return str(error)
     return None

@@ -27,6 +27,7 @@ examples:
   gallop train photos --out model --shots 4 --seed 1     # another draw of fewer
   gallop train photos --out model --allow-fewer          # where some classes have fewer images
   gallop train photos --out model --resume               # go on with a training that was cut off
+  gallop train photos --out model --processes 4          # four GPUs, the same model (extra distributed)
   gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
 

@@ -122,6 +122,13 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
         help=f"augmented views kept of each image; 0: fresh ones each epoch ({ours.views}; paper {paper.views})",
     )
     training.add_argument("--batch-size", type=int, metavar="B", help=f"({ours.batch_size}; paper {paper.batch_size})")
+    training.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="W",
+        help="that share the work, on a GPU each or on a CPU (%(default)s)",
+    )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on with a training of DIR that was cut off")
     existing.add_argument("--overwrite", action="store_true", help="replace the model in DIR; other files there stay")
