@@ -2,8 +2,8 @@
 
 Every process goes through the same batches with the same draws, and answers for its own images of each: their features
 are encoded and kept by it alone. Losses are weighted by their share of the batch and gradients are summed, so that the
-prompts are those of one process within rounding, and momentum and weight decay act once. The text tower runs whole in
-each process: what becomes faster is the encoding of images and all that follows it.
+prompts are those of one process within rounding, and momentum and weight decay act once. Where there are class names
+enough, each encodes its share of them and has the others' text features from those who did.
 
 ``gallop.launch`` starts them.
 """
@@ -65,6 +65,11 @@ class Processes:
         with contextlib.suppress(ParallelError):  # they may have gone already
             self._sum(torch.ones(1))
 
+    def gather(self, part: Tensor, rows: int) -> Tensor:
+        """All ``rows`` of a tensor of which each process has computed every ``processes``-th; gradients flow back."""
+        found: Tensor = _Gather.apply(part, self, rows)  # type: ignore[no-untyped-call]
+        return found
+
     def whole(self, result: StepResult) -> StepResult:
         """The sum of all parts, without gradients."""
         loss, images = result.loss, len(result.correct)
@@ -105,3 +110,19 @@ class Processes:
         except RuntimeError as error:  # what gloo and nccl raise
             raise ParallelError("Another process of the training was lost.") from error
         return values
+
+
+class _Gather(torch.autograd.Function):
+    """Rows of all processes; backward, each gets the gradients that all have for its own."""
+
+    @staticmethod
+    def forward(ctx: Any, part: Tensor, among: Processes, rows: int) -> Tensor:
+        ctx.among = among
+        whole = part.new_zeros(rows, *part.shape[1:])
+        whole[among.rank :: among.processes] = part
+        return among._sum(whole)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        among = ctx.among
+        return among._sum(gradients[0].contiguous())[among.rank :: among.processes], None, None

@@ -23,6 +23,10 @@ Objective = Callable[[GalLoP, ImageFeatures, Tensor, Tensor, TextFeatures], tupl
 (B, K, M) and top-k local (B, K, N). ``GalLoP.loss`` is the paper's."""
 
 
+SHARED_NAMES = 8
+"""The least number of class names for each process, for the text tower's work to be shared."""
+
+
 @dataclass(frozen=True)
 class Learner:
     """A model to train, and which photos it learns from: indices (n,) into all of them."""
@@ -47,7 +51,7 @@ class Steps:
         They share the pass of the text tower and nothing else: their losses are added, so every gradient is the
         model's own.
         """
-        method = learners[0].model.config
+        method, texts_of = learners[0].model.config, self._texts(learners[0].model)
 
         def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
             photos = [learners[batch.learner].photos[batch.images] for batch in batches]
@@ -58,18 +62,34 @@ class Steps:
             ]
             parts = [self.views.part(some) for some in photos]
             models = [learners[batch.learner].model for batch in batches]
-            busy = [model for model, part in zip(models, parts, strict=True) if len(part)]
-            texts = iter(text_features_together(busy) if busy else [])
             results = []
-            for model, some, part, drawn in zip(models, photos, parts, kept, strict=True):
-                results.append(
-                    self._step(model, some, part, drawn, next(texts), epoch) if len(part) else _nothing(model, drawn)
-                )
+            for model, text, some, part, drawn in zip(models, texts_of(models), photos, parts, kept, strict=True):
+                found = self._step(model, some, part, drawn, text, epoch) if len(part) else _nothing(model, text, drawn)
+                results.append(found)
             return StepResult.together(results)
 
         parameters = [parameter for learner in learners for parameter in learner.model.prompts.parameters()]
         counts = [len(learner.photos) for learner in learners]
         return Trainer(parameters, compute, counts, self.config, self.parallel)
+
+    def _texts(self, first: GalLoP) -> Callable[[Sequence[GalLoP]], list[TextFeatures]]:
+        """Text features of models that learn side by side: in several processes, each encodes its share of the names.
+
+        Not where the names are few: what they have in common, the prompts, is most of the work then.
+        """
+        rank, processes, classes = self.parallel.rank, self.parallel.processes, len(first.class_names)
+        if processes == 1 or classes < SHARED_NAMES * processes:
+            return text_features_together
+        context_tokens = first.prompts.global_contexts.shape[1]
+        own = first.backbone.text.tokenize(first.class_names[rank::processes], context_tokens=context_tokens)
+
+        def share(models: Sequence[GalLoP]) -> list[TextFeatures]:
+            parts = [part for text in text_features_together(models, own) for part in (text.global_, text.local)]
+            whole = self.parallel.gather(torch.cat(parts, dim=1), classes)
+            every = iter(torch.split(whole, [part.shape[1] for part in parts], dim=1))
+            return [TextFeatures(next(every), next(every)) for _ in models]
+
+        return share
 
     def _step(
         self, model: GalLoP, photos: Tensor, part: Tensor, kept: Tensor, text: TextFeatures, epoch: int
@@ -110,8 +130,8 @@ def _spread(found: StepResult, part: Tensor, images: int) -> StepResult:
     )
 
 
-def _nothing(model: GalLoP, kept: Tensor) -> StepResult:
-    """Of a process that has no image of the batch."""
-    none = torch.zeros(len(kept), dtype=torch.bool, device=model.backbone.device)
-    zero = torch.zeros((), device=model.backbone.device)
+def _nothing(model: GalLoP, text: TextFeatures, kept: Tensor) -> StepResult:
+    """Of a process that has no image of the batch: no loss, but a way back to the text, which others may have used."""
+    none = torch.zeros(len(kept), dtype=torch.bool, device=text.global_.device)
+    zero = (text.global_.sum() + text.local.sum()) * 0
     return StepResult(Loss(zero, zero, zero), none, none, none if model.config.topk else None, kept)

@@ -112,6 +112,11 @@ class Parallel(Protocol):
     def leave(self) -> None:
         """Tell the others, in place of ``go_on``, that nobody listens to this process any more."""
 
+    def gather(self, part: Tensor, rows: int) -> Tensor:
+        """All ``rows`` of a tensor of which each process has computed every ``processes``-th, with gradients: those of
+        all processes reach the rows. Every process must go backward through it.
+        """
+
     def whole(self, result: StepResult) -> StepResult:
         """The sum of all parts, without gradients."""
 
@@ -130,6 +135,9 @@ class Alone:
 
     def leave(self) -> None:
         """Nobody to tell."""
+
+    def gather(self, part: Tensor, rows: int) -> Tensor:
+        return part
 
     def whole(self, result: StepResult) -> StepResult:
         return result
@@ -220,8 +228,7 @@ class Trainer:
         before = [p.detach().clone() for p in self._parameters]
         if torch.isfinite(result.loss.total):
             self._optimizer.zero_grad(set_to_none=True)
-            if part.loss.total.requires_grad:  # not where no image of the batch is this process'
-                part.loss.total.backward()  # type: ignore[no-untyped-call]
+            part.loss.total.backward()  # type: ignore[no-untyped-call]
             self._parallel.sum_gradients(self._parameters)
             self._optimizer.step()
             if all(torch.isfinite(p).all() for p in self._parameters):

@@ -55,9 +55,23 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "ten epochs": {"epochs": 10, "lr": 0.2, "seed": 3},
     "another seed": {"seed": 7},
 }
+MANY: dict[str, dict[str, Any]] = {
+    "many names": {},
+    "many names in folds": {"calibration_folds": 2, "epochs": 1},
+    "many names, small batches": {"batch_size": 1, "epochs": 1},
+    "many names for CoOp": {"global_prompts": 1, "topk": (), "dropout": 0.0},
+}
+"""With a photo or two of each of 25 classes: enough for processes to share the text tower's work."""
+SCENARIOS |= MANY
 
 
-BY_THREE = ["an uneven last batch", "batches of one image", "fresh views", "calibration folds"]
+BY_THREE = [
+    "an uneven last batch",
+    "batches of one image",
+    "fresh views",
+    "calibration folds",
+    "many names, small batches",
+]
 LEAVING = [(0, "encode 1"), (0, "step 3"), (1, "step 3"), (0, "last step"), (0, "calibrate 2")]
 
 
@@ -71,11 +85,30 @@ class Trained:
     encoded: int
     calibration: Any
     cross_fitted: bool
+    texts_shared: int
 
 
-def train(parallel: Parallel, settings: dict[str, Any], **more: Any) -> Trained:
-    made = classifier(**settings)
-    events = list(made.fit_steps(*pictures(SHOTS), parallel=parallel, **more))
+def photos(many: bool) -> tuple[list[Any], list[str]]:
+    if not many:
+        return pictures(SHOTS)
+    images, _ = pictures({"red": 15, "green": 15})
+    return images, [f"thing {i % 25}" for i in range(30)]
+
+
+def train(parallel: Parallel, settings: dict[str, Any], many: bool = False, **more: Any) -> Trained:
+    made, shared = classifier(**settings), 0
+    gather = parallel.gather
+
+    def counted(*given: Any) -> Tensor:
+        nonlocal shared
+        shared += 1
+        return gather(*given)
+
+    parallel.gather = counted  # type: ignore[method-assign]
+    try:
+        events = list(made.fit_steps(*photos(many), parallel=parallel, **more))
+    finally:
+        parallel.gather = gather  # type: ignore[method-assign]
     return Trained(
         prompts=learned(made),
         steps=[event for event in events if isinstance(event, StepEvent)],
@@ -83,6 +116,7 @@ def train(parallel: Parallel, settings: dict[str, Any], **more: Any) -> Trained:
         encoded=max((event.done for event in events if isinstance(event, EncodeEvent)), default=0),
         calibration=made.calibration_,
         cross_fitted=made.cross_fit_ is not None,
+        texts_shared=shared,
     )
 
 
@@ -90,7 +124,7 @@ def trained(parallel: Processes, names: list[str]) -> dict[str, tuple[Trained, T
     """Scenarios, one after the other: starting processes is what takes time. With every process' prompts."""
     found = {}
     for name in names:
-        this = train(parallel, SCENARIOS[name])
+        this = train(parallel, SCENARIOS[name], name in MANY)
         flat = torch.cat([value.flatten() for value in this.prompts.values()])
         rows = torch.zeros(parallel.processes, len(flat))
         rows[parallel.rank] = flat
@@ -152,9 +186,11 @@ def check_equal(found: Trained, wanted: Trained, settings: dict[str, Any]) -> No
 def test_several_processes_learn_what_one_learns(name: str, count: str, request: pytest.FixtureRequest) -> None:
     """Prompts, their change, and every event of rank 0: losses, accuracies, draws, order."""
     found, of_all = request.getfixturevalue(f"by_{count}")[name]
-    wanted = train(ALONE, SCENARIOS[name])
+    wanted = train(ALONE, SCENARIOS[name], name in MANY)
     check_equal(found, wanted, SCENARIOS[name])
     assert all(torch.equal(row, of_all[0]) for row in of_all), "the same prompts in every process"
+    steps = len(found.steps) + len(found.calibration_steps)
+    assert (found.texts_shared, wanted.texts_shared) == (steps if name in MANY else 0, 0)
     if "calibration_folds" in SCENARIOS[name]:
         assert found.cross_fitted
         assert found.calibration.temperature == pytest.approx(wanted.calibration.temperature, rel=1e-3)
@@ -162,7 +198,7 @@ def test_several_processes_learn_what_one_learns(name: str, count: str, request:
         assert found.calibration.note == wanted.calibration.note
     processes = {"two": 2, "three": 3}[count]
     if SCENARIOS[name].get("views", 2):
-        assert found.encoded == -(-9 // processes) * 2, "its own photos alone, in two views"
+        assert found.encoded == -(-(30 if name in MANY else 9) // processes) * 2, "its own photos alone, in two views"
 
 
 def resumed(parallel: Processes, work: Path) -> Trained:
