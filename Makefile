@@ -76,7 +76,7 @@ $(VENV)/.notebooks: pyproject.toml $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	@echo "Installing GalLoP Explorer with app, notebooks and developers' tools into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[app,notebooks,onnx,dev]'
+	$(PIP_INSTALL) -e '.[app,notebooks,onnx,distributed,dev]'
 	@touch $(VENV)/.app $(VENV)/.notebooks $@
 
 $(VENV)/.made:

@@ -26,7 +26,7 @@ from gallop.features import Cache, ImageFeatures, open_cache
 from gallop.images import load_image
 from gallop.model import GalLoP, TextFeatures
 from gallop.predictions import Predictions, predict
-from gallop.trainer import StepEvent
+from gallop.trainer import ALONE, Parallel, StepEvent
 from gallop.training import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
@@ -130,11 +130,14 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         labels: Sequence[str] | None = None,
         *,
         work: Path | None = None,
+        parallel: Parallel = ALONE,
     ) -> Iterator[FitEvent]:
         """``fit`` as a generator of events. Stop whenever you like: the classifier keeps what it has learned so far.
 
         Args:
             work: folder where the training is kept at every epoch's end; one that was cut off goes on from there.
+            parallel: other processes that fit with the same arguments, as ``gallop.parallel.launch`` starts them. All
+                learn the same prompts; the temperature and threshold are the first one's alone.
         """
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
         data = training_set(images, labels, **draw)
@@ -145,7 +148,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self._start(GalLoP(backbone, data.class_names, method, prompts))
         self.training_, self._data_fingerprint = config, data.fingerprint
         targets, cache = torch.tensor(data.labels), open_cache(self.cache)
-        for event in learn(self.model_, data.photos, targets, config, cache=cache, work=work, data=data.fingerprint):
+        told: dict[str, Any] = {"cache": cache, "work": work, "data": data.fingerprint, "parallel": parallel}
+        for event in learn(self.model_, data.photos, targets, config, **told):
             if isinstance(event, CrossFit):
                 self.cross_fit_ = event
                 self.calibration_ = event.calibrate(self.model_.class_names)  # one may have been added meanwhile

@@ -151,6 +151,7 @@ class TrainingViews:
         photos: n photos, or files that are read again whenever they are needed, so that a large folder fits.
         views: kept per photo; 0 streams.
         memory_limit: bytes; kept views that would not fit are streamed too, from the cache where it has them.
+        share: (rank, processes) of a training in several processes, each of which encodes and keeps its share alone.
     """
 
     def __init__(
@@ -162,36 +163,48 @@ class TrainingViews:
         seed: int,
         cache: Cache | None = None,
         memory_limit: int = DEFAULT_MEMORY_BYTES,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
+        self._rank, self._processes = share
         self._backbone, self._photos, self._views, self._seed = backbone, photos, views, seed
         # Fresh views are used once each: keeping them would only fill the cache.
         self._cache = cache if views else None
         rows, columns = backbone.vision.grid
         values = len(photos) * views * rows * columns * backbone.vision.region_width
         self.kept = 0 < values * KEPT.itemsize <= memory_limit
-        self._memory: list[ImageFeatures] = []  # one entry a view, each of all n photos
+        self._own = self._photos[self._rank :: self._processes]
+        self._memory: list[ImageFeatures] = []  # one entry a view, each of all own photos
 
     def __len__(self) -> int:
-        return len(self._photos)
+        return len(self._own)
 
     def encode(self) -> Iterator[int]:
         """Encode what is kept in memory, yielding how many of the ``len(self) * views`` are done after each batch."""
-        if not self.kept:
+        if not self.kept or not self._own:
             return
         done = 0
         for view in range(self._views):
             parts = []
-            for part in self._view(view).encode(_batches(self._photos)):
+            for part in self._view(view).encode(_batches(self._own)):
                 parts.append(part)
                 done += len(part)
                 yield done
             self._memory.append(ImageFeatures.cat(parts))
 
+    def part(self, indices: Tensor) -> Tensor:
+        """Which photos of a batch (B,) are this process' part, as positions in it: all of them where it is alone.
+
+        Where views are kept, those that it keeps; else an equal share, since encoding is what takes the time then.
+        """
+        if self.kept and self._processes > 1:
+            return (indices % self._processes == self._rank).nonzero()[:, 0]
+        return torch.arange(len(indices))[self._rank :: self._processes]
+
     def batch(self, indices: Tensor, epoch: int) -> ImageFeatures:
-        """Features of the photos ``indices`` as epoch ``epoch`` sees them, in half precision on the CPU."""
+        """Features of photos of its part as epoch ``epoch`` sees them, in half precision on the CPU."""
         view = epoch % self._views if self._views else epoch
         if self.kept:
-            return self._memory[view][indices]
+            return self._memory[view][indices // self._processes]
         chosen = [self._photos[i] for i in indices.tolist()]
         return ImageFeatures.cat(list(self._view(view).encode(_batches(chosen))))
 

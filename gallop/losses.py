@@ -23,6 +23,9 @@ class Loss:
     def __add__(self, other: Loss) -> Loss:
         return Loss(self.total + other.total, self.global_ + other.global_, self.local + other.local)
 
+    def __mul__(self, share: float) -> Loss:
+        return Loss(self.total * share, self.global_ * share, self.local * share)
+
 
 def draw_kept_prompts(images: int, prompts: int, kept: int, generator: torch.Generator) -> Tensor:
     """Prompt dropout: (B, kept) indices of the global prompts kept for each image, without replacement.

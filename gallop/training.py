@@ -1,32 +1,28 @@
 """Learning prompts from labelled photos, and fitting temperature and OOD threshold on held-out shots.
 
-This joins the trainer (which knows no CLIP) to the model and its features.
+What a single step computes is in ``gallop.steps``.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gallop import metrics, scores, similarity
+from gallop import metrics, scores
 from gallop.backbones import Backbone
 from gallop.checkpoint import Calibration, drop_training, load_training, save_training
 from gallop.config import ConfigError, MethodConfig, TrainConfig
 from gallop.data import PhotoSource, stratified_folds
 from gallop.features import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
-from gallop.losses import Loss, draw_kept_prompts
-from gallop.model import GalLoP, TextFeatures, text_features_together
+from gallop.model import GalLoP
 from gallop.prompts import Prompts
-from gallop.trainer import Batch, StepEvent, StepResult, Trainer
-
-Objective = Callable[[GalLoP, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
-"""(model, features, labels, kept prompts, text) -> what a step minimises, and the cosines that it was made of: global
-(B, K, M) and top-k local (B, K, N). ``GalLoP.loss`` is the paper's."""
+from gallop.steps import Learner, Objective, Steps
+from gallop.trainer import ALONE, Parallel, StepEvent
 
 RELIABLE_SHOTS = 8
 """Fewer shots a class than this, and the threshold is called unreliable."""
@@ -46,14 +42,6 @@ class CalibrationEvent:
 
     step: int
     steps: int
-
-
-@dataclass(frozen=True)
-class Learner:
-    """A model to train, and which photos it learns from: indices (n,) into all of them."""
-
-    model: GalLoP
-    photos: Tensor
 
 
 def encode_ahead(
@@ -98,6 +86,7 @@ def learn(
     work: Path | None = None,
     data: str = "",
     objective: Objective = GalLoP.loss,
+    parallel: Parallel = ALONE,
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
     """Encode the photos, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
 
@@ -107,75 +96,39 @@ def learn(
         work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off.
         data: fingerprint of photos and labels, so that no other training is resumed.
         objective: what is minimised instead of GalLoP's own loss, as other prompt learners do.
+        parallel: other processes that run the same training (``gallop.parallel``). Prompts and steps are the same in
+            all; each encodes its own photos, and the first alone keeps the training in ``work`` and cross-fits. An
+            objective must then be a mean over images, beside what does not depend on them.
     """
-    views = TrainingViews(model.backbone, photos, views=config.views, seed=config.seed, cache=cache)
-    for done in views.encode():
-        yield EncodeEvent(done, len(views) * config.views)
+    share = parallel.rank, parallel.processes
+    views = TrainingViews(model.backbone, photos, views=config.views, seed=config.seed, cache=cache, share=share)
+    try:
+        for done in views.encode():
+            yield EncodeEvent(done, len(views) * config.views)
+    except GeneratorExit:
+        parallel.leave()
+        raise
     start = model.prompts.digest()  # a warm start is another training than a cold one
     key = f"{model.backbone.fingerprint}|{model.class_names}|{model.config}|{config}|{data}|{start}"
-    yield from _train(model, views, labels, config, objective, work, key)
+    steps = Steps(views, labels, config, objective, parallel)
+    yield from _train(model, steps, work, key)
     if config.calibration_folds:
-        yield from _cross_fit(model, views, photos, labels, config, objective, cache)
-    if work is not None:
+        yield from _cross_fit(model, steps, photos, cache)
+    if work is not None and parallel.rank == 0:
         drop_training(work)
 
 
-def _train(
-    model: GalLoP,
-    views: TrainingViews,
-    labels: Tensor,
-    config: TrainConfig,
-    objective: Objective,
-    work: Path | None,
-    key: str,
-) -> Iterator[StepEvent]:
-    trainer = _trainer([Learner(model, torch.arange(len(labels)))], views, labels, config, objective)
+def _train(model: GalLoP, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
+    trainer = steps.trainer([Learner(model, torch.arange(len(steps.labels)))])
     if work is not None:
         state = load_training(work, key)
         if state is not None:
             trainer.restore(state)
     for event in trainer.run():
-        if work is not None and event.end_of_epoch and event.step < event.steps:
+        if work is not None and steps.parallel.rank == 0 and event.end_of_epoch and event.step < event.steps:
             # Not after the last one: a calibration that was cut off repeats it, so that its events are seen again.
             save_training(work, trainer.state(), key)
         yield event
-
-
-def _trainer(
-    learners: Sequence[Learner], views: TrainingViews, labels: Tensor, config: TrainConfig, objective: Objective
-) -> Trainer:
-    """A trainer for models that learn side by side, each from photos of its own.
-
-    They share the pass of the text tower and nothing else: their losses are added, so every gradient is the model's
-    own.
-    """
-    method = learners[0].model.config
-
-    def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
-        texts = text_features_together([learners[batch.learner].model for batch in batches])
-        results = []
-        for batch, text in zip(batches, texts, strict=True):
-            learner = learners[batch.learner]
-            photos = learner.photos[batch.images]
-            kept = draw_kept_prompts(len(photos), method.global_prompts, method.kept_prompts, batch.generator)
-            found = objective(learner.model, views.batch(photos, epoch), labels[photos], kept, text)
-            results.append(_answered(found, labels[photos], kept))
-        return StepResult.together(results)
-
-    parameters = [parameter for learner in learners for parameter in learner.model.prompts.learned()]
-    return Trainer(parameters, compute, [len(learner.photos) for learner in learners], config)
-
-
-def _answered(found: tuple[Loss, Tensor, Tensor], target: Tensor, kept: Tensor) -> StepResult:
-    loss, global_, local = found
-    target = target.to(global_.device)
-    return StepResult(
-        loss=loss,
-        correct=similarity.ensemble(global_, local).argmax(dim=-1) == target,
-        correct_global=global_.mean(dim=-1).argmax(dim=-1) == target,
-        correct_local=local.mean(dim=-1).argmax(dim=-1) == target if local.shape[-1] else None,
-        kept=kept,
-    )
 
 
 @dataclass(frozen=True)
@@ -229,13 +182,7 @@ class CrossFit:
 
 
 def _cross_fit(
-    model: GalLoP,
-    views: TrainingViews,
-    photos: Sequence[PhotoSource],
-    labels: Tensor,
-    config: TrainConfig,
-    objective: Objective,
-    cache: Cache | None,
+    model: GalLoP, steps: Steps, photos: Sequence[PhotoSource], cache: Cache | None
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
@@ -243,6 +190,7 @@ def _cross_fit(
     ``CrossFit`` when no class has two images. Every fold starts from prompts that have learned nothing, after a warm
     start too: those of an earlier training may have seen the photos that are held out now.
     """
+    labels, config = steps.labels, steps.config
     folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed)
     if len(folds) < 2:
         return
@@ -252,8 +200,10 @@ def _cross_fit(
         mask[fold] = False
         fresh = GalLoP(model.backbone, model.class_names, model.config)
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
-    for event in _trainer(learners, views, labels, config, objective).run():
+    for event in steps.trainer(learners).run():
         yield CalibrationEvent(event.step, event.steps)
+    if steps.parallel.rank:
+        return
     yield CrossFit(
         models=tuple(learner.model for learner in learners),
         features=tuple(

@@ -31,8 +31,9 @@ from gallop.heatmaps import photo_map, region_box, where_in_words
 from gallop.images import CropBox, ImageError, load_image
 from gallop.losses import Loss
 from gallop.model import GalLoP
-from gallop.trainer import Batch, StepEvent, StepResult, Trainer, TrainingDiverged
-from gallop.training import CalibrationEvent, EncodeEvent, Learner, _trainer
+from gallop.steps import Learner, Steps
+from gallop.trainer import ALONE, Batch, StepEvent, StepResult, Trainer, TrainingDiverged
+from gallop.training import CalibrationEvent, EncodeEvent
 from tests.tiny import (
     classifier,
     equal,
@@ -366,7 +367,7 @@ def test_models_that_learn_side_by_side_learn_what_each_would_alone() -> None:
         found = []
         for group in groups:
             learners = [Learner(GalLoP(backbone, sorted(SHOTS), method), photos[i]) for i in group]
-            events = list(_trainer(learners, views, labels, config, GalLoP.loss).run())
+            events = list(Steps(views, labels, config, GalLoP.loss, ALONE).trainer(learners).run())
             assert len(events) == 3 * math.ceil(max(len(photos[i]) for i in group) / 4)
             found += [[p.detach() for p in learner.model.prompts.parameters()] for learner in learners]
         return found

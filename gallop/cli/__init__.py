@@ -73,6 +73,7 @@ def _sentence(error: Exception) -> str | None:
     from gallop.config import ConfigError
     from gallop.data import DataError
     from gallop.images import ImageError
+    from gallop.parallel import ParallelError
     from gallop.trainer import TrainingDiverged
 
     if isinstance(error, OSError) and error.strerror:
@@ -86,6 +87,7 @@ def _sentence(error: Exception) -> str | None:
         ConfigError,
         DataError,
         ImageError,
+        ParallelError,
     )
     if isinstance(error, (*typed, OSError, TrainingDiverged, UnsupportedTower)):
         return str(error)

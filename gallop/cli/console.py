@@ -29,10 +29,12 @@ class Console:
 
     Args:
         as_json: the result is written as JSON instead of a table.
+        silent: nothing is said but the result: another process of the same run says it.
     """
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, *, silent: bool = False) -> None:
         self._as_json = as_json
+        self._silent = silent
         self._terminal = sys.stderr.isatty()
         self._line_is_open = False
         self._stage = ""
@@ -40,6 +42,8 @@ class Console:
 
     def progress(self, stage: str, done: int = 0, total: int = 0, note: str = "") -> None:
         """Say how far a stage is: a line that overwrites itself on a terminal; elsewhere a line now and then."""
+        if self._silent:
+            return
         if stage != self._stage:
             self._stage, self._last = stage, time.monotonic()
         counted = f" {done}/{total}" if total else ""
@@ -94,6 +98,8 @@ class Console:
                 self._close_line()
 
     def _say(self, line: str) -> None:
+        if self._silent:
+            return
         self._close_line()
         self._write(sys.stderr, f"{printable(line)}\n")
 

@@ -10,6 +10,7 @@ examples:
   gallop predict cat.jpg --classes "cat, dog, horse"
   gallop explain cat.jpg --model model --out why.png
   gallop export model --onnx model.onnx
+  gallop convert official.ckpt --classes "cat, dog" --out model
   gallop data check oxford_pets data
   gallop bench photos-mini sets --out results --time 2h
 
@@ -23,6 +24,7 @@ examples:
   gallop train photos --out model --shots 4 --seed 1     # another draw of fewer
   gallop train photos --out model --allow-fewer          # where some classes have fewer images
   gallop train photos --out model --resume               # go on with a training that was cut off
+  gallop train photos --out model --processes 4          # four GPUs, the same model (extra distributed)
   gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
 
@@ -70,6 +72,16 @@ The file is checked with onnxruntime, and not written if a label or a number by 
 
 JSON: {out, bytes, input, outputs, class_names, checked_on, largest_difference, labels_differ}
 Needs the extra onnx: pip install 'gallop-explorer[onnx]'"""
+
+CONVERT = """\
+examples:
+  gallop convert gallop_caltech101_vit_b16_seed1.ckpt --classes-file names.txt --out model
+  gallop convert official.pt --classes "cat, dog" --out model --backbone ViT-B-16/openai --topk 5,10,15,20
+
+The class names are not in the file: give those it was trained with, in any order. They may be others, as for CLIP.
+The file is read as data: objects other than tensors, numbers, texts and the authors' options are refused, never run.
+
+JSON: {out, backbone, class_names, global_prompts, topk, dropout}"""
 
 DOCTOR = """\
 examples:

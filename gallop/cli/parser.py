@@ -47,7 +47,7 @@ def build_parser() -> tuple[Parser, set[str]]:
     parser = Parser("gallop", description=DESCRIPTION, epilog=examples.GALLOP)
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    makers = (_train, _evaluate, _predict, _explain, _export, _bench, _doctor)
+    makers = (_train, _evaluate, _predict, _explain, _export, _convert, _bench, _doctor)
     added = [make(commands) for make in makers]
     for command in added:
         _common(command)
@@ -116,6 +116,13 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
         help=f"augmented views kept of each image; 0: fresh ones each epoch ({ours.views}; paper {paper.views})",
     )
     training.add_argument("--batch-size", type=int, metavar="B", help=f"({ours.batch_size}; paper {paper.batch_size})")
+    training.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="W",
+        help="that share the work, on a GPU each or on a CPU (%(default)s)",
+    )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on with a training of DIR that was cut off")
     existing.add_argument("--overwrite", action="store_true", help="replace the model in DIR; other files there stay")
@@ -221,6 +228,23 @@ def _bench(commands: _Subparsers[Parser]) -> Parser:
     narrow.add_argument("--sets", nargs="+", metavar="SET", help="data sets")
     narrow.add_argument("--shots", nargs="+", type=int, metavar="N", help="images drawn of each class")
     narrow.add_argument("--seeds", nargs="+", type=int, metavar="N", help="of draw, views and training")
+    return parser
+
+
+def _convert(commands: _Subparsers[Parser]) -> Parser:
+    parser = commands.add_parser(
+        "convert",
+        help="a checkpoint of the paper's own code as a model of gallop",
+        epilog=examples.CONVERT,
+        description="Turn a checkpoint of the paper's own implementation into a folder that gallop loads, safely.",
+    )
+    parser.add_argument("official", metavar="OFFICIAL", help="the .ckpt or .pt file that the official code wrote")
+    names = parser.add_mutually_exclusive_group(required=True)
+    names.add_argument("--classes", metavar='"A,B"', help="class names")
+    names.add_argument("--classes-file", metavar="FILE", help="class names, one a line")
+    parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
+    parser.add_argument("--topk", type=_topk, metavar="K,K,...", help="one k a local prompt; else the file's")
+    parser.add_argument("--dropout", type=float, metavar="P", help="of global prompts; else the file's")
     return parser
 
 

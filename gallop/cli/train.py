@@ -6,6 +6,8 @@ import contextlib
 import os
 import time
 from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from gallop.cli.files import CHUNK, DEFAULT_BACKBONE, labelled_images
 from gallop.config import default_topk, train_preset
 from gallop.data import DataError, Dataset, duplicates, resolve_split
 from gallop.datasets import csv_splits, is_csv
+from gallop.launch import check, launch
 from gallop.metrics import accuracy
-from gallop.trainer import StepEvent
+from gallop.parallel import Processes
+from gallop.trainer import ALONE, Parallel, StepEvent
 from gallop.training import CalibrationEvent, EncodeEvent
 
 WORK = "training"
@@ -28,6 +32,27 @@ def run(options: Namespace, console: Console) -> int:
     """Train, save, and tell how it went."""
     out = Path(options.out)
     _check_out(out, options)
+    _method(options), _training(options)  # refused before processes are started
+    done = _train(options, console, ALONE) if options.processes == 1 else _in_processes(options, console)
+    result = done.result
+    if result["threshold_note"]:
+        console.warn(f"The OOD threshold is {result['threshold_note']}.")
+    console.result(result, lambda: _table(done))
+    return 2 if result["skipped"] else 0
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What is told of a training, its JSON first."""
+
+    result: dict[str, Any]
+    classes: int
+    images: int
+
+
+def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
+    """All of it; in several processes, what each of them does."""
+    out = Path(options.out)
     method, training = _method(options), _training(options)
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
     console.progress(f"reading {options.data}")
@@ -35,7 +60,8 @@ def run(options: Namespace, console: Console) -> int:
     for path, reason in everything.skipped:
         console.warn(f"{path} is left out: {reason}")
     shots = draw_shots(everything, options.shots, seed=options.seed, allow_fewer=options.allow_fewer)
-    _warn_of_leaks(options.data, everything, console)
+    if parallel.rank == 0:
+        _warn_of_leaks(options.data, everything, console)
     classifier = GalLoPClassifier(
         backbone,
         preset=options.preset,
@@ -50,17 +76,35 @@ def run(options: Namespace, console: Console) -> int:
         seed=training.seed,
     )
     started = time.monotonic()
-    _learn(classifier, shots, out, console, overwrite=options.overwrite)
+    if parallel.processes == 1:
+        with _keeping(out, overwrite=options.overwrite):
+            _learn(classifier, shots, out, console, parallel)
+    else:
+        _learn(classifier, shots, out, console, parallel)
     result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
-    try:
-        result["accuracy_train"] = _accuracy(classifier, shots, console)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Stopped. The model is finished, and in {out}.") from None
+    if parallel.rank == 0:
+        try:
+            result["accuracy_train"] = _accuracy(classifier, shots, console)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Stopped. The model is finished, and in {out}.") from None
     result["skipped"] = [{"image": str(path), "error": reason} for path, reason in everything.skipped]
-    if result["threshold_note"]:
-        console.warn(f"The OOD threshold is {result['threshold_note']}.")
-    console.result(result, lambda: _table(result, shots))
-    return 2 if everything.skipped else 0
+    return _Done(result, len(shots.class_names), len(shots))
+
+
+def _in_processes(options: Namespace, console: Console) -> _Done:
+    check(options.processes, options.device)
+    with _keeping(Path(options.out), overwrite=options.overwrite):
+        console.progress(f"starting {options.processes} processes")
+        done: _Done = launch(_one_of_several, options, processes=options.processes, device=options.device)
+    return done
+
+
+def _one_of_several(parallel: Processes, options: Namespace) -> _Done:
+    """What each process runs; the first one talks."""
+    options.device = parallel.device
+    console = Console(options.json, silent=parallel.rank > 0)
+    with console.listening():
+        return _train(options, console, parallel)
 
 
 def _check_out(out: Path, options: Namespace) -> None:
@@ -128,17 +172,18 @@ def _warn_of_leaks(data: str, train: Dataset, console: Console) -> None:
         )
 
 
-def _learn(classifier: GalLoPClassifier, shots: Dataset, out: Path, console: Console, *, overwrite: bool) -> None:
-    """Train and save. Stopped by Ctrl-C, the last epoch's end stays in OUT."""
+@contextlib.contextmanager
+def _keeping(out: Path, *, overwrite: bool) -> Iterator[None]:
+    """A folder for the training while it is under way. Stopped by Ctrl-C, the last epoch's end stays in OUT."""
     work, is_new = out / WORK, not out.exists()
     work.mkdir(parents=True, exist_ok=True)
     if overwrite:
         drop_training(work)
     try:
-        for event in classifier.fit_steps(list(shots.paths), shots.names, work=work):
-            _show(event, console)
-        classifier.save(out)
-    except KeyboardInterrupt:
+        yield
+    except KeyboardInterrupt as stop:
+        if stop.args:
+            raise
         if (work / TRAINING).exists():
             raise KeyboardInterrupt(
                 f"Stopped. What has been learned up to the last epoch is kept in {out}; the same command with --resume "
@@ -149,6 +194,14 @@ def _learn(classifier: GalLoPClassifier, shots: Dataset, out: Path, console: Con
         for folder in (work, out) if is_new else (work,):
             with contextlib.suppress(OSError):  # it holds something
                 folder.rmdir()
+
+
+def _learn(classifier: GalLoPClassifier, shots: Dataset, out: Path, console: Console, parallel: Parallel) -> None:
+    """Train and save, in the folder that ``_keeping`` made."""
+    for event in classifier.fit_steps(list(shots.paths), shots.names, work=out / WORK, parallel=parallel):
+        _show(event, console)
+    if parallel.rank == 0:
+        classifier.save(out)
 
 
 def _show(event: EncodeEvent | StepEvent | CalibrationEvent, console: Console) -> None:
@@ -185,10 +238,11 @@ def _accuracy(classifier: GalLoPClassifier, shots: Dataset, console: Console) ->
     return accuracy(found, shots.names)
 
 
-def _table(result: dict[str, Any], shots: Dataset) -> list[str]:
+def _table(done: _Done) -> list[str]:
+    result = done.result
     threshold = "none" if result["threshold"] is None else f"{result['threshold']:.4f}"
     return [
-        f"Learned {len(shots.class_names)} classes from {len(shots)} images in {result['seconds']:.1f} s "
+        f"Learned {done.classes} classes from {done.images} images in {result['seconds']:.1f} s "
         f"({result['steps']} steps); the model is in {result['out']}.",
         f"loss {result['loss']:.3f}, accuracy on the shots {percent(result['accuracy_train'])}, "
         f"OOD threshold {threshold}",

@@ -14,7 +14,8 @@ from gallop.features import ImageFeatures
 from gallop.methods.interface import FewShots
 from gallop.model import GalLoP, TextFeatures
 from gallop.predictions import Predictions, predict
-from gallop.training import Objective, learn
+from gallop.steps import Objective
+from gallop.training import learn
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from gallop.methods.interface import FewShots
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model import GalLoP, TextFeatures
+from gallop.steps import Objective
 from gallop.trainer import StepEvent
-from gallop.training import Objective
 
 
 def text_consistency(text: Tensor, frozen: Tensor) -> Tensor:

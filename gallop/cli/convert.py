@@ -1,0 +1,70 @@
+"""``gallop convert``: a checkpoint of the paper's own code becomes a folder of ours."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from gallop import load_backbone, parse_names
+from gallop.classes import clean_names
+from gallop.cli.console import CommandError, Console
+from gallop.official import OfficialCheckpoint, convert, read_official, save_converted
+
+LARGEST_LIST = 10 * 2**20
+"""Bytes of a file of class names."""
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Read, check, write, and say what was found."""
+    out = Path(options.out)
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"--out {out} is a file; give a folder.")
+    if out.exists() and any(out.iterdir()):
+        raise CommandError(f"--out {out} is not empty; choose another folder.")
+    names = parse_names(options.classes) if options.classes is not None else _names(Path(options.classes_file))
+    official = read_official(options.official)
+    named = options.backbone or official.backbone
+    if named is None:
+        raise CommandError(
+            f"{official.path} does not say which CLIP it was trained with; name it, such as --backbone ViT-B-16/openai."
+        )
+    console.progress(f"loading {named}")
+    backbone = load_backbone(named, device=options.device)
+    model = convert(official, backbone, names, topk=options.topk, dropout=options.dropout)
+    if options.topk is None and official.topk is None:
+        console.warn(f"The file does not say its scales; the paper's are taken: k = {list(model.config.topk)}.")
+    save_converted(model, out)
+    result = {
+        "out": str(out),
+        "backbone": backbone.name,
+        "class_names": list(model.class_names),
+        "global_prompts": model.config.global_prompts,
+        "topk": list(model.config.topk),
+        "dropout": model.config.dropout,
+    }
+    console.result(result, lambda: _table(result, official))
+    return 0
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    """Class names from a file, one a line; a comma belongs to its name."""
+    if not path.is_file():
+        raise CommandError(f"--classes-file {path} is no file; give a text with one class name a line.")
+    if path.stat().st_size > LARGEST_LIST:
+        raise CommandError(f"--classes-file {path} is too large for a list of class names.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"--classes-file {path} is no text in UTF-8.") from error
+    return clean_names(line for line in text.split("\n") if line.strip())
+
+
+def _table(result: dict[str, Any], official: OfficialCheckpoint) -> list[str]:
+    scales = ", ".join(map(str, result["topk"]))
+    return [
+        f"{official.path} is now the folder {result['out']}, with {len(result['class_names'])} classes on "
+        f"{result['backbone']}.",
+        f"{result['global_prompts']} global prompts, {len(result['topk'])} local ones"
+        + (f" (k = {scales})." if scales else "."),
+    ]
