@@ -29,6 +29,6 @@ def test_the_keys_of_folders_are_what_they_were(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setitem(METHODS, name, method)
     monkeypatch.setattr(plans, "__version__", "0.1.0")
     what = spec(SPEC.replace("  ours: {", "  GalLoP: {method: GalLoP, preset: paper}\n  ours: {"))
-    plan = make_plan(what, read_photos(what, write_sets(tmp_path)), "fp")
+    plan = make_plan(what, read_photos(what, write_sets(tmp_path)), lambda name, regions: "fp")
     found = {(entry.label, entry.set, entry.shots, entry.seed): entry.key for entry in plan.entries}
     assert {place: found[place] for place in PINNED} == PINNED

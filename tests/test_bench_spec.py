@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gallop.bench.benchmark import label_of
 from gallop.bench.reading import BenchError, Section, read_tree
-from gallop.bench.spec import label_of, parse_spec, read_spec, shipped_specs
+from gallop.bench.spec import parse_spec, read_spec, shipped_specs
 from tests.bench_things import SPEC, spec
 
 
@@ -78,7 +79,7 @@ REFUSED = [
     ("sets: [first, second]", "sets: [/first]", "'/first' must be a folder below DATA"),
     ("sets: [first, second]", "sets: [first]", "'transfer' names the set 'second'; 'sets' has first"),
     ("folder: odd", "folder: ..", "must be a folder below DATA"),
-    ("folder: odd", "fodler: odd", "'unknown' has no key 'fodler'; its keys are folder, skip"),
+    ("folder: odd", "fodler: odd", "'unknown' has no key 'fodler'; its keys are folder, sets, skip"),
     ("transfer: {first: [second]}", "transfer: [first]", "'transfer' must be a mapping"),
     ("ours: {method: fake, skill: 0.9}", "ours: fake", "'ours' must be a mapping"),
     ("ours: {method: fake, skill: 0.9}", "ours: {skill: 0.9}", "'ours' lacks the key 'method'"),

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
+from gallop.bench.benchmark import Claim, Side
 from gallop.bench.claims import FAILS, HOLDS, NO_FIGURES, OPEN, Verdict, judge_claim, mean_interval, sentence
 from gallop.bench.costs import costs, estimate
 from gallop.bench.figures import pictures, spread_out
 from gallop.bench.markdown import markdown_table
 from gallop.bench.plan import UNTAUGHT
 from gallop.bench.results import COLUMNS, Results
-from gallop.bench.spec import Claim, Side
 from gallop.bench.tables import tables
 from tests.bench_things import SPEC, plan_of, results_of, spec
 

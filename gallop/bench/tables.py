@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gallop.bench.benchmark import Claim
 from gallop.bench.claims import Verdict, judge, points
 from gallop.bench.markdown import counted, markdown_table, safe
 from gallop.bench.results import Cell, Results, Sample, cell
-from gallop.bench.spec import Claim
 
 FAILED, EMPTY = "–", ""
 """What stands for runs that diverged, and for runs that have not been made."""

@@ -8,6 +8,7 @@ Shapes: B images, K classes, D joint width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -32,6 +33,9 @@ class FewShots:
         class_names: K names.
         seed: of everything that is drawn.
         cache: of features; None keeps nothing beyond the training.
+        steps: a training stops after so many, to be measured; None goes on to its end.
+        heard: called with every event of a prompt learner's training, as ``gallop.training.learn`` yields them, and
+            with None after a step of other trainings.
     """
 
     backbone: Backbone
@@ -40,6 +44,23 @@ class FewShots:
     class_names: tuple[str, ...]
     seed: int = 0
     cache: Cache | None = None
+    steps: int | None = None
+    heard: Callable[[object], object] | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much there is to do in a training.
+
+    Attributes:
+        steps: of an optimizer.
+        fresh: views that are encoded for each step, and for no other.
+        kept: views that are encoded once, before the first step.
+    """
+
+    steps: int = 0
+    fresh: int = 0
+    kept: int = 0
 
 
 class Fitted(Protocol):
@@ -62,6 +83,10 @@ class Method(Protocol):
 
     def fit(self, shots: FewShots) -> Fitted:
         """Learn. Raises TrainingDiverged when a loss stops being a number."""
+        ...
+
+    def work(self, photos: int) -> Work:
+        """How much there is to do with so many photos."""
         ...
 
 

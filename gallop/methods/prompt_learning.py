@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,9 +11,10 @@ import torch
 from gallop.checkpoint import Calibration
 from gallop.config import MethodConfig, Preset, TrainConfig, train_preset
 from gallop.features import ImageFeatures
-from gallop.methods.interface import FewShots
+from gallop.methods.interface import FewShots, Work
 from gallop.model import GalLoP, TextFeatures
 from gallop.predictions import Predictions, predict
+from gallop.trainer import StepEvent
 from gallop.training import Objective, learn
 
 
@@ -65,9 +66,24 @@ class PromptLearner:
             seed=seed,
         )
 
-    def train(self, model: GalLoP, shots: FewShots, objective: Objective = GalLoP.loss) -> Iterable[object]:
+    def train(self, model: GalLoP, shots: FewShots, objective: Objective = GalLoP.loss) -> Iterator[object]:
         """The events of a training of ``model.prompts``, in place."""
-        return learn(model, shots.photos, shots.labels, self.config(shots.seed), cache=shots.cache, objective=objective)
+        config, done = self.config(shots.seed), 0
+        for event in learn(model, shots.photos, shots.labels, config, cache=shots.cache, objective=objective):
+            if shots.heard is not None:
+                shots.heard(event)
+            yield event
+            done += isinstance(event, StepEvent)
+            if done == shots.steps:
+                return
+
+    def work(self, photos: int) -> Work:
+        """Steps over all epochs; views are kept, or fresh for each step."""
+        config = self.config(seed=0)
+        steps = config.epochs * -(-photos // config.batch_size)
+        if config.views:
+            return Work(steps, kept=photos * config.views)
+        return Work(steps, fresh=min(config.batch_size, photos))
 
 
 ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)

@@ -23,7 +23,7 @@ from gallop import similarity
 from gallop.backbones import Backbone
 from gallop.config import number_between, whole_between
 from gallop.features import ImageFeatures, TrainingViews
-from gallop.methods.interface import FewShots, from_probabilities
+from gallop.methods.interface import FewShots, Work, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.predictions import Predictions, to_array
 from gallop.trainer import TrainingDiverged
@@ -102,6 +102,10 @@ class TipAdapter:
         """Fill the cache."""
         return self.filled(shots, self.encoded(shots))
 
+    def work(self, photos: int) -> Work:
+        """The views, and no step."""
+        return Work(kept=photos * self.views)
+
     def encoded(self, shots: FewShots) -> TrainingViews:
         """Augmented views of the shots, ready."""
         views = TrainingViews(shots.backbone, shots.photos, views=self.views, seed=shots.seed, cache=shots.cache)
@@ -152,7 +156,7 @@ class TipAdapterF(TipAdapter):
         optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
         steps = self.epochs * -(-len(shots.labels) // BATCH)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        generator = torch.Generator().manual_seed(shots.seed)
+        generator, done = torch.Generator().manual_seed(shots.seed), 0
         for epoch in range(self.epochs):
             for some in torch.randperm(len(shots.labels), generator=generator).split(BATCH):  # type: ignore[no-untyped-call]
                 logits = cache.logits(views.batch(some, epoch))
@@ -163,5 +167,16 @@ class TipAdapterF(TipAdapter):
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
+                done += 1
+                if shots.heard is not None:
+                    shots.heard(None)
+                if done == shots.steps:
+                    break
+            if done == shots.steps:
+                break
         cache.keys.requires_grad_(False)
         return cache
+
+    def work(self, photos: int) -> Work:
+        """The views, and steps over all epochs."""
+        return Work(self.epochs * -(-photos // BATCH), kept=photos * self.views)
