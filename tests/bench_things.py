@@ -86,14 +86,16 @@ class Fake:
     diverges: bool = False
 
     def fit(self, shots: FewShots) -> FakeAnswers:
+        shots.tick()
         self.fitted.append((self.skill, shots.seed, len(shots.photos)))
         assert len(shots.labels) == len(shots.photos)
         if self.diverges:
             raise TrainingDiverged("The loss is nan.")
+        shots.tick()
         return FakeAnswers(shots.class_names, self.skill + shots.seed + len(shots.photos), local=True)
 
     def work(self, photos: int) -> Work:
-        return Work(steps=10, kept=photos)
+        return Work(steps=10, batch=photos, kept=photos)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ ROOMS = [
     "bench.records",
     "bench.answering",
     "bench.runner",
+    "bench.rehearsal",
     "bench.results",
     "bench.claims",
     "bench.markdown",

@@ -25,6 +25,7 @@ from gallop.bench.spec import read_spec, shipped_specs
 from gallop.bench.tables import cell_text, main_shots
 from gallop.bench.towers import Backbones
 from gallop.cli.console import CommandError, Console, columns
+from gallop.cli.rehearse import rehearse
 from gallop.features import FeatureCache, default_cache_folder
 
 CACHE_BYTES = 16 * 2**30
@@ -47,6 +48,8 @@ def run(options: Namespace, console: Console) -> int:
     plan = make_plan(spec, photos, backbones.fingerprint, options.shots, options.only)
     part = options.part or (1, 1)
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
+    if options.rehearse:
+        return rehearse(plan, runs, photos, backbones, device=options.device, cache=CACHE_BYTES, console=console)
     store = Store(out) if out is not None else None
     if options.dry_run or store is None or out is None:
         return _dry_run(plan, runs, {} if store is None else store.read_all([r.key for r in plan.runs]), console)
@@ -71,9 +74,9 @@ def _checked(options: Namespace) -> Path | None:
     if options.spec is None or options.data is None:
         raise CommandError("bench needs a benchmark and DATA; `gallop bench --list` shows the shipped benchmarks.")
     if options.out is None:
-        if not options.dry_run:
+        if not (options.dry_run or options.rehearse):
             raise CommandError(
-                "bench needs --out DIR, where records and tables go (or --dry-run, which trains nothing)."
+                "bench needs --out DIR, where records and tables go (or --dry-run or --rehearse, which write nothing)."
             )
         return None
     out = Path(options.out)

@@ -34,8 +34,7 @@ class FewShots:
         seed: of everything that is drawn.
         cache: of features; None keeps nothing beyond the training.
         steps: a training stops after so many, to be measured; None goes on to its end.
-        heard: called with every event of a prompt learner's training, as ``gallop.training.learn`` yields them, and
-            with None after a step of other trainings.
+        ticked: called before the first step and after each, so that a step can be timed.
     """
 
     backbone: Backbone
@@ -45,7 +44,12 @@ class FewShots:
     seed: int = 0
     cache: Cache | None = None
     steps: int | None = None
-    heard: Callable[[object], object] | None = None
+    ticked: Callable[[], object] | None = None
+
+    def tick(self) -> None:
+        """Call ``ticked``."""
+        if self.ticked is not None:
+            self.ticked()
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,13 @@ class Work:
 
     Attributes:
         steps: of an optimizer.
+        batch: photos of a step.
         fresh: views that are encoded for each step, and for no other.
         kept: views that are encoded once, before the first step.
     """
 
     steps: int = 0
+    batch: int = 0
     fresh: int = 0
     kept: int = 0
 

@@ -69,9 +69,9 @@ class PromptLearner:
     def train(self, model: GalLoP, shots: FewShots, objective: Objective = GalLoP.loss) -> Iterator[object]:
         """The events of a training of ``model.prompts``, in place."""
         config, done = self.config(shots.seed), 0
+        shots.tick()
         for event in learn(model, shots.photos, shots.labels, config, cache=shots.cache, objective=objective):
-            if shots.heard is not None:
-                shots.heard(event)
+            shots.tick()
             yield event
             done += isinstance(event, StepEvent)
             if done == shots.steps:
@@ -80,10 +80,13 @@ class PromptLearner:
     def work(self, photos: int) -> Work:
         """Steps over all epochs; views are kept, or fresh for each step."""
         config = self.config(seed=0)
-        steps = config.epochs * -(-photos // config.batch_size)
-        if config.views:
-            return Work(steps, kept=photos * config.views)
-        return Work(steps, fresh=min(config.batch_size, photos))
+        batch = min(config.batch_size, photos)
+        return Work(
+            steps=config.epochs * -(-photos // config.batch_size),
+            batch=batch,
+            fresh=0 if config.views else batch,
+            kept=photos * config.views,
+        )
 
 
 ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)

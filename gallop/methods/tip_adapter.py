@@ -77,6 +77,11 @@ class KeyValueCache:
             return from_probabilities(self.class_names, to_array(self.logits(features).softmax(dim=-1)))
 
 
+def class_weights(shots: FewShots) -> Tensor:
+    """Of the ensemble of templates (K, D)."""
+    return template_features(shots.backbone, shots.class_names, TEMPLATES["ensemble"])
+
+
 @dataclass(frozen=True)
 class TipAdapter:
     """Nothing is trained: a key is the mean of the unit features of a shot's augmented views.
@@ -100,7 +105,9 @@ class TipAdapter:
 
     def fit(self, shots: FewShots) -> KeyValueCache:
         """Fill the cache."""
-        return self.filled(shots, self.encoded(shots))
+        text = class_weights(shots)
+        shots.tick()
+        return self.filled(shots, text, self.encoded(shots))
 
     def work(self, photos: int) -> Work:
         """The views, and no step."""
@@ -113,7 +120,7 @@ class TipAdapter:
             pass
         return views
 
-    def filled(self, shots: FewShots, views: TrainingViews) -> KeyValueCache:
+    def filled(self, shots: FewShots, text: Tensor, views: TrainingViews) -> KeyValueCache:
         """The cache as it is before anything is learned."""
         everything = torch.arange(len(shots.labels))
         each = [F.normalize(views.batch(everything, v).global_.float(), dim=-1) for v in range(self.views)]
@@ -123,7 +130,7 @@ class TipAdapter:
         return KeyValueCache(
             shots.backbone,
             shots.class_names,
-            template_features(shots.backbone, shots.class_names, TEMPLATES["ensemble"]),
+            text,
             keys.to(device),
             values.to(device),
             self.weight,
@@ -150,14 +157,19 @@ class TipAdapterF(TipAdapter):
 
     def fit(self, shots: FewShots) -> KeyValueCache:
         """Fill the cache and learn its keys."""
+        text = class_weights(shots)
+        shots.tick()
         views = self.encoded(shots)
-        cache = self.filled(shots, views)
+        cache = self.filled(shots, text, views)
         cache.keys.requires_grad_(True)
         optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
         steps = self.epochs * -(-len(shots.labels) // BATCH)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        shots.tick()
         generator, done = torch.Generator().manual_seed(shots.seed), 0
         for epoch in range(self.epochs):
+            if done == shots.steps:
+                break
             for some in torch.randperm(len(shots.labels), generator=generator).split(BATCH):  # type: ignore[no-untyped-call]
                 logits = cache.logits(views.batch(some, epoch))
                 loss = F.cross_entropy(logits, shots.labels[some].to(logits.device))
@@ -168,15 +180,12 @@ class TipAdapterF(TipAdapter):
                 optimizer.step()
                 schedule.step()
                 done += 1
-                if shots.heard is not None:
-                    shots.heard(None)
+                shots.tick()
                 if done == shots.steps:
                     break
-            if done == shots.steps:
-                break
         cache.keys.requires_grad_(False)
         return cache
 
     def work(self, photos: int) -> Work:
         """The views, and steps over all epochs."""
-        return Work(self.epochs * -(-photos // BATCH), kept=photos * self.views)
+        return Work(self.epochs * -(-photos // BATCH), batch=min(BATCH, photos), kept=photos * self.views)
