@@ -102,6 +102,7 @@ ROOMS = [
     "bench.results",
     "bench.claims",
     "bench.markdown",
+    "bench.published",
     "bench.tables",
     "bench.costs",
     "bench.figures",

@@ -36,6 +36,7 @@ class Rule:
     """
 
     settings: Mapping[str, Any]
+    methods: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
     shots: tuple[int, ...] = ()
 
@@ -149,11 +150,12 @@ class Spec:
             found.update((label_of(variant, group), recipe) for variant, recipe in ablation.variants.items())
         return found
 
-    def rules(self, name: str, shots: int) -> dict[str, Any]:
-        """The settings that the rules have for a set and a number of shots."""
+    def rules(self, method: str, name: str, shots: int) -> dict[str, Any]:
+        """The settings that the rules have for a method on a set at a number of shots."""
         found: dict[str, Any] = {}
         for rule in self.settings:
-            if name in (rule.sets or (name,)) and shots in (rule.shots or (shots,)):
+            asked = ((rule.methods, method), (rule.sets, name), (rule.shots, shots))
+            if all(not of or it in of for of, it in asked):
                 found.update(rule.settings)
         return found
 

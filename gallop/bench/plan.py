@@ -92,11 +92,15 @@ class _Maker:
 
     def _check_rules(self) -> None:
         """A setting that no method has is a slip of the pen."""
-        used = {METHODS[recipe.method] for recipe in self.spec.recipes.values() if recipe.method in METHODS}
-        known = {field.name for method in used if method.learns for field in fields(method)}
-        strange = [name for rule in self.spec.settings for name in rule.settings if name not in known]
-        if strange:
-            raise BenchError(f"'settings' has {strange[0]!r}, which no method of the benchmark that learns has.")
+        used = {recipe.method for recipe in self.spec.recipes.values()}
+        known = {name: _settings_of(name) for name in used if name in METHODS and METHODS[name].learns}
+        for rule in self.spec.settings:
+            strange = [name for name in rule.methods if name not in known]
+            if strange:
+                raise BenchError(f"'settings' is about {strange[0]!r}, which is no method here that learns.")
+            for key in rule.settings:
+                if not any(key in known[name] for name in rule.methods or known):
+                    raise BenchError(f"'settings' has {key!r}, which no method has that it is about.")
 
     def _line(
         self, heading: str, group: str, recipe: Recipe, shots: tuple[int, ...], sets: tuple[str, ...] | None
@@ -151,7 +155,7 @@ class _Maker:
         fewer = {name: numbers for name, numbers in fewer.items() if len(numbers) < len(photo_set.class_names)}
         if fewer:
             data["among"] = {name: run_key({"classes": numbers}) for name, numbers in fewer.items()}
-        rules = self.spec.rules(photo_set.name, shots) if shots else {}
+        rules = self.spec.rules(line.recipe.method, photo_set.name, shots) if shots else {}
         made = _made(line.heading, line.group, line.recipe, rules)
         method, settings = line.recipe.method, canonical(made)
         what = {"gallop": __version__, "backbone": line.fingerprint, "method": method, "settings": settings}
@@ -176,11 +180,14 @@ class _Maker:
 def _made(heading: str, group: str, recipe: Recipe, rules: Mapping[str, Any]) -> Method:
     """The method of a line, with those settings of the rules that it has and the line does not set itself."""
     try:
-        known = {field.name for field in fields(METHODS[recipe.method])} if recipe.method in METHODS else set()
-        fitting = {key: value for key, value in rules.items() if key in known}
+        fitting = {key: value for key, value in rules.items() if key in _settings_of(recipe.method)}
         return methods.make_method(recipe.method, fitting | dict(recipe.settings))
     except (TypeError, ValueError) as error:  # ConfigError, or a value of another kind
         raise BenchError(f"{label_of(heading, group)}: {error}") from error
+
+
+def _settings_of(method: str) -> set[str]:
+    return {field.name for field in fields(METHODS[method])} if method in METHODS else set()
 
 
 def canonical(made: Method) -> dict[str, Any]:

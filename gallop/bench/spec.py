@@ -109,11 +109,15 @@ def _kind(section: Section, default: str) -> str:
 
 
 def _rule(section: Section) -> Rule:
-    settings = {key: plain(section.tree(key)) for key in section if key not in ("sets", "shots")}
+    settings = {key: plain(section.tree(key)) for key in section if key not in ("methods", "sets", "shots")}
     if not settings:
         raise BenchError(f"{section.where} sets nothing; add a setting, such as epochs: 50.")
-    sets = tuple(_folder(name, section.place("sets")) for name in section.texts("sets")) if "sets" in section else ()
-    return Rule(settings, sets, section.wholes("shots", 1) if "shots" in section else ())
+    return Rule(
+        settings,
+        methods=section.texts("methods") if "methods" in section else (),
+        sets=tuple(_folder(s, section.place("sets")) for s in section.texts("sets")) if "sets" in section else (),
+        shots=section.wholes("shots", 1) if "shots" in section else (),
+    )
 
 
 def _unknown(section: Section) -> Unknown:
