@@ -37,7 +37,7 @@ from gallop.methods import METHODS, make_method
 from gallop.methods.prompt_learning import PromptedText
 from gallop.model import GalLoP
 from tests import data_trees as trees
-from tests.bench_things import FAKES, write_sets
+from tests.bench_things import FAKES, Fake, write_sets
 from tests.data_trees import SYNSETS
 from tests.test_cli import call
 from tests.tiny import backbone_folder, vit
@@ -272,10 +272,28 @@ def test_the_limit_is_for_all_together(data: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(answering, "MEMORY_BYTES", int(len(photos) * 1.5 * answering.photo_bytes(backbone)))
     asker = Asker(None)
     places: dict[tuple[str, str], Any] = {("set", "a"): photos, ("unknown", "b"): photos}
-    told = {event.name for event in asker.prepare(backbone, places)}
-    assert told == {"a"}, "the second no longer fits"
+    assert {event.name for event in asker.prepare(backbone, places)} == {"a", "b"}, "every photo can be read"
+    assert set(asker._features) == {("set", "a")}, "the second no longer fits"
+    assert not list(asker.prepare(backbone, places)), "nothing is encoded ahead twice"
+    assert set(asker._features) == {("set", "a")}
     asker.forget()
     assert {event.name for event in asker.prepare(backbone, {("unknown", "b"): photos})} == {"b"}
+    assert set(asker._features) == {("unknown", "b")}
+
+
+def test_a_photo_that_cannot_be_read_is_found_before_the_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "MEMORY_BYTES", 0)
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    next(copy.glob("imagenet/images/val/*/*.JPEG")).write_bytes(b"no picture")
+    (tmp_path / "s.yaml").write_text(SPEC)
+    Fake.fitted.clear()
+    found = bench(tmp_path / "s.yaml", copy, backbone_folder(tmp_path), "--only", "ours", "--out", tmp_path / "out")
+    assert found.code == 2
+    assert "val" in found.err
+    assert not Fake.fitted
 
 
 # ------------------------------------------------------------------ backbones and regions

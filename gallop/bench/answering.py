@@ -86,26 +86,36 @@ class Asker:
         self._cache, self._told = cache, told
         self._backbone: Backbone | None = None
         self._features: dict[Place, ImageFeatures] = {}
+        self._passed: set[Place] = set()  # those that do not fit, once they are in the cache
 
     def prepare(self, backbone: Backbone, sources: dict[Place, Sequence[Path]]) -> Iterator[Encoding]:
-        """Have in memory the features of these, as far as they fit, and no other set's or backbone's."""
+        """Have in memory the features of these, as far as they fit, and no other set's or backbone's.
+
+        What does not fit goes through the tower once, into the cache: a photo that cannot be read must not be found
+        only when a long training is over.
+        """
         if backbone is not self._backbone:
             self.forget()
             self._backbone = backbone
         for place in [place for place in self._features if place[0] == "set" and place not in sources]:
             del self._features[place]
         for place, paths in sources.items():
-            if place in self._features or not self._fits(backbone, len(paths)):
+            if place in self._features or place in self._passed:
                 continue
-            parts: list[ImageFeatures] = []
+            fits, parts, done = self._fits(backbone, len(paths)), list[ImageFeatures](), 0
             for part in encode_centres(backbone, paths, self._cache):
-                parts.append(part)
-                yield Encoding(place[1], sum(map(len, parts)), len(paths))
-            self._features[place] = ImageFeatures.cat(parts)
+                parts += [part] if fits else []
+                done += len(part)
+                yield Encoding(place[1], done, len(paths))
+            if fits:
+                self._features[place] = ImageFeatures.cat(parts)
+            else:
+                self._passed.add(place)
 
     def forget(self) -> None:
         """Let go of all features, and of the backbone, so that another can take its place in memory."""
         self._features.clear()
+        self._passed.clear()
         self._backbone = None
 
     def _fits(self, backbone: Backbone, photos: int) -> bool:

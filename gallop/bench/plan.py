@@ -110,13 +110,10 @@ class _Maker:
         try:
             line = _Line(heading, group, recipe, backbone, regions, self.fingerprint(backbone, regions))
         except (BackboneError, UnsupportedTower) as error:
-            label = label_of(heading, group)
-            if self.only is None or not {label, group} & set(self.only):
-                if self.only is None:
-                    raise
-                warnings.warn(f"{label} is left out: {error}", stacklevel=2)
-                return
-            raise
+            if self.only is None or {label_of(heading, group), group} & set(self.only):
+                raise
+            warnings.warn(f"{label_of(heading, group)} is left out: {error}", stacklevel=2)
+            return
         places = [(n, seed) for n in shots for seed in self.spec.seeds] if learns else [(UNTAUGHT, UNTAUGHT)]
         for photo_set in self.photos.sets.values():
             if sets is not None and photo_set.name not in sets:
