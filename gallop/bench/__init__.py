@@ -2,5 +2,5 @@
 
 Read in this order: ``benchmark``, ``spec`` (what is asked), ``photo_sets``, ``photos`` (of which photos), ``runs``,
 ``plan`` (which runs that makes), ``towers``, ``answering``, ``runner`` (one run), ``records`` (what is kept of it),
-``results`` (records by place), ``tables``, ``claims``, ``figures`` (what is told). ``rehearsal`` measures a step of each.
+``results`` (records by place), ``tables``, ``claims``, ``figures`` (what is told). ``rehearsal`` measures a step.
 """

@@ -20,7 +20,7 @@ from gallop.bench.photo_sets import Photos
 from gallop.bench.runner import classes_of, places
 from gallop.bench.runs import Plan, Run
 from gallop.bench.towers import Backbones
-from gallop.features import ImageFeatures, MemoryCache, encode_centres
+from gallop.features import ImageFeatures, MemoryCache, TrainingViews, encode_centres
 from gallop.methods import FewShots, Fitted, Method
 from gallop.trainer import TrainingDiverged
 
@@ -184,6 +184,9 @@ def _one_step(run: Run, backbone: Backbone, batch: int) -> tuple[Fitted, float, 
     times = range(-(-max(batch, len(few)) // len(few))) if len(few) else range(0)
     many = few.take([i for _ in times for i in range(len(few))][: max(batch, len(few))])
     cache, ticks = MemoryCache(), list[float]()
+    if len(many):
+        for _ in TrainingViews(backbone, few.paths, views=1, seed=run.seed, cache=cache).encode():
+            pass
     shots = FewShots(
         backbone=backbone,
         photos=many.paths,
