@@ -9,12 +9,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from numbers import Real
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex, get_args
 
 Preset = Literal["default", "paper"]
 
 RegionKind = Literal["value", "tokens", "value-value"]
 """What a ViT gives as region features: the paper's value path, its own tokens, or value-value attention."""
+
+REGION_KINDS: tuple[RegionKind, ...] = get_args(RegionKind)
 
 CONTEXT_INIT = "A photo of a"
 """The words whose token embeddings every context starts from (paper, section 4, implementation details)."""

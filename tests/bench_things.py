@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from gallop.bench.plan import UNTAUGHT, Entry, Plan, Run
+from gallop.bench.benchmark import Spec
+from gallop.bench.photo_sets import PhotoSet
 from gallop.bench.records import Figure, Record
 from gallop.bench.results import Results
-from gallop.bench.spec import Spec, parse_spec
-from gallop.data import Dataset
+from gallop.bench.runs import UNTAUGHT, Entry, Plan, Run
+from gallop.bench.spec import parse_spec
+from gallop.datasets import Listing
 from gallop.features import ImageFeatures
-from gallop.methods import FewShots
+from gallop.methods import FewShots, Work
 from gallop.predictions import Predictions
 from gallop.trainer import TrainingDiverged
 from tests.tiny import write_folder
@@ -84,11 +86,16 @@ class Fake:
     diverges: bool = False
 
     def fit(self, shots: FewShots) -> FakeAnswers:
+        shots.tick()
         self.fitted.append((self.skill, shots.seed, len(shots.photos)))
         assert len(shots.labels) == len(shots.photos)
         if self.diverges:
             raise TrainingDiverged("The loss is nan.")
+        shots.tick()
         return FakeAnswers(shots.class_names, self.skill + shots.seed + len(shots.photos), local=True)
+
+    def work(self, photos: int) -> Work:
+        return Work(steps=10, batch=photos, kept=photos)
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,9 @@ class Untaught:
     def fit(self, shots: FewShots) -> FakeAnswers:
         assert len(shots.photos) == 0
         return FakeAnswers(shots.class_names, 0.0, local=False)
+
+    def work(self, photos: int) -> Work:
+        return Work()
 
 
 FAKES = {"fake": Fake, "fake-untaught": Untaught}
@@ -131,7 +141,7 @@ def plan_of(what: Spec, untaught: tuple[str, ...] = ()) -> Plan:
     for group, ablation in what.ablations.items():
         lines += [(variant, group, ablation.shots, ablation.sets) for variant in ablation.variants]
     runs, entries = [], []
-    nothing: Any = Dataset((), (), (), ())
+    nothing = PhotoSet("none", Listing(Path()), Listing(Path()))
     for heading, group, shots, sets in lines:
         taught = [(n, seed) for n in shots for seed in what.seeds]
         for name in sets or what.sets:
@@ -139,7 +149,7 @@ def plan_of(what: Spec, untaught: tuple[str, ...] = ()) -> Plan:
                 key = f"{group}-{heading}-{name}-{n}-{seed}"
                 runs.append(Run(key, heading, Fake(), {}, name, n, seed, nothing, (), (), {}))
                 entries.append(Entry(heading, group, name, n, seed, key))
-    return Plan(what, what.sets, ("dots", "lines") if what.unknown else (), "fp", tuple(runs), tuple(entries))
+    return Plan(what, what.sets, ("dots", "lines") if what.unknown else (), tuple(runs), tuple(entries))
 
 
 def results_of(plan: Plan, value: Callable[[str, str, int, int], Values | str | None]) -> Results:

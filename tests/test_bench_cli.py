@@ -314,7 +314,7 @@ REFUSED = [
     ("bench photos-mini", "bench needs a benchmark and DATA"),
     ("bench SPEC DATA", "bench needs --out DIR"),
     ("bench SPEC DATA --out SPEC", "is a file; give a folder"),
-    ("bench photos-maxi DATA --out OUT", "There is no benchmark 'photos-maxi'; shipped are photos-mini"),
+    ("bench photos-maxi DATA --out OUT", "There is no benchmark 'photos-maxi'; shipped are paper-ablation"),
     ("bench SPEC SPEC --out OUT --backbone BACKBONE", "is not a folder; give the folder that holds the data sets"),
     ("bench SPEC BACKBONE --out OUT --backbone BACKBONE", "does not hold train/ and test/"),
     ("bench SPEC DATA --out OUT --backbone maxi", "There is no backbone 'maxi'"),

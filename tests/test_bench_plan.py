@@ -13,9 +13,10 @@ import pytest
 
 from gallop.bench import plan as plans
 from gallop.bench.photos import read_photos
-from gallop.bench.plan import Plan, canonical, make_plan
+from gallop.bench.plan import canonical, make_plan
 from gallop.bench.reading import BenchError
 from gallop.bench.records import Store
+from gallop.bench.runs import Plan
 from gallop.methods import METHODS, make_method
 from tests.bench_things import FAKES, SPEC, plan_of, record_of, spec, write_sets
 from tests.tiny import picture
@@ -34,7 +35,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def made(root: Path, text: str = SPEC, backbone: str = "fp") -> Plan:
     what = spec(text)
-    return make_plan(what, read_photos(what, root), backbone)
+    return make_plan(what, read_photos(what, root), lambda name, regions: backbone)
 
 
 def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
@@ -184,7 +185,7 @@ def test_what_does_not_fit_the_photos_or_methods(sets: Path, old: str, new: str,
 def test_sets_that_are_not_asked_for_may_be_absent(sets: Path) -> None:
     what = spec(SPEC.replace("sets: [first, second]", "sets: [first, second, third]"))
     assert set(read_photos(what, sets, ["first"]).sets) == {"first", "second"}
-    plan = make_plan(replace(what, shots=(1, 16)), read_photos(what, sets, ["first"]), "fp", asked=[1])
+    plan = make_plan(replace(what, shots=(1, 16)), read_photos(what, sets, ["first"]), lambda *_: "fp", asked=[1])
     assert {run.shots for run in plan.runs} == {0, 1, 2}, "nor may shots that are not asked for stop it"
     with pytest.raises(BenchError, match="has no set 'fourth'; its sets are first, second, third"):
         read_photos(what, sets, ["fourth"])

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gallop.bench.benchmark import label_of
 from gallop.bench.reading import BenchError, Section, read_tree
-from gallop.bench.spec import label_of, parse_spec, read_spec, shipped_specs
+from gallop.bench.spec import parse_spec, read_spec, shipped_specs
 from tests.bench_things import SPEC, spec
 
 
@@ -78,7 +79,7 @@ REFUSED = [
     ("sets: [first, second]", "sets: [/first]", "'/first' must be a folder below DATA"),
     ("sets: [first, second]", "sets: [first]", "'transfer' names the set 'second'; 'sets' has first"),
     ("folder: odd", "folder: ..", "must be a folder below DATA"),
-    ("folder: odd", "fodler: odd", "'unknown' has no key 'fodler'; its keys are folder, skip"),
+    ("folder: odd", "fodler: odd", "'unknown' has no key 'fodler'; its keys are folder, sets, skip"),
     ("transfer: {first: [second]}", "transfer: [first]", "'transfer' must be a mapping"),
     ("ours: {method: fake, skill: 0.9}", "ours: fake", "'ours' must be a mapping"),
     ("ours: {method: fake, skill: 0.9}", "ours: {skill: 0.9}", "'ours' lacks the key 'method'"),
@@ -114,6 +115,41 @@ def test_mistakes_are_sentences(old: str, new: str, said: str | None) -> None:
     assert "tiny.yaml" in sentence
 
 
+PUBLISHED = (
+    SPEC
+    + """
+published:
+  - {method: ours, shots: 2, source: A paper., values: {first: 81.5, average: 80}}
+  - {method: theirs, metric: fpr95/MCM, shots: 2, trained: first, source: A paper., values: {dots: 7}}
+"""
+)
+
+
+def test_published_figures_are_read_as_fractions() -> None:
+    first, second = spec(PUBLISHED).published
+    assert (first.method, first.metric, first.shots, first.trained) == ("ours", "accuracy", 2, "")
+    assert first.values == {"first": 0.815, "average": 0.8}
+    assert (second.metric, second.trained, second.source) == ("fpr95/MCM", "first", "A paper.")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("values: {first: 81.5, average: 80}", "value: 81.5", "has no key 'value'; its keys are method, metric"),
+        ("first: 81.5", "first: 181.5", "'values' must be percentages by set, such as imagenet: 75.1"),
+        ("first: 81.5", "first: high", "'first' is 'high'; it must be a number"),
+        ("{dots: 7}", "{}", "'values' must be percentages by set"),
+        ("metric: fpr95/MCM", "metric: fpr", "'published' 2: there is no metric 'fpr'; the metrics are"),
+        ("source: A paper., values: {dots", "values: {dots", "'published' 2 lacks the key 'source'"),
+        ("shots: 2, source", "shots: [1, 2], source", "'shots' must be one whole number"),
+    ],
+)
+def test_published_figures_that_cannot_be(old: str, new: str, said: str) -> None:
+    assert old in PUBLISHED
+    with pytest.raises(BenchError, match=said):
+        spec(PUBLISHED.replace(old, new, 1))
+
+
 @pytest.mark.parametrize("text", ["", "# nothing", "[1]", "3", "methods: {}", "[" * 1500, "a: " * 30, "\x00"])
 def test_no_text_is_a_traceback(text: str) -> None:
     with pytest.raises(BenchError):
@@ -121,7 +157,7 @@ def test_no_text_is_a_traceback(text: str) -> None:
 
 
 def test_a_benchmark_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"no benchmark 'photos-maxi'; shipped are photos-mini"):
+    with pytest.raises(BenchError, match=r"no benchmark 'photos-maxi'; shipped are paper-ablation"):
         read_spec("photos-maxi")
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BenchError, match="is no text in UTF-8"):

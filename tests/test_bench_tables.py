@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
+from gallop.bench.benchmark import Claim, Side
 from gallop.bench.claims import FAILS, HOLDS, NO_FIGURES, OPEN, Verdict, judge_claim, mean_interval, sentence
 from gallop.bench.costs import costs, estimate
 from gallop.bench.figures import pictures, spread_out
 from gallop.bench.markdown import markdown_table
 from gallop.bench.plan import UNTAUGHT
 from gallop.bench.results import COLUMNS, Results
-from gallop.bench.spec import Claim, Side
 from gallop.bench.tables import tables
 from tests.bench_things import SPEC, plan_of, results_of, spec
 
@@ -278,6 +278,40 @@ def test_the_interval_is_students(values: list[float]) -> None:
     if stdev(values) < 1e-6:
         return
     assert mean_interval(values) == pytest.approx(tuple(ttest_1samp(values, 0).confidence_interval(0.95)), abs=1e-9)
+
+
+# ------------------------------------------------------------------ published figures
+
+
+PUBLISHED = (
+    SPEC
+    + """
+published:
+  - {method: ours, shots: 2, source: Paper A., values: {first: 81.5, second: 70, average: 75.8}}
+  - {method: nobody, shots: 2, source: Paper B., values: {second: 99, third: 1, average: 50}}
+  - {method: ours, shots: 1, source: Paper A., values: {first: 12.3}}
+  - {method: ours, trained: first, shots: 2, source: Paper A., values: {second: 45.6}}
+  - {method: ours, metric: fpr95/GL-MCM, shots: 2, source: Paper A., values: {dots: 7, lines: 9, average: 8}}
+  - {method: ours, metric: auroc/GL-MCM, shots: 2, source: Paper A., values: {dots: 97, average: 96}}
+"""
+)
+
+
+def test_published_figures_stand_beside_ours() -> None:
+    text = tables(results_of(plan_of(spec(PUBLISHED), untaught=("guess",)), figures))
+    main = section(text, "Accuracy, 2 shots")
+    names = [row[0] for row in main]
+    assert names.index("ours, published") == names.index("ours") + 1
+    assert main[names.index("ours, published")] == ["ours, published", "81.5", "70.0", "75.8"]
+    assert main[-1] == ["nobody, published", "", "99.0", ""], "its average is over a set that is not here"
+    assert main[names.index("ours")] == section(tables(whole()), "Accuracy, 2 shots")[names.index("ours")]
+    assert ["ours, published", "", "45.6", ""] in section(text, "Trained on first, tested elsewhere")
+    assert section(text, "Known against unknown photos")[-1] == [
+        "ours, published", "GL-MCM", "7.0 / 97.0", "9.0 /", "8.0 / 96.0",
+    ]  # fmt: skip
+    assert "- ours: Paper A.\n- nobody: Paper B." in text
+    assert "12.3" not in text, "there is no table of these shots"
+    assert "published" not in tables(whole())
 
 
 # ------------------------------------------------------------------ pictures

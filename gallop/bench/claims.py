@@ -13,8 +13,8 @@ from statistics import fmean, stdev
 
 from scipy.stats import t as student
 
+from gallop.bench.benchmark import Claim
 from gallop.bench.results import Results, common_seeds
-from gallop.bench.spec import Claim
 from gallop.shares import LEVEL
 
 HOLDS, OPEN, FAILS = "holds", "not shown either way", "does not hold"

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from gallop.bench.markdown import markdown_table, safe
-from gallop.bench.plan import Run
 from gallop.bench.records import Record
 from gallop.bench.results import Results
+from gallop.bench.runs import Run
 
 
 def costs(results: Results) -> str:
@@ -65,7 +65,7 @@ def estimate(left: Iterable[Run], records: Mapping[str, Record]) -> tuple[float,
     for run in left:
         if run.method in rates:
             fit, predict = rates[run.method]
-            seconds += fit * max(len(run.train), 1) + predict
+            seconds += fit * max(run.photos, 1) + predict
         else:
             unknown += 1
     return seconds, unknown

@@ -1,62 +1,23 @@
-"""The photos of a benchmark: data sets and groups of unknown photos below one folder, read once."""
+"""Which photos a benchmark needs: folders below DATA are read, sets by name are listed, both once."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from gallop.bench.benchmark import Spec
+from gallop.bench.photo_sets import Photos, PhotoSet, UnknownGroup, class_numbers
 from gallop.bench.reading import BenchError
-from gallop.bench.spec import Spec
-from gallop.data import Dataset, data_fingerprint, duplicates, read_folder
+from gallop.data import DataError, data_fingerprint, duplicates, read_folder
+from gallop.datasets import NamedDataset, available_datasets, open_dataset
 from gallop.images import ImageError, list_images, load_image
 
 
-@dataclass(frozen=True)
-class PhotoSet:
-    """A data set: ``SET/train`` to draw shots from, ``SET/test`` to be asked about."""
-
-    name: str
-    train: Dataset
-    test: Dataset
-
-    @property
-    def fewest(self) -> tuple[int, str]:
-        """How many training photos the smallest class has, and its name."""
-        names = self.train.class_names
-        return min((self.train.labels.count(label), name) for label, name in enumerate(names))
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the test photos."""
-        return fingerprint(self.test)
-
-
-@dataclass(frozen=True)
-class UnknownGroup:
-    """Photos of things that belong to no class."""
-
-    name: str
-    paths: tuple[Path, ...]
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class Photos:
-    """All of them: sets and unknown groups by name."""
-
-    sets: Mapping[str, PhotoSet]
-    unknown: Mapping[str, UnknownGroup]
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 over pictures and labels, whatever their order."""
-    return data_fingerprint(dataset.hashes, dataset.names)
-
-
 def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -> Photos:
-    """Read the sets of a benchmark and its unknown photos.
+    """Read or list the sets of a benchmark and its unknown photos.
+
+    A name is a folder below ``root`` with train/ and test/; where there is none, a set of ``gallop.datasets``.
 
     Args:
         root: DATA.
@@ -64,7 +25,7 @@ def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -
 
     Raises:
         BenchError: a set or group that is not there, or test photos of classes that are not in train.
-        DataError: a folder that is no data set.
+        DataError: a folder that is no data set, or a set by name that is not there, not complete or damaged.
     """
     if not root.is_dir():
         raise BenchError(f"{root} is not a folder; give the folder that holds the data sets.")
@@ -74,13 +35,39 @@ def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -
     missing = [name for name in wanted or () if name not in names]
     if missing:
         raise BenchError(f"The benchmark has no set {missing[0]!r}; its sets are {', '.join(names)}.")
-    there = [name for name in names if _is_set(root / name)]
-    for name in names if wanted is None else wanted:
-        if name not in there:
+    needed = names if wanted is None else wanted
+    sets = dict(_sets(root, names, needed))
+    targets = [target for name in sets for target in spec.transfer.get(name, ()) if target not in names]
+    alone = {name: _named_set(root, name) for name in dict.fromkeys(targets)}
+    photos = Photos(sets, {group.name: group for group in _unknown_groups(spec, root)}, alone)
+    _check_transfer(spec, photos)
+    return photos
+
+
+def _sets(root: Path, names: Iterable[str], needed: Collection[str]) -> Iterator[tuple[str, PhotoSet]]:
+    by_name = {known.name for known in available_datasets()}
+    for name in names:
+        if _is_set(root / name) and not (name in by_name and _is_unlabelled(root / name / "test")):
+            yield name, _folder_set(name, root / name)
+        elif name in by_name:
+            try:
+                found = _named_set(root, name)
+            except DataError:
+                if name in needed:
+                    raise
+                continue
+            if not len(found.train):
+                raise BenchError(f"{name} has no training photos; name it under 'transfer' alone, or complete it.")
+            yield name, found
+        elif name in needed:
             raise BenchError(f"{root / name} does not hold train/ and test/; add it, or leave it out with --sets.")
-    sets = {name: _read_set(name, root / name) for name in there}
-    _check_transfer(spec, sets)
-    return Photos(sets, _unknown_groups(spec, root))
+
+
+def _named_set(root: Path, name: str) -> PhotoSet:
+    found = open_dataset(name, root)
+    if not len(found.test):
+        raise BenchError(f"{found.title} in {found.folder} has no test photos; `gallop data check {name} DIR` tells.")
+    return PhotoSet(name, found.train, found.test, found.class_ids)
 
 
 def set_folders(root: Path) -> dict[str, Path]:
@@ -93,7 +80,12 @@ def _is_set(folder: Path) -> bool:
     return (folder / "train").is_dir() and (folder / "test").is_dir()
 
 
-def _read_set(name: str, folder: Path) -> PhotoSet:
+def _is_unlabelled(test: Path) -> bool:
+    """As in ImageNet the way its publisher packs it: its labelled photos to be asked about are in val/."""
+    return not any(path.is_dir() for path in test.iterdir())
+
+
+def _folder_set(name: str, folder: Path) -> PhotoSet:
     train, test = read_folder(folder, split="train"), read_folder(folder, split="test")
     for path, reason in (*train.skipped, *test.skipped):
         warnings.warn(f"{path} is left out: {reason}", stacklevel=2)
@@ -110,29 +102,41 @@ def _read_set(name: str, folder: Path) -> PhotoSet:
     return PhotoSet(name, train, test)
 
 
-def _check_transfer(spec: Spec, sets: Mapping[str, PhotoSet]) -> None:
+def _check_transfer(spec: Spec, photos: Photos) -> None:
     for source, targets in spec.transfer.items():
         for target in targets:
-            if source in sets and target in sets:
-                known, asked = sets[source].train.class_names, sets[target].test.class_names
-                if not set(asked) <= set(known):
-                    first = min(set(asked) - set(known))
-                    raise BenchError(f"'transfer' tests {source} on {target}, whose class {first!r} it does not know.")
+            if source in photos.sets and target in photos.asked:
+                class_numbers(photos.sets[source], photos.asked[target])
 
 
-def _unknown_groups(spec: Spec, root: Path) -> dict[str, UnknownGroup]:
+def _unknown_groups(spec: Spec, root: Path) -> Iterator[UnknownGroup]:
     if spec.unknown is None:
-        return {}
+        return
     folder = root / spec.unknown.folder
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    names = [name for name in names if not name.startswith((".", "__MACOSX"))]
-    if not names:
+    names = [name for name in names if not name.startswith((".", "__MACOSX"))] if spec.unknown.folder else []
+    if spec.unknown.folder and not names:
         raise BenchError(f"{folder} ('unknown') holds no folders of unknown photos; add some or take 'unknown' away.")
+    twice = sorted(set(names) & set(spec.unknown.sets))
+    if twice:
+        raise BenchError(f"'unknown': {twice[0]!r} is a folder in {folder} and a set; rename the folder.")
+    everything = [*names, *spec.unknown.sets]
     for name, skipped in spec.unknown.skip.items():
-        strange = sorted(set(skipped) - set(names))
+        strange = sorted(set(skipped) - set(everything))
         if strange:
-            raise BenchError(f"'unknown', 'skip' of {name}: there is no group {strange[0]!r}, only {', '.join(names)}.")
-    return {name: _read_group(name, list_images(folder / name, recursive=True), folder / name) for name in names}
+            there = ", ".join(everything)
+            raise BenchError(f"'unknown', 'skip' of {name}: there is no group {strange[0]!r}, only {there}.")
+    for name in names:
+        yield _read_group(name, list_images(folder / name, recursive=True), folder / name)
+    for name in spec.unknown.sets:
+        yield _listed_group(name, open_dataset(name, root))
+
+
+def _listed_group(name: str, found: NamedDataset) -> UnknownGroup:
+    """None of its photos is opened; its fingerprint is over their paths."""
+    paths = found.photos or found.test.paths
+    files = [path.relative_to(found.folder).as_posix() for path in found.photos] or list(found.test.files)
+    return UnknownGroup(name, paths, f"listed {data_fingerprint(files, [''] * len(files))}")
 
 
 def _read_group(name: str, paths: Iterable[Path], folder: Path) -> UnknownGroup:

@@ -10,144 +10,49 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from gallop import __version__, methods
-from gallop.bench.photos import Photos, PhotoSet, fingerprint
+from gallop.backbones import BackboneError, UnsupportedTower
+from gallop.bench.benchmark import Recipe, Spec, label_of
+from gallop.bench.photo_sets import Photos, PhotoSet, class_numbers
 from gallop.bench.reading import BenchError
-from gallop.bench.spec import Recipe, Spec, label_of
-from gallop.data import Dataset, draw_shots
-from gallop.methods import Method
+from gallop.bench.runs import UNTAUGHT, Entry, Plan, Run
+from gallop.methods import METHODS, Method
 from gallop.methods.prompt_learning import PromptLearner
 
-UNTAUGHT = 0
-"""The shots, and the seed, of a run that learns nothing."""
+Fingerprint = Callable[[str, str], str]
+"""Of a backbone by name and kind of region features."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training and its test.
-
-    Attributes:
-        key: of everything that its figures depend on; equal keys, equal figures.
-        made: the method, ready to learn.
-        settings: all of them, defaults filled in, as they stand in JSON.
-        train: the shots; empty for a method that learns nothing.
-        transfer: other sets whose test photos it is asked about.
-        unknown: groups of unknown photos.
-        data: fingerprints of the photos.
-    """
-
-    key: str
-    method: str
-    made: Method
-    settings: Mapping[str, Any]
-    set: str
-    shots: int
-    seed: int
-    train: Dataset
-    transfer: tuple[str, ...]
-    unknown: tuple[str, ...]
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Where figures of a run stand: a line of the main tables, or of an ablation's. Two entries may share a run."""
-
-    heading: str
-    group: str
-    set: str
-    shots: int
-    seed: int
-    key: str
-
-    @property
-    def label(self) -> str:
-        """What claims call it: "heading" or "group / variant"."""
-        return label_of(self.heading, self.group)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every run of a benchmark, and every place that its figures have."""
-
-    spec: Spec
-    sets: tuple[str, ...]
-    unknown: tuple[str, ...]
-    backbone: str
-    runs: tuple[Run, ...]
-    entries: tuple[Entry, ...]
-
-    def narrowed(
-        self,
-        *,
-        only: Collection[str] | None = None,
-        sets: Collection[str] | None = None,
-        shots: Collection[int] | None = None,
-        seeds: Collection[int] | None = None,
-        part: tuple[int, int] = (1, 1),
-    ) -> list[Run]:
-        """The runs of some methods (headings, groups or "group / variant"), sets, shots and seeds.
-
-        Runs that learn nothing belong to all shots and seeds. Of a ``part`` (i, n), every n-th run of each method is
-        taken, from the i-th on: the n parts are disjoint, together everything, and cost about the same.
-
-        Raises:
-            BenchError: something that the benchmark does not have.
-        """
-        _must_have("method, group or variant", only, {x for e in self.entries for x in (e.label, e.group) if x})
-        _must_have("set", sets, set(self.sets))
-        _must_have("number of shots", shots, {e.shots for e in self.entries} - {UNTAUGHT})
-        _must_have("seed", seeds, set(self.spec.seeds))
-        wanted = {e.key for e in self.entries if only is None or e.label in only or e.group in only}
-        chosen = [
-            run
-            for run in self.runs
-            if run.key in wanted
-            and (sets is None or run.set in sets)
-            and (shots is None or run.shots in (UNTAUGHT, *shots))
-            and (seeds is None or run.shots == UNTAUGHT or run.seed in seeds)
-        ]
-        return list(_dealt(chosen, *part))
-
-
-def _must_have(what: str, asked: Collection[Any] | None, there: Collection[Any]) -> None:
-    for item in asked or ():
-        if item not in there:
-            raise BenchError(f"The benchmark has no {what} {item!r}; it has {', '.join(map(str, sorted(there)))}.")
-
-
-def _dealt(runs: list[Run], part: int, parts: int) -> Iterator[Run]:
-    seen: Counter[str] = Counter()
-    order = {method: i for i, method in enumerate(dict.fromkeys(run.method for run in runs))}
-    for run in runs:
-        # Methods begin at different parts, so that those with a single run do not all go to the first.
-        if (seen[run.method] + order[run.method]) % parts == part - 1:
-            yield run
-        seen[run.method] += 1
-
-
-def make_plan(spec: Spec, photos: Photos, backbone: str, asked: Collection[int] | None = None) -> Plan:
+def make_plan(
+    spec: Spec,
+    photos: Photos,
+    fingerprint: Fingerprint,
+    asked: Collection[int] | None = None,
+    only: Collection[str] | None = None,
+) -> Plan:
     """All runs of a benchmark on some photos.
 
     Args:
-        backbone: its fingerprint.
+        fingerprint: asked once for each backbone and kind that a line needs; it may have to load the backbone.
         asked: shots that are asked for; others are left out where a set has too few photos. None asks for all.
+        only: lines or groups that are asked for; others are left out where their backbone cannot be loaded.
 
     Raises:
         BenchError: a method that cannot be made, or a class with fewer photos than shots.
+        BackboneError, UnsupportedTower: a backbone that cannot be loaded.
     """
-    maker = _Maker(spec, photos, backbone, asked)
+    maker = _Maker(spec, photos, fingerprint, asked, only)
     runs: dict[str, Run] = {}
     entries: list[Entry] = []
     for entry, run in sorted(maker.all(), key=lambda pair: _order(pair[0], spec, list(photos.sets))):
         runs.setdefault(run.key, run)
         entries.append(entry)
-    return Plan(spec, tuple(photos.sets), tuple(photos.unknown), backbone, tuple(runs.values()), tuple(entries))
+    return Plan(spec, tuple(photos.sets), tuple(photos.unknown), tuple(runs.values()), tuple(entries))
 
 
 def _order(entry: Entry, spec: Spec, sets: list[str]) -> tuple[Any, ...]:
@@ -158,34 +63,64 @@ def _order(entry: Entry, spec: Spec, sets: list[str]) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True)
+class _Line:
+    """A line of the tables, and the fingerprint of the backbone that it learns and answers with."""
+
+    heading: str
+    group: str
+    recipe: Recipe
+    backbone: str
+    regions: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class _Maker:
     spec: Spec
     photos: Photos
-    backbone: str
+    fingerprint: Fingerprint
     asked: Collection[int] | None
+    only: Collection[str] | None
 
     def all(self) -> Iterator[tuple[Entry, Run]]:
+        self._check_rules()
         for heading, recipe in self.spec.methods.items():
             yield from self._line(heading, "", recipe, self.spec.shots, None)
         for group, ablation in self.spec.ablations.items():
             for heading, recipe in ablation.variants.items():
                 yield from self._line(heading, group, recipe, ablation.shots, ablation.sets)
 
+    def _check_rules(self) -> None:
+        """A setting that no method has is a slip of the pen."""
+        used = {recipe.method for recipe in self.spec.recipes.values()}
+        known = {name: _settings_of(name) for name in used if name in METHODS and METHODS[name].learns}
+        for rule in self.spec.settings:
+            strange = [name for name in rule.methods if name not in known]
+            if strange:
+                raise BenchError(f"'settings' is about {strange[0]!r}, which is no method here that learns.")
+            for key in rule.settings:
+                if not any(key in known[name] for name in rule.methods or known):
+                    raise BenchError(f"'settings' has {key!r}, which no method has that it is about.")
+
     def _line(
         self, heading: str, group: str, recipe: Recipe, shots: tuple[int, ...], sets: tuple[str, ...] | None
     ) -> Iterator[tuple[Entry, Run]]:
+        learns = _made(heading, group, recipe, {}).learns
+        backbone, regions = recipe.backbone or self.spec.backbone, recipe.regions or self.spec.regions
         try:
-            made = methods.make_method(recipe.method, recipe.settings)
-        except (TypeError, ValueError) as error:  # ConfigError, or a value of another kind
-            raise BenchError(f"{label_of(heading, group)}: {error}") from error
-        learns = made.learns
+            line = _Line(heading, group, recipe, backbone, regions, self.fingerprint(backbone, regions))
+        except (BackboneError, UnsupportedTower) as error:
+            if self.only is None or {label_of(heading, group), group} & set(self.only):
+                raise
+            warnings.warn(f"{label_of(heading, group)} is left out: {error}", stacklevel=2)
+            return
         places = [(n, seed) for n in shots for seed in self.spec.seeds] if learns else [(UNTAUGHT, UNTAUGHT)]
         for photo_set in self.photos.sets.values():
             if sets is not None and photo_set.name not in sets:
                 continue
             for n, seed in places:
                 if self._enough(photo_set, n):
-                    run = self._run(recipe.method, made, photo_set, n, seed)
+                    run = self._run(line, photo_set, n, seed)
                     yield Entry(heading, group, photo_set.name, n, seed, run.key), run
 
     def _enough(self, photo_set: PhotoSet, shots: int) -> bool:
@@ -199,25 +134,57 @@ class _Maker:
             "photos, or leave these shots out with --shots or this set with --sets."
         )
 
-    def _run(self, method: str, made: Method, photo_set: PhotoSet, shots: int, seed: int) -> Run:
-        train = draw_shots(photo_set.train, shots, seed=seed) if shots else photo_set.train.take([])
+    def _run(self, line: _Line, photo_set: PhotoSet, shots: int, seed: int) -> Run:
         unknown, spec = self.photos.unknown, self.spec
         skipped = spec.unknown.skip.get(photo_set.name, ()) if spec.unknown else ()
         groups = tuple(name for name in unknown if name not in skipped)
-        targets = tuple(name for name in spec.transfer.get(photo_set.name, ()) if name in self.photos.sets)
-        data = {
-            "classes": list(photo_set.train.class_names),
-            "train": fingerprint(train),
+        asked = self.photos.asked
+        targets = tuple(name for name in spec.transfer.get(photo_set.name, ()) if name in asked)
+        data: dict[str, Any] = {
+            "classes": list(photo_set.class_names),
+            "train": photo_set.drawn(shots, seed),
             "test": photo_set.fingerprint,
-            "transfer": {name: self.photos.sets[name].fingerprint for name in targets},
+            "transfer": {name: asked[name].fingerprint for name in targets},
             "unknown": {name: unknown[name].fingerprint for name in groups},
         }
-        settings = canonical(made)
-        what = {"gallop": __version__, "backbone": self.backbone, "method": method, "settings": settings}
+        # Where a set has fewer classes, answers are among these: other figures than among all.
+        fewer = {name: sorted(class_numbers(photo_set, asked[name])) for name in targets}
+        fewer = {name: numbers for name, numbers in fewer.items() if len(numbers) < len(photo_set.class_names)}
+        if fewer:
+            data["among"] = {name: run_key({"classes": numbers}) for name, numbers in fewer.items()}
+        rules = self.spec.rules(line.recipe.method, photo_set.name, shots) if shots else {}
+        made = _made(line.heading, line.group, line.recipe, rules)
+        method, settings = line.recipe.method, canonical(made)
+        what = {"gallop": __version__, "backbone": line.fingerprint, "method": method, "settings": settings}
         place = {"set": photo_set.name, "shots": shots, "seed": seed, "data": data}
         return Run(
-            run_key(what | place), method, made, settings, photo_set.name, shots, seed, train, targets, groups, data
+            key=run_key(what | place),
+            method=method,
+            made=made,
+            settings=settings,
+            set=photo_set.name,
+            shots=shots,
+            seed=seed,
+            source=photo_set,
+            transfer=targets,
+            unknown=groups,
+            data=data,
+            backbone=line.backbone,
+            regions=line.regions,
         )
+
+
+def _made(heading: str, group: str, recipe: Recipe, rules: Mapping[str, Any]) -> Method:
+    """The method of a line, with those settings of the rules that it has and the line does not set itself."""
+    try:
+        fitting = {key: value for key, value in rules.items() if key in _settings_of(recipe.method)}
+        return methods.make_method(recipe.method, fitting | dict(recipe.settings))
+    except (TypeError, ValueError) as error:  # ConfigError, or a value of another kind
+        raise BenchError(f"{label_of(heading, group)}: {error}") from error
+
+
+def _settings_of(method: str) -> set[str]:
+    return {field.name for field in fields(METHODS[method])} if method in METHODS else set()
 
 
 def canonical(made: Method) -> dict[str, Any]:

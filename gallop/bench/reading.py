@@ -101,7 +101,7 @@ class Section:
         unknown = [] if keys is None else [key for key in tree if key not in keys]
         if unknown:
             raise BenchError(f"{where} has no key {unknown[0]!r}; its keys are {', '.join(keys or ())}.")
-        self._where, self._tree = where, tree
+        self.where, self._tree = where, tree
 
     def __contains__(self, key: str) -> bool:
         return key in self._tree
@@ -111,12 +111,12 @@ class Section:
 
     def place(self, key: str) -> str:
         """What the entry is called in messages."""
-        return f"{self._where}, {key!r}"
+        return f"{self.where}, {key!r}"
 
     def tree(self, key: str) -> Tree:
         """Whatever is there."""
         if key not in self._tree:
-            raise BenchError(f"{self._where} lacks the key {key!r}.")
+            raise BenchError(f"{self.where} lacks the key {key!r}.")
         found: Tree = self._tree[key]
         return found
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from gallop.answers import csv_cell
-from gallop.bench.plan import UNTAUGHT, Entry, Plan
+from gallop.bench.benchmark import label_of
 from gallop.bench.records import Record
-from gallop.bench.spec import label_of
+from gallop.bench.runs import UNTAUGHT, Entry, Plan
 
 COLUMNS = (
     "method",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,15 +12,15 @@ import numpy as np
 import torch
 
 from gallop.backbones import Backbone
-from gallop.bench.photos import Photos
-from gallop.bench.plan import Run
+from gallop.bench.answering import Answers, Asker, Encoding, Place
+from gallop.bench.photo_sets import Photos, PhotoSet, class_numbers
 from gallop.bench.records import Figure, Record, Store
-from gallop.data import Dataset
-from gallop.features import Cache, ImageFeatures, encode_centres
+from gallop.bench.runs import Run
+from gallop.bench.towers import Backbones
+from gallop.features import Cache
 from gallop.machine import devices, peak_bytes, processor, versions
 from gallop.methods import FewShots
 from gallop.metrics import accuracy, auroc, fpr_at_tpr
-from gallop.predictions import Predictions
 from gallop.trainer import TrainingDiverged
 
 
@@ -31,15 +31,6 @@ class Ahead:
     number: int
     total: int
     run: Run
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """Photos to be asked about are being encoded: ``done`` of ``total`` of a set or group."""
-
-    name: str
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -57,11 +48,20 @@ class Runner:
     Args:
         store: where records go; what it has is not run again.
         cache: of features; None encodes training views anew for every run.
+        told: hears of photos that are encoded while a run is answered, for sets whose features are not kept.
     """
 
-    def __init__(self, photos: Photos, backbone: Backbone, store: Store, cache: Cache | None) -> None:
-        self._photos, self._backbone, self._store, self._cache = photos, backbone, store, cache
-        self._features: dict[tuple[str, str], ImageFeatures] = {}
+    def __init__(
+        self,
+        photos: Photos,
+        backbones: Backbones,
+        store: Store,
+        cache: Cache | None,
+        told: Callable[[Encoding], object] = lambda event: None,
+    ) -> None:
+        self._photos, self._backbones, self._store, self._cache = photos, backbones, store, cache
+        self._asker = Asker(cache, told)
+        self._current = ("", "")
 
     def execute(self, runs: Sequence[Run]) -> Iterator[Ahead | Encoding | Finished]:
         """Every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""
@@ -70,28 +70,20 @@ class Runner:
             if self._store.has(run.key):  # another process that shares the folder was faster
                 continue
             yield Ahead(number, len(left), run)
-            yield from self._encode(run)
-            record = self._run(run)
+            backbone = self._backbone(run)
+            yield from self._asker.prepare(backbone, places(run, self._photos))
+            record = self._run(run, backbone)
+            del backbone
             self._store.write(record)
             yield Finished(number, len(left), record)
 
-    def _encode(self, run: Run) -> Iterator[Encoding]:
-        """Have in memory what the run is asked about, and no other set."""
-        sources: dict[tuple[str, str], Sequence[Path]] = {
-            **{("set", name): self._photos.sets[name].test.paths for name in (run.set, *run.transfer)},
-            **{("unknown", name): self._photos.unknown[name].paths for name in run.unknown},
-        }
-        for place in [place for place in self._features if place[0] == "set" and place not in sources]:
-            del self._features[place]
-        for (kind, name), paths in sources.items():
-            if (kind, name) not in self._features:
-                parts: list[ImageFeatures] = []
-                for part in encode_centres(self._backbone, paths, self._cache):
-                    parts.append(part)
-                    yield Encoding(name, sum(map(len, parts)), len(paths))
-                self._features[kind, name] = ImageFeatures.cat(parts)
+    def _backbone(self, run: Run) -> Backbone:
+        if self._current != (run.backbone, run.regions):
+            self._asker.forget()
+            self._current = (run.backbone, run.regions)
+        return self._backbones.get(run.backbone, run.regions)
 
-    def _run(self, run: Run) -> Record:
+    def _run(self, run: Run, backbone: Backbone) -> Record:
         figures: list[Figure] = []
         seconds = {"fit": 0.0, "predict": 0.0}
         failed = ""
@@ -99,7 +91,7 @@ class Runner:
         def work() -> None:
             nonlocal failed
             try:
-                self._learn_and_ask(run, figures, seconds)
+                self._learn_and_ask(run, backbone, figures, seconds)
             except TrainingDiverged as error:
                 figures.clear()
                 failed = str(error)
@@ -112,29 +104,30 @@ class Runner:
             set=run.set,
             shots=run.shots,
             seed=run.seed,
-            photos=len(run.train),
+            photos=run.photos,
             data=dict(run.data),
             figures=tuple(figures),
             failed=failed,
             seconds=seconds,
             peak_bytes=peak,
-            backbone={"name": self._backbone.name, "fingerprint": self._backbone.fingerprint},
+            backbone=_told(backbone),
             machine={
                 "processor": processor(),
                 "threads": torch.get_num_threads(),
-                "device": str(self._backbone.device),
+                "device": str(backbone.device),
                 "devices": devices(),
             },
             versions=dict(versions()),
             date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )
 
-    def _learn_and_ask(self, run: Run, figures: list[Figure], seconds: dict[str, float]) -> None:
+    def _learn_and_ask(self, run: Run, backbone: Backbone, figures: list[Figure], seconds: dict[str, float]) -> None:
+        train = run.train
         shots = FewShots(
-            backbone=self._backbone,
-            photos=run.train.paths,
-            labels=torch.tensor(run.train.labels, dtype=torch.long),
-            class_names=run.train.class_names,
+            backbone=backbone,
+            photos=train.paths,
+            labels=torch.tensor(train.labels, dtype=torch.long),
+            class_names=train.class_names,
             seed=run.seed,
             cache=self._cache,
         )
@@ -143,41 +136,48 @@ class Runner:
             fitted = run.made.fit(shots)
         finally:
             seconds["fit"] = time.perf_counter() - started
+        own, asked, unknown = run.source, self._photos.asked, self._photos.unknown
         started = time.perf_counter()
-        known = fitted.predict(self._features["set", run.set])
+        known = self._asker.ask(fitted, ("set", run.set), own.test.paths)
         seconds["predict"] = time.perf_counter() - started
-        names = run.train.class_names
-        figures += accuracies(known, self._photos.sets[run.set].test, names, run.set)
-        for target in run.transfer:
-            found = fitted.predict(self._features["set", target])
-            figures += accuracies(found, self._photos.sets[target].test, names, target)
+        figures += accuracies(known, own, own)
+        for name in run.transfer:
+            target = asked[name]
+            found = self._asker.ask(fitted, ("set", name), target.test.paths, classes_of(own, target))
+            figures += accuracies(found, own, target)
         for group in run.unknown:
-            figures += separation(known, fitted.predict(self._features["unknown", group]), run.set, group)
+            found = self._asker.ask(fitted, ("unknown", group), unknown[group].paths)
+            figures += separation(known, found, run.set, group)
 
 
-def accuracies(found: Predictions, test: Dataset, class_names: Sequence[str], name: str) -> list[Figure]:
-    """Accuracy of the ensemble and, where there are local prompts, of each branch alone.
-
-    Args:
-        class_names: K names, in the order of the probabilities.
-        name: of the set.
-
-    Raises:
-        TrainingDiverged: probabilities that are not numbers.
-    """
-    if not np.isfinite(found.probabilities).all():
-        raise TrainingDiverged("The answers are not numbers; try a smaller learning rate.")
-    names, truth = np.array(class_names), np.array(test.names)
-    figures = [Figure(name, "accuracy", accuracy(found.labels, truth), len(truth))]
-    if found.probabilities_local is not None:
-        branches = {"accuracy_global": found.probabilities_global, "accuracy_local": found.probabilities_local}
-        figures += [
-            Figure(name, metric, accuracy(names[p.argmax(axis=1)], truth), len(truth)) for metric, p in branches.items()
-        ]
-    return figures
+def _told(backbone: Backbone) -> dict[str, str]:
+    kind = {} if backbone.region_kind == "value" else {"regions": backbone.region_kind}
+    return {"name": backbone.name, "fingerprint": backbone.fingerprint, **kind}
 
 
-def separation(known: Predictions, unknown: Predictions, name: str, group: str) -> list[Figure]:
+def places(run: Run, photos: Photos) -> dict[Place, Sequence[Path]]:
+    """The photos that a run is asked about."""
+    return {
+        **{("set", name): photos.asked[name].test.paths for name in (run.set, *run.transfer)},
+        **{("unknown", name): photos.unknown[name].paths for name in run.unknown},
+    }
+
+
+def classes_of(source: PhotoSet, target: PhotoSet) -> tuple[int, ...] | None:
+    """Numbers of the classes that answers for the target are among, ascending; None where they are all classes."""
+    numbers = sorted(class_numbers(source, target))
+    return None if len(numbers) == len(source.class_names) else tuple(numbers)
+
+
+def accuracies(found: Answers, source: PhotoSet, target: PhotoSet) -> list[Figure]:
+    """Accuracy of the ensemble and, where there are local prompts, of each branch alone."""
+    truth = np.asarray(class_numbers(source, target))[list(target.test.labels)]
+    return [
+        Figure(target.name, metric, accuracy(numbers, truth), len(truth)) for metric, numbers in found.predicted.items()
+    ]
+
+
+def separation(known: Answers, unknown: Answers, name: str, group: str) -> list[Figure]:
     """FPR95 and AUROC of every score that the method has, known photos of a set against a group of unknown ones."""
     figures = []
     for score in known.ood:

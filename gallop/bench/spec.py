@@ -1,111 +1,35 @@
-"""What a benchmark asks: methods, data sets, shots, seeds, ablations and claims, read from YAML and checked.
+"""A benchmark, read from YAML and checked.
 
 Knows neither torch nor the methods: whether a method can be made with its settings, ``plan`` finds out.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from gallop.bench.reading import BenchError, Section, Tree, plain, read_tree
+from gallop.bench.benchmark import (
+    RELATIONS,
+    Ablation,
+    Claim,
+    Published,
+    Recipe,
+    Rule,
+    Side,
+    Spec,
+    Unknown,
+    label_of,
+)
+from gallop.bench.reading import BenchError, Section, plain, read_tree
+from gallop.config import REGION_KINDS
+from gallop.datasets import available_datasets
 
 SPECS = Path(__file__).parent / "specs"
-RELATIONS = ("above", "not below", "below")
 _METRIC = re.compile(r"accuracy(_global|_local)?|(fpr95|auroc)/[\w-]+")
-_METHOD = "method"
-"""The key of a recipe that is no setting."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a line of a table is made: a method and the settings that replace its defaults."""
-
-    method: str
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """Variants of a method at shots and sets of their own; ``sets`` is None for all."""
-
-    variants: Mapping[str, Recipe]
-    shots: tuple[int, ...]
-    sets: tuple[str, ...] | None
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """Groups of unknown photos: the folders in ``folder``; ``skip`` names those that a set knows after all."""
-
-    folder: str
-    skip: Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a claim: a line of the tables and a metric of it."""
-
-    label: str
-    metric: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence that figures can support or not.
-
-    Attributes:
-        relation: of ``better`` to ``than``: "above", "below", or "not below" (by more than ``margin``, a fraction).
-        test: only figures on the test photos of this set, of runs that were trained elsewhere; empty for the own ones.
-    """
-
-    claim: str
-    better: Side
-    than: Side
-    shots: int
-    relation: str
-    test: str
-    margin: float
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A benchmark.
-
-    Attributes:
-        sets: folders below DATA; empty for every one that holds train/ and test/.
-        transfer: set -> sets whose test photos its runs are asked about too.
-        methods: heading -> recipe.
-        ablations: group -> variants.
-    """
-
-    name: str
-    about: str
-    backbone: str
-    sets: tuple[str, ...]
-    shots: tuple[int, ...]
-    seeds: tuple[int, ...]
-    methods: Mapping[str, Recipe]
-    unknown: Unknown | None = None
-    transfer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    ablations: Mapping[str, Ablation] = field(default_factory=dict)
-    claims: tuple[Claim, ...] = ()
-
-    @property
-    def labels(self) -> dict[str, tuple[int, ...]]:
-        """Every line of the tables, "heading" or "group / variant", and the shots it is there for."""
-        found = dict.fromkeys(self.methods, self.shots)
-        for group, ablation in self.ablations.items():
-            found.update((label_of(variant, group), ablation.shots) for variant in ablation.variants)
-        return found
-
-
-def label_of(heading: str, group: str = "") -> str:
-    """What a line of the tables is called in claims."""
-    return f"{group} / {heading}" if group else heading
+_METHOD, _REGIONS, _BACKBONE = "method", "regions", "backbone"
+"""The keys of a recipe that are no settings."""
 
 
 def shipped_specs() -> dict[str, Path]:
@@ -142,10 +66,13 @@ def parse_spec(text: str, source: str) -> Spec:
         shots=shots,
         seeds=top.wholes("seeds", 0),
         methods=_recipes(top.section("methods")),
-        unknown=_unknown(top.section("unknown", ("folder", "skip"))) if "unknown" in top else None,
+        regions=_kind(top, "value"),
+        settings=tuple(_rule(section) for section in _sections(top, "settings")),
+        unknown=_unknown(top.section("unknown", ("folder", "sets", "skip"))) if "unknown" in top else None,
         transfer=_lists_of_sets(top.section("transfer")),
         ablations={name: _ablation(top.section("ablations"), name, shots) for name in top.section("ablations")},
-        claims=tuple(_claims(top)) if "claims" in top else (),
+        claims=tuple(_claim(section) for section in _sections(top, "claims", _CLAIM)),
+        published=tuple(_published(section) for section in _sections(top, "published", _PUBLISHED)),
     )
     _check(spec, source)
     return spec
@@ -169,15 +96,36 @@ def _recipes(section: Section) -> dict[str, Recipe]:
     recipes = {}
     for heading in section:
         entry = section.section(heading)
-        settings = {key: plain(entry.tree(key)) for key in entry if key != _METHOD}
-        recipes[heading] = Recipe(entry.text(_METHOD), settings)
+        settings = {key: plain(entry.tree(key)) for key in entry if key not in (_METHOD, _REGIONS, _BACKBONE)}
+        recipes[heading] = Recipe(entry.text(_METHOD), settings, _kind(entry, ""), entry.text(_BACKBONE, ""))
     return recipes
+
+
+def _kind(section: Section, default: str) -> str:
+    kind = section.text(_REGIONS, default)
+    if kind not in (default, *REGION_KINDS):
+        raise BenchError(f"{section.place(_REGIONS)} is {kind!r}; choose one of {', '.join(REGION_KINDS)}.")
+    return kind
+
+
+def _rule(section: Section) -> Rule:
+    settings = {key: plain(section.tree(key)) for key in section if key not in ("methods", "sets", "shots")}
+    if not settings:
+        raise BenchError(f"{section.where} sets nothing; add a setting, such as epochs: 50.")
+    return Rule(
+        settings,
+        methods=section.texts("methods") if "methods" in section else (),
+        sets=tuple(_folder(s, section.place("sets")) for s in section.texts("sets")) if "sets" in section else (),
+        shots=section.wholes("shots", 1) if "shots" in section else (),
+    )
 
 
 def _unknown(section: Section) -> Unknown:
     skip = section.section("skip")
     names = {_folder(key, section.place("skip")): skip.texts(key) for key in skip}
-    return Unknown(_folder(section.text("folder"), section.place("folder")), names)
+    sets = section.texts("sets") if "sets" in section else ()
+    folder = _folder(section.text("folder"), section.place("folder")) if "folder" in section or not sets else ""
+    return Unknown(folder, names, sets)
 
 
 def _ablation(section: Section, name: str, shots: tuple[int, ...]) -> Ablation:
@@ -189,16 +137,19 @@ def _ablation(section: Section, name: str, shots: tuple[int, ...]) -> Ablation:
     )
 
 
-def _claims(top: Section) -> list[Claim]:
-    items = top.tree("claims")
+_CLAIM = ("claim", "metric", "better", "than", "shots", "relation", "test", "margin")
+_PUBLISHED = ("method", "metric", "shots", "values", "source", "trained")
+
+
+def _sections(top: Section, key: str, keys: tuple[str, ...] | None = None) -> list[Section]:
+    """The entries of a list of mappings; none where the key is absent."""
+    items = top.tree(key) if key in top else []
     if not isinstance(items, list):
-        raise BenchError(f"{top.place('claims')} must be a list.")
-    return [_claim(item, f"{top.place('claims')} {number}") for number, item in enumerate(items, 1)]
+        raise BenchError(f"{top.place(key)} must be a list.")
+    return [Section(f"{top.place(key)} {number}", item, keys) for number, item in enumerate(items, 1)]
 
 
-def _claim(item: Tree, where: str) -> Claim:
-    keys = ("claim", "metric", "better", "than", "shots", "relation", "test", "margin")
-    section = Section(where, item, keys)
+def _claim(section: Section) -> Claim:
     metric = section.text("metric", "accuracy")
     shots = section.wholes("shots", 1)
     claim = Claim(
@@ -210,19 +161,45 @@ def _claim(item: Tree, where: str) -> Claim:
         test=section.text("test", ""),
         margin=section.number("margin", 0.0),
     )
-    if len(shots) != 1:
-        raise BenchError(f"{section.place('shots')} must be one whole number.")
+    _one(section, shots)
     if claim.relation not in RELATIONS:
         raise BenchError(f"{section.place('relation')} is {claim.relation!r}; choose one of {', '.join(RELATIONS)}.")
     if claim.margin < 0 or (claim.margin and claim.relation != "not below"):
         raise BenchError(f"{section.place('margin')} belongs to the relation 'not below' and is 0 or more.")
     for side in (claim.better, claim.than):
-        if not _METRIC.fullmatch(side.metric):
-            raise BenchError(
-                f"{where}: there is no metric {side.metric!r}; the metrics are accuracy, accuracy_global, "
-                "accuracy_local, fpr95/SCORE and auroc/SCORE, such as fpr95/GL-MCM."
-            )
+        _check_metric(section, side.metric)
     return claim
+
+
+def _one(section: Section, shots: tuple[int, ...]) -> int:
+    if len(shots) != 1:
+        raise BenchError(f"{section.place('shots')} must be one whole number.")
+    return shots[0]
+
+
+def _check_metric(section: Section, metric: str) -> None:
+    if not _METRIC.fullmatch(metric):
+        raise BenchError(
+            f"{section.where}: there is no metric {metric!r}; the metrics are accuracy, accuracy_global, "
+            "accuracy_local, fpr95/SCORE and auroc/SCORE, such as fpr95/GL-MCM."
+        )
+
+
+def _published(section: Section) -> Published:
+    metric, values = section.text("metric", "accuracy"), section.section("values")
+    _check_metric(section, metric)
+    percent = {name: values.number(name, math.nan) for name in values}
+    wrong = [name for name, value in percent.items() if not 0 <= value <= 100]
+    if wrong or not percent:
+        raise BenchError(f"{section.place('values')} must be percentages by set, such as imagenet: 75.1.")
+    return Published(
+        method=section.text("method"),
+        metric=metric,
+        shots=_one(section, section.wholes("shots", 1)),
+        values={name: value / 100 for name, value in percent.items()},
+        source=section.text("source"),
+        trained=section.text("trained", ""),
+    )
 
 
 def _side(section: Section, key: str, metric: str) -> Side:
@@ -242,14 +219,7 @@ def _check(spec: Spec, source: str) -> None:
         clash = [v for v in ablation.variants if label_of(v, group) in spec.methods]
         if clash:
             raise BenchError(f"{source}: {label_of(clash[0], group)!r} is a method and a variant; rename one.")
-    named = {
-        "ablations": [s for ablation in spec.ablations.values() for s in ablation.sets or ()],
-        "transfer": [s for source_set, targets in spec.transfer.items() for s in (source_set, *targets)],
-    }
-    for key, sets in named.items():
-        foreign = [s for s in sets if spec.sets and s not in spec.sets]
-        if foreign:
-            raise BenchError(f"{source}, {key!r} names the set {foreign[0]!r}; 'sets' has {', '.join(spec.sets)}.")
+    _check_sets(spec, source)
     for claim in spec.claims:
         for side in (claim.better, claim.than):
             shots = spec.labels.get(side.label)
@@ -259,3 +229,20 @@ def _check(spec: Spec, source: str) -> None:
                 raise BenchError(f"{source}, claim {claim.claim!r}: {side.label!r} is not run at {claim.shots} shots.")
         if claim.test and claim.test not in {t for targets in spec.transfer.values() for t in targets}:
             raise BenchError(f"{source}, claim {claim.claim!r}: 'transfer' tests nothing on {claim.test!r}.")
+
+
+def _check_sets(spec: Spec, source: str) -> None:
+    """Sets to learn from are among the benchmark's; photos of any set by name may be asked about."""
+    by_name = {known.name for known in available_datasets()}
+    named = {
+        "ablations": [s for ablation in spec.ablations.values() for s in ablation.sets or ()],
+        "settings": [s for rule in spec.settings for s in rule.sets],
+        "transfer": [
+            *spec.transfer,
+            *(s for targets in spec.transfer.values() for s in targets if s not in by_name),
+        ],
+    }
+    for key, sets in named.items():
+        foreign = [s for s in sets if spec.sets and s not in spec.sets]
+        if foreign:
+            raise BenchError(f"{source}, {key!r} names the set {foreign[0]!r}; 'sets' has {', '.join(spec.sets)}.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gallop.bench.benchmark import Claim
 from gallop.bench.claims import Verdict, judge, points
 from gallop.bench.markdown import counted, markdown_table, safe
+from gallop.bench.published import PublishedLine, published_lines, sources
 from gallop.bench.results import Cell, Results, Sample, cell
-from gallop.bench.spec import Claim
 
 FAILED, EMPTY = "–", ""
 """What stands for runs that diverged, and for runs that have not been made."""
@@ -28,7 +29,7 @@ def tables(results: Results) -> str:
     parts += [HOW_TO_READ, *_main(results), *_over_shots(results), *_transfer(results), *_unknown(results)]
     for group in spec.ablations:
         parts += _ablation(results, group)
-    parts += _claims(results) + _failures(results)
+    parts += _claims(results) + _failures(results) + sources(spec)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -57,7 +58,8 @@ def _main(results: Results) -> list[str]:
     columns = [_accuracy(results, shots, [name]) for name in sets]
     if len(sets) > 1:
         columns.append(_accuracy(results, shots, sets))
-    return _part(f"Accuracy, {counted(shots, 'shot')}", "method", results.main_labels(), columns)
+    others = published_lines(results.spec, "accuracy", shots, sets)
+    return _part(f"Accuracy, {counted(shots, 'shot')}", "method", results.main_labels(), columns, others=others)
 
 
 def _over_shots(results: Results) -> list[str]:
@@ -83,7 +85,8 @@ def _transfer(results: Results) -> list[str]:
             return [sample for column in columns for sample in column.samples(label)]
 
         title = f"Trained on {safe(source)}, tested elsewhere, {counted(shots, 'shot')}"
-        parts += _part(title, "method", results.main_labels(), [own, *others, _Column("mean", both)])
+        told = published_lines(results.spec, "accuracy", shots, [source, *targets], trained=source)
+        parts += _part(title, "method", results.main_labels(), [own, *others, _Column("mean", both)], others=told)
     return parts
 
 
@@ -112,8 +115,24 @@ def _unknown(results: Results) -> list[str]:
         [label, score, *(f"{a} / {b}{c}" if a else EMPTY for a, b, c in zip(*found, strict=True))]
         for (label, score), *found in zip(lines, fpr, auroc, missing, strict=True)
     ]
+    rows += _published_scores(results, shots, heads) if rows else []
     title = f"## Known against unknown photos, {counted(shots, 'shot')}: FPR95 / AUROC, average of the sets"
     return [title, markdown_table(["method", "score", *heads.values()], rows, names=2)] if rows else []
+
+
+def _published_scores(results: Results, shots: int, heads: Mapping[str, str]) -> list[list[str]]:
+    metrics = [entry.metric for entry in results.spec.published if entry.metric.startswith("fpr95/")]
+    rows = []
+    for score in dict.fromkeys(metric.removeprefix("fpr95/") for metric in metrics):
+        fpr, auroc = (
+            {line.name: line for line in published_lines(results.spec, f"{metric}/{score}", shots, list(heads))}
+            for metric in ("fpr95", "auroc")
+        )
+        for name in fpr:
+            pairs = [fpr[name].texts(list(heads.values()))]
+            pairs.append(auroc[name].texts(list(heads.values())) if name in auroc else [EMPTY] * len(heads))
+            rows.append([name, score, *(f"{a} / {b}" if a else EMPTY for a, b in zip(*pairs, strict=True))])
+    return rows
 
 
 def sets_asked(results: Results, group: str) -> list[str]:
@@ -187,9 +206,14 @@ def _failures(results: Results) -> list[str]:
 
 
 def _part(
-    title: str, what: str, labels: Sequence[str], columns: Sequence[_Column], shown: Sequence[str] | None = None
+    title: str,
+    what: str,
+    labels: Sequence[str],
+    columns: Sequence[_Column],
+    shown: Sequence[str] | None = None,
+    others: Sequence[PublishedLine] = (),
 ) -> list[str]:
-    """A heading and a table without empty lines and columns; nothing where all of them are empty."""
+    """A heading and a table without empty lines and columns; nothing where all of ours are empty."""
     cells = [[cell(column.samples(label)) for column in columns] for label in labels]
     texts = _texts(cells, [False] * len(columns))
     rows = [
@@ -199,8 +223,11 @@ def _part(
     ]
     if not rows:
         return []
-    kept = [0, *(i for i in range(1, len(columns) + 1) if any(row[i] for row in rows))]
     head = [what, *(column.heading for column in columns)]
+    kept = [0, *(i for i in range(1, len(head)) if any(row[i] for row in rows))]
+    for other in others:
+        place = next((i + 1 for i, row in enumerate(rows) if row[0] == other.method), len(rows))
+        rows.insert(place, [other.name, *other.texts(head[1:])])
     return [f"## {title}", markdown_table([head[i] for i in kept], [[row[i] for i in kept] for row in rows])]
 
 

@@ -6,22 +6,26 @@ import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gallop.backbones import load_backbone
+from gallop.bench.answering import Encoding
 from gallop.bench.claims import judge, sentence
 from gallop.bench.costs import estimate
 from gallop.bench.markdown import counted
 from gallop.bench.outcome import TABLES, write_outcome
 from gallop.bench.photos import read_photos
-from gallop.bench.plan import Plan, Run, make_plan
+from gallop.bench.plan import make_plan
 from gallop.bench.records import Record, Store
 from gallop.bench.results import Results, cell
-from gallop.bench.runner import Encoding, Finished, Runner
+from gallop.bench.runner import Finished, Runner
+from gallop.bench.runs import Plan, Run
 from gallop.bench.spec import read_spec, shipped_specs
 from gallop.bench.tables import cell_text, main_shots
+from gallop.bench.towers import Backbones
 from gallop.cli.console import CommandError, Console, columns
+from gallop.cli.rehearse import rehearse
 from gallop.features import FeatureCache, default_cache_folder
 
 CACHE_BYTES = 16 * 2**30
@@ -35,17 +39,26 @@ def run(options: Namespace, console: Console) -> int:
         return _list(console)
     out = _checked(options)
     spec = read_spec(options.spec)
-    console.progress("loading the backbone")
-    backbone = load_backbone(options.backbone or spec.backbone, device=options.device)
+    if options.backbone:
+        spec = replace(spec, backbone=options.backbone)
     console.progress(f"reading the photos of {options.data}")
     photos = read_photos(spec, Path(options.data), options.sets)
-    plan = make_plan(spec, photos, backbone.fingerprint, options.shots)
+    console.progress("loading the backbone")
+    backbones = Backbones(options.device)
+    plan = make_plan(spec, photos, backbones.fingerprint, options.shots, options.only)
     part = options.part or (1, 1)
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
+    if options.rehearse:
+        return rehearse(plan, runs, photos, backbones, device=options.device, cache=CACHE_BYTES, console=console)
     store = Store(out) if out is not None else None
     if options.dry_run or store is None or out is None:
         return _dry_run(plan, runs, {} if store is None else store.read_all([r.key for r in plan.runs]), console)
-    runner = Runner(photos, backbone, store, FeatureCache(default_cache_folder(), CACHE_BYTES))
+    cache = FeatureCache(default_cache_folder(), CACHE_BYTES)
+
+    def told(event: Encoding) -> None:
+        console.progress(f"encoding {event.name}", event.done, event.total)
+
+    runner = Runner(photos, backbones, store, cache, told)
     end = None if options.time is None else started + options.time
     try:
         _execute(runner, runs, end, console)
@@ -61,9 +74,9 @@ def _checked(options: Namespace) -> Path | None:
     if options.spec is None or options.data is None:
         raise CommandError("bench needs a benchmark and DATA; `gallop bench --list` shows the shipped benchmarks.")
     if options.out is None:
-        if not options.dry_run:
+        if not (options.dry_run or options.rehearse):
             raise CommandError(
-                "bench needs --out DIR, where records and tables go (or --dry-run, which trains nothing)."
+                "bench needs --out DIR, where records and tables go (or --dry-run or --rehearse, which write nothing)."
             )
         return None
     out = Path(options.out)

@@ -95,12 +95,16 @@ examples:
   gallop bench photos-mini sets --dry-run                # check everything, count the runs, train nothing
   gallop bench photos-mini sets --out results --time 2h  # the same command again goes on where this one stops
   gallop bench photos-mini sets --out results --part 1/2 # one of two processes (or machines) that share results
+  gallop bench paper-fewshot data --rehearse             # one step of everything: does it work, how long would it take
   gallop bench mine.yaml sets --out results --only GalLoP CoOp --sets pacs/photo --shots 16 --seeds 0
 
-DATA holds data sets, SET/{train,test}/CLASS/*.jpg, and groups of unknown photos, as the benchmark names them.
+DATA holds data sets, SET/{train,test}/CLASS/*.jpg or those of `gallop data list`, and groups of unknown photos, as the
+benchmark names them.
 DIR gets a record a run (runs/KEY.json) and, written anew from all of them each time: tables.md (mean and spread over
 seeds, ablations, claims), results.csv (a row a figure), costs.md (time and memory) and pictures (*.svg).
 Delete a record to have its run made again. Features are cached: $GALLOP_CACHE says where.
 
 JSON: {out, runs, done, left, failed, files, claims [{claim, verdict, mean, spread, interval, over, sets, right, pairs,
-planned}, ...]}; with --dry-run {runs, done, left, sets, unknown, methods, seconds, runs_without_estimate}"""
+planned}, ...]}; with --dry-run {runs, done, left, sets, unknown, methods, seconds, runs_without_estimate}; with
+--rehearse {device, runs, hours, encoding_test_photos, lines [{label, set, backbone, regions, runs, photos, steps, step,
+view, answer, hours, failed}, ...]}, step, view and answer in seconds"""

@@ -222,6 +222,9 @@ def _bench(commands: _Subparsers[Parser]) -> Parser:
     parser.add_argument("--time", type=_duration, metavar="T", help="such as 90s, 30m or 2h: no run is begun after it")
     parser.add_argument("--part", type=_part, metavar="I/N", help="every N-th run of each method, from the I-th on")
     parser.add_argument("--dry-run", action="store_true", help="check everything and count the runs; train nothing")
+    parser.add_argument(
+        "--rehearse", action="store_true", help="one step of every line on every set, and how long everything takes"
+    )
     parser.add_argument("--list", action="store_true", help="the benchmarks that come with gallop")
     narrow = parser.add_argument_group("a part of the benchmark; tables are written from all records anyway")
     narrow.add_argument("--only", nargs="+", metavar="METHOD", help='headings, groups, or "group / variant"')

@@ -12,7 +12,7 @@ from typing import Any
 from gallop.config import ConfigError
 from gallop.methods.classifier import MethodClassifier
 from gallop.methods.coop import CoOp
-from gallop.methods.interface import FewShots, Fitted, Method
+from gallop.methods.interface import FewShots, Fitted, Method, Work
 from gallop.methods.linear_probe import LinearProbe
 from gallop.methods.locoop import LoCoOp
 from gallop.methods.prompt_learning import GalLoPMethod
@@ -33,6 +33,7 @@ __all__ = [
     "PromptSRC",
     "TipAdapter",
     "TipAdapterF",
+    "Work",
     "ZeroShot",
     "make_method",
 ]

@@ -8,6 +8,7 @@ Shapes: B images, K classes, D joint width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -32,6 +33,8 @@ class FewShots:
         class_names: K names.
         seed: of everything that is drawn.
         cache: of features; None keeps nothing beyond the training.
+        steps: a training stops after so many, to be measured; None goes on to its end.
+        ticked: called before the first step and after each, so that a step can be timed.
     """
 
     backbone: Backbone
@@ -40,6 +43,30 @@ class FewShots:
     class_names: tuple[str, ...]
     seed: int = 0
     cache: Cache | None = None
+    steps: int | None = None
+    ticked: Callable[[], object] | None = None
+
+    def tick(self) -> None:
+        """Call ``ticked``."""
+        if self.ticked is not None:
+            self.ticked()
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much there is to do in a training.
+
+    Attributes:
+        steps: of an optimizer.
+        batch: photos of a step.
+        fresh: views that are encoded for each step, and for no other.
+        kept: views that are encoded once, before the first step.
+    """
+
+    steps: int = 0
+    batch: int = 0
+    fresh: int = 0
+    kept: int = 0
 
 
 class Fitted(Protocol):
@@ -62,6 +89,10 @@ class Method(Protocol):
 
     def fit(self, shots: FewShots) -> Fitted:
         """Learn. Raises TrainingDiverged when a loss stops being a number."""
+        ...
+
+    def work(self, photos: int) -> Work:
+        """How much there is to do with so many photos."""
         ...
 
 

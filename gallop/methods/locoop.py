@@ -59,7 +59,7 @@ class LoCoOp(PromptLearner):
     def objective(
         self, model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
     ) -> tuple[Loss, Tensor, Tensor]:
-        """What a step minimises, as ``gallop.training.Objective``."""
+        """What a step minimises, as ``gallop.steps.Objective``."""
         loss, global_, local = model.loss(features, labels, kept, text)
         backbone = model.backbone
         regions = features.to(backbone.device).regions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,10 +11,11 @@ import torch
 from gallop.checkpoint import Calibration
 from gallop.config import MethodConfig, Preset, TrainConfig, train_preset
 from gallop.features import ImageFeatures
-from gallop.methods.interface import FewShots
+from gallop.methods.interface import FewShots, Work
 from gallop.model import GalLoP, TextFeatures
 from gallop.predictions import Predictions, predict
 from gallop.steps import Objective
+from gallop.trainer import StepEvent
 from gallop.training import learn
 
 
@@ -66,9 +67,27 @@ class PromptLearner:
             seed=seed,
         )
 
-    def train(self, model: GalLoP, shots: FewShots, objective: Objective = GalLoP.loss) -> Iterable[object]:
+    def train(self, model: GalLoP, shots: FewShots, objective: Objective = GalLoP.loss) -> Iterator[object]:
         """The events of a training of ``model.prompts``, in place."""
-        return learn(model, shots.photos, shots.labels, self.config(shots.seed), cache=shots.cache, objective=objective)
+        config, done = self.config(shots.seed), 0
+        shots.tick()
+        for event in learn(model, shots.photos, shots.labels, config, cache=shots.cache, objective=objective):
+            shots.tick()
+            yield event
+            done += isinstance(event, StepEvent)
+            if done == shots.steps:
+                return
+
+    def work(self, photos: int) -> Work:
+        """Steps over all epochs; views are kept, or fresh for each step."""
+        config = self.config(seed=0)
+        batch = min(config.batch_size, photos)
+        return Work(
+            steps=config.epochs * -(-photos // config.batch_size),
+            batch=batch,
+            fresh=0 if config.views else batch,
+            kept=photos * config.views,
+        )
 
 
 ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)

@@ -23,7 +23,7 @@ from gallop import similarity
 from gallop.backbones import Backbone
 from gallop.config import number_between, whole_between
 from gallop.features import ImageFeatures, TrainingViews
-from gallop.methods.interface import FewShots, from_probabilities
+from gallop.methods.interface import FewShots, Work, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.predictions import Predictions, to_array
 from gallop.trainer import TrainingDiverged
@@ -77,6 +77,11 @@ class KeyValueCache:
             return from_probabilities(self.class_names, to_array(self.logits(features).softmax(dim=-1)))
 
 
+def class_weights(shots: FewShots) -> Tensor:
+    """Of the ensemble of templates (K, D)."""
+    return template_features(shots.backbone, shots.class_names, TEMPLATES["ensemble"])
+
+
 @dataclass(frozen=True)
 class TipAdapter:
     """Nothing is trained: a key is the mean of the unit features of a shot's augmented views.
@@ -100,7 +105,13 @@ class TipAdapter:
 
     def fit(self, shots: FewShots) -> KeyValueCache:
         """Fill the cache."""
-        return self.filled(shots, self.encoded(shots))
+        text = class_weights(shots)
+        shots.tick()
+        return self.filled(shots, text, self.encoded(shots))
+
+    def work(self, photos: int) -> Work:
+        """The views, and no step."""
+        return Work(kept=photos * self.views)
 
     def encoded(self, shots: FewShots) -> TrainingViews:
         """Augmented views of the shots, ready."""
@@ -109,7 +120,7 @@ class TipAdapter:
             pass
         return views
 
-    def filled(self, shots: FewShots, views: TrainingViews) -> KeyValueCache:
+    def filled(self, shots: FewShots, text: Tensor, views: TrainingViews) -> KeyValueCache:
         """The cache as it is before anything is learned."""
         everything = torch.arange(len(shots.labels))
         each = [F.normalize(views.batch(everything, v).global_.float(), dim=-1) for v in range(self.views)]
@@ -119,7 +130,7 @@ class TipAdapter:
         return KeyValueCache(
             shots.backbone,
             shots.class_names,
-            template_features(shots.backbone, shots.class_names, TEMPLATES["ensemble"]),
+            text,
             keys.to(device),
             values.to(device),
             self.weight,
@@ -146,14 +157,19 @@ class TipAdapterF(TipAdapter):
 
     def fit(self, shots: FewShots) -> KeyValueCache:
         """Fill the cache and learn its keys."""
+        text = class_weights(shots)
+        shots.tick()
         views = self.encoded(shots)
-        cache = self.filled(shots, views)
+        cache = self.filled(shots, text, views)
         cache.keys.requires_grad_(True)
         optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
         steps = self.epochs * -(-len(shots.labels) // BATCH)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        generator = torch.Generator().manual_seed(shots.seed)
+        shots.tick()
+        generator, done = torch.Generator().manual_seed(shots.seed), 0
         for epoch in range(self.epochs):
+            if done == shots.steps:
+                break
             for some in torch.randperm(len(shots.labels), generator=generator).split(BATCH):  # type: ignore[no-untyped-call]
                 logits = cache.logits(views.batch(some, epoch))
                 loss = F.cross_entropy(logits, shots.labels[some].to(logits.device))
@@ -163,5 +179,13 @@ class TipAdapterF(TipAdapter):
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
+                done += 1
+                shots.tick()
+                if done == shots.steps:
+                    break
         cache.keys.requires_grad_(False)
         return cache
+
+    def work(self, photos: int) -> Work:
+        """The views, and steps over all epochs."""
+        return Work(self.epochs * -(-photos // BATCH), batch=min(BATCH, photos), kept=photos * self.views)

@@ -17,7 +17,7 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.backbones.words import ENSEMBLE_TEMPLATES
 from gallop.config import CONTEXT_INIT, ConfigError
-from gallop.methods.interface import FewShots
+from gallop.methods.interface import FewShots, Work
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText
 from gallop.model import GalLoP, TextFeatures
 from gallop.templates import PLACE, fill
@@ -53,3 +53,7 @@ class ZeroShot:
         """Encode the class names; the photos are not looked at."""
         text = template_features(shots.backbone, shots.class_names, TEMPLATES[self.templates])[:, None]
         return PromptedText(GalLoP(shots.backbone, shots.class_names, ONE_PROMPT), TextFeatures(text, text[:, :0]))
+
+    def work(self, photos: int) -> Work:
+        """None."""
+        return Work()

@@ -1,0 +1,224 @@
+"""A benchmark rehearsed: one step of every line on every set, and how long all of it may take on this machine.
+
+A step has as many photos as in the real run, so that its time and memory are real, but they are the same few again and
+again, encoded once. What is read, drawn, learned and asked is what the benchmark names; nothing is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from gallop.backbones import Backbone
+from gallop.bench.answering import Place, among, photo_bytes
+from gallop.bench.photo_sets import Photos
+from gallop.bench.runner import classes_of, places
+from gallop.bench.runs import Plan, Run
+from gallop.bench.towers import Backbones
+from gallop.features import ImageFeatures, MemoryCache, TrainingViews, encode_centres
+from gallop.methods import FewShots, Fitted, Method
+from gallop.trainer import TrainingDiverged
+
+FEW = 4
+"""Photos that a training is rehearsed with, and of each set or group that is asked about."""
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A line on one set. Seconds were measured; photos and steps are those of its real run with the most shots.
+
+    Attributes:
+        runs: of all shots and seeds.
+        step: seconds, with the encoding of the fresh views that it takes.
+        view: seconds to read a photo and encode it.
+        answer: seconds for a photo whose features are there.
+        hours: of all runs, for learning and answering.
+        failed: why there is no step; empty where it went well.
+    """
+
+    label: str
+    set: str
+    backbone: str
+    regions: str
+    runs: int
+    photos: int
+    steps: int
+    step: float
+    view: float
+    answer: float
+    hours: float
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The test photos of a benchmark.
+
+    Attributes:
+        photos: how often one is encoded: once for each backbone, or for every run where features do not fit the cache.
+        hours: what that takes.
+    """
+
+    photos: int
+    hours: float
+
+
+class Rehearsal:
+    """Rehearses runs.
+
+    Args:
+        cache_bytes: of the real benchmark's cache.
+    """
+
+    def __init__(self, plan: Plan, photos: Photos, backbones: Backbones, cache_bytes: int) -> None:
+        self._photos, self._backbones, self._cache_bytes = photos, backbones, cache_bytes
+        self._labels: dict[str, str] = {}
+        for entry in plan.entries:
+            self._labels.setdefault(entry.key, entry.label)
+        self._handful: dict[Place, ImageFeatures] = {}
+        self._seconds: dict[Place, float] = {}
+        self._backbone: tuple[str, str] = ("", "")
+        self._views: dict[tuple[str, str], list[float]] = {}
+        self._photo_bytes: dict[tuple[str, str], int] = {}
+
+    def lines(self, runs: Sequence[Run]) -> Iterator[Rehearsed]:
+        """Every line on every set once, backbone by backbone."""
+        groups: dict[tuple[str, str, str, str], list[Run]] = {}
+        for run in runs:
+            groups.setdefault((run.backbone, run.regions, run.set, self._labels[run.key]), []).append(run)
+        order = list(dict.fromkeys(key[:2] for key in groups))
+        for key in sorted(groups, key=lambda key: order.index(key[:2])):
+            yield self._line(key[3], groups[key])
+
+    def encoded(self, runs: Sequence[Run]) -> Encoded:
+        """What the encoding of all test photos takes, once every line has been rehearsed."""
+        asking: dict[tuple[str, str], dict[Place, int]] = {}
+        for run in runs:
+            for place in places(run, self._photos):
+                here = asking.setdefault((run.backbone, run.regions), {})
+                here[place] = here.get(place, 0) + 1
+        kept, photos, seconds = 0, 0, 0.0
+        for which, here in asking.items():
+            view = sum(self._views[which]) / len(self._views[which])
+            for (kind, name), times in here.items():
+                count = len(self._photos.asked[name].test if kind == "set" else self._photos.unknown[name].paths)
+                kept += count * self._photo_bytes[which]
+                total = count if kept <= self._cache_bytes else count * times
+                photos, seconds = photos + total, seconds + total * view
+        return Encoded(photos, seconds / 3600)
+
+    def _line(self, label: str, runs: Sequence[Run]) -> Rehearsed:
+        run, most = min(runs, key=lambda run: run.photos), max(runs, key=lambda run: run.photos)
+        backbone = self._prepare(run)
+        view = self._seconds["set", run.set]
+        step = other = answer = 0.0
+        failed = ""
+        try:
+            fitted, step, other = _one_step(run, backbone, most.made.work(most.photos).batch)
+            answer = self._ask(run, fitted)
+        except TrainingDiverged as error:
+            failed = str(error)
+        asked = sum(map(len, places(run, self._photos).values()))
+        seconds = 0.0
+        for each in runs:
+            work = each.made.work(each.photos)
+            seconds += work.steps * (step + work.fresh * view) + work.kept * view + other + asked * answer
+        work = most.made.work(most.photos)
+        return Rehearsed(
+            label=label,
+            set=run.set,
+            backbone=run.backbone,
+            regions=run.regions,
+            runs=len(runs),
+            photos=most.photos,
+            steps=work.steps,
+            step=step + work.fresh * view,
+            view=view,
+            answer=answer,
+            hours=seconds / 3600,
+            failed=failed,
+        )
+
+    def _prepare(self, run: Run) -> Backbone:
+        """Have a handful of every set and group that the run is asked about encoded, and the time that it took."""
+        which = (run.backbone, run.regions)
+        if which != self._backbone:
+            self._handful.clear()
+            self._seconds.clear()
+        backbone = self._backbones.get(*which)
+        backbone.fingerprint  # noqa: B018 - kept from here on; a training asks for it
+        self._photo_bytes[which] = photo_bytes(backbone)
+        for place, paths in places(run, self._photos).items():
+            if place in self._handful:
+                continue
+            few = _spread(paths, FEW)
+            if which != self._backbone:
+                _encode(backbone, few)  # the first pass takes longer than any after it
+                self._backbone = which
+            started = time.perf_counter()
+            self._handful[place] = _encode(backbone, few)
+            self._seconds[place] = (time.perf_counter() - started) / len(few)
+            self._views.setdefault(which, []).append(self._seconds[place])
+        return backbone
+
+    def _ask(self, run: Run, fitted: Fitted) -> float:
+        """Seconds a photo."""
+        started, photos = time.perf_counter(), 0
+        for place in places(run, self._photos):
+            kind, name = place
+            classes = classes_of(run.source, self._photos.asked[name]) if kind == "set" and name != run.set else None
+            among(fitted.predict(self._handful[place]), classes)
+            photos += len(self._handful[place])
+        return (time.perf_counter() - started) / photos
+
+
+def _one_step(run: Run, backbone: Backbone, batch: int) -> tuple[Fitted, float, float]:
+    """What a training of one step gives, the seconds of the step without encoding, and those of all the rest."""
+    train = run.train
+    few = train.take(_spread(range(len(train)), FEW)) if len(train) else train
+    times = range(-(-max(batch, len(few)) // len(few))) if len(few) else range(0)
+    many = few.take([i for _ in times for i in range(len(few))][: max(batch, len(few))])
+    cache, ticks = MemoryCache(), list[float]()
+    if len(many):
+        for _ in TrainingViews(backbone, few.paths, views=1, seed=run.seed, cache=cache).encode():
+            pass
+    shots = FewShots(
+        backbone=backbone,
+        photos=many.paths,
+        labels=torch.tensor(many.labels, dtype=torch.long),
+        class_names=train.class_names,
+        seed=run.seed,
+        cache=cache,
+        steps=1,
+        ticked=lambda: ticks.append(time.perf_counter()),
+    )
+    made = _with_one_view(run.made)
+    started = time.perf_counter()
+    fitted = made.fit(shots)
+    ended = time.perf_counter()
+    if not run.made.learns:
+        return fitted, 0.0, ended - started
+    # Texts are encoded before the first tick; photos between that one and the last but one, where they do not count.
+    first, *others = ticks or [started]
+    step = others[-1] - ticks[-2] if others and run.made.work(len(many)).steps else 0.0
+    return fitted, step, (first - started) + (ended - others[-1] if step else 0.0)
+
+
+def _with_one_view(made: Method) -> Method:
+    """The method with one kept view of each photo, so that a step finds its features ready."""
+    changed = cast(Any, made)
+    return cast(Method, replace(changed, views=1)) if "views" in {f.name for f in fields(changed)} else made
+
+
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
+    """So many items, as far from each other as it goes: photos of different classes."""
+    return [items[i * len(items) // count] for i in range(count)] if len(items) > count else list(items)
+
+
+def _encode(backbone: Backbone, paths: Sequence[Path]) -> ImageFeatures:
+    return ImageFeatures.cat(list(encode_centres(backbone, paths, None)))

@@ -1,0 +1,39 @@
+"""The backbones of a benchmark: each loaded when a run first needs it, one in memory at a time."""
+
+from __future__ import annotations
+
+from gallop.backbones import Backbone, load_backbone, pick_regions
+
+
+class Backbones:
+    """Backbones by name and kind of region features.
+
+    Args:
+        device: as ``load_backbone`` takes it.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._loaded: dict[str, Backbone] = {}  # of one name, by kind; they share their weights
+        self._name = ""
+        self._fingerprints: dict[tuple[str, str], str] = {}
+
+    def get(self, name: str, regions: str) -> Backbone:
+        """A backbone, loaded where the last one was another; whoever still holds that one keeps it in memory.
+
+        Raises:
+            BackboneError, UnsupportedTower: as ``load_backbone``.
+        """
+        if name != self._name:
+            self._loaded, self._name = {}, ""  # gone before the next one comes
+            found = load_backbone(name, device=self._device)
+            self._loaded, self._name = {found.region_kind: found}, name
+        if regions not in self._loaded:
+            self._loaded[regions] = next(iter(self._loaded.values())).with_regions(pick_regions(regions))
+        return self._loaded[regions]
+
+    def fingerprint(self, name: str, regions: str) -> str:
+        """Of everything that cosines depend on; computed once, with the backbone loaded for it."""
+        if (name, regions) not in self._fingerprints:
+            self._fingerprints[name, regions] = self.get(name, regions).fingerprint
+        return self._fingerprints[name, regions]

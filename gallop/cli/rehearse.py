@@ -1,0 +1,78 @@
+"""``gallop bench --rehearse``: one step of everything, and how long all of it may take on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import torch
+
+from gallop.backbones import pick_device
+from gallop.bench.markdown import counted
+from gallop.bench.photo_sets import Photos
+from gallop.bench.rehearsal import Encoded, Rehearsal, Rehearsed
+from gallop.bench.runs import Plan, Run
+from gallop.bench.towers import Backbones
+from gallop.cli.console import Console, columns
+from gallop.machine import processor
+
+
+def rehearse(
+    plan: Plan, runs: Sequence[Run], photos: Photos, backbones: Backbones, *, device: str, cache: int, console: Console
+) -> int:
+    """Rehearse runs and tell what was measured; nothing is written.
+
+    Args:
+        device: as it was asked for.
+        cache: bytes of the real benchmark's cache of features.
+    """
+    rehearsal = Rehearsal(plan, photos, backbones, cache)
+    lines = []
+    for line in rehearsal.lines(runs):
+        lines.append(line)
+        if line.failed:
+            console.warn(f"{line.label} on {line.set}: {line.failed}")
+        console.progress("rehearsing", len(lines), 0, f"{line.label} on {line.set}: a step takes {line.step:.2f} s")
+    encoded = rehearsal.encoded(runs)
+    hours = sum(line.hours for line in lines) + encoded.hours
+    machine = _machine(device)
+    result = {
+        "device": machine,
+        "runs": len(runs),
+        "hours": hours,
+        "encoding_test_photos": asdict(encoded),
+        "lines": [asdict(line) for line in lines],
+    }
+    console.result(result, lambda: _table(lines, encoded, hours, len(runs), machine))
+    return 0
+
+
+def _machine(device: str) -> str:
+    chosen = pick_device(device)
+    if chosen.type == "cuda":
+        return f"{chosen} ({torch.cuda.get_device_name(chosen)}), beside {processor()}"
+    return f"{chosen} ({processor()}, {counted(torch.get_num_threads(), 'thread')})"
+
+
+def _table(lines: Sequence[Rehearsed], encoded: Encoded, hours: float, runs: int, machine: str) -> list[str]:
+    head = ["method", "set", "runs", "photos", "steps", "s a step", "s a view", "ms an answer", "hours"]
+    rows = [
+        [
+            line.label,
+            line.set,
+            str(line.runs),
+            str(line.photos),
+            str(line.steps),
+            "failed" if line.failed else f"{line.step:.3f}",
+            f"{line.view:.3f}",
+            f"{1000 * line.answer:.1f}",
+            f"{line.hours:.3f}",
+        ]
+        for line in lines
+    ]
+    return [
+        *columns([head, *rows]),
+        "",
+        f"Test photos are encoded {encoded.photos} times: {encoded.hours:.3f} hours.",
+        f"The {counted(runs, 'run')} may take about {hours:.2f} hours on {machine}, judged by a first step each.",
+    ]
