@@ -168,11 +168,32 @@ def test_a_run_that_diverges_is_noted_and_others_go_on(place: Place) -> None:
     assert len(Fake.fitted) == fits, "it would diverge again"
 
 
-def test_a_damaged_record_is_made_again(place: Place) -> None:
+def damage(text: str, how: str) -> str:
+    if how == "cut":
+        return text[:8]
+    if how == "deep":
+        return "[" * 100_000
+    record = json.loads(text)
+    if how == "twice":
+        record["figures"] += record["figures"][:1]
+    elif how == "710%":
+        record["figures"][0]["value"] = 7.1
+    else:
+        record |= {
+            "failed": {"failed": 5},
+            "machine": {"machine": None},
+            "seconds": {"seconds": {"fit": -1, "predict": 0}},
+        }[how]
+    return json.dumps(record)
+
+
+@pytest.mark.parametrize("how", ["cut", "deep", "twice", "710%", "failed", "machine", "seconds"])
+def test_a_damaged_record_is_made_again(place: Place, how: str) -> None:
     place.bench()
     before = (place.out / "tables.md").read_bytes()
     key = place.records()[0]
-    Store(place.out).path(key).write_text('{"key": ')
+    path = Store(place.out).path(key)
+    path.write_text(damage(path.read_text(), how))
     Fake.fitted.clear()
     found = place.bench()
     assert "is damaged" in found.err
@@ -326,6 +347,8 @@ REFUSED = [
     ("bench SPEC DATA --out OUT --backbone BACKBONE --shots 7", "no number of shots 7; it has 1, 2"),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --sets third", "has no set 'third'; its sets are first, second"),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --only nobody", "no method, group or variant 'nobody'"),
+    ("bench SPEC DATA --backbone BACKBONE --dry-run --rehearse", "give one of the two"),
+    ("bench SPEC DATA --backbone BACKBONE --dry-run --only skill --shots 1", "The benchmark has no run like that"),
 ]
 
 

@@ -225,7 +225,9 @@ def same(*values: float) -> dict[str, dict[int, float]]:
         (same(-0.1, -0.11, -0.12, -0.1), "below", 0.0, HOLDS),
         (same(0.1, 0.11, 0.12, 0.1), "below", 0.0, FAILS),
         (same(0.0, 0.0, 0.0), "above", 0.0, OPEN),
-        (same(0.0, 0.0, 0.0), "not below", 0.0, HOLDS),
+        (same(0.0, 0.0, 0.0), "not below", 0.0, OPEN),  # equal differences tell nothing of their spread
+        (same(0.025, 0.025, 0.025), "above", 0.0, OPEN),
+        ({"s0": {0: 0.025, 1: 0.025}}, "above", 0.0, OPEN),
         (same(-0.01, -0.012, -0.009, -0.01), "not below", 0.02, HOLDS),
         (same(-0.01, -0.012, -0.009, -0.01), "not below", 0.0, FAILS),
         (same(-0.01, 0.1, -0.009, -0.01), "not below", 0.02, OPEN),

@@ -405,6 +405,8 @@ def test_any_method_is_a_classifier(tmp_path: Path) -> None:
         found.ood_score(picture(3))
     with pytest.raises(DataError, match="No images were given"):
         found.predict([])
+    with pytest.raises(ConfigError, match=r"method is 'CoOp'; give one with its settings"):
+        MethodClassifier("CoOp", backbone=vit()).fit(root)  # type: ignore[arg-type]
     copied = clone(found)
     assert copied.method == found.method
     with pytest.raises(NotFittedError, match="MethodClassifier has no classes yet; call fit first"):

@@ -218,6 +218,21 @@ def test_the_backbone_comes_from_the_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked == ["RN50/openai"]
 
 
+def test_another_clip_than_the_file_names_is_told(folder: Callable[[str], Path], tmp_path: Path) -> None:
+    torch.save(official(args=options(clip_name="clip_resnet50")), tmp_path / "theirs.pt")
+    words = (
+        "convert",
+        tmp_path / "theirs.pt",
+        "--classes",
+        "a,b",
+        "--out",
+        tmp_path / "ours",
+        "--backbone",
+        folder("vit"),
+    )
+    assert "trained with RN50/openai; with " in call(*words).err
+
+
 # ------------------------------------------------------------------ files that do harm
 
 

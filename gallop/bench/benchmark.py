@@ -6,7 +6,7 @@ Knows neither YAML, torch nor the methods.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 RELATIONS = ("above", "not below", "below")
@@ -133,6 +133,11 @@ class Spec:
     ablations: Mapping[str, Ablation] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     published: tuple[Published, ...] = ()
+
+    def apart(self, why: str) -> Spec:
+        """The same under a condition that its publishers did not have: said in ``about``, without their figures."""
+        without = " Published figures are left out." if self.published else ""
+        return replace(self, about=f"{self.about} {why}{without}".strip(), published=())
 
     @property
     def labels(self) -> dict[str, tuple[int, ...]]:

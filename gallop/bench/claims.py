@@ -20,6 +20,9 @@ from gallop.shares import LEVEL
 HOLDS, OPEN, FAILS = "holds", "not shown either way", "does not hold"
 NO_FIGURES = "no figures yet"
 
+SMALLEST_SPREAD = 1e-9
+"""Below it, differences are equal but for rounding."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -29,7 +32,7 @@ class Verdict:
         verdict: ``HOLDS``, ``OPEN``, ``FAILS`` or ``NO_FIGURES``.
         mean: over sets of the mean over seeds; None without figures.
         spread: standard deviation (n - 1) over sets; None with a single one.
-        interval: 95%, of the mean; None where a single difference is all there is.
+        interval: 95%, of the mean; None where there is a single difference, or all are equal.
         over: what the interval is over: "sets" or "seeds".
         sets: how many were compared.
         right: on how many of them the mean over seeds is on the claim's side.
@@ -77,8 +80,8 @@ def judge_claim(results: Results, claim: Claim) -> Verdict:
 
 
 def mean_interval(values: list[float]) -> tuple[float, float] | None:
-    """Student's 95% interval of a mean; None for fewer than two values."""
-    if len(values) < 2:
+    """Student's 95% interval of a mean; None for fewer than two values, or for equal ones: these tell no spread."""
+    if len(values) < 2 or stdev(values) < SMALLEST_SPREAD:
         return None
     half = float(student.ppf((1 + LEVEL) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
     return fmean(values) - half, fmean(values) + half
@@ -134,7 +137,7 @@ def sentence(verdict: Verdict) -> str:
         return f"{verdict.verdict}."
     facts = [f"{points(verdict.mean)} points"]
     if verdict.interval is None:
-        facts.append("one difference only, so no interval")
+        facts.append("one difference or equal ones, so no interval")
     else:
         low, high = verdict.interval
         facts.append(f"95% interval over {verdict.over} {points(low)} to {points(high)}")

@@ -24,18 +24,25 @@ class PhotoSet:
 
     Attributes:
         class_ids: synsets, in the order of the test photos' classes; empty where only names tell classes.
+        whole: how many classes the set has that goes by this name; None for a folder, which is what it is.
     """
 
     name: str
     train: Dataset | Listing
     test: Dataset | Listing
     class_ids: tuple[str, ...] = ()
+    whole: int | None = None
     _draws: dict[tuple[int, int], Dataset] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Those that are learned."""
         return self.train.class_names
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether it has other classes than the set whose name it bears."""
+        return self.whole not in (None, len(self.test.class_names))
 
     @cached_property
     def fewest(self) -> tuple[int, str]:

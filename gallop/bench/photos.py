@@ -10,7 +10,7 @@ from gallop.bench.benchmark import Spec
 from gallop.bench.photo_sets import Photos, PhotoSet, UnknownGroup, class_numbers
 from gallop.bench.reading import BenchError
 from gallop.data import DataError, data_fingerprint, duplicates, read_folder
-from gallop.datasets import NamedDataset, available_datasets, open_dataset
+from gallop.datasets import NamedDataset, available_datasets, find_set, open_dataset
 from gallop.images import ImageError, list_images, load_image
 
 
@@ -67,7 +67,14 @@ def _named_set(root: Path, name: str) -> PhotoSet:
     found = open_dataset(name, root)
     if not len(found.test):
         raise BenchError(f"{found.title} in {found.folder} has no test photos; `gallop data check {name} DIR` tells.")
-    return PhotoSet(name, found.train, found.test, found.class_ids)
+    whole = find_set(name).classes
+    if len(found.class_names) != whole:
+        warnings.warn(
+            f"{found.title} in {found.folder} has {len(found.class_names)} classes instead of {whole}, so its figures "
+            f"compare with nobody's; `gallop data check {name} DIR` tells more.",
+            stacklevel=2,
+        )
+    return PhotoSet(name, found.train, found.test, found.class_ids, whole)
 
 
 def set_folders(root: Path) -> dict[str, Path]:

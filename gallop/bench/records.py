@@ -36,7 +36,7 @@ class Figure:
 
     def check(self) -> None:
         """Raises TypeError or ValueError for values of a damaged file."""
-        if not math.isfinite(self.value) or self.n < 0:
+        if not 0 <= self.value <= 1 or self.n < 0:
             raise ValueError(f"{self} is no figure")
         "".join((self.test, self.metric, self.unknown))
 
@@ -107,8 +107,8 @@ class Store:
             return None
         try:
             return _record(text, key)
-        except (ValueError, TypeError, KeyError) as error:
-            warnings.warn(f"{path} is damaged ({error!r}); the run counts as not done.", stacklevel=2)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            warnings.warn(f"{path} is damaged ({error!r:.200}); the run counts as not done.", stacklevel=2)
             return None
 
     def read_all(self, keys: Collection[str]) -> dict[str, Record]:
@@ -132,5 +132,13 @@ def _record(text: str, key: str) -> Record:
     record = Record(figures=figures, **found)
     if record.key != key or not (figures or record.failed):
         raise ValueError("it is not the record of this run")
-    float(record.seconds["fit"]), float(record.seconds["predict"]), int(record.peak_bytes)
+    if len({(f.test, f.metric, f.unknown) for f in figures}) < len(figures):
+        raise ValueError("a figure is there twice")
+    "".join((record.method, record.set, record.failed, record.date))
+    for number in (record.seconds["fit"], record.seconds["predict"], record.peak_bytes, record.photos, record.shots):
+        if not math.isfinite(number) or number < 0:
+            raise ValueError(f"{number} is no count and no time")
+    for mapping in (record.settings, record.data, record.backbone, record.machine, record.versions):
+        if not isinstance(mapping, dict):
+            raise TypeError(f"{mapping!r:.50} is no mapping")
     return record

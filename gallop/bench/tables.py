@@ -166,7 +166,11 @@ def _claims(results: Results) -> list[str]:
     how = (
         "Differences, in points, are paired: same set, same shots, same seed. A claim holds where the whole 95% "
         "interval of the mean difference is on its side, and does not where the whole interval is on the other. With "
-        "more than two sets the interval is over sets, else over seeds; the spread is the standard deviation over sets."
+        "more than two sets the interval is over sets, else over seeds; the spread is the standard deviation over "
+        "sets. "
+        "An interval over seeds leaves out that other test photos would give other figures: with few of them it is too "
+        "narrow. "
+        "Each claim is judged by itself; of many, one or another holds by chance."
     )
     head = ["claim", "compared", "verdict", "difference", "95% interval", "spread", "on its side", "pairs"]
     rows = [[v.claim.claim, compared(v.claim), v.verdict, *_verdict_cells(v)] for v in judge(results)]

@@ -39,15 +39,21 @@ def run(options: Namespace, console: Console) -> int:
         return _list(console)
     out = _checked(options)
     spec = read_spec(options.spec)
-    if options.backbone:
-        spec = replace(spec, backbone=options.backbone)
+    if options.backbone and options.backbone != spec.backbone:
+        why = f"The backbone is {options.backbone} here, not {spec.backbone}."
+        spec = replace(spec.apart(why), backbone=options.backbone)
     console.progress(f"reading the photos of {options.data}")
     photos = read_photos(spec, Path(options.data), options.sets)
+    parts = [name for name, found in photos.asked.items() if found.incomplete]
+    if parts:
+        spec = spec.apart(f"Not the whole set: {', '.join(parts)}.")
     console.progress("loading the backbone")
     backbones = Backbones(options.device)
     plan = make_plan(spec, photos, backbones.fingerprint, options.shots, options.only)
     part = options.part or (1, 1)
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
+    if not runs and part == (1, 1):
+        raise CommandError("The benchmark has no run like that: its lines have shots and sets of their own.")
     if options.rehearse:
         return rehearse(plan, runs, photos, backbones, device=options.device, cache=CACHE_BYTES, console=console)
     store = Store(out) if out is not None else None
@@ -73,6 +79,8 @@ def _checked(options: Namespace) -> Path | None:
     """OUT, if the call can be carried out; None for a dry run without one."""
     if options.spec is None or options.data is None:
         raise CommandError("bench needs a benchmark and DATA; `gallop bench --list` shows the shipped benchmarks.")
+    if options.dry_run and options.rehearse:
+        raise CommandError("--dry-run takes no step and --rehearse one of each line; give one of the two.")
     if options.out is None:
         if not (options.dry_run or options.rehearse):
             raise CommandError(

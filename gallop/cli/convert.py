@@ -29,6 +29,10 @@ def run(options: Namespace, console: Console) -> int:
         raise CommandError(
             f"{official.path} does not say which CLIP it was trained with; name it, such as --backbone ViT-B-16/openai."
         )
+    if official.backbone is not None and _architecture(named) != _architecture(official.backbone):
+        console.warn(
+            f"The file says that it was trained with {official.backbone}; with {named} its answers may be wrong."
+        )
     console.progress(f"loading {named}")
     backbone = load_backbone(named, device=options.device)
     model = convert(official, backbone, names, topk=options.topk, dropout=options.dropout)
@@ -45,6 +49,11 @@ def run(options: Namespace, console: Console) -> int:
     }
     console.result(result, lambda: _table(result, official))
     return 0
+
+
+def _architecture(backbone: str) -> str:
+    """Of an open_clip pair, without the activation, which the weights decide."""
+    return backbone.partition("/")[0].removesuffix("-quickgelu")
 
 
 def _names(path: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from gallop.datasets.checking import DatasetCheck, Missing, check_dataset, downl
 from gallop.datasets.csv_table import csv_splits, from_csv, is_csv
 from gallop.datasets.hugging_face import LabelledPhotos, from_hugging_face
 from gallop.datasets.listing import Listing
-from gallop.datasets.opening import NamedDataset, available_datasets, open_dataset
+from gallop.datasets.opening import NamedDataset, available_datasets, find_set, open_dataset
 from gallop.datasets.places import NamedSet
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "check_dataset",
     "csv_splits",
     "download",
+    "find_set",
     "from_csv",
     "from_hugging_face",
     "is_csv",

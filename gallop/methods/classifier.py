@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 
 from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
+from gallop.config import ConfigError
 from gallop.data import DataError, Dataset, many, training_set
 from gallop.features import Cache, ImageFeatures, encode_sources, open_cache
 from gallop.methods.interface import FewShots, Fitted, Method
@@ -65,6 +66,8 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         Raises DataError, ClassNameError or ImageError for input that cannot be used, in a sentence, and
         TrainingDiverged when a loss stops being a number.
         """
+        if isinstance(self.method, str | type):
+            raise ConfigError(f"method is {self.method!r}; give one with its settings, such as TipAdapter().")
         data = training_set(images, labels, shots=self.shots, seed=self.seed, allow_fewer=self.allow_fewer)
         named = self.backbone
         self._frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)

@@ -40,7 +40,7 @@ def _unit(features: ImageFeatures) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """Multinomial logistic regression on unit features of centre crops, fitted with L-BFGS.
+    """Logistic regression (multinomial, for two classes binary) on unit features of centre crops, fitted with L-BFGS.
 
     Attributes:
         strength: scikit-learn's C: the loss, summed over images, is weighted by it against half the squared weights.

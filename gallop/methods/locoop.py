@@ -45,7 +45,8 @@ class LoCoOp(PromptLearner):
 
     Attributes:
         weight: the paper's lambda.
-        rank_share: its K as a share of the classes, at least one: it takes 200 of ImageNet's 1000.
+        rank_share: its K as a share of the classes, at least one (so it is 1 for up to seven classes); it takes 200 of
+            1000.
     """
 
     weight: float = 0.25

@@ -3,7 +3,8 @@ Adaptation without Forgetting", ICCV 2023, arXiv 2307.06948).
 
 Three ways of not forgetting what the frozen model knows: text features stay near those of an ensemble of templates,
 predictions stay near zero-shot ones, and the prompts of all epochs are averaged. The paper also learns prompts inside
-the vision tower, with a term of their own; here images are frozen, so that term is zero.
+the vision tower, with a term of their own; here images are frozen, so that term is zero. The ensemble is CLIP's seven
+templates, where the authors take sixty.
 
 Shapes: B images, K classes, D joint width.
 """

@@ -5,7 +5,8 @@ Keys F (n, D) are the shots' features, values L (n, K) their labels as one-hot r
 
     logits = scale x f W' + alpha x exp(-beta (1 - f F')) L        (paper, eqs. 4 and 5)
 
-Tip-Adapter-F goes on from there and learns the keys.
+Tip-Adapter-F goes on from there and learns the keys. Two things differ from the authors' code: keys are divided by
+their norms at every step, so that f F' stays a cosine, and W is the ensemble of seven templates on every set.
 
 Shapes: B images, K classes, n shots, D joint width.
 """
