@@ -52,9 +52,9 @@ def _sets(root: Path, names: Iterable[str], needed: Collection[str]) -> Iterator
         elif name in by_name:
             try:
                 found = _named_set(root, name)
-            except DataError:
+            except DataError as error:
                 if name in needed:
-                    raise
+                    raise DataError(f"{error} Or leave {name} out with --sets.") from error
                 continue
             if not len(found.train):
                 raise BenchError(f"{name} has no training photos; name it under 'transfer' alone, or complete it.")

@@ -170,7 +170,8 @@ def _result(
 
 def _table(results: Results, result: Mapping[str, Any]) -> list[str]:
     shots = main_shots(results)
-    rows = [["method", f"accuracy at {shots} shots, average of the sets (%)"]]
+    of = f"average of {counted(len(results.plan.sets), 'set')}"
+    rows = [["method", f"accuracy at {counted(shots, 'shot')}, {of} (%)"]]
     for label in results.main_labels():
         found = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
         rows.append([label, cell_text(found) or "-"])
@@ -186,11 +187,12 @@ def _dry_run(plan: Plan, runs: Sequence[Run], records: Mapping[str, Record], con
     wanted, done = Counter(run.method for run in runs), Counter(run.method for run in runs if run.key in records)
     left = [run for run in runs if run.key not in records]
     seconds, unknown = estimate(left, records)
+    sets = [name for name in plan.sets if any(run.set == name for run in runs)]
     result = {
         "runs": len(runs),
         "done": sum(done.values()),
         "left": len(left),
-        "sets": list(plan.sets),
+        "sets": sets,
         "unknown": list(plan.unknown),
         "methods": {method: {"runs": count, "done": done[method]} for method, count in wanted.items()},
         "seconds": round(seconds, 1) if len(left) > unknown else None,
@@ -199,7 +201,7 @@ def _dry_run(plan: Plan, runs: Sequence[Run], records: Mapping[str, Record], con
     rows = [["method", "runs", "done"], *([m, str(n), str(done[m])] for m, n in wanted.items())]
     rows.append(["all", str(len(runs)), str(sum(done.values()))])
     lines = (
-        *[f"{len(plan.sets)} sets: {', '.join(plan.sets)}", ""],
+        *[f"{counted(len(sets), 'set')}: {', '.join(sets)}", ""],
         *columns(rows),
         *["", _duration(seconds, unknown, len(left))],
     )
