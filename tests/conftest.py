@@ -42,6 +42,14 @@ QUIET = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def own_main_module() -> Iterator[None]:
+    """Streamlit's tests leave the app as ``__main__``; processes that are spawned later would run it first."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
+
+
 @pytest.fixture
 def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """A function that opens the app in this process, with a tiny model instead of ``mini`` and its own job manager."""
