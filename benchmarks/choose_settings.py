@@ -23,8 +23,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
 from gallop.bench.photos import set_folders
@@ -59,12 +57,11 @@ def first_classes(dataset: Dataset) -> Dataset:
 
 def held_out(backbone: Backbone, shots: Dataset, unknown: ImageFeatures, method: Method) -> tuple[float, float]:
     """On photos that were not trained on, mean over the folds: accuracy in percent, AUROC of the last outlier score."""
-    labels, cache = torch.tensor(shots.labels), open_cache(None)
+    cache = open_cache(None)
     accuracies, aurocs = [], []
     for fold in stratified_folds(shots.labels, FOLDS, seed=0)[:HELD_OUT]:
         rest = sorted(set(range(len(shots))) - set(fold))
-        photos = tuple(shots.paths[i] for i in rest)
-        fitted = method.fit(FewShots(backbone, photos, labels[rest], shots.class_names, cache=cache))
+        fitted = method.fit(FewShots.drawn(backbone, shots.take(rest), cache=cache))
         features = ImageFeatures.cat(list(encode_centres(backbone, [shots.paths[i] for i in fold], cache)))
         known, other = fitted.predict(features), fitted.predict(unknown)
         accuracies.append(100 * accuracy(known.labels, [shots.names[i] for i in fold]))

@@ -76,9 +76,7 @@ def _flag(name: str, value: object) -> bool:
 
 def default_topk(local_prompts: int) -> tuple[int, ...]:
     """The paper's scales for N local prompts: k = 5, 10, 15, ... one per prompt."""
-    local_prompts = _whole("local_prompts", local_prompts)
-    _require(0 <= local_prompts <= 64, f"local_prompts is {local_prompts}; it must be between 0 and 64.")
-    return tuple(5 * (n + 1) for n in range(local_prompts))
+    return tuple(5 * (n + 1) for n in range(whole_between("local_prompts", local_prompts, 0, 64)))
 
 
 @dataclass(frozen=True)
@@ -100,12 +98,9 @@ class MethodConfig:
     def __post_init__(self) -> None:
         _require(isinstance(self.topk, Iterable), f"topk is {self.topk!r}; it must be a list, one k per local prompt.")
         object.__setattr__(self, "topk", tuple(_whole("topk", k) for k in self.topk))
-        object.__setattr__(self, "global_prompts", _whole("global_prompts", self.global_prompts))
+        object.__setattr__(self, "global_prompts", whole_between("global_prompts", self.global_prompts, 1, 64))
         object.__setattr__(self, "dropout", _number("dropout", self.dropout))
         object.__setattr__(self, "local_projection", _flag("local_projection", self.local_projection))
-        _require(
-            1 <= self.global_prompts <= 64, f"global_prompts is {self.global_prompts}; it must be between 1 and 64."
-        )
         _require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
         for k in self.topk:
             _require(k >= 1, f"topk holds {k}; each k must be a whole number of 1 or more.")
@@ -152,9 +147,9 @@ class TrainConfig:
         for field in fields(self):
             plain = _number if field.name in ("lr", "momentum", "weight_decay") else _whole
             object.__setattr__(self, field.name, plain(field.name, getattr(self, field.name)))
-        _require(1 <= self.epochs <= 10_000, f"epochs is {self.epochs}; it must be between 1 and 10000.")
+        whole_between("epochs", self.epochs, 1, 10_000)
         _require(0.0 < self.lr <= 100.0, f"lr is {self.lr}; it must be above 0 and at most 100.")
-        _require(1 <= self.batch_size <= 65_536, f"batch_size is {self.batch_size}; it must be between 1 and 65536.")
+        whole_between("batch_size", self.batch_size, 1, 65_536)
         _require(0.0 <= self.momentum < 1.0, f"momentum is {self.momentum}; it must be at least 0 and below 1.")
         _require(self.weight_decay >= 0.0, f"weight_decay is {self.weight_decay}; it must not be negative.")
         _require(0 <= self.views <= 1000, f"views is {self.views}; it must be between 0 (fresh ones) and 1000.")

@@ -12,8 +12,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
 from gallop.backbones import Backbone
 from gallop.bench.answering import Place, among, photo_bytes
 from gallop.bench.photo_sets import Photos
@@ -187,13 +185,8 @@ def _one_step(run: Run, backbone: Backbone, batch: int) -> tuple[Fitted, float, 
     if len(many):
         for _ in TrainingViews(backbone, few.paths, views=1, seed=run.seed, cache=cache).encode():
             pass
-    shots = FewShots(
-        backbone=backbone,
-        photos=many.paths,
-        labels=torch.tensor(many.labels, dtype=torch.long),
-        class_names=train.class_names,
-        seed=run.seed,
-        cache=cache,
+    shots = replace(
+        FewShots.drawn(backbone, many, seed=run.seed, cache=cache),
         steps=1,
         ticked=lambda: ticks.append(time.perf_counter()),
     )

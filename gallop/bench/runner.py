@@ -123,14 +123,7 @@ class Runner:
 
     def _learn_and_ask(self, run: Run, backbone: Backbone, figures: list[Figure], seconds: dict[str, float]) -> None:
         train = run.train
-        shots = FewShots(
-            backbone=backbone,
-            photos=train.paths,
-            labels=torch.tensor(train.labels, dtype=torch.long),
-            class_names=train.class_names,
-            seed=run.seed,
-            cache=self._cache,
-        )
+        shots = FewShots.drawn(backbone, train, seed=run.seed, cache=self._cache)
         started = time.perf_counter()
         try:
             fitted = run.made.fit(shots)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.data import PhotoSource
+from gallop.data import Dataset, PhotoSource
 from gallop.features import Cache, ImageFeatures
 from gallop.predictions import Predictions
 
@@ -45,6 +46,11 @@ class FewShots:
     cache: Cache | None = None
     steps: int | None = None
     ticked: Callable[[], object] | None = None
+
+    @classmethod
+    def drawn(cls, backbone: Backbone, shots: Dataset, *, seed: int = 0, cache: Cache | None = None) -> FewShots:
+        """From photos that were drawn, with their class list."""
+        return cls(backbone, shots.paths, torch.tensor(shots.labels, dtype=torch.long), shots.class_names, seed, cache)
 
     def tick(self) -> None:
         """Call ``ticked``."""
