@@ -7,7 +7,7 @@ by all visitors, only prompts are a session's own.
 from __future__ import annotations
 
 import copy
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -67,11 +67,6 @@ class Session:
     lost: bool = False
     """Whether the address led to a session that had ended."""
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
-    uploads_seen: set[str] = field(default_factory=set)
-    upload_rounds: Counter[str] = field(default_factory=Counter)
-    """How often each uploader has been emptied."""
-    uploaders: dict[str, tuple[str, Callable[[list[Any]], None]]] = field(default_factory=dict)
-    """Those that were drawn, by the key of their widget: name, and what takes the files."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What the widgets of the pages stand at, by key: Streamlit forgets it when another page is shown."""
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))

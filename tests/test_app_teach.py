@@ -15,6 +15,7 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from streamlit.testing.v1 import AppTest
 
+import resources
 from gallop.config import train_preset
 from tests.app_pages import (
     EXPLORE,
@@ -137,6 +138,21 @@ def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
         assert raw not in shown
     assert "\\!\\[x\\]" in shown
     assert "\\<b\\>bold" in shown
+
+
+def test_two_tabs_of_one_visitor_both_take_photos(tiny_app: Open) -> None:
+    """The second tab still shows an uploader that the first has emptied."""
+    first = add_classes(go(fine(tiny_app()), TEACH), "red, green")
+    second = tiny_app()
+    second.query_params[resources.ADDRESS] = first.session_state[resources.STATE]
+    second.session_state[resources.STATE] = first.session_state[resources.STATE]
+    second = go(second, TEACH)
+    assert session_of(first) is session_of(second)
+    uploader(first, "Photos of red").upload("a.png", png(1))
+    fine(first.run())
+    uploader(second, "Photos of red").upload("b.png", png(2))
+    fine(second.run())
+    assert [photo.name for photo in card(first, "red").shots] == ["a.png", "b.png"]
 
 
 def test_each_file_gets_a_verdict_and_doubles_are_told_across_classes_and_train_and_test(tiny_app: Open) -> None:

@@ -47,12 +47,8 @@ def _making(session: Session) -> None:
             _add_classes(session, typed)
             if not session.complaint:  # one is shown below, by this run alone
                 st.rerun()
-    with (
-        right,
-        st.expander(
-            "All classes at once, from a folder or a zip", icon=":material/folder_zip:", key="bulk", on_change="rerun"
-        ),
-    ):
+    # Opening it starts no run: a file that is dropped just as a run begins is lost, for Streamlit forgets to answer it.
+    with right, st.expander("All classes at once, from a folder or a zip", icon=":material/folder_zip:", key="bulk"):
         st.caption(
             "The folder that a photo lies in is its class: `ant/1.jpg`, `bee/7.jpg`. What lies below a folder called "
             f"`test` is kept to test with. Up to {ZIP_MEGABYTES} MB a zip, {MOST_PHOTOS} photos a class."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -14,6 +16,23 @@ from resources import session
 PHOTO_MEGABYTES = 20
 """The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger."""
 SHOWN_VERDICTS = 6
+
+
+@dataclass
+class _Uploaders:
+    """Those of one open page: another tab of the same visitor has widgets of its own."""
+
+    drawn: dict[str, tuple[str, Callable[[list[Any]], None]]] = field(default_factory=dict)
+    """By the key of the widget: name, and what takes the files."""
+    rounds: Counter[str] = field(default_factory=Counter)
+    """How often each has been emptied."""
+    seen: set[str] = field(default_factory=set)
+    """The files that were taken, by Streamlit's id."""
+
+
+def _of_this_page() -> _Uploaders:
+    found: _Uploaders = st.session_state.setdefault("uploaders", _Uploaders())
+    return found
 
 
 def uploader(
@@ -48,9 +67,9 @@ def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Callable[[list[
 
 def listen(name: str, take: Callable[[list[Any]], None]) -> str:
     """The key for a widget that takes files: what comes into it is given to ``take`` by the run that brings it."""
-    mine = session()
-    key = f"{name} {mine.upload_rounds[name]}"
-    mine.uploaders[key] = (name, take)
+    mine = _of_this_page()
+    key = f"{name} {mine.rounds[name]}"
+    mine.drawn[key] = (name, take)
     return key
 
 
@@ -62,21 +81,21 @@ def receive() -> None:
     files never get another.
     """
     place = st.empty()  # in every run, or all that follows would change its place
-    mine = session()
-    for key, (name, take) in list(mine.uploaders.items()):
+    mine = _of_this_page()
+    for key, (name, take) in list(mine.drawn.items()):
         found = st.session_state.get(key) or []
         some = found if isinstance(found, list) else [found]
         # A browser that was busy may report files that were taken already.
-        files = [file for file in some if file.file_id not in mine.uploads_seen]
+        files = [file for file in some if file.file_id not in mine.seen]
         if not files:
             continue
         with place, st.spinner("Reading the files …", show_time=True):
             take(files)
             # Still in here: with the spinner's end another event may cut this short.
-            mine.uploads_seen |= {file.file_id for file in files}
+            mine.seen |= {file.file_id for file in files}
             # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
-            mine.upload_rounds[name] += 1
-            del mine.uploaders[key]
+            mine.rounds[name] += 1
+            del mine.drawn[key]
 
 
 def _verdicts(verdicts: Verdicts | None) -> None:
