@@ -81,8 +81,10 @@ def go(page: Page, name: str) -> None:
     expect(page.get_by_text("sent to no other machine")).to_be_visible()
 
 
-def metric(page: Page, label: str) -> Any:
-    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
+def metric(page: Page, label: str | re.Pattern[str]) -> Any:
+    """Its value; while the page is drawn, the old one may still stand beside the new one."""
+    drawn = page.locator('[data-testid="stElementContainer"][data-stale="false"]').get_by_test_id("stMetric")
+    return drawn.filter(has_text=label).get_by_test_id("stMetricValue")
 
 
 def write(page: Page, label: str, words: str) -> None:
@@ -92,7 +94,7 @@ def write(page: Page, label: str, words: str) -> None:
 
 
 def answer(page: Page) -> Any:
-    return page.get_by_test_id("stMetric").filter(has_text="Most probable").get_by_test_id("stMetricValue")
+    return metric(page, "Most probable")
 
 
 def number(words: str) -> float:

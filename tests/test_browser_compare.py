@@ -22,6 +22,7 @@ from tests.browsing import (
     choose,
     expect,
     files_into,
+    metric,
     number,
     options_of,
     rounds,
@@ -32,9 +33,9 @@ pytestmark = pytest.mark.browser
 
 
 def value(page: Page, label: str) -> float:
-    metric = page.get_by_test_id("stMetric").filter(has_text=re.compile(label)).get_by_test_id("stMetricValue")
-    expect(metric).to_contain_text("%")
-    return number(metric.inner_text())
+    shown = metric(page, re.compile(label))
+    expect(shown).to_contain_text("%")
+    return number(shown.inner_text())
 
 
 def pin(page: Page, label: str, choice: str) -> None:

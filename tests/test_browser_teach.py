@@ -17,6 +17,7 @@ from tests.browsing import (
     answer,
     expect,
     files_into,
+    metric,
     number,
     options_of,
     photo,
@@ -79,8 +80,8 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     rounds(page, 3)
     train(page)
     expect(page.get_by_text("Done: 3 steps on 6 photos of 2 classes")).to_be_visible(timeout=2 * PATIENCE)
-    metric = page.get_by_test_id("stMetric").filter(has_text="Right on the 6 photos it learned from")
-    assert 50 <= number(metric.get_by_test_id("stMetricValue").inner_text().replace("%", ".0")) <= 100
+    right = metric(page, "Right on the 6 photos it learned from").inner_text()
+    assert 50 <= number(right.replace("%", ".0")) <= 100
     # A photo it has not seen, answered wrongly or not, becomes a shot with one click.
     files_into(page, "Photos to try", [upload("rocket.jpg", photo("Rocket"))])
     expect(page.get_by_role("combobox", name="Photo shown")).to_have_value("rocket.jpg")
