@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,12 +64,12 @@ class Explanation:
     @property
     def local_scores(self) -> NDArray[np.float32]:
         """Top-k means (K, N): class by local prompt. Each is the mean of ``regions(...)``'s scores."""
-        return to_array(self.similarities.local(self.topk)[0])
+        return to_array(self._local[0])
 
     @property
     def probabilities(self) -> dict[str, float]:
         """Of the ensemble, by class name."""
-        return self._probabilities(self.similarities.logits(self.topk)[0])
+        return self._probabilities(similarity.ensemble(self.similarities.global_, self._local)[0])
 
     @property
     def global_probabilities(self) -> dict[str, float]:
@@ -78,8 +79,7 @@ class Explanation:
     @property
     def local_probabilities(self) -> dict[str, float] | None:
         """Of the local prompts alone, by class name; None where there are none."""
-        local = self.similarities.local(self.topk)[0]
-        return self._probabilities(local.mean(dim=-1)) if local.shape[-1] else None
+        return self._probabilities(self._local[0].mean(dim=-1)) if self.topk else None
 
     @property
     def label(self) -> str:
@@ -156,6 +156,11 @@ class Explanation:
 
         shown = self.label if class_name is None else self.class_names[self._class(class_name)]
         return plot_explanation(self, shown)
+
+    @cached_property
+    def _local(self) -> Tensor:
+        """Top-k means (1, K, N), which every k slider waits for: pooled once."""
+        return self.similarities.local(self.topk)
 
     def _class(self, class_name: str) -> int:
         name = clean_name(class_name)
