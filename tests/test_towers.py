@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import open_clip
@@ -12,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_clip.model import CLIP, CustomTextCLIP
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.naive import naive_text, naive_vit_regions, naive_vit_tokens, naive_vit_value_value
 from gallop.backbones import Backbone, BackboneError, Preprocess, UnsupportedTower, pick_regions
@@ -264,18 +266,70 @@ def test_vision_towers_without_regions_are_refused(vision: dict[str, Any]) -> No
         Backbone("odd", model, open_clip.SimpleTokenizer(), PREPROCESS)
 
 
-def test_trunk_regions_average_to_the_global_feature() -> None:
-    config = {
-        "timm_model_name": "tf_efficientnet_lite0",
-        "timm_pool": "",
-        "timm_proj": "linear",
-        "timm_proj_bias": True,
-    }
+def clip_with_trunk(name: str = "tf_efficientnet_lite0") -> CLIP:
+    """A CNN of timm whose batch norms have seen something."""
+    config = {"timm_model_name": name, "timm_pool": "", "timm_proj": "linear", "timm_proj_bias": True}
     torch.manual_seed(0)
     model = CLIP(32, {**config, "image_size": 64}, {"width": 64, "heads": 1, "layers": 1}).eval()
-    ours = Backbone("trunk", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=64))
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            nn.init.normal_(norm.running_mean, std=0.1)
+            for positive in (norm.running_var, norm.weight):
+                nn.init.uniform_(positive, 0.5, 2.0)
+            nn.init.normal_(norm.bias, std=0.1)
+    return model
+
+
+def trunk_backbone(model: CLIP) -> Backbone:
+    return Backbone("trunk", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=64))
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18"])
+def test_trunk_regions_average_to_the_global_feature(name: str) -> None:
+    model = clip_with_trunk(name)
+    ours = trunk_backbone(model)
     pixels = torch.randn(2, 3, 64, 64)
     whole, regions = ours.encode_image(pixels)
-    with torch.no_grad():
-        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
     assert relative_error(regions.mean(dim=1), whole) < 1e-4
+    with torch.no_grad():
+        plain = model.encode_image(pixels)
+        exact = copy.deepcopy(model).double().encode_image(pixels.double())
+    # Norms that are part of the convolutions round no worse than those that are not.
+    assert relative_error(whole, exact) < 1.2 * relative_error(plain, exact) < 3e-5
+
+
+def test_a_trunk_runs_without_batch_norms_and_keeps_its_weights_and_fingerprint() -> None:
+    model = clip_with_trunk()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    ours, pixels, runs = trunk_backbone(model), torch.randn(1, 3, 64, 64), []
+    with ExitStack() as stack:
+        for module in (*model.visual.modules(), *ours.vision._trunk.modules()):  # type: ignore[attr-defined]
+            if isinstance(module, nn.BatchNorm2d):
+                handle = module.register_forward_hook(lambda *_: runs.append(1))
+                stack.callback(handle.remove)
+        ours.encode_image(pixels)
+        assert not runs
+        model.encode_image(pixels)
+        assert len(runs) == 49
+    assert model.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert ours.fingerprint == trunk_backbone(model).fingerprint
+
+
+def test_a_trunk_whose_norms_do_not_follow_its_convolutions_runs_as_it_is() -> None:
+    class Swapped(nn.Module):
+        """Lists the convolution first and runs the norm first."""
+
+        def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
+            super().__init__()
+            self.conv, self.norm = conv, norm
+
+        def forward(self, x: Tensor) -> Tensor:
+            return cast(Tensor, self.conv(self.norm(x)))
+
+    model = clip_with_trunk("resnet18")
+    block = model.visual.trunk.layer1[0]
+    block.conv1, block.bn1 = Swapped(block.conv1, block.bn1), nn.Identity()
+    ours, pixels = trunk_backbone(model), torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(ours.encode_image(pixels)[0], model.encode_image(pixels))

@@ -87,7 +87,10 @@ class Backbone:
 
     def to(self, device: str | torch.device) -> Backbone:
         """Move the towers; returns self."""
+        before = self.device
         self._model.to(device)
+        if self.device != before:  # what a tower made of its weights is where they were
+            self.vision = vision_tower(_as_module(getattr(self._model, "visual", None)), self.region_kind)
         return self
 
     @property
