@@ -8,7 +8,8 @@ import pytest
 
 from gallop.bench.benchmark import label_of
 from gallop.bench.reading import BenchError, Section, read_tree
-from gallop.bench.spec import parse_spec, read_spec, shipped_specs
+from gallop.bench.spec import OUTLIER_SCORES, parse_spec, read_spec, shipped_specs
+from gallop.scores import OOD_SCORES
 from tests.bench_things import SPEC, spec
 
 
@@ -89,6 +90,7 @@ REFUSED = [
     ("better: ours", "better: nobody", "there is no method or variant 'nobody'"),
     ("better: ours", "better: {method: ours, metrics: accuracy}", "has no key 'metrics'"),
     ("better: ours", "better: ours, metric: top1", "there is no metric 'top1'; the metrics are accuracy"),
+    ("better: ours", "better: ours, metric: fpr95/GLMCM", "where SCORE is one of MCM, L-MCM, GL-MCM, MSP."),
     ("better: ours", "better: ours, relation: over", "is 'over'; choose one of above, not below, below"),
     ("better: ours", "better: ours, margin: 0.1", "belongs to the relation 'not below'"),
     ("better: ours", "better: ours, margin: wide", "'margin' is 'wide'; it must be a number"),
@@ -175,3 +177,7 @@ def test_a_section_tells_where() -> None:
     section = Section("here", read_tree("a: {b: [x]}", "file"))
     with pytest.raises(BenchError, match=r"^here, 'a', 'b' must be a list of whole numbers from 1 on"):
         section.section("a").wholes("b", 1)
+
+
+def test_the_scores_a_claim_may_name_are_those_that_methods_give() -> None:
+    assert (*OOD_SCORES, "MSP") == OUTLIER_SCORES

@@ -27,7 +27,9 @@ from gallop.config import REGION_KINDS
 from gallop.datasets import available_datasets
 
 SPECS = Path(__file__).parent / "specs"
-_METRIC = re.compile(r"accuracy(_global|_local)?|(fpr95|auroc)/[\w-]+")
+OUTLIER_SCORES = ("MCM", "L-MCM", "GL-MCM", "MSP")
+"""What the methods of ``gallop.methods`` give: scores of CLIP's texts, and minus the largest probability."""
+_METRIC = re.compile(rf"accuracy(_global|_local)?|(fpr95|auroc)/({'|'.join(OUTLIER_SCORES)})")
 _METHOD, _REGIONS, _BACKBONE = "method", "regions", "backbone"
 """The keys of a recipe that are no settings."""
 
@@ -181,7 +183,7 @@ def _check_metric(section: Section, metric: str) -> None:
     if not _METRIC.fullmatch(metric):
         raise BenchError(
             f"{section.where}: there is no metric {metric!r}; the metrics are accuracy, accuracy_global, "
-            "accuracy_local, fpr95/SCORE and auroc/SCORE, such as fpr95/GL-MCM."
+            f"accuracy_local, fpr95/SCORE and auroc/SCORE, where SCORE is one of {', '.join(OUTLIER_SCORES)}."
         )
 
 
