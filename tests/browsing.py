@@ -16,6 +16,7 @@ from gallop import load_image
 pytest.importorskip("playwright", reason="playwright is not installed")
 
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as TimeoutError
 
 import samples
 

@@ -7,7 +7,20 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import HOSTILE, Page, answer, expect, files_into, number, options_of, photo, upload, write
+from tests.browsing import (
+    HOSTILE,
+    PATIENCE,
+    Page,
+    TimeoutError,
+    answer,
+    expect,
+    files_into,
+    number,
+    options_of,
+    photo,
+    upload,
+    write,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -117,8 +130,15 @@ def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
 
 
 def snap(page: Page) -> None:
-    page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")  # before that a click does nothing
-    page.get_by_role("button", name="Take Photo").click()
+    """A click does nothing until the camera runs, which the page does not tell: then once more."""
+    for _ in range(6):
+        try:
+            with page.expect_request(lambda request: request.method == "PUT", timeout=PATIENCE / 6):
+                page.get_by_role("button", name="Take Photo").click()
+            return
+        except TimeoutError:
+            continue
+    raise AssertionError("the camera takes no photo")
 
 
 def test_a_photo_from_the_webcam_is_answered(page: Page) -> None:
