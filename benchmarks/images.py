@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import open_clip
@@ -53,7 +53,7 @@ def vision(name: str, images: int = 4) -> dict[str, Any]:
 def layout() -> dict[str, Any]:
     """`mini` as it is run here, against the same pass with channels first and sixteen photos at a time."""
     first, last = load_backbone("mini", device="cpu"), load_backbone("mini", device="cpu")
-    first._model.visual.to(memory_format=torch.contiguous_format)
+    cast(Any, first.vision)._trunk.to(memory_format=torch.contiguous_format)
     pixels = torch.randn(BATCH, 3, 224, 224)
 
     def plain() -> None:

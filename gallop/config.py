@@ -33,6 +33,8 @@ def _require(condition: bool, sentence: str) -> None:
 
 def _whole(name: str, value: object) -> int:
     """Python's own whole number: numpy's would not go into a checkpoint's JSON."""
+    if type(value) is int:  # nearly always, and a protocol takes long to ask: a slider waits for it
+        return value
     if isinstance(value, SupportsIndex):
         return value.__index__()
     _require(isinstance(value, Real) and float(value).is_integer(), f"{name} is {value!r}; it must be a whole number.")
