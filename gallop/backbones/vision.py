@@ -147,7 +147,7 @@ class TrunkVision:
     """open_clip's ``TimmModel`` with a CNN trunk, average pooling and a linear head.
 
     Pooling and projection are both linear, so the mean of the regions is the global feature. What runs is a copy of the
-    trunk in which batch norms are part of the convolutions, a sixth less work, where that gives the same cells.
+    trunk in which batch norms are part of the convolutions, where that gives the same cells.
     """
 
     tower: Any

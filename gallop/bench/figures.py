@@ -17,12 +17,14 @@ from matplotlib.figure import Figure
 
 from gallop.bench.markdown import counted
 from gallop.bench.results import Cell, Results, cell
+from gallop.bench.spec import OUTLIER_SCORES
 from gallop.bench.tables import main_shots, sets_asked
 
 COLOURS = ("#777777", "#997700", "#009988", "#33bbee", "#0077bb", "#ee7733", "#aa4499", "#332288", "#cc3311", "#117733")
 BLUE = "#0077bb"
 MARKERS = "osD^vPX<>p"
-SCORES = {"MCM": ("#0077bb", "o"), "L-MCM": ("#009988", "D"), "GL-MCM": ("#cc3311", "s"), "MSP": ("#777777", "^")}
+LOOKS = (("#0077bb", "o"), ("#009988", "D"), ("#cc3311", "s"), ("#777777", "^"))
+SCORES = dict(zip(OUTLIER_SCORES, LOOKS, strict=True))
 LABEL_SIZE = 9
 HEIGHT, ROW = 4.6, 0.3
 """Inches of a picture with names beside it, and of a line of text in a list."""
