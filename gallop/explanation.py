@@ -138,9 +138,10 @@ class Explanation:
 
         The mean of their scores is ``local_scores[class, prompt]``.
         """
-        cosines = self.similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
-        chosen = similarity.topk_regions(cosines, self.topk[prompt])
-        return tuple(region_box(int(r), float(cosines[r]), self.grid, self.crop) for r in chosen)
+        cosines, order = self.similarities.ranked
+        best = (0, self._class(class_name), self._prompt(prompt), slice(self.topk[prompt]))
+        chosen = zip(order[best].tolist(), cosines[best].tolist(), strict=True)
+        return tuple(region_box(region, score, self.grid, self.crop) for region, score in chosen)
 
     def describe(self, class_name: str, prompt: int) -> str:
         """The outlined regions in words, such as "upper left, 3 of 5 regions"."""
@@ -159,8 +160,8 @@ class Explanation:
 
     @cached_property
     def _local(self) -> Tensor:
-        """Top-k means (1, K, N), which every k slider waits for: pooled once."""
-        return self.similarities.local(self.topk)
+        """Top-k means (1, K, N), which every k slider waits for: pooled once, from cosines that are sorted already."""
+        return similarity.mean_of_first(self.similarities.ranked[0], self.topk)
 
     def _class(self, class_name: str) -> int:
         name = clean_name(class_name)

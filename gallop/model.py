@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -55,6 +56,12 @@ class Similarities:
             torch.cat([p.regions for p in parts]),
             torch.cat([p.ood_regions for p in parts]),
         )
+
+    @cached_property
+    def ranked(self) -> tuple[Tensor, Tensor]:
+        """Cosines (B, K, N, R), the largest first, and which regions they are: sorted once for every k."""
+        cosines, order = self.regions.movedim(1, -1).sort(dim=-1, descending=True, stable=True)
+        return cosines, order
 
     def local(self, topk: Sequence[int]) -> Tensor:
         """Top-k means (B, K, N)."""

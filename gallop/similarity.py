@@ -120,21 +120,21 @@ def topk_mean(cosines: Tensor, topk: Sequence[int]) -> Tensor:
 
     k is clamped to R. Raises ValueError unless there is one k per local prompt.
     """
-    if len(topk) != cosines.shape[-1]:
-        raise ValueError(f"{len(topk)} values of k were given for {cosines.shape[-1]} local prompts.")
-    if not topk:
-        return cosines.new_zeros(cosines.shape[0], cosines.shape[2], 0)  # no len: it would fix a shape that is free
-    kept = [min(k, cosines.shape[1]) for k in topk]
-    counts, most = torch.tensor(kept, device=cosines.device), max(kept)
     # One sorting for all prompts: the first k_n of the largest k.
-    best = cosines.movedim(1, -1).topk(most, dim=-1).values  # (B, K, N, most)
-    shares = (torch.arange(most, device=cosines.device) < counts[:, None]) / counts[:, None]
-    return (best * shares).sum(dim=-1)
+    most = min(max(topk, default=0), cosines.shape[1])
+    return mean_of_first(cosines.movedim(1, -1).topk(most, dim=-1).values, topk)
 
 
-def topk_regions(cosines: Tensor, k: int) -> Tensor:
-    """Indices, best first, of the min(k, R) regions with the largest of the cosines (R,): exactly those pooled."""
-    return cosines.topk(min(k, cosines.shape[0]), dim=0).indices
+def mean_of_first(ranked: Tensor, topk: Sequence[int]) -> Tensor:
+    """As ``topk_mean``, from cosines (B, K, N, R or the largest k) that are sorted, the largest first."""
+    if len(topk) != ranked.shape[2]:
+        raise ValueError(f"{len(topk)} values of k were given for {ranked.shape[2]} local prompts.")
+    if not topk:
+        return ranked.new_zeros(*ranked.shape[:2], 0)  # no len: it would fix a shape that is free
+    kept = [min(k, ranked.shape[-1]) for k in topk]
+    counts, most = torch.tensor(kept, device=ranked.device), max(kept)
+    shares = (torch.arange(most, device=ranked.device) < counts[:, None]) / counts[:, None]
+    return (ranked[..., :most] * shares).sum(dim=-1)
 
 
 def ensemble(global_: Tensor, local: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from gallop import metrics, scores, similarity
 from gallop.config import MethodConfig, TrainConfig
 from gallop.losses import Loss, draw_kept_prompts, gallop_loss
-from gallop.model import GalLoP, initial_prompts
+from gallop.model import GalLoP, Similarities, initial_prompts
 from gallop.trainer import Batch, StepResult, Trainer, TrainingDiverged
 from tests.reference import backbone, golden, relative_error
 
@@ -39,8 +39,9 @@ def test_topk_mean_falls_with_k_and_does_not_see_the_order_of_regions(seed: int,
     pooled = similarity.topk_mean(cosines, (k,))
     assert (similarity.topk_mean(cosines, (min(k + 1, 12),)) <= pooled + 1e-6).all()
     assert torch.allclose(similarity.topk_mean(cosines[:, torch.randperm(12)], (k,)), pooled, atol=1e-6)
-    chosen = similarity.topk_regions(cosines[0, :, 0, 0], k)
-    assert torch.allclose(cosines[0, chosen, 0, 0].mean(), pooled[0, 0, 0], atol=1e-6)
+    ranked, order = Similarities(torch.zeros(2, 3, 0), cosines, torch.zeros(2, 12, 3)).ranked
+    assert torch.allclose(similarity.mean_of_first(ranked, (k,)), pooled, atol=1e-6)
+    assert torch.equal(cosines[0, order[0, 0, 0, :k], 0, 0], ranked[0, 0, 0, :k])
 
 
 def test_several_kept_prompts_are_averaged_before_the_loss() -> None:
