@@ -8,6 +8,7 @@ Shapes: B images, R regions, V region width, D joint width.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,6 +51,8 @@ __all__ = [
 BATCH = 16
 """Photos that pass the vision tower together: enough to fill two cores, small enough to show progress."""
 
+READERS = 8
+"""The most threads that decode photos for a GPU: about a thousand photos a second, where one would leave it waiting."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -70,7 +73,7 @@ def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[Image
     def pixels(some: Sequence[Any]) -> Tensor:
         return torch.stack([backbone.preprocess.centre(load_image(source).image)[0] for source in some])
 
-    for batch in _one_ahead(pixels, _batches(sources)):
+    for batch in _ahead(pixels, _batches(sources), _readers(backbone.device)):
         yield _encode(backbone, batch)
 
 
@@ -84,16 +87,25 @@ def _batches(sources: Sequence[T]) -> list[Sequence[T]]:
     return [sources[start : start + BATCH] for start in range(0, len(sources), BATCH)]
 
 
-def _one_ahead(prepare: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """``map``, with the next item prepared in a thread meanwhile: photos are decoded while the tower computes."""
-    with ThreadPoolExecutor(1) as pool:
+def _readers(device: torch.device) -> int:
+    """Threads that decode photos for a tower there: one on a CPU, where the tower wants the cores for itself."""
+    return 1 if device.type == "cpu" else min(os.cpu_count() or 1, READERS)
+
+
+def _ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
+    """``map``, with the next items prepared in threads meanwhile: photos are decoded while the tower computes."""
+    with ThreadPoolExecutor(threads) as pool:
         coming: deque[Future[U]] = deque()
-        for item in items:
-            coming.append(pool.submit(prepare, item))
-            if len(coming) > 1:
+        try:
+            for item in items:
+                coming.append(pool.submit(prepare, item))
+                if len(coming) > threads:
+                    yield coming.popleft().result()
+            while coming:
                 yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
+        finally:
+            for future in coming:  # who stops listening does not wait for what has not begun
+                future.cancel()
 
 
 def _encode(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
@@ -117,7 +129,7 @@ class _Views:
 
     def encode(self, batches: Iterable[Sequence[Any]]) -> Iterator[ImageFeatures]:
         """Features of each batch of sources."""
-        return map(self._finish, _one_ahead(self._prepare, batches))
+        return map(self._finish, _ahead(self._prepare, batches, _readers(self.backbone.device)))
 
     def _prepare(self, sources: Sequence[Any]) -> _Prepared:
         photos = [load_image(source) for source in sources]

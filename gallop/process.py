@@ -30,8 +30,8 @@ KEPT_BLOCK = 32 * 2**20
 def prepare() -> None:
     """Make these settings; call it before torch is loaded.
 
-    ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` stay as they are where they are set, and another policy than PASSIVE means
-    no count of ours.
+    ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` stay as they are where they are set, and with another policy than PASSIVE
+    no count is set.
 
     The process then holds on to the most memory it has ever used. Other C libraries than glibc are left as they are.
     """
