@@ -55,9 +55,12 @@ def test_every_line_is_measured_and_nothing_is_written(
     assert len(lines) == len(told["lines"]) == 8 * 2
     assert len(steps) == 2 * 4, "one step each"
     assert told["device"].startswith("cpu (")
-    assert (lines["GalLoP", "first"]["photos"], lines["GalLoP", "first"]["steps"]) == (4, 16)
+    # Two classes of one or two shots, two seeds, eight epochs of fresh views in batches of three.
+    ours = lines["GalLoP", "first"]
+    assert (ours["runs"], ours["steps"], ours["answers"]) == (4, 2 * (8 + 16), 4 * (4 + 4 + 5))
+    assert ours["views"] == 2 * (8 * 2 + 16 * 3), "the last batch of an epoch counted as a whole one"
     assert (lines["zero-shot", "first"]["steps"], lines["zero-shot", "first"]["runs"]) == (0, 1)
-    assert (lines["Tip-Adapter-F", "second"]["steps"], lines["Tip-Adapter-F", "second"]["runs"]) == (20, 4)
+    assert (lines["Tip-Adapter-F", "second"]["steps"], lines["Tip-Adapter-F", "second"]["runs"]) == (80, 4)
     assert lines["regions / tokens", "first"]["regions"] == "tokens"
     for (label, _), line in lines.items():
         assert min(line["view"], line["answer"], line["hours"]) > 0
@@ -90,7 +93,7 @@ def test_hours_are_of_all_runs(place: Place, monkeypatch: pytest.MonkeyPatch) ->
     learning = sum(steps * (1 + fresh * 10) for steps, fresh in ((8, 2), (16, 3))) + 2 * 1000
     answering = 2 * 100 * (4 + 4 + 5)
     assert line["hours"] * 3600 == pytest.approx(2 * (learning + answering))
-    assert line["step"] == 31
+    assert (line["step"], line["view"], line["answer"], line["rest"]) == (1, 10, 100, 1000)
     assert told["encoding_test_photos"]["hours"] * 3600 == pytest.approx((4 + 4 + 5) * 10)
 
 

@@ -28,14 +28,17 @@ FEW = 4
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """A line on one set. Seconds were measured; photos and steps are those of its real run with the most shots.
+    """A line on one set: how much there is to do in all of its runs, and the seconds that each of it takes, measured.
 
     Attributes:
         runs: of all shots and seeds.
-        step: seconds, with the encoding of the fresh views that it takes.
+        steps: of an optimizer.
+        views: that are encoded to learn from.
+        answers: for test photos whose features are there.
+        step: seconds, without encoding.
         view: seconds to read a photo and encode it.
-        answer: seconds for a photo whose features are there.
-        hours: of all runs, for learning and answering.
+        answer: seconds.
+        rest: seconds of a run beside its steps and views.
         failed: why there is no step; empty where it went well.
     """
 
@@ -44,13 +47,20 @@ class Rehearsed:
     backbone: str
     regions: str
     runs: int
-    photos: int
     steps: int
+    views: int
+    answers: int
     step: float
     view: float
     answer: float
-    hours: float
+    rest: float
     failed: str = ""
+
+    @property
+    def hours(self) -> float:
+        """Of all runs, for learning and answering."""
+        learning = self.steps * self.step + self.views * self.view + self.runs * self.rest
+        return (learning + self.answers * self.answer) / 3600
 
 
 @dataclass(frozen=True)
@@ -111,34 +121,29 @@ class Rehearsal:
         return Encoded(photos, seconds / 3600)
 
     def _line(self, label: str, runs: Sequence[Run]) -> Rehearsed:
-        run, most = min(runs, key=lambda run: run.photos), max(runs, key=lambda run: run.photos)
+        run = min(runs, key=lambda run: run.photos)
         backbone = self._prepare(run)
-        view = self._seconds["set", run.set]
-        step = other = answer = 0.0
+        step = rest = answer = 0.0
         failed = ""
         try:
-            fitted, step, other = _one_step(run, backbone, most.made.work(most.photos).batch)
+            fitted, step, rest = _one_step(run, backbone, max(each.made.work(each.photos).batch for each in runs))
             answer = self._ask(run, fitted)
         except TrainingDiverged as error:
             failed = str(error)
-        asked = sum(map(len, places(run, self._photos).values()))
-        seconds = 0.0
-        for each in runs:
-            work = each.made.work(each.photos)
-            seconds += work.steps * (step + work.fresh * view) + work.kept * view + other + asked * answer
-        work = most.made.work(most.photos)
+        work = [each.made.work(each.photos) for each in runs]
         return Rehearsed(
             label=label,
             set=run.set,
             backbone=run.backbone,
             regions=run.regions,
             runs=len(runs),
-            photos=most.photos,
-            steps=work.steps,
-            step=step + work.fresh * view,
-            view=view,
+            steps=sum(each.steps for each in work),
+            views=sum(each.steps * each.fresh + each.kept for each in work),
+            answers=len(runs) * sum(map(len, places(run, self._photos).values())),
+            step=step,
+            view=self._seconds["set", run.set],
             answer=answer,
-            hours=seconds / 3600,
+            rest=rest,
             failed=failed,
         )
 

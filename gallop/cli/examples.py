@@ -106,5 +106,6 @@ Delete a record to have its run made again. Features are cached: $GALLOP_CACHE s
 
 JSON: {out, runs, done, left, failed, files, claims [{claim, verdict, mean, spread, interval, over, sets, right, pairs,
 planned}, ...]}; with --dry-run {runs, done, left, sets, unknown, methods, seconds, runs_without_estimate}; with
---rehearse {device, runs, hours, encoding_test_photos, lines [{label, set, backbone, regions, runs, photos, steps, step,
-view, answer, hours, failed}, ...]}, step, view and answer in seconds"""
+--rehearse {device, runs, hours, encoding_test_photos, lines [{label, set, backbone, regions, runs, steps, views,
+answers, step, view, answer, rest, hours, failed}, ...]}: how many of each in all runs, then seconds of one, and of the
+rest of a run"""

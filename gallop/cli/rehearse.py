@@ -41,7 +41,7 @@ def rehearse(
         "runs": len(runs),
         "hours": hours,
         "encoding_test_photos": asdict(encoded),
-        "lines": [asdict(line) for line in lines],
+        "lines": [asdict(line) | {"hours": line.hours} for line in lines],
     }
     console.result(result, lambda: _table(lines, encoded, hours, len(runs), machine))
     return 0
@@ -55,16 +55,17 @@ def _machine(device: str) -> str:
 
 
 def _table(lines: Sequence[Rehearsed], encoded: Encoded, hours: float, runs: int, machine: str) -> list[str]:
-    head = ["method", "set", "runs", "photos", "steps", "s a step", "s a view", "ms an answer", "hours"]
+    head = ["method", "set", "runs", "steps", "s a step", "views", "s a view", "answers", "ms an answer", "hours"]
     rows = [
         [
             line.label,
             line.set,
             str(line.runs),
-            str(line.photos),
             str(line.steps),
             "failed" if line.failed else f"{line.step:.3f}",
+            str(line.views),
             f"{line.view:.3f}",
+            str(line.answers),
             f"{1000 * line.answer:.1f}",
             f"{line.hours:.3f}",
         ]
