@@ -89,12 +89,17 @@ def write(found: dict[str, Any]) -> None:
     """Replace what stands between the marks in the README, and draw the plot."""
     _draw(found)
     today = datetime.date.today().isoformat()
-    text = README.read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
     rate = found["text ViT-B-16 100"]["gigaflops"]
     head = f"{today}, {machine()}; matrix products at {rate:.0f} GFLOP/s in fp32."
     plot = f"![Times faster than the naive text tower, and share of the floor]({PLOT.name})"
-    README.write_text(f"{before}{BEGIN}\n\n{head}\n\n{table(found)}\n\n{plot}\n\n{END}{after}", encoding="utf-8")
+    replace_between(README, BEGIN, END, f"{head}\n\n{table(found)}\n\n{plot}")
+
+
+def replace_between(file: Path, begin: str, end: str, text: str) -> None:
+    """Put a text between two marks of a file, in place of what stands there."""
+    before, _, rest = file.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    file.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def _draw(found: dict[str, Any]) -> None:

@@ -294,7 +294,7 @@ def test_what_cannot_be_drawn_is_replaced_and_told(tmp_path: Path) -> None:
     assert Counter(shots.names) == {"cat": 3, "dog": 3}
     assert len(set(shots.hashes)) == 6
     assert 1 <= len(shots.skipped) <= 2
-    with pytest.raises(DataError, match=r"'cat' has 3 images in .*, but 4 shots"):
+    with pytest.raises(DataError, match=r"'cat' has 3 usable images \(others .* as 0.jpg: .*\) in .*, but 4 shots"):
         listing.draw(4)
     most = listing.draw(4, allow_fewer=True)
     assert len(most) == 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -67,7 +67,7 @@ class Listing:
         least = 1 if allow_fewer else shots
         for label, files in enumerate(waiting):
             if len(files) < least:
-                raise DataError(self._too_few(label, len(files), shots))
+                raise DataError(self._too_few(label, f"has {len(files)} images", shots))
             # From the last to the first, as pop() takes them.
             files.sort(key=lambda i: hashlib.sha256(f"{seed}|{self.files[i]}".encode()).digest(), reverse=True)
         drawn: list[list[int]] = [[] for _ in self.class_names]
@@ -78,7 +78,7 @@ class Listing:
                 chosen += self._next(files, seen, skipped)
         for label, chosen in enumerate(drawn):
             if len(chosen) < least:
-                raise DataError(self._too_few(label, len(chosen), shots))
+                raise DataError(self._too_few(label, self._usable(label, len(chosen), dict(skipped)), shots))
         hashes = {i: digest for digest, i in seen.items()}
         order = [i for chosen in drawn for i in chosen]
         return Dataset(
@@ -105,10 +105,16 @@ class Listing:
             skipped.append((path, f"It is the same picture as {self.root / self.files[first]}."))
         return []
 
-    def _too_few(self, label: int, count: int, shots: int) -> str:
+    def _usable(self, label: int, count: int, skipped: Mapping[Path, str]) -> str:
+        """What a class that was looked through has, and why the first of the others was left out."""
+        own = (self.root / file for file, other in zip(self.files, self.labels, strict=True) if other == label)
+        reason = next(f"{path.name}: {skipped[path]}" for path in own if path in skipped)
+        return f"has {count} usable images (others were left out, such as {reason.rstrip('.')})"
+
+    def _too_few(self, label: int, has: str, shots: int) -> str:
         return (
-            f"The class {self.class_names[label]!r} has {count} images in {self.root}, but {shots} shots were asked "
-            "for. Ask for fewer shots, or allow fewer (allow_fewer=True)."
+            f"The class {self.class_names[label]!r} {has} in {self.root}, but {shots} shots were asked for. "
+            "Ask for fewer shots, or allow fewer (allow_fewer=True)."
         )
 
 
