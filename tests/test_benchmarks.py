@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from benchmarks import report, text
+from benchmarks import paper_hours, report, text
 from benchmarks.measure import peak_bytes, seconds
 from benchmarks.naive import naive_loss
+from benchmarks.paper_hours import Gpu, Hours
+from benchmarks.paper_trees import _write_pictures
+from gallop import load_image
+from gallop.bench.rehearsal import Encoded, Rehearsed
 from gallop.classes import clean_names
 from tests.reference import LEARNED, golden, relative_error
 from tests.test_text_cost import CONTEXT, PROMPTS, floor
@@ -98,3 +103,30 @@ def test_the_report_replaces_what_stands_between_its_marks(tmp_path: Path, monke
 def test_the_marks_are_in_the_readme() -> None:
     written = report.README.read_text(encoding="utf-8")
     assert written.index(report.BEGIN) < written.index(report.END)
+
+
+def test_hours_on_a_gpu_are_the_measured_ones_on_a_faster_processor() -> None:
+    """A step that a GPU makes faster, one that it does not, views that its host decodes, and what is left."""
+    line = Rehearsed("ours", "set", "mini", "value", 2, 1000, 300, 4000, 4.0, 0.5, 0.01, 60.0)
+    quick = replace(line, step=0.1)
+    gpu = Gpu(faster=100.0, step=0.03, photo=0.01)
+    encoded = Encoded(photos=50_000, hours=2.0)
+    shared = 300 * 0.01 + (2 * 60 + 4000 * 0.01) / 100
+    wanted = 1000 * (0.04 + 0.03) + 2 * shared + 50_000 * 0.01
+    assert gpu.hours([line, quick], encoded) == pytest.approx(wanted / 3600)
+    # As fast as the processor that was measured, and with nothing that does not become faster, it takes the same time.
+    assert Gpu(1.0, 0.0, 0.0).hours([line, quick], encoded) == pytest.approx(line.hours + quick.hours + 2)
+
+
+def test_pictures_to_draw_from_all_differ(tmp_path: Path) -> None:
+    found = [load_image(path).sha256 for path in _write_pictures(tmp_path / "pictures", 40)]
+    assert len(set(found)) == 40
+
+
+def test_hours_are_told_beside_what_they_assume() -> None:
+    text = paper_hours.table([Hours("paper-ood", 16, 41_000, 2_500_000, 1234.5, 6.78)], Gpu(500.0, 0.03, 1 / 1700))
+    assert "500 times this machine" in text
+    assert "decode 1700 photos a second" in text
+    assert "| `paper-ood` | 16 | 41,000 | 2,500,000 | 1,234 | 6.8 |" in text
+    written = report.README.read_text(encoding="utf-8")
+    assert written.index(paper_hours.BEGIN) < written.index(paper_hours.END)
