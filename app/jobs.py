@@ -253,5 +253,7 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "There is not enough memory for this; use fewer or smaller photos."
+    if any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):  # torch's, which is not loaded here
+        return "The GPU has too little memory for this; use fewer photos or prompts, or end what else uses it."
     log.error("A job failed", exc_info=error)
     return f"This went wrong inside ({type(error).__name__}); details are in the terminal."

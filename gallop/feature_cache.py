@@ -49,7 +49,9 @@ class ImageFeatures:
 
     def to(self, device: torch.device) -> ImageFeatures:
         """On a device, in the format they were kept in."""
-        return ImageFeatures(self.global_.to(device, non_blocking=True), self.regions.to(device, non_blocking=True))
+        on_its_way = device.type != "cpu"  # what comes back from a GPU must be there before it is read
+        global_, regions = (t.to(device, non_blocking=on_its_way) for t in (self.global_, self.regions))
+        return ImageFeatures(global_, regions)
 
     def half(self) -> ImageFeatures:
         """As they are kept: rounding is 5e-4 of a value, and they take half the room."""

@@ -41,11 +41,13 @@ __all__ = [
     "ImageFeatures",
     "MemoryCache",
     "TrainingViews",
+    "ahead",
     "default_cache_folder",
     "encode_centres",
     "encode_photos",
     "encode_sources",
     "open_cache",
+    "readers",
 ]
 
 BATCH = 16
@@ -53,6 +55,8 @@ BATCH = 16
 
 READERS = 8
 """The most threads that decode photos for a GPU: about a thousand photos a second, where one would leave it waiting."""
+
+_CPU = torch.device("cpu")
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -63,7 +67,7 @@ _Prepared = tuple[list[str], list[ImageFeatures | None], Tensor]
 def encode_photos(backbone: Backbone, photos: Sequence[Photo]) -> tuple[ImageFeatures, list[CropBox]]:
     """Features of the centre crops, fp32 on the CPU, and what was cropped of each photo."""
     prepared = [backbone.preprocess.centre(photo.image) for photo in photos]
-    batches = [_encode(backbone, torch.stack([pixels for pixels, _ in some])) for some in _batches(prepared)]
+    batches = [_encode(backbone, torch.stack([pixels for pixels, _ in some])).to(_CPU) for some in _batches(prepared)]
     return ImageFeatures.cat(batches), [crop for _, crop in prepared]
 
 
@@ -73,8 +77,8 @@ def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[Image
     def pixels(some: Sequence[Any]) -> Tensor:
         return torch.stack([backbone.preprocess.centre(load_image(source).image)[0] for source in some])
 
-    for batch in _ahead(pixels, _batches(sources), _readers(backbone.device)):
-        yield _encode(backbone, batch)
+    for batch in ahead(pixels, _batches(sources), readers(backbone.device)):
+        yield _encode(backbone, batch).to(_CPU)
 
 
 def encode_centres(backbone: Backbone, sources: Sequence[Any], cache: Cache | None) -> Iterator[ImageFeatures]:
@@ -87,12 +91,12 @@ def _batches(sources: Sequence[T]) -> list[Sequence[T]]:
     return [sources[start : start + BATCH] for start in range(0, len(sources), BATCH)]
 
 
-def _readers(device: torch.device) -> int:
+def readers(device: torch.device) -> int:
     """Threads that decode photos for a tower there: one on a CPU, where the tower wants the cores for itself."""
     return 1 if device.type == "cpu" else min(os.cpu_count() or 1, READERS)
 
 
-def _ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
+def ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
     """``map``, with the next items prepared in threads meanwhile: photos are decoded while the tower computes."""
     with ThreadPoolExecutor(threads) as pool:
         coming: deque[Future[U]] = deque()
@@ -109,8 +113,8 @@ def _ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Itera
 
 
 def _encode(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
-    whole, regions = backbone.encode_image(pixels)
-    return ImageFeatures(whole.cpu(), regions.cpu())
+    """Where the backbone is."""
+    return ImageFeatures(*backbone.encode_image(pixels))
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,9 @@ class _Views:
 
     def encode(self, batches: Iterable[Sequence[Any]]) -> Iterator[ImageFeatures]:
         """Features of each batch of sources."""
-        return map(self._finish, _ahead(self._prepare, batches, _readers(self.backbone.device)))
+        if self.cache is not None:
+            self.backbone.vision_fingerprint  # noqa: B018 - part of every key; all readers would compute it at once
+        return map(self._finish, ahead(self._prepare, batches, readers(self.backbone.device)))
 
     def _prepare(self, sources: Sequence[Any]) -> _Prepared:
         photos = [load_image(source) for source in sources]
@@ -144,7 +150,7 @@ class _Views:
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, found, pixels = prepared
         if len(pixels):
-            fresh = iter(_encode(self.backbone, pixels).half().split(1))
+            fresh = iter(_encode(self.backbone, pixels).half().to(_CPU).split(1))
             for i, known in enumerate(found):
                 if known is None:
                     features = found[i] = next(fresh)

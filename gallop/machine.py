@@ -50,8 +50,17 @@ def processor() -> str:
     return model
 
 
-def peak_bytes(function: Callable[[], object]) -> int:
-    """By how much the process grew at its largest while the function ran, in resident bytes; 0 where nothing tells."""
+def peak_bytes(function: Callable[[], object], device: torch.device | None = None) -> int:
+    """By how much the process grew at its largest while the function ran, in resident bytes; 0 where nothing tells.
+
+    Args:
+        device: where the function computes; of a GPU it is the GPU's own memory.
+    """
+    if device is not None and device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        held = torch.cuda.memory_allocated(device)
+        function()
+        return torch.cuda.max_memory_allocated(device) - held
     status = Path("/proc/self/status")
     gc.collect()
     with contextlib.suppress(AttributeError, OSError):

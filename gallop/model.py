@@ -163,13 +163,13 @@ class GalLoP:
             text: features of the classes as the prompts are now, where they are known already.
         """
         text = self.text_features() if text is None else text
-        features, damping = features.to(self.backbone.device), self.backbone.damping
-        global_ = similarity.global_cosines(features.global_.float(), text.global_, damping.image)
+        device, damping = self.backbone.device, self.backbone.damping
+        global_ = similarity.global_cosines(features.global_.to(device).float(), text.global_, damping.image)
         if text.local.shape[1] == 0:
             local = global_.new_zeros(*global_.shape[:2], 0)
         else:
             projection = self.region_projection()
-            regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
+            regions = similarity.region_cosines(features.regions.to(device), projection, text.local, damping.region)
             local = similarity.topk_mean(regions, self.config.topk)
         loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
         return loss, global_, local

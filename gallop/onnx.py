@@ -24,6 +24,7 @@ from gallop.backbones import Preprocess
 from gallop.estimator import GalLoPClassifier
 from gallop.features import ImageFeatures
 from gallop.images import load_image
+from gallop.model import GalLoP
 from gallop.predictions import to_array
 
 PIXELS = "pixels"
@@ -76,17 +77,19 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
         photos: to check with, beside pictures that are made: whatever ``load_image`` takes.
 
     Raises:
-        OnnxError: the extra is missing, the backbone is not on the CPU in fp32, it cannot be exported, or the answers
-            differ by more than ``ALLOWED`` or in a label.
+        OnnxError: the extra is missing, the backbone computes in another precision than fp32, it cannot be exported, or
+            the answers differ by more than ``ALLOWED`` or in a label.
         ImageError: a photo that cannot be read.
     """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise OnnxError(f"{' and '.join(missing)} must be installed for this: pip install 'gallop-explorer[onnx]'.")
     check_is_fitted(classifier, "model_")
+    if classifier.model_.backbone.precision != "fp32":
+        raise OnnxError("ONNX is checked against fp32: load the model with precision='fp32'.")
+    if classifier.model_.backbone.device.type != "cpu":
+        classifier = _on_cpu(classifier)
     backbone = classifier.model_.backbone
-    if backbone.device.type != "cpu" or backbone.precision != "fp32":
-        raise OnnxError("ONNX is checked against fp32 on a CPU: load the model with device='cpu', precision='fp32'.")
     pixels, metadata = _pixels(backbone.preprocess, photos), _metadata(classifier)
     data = _written(_Answering(classifier), backbone.preprocess.size, metadata)
     parity = _compare(data, classifier, pixels)
@@ -97,6 +100,20 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
             "onnxruntime may do better."
         )
     return OnnxFile(data, metadata, parity)
+
+
+def _on_cpu(classifier: GalLoPClassifier) -> GalLoPClassifier:
+    """A copy that computes where the file is checked; the other stays where it is."""
+    model, copied = classifier.model_, copy.copy(classifier)
+    copied.model_ = GalLoP(
+        model.backbone.copy_on("cpu"),
+        model.class_names,
+        model.config,
+        copy.deepcopy(model.prompts).to("cpu"),
+        model.templates,
+    )
+    copied._text = None  # those of the other are where it is
+    return copied
 
 
 class _Answering(nn.Module):

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gallop.backbones import gpu_trouble
 from gallop.losses import Loss
 from gallop.trainer import Alone, StepResult
 
@@ -105,9 +106,9 @@ class Processes:
         try:
             # On the engine's group, but not by its own function, which waits for everybody before each sum.
             torch.distributed.all_reduce(values)
-        except torch.cuda.OutOfMemoryError:
-            raise
         except RuntimeError as error:  # what gloo and nccl raise
+            if gpu_trouble(error) is not None:
+                raise  # of this process' own GPU
             raise ParallelError("Another process of the training was lost.") from error
         return values
 

@@ -109,7 +109,8 @@ def learn(
         parallel.leave()
         raise
     start = model.prompts.digest()  # a warm start is another training than a cold one
-    key = f"{model.backbone.fingerprint}|{model.class_names}|{model.config}|{config}|{data}|{start}"
+    backbone = model.backbone
+    key = f"{backbone.fingerprint}|{backbone.feature_format}|{model.class_names}|{model.config}|{config}|{data}|{start}"
     steps = Steps(views, labels, config, objective, parallel)
     yield from _train(model, steps, work, key)
     if config.calibration_folds:

@@ -108,6 +108,8 @@ def test_the_second_job_waits_and_is_told_how_many_are_before_it(manager: JobMan
 
 def test_a_failure_is_told_in_words_and_does_not_stop_the_next_job(manager: JobManager) -> None:
     plain, inner = manager.submit(Failing(PlainError("Too dark."))), manager.submit(Failing(ValueError("secret")))
+    full = type("OutOfMemoryError", (RuntimeError,), {})  # torch's name
+    assert "The GPU has too little memory" in wait(manager.submit(Failing(full("CUDA out of memory. Tried")))).error
     after = manager.submit(Counting(2))
     assert (wait(plain).state, wait(plain).error) == (State.FAILED, "Too dark.")
     assert "ValueError" in wait(inner).error

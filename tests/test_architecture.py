@@ -32,6 +32,7 @@ ROOMS = [
     "backbones.text",
     "backbones.vision",
     "backbones.clip",
+    "backbones.device",
     "backbones.words",
     "backbones",
     "feature_cache",

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast, get_args
+from unittest import mock
 from urllib.error import URLError
 
 import open_clip
@@ -25,10 +26,12 @@ from gallop.backbones import (
     BackboneError,
     UnsupportedTower,
     available_models,
+    gpu_trouble,
     load_backbone,
     pick_device,
     pick_precision,
 )
+from gallop.backbones.device import moved
 from gallop.config import MethodConfig, RegionKind
 from gallop.feature_cache import feature_key
 from gallop.images import load_image
@@ -566,6 +569,42 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BackboneError, match="torch sees none"):
         load_backbone("mini", device="cuda")
     assert pick_device("auto") == torch.device("cpu")
+
+
+def test_a_number_beyond_the_gpus_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(BackboneError, match="There is no cuda:7 here; torch sees cuda:0 to cuda:1"):
+        pick_device("cuda:7")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(BackboneError, match="torch sees cuda:0 alone"):
+        pick_device("cuda:1")
+
+
+def test_a_device_that_is_seen_and_cannot_be_used_is_told() -> None:
+    with pytest.raises(BackboneError, match=r"device meta cannot be used \(.+\)\. Use --device cpu;"):
+        moved(vit(), torch.device("meta"))
+    full = mock.Mock(**{"to.side_effect": torch.cuda.OutOfMemoryError("CUDA out of memory.\nMore about it.")})
+    with pytest.raises(BackboneError, match=r"cpu cannot be used \(CUDA out of memory\)\."):
+        moved(full, torch.device("cpu"))
+
+
+def test_what_a_gpu_raises_while_it_computes_is_told() -> None:
+    assert "too little memory" in str(gpu_trouble(torch.cuda.OutOfMemoryError("CUDA out of memory.")))
+    assert gpu_trouble(RuntimeError("shapes differ")) is None
+    if hasattr(torch, "AcceleratorError"):
+        error = torch.AcceleratorError("CUDA error: an illegal access\nCompile with ...")
+        assert "The GPU failed (CUDA error: an illegal access)." in str(gpu_trouble(error))
+
+
+def test_a_copy_on_a_device_answers_the_same_and_shares_nothing() -> None:
+    own = vit().with_regions("tokens")
+    copied = own.copy_on("cpu")
+    pixels = torch.randn(2, 3, 32, 32)
+    assert all(torch.equal(a, b) for a, b in zip(own.encode_image(pixels), copied.encode_image(pixels), strict=True))
+    assert (copied.fingerprint, copied.region_kind, copied.damping) == (own.fingerprint, "tokens", own.damping)
+    assert not {p.data_ptr() for p in own._model.parameters()} & {p.data_ptr() for p in copied._model.parameters()}
 
 
 # --- Precision ---------------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def place(shared: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setitem(METHODS, name, method)
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
     # Before it measures, it collects garbage: a quarter of a second a run, where all of torch is loaded.
-    monkeypatch.setattr(runner, "peak_bytes", lambda function: function() or 1)
+    monkeypatch.setattr(runner, "peak_bytes", lambda function, device: function() or 1)
     (tmp_path / "tiny.yaml").write_text(SPEC)
     Fake.fitted.clear()
     return Place(tmp_path, shared[0], tmp_path / "tiny.yaml", shared[1])

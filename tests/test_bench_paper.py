@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, method in FAKES.items():
         monkeypatch.setitem(METHODS, name, method)
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(runner, "peak_bytes", lambda function: function() or 1)
+    monkeypatch.setattr(runner, "peak_bytes", lambda function, device: function() or 1)
 
 
 def made(root: Path, text: str = SPEC) -> Plan:
@@ -337,10 +338,13 @@ def test_one_backbone_is_loaded_at_a_time_and_hashed_once(tmp_path: Path, monkey
     assert (value.region_kind, tokens.region_kind, loaded) == ("value", "tokens", [a])
     assert towers.get(a, "tokens") is tokens
     assert towers.fingerprint(a, "tokens") == tokens.fingerprint != towers.fingerprint(a, "value")
+    with mock.patch.object(type(value), "feature_format", "cuda"):
+        assert Backbones("cpu").fingerprint(a, "value") == f"{value.fingerprint}|cuda", "figures of its own"
+    loaded.clear()
     towers.get(b, "value")
-    assert loaded == [a, b]
+    assert loaded == [b]
     towers.fingerprint(a, "tokens")
-    assert loaded == [a, b], "known by now"
+    assert loaded == [b], "known by now"
     assert towers._loaded.keys() == {"value"}
     with pytest.raises(BackboneError):
         towers.get("nonsense", "value")

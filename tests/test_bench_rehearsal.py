@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -95,6 +96,26 @@ def test_hours_are_of_all_runs(place: Place, monkeypatch: pytest.MonkeyPatch) ->
     assert line["hours"] * 3600 == pytest.approx(2 * (learning + answering))
     assert (line["step"], line["view"], line["answer"], line["rest"]) == (1, 10, 100, 1000)
     assert told["encoding_test_photos"]["hours"] * 3600 == pytest.approx((4 + 4 + 5) * 10)
+
+
+def test_a_step_that_a_gpu_has_no_room_for_is_told_and_the_others_go_on(
+    place: Place,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place.spec.write_text(SPEC)
+    step = Trainer._step
+
+    def full(self: Trainer, batches: Any, epoch: int) -> Any:
+        if len(self._parameters) > 2:  # ours: global and local contexts, and a projection
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.")
+        return step(self, batches, epoch)
+
+    monkeypatch.setattr(Trainer, "_step", full)
+    found = place.call("--rehearse", "--only", "GalLoP", "LoCoOp", "--sets", "first", "--json")
+    assert found.code == 0, found.err
+    failed = {line["label"]: line["failed"] for line in found.json["lines"]}
+    assert "too little memory" in failed["GalLoP"]
+    assert failed["LoCoOp"] == ""
 
 
 WORK = [

@@ -14,6 +14,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -696,6 +697,22 @@ def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: P
     said = done.stderr.decode().splitlines()
     assert said[0].startswith(f"gallop: warning: {tmp_path / 'gone.png'} is left without an answer: ")
     assert said[1:] == ["answering 13/13"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), "The GPU has too little memory"),
+        (MemoryError(), "There is not enough memory for this."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "There is not enough memory for this."),
+    ],
+)
+def test_too_little_memory_is_a_sentence(error: Exception, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gallop.cli.doctor.run", mock.Mock(side_effect=error))
+    with redirect_stderr(io.StringIO()) as err:
+        assert main(["doctor"]) == 2
+    assert err.getvalue().startswith(f"gallop: {said}")
+    assert "batch size" in err.getvalue()
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:

@@ -218,7 +218,7 @@ def test_photos_are_prepared_ahead_in_order_and_no_further_than_needed(threads: 
         time.sleep(0.01 * (item % 3))  # so that later ones are ready first
         return item
 
-    ahead = features._ahead(prepare, range(20), threads)
+    ahead = features.ahead(prepare, range(20), threads)
     for number in range(6):
         assert next(ahead) == number
         assert len(begun) <= number + 1 + threads
@@ -226,11 +226,11 @@ def test_photos_are_prepared_ahead_in_order_and_no_further_than_needed(threads: 
     after = len(begun)
     time.sleep(0.05)
     assert len(begun) == after <= 6 + threads
-    assert list(features._ahead(prepare, range(20), threads)) == list(range(20))
+    assert list(features.ahead(prepare, range(20), threads)) == list(range(20))
 
 
 def test_a_photo_that_cannot_be_prepared_is_told_in_its_turn() -> None:
-    ahead = features._ahead(lambda item: 1 // (3 - item), range(9), 4)
+    ahead = features.ahead(lambda item: 1 // (3 - item), range(9), 4)
     assert [next(ahead) for _ in range(3)] == [0, 0, 1]
     with pytest.raises(ZeroDivisionError):
         next(ahead)
@@ -241,7 +241,7 @@ def test_several_threads_give_the_features_of_one(tmp_path: Path, monkeypatch: p
     paths = write_images(tmp_path / "photos", [noise(40, 30, seed) for seed in range(70)])
     cache = FeatureCache(tmp_path / "cache")
     one = ImageFeatures.cat(list(features.encode_centres(vit(), paths, None)))
-    monkeypatch.setattr(features, "_readers", lambda device: 4)
+    monkeypatch.setattr(features, "readers", lambda device: 4)
     for _ in range(2):  # into the cache, and from it
         several = ImageFeatures.cat(list(features.encode_centres(vit(), paths, cache)))
         assert torch.equal(several.global_, one.global_)
@@ -250,10 +250,10 @@ def test_several_threads_give_the_features_of_one(tmp_path: Path, monkeypatch: p
 
 def test_a_gpu_has_photos_read_by_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
-    assert features._readers(torch.device("cpu")) == 1
-    assert features._readers(torch.device("cuda")) == 4
+    assert features.readers(torch.device("cpu")) == 1
+    assert features.readers(torch.device("cuda")) == 4
     monkeypatch.setattr("os.cpu_count", lambda: 96)
-    assert features._readers(torch.device("cuda", 1)) == features.READERS
+    assert features.readers(torch.device("cuda", 1)) == features.READERS
 
 
 def test_encoding_leaves_no_gradient_and_no_inference_tensor() -> None:

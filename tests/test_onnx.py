@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -87,6 +89,27 @@ def test_exporting_leaves_the_shared_backbone_as_it_was(taught: GalLoPClassifier
     export_onnx(taught)
     assert all(torch.equal(value, weights[key]) for key, value in tower.state_dict().items())
     assert np.array_equal(before, taught.predict_proba(image))
+
+
+def test_a_classifier_on_a_gpu_is_exported_from_a_copy_on_the_cpu(
+    taught: GalLoPClassifier, made: OnnxFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught.text_features()
+    copied = gallop.onnx._on_cpu(taught)
+    assert copied._text is None
+    assert copied.model_.backbone is not taught.model_.backbone
+    assert copied.model_.prompts is not taught.model_.prompts
+    image = load_image(tiny.picture(81, "blue"))
+    assert np.array_equal(copied.predict_proba(image), taught.predict_proba(image))
+    # As if it were on one: what is written and checked is the copy.
+    where = mock.PropertyMock(
+        side_effect=itertools.chain([torch.device("cuda")], itertools.repeat(torch.device("cpu")))
+    )
+    answering = mock.Mock(side_effect=gallop.onnx._Answering)
+    monkeypatch.setattr(gallop.onnx, "_Answering", answering)
+    with mock.patch.object(type(taught.model_.backbone), "device", where):
+        assert export_onnx(taught).metadata == made.metadata
+    assert answering.call_args.args[0] is not taught
 
 
 def test_a_file_whose_answers_differ_is_not_handed_out(

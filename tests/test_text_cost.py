@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from unittest import mock
 
 import open_clip
@@ -140,6 +141,14 @@ def kept_bytes(tower: TextTower, function: Callable[[], Tensor]) -> int:
     with saved_tensors_hooks(pack, lambda tensor: tensor):
         function()
     return sum(storages.values())
+
+
+def test_a_large_gpu_keeps_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    tower = backbone_vit().text
+    for total, budget in ((80 * 2**30, 20 * 2**30), (2 * 2**30, tower.memory_budget)):
+        monkeypatch.setattr("torch.cuda.get_device_properties", lambda _, t=total: SimpleNamespace(total_memory=t))
+        assert tower._budget(torch.device("cuda")) == budget
+    assert tower._budget(torch.device("cpu")) == tower.memory_budget
 
 
 @pytest.mark.parametrize("budget", [2**22, 2**24])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import urllib.request
 import warnings
@@ -23,13 +22,15 @@ from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_p
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gallop.backbones.clip import Backbone, Damping, Precision
+from gallop.backbones.clip import Backbone, Damping
+from gallop.backbones.device import GPU_OUT_OF_MEMORY, gpu_trouble, moved, pick_device, pick_precision
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.supported import BackboneError, UnsupportedTower
 from gallop.backbones.text import NameTokens
 from gallop.backbones.vision import pick_regions
 
 __all__ = [
+    "GPU_OUT_OF_MEMORY",
     "Backbone",
     "BackboneError",
     "Damping",
@@ -37,6 +38,7 @@ __all__ = [
     "Preprocess",
     "UnsupportedTower",
     "available_models",
+    "gpu_trouble",
     "load_backbone",
     "pick_device",
     "pick_precision",
@@ -64,11 +66,12 @@ def load_backbone(
             paper's), "tokens" or "value-value"; other towers have "value" alone.
 
     Raises:
-        BackboneError: unknown name, precision or kind of regions, weights missing or not fitting, no network for them.
+        BackboneError: unknown name, precision or kind of regions, weights missing or not fitting, no network for them,
+            a GPU that is not there or cannot be used.
         UnsupportedTower: a text tower that is not causal with EOT pooling, or a vision tower without regions.
     """
     target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
-    backbone = _load(os.fspath(name)).to(target)
+    backbone = moved(_load(os.fspath(name)), target)
     backbone.precision = chosen
     return backbone.with_regions(kind)
 
@@ -85,43 +88,6 @@ def _load(name: str) -> Backbone:
             f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', or a folder."
         )
     return _load_open_clip(name, arch, source)
-
-
-def pick_precision(precision: str = "auto") -> Precision:
-    """The precision of a name.
-
-    Raises:
-        BackboneError: unknown name.
-    """
-    named: dict[str, Precision] = {"fp32": "fp32", "bf16": "bf16"}
-    if precision in named:
-        return named[precision]
-    if precision != "auto":
-        raise BackboneError(f"There is no precision {precision!r}; use 'fp32', 'bf16' or 'auto'.")
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:  # not Linux
-        return "fp32"
-    return "bf16" if re.search(r"\b(amx_bf16|avx512_bf16)\b", flags) else "fp32"
-
-
-def pick_device(device: str = "auto") -> torch.device:
-    """The torch device of a name.
-
-    Raises:
-        BackboneError: unknown name, or a GPU that is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise BackboneError(f"There is no device {device!r}; use 'auto', 'cpu' or 'cuda'.") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise BackboneError("A GPU was asked for, but torch sees none here; use --device cpu or 'auto'.")
-    if chosen.type not in ("cpu", "cuda", "mps"):
-        raise BackboneError(f"The device {device!r} is not supported; use 'auto', 'cpu' or 'cuda'.")
-    return chosen
 
 
 def available_models() -> dict[str, Path]:

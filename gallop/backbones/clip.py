@@ -93,6 +93,14 @@ class Backbone:
             self.vision = vision_tower(_as_module(getattr(self._model, "visual", None)), self.region_kind)
         return self
 
+    def copy_on(self, device: str | torch.device) -> Backbone:
+        """The same towers on another device; these stay where they are."""
+        model = copy.deepcopy(self._model).to(device)
+        other = Backbone(
+            self.name, model, self.text._tokenizer, self.preprocess, precision=self.precision, damping=self.damping
+        )
+        return other.with_regions(self.region_kind)
+
     @property
     def region_kind(self) -> RegionKind:
         """Which features of its regions it gives."""

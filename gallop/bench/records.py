@@ -49,7 +49,7 @@ class Record:
         photos: how many it learned from.
         failed: why it has no figures; empty for one that went well.
         seconds: of "fit" and "predict".
-        peak_bytes: by how much the process grew at its largest; 0 where the system does not tell.
+        peak_bytes: by how much the process (on a GPU, its memory) grew at its largest; 0 where nothing tells.
         backbone, machine, versions: what it was computed with and on.
         date: when it ended, ISO 8601.
     """

@@ -96,7 +96,7 @@ class Runner:
                 figures.clear()
                 failed = str(error)
 
-        peak = peak_bytes(work)
+        peak = peak_bytes(work, backbone.device)
         return Record(
             key=run.key,
             method=run.method,

@@ -33,7 +33,12 @@ class Backbones:
         return self._loaded[regions]
 
     def fingerprint(self, name: str, regions: str) -> str:
-        """Of everything that cosines depend on; computed once, with the backbone loaded for it."""
+        """Of everything that figures depend on; computed once, with the backbone loaded for it.
+
+        A GPU computes in half precision, so its figures are of its own.
+        """
         if (name, regions) not in self._fingerprints:
-            self._fingerprints[name, regions] = self.get(name, regions).fingerprint
+            found = self.get(name, regions)
+            other = "" if found.feature_format == "fp32" else f"|{found.feature_format}"
+            self._fingerprints[name, regions] = found.fingerprint + other
         return self._fingerprints[name, regions]

@@ -66,7 +66,7 @@ def _run(options: Namespace, console: Console) -> int:
 
 def _sentence(error: Exception) -> str | None:
     """What to tell about bad input; None for errors that are not the user's."""
-    from gallop.backbones import BackboneError, UnsupportedTower
+    from gallop.backbones import BackboneError, UnsupportedTower, gpu_trouble
     from gallop.bench.reading import BenchError
     from gallop.checkpoint import CheckpointError
     from gallop.classes import ClassNameError
@@ -91,4 +91,8 @@ def _sentence(error: Exception) -> str | None:
     )
     if isinstance(error, (*typed, OSError, TrainingDiverged, UnsupportedTower)):
         return str(error)
-    return None
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # Python's, or torch's on a CPU
+        return (
+            "There is not enough memory for this. Use fewer classes or prompts, or a smaller batch size (--batch-size)."
+        )
+    return gpu_trouble(error)

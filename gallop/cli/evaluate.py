@@ -108,7 +108,7 @@ def _knowing(classifier: GalLoPClassifier, data: Dataset, options: Namespace) ->
 def _predictions(
     classifier: GalLoPClassifier, paths: Sequence[Path], what: str, refuse: Refuse, console: Console
 ) -> Iterator[Predictions]:
-    for _, photos in readable(paths, refuse, console, f"evaluating {what}"):
+    for _, photos in readable(paths, refuse, console, f"evaluating {what}", classifier.model_.backbone.device):
         yield classifier.predict_all(photos)
 
 

@@ -7,10 +7,13 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import torch
+
 from gallop import GalLoPClassifier, Photo, load_image, parse_names, read_folder
 from gallop.cli.console import CommandError, Console
 from gallop.data import Dataset
 from gallop.datasets import from_csv, is_csv
+from gallop.features import ahead, readers
 from gallop.images import ImageError
 
 CHUNK = 16
@@ -49,21 +52,33 @@ def zero_shot(class_names: Sequence[str], options: Namespace) -> GalLoPClassifie
 
 
 def readable(
-    paths: Sequence[str | Path], refuse: Refuse, console: Console, stage: str
+    paths: Sequence[str | Path], refuse: Refuse, console: Console, stage: str, device: torch.device
 ) -> Iterator[tuple[list[str], list[Photo]]]:
-    """Paths and photos, some at a time; those that cannot be read go to ``refuse``. ``stage`` is what progress says."""
-    for start in range(0, len(paths), CHUNK):
-        chunk: list[str] = []
-        photos: list[Photo] = []
-        for path in paths[start : start + CHUNK]:
-            try:
-                photos.append(load_image(path))
-                chunk.append(str(path))
-            except ImageError as error:
+    """Paths and photos, some at a time; those that cannot be read go to ``refuse``. ``stage`` is what progress says.
+
+    The next ones are read while the last are answered, by as many threads as ``device`` wants.
+    """
+    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    done = 0
+    for read in ahead(_read, chunks, readers(device)):
+        found = [(str(path), photo) for path, photo in read if isinstance(photo, Photo)]
+        for path, error in read:
+            if isinstance(error, ImageError):
                 refuse(path, str(error))
-        if photos:
-            yield chunk, photos
-        console.progress(stage, min(start + CHUNK, len(paths)), len(paths))
+        if found:
+            yield [path for path, _ in found], [photo for _, photo in found]
+        done += len(read)
+        console.progress(stage, done, len(paths))
+
+
+def _read(paths: Sequence[str | Path]) -> list[tuple[str | Path, Photo | ImageError]]:
+    read: list[tuple[str | Path, Photo | ImageError]] = []
+    for path in paths:
+        try:
+            read.append((path, load_image(path)))
+        except ImageError as error:
+            read.append((path, error))
+    return read
 
 
 def check_output(path: Path, option: str, *others: Path) -> None:

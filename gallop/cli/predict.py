@@ -28,7 +28,7 @@ def run(options: Namespace, console: Console) -> int:
     paths = list(dict.fromkeys(path for image in options.images for path in _expand(image)))
     rows.update((path, {}) for path in paths)
     classes = classifier.classes_.tolist()
-    for chunk, photos in readable(paths, refuse, console, "answering"):
+    for chunk, photos in readable(paths, refuse, console, "answering", classifier.model_.backbone.device):
         found = classifier.predict_all(photos)
         rows.update((path, answer_row(path, found, i, classes)) for i, path in enumerate(chunk))
     answers = list(rows.values())

@@ -63,7 +63,7 @@ class LoCoOp(PromptLearner):
         """What a step minimises, as ``gallop.steps.Objective``."""
         loss, global_, local = model.loss(features, labels, kept, text)
         backbone = model.backbone
-        regions = features.to(backbone.device).regions
+        regions = features.regions.to(backbone.device)
         cosines = similarity.region_cosines(regions, model.region_projection(), text.global_, backbone.damping.region)
         rank = max(round(self.rank_share * len(model.class_names)), 1)
         logits = backbone.logit_scale * cosines[..., 0]

@@ -79,7 +79,7 @@ class PromptSRC(PromptLearner):
         ) -> tuple[Loss, Tensor, Tensor]:
             loss, global_, local = model.loss(features, labels, kept, text)
             scale, damping = model.backbone.logit_scale, model.backbone.damping.image
-            images = features.to(model.backbone.device).global_.float()
+            images = features.global_.to(model.backbone.device).float()
             before = similarity.global_cosines(images, frozen[:, None], damping)
             penalty = self.text_weight * text_consistency(text.global_[:, 0], frozen)
             penalty = penalty + self.prediction_weight * prediction_consistency(

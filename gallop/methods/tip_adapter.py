@@ -67,7 +67,7 @@ class KeyValueCache:
 
     def logits(self, features: ImageFeatures) -> Tensor:
         """(B, K) on the backbone's device; gradients reach the keys."""
-        images = features.to(self.backbone.device).global_.float()
+        images = features.global_.to(self.backbone.device).float()
         cosines = similarity.global_cosines(images, self.text[:, None], self.backbone.damping.image)[..., 0]
         voted = cache_logits(images, self.keys, self.values, self.sharpness)
         return self.backbone.logit_scale * cosines + self.weight * voted

@@ -1,0 +1,85 @@
+"""Where the towers compute, in which precision, and what to tell where that cannot be."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+
+from gallop.backbones.clip import Backbone, Precision
+from gallop.backbones.supported import BackboneError
+
+GPU_OUT_OF_MEMORY = torch.cuda.OutOfMemoryError
+
+
+def pick_precision(precision: str = "auto") -> Precision:
+    """The precision of a name.
+
+    Raises:
+        BackboneError: unknown name.
+    """
+    named: dict[str, Precision] = {"fp32": "fp32", "bf16": "bf16"}
+    if precision in named:
+        return named[precision]
+    if precision != "auto":
+        raise BackboneError(f"There is no precision {precision!r}; use 'fp32', 'bf16' or 'auto'.")
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        return "fp32"
+    return "bf16" if re.search(r"\b(amx_bf16|avx512_bf16)\b", flags) else "fp32"
+
+
+def pick_device(device: str = "auto") -> torch.device:
+    """The torch device of a name.
+
+    Raises:
+        BackboneError: unknown name, or a GPU that is not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise BackboneError(f"There is no device {device!r}; use 'auto', 'cpu' or 'cuda'.") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise BackboneError("A GPU was asked for, but torch sees none here; use --device cpu or 'auto'.")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise BackboneError(f"There is no {device} here; torch sees cuda:0{f' to cuda:{last}' if last else ' alone'}.")
+    if chosen.type not in ("cpu", "cuda", "mps"):
+        raise BackboneError(f"The device {device!r} is not supported; use 'auto', 'cpu' or 'cuda'.")
+    return chosen
+
+
+def moved(backbone: Backbone, device: torch.device) -> Backbone:
+    """The backbone itself, on a device that is tried first: some GPUs are seen and cannot be used.
+
+    Raises:
+        BackboneError: it is full, kept by another process, or too old or new for this torch.
+    """
+    try:
+        torch.zeros(1, device=device).add_(1).item()
+        return backbone.to(device)
+    except RuntimeError as error:
+        raise BackboneError(
+            f"The device {device} cannot be used ({_first_line(error)}). Use --device cpu; where there is no such "
+            "option, as in the app, set the environment variable CUDA_VISIBLE_DEVICES to nothing."
+        ) from error
+
+
+def gpu_trouble(error: BaseException) -> str | None:
+    """What to tell of an error that a GPU raised while it computed; None for any other."""
+    if isinstance(error, GPU_OUT_OF_MEMORY):
+        return (
+            "The GPU has too little memory for this. End what else uses it, use a smaller batch size (--batch-size) or "
+            "fewer classes or prompts, or compute on the CPU (--device cpu)."
+        )
+    if isinstance(error, getattr(torch, "AcceleratorError", ())):  # from torch 2.8 on
+        return f"The GPU failed ({_first_line(error)}). Start again, or compute on the CPU (--device cpu)."
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
