@@ -4,9 +4,10 @@ These are settings of the whole process, so the library itself never makes them:
 whoever uses the library alone may (``from gallop.process import prepare``, before torch is loaded).
 
 * Torch's threads spin while they wait for each other. On shared cores they take the time of those they wait for; where
-  they sleep at once, a small training step spends a quarter of its time waking them. So they spin for about as long as
-  waking takes and then sleep. Measured on two cores, a step of `mini` against one with no spinning at all: 0.76 of its
-  time alone, 1.2 beside another training; ten times the spinning costs 3 times the time there, libgomp's own choice 30.
+  they sleep at once, waking them takes a good part of a small step. So they spin for a moment, then sleep. A step of
+  `mini` on two cores, against no spinning at all: 0.87 of the time alone, 1.05 beside another training. Three times the
+  spinning gains more alone (0.76) and loses more beside others (1.22, and photos are no longer decoded meanwhile);
+  thirty times costs 3 times the time there, libgomp's own choice 30.
 * glibc gives large blocks back to the system when they are freed, and the system clears every page before it hands it
   out again: while `mini` encodes photos, that is up to 10,000 pages a photo and a third of its time.
 """
@@ -17,8 +18,8 @@ import ctypes
 import os
 import sys
 
-SPINS = 1000
-"""Rounds of libgomp's waiting loop, some tens of microseconds, before an idle thread sleeps."""
+SPINS = 300
+"""Rounds of libgomp's waiting loop, some microseconds, before an idle thread sleeps."""
 
 # Of malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
