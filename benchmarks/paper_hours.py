@@ -111,7 +111,7 @@ def rehearsed(work: Path, name: str) -> tuple[list[Rehearsed], Encoded]:
     plan = make_plan(spec, photos, backbones.fingerprint)
     rehearsal = Rehearsal(plan, photos, backbones, CACHE_BYTES)
     lines = []
-    for line in rehearsal.lines(plan.runs):
+    for _, _, line in rehearsal.lines(plan.runs):
         if line.failed:
             raise RuntimeError(f"{line.label} on {line.set}: {line.failed}")
         lines.append(line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors and a picture have no one answer to ==
 class Explanation:
     """One photo, explained. Made by ``GalLoPClassifier.explain``.
 
@@ -103,9 +103,10 @@ class Explanation:
         Raises:
             ConfigError: not one k of 1 or more per local prompt.
         """
-        if len(topk) != len(self.topk):
+        checked = MethodConfig(topk=cast(Any, topk)).topk
+        if len(checked) != len(self.topk):
             raise ConfigError(f"topk needs {len(self.topk)} whole numbers, one per local prompt; got {topk}.")
-        return replace(self, topk=MethodConfig(topk=tuple(topk)).topk)
+        return replace(self, topk=checked)
 
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:
         """Cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""

@@ -145,7 +145,8 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
 
     HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and their loss is told.
 
-    Hidden files and folders, ``__MACOSX`` and whatever is not a regular file are skipped; nothing is opened.
+    Hidden files and folders, ``__MACOSX`` and whatever is not a regular file are skipped; nothing is opened. A link to
+    nothing is among them too: it is a photo that somebody has not fetched, and its loss is told.
 
     Raises:
         NotADirectoryError: ``folder`` is not a folder.
@@ -163,7 +164,7 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
             for f in files
             if f.lower().endswith(IMAGE_SUFFIXES + _UNREAD_SUFFIXES) and not _HIDDEN.match(f)
         ]
-    return sorted(filter(Path.is_file, found), key=_natural)
+    return sorted((path for path in found if path.is_file() or not path.exists()), key=_natural)
 
 
 _HIDDEN = re.compile(r"\.|__MACOSX$")

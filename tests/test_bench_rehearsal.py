@@ -64,13 +64,14 @@ def test_every_line_is_measured_and_nothing_is_written(
     assert (lines["Tip-Adapter-F", "second"]["steps"], lines["Tip-Adapter-F", "second"]["runs"]) == (80, 4)
     assert lines["regions / tokens", "first"]["regions"] == "tokens"
     for (label, _), line in lines.items():
-        assert min(line["view"], line["answer"], line["hours"]) > 0
+        assert min(line["view"], line["answer"], line["rest"], line["hours"]) > 0, label
         assert (line["step"] > 0) == (line["steps"] > 0), label
     assert told["hours"] == pytest.approx(
         sum(x["hours"] for x in lines.values()) + told["encoding_test_photos"]["hours"]
     )
     # Four photos in each test set, five unknown ones; the kind of the regions makes features of their own.
     assert told["encoding_test_photos"]["photos"] == 2 * (4 + 4 + 5)
+    assert "rehearsing 16/16: " in found.err, "off a terminal too"
     as_text = place.call("--rehearse", "--only", "GalLoP", "--sets", "first", "--shots", "1").out
     assert "The 2 runs may take about" in as_text
     assert "on cpu (" in as_text

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -363,7 +364,9 @@ def test_pictures_in_train_and_test_are_told(photos: Path, backbone: Path, tmp_p
 
 def test_evaluate_agrees_with_predict(photos: Path, model: Path) -> None:
     result = call("evaluate", model, photos, "--ood", f"noise={photos / 'unknown'}", "--json").json
-    assert set(result) == {"accuracy", "accuracy_global", "accuracy_local", "n", "per_class", "tpr", "ood"}
+    told = {"accuracy", "accuracy_global", "accuracy_local", "n", "per_class", "tpr", "ood", "skipped"}
+    assert set(result) == told
+    assert result["skipped"] == []
     answers = call("predict", photos / "test", "--model", model, "--json").json
     truth = [Path(answer["image"]).parent.name.replace("_", " ") for answer in answers]
     right = np.array([answer["label"] == name for answer, name in zip(answers, truth, strict=True)])
@@ -377,7 +380,8 @@ def test_evaluate_agrees_with_predict(photos: Path, model: Path) -> None:
     assert len(unknown) == 5, "folders below are read"
     scores = [answer["ood_score"] for answer in (*answers, *unknown)]
     found = result["ood"]["noise"]
-    assert set(found) == {"MCM", "L-MCM", "GL-MCM"}
+    assert set(found) == {"n", "MCM", "L-MCM", "GL-MCM"}
+    assert found["n"] == 5
     assert found["GL-MCM"]["auroc"] == pytest.approx(roc_auc_score([0] * 12 + [1] * 5, scores), abs=1e-9)
     threshold = sorted(scores[:12])[11]  # 95% of 12 images: all of them
     assert found["GL-MCM"]["fpr95"] == pytest.approx(np.mean(np.array(scores[12:]) <= threshold))
@@ -414,6 +418,19 @@ def test_several_ood_groups_and_the_table(photos: Path, model: Path) -> None:
     assert re.search(rf"^a +MCM +\d+\.\d% +{auroc:.1f}%$", table.out, re.MULTILINE)
 
 
+def test_evaluate_names_what_it_left_out(photos: Path, model: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos / "test", tmp_path / "test")
+    shutil.copytree(photos / "unknown", tmp_path / "unknown")
+    bad = [tmp_path / "test" / "red_disc" / "bad.png", tmp_path / "unknown" / "gone.png"]
+    bad[0].write_text("no picture")
+    bad[1].symlink_to("nowhere.png")  # as a photo that has not been fetched
+    found = call("evaluate", model, tmp_path / "test", "--ood", f"a={tmp_path / 'unknown'}", "--json")
+    assert found.code == 2
+    assert [skipped["image"] for skipped in found.json["skipped"]] == [str(path) for path in bad]
+    assert all(skipped["error"] in found.err for skipped in found.json["skipped"])
+    assert (found.json["n"], found.json["ood"]["a"]["n"]) == (12, 5)
+
+
 # ------------------------------------------------------------------ predict
 
 
@@ -429,6 +446,7 @@ def test_predict_answers_what_can_be_read(photos: Path, model: Path, tmp_path: P
     bad = [answer for answer in outcome.json if "error" in answer]
     assert [set(answer) for answer in bad] == [{"image", "error"}] * 3
     assert all(answer["error"] and answer["image"] in outcome.err for answer in bad)
+    assert bad[2]["error"] == f"The folder {empty} holds no images."
     answer = outcome.json[1]
     assert set(answer) == {"image", "label", "probability", "probabilities", "ood_score", "is_ood"}
     assert list(answer["probabilities"]) == NAMES
@@ -711,7 +729,7 @@ def test_too_little_memory_is_a_sentence(error: Exception, said: str, monkeypatc
     monkeypatch.setattr("gallop.cli.doctor.run", mock.Mock(side_effect=error))
     with redirect_stderr(io.StringIO()) as err:
         assert main(["doctor"]) == 2
-    assert err.getvalue().startswith(f"gallop: {said}")
+    assert err.getvalue().startswith(f"gallop: error: {said}")
     assert "batch size" in err.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import re
 import warnings
@@ -914,10 +915,17 @@ def test_other_scales_change_local_things_alone(explanation: Explanation) -> Non
     assert explanation.with_topk([2, 4]).probabilities == explanation.probabilities
 
 
-@pytest.mark.parametrize("topk", [(), (1,), (1, 2, 3), (0, 1), (-1, 4), (2.5, 4), ("2", 4), (math.nan, 1)])
+@pytest.mark.parametrize("topk", [(), (1,), (1, 2, 3), (0, 1), (-1, 4), (2.5, 4), ("2", 4), (math.nan, 1), 5, None])
 def test_scales_that_make_no_sense_are_refused(explanation: Explanation, topk: Any) -> None:
     with pytest.raises(ConfigError, match="topk"):
         explanation.with_topk(topk)
+
+
+def test_explanations_are_told_apart_by_being_another(explanation: Explanation) -> None:
+    copied = copy.deepcopy(explanation)
+    assert copied.probabilities == explanation.probabilities
+    assert len({copied, explanation, explanation}) == 2
+    assert copied != explanation
 
 
 def test_unknown_classes_and_prompts_are_refused_by_name(explanation: Explanation) -> None:

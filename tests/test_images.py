@@ -752,7 +752,7 @@ def test_list_images(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "sub" / "loop").symlink_to(tmp_path)
     (tmp_path / "broken.jpg").symlink_to(tmp_path / "absent")
-    flat = ["1.JPEG", "2.jpg", "10.jpg", "a2.gif", "a10.bmp", "A.webp", "b.png", "c.tiff"]
+    flat = ["1.JPEG", "2.jpg", "10.jpg", "a2.gif", "a10.bmp", "A.webp", "b.png", "broken.jpg", "c.tiff"]
 
     def names_of(paths: list[Path]) -> list[str]:
         return [path.relative_to(tmp_path).as_posix() for path in paths]

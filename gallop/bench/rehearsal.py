@@ -94,14 +94,14 @@ class Rehearsal:
         self._views: dict[tuple[str, str], list[float]] = {}
         self._photo_bytes: dict[tuple[str, str], int] = {}
 
-    def lines(self, runs: Sequence[Run]) -> Iterator[Rehearsed]:
-        """Every line on every set once, backbone by backbone."""
+    def lines(self, runs: Sequence[Run]) -> Iterator[tuple[int, int, Rehearsed]]:
+        """Every line on every set once, backbone by backbone: its number, from 1, of how many, and what was found."""
         groups: dict[tuple[str, str, str, str], list[Run]] = {}
         for run in runs:
             groups.setdefault((run.backbone, run.regions, run.set, self._labels[run.key]), []).append(run)
         order = list(dict.fromkeys(key[:2] for key in groups))
-        for key in sorted(groups, key=lambda key: order.index(key[:2])):
-            yield self._line(key[3], groups[key])
+        for number, key in enumerate(sorted(groups, key=lambda key: order.index(key[:2])), start=1):
+            yield number, len(groups), self._line(key[3], groups[key])
 
     def encoded(self, runs: Sequence[Run]) -> Encoded:
         """What the encoding of all test photos takes, once every line has been rehearsed."""
@@ -201,10 +201,10 @@ def _one_step(run: Run, backbone: Backbone, batch: int) -> tuple[Fitted, float, 
     started = time.perf_counter()
     fitted = made.fit(shots)
     ended = time.perf_counter()
-    if not run.made.learns:
+    if not run.made.learns or not ticks:  # a linear probe has no steps to tell of
         return fitted, 0.0, ended - started
     # Texts are encoded before the first tick; photos between that one and the last but one, where they do not count.
-    first, *others = ticks or [started]
+    first, *others = ticks
     step = others[-1] - ticks[-2] if others and run.made.work(len(many)).steps else 0.0
     return fitted, step, (first - started) + (ended - others[-1] if step else 0.0)
 

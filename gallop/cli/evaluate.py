@@ -53,11 +53,10 @@ def run(options: Namespace, console: Console) -> int:
     console.progress(f"reading {options.data}")
     data = labelled_images(options.data, split="test")
     classifier = zero_shot(data.class_names, options) if trained is None else _knowing(trained, data, options)
-    refused = 0
+    skipped: list[dict[str, str]] = []
 
     def refuse(path: str | Path, reason: str) -> None:
-        nonlocal refused
-        refused += 1
+        skipped.append({"image": str(path), "error": reason})
         console.warn(f"{path} is left out: {reason}")
 
     for path, reason in data.skipped:
@@ -72,9 +71,9 @@ def run(options: Namespace, console: Console) -> int:
             outliers[name].add(found)
         if not outliers[name].ensemble:
             raise CommandError(f"{folder} (OOD group {name}) holds no readable images.")
-    result = _result(data, answers, outliers)
+    result = _result(data, answers, outliers) | {"skipped": skipped}
     console.result(result, lambda: _table(result))
-    return 2 if refused else 0
+    return 2 if skipped else 0
 
 
 def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
@@ -127,7 +126,8 @@ def _result(data: Dataset, answers: _Answers, outliers: dict[str, _Answers]) -> 
         },
         "tpr": 1.0 - float(np.mean(answers.is_ood)) if answers.is_ood else None,
         "ood": {
-            group: {
+            group: {"n": len(other.ensemble)}
+            | {
                 score: {
                     "fpr95": fpr_at_tpr(answers.ood[score], other.ood[score]),
                     "auroc": auroc(answers.ood[score], other.ood[score]),
@@ -152,6 +152,7 @@ def _table(result: dict[str, Any]) -> list[str]:
             [group, score, percent(values["fpr95"]), percent(values["auroc"])]
             for group, scores in result["ood"].items()
             for score, values in scores.items()
+            if score in OOD_SCORES
         ]
         lines += ["", *columns([["unknown things", "score", "FPR95", "AUROC"], *rows])]
     return lines

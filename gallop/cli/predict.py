@@ -27,6 +27,9 @@ def run(options: Namespace, console: Console) -> int:
 
     paths = list(dict.fromkeys(path for image in options.images for path in _expand(image)))
     rows.update((path, {}) for path in paths)
+    for path in [path for path in paths if Path(path).is_dir()]:
+        refuse(path, f"The folder {path} holds no images.")
+        paths.remove(path)
     classes = classifier.classes_.tolist()
     for chunk, photos in readable(paths, refuse, console, "answering", classifier.model_.backbone.device):
         found = classifier.predict_all(photos)
@@ -41,7 +44,7 @@ def run(options: Namespace, console: Console) -> int:
 def _expand(image: str) -> list[str]:
     """The files of a folder and of all folders below it; anything else is taken as a file.
 
-    A folder without images stays as it is, so that it is refused by name.
+    A folder without images stays as it is, to be refused by name.
     """
     if not Path(image).is_dir():
         return [image]

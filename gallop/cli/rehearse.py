@@ -28,11 +28,11 @@ def rehearse(
     """
     rehearsal = Rehearsal(plan, photos, backbones, cache)
     lines = []
-    for line in rehearsal.lines(runs):
+    for number, total, line in rehearsal.lines(runs):
         lines.append(line)
         if line.failed:
             console.warn(f"{line.label} on {line.set}: {line.failed}")
-        console.progress("rehearsing", len(lines), 0, f"{line.label} on {line.set}: a step takes {line.step:.2f} s")
+        console.progress("rehearsing", number, total, f"{line.label} on {line.set}: a step takes {line.step:.2f} s")
     encoded = rehearsal.encoded(runs)
     hours = sum(line.hours for line in lines) + encoded.hours
     machine = _machine(device)
