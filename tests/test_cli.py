@@ -26,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 
 from gallop import available_models, draw_shots, read_folder
 from gallop.checkpoint import TENSORS, TRAINING
-from gallop.cli import main, train
+from gallop.cli import evaluate, main, train
 from gallop.cli.console import Console, plain, printable
 from gallop.trainer import StepEvent, Trainer, TrainingDiverged
 from gallop.training import CalibrationEvent, EncodeEvent
@@ -416,6 +416,26 @@ def test_several_ood_groups_and_the_table(photos: Path, model: Path) -> None:
     accuracy, auroc = 100 * result["accuracy"], 100 * result["ood"]["a"]["MCM"]["auroc"]
     assert table.out.startswith(f"accuracy {accuracy:.1f}% on 12 images")
     assert re.search(rf"^a +MCM +\d+\.\d% +{auroc:.1f}%$", table.out, re.MULTILINE)
+
+
+def test_a_photo_that_goes_while_others_are_answered_is_left_out(
+    photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(photos / "test", tmp_path / "test")
+    whole = call("evaluate", model, tmp_path / "test", "--json").json
+    read = evaluate.labelled_images
+
+    def then_gone(*args: Any, **more: Any) -> Any:
+        data = read(*args, **more)
+        data.paths[0].unlink()
+        return data
+
+    monkeypatch.setattr(evaluate, "labelled_images", then_gone)
+    found = call("evaluate", model, tmp_path / "test", "--json")
+    assert (found.code, found.json["n"], whole["n"]) == (2, 11, 12)
+    assert len(found.json["skipped"]) == 1
+    kept = {name: share for name, share in found.json["per_class"].items() if name != NAMES[0]}
+    assert kept == {name: share for name, share in whole["per_class"].items() if name != NAMES[0]}
 
 
 def test_evaluate_names_what_it_left_out(photos: Path, model: Path, tmp_path: Path) -> None:

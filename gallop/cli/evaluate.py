@@ -61,17 +61,21 @@ def run(options: Namespace, console: Console) -> int:
 
     for path, reason in data.skipped:
         refuse(path, reason)
-    answers = _Answers(classifier.classes_)
-    for found in _predictions(classifier, data.paths, options.data, refuse, console):
+    answers, names = _Answers(classifier.classes_), dict(zip(map(str, data.paths), data.names, strict=True))
+    truth: list[str] = []  # of those that can still be read
+    for paths_read, found in _predictions(classifier, data.paths, options.data, refuse, console):
         answers.add(found)
+        truth += [names[path] for path in paths_read]
+    if not truth:
+        raise CommandError(f"{options.data} holds no images that can still be read.")
     outliers = {}
     for name, (folder, paths) in groups.items():
         outliers[name] = _Answers(classifier.classes_)
-        for found in _predictions(classifier, paths, name, refuse, console):
+        for _, found in _predictions(classifier, paths, name, refuse, console):
             outliers[name].add(found)
         if not outliers[name].ensemble:
             raise CommandError(f"{folder} (OOD group {name}) holds no readable images.")
-    result = _result(data, answers, outliers) | {"skipped": skipped}
+    result = _result(data.class_names, np.array(truth), answers, outliers) | {"skipped": skipped}
     console.result(result, lambda: _table(result))
     return 2 if skipped else 0
 
@@ -106,13 +110,14 @@ def _knowing(classifier: GalLoPClassifier, data: Dataset, options: Namespace) ->
 
 def _predictions(
     classifier: GalLoPClassifier, paths: Sequence[Path], what: str, refuse: Refuse, console: Console
-) -> Iterator[Predictions]:
-    for _, photos in readable(paths, refuse, console, f"evaluating {what}", classifier.model_.backbone.device):
-        yield classifier.predict_all(photos)
+) -> Iterator[tuple[list[str], Predictions]]:
+    for chunk, photos in readable(paths, refuse, console, f"evaluating {what}", classifier.model_.backbone.device):
+        yield chunk, classifier.predict_all(photos)
 
 
-def _result(data: Dataset, answers: _Answers, outliers: dict[str, _Answers]) -> dict[str, Any]:
-    truth = np.array(data.names)
+def _result(
+    class_names: Sequence[str], truth: NDArray[np.str_], answers: _Answers, outliers: dict[str, _Answers]
+) -> dict[str, Any]:
     found = np.array(answers.ensemble)
     return {
         "accuracy": accuracy(found, truth),
@@ -120,9 +125,7 @@ def _result(data: Dataset, answers: _Answers, outliers: dict[str, _Answers]) -> 
         "accuracy_local": accuracy(np.array(answers.local), truth) if answers.local else None,
         "n": len(truth),
         "per_class": {
-            name: accuracy(found[truth == name], truth[truth == name])
-            for name in data.class_names
-            if (truth == name).any()
+            name: accuracy(found[truth == name], truth[truth == name]) for name in class_names if (truth == name).any()
         },
         "tpr": 1.0 - float(np.mean(answers.is_ood)) if answers.is_ood else None,
         "ood": {
