@@ -43,7 +43,7 @@ BENCHMARKS = ("paper-fewshot", "paper-domain", "paper-ood", "paper-ablation", "p
 TOWERS = ("RN50", "RN101", "ViT-B-32", "ViT-B-16", "ViT-L-14")
 
 GPU_RATE = 100e12
-"""Operations a second that a GPU is taken to keep up: a third of an A100's peak in bf16."""
+"""Operations a second that a GPU is taken to sustain: a third of an A100's peak in bf16."""
 
 LEAST_STEP = 0.03
 """Seconds that a step takes on any GPU: it makes about two thousand calls."""
@@ -120,14 +120,14 @@ def rehearsed(work: Path, name: str) -> tuple[list[Rehearsed], Encoded]:
 
 
 def assumed(picture: Path) -> Gpu:
-    """A GPU, by this processor's rate of matrix products and its time for a photo."""
+    """A GPU, by this processor's rate of matrix products and its time for a photo, taken to be that of each reader."""
     preprocess = Preprocess(224, (0.5,) * 3, (0.5,) * 3)
     (photo,) = seconds(lambda: preprocess.augment(load_image(picture).image, np.random.default_rng(0)), repeats=15)
     return Gpu(faster=GPU_RATE / matmul_rate(), step=LEAST_STEP, photo=photo / READERS)
 
 
 def measure(work: Path, names: Sequence[str]) -> tuple[list[Hours], Gpu]:
-    """Rehearse the benchmarks, in turn; what each took is kept in WORK."""
+    """Rehearse the benchmarks, in turn, on data sets that are made where they are not there yet."""
     data = work / "data"
     if not data.exists():
         write_trees(data)

@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
@@ -17,22 +17,24 @@ from PIL import Image
 from benchmarks.images import pictures
 from benchmarks.text import imagenet_names as words
 from gallop.backbones.imagenet_names import imagenet_names
+from gallop.datasets.opening import find_set
+from gallop.datasets.places import NamedSet
 
 SHOTS = 16
 """Photos a class to draw from: more are never drawn."""
 
-SPLITS = {
-    "caltech-101": ("101_ObjectCategories", "Caltech101", 100, 2465),
-    "oxford_pets": ("images", "OxfordPets", 37, 3669),
-    "stanford_cars": (".", "StanfordCars", 196, 8041),
-    "oxford_flowers": ("jpg", "OxfordFlowers", 102, 2463),
-    "food-101": ("images", "Food101", 101, 30300),
-    "sun397": ("SUN397", "SUN397", 397, 19850),
-    "dtd": ("images", "DescribableTextures", 47, 1692),
-    "eurosat": ("2750", "EuroSAT", 10, 8100),
-    "ucf101": ("UCF-101-midframes", "UCF101", 101, 3783),
+TESTS = {
+    "caltech101": 2465,
+    "oxford_pets": 3669,
+    "stanford_cars": 8041,
+    "flowers102": 2463,
+    "food101": 30300,
+    "sun397": 19850,
+    "dtd": 1692,
+    "eurosat": 8100,
+    "ucf101": 3783,
 }
-"""By folder: the folder of its photos, the name in CoOp's split file, classes, test photos."""
+"""Test photos of the sets that CoOp's split files divide; all else that is known of them is ``gallop.datasets``'."""
 
 UNKNOWN = {"iNaturalist/images": 10000, "SUN/images": 10000, "Places/images": 10000, "Texture/banded": 5640}
 """Photos of nothing in ImageNet, by folder."""
@@ -77,9 +79,9 @@ def write_trees(root: Path) -> None:
     """
     folder = _Folder(root, different=1000 * SHOTS)
     _imagenet(folder)
-    for home, (photos, name, classes, tests) in SPLITS.items():
+    for name, tests in TESTS.items():
         folder.begin()
-        _split(folder, root / home, photos, name, classes, tests)
+        _split(folder, find_set(name), tests)
     (root / "oxford_pets/annotations").mkdir()
     folder.begin()
     _aircraft(folder, root / "fgvc_aircraft")
@@ -102,16 +104,16 @@ def _imagenet(folder: _Folder) -> None:
         folder.put(root / "imagenet-rendition/imagenet-r" / synset, (f"{i}.jpg" for i in range(150)))
 
 
-def _split(folder: _Folder, home: Path, photos: str, name: str, classes: int, tests: int) -> None:
-    rows: dict[str, list[tuple[str, int, str]]] = {"train": [], "val": [], "test": []}
+def _split(folder: _Folder, known: NamedSet, tests: int) -> None:
+    home, rows = folder.root / known.homes[0], dict[str, list[tuple[str, int, str]]](train=[], val=[], test=[])
+    above = known.inside.split("|")[0]  # of StanfordCars, whose photos lie in a folder of this name
     for part in rows:
-        for number, word in enumerate(words(classes)):
-            count = _count(part, tests, number, classes)
-            names = [f"{part}{i}.jpg" for i in range(count)]
-            inside = f"cars_train/{number:03d}" if name == "StanfordCars" else f"{number:03d}"
-            folder.put(home / photos / inside, names)
-            rows[part].extend((f"{inside}/{file}", number, word) for file in names)
-    (home / f"split_zhou_{name}.json").write_text(json.dumps(rows), encoding="utf-8")
+        for number, word in enumerate(words(known.classes)):
+            names = [f"{part}{i}.jpg" for i in range(_count(part, tests, number, known.classes))]
+            inside = PurePosixPath(above, f"{number:03d}")
+            folder.put(home / known.photos[0] / inside, names)
+            rows[part].extend((str(inside / file), number, word) for file in names)
+    (home / known.splits[0].pieces[0].path).write_text(json.dumps(rows), encoding="utf-8")
 
 
 def _aircraft(folder: _Folder, home: Path, classes: int = 100, tests: int = 3333) -> None:

@@ -54,7 +54,7 @@ BATCH = 16
 """Photos that pass the vision tower together: enough to fill two cores, small enough to show progress."""
 
 READERS = 8
-"""The most threads that decode photos for a GPU: about a thousand photos a second, where one would leave it waiting."""
+"""The most threads that decode photos for a GPU, which waits for one: that prepares some two hundred a second."""
 
 _CPU = torch.device("cpu")
 

@@ -16,7 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.naive import naive_text
-from gallop.backbones.text import ROW, TextTower
+from gallop.backbones.text import MEMORY_BUDGET, ROW, TextTower, memory_budget
 from tests.test_towers import backbone_vit, random_clip
 
 NAMES = list(open_clip.IMAGENET_CLASSNAMES[::40])
@@ -144,11 +144,10 @@ def kept_bytes(tower: TextTower, function: Callable[[], Tensor]) -> int:
 
 
 def test_a_large_gpu_keeps_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    tower = backbone_vit().text
-    for total, budget in ((80 * 2**30, 20 * 2**30), (2 * 2**30, tower.memory_budget)):
+    for total, budget in ((80 * 2**30, 20 * 2**30), (2 * 2**30, MEMORY_BUDGET)):
         monkeypatch.setattr("torch.cuda.get_device_properties", lambda _, t=total: SimpleNamespace(total_memory=t))
-        assert tower._budget(torch.device("cuda")) == budget
-    assert tower._budget(torch.device("cpu")) == tower.memory_budget
+        assert memory_budget(torch.device("cuda")) == budget
+    assert backbone_vit().text.memory_budget == memory_budget(torch.device("cpu")) == MEMORY_BUDGET
 
 
 @pytest.mark.parametrize("budget", [2**22, 2**24])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.supported import UnsupportedTower
-from gallop.backbones.text import TextTower
+from gallop.backbones.text import TextTower, memory_budget
 from gallop.backbones.vision import VisionTower, vision_tower
 from gallop.config import RegionKind
 
@@ -91,6 +91,7 @@ class Backbone:
         self._model.to(device)
         if self.device != before:  # what a tower made of its weights is where they were
             self.vision = vision_tower(_as_module(getattr(self._model, "visual", None)), self.region_kind)
+            self.text.memory_budget = memory_budget(self.device)
         return self
 
     def copy_on(self, device: str | torch.device) -> Backbone:

@@ -48,7 +48,7 @@ ROW = 32
 """Tokens that a row of packed names aims at: enough for the processor's kernels, short enough for attention."""
 
 MEMORY_BUDGET = 2**30
-"""Bytes that a training step may keep of the text tower; on a GPU a quarter of its memory, where that is more."""
+"""Bytes that a training step may keep of the text tower on a CPU, and at least on a GPU."""
 
 _KEPT_WIDTHS = 13
 """Numbers of width T that a block keeps for a token when nothing is computed again: 1 input, 3 query, key and value,
@@ -86,6 +86,13 @@ class NameTokens:
         return NameTokens(self.ids[rows], self.positions[rows], self.visible[rows], eot, order)
 
 
+def memory_budget(device: torch.device) -> int:
+    """Bytes that a training step may keep there: on a GPU a quarter of its memory."""
+    if device.type != "cuda":
+        return MEMORY_BUDGET
+    return max(MEMORY_BUDGET, int(torch.cuda.get_device_properties(device).total_memory) // 4)
+
+
 class TextTower:
     """The frozen text half of a CLIP.
 
@@ -108,7 +115,7 @@ class TextTower:
         self.heads: int = self._blocks[0].attn.num_heads
         self.context_length: int = self._module.positional_embedding.shape[0]
         self.width: int = self._module.positional_embedding.shape[1]
-        self.memory_budget = MEMORY_BUDGET
+        self.memory_budget = memory_budget(self._module.positional_embedding.device)
 
     def tokenize(self, names: Sequence[str], *, context_tokens: int) -> NameTokens:
         """Tokens of class names that will stand after ``context_tokens`` (C) learned vectors.
@@ -154,21 +161,15 @@ class TextTower:
         # Bytes of one number of width T for every token, and of all that a block keeps.
         input_ = len(contexts) * names.ids.numel() * self.width * contexts.element_size()
         kept = _KEPT_WIDTHS * input_
-        budget = self._budget(contexts.device)
-        over = len(self._blocks) * kept - budget
+        over = len(self._blocks) * kept - self.memory_budget
         again = min(max(math.ceil(over / (kept - input_)), 0), len(self._blocks))
-        most = math.ceil(rows / math.ceil(16 * kept / budget))  # a sixteenth for the block under way
+        most = math.ceil(rows / math.ceil(16 * kept / self.memory_budget))  # a sixteenth for the block under way
         chunk: Callable[..., Tensor] = self._names
-        if len(self._blocks) * input_ > budget:
+        if len(self._blocks) * input_ > self.memory_budget:
             chunk = partial(_again, chunk)
         shared = self._prefix(contexts)
         parts = [chunk(names.chunk(i, min(i + most, rows)), shared, again) for i in range(0, rows, most)]
         return torch.cat(parts, dim=1)[:, names.order].transpose(0, 1)
-
-    def _budget(self, device: torch.device) -> int:
-        if device.type != "cuda":
-            return self.memory_budget
-        return max(self.memory_budget, torch.cuda.get_device_properties(device).total_memory // 4)
 
     def _prefix(self, contexts: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Keys and values (P, S, T) of ``[SOS] context`` in each block."""

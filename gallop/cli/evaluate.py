@@ -129,8 +129,7 @@ def _result(
         },
         "tpr": 1.0 - float(np.mean(answers.is_ood)) if answers.is_ood else None,
         "ood": {
-            group: {"n": len(other.ensemble)}
-            | {
+            group: {
                 score: {
                     "fpr95": fpr_at_tpr(answers.ood[score], other.ood[score]),
                     "auroc": auroc(answers.ood[score], other.ood[score]),
@@ -139,6 +138,7 @@ def _result(
             }
             for group, other in outliers.items()
         },
+        "n_ood": {group: len(other.ensemble) for group, other in outliers.items()},
     }
 
 
@@ -155,7 +155,6 @@ def _table(result: dict[str, Any]) -> list[str]:
             [group, score, percent(values["fpr95"]), percent(values["auroc"])]
             for group, scores in result["ood"].items()
             for score, values in scores.items()
-            if score in OOD_SCORES
         ]
         lines += ["", *columns([["unknown things", "score", "FPR95", "AUROC"], *rows])]
     return lines

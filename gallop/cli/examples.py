@@ -38,7 +38,7 @@ examples:
 
 MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures of the JSON are fractions:
 {accuracy, accuracy_global, accuracy_local, n, per_class {name: accuracy}, tpr,
- ood {NAME: {n, MCM|L-MCM|GL-MCM: {fpr95, auroc}}}, skipped [{image, error}, ...]}, where n counts photos"""
+ ood {NAME: {MCM|L-MCM|GL-MCM: {fpr95, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...]}"""
 
 PREDICT = """\
 examples:
