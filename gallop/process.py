@@ -1,13 +1,11 @@
 """What a process that runs the towers on a CPU sets first: idle threads sleep, and freed memory is kept for next time.
 
-These are settings of the whole process, so the library itself never makes them: the command line and the app do, and
+Both are settings of the whole process, so the library itself never makes them: the command line and the app do, and
 whoever uses the library alone may (``from gallop.process import prepare``, before torch is loaded).
 
-* Torch's threads spin while they wait for each other. On shared cores they take the time of those they wait for; where
-  they sleep at once, waking them takes a good part of a small step. So they spin for a moment, then sleep. A step of
-  `mini` on two cores, against no spinning at all: 0.87 of the time alone, 1.05 beside another training. Three times the
-  spinning gains more alone (0.76) and loses more beside others (1.22, and photos are no longer decoded meanwhile);
-  thirty times costs 3 times the time there, libgomp's own choice 30.
+* Torch's threads spin while they wait for each other. On shared cores they take the time of those they wait for. Those
+  that sleep must be woken, which takes a good part of a small operation; so a training step has its parts on threads of
+  their own instead (``gallop.threads``).
 * glibc gives large blocks back to the system when they are freed, and the system clears every page before it hands it
   out again: while `mini` encodes photos, that is up to 10,000 pages a photo and a third of its time.
 """
@@ -18,9 +16,6 @@ import ctypes
 import os
 import sys
 
-SPINS = 300
-"""Rounds of libgomp's waiting loop, some microseconds, before an idle thread sleeps."""
-
 # Of malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
@@ -29,15 +24,11 @@ KEPT_BLOCK = 32 * 2**20
 
 
 def prepare() -> None:
-    """Make these settings; call it before torch is loaded.
-
-    ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` stay as they are where they are set, and with another policy than PASSIVE
-    no count is set.
+    """Make both settings; call it before torch is loaded. ``OMP_WAIT_POLICY`` stays as it is where it is set.
 
     The process then holds on to the most memory it has ever used. Other C libraries than glibc are left as they are.
     """
-    if os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE").upper() == "PASSIVE":
-        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not sys.platform.startswith("linux"):
         return
     try:

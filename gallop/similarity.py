@@ -5,13 +5,16 @@ Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from gallop import threads
 
 REGIONS_AT_ONCE = 2**11
 """Regions that are projected together: their numbers stay in the processor's cache."""
@@ -72,11 +75,15 @@ class _RegionCosines(torch.autograd.Function):
         cosines = projection.new_empty(images, len(text), count)
         pulled = text @ projection.T
         stretch = _most_stretch(projection) if damping else 1.0
-        for some in _parts(regions):
-            x = regions[some].to(projection.dtype)
-            long = torch.linalg.vector_norm(x, dim=-1) * stretch >= damping
-            norms[some][long] = _norms(x[long] @ projection, damping)
-            cosines[some] = (pulled @ x.transpose(1, 2)).div_(norms[some].unsqueeze(1))
+
+        def fill(share: list[slice]) -> None:
+            for some in share:
+                x = regions[some].to(projection.dtype)
+                long = torch.linalg.vector_norm(x, dim=-1) * stretch >= damping
+                norms[some][long] = _norms(x[long] @ projection, damping)
+                torch.matmul(pulled, x.transpose(1, 2), out=cosines[some]).div_(norms[some].unsqueeze(1))
+
+        threads.each(fill, _shares(regions))
         ctx.save_for_backward(regions, projection, text, norms, cosines)
         ctx.damping = damping
         return cosines
@@ -85,22 +92,29 @@ class _RegionCosines(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None]:
         regions, projection, text, norms, cosines = ctx.saved_tensors
-        pulled = projection.new_zeros(len(projection), len(text))
-        gram: Tensor | None = None
-        for some in _parts(regions):
-            chosen = gradient[some].ne(0).any(dim=1)
-            x = regions[some][chosen].to(projection.dtype)
-            n = norms[some][chosen].unsqueeze(1)
-            g = gradient[some].transpose(1, 2)[chosen] / n
-            pulled.addmm_(x.T, g)
-            normed = n.squeeze(1) > ctx.damping
-            if ctx.needs_input_grad[1] and normed.any():
-                c = cosines[some].transpose(1, 2)[chosen]
-                x, weights = x[normed], ((g * c).sum(dim=-1, keepdim=True) / n)[normed]
-                gram = x.T @ (x * weights) if gram is None else gram.addmm_(x.T, x * weights)
+
+        def gather(share: list[slice]) -> tuple[Tensor, list[Tensor]]:
+            pulled = projection.new_zeros(len(projection), len(text))
+            gram: list[Tensor] = []  # one, or none
+            for some in share:
+                chosen = gradient[some].ne(0).any(dim=1)
+                x = regions[some][chosen].to(projection.dtype)
+                n = norms[some][chosen].unsqueeze(1)
+                g = gradient[some].transpose(1, 2)[chosen] / n
+                pulled.addmm_(x.T, g)
+                normed = n.squeeze(1) > ctx.damping
+                if ctx.needs_input_grad[1] and normed.any():
+                    c = cosines[some].transpose(1, 2)[chosen]
+                    x, weights = x[normed], ((g * c).sum(dim=-1, keepdim=True) / n)[normed]
+                    gram = [gram[0].addmm_(x.T, x * weights) if gram else x.T @ (x * weights)]
+            return pulled, gram
+
+        found = threads.each(gather, _shares(regions))
+        pulled = torch.stack([part for part, _ in found]).sum(dim=0)
         moved = pulled @ text if ctx.needs_input_grad[1] else None
-        if moved is not None and gram is not None:
-            moved -= gram @ projection
+        for _, grams in found:
+            for gram in grams:
+                moved -= gram @ projection
         return None, moved, pulled.T @ projection, None
 
 
@@ -112,11 +126,16 @@ def _most_stretch(matrix: Tensor) -> float:
     return 1.001 * float((size * (gram @ gram).norm().sqrt()).sqrt())
 
 
-def _parts(regions: Tensor) -> Iterator[slice]:
-    """Images (B, R, V) a few at a time."""
-    at_once = GPU_REGIONS_AT_ONCE if regions.is_cuda else REGIONS_AT_ONCE
-    step = max(at_once // regions.shape[1], 1)
-    return (slice(start, start + step) for start in range(0, len(regions), step))
+def _shares(regions: Tensor) -> list[list[slice]]:
+    """Images (B, R, V): those of each thread, a few at a time."""
+    images, count = regions.shape[:2]
+    if regions.is_cuda:
+        shares, at_once = 1, GPU_REGIONS_AT_ONCE
+    else:
+        at_once = REGIONS_AT_ONCE
+        shares = min(torch.get_num_threads(), max(images * count // at_once, 1))
+    ends, step = [images * i // shares for i in range(shares + 1)], max(at_once // count, 1)
+    return [[slice(i, min(i + step, stop)) for i in range(start, stop, step)] for start, stop in pairwise(ends)]
 
 
 def topk_mean(cosines: Tensor, topk: Sequence[int]) -> Tensor:

@@ -20,13 +20,12 @@ for _ in range(3):
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
     blocks()
-faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-print(os.environ.get("OMP_WAIT_POLICY"), os.environ.get("GOMP_SPINCOUNT"), faults)
+print(os.environ.get("OMP_WAIT_POLICY"), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
 def run(how: str, **environment: str) -> list[str]:
-    clean = {key: value for key, value in os.environ.items() if key not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    clean = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     done = subprocess.run(
         [sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True, env=clean | environment
     )
@@ -35,18 +34,16 @@ def run(how: str, **environment: str) -> list[str]:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc")
 def test_freed_memory_is_kept_and_threads_sleep() -> None:
-    policy, spins, faults = run("prepared")
-    assert (policy, spins) == ("PASSIVE", "300")
+    policy, faults = run("prepared")
+    assert policy == "PASSIVE"
     assert int(faults) < 100
-    *settings, bare = run("bare")
-    assert settings == ["None", "None"]
+    bare_policy, bare = run("bare")
+    assert bare_policy == "None"
     assert int(bare) > 10 * int(faults) + 1000  # each of 5 x 4 x 4096 pages was cleared anew
 
 
 def test_a_wait_policy_that_is_set_stays() -> None:
-    assert run("prepared", OMP_WAIT_POLICY="ACTIVE")[:2] == ["ACTIVE", "None"]
-    assert run("prepared", OMP_WAIT_POLICY="passive")[:2] == ["passive", "300"]
-    assert run("prepared", GOMP_SPINCOUNT="7")[:2] == ["PASSIVE", "7"]
+    assert run("prepared", OMP_WAIT_POLICY="ACTIVE")[0] == "ACTIVE"
 
 
 @pytest.mark.parametrize("entry", ["import gallop.cli", "import runpy; runpy.run_path('app/main.py')"])

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import GPU_OUT_OF_MEMORY, gpu_trouble, moved, pick_device, pick_precision
+from gallop.backbones.packing import NameTokens
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.supported import BackboneError, UnsupportedTower
-from gallop.backbones.text import NameTokens
 from gallop.backbones.vision import pick_regions
 
 __all__ = [
