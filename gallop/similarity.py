@@ -93,9 +93,9 @@ class _RegionCosines(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None]:
         regions, projection, text, norms, cosines = ctx.saved_tensors
 
-        def gather(share: list[slice]) -> tuple[Tensor, list[Tensor]]:
+        def gather(share: list[slice]) -> tuple[Tensor, Tensor | None]:
             pulled = projection.new_zeros(len(projection), len(text))
-            gram: list[Tensor] = []  # one, or none
+            gram: Tensor | None = None
             for some in share:
                 chosen = gradient[some].ne(0).any(dim=1)
                 x = regions[some][chosen].to(projection.dtype)
@@ -106,15 +106,15 @@ class _RegionCosines(torch.autograd.Function):
                 if ctx.needs_input_grad[1] and normed.any():
                     c = cosines[some].transpose(1, 2)[chosen]
                     x, weights = x[normed], ((g * c).sum(dim=-1, keepdim=True) / n)[normed]
-                    gram = [gram[0].addmm_(x.T, x * weights) if gram else x.T @ (x * weights)]
+                    gram = x.T @ (x * weights) if gram is None else gram.addmm_(x.T, x * weights)
             return pulled, gram
 
         found = threads.each(gather, _shares(regions))
         pulled = torch.stack([part for part, _ in found]).sum(dim=0)
         moved = pulled @ text if ctx.needs_input_grad[1] else None
-        for _, grams in found:
-            for gram in grams:
-                moved -= gram @ projection
+        grams = [gram for _, gram in found if gram is not None]
+        if moved is not None and grams:
+            moved -= torch.stack(grams).sum(dim=0) @ projection
         return None, moved, pulled.T @ projection, None
 
 
