@@ -11,7 +11,7 @@ import torch
 
 from gallop.machine import peak_bytes, processor
 
-__all__ = ["machine", "matmul_rate", "once", "peak_bytes", "seconds"]
+__all__ = ["large_product", "machine", "matmul_rate", "once", "peak_bytes", "seconds"]
 
 Function = Callable[[], object]
 
@@ -33,11 +33,17 @@ def once(function: Function) -> float:
     return time.perf_counter() - start
 
 
-def matmul_rate(dtype: torch.dtype = torch.float32, size: int = 2048) -> float:
-    """Operations a second of a large matrix product: what the processor and torch's library can do here and now."""
-    matrix = torch.randn(size, size).to(dtype)
-    (taken,) = seconds(lambda: matrix @ matrix, repeats=7)
-    return 2 * size**3 / taken
+def large_product(size: int = 2048) -> tuple[Function, int]:
+    """A large matrix product in fp32 and its operations: what the processor and torch's library can do at most."""
+    matrix = torch.randn(size, size)
+    return lambda: matrix @ matrix, 2 * size**3
+
+
+def matmul_rate() -> float:
+    """Operations a second of ``large_product``, here and now."""
+    product, operations = large_product()
+    (taken,) = seconds(product, repeats=7)
+    return operations / taken
 
 
 def machine() -> str:
