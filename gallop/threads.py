@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -21,38 +21,50 @@ from torch.autograd.function import once_differentiable
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_making = threading.Lock()
+_here = threading.local()
+
 
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """What the function gives for every item, in order: on as many threads as items, or here where there is one.
+    """What the function gives for every item, in order, once all are done: each item on a thread of its own.
 
-    They have torch's settings of this thread (gradients, inference mode, autocast) and share its number of threads.
+    The threads have torch's settings of this one (gradients, inference mode, autocast) and share its number of threads.
+    A single item stays here, and so does everything where no thread can be had and on these threads themselves.
     """
-    if len(items) <= 1:
-        return [function(item) for item in items]
-    settings = _settings()
+    futures: list[Future[Result]] = []
+    if len(items) > 1 and not hasattr(_here, "worker"):
+        settings = _settings()
 
-    def run(item: Item) -> Result:
-        with settings():
-            return function(item)
+        def run(item: Item) -> Result:
+            with settings():
+                return function(item)
 
-    return list(_pool(len(items), max(torch.get_num_threads() // len(items), 1)).map(run, items))
+        with suppress(RuntimeError):  # the process is ending, or may not start any more threads
+            pool = _pool(len(items), max(torch.get_num_threads() // len(items), 1))
+            for item in items:
+                futures.append(pool.submit(run, item))
+    rest = [function(item) for item in items[len(futures) :]]
+    wait(futures)
+    return [future.result() for future in futures] + rest
 
 
 def in_parts(function: Callable[[Tensor], Tensor], whole: Tensor, parts: int, *, dim: int) -> Tensor:
-    """``function(whole)`` of a tensor (n, ...) whose rows are independent, from so many parts of it, at most n.
+    """``function(whole)`` of a tensor (n, ...) whose rows are independent, from so many parts of it, n at most.
 
-    Gradients reach ``whole``, and nothing else that the function reads.
+    Gradients reach ``whole``, and nothing else that the function reads. In more than one part they can be taken once.
 
     Args:
         dim: where n is in what the function gives.
     """
     if parts == 1:
         return function(whole)
-    return cast(Tensor, _InParts.apply(function, whole, parts, dim))  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled() and whole.requires_grad:
+        return cast(Tensor, _InParts.apply(function, whole, parts, dim))  # type: ignore[no-untyped-call]
+    return torch.cat(each(function, whole.tensor_split(parts)), dim)
 
 
 class _InParts(torch.autograd.Function):
-    """Each part keeps a graph of its own, so that its way back is a thread's too; it is gone once."""
+    """Each part keeps a graph of its own, so that its way back is a thread's too."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[[Tensor], Tensor], whole: Tensor, parts: int, dim: int) -> Tensor:
@@ -65,14 +77,17 @@ class _InParts(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
-        gradients = torch.split(gradient, [output.shape[ctx.dim] for output, _ in ctx.parts], ctx.dim)
+        parts, ctx.parts = ctx.parts, None
+        if parts is None:
+            raise RuntimeError("The gradient of what was computed in parts can be taken once.")
+        gradients = torch.split(gradient, [output.shape[ctx.dim] for output, _ in parts], ctx.dim)
 
         def back(part: int) -> Tensor:
-            output, input_ = ctx.parts[part]
+            output, input_ = parts[part]
             found: tuple[Tensor, ...] = torch.autograd.grad(output, input_, gradients[part])
             return found[0]
 
-        return None, torch.cat(each(back, range(len(gradients)))), None, None
+        return None, torch.cat(each(back, range(len(parts)))), None, None
 
 
 def _settings() -> Callable[[], AbstractContextManager[None]]:
@@ -88,18 +103,31 @@ def _settings() -> Callable[[], AbstractContextManager[None]]:
     return enter
 
 
-@cache
 def _pool(count: int, share: int) -> ThreadPoolExecutor:
+    with _making:
+        return _made(count, share)
+
+
+@cache
+def _made(count: int, share: int) -> ThreadPoolExecutor:
     """So many threads, each with so many of torch's own."""
     started = threading.Barrier(count)
 
     def start() -> None:
+        _here.worker = True
         torch.get_num_threads()  # the first call in a thread sets the usual number, so it must come before
         torch.set_num_threads(share)
         started.wait()
 
     usual = torch.get_num_threads()
     pool = ThreadPoolExecutor(count, "gallop", start)
-    wait([pool.submit(threading.get_ident) for _ in range(count)])
-    torch.set_num_threads(usual)  # what one thread sets for itself is also what threads to come begin with
+    try:
+        for future in [pool.submit(threading.get_ident) for _ in range(count)]:
+            future.result()
+    except BaseException:
+        started.abort()  # those that wait for one that never came
+        pool.shutdown(wait=False)
+        raise
+    finally:
+        torch.set_num_threads(usual)  # what one thread sets for itself is also what threads to come begin with
     return pool

@@ -1,8 +1,13 @@
-"""The reference figures of ``tests/golden``: what the paper's own implementation computed on two tiny random CLIPs."""
+"""The reference figures of ``tests/golden``: what the paper's own implementation computed on two tiny random CLIPs.
+
+And what tests compare with and under: an error relative to a norm, and a number of threads.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -97,3 +102,14 @@ def golden(kind: str) -> Golden:
     whole, regions = frozen.encode_image(tensor(f"{kind}/images"))
     model = GalLoP(frozen, meta()["class_names"], config, prompts)
     return Golden(kind, model, ImageFeatures(whole, regions), tensor(f"{kind}/targets"))
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """With so many of torch's threads, whatever the machine has."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)

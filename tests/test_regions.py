@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from gallop import similarity
-from tests.reference import relative_error
+from tests.reference import relative_error, torch_threads
 
 
 def plain_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
@@ -45,6 +45,7 @@ def plain_topk(cosines: Tensor, topk: Sequence[int]) -> Tensor:
     at_once=st.sampled_from([1, 30, 2048]),
     half=st.booleans(),
     damping=st.sampled_from([0.0, 0.5, 4.0, 30.0]),
+    threads=st.sampled_from([1, 2, 8]),
     seed=st.integers(0, 2**20),
 )
 def test_pooled_cosines_and_gradients_equal_the_plain_formula(
@@ -57,6 +58,7 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     at_once: int,
     half: bool,
     damping: float,
+    threads: int,
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
@@ -65,7 +67,7 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     projection = torch.randn(width, joint, requires_grad=True)
     text = torch.randn(classes, len(topk), joint, requires_grad=True)
     weights = torch.randn(images, classes, len(topk))
-    with mock.patch.object(similarity, "REGIONS_AT_ONCE", at_once):
+    with mock.patch.object(similarity, "REGIONS_AT_ONCE", at_once), torch_threads(threads):
         cosines = similarity.region_cosines(regions, projection, text, damping)
         pooled = similarity.topk_mean(cosines, topk)
         found = torch.autograd.grad((pooled * weights).sum(), [projection, text])
@@ -116,6 +118,25 @@ def test_a_region_of_zeros_has_cosine_zero_and_a_finite_gradient() -> None:
     similarity.topk_mean(cosines, (3,)).sum().backward()  # type: ignore[no-untyped-call]
     assert projection.grad is not None
     assert torch.isfinite(projection.grad).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "count", "threads", "shares"),
+    [(32, 196, 2, [16, 16]), (32, 196, 8, [10, 11, 11]), (32, 196, 1, [32]), (1, 5000, 2, [1]), (3, 4, 2, [3])],
+)
+def test_threads_share_the_images_and_none_gets_few_regions(
+    images: int, count: int, threads: int, shares: list[int]
+) -> None:
+    with torch_threads(threads):
+        found = similarity._shares(torch.empty(images, count, 4))
+    assert [sum(some.stop - some.start for some in share) for share in found] == shares
+    every = [image for share in found for some in share for image in range(images)[some]]
+    assert every == list(range(images))
+
+
+def test_a_gpu_has_all_regions_in_one_share() -> None:
+    with torch_threads(8):
+        assert similarity._shares(torch.empty(32, 196, 4, device="meta")) == [[slice(0, 32)]]
 
 
 def operations(

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.naive import naive_text
 from gallop.backbones.packing import ROW
 from gallop.backbones.text import MEMORY_BUDGET, TextTower, memory_budget
-from tests.test_threads import torch_threads
+from tests.reference import torch_threads
 from tests.test_towers import backbone_vit, random_clip
 
 NAMES = list(open_clip.IMAGENET_CLASSNAMES[::40])
@@ -183,3 +183,14 @@ def test_what_is_kept_stays_within_the_budget(budget: int) -> None:
         everything = kept_bytes(tower, forward)
     with mock.patch.object(tower, "memory_budget", budget):
         assert kept_bytes(tower, forward) < budget < everything
+
+
+def test_prefixes_of_chunks_count_towards_the_budget() -> None:
+    """Just above what the blocks' inputs take, where every block is computed again."""
+    tower = backbone_vit().text
+    contexts = start(tower)
+    tokens = tower.tokenize(NAMES * 10, context_tokens=CONTEXT)
+    inputs = len(tower._blocks) * PROMPTS * tokens.tokens * tower.width * contexts.element_size()
+    budget = int(1.2 * inputs)
+    with mock.patch.object(tower, "memory_budget", budget):
+        assert 0.5 * budget < kept_bytes(tower, lambda: tower.encode(contexts, tokens)) < 1.1 * budget

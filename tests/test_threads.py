@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import torch
 from torch import Tensor
 
 from gallop import threads
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """With so many of torch's threads, whatever the machine has."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(usual)
+from tests.reference import torch_threads
 
 
 def test_items_are_answered_in_order_each_on_a_thread_of_its_own() -> None:
@@ -70,15 +58,60 @@ def test_threads_have_the_settings_of_who_calls_them() -> None:
             assert threads.each(settings, range(2)) == [settings(0)] * 2
 
 
-def test_an_error_reaches_who_called_and_the_threads_work_on() -> None:
-    def fail(item: int) -> int:
-        if item:
-            raise ValueError("the second part")
-        return item
+def test_an_error_reaches_who_called_when_all_parts_are_done() -> None:
+    failed, ended = threading.Event(), threading.Event()
 
-    with pytest.raises(ValueError, match="the second part"):
-        threads.each(fail, range(2))
+    def part(item: int) -> None:
+        if item:
+            failed.wait(timeout=30)
+            ended.set()
+            return
+        failed.set()
+        raise ValueError("the first part")
+
+    with pytest.raises(ValueError, match="the first part"):
+        threads.each(part, range(2))
+    assert ended.is_set()
     assert threads.each(abs, [-1, 1]) == [1, 1]
+
+
+def test_parts_of_parts_stay_on_their_thread() -> None:
+    def twice(item: int) -> bool:
+        return threads.each(lambda _: threading.get_ident(), range(2)) == [threading.get_ident()] * 2
+
+    with torch_threads(2):
+        assert threads.each(twice, range(2)) == [True, True]
+
+
+def refuse(_: object, *__: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_can_be_had_everything_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of the process a pool takes no more, and a container may allow no more threads."""
+    threads.each(abs, range(2))
+    with monkeypatch.context() as patched:
+        patched.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)
+        assert threads.each(lambda item: (item, threading.get_ident()), range(2)) == [
+            (item, threading.get_ident()) for item in range(2)
+        ]
+    starts: list[threading.Thread] = []
+
+    def start_one(thread: threading.Thread) -> None:
+        starts.append(thread)
+        refuse(thread) if len(starts) > 1 else start(thread)
+
+    start = threading.Thread.start
+    with torch_threads(5):
+        with monkeypatch.context() as patched:
+            patched.setattr("threading.Thread.start", start_one)
+            assert threads.each(lambda item: (item, threading.get_ident()), range(4)) == [
+                (item, threading.get_ident()) for item in range(4)
+            ]
+        assert torch.get_num_threads() == 5
+        starts[0].join(timeout=30)
+        assert not starts[0].is_alive()  # it does not wait for those that never came
+        assert len({*threads.each(lambda _: threading.get_ident(), range(4))} - {threading.get_ident()}) > 1
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 5])
@@ -95,6 +128,29 @@ def test_parts_give_the_whole_and_its_gradient(parts: int) -> None:
     weights = torch.randn(3, 5)
     gradients = [torch.autograd.grad((result * weights).sum(), whole)[0] for result in (found, wanted)]
     assert torch.allclose(*gradients, atol=1e-6)
+
+
+def test_a_gradient_in_parts_is_taken_once() -> None:
+    whole = torch.randn(4, 3, requires_grad=True)
+    result = threads.in_parts(torch.tanh, whole, 2, dim=0).sum()
+    result.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+    with pytest.raises(RuntimeError, match="can be taken once"):
+        result.backward()  # type: ignore[no-untyped-call]
+
+
+def test_without_gradients_parts_build_no_graph() -> None:
+    whole = torch.randn(4, 3, requires_grad=True)
+    graphs: list[bool] = []
+
+    def function(x: Tensor) -> Tensor:
+        result = torch.tanh(x)
+        graphs.append(result.requires_grad)
+        return result
+
+    with torch.no_grad():
+        assert torch.equal(threads.in_parts(function, whole, 2, dim=0), torch.tanh(whole))
+    threads.in_parts(function, whole.detach(), 2, dim=0)
+    assert graphs == [False] * 4
 
 
 def test_a_part_that_computes_again_does_so_on_the_way_back() -> None:

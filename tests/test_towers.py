@@ -20,8 +20,7 @@ from benchmarks.naive import naive_text, naive_vit_regions, naive_vit_tokens, na
 from gallop.backbones import Backbone, BackboneError, Preprocess, UnsupportedTower, pick_regions
 from gallop.classes import ClassNameError
 from gallop.config import RegionKind
-from tests.reference import backbone, relative_error
-from tests.test_threads import torch_threads
+from tests.reference import backbone, relative_error, torch_threads
 
 PREPROCESS = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 NAMES = ["cat", "golden retriever", "double decker bus", "chromolithograph of an ultramarine axolotl"]
@@ -187,6 +186,30 @@ def test_text_and_gradients_equal_the_naive_path(
         assert relative_error(gradients(contexts, ours, weights), gradients(contexts, naive, weights)) < 1e-5
         with torch.no_grad():
             assert relative_error(tower.encode(contexts, tokens), ours) < 1e-6
+
+
+@pytest.mark.parametrize(("prompts", "count", "parts"), [(8, 2, 2), (3, 8, 3), (1, 4, 1), (8, 1, 1)])
+def test_threads_share_the_prompts_and_the_memory(prompts: int, count: int, parts: int) -> None:
+    tower = backbone_vit().text
+    contexts = (0.1 * torch.randn(prompts, 4, tower.width)).requires_grad_()
+    tokens = tower.tokenize(NAMES, context_tokens=4)
+    with torch_threads(count), mock.patch.object(tower, "_encode", wraps=tower._encode) as encode:
+        tower.encode(contexts, tokens)
+    assert sum(len(call.args[0]) for call in encode.call_args_list) == prompts
+    assert [call.kwargs["budget"] for call in encode.call_args_list] == [tower.memory_budget / parts] * parts
+
+
+def test_threads_compute_in_bf16_where_they_are_called_in_it() -> None:
+    tower = backbone_vit().text
+    tokens = tower.tokenize(NAMES, context_tokens=4)
+    contexts = (0.1 * torch.randn(4, 4, tower.width)).requires_grad_()
+    found = []
+    for count in (1, 2):
+        with torch_threads(count), torch.autocast("cpu", torch.bfloat16):
+            features = tower.encode(contexts, tokens)
+        assert features.dtype == torch.bfloat16
+        found.append(gradients(contexts, features.float(), torch.ones(features.shape)))
+    assert relative_error(*found) < 0.02
 
 
 @pytest.mark.parametrize("activation", [{}, {"act_kwargs": {"approximate": "tanh"}}])

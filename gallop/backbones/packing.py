@@ -42,10 +42,15 @@ class NameTokens:
     eot: Tensor
     slots: Tensor
     order: Tensor
-    _splits: dict[int, list[NameTokens]] = field(default_factory=dict, repr=False)
+    _splits: dict[int, list[NameTokens]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def tokens(self) -> int:
+        """G * L"""
+        return self.prefix + len(self.ids)
 
     @property
     def visible_at_eot(self) -> Tensor:

@@ -13,12 +13,12 @@ gradients from what is needed alone. The tower is causal: a token sees what come
     short because attention costs its length squared; rows after the first get copies of the prefix's keys and values.
 (d) in the last block only EOT is read, so its query, attention output and MLP are computed there alone; keys and values
     still come from every token.
-(e) before the first block a name's tokens know no prompt yet, so up to the first attention they are computed once for
-    all prompts.
+(e) before the first block a name's tokens know no prompt yet, so its queries, keys and values there are computed once
+    for all prompts.
 (f) prompts know nothing of each other. On a CPU each thread takes some of them through the whole tower and back
     (``gallop.threads``), where otherwise all threads would meet after every operation.
 
-What is kept for the backward pass is bounded by ``memory_budget``, in bytes. As long as it fits, everything is kept.
+What is kept for the backward pass is held to ``memory_budget``, in bytes. As long as it fits, everything is kept.
 Beyond that the first blocks, as many as it takes, keep nothing but their input and are computed again on the way back,
 up to the MLP's second matrix, which no gradient needs: a thirteenth of the memory for two thirds of a forward pass.
 Names then pass in chunks, each behind a prefix of its own, so that the block under way stays small. Where the blocks'
@@ -126,25 +126,27 @@ class TextTower:
         return self.encode(no_context, self.tokenize(texts, context_tokens=0))[:, 0]
 
     def encode(self, contexts: Tensor, names: NameTokens) -> Tensor:
-        """Features (K, P, D), not normalised, of every class name after every context (P, C, T)."""
-        parts = 1
-        if contexts.requires_grad and contexts.device.type == "cpu":
-            parts = min(len(contexts), torch.get_num_threads())
+        """Features (K, P, D), not normalised, of every class name after every context (P, C, T).
+
+        Gradients reach the contexts. On several threads they can be taken once.
+        """
+        parts = min(len(contexts), torch.get_num_threads()) if contexts.device.type == "cpu" else 1
         encode = partial(self._encode, names=names, budget=self.memory_budget / parts)
         return threads.in_parts(encode, contexts, parts, dim=1)
 
     def _encode(self, contexts: Tensor, names: NameTokens, budget: float) -> Tensor:
-        # Bytes of one number of width T for every token, and of all that a block keeps.
-        input_ = len(contexts) * names.visible[..., 0].numel() * self.width * contexts.element_size()
-        kept = _KEPT_WIDTHS * input_
+        number = len(contexts) * self.width * contexts.element_size()  # bytes of one number of width T for every prompt
+        # A sixteenth for the block under way, but no less than a row, or prefixes would be most of a chunk.
+        wanted = math.ceil(16 * _KEPT_WIDTHS * number * names.tokens / budget)
+        chunks = names.split(min(wanted, len(names.visible)))
+        input_ = number * sum(chunk.tokens for chunk in chunks)
+        kept = _KEPT_WIDTHS * input_  # of a block for which nothing is computed again
         over = len(self._blocks) * kept - budget
         again = min(max(math.ceil(over / (kept - input_)), 0), len(self._blocks))
-        # A sixteenth for the block under way, but no less than a row, or prefixes would be most of a chunk.
-        chunks = min(math.ceil(16 * kept / budget), len(names.visible))
         run: Callable[..., Tensor] = self._pass
         if len(self._blocks) * input_ > budget:
             run = partial(_again, run)
-        return torch.cat([run(contexts, chunk, again) for chunk in names.split(chunks)], dim=1).transpose(0, 1)
+        return torch.cat([run(contexts, chunk, again) for chunk in chunks], dim=1).transpose(0, 1)
 
     def _pass(self, contexts: Tensor, names: NameTokens, again: int) -> Tensor:
         """Features (P, K, D); so many blocks are computed again on the way back."""
