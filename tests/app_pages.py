@@ -128,6 +128,11 @@ def bars(at: AppTest, key: str) -> str:
     return spec
 
 
+def shares(at: AppTest, key: str) -> list[float]:
+    """The lengths of all bars, in percent."""
+    return [share for branch in json.loads(bars(at, key))["data"] for share in branch["x"]]
+
+
 def grid(at: AppTest, key: str) -> dict[str, Any]:
     """What the region grid ``key`` shows."""
     data: str = next(found.proto.json for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}"))
