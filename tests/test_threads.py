@@ -111,7 +111,8 @@ def test_where_no_thread_can_be_had_everything_stays_here(monkeypatch: pytest.Mo
         assert torch.get_num_threads() == 5
         starts[0].join(timeout=30)
         assert not starts[0].is_alive()  # it does not wait for those that never came
-        assert len({*threads.each(lambda _: threading.get_ident(), range(4))} - {threading.get_ident()}) > 1
+        met = threading.Barrier(4)
+        assert sorted(threads.each(lambda _: met.wait(timeout=30), range(4))) == [0, 1, 2, 3]  # now all four are there
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 5])
