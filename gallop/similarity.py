@@ -129,11 +129,8 @@ def _most_stretch(matrix: Tensor) -> float:
 def _shares(regions: Tensor) -> list[list[slice]]:
     """Images (B, R, V): those of each thread, a few at a time."""
     images, count = regions.shape[:2]
-    if regions.device.type == "cpu":
-        at_once = REGIONS_AT_ONCE
-        shares = max(min(torch.get_num_threads(), images, images * count // at_once), 1)
-    else:
-        at_once, shares = GPU_REGIONS_AT_ONCE, 1
+    at_once = REGIONS_AT_ONCE if regions.device.type == "cpu" else GPU_REGIONS_AT_ONCE
+    shares = max(min(threads.available(regions.device), images, images * count // at_once), 1)
     ends, step = [images * i // shares for i in range(shares + 1)], max(at_once // count, 1)
     return [[slice(i, min(i + step, stop)) for i in range(start, stop, step)] for start, stop in pairwise(ends)]
 

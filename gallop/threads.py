@@ -25,6 +25,11 @@ _making = threading.Lock()
 _here = threading.local()
 
 
+def available(device: torch.device) -> int:
+    """How many threads can share work on a device: those of torch on the CPU, one elsewhere."""
+    return torch.get_num_threads() if device.type == "cpu" else 1
+
+
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """What the function gives for every item, in order, once all are done: each item on a thread of its own.
 

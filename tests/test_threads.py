@@ -1,4 +1,4 @@
-"""Parts of a computation on threads of their own: the same results, torch's settings, and nothing left behind."""
+"""Parts of a computation on threads of their own: the same results, and torch's settings as they were."""
 
 from __future__ import annotations
 

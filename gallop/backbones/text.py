@@ -130,7 +130,7 @@ class TextTower:
 
         Gradients reach the contexts. On several threads they can be taken once.
         """
-        parts = min(len(contexts), torch.get_num_threads()) if contexts.device.type == "cpu" else 1
+        parts = min(len(contexts), threads.available(contexts.device))
         encode = partial(self._encode, names=names, budget=self.memory_budget / parts)
         return threads.in_parts(encode, contexts, parts, dim=1)
 
