@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from gallop.classes import MAX_NAME_LENGTH, ClassNameError, folder_to_name
+from gallop.classes import MAX_NAME_LENGTH, folder_to_name
+from gallop.errors import ClassNameError, GallopError
 from gallop.image_formats import printable
 from gallop.images import DEFAULT_LIMITS, IMAGE_SUFFIXES
 
@@ -33,7 +34,7 @@ TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
 CLUTTER = ("__macosx", ".ds_store", "thumbs.db", "desktop.ini")
 
 
-class ArchiveError(ValueError):
+class ArchiveError(GallopError, ValueError):
     """An archive that is not read, or no further; the message is a sentence."""
 
 

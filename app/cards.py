@@ -11,8 +11,8 @@ from typing import Literal
 
 from archives import Member
 from gallop import Photo
-from gallop.classes import ClassNameError, clean_names
-from gallop.images import ImageError
+from gallop.classes import clean_names
+from gallop.errors import GallopError
 from jobs import PlainError
 from photos import SHOT_SIDE, Verdicts, alike, free_name, outline, small
 from text import joined
@@ -196,7 +196,7 @@ class Deck:
             photo = small(member.source, SHOT_SIDE, name=place.name)
             card = self._card_of(place.class_name)
             flag = self._accept(card, pile or ("tests" if place.test else "shots"), photo)
-        except (ImageError, CardProblem, ClassNameError) as error:
+        except GallopError as error:
             self.cards = before  # no card for a class of which nothing was taken
             named = str(error) if place.name in str(error) else f"{place.name}: {error}"
             return Verdicts(refused=(named,))

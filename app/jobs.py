@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
+from gallop.errors import GallopError, sentence_of
+
 log = logging.getLogger(__name__)
 
 STUCK_SECONDS = 120.0
 """A step takes a second or two. One that takes so long is given up, so that others need not wait for it."""
 
 
-class PlainError(Exception):
+class PlainError(GallopError):
     """A failure whose message is a sentence for the person at the screen."""
 
 
@@ -249,11 +251,8 @@ class JobManager:
 
 def _sentence(error: Exception) -> str:
     """What went wrong, for the person at the screen."""
-    if isinstance(error, PlainError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "There is not enough memory for this; use fewer or smaller photos."
-    if any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):  # torch's, which is not loaded here
-        return "The GPU has too little memory for this; use fewer photos or prompts, or end what else uses it."
-    log.error("A job failed", exc_info=error)
-    return f"This went wrong inside ({type(error).__name__}); details are in the terminal."
+    sentence = sentence_of(error)
+    if sentence is None:
+        log.error("A job failed", exc_info=error)
+        return f"This went wrong inside ({type(error).__name__}); details are in the terminal."
+    return sentence

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from archives import ArchiveError, check_whole, member_bytes
+from gallop.errors import GallopError
 from gallop.image_formats import printable
 from jobs import PlainError
 
@@ -67,17 +68,13 @@ def classifier_of(files: Files, backbone: Any) -> GalLoPClassifier:
         ModelProblem: files that are damaged, of a newer version or hostile, or trained with another backbone.
     """
     from gallop import GalLoPClassifier
-    from gallop.checkpoint import CheckpointError
-    from gallop.classes import ClassNameError
-    from gallop.config import ConfigError
-    from gallop.templates import TemplateError
 
     with tempfile.TemporaryDirectory(prefix="gallop") as folder:
         Path(folder, SETTINGS).write_text(files.settings, encoding="utf-8")
         Path(folder, TENSORS).write_bytes(files.prompts)
         try:
             return GalLoPClassifier.load(folder, backbone=backbone)
-        except (CheckpointError, ClassNameError, ConfigError, TemplateError) as error:
+        except GallopError as error:
             # The folder is nothing that anybody has seen.
             raise ModelProblem(str(error).replace(f"{folder}/", "").replace(folder, "This model")) from error
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from gallop import Photo, load_image
-from gallop.images import ImageError
+from gallop.errors import ImageError
 
 SHOWN_SIDE = 1024
 """Longest side, in pixels, of a photo to look at."""

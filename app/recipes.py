@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from cards import MOST_PHOTOS
 from gallop import Photo
-from gallop.classes import ClassNameError, folder_to_name
+from gallop.classes import folder_to_name
+from gallop.errors import ClassNameError
 from jobs import PlainError
 from settings import Settings
 

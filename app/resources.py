@@ -21,23 +21,16 @@ ADDRESS, STATE = "session", "token"
 """Where the token is kept: in the page's address, so that a reload finds the session again, and in the page's state."""
 
 
-class BackboneProblem(Exception):
-    """The model cannot be loaded; the message says why and what to do."""
-
-
 @st.cache_resource(max_entries=2, show_spinner="Loading the model, a few seconds the first time …")
 def backbone(name: str = BACKBONE) -> Any:
     """A frozen backbone, loaded once for all visitors.
 
     Raises:
-        BackboneProblem: its weights are missing or do not fit.
+        BackboneError, UnsupportedTower: its weights are missing or do not fit.
     """
-    from gallop.backbones import BackboneError, UnsupportedTower, load_backbone
+    from gallop.backbones import load_backbone
 
-    try:
-        return load_backbone(name)
-    except (BackboneError, UnsupportedTower) as error:
-        raise BackboneProblem(str(error)) from error
+    return load_backbone(name)
 
 
 @st.cache_resource(show_spinner=False)

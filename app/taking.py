@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gallop import Photo, parse_names
-from gallop.classes import ClassNameError
+from gallop.errors import GallopError
 from gallop.region_grid.panel import Style, Subject
-from gallop.templates import TemplateError, parse_templates
+from gallop.templates import parse_templates
 from jobs import PlainError
 from lessons import Answer, Score, Taught
 from question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
@@ -68,7 +68,7 @@ def question(session: Session) -> Question:
     try:
         names = parse_names(typed)
         templates = parse_templates(session.kept.get("templates", "\n".join(DEFAULT_TEMPLATES)))
-    except (ClassNameError, TemplateError) as error:
+    except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
     return Question(names, session.use_taught and session.knows(names), templates)
 
@@ -86,7 +86,7 @@ def classifier(session: Session, backbone: Any, asked: Question) -> GalLoPClassi
     """
     try:
         found = copy.copy(session.classifier(backbone, asked))
-    except (ClassNameError, TemplateError) as error:
+    except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
     model = copy.copy(found.model_)
     model.config = replace(model.config, topk=scales(session, model.config.topk))
@@ -104,7 +104,7 @@ def screen(session: Session, backbone: Any, asked: Question) -> Screen | None:
         return None
     try:
         found = session.explain(backbone, photo, asked)
-    except (ClassNameError, TemplateError) as error:
+    except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
     found = found.with_topk(scales(session, found.topk))
     chosen = session.kept.get("class")
@@ -250,13 +250,10 @@ class Exporting:
     made: tuple[Hashable, OnnxFile] | None = None
 
     def run(self) -> Iterator[Counted]:
-        from gallop.onnx import OnnxError, export_onnx
+        from gallop.onnx import export_onnx
 
         yield Counted(0.1, "Writing and checking, about half a minute")
-        try:
-            self.made = (self.key, export_onnx(self.classifier, self.photos))
-        except OnnxError as error:
-            raise PlainError(str(error)) from error
+        self.made = (self.key, export_onnx(self.classifier, self.photos))
 
     def result(self) -> tuple[Hashable, OnnxFile] | None:
         return self.made

@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gallop import Photo
-from gallop.classes import ClassNameError
-from gallop.config import ConfigError
-from gallop.images import ImageError
 from jobs import PlainError
 from lessons import Answer, Kept, Point, Progress, Score, Sight, Taught, Watch
 from pace import Pace
@@ -109,26 +106,19 @@ class Teaching:
     def run(self) -> Iterator[Progress]:
         # Only a training that was started needs these; the page is drawn without torch.
         from gallop import GalLoPClassifier
-        from gallop.data import DataError
-        from gallop.trainer import TrainingDiverged
 
-        try:
-            # With as many prompts and the same scales as will be taught, so that like is compared with like.
-            sizes: dict[str, Any] = {"global_prompts": self._settings.global_prompts, "topk": self._settings.topk}
-            self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
-            yield from self._measure("looking", "before", self._before)
-            self._look(self._before, 0)
-            # Nothing of anybody's photos is written to disk.
-            after = GalLoPClassifier(
-                backbone=self._backbone, cache=self._cache or False, **self._settings.for_classifier()
-            )
-            photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
-            for event in after.fit_steps(photos, labels):
-                yield self._after_event(event, after)
-            self._finished = True
-            yield from self._measure("measuring", "after", after)
-        except (ClassNameError, ConfigError, DataError, ImageError, TrainingDiverged) as error:
-            raise PlainError(str(error)) from error
+        # With as many prompts and the same scales as will be taught, so that like is compared with like.
+        sizes: dict[str, Any] = {"global_prompts": self._settings.global_prompts, "topk": self._settings.topk}
+        self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
+        yield from self._measure("looking", "before", self._before)
+        self._look(self._before, 0)
+        # Nothing of anybody's photos is written to disk.
+        after = GalLoPClassifier(backbone=self._backbone, cache=self._cache or False, **self._settings.for_classifier())
+        photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
+        for event in after.fit_steps(photos, labels):
+            yield self._after_event(event, after)
+        self._finished = True
+        yield from self._measure("measuring", "after", after)
 
     def result(self) -> Taught | None:
         """What has been learned so far; None before the first step."""

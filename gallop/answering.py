@@ -12,7 +12,8 @@ from sklearn.exceptions import NotFittedError
 
 from gallop import metrics
 from gallop.classes import missing_names
-from gallop.data import DataError, labelled_photos
+from gallop.data import labelled_photos
+from gallop.errors import DataError
 from gallop.predictions import Predictions
 
 ImageSource = Any

@@ -22,9 +22,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
-from gallop.backbones import Backbone, BackboneError, pick_regions
+from gallop.backbones import Backbone, pick_regions
 from gallop.classes import clean_names
 from gallop.config import MethodConfig, RegionKind, TrainConfig
+from gallop.errors import BackboneError, CheckpointError
 from gallop.model import GalLoP
 from gallop.prompts import Prompts
 from gallop.templates import clean_templates
@@ -33,10 +34,6 @@ from gallop.trainer import TrainState
 FORMAT = 1
 SETTINGS, TENSORS = "gallop.json", "prompts.safetensors"
 TRAINING = "training.safetensors"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read or does not belong to this backbone; the message says why and what to do."""
 
 
 @dataclass(frozen=True)

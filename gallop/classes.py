@@ -9,12 +9,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
+from gallop.errors import ClassNameError
+
 MAX_NAME_LENGTH = 200
 """Characters. A guard against pasted documents; the text tower's own limit is counted in tokens."""
-
-
-class ClassNameError(ValueError):
-    """A class name, or a list of them, that cannot be used; the message names the class and the way out."""
 
 
 def clean_name(name: str) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import Any, Literal, SupportsIndex, get_args
 
+from gallop.errors import ConfigError
+
 Preset = Literal["default", "paper"]
 
 RegionKind = Literal["value", "tokens", "value-value"]
@@ -20,10 +22,6 @@ REGION_KINDS: tuple[RegionKind, ...] = get_args(RegionKind)
 
 CONTEXT_INIT = "A photo of a"
 """The words whose token embeddings every context starts from (paper, section 4, implementation details)."""
-
-
-class ConfigError(ValueError):
-    """A setting that cannot be used; the message names it and the values that can."""
 
 
 def _require(condition: bool, sentence: str) -> None:

@@ -16,14 +16,11 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from gallop.classes import clean_name, clean_names, folder_to_name
-from gallop.images import IMAGE_SUFFIXES, ImageError, Photo, list_images, load_image
+from gallop.errors import DataError, ImageError
+from gallop.images import IMAGE_SUFFIXES, Photo, list_images, load_image
 
 PhotoSource = Photo | Path
 """A photo in memory, or a file that is read again whenever it is needed, so that a large folder fits."""
-
-
-class DataError(ValueError):
-    """A folder or a set of labels that cannot be used; the message names what is wrong and the way out."""
 
 
 @dataclass(frozen=True)

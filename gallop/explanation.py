@@ -19,7 +19,8 @@ from torch import Tensor
 from gallop import scores, similarity
 from gallop.checkpoint import Calibration
 from gallop.classes import clean_name
-from gallop.config import ConfigError, MethodConfig
+from gallop.config import MethodConfig
+from gallop.errors import ConfigError
 from gallop.features import encode_photos
 from gallop.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.images import CropBox, Photo

@@ -13,33 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-
-class ImageError(ValueError):
-    """A picture that is not taken; the message names it and the way out."""
-
-
-class ImageTooLarge(ImageError):
-    """The file has more bytes than allowed."""
-
-
-class TooManyPixels(ImageError):
-    """The header claims more pixels, or a longer side, than allowed."""
-
-
-class NotAnImage(ImageError):
-    """There is no picture here: no such file, a folder, a web page, text."""
-
-
-class UnsupportedImage(ImageError):
-    """A picture of a kind that is not read here."""
-
-
-class CorruptImage(ImageError):
-    """A damaged or incomplete picture."""
-
-
-class EmptyImage(ImageError):
-    """No bytes, or no pixels."""
+from gallop.errors import EmptyImage, ImageTooLarge, NotAnImage, TooManyPixels, UnsupportedImage
 
 
 @dataclass(frozen=True)

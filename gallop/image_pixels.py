@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-from gallop.image_formats import EmptyImage, ImageLimits, UnsupportedImage, check_size
+from gallop.errors import EmptyImage, UnsupportedImage
+from gallop.image_formats import ImageLimits, check_size
 
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 

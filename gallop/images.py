@@ -22,17 +22,19 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from gallop.image_formats import (
-    DEFAULT_LIMITS,
-    FORMATS,
+from gallop.errors import (
     CorruptImage,
     EmptyImage,
     ImageError,
-    ImageLimits,
     ImageTooLarge,
     NotAnImage,
     TooManyPixels,
     UnsupportedImage,
+)
+from gallop.image_formats import (
+    DEFAULT_LIMITS,
+    FORMATS,
+    ImageLimits,
     check_size,
     declared_size,
     is_complete,

@@ -40,7 +40,8 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from gallop.backbones import pick_device
 from gallop.config import whole_between
-from gallop.parallel import Here, ParallelError, Processes, ProcessLeft
+from gallop.errors import ParallelError, ProcessLeft
+from gallop.parallel import Here, Processes
 
 TIMEOUT = timedelta(minutes=30)
 """The longest that processes wait for one of them, as while it encodes its photos."""

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from gallop import losses, scores, similarity
 from gallop.backbones import Backbone, NameTokens
-from gallop.classes import ClassNameError, clean_names
+from gallop.classes import clean_names
 from gallop.config import CONTEXT_INIT, MethodConfig
+from gallop.errors import ClassNameError, TemplateError
 from gallop.features import ImageFeatures
 from gallop.prompts import Prompts
-from gallop.templates import TemplateError, clean_templates, fill
+from gallop.templates import clean_templates, fill
 
 
 @dataclass(frozen=True)

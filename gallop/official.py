@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.checkpoint import Calibration, Checkpoint, CheckpointError, save_checkpoint
+from gallop.checkpoint import Calibration, Checkpoint, save_checkpoint
 from gallop.config import CONTEXT_INIT, MethodConfig, default_topk, number_between, whole_between
+from gallop.errors import CheckpointError
 from gallop.model import GalLoP
 from gallop.prompts import Prompts
 from gallop.torch_file import read_torch_file

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from gallop import scores, similarity
 from gallop.backbones import Preprocess
+from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
 from gallop.features import ImageFeatures
 from gallop.images import load_image
@@ -35,10 +36,6 @@ NEEDED = ("onnx", "onnxscript", "onnxruntime")
 FORMAT = 1
 _PATTERNS = 4
 """Made pictures that every file is checked on, beside the photos given."""
-
-
-class OnnxError(RuntimeError):
-    """No file was made, or it is not handed out; the message says why and what to do."""
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gallop.backbones import gpu_trouble
+from gallop.errors import ParallelError, ProcessLeft, is_gpu_trouble
 from gallop.losses import Loss
 from gallop.trainer import Alone, StepResult
-
-
-class ParallelError(RuntimeError):
-    """Processes that cannot be started, or one that was lost; the message says which and what to do."""
-
-
-class ProcessLeft(ParallelError):
-    """Another process stopped listening to the training; this one ends, too."""
 
 
 class Here(Alone):
@@ -107,7 +99,7 @@ class Processes:
             # On the engine's group, but not by its own function, which waits for everybody before each sum.
             torch.distributed.all_reduce(values)
         except RuntimeError as error:  # what gloo and nccl raise
-            if gpu_trouble(error) is not None:
+            if is_gpu_trouble(error):
                 raise  # of this process' own GPU
             raise ParallelError("Another process of the training was lost.") from error
         return values

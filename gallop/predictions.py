@@ -13,7 +13,8 @@ from torch import Tensor
 
 from gallop import scores
 from gallop.checkpoint import Calibration
-from gallop.data import DataError, many
+from gallop.data import many
+from gallop.errors import DataError
 from gallop.features import BATCH, ImageFeatures, encode_sources
 from gallop.model import GalLoP, Similarities, TextFeatures
 

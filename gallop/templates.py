@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gallop.classes import ClassNameError, clean_name
+from gallop.classes import clean_name
+from gallop.errors import ClassNameError, TemplateError
 
 PLACE = "{}"
 """Where the class name goes; exactly once in a template."""
-
-
-class TemplateError(ValueError):
-    """A template that cannot be used; the message names it and the way out."""
 
 
 def clean_templates(templates: Iterable[str]) -> tuple[str, ...]:

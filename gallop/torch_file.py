@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from gallop.checkpoint import CheckpointError
+from gallop.errors import CheckpointError
 
 LARGEST_FILE = 4 * 2**30
 """Bytes: all of a large CLIP and its optimiser fit."""

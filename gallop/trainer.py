@@ -17,11 +17,8 @@ import torch
 from torch import Tensor
 
 from gallop.config import TrainConfig
+from gallop.errors import TrainingDiverged
 from gallop.losses import Loss
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss stopped being a number; the parameters are as they were before that step."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from torch import Tensor
 from gallop import metrics, scores
 from gallop.backbones import Backbone
 from gallop.checkpoint import Calibration, drop_training, load_training, save_training
-from gallop.config import ConfigError, MethodConfig, TrainConfig
+from gallop.config import MethodConfig, TrainConfig
 from gallop.data import PhotoSource, stratified_folds
+from gallop.errors import ConfigError
 from gallop.features import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.model import GalLoP
 from gallop.prompts import Prompts

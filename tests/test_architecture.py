@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gallop"
 
 ROOMS = [
+    "errors",
     "process",
     "writing",
     "machine",
@@ -198,6 +199,7 @@ def test_foreign_packages_stay_in_their_room(path: Path) -> None:
     if room(path) == "trainer":
         assert {module for module, _ in imports(path) if module.startswith("gallop")} <= {
             "gallop.config",
+            "gallop.errors",
             "gallop.losses",
         }  # it knows no CLIP
 

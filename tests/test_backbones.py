@@ -26,7 +26,6 @@ from gallop.backbones import (
     BackboneError,
     UnsupportedTower,
     available_models,
-    gpu_trouble,
     load_backbone,
     pick_device,
     pick_precision,
@@ -588,14 +587,6 @@ def test_a_device_that_is_seen_and_cannot_be_used_is_told() -> None:
     full = mock.Mock(**{"to.side_effect": torch.cuda.OutOfMemoryError("CUDA out of memory.\nMore about it.")})
     with pytest.raises(BackboneError, match=r"cpu cannot be used \(CUDA out of memory\)\."):
         moved(full, torch.device("cpu"))
-
-
-def test_what_a_gpu_raises_while_it_computes_is_told() -> None:
-    assert "too little memory" in str(gpu_trouble(torch.cuda.OutOfMemoryError("CUDA out of memory.")))
-    assert gpu_trouble(RuntimeError("shapes differ")) is None
-    if hasattr(torch, "AcceleratorError"):
-        error = torch.AcceleratorError("CUDA error: an illegal access\nCompile with ...")
-        assert "The GPU failed (CUDA error: an illegal access)." in str(gpu_trouble(error))
 
 
 def test_a_copy_on_a_device_answers_the_same_and_shares_nothing() -> None:

@@ -11,11 +11,11 @@ import thumbnails
 from archives import MAX_ARCHIVE_BYTES, sorted_out
 from cards import MOST_CARDS, MOST_PHOTOS, Card, CardProblem, Pile, other_pile
 from gallop import Photo, parse_names
-from gallop.classes import ClassNameError
+from gallop.errors import ClassNameError, GallopError
 from parts import media
 from parts.uploads import camera, uploader
 from photos import Verdicts
-from resources import BackboneProblem, backbone, jobs
+from resources import backbone, jobs
 from session import Session
 
 COLUMNS = 3
@@ -63,7 +63,7 @@ def _add_classes(session: Session, typed: str) -> None:
     try:
         for name in parse_names(typed):
             session.deck.add(name)
-    except (ClassNameError, CardProblem) as error:
+    except GallopError as error:
         session.complaint = str(error)
 
 
@@ -88,7 +88,7 @@ def _taking(session: Session, card: Card | None, pile: Pile | None) -> Any:
     def take(files: list[Any]) -> Verdicts:
         try:
             shared = backbone()  # first: drawing may be cut short, and nothing may come between photos and verdicts
-        except BackboneProblem:
+        except GallopError:
             shared = None  # the button that trains will say why
         found = session.deck.add_photos(sorted_out(files, card.name if card else None), pile)
         if shared is not None:

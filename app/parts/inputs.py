@@ -9,8 +9,8 @@ import streamlit as st
 import samples
 import text
 from gallop import Photo, load_image, parse_names
-from gallop.classes import ClassNameError
-from gallop.templates import TemplateError, parse_templates
+from gallop.errors import ClassNameError, TemplateError
+from gallop.templates import parse_templates
 from parts.kept import keep, one_of, put, recall
 from parts.uploads import camera, uploader
 from photos import Verdicts

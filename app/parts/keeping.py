@@ -9,11 +9,12 @@ import streamlit as st
 import comparing
 import text
 from data_file import RunsProblem
+from gallop.errors import GallopError
 from ledger import Ledger
-from packing import ModelProblem, file_name, zipped
+from packing import file_name, zipped
 from parts import adopted
 from parts.kept import one_of
-from resources import BackboneProblem, backbone
+from resources import backbone
 from runs import Run
 from session import Session
 
@@ -59,7 +60,7 @@ def told(session: Session, ledger: Ledger) -> None:
 def _open(session: Session, run: Run) -> None:
     try:
         taught = comparing.opened(session, backbone(), run)
-    except (RunsProblem, ModelProblem, BackboneProblem) as error:
+    except GallopError as error:
         session.kept[TOLD] = ("error", str(error))
         return
     session.adopt(taught)

@@ -11,11 +11,12 @@ import comparing
 import taking
 import text
 from archives import MAX_ARCHIVE_BYTES
-from packing import MOST, TENSORS, Files, ModelProblem, classifier_of, files_of, unzipped, zipped
+from gallop.errors import GallopError
+from packing import MOST, TENSORS, Files, classifier_of, files_of, unzipped, zipped
 from parts import adopted, errand
 from parts.uploads import listen
 from question import Question
-from resources import BackboneProblem, backbone
+from resources import backbone
 from session import Session
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _take(session: Session, file: Any) -> tuple[bool, str]:
     try:
         shared = backbone()
         found = classifier_of(unzipped(file, file.name), shared)
-    except (ModelProblem, BackboneProblem) as error:
+    except GallopError as error:
         return False, str(error)
     taught = taking.imported(session, found, shared)
     session.adopt(taught)

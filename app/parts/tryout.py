@@ -8,9 +8,8 @@ import streamlit as st
 
 import charts
 import text
-from cards import CardProblem
 from gallop import Photo
-from gallop.classes import ClassNameError
+from gallop.errors import GallopError
 from gallop.region_grid.panel import answer_panel
 from parts import media
 from parts.answer import photo_url
@@ -85,7 +84,7 @@ def correction(session: Session, photo: Photo, found: Explanation) -> None:
 def _correct(session: Session, photo: Photo, name: str) -> None:
     try:
         session.corrected = (True, session.deck.correct(photo, name))
-    except (CardProblem, ClassNameError) as error:
+    except GallopError as error:
         session.corrected = (False, str(error))
         return
     card = session.deck.find(name)

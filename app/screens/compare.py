@@ -6,8 +6,7 @@ import comparing
 import errands
 import resources
 import text
-from data_file import RunsProblem
-from packing import ModelProblem
+from gallop.errors import GallopError
 from parts import errand, flipped, keeping, privacy, run_table, seeds, versus
 
 session = resources.session()
@@ -23,7 +22,7 @@ keeping.told(session, ledger)
 try:
     kept = ledger.runs()
     baseline = comparing.untaught(session, resources.backbone, kept)
-except (RunsProblem, resources.BackboneProblem) as error:
+except GallopError as error:
     st.error(text.markdown(error), icon=":material/error:")
     st.stop()
 for sentence in (ledger.store.note, ledger.problem):
@@ -67,7 +66,7 @@ if kept and baseline is not None:
             flipped.side_by_side(session, pinned, photos)
         st.header("4. Rename, export, open, delete", anchor=False)
         keeping.keeping(session, ledger, kept)
-    except (RunsProblem, ModelProblem) as error:
+    except GallopError as error:
         st.error(text.markdown(error), icon=":material/error:")
 
 whose = (

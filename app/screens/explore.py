@@ -4,8 +4,7 @@ import streamlit as st
 
 import resources
 import text
-from gallop.classes import ClassNameError
-from gallop.templates import TemplateError
+from gallop.errors import GallopError
 from parts import answer, ask, faithful, inputs, maps, privacy, scores, tryout
 from question import Question
 
@@ -49,7 +48,7 @@ with right:
             answer.answer(session, explanation, session.note(question, classifier))
             if taught:
                 tryout.correction(session, photo, explanation)
-        except (ClassNameError, TemplateError, resources.BackboneProblem) as error:
+        except GallopError as error:
             st.error(text.markdown(error), icon=":material/error:")
 
 if explanation is not None:

@@ -6,9 +6,8 @@ import streamlit as st
 import resources
 import text
 import walk
-from gallop.classes import ClassNameError
+from gallop.errors import GallopError
 from gallop.region_grid.panel import answer_panel
-from gallop.templates import TemplateError
 from parts import current, maps, privacy
 from parts.answer import photo_url
 from parts.kept import one_of
@@ -43,7 +42,7 @@ with left:
                 backbone, question = resources.backbone(), current.question(session)
                 found = session.explain(backbone, photo, question)
                 found = found.with_topk(maps.scales(found))
-        except (ClassNameError, TemplateError, resources.BackboneProblem) as error:
+        except GallopError as error:
             st.error(text.markdown(error), icon=":material/error:")
             st.page_link("screens/explore.py", label="Change it there", icon=":material/travel_explore:")
 if photo is not None and found is not None:

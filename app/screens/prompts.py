@@ -6,6 +6,7 @@ import prompt_figures
 import resources
 import testing
 import text
+from gallop.errors import GallopError
 from parts import diverse, privacy
 from parts.kept import keep, recall
 
@@ -65,6 +66,6 @@ else:
         st.page_link(
             "screens/method.py", label="On to the method, with the numbers of a photo", icon=":material/functions:"
         )
-    except resources.BackboneProblem as error:
+    except GallopError as error:
         st.error(text.markdown(error), icon=":material/error:")
 privacy.line()

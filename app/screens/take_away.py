@@ -6,7 +6,7 @@ import errands
 import resources
 import taking
 import text
-from jobs import PlainError
+from gallop.errors import GallopError
 from parts import code, errand, link, model_files, photo_files, privacy
 
 session = resources.session()
@@ -38,7 +38,7 @@ else:
         with st.spinner("Looking at the photo …", show_time=False):
             classifier = taking.classifier(session, backbone, asked)
             screen = taking.screen(session, backbone, asked)
-    except (PlainError, resources.BackboneProblem) as error:
+    except GallopError as error:
         st.error(text.markdown(error), icon=":material/error:")
     else:
         version = taking.version(session, asked, classifier.model_.config.topk)

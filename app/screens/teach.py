@@ -5,7 +5,7 @@ import streamlit as st
 import resources
 import teach
 import text
-from jobs import PlainError
+from gallop.errors import GallopError
 from parts import deck, live, privacy, settings, tryout
 
 session = resources.session()
@@ -36,7 +36,7 @@ if session.deck.cards:
     if left.button(label, disabled=bool(problem) or busy, width="stretch", key="train"):
         try:
             session.start(resources.jobs(), resources.backbone())
-        except (PlainError, resources.BackboneProblem) as error:
+        except GallopError as error:
             session.outcome = ("error", str(error))
         st.rerun()
     with right:

@@ -5,6 +5,7 @@ import streamlit as st
 import resources
 import testing
 import text
+from gallop.errors import GallopError
 from parts import accuracy, confusion, hints, privacy, unknown
 
 session = resources.session()
@@ -52,6 +53,6 @@ else:
         unknown.unknown(session, tested)
         hints.hints(session, tested)
         st.page_link("screens/prompts.py", label="On to what each prompt is worth", icon=":material/join_inner:")
-    except resources.BackboneProblem as error:
+    except GallopError as error:
         st.error(text.markdown(error), icon=":material/error:")
 privacy.line()

@@ -23,14 +23,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gallop.backbones.clip import Backbone, Damping
-from gallop.backbones.device import GPU_OUT_OF_MEMORY, gpu_trouble, moved, pick_device, pick_precision
+from gallop.backbones.device import moved, pick_device, pick_precision
 from gallop.backbones.packing import NameTokens
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.supported import BackboneError, UnsupportedTower
 from gallop.backbones.vision import pick_regions
+from gallop.errors import BackboneError, UnsupportedTower
 
 __all__ = [
-    "GPU_OUT_OF_MEMORY",
     "Backbone",
     "BackboneError",
     "Damping",
@@ -38,7 +37,6 @@ __all__ = [
     "Preprocess",
     "UnsupportedTower",
     "available_models",
-    "gpu_trouble",
     "load_backbone",
     "pick_device",
     "pick_precision",

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.supported import UnsupportedTower
 from gallop.backbones.text import TextTower, memory_budget
 from gallop.backbones.vision import VisionTower, vision_tower
 from gallop.config import RegionKind
+from gallop.errors import UnsupportedTower
 
 Precision = Literal["fp32", "bf16"]
 

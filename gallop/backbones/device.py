@@ -8,9 +8,7 @@ from pathlib import Path
 import torch
 
 from gallop.backbones.clip import Backbone, Precision
-from gallop.backbones.supported import BackboneError
-
-GPU_OUT_OF_MEMORY = torch.cuda.OutOfMemoryError
+from gallop.errors import BackboneError, first_line
 
 
 def pick_precision(precision: str = "auto") -> Precision:
@@ -64,22 +62,6 @@ def moved(backbone: Backbone, device: torch.device) -> Backbone:
         return backbone.to(device)
     except RuntimeError as error:
         raise BackboneError(
-            f"The device {device} cannot be used ({_first_line(error)}). Use --device cpu; where there is no such "
+            f"The device {device} cannot be used ({first_line(error)}). Use --device cpu; where there is no such "
             "option, as in the app, set the environment variable CUDA_VISIBLE_DEVICES to nothing."
         ) from error
-
-
-def gpu_trouble(error: BaseException) -> str | None:
-    """What to tell of an error that a GPU raised while it computed; None for any other."""
-    if isinstance(error, GPU_OUT_OF_MEMORY):
-        return (
-            "The GPU has too little memory for this. End what else uses it, use a smaller batch size (--batch-size) or "
-            "fewer classes or prompts, or compute on the CPU (--device cpu)."
-        )
-    if isinstance(error, getattr(torch, "AcceleratorError", ())):  # from torch 2.8 on
-        return f"The GPU failed ({_first_line(error)}). Start again, or compute on the CPU (--device cpu)."
-    return None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -6,13 +6,7 @@ from typing import Any, cast
 
 from torch import nn
 
-
-class BackboneError(RuntimeError):
-    """Weights that are missing, do not fit or cannot be had, or another wrong wish; the message says what to do."""
-
-
-class UnsupportedTower(ValueError):
-    """A text or vision tower whose features GalLoP does not define; the message says what it has and what is needed."""
+from gallop.errors import UnsupportedTower
 
 
 def check_text_tower(module: nn.Module) -> None:

@@ -46,7 +46,7 @@ from torch.utils.checkpoint import checkpoint
 from gallop import threads
 from gallop.backbones.packing import NameTokens, pack
 from gallop.backbones.supported import check_text_tower
-from gallop.classes import ClassNameError
+from gallop.errors import ClassNameError
 
 MEMORY_BUDGET = 2**30
 """Bytes that a training step may keep of the text tower on a CPU, and at least on a GPU."""

@@ -26,8 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from gallop.backbones.supported import BackboneError, UnsupportedTower
 from gallop.config import RegionKind
+from gallop.errors import BackboneError, UnsupportedTower
 
 ROUNDING = 1e-2
 """Relative difference of cells: more than rounding makes through fifty layers, on a GPU's TF32 too, and less than a

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.backbones import Backbone
+from gallop.errors import TrainingDiverged
 from gallop.feature_cache import KEPT
 from gallop.features import Cache, ImageFeatures, encode_centres
 from gallop.methods import Fitted
 from gallop.predictions import Predictions
-from gallop.trainer import TrainingDiverged
 
 MEMORY_BYTES = 2 * 2**30
 """Of test features, those of all sets and groups together; what does not fit is encoded, or read, for every run."""

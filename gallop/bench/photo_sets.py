@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from gallop.bench.reading import BenchError
 from gallop.data import Dataset, data_fingerprint, draw_shots
 from gallop.datasets import Listing
+from gallop.errors import BenchError
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from gallop.bench.benchmark import Spec
 from gallop.bench.photo_sets import Photos, PhotoSet, UnknownGroup, class_numbers
-from gallop.bench.reading import BenchError
-from gallop.data import DataError, data_fingerprint, duplicates, read_folder
+from gallop.data import data_fingerprint, duplicates, read_folder
 from gallop.datasets import NamedDataset, available_datasets, find_set, open_dataset
-from gallop.images import ImageError, list_images, load_image
+from gallop.errors import BenchError, DataError, ImageError
+from gallop.images import list_images, load_image
 
 
 def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -> Photos:

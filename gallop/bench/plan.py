@@ -16,11 +16,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from gallop import __version__, methods
-from gallop.backbones import BackboneError, UnsupportedTower
 from gallop.bench.benchmark import Recipe, Spec, label_of
 from gallop.bench.photo_sets import Photos, PhotoSet, class_numbers
-from gallop.bench.reading import BenchError
 from gallop.bench.runs import UNTAUGHT, Entry, Plan, Run
+from gallop.errors import BackboneError, BenchError, UnsupportedTower
 from gallop.methods import METHODS, Method
 from gallop.methods.prompt_learning import PromptLearner
 

@@ -13,12 +13,10 @@ from typing import Any
 
 import yaml
 
+from gallop.errors import BenchError
+
 DEEPEST = 20
 """Levels; no specification needs more than six."""
-
-
-class BenchError(ValueError):
-    """A benchmark that cannot be run as it was asked for; the message names what is wrong and the way out."""
 
 
 @dataclass(frozen=True)

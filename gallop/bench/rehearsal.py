@@ -12,15 +12,17 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
-from gallop.backbones import GPU_OUT_OF_MEMORY, Backbone, gpu_trouble
+import torch
+
+from gallop.backbones import Backbone
 from gallop.bench.answering import Place, among, photo_bytes
 from gallop.bench.photo_sets import Photos
 from gallop.bench.runner import classes_of, places
 from gallop.bench.runs import Plan, Run
 from gallop.bench.towers import Backbones
+from gallop.errors import TrainingDiverged, sentence_of
 from gallop.features import ImageFeatures, MemoryCache, TrainingViews, encode_centres
 from gallop.methods import FewShots, Fitted, Method
-from gallop.trainer import TrainingDiverged
 
 FEW = 4
 """Photos that a training is rehearsed with, and of each set or group that is asked about."""
@@ -128,8 +130,8 @@ class Rehearsal:
         try:
             fitted, step, rest = _one_step(run, backbone, max(each.made.work(each.photos).batch for each in runs))
             answer = self._ask(run, fitted)
-        except (TrainingDiverged, GPU_OUT_OF_MEMORY) as error:
-            failed = gpu_trouble(error) or str(error)
+        except (TrainingDiverged, torch.cuda.OutOfMemoryError) as error:
+            failed = sentence_of(error) or str(error)
         work = [each.made.work(each.photos) for each in runs]
         return Rehearsed(
             label=label,

@@ -17,11 +17,11 @@ from gallop.bench.photo_sets import Photos, PhotoSet, class_numbers
 from gallop.bench.records import Figure, Record, Store
 from gallop.bench.runs import Run
 from gallop.bench.towers import Backbones
+from gallop.errors import TrainingDiverged
 from gallop.features import Cache
 from gallop.machine import devices, peak_bytes, processor, versions
 from gallop.methods import FewShots
 from gallop.metrics import accuracy, auroc, fpr_at_tpr
-from gallop.trainer import TrainingDiverged
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from gallop.bench.benchmark import Spec, label_of
 from gallop.bench.photo_sets import PhotoSet
-from gallop.bench.reading import BenchError
 from gallop.data import Dataset
+from gallop.errors import BenchError
 from gallop.methods import Method
 
 UNTAUGHT = 0

@@ -22,9 +22,10 @@ from gallop.bench.benchmark import (
     Unknown,
     label_of,
 )
-from gallop.bench.reading import BenchError, Section, plain, read_tree
+from gallop.bench.reading import Section, plain, read_tree
 from gallop.config import REGION_KINDS
 from gallop.datasets import available_datasets
+from gallop.errors import BenchError
 
 SPECS = Path(__file__).parent / "specs"
 OUTLIER_SCORES = ("MCM", "L-MCM", "GL-MCM", "MSP")

@@ -12,8 +12,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 
-from gallop.cli.console import CommandError, Console
+from gallop.cli.console import Console
 from gallop.cli.parser import parse
+from gallop.errors import sentence_of
 from gallop.process import prepare
 
 prepare()  # none of these has loaded torch
@@ -57,42 +58,8 @@ def _run(options: Namespace, console: Console) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        sentence = _sentence(error)
+        sentence = sentence_of(error)
         if sentence is None:
             raise  # a mistake of ours: its traceback belongs into a bug report
         console.error(sentence)
         return BAD_INPUT
-
-
-def _sentence(error: Exception) -> str | None:
-    """What to tell about bad input; None for errors that are not the user's."""
-    from gallop.backbones import BackboneError, UnsupportedTower, gpu_trouble
-    from gallop.bench.reading import BenchError
-    from gallop.checkpoint import CheckpointError
-    from gallop.classes import ClassNameError
-    from gallop.config import ConfigError
-    from gallop.data import DataError
-    from gallop.images import ImageError
-    from gallop.parallel import ParallelError
-    from gallop.trainer import TrainingDiverged
-
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}."
-    typed = (
-        BackboneError,
-        BenchError,
-        CheckpointError,
-        ClassNameError,
-        CommandError,
-        ConfigError,
-        DataError,
-        ImageError,
-        ParallelError,
-    )
-    if isinstance(error, (*typed, OSError, TrainingDiverged, UnsupportedTower)):
-        return str(error)
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # Python's, or torch's on a CPU
-        return (
-            "There is not enough memory for this. Use fewer classes or prompts, or a smaller batch size (--batch-size)."
-        )
-    return gpu_trouble(error)

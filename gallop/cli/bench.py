@@ -24,8 +24,9 @@ from gallop.bench.runs import Plan, Run
 from gallop.bench.spec import read_spec, shipped_specs
 from gallop.bench.tables import cell_text, main_shots
 from gallop.bench.towers import Backbones
-from gallop.cli.console import CommandError, Console, columns
+from gallop.cli.console import Console, columns
 from gallop.cli.rehearse import rehearse
+from gallop.errors import CommandError
 from gallop.features import FeatureCache, default_cache_folder
 
 CACHE_BYTES = 16 * 2**30

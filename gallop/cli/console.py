@@ -20,10 +20,6 @@ _NUMBER = re.compile(r"-|-?[0-9.]+%?")
 _NUMBERS = re.compile(r"\[\n\s+([-+.0-9eE,\s]+)\n\s*\]")
 
 
-class CommandError(Exception):
-    """A call that cannot be carried out; the message is the sentence that is shown."""
-
-
 class Console:
     """One run's output.
 

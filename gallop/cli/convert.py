@@ -8,7 +8,8 @@ from typing import Any
 
 from gallop import load_backbone, parse_names
 from gallop.classes import clean_names
-from gallop.cli.console import CommandError, Console
+from gallop.cli.console import Console
+from gallop.errors import CommandError
 from gallop.official import OfficialCheckpoint, convert, read_official, save_converted
 
 LARGEST_LIST = 10 * 2**20

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from gallop import GalLoPClassifier, Predictions
 from gallop.classes import missing_names
-from gallop.cli.console import CommandError, Console, columns, percent
+from gallop.cli.console import Console, columns, percent
 from gallop.cli.files import Refuse, labelled_images, readable, trained_model, zero_shot
 from gallop.data import Dataset
+from gallop.errors import CommandError
 from gallop.images import list_images
 from gallop.metrics import accuracy, auroc, fpr_at_tpr
 from gallop.scores import OOD_SCORES

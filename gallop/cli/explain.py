@@ -11,8 +11,9 @@ import numpy as np
 
 from gallop import Explanation, load_image
 from gallop.classes import clean_name
-from gallop.cli.console import CommandError, Console, columns, percent
+from gallop.cli.console import Console, columns, percent
 from gallop.cli.files import check_output, model_or_classes
+from gallop.errors import CommandError
 from gallop.writing import write_file
 
 

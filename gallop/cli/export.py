@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from gallop import load_image
-from gallop.cli.console import CommandError, Console
+from gallop.cli.console import Console
 from gallop.cli.files import check_output, trained_model
-from gallop.images import ImageError, list_images
-from gallop.onnx import PIXELS, OnnxError, OnnxFile, export_onnx
+from gallop.errors import CommandError, ImageError, OnnxError
+from gallop.images import list_images
+from gallop.onnx import PIXELS, OnnxFile, export_onnx
 from gallop.writing import write_file
 
 MOST_PHOTOS = 64

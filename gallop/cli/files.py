@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 
 from gallop import GalLoPClassifier, Photo, load_image, parse_names, read_folder
-from gallop.cli.console import CommandError, Console
+from gallop.cli.console import Console
 from gallop.data import Dataset
 from gallop.datasets import from_csv, is_csv
+from gallop.errors import CommandError, ImageError
 from gallop.features import ahead, readers
-from gallop.images import ImageError
 
 CHUNK = 16
 """Photos in memory at a time."""

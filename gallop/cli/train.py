@@ -13,11 +13,12 @@ from typing import Any
 
 from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
 from gallop.checkpoint import SETTINGS, TRAINING, drop_training
-from gallop.cli.console import CommandError, Console, percent
+from gallop.cli.console import Console, percent
 from gallop.cli.files import CHUNK, DEFAULT_BACKBONE, labelled_images
 from gallop.config import default_topk, train_preset
-from gallop.data import DataError, Dataset, duplicates, resolve_split
+from gallop.data import Dataset, duplicates, resolve_split
 from gallop.datasets import csv_splits, is_csv
+from gallop.errors import CommandError, DataError
 from gallop.launch import check, launch
 from gallop.metrics import accuracy
 from gallop.parallel import Processes

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from gallop.classes import ClassNameError
-from gallop.data import DataError
 from gallop.datasets.opening import NamedDataset, expected, find_set, open_dataset, pick_split
 from gallop.datasets.places import NamedSet, Place
+from gallop.errors import ClassNameError, DataError
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from gallop.classes import ClassNameError, clean_name, clean_names
-from gallop.data import DataError, Dataset
-from gallop.images import ImageError, load_image
+from gallop.classes import clean_name, clean_names
+from gallop.data import Dataset
+from gallop.errors import ClassNameError, DataError, ImageError
+from gallop.images import load_image
 
 NEEDED, SPLIT = ("path", "label"), "split"
 _SEPARATORS = (",", ";", "\t")

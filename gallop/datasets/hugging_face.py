@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gallop.classes import ClassNameError, clean_name
-from gallop.data import DataError, check_shots
-from gallop.images import ImageError, Photo, load_image
+from gallop.classes import clean_name
+from gallop.data import check_shots
+from gallop.errors import ClassNameError, DataError, ImageError
+from gallop.images import Photo, load_image
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from gallop.classes import clean_names
-from gallop.data import DataError
 from gallop.datasets.listing import Listing, class_folder_files
 from gallop.datasets.places import Parts, Place, damaged, read_lines, subfolders
+from gallop.errors import DataError
 
 SYNSET = r"n\d{8}"
 CLASS_NAMES = "classnames.txt"

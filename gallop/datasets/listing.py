@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gallop.classes import clean_names, folder_to_name
-from gallop.data import DataError, Dataset, check_shots
-from gallop.images import IMAGE_SUFFIXES, ImageError, load_image
+from gallop.data import Dataset, check_shots
+from gallop.errors import DataError, ImageError
+from gallop.images import IMAGE_SUFFIXES, load_image
 
 Entry = tuple[str, int, str]
 """A file below the folder of the photos, the number of its class, and the name of its class."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from gallop.data import DataError
 from gallop.datasets.listing import Listing
 from gallop.datasets.places import Kind, NamedSet, Place, Split
 from gallop.datasets.table import SETS
+from gallop.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gallop.data import DataError
 from gallop.datasets.listing import Listing
+from gallop.errors import DataError
 from gallop.images import IMAGE_SUFFIXES
 
 Kind = Literal["few-shot", "variant", "ood"]

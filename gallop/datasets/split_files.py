@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gallop.data import DataError
 from gallop.datasets.listing import Entry, Listing, listings
 from gallop.datasets.names import FLOWERS, action_name, car_name, scene_name
 from gallop.datasets.places import Parts, Place, damaged, read_json, read_lines, read_mat
+from gallop.errors import DataError
 
 Splits = dict[str, Sequence[Entry]]
 _SPLITS = ("train", "val", "test")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from gallop.config import ConfigError
+from gallop.errors import ConfigError
 from gallop.methods.classifier import MethodClassifier
 from gallop.methods.coop import CoOp
 from gallop.methods.interface import FewShots, Fitted, Method, Work

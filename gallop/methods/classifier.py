@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator
 
 from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
-from gallop.config import ConfigError
-from gallop.data import DataError, Dataset, many, training_set
+from gallop.data import Dataset, many, training_set
+from gallop.errors import ConfigError, DataError
 from gallop.features import Cache, ImageFeatures, encode_sources, open_cache
 from gallop.methods.interface import FewShots, Fitted, Method
 from gallop.predictions import Predictions

@@ -23,11 +23,11 @@ from torch import Tensor
 from gallop import similarity
 from gallop.backbones import Backbone
 from gallop.config import number_between, whole_between
+from gallop.errors import TrainingDiverged
 from gallop.features import ImageFeatures, TrainingViews
 from gallop.methods.interface import FewShots, Work, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.predictions import Predictions, to_array
-from gallop.trainer import TrainingDiverged
 
 BATCH = 256
 """Images of a step of Tip-Adapter-F, as in the authors' code."""

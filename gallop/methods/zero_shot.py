@@ -16,7 +16,8 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.backbones.words import ENSEMBLE_TEMPLATES
-from gallop.config import CONTEXT_INIT, ConfigError
+from gallop.config import CONTEXT_INIT
+from gallop.errors import ConfigError
 from gallop.methods.interface import FewShots, Work
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText
 from gallop.model import GalLoP, TextFeatures

@@ -1,0 +1,130 @@
+"""Every kind of failure that a person is told of, under one base: in goes an error, out comes a sentence.
+
+Imports nothing, so that the command line and the app can catch :class:`GallopError` before torch is loaded. Each kind
+has Python's own kind (``ValueError``, ``RuntimeError``) as a second base, for those who catch that.
+"""
+
+from __future__ import annotations
+
+
+class GallopError(Exception):
+    """A failure whose message is a sentence for a person: what is wrong, by name, and the way out."""
+
+
+class ConfigError(GallopError, ValueError):
+    """A setting that cannot be used; the message names it and the values that can."""
+
+
+class ClassNameError(GallopError, ValueError):
+    """A class name, or a list of them, that cannot be used; the message names the class and the way out."""
+
+
+class TemplateError(GallopError, ValueError):
+    """A template that cannot be used; the message names it and the way out."""
+
+
+class ImageError(GallopError, ValueError):
+    """A picture that is not taken; the message names it and the way out."""
+
+
+class ImageTooLarge(ImageError):
+    """The file has more bytes than allowed."""
+
+
+class TooManyPixels(ImageError):
+    """The header claims more pixels, or a longer side, than allowed."""
+
+
+class NotAnImage(ImageError):
+    """There is no picture here: no such file, a folder, a web page, text."""
+
+
+class UnsupportedImage(ImageError):
+    """A picture of a kind that is not read here."""
+
+
+class CorruptImage(ImageError):
+    """A damaged or incomplete picture."""
+
+
+class EmptyImage(ImageError):
+    """No bytes, or no pixels."""
+
+
+class DataError(GallopError, ValueError):
+    """A folder or a set of labels that cannot be used; the message names what is wrong and the way out."""
+
+
+class BackboneError(GallopError, RuntimeError):
+    """Weights that are missing, do not fit or cannot be had, or another wrong wish; the message says what to do."""
+
+
+class UnsupportedTower(GallopError, ValueError):
+    """A text or vision tower whose features GalLoP does not define; the message says what it has and what is needed."""
+
+
+class TrainingDiverged(GallopError, RuntimeError):
+    """The loss stopped being a number; the parameters are as they were before that step."""
+
+
+class ParallelError(GallopError, RuntimeError):
+    """Processes that cannot be started, or one that was lost; the message says which and what to do."""
+
+
+class ProcessLeft(ParallelError):
+    """Another process stopped listening to the training; this one ends, too."""
+
+
+class CheckpointError(GallopError, ValueError):
+    """A checkpoint that cannot be read or does not belong to this backbone; the message says why and what to do."""
+
+
+class OnnxError(GallopError, RuntimeError):
+    """No file was made, or it is not handed out; the message says why and what to do."""
+
+
+class BenchError(GallopError, ValueError):
+    """A benchmark that cannot be run as it was asked for; the message names what is wrong and the way out."""
+
+
+class CommandError(GallopError):
+    """A call of the command line that cannot be carried out; the message is the sentence that is shown."""
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """Return what a person is to be told of an error, or None where it is a mistake of ours.
+
+    A :class:`GallopError` speaks for itself; what the system and the processor refuse (a file, memory, a GPU) is put
+    into words here, alike for command line, app and benchmarks.
+    """
+    if isinstance(error, GallopError):
+        return str(error)
+    if isinstance(error, OSError):
+        if error.strerror is None:
+            return str(error)
+        return f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}."
+    # Torch's own kinds are known by name, because torch need not be loaded here.
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if "OutOfMemoryError" in kinds:
+        return (
+            "The GPU has too little memory for this. End what else uses it, use a smaller batch size (--batch-size) or "
+            "fewer classes or prompts, or compute on the CPU (--device cpu)."
+        )
+    if "AcceleratorError" in kinds:  # from torch 2.8 on
+        return f"The GPU failed ({first_line(error)}). Start again, or compute on the CPU (--device cpu)."
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # Python's, or torch's on a CPU
+        return (
+            "There is not enough memory for this. Use fewer classes or prompts, fewer or smaller photos, or a smaller "
+            "batch size (--batch-size)."
+        )
+    return None
+
+
+def is_gpu_trouble(error: BaseException) -> bool:
+    """Return whether a GPU failed, or was too small, while it computed."""
+    return any(kind.__name__ in ("OutOfMemoryError", "AcceleratorError") for kind in type(error).__mro__)
+
+
+def first_line(error: BaseException) -> str:
+    """Return an error's first line without its full stop, to be quoted in a sentence; its kind where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,88 @@
+"""Every failure that is told to a person, under one base, and what people are told of the rest."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import inspect
+import json
+import pkgutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import gallop
+from gallop.checkpoint import SETTINGS
+from gallop.cli import main
+from gallop.errors import CommandError, ConfigError, GallopError, TemplateError, first_line, sentence_of
+from gallop.estimator import GalLoPClassifier
+
+APP = Path(__file__).resolve().parent.parent / "app"
+
+
+def raised_classes() -> list[type[BaseException]]:
+    """All classes of errors that library and app define, wherever they stand."""
+    modules = [name.name for name in pkgutil.walk_packages(gallop.__path__, "gallop.") if "__main__" not in name.name]
+    modules += [path.stem for path in APP.glob("*.py") if path.stem != "main"]
+    found: dict[str, type[BaseException]] = {}
+    for name in modules:
+        for _, kind in inspect.getmembers(importlib.import_module(name), inspect.isclass):
+            if issubclass(kind, BaseException) and kind.__module__ in modules:
+                found[f"{kind.__module__}.{kind.__qualname__}"] = kind
+    return [found[name] for name in sorted(found)]
+
+
+def test_every_kind_of_error_has_the_one_base_and_is_told_as_it_speaks() -> None:
+    kinds = raised_classes()
+    assert {"ImageError", "TemplateError", "ArchiveError", "QueueFull"} <= {kind.__name__ for kind in kinds}
+    for kind in kinds:
+        assert issubclass(kind, GallopError), f"{kind.__module__}.{kind.__qualname__} is no GallopError"
+        assert sentence_of(kind("No such thing; use another.")) == "No such thing; use another."
+
+
+@pytest.mark.parametrize("kind", [ConfigError, TemplateError])
+def test_pythons_own_kind_still_catches_them(kind: type[GallopError]) -> None:
+    assert issubclass(kind, ValueError)
+    assert not issubclass(CommandError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b.csv"), "/a/b.csv: No space left on device."),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device."),
+        (OSError("cannot do this"), "cannot do this"),
+        (MemoryError(), "There is not enough memory for this."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "There is not enough memory for this."),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory."), "The GPU has too little memory for this."),
+        (
+            getattr(torch, "AcceleratorError", torch.cuda.OutOfMemoryError)("CUDA error: bad access\nCompile with ..."),
+            "The GPU failed (CUDA error: bad access)." if hasattr(torch, "AcceleratorError") else "The GPU",
+        ),
+    ],
+)
+def test_what_the_machine_refuses_is_a_sentence(error: Exception, said: str) -> None:
+    assert str(sentence_of(error)).startswith(said)
+
+
+@pytest.mark.parametrize("error", [ValueError("secret"), RuntimeError("shapes differ"), KeyError("x"), TypeError("y")])
+def test_a_mistake_of_ours_is_not_told_as_somebody_elses(error: Exception) -> None:
+    assert sentence_of(error) is None
+
+
+def test_an_error_quoted_within_a_sentence() -> None:
+    assert first_line(RuntimeError("CUDA error: busy.\nCompile with ...")) == "CUDA error: busy"
+    assert first_line(RuntimeError()) == "RuntimeError"
+
+
+def test_a_model_whose_templates_do_not_fit_is_refused_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    GalLoPClassifier("mini", cache=False).zero_shot(["cat", "dog"], ["a photo of a {}"]).save(model)
+    settings = json.loads((model / SETTINGS).read_text(encoding="utf-8"))
+    settings["templates"] = [f"{number} photos of a {{}}" for number in range(99)]
+    (model / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
+    assert main(["predict", "photo.jpg", "--model", str(model)]) == 2
+    assert "99 templates were given for 4 global prompts" in capsys.readouterr().err
