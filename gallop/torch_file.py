@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import stat
+import threading
 import warnings
 import zipfile
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ LARGEST_PICKLE = 16 * 2**20
 """Bytes of all that is not a tensor's numbers."""
 
 _NESTED = ("state_dict", "model", "model_state_dict")
+_reading = threading.Lock()
 
 
 def read_torch_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -113,14 +115,11 @@ def _load(path: Path) -> Mapping[str, Any]:
 
 @contextmanager
 def _allowing_namespaces() -> Iterator[None]:
-    """For the time of one reading; torch 2.4 has no context manager for it."""
-    before = torch.serialization.get_safe_globals()
-    torch.serialization.add_safe_globals([Namespace])
-    try:
-        yield
-    finally:
-        torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals(before)
+    """For the time of one reading. A second one waits: the list is the whole process', and the first clears it."""
+    with _reading:
+        allowed = Namespace in torch.serialization.get_safe_globals()
+        with nullcontext() if allowed else torch.serialization.safe_globals([Namespace]):
+            yield
 
 
 def _state(loaded: Mapping[str, Any], path: Path) -> dict[str, Any]:

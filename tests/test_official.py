@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import threading
 import zipfile
 from argparse import Namespace
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +277,54 @@ def test_a_file_that_would_run_something_is_refused_and_runs_nothing(
     assert Namespace not in torch.serialization.get_safe_globals(), "allowed for one reading alone"
     torch.load(tmp_path / "theirs.pt", weights_only=False)
     assert mark.exists(), "the test's own file does harm"
+
+
+def test_two_reads_at_once_both_succeed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a second read may begin during the first, it gets to its objects only once the first is over."""
+    torch.save(official(), tmp_path / "theirs.pt")
+    begun, first_over, load = [threading.Event(), threading.Event()], threading.Event(), torch.load
+    order = iter(range(2))
+
+    def slow(*args: Any, **named: Any) -> Any:
+        place = next(order)
+        begun[place].set()
+        if place == 0:
+            begun[1].wait(0.3)
+        else:
+            first_over.wait(10)
+        return load(*args, **named)
+
+    def read() -> tuple[int, int]:
+        found = read_official(tmp_path / "theirs.pt").sizes
+        first_over.set()
+        return found
+
+    monkeypatch.setattr(torch, "load", slow)
+    with ThreadPoolExecutor(2) as pool:
+        reads = [pool.submit(read) for _ in range(2)]
+        assert [each.result() for each in reads] == [(4, 4), (4, 4)]
+
+
+def test_a_read_leaves_what_others_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may allow classes of its own meanwhile; and what was allowed before stays so."""
+    torch.save(official(), tmp_path / "theirs.pt")
+    load = torch.load
+
+    def meanwhile(*args: Any, **named: Any) -> Any:
+        torch.serialization.add_safe_globals([OfTheirs])
+        return load(*args, **named)
+
+    monkeypatch.setattr(torch, "load", meanwhile)
+    before = torch.serialization.get_safe_globals()
+    try:
+        read_official(tmp_path / "theirs.pt")
+        assert set(torch.serialization.get_safe_globals()) == {*before, OfTheirs}
+        torch.serialization.add_safe_globals([Namespace])
+        read_official(tmp_path / "theirs.pt")
+        assert set(torch.serialization.get_safe_globals()) == {*before, OfTheirs, Namespace}
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
 
 
 @pytest.mark.parametrize(
