@@ -129,7 +129,7 @@ class Separation:
 
     Attributes:
         auroc: chance that an unknown photo scores above a known one.
-        fpr95: share of the unknown that pass for known where 95% of the known do.
+        fpr95: share of the unknown that pass for known where 95% of the known do (``metrics.fpr_at_tpr``).
         known_kept, unknown_kept: the ROC curve: shares of either that are not above a limit, as it rises.
     """
 

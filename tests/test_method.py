@@ -171,6 +171,29 @@ def test_fpr95_with_ties(inliers: list[float], outliers: list[float], threshold:
     assert metrics.fpr_at_tpr(inliers, outliers) == pytest.approx(fpr)
 
 
+def test_the_authors_fpr95_of_a_hundred_inliers() -> None:
+    """Both keep 95 of them: ours up to the 95th, theirs up to just below the 96th, so one outlier more passes."""
+    inliers, outliers = np.arange(1.0, 101.0), np.arange(100) + 0.5
+    assert metrics.fpr_at_tpr(inliers, outliers) == 0.95  # 0.5 to 94.5
+    assert metrics.authors_fpr_at_tpr(inliers, outliers) == 0.96  # and 95.5
+
+
+@pytest.mark.parametrize(
+    ("inliers", "outliers", "ours", "theirs"),
+    [
+        (range(1, 22), [19.5, 20, 20.5, 30], 0.5, 0.75),  # 20 of 21, 95.2%, are nearest, and the next inlier is at 21
+        (range(1, 34), [31.5, 32, 32.5, 40], 0.5, 0.25),  # 31 of 33, 93.9%, are nearer than 32, but less than 95%
+        ([1.0] * 19 + [5.0], [1.0, 2.0, 5.0, 6.0], 0.25, 0.5),  # ties, and one at the next inlier, which is not below
+        (range(1, 11), [9.5, 10, 10.5, 30], 0.5, 0.25),  # 9 and 10 of 10 are as near, but for floating point
+        (range(1, 6), [4.5, 5, 5.5, 30], 0.5, 0.5),  # all five are nearest, and theirs is the tightest then too
+        ([3.0], [2.0, 3.0, 4.0], 2 / 3, 2 / 3),
+    ],
+)
+def test_both_ways_to_take_fpr95(inliers: list[float], outliers: list[float], ours: float, theirs: float) -> None:
+    assert metrics.fpr_at_tpr(inliers, outliers) == pytest.approx(ours)
+    assert metrics.authors_fpr_at_tpr(inliers, outliers) == pytest.approx(theirs)
+
+
 SCORES = st.lists(st.integers(-8, 8).map(float), min_size=1, max_size=40)
 
 
@@ -182,10 +205,24 @@ def test_metrics_against_counting_pairs(inliers: list[float], outliers: list[flo
     assert metrics.threshold_at_tpr(inliers) == possible[0]
 
 
+@given(inliers=SCORES, outliers=SCORES)
+def test_the_authors_fpr95_against_every_threshold(inliers: list[float], outliers: list[float]) -> None:
+    """Each score as a threshold, the loosest first: the first whose share of inliers is nearest to 95%."""
+    kept, passed = [], []
+    for threshold in sorted({*inliers, *outliers}, reverse=True):
+        kept.append(np.mean(np.array(inliers) <= threshold))
+        passed.append(np.mean(np.array(outliers) <= threshold))
+    loosest_of_all = max(i for i, share in enumerate(kept) if share == 1)  # what keeps everyone need not be looser
+    nearest = np.abs(np.array(kept[loosest_of_all:]) - 0.95).argmin()
+    assert metrics.authors_fpr_at_tpr(inliers, outliers) == passed[loosest_of_all:][nearest]
+
+
 @pytest.mark.parametrize("bad", [[], [1.0, float("nan")]])
 def test_metrics_refuse_nothing_and_nan(bad: list[float]) -> None:
     with pytest.raises(ValueError, match="scores"):
         metrics.auroc(bad, [1.0])
+    with pytest.raises(ValueError, match="scores"):
+        metrics.authors_fpr_at_tpr([1.0], bad)
 
 
 def test_temperature_finds_the_one_that_made_the_labels() -> None:

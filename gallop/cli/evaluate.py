@@ -18,7 +18,7 @@ from gallop.cli.files import Refuse, labelled_images, readable, trained_model, z
 from gallop.data import Dataset
 from gallop.errors import CommandError
 from gallop.images import list_images
-from gallop.metrics import accuracy, auroc, fpr_at_tpr
+from gallop.metrics import accuracy, auroc, authors_fpr_at_tpr, fpr_at_tpr
 from gallop.scores import OOD_SCORES
 
 ZERO_SHOT = "zero-shot"
@@ -133,6 +133,7 @@ def _result(
             group: {
                 score: {
                     "fpr95": fpr_at_tpr(answers.ood[score], other.ood[score]),
+                    "fpr95_authors": authors_fpr_at_tpr(answers.ood[score], other.ood[score]),
                     "auroc": auroc(answers.ood[score], other.ood[score]),
                 }
                 for score in OOD_SCORES
