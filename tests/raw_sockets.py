@@ -1,0 +1,93 @@
+"""The app's websocket as any program may speak it: headers of one's own, and messages that no page of the app sends."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+BINARY, CLOSE = 2, 8
+
+
+class Page:
+    """An open websocket, as a page of the app holds one."""
+
+    def __init__(self, address: str, host: str, origin: str | None) -> None:
+        where = urlsplit(address)
+        self._socket = socket.create_connection((where.hostname, where.port), timeout=60)
+        self._rest = b""
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = [
+            *("GET /_stcore/stream HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade"),
+            *(f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: streamlit"),
+            *([f"Origin: {origin}"] if origin is not None else []),
+        ]
+        self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += self._received()
+        head, _, self._rest = head.partition(b"\r\n\r\n")
+        self.status = int(head.split()[1])
+
+    def send(self, **message: Any) -> None:
+        """A message to the server, such as ``clear_cache=True``."""
+        data, mask = BackMsg(**message).SerializeToString(), os.urandom(4)
+        length = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + struct.pack(">H", len(data))
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
+        self._socket.sendall(bytes([0x80 | BINARY]) + length + mask + masked)
+
+    def run(self, query: str = "") -> list[ForwardMsg]:
+        """Let the page be drawn; all that the server sends until it is."""
+        self.send(rerun_script={"query_string": query})
+        return list(self._until_drawn())
+
+    def _until_drawn(self, seconds: float = 60) -> Iterator[ForwardMsg]:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            message = ForwardMsg.FromString(self._frame())
+            yield message
+            if message.WhichOneof("type") == "script_finished":
+                return
+        raise AssertionError("The page is not drawn to its end.")
+
+    def _frame(self) -> bytes:
+        head = self._exactly(2)
+        length = head[1] & 0x7F
+        if length > 125:
+            length = int.from_bytes(self._exactly(2 if length == 126 else 8), "big")
+        data = self._exactly(length)
+        assert head[0] & 0x0F != CLOSE, "The server closed the websocket."
+        return data if head[0] & 0x0F == BINARY else self._frame()
+
+    def _exactly(self, count: int) -> bytes:
+        while len(self._rest) < count:
+            self._rest += self._received()
+        data, self._rest = self._rest[:count], self._rest[count:]
+        return data
+
+    def _received(self) -> bytes:
+        data = self._socket.recv(65536)
+        assert data, "The server hung up."
+        return data
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextmanager
+def opened(address: str, host: str = "", origin: str | None = None) -> Iterator[Page]:
+    """The websocket of the app at ``address``, asked for by the name ``host``."""
+    page = Page(address, host or urlsplit(address).netloc, origin)
+    try:
+        yield page
+    finally:
+        page.close()
