@@ -135,7 +135,7 @@ class GalLoP:
 
     def _fill(self, class_names: Sequence[str]) -> TextFeatures:
         templates = self.templates or ()
-        with self.backbone.autocast(torch.bfloat16):
+        with self.backbone.autocast_text(learning=False):
             each = [self.backbone.text.encode_texts([fill(t, name) for name in class_names]) for t in templates]
         m, n = self.prompts.sizes
         text = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
@@ -193,7 +193,7 @@ def text_features_together(models: Sequence[GalLoP], names: NameTokens | None = 
     """
     backbone, sizes = models[0].backbone, [model.prompts.sizes for model in models]
     contexts = torch.cat([model.prompts.contexts() for model in models])
-    with backbone.autocast(torch.bfloat16):
+    with backbone.autocast_text(learning=contexts.requires_grad):
         text = backbone.text.encode(contexts, models[0].names if names is None else names)
     parts = iter(torch.split(text.float(), [size for both in sizes for size in both], dim=1))
     return [TextFeatures(next(parts), next(parts)) for _ in models]

@@ -6,7 +6,7 @@ import copy
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast, get_args
 from unittest import mock
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from gallop import backbones
 from gallop.backbones import (
+    Backbone,
     BackboneError,
     UnsupportedTower,
     available_models,
@@ -34,6 +35,7 @@ from gallop.backbones.device import moved
 from gallop.config import MethodConfig, RegionKind
 from gallop.feature_cache import feature_key
 from gallop.images import load_image
+from gallop.methods.zero_shot import template_features
 from gallop.model import GalLoP
 from tests import reference
 from tests.reference import relative_error
@@ -637,3 +639,29 @@ def test_in_bf16_towers_round_and_all_else_is_fp32() -> None:
     assert gradient is not None
     assert gradient.dtype == torch.float32
     assert feature_key(rounded, photo, "centre") != feature_key(exact, photo, "centre")
+
+
+ANSWERS: dict[str, Callable[[Backbone], Tensor]] = {
+    "prompts": lambda backbone: GalLoP(backbone, ["red", "green"], MethodConfig(2, (2,))).text_features().local,
+    "a class added": lambda backbone: (
+        GalLoP(backbone, ["red"], MethodConfig(2, (2,))).text_features_of("fire truck").global_
+    ),
+    "templates": lambda backbone: (
+        GalLoP(backbone, ["red", "green"], MethodConfig(2, (2,)), templates=["a {}", "my {}"]).text_features().global_
+    ),
+    "an ensemble": lambda backbone: template_features(backbone, ["red", "green"], ["a {}", "my {}"]),
+}
+
+
+@pytest.mark.parametrize("way", ANSWERS)
+@pytest.mark.parametrize("outside", [False, True], ids=["the backbone's own bf16", "and the caller's"])
+def test_text_for_answers_is_fp32_in_any_precision(way: str, outside: bool) -> None:
+    """As on a GPU: steps take bf16, but what is encoded once a class list loses nothing."""
+    exact, rounded = vit(), new_vit()
+    rounded.precision = "bf16"
+    with torch.no_grad():
+        wanted = ANSWERS[way](exact)
+        with torch.autocast("cpu", torch.bfloat16, enabled=outside):
+            found = ANSWERS[way](rounded)
+    assert found.dtype == torch.float32
+    assert relative_error(found, wanted) < 1e-6

@@ -339,7 +339,7 @@ def test_one_backbone_is_loaded_at_a_time_and_hashed_once(tmp_path: Path, monkey
     assert towers.get(a, "tokens") is tokens
     assert towers.fingerprint(a, "tokens") == tokens.fingerprint != towers.fingerprint(a, "value")
     with mock.patch.object(type(value), "feature_format", "cuda"):
-        assert Backbones("cpu").fingerprint(a, "value") == f"{value.fingerprint}|cuda", "figures of its own"
+        assert Backbones("cpu").fingerprint(a, "value") == f"{value.fingerprint}|cuda, text fp32", "figures of its own"
     loaded.clear()
     towers.get(b, "value")
     assert loaded == [b]

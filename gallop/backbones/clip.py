@@ -49,7 +49,8 @@ class Backbone:
         model: open_clip's ``CLIP`` or ``CustomTextCLIP`` with its weights loaded.
         tokenizer: open_clip's ``SimpleTokenizer`` for it.
         preprocess: resize, crop and normalisation of its input.
-        precision: of the towers on a CPU, "fp32" or "bf16" (a GPU has its own); all that follows them is fp32.
+        precision: of the towers on a CPU, "fp32" or "bf16" (a GPU has its own); text for answers, and all that follows
+            the towers, is fp32.
         damping: of its cosines.
 
     Raises:
@@ -142,14 +143,18 @@ class Backbone:
     def autocast(self, on_gpu: torch.dtype) -> torch.autocast:
         """The precision that the towers compute in: ``precision`` on a CPU, the given one on a GPU that has it.
 
-        The image tower takes fp16 there, as CLIP itself does: no gradient passes it. The text tower takes bf16, since
-        in fp16 small gradients would vanish.
+        The image tower takes fp16 there, as CLIP itself does: no gradient passes it. The text tower takes bf16 in
+        training, since in fp16 small gradients would vanish.
         """
         device = self.device
         if device.type != "cuda":
             return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
         able = on_gpu == torch.float16 or torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.autocast("cuda", dtype=on_gpu, enabled=able)
+
+    def autocast_text(self, *, learning: bool) -> torch.autocast:
+        """The same for the text tower: a step of a training is fast, and text for answers, once a class list, exact."""
+        return self.autocast(torch.bfloat16) if learning else torch.autocast(self.device.type, enabled=False)
 
     @property
     def feature_format(self) -> str:

@@ -35,10 +35,10 @@ class Backbones:
     def fingerprint(self, name: str, regions: str) -> str:
         """Of everything that figures depend on; computed once, with the backbone loaded for it.
 
-        A GPU computes in half precision, so its figures are of its own.
+        A GPU computes in half precision, text for answers aside, so its figures are of its own.
         """
         if (name, regions) not in self._fingerprints:
             found = self.get(name, regions)
-            other = "" if found.feature_format == "fp32" else f"|{found.feature_format}"
+            other = "" if found.feature_format == "fp32" else f"|{found.feature_format}, text fp32"
             self._fingerprints[name, regions] = found.fingerprint + other
         return self._fingerprints[name, regions]

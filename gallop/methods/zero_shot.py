@@ -29,7 +29,7 @@ TEMPLATES = {"one": (f"{CONTEXT_INIT} {PLACE}",), "ensemble": ENSEMBLE_TEMPLATES
 
 def template_features(backbone: Backbone, class_names: Sequence[str], templates: Sequence[str]) -> Tensor:
     """Class weights (K, D) of unit norm: the mean over templates of the texts' unit features."""
-    with torch.no_grad(), backbone.autocast(torch.bfloat16):
+    with torch.no_grad(), backbone.autocast_text(learning=False):
         each = [backbone.text.encode_texts([fill(t, name) for name in class_names]).float() for t in templates]
     return F.normalize(torch.stack([F.normalize(text, dim=-1) for text in each]).mean(dim=0), dim=-1)
 
