@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,9 @@ from gallop.config import MethodConfig
 from gallop.features import ImageFeatures
 from gallop.model import GalLoP
 from gallop.prompts import Prompts
+from tests.conftest import ROOT
 
-PATH = Path(__file__).parent / "golden" / "gallop_reference.npz"
+PATH = ROOT / "tests" / "golden" / "gallop_reference.npz"
 
 
 @cache

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import gallop
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gallop"
 
 ROOMS = [

@@ -24,9 +24,9 @@ from gallop.bench.records import Store
 from gallop.cli import main
 from gallop.methods import METHODS
 from tests.bench_things import FAKES, SPEC, Fake, write_sets
+from tests.conftest import ROOT
 from tests.tiny import backbone_folder
 
-ROOT = Path(__file__).resolve().parent.parent
 RUNS = 20
 """Of SPEC: two without shots, 16 of two methods, two of the variant that is no method."""
 

@@ -20,11 +20,10 @@ from benchmarks.paper_trees import _write_pictures
 from gallop import load_image
 from gallop.bench.rehearsal import Encoded, Rehearsed
 from gallop.classes import clean_names
+from tests.conftest import ROOT
 from tests.reference import LEARNED, golden, relative_error
 from tests.test_text_cost import CONTEXT, PROMPTS, floor
 from tests.test_towers import backbone_vit
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.slow

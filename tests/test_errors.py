@@ -17,8 +17,9 @@ from gallop.checkpoint import SETTINGS
 from gallop.cli import main
 from gallop.errors import CommandError, ConfigError, GallopError, TemplateError, first_line, sentence_of
 from gallop.estimator import GalLoPClassifier
+from tests.conftest import ROOT
 
-APP = Path(__file__).resolve().parent.parent / "app"
+APP = ROOT / "app"
 
 
 def raised_classes() -> list[type[BaseException]]:

@@ -36,6 +36,7 @@ from gallop.images import (
     list_images,
     load_image,
 )
+from tests.conftest import ROOT
 from tests.nasty_images import (
     adam7_rows,
     cmyk_profile,
@@ -728,7 +729,7 @@ def test_bombs_cost_no_memory(tmp_path: Path) -> None:
         "print(peak() - before, 'torch' in sys.modules)\n"
     )
     command = [sys.executable, "-c", script, *map(str, sorted(tmp_path.iterdir()))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     *refused, last = done.stdout.splitlines()
     grown, torch = last.split()
     assert refused == ["refused"] * 3

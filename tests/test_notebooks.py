@@ -16,6 +16,7 @@ from PIL import Image
 from gallop.images import Photo, load_image
 from notebooks import photos
 from tests import tiny
+from tests.conftest import ROOT
 from tests.notebook_widgets import WIDGETS
 
 pytest.importorskip("jupytext", reason="needs the extra 'notebooks'")
@@ -24,7 +25,6 @@ import nbformat
 
 from notebooks import sync
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 SCREEN = 30
 """Lines of a cell that can be seen at once."""
