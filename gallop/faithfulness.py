@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms import functional as TF
 
 from gallop.explanation import Explanation
 from gallop.features import ImageFeatures
@@ -123,6 +122,8 @@ def _scores(
 
 def _blur(pixels: Tensor, grid: tuple[int, int]) -> Tensor:
     """Pixels (3, H, W) with nothing left that is smaller than a region: a Gaussian as wide as one."""
+    from torchvision.transforms import functional as TF  # here: it takes as long to load as torch
+
     side = pixels.shape[-1] // min(grid)
     radius = min(2 * side, pixels.shape[-1] - 1)
     blurred: Tensor = TF.gaussian_blur(pixels, [2 * radius + 1] * 2, [float(side)] * 2)

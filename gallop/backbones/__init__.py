@@ -1,4 +1,7 @@
-"""``load_backbone``: the one door to frozen CLIP towers. Only this package imports open_clip and timm."""
+"""``load_backbone``: the one door to frozen CLIP towers. Only this package imports open_clip and timm.
+
+They take longer to load than torch itself, so they are loaded with the first towers and not with the library.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,11 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import open_clip
-import timm
 import torch
 from huggingface_hub import constants as hub
-from open_clip.model import CLIP
-from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import moved, pick_device, pick_precision
@@ -109,6 +109,9 @@ def _shipped_folder(name: str) -> Path | None:
 
 def _load_folder(name: str, folder: Path) -> Backbone:
     """``config.json`` (open_clip's model settings, the trunk's, preprocessing) and one safetensors file beside it."""
+    from open_clip import SimpleTokenizer
+    from open_clip.model import CLIP
+
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         model_cfg, pre = config["model_cfg"], config["preprocess"]
@@ -119,11 +122,14 @@ def _load_folder(name: str, folder: Path) -> Backbone:
             interpolation=pre["interpolation"],
         )
         damping = Damping(**config.get("damping", {}))
-        model = CLIP(**model_cfg)
-        if config.get("trunk"):
-            # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
-            architecture = model_cfg["vision_cfg"]["timm_model_name"]
-            model.visual.trunk = timm.create_model(architecture, num_classes=0, **config["trunk"])
+        with _NoStartValues():
+            model = CLIP(**model_cfg)
+            if config.get("trunk"):
+                import timm
+
+                # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
+                architecture = model_cfg["vision_cfg"]["timm_model_name"]
+                model.visual.trunk = timm.create_model(architecture, num_classes=0, **config["trunk"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise BackboneError(f"{folder / 'config.json'} is missing or not a backbone's settings ({error!r}).") from error
     files = sorted(folder.glob("*.safetensors"))
@@ -132,7 +138,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
             f"{folder} must hold exactly one .safetensors file beside config.json; it has {len(files)}."
         )
     _load_strict(model, _read_weights(str(files[0])), name)
-    tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
+    tokenizer = SimpleTokenizer(context_length=model.context_length)
     return Backbone(name, model.float(), tokenizer, preprocess, damping=damping)
 
 
@@ -143,6 +149,9 @@ def _channels(values: Any) -> tuple[float, float, float]:
 
 def _load_open_clip(name: str, arch: str, source: str) -> Backbone:
     """A pair of open_clip: architecture by name, weights by tag or from a file."""
+    import open_clip
+    from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+
     if open_clip.get_model_config(arch) is None:
         raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.")
     tag: dict[str, Any] = get_pretrained_cfg(arch, source) or {}
@@ -155,7 +164,7 @@ def _load_open_clip(name: str, arch: str, source: str) -> Backbone:
         raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}; its tags are: {tags}.")
     state = _read_weights(path)
     quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _NoStartValues():
         warnings.simplefilter("ignore")  # open_clip warns that it loads no weights: they are loaded here, strictly
         model = open_clip.create_model(arch, pretrained=None, force_quick_gelu=quick, pretrained_text=False)
     _load_strict(model, {k: v for k, v in state.items() if k not in _OPENAI_MARKERS}, name)
@@ -168,24 +177,31 @@ def _url_file(tag: dict[str, Any]) -> str:
 
 def _tag_of_file(arch: str, file: str) -> dict[str, Any]:
     """The settings of published weights by their file's name: QuickGELU and normalisation are not in the file."""
+    from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+
     tags = (get_pretrained_cfg(arch, tag) for tag in list_pretrained_tags_by_model(arch))
     return next((tag for tag in tags if _url_file(tag) == file), {})
 
 
 def _open_clip_preprocess(model: nn.Module, tag: dict[str, Any]) -> Preprocess:
+    from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+
     size = cast(Any, model).visual.image_size
     height, width = (size, size) if isinstance(size, int) else size
     if height != width or tag.get("resize_mode", "shortest") != "shortest":
         raise BackboneError("Only square inputs made by resizing the short side and cropping are supported.")
     return Preprocess(
         size=height,
-        mean=tuple(tag.get("mean", open_clip.OPENAI_DATASET_MEAN)),
-        std=tuple(tag.get("std", open_clip.OPENAI_DATASET_STD)),
+        mean=tuple(tag.get("mean", OPENAI_DATASET_MEAN)),
+        std=tuple(tag.get("std", OPENAI_DATASET_STD)),
         interpolation=tag.get("interpolation", "bicubic"),
     )
 
 
 def _download(name: str, arch: str, tag: dict[str, Any]) -> str:
+    from open_clip import get_model_config
+    from open_clip.pretrained import download_pretrained
+
     cache, file = Path.home() / ".cache" / "clip", _url_file(tag)
     by_hand = bool(file) and (cache / file).is_file()
     try:
@@ -193,7 +209,7 @@ def _download(name: str, arch: str, tag: dict[str, Any]) -> str:
             # open_clip asks the hub first, even for a file that somebody put into its own cache.
             return str(download_pretrained(tag, prefer_hf_hub=not by_hand))
     except Exception as error:  # open_clip lets urllib's, the hub's and its own errors through
-        if not file and tag.get("quick_gelu") and open_clip.get_model_config(f"{arch}-quickgelu"):
+        if not file and tag.get("quick_gelu") and get_model_config(f"{arch}-quickgelu"):
             arch = f"{arch}-quickgelu"  # nothing in a file of the hub tells
         source = tag["url"] if file else f"the weights of https://huggingface.co/{tag.get('hf_hub', '').rstrip('/')}"
         there = f", or put it into {cache}" if file else ""
@@ -238,6 +254,15 @@ def _read_weights(path: str) -> dict[str, Tensor]:
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise BackboneError(f"{path} holds no state dict of tensors.")
     return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+class _NoStartValues(TorchFunctionMode):
+    """Weights are not drawn: every one is loaded strictly afterwards, and drawing `mini`'s takes longer than that."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def _load_strict(model: nn.Module, state: dict[str, Tensor], name: str) -> None:

@@ -1,4 +1,7 @@
-"""A photo to pixels: resize and crop with the crop box kept, and the few-shot augmentation."""
+"""A photo to pixels: resize and crop with the crop box kept, and the few-shot augmentation.
+
+torchvision takes as long to load as torch itself, so it is loaded with the first towers and not with the library.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as TF
 
 from gallop.images import CropBox
 
@@ -38,12 +39,17 @@ class Preprocess:
     interpolation: str = "bicubic"
 
     def __post_init__(self) -> None:
+        from torchvision.transforms import InterpolationMode
+
         InterpolationMode(self.interpolation)  # raises ValueError for one that there is not
         if min(self.std) <= 0 or self.size < 1:
             raise ValueError("Preprocessing needs a size and deviations above zero.")
 
     def centre(self, image: Image.Image) -> tuple[Tensor, CropBox]:
         """Short side resized to the input size, centre crop: pixels (3, size, size) and the crop box."""
+        from torchvision.transforms import InterpolationMode
+        from torchvision.transforms import functional as TF
+
         image, left, top = _limit_aspect(image)
         resized = TF.resize(image, [self.size], InterpolationMode(self.interpolation), antialias=True)
         cropped = TF.center_crop(resized, [self.size, self.size])
@@ -56,6 +62,9 @@ class Preprocess:
 
     def augment(self, image: Image.Image, rng: np.random.Generator) -> Tensor:
         """A random resized crop, flipped half of the time: pixels (3, size, size)."""
+        from torchvision.transforms import InterpolationMode
+        from torchvision.transforms import functional as TF
+
         image, _, _ = _limit_aspect(image)
         top, left, height, width = _random_crop(image.height, image.width, rng)
         view = TF.resized_crop(
@@ -68,6 +77,8 @@ class Preprocess:
         return f"{self.size}|{self.mean}|{self.std}|{self.interpolation}|{CROP_SCALE}|{CROP_RATIO}"
 
     def _tensor(self, image: Image.Image) -> Tensor:
+        from torchvision.transforms import functional as TF
+
         pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).float().div_(255.0)
         normalised: Tensor = TF.normalize(pixels, list(self.mean), list(self.std), inplace=True)
         return normalised
