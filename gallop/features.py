@@ -9,6 +9,7 @@ Shapes: B images, R regions, V region width, D joint width.
 from __future__ import annotations
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -143,9 +144,16 @@ class _Views:
         found: list[ImageFeatures | None] = [None] * len(photos)
         if self.cache is not None:
             keys = [feature_key(self.backbone, photo, self.name) for photo in photos]
-            found = [self.cache.get(key) for key in keys]
+            found = [self._kept(self.cache, key) for key in keys]
         missing = [self.pixels(photo) for photo, features in zip(photos, found, strict=True) if features is None]
         return keys, found, torch.stack(missing) if missing else torch.empty(0)
+
+    def _kept(self, cache: Cache, key: str) -> ImageFeatures | None:
+        found = cache.get(key)
+        if found is None or found.sizes == self.backbone.feature_sizes:
+            return found
+        warnings.warn(f"The features kept as {key} are of another size; they are encoded anew.", stacklevel=2)
+        return None
 
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, found, pixels = prepared

@@ -517,6 +517,29 @@ def test_the_table_of_predict_cannot_steer_the_terminal(photos: Path, model: Pat
     assert "\\x1b[31m.png" in outcome.out
 
 
+# ------------------------------------------------------------------ the cache of features
+
+
+def test_zeros_in_the_cache_are_named_and_change_no_model(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    train = ("train", photos, "--backbone", backbone, *QUICK, "--out")
+    assert call(*train, tmp_path / "first").code == 0
+    victim, *_ = sorted((tmp_path / "cache").rglob("*.safetensors"))
+    data = victim.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    victim.write_bytes(data[:start] + bytes(len(data) - start))
+    second = call(*train, tmp_path / "second")
+    assert second.code == 0
+    assert [line for line in second.err.splitlines() if "damaged" in line] == [
+        f"gallop: warning: The kept features {victim} are damaged; they are encoded anew."
+    ]
+    first, again = (load_file(tmp_path / out / TENSORS) for out in ("first", "second"))
+    for name, value in first.items():  # a batch of one rounds differently
+        assert torch.allclose(value, again[name], atol=1e-3), name
+
+
 # ------------------------------------------------------------------ explain
 
 

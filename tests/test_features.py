@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 import tracemalloc
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load, save
 from torch import Tensor
 from torchvision import transforms
 
@@ -354,30 +358,106 @@ def test_the_text_tower_does_not_enter_the_key() -> None:
     assert changed.fingerprint != vit().fingerprint
 
 
-@pytest.mark.parametrize("damage", ["empty", "truncated", "noise", "other tensors", "no header"])
-def test_a_damaged_file_is_computed_again_and_repaired(tmp_path: Path, damage: str) -> None:
-    first = every(views_of(photos(2), FeatureCache(tmp_path)))
-    victim = files(tmp_path)[1]
-    data = victim.read_bytes()
-    if damage == "other tensors":
-        from safetensors.torch import save_file
+def damaged(data: bytes, how: str) -> bytes:
+    """A file of the cache after an accident."""
+    metadata, tensors = _parts(data)
+    end = 8 + int.from_bytes(data[:8], "little")
+    nothing, half = torch.zeros(1), len(tensors["regions"][0]) // 2
+    changed = {
+        "other shape": {**tensors, "regions": tensors["regions"][:, :half].contiguous()},
+        "other format": {name: tensor.float() for name, tensor in tensors.items()},
+        "not a number": {**tensors, "regions": tensors["regions"].index_fill(1, torch.tensor([3]), float("nan"))},
+        "other tensors": {"something": nothing},
+        "an empty tensor": {**tensors, "global": torch.zeros(0, dtype=torch.float16)},
+    }
+    if how in changed:
+        return save(changed[how], metadata)
+    flipped = bytearray(data)
+    flipped[-100] ^= 0x10
+    return {
+        "empty": b"",
+        "truncated": data[: len(data) // 2],
+        "noise": np.random.default_rng(0).bytes(500),
+        "no header": b"\xff" * 64,
+        "one bit": bytes(flipped),
+        "zeros": data[:end] + bytes(len(data) - end),
+        "a page of zeros": data[:-128] + bytes(128),
+    }[how]
 
-        save_file({"something": torch.zeros(3)}, victim)
-    else:
-        changed = {
-            "empty": b"",
-            "truncated": data[: len(data) // 2],
-            "noise": np.random.default_rng(0).bytes(500),
-            "no header": b"\xff" * 64,
-        }
-        victim.write_bytes(changed[damage])
+
+def _parts(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return header["__metadata__"], load(data)
+
+
+ACCIDENTS = ["empty", "truncated", "noise", "no header", "one bit", "zeros", "a page of zeros", "of another view"]
+MISTAKES = ["other shape", "other format", "not a number", "other tensors", "an empty tensor"]
+
+
+@pytest.mark.parametrize("how", [*ACCIDENTS, *MISTAKES])
+def test_a_damaged_file_is_named_computed_again_and_repaired(tmp_path: Path, how: str) -> None:
+    first = every(views_of(photos(2), FeatureCache(tmp_path)))
+    other, victim = files(tmp_path)[:2]
+    victim.write_bytes(other.read_bytes() if how == "of another view" else damaged(victim.read_bytes(), how))
     with counted(vit()) as calls:
-        second = every(views_of(photos(2), FeatureCache(tmp_path)))
+        with pytest.warns(UserWarning, match=rf"{victim.name} are damaged; they are encoded anew") as told:
+            second = every(views_of(photos(2), FeatureCache(tmp_path)))
+        assert len(told) == 1
         assert sum(calls) == 1
         assert torch.allclose(first.float(), second.float(), atol=1e-2)
         calls.clear()
         views_of(photos(2), FeatureCache(tmp_path))
         assert calls == []
+
+
+def test_an_entry_of_an_older_version_has_no_checksum_and_is_replaced_without_a_word(tmp_path: Path) -> None:
+    views_of(photos(2), FeatureCache(tmp_path))
+    size = sum(path.stat().st_size for path in files(tmp_path))
+    for path in files(tmp_path):
+        path.write_bytes(save(load(path.read_bytes())))
+    with counted(vit()) as calls, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        views_of(photos(2), FeatureCache(tmp_path, max_bytes=size))  # full, but they take their own place
+        assert sum(calls) == 4
+        views_of(photos(2), FeatureCache(tmp_path, max_bytes=size))
+        assert sum(calls) == 4
+
+
+def test_features_of_another_size_than_the_tower_gives_are_not_taken(tmp_path: Path) -> None:
+    """Whoever put them there under this key: they would stop a training in the middle."""
+    cache = FeatureCache(tmp_path)
+    first = every(views_of(photos(2), cache))
+    key = f"{files(tmp_path)[0].parent.name}/{files(tmp_path)[0].stem}"
+    cache.put(key, ImageFeatures(torch.zeros(1, 3), torch.zeros(1, 2, 5)))
+    with pytest.warns(UserWarning, match=rf"kept as {key} are of another size"):
+        assert torch.allclose(first.float(), every(views_of(photos(2), cache)).float(), atol=1e-2)
+
+
+def test_many_damaged_files_are_not_named_one_by_one(tmp_path: Path) -> None:
+    views_of(photos(2), FeatureCache(tmp_path), views=8)
+    for path in files(tmp_path):
+        path.write_bytes(b"")
+    with pytest.warns(UserWarning, match="are damaged") as told:
+        views_of(photos(2), FeatureCache(tmp_path), views=8)
+    assert len(told) == feature_cache.MOST_NAMED
+    assert str(told[-1].message).endswith("Further ones are not named.")
+
+
+def test_features_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:
+    """A tower in half precision may overflow; that is no damage of the file."""
+    cache = FeatureCache(tmp_path)
+    cache.put("tower/a", ImageFeatures(torch.full((1, 2), 1e6), torch.ones(1, 4, 2)))
+    assert files(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_pipe_in_the_cache_does_not_stop_a_training(tmp_path: Path) -> None:
+    views_of(photos(1), FeatureCache(tmp_path))
+    victim = files(tmp_path)[0]
+    victim.unlink()
+    os.mkfifo(victim)
+    views_of(photos(1), FeatureCache(tmp_path))
+    assert victim.is_file()
 
 
 def test_the_cap_is_respected_and_nothing_breaks(tmp_path: Path) -> None:

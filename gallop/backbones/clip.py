@@ -82,6 +82,12 @@ class Backbone:
         self.logit_scale = float(torch.as_tensor(model.logit_scale).exp())
 
     @property
+    def feature_sizes(self) -> tuple[int, int, int]:
+        """(R, V, D) of its image features."""
+        projection, width = self.vision.region_projection, self.vision.region_width
+        return math.prod(self.vision.grid), width, width if projection is None else projection.shape[1]
+
+    @property
     def device(self) -> torch.device:
         """Where the towers are."""
         return next(self._model.parameters()).device
