@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
 from gallop import metrics
-from gallop.classes import missing_names
+from gallop.classes import missing_names, spelled_as
 from gallop.data import labelled_photos
 from gallop.errors import DataError
 from gallop.predictions import Predictions
@@ -53,7 +53,8 @@ class AnswersByName(ClassifierMixin):
             DataError: a class of the data that the model does not know.
         """
         self.require_classes()
-        photos, names = labelled_photos(images, labels, split="test")
+        photos, given = labelled_photos(images, labels, split="test")
+        names = spelled_as(given, self.classes_.tolist())
         unknown = missing_names(list(dict.fromkeys(names)), self.classes_.tolist())
         if unknown:
             raise DataError(f"The model does not know the classes {', '.join(unknown)}; add them or leave them out.")

@@ -98,3 +98,13 @@ def missing_names(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
     """The names of ``wanted`` that are not in ``known``, in order."""
     present = set(known)
     return [name for name in wanted if name not in present]
+
+
+def spelled_as(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Spell each name as ``known`` has it, where it is there or differs from one there by ``_`` for a space alone.
+
+    >>> spelled_as(["cat", "great dane"], ["cat", "great_dane"])
+    ['cat', 'great_dane']
+    """
+    spellings = {name.replace("_", " "): name for name in known} | {name: name for name in known}
+    return [spellings.get(name, name) for name in names]

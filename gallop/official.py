@@ -35,6 +35,9 @@ _CLIPS = {
     "clip_resnet50": "RN50/openai",
     "clip_resnet101": "RN101/openai",
 }
+_UNDERSCORED = ("oxfordpets", "ucf101")
+"""The authors' names of the sets whose class names have underscores, which their code leaves there for the tower."""
+
 _PER_CLASS = ("token_prefix", "token_suffix", "tokenized_prompts")
 """Entries that other prompt learners keep for each class, and that forks of the code may have."""
 
@@ -50,6 +53,7 @@ class OfficialCheckpoint:
         frozen: ``logit_scale`` and ``token_embedding.weight`` of the CLIP trained with, where the file holds them.
         backbone: the name of that CLIP for ``load_backbone``.
         classes: how many there were.
+        underscored: whether it was trained on names in which ``_`` stands for a space.
     """
 
     path: str
@@ -59,6 +63,7 @@ class OfficialCheckpoint:
     topk: tuple[int, ...] | None
     dropout: float | None
     classes: int | None
+    underscored: bool
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -87,6 +92,7 @@ def read_official(path: str | Path) -> OfficialCheckpoint:
         topk=_topk(options.get("topk"), path) if "local_contexts" in tensors else (),
         dropout=None if dropout is None else number_between("global_dropout_p of the file", dropout, 0, 1),
         classes=_classes(state, options, path),
+        underscored=options.get("dataset_name") in _UNDERSCORED,
     )
     for name, count in zip(("n_global_prompts", "n_local_prompts"), found.sizes, strict=True):
         said = options.get(name)

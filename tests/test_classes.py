@@ -16,6 +16,7 @@ from gallop.classes import (
     folder_to_name,
     missing_names,
     parse_names,
+    spelled_as,
 )
 
 RLO, ZWSP, ZWJ, BOM, SHY = "\u202e", "\u200b", "\u200d", "\ufeff", "\u00ad"
@@ -183,3 +184,9 @@ def test_a_folder_of_underscores_has_no_name() -> None:
 def test_missing_names_in_order() -> None:
     assert missing_names(["d", "a", "c"], ["a", "b"]) == ["d", "c"]
     assert missing_names([], ["a"]) == []
+
+
+def test_names_are_spelled_as_those_that_are_known() -> None:
+    assert spelled_as(["great dane", "cat", "bird"], ["cat", "great_dane"]) == ["great_dane", "cat", "bird"]
+    assert spelled_as(["a b", "a_b"], ["a_b", "a b"]) == ["a b", "a_b"], "an equal one comes first"
+    assert spelled_as(["a_b"], ["a b"]) == ["a_b"], "folders and tables have no underscores left"

@@ -24,7 +24,7 @@ from gallop.checkpoint import CheckpointError
 from gallop.features import ImageFeatures
 from gallop.official import convert, read_official
 from tests.reference import LEARNED, figures, meta, relative_error, tensor
-from tests.test_cli import call
+from tests.test_cli import call, draw
 
 CLIP_NAME = {"vit": "clip_vit_b16", "rn": "clip_resnet50"}
 
@@ -174,6 +174,47 @@ def test_names_from_a_file_one_a_line(folder: Callable[[str], Path], tmp_path: P
     ]  # fmt: skip
     assert told.out.splitlines()[0].endswith(f"with 3 classes on {folder('vit')}.")
     assert told.out.splitlines()[1] == "4 global prompts, 4 local ones (k = 2, 4, 6, 8)."
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "given", "more", "wanted"),
+    [
+        ("oxfordpets", "american bulldog, beagle", [], ["american_bulldog", "beagle"]),
+        ("oxfordpets", "american bulldog, beagle", ["--names-as-they-are"], ["american bulldog", "beagle"]),
+        ("ucf101", "Apply_Eye_Makeup, Archery", [], ["Apply_Eye_Makeup", "Archery"]),
+        ("ucf101", "Apply_Eye_Makeup, Archery", ["--names-as-they-are"], ["Apply_Eye_Makeup", "Archery"]),
+        ("food101", "apple pie, baklava", [], ["apple pie", "baklava"]),
+        ("food101", "apple_pie, baklava", [], ["apple_pie", "baklava"]),
+    ],
+)
+def test_underscores_are_those_that_the_names_had_in_training(
+    trained_on: str, given: str, more: list[str], wanted: list[str], folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    torch.save(official(args=options(dataset_name=trained_on)), tmp_path / "theirs.pt")
+    words = ["convert", tmp_path / "theirs.pt", "--classes", given, "--out", tmp_path / "ours", "--json", *more]
+    told = call(*words, "--backbone", folder("vit"))
+    assert told.code == 0, told.err
+    assert told.json["class_names"] == wanted
+    assert GalLoPClassifier.load(tmp_path / "ours", device="cpu").classes_.tolist() == wanted
+    assert ("so the names get them, as in american_bulldog;" in told.err) == (wanted != given.split(", "))
+
+
+def test_a_model_with_underscores_knows_the_classes_of_its_set(folder: Callable[[str], Path], tmp_path: Path) -> None:
+    """Folders give names with spaces, and so do tables and the sets of the paper."""
+    torch.save(official(), tmp_path / "theirs.pt")
+    words = ["convert", tmp_path / "theirs.pt", "--classes", "red_disc, bar", "--out", tmp_path / "ours"]
+    assert call(*words, "--backbone", folder("vit")).code == 0
+    for name in ("red_disc", "bar"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(3):
+            draw("red_disc" if name == "red_disc" else "green_square", i).save(tmp_path / "data" / name / f"{i}.png")
+    told = call("evaluate", tmp_path / "ours", tmp_path / "data", "--json")
+    assert (told.code, told.json["n"]) == (0, 6), told.err
+    assert list(told.json["per_class"]) == ["bar", "red_disc"]
+    classifier = GalLoPClassifier.load(tmp_path / "ours")
+    assert classifier.score(tmp_path / "data") == told.json["accuracy"]
+    (tmp_path / "data" / "bar").rename(tmp_path / "data" / "red_bar")
+    assert "does not know these classes" in call("evaluate", tmp_path / "ours", tmp_path / "data").err
 
 
 def test_what_the_file_does_not_say_is_the_papers_and_told(folder: Callable[[str], Path], tmp_path: Path) -> None:

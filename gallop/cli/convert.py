@@ -25,6 +25,8 @@ def run(options: Namespace, console: Console) -> int:
         raise CommandError(f"--out {out} is not empty; choose another folder.")
     names = parse_names(options.classes) if options.classes is not None else _names(Path(options.classes_file))
     official = read_official(options.official)
+    if not options.names_as_they_are:
+        names = _as_trained(names, official, console)
     named = options.backbone or official.backbone
     if named is None:
         raise CommandError(
@@ -55,6 +57,18 @@ def run(options: Namespace, console: Console) -> int:
 def _architecture(backbone: str) -> str:
     """Of an open_clip pair, without the activation, which the weights decide."""
     return backbone.partition("/")[0].removesuffix("-quickgelu")
+
+
+def _as_trained(names: tuple[str, ...], official: OfficialCheckpoint, console: Console) -> tuple[str, ...]:
+    """With underscores for spaces, where the official code had them: they are other words to the text tower."""
+    found = tuple(name.replace(" ", "_") for name in names) if official.underscored else names
+    changed = next((name for name, given in zip(found, names, strict=True) if name != given), None)
+    if changed is not None:
+        console.warn(
+            f"{official.path} was trained on names with underscores, so the names get them, as in {changed}; "
+            "--names-as-they-are leaves them as they were given."
+        )
+    return found
 
 
 def _names(path: Path) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop import GalLoPClassifier, Predictions
-from gallop.classes import missing_names
+from gallop.classes import missing_names, spelled_as
 from gallop.cli.console import Console, columns, percent
 from gallop.cli.files import Refuse, labelled_images, readable, trained_model, zero_shot
 from gallop.data import Dataset
@@ -53,7 +53,8 @@ def run(options: Namespace, console: Console) -> int:
     trained = None if options.model == ZERO_SHOT else trained_model(options.model, options)
     console.progress(f"reading {options.data}")
     data = labelled_images(options.data, split="test")
-    classifier = zero_shot(data.class_names, options) if trained is None else _knowing(trained, data, options)
+    classifier = zero_shot(data.class_names, options) if trained is None else trained
+    data = _known(data, classifier, options)
     skipped: list[dict[str, str]] = []
 
     def refuse(path: str | Path, reason: str) -> None:
@@ -98,15 +99,17 @@ def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
     return groups
 
 
-def _knowing(classifier: GalLoPClassifier, data: Dataset, options: Namespace) -> GalLoPClassifier:
-    """The classifier, if it knows every class of the data."""
-    unknown = missing_names(data.class_names, classifier.classes_.tolist())
+def _known(data: Dataset, classifier: GalLoPClassifier, options: Namespace) -> Dataset:
+    """The data with its classes as the classifier spells them, if it knows every one."""
+    known = classifier.classes_.tolist()
+    class_names = spelled_as(data.class_names, known)
+    unknown = missing_names(class_names, known)
     if unknown:
         raise CommandError(
             f"{options.model} does not know these classes of {options.data}: {', '.join(unknown)}. Take their images "
             "away, or train with them."
         )
-    return classifier
+    return replace(data, class_names=tuple(class_names))
 
 
 def _predictions(

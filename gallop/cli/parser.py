@@ -245,6 +245,11 @@ def _convert(commands: _Subparsers[Parser]) -> Parser:
     names = parser.add_mutually_exclusive_group(required=True)
     names.add_argument("--classes", metavar='"A,B"', help="class names")
     names.add_argument("--classes-file", metavar="FILE", help="class names, one a line")
+    parser.add_argument(
+        "--names-as-they-are",
+        action="store_true",
+        help="no underscores for the spaces in names, whatever the file was trained on",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
     parser.add_argument("--topk", type=_topk, metavar="K,K,...", help="one k a local prompt; else the file's")
     parser.add_argument("--dropout", type=float, metavar="P", help="of global prompts; else the file's")
