@@ -129,6 +129,9 @@ class TrainConfig:
     Attributes:
         epochs: passes over the shots.
         lr: start of the cosine, which falls by epoch to zero.
+        batch_size: images in a step. An epoch's last step takes those that are left, so every image counts in every
+            epoch, and in a short batch more. The paper's own code leaves a short batch out: it takes a step less an
+            epoch where the images are no multiple of the batch size, and none where they are fewer than it.
         views: augmented views kept per image; 0 draws a fresh view each time an image is used (the paper's way).
         calibration_folds: folds of the cross-fit that gives the temperature and the OOD threshold; 0 leaves them out.
         seed: of views, shuffling and prompt dropout. The same seed gives the same prompts on a CPU.

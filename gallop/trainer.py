@@ -1,7 +1,8 @@
 """The training loop: it knows no CLIP, yields after every step, and can be stopped at any of them.
 
-SGD with momentum and a cosine that falls by epoch (paper, section 4). Parameters are changed in place, so whoever
-stops listening keeps what has been learned so far.
+SGD with momentum and a cosine that falls by epoch (paper, section 4); a short last batch is used, where the paper's own
+code drops it (``TrainConfig.batch_size`` says what follows). Parameters are changed in place, so whoever stops
+listening keeps what has been learned so far.
 """
 
 from __future__ import annotations
