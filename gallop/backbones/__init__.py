@@ -20,7 +20,6 @@ import torch
 from huggingface_hub import constants as hub
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import moved, pick_device, pick_precision
@@ -122,14 +121,13 @@ def _load_folder(name: str, folder: Path) -> Backbone:
             interpolation=pre["interpolation"],
         )
         damping = Damping(**config.get("damping", {}))
-        with _NoStartValues():
-            model = CLIP(**model_cfg)
-            if config.get("trunk"):
-                import timm
+        model = CLIP(**model_cfg)
+        if config.get("trunk"):
+            import timm
 
-                # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
-                architecture = model_cfg["vision_cfg"]["timm_model_name"]
-                model.visual.trunk = timm.create_model(architecture, num_classes=0, **config["trunk"])
+            # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
+            architecture = model_cfg["vision_cfg"]["timm_model_name"]
+            model.visual.trunk = timm.create_model(architecture, num_classes=0, **config["trunk"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise BackboneError(f"{folder / 'config.json'} is missing or not a backbone's settings ({error!r}).") from error
     files = sorted(folder.glob("*.safetensors"))
@@ -164,7 +162,7 @@ def _load_open_clip(name: str, arch: str, source: str) -> Backbone:
         raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}; its tags are: {tags}.")
     state = _read_weights(path)
     quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
-    with warnings.catch_warnings(), _NoStartValues():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # open_clip warns that it loads no weights: they are loaded here, strictly
         model = open_clip.create_model(arch, pretrained=None, force_quick_gelu=quick, pretrained_text=False)
     _load_strict(model, {k: v for k, v in state.items() if k not in _OPENAI_MARKERS}, name)
@@ -254,15 +252,6 @@ def _read_weights(path: str) -> dict[str, Tensor]:
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise BackboneError(f"{path} holds no state dict of tensors.")
     return {key.removeprefix("module."): value for key, value in state.items()}
-
-
-class _NoStartValues(TorchFunctionMode):
-    """Weights are not drawn: every one is loaded strictly afterwards, and drawing `mini`'s takes longer than that."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (Tensor.normal_, Tensor.uniform_):
-            return args[0]
-        return func(*args, **(kwargs or {}))
 
 
 def _load_strict(model: nn.Module, state: dict[str, Tensor], name: str) -> None:
