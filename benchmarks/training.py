@@ -33,7 +33,7 @@ def task(
     config = MethodConfig(half, tuple(5 * (n + 1) for n in range(half)))
     model = GalLoP(backbone, imagenet_names(classes), config)
     width, joint = backbone.vision.region_width, 512
-    features = ImageFeatures(torch.randn(images, joint), torch.randn(images, regions, width)).half()
+    features = ImageFeatures(torch.randn(images, joint), torch.randn(images, regions, width)).rounded()
     labels = torch.randint(classes, (images,))
     return model, features, labels, draw_kept_prompts(images, half, config.kept_prompts, torch.Generator())
 

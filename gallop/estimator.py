@@ -48,6 +48,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         shots: images a class drawn by ``fit(folder)``; None takes all.
         allow_fewer: take what there is where a class has fewer than ``shots``.
         cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
+            ``FeatureCache(folder, kept=torch.float32)`` rounds no feature to half precision, as the others do.
         warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
         device: "auto", "cpu" or "cuda"; it and ``regions`` are for a backbone given by its name.
         regions: kind of a ViT's region features: "value", "tokens" or "value-value", as for ``load_backbone``.

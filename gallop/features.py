@@ -24,13 +24,13 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.feature_cache import (
     DEFAULT_MEMORY_BYTES,
-    KEPT,
     Cache,
     FeatureCache,
     ImageFeatures,
     MemoryCache,
     default_cache_folder,
     feature_key,
+    format_of,
     open_cache,
 )
 from gallop.images import CropBox, Photo, load_image
@@ -83,8 +83,10 @@ def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[Image
 
 
 def encode_centres(backbone: Backbone, sources: Sequence[Any], cache: Cache | None) -> Iterator[ImageFeatures]:
-    """The same as they are kept, in half precision and through a cache: for photos that are asked about again."""
-    views = _Views(backbone, cache, "centre", lambda photo: backbone.preprocess.centre(photo.image)[0])
+    """The same as they are kept, rounded and through a cache: for photos that are asked about again."""
+    views = _Views(
+        backbone, cache, format_of(cache), "centre", lambda photo: backbone.preprocess.centre(photo.image)[0]
+    )
     return views.encode(_batches(sources))
 
 
@@ -120,15 +122,17 @@ def _encode(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
 
 @dataclass(frozen=True)
 class _Views:
-    """One view of any photos, in half precision: from the cache where it is there, the rest in one pass.
+    """One view of any photos, as they are kept: from the cache where it is there, the rest in one pass.
 
     Attributes:
+        kept: the format.
         name: of the view, for its key.
         pixels: (3, H, W) of a photo.
     """
 
     backbone: Backbone
     cache: Cache | None
+    kept: torch.dtype
     name: str
     pixels: Callable[[Photo], Tensor]
 
@@ -143,12 +147,12 @@ class _Views:
         keys: list[str] = []
         found: list[ImageFeatures | None] = [None] * len(photos)
         if self.cache is not None:
-            keys = [feature_key(self.backbone, photo, self.name) for photo in photos]
-            found = [self._kept(self.cache, key) for key in keys]
+            keys = [feature_key(self.backbone, photo, self.name, self.kept) for photo in photos]
+            found = [self._known(self.cache, key) for key in keys]
         missing = [self.pixels(photo) for photo, features in zip(photos, found, strict=True) if features is None]
         return keys, found, torch.stack(missing) if missing else torch.empty(0)
 
-    def _kept(self, cache: Cache, key: str) -> ImageFeatures | None:
+    def _known(self, cache: Cache, key: str) -> ImageFeatures | None:
         found = cache.get(key)
         if found is None or found.sizes == self.backbone.feature_sizes:
             return found
@@ -158,7 +162,7 @@ class _Views:
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, found, pixels = prepared
         if len(pixels):
-            fresh = iter(_encode(self.backbone, pixels).half().to(_CPU).split(1))
+            fresh = iter(_encode(self.backbone, pixels).rounded(self.kept).to(_CPU).split(1))
             for i, known in enumerate(found):
                 if known is None:
                     features = found[i] = next(fresh)
@@ -176,8 +180,13 @@ class TrainingViews:
     Args:
         photos: n photos, or files that are read again whenever they are needed, so that a large folder fits.
         views: kept per photo; 0 streams.
+        cache: of views; all are rounded to the format in which it keeps them.
         memory_limit: bytes; kept views that would not fit are streamed too, from the cache where it has them.
         share: (rank, processes) of a training in several processes, each of which encodes and keeps its share alone.
+
+    Attributes:
+        kept: whether its views are kept in memory.
+        format: in which they are rounded.
     """
 
     def __init__(
@@ -193,11 +202,12 @@ class TrainingViews:
     ) -> None:
         self._rank, self._processes = share
         self._backbone, self._photos, self._views, self._seed = backbone, photos, views, seed
+        self.format = format_of(cache)
         # Fresh views are used once each: keeping them would only fill the cache.
         self._cache = cache if views else None
         rows, columns = backbone.vision.grid
         values = len(photos) * views * rows * columns * backbone.vision.region_width
-        self.kept = 0 < values * KEPT.itemsize <= memory_limit
+        self.kept = 0 < values * self.format.itemsize <= memory_limit
         self._own = self._photos[self._rank :: self._processes]
         self._memory: list[ImageFeatures] = []  # one entry a view, each of all own photos
 
@@ -227,7 +237,7 @@ class TrainingViews:
         return torch.arange(len(indices))[self._rank :: self._processes]
 
     def batch(self, indices: Tensor, epoch: int) -> ImageFeatures:
-        """Features of photos of its part as epoch ``epoch`` sees them, in half precision on the CPU."""
+        """Features of photos of its part as epoch ``epoch`` sees them, as they are kept, on the CPU."""
         view = epoch % self._views if self._views else epoch
         if self.kept:
             return self._memory[view][indices // self._processes]
@@ -238,7 +248,7 @@ class TrainingViews:
         def pixels(photo: Photo) -> Tensor:
             return self._backbone.preprocess.augment(photo.image, self._rng(photo, view))
 
-        return _Views(self._backbone, self._cache, f"augmented {self._seed} {view}", pixels)
+        return _Views(self._backbone, self._cache, self.format, f"augmented {self._seed} {view}", pixels)
 
     def _rng(self, photo: Photo, view: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, int(photo.sha256[:16], 16), view])

@@ -19,6 +19,7 @@ from gallop.checkpoint import Calibration, drop_training, load_training, save_tr
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import PhotoSource, stratified_folds
 from gallop.errors import ConfigError
+from gallop.feature_cache import KEPT
 from gallop.features import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.model import GalLoP
 from gallop.prompts import Prompts
@@ -112,6 +113,8 @@ def learn(
     start = model.prompts.digest()  # a warm start is another training than a cold one
     backbone = model.backbone
     key = f"{backbone.fingerprint}|{backbone.feature_format}|{model.class_names}|{model.config}|{config}|{data}|{start}"
+    if views.format != KEPT:
+        key += f"|{views.format}"
     steps = Steps(views, labels, config, objective, parallel)
     yield from _train(model, steps, work, key)
     if config.calibration_folds:

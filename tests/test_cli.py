@@ -540,6 +540,22 @@ def test_zeros_in_the_cache_are_named_and_change_no_model(
         assert torch.allclose(value, again[name], atol=1e-3), name
 
 
+def test_features_kept_in_fp32_are_others_than_those_in_fp16(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    train = ("train", photos, "--backbone", backbone, *QUICK, "--out")
+    assert call(*train, tmp_path / "half").code == 0
+    halves = set((tmp_path / "cache").rglob("*.safetensors"))
+    assert call(*train, tmp_path / "whole", "--cache-precision", "fp32").code == 0
+    wholes = set((tmp_path / "cache").rglob("*.safetensors")) - halves
+    assert len(wholes) == len(halves)
+    for files, dtype in ((halves, torch.float16), (wholes, torch.float32)):
+        assert {tensor.dtype for file in files for tensor in load_file(file).values()} == {dtype}
+    half, whole = (load_file(tmp_path / out / TENSORS) for out in ("half", "whole"))
+    assert any(not torch.equal(value, whole[name]) for name, value in half.items())
+
+
 # ------------------------------------------------------------------ explain
 
 

@@ -27,7 +27,7 @@ from gallop.classes import ClassNameError
 from gallop.config import ConfigError, MethodConfig, TrainConfig
 from gallop.data import DataError, stratified_folds
 from gallop.explanation import Explanation
-from gallop.features import TrainingViews, encode_photos
+from gallop.features import MemoryCache, TrainingViews, encode_photos
 from gallop.heatmaps import photo_map, region_box, where_in_words
 from gallop.images import CropBox, ImageError, load_image
 from gallop.losses import Loss
@@ -449,7 +449,16 @@ def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "change", [{"lr": 0.2}, {"seed": 1}, {"epochs": 5}, {"dropout": 0.0}, {"topk": (2, 5)}, {"global_prompts": 3}]
+    "change",
+    [
+        {"lr": 0.2},
+        {"seed": 1},
+        {"epochs": 5},
+        {"dropout": 0.0},
+        {"topk": (2, 5)},
+        {"global_prompts": 3},
+        {"cache": MemoryCache(kept=torch.float32)},
+    ],
 )
 def test_other_settings_do_not_resume_a_training(tmp_path: Path, change: dict[str, Any]) -> None:
     cut_off(classifier(), tmp_path, 3)

@@ -84,8 +84,8 @@ def test_centres_are_kept_and_are_those_of_a_prediction(cache: Cache) -> None:
     assert sum(calls) == 20
     assert torch.equal(first.regions, again.regions)
     wanted, _ = encode_photos(vit(), several)
-    assert torch.equal(first.global_, wanted.half().global_)
-    assert torch.equal(first.regions, wanted.half().regions)
+    assert torch.equal(first.global_, wanted.rounded().global_)
+    assert torch.equal(first.regions, wanted.rounded().regions)
 
 
 def test_what_was_used_longest_ago_goes_first() -> None:

@@ -25,8 +25,18 @@ from torchvision import transforms
 from gallop import feature_cache, features
 from gallop.backbones import Backbone, Preprocess
 from gallop.feature_cache import feature_key
-from gallop.features import FeatureCache, ImageFeatures, TrainingViews, encode_photos, encode_sources, open_cache
+from gallop.features import (
+    Cache,
+    FeatureCache,
+    ImageFeatures,
+    MemoryCache,
+    TrainingViews,
+    encode_photos,
+    encode_sources,
+    open_cache,
+)
 from gallop.images import CropBox, Photo, load_image
+from tests.reference import relative_error
 from tests.tiny import other_vit, picture, vit, write_images
 
 SIZE = 32
@@ -270,7 +280,7 @@ def test_encoding_leaves_no_gradient_and_no_inference_tensor() -> None:
 
 
 def views_of(
-    sources: list[Any], cache: FeatureCache | None = None, *, backbone: Backbone | None = None, **changes: Any
+    sources: list[Any], cache: Cache | None = None, *, backbone: Backbone | None = None, **changes: Any
 ) -> TrainingViews:
     settings: dict[str, Any] = {"views": 2, "seed": 0, **changes}
     found = TrainingViews(backbone or vit(), sources, cache=cache, **settings)
@@ -318,7 +328,7 @@ def test_only_what_is_missing_is_computed(tmp_path: Path) -> None:
         assert sum(calls) == 5
 
 
-def test_keys_differ_with_everything_the_features_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_differ_with_everything_the_features_depend_on() -> None:
     photo, other = photos(2)
     tower = vit()
     resized = Backbone("tiny", tower._model, tower.text._tokenizer, replace(tower.preprocess, mean=(0.4, 0.5, 0.5)))
@@ -331,10 +341,10 @@ def test_keys_differ_with_everything_the_features_depend_on(monkeypatch: pytest.
         feature_key(resized, photo, "augmented 0 0"),
         feature_key(tower.with_regions("tokens"), photo, "augmented 0 0"),
         feature_key(tower.with_regions("value-value"), photo, "augmented 0 0"),
+        feature_key(tower, photo, "augmented 0 0", torch.float32),
     ]
     assert feature_key(tower, load_image(picture(0)), "augmented 0 0") == keys[0]
-    monkeypatch.setattr(feature_cache, "KEPT", torch.bfloat16)
-    keys.append(feature_key(tower, photo, "augmented 0 0"))
+    assert feature_key(tower, photo, "augmented 0 0", torch.float16) == keys[0]
     assert len(set(keys)) == len(keys)
 
 
@@ -516,6 +526,33 @@ def test_rounding_to_half_precision_is_all_that_the_cache_changes(tmp_path: Path
     found = views.batch(torch.tensor([1]), epoch=1)
     assert torch.allclose(found.global_.float(), whole, rtol=1e-3, atol=1e-4)
     assert torch.allclose(found.regions.float(), regions, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("views", [2, 0], ids=["kept views", "fresh views"])
+@pytest.mark.parametrize("where", ["disk", "memory"])
+def test_a_cache_in_fp32_rounds_nothing(where: str, views: int, tmp_path: Path) -> None:
+    """Of views that are kept, read from the cache again, or never kept; no other cache of the folder knows of them."""
+    folder = tmp_path / "cache"
+    whole = FeatureCache(folder, kept=torch.float32) if where == "disk" else MemoryCache(kept=torch.float32)
+    every(views_of(photos(3), FeatureCache(folder), views=views))
+    for _ in range(2):
+        found = views_of(photos(3), whole, views=views)
+        photo = photos(3)[1]
+        pixels = vit().preprocess.augment(photo.image, found._rng(photo, 1))
+        global_, regions = vit().encode_image(pixels[None])
+        batch = found.batch(torch.tensor([1]), epoch=1)
+        assert batch.regions.dtype == torch.float32
+        for mine, wanted in ((batch.global_, global_), (batch.regions, regions)):  # a batch of one rounds differently
+            assert relative_error(mine, wanted) < 1e-5
+    assert every(views_of(photos(3), FeatureCache(folder), views=views)).dtype == torch.float16
+
+
+def test_views_in_fp32_take_twice_the_memory() -> None:
+    halves = views_of(photos(3)).batch(torch.tensor([0]), epoch=0).regions
+    room = 3 * 2 * halves.numel() * 2  # three photos, two views, two bytes
+    assert views_of(photos(3), views=2, memory_limit=room).kept
+    assert not views_of(photos(3), MemoryCache(kept=torch.float32), views=2, memory_limit=room).kept
+    assert views_of(photos(3), MemoryCache(kept=torch.float32), views=2, memory_limit=2 * room).kept
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

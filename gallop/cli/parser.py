@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, get_args
 
 from gallop import __version__
-from gallop.cli import examples
+from gallop.cli import examples, values
 from gallop.cli.data_parser import add_data
 from gallop.config import MethodConfig, Preset, RegionKind, train_preset
 
@@ -117,6 +116,12 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
     )
     training.add_argument("--batch-size", type=int, metavar="B", help=f"({ours.batch_size}; paper {paper.batch_size})")
     training.add_argument(
+        "--cache-precision",
+        choices=("fp16", "fp32"),
+        default="fp16",
+        help="in which image features are kept; fp32 takes twice the room and rounds nothing (%(default)s)",
+    )
+    training.add_argument(
         "--processes",
         type=int,
         default=1,
@@ -134,9 +139,9 @@ def _method(parser: Parser) -> None:
     method = parser.add_argument_group("the method")
     method.add_argument("--global-prompts", type=int, default=default.global_prompts, metavar="M", help="(%(default)s)")
     method.add_argument(
-        "--local-prompts", type=_count, metavar="N", help=f"({default.local_prompts}), k = 5, 10, 15..."
+        "--local-prompts", type=values.count, metavar="N", help=f"({default.local_prompts}), k = 5, 10, 15..."
     )
-    method.add_argument("--topk", type=_topk, metavar="K,K,...", help="one k a local prompt, such as 5,10,15,20")
+    method.add_argument("--topk", type=values.topk, metavar="K,K,...", help="one k a local prompt, such as 5,10,15,20")
     method.add_argument(
         "--dropout", type=float, default=default.dropout, metavar="P", help="of global prompts (%(default)s)"
     )
@@ -219,8 +224,12 @@ def _bench(commands: _Subparsers[Parser]) -> Parser:
     parser.add_argument("spec", nargs="?", metavar="BENCHMARK", help="a shipped one by name, or a YAML file")
     parser.add_argument("data", nargs="?", metavar="DATA", help="folder that holds the data sets")
     parser.add_argument("--out", metavar="DIR", help="where records, tables and pictures go")
-    parser.add_argument("--time", type=_duration, metavar="T", help="such as 90s, 30m or 2h: no run is begun after it")
-    parser.add_argument("--part", type=_part, metavar="I/N", help="every N-th run of each method, from the I-th on")
+    parser.add_argument(
+        "--time", type=values.duration, metavar="T", help="such as 90s, 30m or 2h: no run is begun after it"
+    )
+    parser.add_argument(
+        "--part", type=values.part, metavar="I/N", help="every N-th run of each method, from the I-th on"
+    )
     parser.add_argument("--dry-run", action="store_true", help="check everything and count the runs; train nothing")
     parser.add_argument(
         "--rehearse", action="store_true", help="one step of every line on every set, and how long everything takes"
@@ -251,7 +260,7 @@ def _convert(commands: _Subparsers[Parser]) -> Parser:
         help="no underscores for the spaces in names, whatever the file was trained on",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
-    parser.add_argument("--topk", type=_topk, metavar="K,K,...", help="one k a local prompt; else the file's")
+    parser.add_argument("--topk", type=values.topk, metavar="K,K,...", help="one k a local prompt; else the file's")
     parser.add_argument("--dropout", type=float, metavar="P", help="of global prompts; else the file's")
     return parser
 
@@ -269,31 +278,3 @@ def _model_or_classes(parser: Parser) -> None:
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--model", metavar="DIR", help="folder of a trained model")
     group.add_argument("--classes", metavar='"A,B"', help="class names, for an answer without training")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
-    return int(text)
-
-
-def _duration(text: str) -> float:
-    """Seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m or 2h")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
-
-
-def _part(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
-    return int(found[1]), int(found[2])
-
-
-def _topk(text: str) -> tuple[int, ...]:
-    pieces = [piece.strip() for piece in text.split(",")]
-    if not all(piece.isdecimal() for piece in pieces):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 5,10,15,20")
-    return tuple(int(piece) for piece in pieces)

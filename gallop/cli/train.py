@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
 from gallop.checkpoint import SETTINGS, TRAINING, drop_training
 from gallop.cli.console import Console, percent
@@ -19,6 +21,7 @@ from gallop.config import default_topk, train_preset
 from gallop.data import Dataset, duplicates, resolve_split
 from gallop.datasets import csv_splits, is_csv
 from gallop.errors import CommandError, DataError
+from gallop.features import FeatureCache, default_cache_folder
 from gallop.launch import check, launch
 from gallop.metrics import accuracy
 from gallop.parallel import Processes
@@ -27,6 +30,8 @@ from gallop.training import CalibrationEvent, EncodeEvent
 
 WORK = "training"
 """Folder inside OUT where a training that is under way is kept."""
+
+_FORMATS = {"fp16": torch.float16, "fp32": torch.float32}
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -75,6 +80,7 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
         batch_size=training.batch_size,
         views=training.views,
         seed=training.seed,
+        cache=FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision]),
     )
     started = time.monotonic()
     if parallel.processes == 1:

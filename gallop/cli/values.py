@@ -1,0 +1,37 @@
+"""Values of the command line's options, read from text: argparse tells what is wrong with one."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+
+def count(text: str) -> int:
+    """A whole number of 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def duration(text: str) -> float:
+    """Seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m or 2h")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def part(text: str) -> tuple[int, int]:
+    """(I, N) of I/N."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
+    return int(found[1]), int(found[2])
+
+
+def topk(text: str) -> tuple[int, ...]:
+    """One k a local prompt."""
+    pieces = [piece.strip() for piece in text.split(",")]
+    if not all(piece.isdecimal() for piece in pieces):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 5,10,15,20")
+    return tuple(int(piece) for piece in pieces)
