@@ -1,14 +1,22 @@
 """Every kind of failure that a person is told of, under one base: in goes an error, out comes a sentence.
 
-Imports nothing, so that the command line and the app can catch :class:`GallopError` before torch is loaded. Each kind
-has Python's own kind (``ValueError``, ``RuntimeError``) as a second base, for those who catch that.
+Imports nothing heavy, so that the command line and the app can catch :class:`GallopError` before torch is loaded. Each
+kind has Python's own kind (``ValueError``, ``RuntimeError``) as a second base, for those who catch that.
 """
 
 from __future__ import annotations
 
+from gallop.wording import shortened
+
 
 class GallopError(Exception):
-    """A failure whose message is a sentence for a person: what is wrong, by name, and the way out."""
+    """A failure whose message is a sentence for a person: what is wrong, by name, and the way out.
+
+    However much of a stranger's file it quotes, it is no longer than a page: a browser may have to show it.
+    """
+
+    def __str__(self) -> str:
+        return shortened(super().__str__())
 
 
 class ConfigError(GallopError, ValueError):
@@ -102,7 +110,7 @@ def sentence_of(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         if error.strerror is None:
             return str(error)
-        return f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}."
+        return shortened(f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}.")
     # Torch's own kinds are known by name, because torch need not be loaded here.
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "OutOfMemoryError" in kinds:

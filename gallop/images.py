@@ -7,11 +7,11 @@ before its size is known, and Pillow is only ever handed the one format that the
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
 import re
-import stat
 import threading
 import warnings
 from collections.abc import Iterator
@@ -43,6 +43,7 @@ from gallop.image_formats import (
     too_large,
 )
 from gallop.image_pixels import BACKGROUND, array_to_rgb, to_rgb
+from gallop.reading import open_file
 
 __all__ = [
     "BACKGROUND",
@@ -188,20 +189,14 @@ def _label(source: object, name: str | None) -> str:
 
 def _read_path(path: str | os.PathLike[str], label: str, limits: ImageLimits) -> bytes:
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait forever
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
-            raise NotAnImage(f"{label} is {kind}, not a file: give the path of an image file.")
-        if status.st_size > limits.max_bytes:
-            raise too_large(label, limits)
-        with open(path, "rb") as stream:
+        with open_file(path, limits.max_bytes) as stream:
             return _read_stream(stream, label, limits)
-    except ImageError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise too_large(label, limits) from error
         web = "; nothing is downloaded, so save the picture and give its path" if "://" in str(path) else ""
-        reason = getattr(error, "strerror", None) or error
-        raise NotAnImage(f"{printable(str(path))} cannot be opened ({reason}){web or ': check the path'}.") from error
+        shown = printable(str(path))
+        raise NotAnImage(f"{shown} cannot be opened ({error.strerror}){web or ': check the path'}.") from error
 
 
 def _read_stream(stream: Any, label: str, limits: ImageLimits) -> bytes:

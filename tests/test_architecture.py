@@ -18,8 +18,10 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "gallop"
 
 ROOMS = [
+    "wording",
     "errors",
     "process",
+    "reading",
     "writing",
     "machine",
     "threads",

@@ -553,9 +553,12 @@ def test_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")  # opening it would wait for a writer
     (tmp_path / "folder.jpg").mkdir()
     rows = [
-        (tmp_path / "pipe.jpg", "pipe.jpg is a pipe, a socket or a device, not a file"),
-        (tmp_path / "folder.jpg", "folder.jpg is a folder, not a file"),
-        ("/dev/zero", "zero is a pipe, a socket or a device"),
+        (
+            tmp_path / "pipe.jpg",
+            "pipe.jpg cannot be opened (it is a pipe, a socket or a device, not a file): check the path.",
+        ),
+        (tmp_path / "folder.jpg", "folder.jpg cannot be opened (it is a folder, not a file): check the path."),
+        ("/dev/zero", "/dev/zero cannot be opened (it is a pipe, a socket or a device"),
         (tmp_path / "absent.jpg", "absent.jpg cannot be opened (No such file or directory): check the path."),
         ("nul\0l.jpg", "nul?l.jpg cannot be opened"),
         ("x" * 5000, "File name too long"),

@@ -531,7 +531,10 @@ def test_sizes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     [
         ("", "one of the arguments --classes --classes-file is required"),
         ("--classes a,A", "are the same after cleaning"),
-        ("--classes-file ROOT/none.txt", "is no file; give a text with one class name a line"),
+        (
+            "--classes-file ROOT/none.txt",
+            "cannot be read (No such file or directory); give a text with one class name a line",
+        ),
         ("--classes-file ROOT/theirs.pt", "is no text in UTF-8"),
         ("--classes a,b --classes-file ROOT/names.txt", "not allowed with argument"),
         ("--classes a,b --topk 1,2", "holds 4 local prompts, but 2 values of topk were given"),

@@ -15,7 +15,7 @@ import pytest
 from gallop.classes import ClassNameError
 from gallop.cli.files import labelled_images
 from gallop.data import DataError, read_folder
-from gallop.datasets import csv_splits, from_csv, from_hugging_face, is_csv
+from gallop.datasets import csv_splits, csv_table, from_csv, from_hugging_face, is_csv
 from gallop.images import load_image
 from tests.test_cli import QUICK, backbone, cache_folder, call, photos  # noqa: F401
 from tests.tiny import classifier, picture, write_folder
@@ -123,6 +123,38 @@ def test_unreadable_images_of_a_table_are_told_and_doubles_count_once(folder: Pa
     assert "(line 2 of data.csv)" in data.skipped[0][1]
     with pytest.raises(DataError, match="None of the 1 images"):
         from_csv(write(folder, "path,label", ROWS[0]))
+
+
+def test_a_file_that_many_rows_name_is_looked_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "broken.png").write_bytes(b"<html>")
+    asked: list[Path] = []
+    opened: list[Path] = []
+    is_file = Path.is_file
+    monkeypatch.setattr(Path, "is_file", lambda path, **named: asked.append(path) or is_file(path, **named))
+    monkeypatch.setattr(csv_table, "load_image", lambda path: opened.append(path) or load_image(path))
+    data = from_csv(write(folder, "path,label", *(500 * [*ROWS, "broken.png,red"])))
+    assert len(asked) == len(opened) == 7
+    assert len(data) == 6
+    assert [path.name for path, _ in data.skipped] == ["broken.png"]
+    with pytest.raises(DataError, match="None of the 1 images"):
+        from_csv(write(folder, "path,label", *(500 * ["broken.png,red"])))
+
+
+def test_a_flood_of_rows_without_their_files_is_not_read_to_its_end(folder: Path) -> None:
+    few = write(folder, "path,label", *(1000 * ["gone.png,red"]))
+    with pytest.raises(DataError, match=r"line 2: there is no file .*gone\.png, and 999 more rows name files"):
+        from_csv(few)
+    lines = [*(2000 * ["gone.png,red"]), "a row that is wrong"]
+    with pytest.raises(DataError, match=r"line 2: there is no file .*gone\.png, and more than 999 more rows name"):
+        from_csv(write(folder, "path,label", *lines))
+    with pytest.raises(DataError, match="line 2002: there are 1 cells"):
+        csv_splits(folder / "data.csv")
+
+
+def test_a_flood_of_splits_is_named_in_a_few_words(folder: Path) -> None:
+    table = write(folder, "path,label,split", *(f"{ROWS[0]},split {i}" for i in range(1000)))
+    with pytest.raises(DataError, match=r"its splits are split 0, .* and 994 more\.$"):
+        from_csv(table)
 
 
 def test_fit_takes_a_table(folder: Path) -> None:

@@ -10,10 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gallop.reading import read_text
 from gallop.writing import write_file
 
 RUNS = "runs"
 """Folder in OUT."""
+LARGEST_RECORD = 16 * 2**20
+"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Store:
         """The record of a run, or None. A damaged one counts as none, with a warning: the run is done again."""
         path = self.path(key)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path, LARGEST_RECORD)
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:

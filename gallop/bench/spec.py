@@ -26,8 +26,11 @@ from gallop.bench.reading import Section, plain, read_tree
 from gallop.config import REGION_KINDS
 from gallop.datasets import available_datasets
 from gallop.errors import BenchError
+from gallop.reading import read_text
 
 SPECS = Path(__file__).parent / "specs"
+LARGEST_SPEC = 256 * 2**10
+"""Bytes; the longest that is shipped has a thirtieth of them, and YAML is read slowly."""
 OUTLIER_SCORES = ("MCM", "L-MCM", "GL-MCM", "MSP")
 """What the methods of ``gallop.methods`` give: scores of CLIP's texts, and minus the largest probability."""
 _METRIC = re.compile(rf"accuracy(_global|_local)?|(fpr95|auroc)/({'|'.join(OUTLIER_SCORES)})")
@@ -48,10 +51,14 @@ def read_spec(name: str) -> Spec:
     """
     shipped = shipped_specs()
     path = shipped.get(name, Path(name))
-    if not path.is_file():
-        raise BenchError(f"There is no benchmark {name!r}; shipped are {', '.join(shipped)}; or give a YAML file.")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, LARGEST_SPEC)
+    except FileNotFoundError as error:
+        raise BenchError(
+            f"There is no benchmark {name!r}; shipped are {', '.join(shipped)}; or give a YAML file."
+        ) from error
+    except OSError as error:
+        raise BenchError(f"{path} cannot be read ({error.strerror}); give a YAML file.") from error
     except UnicodeDecodeError as error:
         raise BenchError(f"{path} is no text in UTF-8.") from error
     return parse_spec(text, path.name)

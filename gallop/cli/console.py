@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from gallop.wording import printable, shortened
+
 SECONDS_BETWEEN_LINES = 10.0
 """Of progress, where standard error is not a terminal."""
 
@@ -97,7 +99,7 @@ class Console:
         if self._silent:
             return
         self._close_line()
-        self._write(sys.stderr, f"{printable(line)}\n")
+        self._write(sys.stderr, f"{printable(shortened(line))}\n")
 
     def _close_line(self) -> None:
         if self._line_is_open:
@@ -109,11 +111,6 @@ class Console:
         encoding = getattr(stream, "encoding", None) or "utf-8"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-
-
-def printable(text: str) -> str:
-    """One line that cannot steer a terminal: control characters and broken file names become escapes."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def plain(value: Any) -> Any:

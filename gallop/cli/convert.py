@@ -11,6 +11,7 @@ from gallop.classes import clean_names
 from gallop.cli.console import Console
 from gallop.errors import CommandError
 from gallop.official import OfficialCheckpoint, convert, read_official, save_converted
+from gallop.reading import read_text
 
 LARGEST_LIST = 10 * 2**20
 """Bytes of a file of class names."""
@@ -73,12 +74,12 @@ def _as_trained(names: tuple[str, ...], official: OfficialCheckpoint, console: C
 
 def _names(path: Path) -> tuple[str, ...]:
     """Class names from a file, one a line; a comma belongs to its name."""
-    if not path.is_file():
-        raise CommandError(f"--classes-file {path} is no file; give a text with one class name a line.")
-    if path.stat().st_size > LARGEST_LIST:
-        raise CommandError(f"--classes-file {path} is too large for a list of class names.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, LARGEST_LIST)
+    except OSError as error:
+        raise CommandError(
+            f"--classes-file {path} cannot be read ({error.strerror}); give a text with one class name a line."
+        ) from error
     except UnicodeDecodeError as error:
         raise CommandError(f"--classes-file {path} is no text in UTF-8.") from error
     return clean_names(line for line in text.split("\n") if line.strip())

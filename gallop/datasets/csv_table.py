@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gallop.classes import clean_name, clean_names
 from gallop.data import Dataset
 from gallop.errors import ClassNameError, DataError, ImageError
 from gallop.images import load_image
+from gallop.reading import open_file
+from gallop.wording import listed
 
 NEEDED, SPLIT = ("path", "label"), "split"
 _SEPARATORS = (",", ";", "\t")
 """As programs write "CSV"; the header tells which."""
+LARGEST_TABLE, LONGEST_HEADER = 2**30, 2**16
+"""Bytes, and characters."""
+MOST_GONE = 1000
+"""Rows whose file is not there, after which no further row is looked at."""
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     line: int
     path: Path
     label: str
@@ -57,31 +63,50 @@ def from_csv(path: str | PathLike[str], *, split: str = "train") -> Dataset:
         ClassNameError: labels that differ in upper and lower case alone.
     """
     path = Path(path)
-    rows = list(_rows(path))
-    if any(row.split for row in rows):
-        found = dict.fromkeys(row.split for row in rows)
-        rows = [row for row in rows if row.split == split.casefold()]
-        if not rows:
-            raise DataError(f"{path} has no rows of the split {split!r}; its splits are {', '.join(found)}.")
-    gone = [row for row in rows if not row.path.is_file()]
+    rows, gone = [], []
+    splits: dict[str, None] = {}
+    there: dict[Path, bool] = {}  # by path, so that a file is looked for once however often it is named
+    for row in _rows(path):
+        splits.setdefault(row.split)
+        if row.split not in ("", split.casefold()):
+            continue
+        rows.append(row)
+        if row.path not in there:
+            there[row.path] = row.path.is_file()
+        if not there[row.path]:
+            gone.append(row)
+            if len(gone) > MOST_GONE:
+                break
     if gone:
-        more = f", and {len(gone) - 1} more" if len(gone) > 1 else ""
-        raise DataError(
-            f"{path}, line {gone[0].line}: there is no file {gone[0].path}{more}. Relative paths begin at "
-            f"{path.parent}."
-        )
+        raise DataError(_gone(path, gone))
+    if not rows:
+        raise DataError(f"{path} has no rows of the split {split!r}; its splits are {listed(list(splits))}.")
     return _dataset(path, rows)
+
+
+def _gone(table: Path, rows: list[_Row]) -> str:
+    more = "" if len(rows) == 1 else f", and {len(rows) - 1} more rows name files that are not there"
+    if len(rows) > MOST_GONE:
+        more = f", and more than {MOST_GONE - 1} more rows name files that are not there"
+    return (
+        f"{table}, line {rows[0].line}: there is no file {rows[0].path}{more}. Relative paths begin at {table.parent}."
+    )
 
 
 def _dataset(table: Path, rows: list[_Row]) -> Dataset:
     class_names = clean_names(sorted({row.label for row in rows}))
     kept: dict[str, _Row] = {}
     skipped: list[tuple[Path, str]] = []
+    digests: dict[Path, str | None] = {}
     for row in rows:
-        try:
-            digest = load_image(row.path).sha256
-        except ImageError as error:
-            skipped.append((row.path, f"{error} (line {row.line} of {table.name})"))
+        if row.path not in digests:
+            try:
+                digests[row.path] = load_image(row.path).sha256
+            except ImageError as error:
+                digests[row.path] = None
+                skipped.append((row.path, f"{error} (line {row.line} of {table.name})"))
+        digest = digests[row.path]
+        if digest is None:
             continue
         first = kept.setdefault(digest, row)
         if first.label != row.label:
@@ -90,12 +115,13 @@ def _dataset(table: Path, rows: list[_Row]) -> Dataset:
                 f"labelled {first.label!r} and {row.label!r}; take one away."
             )
     if not kept:
-        raise DataError(f"None of the {len(rows)} images of {table} can be read; the first: {skipped[0][1]}")
-    order = sorted(kept.items(), key=lambda item: class_names.index(item[1].label))
+        raise DataError(f"None of the {len(digests)} images of {table} can be read; the first: {skipped[0][1]}")
+    number = {name: i for i, name in enumerate(class_names)}
+    order = sorted(kept.items(), key=lambda item: number[item[1].label])
     return Dataset(
         tuple(row.path for _, row in order),
         tuple(digest for digest, _ in order),
-        tuple(class_names.index(row.label) for _, row in order),
+        tuple(number[row.label] for _, row in order),
         class_names,
         tuple(skipped),
     )
@@ -104,8 +130,9 @@ def _dataset(table: Path, rows: list[_Row]) -> Dataset:
 def _rows(path: Path) -> Iterator[_Row]:
     """The rows of a table, checked; empty lines are left out."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # Excel puts a mark before the text
-            header = file.readline()
+        # Excel puts a mark before the text.
+        with io.TextIOWrapper(open_file(path, LARGEST_TABLE), encoding="utf-8-sig", newline="") as file:
+            header = file.readline(LONGEST_HEADER)
             file.seek(0)
             separator = max(_SEPARATORS, key=header.count)
             reader = csv.reader(file, delimiter=separator, strict=True)
@@ -158,7 +185,17 @@ def _row(path: Path, line: int, columns: list[str], cells: list[str]) -> _Row:
         if not values[name]:
             raise DataError(f"{path}, line {line}: the {name} is empty.")
     try:
-        label = clean_name(values["label"].replace("_", " "))
+        label = _class_name(values["label"])
     except ClassNameError as error:
         raise DataError(f"{path}, line {line}: {error}") from error
-    return _Row(line, path.parent / values["path"], label, values.get(SPLIT, "").casefold())
+    return _Row(line, _beside(path, values["path"]), label, values.get(SPLIT, "").casefold())
+
+
+@lru_cache(maxsize=4096)  # a table has many rows and few labels
+def _class_name(label: str) -> str:
+    return clean_name(label.replace("_", " "))
+
+
+@lru_cache(maxsize=4096)
+def _beside(table: Path, path: str) -> Path:
+    return table.parent / path

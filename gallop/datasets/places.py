@@ -13,6 +13,10 @@ from typing import Any, Literal
 from gallop.datasets.listing import Listing
 from gallop.errors import DataError
 from gallop.images import IMAGE_SUFFIXES
+from gallop.reading import open_file, read_text
+
+LARGEST_FACTS = 256 * 2**20
+"""Bytes of a file of facts: those of the sets named here have some megabytes."""
 
 Kind = Literal["few-shot", "variant", "ood"]
 Need = Literal["to open", "to be complete", "optional"]
@@ -152,7 +156,7 @@ def read_lines(path: Path) -> list[str]:
         DataError: it cannot be read, or is no text.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, LARGEST_FACTS)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text ({_reason(error)}); get the file anew.") from error
     return [line.strip() for line in text.splitlines() if line.strip()]
@@ -165,7 +169,7 @@ def read_json(path: Path) -> Any:
         DataError: it cannot be read, or is no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_text(path, LARGEST_FACTS))
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as JSON ({_reason(error)}); get the file anew.") from error
 
@@ -181,7 +185,8 @@ def read_mat(path: Path, *names: str) -> list[Any]:
     except ImportError as error:
         raise DataError(f"{path} is a MATLAB file, which scipy reads; install it: pip install scipy.") from error
     try:
-        found = loadmat(path, squeeze_me=True)
+        with open_file(path, LARGEST_FACTS) as file:
+            found = loadmat(file, squeeze_me=True)
     except Exception as error:  # a bad byte makes it raise nearly anything
         raise DataError(
             f"{path} cannot be read as a MATLAB file (scipy reads it: {_reason(error)}); get the file anew."

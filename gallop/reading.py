@@ -1,0 +1,83 @@
+"""The one way to open a file that a user names: a plain file of a sensible size, or an error that says what it is.
+
+Whoever opens a pipe waits for its writer, perhaps for ever, and a device may have no end. So a file is opened without
+waiting, and what it is, is asked of what was opened: a name may mean another file a moment later.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from os import PathLike
+from typing import BinaryIO
+
+_FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+
+
+def open_file(path: str | PathLike[str], most: int) -> BinaryIO:
+    """Open a plain file of at most ``most`` bytes to be read, or what a link to one leads to.
+
+    Raises:
+        OSError: it is not there, may not be read, is no plain file, or has more bytes; ``strerror`` says which.
+    """
+    try:
+        handle = os.open(path, _FLAGS)
+    except ValueError as error:  # a null character
+        raise OSError(errno.EINVAL, "no file can have this name", os.fspath(path)) from error
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(errno.ENXIO, _SPECIAL, os.fspath(path)) from error
+        raise
+    try:
+        status = os.fstat(handle)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file", os.fspath(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.ENXIO, _SPECIAL, os.fspath(path))
+        if status.st_size > most:
+            raise _too_large(path, most)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+_SPECIAL = "it is a pipe, a socket or a device, not a file"
+
+
+def read_bytes(path: str | PathLike[str], most: int) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        OSError: as ``open_file``.
+    """
+    with open_file(path, most) as file:
+        data = file.read(most + 1)
+    if len(data) > most:  # it has grown since it was opened
+        raise _too_large(path, most)
+    return data
+
+
+def read_text(path: str | PathLike[str], most: int) -> str:
+    """Read a whole text in UTF-8, without the mark that some programs put before it.
+
+    Raises:
+        OSError: as ``open_file``.
+        UnicodeDecodeError: it is no such text.
+    """
+    return read_bytes(path, most).decode("utf-8-sig")
+
+
+def check_file(path: str | PathLike[str], most: int) -> None:
+    """Make sure of a file that other programs' code is going to open by its name.
+
+    Raises:
+        OSError: as ``open_file``.
+    """
+    open_file(path, most).close()
+
+
+def _too_large(path: str | PathLike[str], most: int) -> OSError:
+    size = f"{most / 2**20:g} MB" if most < 2**30 else f"{most / 2**30:g} GB"
+    return OSError(errno.EFBIG, f"it has more than {size}, the most that is read of such a file", os.fspath(path))

@@ -1,0 +1,41 @@
+"""Words of strangers within our sentences: on one line, of a length that can be read, and steering no terminal.
+
+Imports nothing of gallop's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LONGEST_SENTENCE = 2000
+"""Characters of an error or a warning, whatever is quoted in it."""
+MOST_LISTED, LONGEST_LISTED = 6, 80
+
+
+def printable(text: str) -> str:
+    """One line that cannot steer a terminal: control characters and broken file names become escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def shortened(text: str, most: int = LONGEST_SENTENCE) -> str:
+    """Return a text of at most ``most`` characters, without its middle where it has more.
+
+    Its end stays, because that is where a sentence says what to do.
+
+    >>> shortened("a name that never ends", 14)
+    'a nam ... ends'
+    """
+    if len(text) <= most:
+        return text
+    end = (most - 5) // 2
+    return f"{text[: most - 5 - end]} ... {text[len(text) - end :]}"
+
+
+def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
+    """Return names as words of a sentence: of many the first and a count, each printable and cut where it is long.
+
+    >>> listed(["cat", "dog", "hen"], most=2)
+    'cat, dog and 1 more'
+    """
+    shown = ", ".join(shortened(printable(name[: 2 * LONGEST_LISTED]), LONGEST_LISTED) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
