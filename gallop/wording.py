@@ -31,6 +31,11 @@ def shortened(text: str, most: int = LONGEST_SENTENCE) -> str:
     return f"{text[: most - 5 - end]} ... {text[len(text) - end :]}"
 
 
+def one_line(text: str) -> str:
+    """Return a sentence with what it quotes, shortened, printable and without line breaks."""
+    return printable(shortened(" ".join(text.split())))
+
+
 def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     """Return names as words of a sentence: of many the first and a count, each printable and cut where it is long.
 

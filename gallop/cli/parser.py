@@ -11,7 +11,7 @@ from gallop import __version__
 from gallop.cli import examples, values
 from gallop.cli.data_parser import add_data
 from gallop.config import MethodConfig, Preset, RegionKind, train_preset
-from gallop.wording import printable, shortened
+from gallop.wording import one_line
 
 DESCRIPTION = """\
 GalLoP: few-shot image classification with global and local prompts that shows which of them decided.
@@ -32,8 +32,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **(ours | named))
 
     def error(self, message: str) -> NoReturn:
-        line = printable(shortened(" ".join(message.split())))
-        self.exit(2, f"gallop: error: {line} (`{self.prog} --help` shows examples)\n")
+        self.exit(2, f"gallop: error: {one_line(message)} (`{self.prog} --help` shows examples)\n")
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
