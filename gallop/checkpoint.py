@@ -2,6 +2,9 @@
 
 The backbone's weights are not in it, only its name and fingerprint. Everything read from disk is checked: tensor
 names, shapes, number format and finiteness, because safetensors itself accepts anything.
+
+A save ends when the prompts' file is renamed. The settings lie beside it by then, in ``gallop.next.json``, and become
+``gallop.json`` last: whoever finds both takes those that name the prompts' hash, so at every moment one model is whole.
 """
 
 from __future__ import annotations
@@ -10,8 +13,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from gallop.backbones import Backbone, pick_regions
@@ -30,9 +31,12 @@ from gallop.model import GalLoP
 from gallop.prompts import Prompts
 from gallop.templates import clean_templates
 from gallop.trainer import TrainState
+from gallop.writing import locked, write_file
 
 FORMAT = 1
 SETTINGS, TENSORS = "gallop.json", "prompts.safetensors"
+NEXT, LOCK = "gallop.next.json", ".gallop-lock"
+"""There while a checkpoint is saved: settings of the prompts that come, and what keeps others from saving, too."""
 TRAINING = "training.safetensors"
 
 
@@ -90,32 +94,45 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts) -> None:
-    """Write a checkpoint folder; a save that fails leaves the old one as it was."""
+    """Write a checkpoint folder and read it back. Failed or killed, it leaves the old one or the new one, never a half.
+
+    Raises:
+        OSError: it cannot be written.
+        CheckpointError: what was written is not what can be read.
+    """
     folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
-        # Not save_file: it makes the file readable by its owner alone, and a checkpoint is there to be shared.
-        data = save(tensors)
-        (staging / TENSORS).write_bytes(data)
-        settings = asdict(replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()))
-        (staging / SETTINGS).write_text(json.dumps(settings, indent=2, ensure_ascii=False), encoding="utf-8")
-        folder.mkdir(exist_ok=True)
-        for name in (TENSORS, SETTINGS):
-            _sync(staging / name)
-        old = staging / "old"
-        if (folder / TENSORS).exists():
-            shutil.copy2(folder / TENSORS, old)
-        os.replace(staging / TENSORS, folder / TENSORS)
+    tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
+    data = save(tensors)
+    said = asdict(replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()))
+    settings = json.dumps(said, indent=2, ensure_ascii=False).encode()
+    with locked(folder / LOCK):
+        settle(folder)
         try:
-            os.replace(staging / SETTINGS, folder / SETTINGS)  # last: they are what makes a folder a checkpoint
-        except OSError:
-            if old.exists():
-                os.replace(old, folder / TENSORS)
-            raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+            write_file(folder / NEXT, settings)
+            write_file(folder / TENSORS, data)
+        finally:
+            settle(folder)
+        read_checkpoint(folder)
+        if ((folder / SETTINGS).read_bytes(), (folder / TENSORS).read_bytes()) != (settings, data):
+            raise CheckpointError(f"What was saved in {folder} is not what can be read there now; save into another.")
+
+
+def settle(folder: Path) -> None:
+    """End a save, of a killed process too: settings that describe the prompts become those of the folder, others go."""
+    if _coming(folder) is not None:
+        os.replace(folder / NEXT, folder / SETTINGS)
+    else:
+        (folder / NEXT).unlink(missing_ok=True)
+
+
+def _coming(folder: Path) -> str | None:
+    """The text of settings that have not got their name yet, although the prompts that they describe are there."""
+    try:
+        text = (folder / NEXT).read_text(encoding="utf-8")
+        found = hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()
+        return text if json.loads(text)["prompts_sha256"] == found else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def read_checkpoint(folder: str | Path) -> Checkpoint:
@@ -124,11 +141,11 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
     Raises:
         CheckpointError: no checkpoint, a newer format, or settings that make no sense.
     """
-    path = Path(folder) / SETTINGS
-    if not path.is_file():
+    path, coming = Path(folder) / SETTINGS, _coming(Path(folder))
+    if coming is None and not path.is_file():
         raise CheckpointError(f"{folder} is no checkpoint: it has no {SETTINGS}.")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8") if coming is None else coming)
         version = raw["format"]
         if not isinstance(version, int) or version < 1:
             raise ValueError(f"the format is {version!r}")
@@ -218,18 +235,10 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
 
 def save_training(folder: str | Path, state: TrainState, key: str) -> None:
     """Keep a training that is under way, atomically. ``key`` names settings and data, so that no other resumes it."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {"generators": state.generators}
     for i, (parameter, momentum) in enumerate(zip(state.parameters, state.momentum, strict=True)):
         tensors[f"parameter.{i}"], tensors[f"momentum.{i}"] = parameter.contiguous(), momentum.contiguous()
-    temporary = folder / f".{TRAINING}"
-    try:
-        save_file(tensors, temporary, metadata={"key": key, "epoch": str(state.epoch)})
-        _sync(temporary)
-        os.replace(temporary, folder / TRAINING)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_file(Path(folder) / TRAINING, save(tensors, metadata={"key": key, "epoch": str(state.epoch)}))
 
 
 def load_training(folder: str | Path, key: str) -> TrainState | None:
@@ -263,7 +272,7 @@ def load_training(folder: str | Path, key: str) -> TrainState | None:
 
 
 def drop_training(folder: str | Path) -> None:
-    """Forget the training kept in ``folder``: it is finished."""
+    """Forget the training kept in ``folder``."""
     (Path(folder) / TRAINING).unlink(missing_ok=True)
 
 
@@ -272,8 +281,3 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} is missing or damaged ({error}).") from error
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

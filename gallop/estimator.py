@@ -16,10 +16,11 @@ from sklearn.base import BaseEstimator
 
 from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
-from gallop.checkpoint import Calibration, Checkpoint, load_prompts, read_checkpoint, save_checkpoint
+from gallop.checkpoint import Calibration, Checkpoint, drop_training, load_prompts, read_checkpoint, save_checkpoint
 from gallop.classes import clean_names
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
 from gallop.data import Dataset, training_set
+from gallop.errors import CheckpointError
 from gallop.explanation import Explanation, explain_photo
 from gallop.faithfulness import Deletion, DeletionEvent, deletion
 from gallop.features import Cache, ImageFeatures, open_cache
@@ -69,6 +70,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     _text: TextFeatures | None
     cross_fit_: CrossFit | None
     training_: TrainConfig | None
+    _kept: Path | None = None  # where a training that is finished waits for ``save``
 
     def __init__(
         self,
@@ -136,7 +138,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """``fit`` as a generator of events. Stop whenever you like: the classifier keeps what it has learned so far.
 
         Args:
-            work: folder where the training is kept at every epoch's end; one that was cut off goes on from there.
+            work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
+                was cut off goes on from there.
             parallel: other processes that fit with the same arguments, as ``gallop.parallel.launch`` starts them. All
                 learn the same prompts; the temperature and threshold are the first one's alone.
         """
@@ -146,6 +149,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         backbone, method = self._load_backbone(), self._method_config()
         warm = self.warm_start and hasattr(self, "model_")
         prompts = learned_before(self.model_, backbone, method) if warm else None
+        if work is not None and work == self._kept:
+            drop_training(work)  # whoever trains the same classifier anew does not want it
         self._start(GalLoP(backbone, data.class_names, method, prompts))
         self.training_, self._data_fingerprint = config, data.fingerprint
         targets, cache = torch.tensor(data.labels), open_cache(self.cache)
@@ -159,6 +164,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 self.history_.append(event)
                 self._text = None  # the prompts have moved
             yield event
+        self._kept = work if parallel.rank == 0 else None
 
     def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Any:
         """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
@@ -211,10 +217,16 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return deletion(self._fitted(), self.text_features(), explanation, class_name)
 
     def save(self, folder: str | PathLike[str]) -> None:
-        """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint."""
+        """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint.
+
+        What ``fit_steps`` has kept of the training goes when this has been read back.
+        """
         model = self._fitted()
         checkpoint = Checkpoint.of(model, self.training_, self.calibration_, self._data_fingerprint)
         save_checkpoint(Path(folder), checkpoint, model.prompts)
+        if self._kept is not None:
+            drop_training(self._kept)
+            self._kept = None
 
     @classmethod
     def load(
@@ -236,7 +248,12 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             settings |= {name: getattr(training, name) for name in _TRAIN_SETTINGS}
         self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)
         frozen = self._load_backbone()
-        prompts = load_prompts(Path(folder), checkpoint, frozen)
+        try:
+            prompts = load_prompts(Path(folder), checkpoint, frozen)
+        except CheckpointError:
+            if read_checkpoint(Path(folder)) == checkpoint:
+                raise
+            return cls.load(folder, backbone=backbone, device=device)  # another was saved there meanwhile
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
         self.calibration_ = checkpoint.calibration
         self.training_, self._data_fingerprint = training, checkpoint.data_fingerprint
@@ -252,6 +269,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.cross_fit_ = None
         self.training_ = None
         self._data_fingerprint = ""
+        self._kept = None
 
     def _fitted(self) -> GalLoP:
         self.require_classes()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gallop import metrics, scores
 from gallop.backbones import Backbone
-from gallop.checkpoint import Calibration, drop_training, load_training, save_training
+from gallop.checkpoint import Calibration, load_training, save_training
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import PhotoSource, stratified_folds
 from gallop.errors import ConfigError
@@ -96,6 +96,7 @@ def learn(
         labels: class indices (n,).
         cache: of features, on disk or in memory; None keeps nothing beyond this training.
         work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off.
+            Whoever has saved what was learned drops it (``drop_training``).
         data: fingerprint of photos and labels, so that no other training is resumed.
         objective: what is minimised instead of GalLoP's own loss, as other prompt learners do.
         parallel: other processes that run the same training (``gallop.parallel``). Prompts and steps are the same in
@@ -119,8 +120,6 @@ def learn(
     yield from _train(model, steps, work, key)
     if config.calibration_folds:
         yield from _cross_fit(model, steps, photos, cache)
-    if work is not None and parallel.rank == 0:
-        drop_training(work)
 
 
 def _train(model: GalLoP, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:

@@ -1,26 +1,116 @@
-"""Files that a reader finds whole or not at all."""
+"""Files that a reader finds whole or not at all, and locks that do not outlive their holder.
+
+A file is written as a draft beside it, which is then renamed. Its writer holds a lock on the draft, and the system
+takes that back however the process ends: so the next writer tells the drafts of the dead from those of the living.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+if sys.platform != "win32":  # there nothing is locked, and no draft cleared
+    import fcntl
+
+DRAFT = ".gallop-draft"
+"""How the names of drafts end."""
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file, and its folders, so that a reader sees the old one or the new one, never half of either."""
-    path = Path(os.path.realpath(path))
+    """Write a file, and its folders, so that a reader sees the old one or the new one, never half of either.
+
+    Drafts that killed processes left in its folder go.
+
+    Raises:
+        OSError: it cannot be written, and is as it was; the error names it.
+    """
+    clear_drafts(Path(os.path.realpath(path)).parent)
+    _replace(path, content, lasting=True)
+
+
+def write_quickly(path: Path, content: bytes) -> None:
+    """Write one of many files that can be made again: this neither waits for the disk nor looks for old drafts."""
+    _replace(path, content, lasting=False)
+
+
+def clear_drafts(folder: Path) -> None:
+    """Remove the drafts in a folder whose writers have ended; where that is not allowed, nothing happens."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for path in [entry.path for entry in entries if entry.name.endswith(DRAFT)]:
+            with contextlib.suppress(OSError), open(path, "rb+") as file:
+                _lock(file.fileno(), wait=False)  # refused where it is being written
+                os.unlink(path)
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a file, which is made and goes afterwards, as the only one. Systems that know no locks let everyone pass.
+
+    Raises:
+        BlockingIOError: another holds it, and ``wait`` is False.
+        OSError: it cannot be made.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    if sys.platform == "win32":
+        yield
+        return
+    handle, _ = _own(lambda: (os.open(path, os.O_RDWR | os.O_CREAT, 0o666), str(path)), wait=wait)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp made it private
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is locked: who waits for it notices, and makes another
+        os.close(handle)
+
+
+def _replace(path: Path, content: bytes, *, lasting: bool) -> None:
+    path = Path(os.path.realpath(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = _own(lambda: tempfile.mkstemp(DRAFT, f".{path.name[:100]}.", path.parent), wait=True)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                if lasting:
+                    os.fsync(handle)
+                mask = os.umask(0)
+                os.umask(mask)
+                os.chmod(draft, 0o666 & ~mask)  # mkstemp made it private
+                if sys.platform == "win32":
+                    file.close()  # it renames no open file; elsewhere the lock is held until the draft has its name
+                os.replace(draft, path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # not the draft, which nobody knows
         raise
+
+
+def _own(make: Callable[[], tuple[int, str]], *, wait: bool) -> tuple[int, str]:
+    """Make a file and lock it, again as long as another one removes it in between; its handle and name."""
+    while True:
+        handle, name = make()
+        try:
+            _lock(handle, wait=wait)
+            if os.path.samestat(os.fstat(handle), os.stat(name)):
+                return handle, name
+        except BlockingIOError:
+            os.close(handle)
+            raise
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return handle, name  # no locks here
+        os.close(handle)
+
+
+def _lock(handle: int, *, wait: bool) -> None:
+    """Raises BlockingIOError where another has it, and another OSError where the system knows no locks."""
+    if sys.platform == "win32":
+        raise OSError("Windows knows no such locks.")
+    fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

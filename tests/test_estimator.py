@@ -445,7 +445,9 @@ def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path: Pat
     first = next(event.step for event in events if isinstance(event, StepEvent))
     # From the end of the last whole epoch; the last one of all is repeated, so that its events are seen again.
     assert first == min(step // 3 * 3, 9) + 1
-    assert list(tmp_path.iterdir()) == []  # finished: nothing is kept
+    assert len(list(tmp_path.iterdir())) == 1, "kept until it was saved"
+    resumed.save(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,6 @@ def everything(parallel: Processes, work: Path) -> dict[str, Any]:
 def by_two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     work = tmp_path_factory.mktemp("two") / "work"
     found = launch(everything, work, processes=2, device="cpu")
-    assert not list(work.iterdir()), "what was resumed is finished, so nothing is left"
     return found
 
 
@@ -210,7 +209,7 @@ def resumed(parallel: Processes, work: Path) -> Trained:
                 break
     except ProcessLeft:
         assert parallel.rank == 1
-    return train(parallel, settings, work=work)
+    return train(parallel, settings, work=work)  # kept: nobody has saved it
 
 
 @pytest.mark.slow

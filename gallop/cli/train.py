@@ -14,19 +14,20 @@ from typing import Any
 import torch
 
 from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
-from gallop.checkpoint import SETTINGS, TRAINING, drop_training
+from gallop.checkpoint import LOCK, SETTINGS, TRAINING, drop_training
 from gallop.cli.console import Console, percent
 from gallop.cli.files import CHUNK, DEFAULT_BACKBONE, labelled_images
 from gallop.config import default_topk, train_preset
 from gallop.data import Dataset, duplicates, resolve_split
 from gallop.datasets import csv_splits, is_csv
-from gallop.errors import CommandError, DataError
+from gallop.errors import CommandError, DataError, sentence_of
 from gallop.features import FeatureCache, default_cache_folder
 from gallop.launch import check, launch
 from gallop.metrics import accuracy
 from gallop.parallel import Processes
 from gallop.trainer import ALONE, Parallel, StepEvent
 from gallop.training import CalibrationEvent, EncodeEvent
+from gallop.writing import locked
 
 WORK = "training"
 """Folder inside OUT where a training that is under way is kept."""
@@ -181,26 +182,39 @@ def _warn_of_leaks(data: str, train: Dataset, console: Console) -> None:
 
 @contextlib.contextmanager
 def _keeping(out: Path, *, overwrite: bool) -> Iterator[None]:
-    """A folder for the training while it is under way. Stopped by Ctrl-C, the last epoch's end stays in OUT."""
+    """A folder for the training while it is under way. Stopped by Ctrl-C or the disk, the last epoch stays in OUT."""
     work, is_new = out / WORK, not out.exists()
-    work.mkdir(parents=True, exist_ok=True)
-    if overwrite:
-        drop_training(work)
+    kept = f"What has been learned up to the last epoch is kept in {out}; the same command with --resume goes on"
     try:
-        yield
+        with _alone(out, work):
+            if overwrite:
+                drop_training(work)
+            yield
     except KeyboardInterrupt as stop:
         if stop.args:
             raise
         if (work / TRAINING).exists():
-            raise KeyboardInterrupt(
-                f"Stopped. What has been learned up to the last epoch is kept in {out}; the same command with --resume "
-                "goes on from there."
-            ) from None
+            raise KeyboardInterrupt(f"Stopped. {kept} from there.") from None
         raise KeyboardInterrupt("Stopped before the end of the first epoch; nothing has been learned.") from None
+    except OSError as error:
+        if (work / TRAINING).exists() and not isinstance(error, BrokenPipeError):
+            raise CommandError(f"{sentence_of(error)} {kept} from there.") from error
+        raise
     finally:
         for folder in (work, out) if is_new else (work,):
             with contextlib.suppress(OSError):  # it holds something
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def _alone(out: Path, work: Path) -> Iterator[None]:
+    """While no other process trains into OUT."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(work / LOCK, wait=False))
+        except BlockingIOError:
+            raise CommandError(f"Another process is training into {out}; wait, or choose another folder.") from None
+        yield
 
 
 def _learn(classifier: GalLoPClassifier, shots: Dataset, out: Path, console: Console, parallel: Parallel) -> None:
