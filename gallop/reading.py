@@ -79,5 +79,5 @@ def check_file(path: str | PathLike[str], most: int) -> None:
 
 
 def _too_large(path: str | PathLike[str], most: int) -> OSError:
-    size = f"{most / 2**20:g} MB" if most < 2**30 else f"{most / 2**30:g} GB"
+    size = f"{most / 2**20:.3g} MB" if most < 2**30 else f"{most / 2**30:.3g} GB"
     return OSError(errno.EFBIG, f"it has more than {size}, the most that is read of such a file", os.fspath(path))

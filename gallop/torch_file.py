@@ -7,8 +7,9 @@ their options. Whatever else it holds is refused by name; there is no other way 
 
 from __future__ import annotations
 
+import errno
+import os
 import re
-import stat
 import threading
 import warnings
 import zipfile
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 
 from gallop.errors import CheckpointError
+from gallop.reading import open_file
 
 LARGEST_FILE = 4 * 2**30
 """Bytes: all of a large CLIP and its optimiser fit."""
@@ -28,6 +30,7 @@ LARGEST_FILE = 4 * 2**30
 LARGEST_PICKLE = 16 * 2**20
 """Bytes of all that is not a tensor's numbers."""
 
+_WANTED = "give the .ckpt or .pt file that the official code wrote"
 _NESTED = ("state_dict", "model", "model_state_dict")
 _reading = threading.Lock()
 
@@ -47,20 +50,11 @@ def read_torch_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def _check_file(path: Path) -> None:
     """Refuse what is no torch file of a sensible size, before anything of it is read as one."""
     try:
-        status = path.stat()  # not opened yet: a pipe would wait for ever
+        with open_file(path, LARGEST_FILE) as file:
+            start, size = file.read(9), os.fstat(file.fileno()).st_size
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise CheckpointError(f"{path} is a folder; give the .ckpt or .pt file that the official code wrote.")
-    if not stat.S_ISREG(status.st_mode):
-        raise CheckpointError(f"{path} is no plain file; give the .ckpt or .pt file that the official code wrote.")
-    if status.st_size > LARGEST_FILE:
-        raise CheckpointError(
-            f"{path} has {status.st_size / 2**30:.1f} GB; the most is {LARGEST_FILE // 2**30}. Keep its "
-            "state_dict alone."
-        )
-    with path.open("rb") as file:
-        start = file.read(9)
+        way_out = "keep its state_dict alone" if error.errno == errno.EFBIG else _WANTED
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); {way_out}.") from error
     if start[8:] == b"{":
         raise CheckpointError(
             f"{path} is a safetensors file; the official code writes torch files (.ckpt, .pt), and gallop's own "
@@ -69,8 +63,8 @@ def _check_file(path: Path) -> None:
     if start[:4] == b"PK\x03\x04":
         _check_archive(path)
     elif start[:1] != b"\x80":
-        raise CheckpointError(f"{path} is no torch file; give the .ckpt or .pt file that the official code wrote.")
-    elif status.st_size > LARGEST_FILE // 4:
+        raise CheckpointError(f"{path} is no torch file; {_WANTED}.")
+    elif size > LARGEST_FILE // 4:
         raise CheckpointError(
             f"{path} is in torch's old format and too large for it; save it again with a newer torch."
         )

@@ -23,6 +23,7 @@ ROOMS = [
     "process",
     "reading",
     "writing",
+    "tensor_file",
     "machine",
     "threads",
     "config",

@@ -428,8 +428,8 @@ def files(root: Path) -> dict[str, Path]:
 
 
 SAID = {
-    "absent.pt": "cannot be read: No such file",
-    "folder": "is a folder; give the .ckpt or .pt file",
+    "absent.pt": "cannot be read (No such file",
+    "folder": "(it is a folder, not a file); give the .ckpt or .pt file",
     "empty.pt": "is no torch file",
     "text.pt": "is no torch file",
     "cut.pt": "is damaged or cut short",
@@ -439,7 +439,7 @@ SAID = {
     "list.pt": "holds no state dict but a list",
     "compressed.pt": "is a compressed archive",
     "pickle.pt": "is damaged, cut short or no torch file",
-    "pipe.pt": "is no plain file",
+    "pipe.pt": "it is a pipe, a socket or a device",
     "photo.zip": "is damaged, cut short or no torch file",
     "other.pt": "holds no global_prompt, no local_prompts, no local_proj.linear.weight, so it is no checkpoint",
     "image.pt": "is no torch file",
@@ -522,7 +522,7 @@ def test_sizes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(CheckpointError, match="old format and too large"):
         read_official(tmp_path / "old.pt")
     monkeypatch.setattr(torch_file, "LARGEST_FILE", 1000)
-    with pytest.raises(CheckpointError, match="the most is"):
+    with pytest.raises(CheckpointError, match="it has more than"):
         read_official(tmp_path / "theirs.pt")
 
 

@@ -27,6 +27,9 @@ from gallop.backbones.packing import NameTokens
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.vision import pick_regions
 from gallop.errors import BackboneError, UnsupportedTower
+from gallop.reading import check_file, read_text
+from gallop.tensor_file import check_tensor_file
+from gallop.wording import listed
 
 __all__ = [
     "Backbone",
@@ -43,6 +46,8 @@ __all__ = [
 ]
 
 _CHECKPOINTS = "checkpoints"
+LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30
+"""Bytes of the files of a folder, and of a file of weights."""
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 """Entries that only OpenAI's own files have, all of which were trained with QuickGELU."""
 
@@ -112,7 +117,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
     from open_clip.model import CLIP
 
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_text(folder / "config.json", LARGEST_CONFIG))
         model_cfg, pre = config["model_cfg"], config["preprocess"]
         preprocess = Preprocess(
             size=int(model_cfg["vision_cfg"]["image_size"]),
@@ -238,7 +243,9 @@ def _read_weights(path: str) -> dict[str, Tensor]:
     """A state dict from safetensors, from a torch file (weights only) or from OpenAI's TorchScript archive."""
     try:
         if path.endswith(".safetensors"):
+            check_tensor_file(path, LARGEST_WEIGHTS)
             return dict(load_file(path))
+        check_file(path, LARGEST_WEIGHTS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -265,7 +272,7 @@ def _load_strict(model: nn.Module, state: dict[str, Tensor], name: str) -> None:
     unexpected = sorted(state.keys() - own.keys())
     wrong = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
     problems = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        f"{len(keys)} {what} ({listed(keys, 3)})"
         for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
         if keys
     ]
