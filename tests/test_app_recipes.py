@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,11 +45,36 @@ def picture(seed: int, colour: str) -> Photo:
     return load_image(tiny.picture(seed, colour, (96, 80)), name=f"{colour} {seed}")
 
 
-def elsewhere(folder: Path, files: dict[str, bytes], *command: str) -> str:
-    """Run a command in a folder that holds these files and nothing else."""
+def put(folder: Path, files: dict[str, bytes]) -> Path:
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], str]:
+    """Run Python code in a folder, with no names but its own, and without the seconds that a process takes to start."""
+
+    def run(folder: Path, code: str) -> str:
+        with monkeypatch.context() as patched, contextlib.redirect_stdout(io.StringIO()) as out:
+            patched.chdir(folder)
+            patched.setenv("GALLOP_CACHE", str(folder / "cache"))
+            exec(compile(code, "code", "exec"), {"__name__": "__main__"})
+        return out.getvalue()
+
+    return run
+
+
+def line_by_line(shell: str) -> str:
+    """A script of ``gallop`` commands as Python code that runs them."""
+    lines = [shlex.split(line) for line in shell.splitlines()]
+    assert {line[0] for line in lines} == {"gallop"}
+    return "from gallop.cli import main\n" + "".join(f"assert main({line[1:]!r}) == 0\n" for line in lines)
+
+
+def elsewhere(folder: Path, *command: str) -> str:
+    """Run a command in a folder, as a process that knows the library and not the app."""
     binaries = str(Path(sys.executable).parent)
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
@@ -63,7 +92,7 @@ def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
     session.shelf.add([photo])
     found = session.explain(mini, photo, Question(tuple(NAMES), templates=tuple(templates))).with_topk(topk)
     recipe = recipes.explain(NAMES, templates, topk, NAMES[1], taught=False)
-    out = elsewhere(tmp_path, {**recipe.files(), PHOTO: recipes.png(photo)}, sys.executable, "code.py")
+    out = elsewhere(put(tmp_path, {**recipe.files(), PHOTO: recipes.png(photo)}), sys.executable, "code.py")
     *lines, last = out.splitlines()
     said = [line.rsplit(" ", 1) for line in lines]
     assert {name: float(share) for name, share in said} == found.probabilities  # to the last bit
@@ -71,7 +100,9 @@ def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_explore_taught_as_python_notebook_and_command_line(tmp_path: Path, mini: Backbone) -> None:
+def test_explore_taught_as_python_notebook_and_command_line(
+    tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str]
+) -> None:
     colours = dict(zip(NAMES, ["red", "green", "blue"], strict=True))
     shots = {name: (picture(1, colour), picture(2, colour)) for name, colour in colours.items()}
     teaching = Teaching(mini, None, shots, {}, replace(SETTINGS, shots=0), Watch())
@@ -85,30 +116,28 @@ def test_explore_taught_as_python_notebook_and_command_line(tmp_path: Path, mini
     classifier = at_scales(session, mini, asked)
     wanted = session.explain(mini, photo, asked).with_topk((5, 40))
     recipe = recipes.explain(asked.names, (), (5, 40), NAMES[0], taught=True)
-    beside = {**recipe.files(), PHOTO: recipes.png(photo), **files_of(classifier).as_folder()}
+    put(tmp_path, {**recipe.files(), PHOTO: recipes.png(photo), **files_of(classifier).as_folder()})
 
-    out = elsewhere(tmp_path, beside, sys.executable, "code.py")
+    out = here(tmp_path, (tmp_path / "code.py").read_text())
     said = {name: float(share) for name, share in (line.rsplit(" ", 1) for line in out.splitlines()[:-1])}
     assert said == wanted.probabilities
 
     cells = json.loads((tmp_path / "code.ipynb").read_text())["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    assert elsewhere(tmp_path, {}, sys.executable, "-c", code) == out
+    assert here(tmp_path, code) == out
 
-    gallop = [sys.executable, "-m", "gallop"]
-    predict = recipe.shell.splitlines()[0].split()
-    (row,) = json.loads(elsewhere(tmp_path, {}, *gallop, *predict[1:]))
+    # As a shell reads it, hostile names and all.
+    (tmp_path / "why.png").unlink()
+    script = (tmp_path / "code.sh").read_text().replace("gallop ", f"{sys.executable} -m gallop ")
+    told = elsewhere(tmp_path, "sh", "-ec", script)
+    assert (tmp_path / "why.png").is_file()
+    (row,), _ = json.JSONDecoder().raw_decode(told)
     direct = classifier.predict_all([photo])
     assert row["probabilities"] == dict(
         zip(classifier.classes_.tolist(), direct.probabilities[0].tolist(), strict=True)
     )
     assert row["ood_score"] == float(direct.ood["GL-MCM"][0])
     assert said == pytest.approx(row["probabilities"], abs=0)
-    # And as a shell reads it, hostile names and all.
-    (tmp_path / "why.png").unlink(missing_ok=True)
-    script = (tmp_path / "code.sh").read_text().replace("gallop ", f"{sys.executable} -m gallop ")
-    elsewhere(tmp_path, {}, "sh", "-ec", script)
-    assert (tmp_path / "why.png").is_file()
 
 
 def test_a_notebook_is_one(tmp_path: Path) -> None:
@@ -119,7 +148,7 @@ def test_a_notebook_is_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("drawn", [0, 2])
 def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
-    tmp_path: Path, mini: Backbone, drawn: int
+    tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str], drawn: int
 ) -> None:
     """Bit-equal, though the cards stand in another order than the folders are read in."""
     settings = replace(SETTINGS, shots=drawn)
@@ -133,14 +162,16 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     assert taught is not None
     wanted = taught.after.model_.prompts.digest()
     recipe, photos = recipes.teach(shots, settings, tests=True), recipes.photo_folder(shots, tests)
-    python, shell = tmp_path / "python", tmp_path / "shell"
+    python, shell = put(tmp_path / "python", {**recipe.files(), **photos}), put(tmp_path / "shell", photos)
 
-    out = elsewhere(python, {**recipe.files(), **photos}, sys.executable, "code.py")
+    out = elsewhere(python, sys.executable, "code.py") if drawn else here(python, recipe.python)
     assert GalLoPClassifier.load(python / "model", backbone=mini).model_.prompts.digest() == wanted
     assert float(out.split()[-1]) == pytest.approx(taught.on_tests.after)
 
-    script = recipe.shell.replace("gallop ", f"{sys.executable} -m gallop ")
-    elsewhere(shell, photos, "sh", "-ec", script)
+    if drawn:
+        elsewhere(shell, "sh", "-ec", recipe.shell.replace("gallop ", f"{sys.executable} -m gallop "))
+    else:
+        here(shell, line_by_line(recipe.shell))
     found = GalLoPClassifier.load(shell / "model", backbone=mini)
     assert found.model_.prompts.digest() == wanted
     assert found.calibration_ == taught.after.calibration_
