@@ -1,10 +1,13 @@
-"""What all visitors share: the frozen backbone and the job manager; and the way to a visitor's own session."""
+"""What all visitors share: the frozen backbone, the job manager, the runs; and the way to a visitor's own session."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from data_file import data_folder, owner_of
 from gallop.process import prepare
@@ -12,7 +15,7 @@ from jobs import JobManager
 from ledger import Ledger
 from run_store import Store
 from session import Session
-from visitors import Lease, Visitors
+from visitors import Visitors
 
 prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
 
@@ -33,27 +36,45 @@ def backbone(name: str = BACKBONE) -> Any:
     return load_backbone(name)
 
 
-@st.cache_resource(show_spinner=False)
+def this_page() -> str:
+    """Streamlit's name for the open page that is being drawn."""
+    context = get_script_run_ctx()
+    assert context is not None  # only a page asks
+    return context.session_id
+
+
+def connected(page: str) -> bool:
+    """Whether a page is still open, as far as the server knows; without a server, in tests, it is."""
+    return not runtime.exists() or runtime.get_instance().is_active_session(page)
+
+
+@dataclass
+class Shared:
+    """What there is once in the process.
+
+    Not in Streamlit's cache of resources: any visitor may have that emptied, by one message of its websocket.
+    """
+
+    jobs: JobManager = field(default_factory=JobManager)
+    runs: Store = field(default_factory=lambda: Store(data_folder()))
+    visitors: Visitors = field(default_factory=lambda: Visitors(connected))
+
+
+shared = Shared()
+
+
 def jobs() -> JobManager:
     """One worker for the one processor; a second visitor's training waits."""
-    return JobManager()
+    return shared.jobs
 
 
-@st.cache_resource(show_spinner=False)
 def runs() -> Store:
     """Every visitor's runs, in one file; a visitor gets at them through ``session().ledger``."""
-    return Store(data_folder())
+    return shared.runs
 
 
-@st.cache_resource(show_spinner=False)
 def visitors() -> Visitors:
-    return Visitors()
-
-
-@st.cache_resource(scope="session", on_release=Lease.release, show_spinner=False)
-def _lease(token: str) -> Lease:
-    """Held as long as this connection lasts."""
-    return visitors().lease(token)
+    return shared.visitors
 
 
 def session() -> Session:
@@ -73,5 +94,5 @@ def session() -> Session:
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token
-    _lease(token)
+    visitors().lease(token, this_page())
     return found

@@ -1,7 +1,9 @@
 """Who is who: one session a visitor, found again by the token in the page's address. Knows no Streamlit and no torch.
 
-A reload closes one connection and opens another, so a session outlives its connections: each open page holds a lease,
-and only when no lease was held for a grace time is the session closed, its training cancelled and its photos dropped.
+A reload closes one connection and opens another, so a session outlives its connections: each page that was drawn holds
+a lease as long as it is connected, and only when no lease was held for a grace time is the session closed, its training
+cancelled and its photos dropped. Nobody gives a lease back, so nobody can give back another's: whether a page is
+connected is asked again and again.
 """
 
 from __future__ import annotations
@@ -27,19 +29,10 @@ class TooManyVisitors(PlainError):
 @dataclass
 class _Visitor:
     session: Session
-    left: float
-    """When the last page was closed; only read while there are no leases."""
-    leases: int = 0
-
-
-@dataclass
-class Lease:
-    """One open page of a visitor."""
-
-    _release: Callable[[], None]
-
-    def release(self) -> None:
-        self._release()
+    seen: float
+    """When a page was last known to be open."""
+    leases: set[str] = field(default_factory=set)
+    """The pages that hold one."""
 
 
 @dataclass
@@ -47,10 +40,12 @@ class Visitors:
     """The sessions of this server by their token of 128 bits.
 
     Args:
+        connected: whether the page of this name is still open.
         grace: seconds without an open page after which a session is closed.
         most: sessions at a time; their photos lie in memory.
     """
 
+    connected: Callable[[str], bool]
     grace: float = GRACE_SECONDS
     most: int = MOST_SESSIONS
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,31 +76,25 @@ class Visitors:
             visitor = self._visitors.get(token)
             return visitor.session if visitor else None
 
-    def lease(self, token: str) -> Lease:
-        """Keep a session open until the lease is released."""
+    def lease(self, token: str, page: str) -> None:
+        """Keep a session open as long as this page is connected."""
         with self._lock:
             visitor = self._visitors.get(token)
             if visitor is not None:
-                visitor.leases += 1
-        return Lease(lambda: self._release(token))
-
-    def _release(self, token: str) -> None:
-        with self._lock:
-            visitor = self._visitors.get(token)
-            if visitor is not None:
-                visitor.leases -= 1
-                visitor.left = time.monotonic()
+                visitor.leases.add(page)
 
     def _reap(self) -> None:
         while True:
             time.sleep(self.grace / 20)
-            now = time.monotonic()
-            with self._lock:
-                gone = [
-                    token
-                    for token, visitor in self._visitors.items()
-                    if visitor.leases <= 0 and now - visitor.left > self.grace
-                ]
-                closed = [self._visitors.pop(token) for token in gone]
-            for visitor in closed:
-                visitor.session.close()
+            for session in self._gone():
+                session.close()
+
+    def _gone(self) -> list[Session]:
+        """Sessions whose pages have been closed for the grace time; they are found no more."""
+        now = time.monotonic()
+        with self._lock:
+            for visitor in self._visitors.values():
+                visitor.leases = {page for page in visitor.leases if self.connected(page)}
+                visitor.seen = now if visitor.leases else visitor.seen
+            gone = [token for token, visitor in self._visitors.items() if now - visitor.seen > self.grace]
+            return [self._visitors.pop(token).session for token in gone]

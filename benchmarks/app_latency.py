@@ -34,7 +34,7 @@ SLIDERS = {"k 0": range(20, 20 + RUNS), "opacity": range(20, 20 + RUNS), "thresh
 
 def main() -> None:
     logging.disable(logging.WARNING)
-    page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120).run()
+    page = AppTest.from_file(str(ROOT / "app" / "navigation.py"), default_timeout=120).run()
     page.button(key="sample Cat").click()
     page.run()
     print("alone")

@@ -13,8 +13,11 @@ from streamlit.testing.v1 import AppTest
 
 import resources
 from archives import Member, Place
+from data_file import data_folder
+from run_store import Store
 from session import Session
 from tests import tiny
+from visitors import Visitors
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
 Open = Callable[[], AppTest]
@@ -43,6 +46,11 @@ def session_of(at: AppTest) -> Session:
     found = resources.visitors().find(at.session_state[resources.STATE])
     assert found is not None
     return found
+
+
+def restart() -> None:
+    """As after a restart of the server: no visitors, and the file of runs is opened anew."""
+    resources.shared = replace(resources.shared, visitors=Visitors(resources.connected), runs=Store(data_folder()))
 
 
 def go(at: AppTest, page: str) -> AppTest:

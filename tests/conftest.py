@@ -22,8 +22,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.connects import Connects
+
 ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").is_file())
 MAIN = ROOT / "app" / "main.py"
+SCRIPT = MAIN.with_name("navigation.py")
+"""What the server runs for each visitor."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = [
     # Nothing but the page under test: root needs no sandbox, and the browser's own services ask no server.
@@ -59,7 +63,7 @@ def own_main_module() -> Iterator[None]:
 
 @pytest.fixture
 def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """A function that opens the app in this process, with a tiny model instead of ``mini`` and its own job manager."""
+    """A function that opens the app in this process, with a tiny model instead of ``mini`` and all its own."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
     from streamlit.testing.v1 import AppTest
 
@@ -68,16 +72,11 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     from tests import tiny
 
     resources.backbone.clear()
-    resources.jobs.clear()
-    resources.visitors.clear()
-    resources.runs.clear()
     monkeypatch.setenv("GALLOP_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(resources, "shared", resources.Shared())
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.vit())
-    yield lambda: AppTest.from_file(str(MAIN), default_timeout=60).run()
+    yield lambda: AppTest.from_file(str(SCRIPT), default_timeout=60).run()
     resources.jobs().close()
-    resources.jobs.clear()
-    resources.visitors.clear()
-    resources.runs.clear()
     resources.backbone.clear()
 
 
@@ -90,17 +89,20 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The app as a server; ``folder`` is its home."""
-    port = _free_port()
-    environment = os.environ | {
+def served(folder: Path, script: Path = MAIN, *options: str) -> Iterator[str]:
+    """The app as a server, or another script that uses its modules; ``folder`` is its home.
+
+    Fails when the server asked anything of another machine.
+    """
+    port, connects = _free_port(), Connects(folder)
+    environment = connects.environment() | {
         "GALLOP_CACHE": str(folder / "cache"),
         "GALLOP_DATA": str(folder / "data"),
         "HOME": str(folder),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
+    environment["PYTHONPATH"] = os.pathsep.join([environment["PYTHONPATH"], str(ROOT), str(MAIN.parent)])
     log = folder / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true"]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true", *options]
     with log.open("wb") as output:
         server = subprocess.Popen(
             [*command, "--server.port", str(port)], cwd=folder, env=environment, stdout=output, stderr=output
@@ -116,6 +118,7 @@ def served(folder: Path) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+    assert connects.away() == [], "the server asked another machine"
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,9 +45,10 @@ class Page:
         masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
         self._socket.sendall(bytes([0x80 | BINARY]) + length + mask + masked)
 
-    def run(self, query: str = "") -> list[ForwardMsg]:
-        """Let the page be drawn; all that the server sends until it is."""
-        self.send(rerun_script={"query_string": query})
+    def run(self, query: str = "", clicked: str = "") -> list[ForwardMsg]:
+        """Let the page be drawn, after a click on the button of this id; all that the server sends until it is."""
+        states = {"widgets": [{"id": clicked, "trigger_value": True}]} if clicked else None
+        self.send(rerun_script={"query_string": query, "widget_states": states})
         return list(self._until_drawn())
 
     def _until_drawn(self, seconds: float = 60) -> Iterator[ForwardMsg]:
@@ -81,6 +82,12 @@ class Page:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def buttons(messages: Iterable[ForwardMsg]) -> dict[str, str]:
+    """The ids of the buttons of a page, by their words."""
+    elements = [message.delta.new_element for message in messages if message.HasField("delta")]
+    return {element.button.label: element.button.id for element in elements if element.HasField("button")}
 
 
 @contextmanager

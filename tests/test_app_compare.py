@@ -39,6 +39,7 @@ from tests.app_pages import (
     finish,
     go,
     grid,
+    restart,
     session_of,
     table,
     train,
@@ -67,7 +68,7 @@ def test_the_empty_page_says_what_to_do_and_whose_runs_these_are(tiny_app: Open,
     assert "teach some classes, then come back" in at.info[0].value
     assert "deleted a few minutes after you close the page" in everything(at)
     monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
-    resources.visitors.clear()
+    restart()
     at = go(fine(tiny_app()), COMPARE)
     assert "everybody who opens this app on it sees the same ones" in everything(at)
     assert "runs" in everything(at)
@@ -278,8 +279,7 @@ def test_visitors_do_not_see_each_others_runs_and_theirs_go_with_them(tiny_app: 
 def test_on_one_machine_runs_are_there_after_a_restart(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
     trained(tiny_app)
-    resources.visitors.clear()
-    resources.runs.clear()
+    restart()
     at = go(fine(tiny_app()), COMPARE)
     assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
     assert "Put one on the page *Explore*" in at.info[0].value
@@ -290,8 +290,7 @@ def test_a_newer_file_is_told_and_teaching_still_works(tiny_app: Open, tmp_path:
     resources.runs().runs("me")
     with sqlite3.connect(tmp_path / "data" / FILE) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
-    resources.runs.clear()
-    resources.visitors.clear()
+    restart()
     at = cards(fine(tiny_app()), {"red": 3, "green": 3})
     train(at)
     session = session_of(at)

@@ -45,10 +45,10 @@ def test_the_empty_page_says_what_to_do(tiny_app: Open) -> None:
 def test_a_sample_is_answered_at_once_by_the_shipped_model() -> None:
     pytest.importorskip("skimage")
     import resources
-    from tests.conftest import MAIN
+    from tests.conftest import SCRIPT
 
     resources.backbone.clear()
-    at = fine(AppTest.from_file(str(MAIN), default_timeout=60).run())
+    at = fine(AppTest.from_file(str(SCRIPT), default_timeout=60).run())
     at.button(key="sample Cat").click()
     fine(at.run())
     assert answer(at).startswith("cat: ")

@@ -9,27 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SCRIPT
 
 APP = ROOT / "app"
 SOURCES = sorted(APP.rglob("*.py"))
 PAGES = sorted((APP / "screens").glob("*.py"))
 WITHOUT_STREAMLIT = [
-    *("archives", "bounded", "cards", "charts", "comparing", "curves", "data_file", "errands", "jobs", "ledger"),
-    *(
-        "lessons",
-        "measures",
-        "pace",
-        "packing",
-        "photos",
-        "prompt_charts",
-        "prompt_figures",
-        "question",
-        "recipes",
-        "recording",
-    ),
-    *("run_charts", "run_store", "runs", "samples", "session", "settings", "taking", "teach", "testing", "text"),
-    *("thumbnails", "visitors", "walk"),
+    *("archives", "bounded", "cards", "charts", "comparing", "curves", "data_file", "doors", "errands", "jobs"),
+    *("ledger", "lessons", "measures", "pace", "packing", "photos", "prompt_charts", "prompt_figures"),
+    *("question", "recipes", "recording", "run_charts", "run_store", "runs", "samples", "session", "settings"),
+    *("taking", "teach", "testing", "text", "thumbnails", "visitors", "walk"),
 ]
 
 
@@ -80,7 +69,7 @@ def test_an_empty_page_is_drawn_without_torch(tmp_path: Path) -> None:
 import sys
 from streamlit.testing.v1 import AppTest
 
-at = AppTest.from_file({str(APP / "main.py")!r}, default_timeout=60).run()
+at = AppTest.from_file({str(SCRIPT)!r}, default_timeout=60).run()
 for page in {pages}:
     at.switch_page(page).run()
     assert not at.exception and 'Start here' in at.info[0].value, page
@@ -100,5 +89,5 @@ def test_each_theme_has_ten_chart_colours() -> None:
 
 def test_pandas_is_loaded_before_a_worker_can_half_load_it() -> None:
     """Plotly takes whatever stands in sys.modules: beside a worker that was loading scikit-learn, a chart failed."""
-    source = (APP / "main.py").read_text(encoding="utf-8")
+    source = SCRIPT.read_text(encoding="utf-8")
     assert source.index("import pandas") < source.index("import resources")

@@ -407,10 +407,10 @@ def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(tiny
 
 def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_does_not(tiny_app: Open) -> None:
     import resources
-    from tests.conftest import MAIN
+    from tests.conftest import SCRIPT
 
     at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400)))
-    reloaded = AppTest.from_file(str(MAIN), default_timeout=60)
+    reloaded = AppTest.from_file(str(SCRIPT), default_timeout=60)
     reloaded.query_params[resources.ADDRESS] = at.query_params[resources.ADDRESS]
     reloaded = in_training(go(reloaded, TEACH))
     assert names(reloaded) == ["red", "green"]
@@ -418,7 +418,7 @@ def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_doe
     other = go(fine(tiny_app()), TEACH)
     assert other.query_params[resources.ADDRESS] != at.query_params[resources.ADDRESS]
     assert (names(other), len(other.progress)) == ([], 0)
-    stranger = AppTest.from_file(str(MAIN), default_timeout=60)
+    stranger = AppTest.from_file(str(SCRIPT), default_timeout=60)
     stranger.query_params[resources.ADDRESS] = "0" * 32
     stranger = fine(stranger.run())
     assert session_of(stranger) is not session_of(at)

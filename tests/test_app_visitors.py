@@ -9,8 +9,15 @@ from tests.test_app_jobs import Counting
 from visitors import TooManyVisitors, Visitors
 
 
+class Open(set[str]):
+    """The pages that are connected."""
+
+    def visitors(self, grace: float) -> Visitors:
+        return Visitors(self.__contains__, grace)
+
+
 def test_a_token_of_128_bits_leads_to_one_session_and_no_other_token_does() -> None:
-    visitors = Visitors()
+    visitors = Open().visitors(60)
     first, second = visitors.new(), visitors.new()
     assert first != second
     assert len(bytes.fromhex(first)) == 16
@@ -30,34 +37,48 @@ def gone(visitors: Visitors, token: str, seconds: float) -> bool:
 
 
 def test_a_reload_keeps_the_session_and_leaving_ends_it_after_the_grace_time() -> None:
-    visitors = Visitors(grace=0.2)
+    pages = Open({"first"})
+    visitors = pages.visitors(0.2)
     token = visitors.new()
-    lease = visitors.lease(token)
+    visitors.lease(token, "first")
     session = visitors.find(token)
     assert not gone(visitors, token, 0.4), "it is open"
-    lease.release()
-    reloaded = visitors.lease(token)
+    pages.remove("first")
+    pages.add("reloaded")
+    visitors.lease(token, "reloaded")
     assert not gone(visitors, token, 0.4)
     assert visitors.find(token) is session
-    reloaded.release()
+    pages.clear()
     assert visitors.find(token) is session, "not at once"
     assert gone(visitors, token, 5)
 
 
 def test_two_tabs_hold_a_session_until_both_are_closed() -> None:
-    visitors = Visitors(grace=0.1)
+    pages = Open({"first", "second"})
+    visitors = pages.visitors(0.1)
     token = visitors.new()
-    first, second = visitors.lease(token), visitors.lease(token)
-    first.release()
+    for page in pages:
+        visitors.lease(token, page)
+    pages.remove("first")
     assert not gone(visitors, token, 0.3)
-    second.release()
+    pages.remove("second")
     assert gone(visitors, token, 5)
+
+
+def test_a_page_holds_its_own_visitors_session_alone() -> None:
+    pages = Open({"mine"})
+    visitors = pages.visitors(0.1)
+    mine, other = visitors.new(), visitors.new()
+    visitors.lease(mine, "mine")
+    visitors.lease("0" * 32, "mine")
+    assert gone(visitors, other, 5)
+    assert visitors.find(mine) is not None
 
 
 def test_a_session_that_ends_cancels_its_training() -> None:
     from jobs import JobManager
 
-    manager, visitors = JobManager(), Visitors(grace=0.1)
+    manager, visitors = JobManager(), Open().visitors(0.1)
     token = visitors.new()
     session = visitors.find(token)
     assert session is not None
@@ -71,7 +92,7 @@ def test_a_session_that_ends_cancels_its_training() -> None:
 
 
 def test_there_is_a_limit_to_sessions_and_it_is_told() -> None:
-    visitors = Visitors(most=2)
+    visitors = Visitors(Open().__contains__, most=2)
     visitors.new()
     visitors.new()
     with pytest.raises(TooManyVisitors, match="2 people"):

@@ -17,6 +17,7 @@ from gallop.images import Photo, load_image
 from notebooks import photos
 from tests import tiny
 from tests.conftest import ROOT
+from tests.connects import Connects
 from tests.notebook_widgets import WIDGETS
 
 pytest.importorskip("jupytext", reason="needs the extra 'notebooks'")
@@ -29,16 +30,6 @@ FOLDER = ROOT / "notebooks"
 SCREEN = 30
 """Lines of a cell that can be seen at once."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-OFFLINE = """
-import socket
-_find = socket.getaddrinfo
-def _local_only(host, *rest, **more):
-    if host not in (None, "", "localhost", "127.0.0.1", "::1"):
-        raise OSError(f"the notebook asked for {host}")
-    return _find(host, *rest, **more)
-socket.getaddrinfo = _local_only
-"""
 
 each_notebook = pytest.mark.parametrize("script", sync.scripts(), ids=lambda path: path.stem)
 
@@ -158,13 +149,17 @@ def test_only_public_names_and_no_paths_of_one_machine(script: Path) -> None:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What a kernel started now finds: short trainings, the sample photos, and no network."""
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """What a kernel started now finds: short trainings and the sample photos. It asks nothing of another machine."""
+    connects = Connects(tmp_path)
     monkeypatch.setenv("FAST", "1")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name, value in connects.environment({"PYTHONPATH": str(ROOT)}).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
     monkeypatch.delenv("GALLOP_PHOTOS", raising=False)
+    yield
+    assert connects.away() == [], "the notebook asked another machine"
 
 
 @pytest.mark.slow
@@ -173,9 +168,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_it_runs_shows_and_says_what_to_see(script: Path) -> None:
     notebook = sync.blank(script)
     written = len(notebook.cells)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(OFFLINE))
     notebook.cells.append(nbformat.v4.new_code_cell(WIDGETS[script.stem]))
-    cells = sync.run(notebook, timeout=120).cells[1 : 1 + written]
+    cells = sync.run(notebook, timeout=120).cells[:written]
     for number, cell in enumerate(cells):
         shown = cell.get("outputs", [])
         assert not [out.text for out in shown if out.output_type == "stream" and out.name == "stderr"]

@@ -46,7 +46,7 @@ def test_a_wait_policy_that_is_set_stays() -> None:
     assert run("prepared", OMP_WAIT_POLICY="ACTIVE")[0] == "ACTIVE"
 
 
-@pytest.mark.parametrize("entry", ["import gallop.cli", "import runpy; runpy.run_path('app/main.py')"])
+@pytest.mark.parametrize("entry", ["import gallop.cli", "import runpy; runpy.run_path('app/navigation.py')"])
 def test_entries_prepare_before_torch_is_loaded(entry: str) -> None:
     """The wait policy is read once, when torch's threads start."""
     probe = f"""
