@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import webbrowser
 from collections.abc import AsyncIterator
@@ -10,12 +11,27 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.runtime.media_file_storage import MediaFileStorageError
 from streamlit.web.server.server_util import get_url
 
 from doors import OwnPagesOnly
 
 SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
+
+
+class LateDownloads(logging.Filter):
+    """A button of a page that was drawn anew stands for a file that is not kept: no failure, so no traceback of it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, MediaFileStorageError) and error.__cause__ is None:  # else making the file has failed
+            record.exc_info, record.args = None, ()
+            record.msg = "A download was asked for that is no longer there; its page was drawn anew meanwhile."
+        return True
+
+
+logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(LateDownloads())
 
 
 @asynccontextmanager

@@ -45,11 +45,14 @@ class Page:
         masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
         self._socket.sendall(bytes([0x80 | BINARY]) + length + mask + masked)
 
-    def run(self, query: str = "", clicked: str = "") -> list[ForwardMsg]:
-        """Let the page be drawn, after a click on the button of this id; all that the server sends until it is."""
-        states = {"widgets": [{"id": clicked, "trigger_value": True}]} if clicked else None
-        self.send(rerun_script={"query_string": query, "widget_states": states})
+    def run(self, query: str = "", *widgets: dict[str, Any]) -> list[ForwardMsg]:
+        """Let the page be drawn with widgets in these states; all that the server sends until it is."""
+        self.send(rerun_script={"query_string": query, "widget_states": {"widgets": widgets}})
         return list(self._until_drawn())
+
+    def click(self, button: str) -> list[ForwardMsg]:
+        """As ``run``, with a click on the button of this id."""
+        return self.run("", {"id": button, "trigger_value": True})
 
     def _until_drawn(self, seconds: float = 60) -> Iterator[ForwardMsg]:
         end = time.monotonic() + seconds
@@ -84,10 +87,15 @@ class Page:
         self._socket.close()
 
 
+def drawn(messages: Iterable[ForwardMsg], kind: str) -> list[Any]:
+    """The elements of a page of this kind, such as "button"."""
+    elements = [message.delta.new_element for message in messages if message.HasField("delta")]
+    return [getattr(element, kind) for element in elements if element.WhichOneof("type") == kind]
+
+
 def buttons(messages: Iterable[ForwardMsg]) -> dict[str, str]:
     """The ids of the buttons of a page, by their words."""
-    elements = [message.delta.new_element for message in messages if message.HasField("delta")]
-    return {element.button.label: element.button.id for element in elements if element.HasField("button")}
+    return {button.label: button.id for button in drawn(messages, "button")}
 
 
 @contextmanager

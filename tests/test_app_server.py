@@ -18,7 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from data_file import LOOPBACK
 from tests.conftest import MAIN, served
-from tests.raw_sockets import opened
+from tests.raw_sockets import buttons, drawn, opened
 
 
 def named(server: str, host: str) -> str:
@@ -131,3 +131,35 @@ def test_a_page_is_connected_until_its_websocket_closes_whoever_clears_caches(tm
             page.send(clear_cache=True)
             assert said("True")
         assert said("False")
+
+
+def test_a_file_that_is_gone_before_it_is_read_is_left_out(app_server: str) -> None:
+    """Such as one that was taken out of the uploader again while an earlier run was drawing."""
+    with opened(app_server) as page:
+        uploader = drawn(page.run(), "file_uploader")[0]
+        gone = {"file_id": "gone", "name": "photo.png", "size": 3}
+        found = page.run("", {"id": uploader.id, "file_uploader_state_value": {"uploaded_file_info": [gone]}})
+        assert not [said.body for said in drawn(found, "alert") if "Not taken" in said.body]
+        assert drawn(found, "file_uploader"), "the page is drawn to its end"
+
+
+def test_a_photo_that_is_taken_away_twice_is_gone_once(app_server: str) -> None:
+    """The second click comes from a page that one without a photo has just replaced."""
+    pytest.importorskip("skimage", reason="needs the extra 'app'")
+    with opened(app_server) as page:
+        away = buttons(page.click(buttons(page.run())["Cat"]))["Take this photo away"]
+        assert "Take this photo away" not in buttons(page.click(away))
+        assert not drawn(page.click(away), "exception")
+
+
+def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(tmp_path: Path) -> None:
+    """Its button was still on the screen; the file that it stood for was not kept."""
+    with served(tmp_path) as server, opened(server) as page:
+        (mine,) = {
+            message.new_session.initialize.session_id for message in page.run() if message.HasField("new_session")
+        }
+        late = {"request_id": "1", "session_id": mine, "deferred_file": {"file_id": "0" * 56}}
+        page.send(backend_operation_request=late)
+        assert until(lambda: "no longer there" in (tmp_path / "log.txt").read_text())
+    log = (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in log

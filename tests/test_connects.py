@@ -49,5 +49,5 @@ def test_the_app_answers_without_asking_anybody(tmp_path: Path) -> None:
     from tests.raw_sockets import buttons, opened
 
     with served(tmp_path) as server, opened(server) as page:
-        answered = page.run(clicked=buttons(page.run())["Cat"])
+        answered = page.click(buttons(page.run())["Cat"])
         assert "Most probable" in str(answered)

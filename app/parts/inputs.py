@@ -147,4 +147,5 @@ def _take_sample(name: str) -> None:
 
 
 def _remove() -> None:
-    session().shelf.photos.pop(st.session_state["photo"], None)
+    # A second click may come from a page that one without photos has replaced.
+    session().shelf.photos.pop(st.session_state.get("photo", ""), None)

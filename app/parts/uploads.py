@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import text
 from photos import Verdicts
@@ -85,8 +86,8 @@ def receive() -> None:
     for key, (name, take) in list(mine.drawn.items()):
         found = st.session_state.get(key) or []
         some = found if isinstance(found, list) else [found]
-        # A browser that was busy may report files that were taken already.
-        files = [file for file in some if file.file_id not in mine.seen]
+        # A browser that was busy may report files that were taken already, or are there no longer (DeletedFile).
+        files = [file for file in some if isinstance(file, UploadedFile) and file.file_id not in mine.seen]
         if not files:
             continue
         with place, st.spinner("Reading the files …", show_time=True):
