@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import io
+import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from gallop.onnx import OnnxFile
 
 CHUNK = 16
+BEAT, HALF_WAY = 1.0, 15.0
+"""Seconds: between two looks at an export, and after which its bar stands in the middle."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +246,11 @@ class Tabling:
 
 @dataclass
 class Exporting:
-    """A classifier as an ONNX file, checked with some photos."""
+    """A classifier as an ONNX file, checked with some photos.
+
+    Torch writes the file in one go, on a busy machine for minutes. So that is done in a thread beside the job, which
+    takes a step each second as long as the thread lives: it is never given up for being stuck.
+    """
 
     classifier: GalLoPClassifier
     photos: Sequence[Photo]
@@ -252,8 +260,15 @@ class Exporting:
     def run(self) -> Iterator[Counted]:
         from gallop.onnx import export_onnx
 
-        yield Counted(0.1, "Writing and checking, about half a minute")
-        self.made = (self.key, export_onnx(self.classifier, self.photos))
+        start = time.monotonic()
+        with ThreadPoolExecutor(1, "onnx") as beside:  # which waits for its end, after a cancel too
+            found = beside.submit(export_onnx, self.classifier, self.photos)
+            while not found.done():
+                seconds = time.monotonic() - start
+                words = f"Writing and checking, about half a minute; {seconds:.0f} seconds so far"
+                yield Counted(seconds / (seconds + HALF_WAY), words)
+                wait([found], BEAT)
+            self.made = (self.key, found.result())
 
     def result(self) -> tuple[Hashable, OnnxFile] | None:
         return self.made

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 import taking
 from gallop import GalLoPClassifier
 from gallop.onnx import ALLOWED
+from jobs import JobManager, State
 from packing import files_of, zipped
 from parts import model_files
 from question import Question
@@ -45,6 +48,7 @@ from tests.app_pages import (
     uploader,
     with_photo,
 )
+from tests.test_app_jobs import wait
 
 
 @pytest.fixture
@@ -225,6 +229,43 @@ def test_onnx_is_made_checked_and_told(tiny_app: Open, handed: dict[str, bytes])
     after = session_of(at).taught.after  # type: ignore[union-attr]
     shares = file.run(["probabilities"], {"pixels": pixels})[0]
     assert np.abs(shares - after.predict_proba(tiny.picture(60, "red"))).max() < ALLOWED
+
+
+def test_an_export_that_takes_long_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gallop.onnx
+
+    made, go_on = object(), threading.Event()
+
+    def slow(*_: Any) -> Any:
+        assert go_on.wait(20)
+        return made
+
+    monkeypatch.setattr(gallop.onnx, "export_onnx", slow)
+    monkeypatch.setattr(taking, "BEAT", 0.01)
+    manager = JobManager(stuck=2)
+    job = manager.submit(taking.Exporting(tiny.classifier(), (), "key"))
+    time.sleep(2.2)
+    assert wait(job, lambda snapshot: snapshot.progress is not None).state is State.RUNNING
+    go_on.set()
+    assert wait(job).result == ("key", made)
+    manager.close()
+
+
+def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gallop.onnx
+
+    go_on = threading.Event()
+    monkeypatch.setattr(gallop.onnx, "export_onnx", lambda *_: go_on.wait(20))
+    monkeypatch.setattr(taking, "BEAT", 0.01)
+    manager = JobManager()
+    job = manager.submit(taking.Exporting(tiny.classifier(), (), "key"))
+    wait(job, lambda snapshot: snapshot.progress is not None)
+    job.cancel()
+    time.sleep(0.1)
+    assert job.snapshot().state is State.RUNNING
+    go_on.set()
+    assert wait(job).state is State.CANCELLED
+    manager.close()
 
 
 def test_onnx_without_its_extra_says_what_to_install(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
