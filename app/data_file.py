@@ -1,6 +1,7 @@
 """Where runs are kept: the file, whose they are, and what is done with a file that cannot be used. Knows no Streamlit.
 
-A file that is damaged is set aside, one that is newer or somebody else's is left alone; none is ever overwritten.
+A file that is damaged is set aside, one that is newer or somebody else's is left alone; none is ever overwritten. One
+on a disk that is full or may not be written is read as it is.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 class RunsProblem(PlainError):
     """Runs that cannot be kept or read; the message says why and what to do."""
+
+
+class CannotWrite(RunsProblem):
+    """Nothing can be written here; what the file holds may still be read."""
 
 
 def data_folder() -> Path:
@@ -64,20 +69,45 @@ def _damaged(path: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
-    except sqlite3.OperationalError as error:  # locked, or it may not be read: not damaged
-        raise RunsProblem(f"{path} cannot be opened ({error}), so no runs are kept or shown.") from error
+    except sqlite3.OperationalError as error:  # locked, or it may not be written: not damaged
+        raise not_opened(path, error) from error
     except sqlite3.DatabaseError:
         return True
 
 
-def refuse_foreign(path: Path) -> None:
+def not_opened(path: Path, error: Exception) -> RunsProblem:
+    """What SQLite says to a file that it cannot open as it would, for writing."""
+    if "locked" in str(error):
+        return RunsProblem(f"{path} is used by another program ({error}), so no runs are kept or shown.")
+    return CannotWrite(
+        f"{path} cannot be written ({error}), so no runs are kept. Make room on its disk, or name another folder in "
+        "GALLOP_DATA."
+    )
+
+
+def address(path: Path, *, reading_only: bool) -> str:
+    """The file for SQLite, as a URI.
+
+    Args:
+        reading_only: nothing is written beside it either. What its last writer has left there is read as well; where
+            nothing was left the file is read as it stands, for else SQLite would want to begin such a journal.
+    """
+    journal = path.with_name(f"{path.name}-wal")
+    left = journal.exists() and journal.stat().st_size > 0
+    return path.absolute().as_uri() + (("?mode=ro" if left else "?immutable=1") if reading_only else "")
+
+
+def refuse_foreign(path: Path, *, reading_only: bool = False) -> None:
     """Raises RunsProblem for a file of a newer version, or of another program."""
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        # Tables first: another program may be making them, and its mark is there when they are.
-        (tables,), (mark,), (version,) = (
-            connection.execute(question).fetchone()
-            for question in ("SELECT COUNT(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
-        )
+    try:
+        with contextlib.closing(sqlite3.connect(address(path, reading_only=reading_only), uri=True)) as connection:
+            # Tables first: another program may be making them, and its mark is there when they are.
+            (tables,), (mark,), (version,) = (
+                connection.execute(question).fetchone()
+                for question in ("SELECT COUNT(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
+            )
+    except sqlite3.OperationalError as error:
+        raise not_opened(path, error) from error
     if mark == MARK and version > VERSION:
         raise RunsProblem(
             f"{path} was written by a newer version of this app, so it is left as it is and no runs are kept. Update "

@@ -6,23 +6,32 @@ Prompts are kept as the library writes a checkpoint: safetensors bytes and JSON,
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import peewee
 from peewee import AutoField, BlobField, BooleanField, FloatField, IntegerField, Model, SqliteDatabase, TextField
 
-from data_file import FILE, MACHINE, MARK, VERSION, RunsProblem, refuse_foreign, set_aside_if_damaged
-from lessons import Answer, Point
+from data_file import (
+    FILE,
+    MACHINE,
+    MARK,
+    VERSION,
+    CannotWrite,
+    RunsProblem,
+    address,
+    refuse_foreign,
+    set_aside_if_damaged,
+)
 from packing import Files
+from run_facts import read, written
 from runs import Run
-from settings import Settings
+
+T = TypeVar("T")
 
 MOST_RUNS = 200
 MOST_BYTES = 1024 * 2**20
@@ -40,7 +49,8 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except peewee.PeeweeException as error:
-        raise RunsProblem(
+        kind = CannotWrite if isinstance(error, peewee.OperationalError) and "locked" not in str(error) else RunsProblem
+        raise kind(
             f"The runs in {path} cannot be read or written ({error}). Is the disk full, or another program using the "
             "file?"
         ) from error
@@ -97,11 +107,12 @@ class Store:
 
     Attributes:
         note: what was found when it was opened, as a sentence; empty when all was well.
+        only_read: why the runs that were read last could be read but not written, as a sentence; empty when they could.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self.note = ""
+        self.note = self.only_read = ""
         self._lock = threading.Lock()
         self._database: Any = None
         self._rows: Any = None
@@ -113,7 +124,7 @@ class Store:
             self.note = set_aside_if_damaged(self.path)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # class names are nobody else's business
         except OSError as error:
-            raise RunsProblem(
+            raise CannotWrite(
                 f"{folder} cannot be written ({error.strerror}), so no runs are kept. GALLOP_DATA may name another "
                 "folder."
             ) from error
@@ -137,12 +148,38 @@ class Store:
 
     # Reading ---------------------------------------------------------------------------------------------------------
 
+    def _read(self, ask: Callable[[Any], T]) -> T:
+        """What ``ask`` finds in the table; where the file cannot be written, in the file as it is."""
+        try:
+            with self._connected() as rows:
+                found = ask(rows)
+            self.only_read = ""
+        except CannotWrite as error:
+            found = self._read_as_it_is(ask, error)
+            self.only_read = f"{error} Those that were kept before are shown."
+        return found
+
+    def _read_as_it_is(self, ask: Callable[[Any], T], why: CannotWrite) -> T:
+        """Raises ``why`` where the file cannot be read either."""
+        if not self.path.exists():
+            raise why
+        refuse_foreign(self.path, reading_only=True)
+        database = SqliteDatabase(address(self.path, reading_only=True), uri=True)
+        rows = _bound(database)
+        try:
+            with database.connection_context():
+                return ask(rows)
+        except peewee.PeeweeException:
+            raise why from None
+
     def runs(self, owner: str) -> list[Run]:
         """All runs of an owner, the latest first."""
-        with self._connected() as rows:
+
+        def ask(rows: Any) -> list[Any]:
             query = rows.select(rows.id, rows.name, rows.made, rows.facts)
-            found = list(query.where(rows.owner == owner, ~rows.deleted).order_by(rows.id.desc()))
-        return [run for row in found if (run := _run(row)) is not None]
+            return list(query.where(rows.owner == owner, ~rows.deleted).order_by(rows.id.desc()))
+
+        return [run for row in self._read(ask) if (run := read(row)) is not None]
 
     def files(self, owner: str, run_id: int) -> Files:
         """The checkpoint of a run.
@@ -150,8 +187,7 @@ class Store:
         Raises:
             RunsProblem: there is no such run of this owner.
         """
-        with self._connected() as rows:
-            row = rows.get_or_none(self._mine(owner, run_id))
+        row = self._read(lambda rows: rows.get_or_none(_mine(rows, owner, run_id)))
         if row is None:
             raise RunsProblem("This run is not here any more; it was deleted, perhaps on another page.")
         return Files(row.checkpoint, bytes(row.prompts))
@@ -164,7 +200,7 @@ class Store:
         Raises:
             RunsProblem: there is no room for another.
         """
-        facts = json.dumps(_facts(run), ensure_ascii=False)
+        facts = written(run)
         size = files.size + len(facts.encode())
         with self._connected() as rows, self._database.atomic("IMMEDIATE"):
             mine = rows.select(peewee.fn.COUNT(rows.id), peewee.fn.COALESCE(peewee.fn.SUM(rows.size), 0))
@@ -192,13 +228,13 @@ class Store:
         kept = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
         if kept:
             with self._connected() as rows:
-                rows.update(name=kept).where(self._mine(owner, run_id)).execute()
+                rows.update(name=kept).where(_mine(rows, owner, run_id)).execute()
 
     def delete(self, owner: str, run_id: int) -> None:
         """Take a run off the list. It can be brought back until the next one is deleted, or the app starts anew."""
         with self._connected() as rows:
             # A second click on the same button is no next deletion: it takes nothing, and the way back stays.
-            if rows.update(deleted=True).where(self._mine(owner, run_id)).execute():
+            if rows.update(deleted=True).where(_mine(rows, owner, run_id)).execute():
                 rows.delete().where(rows.owner == owner, rows.deleted, rows.id != run_id).execute()
 
     def undelete(self, owner: str) -> None:
@@ -211,52 +247,6 @@ class Store:
         with self._connected() as rows:
             rows.delete().where(rows.owner == owner).execute()
 
-    def _mine(self, owner: str, run_id: int) -> Any:
-        return (self._rows.id == run_id) & (self._rows.owner == owner) & ~self._rows.deleted
 
-
-# A run as JSON -------------------------------------------------------------------------------------------------------
-
-
-def _facts(run: Run) -> dict[str, Any]:
-    return {
-        "class_names": run.class_names,
-        "settings": asdict(run.settings) if run.settings else None,
-        "data": run.data,
-        "content": sorted(run.content),
-        "shots": run.shots,
-        "steps": run.steps,
-        "of_steps": run.of_steps,
-        "best_epoch": run.best_epoch,
-        "history": [[point.step, round(point.loss, 6), round(point.accuracy, 6)] for point in run.history],
-        "answers": _answers(run.answers),
-        "answers_before": _answers(run.answers_before),
-    }
-
-
-def _answers(answers: Mapping[str, Answer]) -> dict[str, list[Any]]:
-    return {digest: [a.truth, a.label, a.probability, a.seen] for digest, a in answers.items()}
-
-
-def _run(row: Any) -> Run | None:
-    """A run as it was kept; None for a row that somebody else has changed."""
-    try:
-        facts = json.loads(row.facts)
-        settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
-        answers = {key: {digest: Answer(*said) for digest, said in facts[key].items()} for key in _SAID}
-        return Run(
-            id=row.id,
-            name=row.name,
-            made=row.made,
-            class_names=tuple(facts["class_names"]),
-            settings=Settings(**settings),
-            content=frozenset((name, digest) for name, digest in facts["content"]),
-            history=tuple(Point(*point) for point in facts["history"]),
-            **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
-            **answers,
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-_SAID = ("answers", "answers_before")
+def _mine(rows: Any, owner: str, run_id: int) -> Any:
+    return (rows.id == run_id) & (rows.owner == owner) & ~rows.deleted

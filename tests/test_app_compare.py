@@ -18,6 +18,7 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 from streamlit.testing.v1 import AppTest
 
 import resources
+import run_store
 from data_file import FILE, MACHINE, VERSION
 from gallop import GalLoPClassifier
 from jobs import JobManager
@@ -45,6 +46,7 @@ from tests.app_pages import (
     train,
     with_photo,
 )
+from tests.test_app_run_store import cannot_write
 from tests.test_app_teaching import task
 
 
@@ -284,6 +286,18 @@ def test_on_one_machine_runs_are_there_after_a_restart(tiny_app: Open, monkeypat
     assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
     assert "Put one on the page *Explore*" in at.info[0].value
     assert button(at, "Train A with").disabled
+
+
+def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
+    trained(tiny_app)
+    monkeypatch.setattr(run_store, "set_aside_if_damaged", cannot_write)
+    restart()
+    at = go(fine(tiny_app()), COMPARE)
+    assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
+    assert "Those that were kept before are shown" in at.warning[0].value
+    button(at, "Delete").click()
+    assert "cannot be written" in fine(at.run()).error[0].value
 
 
 def test_a_newer_file_is_told_and_teaching_still_works(tiny_app: Open, tmp_path: Path) -> None:

@@ -17,7 +17,18 @@ PAGES = sorted((APP / "screens").glob("*.py"))
 WITHOUT_STREAMLIT = [
     *("archives", "bounded", "cards", "charts", "comparing", "curves", "data_file", "doors", "errands", "jobs"),
     *("ledger", "lessons", "measures", "pace", "packing", "photos", "prompt_charts", "prompt_figures"),
-    *("question", "recipes", "recording", "run_charts", "run_store", "runs", "samples", "session", "settings"),
+    *(
+        "question",
+        "recipes",
+        "recording",
+        "run_charts",
+        "run_facts",
+        "run_store",
+        "runs",
+        "samples",
+        "session",
+        "settings",
+    ),
     *("taking", "teach", "testing", "text", "thumbnails", "visitors", "walk"),
 ]
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import sqlite3
 import stat
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +20,11 @@ import pytest
 pytest.importorskip("peewee", reason="needs the extra 'app'")
 
 import run_store
-from data_file import FILE, MACHINE, MARK, VERSION, RunsProblem, data_folder, owner_of
+from data_file import FILE, MACHINE, MARK, VERSION, RunsProblem, data_folder, not_opened, owner_of
+from ledger import Ledger
 from packing import Files
 from run_store import Store
+from tests.conftest import ROOT
 from tests.test_app_runs import run
 
 FILES = Files('{"format": 1}', b"prompts")
@@ -172,6 +179,98 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunsProblem, match="cannot be written"):
         Store(tmp_path / "file" / "deeper").runs("me")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a disk of 2 MB, where this process may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    with contextlib.suppress(OSError), (folder / "much").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+
+
+def forbid(folder: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+from run_store import Store
+from tests.test_app_run_store import FILES, NOW, run
+store = Store(Path(sys.argv[1]))
+store.runs("me")
+with store._database.connection_context():
+    store.add("me", run(0, **NOW, name="second"), FILES)
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("spoil", [fill, forbid])
+@pytest.mark.parametrize("crashed", [False, True])
+def test_runs_are_read_where_nothing_can_be_written(disk: Path, spoil: Callable[[Path], None], crashed: bool) -> None:
+    used, names = Store(disk), ["first"]
+    number = used.add("me", run(0, **NOW, name="first"), FILES)
+    if crashed:  # what it has written is in SQLite's journal alone
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "app")])
+        subprocess.run([sys.executable, "-c", CRASH, str(disk)], check=True, env=os.environ | {"PYTHONPATH": paths})
+        assert (disk / f"{FILE}-wal").stat().st_size > 0
+        names = ["second", "first"]
+    spoil(disk)
+    for store in (used, Store(disk)):
+        assert [found.name for found in store.runs("me")] == names
+        assert store.files("me", number) == FILES
+        assert store.runs("you") == []
+        if spoil is forbid:  # on a full disk SQLite can do as always where its journal is there already
+            assert "Those that were kept before are shown." in store.only_read
+            with pytest.raises(RunsProblem, match=r"cannot be (read or )?written"):
+                store.rename("me", number, "other")
+
+
+def test_a_file_that_cannot_be_written_is_still_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path).add("me", run(0, **NOW), FILES)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    monkeypatch.setattr(run_store, "set_aside_if_damaged", cannot_write)
+    with pytest.raises(RunsProblem, match="written by a newer version"):
+        Store(tmp_path).runs("me")
+
+
+def cannot_write(path: Path) -> str:
+    raise not_opened(path, OSError("unable to open database file"))
+
+
+def test_runs_can_be_written_again_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path).add("me", run(0, **NOW, name="mine"), FILES)
+    store = Store(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(run_store, "set_aside_if_damaged", cannot_write)
+        assert [found.name for found in store.runs("me")] == ["mine"]
+        with pytest.raises(RunsProblem, match="cannot be written"):
+            store.add("me", run(0, **NOW), FILES)
+        assert store.only_read
+    store.add("me", run(0, **NOW), FILES)
+    assert len(store.runs("me")) == 2
+    assert not store.only_read
+
+
+def test_a_visitor_leaves_though_their_runs_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error would end the thread that closes sessions."""
+    monkeypatch.setattr(run_store, "set_aside_if_damaged", cannot_write)
+    Ledger(Store(tmp_path), "visitor").close()
+    assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize("time_", range(10))  # whoever comes second may meet a file that is half made

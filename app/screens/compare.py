@@ -25,7 +25,7 @@ try:
 except GallopError as error:
     st.error(text.markdown(error), icon=":material/error:")
     st.stop()
-for sentence in (ledger.store.note, ledger.problem):
+for sentence in (ledger.store.note, ledger.store.only_read, ledger.problem):
     if sentence:
         st.warning(text.markdown(sentence), icon=":material/warning:")
 
