@@ -198,6 +198,7 @@ def test_onnx_is_made_beside_the_page_and_runs(new_page: Any, tmp_path: Path) ->
     expect(answer(page)).to_contain_text("%")
     page.get_by_role("link", name="Take away").click()
     page.get_by_role("button", name="Make the ONNX file").click()
+    expect(page.get_by_role("button", name="Save the ONNX file")).to_be_visible(timeout=5 * PATIENCE)
     file = saved(page, re.compile("Save the ONNX file"), tmp_path)  # type: ignore[arg-type]
     told = page.get_by_text(re.compile("no number differs by more than")).inner_text()
     assert float(re.findall(r"\d\.\de-\d+", told)[0]) < 1e-4
