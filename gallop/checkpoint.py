@@ -1,7 +1,8 @@
 """A checkpoint is a folder: ``gallop.json`` (settings, readable) and ``prompts.safetensors`` (what was learned).
 
 The backbone's weights are not in it, only its name and fingerprint. Everything read from disk is checked: tensor
-names, shapes, number format and finiteness, because safetensors itself accepts anything.
+names, shapes, number format and finiteness, because safetensors itself accepts anything. A setting or a tensor that is
+not known here is refused by name: it means something that this version would not do.
 
 A save ends when the prompts' file is renamed. The settings lie beside it by then, in ``gallop.next.json``, and become
 ``gallop.json`` last: whoever finds both takes those that name the prompts' hash, so at every moment one model is whole.
@@ -13,14 +14,14 @@ import hashlib
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from gallop.backbones import Backbone, pick_regions
@@ -29,15 +30,19 @@ from gallop.config import MethodConfig, RegionKind, TrainConfig
 from gallop.errors import BackboneError, CheckpointError
 from gallop.model import GalLoP
 from gallop.prompts import Prompts
+from gallop.reading import read_bytes, read_text
 from gallop.templates import clean_templates
-from gallop.trainer import TrainState
+from gallop.tensor_file import TensorFile, read_tensor_file
+from gallop.wording import listed
 from gallop.writing import locked, write_file
 
 FORMAT = 1
 SETTINGS, TENSORS = "gallop.json", "prompts.safetensors"
 NEXT, LOCK = "gallop.next.json", ".gallop-lock"
 """There while a checkpoint is saved: settings of the prompts that come, and what keeps others from saving, too."""
-TRAINING = "training.safetensors"
+LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
+"""Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
+_LEARNED = {"global_contexts", "local_contexts", "local_projection"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts
         finally:
             settle(folder)
         read_checkpoint(folder)
-        if ((folder / SETTINGS).read_bytes(), (folder / TENSORS).read_bytes()) != (settings, data):
+        if (read_bytes(folder / SETTINGS, len(settings)), read_bytes(folder / TENSORS, len(data))) != (settings, data):
             raise CheckpointError(f"What was saved in {folder} is not what can be read there now; save into another.")
 
 
@@ -128,8 +133,8 @@ def settle(folder: Path) -> None:
 def _coming(folder: Path) -> str | None:
     """The text of settings that have not got their name yet, although the prompts that they describe are there."""
     try:
-        text = (folder / NEXT).read_text(encoding="utf-8")
-        found = hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()
+        text = read_text(folder / NEXT, LARGEST_SETTINGS)
+        found = hashlib.sha256(read_bytes(folder / TENSORS, LARGEST_TENSORS)).hexdigest()
         return text if json.loads(text)["prompts_sha256"] == found else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -142,10 +147,12 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         CheckpointError: no checkpoint, a newer format, or settings that make no sense.
     """
     path, coming = Path(folder) / SETTINGS, _coming(Path(folder))
-    if coming is None and not path.is_file():
+    if coming is None and not path.exists():
         raise CheckpointError(f"{folder} is no checkpoint: it has no {SETTINGS}.")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8") if coming is None else coming)
+        raw = json.loads(
+            read_text(path, LARGEST_SETTINGS) if coming is None else coming, object_pairs_hook=_without_doubles
+        )
         version = raw["format"]
         if not isinstance(version, int) or version < 1:
             raise ValueError(f"the format is {version!r}")
@@ -153,11 +160,38 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
             raise CheckpointError(
                 f"{path} has format {version}, but this version of gallop reads up to {FORMAT}; update gallop."
             )
+        unknown = _unknown(raw)
+        if unknown:
+            raise CheckpointError(
+                f"{path} holds settings that this version of gallop does not know: {listed(unknown)}. What they mean "
+                "would be left out; update gallop, or take them away."
+            )
         return _parse(raw)
     except CheckpointError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, BackboneError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); copy the folder again.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BackboneError) as error:
         raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"{twice!r} is there twice")
+    return found
+
+
+def _unknown(raw: Mapping[str, Any]) -> list[str]:
+    """The settings that no version up to this one has written."""
+    kinds = {"": Checkpoint, "method": MethodConfig, "training": TrainConfig, "calibration": Calibration}
+    unknown: list[str] = []
+    for where, kind in kinds.items():
+        part, known = raw[where] if where else raw, {field.name for field in fields(kind)}
+        if isinstance(part, dict):
+            unknown += [f"{where}.{key}".lstrip(".") for key in part if key not in known]
+    return unknown
 
 
 def _parse(raw: Mapping[str, Any]) -> Checkpoint:
@@ -168,18 +202,22 @@ def _parse(raw: Mapping[str, Any]) -> Checkpoint:
         raise ValueError(f"the temperature is {calibration.temperature}")
     if calibration.threshold is not None and not math.isfinite(calibration.threshold):
         raise ValueError(f"the threshold is {calibration.threshold}")
-    if str(calibration.note) != calibration.note:
-        raise ValueError(f"the note is {calibration.note!r}")
+    texts = ("backbone", "fingerprint", "data_fingerprint", "prompts_sha256")
+    if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates") or [], list):
+        raise ValueError("class names and templates have to be lists")
+    odd = [value for value in (calibration.note, *(raw.get(key, "") for key in texts)) if not isinstance(value, str)]
+    if odd:
+        raise ValueError(f"{odd[0]!r} stands where a text has to")
     return Checkpoint(
-        backbone=str(raw["backbone"]),
-        fingerprint=str(raw["fingerprint"]),
+        backbone=raw["backbone"],
+        fingerprint=raw["fingerprint"],
         class_names=clean_names(raw["class_names"]),
         method=MethodConfig(**method),
         training=TrainConfig(**raw["training"]) if raw["training"] is not None else None,
         calibration=calibration,
-        data_fingerprint=str(raw.get("data_fingerprint", "")),
+        data_fingerprint=raw.get("data_fingerprint", ""),
         templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
-        prompts_sha256=str(raw.get("prompts_sha256", "")),
+        prompts_sha256=raw.get("prompts_sha256", ""),
         regions=pick_regions(raw.get("regions", "value")),  # older ones do not say
         format=int(raw["format"]),
     )
@@ -202,7 +240,7 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
             f"{checkpoint.fingerprint[:12]} and {backbone.fingerprint[:12]}). Load the same weights, or train again."
         )
     path = Path(folder) / TENSORS
-    tensors = _load_tensors(path)
+    file, tensors = _learned(path)
     context_tokens = (
         tensors["global_contexts"].shape[1] if tensors.get("global_contexts", torch.empty(0)).ndim == 3 else 1
     )
@@ -227,57 +265,24 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
         raise CheckpointError(
             f"{path} does not fit its settings: they say that no projection was learned, but it is not the identity."
         )
-    if checkpoint.prompts_sha256 not in ("", hashlib.sha256(path.read_bytes()).hexdigest()):
+    if checkpoint.prompts_sha256 not in ("", hashlib.sha256(file.data).hexdigest()):
         raise CheckpointError(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
     prompts.load_state_dict(tensors)
     return prompts.to(backbone.device)
 
 
-def save_training(folder: str | Path, state: TrainState, key: str) -> None:
-    """Keep a training that is under way, atomically. ``key`` names settings and data, so that no other resumes it."""
-    tensors = {"generators": state.generators}
-    for i, (parameter, momentum) in enumerate(zip(state.parameters, state.momentum, strict=True)):
-        tensors[f"parameter.{i}"], tensors[f"momentum.{i}"] = parameter.contiguous(), momentum.contiguous()
-    write_file(Path(folder) / TRAINING, save(tensors, metadata={"key": key, "epoch": str(state.epoch)}))
-
-
-def load_training(folder: str | Path, key: str) -> TrainState | None:
-    """The training kept in ``folder``, or None when there is none.
-
-    Raises:
-        CheckpointError: it is damaged, or belongs to other settings or other data.
-    """
-    path = Path(folder) / TRAINING
-    if not path.is_file():
-        return None
+def _learned(path: Path) -> tuple[TensorFile, dict[str, Tensor]]:
+    """The file of the prompts, and its tensors."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        tensors = _load_tensors(path)
-        count = sum(name.startswith("parameter.") for name in tensors)
-        state = TrainState(
-            epoch=int(metadata["epoch"]),
-            parameters=[tensors[f"parameter.{i}"] for i in range(count)],
-            momentum=[tensors[f"momentum.{i}"] for i in range(count)],
-            generators=tensors["generators"],
-        )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); train again without resuming.") from error
-    if metadata["key"] != key:
-        raise CheckpointError(
-            f"The training kept in {folder} had other settings, another backbone or other images; resume with the same "
-            "ones, or train again without resuming."
-        )
-    return state
-
-
-def drop_training(folder: str | Path) -> None:
-    """Forget the training kept in ``folder``."""
-    (Path(folder) / TRAINING).unlink(missing_ok=True)
-
-
-def _load_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path} is missing or damaged ({error}).") from error
+        file = read_tensor_file(path, LARGEST_TENSORS)
+        foreign = sorted(set(file.names) - _LEARNED)
+        if foreign:
+            raise CheckpointError(
+                f"{path} does not fit its settings: it holds {listed(foreign)}, which no prompts have."
+            )
+        return file, file.tensors()
+    except CheckpointError:
+        raise
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"{path} is missing or damaged ({why}).") from error

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 
 from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
-from gallop.checkpoint import Calibration, Checkpoint, drop_training, load_prompts, read_checkpoint, save_checkpoint
+from gallop.checkpoint import Calibration, Checkpoint, load_prompts, read_checkpoint, save_checkpoint
 from gallop.classes import clean_names
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
 from gallop.data import Dataset, training_set
@@ -25,6 +25,7 @@ from gallop.explanation import Explanation, explain_photo
 from gallop.faithfulness import Deletion, DeletionEvent, deletion
 from gallop.features import Cache, ImageFeatures, open_cache
 from gallop.images import load_image
+from gallop.kept_training import drop_training
 from gallop.model import GalLoP, TextFeatures
 from gallop.predictions import Predictions, predict
 from gallop.trainer import ALONE, Parallel, StepEvent

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import BinaryIO
 
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from gallop.errors import first_line
 from gallop.reading import open_file, read_bytes
 
 LARGEST_HEADER = 2**20
@@ -39,9 +41,12 @@ class TensorFile:
         """Make the tensors.
 
         Raises:
-            SafetensorError: they are not as the header says.
+            ValueError: they are not as the header says.
         """
-        return dict(load(self.data))
+        try:
+            return dict(load(self.data))
+        except SafetensorError as error:
+            raise ValueError(first_line(error)) from error
 
 
 def read_tensor_file(path: str | PathLike[str], most: int) -> TensorFile:

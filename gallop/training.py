@@ -15,12 +15,13 @@ from torch import Tensor
 
 from gallop import metrics, scores
 from gallop.backbones import Backbone
-from gallop.checkpoint import Calibration, load_training, save_training
+from gallop.checkpoint import Calibration
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import PhotoSource, stratified_folds
 from gallop.errors import ConfigError
 from gallop.feature_cache import KEPT
 from gallop.features import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
+from gallop.kept_training import load_training, save_training
 from gallop.model import GalLoP
 from gallop.prompts import Prompts
 from gallop.steps import Learner, Objective, Steps

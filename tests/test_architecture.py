@@ -69,6 +69,7 @@ ROOMS = [
     "parallel",
     "launch",
     "checkpoint",
+    "kept_training",
     "torch_file",
     "official",
     "training",

@@ -22,11 +22,9 @@ from gallop.checkpoint import (
     SETTINGS,
     TENSORS,
     CheckpointError,
-    drop_training,
-    load_training,
     read_checkpoint,
-    save_training,
 )
+from gallop.kept_training import drop_training, load_training, save_training
 from gallop.trainer import TrainState
 from tests.tiny import classifier, equal, learned, other_vit, pictures, vit
 
@@ -252,6 +250,8 @@ NAN = float("nan")
         {"class_names": []},
         {"class_names": ["cat", "Cat"]},
         {"class_names": "cat"},
+        {"class_names": {"cat": 1, "dog": 2}},
+        {"templates": {"a {}": 1}},
         {"class_names": [1, 2]},
         {"class_names": None},
         {"method": {}},
@@ -259,7 +259,6 @@ NAN = float("nan")
         {"method": {"global_prompts": 2, "topk": [0, 4], "dropout": 0.75}},
         {"method": {"global_prompts": 2, "topk": 4, "dropout": 0.75}},
         {"method": {"global_prompts": "2", "topk": [2, 4], "dropout": 0.75}},
-        {"method": {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "more": 1}},
         {"method": None},
         {"training": {"epochs": -1}},
         {"training": []},
@@ -270,13 +269,66 @@ NAN = float("nan")
         {"calibration": {"temperature": 1.0, "threshold": NAN}},
         {"calibration": {"temperature": 1.0, "threshold": "high"}},
         {"calibration": {"temperature": 1.0, "threshold": -1.0, "note": 3}},
-        {"calibration": {"temperature": 1.0, "unknown": 1}},
+        {"calibration": {"temperature": 1.0, "note": ["none"]}},
+        {"calibration": [1.0]},
+        {"backbone": ["golden-vit"]},
+        {"backbone": 3},
+        {"fingerprint": None},
+        {"data_fingerprint": {}},
+        {"prompts_sha256": 0},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(folder: Path, values: dict[str, Any]) -> None:
     change(folder, **values)
     with pytest.raises(CheckpointError, match=r"gallop\.json is damaged"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"ensemble": "mean"}, r"know: ensemble\."),
+        ({"Backbone": "golden-vit", "\x1b[2J": 1}, r"know: Backbone, \\x1b\[2J\."),
+        ({"method": {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "more": 1}}, r"know: method\.more\."),
+        ({"training": {"epochs": 2, "optimizer": "adam"}}, r"know: training\.optimizer\."),
+        ({"calibration": {"temperature": 1.0, "per_class": [1]}}, r"know: calibration\.per_class\."),
+        ({f"key {i}": i for i in range(100_000)}, r"know: key 0, .*key 5 and 99994 more\."),
+    ],
+)
+def test_a_setting_that_is_not_known_is_refused_by_name(folder: Path, values: dict[str, Any], named: str) -> None:
+    """It would mean something that this version does not do."""
+    change(folder, **values)
+    with pytest.raises(
+        CheckpointError, match=rf"gallop\.json holds settings that this version .* {named} .*update gallop"
+    ):
+        load(folder)
+
+
+def test_a_key_that_is_there_twice_is_refused(folder: Path) -> None:
+    """Two readers may take two different ones."""
+    text = (folder / SETTINGS).read_text()
+    (folder / SETTINGS).write_text(text.replace('"class_names"', '"class_names": ["cat", "dog"],\n "class_names"'))
+    with pytest.raises(CheckpointError, match=r"damaged.*'class_names' is there twice"):
+        load(folder)
+
+
+def test_settings_of_50_megabytes_are_not_read(folder: Path) -> None:
+    text = (folder / SETTINGS).read_text()
+    (folder / SETTINGS).write_text(text + " " * 50_000_000)
+    with pytest.raises(CheckpointError, match=r"gallop\.json cannot be read \(it has more than 16 MB"):
+        load(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+@pytest.mark.parametrize("name", [SETTINGS, TENSORS])
+def test_a_pipe_or_a_device_is_not_waited_for(folder: Path, name: str) -> None:
+    for make in (os.mkfifo, lambda path: os.symlink("/dev/zero", path), os.mkdir):
+        (folder / name).unlink()
+        make(folder / name)
+        with pytest.raises(
+            CheckpointError, match=rf"{name} .*\(it is a (pipe, a socket or a device|folder), not a file\)"
+        ):
+            load(folder)
 
 
 @pytest.mark.parametrize(
@@ -330,6 +382,25 @@ def test_tensors_that_do_not_fit_are_refused(folder: Path, name: str) -> None:
     sentence = "not finite numbers" if name in ("NaN", "inf", "integers") else "does not fit its settings"
     with pytest.raises(CheckpointError, match=rf"prompts\.safetensors.*{sentence}"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        (5_000, r"does not fit its settings: it holds x 0, .* and 4994 more, which no prompts have\.$"),
+        (100_000, r"is missing or damaged \(its header claims \d+ bytes"),
+    ],
+)
+def test_a_flood_of_tensors_is_refused_before_they_are_made(
+    folder: Path, tensors: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gallop.tensor_file.load", lambda data: pytest.fail("tensors were made"))
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = json.dumps({f"x {i}": empty for i in range(tensors)}).encode()
+    (folder / TENSORS).write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(CheckpointError, match=said) as refused:
+        load(folder)
+    assert len(str(refused.value)) < 500
 
 
 def test_settings_that_promise_other_sizes_than_the_tensors_are_refused(folder: Path) -> None:

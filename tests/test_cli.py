@@ -25,9 +25,10 @@ from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
 from gallop import available_models, draw_shots, read_folder
-from gallop.checkpoint import TENSORS, TRAINING
+from gallop.checkpoint import TENSORS
 from gallop.cli import evaluate, main, train
 from gallop.cli.console import Console, plain
+from gallop.kept_training import TRAINING
 from gallop.trainer import StepEvent, Trainer, TrainingDiverged
 from gallop.training import CalibrationEvent, EncodeEvent
 from tests.tiny import backbone_folder

@@ -25,11 +25,12 @@ from torch import Tensor
 from gallop import launch as launching
 from gallop import losses
 from gallop.backbones import BackboneError
-from gallop.checkpoint import TENSORS, TRAINING
+from gallop.checkpoint import TENSORS
 from gallop.cli.train import WORK
 from gallop.config import ConfigError, MethodConfig
 from gallop.data import DataError
 from gallop.features import TrainingViews
+from gallop.kept_training import TRAINING
 from gallop.launch import launch
 from gallop.model import initial_prompts
 from gallop.parallel import ParallelError, Processes, ProcessLeft

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save
 
 from gallop.tensor_file import LARGEST_HEADER, check_tensor_file, read_tensor_file
@@ -70,7 +69,7 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, data: bytes, said: str)
 def test_a_header_that_promises_what_is_not_there_is_told_when_the_tensors_are_made(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(with_header({"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}))
-    with pytest.raises(SafetensorError):
+    with pytest.raises(ValueError, match=r"[Mm]etadata"):
         read_tensor_file(path, 10**4).tensors()
 
 

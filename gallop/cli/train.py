@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
-from gallop.checkpoint import LOCK, SETTINGS, TRAINING, drop_training
+from gallop.checkpoint import LOCK, SETTINGS
 from gallop.cli.console import Console, percent
 from gallop.cli.files import CHUNK, DEFAULT_BACKBONE, labelled_images
 from gallop.config import default_topk, train_preset
@@ -22,6 +22,7 @@ from gallop.data import Dataset, duplicates, resolve_split
 from gallop.datasets import csv_splits, is_csv
 from gallop.errors import CommandError, DataError, sentence_of
 from gallop.features import FeatureCache, default_cache_folder
+from gallop.kept_training import TRAINING, drop_training
 from gallop.launch import check, launch
 from gallop.metrics import accuracy
 from gallop.parallel import Processes
