@@ -8,18 +8,19 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 
 # Torch's idle threads sleep instead of spinning, which on shared cores would slow a small training step many times over.
 export OMP_WAIT_POLICY := PASSIVE
-# In CI a missing browser is a failure; elsewhere the tests that need one are left out, and named.
+# In CI a missing Chromium or Node is a failure; elsewhere the tests that need one are left out, and named.
 ifneq ($(CI),)
-export GALLOP_REQUIRE_BROWSER := 1
+export GALLOP_REQUIRE_TOOLS := 1
 endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test lint format notebooks notebooks-sync screenshots bench wheel clean
+.PHONY: help app test quick lint format notebooks notebooks-sync screenshots bench wheel clean
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
 	@echo "make test    install into $(VENV) and run every check and test"
+	@echo "make quick   the tests of what differs from main, in a minute and a half"
 	@echo "make lint    the checks alone: ruff and mypy"
 	@echo "make format  let ruff put the code in order"
 	@echo "make notebooks  install into $(VENV) and open the tutorial notebooks in Jupyter"
@@ -34,6 +35,9 @@ app: $(VENV)/.app
 
 test: lint
 	$(BIN)/python -m pytest
+
+quick: $(VENV)/.dev
+	$(BIN)/python -m tests.quick
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -53,6 +53,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file stay on one worker and share what they made; what shares nothing is dealt one by one."""
+    for item in items:
+        if not item.get_closest_marker("browser") and not item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(autouse=True)
 def own_main_module() -> Iterator[None]:
     """Streamlit's tests leave the app as ``__main__``; processes that are spawned later would run it first."""
@@ -124,13 +132,25 @@ def served(folder: Path, script: Path = MAIN, *options: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """A headless chromium that is installed on this machine."""
-    missing = _no_browser()
-    if missing:
-        if os.environ.get("GALLOP_REQUIRE_BROWSER") == "1":
-            pytest.fail(f"GALLOP_REQUIRE_BROWSER=1, and {missing}")
-        pytest.skip(missing)
+    leave_out_without(_no_browser())
     with launched() as chromium:
         yield chromium
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of a Node that is installed on this machine."""
+    found = shutil.which("node")
+    leave_out_without("" if found else "no Node was found; on Debian: apt install nodejs")
+    return str(found)
+
+
+def leave_out_without(missing: str) -> None:
+    """Leave a test out where this is missing (nothing is where the text is empty); in CI that is a failure."""
+    if missing and os.environ.get("GALLOP_REQUIRE_TOOLS") == "1":
+        pytest.fail(f"GALLOP_REQUIRE_TOOLS=1, and {missing}")
+    if missing:
+        pytest.skip(missing)
 
 
 @contextmanager

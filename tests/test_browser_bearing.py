@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-if os.environ.get("GALLOP_REQUIRE_BROWSER") != "1":
+if os.environ.get("GALLOP_REQUIRE_TOOLS") != "1":
     pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 
 from axe_playwright_python.sync_playwright import Axe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 
 from gallop.estimator import GalLoPClassifier
 from gallop.explanation import Explanation
-from gallop.region_grid import panel
+from gallop.region_grid import JAVASCRIPT, panel
 from gallop.region_grid.panel import Scale, Style, Subject
 from tests import tiny
 
@@ -210,6 +211,18 @@ def test_the_widget_carries_the_files_and_what_it_shows_is_json() -> None:
     state = json.loads(json.dumps(grid.get_state(["panel", "region"])))
     assert state["panel"]["columns"] == 4
     assert state["region"] is None
+
+
+def test_the_script_is_one_and_knows_its_two_hosts(node: str) -> None:
+    """Where there is no browser, this is all that reads it."""
+    script = base64.b64encode(JAVASCRIPT.read_bytes()).decode()
+    program = f"""
+        const {{ default: grid }} = await import("data:text/javascript;base64,{script}");
+        console.log(Object.keys(grid()).join(), grid.length);
+    """
+    command = [node, "--input-type=module", "-"]
+    done = subprocess.run(command, input=program, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["render", "1"]
 
 
 def test_setting_a_value_redraws_the_widget() -> None:

@@ -1,0 +1,235 @@
+"""The tests of what differs from main, in a minute and a half: ``make quick``.
+
+Which modules differ, git says; which tests reach them, the import statements say. How long a test takes was recorded
+(``tests/durations.json``, in seconds beside another worker); where all that are asked for take longer than there is
+time, the longest are left out and named. ``python -m tests.quick --record FILE`` makes that record of what
+``pytest --junit-xml=FILE`` wrote, and prints where the minutes go.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests.conftest import ROOT
+
+DURATIONS = ROOT / "tests" / "durations.json"
+WORKERS = 2
+SECONDS = 55
+"""For tests, on each worker; the rest of a minute and a half is theirs to start and to find the tests."""
+USUAL = 0.1
+"""Seconds of a test that is not in the record."""
+FILE = re.compile(r"[\w*\[\]/-][\w*\[\]/.-]*\.[a-z]+")
+CONFTEST = ROOT / "tests" / "conftest.py"
+
+
+# Which modules there are, and what each reaches -----------------------------------------------------------------------
+
+
+def git(*words: str) -> list[str]:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def tracked() -> list[Path]:
+    """Files of the repository, and those that will be."""
+    files = git("ls-files", "--cached", "--others", "--exclude-standard")
+    return sorted({ROOT / file for file in files if (ROOT / file).is_file()})
+
+
+def names_of(path: Path) -> set[str]:
+    """What a module is imported as: from the root, and from where its packages begin, as the app's are."""
+    parts = path.with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    start = path.parent
+    while (start / "__init__.py").is_file():
+        start = start.parent
+    return {".".join(parts[len(root.parts) :]) for root in (ROOT, start)} - {""}
+
+
+class Imports:
+    """What the modules of the repository reach, by the statements in them; a file's name in a string counts as well."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self.files = list(files)
+        self.modules = [path for path in self.files if path.suffix == ".py"]
+        self.named: dict[str, set[Path]] = defaultdict(set)
+        for path in self.modules:
+            for name in names_of(path):
+                self.named[name].add(path)
+
+    def reached(self, path: Path) -> set[Path]:
+        """A module and all that it leads to."""
+        found, to_do = {path}, [path]
+        while to_do:
+            at = to_do.pop()
+            new = self.next(at) - found if at.suffix == ".py" else set()
+            found |= new
+            to_do += new
+        return found
+
+    @cache  # noqa: B019 - there is one of these in a process
+    def next(self, path: Path) -> set[Path]:
+        found: set[Path] = set()
+        for node in running(parse(path)):
+            if isinstance(node, ast.Import):
+                found |= {module for alias in node.names for module in self.on_the_way(alias.name)}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    found |= self.on_the_way(node.module) | self.home(node.module, alias.name)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and FILE.fullmatch(node.value):
+                found |= self.at(node.value)
+        if path.is_relative_to(ROOT / "tests"):
+            # What stands in conftest.py is for those that ask for one of its fixtures.
+            found -= {CONFTEST}
+            if path != CONFTEST and uses_fixtures(path):
+                found |= {CONFTEST}
+        return found
+
+    def on_the_way(self, name: str) -> set[Path]:
+        """The modules that ``import name`` runs, its packages too."""
+        parts = name.split(".")
+        return {path for count in range(len(parts)) for path in self.named.get(".".join(parts[: count + 1]), ())}
+
+    def home(self, package: str, name: str) -> set[Path]:
+        """Where a name of a package comes from: a module of it, or one that it imports lazily."""
+        if f"{package}.{name}" in self.named:
+            return self.named[f"{package}.{name}"]
+        found: set[Path] = set()
+        for path in self.named.get(package, ()):
+            for node in ast.walk(parse(path)):
+                if isinstance(node, ast.ImportFrom) and name in {alias.asname or alias.name for alias in node.names}:
+                    found |= self.on_the_way(str(node.module)) if node.module != package else set()
+        return found
+
+    @cache  # noqa: B019
+    def at(self, text: str) -> set[Path]:
+        """The files that a name, the end of a path or a pattern stands for. Tests look at no tests."""
+        return {path for path in self.files if path.match(text) and not path.name.startswith("test_")}
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those below ``if TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(tree):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING")):
+            yield child
+            yield from running(child)
+
+
+def functions(path: Path) -> list[ast.FunctionDef]:
+    return [node for node in parse(path).body if isinstance(node, ast.FunctionDef)]
+
+
+def uses_fixtures(path: Path) -> bool:
+    """Whether a function of a test file asks for a fixture of conftest.py."""
+    fixtures = {function.name for function in functions(CONFTEST)}
+    return any(argument.arg in fixtures for function in functions(path) for argument in function.args.args)
+
+
+# Which tests to run ---------------------------------------------------------------------------------------------------
+
+
+def different() -> set[Path]:
+    """Files that are not as they were where this branch left main, deleted ones among them."""
+    branches = git("for-each-ref", "--format=%(refname:short)", "refs/heads/main", "refs/remotes/origin/main")
+    if not branches:
+        sys.exit("There is no main here to compare with. Fetch it (git fetch origin main:main), or run make test.")
+    (base,) = git("merge-base", "HEAD", branches[0])
+    return {ROOT / file for file in git("diff", "--name-only", base) + git("ls-files", "-o", "--exclude-standard")}
+
+
+def changed_by(files: Iterable[Path], modules: Iterable[Path]) -> set[Path]:
+    """What changed; a file that is no module changes those of its folder too, or of the next one up that has any."""
+    found: set[Path] = set(files)
+    for file in set(files):
+        folder = file.parent
+        while file.suffix != ".py" and folder != ROOT and not any(path.parent == folder for path in modules):
+            folder = folder.parent
+        if folder != ROOT and not (file.suffix == ".py" and file.is_file()):
+            found |= {path for path in modules if path.parent == folder}
+    return found
+
+
+def reaching(files: set[Path]) -> list[Path]:
+    """The test files that lead to what changed."""
+    imports = Imports(tracked())
+    changed = changed_by(files, imports.modules)
+    tests = [path for path in imports.modules if path.name.startswith("test_")]
+    return [path for path in tests if CONFTEST in changed or imports.reached(path) & changed]
+
+
+def tests_in(files: Iterable[Path], seconds: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """pytest's name of each test function -> the seconds it takes, with all its parameters."""
+    return {
+        f"{path.relative_to(ROOT)}::{function.name}": seconds.get(path.stem, {}).get(function.name, USUAL)
+        for path in files
+        for function in functions(path)
+        if function.name.startswith("test_")
+    }
+
+
+def within(tests: Mapping[str, float], seconds: float) -> tuple[list[str], list[str]]:
+    """(those that fit, the longest that do not)."""
+    fit, left_out = [], []
+    for name, takes in sorted(tests.items(), key=lambda item: item[1]):
+        seconds -= takes
+        (fit if seconds >= 0 else left_out).append(name)
+    return fit, left_out
+
+
+# The record -----------------------------------------------------------------------------------------------------------
+
+
+def recorded(report: Path) -> dict[str, dict[str, float]]:
+    """Seconds by file and function, of pytest's report in JUnit's format."""
+    found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for case in ElementTree.parse(report).iter("testcase"):
+        stem, function = case.attrib["classname"].split(".")[-1], case.attrib["name"].split("[")[0].split("@")[0]
+        found[stem][function] += float(case.attrib["time"])
+    return found
+
+
+def record(report: Path) -> None:
+    """Keep what is longer than usual; print the sum of each file, the longest first."""
+    found = recorded(report)
+    kept = {
+        stem: {name: round(took, 1) for name, took in sorted(of_file.items()) if took > 2 * USUAL}
+        for stem, of_file in sorted(found.items())
+    }
+    DURATIONS.write_text(json.dumps({stem: some for stem, some in kept.items() if some}, indent=1) + "\n")
+    for took, stem in sorted(((sum(of_file.values()), stem) for stem, of_file in found.items()), reverse=True):
+        print(f"{took:7.1f} s  {stem}")
+
+
+def main(words: list[str]) -> int:
+    if words[:1] == ["--record"]:
+        record(Path(words[1]))
+        return 0
+    files = different()
+    tests = tests_in(reaching(files), json.loads(DURATIONS.read_text(encoding="utf-8")))
+    if not tests:
+        print("No test reaches what differs from main." if files else "Nothing differs from main.")
+        return 0
+    chosen, left_out = within(tests, WORKERS * SECONDS)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", f"-n{WORKERS}", *sorted(chosen), *words], cwd=ROOT)
+    if left_out:
+        print(f"\nLeft out, because all that reach what differs from main take longer: {len(left_out)} of {len(tests)}")
+        print("\n".join(f"{tests[name]:7.1f} s  {name}" for name in left_out))
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
