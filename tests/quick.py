@@ -197,7 +197,7 @@ def recorded(report: Path) -> dict[str, dict[str, float]]:
     """Seconds by file and function, of pytest's report in JUnit's format."""
     found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for case in ElementTree.parse(report).iter("testcase"):
-        stem, function = case.attrib["classname"].split(".")[-1], case.attrib["name"].split("[")[0].split("@")[0]
+        stem, function = case.attrib["classname"].split(".")[-1], case.attrib["name"].split("[")[0]
         found[stem][function] += float(case.attrib["time"])
     return found
 

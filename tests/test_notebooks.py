@@ -163,7 +163,6 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @each_notebook
 @pytest.mark.usefixtures("quick")
 def test_it_runs_shows_and_says_what_to_see(script: Path) -> None:

@@ -39,7 +39,7 @@ def test_the_longest_are_left_out() -> None:
 
 def test_the_record_is_of_functions_with_all_their_parameters(tmp_path: Path) -> None:
     cases = [
-        ("tests.test_x", "test_a[1]@test_x", 1),
+        ("tests.test_x", "test_a[1]", 1),
         ("tests.room.test_x", "test_a[2]", 2),
         ("tests.test_y", "test_b", 4),
     ]
