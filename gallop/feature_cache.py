@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import threading
 import warnings
 import zlib
@@ -23,11 +22,12 @@ from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.images import Photo
+from gallop.writing import clear_drafts, write_quickly
 
 KEPT = torch.float16
 """The format in which features are kept, in memory and on disk, where a cache says no other.
@@ -131,8 +131,11 @@ class FeatureCache:
         self.root = Path(root)
         self.max_bytes = max_bytes
         self.kept = kept
+        for folder in self.root.glob("*/"):
+            clear_drafts(folder)
         self._bytes = sum(_size(file) for file in self.root.glob("*/*.safetensors"))
         self._damaged = 0
+        self._refused = False
 
     def path(self, key: str) -> Path:
         """The file of a view."""
@@ -165,18 +168,24 @@ class FeatureCache:
             warnings.warn(f"The kept features {path} are damaged; they are encoded anew.{rest}", stacklevel=3)
 
     def put(self, key: str, features: ImageFeatures) -> None:
-        """Keep one view, unless the cap is reached or the disk refuses (a cache must never stop a training)."""
+        """Keep one view, unless the cap is reached or the disk refuses: a cache must never stop a training.
+
+        A disk that refuses is named in a warning, and not asked again.
+        """
         kept, path = features.rounded(self.kept), self.path(key)
         room = self.max_bytes - self._bytes + _size(path)
-        if kept.bytes > room or not _is_finite(kept):  # half precision may overflow
+        if self._refused or kept.bytes > room or not _is_finite(kept):  # half precision may overflow
             return
         tensors = {"global": kept.global_.contiguous(), "regions": kept.regions.contiguous()}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent) as staging:  # leaves nothing behind on a full disk
-                save_file(tensors, Path(staging, path.name), metadata={_CHECKSUM: _checksum(key, kept)})
-                os.replace(Path(staging, path.name), path)
-        except (OSError, SafetensorError):
+            write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, kept)}))
+        except OSError as error:
+            self._refused = True
+            warnings.warn(
+                f"No more features are kept in {self.root} ({error.strerror}); they are encoded anew each time. Make "
+                "room there, or name another folder in GALLOP_CACHE.",
+                stacklevel=2,
+            )
             return
         self._bytes = self.max_bytes - room + kept.bytes
 

@@ -635,6 +635,8 @@ def places(photos: Path, model: Path, backbone: Path, tmp_path_factory: pytest.T
     (root / "hollow" / "cat").mkdir(parents=True)
     (root / "damaged").mkdir()
     (root / "damaged" / "gallop.json").write_text("{")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(root / "pipe")
     return {
         "ROOT": str(root),
         "PHOTOS": str(photos),
@@ -696,6 +698,7 @@ REFUSED = [
     ("predict PICTURE --classes cat,Cat --backbone BACKBONE", "are the same after cleaning"),
     ("predict PICTURE --classes --json", "expected one argument"),
     ("predict PICTURE --model MODEL --csv ROOT/none", "is a folder; give the name of a file"),
+    ("predict PICTURE --model MODEL --csv ROOT/pipe", "is a device or a pipe; give the name of a file"),
     ("predict PICTURE --model MODEL --csv ROOT/file.txt/a.csv", "is not a folder"),
     ("predict PICTURE --model MODEL --csv PICTURE", "would replace"),
     ("explain PICTURE --model MODEL", "the following arguments are required: --out"),

@@ -506,13 +506,15 @@ def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path
     blocked.write_text("in the way")
     first = every(views_of(photos(3)))
     for root in (blocked, blocked / "below"):
-        assert torch.equal(first, every(views_of(photos(3), FeatureCache(root))))
+        with pytest.warns(UserWarning, match="No more features are kept"):
+            assert torch.equal(first, every(views_of(photos(3), FeatureCache(root))))
     assert blocked.read_text() == "in the way"
 
 
-@pytest.mark.parametrize("failing", ["gallop.feature_cache.save_file", "gallop.feature_cache.os.replace"])
+@pytest.mark.parametrize("failing", ["gallop.writing.tempfile.mkstemp", "gallop.writing.os.replace"])
 def test_a_full_disk_leaves_no_rest_behind(tmp_path: Path, failing: str) -> None:
-    with mock.patch(failing, side_effect=OSError(28, "No space left on device")):
+    refusing = mock.patch(failing, side_effect=OSError(28, "No space left on device"))
+    with refusing, pytest.warns(UserWarning, match="No more features are kept"):
         found = every(views_of(photos(3), FeatureCache(tmp_path)))
     assert torch.isfinite(found.float()).all()
     assert files(tmp_path) == []

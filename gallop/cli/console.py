@@ -109,8 +109,14 @@ class Console:
     @staticmethod
     def _write(stream: TextIO, text: str) -> None:
         encoding = getattr(stream, "encoding", None) or "utf-8"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        stream.flush()
+        try:
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:
+            if stream is not sys.stderr:  # a log that cannot be written is no reason to stop a training
+                raise
 
 
 def plain(value: Any) -> Any:
