@@ -136,8 +136,8 @@ def _coming(folder: Path) -> str | None:
         text = read_text(folder / NEXT, LARGEST_SETTINGS)
         found = hashlib.sha256(read_bytes(folder / TENSORS, LARGEST_TENSORS)).hexdigest()
         return text if json.loads(text)["prompts_sha256"] == found else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # no other OSError: what cannot be read now may be the only settings that fit
 
 
 def read_checkpoint(folder: str | Path) -> Checkpoint:
@@ -146,10 +146,11 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
     Raises:
         CheckpointError: no checkpoint, a newer format, or settings that make no sense.
     """
-    path, coming = Path(folder) / SETTINGS, _coming(Path(folder))
-    if coming is None and not path.exists():
-        raise CheckpointError(f"{folder} is no checkpoint: it has no {SETTINGS}.")
+    path = Path(folder) / SETTINGS
     try:
+        coming = _coming(Path(folder))
+        if coming is None and not path.exists():
+            raise CheckpointError(f"{folder} is no checkpoint: it has no {SETTINGS}.")
         raw = json.loads(
             read_text(path, LARGEST_SETTINGS) if coming is None else coming, object_pairs_hook=_without_doubles
         )
@@ -170,7 +171,9 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
     except CheckpointError:
         raise
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); copy the folder again.") from error
+        raise CheckpointError(
+            f"{error.filename or path} cannot be read ({error.strerror}); copy the folder again."
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BackboneError) as error:
         raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
 

@@ -168,10 +168,7 @@ class FeatureCache:
             warnings.warn(f"The kept features {path} are damaged; they are encoded anew.{rest}", stacklevel=3)
 
     def put(self, key: str, features: ImageFeatures) -> None:
-        """Keep one view, unless the cap is reached or the disk refuses: a cache must never stop a training.
-
-        A disk that refuses is named in a warning, and not asked again.
-        """
+        """Keep one view, unless the cap is reached or the disk refuses, which is told once: no cache stops a training."""
         kept, path = features.rounded(self.kept), self.path(key)
         room = self.max_bytes - self._bytes + _size(path)
         if self._refused or kept.bytes > room or not _is_finite(kept):  # half precision may overflow
@@ -181,11 +178,8 @@ class FeatureCache:
             write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, kept)}))
         except OSError as error:
             self._refused = True
-            warnings.warn(
-                f"No more features are kept in {self.root} ({error.strerror}); they are encoded anew each time. Make "
-                "room there, or name another folder in GALLOP_CACHE.",
-                stacklevel=2,
-            )
+            why = f"No more features are kept in {self.root} ({error.strerror}); they are encoded anew each time."
+            warnings.warn(f"{why} Make room there, or name another folder in GALLOP_CACHE.", stacklevel=2)
             return
         self._bytes = self.max_bytes - room + kept.bytes
 

@@ -24,11 +24,12 @@ import torch
 from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, writing
-from gallop.checkpoint import LOCK, NEXT, SETTINGS, TENSORS, TRAINING, save_training
+from gallop.checkpoint import LOCK, NEXT, SETTINGS, TENSORS
 from gallop.cli import train
 from gallop.cli.train import WORK
 from gallop.errors import sentence_of
 from gallop.feature_cache import FeatureCache, ImageFeatures
+from gallop.kept_training import TRAINING, save_training
 from gallop.methods import METHODS
 from gallop.onnx import OnnxFile, Parity
 from gallop.trainer import StepEvent

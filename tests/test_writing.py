@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -191,6 +192,21 @@ def test_a_kill_in_the_save_after_a_kill_harms_nothing(
     assert any(same(load(folder), new) for _ in kills(lambda: new.save(folder)) if (folder / NEXT).exists())
     for _ in kills(lambda: old.save(folder)):
         assert same(load(folder), old) or same(load(folder), new)
+
+
+def test_settings_that_cannot_be_read_now_are_not_thrown_away(
+    tmp_path: Path, old: GalLoPClassifier, new: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be the only ones that fit the prompts."""
+    old.save(tmp_path)
+    assert any(same(load(tmp_path), new) for _ in kills(lambda: new.save(tmp_path)) if (tmp_path / NEXT).exists())
+    with monkeypatch.context() as patch:
+        patch.setattr("gallop.checkpoint.read_text", mock.Mock(side_effect=OSError(24, "Too many open files")))
+        with pytest.raises(OSError, match="Too many open files"):
+            old.save(tmp_path)
+        with pytest.raises(CheckpointError, match="Too many open files"):
+            load(tmp_path)
+    assert same(load(tmp_path), new)
 
 
 def test_a_first_save_that_is_killed_leaves_no_model_or_the_new_one(tmp_path: Path, new: GalLoPClassifier) -> None:
