@@ -168,7 +168,7 @@ class FeatureCache:
             warnings.warn(f"The kept features {path} are damaged; they are encoded anew.{rest}", stacklevel=3)
 
     def put(self, key: str, features: ImageFeatures) -> None:
-        """Keep one view, unless the cap is reached or the disk refuses, which is told once: no cache stops a training."""
+        """Keep one view, unless the cap is reached or the disk refuses (told once): no cache stops a training."""
         kept, path = features.rounded(self.kept), self.path(key)
         room = self.max_bytes - self._bytes + _size(path)
         if self._refused or kept.bytes > room or not _is_finite(kept):  # half precision may overflow
