@@ -26,6 +26,10 @@ TEST, PROMPTS, METHOD = "screens/test.py", "screens/prompts.py", "screens/method
 COMPARE, TAKE_AWAY = "screens/compare.py", "screens/take_away.py"
 
 
+PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}
+"""Settings of a training with as many prompts as the paper's."""
+
+
 def png(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> bytes:
     stream = io.BytesIO()
     tiny.picture(seed, colour, size).save(stream, "PNG")
@@ -74,12 +78,12 @@ def finish(at: AppTest, seconds: float = 60) -> AppTest:
     """Wait for a training, and for an errand."""
     end = time.monotonic() + seconds
     while session_of(at).job is not None or session_of(at).errand is not None:
-        errand = session_of(at).errand
-        if errand is not None and errand.job.snapshot().active:
-            time.sleep(0.2)  # a page drawn meanwhile would take its time
-            continue
         assert time.monotonic() < end, "the training does not end"
-        time.sleep(0.05)
+        errand = session_of(at).errand
+        job = errand.job if errand is not None else session_of(at).job
+        if job is not None and job.snapshot().active:
+            time.sleep(0.02)  # a page drawn meanwhile would take its time
+            continue
         fine(at.run())
     return at
 

@@ -65,10 +65,17 @@ def own_main_module() -> Iterator[None]:
     sys.modules["__main__"] = before
 
 
+@pytest.fixture(scope="session")
+def installed_components() -> Any:
+    """Streamlit looks for them in every installed package, each time that an app starts: once is enough here."""
+    scanner = pytest.importorskip("streamlit.components.v2.manifest_scanner", reason="needs the extra 'app'")
+    return scanner.scan_component_manifests()
+
+
 @pytest.fixture
-def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_components: Any) -> Iterator[Any]:
     """A function that opens the app in this process, with a tiny model instead of ``mini`` and all its own."""
-    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    from streamlit.components.v2 import manifest_scanner
     from streamlit.testing.v1 import AppTest
 
     import gallop.backbones
@@ -79,6 +86,7 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     monkeypatch.setenv("GALLOP_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(resources, "shared", resources.Shared())
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: installed_components)
     yield lambda: AppTest.from_file(str(SCRIPT), default_timeout=60).run()
     resources.jobs().close()
     resources.backbone.clear()

@@ -17,14 +17,13 @@ import resources
 import taking
 from gallop import GalLoPClassifier
 from gallop.diversity import text_cosines
-from tests import tiny
-from tests.app_pages import PROMPTS, TEACH, Open, bars, everything, fine, finish, go, session_of
-from tests.test_app_teach import settings, teach, train
+from tests import app_pages, tiny
+from tests.app_pages import PAPERS, PROMPTS, TEACH, Open, bars, everything, fine, go, session_of
 
 
 def taught(open_app: Open, tests: int = 3, counts: dict[str, int] | None = None, **values: Any) -> AppTest:
-    at = teach(fine(open_app()), counts or {"red": 3, "green": 3}, tests=tests)
-    return go(finish(train(settings(at, **values) if values else at)), PROMPTS)
+    at = app_pages.cards(fine(open_app()), counts or {"red": 3, "green": 3}, tests, **PAPERS | values)
+    return go(app_pages.train(at), PROMPTS)
 
 
 def numbers(at: AppTest, key: str) -> Any:
@@ -98,7 +97,7 @@ def test_k_moves_the_places_and_not_what_is_said(tiny_app: Open) -> None:
 
 
 def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: Open) -> None:
-    at = taught(tiny_app, global_prompts=1, local_prompts=0)
+    at = taught(tiny_app, global_prompts=1, topk=())
     shown = everything(at)
     for words in (
         "There is only one, and nothing to compare",
@@ -112,7 +111,7 @@ def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: O
 
 
 def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> None:
-    at = taught(tiny_app, tests=0, counts={"red": 1, "green": 1}, local_prompts=1)
+    at = taught(tiny_app, tests=0, counts={"red": 1, "green": 1}, topk=(4,))
     assert "2 photos" in everything(at)
     session = session_of(at)
     assert session.taught is not None

@@ -15,10 +15,11 @@ from streamlit.testing.v1 import AppTest
 import resources
 import testing
 from gallop import load_image
-from tests import tiny
+from tests import app_pages, tiny
 from tests.app_pages import (
     EXPLORE,
     HOSTILE,
+    PAPERS,
     TEACH,
     TEST,
     Open,
@@ -38,9 +39,8 @@ from tests.test_app_teach import add_classes, settings, teach, train
 
 def taught(open_app: Open, counts: dict[str, int] | None = None, tests: int = 3, **values: Any) -> AppTest:
     """The page Test after a training on coloured pictures."""
-    at = teach(fine(open_app()), counts or {"red": 3, "green": 3}, tests=tests)
-    at = settings(at, **values) if values else at
-    return go(finish(train(at)), TEST)
+    at = app_pages.cards(fine(open_app()), counts or {"red": 3, "green": 3}, tests, **PAPERS | values)
+    return go(app_pages.train(at), TEST)
 
 
 def metric(at: AppTest, label: str) -> Any:
@@ -281,7 +281,7 @@ def test_test_photos_of_a_class_that_was_not_taught_are_left_out_and_told(tiny_a
 
 
 def test_without_local_prompts_and_with_one_global_prompt_the_page_holds(tiny_app: Open) -> None:
-    at = add_unknown(taught(tiny_app, global_prompts=1, local_prompts=0), 1)
+    at = add_unknown(taught(tiny_app, global_prompts=1, topk=()), 1)
     assert "Without local prompts there are no maps" in everything(at)
     assert metric(at, "Right on the 6 test photos")
     assert metric(at, "Unknown photos noticed")
