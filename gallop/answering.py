@@ -15,6 +15,7 @@ from gallop.classes import missing_names, spelled_as
 from gallop.data import labelled_photos
 from gallop.errors import DataError
 from gallop.predictions import Predictions
+from gallop.wording import listed
 
 ImageSource = Any
 """Whatever ``gallop.load_image`` takes: a path, bytes, an open file, a PIL image, an array or a ``Photo``."""
@@ -57,7 +58,7 @@ class AnswersByName(ClassifierMixin):
         names = spelled_as(given, self.classes_.tolist())
         unknown = missing_names(list(dict.fromkeys(names)), self.classes_.tolist())
         if unknown:
-            raise DataError(f"The model does not know the classes {', '.join(unknown)}; add them or leave them out.")
+            raise DataError(f"The model does not know the classes {listed(unknown)}; add them or leave them out.")
         return metrics.accuracy(self.predict(photos), np.array(names))
 
     def ood_score(self, images: ImageSource | Sequence[ImageSource], score: str = "GL-MCM") -> NDArray[np.float32]:

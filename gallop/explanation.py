@@ -26,6 +26,7 @@ from gallop.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.images import CropBox, Photo
 from gallop.model import GalLoP, Similarities, TextFeatures
 from gallop.predictions import to_array
+from gallop.wording import listed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -168,7 +169,7 @@ class Explanation:
     def _class(self, class_name: str) -> int:
         name = clean_name(class_name)
         if name not in self.class_names:
-            raise ValueError(f"There is no class {name!r} here; the classes are {', '.join(self.class_names)}.")
+            raise ValueError(f"There is no class {name!r} here; the classes are {listed(self.class_names)}.")
         return self.class_names.index(name)
 
     def _prompt(self, prompt: int) -> int:

@@ -7,6 +7,7 @@ takes that back however the process ends: so the next writer tells the drafts of
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -68,6 +69,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 def _replace(path: Path, content: bytes, *, lasting: bool) -> None:
     path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():  # renamed over, a device would be gone for the whole machine
+        raise OSError(errno.EINVAL, "it is no plain file, so it is not replaced", str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = _own(lambda: tempfile.mkstemp(DRAFT, f".{path.name[:100]}.", path.parent), wait=True)

@@ -278,3 +278,16 @@ def test_who_trains_the_same_classifier_anew_begins_anew(tmp_path: Path) -> None
     made = classifier(warm_start=True)
     counts = [len(list(made.fit_steps(*pictures({"red": 2, "green": 2}), work=tmp_path))) for _ in range(2)]
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("write", [write_file, write_quickly])
+def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path, write: Callable[[Path, bytes], None]) -> None:
+    """A pipe stands for a device here: renamed over by an administrator, that would be gone for the whole machine."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(OSError, match="it is no plain file, so it is not replaced"):
+            write(path, b"text")
+    assert pipe.is_fifo()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "pipe"]

@@ -12,6 +12,7 @@ from gallop.data import data_fingerprint, duplicates, read_folder
 from gallop.datasets import NamedDataset, available_datasets, find_set, open_dataset
 from gallop.errors import BenchError, DataError, ImageError
 from gallop.images import list_images, load_image
+from gallop.wording import listed
 
 
 def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -> Photos:
@@ -34,7 +35,7 @@ def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -
         raise BenchError(f"No folder below {root} holds train/ and test/; give the folder that holds the data sets.")
     missing = [name for name in wanted or () if name not in names]
     if missing:
-        raise BenchError(f"The benchmark has no set {missing[0]!r}; its sets are {', '.join(names)}.")
+        raise BenchError(f"The benchmark has no set {missing[0]!r}; its sets are {listed(names, 20)}.")
     needed = names if wanted is None else wanted
     sets = dict(_sets(root, names, needed))
     targets = [target for name in sets for target in spec.transfer.get(name, ()) if target not in names]
@@ -131,7 +132,7 @@ def _unknown_groups(spec: Spec, root: Path) -> Iterator[UnknownGroup]:
     for name, skipped in spec.unknown.skip.items():
         strange = sorted(set(skipped) - set(everything))
         if strange:
-            there = ", ".join(everything)
+            there = listed(everything, 20)
             raise BenchError(f"'unknown', 'skip' of {name}: there is no group {strange[0]!r}, only {there}.")
     for name in names:
         yield _read_group(name, list_images(folder / name, recursive=True), folder / name)

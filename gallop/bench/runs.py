@@ -12,6 +12,7 @@ from gallop.bench.photo_sets import PhotoSet
 from gallop.data import Dataset
 from gallop.errors import BenchError
 from gallop.methods import Method
+from gallop.wording import listed
 
 UNTAUGHT = 0
 """The shots, and the seed, of a run that learns nothing."""
@@ -120,7 +121,8 @@ class Plan:
 def _must_have(what: str, asked: Collection[Any] | None, there: Collection[Any]) -> None:
     for item in asked or ():
         if item not in there:
-            raise BenchError(f"The benchmark has no {what} {item!r}; it has {', '.join(map(str, sorted(there)))}.")
+            known = listed([str(each) for each in sorted(there)], 20)
+            raise BenchError(f"The benchmark has no {what} {item!r}; it has {known}.")
 
 
 def _dealt(runs: list[Run], part: int, parts: int) -> Iterator[Run]:

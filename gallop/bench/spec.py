@@ -27,6 +27,7 @@ from gallop.config import REGION_KINDS
 from gallop.datasets import available_datasets
 from gallop.errors import BenchError
 from gallop.reading import read_text
+from gallop.wording import listed
 
 SPECS = Path(__file__).parent / "specs"
 LARGEST_SPEC = 256 * 2**10
@@ -255,4 +256,4 @@ def _check_sets(spec: Spec, source: str) -> None:
     for key, sets in named.items():
         foreign = [s for s in sets if spec.sets and s not in spec.sets]
         if foreign:
-            raise BenchError(f"{source}, {key!r} names the set {foreign[0]!r}; 'sets' has {', '.join(spec.sets)}.")
+            raise BenchError(f"{source}, {key!r} names the set {foreign[0]!r}; 'sets' has {listed(spec.sets, 20)}.")

@@ -20,6 +20,7 @@ from gallop.errors import CommandError
 from gallop.images import list_images
 from gallop.metrics import accuracy, auroc, authors_fpr_at_tpr, fpr_at_tpr
 from gallop.scores import OOD_SCORES
+from gallop.wording import listed
 
 ZERO_SHOT = "zero-shot"
 
@@ -106,7 +107,7 @@ def _known(data: Dataset, classifier: GalLoPClassifier, options: Namespace) -> D
     unknown = missing_names(class_names, known)
     if unknown:
         raise CommandError(
-            f"{options.model} does not know these classes of {options.data}: {', '.join(unknown)}. Take their images "
+            f"{options.model} does not know these classes of {options.data}: {listed(unknown)}. Take their images "
             "away, or train with them."
         )
     return replace(data, class_names=tuple(class_names))

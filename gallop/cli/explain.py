@@ -14,6 +14,7 @@ from gallop.classes import clean_name
 from gallop.cli.console import Console, columns, percent
 from gallop.cli.files import check_output, model_or_classes
 from gallop.errors import CommandError
+from gallop.wording import listed
 from gallop.writing import write_file
 
 
@@ -45,7 +46,7 @@ def _shown_class(explanation: Explanation, asked: str | None) -> str:
         return explanation.label
     name = clean_name(asked)
     if name not in explanation.class_names:
-        raise CommandError(f"There is no class {name!r} here; the classes are {', '.join(explanation.class_names)}.")
+        raise CommandError(f"There is no class {name!r} here; the classes are {listed(explanation.class_names)}.")
     return name
 
 

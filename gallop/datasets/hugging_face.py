@@ -11,6 +11,7 @@ from gallop.classes import clean_name
 from gallop.data import check_shots
 from gallop.errors import ClassNameError, DataError, ImageError
 from gallop.images import Photo, load_image
+from gallop.wording import listed
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _one_split(dataset: Any, split: str | None) -> Any:
     """The split of a ``DatasetDict``; a data set of one split as it is."""
     if not isinstance(dataset, Mapping):
         return dataset
-    splits = ", ".join(map(str, dataset))
+    splits = listed(list(map(str, dataset)))
     if split is None and len(dataset) == 1:
         return next(iter(dataset.values()))
     if split is None:
@@ -108,7 +109,7 @@ def _one_split(dataset: Any, split: str | None) -> Any:
 
 
 def _column(features: Mapping[str, Any], name: str | None, kind: str, argument: str) -> str:
-    known = ", ".join(features)
+    known = listed(list(features))
     if name is not None:
         if name not in features:
             raise DataError(f"There is no column {name!r}; the columns are {known}.")
@@ -117,7 +118,7 @@ def _column(features: Mapping[str, Any], name: str | None, kind: str, argument: 
     if len(found) != 1 and argument in features:
         return argument
     if len(found) != 1:
-        what = "No column" if not found else f"More than one column ({', '.join(found)})"
+        what = "No column" if not found else f"More than one column ({listed(found)})"
         raise DataError(f"{what} is of the kind {kind}; choose one with {argument}=: {known}.")
     return found[0]
 

@@ -7,6 +7,7 @@ from typing import Any
 from gallop.explanation import Explanation
 from gallop.region_grid import JAVASCRIPT, STYLE
 from gallop.region_grid.panel import COLOURS, Style, Subject, map_panel, photo_url
+from gallop.wording import listed
 
 try:
     import anywidget
@@ -65,7 +66,7 @@ class RegionGrid(anywidget.AnyWidget):
     def _known(self, proposal: dict[str, Any]) -> str | None:
         name: str | None = proposal["value"]
         if name is not None and name not in self.explanation.class_names:
-            known = ", ".join(self.explanation.class_names)
+            known = listed(self.explanation.class_names)
             raise traitlets.TraitError(f"There is no class {name!r} here; the classes are {known}.")
         return name
 
