@@ -25,7 +25,7 @@ APP = ROOT / "app"
 def raised_classes() -> list[type[BaseException]]:
     """All classes of errors that library and app define, wherever they stand."""
     modules = [name.name for name in pkgutil.walk_packages(gallop.__path__, "gallop.") if "__main__" not in name.name]
-    modules += [path.stem for path in APP.glob("*.py") if path.stem != "main"]
+    modules += [path.stem for path in APP.glob("*.py") if path.stem not in ("main", "navigation")]
     found: dict[str, type[BaseException]] = {}
     for name in modules:
         for _, kind in inspect.getmembers(importlib.import_module(name), inspect.isclass):
