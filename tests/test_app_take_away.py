@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ import taking
 from gallop import GalLoPClassifier
 from gallop.onnx import ALLOWED
 from jobs import JobManager, State
-from packing import files_of, zipped
+from packing import SETTINGS, TENSORS, files_of, zipped
 from parts import model_files
 from question import Question
 from tests import tiny
@@ -207,6 +209,25 @@ def test_a_hostile_or_broken_model_is_refused_and_nothing_changes(tiny_app: Open
     fine(at.run())
     assert words in at.error[0].value.replace("\\", "")
     assert session_of(at).taught is before
+
+
+@pytest.mark.parametrize("flood", [TENSORS, SETTINGS])
+def test_a_flood_of_names_in_a_model_is_told_in_a_few_words(tiny_app: Open, flood: str) -> None:
+    """A page that shows megabytes of error stands still for minutes."""
+    sound = files_of(tiny.classifier().zero_shot(["red", "green"]))
+    names = [f"{'name' * 20} {i}" for i in range(100_000 if flood == TENSORS else 30_000)]
+    if flood == TENSORS:
+        header = json.dumps({name: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for name in names}).encode()
+        bad, words = replace(sound, prompts=len(header).to_bytes(8, "little") + header), "its header claims"
+    else:
+        settings = json.loads(sound.settings) | dict.fromkeys(names, 1)
+        bad, words = replace(sound, settings=json.dumps(settings)), "and 29994 more"
+    at = go(fine(tiny_app()), TAKE_AWAY)
+    uploader(at, "A model's zip").upload("flood.zip", zipped(bad.as_folder()))
+    fine(at.run())
+    told = at.error[0].value.replace("\\", "")
+    assert words in told
+    assert len(told) < 1000
 
 
 def test_a_model_of_another_backbone_is_refused(tiny_app: Open) -> None:

@@ -272,6 +272,42 @@ def test_modules_say_what_they_are_for() -> None:
     assert not silent, "\n".join(silent)
 
 
+OPENERS = {"open", "read_text", "read_bytes", "safe_open", "load_file", "loadmat", "ZipFile", "memmap", "fromfile"}
+LOADERS = {"torch.load", "torch.jit.load", "np.load"}
+OPEN_BY_THEMSELVES = {
+    "gallop/reading.py": {"os.open"},  # the one way
+    "gallop/writing.py": {"os.open", "open"},  # locks and drafts of its own
+    "gallop/backbones/__init__.py": {"load_file", "torch.load", "torch.jit.load"},  # after gallop.reading has judged it
+    "gallop/torch_file.py": {"zipfile.ZipFile", "torch.load"},  # the same
+    "gallop/feature_cache.py": {"safe_open"},  # mapped into memory, after a look at what it is
+    "gallop/datasets/places.py": {"loadmat"},  # of a file that gallop.reading has opened
+    "gallop/images.py": {"Image.open"},  # of bytes
+    "gallop/launch.py": {"path.read_bytes"},  # between processes, in a folder of theirs
+    "gallop/cli/__init__.py": {"os.open"},  # /dev/null
+    "gallop/machine.py": {"Path('/proc/cpuinfo').read_text", "status.read_text"},
+    "gallop/backbones/device.py": {"Path('/proc/cpuinfo').read_text"},
+    "app/archives.py": {"zipfile.ZipFile", "archive.open"},  # uploads, in memory
+    "app/packing.py": {"zipfile.ZipFile", "(kept / SETTINGS).read_text", "(kept / TENSORS).read_bytes"},  # the same
+    "app/run_store.py": {"os.open"},  # a file of the app's own
+    "app/data_file.py": {"path.open"},  # the same
+    "app/parts/region_grid.py": {"JAVASCRIPT.read_text", "STYLE.read_text"},  # of this program
+}
+
+
+def test_files_that_a_user_names_are_opened_in_one_way() -> None:
+    """A pipe would wait for ever, and a device has no end: ``gallop.reading`` asks first what a file is."""
+    found: dict[str, set[str]] = {}
+    for path in [*modules(), *(ROOT / "app").rglob("*.py")]:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                if called in LOADERS or called.split(".")[-1] in OPENERS:
+                    found.setdefault(path.relative_to(ROOT).as_posix(), set()).add(called)
+    reading = {"read_text", "read_bytes"}  # by name alone they are those of gallop.reading
+    found = {path: calls - reading for path, calls in found.items() if calls - reading}
+    assert found == OPEN_BY_THEMSELVES, "open it by gallop.reading, or say here why not"
+
+
 def test_there_is_no_drawer_for_everything() -> None:
     names = {path.stem.lower().strip("_") for root in ("gallop", "app") for path in (ROOT / root).rglob("*.py")}
     assert not names & {"utils", "util", "helpers", "misc", "common"}
