@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from data_file import MACHINE, RunsProblem
+from gallop.errors import GallopError, sentence_of
 from lessons import Taught
 from packing import Files, files_of
 from run_store import Store
@@ -37,8 +38,8 @@ class Ledger:
         self.problem = ""
         try:
             self.store.add(self.owner, of_taught(taught, name, time.time()), files_of(taught.after))
-        except (RunsProblem, OSError) as error:
-            self.problem = str(error)
+        except (GallopError, OSError) as error:
+            self.problem = sentence_of(error) or ""
 
     def runs(self) -> list[Run]:
         """All of them, the latest first."""

@@ -6,11 +6,12 @@ then checks both files itself.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -53,9 +54,26 @@ class Files:
         return {f"{FOLDER}/{name}": content for name, content in found.items()}
 
 
+@contextlib.contextmanager
+def _for_a_moment() -> Iterator[str]:
+    """A folder that goes at once."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="gallop") as folder:
+            yield folder
+    except OSError as error:
+        raise ModelProblem(
+            f"The folder for temporary files of the machine that runs this app cannot be used ({error.strerror}), so "
+            "the model cannot be packed or unpacked. Make room there, or name another in TMPDIR."
+        ) from error
+
+
 def files_of(classifier: GalLoPClassifier) -> Files:
-    """What ``classifier.save`` writes."""
-    with tempfile.TemporaryDirectory(prefix="gallop") as folder:
+    """What ``classifier.save`` writes.
+
+    Raises:
+        ModelProblem: the disk refuses.
+    """
+    with _for_a_moment() as folder:
         classifier.save(Path(folder, FOLDER))
         kept = Path(folder, FOLDER)
         return Files((kept / SETTINGS).read_text(encoding="utf-8"), (kept / TENSORS).read_bytes())
@@ -65,11 +83,12 @@ def classifier_of(files: Files, backbone: Any) -> GalLoPClassifier:
     """The classifier that was saved.
 
     Raises:
-        ModelProblem: files that are damaged, of a newer version or hostile, or trained with another backbone.
+        ModelProblem: files that are damaged, of a newer version or hostile, or trained with another backbone; or the
+            disk refuses.
     """
     from gallop import GalLoPClassifier
 
-    with tempfile.TemporaryDirectory(prefix="gallop") as folder:
+    with _for_a_moment() as folder:
         Path(folder, SETTINGS).write_text(files.settings, encoding="utf-8")
         Path(folder, TENSORS).write_bytes(files.prompts)
         try:

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -344,6 +345,21 @@ def test_the_runs_of_the_app(disk: Disk) -> None:
     disk.fill()
     with pytest.raises(RunsProblem, match="Is the disk full"):
         store.add("me", run(0), Files("{}", bytes(100_000)))
+
+
+def test_a_model_on_its_way_through_the_temporary_folder(
+    things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peewee", reason="needs the extra 'app'")
+    from packing import ModelProblem, files_of
+
+    monkeypatch.setattr(tempfile, "tempdir", str(disk.root))
+    model = GalLoPClassifier.load(things.model, backbone=things.backbone)
+    assert files_of(model).prompts == (things.model / TENSORS).read_bytes()
+    disk.fill()
+    with pytest.raises(ModelProblem, match=rf"\({NO_ROOM}\).* Make room there"):
+        files_of(model)
+    assert disk.files() == {}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

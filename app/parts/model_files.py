@@ -12,7 +12,7 @@ import taking
 import text
 from archives import MAX_ARCHIVE_BYTES
 from gallop.errors import GallopError
-from packing import MOST, TENSORS, Files, classifier_of, files_of, unzipped, zipped
+from packing import MOST, TENSORS, Files, ModelProblem, classifier_of, files_of, unzipped, zipped
 from parts import adopted, errand
 from parts.uploads import listen
 from question import Question
@@ -43,10 +43,15 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
     card = model_card(
         classifier, taking.measured(taught) if taught else (), taking.learned_from(taught) if taught else ""
     )
+    try:
+        folder = files(session, classifier, key).as_folder(card)
+    except ModelProblem as error:
+        st.error(text.markdown(str(error)))
+        return
     with st.container(horizontal=True):
         st.download_button(
             "Save the model as zip",
-            zipped(files(session, classifier, key).as_folder(card)),
+            zipped(folder),
             "model.zip",
             "application/zip",
             key="save model",
