@@ -247,6 +247,11 @@ def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives
     (out / WORK / LOCK).touch()  # of one that was killed
     assert call(*things.train(out, "--overwrite")).code == 0
     assert sorted(path.name for path in out.iterdir()) == [SETTINGS, TENSORS]
+    with locked(out / WORK / LOCK):
+        assert "Another process is training into" in call(*things.train(out, "--resume")).err
+    (out / WORK / LOCK).touch()  # of one that was killed when all was done
+    assert "is finished" in call(*things.train(out, "--resume")).err
+    assert sorted(path.name for path in out.iterdir()) == [SETTINGS, TENSORS]
 
 
 # ------------------------------------------------------------------ all other writers

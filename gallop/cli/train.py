@@ -133,6 +133,9 @@ def _check_out(out: Path, options: Namespace) -> None:
             "off there, or --overwrite to replace the model in it."
         )
     if (out / SETTINGS).exists() and not (out / WORK / TRAINING).exists():
+        if (out / WORK).exists():
+            with _keeping(out, overwrite=False):  # what a killed call left goes; one that lives is told
+                pass
         raise CommandError(
             f"The training in {out} is finished, so there is nothing to resume; use the model, or train a new one with "
             "--overwrite."
