@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 
 DURATIONS = ROOT / "tests" / "durations.json"
 WORKERS = 2
-SECONDS = 55
+SECONDS = 40
 """For tests, on each worker; the rest of a minute and a half is theirs to start and to find the tests."""
 USUAL = 0.1
 """Seconds of a test that is not in the record."""
