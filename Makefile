@@ -21,7 +21,7 @@ help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
 	@echo "make test    install into $(VENV) and run every check and test"
 	@echo "make quick   the tests of what differs from main, in a minute and a half"
-	@echo "make lint    the checks alone: ruff and mypy"
+	@echo "make lint    the checks alone: ruff, mypy and import-linter"
 	@echo "make format  let ruff put the code in order"
 	@echo "make notebooks  install into $(VENV) and open the tutorial notebooks in Jupyter"
 	@echo "make notebooks-sync  write the notebooks anew from their scripts"
@@ -43,6 +43,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -55,7 +56,7 @@ notebooks-sync: $(VENV)/.dev
 	$(BIN)/python -m notebooks.sync
 
 screenshots: $(VENV)/.dev
-	PYTHONPATH=app $(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.screenshots
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks --write

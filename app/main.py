@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import streamlit as st
@@ -14,7 +16,18 @@ from starlette.middleware import Middleware
 from streamlit.runtime.media_file_storage import MediaFileStorageError
 from streamlit.web.server.server_util import get_url
 
-from doors import OwnPagesOnly
+HERE = Path(__file__).resolve().parent
+
+# Streamlit runs this file as a script. So this folder is made the package ``app`` here, wherever it lies and whatever
+# else on the path is called so.
+if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"):
+    spec = spec_from_file_location("app", HERE / "__init__.py", submodule_search_locations=[str(HERE)])
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["app"] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["app"])
+
+from app.doors import OwnPagesOnly
 
 SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
@@ -44,4 +57,4 @@ async def browser_opens(_: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(Path(__file__).with_name("navigation.py"), middleware=[Middleware(OwnPagesOnly)], lifespan=browser_opens)
+app = st.App(HERE / "navigation.py", middleware=[Middleware(OwnPagesOnly)], lifespan=browser_opens)

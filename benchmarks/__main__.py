@@ -8,7 +8,7 @@ python -m benchmarks bf16 --data PHOTO_SETS                       accuracies wit
 
 from __future__ import annotations
 
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()
 

@@ -68,9 +68,9 @@ def measure(page: Any) -> None:
 
 def train(stop: threading.Event) -> None:
     """Learn ten classes of sixteen crops until told to stop, as the app's worker does."""
-    import samples
+    from app.photos import samples
 
-    photo = load_image(samples.available()["Cat"]).image
+    photo = load_image(samples.available_samples()["Cat"]).image
     crops = [photo.crop((i, i, i + 150, i + 150)) for i in range(160)]
     labels = [f"class {i % 10}" for i in range(160)]
     for _ in GalLoPClassifier("mini", epochs=10_000, views=1, cache=False).fit_steps(crops, labels):

@@ -12,7 +12,7 @@ setting may be as accurate as another and ruin "none of these".
 
 from __future__ import annotations
 
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()
 
@@ -25,11 +25,11 @@ from typing import Any
 
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
-from gallop.bench.photos import set_folders
+from gallop.bench.running.photos import set_folders
 from gallop.data import Dataset, stratified_folds
-from gallop.features import ImageFeatures, encode_centres, open_cache
+from gallop.evaluation.metrics import accuracy, auroc
+from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
 from gallop.methods import FewShots, Method, make_method
-from gallop.metrics import accuracy, auroc
 
 CLASSES, FOLDS, HELD_OUT = 10, 4, 2
 

@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.measure import seconds
 from gallop import GalLoPClassifier, Photo, load_backbone, load_image
 from gallop.backbones import Backbone, Preprocess
-from gallop.features import BATCH, Cache, FeatureCache, MemoryCache, encode_centres, encode_sources
+from gallop.features.encoding import BATCH, Cache, FeatureCache, MemoryCache, encode_centres, encode_sources
 
 
 def pictures(count: int, size: tuple[int, int] = (640, 480)) -> list[Image.Image]:

@@ -12,7 +12,7 @@ by picture, with its standard error over the objects (the scenes of one object a
 
 from __future__ import annotations
 
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from gallop.machine import peak_bytes, processor
+from gallop.runtime.machine import peak_bytes, processor
 
 __all__ = ["large_product", "machine", "matmul_rate", "once", "peak_bytes", "seconds"]
 

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gallop.features import ImageFeatures
-from gallop.losses import Loss, gallop_loss
-from gallop.model import GalLoP
+from gallop.features.encoding import ImageFeatures
+from gallop.model.gallop import GalLoP
+from gallop.model.losses import Loss, gallop_loss
 
 
 def naive_text(module: Any, tokenizer: Any, contexts: Tensor, names: list[str]) -> Tensor:

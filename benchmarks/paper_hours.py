@@ -10,7 +10,7 @@ faster: calls that a GPU waits for, and photos that its host decodes.
 
 from __future__ import annotations
 
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()
 
@@ -31,13 +31,13 @@ from benchmarks.paper_trees import write_trees
 from benchmarks.report import README, replace_between
 from gallop import load_image
 from gallop.backbones import Preprocess
-from gallop.bench.photos import read_photos
-from gallop.bench.plan import make_plan
-from gallop.bench.rehearsal import Encoded, Rehearsal, Rehearsed
-from gallop.bench.spec import SPECS, parse_spec
-from gallop.bench.towers import Backbones
-from gallop.cli.bench import CACHE_BYTES
-from gallop.features import READERS
+from gallop.bench.definition.spec import SPECS, parse_spec
+from gallop.bench.running.backbones import Backbones
+from gallop.bench.running.photos import read_photos
+from gallop.bench.running.plan import make_plan
+from gallop.bench.running.rehearsal import Encoded, Rehearsal, Rehearsed
+from gallop.cli.commands.bench import CACHE_BYTES
+from gallop.features.encoding import READERS
 
 BENCHMARKS = ("paper-fewshot", "paper-domain", "paper-ood", "paper-ablation", "paper-backbones")
 TOWERS = ("RN50", "RN101", "ViT-B-32", "ViT-B-16", "ViT-L-14")

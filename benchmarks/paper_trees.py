@@ -17,8 +17,8 @@ from PIL import Image
 from benchmarks.images import pictures
 from benchmarks.text import imagenet_names as words
 from gallop.backbones.imagenet_names import imagenet_names
-from gallop.datasets.opening import find_set
-from gallop.datasets.places import NamedSet
+from gallop.data.paper.opening import find_set
+from gallop.data.paper.places import NamedSet
 
 SHOTS = 16
 """Photos a class to draw from: more are never drawn."""
@@ -34,7 +34,7 @@ TESTS = {
     "eurosat": 8100,
     "ucf101": 3783,
 }
-"""Test photos of the sets that CoOp's split files divide; all else that is known of them is ``gallop.datasets``'."""
+"""Test photos of the sets that CoOp's split files divide; all else that is known of them is ``gallop.data``'."""
 
 UNKNOWN = {"iNaturalist/images": 10000, "SUN/images": 10000, "Places/images": 10000, "Texture/banded": 5640}
 """Photos of nothing in ImageNet, by folder."""

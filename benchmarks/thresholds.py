@@ -9,7 +9,7 @@ seeds) and after a class was added without retraining.
 
 from __future__ import annotations
 
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()
 
@@ -18,11 +18,11 @@ import statistics
 from pathlib import Path
 
 from gallop import GalLoPClassifier, Predictions, load_backbone
-from gallop.bench.photos import read_photos
-from gallop.bench.spec import read_spec
-from gallop.features import ImageFeatures, encode_centres, open_cache
-from gallop.metrics import auroc, fpr_at_tpr
-from gallop.scores import OOD_SCORES
+from gallop.bench.definition.spec import read_spec
+from gallop.bench.running.photos import read_photos
+from gallop.evaluation.metrics import auroc, fpr_at_tpr
+from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
+from gallop.model.scores import OOD_SCORES
 
 SETS, SEEDS = ["clothing10", "caltech101"], [0, 1, 2]
 NEW_CLASS = "umbrella stand"

@@ -15,11 +15,11 @@ from benchmarks.text import imagenet_names
 from gallop import GalLoPClassifier, MethodConfig, load_backbone, load_image
 from gallop.backbones import Backbone
 from gallop.config import train_preset
-from gallop.features import ImageFeatures, MemoryCache, TrainingViews
-from gallop.losses import draw_kept_prompts
-from gallop.model import GalLoP
-from gallop.trainer import StepEvent
-from gallop.training import encode_ahead
+from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews
+from gallop.model.gallop import GalLoP
+from gallop.model.losses import draw_kept_prompts
+from gallop.training.learn import encode_ahead
+from gallop.training.loop import StepEvent
 
 Step = Callable[[], None]
 

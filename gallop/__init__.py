@@ -13,8 +13,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "GalLoPClassifier": "gallop.estimator",
-    "Predictions": "gallop.predictions",
-    "Explanation": "gallop.explanation",
+    "Predictions": "gallop.predictions.predict",
+    "Explanation": "gallop.predictions.explanation",
     "load_backbone": "gallop.backbones",
     "available_models": "gallop.backbones",
     "load_image": "gallop.images",
@@ -23,7 +23,7 @@ _HOMES = {
     "draw_shots": "gallop.data",
     "MethodConfig": "gallop.config",
     "TrainConfig": "gallop.config",
-    "parse_names": "gallop.classes",
+    "parse_names": "gallop.names.class_names",
 }
 
 __all__ = [
@@ -43,13 +43,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from gallop.backbones import available_models, load_backbone
-    from gallop.classes import parse_names
     from gallop.config import MethodConfig, TrainConfig
     from gallop.data import draw_shots, read_folder
     from gallop.estimator import GalLoPClassifier
-    from gallop.explanation import Explanation
     from gallop.images import Photo, load_image
-    from gallop.predictions import Predictions
+    from gallop.names.class_names import parse_names
+    from gallop.predictions.explanation import Explanation
+    from gallop.predictions.predict import Predictions
 
 
 def __getattr__(name: str) -> object:

@@ -14,22 +14,23 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
-from gallop.checkpoint import Calibration, Checkpoint, load_prompts, read_checkpoint, save_checkpoint
-from gallop.classes import clean_names
+from gallop.checkpoints.folder import Checkpoint, load_prompts, read_checkpoint, save_checkpoint
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
 from gallop.data import Dataset, training_set
 from gallop.errors import CheckpointError
-from gallop.explanation import Explanation, explain_photo
-from gallop.faithfulness import Deletion, DeletionEvent, deletion
-from gallop.features import Cache, ImageFeatures, open_cache
-from gallop.images import load_image
-from gallop.kept_training import drop_training
-from gallop.model import GalLoP, TextFeatures
-from gallop.predictions import Predictions, predict
-from gallop.trainer import ALONE, Parallel, StepEvent
-from gallop.training import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
+from gallop.features.encoding import Cache, ImageFeatures, open_cache
+from gallop.images import ImageSource, load_image
+from gallop.model.calibration import Calibration
+from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.names.class_names import clean_names
+from gallop.predictions.by_name import AnswersByName
+from gallop.predictions.explanation import Explanation, explain_photo
+from gallop.predictions.faithfulness import Deletion, DeletionEvent, deletion
+from gallop.predictions.predict import Predictions, predict
+from gallop.training.learn import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
+from gallop.training.loop import ALONE, Parallel, StepEvent
+from gallop.training.resume import drop_training
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
 _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
@@ -141,8 +142,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         Args:
             work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
                 was cut off goes on from there.
-            parallel: other processes that fit with the same arguments, as ``gallop.parallel.launch`` starts them. All
-                learn the same prompts; the temperature and threshold are the first one's alone.
+            parallel: other processes that fit with the same arguments, as ``gallop.training.launch`` starts
+                them. All learn the same prompts; the temperature and threshold are the first one's alone.
         """
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
         data = training_set(images, labels, **draw)
@@ -214,7 +215,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return explain_photo(model, self.text_features(), load_image(image), self.calibration_)
 
     def deletion(self, explanation: Explanation, class_name: str) -> Iterator[DeletionEvent | Deletion]:
-        """Take the regions of an explained photo away, as ``gallop.faithfulness.deletion``; stop whenever you like."""
+        """Take an explained photo's regions away, as ``gallop.predictions.faithfulness``; stop whenever you like."""
         return deletion(self._fitted(), self.text_features(), explanation, class_name)
 
     def save(self, folder: str | PathLike[str]) -> None:

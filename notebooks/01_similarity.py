@@ -11,17 +11,17 @@
 # **You need.** Vectors, cosine and softmax. Nothing about CLIP.
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import photos
 import plotly.graph_objects as go
 import torch
 from IPython.display import clear_output, display
 
-import photos
 from gallop import GalLoPClassifier, load_backbone, parse_names
 
 # %% [markdown]

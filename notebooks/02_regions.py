@@ -11,7 +11,7 @@
 # **You need.** [Notebook 01](01_similarity.ipynb): towers, cosine, `mini`. What attention is.
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
@@ -19,6 +19,7 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import open_clip
+import photos
 import timm
 import torch
 import torch.nn.functional as F
@@ -26,10 +27,9 @@ from IPython.display import clear_output, display
 from plotly.subplots import make_subplots
 from safetensors.torch import load_file
 
-import photos
 from gallop import GalLoPClassifier, available_models, load_backbone
 from gallop.backbones import Backbone, Preprocess
-from gallop.region_grid.widget import RegionGrid
+from gallop.maps.region_grid.widget import RegionGrid
 
 # %% [markdown]
 # ## A photo, cut into regions

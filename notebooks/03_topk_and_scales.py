@@ -12,21 +12,21 @@
 # **You need.** [Notebook 02](02_regions.ipynb): regions and region maps.
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
+import photos
 import torch
 import torch.nn.functional as F
 from IPython.display import display
 from PIL import Image, ImageOps
 
-import photos
 from gallop import GalLoPClassifier, load_backbone
-from gallop.region_grid.widget import RegionGrid
+from gallop.maps.region_grid.widget import RegionGrid
 
 mini = load_backbone("mini")
 collection = photos.classes()

@@ -11,7 +11,7 @@
 # **You need.** [Notebook 01](01_similarity.ipynb). What a transformer block is.
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
@@ -20,15 +20,15 @@ import time
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import open_clip
+import photos
 import plotly.graph_objects as go
 import torch
 import torch.nn.functional as F
 from IPython.display import clear_output, display
 from safetensors.torch import load_file
 
-import photos
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
-from gallop.model import initial_prompts
+from gallop.model.gallop import initial_prompts
 
 mini = load_backbone("mini")
 collection = photos.classes()

@@ -12,7 +12,7 @@
 # **You need.** [Notebook 04](04_prompts.ipynb): contexts. What cross-entropy and stochastic gradient descent are.
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
@@ -21,16 +21,16 @@ from itertools import combinations
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
+import photos
 import torch
 import torch.nn.functional as F
 from IPython.display import display
 
-import photos
 from gallop import GalLoPClassifier, MethodConfig, load_backbone
-from gallop.feature_cache import MemoryCache
-from gallop.features import encode_photos
-from gallop.losses import draw_kept_prompts, gallop_loss
-from gallop.model import GalLoP
+from gallop.features.cache import MemoryCache
+from gallop.features.encoding import encode_photos
+from gallop.model.gallop import GalLoP
+from gallop.model.losses import draw_kept_prompts, gallop_loss
 
 mini = load_backbone("mini")
 SEEDS = 2 if photos.FAST else 6

@@ -12,31 +12,32 @@
 # **You need.** Notebooks 03 (top-k), 04 (contexts) and 05 (prompt dropout). Cross-entropy and gradient descent.
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
+import photos
 import plotly.graph_objects as go
 import torch
 from IPython.display import clear_output, display
 from plotly.subplots import make_subplots
 from scipy.stats import t as student
 
-import photos
 from gallop import GalLoPClassifier, MethodConfig, load_backbone
-from gallop.features import (
+from gallop.errors import TrainingDiverged
+from gallop.features.encoding import (
     ImageFeatures,
     MemoryCache,
     TrainingViews,
     encode_centres,
     encode_photos,
 )
-from gallop.losses import draw_kept_prompts, gallop_loss
-from gallop.model import GalLoP
-from gallop.trainer import StepEvent, TrainingDiverged
+from gallop.model.gallop import GalLoP
+from gallop.model.losses import draw_kept_prompts, gallop_loss
+from gallop.training.loop import StepEvent
 
 # %% [markdown]
 # ## The photos

@@ -13,7 +13,7 @@
 # **You need.** Notebooks 01 (softmax), 03 (regions and scales) and 06 (training).
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
@@ -23,15 +23,16 @@ import warnings
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
+import photos
 import plotly.graph_objects as go
 import torch
 from IPython.display import clear_output, display
 
-import photos
 from gallop import GalLoPClassifier, load_backbone, load_image
-from gallop.features import encode_photos
-from gallop.metrics import auroc, fpr_at_tpr, threshold_at_tpr
-from gallop.region_grid.widget import RegionGrid
+from gallop.evaluation.metrics import auroc, fpr_at_tpr
+from gallop.features.encoding import encode_photos
+from gallop.maps.region_grid.widget import RegionGrid
+from gallop.model.calibration import threshold_at_tpr
 
 # %% [markdown]
 # ## Known and unknown photos

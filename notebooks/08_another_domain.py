@@ -12,7 +12,7 @@
 # **You need.** Notebooks 03 (scales), 05 (ensembling) and 06 (training, intervals).
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
@@ -21,15 +21,15 @@ import io
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
+import photos
 import plotly.graph_objects as go
 import torch
 from IPython.display import clear_output, display
 from PIL import Image
 
-import photos
 from gallop import GalLoPClassifier, load_backbone, load_image
-from gallop.features import ImageFeatures, MemoryCache, encode_centres
-from gallop.region_grid.widget import RegionGrid
+from gallop.features.encoding import ImageFeatures, MemoryCache, encode_centres
+from gallop.maps.region_grid.widget import RegionGrid
 
 # %% [markdown]
 # ## The same things, another look

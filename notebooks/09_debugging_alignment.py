@@ -13,7 +13,7 @@
 # **You need.** Notebooks 03 (scales) and 06 (training).
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
@@ -22,14 +22,14 @@ from html import escape
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
+import photos
 import torch
 from IPython.display import display
 
-import photos
 from gallop import GalLoPClassifier, load_backbone, load_image
-from gallop.features import MemoryCache
-from gallop.metrics import accuracy
-from gallop.region_grid.widget import RegionGrid
+from gallop.evaluation.metrics import accuracy
+from gallop.features.encoding import MemoryCache
+from gallop.maps.region_grid.widget import RegionGrid
 
 # %% [markdown]
 # ## Photos with an intruder

@@ -13,7 +13,7 @@
 # **You need.** Notebook 06 (training). 07 and 09 help.
 
 # %%
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
@@ -25,15 +25,15 @@ from pathlib import Path
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
+import photos
 from IPython.display import display
 
-import photos
 from gallop import GalLoPClassifier, draw_shots, load_backbone, load_image, read_folder
 from gallop.data import duplicates
-from gallop.images import ImageError
-from gallop.region_grid.widget import RegionGrid
-from gallop.trainer import StepEvent
-from gallop.training import CalibrationEvent, EncodeEvent
+from gallop.errors import ImageError
+from gallop.maps.region_grid.widget import RegionGrid
+from gallop.training.learn import CalibrationEvent, EncodeEvent
+from gallop.training.loop import StepEvent
 
 # %% [markdown]
 # ## 1. A folder

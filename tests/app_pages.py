@@ -11,19 +11,19 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-import resources
-from archives import Member, Place
-from data_file import data_folder
-from run_store import Store
-from session import Session
+from app.photos.archives import CardPlace, Member
+from app.runs.data_file import data_folder
+from app.runs.store import RunStore
+from app.ui import resources
+from app.visitor.registry import Visitors
+from app.visitor.session import Session
 from tests import tiny
-from visitors import Visitors
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
 Open = Callable[[], AppTest]
-EXPLORE, TEACH = "screens/explore.py", "screens/teach.py"
-TEST, PROMPTS, METHOD = "screens/test.py", "screens/prompts.py", "screens/method.py"
-COMPARE, TAKE_AWAY = "screens/compare.py", "screens/take_away.py"
+EXPLORE, TEACH = "ui/explore/page.py", "ui/teach/page.py"
+TEST, PROMPTS, METHOD = "ui/test/page.py", "ui/prompts/page.py", "ui/method/page.py"
+COMPARE, TAKE_AWAY = "ui/compare/page.py", "ui/export/page.py"
 
 
 PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}
@@ -54,7 +54,7 @@ def session_of(at: AppTest) -> Session:
 
 def restart() -> None:
     """As after a restart of the server: no visitors, and the file of runs is opened anew."""
-    resources.shared = replace(resources.shared, visitors=Visitors(resources.connected), runs=Store(data_folder()))
+    resources.shared = replace(resources.shared, visitors=Visitors(resources.connected), runs=RunStore(data_folder()))
 
 
 def go(at: AppTest, page: str) -> AppTest:
@@ -94,7 +94,7 @@ def cards(at: AppTest, counts: dict[str, int], tests: int = 0, **settings: Any) 
     for number, (name, count) in enumerate(counts.items()):
         for pile, some, first in (("shots", count, 100 * number + 10), ("tests", tests, 1000 * (number + 1))):
             colour = name if name in tiny.COLOURS else list(tiny.COLOURS)[number]
-            members = [Member(Place(name, False, f"{pile} {i}.png"), png(first + i, colour)) for i in range(some)]
+            members = [Member(CardPlace(name, False, f"{pile} {i}.png"), png(first + i, colour)) for i in range(some)]
             assert not session.deck.add_photos(members, "shots" if pile == "shots" else "tests").refused
     session.settings = replace(
         session.settings, **{"epochs": 2, "global_prompts": 2, "topk": (2, 4), "views": 1} | settings

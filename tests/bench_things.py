@@ -9,17 +9,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from gallop.bench.benchmark import Spec
-from gallop.bench.photo_sets import PhotoSet
-from gallop.bench.records import Figure, Record
-from gallop.bench.results import Results
-from gallop.bench.runs import UNTAUGHT, Entry, Plan, Run
-from gallop.bench.spec import parse_spec
-from gallop.datasets import Listing
-from gallop.features import ImageFeatures
+from gallop.bench.definition.benchmark import Spec
+from gallop.bench.definition.spec import parse_spec
+from gallop.bench.reporting.results import Results
+from gallop.bench.running.photo_sets import PhotoSet
+from gallop.bench.running.records import Figure, Record
+from gallop.bench.running.runs import UNTAUGHT, BenchRun, Plan, TableEntry
+from gallop.data import Listing
+from gallop.errors import TrainingDiverged
+from gallop.features.encoding import ImageFeatures
 from gallop.methods import FewShots, Work
-from gallop.predictions import Predictions
-from gallop.trainer import TrainingDiverged
+from gallop.predictions.predict import Predictions
 from tests.tiny import write_folder
 
 SPEC = """
@@ -147,8 +147,8 @@ def plan_of(what: Spec, untaught: tuple[str, ...] = ()) -> Plan:
         for name in sets or what.sets:
             for n, seed in [(UNTAUGHT, UNTAUGHT)] if heading in untaught else taught:
                 key = f"{group}-{heading}-{name}-{n}-{seed}"
-                runs.append(Run(key, heading, Fake(), {}, name, n, seed, nothing, (), (), {}))
-                entries.append(Entry(heading, group, name, n, seed, key))
+                runs.append(BenchRun(key, heading, Fake(), {}, name, n, seed, nothing, (), (), {}))
+                entries.append(TableEntry(heading, group, name, n, seed, key))
     return Plan(what, what.sets, ("dots", "lines") if what.unknown else (), tuple(runs), tuple(entries))
 
 
@@ -164,7 +164,7 @@ def results_of(plan: Plan, value: Callable[[str, str, int, int], Values | str | 
     return Results(plan, records)
 
 
-def record_of(entry: Entry, values: Values, failed: str = "") -> Record:
+def record_of(entry: TableEntry, values: Values, failed: str = "") -> Record:
     return Record(
         key=entry.key,
         method=entry.heading,

@@ -18,7 +18,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as TimeoutError
 
-import samples
+from app.photos import samples
 
 PATIENCE = 60_000  # ms; the first answer waits for torch and the model, on a busy machine
 HOSTILE = "![x](http://example.invalid/x.png)"
@@ -26,7 +26,7 @@ expect.set_options(timeout=PATIENCE)
 
 
 def photo(sample: str) -> Image.Image:
-    return load_image(samples.available()[sample]).image
+    return load_image(samples.available_samples()[sample]).image
 
 
 def upload(name: str, image: Image.Image) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_componen
     from streamlit.testing.v1 import AppTest
 
     import gallop.backbones
-    import resources
+    from app.ui import resources
     from tests import tiny
 
     resources.backbone.clear()

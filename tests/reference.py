@@ -20,9 +20,9 @@ from torch import Tensor
 
 from gallop.backbones import Backbone, Preprocess
 from gallop.config import MethodConfig
-from gallop.features import ImageFeatures
-from gallop.model import GalLoP
-from gallop.prompts import Prompts
+from gallop.features.encoding import ImageFeatures
+from gallop.model.gallop import GalLoP
+from gallop.model.prompts import Prompts
 from tests.conftest import ROOT
 
 PATH = ROOT / "tests" / "golden" / "gallop_reference.npz"

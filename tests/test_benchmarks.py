@@ -18,12 +18,12 @@ from benchmarks.naive import naive_loss
 from benchmarks.paper_hours import Gpu, Hours
 from benchmarks.paper_trees import _write_pictures
 from gallop import load_image
-from gallop.bench.rehearsal import Encoded, Rehearsed
-from gallop.classes import clean_names
+from gallop.bench.running.rehearsal import Encoded, Rehearsed
+from gallop.names.class_names import clean_names
+from tests.backbones.test_text_cost import CONTEXT, PROMPTS, floor
+from tests.backbones.test_towers import backbone_vit
 from tests.conftest import ROOT
 from tests.reference import LEARNED, golden, relative_error
-from tests.test_text_cost import CONTEXT, PROMPTS, floor
-from tests.test_towers import backbone_vit
 
 
 @pytest.mark.slow

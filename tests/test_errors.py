@@ -13,19 +13,24 @@ import pytest
 import torch
 
 import gallop
-from gallop.checkpoint import SETTINGS
+from gallop.checkpoints.folder import SETTINGS
 from gallop.cli import main
 from gallop.errors import CommandError, ConfigError, GallopError, TemplateError, first_line, sentence_of
 from gallop.estimator import GalLoPClassifier
 from tests.conftest import ROOT
 
 APP = ROOT / "app"
+LOGIC = [
+    path
+    for path in sorted(APP.rglob("*.py"))
+    if path.relative_to(APP).parts[0] not in ("ui", "main.py", "navigation.py")
+]
 
 
 def raised_classes() -> list[type[BaseException]]:
     """All classes of errors that library and app define, wherever they stand."""
     modules = [name.name for name in pkgutil.walk_packages(gallop.__path__, "gallop.") if "__main__" not in name.name]
-    modules += [path.stem for path in APP.glob("*.py") if path.stem not in ("main", "navigation")]
+    modules += [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in LOGIC]
     found: dict[str, type[BaseException]] = {}
     for name in modules:
         for _, kind in inspect.getmembers(importlib.import_module(name), inspect.isclass):

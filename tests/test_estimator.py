@@ -20,21 +20,21 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from gallop import GalLoPClassifier, losses
-from gallop.backbones import Backbone, BackboneError
-from gallop.checkpoint import CheckpointError
-from gallop.classes import ClassNameError
+from gallop import GalLoPClassifier
+from gallop.backbones import Backbone
 from gallop.config import ConfigError, MethodConfig, TrainConfig
-from gallop.data import DataError, stratified_folds
-from gallop.explanation import Explanation
-from gallop.features import MemoryCache, TrainingViews, encode_photos
-from gallop.heatmaps import photo_map, region_box, where_in_words
-from gallop.images import CropBox, ImageError, load_image
-from gallop.losses import Loss
-from gallop.model import GalLoP
-from gallop.steps import Learner, Steps
-from gallop.trainer import ALONE, Batch, StepEvent, StepResult, Trainer, TrainingDiverged
-from gallop.training import CalibrationEvent, EncodeEvent
+from gallop.data import stratified_folds
+from gallop.errors import BackboneError, CheckpointError, ClassNameError, DataError, ImageError, TrainingDiverged
+from gallop.features.encoding import MemoryCache, TrainingViews, encode_photos
+from gallop.images import CropBox, load_image
+from gallop.model import losses
+from gallop.model.gallop import GalLoP
+from gallop.model.losses import Loss
+from gallop.predictions.explanation import Explanation
+from gallop.predictions.heatmaps import photo_map, region_box, where_in_words
+from gallop.training.learn import CalibrationEvent, EncodeEvent
+from gallop.training.loop import ALONE, Batch, StepEvent, StepResult, Trainer
+from gallop.training.steps import Learner, Steps
 from tests.tiny import (
     classifier,
     equal,
@@ -689,7 +689,7 @@ def test_features_that_were_encoded_before_are_answered_like_their_photos(fitted
 def test_many_images_are_answered_a_batch_at_a_time(fitted: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [picture(i) for i in range(5)]
     once = fitted.predict_all(images)
-    monkeypatch.setattr("gallop.features.BATCH", 2)
+    monkeypatch.setattr("gallop.features.encoding.BATCH", 2)
     parts = fitted.predict_all(images)
     assert parts.labels.tolist() == once.labels.tolist()
     assert parts.probabilities_local is not None
@@ -720,7 +720,7 @@ def test_the_temperature_divides_the_logits_and_nothing_else(fitted: GalLoPClass
 
 def test_adding_a_class_is_starting_with_it() -> None:
     """Text features, and so every answer, equal those of the same prompts with the longer list."""
-    from gallop.model import GalLoP
+    from gallop.model.gallop import GalLoP
 
     made = fit(calibration_folds=2)
     before = made.predict_all(picture(5))

@@ -83,7 +83,7 @@ def test_it_starts_with_goals_time_and_seed_and_prepares_before_torch(script: Pa
     for word in ("Goals", "Time", "Seed"):
         assert f"**{word}.**" in first.source
     first_code = sources(script, "code")[0]
-    assert first_code.startswith("from gallop.process import prepare\n\nprepare()")
+    assert first_code.startswith("from gallop.runtime.process import prepare\n\nprepare()")
 
 
 @each_notebook

@@ -76,8 +76,13 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert archive.read("gallop/checkpoints/mini/mini.safetensors") == WEIGHTS.read_bytes()
-    files = ("py.typed", "checkpoints/mini/config.json", "checkpoints/mini/README.md", "region_grid/region_grid.js")
-    for wanted in (*files, "region_grid/region_grid.css", "bench/specs/photos-mini.yaml"):
+    files = (
+        "py.typed",
+        "checkpoints/mini/config.json",
+        "checkpoints/mini/README.md",
+        "maps/region_grid/region_grid.js",
+    )
+    for wanted in (*files, "maps/region_grid/region_grid.css", "bench/specs/photos-mini.yaml"):
         assert f"gallop/{wanted}" in names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.py")}
     assert sources <= set(names)

@@ -16,7 +16,7 @@ gradients from what is needed alone. The tower is causal: a token sees what come
 (e) before the first block a name's tokens know no prompt yet, so its queries, keys and values there are computed once
     for all prompts.
 (f) prompts know nothing of each other. On a CPU each thread takes some of them through the whole tower and back
-    (``gallop.threads``), where otherwise all threads would meet after every operation.
+    (``gallop.runtime.threads``), where otherwise all threads would meet after every operation.
 
 What is kept for the backward pass is held to ``memory_budget``, in bytes. As long as it fits, everything is kept.
 Beyond that the first blocks, as many as it takes, keep nothing but their input and are computed again on the way back,
@@ -43,10 +43,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gallop import threads
 from gallop.backbones.packing import NameTokens, pack
 from gallop.backbones.supported import check_text_tower
 from gallop.errors import ClassNameError
+from gallop.runtime import threads
 
 MEMORY_BUDGET = 2**30
 """Bytes that a training step may keep of the text tower on a CPU, and at least on a GPU."""
@@ -130,7 +130,7 @@ class TextTower:
 
         Gradients reach the contexts. On several threads they can be taken once.
         """
-        parts = min(len(contexts), threads.available(contexts.device))
+        parts = min(len(contexts), threads.threads_to_share(contexts.device))
         encode = partial(self._encode, names=names, budget=self.memory_budget / parts)
         return threads.in_parts(encode, contexts, parts, dim=1)
 

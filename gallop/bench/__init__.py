@@ -1,6 +1,5 @@
 """Methods x data sets x shots x seeds: what ``gallop bench`` runs, keeps and writes.
 
-Read in this order: ``benchmark``, ``spec`` (what is asked), ``photo_sets``, ``photos`` (of which photos), ``runs``,
-``plan`` (which runs that makes), ``towers``, ``answering``, ``runner`` (one run), ``records`` (what is kept of it),
-``results`` (records by place), ``tables``, ``claims``, ``figures`` (what is told). ``rehearsal`` measures a step.
+Read in this order: ``definition`` (what is asked), ``running`` (which photos and runs that makes, one run, the record
+that is kept of it), ``reporting`` (records by place, and what is told of them). ``specs`` holds those that come along.
 """

@@ -12,10 +12,10 @@ from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 
+from gallop.cli.arguments import parse
 from gallop.cli.console import Console
-from gallop.cli.parser import parse
 from gallop.errors import sentence_of
-from gallop.process import prepare
+from gallop.runtime.process import prepare
 
 prepare()  # none of these has loaded torch
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: Namespace, console: Console) -> int:
     try:
-        command = import_module(f"gallop.cli.{options.command}")
+        command = import_module(f"gallop.cli.commands.{options.command}")
         return int(command.run(options, console))
     except KeyboardInterrupt as stop:
         console.note(str(stop) or "Stopped.")

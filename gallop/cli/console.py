@@ -70,7 +70,7 @@ class Console:
         """The result, as JSON or as the lines of a table for people."""
         self._close_line()
         if self._as_json:
-            text = json.dumps(plain(data), indent=2, allow_nan=False)
+            text = json.dumps(plain_line(data), indent=2, allow_nan=False)
             # A list of numbers on one line; text cannot match, because in JSON it holds no line breaks.
             text = _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
         else:
@@ -119,20 +119,20 @@ class Console:
                 raise
 
 
-def plain(value: Any) -> Any:
+def plain_line(value: Any) -> Any:
     """JSON's own types: numpy's numbers become Python's, and a number that is not finite becomes None."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain_line(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [plain_line(item) for item in value]
     if hasattr(value, "tolist"):  # numpy's scalars and arrays
-        return plain(value.tolist())
+        return plain_line(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 
 
-def percent(share: float | None) -> str:
+def percentage(share: float | None) -> str:
     """A fraction for people; a dash where there is none."""
     return "-" if share is None else f"{100 * share:.1f}%"
 

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from gallop.answering import AnswersByName, ImageSource
 from gallop.backbones import Backbone, load_backbone
 from gallop.data import Dataset, many, training_set
 from gallop.errors import ConfigError, DataError
-from gallop.features import Cache, ImageFeatures, encode_sources, open_cache
+from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
+from gallop.images import ImageSource
 from gallop.methods.interface import FewShots, Fitted, Method
-from gallop.predictions import Predictions
+from gallop.predictions.by_name import AnswersByName
+from gallop.predictions.predict import Predictions
 
 
 class MethodClassifier(AnswersByName, BaseEstimator):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gallop.methods.interface import FewShots
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
-from gallop.model import GalLoP
+from gallop.model.gallop import GalLoP
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.data import Dataset, PhotoSource
-from gallop.features import Cache, ImageFeatures
-from gallop.predictions import Predictions
+from gallop.features.encoding import Cache, ImageFeatures
+from gallop.predictions.predict import Predictions
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from gallop.config import number_between
-from gallop.features import ImageFeatures, encode_centres
+from gallop.features.encoding import ImageFeatures, encode_centres
 from gallop.methods.interface import FewShots, Work, from_probabilities
-from gallop.predictions import Predictions
+from gallop.predictions.predict import Predictions
 
 
 @dataclass(frozen=True)

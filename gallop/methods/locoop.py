@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from gallop import similarity
 from gallop.config import number_between
-from gallop.features import ImageFeatures
-from gallop.losses import Loss
+from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import FewShots
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
-from gallop.model import GalLoP, TextFeatures
+from gallop.model import similarity
+from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.losses import Loss
 
 
 def outlier_regularisation(logits: Tensor, labels: Tensor, rank: int) -> Tensor:
@@ -60,7 +60,7 @@ class LoCoOp(PromptLearner):
     def objective(
         self, model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
     ) -> tuple[Loss, Tensor, Tensor]:
-        """What a step minimises, as ``gallop.steps.Objective``."""
+        """What a step minimises, as ``gallop.training.steps.Objective``."""
         loss, global_, local = model.loss(features, labels, kept, text)
         backbone = model.backbone
         regions = features.regions.to(backbone.device)

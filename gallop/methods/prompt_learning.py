@@ -8,15 +8,15 @@ from typing import ClassVar
 
 import torch
 
-from gallop.checkpoint import Calibration
 from gallop.config import MethodConfig, Preset, TrainConfig, train_preset
-from gallop.features import ImageFeatures
+from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import FewShots, Work
-from gallop.model import GalLoP, TextFeatures
-from gallop.predictions import Predictions, predict
-from gallop.steps import Objective
-from gallop.trainer import StepEvent
-from gallop.training import learn
+from gallop.model.calibration import Calibration
+from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.predictions.predict import Predictions, predict
+from gallop.training.learn import learn
+from gallop.training.loop import StepEvent
+from gallop.training.steps import Objective
 
 
 @dataclass(frozen=True)

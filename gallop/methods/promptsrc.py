@@ -17,16 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop import similarity
 from gallop.config import number_between
-from gallop.features import ImageFeatures
-from gallop.losses import Loss
+from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import FewShots
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
 from gallop.methods.zero_shot import TEMPLATES, template_features
-from gallop.model import GalLoP, TextFeatures
-from gallop.steps import Objective
-from gallop.trainer import StepEvent
+from gallop.model import similarity
+from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.losses import Loss
+from gallop.training.loop import StepEvent
+from gallop.training.steps import Objective
 
 
 def text_consistency(text: Tensor, frozen: Tensor) -> Tensor:

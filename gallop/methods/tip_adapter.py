@@ -20,16 +20,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop import similarity
 from gallop.backbones import Backbone
 from gallop.config import number_between, whole_between
 from gallop.errors import TrainingDiverged
-from gallop.features import ImageFeatures, TrainingViews
+from gallop.features.encoding import ImageFeatures, TrainingViews
 from gallop.methods.interface import FewShots, Work, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
-from gallop.predictions import Predictions, to_array
+from gallop.model import similarity
+from gallop.predictions.predict import Predictions, to_array
 
-BATCH = 256
+_BATCH = 256
 """Images of a step of Tip-Adapter-F, as in the authors' code."""
 
 
@@ -164,14 +164,14 @@ class TipAdapterF(TipAdapter):
         cache = self.filled(shots, text, views)
         cache.keys.requires_grad_(True)
         optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
-        steps = self.epochs * -(-len(shots.labels) // BATCH)
+        steps = self.epochs * -(-len(shots.labels) // _BATCH)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         shots.tick()
         generator, done = torch.Generator().manual_seed(shots.seed), 0
         for epoch in range(self.epochs):
             if done == shots.steps:
                 break
-            for some in torch.randperm(len(shots.labels), generator=generator).split(BATCH):  # type: ignore[no-untyped-call]
+            for some in torch.randperm(len(shots.labels), generator=generator).split(_BATCH):  # type: ignore[no-untyped-call]
                 logits = cache.logits(views.batch(some, epoch))
                 loss = F.cross_entropy(logits, shots.labels[some].to(logits.device))
                 if not torch.isfinite(loss):
@@ -189,4 +189,4 @@ class TipAdapterF(TipAdapter):
 
     def work(self, photos: int) -> Work:
         """The views, and steps over all epochs."""
-        return Work(self.epochs * -(-photos // BATCH), batch=min(BATCH, photos), kept=photos * self.views)
+        return Work(self.epochs * -(-photos // _BATCH), batch=min(_BATCH, photos), kept=photos * self.views)

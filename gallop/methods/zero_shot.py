@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.backbones.words import ENSEMBLE_TEMPLATES
+from gallop.backbones.imagenet_templates import ENSEMBLE_TEMPLATES
 from gallop.config import CONTEXT_INIT
 from gallop.errors import ConfigError
 from gallop.methods.interface import FewShots, Work
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText
-from gallop.model import GalLoP, TextFeatures
-from gallop.templates import PLACE, fill
+from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.names.templates import PLACE, fill
 
 TEMPLATES = {"one": (f"{CONTEXT_INIT} {PLACE}",), "ensemble": ENSEMBLE_TEMPLATES}
 """By name: the one that prompts start from, and the seven that CLIP's authors found to do as well as eighty."""

@@ -1,0 +1,1 @@
+"""GalLoP Explorer in the browser: ``streamlit run app/main.py``."""

@@ -1,1 +1,0 @@
-"""What the pages are put together from: each module draws one part of a page."""

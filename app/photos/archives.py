@@ -1,0 +1,218 @@
+"""Zip archives and folders of photos: where each file goes, and what is refused. Nothing is ever written to disk.
+
+An archive from a stranger may lie about everything: members are read as streams, and counts, sizes and ratios are
+checked as declared and again as they come out. Knows no Streamlit.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from gallop.errors import ClassNameError, GallopError
+from gallop.images import DEFAULT_LIMITS, IMAGE_SUFFIXES
+from gallop.images.formats import printable_name
+from gallop.names.class_names import MAX_NAME_LENGTH, folder_to_name
+
+MAX_ARCHIVE_BYTES = 200 * 2**20
+MAX_MEMBERS = 2000
+MAX_TOTAL_BYTES = 400 * 2**20
+"""Of all members together, unpacked."""
+MAX_RATIO = 100
+"""Photos hardly shrink in an archive; what grows a hundredfold is a bomb."""
+MAX_DIRECTORY_BYTES = 2**20
+"""The list of members is read whole, so its size is checked before."""
+_DEEPEST = 4
+PIECE = 2**16
+
+TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
+CLUTTER = ("__macosx", ".ds_store", "thumbs.db", "desktop.ini")
+
+
+class ArchiveError(GallopError, ValueError):
+    """An archive that is not read, or no further; the message is a sentence."""
+
+
+@dataclass(frozen=True)
+class CardPlace:
+    """Where a photo belongs: the class that its folder names, and whether it is for testing."""
+
+    class_name: str
+    test: bool
+    name: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """One photo to be: ``source`` is whatever ``load_image`` takes."""
+
+    place: CardPlace
+    source: Any = field(repr=False)
+
+
+def sorted_out(files: Iterable[Any], class_name: str | None = None) -> Iterator[Member | str]:
+    """Uploads (photos, zips, or the files of a folder with their paths) to photos by class, and a sentence for each
+    that is refused.
+
+    Args:
+        class_name: of all of them; None asks the folder each lies in.
+    """
+    for file in files:
+        try:
+            if is_zip(file):
+                yield from read_zip(file, file.name, class_name)
+                continue
+            # A folder gives paths; a single file's name is only a name.
+            place = place_of(file.name) if class_name is None else CardPlace(class_name, False, file.name)
+        except ArchiveError as error:
+            yield str(error)
+            continue
+        if place is not None:
+            yield Member(place, file)
+
+
+def is_zip(file: BinaryIO) -> bool:
+    """By its first bytes; the name counts for nothing."""
+    file.seek(0)
+    head = file.read(4)
+    file.seek(0)
+    return head in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def place_of(path: str, class_name: str | None = None) -> CardPlace | None:
+    """Where a file goes by its path, such as ``ant/1.jpg`` or ``photos/test/ant/1.jpg``; None for clutter.
+
+    Args:
+        class_name: its class, whatever its folder is called.
+
+    Raises:
+        ArchiveError: a path that names no class, or that no honest archive holds.
+    """
+    shown = printable_name(path)
+    parts = unicodedata.normalize("NFC", path).replace("\\", "/").split("/")
+    if any(part.lower() in CLUTTER or part.startswith("._") for part in parts):
+        return None
+    if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
+        raise ArchiveError(f"{shown} has a path that leads out of the archive.")
+    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in path):
+        raise ArchiveError(f"{shown} has invisible characters in its path.")
+    if len(parts) > _DEEPEST:
+        raise ArchiveError(f"{shown} lies too deep: class/photo.jpg is what is read.")
+    test = any(part.lower() in TEST_FOLDERS for part in parts[:-1])
+    if class_name is not None:
+        return CardPlace(class_name, test, parts[-1])
+    if not parts[-1].lower().endswith(IMAGE_SUFFIXES):
+        raise ArchiveError(f"{shown} is not named like a photo ({', '.join(IMAGE_SUFFIXES)}).")
+    if len(parts) < 2:
+        raise ArchiveError(f"{shown} lies in no folder, and the folder names the class: put it into one.")
+    folder = parts[-2]
+    if len(folder) > MAX_NAME_LENGTH:
+        raise ArchiveError(f"{shown}: the folder's name is too long for a class.")
+    try:
+        return CardPlace(folder_to_name(folder), test, parts[-1])
+    except ClassNameError as error:
+        raise ArchiveError(f"{shown}: {error}") from error
+
+
+def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Iterator[Member | str]:
+    """The photos of a zip one after another, and a sentence for each member that is refused.
+
+    Raises:
+        ArchiveError: no zip, one that cannot be read, or one that unpacks to too much; what came before is good.
+    """
+    shown = printable_name(name)
+    check_whole(archive, shown)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
+            if len(members) > MAX_MEMBERS:
+                raise ArchiveError(f"{shown} holds {len(members)} files; {MAX_MEMBERS} are the most.")
+            if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
+                raise _too_much(shown)
+            left = MAX_TOTAL_BYTES
+            for member in members:
+                try:
+                    place = place_of(member.filename, class_name)
+                    if place is None:
+                        continue
+                    data = _unpacked(opened, member, shown)
+                except ArchiveError as error:
+                    yield str(error)
+                    continue
+                left -= len(data)
+                if left < 0:
+                    raise _too_much(shown)
+                yield Member(place, data)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
+        if isinstance(error, ArchiveError):
+            raise
+        raise ArchiveError(f"{shown} cannot be read as a zip: make it again.") from error
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str) -> bytes:
+    """A photo's bytes, at most one piece beyond what is allowed."""
+    most = min(DEFAULT_LIMITS.max_bytes, MAX_RATIO * max(member.compress_size, PIECE))
+    return member_bytes(archive, member, archive_name, most, _too_large(printable_name(member.filename), member))
+
+
+def member_bytes(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str, most: int, too_large: ArchiveError
+) -> bytes:
+    """A member read as a stream, at most one piece beyond ``most`` bytes, whatever the archive says of it.
+
+    Raises:
+        ArchiveError: encrypted, damaged, or ``too_large``.
+    """
+    shown = printable_name(member.filename)
+    if member.flag_bits & 0x1:
+        raise ArchiveError(f"{shown} is encrypted: make {archive_name} without a password.")
+    if member.file_size > most:
+        raise too_large
+    data = io.BytesIO()
+    try:
+        with archive.open(member) as stream:
+            while piece := stream.read(PIECE):
+                data.write(piece)
+                if data.tell() > most:
+                    raise too_large
+    except ArchiveError:
+        raise
+    except Exception as error:  # a wrong checksum, a broken stream, an unknown method: each has its own
+        raise ArchiveError(f"{shown} cannot be unpacked: it is damaged, or packed in a way not read here.") from error
+    return data.getvalue()
+
+
+def _too_large(shown: str, member: zipfile.ZipInfo) -> ArchiveError:
+    megabytes = DEFAULT_LIMITS.max_bytes // 2**20
+    if member.file_size > DEFAULT_LIMITS.max_bytes:
+        return ArchiveError(f"{shown} is larger than {megabytes} MB, the most for a photo: make it smaller first.")
+    return ArchiveError(f"{shown} unpacks to more than {MAX_RATIO} times its size; no photo does.")
+
+
+def _too_much(shown: str) -> ArchiveError:
+    return ArchiveError(f"{shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the most: split it.")
+
+
+def check_whole(archive: BinaryIO, shown: str) -> None:
+    """Size, and the size of the list of members as the archive's end declares it.
+
+    Raises:
+        ArchiveError: too large, no zip, or too long a list.
+    """
+    size = archive.seek(0, io.SEEK_END)
+    if size > MAX_ARCHIVE_BYTES:
+        raise ArchiveError(f"{shown} is larger than {MAX_ARCHIVE_BYTES // 2**20} MB, the most for a zip: split it.")
+    archive.seek(max(size - 2**16 - 22, 0))
+    tail = archive.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 22:
+        raise ArchiveError(f"{shown} is not a zip, or only a part of one.")
+    (directory,) = struct.unpack("<I", tail[at + 12 : at + 16])
+    if tail[max(at - 20, 0) : at].startswith(b"PK\x06\x07") or directory > MAX_DIRECTORY_BYTES:
+        raise ArchiveError(f"{shown} lists far too many files; {MAX_MEMBERS} are the most.")
+    archive.seek(0)

@@ -1,0 +1,102 @@
+"""Uploads to photos: a verdict for every file, shrunk pictures kept, uploads dropped. Knows no Streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gallop import Photo, load_image
+from gallop.errors import ImageError
+
+SHOWN_SIDE = 1024
+"""Longest side, in pixels, of a photo to look at."""
+SHOT_SIDE = 512
+"""Longest side of a photo to learn from; the model sees crops of 224."""
+MAX_PHOTOS = 60
+"""Photos kept to look at: they lie in memory."""
+_OUTLINE, ALIKE_BITS = 16, 24
+"""Measured on 932 photos: saved anew or smaller, up to 25 of the 256 bits change; two photos differ in 37 or more."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What became of some files: photos taken, a sentence for each one that was not (with the file's name), and one
+    for each that was taken but looks like another.
+    """
+
+    taken: tuple[Photo, ...] = ()
+    refused: tuple[str, ...] = ()
+    flagged: tuple[str, ...] = ()
+
+    def __add__(self, other: Verdicts) -> Verdicts:
+        return Verdicts(self.taken + other.taken, self.refused + other.refused, self.flagged + other.flagged)
+
+
+@dataclass
+class Shelf:
+    """Photos by content, in the order they came."""
+
+    side: int
+    most: int
+    photos: dict[str, Photo] = field(default_factory=dict)
+
+    def add(self, files: Iterable[Any]) -> Verdicts:
+        """Check, shrink and keep files: whatever ``load_image`` takes, with a name."""
+        taken, refused = [], []
+        for file in files:
+            try:
+                photo = small(file, self.side)
+            except ImageError as error:
+                refused.append(str(error))
+                continue
+            if photo.sha256 in self.photos:
+                refused.append(f"{photo.name} is here already; the same picture twice adds nothing.")
+            elif len(self.photos) >= self.most:
+                refused.append(
+                    f"{photo.name} does not fit: {self.most} photos are the most here. Take some away first."
+                )
+            else:
+                name = free_name(photo.name, (kept.name for kept in self.photos.values()))
+                photo = Photo(photo.image, name, photo.sha256)
+                self.photos[photo.sha256] = photo
+                taken.append(photo)
+        return Verdicts(tuple(taken), tuple(refused))
+
+
+def free_name(name: str, used: Iterable[str]) -> str:
+    """Phones call every photo image.jpg; two photos need two names."""
+    taken = set(used)
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
+
+
+def small(source: Any, side: int, name: str | None = None) -> Photo:
+    """A photo with its longest side at most ``side``, and its name, or ``name``.
+
+    Raises:
+        ImageError: as ``load_image``.
+    """
+    photo = load_image(source, name=name)
+    if max(photo.image.size) <= side:
+        return photo
+    shrunk = photo.image.copy()
+    shrunk.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return load_image(shrunk, name=photo.name)
+
+
+def outline(photo: Photo) -> int:
+    """256 bits: of each of 16 x 16 places, whether it is brighter than the one to its left (a "difference hash")."""
+    grey = np.asarray(photo.image.convert("L").resize((_OUTLINE + 1, _OUTLINE), Image.Resampling.BOX)).astype(int)
+    return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
+
+
+def alike(first: int, second: int) -> bool:
+    """Whether two outlines are of nearly the same picture, as after saving it anew or in another size."""
+    return (first ^ second).bit_count() <= ALIKE_BITS

@@ -1,0 +1,1 @@
+"""Trainings kept as runs: one SQLite file and a zip of each model."""

@@ -1,0 +1,246 @@
+"""What a run is, and what can be said of one, of two, and of several that differ in the seed alone.
+
+Knows no Streamlit and no torch; ``store`` keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+
+from app.teaching.progress import Answer, Point, Taught
+from app.teaching.settings import PRESET_NAMES, Settings
+from gallop.data import data_fingerprint
+from gallop.evaluation.intervals import Share
+
+ZERO_SHOT = 0
+"""The id of the row that no training made."""
+MOST_POINTS = 400
+"""Of a learning curve, kept with its run."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training as it is kept, or zero-shot.
+
+    Attributes:
+        made: seconds since 1970.
+        settings: None for zero-shot.
+        content: (class name, content hash) of the photos on the cards; photos themselves are never kept.
+        shots: how many of them were learned from.
+        answers, answers_before: by content hash of the photo; before is zero-shot.
+    """
+
+    id: int
+    name: str
+    made: float
+    class_names: tuple[str, ...]
+    settings: Settings | None
+    content: frozenset[tuple[str, str]]
+    shots: int
+    steps: int
+    of_steps: int
+    best_epoch: int | None
+    history: tuple[Point, ...]
+    answers: Mapping[str, Answer]
+    answers_before: Mapping[str, Answer]
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of the photos on the cards and their classes."""
+        pairs = sorted(self.content)
+        return data_fingerprint([digest for _, digest in pairs], [name for name, _ in pairs])
+
+    @property
+    def cancelled(self) -> bool:
+        return self.steps < self.of_steps
+
+    @property
+    def is_coop(self) -> bool:
+        return self.settings is not None and (self.settings.global_prompts, self.settings.topk) == (1, ())
+
+    @property
+    def method(self) -> str:
+        return "zero-shot" if self.settings is None else "CoOp" if self.is_coop else "GalLoP"
+
+
+def of_taught(taught: Taught, name: str, made: float) -> Run:
+    """A training that has just ended, before it has a number."""
+    every = max(len(taught.history) // MOST_POINTS, 1)
+    return Run(
+        id=ZERO_SHOT,
+        name=name,
+        made=made,
+        class_names=tuple(taught.after.model_.class_names),
+        settings=taught.settings,
+        content=taught.content,
+        shots=taught.shots,
+        steps=taught.steps,
+        of_steps=taught.of_steps,
+        best_epoch=taught.best_epoch,
+        history=(*taught.history[:-1:every], *taught.history[-1:]),
+        answers=taught.answers,
+        answers_before=taught.answers_before,
+    )
+
+
+def zero_shot_run(of: Run) -> Run:
+    """Zero-shot on the classes and photos of a run, as it was measured before that run learned."""
+    return replace(
+        of,
+        id=ZERO_SHOT,
+        name="Zero-shot",
+        settings=None,
+        shots=0,
+        steps=0,
+        of_steps=0,
+        best_epoch=None,
+        history=(),
+        answers=of.answers_before,
+        answers_before={},
+    )
+
+
+def share(run: Run, photos: Iterable[str]) -> Share | None:
+    """How many of these photos (content hashes) a run gets right; None where it was asked about none of them."""
+    asked = [run.answers[digest] for digest in photos if digest in run.answers]
+    return Share(sum(answer.right for answer in asked), len(asked)) if asked else None
+
+
+def tests(run: Run) -> frozenset[str]:
+    """The photos that a run was tested on and did not learn from."""
+    return frozenset(digest for digest, answer in run.answers.items() if not answer.seen)
+
+
+def on_tests(run: Run) -> Share | None:
+    return share(run, tests(run))
+
+
+def fair(a: Run, b: Run) -> frozenset[str]:
+    """Photos that both answered and neither learned from: only these compare them."""
+    return tests(a) & tests(b)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A photo that two runs answer differently. ``a`` and ``b`` are their answers."""
+
+    digest: str
+    a: Answer
+    b: Answer
+
+    @property
+    def words(self) -> str:
+        if self.a.right or self.b.right:
+            return "A is right" if self.a.right else "B is right"
+        return "both are wrong"
+
+
+def flips(a: Run, b: Run) -> list[Flip]:
+    """Photos whose answer differs; those that neither learned from come first, then by who is right."""
+    both = [Flip(digest, answer, b.answers[digest]) for digest, answer in a.answers.items() if digest in b.answers]
+    differ = [flip for flip in both if flip.a.label != flip.b.label]
+    return sorted(differ, key=lambda flip: (flip.a.seen or flip.b.seen, flip.words))
+
+
+def sign_test(a: Run, b: Run) -> tuple[int, int, float] | None:
+    """Of the photos that compare them: right with A alone, right with B alone, and McNemar's exact p.
+
+    p is how often so uneven a split comes by chance if both are equally good. None without such photos.
+    """
+    from scipy.stats import binomtest
+
+    photos = fair(a, b)
+    if not photos:
+        return None
+    only_a = sum(a.answers[digest].right and not b.answers[digest].right for digest in photos)
+    only_b = sum(b.answers[digest].right and not a.answers[digest].right for digest in photos)
+    p = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    return only_a, only_b, p
+
+
+def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
+    """What differs between two runs: (what, A's, B's), in words."""
+    found = [("classes", _listed(a.class_names), _listed(b.class_names))]
+    for key, words in PRESET_NAMES.items():
+        mine, other = (_value(run.settings, key) for run in (a, b))
+        found.append((words, mine, other))
+    found.append(("photos learned from", str(a.shots), str(b.shots)))
+    found.append(("photos on the cards", a.data[:8], b.data[:8]))
+    found.append(("steps", _steps(a), _steps(b)))
+    return [line for line in found if line[1] != line[2]]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _value(settings: Settings | None, key: str) -> str:
+    if settings is None:
+        return "-"
+    value = getattr(settings, key)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "no local prompts"
+    return "all" if key == "shots" and value == 0 else f"{value:g}"
+
+
+def _steps(run: Run) -> str:
+    return f"{run.steps} of {run.of_steps}" if run.cancelled else str(run.steps)
+
+
+# Seeds ---------------------------------------------------------------------------------------------------------------
+
+
+def siblings(run: Run, runs: Iterable[Run]) -> list[Run]:
+    """Whole trainings that differ from ``run`` in the seed alone, itself among them; by seed, the latest of each."""
+    if run.settings is None:
+        return []
+    alike = {
+        other.settings.seed: other
+        for other in sorted(runs, key=lambda other: other.made)
+        if other.settings is not None
+        and replace(other.settings, seed=run.settings.seed) == run.settings
+        and (set(other.class_names), other.content) == (set(run.class_names), run.content)
+        and not other.cancelled
+        and tests(other) == tests(run)
+    }
+    return [alike[seed] for seed in sorted(alike)]
+
+
+def further_seeds(run: Run, runs: Iterable[Run], count: int) -> tuple[int, ...]:
+    """The next seeds that no sibling has."""
+    assert run.settings is not None
+    used = {other.settings.seed for other in siblings(run, runs) if other.settings} | {run.settings.seed}
+    free = (seed for seed in range(len(used) + count) if seed not in used)
+    return tuple(next(free) for _ in range(count))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Accuracies of the same training with several seeds."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of a sample; of one value there is none."""
+        return stdev(self.values) if len(self.values) > 1 else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the mean over seeds (Student's t)."""
+        from scipy.stats import t
+
+        reach = float(t.ppf(0.975, len(self.values) - 1)) * self.deviation / len(self.values) ** 0.5
+        return max(self.mean - reach, 0.0), min(self.mean + reach, 1.0)
+
+
+def spread(runs: Sequence[Run]) -> Spread | None:
+    """Of the test accuracies of siblings; None where there are not two with test photos."""
+    shares = [found.value for run in runs if (found := on_tests(run)) is not None]
+    return Spread(tuple(shares)) if len(shares) > 1 else None

@@ -1,0 +1,1 @@
+"""Cards, settings and the tasks that learn from them, with their progress."""

@@ -1,0 +1,280 @@
+"""Class cards: the classes to teach, the photos of each, and every change undone. Knows no Streamlit and no torch.
+
+A card is a value and a deck is a tuple of them, so a change is a new tuple, and undoing is going back to the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from app.jobs.manager import PlainError
+from app.photos.archives import Member
+from app.photos.shelf import SHOT_SIDE, Verdicts, alike, free_name, outline, small
+from app.text import joined
+from gallop import Photo
+from gallop.errors import GallopError
+from gallop.names.class_names import clean_names
+
+Pile = Literal["shots", "tests"]
+"""Photos to learn from, and photos that are never learned from, only used to test."""
+
+MOST_CARDS = 20
+MOST_PHOTOS = 64
+"""On one pile of one card."""
+MOST_ALTOGETHER = 600
+"""They lie in memory."""
+MOST_UNDONE = 30
+
+
+class CardProblem(PlainError):
+    """A change of the cards that cannot be made."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One class. ``enabled`` is whether it takes part in the next training."""
+
+    id: int
+    name: str
+    enabled: bool = True
+    shots: tuple[Photo, ...] = ()
+    tests: tuple[Photo, ...] = ()
+
+    def pile(self, pile: Pile) -> tuple[Photo, ...]:
+        return self.shots if pile == "shots" else self.tests
+
+    def with_pile(self, pile: Pile, photos: tuple[Photo, ...]) -> Card:
+        return replace(self, shots=photos) if pile == "shots" else replace(self, tests=photos)
+
+
+@dataclass
+class Deck:
+    """The cards of one visitor, and the way back.
+
+    A change of a card that is gone does nothing: a second click, or another tab, may come late.
+    """
+
+    cards: tuple[Card, ...] = ()
+    _past: list[tuple[str, tuple[Card, ...]]] = field(default_factory=list)
+    _outlines: dict[str, int] = field(default_factory=dict)
+    _next_id: int = 1
+
+    def get(self, card_id: int) -> Card | None:
+        return next((card for card in self.cards if card.id == card_id), None)
+
+    def find(self, name: str) -> Card | None:
+        """The card of a class, upper and lower case alike."""
+        return next((card for card in self.cards if card.name.casefold() == name.casefold()), None)
+
+    @property
+    def in_use(self) -> tuple[Card, ...]:
+        return tuple(card for card in self.cards if card.enabled)
+
+    # Changing --------------------------------------------------------------------------------------------------------
+
+    def add(self, name: str) -> Card:
+        """A new card.
+
+        Raises:
+            ClassNameError: a name that cannot be used, or is there already.
+            CardProblem: there is no room for another.
+        """
+        card = self._new(name)
+        self._change(f"added the class {card.name}", (*self.cards, card))
+        return card
+
+    def rename(self, card_id: int, name: str) -> None:
+        """Raises ClassNameError as ``add``; photos stay."""
+        old = self.get(card_id)
+        cleaned = clean_names([*(card.name for card in self.cards if card.id != card_id), name])[-1]
+        if old is not None and cleaned != old.name:
+            self._replace(f"renamed {old.name} to {cleaned}", replace(old, name=cleaned))
+
+    def enable(self, card_id: int, enabled: bool) -> None:
+        card = self.get(card_id)
+        if card is not None and card.enabled != enabled:
+            self._replace(f"turned {card.name} {'on' if enabled else 'off'}", replace(card, enabled=enabled))
+
+    def delete(self, card_id: int) -> None:
+        gone = self.get(card_id)
+        if gone is not None:
+            self._change(f"deleted {gone.name}", tuple(card for card in self.cards if card.id != card_id))
+
+    def take_away(self, card_id: int, pile: Pile, photo: Photo) -> None:
+        card = self.get(card_id)
+        if card is not None and photo in card.pile(pile):
+            left = _without(card.pile(pile), photo)
+            self._replace(f"took {photo.name} away from {card.name}", card.with_pile(pile, left))
+
+    def move(self, card_id: int, pile: Pile, photo: Photo) -> None:
+        """To the other pile of the same card."""
+        card, other = self.get(card_id), other_pile(pile)
+        if card is None or photo not in card.pile(pile):
+            return
+        if len(card.pile(other)) >= MOST_PHOTOS:
+            raise CardProblem(f"{photo.name} does not fit there: {MOST_PHOTOS} photos are the most.")
+        moved = card.with_pile(pile, _without(card.pile(pile), photo)).with_pile(other, (*card.pile(other), photo))
+        self._replace(f"moved {photo.name} of {card.name}", moved)
+
+    def add_photos(self, members: Iterable[Member | str], pile: Pile | None = None) -> Verdicts:
+        """Check, shrink and keep photos, each on the card of its class, which is made where there is none.
+
+        Args:
+            members: as ``archives.sorted_out`` gives them; sentences are passed on as refusals.
+            pile: where all of them go; None asks the folder each lay in.
+        """
+        found, before = Verdicts(), self.cards
+        for member in members:
+            found += Verdicts(refused=(member,)) if isinstance(member, str) else self._add(member, pile)
+        where = {card.name for card in self.cards if card not in before}
+        self._note(f"added {_photos(len(found.taken))} to {joined(sorted(where))}" if where else "", before)
+        return found
+
+    def correct(self, photo: Photo, name: str) -> str:
+        """A photo that was answered wrongly becomes a shot of its true class; what was done, as a sentence.
+
+        Raises:
+            CardProblem: it is one already, or there is no room.
+        """
+        before, picture = self.cards, small(photo, SHOT_SIDE)
+        try:
+            card, where = self._card_of(name), self._where(picture)
+            if where == (card, "shots"):
+                raise CardProblem(f"{photo.name} is among the photos of {card.name} already.")
+            if where is not None:
+                other, pile = where
+                self._put(other.with_pile(pile, _without(other.pile(pile), picture)))
+            self._accept(self._card_of(name), "shots", picture)
+        except CardProblem:
+            self.cards = before
+            raise
+        self._note(f"put {photo.name} to {card.name}", before)
+        return f"{photo.name} is a photo of {card.name} now. Train again, and it is learned from."
+
+    # Undoing ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def last_change(self) -> str | None:
+        """What ``undo`` would take back, such as "deleted ant"."""
+        return self._past[-1][0] if self._past else None
+
+    def undo(self) -> None:
+        """Take the last change back, if there is one: a second click may come after the last."""
+        if self._past:
+            _, self.cards = self._past.pop()
+
+    def _change(self, words: str, cards: tuple[Card, ...]) -> None:
+        before, self.cards = self.cards, cards
+        self._note(words, before)
+
+    def _note(self, words: str, before: tuple[Card, ...]) -> None:
+        if before != self.cards:
+            self._past = [*self._past, (words, before)][-MOST_UNDONE:]
+
+    def _replace(self, words: str, card: Card) -> None:
+        before = self.cards
+        self._put(card)
+        self._note(words, before)
+
+    def _put(self, card: Card) -> None:
+        self.cards = tuple(card if old.id == card.id else old for old in self.cards)
+
+    # Checking --------------------------------------------------------------------------------------------------------
+
+    def _new(self, name: str) -> Card:
+        cleaned = clean_names([*(card.name for card in self.cards), name])[-1]
+        if len(self.cards) >= MOST_CARDS:
+            raise CardProblem(f"{MOST_CARDS} classes are the most here, so there is no room for {cleaned}.")
+        self._next_id += 1
+        return Card(self._next_id - 1, cleaned)
+
+    def _add(self, member: Member, pile: Pile | None) -> Verdicts:
+        place, before = member.place, self.cards
+        try:
+            photo = small(member.source, SHOT_SIDE, name=place.name)
+            card = self._card_of(place.class_name)
+            flag = self._accept(card, pile or ("tests" if place.test else "shots"), photo)
+        except GallopError as error:
+            self.cards = before  # no card for a class of which nothing was taken
+            named = str(error) if place.name in str(error) else f"{place.name}: {error}"
+            return Verdicts(refused=(named,))
+        return Verdicts((photo,), (), (flag,) if flag else ())
+
+    def _card_of(self, name: str) -> Card:
+        """The card of a class, made where there is none."""
+        card = self.find(name)
+        if card is None:
+            card = self._new(name)
+            self.cards = (*self.cards, card)
+        return card
+
+    def _accept(self, card: Card, pile: Pile, photo: Photo) -> str:
+        """Put a photo on a pile; a warning where it looks like one that is there, else nothing.
+
+        Raises:
+            CardProblem: it is there already, or there is no room.
+        """
+        where = self._where(photo)
+        if where is not None:
+            raise CardProblem(_twice(photo, where, (card, pile)))
+        if len(card.pile(pile)) >= MOST_PHOTOS:
+            raise CardProblem(
+                f"{photo.name} does not fit: {MOST_PHOTOS} photos are the most here. Take some away first."
+            )
+        if sum(1 for _ in self._all()) >= MOST_ALTOGETHER:
+            raise CardProblem(
+                f"{photo.name} does not fit: {MOST_ALTOGETHER} photos are the most in all classes together."
+            )
+        flag = self._lookalike(photo, card, pile)
+        photo = Photo(photo.image, free_name(photo.name, (kept.name for kept in card.pile(pile))), photo.sha256)
+        self._put(card.with_pile(pile, (*card.pile(pile), photo)))
+        return flag
+
+    def _all(self) -> Iterator[tuple[Card, Pile, Photo]]:
+        shelves: tuple[Pile, ...] = ("shots", "tests")
+        return ((card, pile, photo) for card in self.cards for pile in shelves for photo in card.pile(pile))
+
+    def _where(self, photo: Photo) -> tuple[Card, Pile] | None:
+        """Where the same picture is already."""
+        return next(((card, pile) for card, pile, kept in self._all() if kept.sha256 == photo.sha256), None)
+
+    def _lookalike(self, photo: Photo, card: Card, pile: Pile) -> str:
+        """A warning about a picture that is nearly the same where that does harm: in another class, or in the test."""
+        mine = outline(photo)
+        for other, there, kept in self._all():
+            if kept.sha256 not in self._outlines:
+                self._outlines[kept.sha256] = outline(kept)
+            if (other.id, there) != (card.id, pile) and alike(self._outlines[kept.sha256], mine):
+                return (
+                    f"{photo.name} looks like {kept.name} {_among(other, there)}, perhaps saved anew. It was "
+                    "taken; if it is the same picture, take one of them away."
+                )
+        return ""
+
+
+def _without(photos: tuple[Photo, ...], gone: Photo) -> tuple[Photo, ...]:
+    return tuple(photo for photo in photos if photo.sha256 != gone.sha256)
+
+
+def other_pile(pile: Pile) -> Pile:
+    return "tests" if pile == "shots" else "shots"
+
+
+def _photos(count: int) -> str:
+    return f"{count} photo{'' if count == 1 else 's'}"
+
+
+def _among(card: Card, pile: Pile) -> str:
+    return f"among the {'test ' if pile == 'tests' else ''}photos of {card.name!r}"
+
+
+def _twice(photo: Photo, there: tuple[Card, Pile], here: tuple[Card, Pile]) -> str:
+    """Why the same picture is not taken again."""
+    among = _among(*there)
+    if there[0].id != here[0].id:
+        return f"{photo.name} is already {among}; one photo, one class."
+    if there[1] != here[1]:
+        return f"{photo.name} is already {among}; a test on a photo that was learned from tests nothing."
+    return f"{photo.name} is here already; the same picture twice adds nothing."

@@ -1,0 +1,164 @@
+"""What a training says while it runs, and what it leaves. Knows no Streamlit and no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.jobs.manager import Snapshot, State
+from app.teaching.settings import Settings
+from gallop import Photo
+
+if TYPE_CHECKING:
+    from gallop import Explanation, GalLoPClassifier
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training step: loss, and the share of its batch that was right."""
+
+    step: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Prompt dropout in one step: which of the M global prompts (counted from 0) were kept for each photo."""
+
+    step: int
+    photos: tuple[str, ...]
+    prompts: tuple[tuple[int, ...], ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The watched photo as the prompts saw it after a step; step 0 is before anything was learned."""
+
+    step: int
+    explanation: Explanation
+
+
+@dataclass
+class Watch:
+    """The photo whose map is shown while a training runs; the page may change it at any time."""
+
+    photo: Photo | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands. ``history`` grows with it, so read a copy."""
+
+    phase: str
+    done: int
+    total: int
+    history: list[Point]
+    seconds_left: float | None = None
+    kept: Kept | None = None
+    sights: tuple[Sight, ...] = ()
+    share: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        words = {
+            "looking": "Looking at the photos before anything is learned",
+            "encoding": "Encoding the photos, each in a few random crops",
+            "training": "Training",
+            "calibrating": "Calibrating on photos held out in turn: how sure it may be, when to say none of these",
+            "measuring": "Measuring what was learned",
+        }
+        step = "step " if self.phase in ("training", "calibrating") else ""
+        left = "" if self.seconds_left is None else f"; {time_in_words(self.seconds_left)} left"
+        return f"{words[self.phase]}, {step}{self.done} of {self.total}{left}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many photos a classifier gets right."""
+
+    before: float | None
+    after: float | None
+    photos: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a classifier said to one photo whose class is known.
+
+    Attributes:
+        probability: of ``label``.
+        seen: whether it learned from this photo.
+    """
+
+    truth: str
+    label: str
+    probability: float
+    seen: bool
+
+    @property
+    def right(self) -> bool:
+        return self.label == self.truth
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a training left: the classifier before and after, and how it went."""
+
+    before: GalLoPClassifier
+    after: GalLoPClassifier
+    names: tuple[str, ...]
+    """In the order in which both classifiers give their figures."""
+    shots: int
+    settings: Settings
+    content: frozenset[tuple[str, str]]
+    """(class name, content hash) of what was learned from and might have been: to tell whether the cards changed."""
+    steps: int
+    of_steps: int
+    best_epoch: int | None
+    """Of a cancelled training the epoch, from 1, whose prompts are kept; None where those of the last step are."""
+    on_shots: Score
+    on_tests: Score
+    history: tuple[Point, ...]
+    kept: Kept | None
+    sights: tuple[Sight, ...]
+    """Of the watched photo, from before the first step to the prompts that are in use."""
+    answers_before: Mapping[str, Answer] = field(default_factory=dict)
+    """Of zero-shot, by content hash: to the photos it learned from and to the test photos."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """Of what was taught, to the same photos."""
+    learned: tuple[tuple[Photo, str], ...] = ()
+    """Each photo that was learned from and its class, in the order of the training; none where a model was opened."""
+
+    @property
+    def stopped_early(self) -> bool:
+        return self.steps < self.of_steps
+
+
+def time_in_words(seconds: float) -> str:
+    """A time in words, no more exact than it is known.
+
+    >>> duration(8.2), duration(95), duration(400)
+    ('about 8 s', 'about 2 min', 'about 7 min')
+    """
+    return f"about {max(round(seconds), 1)} s" if seconds < 60 else f"about {round(seconds / 60)} min"
+
+
+def training_outcome(snapshot: Snapshot) -> tuple[str, str]:
+    """(kind, sentence) about a training that has ended."""
+    taught: Taught | None = snapshot.result
+    if snapshot.state is State.FAILED:
+        return "error", f"The training stopped: {snapshot.error}"
+    if taught is None:
+        return "info", "The training was cancelled before its first step, so nothing was learned."
+    if taught.stopped_early:
+        kept = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
+        return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {kept} in use."
+    if snapshot.state is State.CANCELLED:
+        return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
+    return (
+        "success",
+        f"Done: {taught.steps} step{'s' * (taught.steps > 1)} on {taught.shots} photos of {len(taught.names)} classes.",
+    )

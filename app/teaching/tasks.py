@@ -1,0 +1,274 @@
+"""Teaching: a few photos a class become learned prompts, as tasks for the job manager. Knows no Streamlit."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app.jobs.manager import PlainError
+from app.teaching.progress import Answer, Kept, Point, Progress, Score, Sight, Taught, Watch
+from app.teaching.settings import Settings
+from app.teaching.time_left import Pace
+from app.text import joined
+from gallop import Photo
+
+if TYPE_CHECKING:
+    from gallop import GalLoPClassifier
+    from gallop.features.encoding import MemoryCache
+
+_PHOTOS_AT_ONCE = 16
+"""Photos encoded or measured between two looks at the cancel button."""
+MOST_SIGHTS = 60
+SIGHT_SECONDS = 0.7
+"""The map that evolves is drawn anew so often at most: it costs a pass of the vision tower."""
+
+
+def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
+    """Why these photos by class cannot be learned from, as a sentence; empty when they can."""
+    if len(photos) < 2:
+        return "Teaching needs two or more classes: a difference can only be learned between at least two."
+    empty = [name for name, shots in photos.items() if not shots]
+    if empty:
+        has = "has" if len(empty) == 1 else "have"
+        return f"{joined(empty)} {has} no photos to learn from yet. Add a few, or turn the class off."
+    return ""
+
+
+class EncodeAhead:
+    """Photos encoded as they come in, so that a training finds them done. For the background.
+
+    Args:
+        pending: photos still to encode; more may be added while this runs.
+    """
+
+    def __init__(self, backbone: Any, cache: MemoryCache, pending: deque[Photo], settings: Settings) -> None:
+        self._backbone, self._cache, self._pending, self._settings = backbone, cache, pending, settings
+
+    def run(self) -> Iterator[int]:
+        """Yields how many photos are still to do."""
+        from gallop.training.learn import encode_ahead
+
+        while self._pending:
+            chunk = [self._pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(self._pending)))]
+            for _ in encode_ahead(self._backbone, chunk, self._settings.training(), self._cache):
+                yield len(self._pending) + len(chunk)
+
+    def result(self) -> None:
+        return None
+
+
+class Teaching:
+    """One training, in steps.
+
+    Args:
+        backbone: the shared, frozen one.
+        cache: of the visitor's own photos.
+        shots: photos to learn from by class name.
+        tests: photos to test with by class name; never learned from.
+        watch: whose map is followed.
+    """
+
+    def __init__(
+        self,
+        backbone: Any,
+        cache: MemoryCache | None,
+        shots: Mapping[str, Sequence[Photo]],
+        tests: Mapping[str, Sequence[Photo]],
+        settings: Settings,
+        watch: Watch,
+    ) -> None:
+        problem = check_photos(shots)
+        if problem:
+            raise PlainError(problem)
+        self.names = tuple(sorted(shots))  # as the photos are drawn, so as ``fit`` orders its classes
+        self._backbone, self._cache, self._settings, self._watch = backbone, cache, settings, watch
+        self._content = content(shots)
+        self._shots = _drawn(shots, settings)
+        self._tests = [(photo, name) for name in self.names for photo in tests.get(name, ())]
+        self._before: GalLoPClassifier | None = None
+        self._after: GalLoPClassifier | None = None
+        self._right: dict[str, float] = {}
+        self._answers: dict[str, dict[str, Answer]] = {}
+        self._best = _Best()
+        self._history: list[Point] = []
+        self._kept: Kept | None = None
+        self._sights: list[Sight] = []
+        self._sight_time = 0.0
+        self._pace = Pace(len(self._shots), settings.training())
+        self._steps, self._of_steps, self._finished = 0, 0, False
+
+    def run(self) -> Iterator[Progress]:
+        # Only a training that was started needs these; the page is drawn without torch.
+        from gallop import GalLoPClassifier
+
+        # With as many prompts and the same scales as will be taught, so that like is compared with like.
+        sizes: dict[str, Any] = {"global_prompts": self._settings.global_prompts, "topk": self._settings.topk}
+        self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
+        yield from self._measure("looking", "before", self._before)
+        self._look(self._before, 0)
+        # Nothing of anybody's photos is written to disk.
+        after = GalLoPClassifier(backbone=self._backbone, cache=self._cache or False, **self._settings.for_classifier())
+        photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
+        for event in after.fit_steps(photos, labels):
+            yield self._after_event(event, after)
+        self._finished = True
+        yield from self._measure("measuring", "after", after)
+
+    def result(self) -> Taught | None:
+        """What has been learned so far; None before the first step."""
+        if self._before is None or self._after is None:
+            return None
+        if not self._finished and self._steps < self._of_steps:  # cancelled while it learned
+            self._best.restore(self._after)
+        for _ in self._measure("measuring", "after", self._after):  # again where it was cut short
+            pass
+        self._look(self._after, self._steps, always=True)
+        return Taught(
+            before=self._before,
+            after=self._after,
+            names=self.names,
+            shots=len(self._shots),
+            learned=tuple(self._shots),
+            settings=self._settings,
+            content=self._content,
+            steps=self._steps,
+            of_steps=self._of_steps,
+            best_epoch=self._best.epoch if self._steps < self._of_steps else None,
+            on_shots=self._score("shots"),
+            on_tests=self._score("tests"),
+            history=tuple(self._history),
+            kept=self._kept,
+            sights=tuple(self._sights),
+            answers_before=self._answers.get("before", {}),
+            answers=self._answers.get("after", {}),
+        )
+
+    def _after_event(self, event: Any, after: GalLoPClassifier) -> Progress:
+        """Events of ``fit_steps`` are told apart by their fields, so that torch stays out of this module's import."""
+        if hasattr(event, "done"):
+            return self._progress("encoding", event.done, event.total)
+        if not hasattr(event, "loss"):
+            self._pace.calibrating(event.step, event.steps)
+            return self._progress("calibrating", event.step, event.steps)
+        self._after, self._steps, self._of_steps = after, event.step, event.steps
+        self._history.append(Point(event.step, event.loss, event.accuracy))
+        names = tuple(self._shots[i][0].name for i in event.images.tolist())
+        kept = tuple(tuple(sorted(prompts)) for prompts in event.kept.tolist())
+        self._kept = Kept(event.step, names, kept, self._settings.global_prompts)
+        self._best.note(event, after)
+        self._look(after, event.step)
+        self._pace.training(event.step)
+        return self._progress("training", event.step, event.steps)
+
+    def _progress(self, phase: str, done: int, total: int) -> Progress:
+        left, share = self._pace.left, self._pace.share
+        return Progress(phase, done, total, self._history, left, self._kept, tuple(self._sights), share)
+
+    def _look(self, classifier: GalLoPClassifier, step: int, *, always: bool = False) -> None:
+        """See the watched photo with the prompts as they are now, unless that was just done."""
+        photo, now = self._watch.photo, time.monotonic()
+        changed = not self._sights or photo is None or self._sights[-1].explanation.image is not photo.image
+        if photo is None or not (always or changed or now - self._sight_time > SIGHT_SECONDS):
+            return
+        # A copy, since a classifier keeps the text features of the prompts it was last asked with.
+        sight = Sight(step, copy.copy(classifier).explain(photo))
+        self._sights = [sight] if changed else [*self._sights, sight]
+        if len(self._sights) > MOST_SIGHTS:  # thinned out, but for the first and the last
+            self._sights = [*self._sights[:-1:2], sight]
+        self._sight_time = now
+
+    def _measure(self, phase: str, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
+        """What a classifier says to the shots themselves and to the test photos, and the share that is right."""
+        done, total, found = 0, len(self._shots) + len(self._tests), {}
+        for what, pairs in (("shots", self._shots), ("tests", self._tests)):
+            right: list[bool] = []
+            for part in answers_by_photo(classifier, self._backbone, self._cache, pairs, seen=what == "shots"):
+                found |= part
+                right.extend(answer.right for answer in part.values())
+                done += len(part)
+                yield self._progress(phase, done, total)
+            if right:
+                self._right[f"{what} {when}"] = float(np.mean(right))
+        self._answers[when] = found
+
+    def _score(self, what: str) -> Score:
+        count = len(self._shots if what == "shots" else self._tests)
+        return Score(self._right.get(f"{what} before"), self._right.get(f"{what} after"), count)
+
+
+def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:
+    """Classes and their photos, to compare with another time."""
+    return frozenset((name, photo.sha256) for name, photos in shots.items() for photo in photos)
+
+
+def answers_by_photo(
+    classifier: GalLoPClassifier,
+    backbone: Any,
+    cache: MemoryCache | None,
+    pairs: Sequence[tuple[Photo, str]],
+    *,
+    seen: bool,
+) -> Iterator[dict[str, Answer]]:
+    """What a classifier says to photos with their class, by content hash, a batch at a time.
+
+    Args:
+        seen: whether it learned from them.
+    """
+    from gallop.features.encoding import encode_centres
+
+    rest = iter(pairs)
+    for features in encode_centres(backbone, [photo for photo, _ in pairs], cache):
+        found = classifier.predict_all(features)
+        # The rest comes last: it is longer, and zip would lose one of it with every batch.
+        said = zip(found.labels.tolist(), found.probabilities.max(axis=1).tolist(), rest, strict=False)
+        yield {photo.sha256: Answer(name, label, share, seen) for label, share, (photo, name) in said}
+
+
+def _drawn(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
+    """All photos with their class, or as many of each class as asked for, drawn and ordered as the library does it.
+
+    So the same photos and settings give the same prompts in whatever order they came, and from the command line.
+    """
+    from gallop.data import Dataset, draw_shots
+
+    names = tuple(sorted(shots))
+    pairs = [(photo, name) for name in names for photo in shots[name]]
+    whole = Dataset(
+        paths=tuple(Path(photo.name) for photo, _ in pairs),
+        hashes=tuple(photo.sha256 for photo, _ in pairs),
+        labels=tuple(names.index(name) for _, name in pairs),
+        class_names=names,
+    )
+    count = settings.shots or len(pairs)
+    chosen = draw_shots(whole, count, seed=settings.seed, allow_fewer=True)
+    by_content = {photo.sha256: (photo, name) for photo, name in pairs}
+    return [by_content[digest] for digest in chosen.hashes]
+
+
+class _Best:
+    """The prompts of the epoch with the lowest mean loss so far: what a cancelled training keeps."""
+
+    def __init__(self) -> None:
+        self.epoch: int | None = None
+        self._loss = float("inf")
+        self._losses: list[float] = []
+        self._prompts: Any = None
+
+    def note(self, event: Any, classifier: GalLoPClassifier) -> None:
+        self._losses.append(event.loss)
+        if not event.end_of_epoch:
+            return
+        mean, self._losses = float(np.mean(self._losses)), []
+        if mean < self._loss:
+            self._loss, self.epoch = mean, event.epoch + 1
+            self._prompts = copy.deepcopy(classifier.model_.prompts.state_dict())
+
+    def restore(self, classifier: GalLoPClassifier) -> None:
+        if self._prompts is not None:  # else no epoch was finished, and the last step's are all there is
+            classifier.model_.prompts.load_state_dict(self._prompts)

@@ -1,0 +1,1 @@
+"""The page Compare: kept runs beside each other."""

@@ -1,0 +1,112 @@
+"""The photos that two runs answer differently, and both their maps side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from app import text
+from app.photos import thumbnails
+from app.runs import run as of
+from app.runs.run import Flip, Run
+from app.ui.compare.run_table import name
+from app.ui.explanation.answer import session_photo_url
+from app.ui.resources import backbone
+from app.ui.widgets import media
+from app.ui.widgets.region_grid import asked, region_grid
+from app.ui.widgets.remembered import one_of
+from app.views import compare
+from app.visitor.session import Session
+from gallop import Photo
+from gallop.maps.region_grid.panel import Subject, map_panel, scale_of
+
+if TYPE_CHECKING:
+    from gallop import Explanation
+
+MOST_SMALL = 8
+
+
+def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
+    """Which photos, what each run says to them, and the photos themselves where they are here."""
+    found = of.flips(a, b)
+    if not found:
+        both = set(a.answers) & set(b.answers)
+        st.caption(f"None: A and B say the same to all {len(both)} photos that both were asked about.")
+        return
+    here = [flip for flip in found if flip.digest in photos]
+    if here:
+        small = here[:MOST_SMALL]
+        alt = "; ".join(f"{photos[flip.digest].name}: {_said(flip)}" for flip in small)
+        media.image(
+            thumbnails.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}"
+        )
+    st.dataframe(pd.DataFrame([_line(flip, photos) for flip in found]), hide_index=True, key="flips")
+    if len(here) < len(found):
+        st.caption(
+            f"{len(found) - len(here)} of {len(found)} are not in this session: a run keeps no photos, only what it "
+            "said to them. Put them on the cards of *Teach* again to see them."
+        )
+
+
+def _said(flip: Flip) -> str:
+    return f"really {flip.a.truth}, A says {flip.a.label}, B says {flip.b.label}"
+
+
+def _line(flip: Flip, photos: Mapping[str, Photo]) -> dict[str, str]:
+    return {
+        "photo": photos[flip.digest].name if flip.digest in photos else f"not here ({flip.digest[:8]})",
+        "really": flip.a.truth,
+        "A says": f"{flip.a.label}, {text.percent(flip.a.probability)}",
+        "B says": f"{flip.b.label}, {text.percent(flip.b.probability)}",
+        "who is right": flip.words,
+        "used to": "learn" if flip.a.seen or flip.b.seen else "test",
+    }
+
+
+def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str, Photo]) -> None:
+    """One photo as A and as B see it: the answer of each, and a map of each to the same colour scale."""
+    a, b = pinned
+    first = [flip.digest for flip in of.flips(a, b) if flip.digest in photos]
+    listed = list(dict.fromkeys([*first, *photos]))
+    shared = [found for found in a.class_names if found in b.class_names]
+    if not listed:
+        st.info("No photo is here. Put one on the page *Explore* or on the cards of *Teach*.", icon=":material/info:")
+        return
+    if not shared:
+        st.caption("A and B have no class in common, so there are no two maps of one.")
+        return
+    left, middle, right = st.columns([2, 2, 1])
+    with left:
+        photo = photos[one_of("Photo", listed, "compared photo", listed[0], compare.photo_names(session).__getitem__)]
+    both = [compare.explain_with_run(session, backbone(), run, photo) for run in pinned]
+    usual = both[0].label if both[0].label in shared else shared[0]
+    with middle:
+        chosen = one_of("Class of the maps", shared, "compared class", usual)
+    prompts = range(max(*(len(found.topk) for found in both), 1))
+    with right:
+        prompt = one_of("Local prompt", prompts, "compared prompt", 0, lambda n: f"{n + 1}")
+    _maps(session, pinned, both, chosen, prompt)
+
+
+def _maps(session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation], chosen: str, prompt: int) -> None:
+    subjects = [Subject(found, chosen) for found in both]
+    drawn = [subject for subject in subjects if prompt < len(subject.explanation.topk)]
+    scale = scale_of([subject.scores(prompt) for subject in drawn]) if drawn else None
+    for column, label, run, subject in zip(st.columns(2, gap="large"), "AB", pinned, subjects, strict=True):
+        found = subject.explanation
+        with column:
+            said = f"{text.markdown(found.label)}, {text.percent(found.probabilities[found.label])}"
+            st.markdown(f"**{label}: {name(run)}** says {said}")
+            if prompt >= len(found.topk):
+                st.caption("It has no such local prompt: it looks at the whole photo alone, so there is no map.")
+                continue
+            region = asked(found.grid[0] * found.grid[1])
+            panel = map_panel(subject, prompt, scale=scale, selected=region, photo=session_photo_url(session, found))
+            region_grid(panel, key=f"compared map {label}")
+            score = float(found.local_scores[found.class_names.index(chosen), prompt])
+            words = found.describe(chosen, prompt)
+            k = f"k = {found.topk[prompt]}"
+            st.caption(f"Score of {text.markdown(chosen)} here, {k}: {score:.4f}. Its best regions: {words}.")

@@ -1,0 +1,80 @@
+"""Every training is a run: a table of them, and any two of them beside each other."""
+
+import streamlit as st
+
+from app import text
+from app.ui import resources
+from app.ui.compare import flipped, run_actions, run_table, seeds, versus
+from app.ui.widgets import job_progress, privacy
+from app.views import compare
+from app.visitor import page_job
+from gallop.errors import GallopError
+
+session = resources.session()
+ledger = session.ledger
+assert ledger is not None  # every session of this app has one
+page_job.settle_page_job(session)
+
+st.title("Compare", anchor=False)
+st.markdown("Every training is kept as a run. Pin two of them, and see what differs: settings, figures, photos, maps.")
+job_progress.watch(session)
+job_progress.job_outcome(session, "seeds")
+run_actions.told(session, ledger)
+try:
+    kept = ledger.runs()
+    baseline = compare.untaught(session, resources.backbone, kept)
+except GallopError as error:
+    st.error(text.markdown(error), icon=":material/error:")
+    st.stop()
+for sentence in (ledger.store.note, ledger.store.only_read, ledger.problem):
+    if sentence:
+        st.warning(text.markdown(sentence), icon=":material/warning:")
+
+if baseline is None:
+    st.info(
+        "**Start here:** teach some classes, then come back. Each training appears here as a run.",
+        icon=":material/compare:",
+    )
+    st.markdown(
+        "What you will see then:\n"
+        "- how good each run is, with the range that so few photos leave open;\n"
+        "- how far the same training moves with the seed alone;\n"
+        "- the photos that two runs answer differently, and where each of them looked;\n"
+        "- zero-shot and CoOp, always there to compare with."
+    )
+    st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
+else:
+    st.header("1. Runs", anchor=False)
+    rows = [baseline, *kept]
+    missing = compare.coop_run(baseline, kept) is None
+    run_table.show_runs(rows, coop_missing=missing)
+    if missing:
+        seeds.compare_with_coop(session)
+    if not kept:
+        st.caption("The first training on *Teach* is compared with these.")
+        st.page_link("ui/teach/page.py", label="Train on Teach", icon=":material/school:")
+if kept and baseline is not None:
+    st.header("2. Two beside each other", anchor=False)
+    pinned = run_table.pins(rows)
+    versus.versus(*pinned)
+    seeds.train_seeds(session, pinned, kept)
+    st.header("3. The photos that flipped", anchor=False)
+    photos = compare.photos(session)
+    flipped.flipped(*pinned, photos)
+    st.subheader("Maps side by side", anchor=False)
+    try:
+        with st.spinner("Looking at the photo …", show_time=False):
+            flipped.side_by_side(session, pinned, photos)
+        st.header("4. Rename, export, open, delete", anchor=False)
+        run_actions.keeping(session, ledger, kept)
+    except GallopError as error:
+        st.error(text.markdown(error), icon=":material/error:")
+
+whose = (
+    f"Runs are kept in {ledger.store.path} on this machine, and everybody who opens this app on it sees the same ones."
+    if ledger.of_this_machine
+    else "Your runs are kept for this visit: they are deleted a few minutes after you close the page. Export what you "
+    "need."
+)
+st.caption(f":material/lock: {text.markdown(whose)} No photo is among them, only their fingerprints.")
+privacy.line()

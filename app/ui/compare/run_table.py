@@ -1,0 +1,89 @@
+"""The table of runs, with zero-shot and CoOp, and the choice of two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from app import text
+from app.runs import run as of
+from app.runs.run import Run
+from app.ui.resources import session
+from app.ui.widgets.remembered import one_of, put
+
+NEWEST = "newest run"
+
+
+def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
+    """One line a run.
+
+    Args:
+        coop_missing: whether CoOp was not trained on these photos yet.
+    """
+    lines = [_line(run) for run in rows]
+    if coop_missing:
+        lines.insert(1, {"run": "CoOp", "method": "not trained yet"})
+    st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs")
+    st.caption(
+        "Right: share of the test photos, and the range that its true value lies in 19 times of 20 for so many photos. "
+        "Gain: points on zero-shot, on the same photos."
+    )
+
+
+def _line(run: Run) -> dict[str, str]:
+    found, before = of.on_tests(run), of.on_tests(of.zero_shot_run(run))
+    line = {
+        "run": run.name,
+        "method": run.method + (" (cancelled)" if run.cancelled else ""),
+        "right": right(run),
+        "gain": f"{100 * (found.value - before.value):+.0f}" if found and before and run.settings else "-",
+        "classes": text.shorten(", ".join(sorted(run.class_names)), 60),
+    }
+    if run.settings is None:
+        return line
+    return line | {
+        "seed": str(run.settings.seed),
+        "prompts": f"{run.settings.global_prompts} + {len(run.settings.topk)}",
+        "rounds": str(run.settings.epochs),
+        "photos": str(run.shots or "-"),
+        "made": datetime.fromtimestamp(run.made).strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def right(run: Run) -> str:
+    """Such as "71.2 % of 80 (60 to 80)"."""
+    found = of.on_tests(run)
+    if found is None:
+        return "no test photos"
+    low, high = found.interval
+    return f"{100 * found.value:.1f} % of {found.of} ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
+    """The two runs that are compared: A and B."""
+    by_id = {run.id: run for run in rows}
+    newest = max(by_id)
+    if session().kept.get(NEWEST, newest) != newest and session().kept.get("pin A") == session().kept[NEWEST]:
+        put("pin A", newest)  # A stood at the newest run, and goes on to do so
+    session().kept[NEWEST] = newest
+    chosen = []
+    for column, (key, usual) in zip(st.columns(2), (("pin A", newest), ("pin B", of.ZERO_SHOT)), strict=True):
+        with column:
+            found = one_of(f"Pin {key[-1]}", by_id, key, usual, lambda at: _label(by_id[at]))
+        chosen.append(by_id[found])
+    return chosen[0], chosen[1]
+
+
+def _label(run: Run) -> str:
+    found = of.on_tests(run)
+    more = [f"seed {run.settings.seed}"] if run.settings else []
+    more += [f"{found.value:.0%} right"] if found else []
+    return f"{run.name} ({', '.join(more)})" if more else run.name
+
+
+def name(run: Run) -> str:
+    """A run's name inside Markdown."""
+    return text.markdown(text.shorten(run.name))

@@ -1,0 +1,76 @@
+"""The same training with other seeds: few-shot results move by points with the seed alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from app import text
+from app.charts import run_charts
+from app.runs import run as of
+from app.runs.run import Run
+from app.teaching import tasks
+from app.ui.compare.run_table import name
+from app.ui.resources import backbone
+from app.ui.widgets import job_progress, media
+from app.views import compare
+from app.visitor.session import Session
+
+_FURTHER = 4
+
+
+def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]) -> None:
+    """Mean and spread of the pinned runs over their seeds, and a button for more of them."""
+    st.markdown(
+        "**Over seeds**: which photos are drawn, how they are cropped and which prompts sit out is chance. One seed "
+        "can be ten points off, so judge by several."
+    )
+    a, b = pinned
+    # Two seeds of the same training are one line, and one button.
+    together = a.id == b.id or b.id in {run.id for run in of.siblings(a, everything)}
+    sides = {"A": a} if together else {"A": a, "B": b}
+    spreads = {}
+    for label, run in sides.items():
+        found = of.spread(of.siblings(run, everything))
+        if found is not None:
+            spreads[f"{label}: {run.name}"] = found
+            st.markdown(f"{label}, {name(run)}: {text.markdown(run_charts.spread_in_words(found))}.")
+    if spreads:
+        media.chart(run_charts.seeds_chart(spreads), key="seeds", alt=run_charts.seeds_in_words(spreads))
+        st.caption("A dot for each seed; the bar is the 95 % interval of their mean.")
+    for label, run in sides.items():
+        if run.settings is not None:
+            _more(session, label, run, everything)
+
+
+def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None:
+    problem = compare.cannot_repeat(session, run)
+    clicked = st.button(
+        f"Train {label} with {_FURTHER} more seeds",
+        key=f"seeds {label}",
+        disabled=bool(problem) or session.errand is not None,
+        icon=":material/casino:",
+    )
+    if problem:
+        st.caption(f"{label}: {text.markdown(problem)}")
+    if clicked and run.settings is not None:
+        settings = [replace(run.settings, seed=seed) for seed in of.further_seeds(run, everything, _FURTHER)]
+        words = f"{label} with {_FURTHER} more seeds"
+        job_progress.send(session, compare.series(session, backbone(), settings), "seeds", words)
+
+
+def compare_with_coop(session: Session) -> None:
+    """A button that trains CoOp on the cards as they are."""
+    problem = tasks.check_photos(session.shots())
+    left, right = st.columns([1, 4], vertical_alignment="center")
+    clicked = left.button(
+        "Train CoOp", key="coop", disabled=bool(problem) or session.errand is not None, icon=":material/model_training:"
+    )
+    right.caption(
+        "CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. What GalLoP has on it is what local "
+        "prompts and dropout add." + (f" {text.markdown(problem)}" if problem else "")
+    )
+    if clicked:
+        settings = [compare.coop_settings(session.settings)]
+        job_progress.send(session, compare.series(session, backbone(), settings), "seeds", "CoOp on the cards")

@@ -1,0 +1,70 @@
+"""Run A against run B: how good, how sure that is, what was set otherwise, and how it went."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app import text
+from app.charts import run_charts
+from app.runs import run as of
+from app.runs.run import Run
+from app.ui.compare.run_table import name
+from app.ui.widgets import media
+
+
+def versus(a: Run, b: Run) -> None:
+    left, right = st.columns(2, gap="large")
+    for column, label, run, other in ((left, "A", a, b), (right, "B", b, a)):
+        with column:
+            _metric(label, run, other)
+    st.markdown(_verdict(a, b))
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**What is set otherwise**")
+        lines = of.differences(a, b)
+        if a.settings is None or b.settings is None:
+            st.caption("Zero-shot learns nothing, so nothing is set for it.")
+        elif lines:
+            st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
+        else:
+            st.caption("Nothing: the same settings, classes and photos.")
+    with right:
+        st.markdown("**How the loss fell**")
+        histories = {f"{label}: {run.name}": run for label, run in (("A", a), ("B", b)) if run.history}
+        if histories:
+            shown = {text.plotly(label): run for label, run in histories.items()}
+            media.chart(run_charts.losses(shown), key="losses", alt=run_charts.losses_in_words(histories))
+        else:
+            st.caption("Zero-shot learns nothing, so there is no curve.")
+
+
+def _metric(label: str, run: Run, other: Run) -> None:
+    photos = of.fair(run, other)
+    found, reference = of.share(run, photos), of.share(other, photos)
+    if found is None or reference is None:
+        st.metric(f"{label}: {name(run)}", "-")
+        return
+    low, high = found.interval
+    delta = f"{100 * (found.value - reference.value):+.1f} points on B" if label == "A" and run.id != other.id else None
+    st.metric(f"{label}: {name(run)}, right on {found.of} test photos", f"{100 * found.value:.1f} %", delta)
+    st.caption(f"95 % interval: {100 * low:.0f} to {100 * high:.0f} %, for so few photos.")
+
+
+def _verdict(a: Run, b: Run) -> str:
+    """Whether the difference is more than chance, in plain words."""
+    found = of.sign_test(a, b)
+    if found is None:
+        return (
+            "No photo tests both: they learned from these photos, or were tested on others. Add test photos to the "
+            "cards of *Teach* and train again."
+        )
+    only_a, only_b, p = found
+    if not only_a + only_b:
+        return "Both are right and wrong at the same test photos."
+    often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+    chance = "which is hardly chance" if p < 0.05 else "which may well be chance: more test photos, or more seeds, tell"
+    return (
+        f"Where they differ, A alone is right on **{only_a}** photos and B alone on **{only_b}**. If both were equally "
+        f"good, so uneven a split would come in {often} of cases (McNemar's exact test), {chance}."
+    )

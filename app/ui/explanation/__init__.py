@@ -1,0 +1,1 @@
+"""One photo's answer and its maps, on every page that shows them."""

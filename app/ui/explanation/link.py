@@ -1,0 +1,29 @@
+"""A link to what is on the page Explore, and following one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.ui.explanation.maps import BEFORE, MOST_PROBABLE, NOTHING
+from app.ui.widgets.remembered import put
+from app.views import address
+from app.visitor.session import Session
+
+
+def link(session: Session) -> None:
+    """To copy."""
+    st.markdown("**A link** to the page *Explore* as it stands: names, templates, k, and how the maps are drawn.")
+    shown = {key: value for key, value in session.kept.items() if value not in (MOST_PROBABLE, NOTHING, BEFORE)}
+    st.code(address.address(st.context.url or "", shown), language=None, wrap_lines=True)
+    st.caption("No photo is in it and nothing that was taught: who opens it takes a photo, or the model's zip, along.")
+
+
+def follow() -> None:
+    """Before any widget is drawn: take over what the address says, once, and clear it from there."""
+    fields = {field: st.query_params[field] for field in address.ADDRESS_FIELDS if field in st.query_params}
+    if not fields:
+        return
+    for key, value in address.read_address(fields).items():
+        put(key, value)
+    for field in fields:
+        del st.query_params[field]

@@ -1,0 +1,64 @@
+"""The numbers behind the answer: global prompts, the sum, and all of them as a table."""
+
+from __future__ import annotations
+
+from statistics import pstdev
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from app import text
+from app.charts import score_charts
+from app.ui.widgets import media
+
+if TYPE_CHECKING:
+    from gallop import Explanation
+
+
+def global_prompts(explanation: Explanation, class_name: str, *, alike: bool) -> None:
+    """A bar for each prompt that is matched with the whole photo.
+
+    Args:
+        alike: whether all prompts say the same, as with one template.
+    """
+    scores = explanation.global_scores
+    mine = [float(score) for score in scores[explanation.class_names.index(class_name)]]
+    st.markdown(f"**Whole photo against {text.markdown(class_name)}**: the score of each global prompt")
+    figure = score_charts.prompt_scores(mine, float(scores.max()))
+    words = ", ".join(f"prompt {i}: {score:.3f}" for i, score in enumerate(mine, 1))
+    media.chart(figure, key="global", alt=f"Bars of the global prompts' scores. {words}.")
+    st.caption(
+        f"Cosines from -1 to 1: mean {sum(mine) / len(mine):.4f} (dashed), "
+        f"spread {0.0 if alike else pstdev(mine):.4f} (band, one standard deviation)."
+        + (" With one template all prompts say the same." if alike else "")
+    )
+
+
+def together(explanation: Explanation, class_name: str) -> None:
+    """How the class's score comes about."""
+    row = explanation.class_names.index(class_name)
+    whole = float(explanation.global_scores[row].mean())
+    if not explanation.topk:
+        st.markdown(f"Together: the score of {text.markdown(class_name)} is the global prompts' mean, **{whole:.4f}**.")
+        return
+    parts = float(explanation.local_scores[row].mean())
+    st.markdown(
+        f"Together: the global prompts' mean {whole:.4f} and the local prompts' mean {parts:.4f} average to "
+        f"**{(whole + parts) / 2:.4f}**, the score of {text.markdown(class_name)}. "
+        "The probabilities compare the classes' scores."
+    )
+
+
+def numbers(explanation: Explanation) -> None:
+    """Every figure as a table."""
+    with st.expander("All numbers as a table", icon=":material/table:"):
+        table: dict[str, Any] = {
+            "class": list(explanation.class_names),
+            "probability": list(explanation.probabilities.values()),
+        }
+        for m, column in enumerate(explanation.global_scores.T, 1):
+            table[f"global {m}"] = column
+        for n, column in enumerate(explanation.local_scores.T):
+            table[f"local {n + 1}, k = {explanation.topk[n]}"] = column
+        st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)

@@ -1,0 +1,93 @@
+"""Try what was taught on other photos; one that is answered wrongly becomes a photo to learn from with one click."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import text
+from app.charts import score_charts
+from app.photos.shelf import Verdicts
+from app.ui.explanation.answer import session_photo_url
+from app.ui.explanation.ask import alone
+from app.ui.resources import backbone, jobs
+from app.ui.widgets import media
+from app.ui.widgets.region_grid import asked, region_grid
+from app.ui.widgets.remembered import one_of, put
+from app.ui.widgets.uploads import uploader
+from app.visitor.question import Question
+from app.visitor.session import Session
+from gallop import Photo
+from gallop.errors import GallopError
+from gallop.maps.region_grid.panel import answer_panel
+
+if TYPE_CHECKING:
+    from gallop import Explanation
+
+
+def tryout(session: Session) -> None:
+    taught = session.taught
+    if taught is None:
+        return
+    st.header("3. Try it", anchor=False)
+    st.page_link("ui/explore/page.py", label="See what decided, and where it looked", icon=":material/travel_explore:")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        uploader("Photos to try", "try", lambda files: _take(session, files))
+        photos = session.shelf.photos
+        if not photos:
+            st.caption("Upload a photo that it has not learned from.")
+            return
+        shown = one_of("Photo shown", photos, "photo", next(reversed(photos)), lambda key: photos[key].name)
+        photo = photos[shown]
+        found = session.explain(backbone(), photo, Question(taught.names, taught=True))
+        found = found.with_topk(session.scales())
+        region = asked(found.grid[0] * found.grid[1])
+        region_grid(answer_panel(found, selected=region, photo=session_photo_url(session, found)), key="tried grid")
+        if region is not None:
+            st.caption(alone(found, region))
+    with right:
+        _answer(found)
+        correction(session, photo, found)
+
+
+def _take(session: Session, files: list[Any]) -> Verdicts:
+    verdicts = session.shelf.add(files)
+    if verdicts.taken:
+        put("photo", verdicts.taken[-1].sha256)
+    return verdicts
+
+
+def _answer(found: Explanation) -> None:
+    share = found.probabilities[found.label]
+    st.metric("Most probable", f"{text.markdown(found.label)}: {text.percent(share)}")
+    if found.is_ood:
+        st.warning("Perhaps none of these.", icon=":material/help:")
+    listed = ", ".join(f"{name} {text.percent(value)}" for name, value in found.probabilities.items())
+    media.chart(
+        score_charts.probabilities(found.probabilities), key="tried", alt=f"Bars of the probabilities: {listed}."
+    )
+
+
+def correction(session: Session, photo: Photo, found: Explanation) -> None:
+    """Say what a photo really is: with one click it is a photo to learn from."""
+    st.markdown("**Wrong? Then this is really …**")
+    with st.container(horizontal=True, gap="small"):
+        for name in found.class_names:
+            label = text.markdown(text.shorten(name))
+            st.button(label, key=f"really {name}", on_click=_correct, args=(session, photo, name))
+    if session.corrected is not None:
+        done, sentence = session.corrected
+        session.corrected = None
+        (st.success if done else st.info)(text.markdown(sentence))
+
+
+def _correct(session: Session, photo: Photo, name: str) -> None:
+    try:
+        session.corrected = (True, session.deck.correct(photo, name))
+    except GallopError as error:
+        session.corrected = (False, str(error))
+        return
+    card = session.deck.find(name)
+    session.encode_ahead(jobs(), backbone(), card.shots[-1:] if card else ())

@@ -1,0 +1,1 @@
+"""The page Explore: a photo and class names in, what decided out."""

@@ -1,0 +1,75 @@
+"""A photo, class names, and what decided."""
+
+import streamlit as st
+
+from app import text
+from app.ui import resources
+from app.ui.explanation import answer, ask, faithful, maps, scores, tryout
+from app.ui.explore import inputs
+from app.ui.widgets import privacy
+from app.visitor.question import Question
+from gallop.errors import GallopError
+
+session = resources.session()
+
+st.title("GalLoP Explorer", anchor=False)
+st.markdown("Drop in a photo, name some classes, and see which prompt and which regions of the photo decided.")
+
+left, right = st.columns([1, 2], gap="large")
+with left:
+    photo = inputs.choose_photo()
+    names = inputs.choose_names()
+    taught = names is not None and inputs.taught_prompts(session, names)
+    templates = inputs.templates()
+    privacy.line()
+
+explanation = before = None
+with right:
+    if photo is None:
+        st.info("**Start here:** upload a photo, or take a sample.", icon=":material/add_photo_alternate:")
+        st.markdown(
+            "What you will see then:\n"
+            "- how probable each class is, for any words you type, without any training;\n"
+            "- the score of each *global prompt*, which is matched with the whole photo;\n"
+            "- for each *local prompt* a map of where it looked, with exactly the regions that entered its score;\n"
+            "- what any region of the photo looks like to the model: click it.\n\n"
+            "Then teach it classes of your own with a handful of photos."
+        )
+        st.page_link("ui/teach/page.py", label="On to classes of your own", icon=":material/school:")
+    elif names is not None and templates is not None:
+        try:
+            with st.spinner("Looking at the photo …", show_time=False):
+                backbone = resources.backbone()
+                question = Question(names, taught, templates)
+                classifier = session.classifier(backbone, question)
+                found = session.explain(backbone, photo, question)
+                k = maps.choose_scales(found)
+                explanation = found.with_topk(k)
+                if taught:
+                    before = session.explain(backbone, photo, Question(names, like_taught=True)).with_topk(k)
+            answer.show_answer(session, explanation, session.note(question, classifier))
+            if taught:
+                tryout.correction(session, photo, explanation)
+        except GallopError as error:
+            st.error(text.markdown(error), icon=":material/error:")
+
+if explanation is not None:
+    if before is not None:
+        answer.change(session, before, explanation)
+    st.header("What decided", anchor=False)
+    shown = maps.choose_map(explanation, before)
+    name = shown.subject.class_name
+    alike = not taught and len(templates) == 1
+    left, right = st.columns([2, 1], gap="large")
+    if explanation.topk:
+        with left:
+            maps.maps(session, shown, maps.style(), maps.usual(found), alike=alike)
+    with right:
+        ask.ask(explanation)
+        scores.global_prompts(explanation, name, alike=alike)
+        scores.together(explanation, name)
+        if explanation.topk:
+            faithful.faithful(session, classifier, explanation, name, (photo.sha256, question))
+    scores.numbers(explanation)
+    onward = "Back to your classes" if session.deck.cards else "On to classes of your own"
+    st.page_link("ui/teach/page.py", label=onward, icon=":material/school:")

@@ -1,0 +1,77 @@
+"""What is on the screen of Explore or of Teach as code, and a zip of all that the code reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import text
+from app.runs.model_zip import zipped
+from app.ui.export.model_files import files
+from app.ui.widgets.remembered import keep, recall
+from app.views import snippets
+from app.views.export import Screen
+from app.views.snippets import LANGUAGES, Snippet, SnippetProblem
+from app.visitor.question import Question
+from app.visitor.session import Session
+
+if TYPE_CHECKING:
+    from gallop import GalLoPClassifier
+
+PAGES = ("Explore", "Teach")
+
+
+def code(
+    session: Session, screen: Screen | None, classifier: GalLoPClassifier | None, asked: Question, key: Hashable
+) -> None:
+    st.markdown("The code gives the numbers that the page shows, on any machine that gallop is installed on.")
+    there = [page for page, can in zip(PAGES, (screen is not None, bool(session.deck.cards)), strict=True) if can]
+    left, right = st.columns(2)
+    recall("code of", there[0], there)
+    recall("code as", LANGUAGES[0], LANGUAGES)
+    with left:
+        page = keep("code of", st.segmented_control("What", there, key="code of", required=True))
+    with right:
+        way = keep("code as", st.segmented_control("As", LANGUAGES, key="code as", required=True))
+    beside: Callable[[], dict[str, bytes]]
+    if page == "Explore" and screen is not None and classifier is not None:
+        topk = screen.explanation.topk
+        recipe = snippets.explain_snippet(asked.names, asked.templates, topk, screen.class_name, taught=asked.taught)
+        folder = files(session, classifier, key).as_folder()
+        beside = partial(snippets.photo_beside, screen.photo, folder)
+    else:
+        shots, tests = session.shots(), session.tests()
+        try:
+            recipe = snippets.teach(shots, session.settings, tests=any(tests.values()))
+        except SnippetProblem as error:
+            st.info(text.markdown(error), icon=":material/info:")
+            return
+        beside = partial(snippets.photo_folder, shots, tests)
+    _show(recipe, way)
+    st.download_button(
+        "Save the code and all that it reads",
+        lambda: zipped({**recipe.files(), **beside()}),  # photos are packed when somebody asks for them
+        f"{page.lower()}.zip",
+        "application/zip",
+        key="save code",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+    )
+    st.caption(
+        f"In the zip: code.py, code.sh, code.ipynb and {'photo.png, model/' if page == 'Explore' else 'photos/'}. "
+        "Photos are saved without loss, as this page keeps them (shrunk to 1024 or 512 pixels), so the numbers are the "
+        "same."
+    )
+
+
+def _show(recipe: Snippet, way: str) -> None:
+    if way == LANGUAGES[1]:
+        st.code(recipe.shell, language="bash")
+    elif way == LANGUAGES[2]:
+        st.code(recipe.notebook, language="json", height=320)
+        st.caption("Save it as code.ipynb, or take it from the zip.")
+    else:
+        st.code(recipe.python, language="python")

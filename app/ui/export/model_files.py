@@ -1,0 +1,145 @@
+"""The classifier as files: a checkpoint folder as zip and back in, its card, ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import text
+from app.photos.archives import MAX_ARCHIVE_BYTES
+from app.runs.model_zip import (
+    MOST_ZIP_BYTES,
+    ZIP_TENSORS,
+    Files,
+    ModelProblem,
+    classifier_of,
+    files_of,
+    unzipped,
+    zipped,
+)
+from app.ui.explanation import adopted
+from app.ui.resources import backbone
+from app.ui.widgets import job_progress
+from app.ui.widgets.uploads import listen
+from app.views import compare, export
+from app.visitor.question import Question
+from app.visitor.session import Session
+from gallop.errors import GallopError
+
+if TYPE_CHECKING:
+    from gallop import GalLoPClassifier
+
+CHECKED_WITH = 16
+"""Photos of the visit that an ONNX file is checked with."""
+MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20
+assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
+
+
+def files(session: Session, classifier: GalLoPClassifier, key: Hashable) -> Files:
+    """The checkpoint as it would be saved, made once."""
+    return session.once(("files", key), lambda: files_of(classifier))
+
+
+def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: Hashable) -> None:
+    from gallop.export.model_card import model_card
+
+    names = text.markdown(text.joined(tuple(classifier.classes_.tolist())))
+    taught = session.taught if asked.taught else None
+    how = text.markdown(export.learned_from(taught)) if taught else "Zero-shot: nothing was learned"
+    st.markdown(f"**{names}**. {how}.")
+    card = model_card(
+        classifier, export.measured(taught) if taught else (), export.learned_from(taught) if taught else ""
+    )
+    try:
+        folder = files(session, classifier, key).as_folder(card)
+    except ModelProblem as error:
+        st.error(text.markdown(str(error)))
+        return
+    with st.container(horizontal=True):
+        st.download_button(
+            "Save the model as zip",
+            zipped(folder),
+            "model.zip",
+            "application/zip",
+            key="save model",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Save its card",
+            card,
+            "model card.md",
+            "text/markdown",
+            key="save card",
+            icon=":material/badge:",
+            on_click="ignore",
+        )
+    st.caption(
+        "The zip holds a folder of two files: settings to read (JSON) and the learned prompts (safetensors). "
+        "`GalLoPClassifier.load` and `gallop predict --model` read it, and so does this page."
+    )
+
+
+def onnx(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
+    """A file for other programs."""
+    st.markdown(
+        "**ONNX**: the classifier in one file that needs neither this program nor torch. Pixels in; probabilities, "
+        "outlier score and maps out. It is checked against this classifier before you get it."
+    )
+    clicked = st.button(
+        "Make the ONNX file", key="make onnx", disabled=session.errand is not None, icon=":material/deployed_code:"
+    )
+    if clicked:
+        photos = list(compare.photos(session).values())[:CHECKED_WITH]
+        job_progress.send(session, export.Exporting(classifier, photos, key), "onnx", "The ONNX file")
+    job_progress.job_outcome(session, "onnx")
+    snapshot = session.errands_done.get("onnx")
+    if snapshot is None or snapshot.result is None or snapshot.result[0] != key:
+        return
+    made = snapshot.result[1]
+    st.success(
+        f"Checked with onnxruntime on {made.parity.images} pictures: the same labels, and no number differs by more "
+        f"than {made.parity.difference:.1e}.",
+        icon=":material/check:",
+    )
+    st.download_button(
+        f"Save the ONNX file ({len(made.data) / 2**20:.0f} MB)",
+        made.data,
+        "model.onnx",
+        "application/octet-stream",
+        key="save onnx",
+        on_click="ignore",
+    )
+    st.caption(
+        "In: `pixels` (images, 3, size, size). How a photo becomes them is written in the file's metadata, with the "
+        "class names, the scale and the threshold."
+    )
+
+
+def back_in(session: Session) -> None:
+    """A model that was saved before, here or on the command line."""
+
+    def take(files: list[Any]) -> None:
+        session.kept["told of models"] = _take(session, files[0])
+
+    st.file_uploader("A model's zip", key=listen("model zip", take), max_upload_size=MEGABYTES)
+    told = session.kept.pop("told of models", None)
+    if told:
+        (st.success if told[0] else st.error)(text.markdown(told[1]))
+
+
+def _take(session: Session, file: Any) -> tuple[bool, str]:
+    try:
+        shared = backbone()
+        found = classifier_of(unzipped(file, file.name), shared)
+    except GallopError as error:
+        return False, str(error)
+    taught = export.imported(session, found, shared)
+    session.adopt(taught)
+    session.outcome = ("success", f"Opened {file.name}.")
+    if session.ledger is not None:
+        session.ledger.keep(taught, f"from {text.shorten(file.name, 60)}")
+    adopted.show(session, taught)
+    return True, f"{file.name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."

@@ -1,0 +1,72 @@
+"""Everything that is on the screen, to take away: pictures, tables, the classifier, the code."""
+
+import streamlit as st
+
+from app import text
+from app.ui import resources
+from app.ui.explanation import link
+from app.ui.export import code, model_files, photo_files
+from app.ui.widgets import job_progress, privacy
+from app.views import export
+from app.visitor import page_job
+from gallop.errors import GallopError
+
+session = resources.session()
+page_job.settle_page_job(session)
+
+st.title("Take away", anchor=False)
+st.markdown("What you have seen and taught here, as files and as code of your own.")
+job_progress.watch(session)
+
+has_photo, has_cards = bool(session.shelf.photos), bool(session.deck.cards)
+if not (has_photo or has_cards or session.taught):
+    st.info(
+        "**Start here:** look at a photo on *Explore*, or teach classes of your own. Or open a model that you saved.",
+        icon=":material/download:",
+    )
+    st.markdown(
+        "What you can take then:\n"
+        "- maps as pictures, a report as one page, a table of answers;\n"
+        "- the classifier as a folder, or as one ONNX file for other programs;\n"
+        "- code that gives the same numbers: Python, command line or a notebook."
+    )
+    left, right = st.columns(2)
+    left.page_link("ui/explore/page.py", label="Look at a photo", icon=":material/travel_explore:")
+    right.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
+else:
+    try:
+        backbone = resources.backbone()
+        asked = export.exported_question(session)
+        with st.spinner("Looking at the photo …", show_time=False):
+            classifier = export.exported_classifier(session, backbone, asked)
+            screen = export.screen(session, backbone, asked)
+    except GallopError as error:
+        st.error(text.markdown(error), icon=":material/error:")
+    else:
+        version = export.version(session, asked, classifier.model_.config.topk)
+        st.header("1. The photo", anchor=False)
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            if screen is None:
+                st.caption("There is no photo on *Explore*.")
+            else:
+                photo_files.offer_pictures(session, screen, version)
+        with right:
+            if screen is not None:
+                photo_files.report(session, screen, asked, version)
+            photo_files.offer_table(session, classifier, version)
+        st.header("2. The classifier", anchor=False)
+        left, right = st.columns(2, gap="large")
+        with left:
+            model_files.model(session, classifier, asked, version)
+        with right:
+            model_files.onnx(session, classifier, version)
+        if screen is not None or has_cards:
+            st.header("3. As code", anchor=False)
+            code.code(session, screen, classifier, asked, version)
+        if screen is not None:
+            link.link(session)
+
+st.header("Open a model", anchor=False)
+model_files.back_in(session)
+privacy.line()

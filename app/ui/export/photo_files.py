@@ -1,0 +1,98 @@
+"""Files about the photo that Explore shows: a map as a picture, a report, a table of answers to all photos."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import text
+from app.runs.model_zip import file_name
+from app.ui.widgets import job_progress, media
+from app.ui.widgets.remembered import one_of
+from app.views import compare, export
+from app.views.export import Screen
+from app.visitor.question import Question
+from app.visitor.session import Session
+
+if TYPE_CHECKING:
+    from gallop import GalLoPClassifier
+
+
+def offer_pictures(session: Session, screen: Screen, version: Hashable) -> None:
+    """A map of one local prompt over the photo, to look at and to save."""
+    found = screen.explanation
+    name = text.markdown(screen.class_name)
+    st.markdown(
+        f"**{text.markdown(screen.photo.name)}**, explained for {name}, as on the page *Explore*: class, k and colours "
+        "are those set there."
+    )
+    if not found.topk:
+        st.caption("Without local prompts there is no map.")
+        return
+    prompts = range(len(found.topk))
+    prompt = one_of("Map of local prompt", prompts, "map to take", 0, lambda n: f"{n + 1}, k = {found.topk[n]}")
+    picture = session.once(
+        ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
+    )
+    alt = f"Map of local prompt {prompt + 1} for {screen.class_name}: {found.describe(screen.class_name, prompt)}"
+    media.image(picture, alt=alt)
+    st.download_button(
+        "Save this map as PNG",
+        picture,
+        f"{file_name(screen.class_name)} local prompt {prompt + 1}.png",
+        "image/png",
+        key="save map",
+        icon=":material/image:",
+        on_click="ignore",
+    )
+
+
+def report(session: Session, screen: Screen, asked: Question, version: Hashable) -> None:
+    """One HTML page with all of it."""
+    st.markdown("**A report**: photo, probabilities, scores and all maps on one page that needs no network.")
+    clicked = st.button("Make the report", key="make report", icon=":material/article:")
+    key = (version, screen.photo.sha256, screen.class_name, screen.style)
+    if clicked:
+        from gallop.export.report import html_report
+
+        with st.spinner("Drawing …"):
+            session.report = (
+                key,
+                html_report(
+                    screen.explanation,
+                    class_name=screen.class_name,
+                    photo_name=screen.photo.name,
+                    facts=export.facts(session, asked),
+                    style=screen.style,
+                ),
+            )
+    if session.report is not None and session.report[0] == key:
+        name = f"{file_name(screen.photo.name)}.html"
+        st.download_button(
+            "Save the report", session.report[1], name, "text/html", key="save report", on_click="ignore"
+        )
+
+
+def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
+    """Answers to all photos of this visit as CSV."""
+    photos, names = list(compare.photos(session).values()), compare.photo_names(session)
+    st.markdown(
+        "**A table**: label, probability of each class and outlier score of every photo that is here, those on the "
+        "cards too."
+    )
+    key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
+    clicked = st.button(
+        f"Make the table of {len(photos)} photo{'s' * (len(photos) != 1)}",
+        key="make table",
+        disabled=not photos or session.errand is not None,
+        icon=":material/table:",
+    )
+    if clicked:
+        job_progress.send(session, export.Tabling(classifier, photos, names, key), "csv", "The table")
+    job_progress.job_outcome(session, "csv")
+    snapshot = session.errands_done.get("csv")
+    if snapshot is not None and snapshot.result is not None and snapshot.result[0] == key:
+        data = snapshot.result[1]
+        st.download_button("Save the table", data, "answers.csv", "text/csv", key="save table", on_click="ignore")

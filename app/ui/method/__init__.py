@@ -1,0 +1,1 @@
+"""The page Method: the paper's formulas with one photo's own figures."""

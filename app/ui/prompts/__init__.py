@@ -1,0 +1,1 @@
+"""The page Prompts: what each learned prompt says and is worth."""

@@ -1,0 +1,209 @@
+"""Are the prompts different? What they say, where they look, what each is worth, and why their words mean little."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.charts import prompt_charts
+from app.ui.widgets import media
+from app.views.prompts import Figures, numbered, pair
+from gallop.predictions.heatmaps import where_in_words
+
+if TYPE_CHECKING:
+    from gallop.evaluation.diversity import Nearest, Worth
+
+COPY = 0.99
+"""Two prompts whose texts are closer than this say nearly the same."""
+ADVICE = {
+    "global": "One of them is spare: more dropout, a larger learning rate or more rounds part them.",
+    "local": "What parts them then is their scale k alone: see below whether they look at other places.",
+}
+
+
+def says(found: Figures) -> None:
+    """Cosines between the prompts' texts."""
+    st.header("Do they say the same?", anchor=False)
+    st.markdown(
+        "A prompt and a class name become one text feature. For two prompts: the cosine of their features of the same "
+        "class, averaged over the classes. **1: they say the same.** Before teaching every pair is at 1, since all "
+        "begin as “A photo of a”."
+    )
+    branches = (("global", found.says_global), ("local", found.says_local))
+    for (branch, cosines), column in zip(branches, st.columns(2, gap="large"), strict=True):
+        with column:
+            st.markdown(f"**{branch.capitalize()} prompts**")
+            names = numbered(branch, len(cosines))
+            if len(names) < 2:
+                st.caption("There are none." if not names else "There is only one, and nothing to compare it with.")
+                continue
+            low = math.floor(20 * float(cosines.min()) - 0.5) / 20
+            media.chart(
+                prompt_charts.matrix(cosines, names, low=low, digits=3),
+                key=f"says {branch}",
+                alt=f"Cosines of the {branch} prompts' texts. {_pairs(cosines, names)}.",
+            )
+            i, j, value = pair(cosines)
+            words = f"Colours from {low:.2f} to 1. Closest: {names[i]} and {names[j]}, {value:.3f}."
+            st.caption(words + (f" They say nearly the same. {ADVICE[branch]}" if value > COPY else ""))
+
+
+def show_overlap(found: Figures, photos: int) -> None:
+    """Which regions the local prompts choose for the true class."""
+    st.header("Do they look at the same places?", anchor=False)
+    if not found.topk:
+        st.caption("Without local prompts no region is looked at by itself.")
+        return
+    names, highest = numbered("local", len(found.topk)), float(found.looks.max())
+    st.markdown(
+        f"For the true class of each of the {_photos(photos)}, each local prompt chooses its k best regions. **Where, "
+        "over all of them:** the brighter a region, the more often it was chosen, from never to in "
+        f"{highest:.0%} of the photos."
+    )
+    for start in range(0, len(names), 4):
+        for n, column in zip(range(start, min(start + 4, len(names))), st.columns(4), strict=False):
+            with column:
+                regions = found.looks.shape[1]
+                k = min(found.topk[n], regions)
+                often = np.argsort(-found.looks[n], kind="stable")[:k]
+                where = where_in_words([int(r) for r in often], found.grid)
+                media.chart(
+                    prompt_charts.overlap_chart(found.looks[n], found.grid, highest),
+                    key=f"looks {n}",
+                    alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
+                )
+                st.caption(
+                    f"{names[n].capitalize()}, k = {k}: one region in up to {found.looks[n].max():.0%} of the photos; "
+                    f"chance would be {k / regions:.0%}. {where.split(';')[0].capitalize()}."
+                )
+    if len(names) < 2:
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        media.chart(
+            prompt_charts.matrix(found.overlap, names),
+            key="overlap",
+            alt=f"Overlap of the chosen regions. {_pairs(found.overlap, names)}.",
+        )
+    with right:
+        st.markdown(
+            "**Overlap:** of the regions that either of two prompts chose in a photo, the share that both did "
+            "(Jaccard), averaged over the photos. Two scales cannot reach 1: a small k inside a large one is its share "
+            "of it."
+        )
+        i, j, value = pair(found.overlap / found.most)
+        st.markdown(
+            f"Most alike for their scales: **{names[i]} and {names[j]}**, {found.overlap[i, j]:.2f} of the "
+            f"{found.most[i, j]:.2f} that k = {found.topk[i]} and {found.topk[j]} allow, {value:.0%}. "
+            + (
+                "One of them looks where the other does; it adds a scale, not a place."
+                if value > 0.8
+                else "They share a part, and each has regions of its own."
+            )
+        )
+
+
+def worth(found: Figures, photos: int, *, learned: bool) -> None:
+    """How it goes without each prompt, and which give nothing."""
+    st.header("What is each worth?", anchor=False)
+    names, overall = found.names, found.accuracy
+    _warning(found)
+    left, right = st.columns(2, gap="large")
+    shares = [None if each.without is None else each.without / photos for each in found.worths]
+    with left:
+        if any(share is not None for share in shares):
+            listed = ", ".join(
+                f"{name} {share:.0%}" for name, share in zip(names, shares, strict=True) if share is not None
+            )
+            media.chart(
+                prompt_charts.without(names, shares, overall.value),
+                key="without",
+                alt=f"Right with all prompts {overall.value:.0%}; without one: {listed}.",
+            )
+            st.caption(f"Dashed: with all prompts, {overall.right} of {_photos(photos)} right.")
+        else:
+            st.caption("There is only one prompt, which cannot be taken away.")
+    with right:
+        st.markdown(
+            "**Taken away:** the mean of its branch is taken over the others. Left of the line: it is missed. On the "
+            "line: the others know as much, which is what an ensemble of prompts is for. **Influence:** how much its "
+            "scores tell the classes apart, 1 being its branch's average."
+        )
+        low, high = overall.interval
+        st.caption(
+            f"With {_photos(photos)} the accuracy itself is known to {low:.0%} to {high:.0%} only: differences of "
+            "one or two photos mean nothing."
+            + (" And it has learned from these photos, which flatters it." if learned else "")
+        )
+    st.dataframe(_table(names, found.worths, photos), hide_index=True, key="worth")
+
+
+def show_words(found: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int) -> None:
+    """The nearest words of each learned token."""
+    st.header("What would they be in words?", anchor=False)
+    st.markdown(
+        "A prompt is a few learned vectors. For each, the nearest words of the vocabulary and their distance. **They "
+        "mean little:** vectors learned for what they do together lie between words, and the nearest one is mostly "
+        "chance (so found CoOp too, Zhou and others 2022, table 4). All began as “A photo of a”, so those words are "
+        "near."
+    )
+    names = [*numbered("global", global_prompts), *numbered("local", len(found) - global_prompts)]
+    table: dict[str, Any] = {"prompt": names}
+    for c in range(len(found[0])):
+        table[f"token {c + 1}"] = [
+            ", ".join(f"{near.word} {near.distance:.2f}" for near in prompt[c]) for prompt in found
+        ]
+    st.dataframe(pd.DataFrame(table), hide_index=True, key="words")
+
+
+def _warning(found: Figures) -> None:
+    """Which prompts are dead, and what that word means here."""
+    dead = [(name, each) for name, each in zip(found.names, found.worths, strict=True) if each.dead]
+    meaning = (
+        "Dead: it hardly tells the classes apart (an influence below a tenth of its branch's average), or alone it is "
+        "right no more often than always naming the commonest class. It still takes part in the mean."
+    )
+    if not dead:
+        st.markdown(f":material/check: No prompt is dead. {meaning}")
+        return
+    told = "; ".join(f"**{name}** {_why(each)}" for name, each in dead)
+    st.warning(
+        f"Dead prompts: {told}. {meaning} More rounds, another seed, or fewer prompts may help.",
+        icon=":material/warning:",
+    )
+
+
+def _why(each: Worth) -> str:
+    reasons = [f"has an influence of {each.influence:.2f}"] * each.silent
+    reasons += [f"alone gets {each.alone} right, and the commonest class has {each.commonest} photos"] * each.ignorant
+    return " and ".join(reasons)
+
+
+def _table(names: Sequence[str], worths: Sequence[Worth], photos: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "prompt": list(names),
+            "influence": [f"{each.influence:.2f}" for each in worths],
+            "right alone": [f"{each.alone} ({each.alone / photos:.0%})" for each in worths],
+            "right without it": [
+                "" if each.without is None else f"{each.without} ({each.without / photos:.0%})" for each in worths
+            ],
+            "wrong without it, right with it": [each.lost for each in worths],
+            "right without it, wrong with it": [each.gained for each in worths],
+            "dead": [each.dead for each in worths],
+        }
+    )
+
+
+def _pairs(values: Any, names: Sequence[str]) -> str:
+    rows, columns = np.triu_indices(len(names), k=1)
+    return "; ".join(f"{names[i]} and {names[j]} {values[i, j]:.2f}" for i, j in zip(rows, columns, strict=True))
+
+
+def _photos(count: int) -> str:
+    return f"{count} photo{'' if count == 1 else 's'}"

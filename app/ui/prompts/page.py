@@ -1,0 +1,71 @@
+"""Are the taught prompts diverse, and what is each worth?"""
+
+import streamlit as st
+
+from app import text
+from app.ui import resources
+from app.ui.prompts import diversity
+from app.ui.widgets import privacy
+from app.ui.widgets.remembered import keep, recall
+from app.views import prompts, testing
+from gallop.errors import GallopError
+
+session = resources.session()
+taught = session.taught
+piles = {}
+if taught is not None:
+    # A model that was opened brings no photos it learned from.
+    both = {"Test photos": testing.labelled(session)[0], "Photos it learned from": list(taught.learned)}
+    piles = {name: pairs for name, pairs in both.items() if pairs}
+
+st.title("Prompts", anchor=False)
+st.markdown(
+    "GalLoP's answer is the mean of several prompts. That only helps if they differ: what does each say, where does it "
+    "look, and would it be missed?"
+)
+
+if taught is None:
+    st.info(
+        "**Start here:** teach it classes first. Before that all prompts say “A photo of a”, and there is nothing to "
+        "compare.",
+        icon=":material/school:",
+    )
+    st.markdown(
+        "What you will see then:\n"
+        "- how alike the prompts' texts are;\n"
+        "- where each local prompt looks over all your photos, and how far two of them choose the same regions;\n"
+        "- how often it is right without each prompt, and which give nothing;\n"
+        "- the nearest words of what was learned, and why they mean little."
+    )
+    st.page_link("ui/teach/page.py", label="On to teaching", icon=":material/school:")
+elif not piles:
+    st.info(
+        "**No photos yet.** This model was opened, and none of the photos that are here is of its classes. Put some on "
+        "cards that bear their names: choose *Test photos* on a card of the page *Teach*.",
+        icon=":material/add_photo_alternate:",
+    )
+    st.page_link("ui/teach/page.py", label="Add test photos", icon=":material/school:")
+else:
+    pile = next(iter(piles))
+    if len(piles) > 1:
+        recall("pile", pile, piles)
+        pile = keep("pile", st.segmented_control("On which photos", list(piles), key="pile", required=True))
+    elif pile != "Test photos":
+        st.info(
+            "On the photos it learned from, since there are no test photos: how often it is right is flattered.",
+            icon=":material/info:",
+        )
+    pairs = piles[pile]
+    try:
+        with st.spinner("Looking at the photos …", show_time=True):
+            found = prompts.figures(session, resources.backbone(), pairs)
+        diversity.says(found)
+        diversity.show_overlap(found, len(pairs))
+        diversity.worth(found, len(pairs), learned=pile != "Test photos")
+        diversity.show_words(prompts.prompt_words(session, resources.backbone()), len(found.says_global))
+        st.page_link(
+            "ui/method/page.py", label="On to the method, with the numbers of a photo", icon=":material/functions:"
+        )
+    except GallopError as error:
+        st.error(text.markdown(error), icon=":material/error:")
+privacy.line()

@@ -1,0 +1,1 @@
+"""The page Teach: cards of photos, settings, the training as it goes."""

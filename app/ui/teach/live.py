@@ -1,0 +1,174 @@
+"""A training while it runs and after: progress, curves, kept prompts, and a map that evolves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import text
+from app.charts import training_charts
+from app.jobs.manager import Snapshot, State
+from app.teaching.progress import Kept, Point, Progress, Score, Sight
+from app.ui.explanation.answer import session_photo_url
+from app.ui.explanation.ask import alone
+from app.ui.widgets import media
+from app.ui.widgets.region_grid import asked, region_grid
+from app.ui.widgets.remembered import one_of
+from app.visitor.session import Session
+from gallop import Photo
+from gallop.maps.region_grid.panel import Subject, map_panel, scale_of
+
+_POLL_SECONDS = 1.0
+NOTHING_YET = Progress("looking", 0, 0, [])
+
+
+def panel(session: Session) -> None:
+    """Draw what there is: a training that runs, or how the last one went."""
+    if session.job is not None:
+        _watched(session)
+        _running(session)
+    elif session.outcome is not None or session.taught is not None:
+        _ended(session)
+
+
+def badge(session: Session) -> None:
+    """One line on the other pages while a training runs; at its end the page is drawn anew with what was learned."""
+
+    @st.fragment(run_every=2 * _POLL_SECONDS)
+    def look() -> None:
+        job = session.job
+        snapshot = job.snapshot() if job is not None else None
+        if job is None or snapshot is None or not snapshot.active:
+            st.rerun()
+        st.caption(f":material/model_training: {_words(snapshot, stopping=job.stopping)} (see the page *Teach*).")
+
+    if session.job is not None:
+        look()
+
+
+def _watched(session: Session) -> None:
+    """Which photo the map is of."""
+    photos = {f"{card.id} {photo.sha256}": (card.name, photo) for card in session.deck.cards for photo in _all(card)}
+    if not photos:
+        return
+    chosen = one_of(
+        "Photo to watch while it learns",
+        photos,
+        "watched",
+        next(iter(photos)),
+        lambda key: f"{photos[key][0]}: {photos[key][1].name}",
+    )
+    session.watch.photo = photos[chosen][1]
+
+
+def _all(card: object) -> tuple[Photo, ...]:
+    return (*card.tests, *card.shots)  # type: ignore[attr-defined]
+
+
+def _running(session: Session) -> None:
+    """Look at the training every second, without running the rest of the page; at its end run all of it once."""
+
+    @st.fragment(run_every=_POLL_SECONDS)
+    def look() -> None:
+        job = session.job
+        if job is None:
+            return
+        snapshot = job.snapshot()
+        if not snapshot.active:
+            st.rerun()
+        found = snapshot.progress or NOTHING_YET
+        st.progress(found.share, text=_words(snapshot, stopping=job.stopping))
+        st.button("Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping)
+        history = list(found.history)
+        steps = found.total if found.phase == "training" else len(history)
+        _pictures(session, history, steps, found.kept, found.sights)
+
+    look()
+
+
+def _words(snapshot: Snapshot, *, stopping: bool) -> str:
+    if snapshot.state is State.QUEUED:
+        trainings = "1 training" if snapshot.ahead == 1 else f"{snapshot.ahead} trainings"
+        return f"Waiting: {trainings} ahead of yours. It starts by itself." if snapshot.ahead else "Starting"
+    if stopping:
+        return "Stopping after the step in hand"
+    return snapshot.progress.sentence if snapshot.progress else "Starting"
+
+
+def _ended(session: Session) -> None:
+    if session.outcome is not None:
+        kind, sentence = session.outcome
+        {"error": st.error, "info": st.info, "success": st.success}[kind](text.markdown(sentence))
+    taught = session.taught
+    if taught is None:
+        return
+    scores = {"photos it learned from": taught.on_shots}
+    if taught.on_tests.photos:
+        scores = {"test photos, which it has not seen": taught.on_tests} | scores
+    for (which, score), column in zip(scores.items(), st.columns(2), strict=False):
+        with column:
+            _score(which, score)
+    if not taught.on_tests.photos:
+        st.caption(
+            "Right on the photos it learned from says little. Add test photos to the cards to see how good it is."
+        )
+    _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
+
+
+def _score(which: str, score: Score) -> None:
+    if not score.photos or score.after is None or score.before is None:
+        return
+    points = f"{100 * (score.after - score.before):+.0f} points on zero-shot"
+    st.metric(f"Right on the {score.photos} {which}", f"{score.after:.0%}", points)
+
+
+def _pictures(
+    session: Session, history: Sequence[Point], steps: int, kept: Kept | None, sights: Sequence[Sight]
+) -> None:
+    left, middle, right = st.columns([4, 3, 3])
+    with left:
+        st.markdown("**Loss and accuracy**")
+        media.chart(
+            training_charts.learning(history, steps), key="learning", alt=training_charts.curve_in_words(history)
+        )
+    with middle:
+        st.markdown("**Prompt dropout: the prompts kept for each photo**")
+        figure = training_charts.kept_prompts(kept, kept.total if kept else session.settings.global_prompts)
+        media.chart(figure, key="kept prompts", alt=training_charts.kept_in_words(kept))
+        st.caption("Coloured: kept in this step. The others sit it out, so that the prompts learn to differ.")
+    with right:
+        st.markdown("**Where a local prompt looks**")
+        _map(session, sights, replay=session.job is None)
+
+
+def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
+    """The map after the last step, or after the one that a slider is put to."""
+    if not sights:
+        st.caption("A run that was opened keeps no maps." if replay else "The map appears before the first step.")
+        return
+    if not sights[0].explanation.topk:
+        st.caption("Without local prompts there is no map.")
+        return
+    sight = sights[-1]
+    if replay and len(sights) > 1:
+        steps = ["before", *(f"step {found.step}" for found in sights[1:])]
+        places = list(range(len(sights)))
+        sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
+    found = sight.explanation
+    name = _class_of(session, found.image) or found.label
+    name = name if name in found.class_names else found.label
+    subjects = [Subject(each.explanation, name) for each in sights]
+    scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
+    region = asked(found.grid[0] * found.grid[1])
+    photo = session_photo_url(session, sights[0].explanation)
+    region_grid(map_panel(Subject(found, name), 0, scale=scale, selected=region, photo=photo), key="watched map")
+    if region is not None:
+        st.caption(alone(found, region))
+    words, chance = found.describe(name, 0), text.percent(found.probabilities[name])
+    when = f"After step {sight.step}" if sight.step else "Before training"
+    st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {words}.")
+
+
+def _class_of(session: Session, image: object) -> str | None:
+    return next((card.name for card in session.deck.cards for photo in _all(card) if photo.image is image), None)

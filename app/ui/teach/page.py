@@ -1,0 +1,52 @@
+"""Classes of one's own: photos of each, a training beside the page, and trying what was learned."""
+
+import streamlit as st
+
+from app import text
+from app.teaching import tasks
+from app.ui import resources
+from app.ui.explanation import tryout
+from app.ui.teach import deck, live, settings
+from app.ui.widgets import privacy
+from gallop.errors import GallopError
+
+session = resources.session()
+
+st.title("Teach", anchor=False)
+st.markdown(
+    "Show it a few photos of each of your own classes, 4 to 16 are usually enough. It learns prompts for them, here, "
+    "while you watch."
+)
+start_training = st.container()  # always there, so that what follows keeps its place, and expanders stay open
+if not session.deck.cards:
+    start_training.info(
+        "**Start here:** name two or more classes, such as `ant, bee`, then put a few photos on the card of each. "
+        "Or take a folder or a zip with a folder for each class.",
+        icon=":material/school:",
+    )
+st.header("1. Classes", anchor=False)
+deck.cards(session)
+deck.dialogs(session)
+
+if session.deck.cards:
+    st.header("2. Training", anchor=False)
+    settings.choose_settings(session)
+    problem = tasks.check_photos(session.shots())
+    left, right = st.columns([1, 3], vertical_alignment="center")
+    label = "**Train again**" if session.taught is not None else "**Train**"
+    busy = session.job is not None
+    if left.button(label, disabled=bool(problem) or busy, width="stretch", key="train"):
+        try:
+            session.start(resources.jobs(), resources.backbone())
+        except GallopError as error:
+            session.outcome = ("error", str(error))
+        st.rerun()
+    with right:
+        stale = session.stale()
+        if problem:
+            st.caption(f":material/info: {text.markdown(problem)}")
+        elif stale and not busy:
+            st.caption(f":material/model_training: Changed since the training: {text.markdown(text.joined(stale))}.")
+live.panel(session)
+tryout.tryout(session)
+privacy.line()

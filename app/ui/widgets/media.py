@@ -1,0 +1,25 @@
+"""Pictures and charts with their text alternatives."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import streamlit as st
+
+from app.charts import score_charts
+
+# Streamlit has text alternatives since 1.65; the newest for Python 3.10 is older and draws the same without them.
+_KNOWS_ALT = all("alt" in inspect.signature(draw).parameters for draw in (st.image, st.plotly_chart))
+
+
+def image(picture: bytes, *, alt: str, **settings: Any) -> None:
+    st.image(picture, **settings, **_alternative(alt))
+
+
+def chart(figure: Any, *, key: str, alt: str) -> None:
+    st.plotly_chart(figure, key=key, config=score_charts.CONFIG, **_alternative(alt))
+
+
+def _alternative(alt: str) -> dict[str, str]:
+    return {"alt": alt} if _KNOWS_ALT else {}

@@ -1,0 +1,88 @@
+"""Widgets that keep what they stand at: over another page, over a reload, and over a run that was cut short.
+
+Streamlit forgets the state of a widget that a run did not draw. So before one is drawn its value is recalled from the
+session, and after it is drawn the value is kept there. A value that is set from here reaches the browser with the run
+that sets it; if another event cuts that run short, the browser may never see it and shows the widget's own default.
+So a value is set in every run until one has come to its end, and then no more: the browser may be ahead by then. On a
+busy machine even a whole run may be lost on its way. So what is recalled is given to the widget as its default, too.
+
+A browser knows a choice by its words alone, so a list of choices is drawn by ``one_of``: words that are the same are
+told apart, and a choice whose words have changed is set anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from app.ui.resources import session
+
+T = TypeVar("T")
+
+_DRAWING, _SHOWN = "widgets of this run", "widgets of the last whole run"
+"""Their keys, each with its choice and the words of it, where it is a list of choices."""
+
+
+def run_begins() -> None:
+    st.session_state[_DRAWING] = {}
+
+
+def run_ends() -> None:
+    st.session_state[_SHOWN] = st.session_state[_DRAWING]
+
+
+def recall(key: str, default: Any, allowed: Collection[Any] | None = None) -> Any:
+    """Before the widget ``key`` is drawn: what it stood at, or ``default`` where that is none of ``allowed``."""
+    before = session().kept.get(key, default)
+    value = st.session_state.get(key, before)
+    if allowed is not None and value not in allowed:
+        value = before if before in allowed else default
+    if key not in st.session_state or st.session_state[key] != value or key not in st.session_state.get(_SHOWN, ()):
+        st.session_state[key] = value
+    return value
+
+
+def keep(key: str, value: T) -> T:
+    """After the widget ``key`` was drawn: its value, which is remembered."""
+    session().kept[key] = value
+    st.session_state.setdefault(_DRAWING, {}).setdefault(key, None)
+    return value
+
+
+def one_of(
+    label: str, options: Iterable[T], key: str, default: T, words: Callable[[T], str] = str, **settings: Any
+) -> T:
+    """Draw a list of choices that stands where it stood, or at ``default``.
+
+    Args:
+        options: hashable.
+        words: what an option is called.
+    """
+    called = _told_apart({option: words(option) for option in options})
+    value = recall(key, default, called)
+    shown = st.session_state.get(_SHOWN, {}).get(key)
+    if shown is not None and shown[0] == value and shown[1] != called[value]:
+        st.session_state[key] = value
+    place = list(called).index(value)
+    chosen = st.selectbox(label, list(called), place, key=key, format_func=called.__getitem__, **settings)
+    st.session_state.setdefault(_DRAWING, {})[key] = chosen, called[chosen]
+    return keep(key, chosen)
+
+
+def _told_apart(called: dict[T, str]) -> dict[T, str]:
+    """The second of two options of one name is called "name (2)"."""
+    seen: Counter[str] = Counter()
+    for option, words in called.items():
+        seen[words] += 1
+        if seen[words] > 1:
+            called[option] = f"{words} ({seen[words]})"
+    return called
+
+
+def put(key: str, value: Any) -> None:
+    """Let the widget ``key`` stand at ``value``; before it is drawn, or in a callback."""
+    st.session_state[key] = session().kept[key] = value
+    st.session_state.get(_SHOWN, {}).pop(key, None)

@@ -1,0 +1,118 @@
+"""File uploaders that give a verdict for each file and let go of the uploads at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app import text
+from app.photos.shelf import Verdicts
+from app.ui.resources import session
+
+PHOTO_MEGABYTES = 20
+"""The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger."""
+SHOWN_VERDICTS = 6
+
+
+@dataclass
+class _Uploaders:
+    """Those of one open page: another tab of the same visitor has widgets of its own."""
+
+    drawn: dict[str, tuple[str, Callable[[list[Any]], None]]] = field(default_factory=dict)
+    """By the key of the widget: name, and what takes the files."""
+    rounds: Counter[str] = field(default_factory=Counter)
+    """How often each has been emptied."""
+    seen: set[str] = field(default_factory=set)
+    """The files that were taken, by Streamlit's id."""
+
+
+def _of_this_page() -> _Uploaders:
+    found: _Uploaders = st.session_state.setdefault("uploaders", _Uploaders())
+    return found
+
+
+def uploader(
+    label: str, name: str, take: Callable[[list[Any]], Verdicts], *, megabytes: int = PHOTO_MEGABYTES, **settings: Any
+) -> None:
+    """Draw one.
+
+    Args:
+        label: Markdown, so escaped by the caller.
+        name: tells this uploader from the others of the app.
+        take: what to do with the files.
+    """
+    settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
+    st.file_uploader(label, key=listen(name, _judged(name, take)), **settings)
+    _verdicts(session().verdicts.get(name))
+
+
+def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
+    """As ``uploader``, with a webcam. The browser asks whether the page may use it."""
+    st.camera_input(label, key=listen(name, _judged(name, take)))
+    _verdicts(session().verdicts.get(name))
+
+
+def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Callable[[list[Any]], None]:
+    mine = session()
+
+    def judge(files: list[Any]) -> None:
+        mine.verdicts[name] = take(files)
+
+    return judge
+
+
+def listen(name: str, take: Callable[[list[Any]], None]) -> str:
+    """The key for a widget that takes files: what comes into it is given to ``take`` by the run that brings it."""
+    mine = _of_this_page()
+    key = f"{name} {mine.rounds[name]}"
+    mine.drawn[key] = (name, take)
+    return key
+
+
+def receive() -> None:
+    """Before anything is drawn: take the files that came with this run, of all uploaders.
+
+    Not where an uploader is drawn: what stands above it would have to be drawn again, and a page that is drawn again
+    loses what is dropped on it meanwhile. Nor in a widget's callback: another event can cut that short, and then these
+    files never get another.
+    """
+    place = st.empty()  # in every run, or all that follows would change its place
+    mine = _of_this_page()
+    for key, (name, take) in list(mine.drawn.items()):
+        found = st.session_state.get(key) or []
+        some = found if isinstance(found, list) else [found]
+        # A browser that was busy may report files that were taken already, or are there no longer (DeletedFile).
+        files = [file for file in some if isinstance(file, UploadedFile) and file.file_id not in mine.seen]
+        if not files:
+            continue
+        with place, st.spinner("Reading the files …", show_time=True):
+            take(files)
+            # Still in here: with the spinner's end another event may cut this short.
+            mine.seen |= {file.file_id for file in files}
+            # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
+            mine.rounds[name] += 1
+            del mine.drawn[key]
+
+
+def _verdicts(verdicts: Verdicts | None) -> None:
+    if verdicts is None:
+        return
+    if verdicts.refused:
+        head = f"{len(verdicts.taken)} taken, {len(verdicts.refused)} not taken:" if verdicts.taken else "Not taken:"
+        st.warning(_listed(head, verdicts.refused))
+    elif len(verdicts.taken) > 1:
+        st.caption(f":material/check: {len(verdicts.taken)} photos taken.")
+    if verdicts.flagged:
+        st.warning(_listed("Taken, but look again:", verdicts.flagged))
+
+
+def _listed(head: str, sentences: tuple[str, ...]) -> str:
+    lines = [f"- {text.markdown(sentence)}" for sentence in sentences[:SHOWN_VERDICTS]]
+    if len(sentences) > SHOWN_VERDICTS:
+        lines.append(f"- and {len(sentences) - SHOWN_VERDICTS} more")
+    return "\n".join([head, "", *lines])

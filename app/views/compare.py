@@ -1,0 +1,159 @@
+"""What the page Compare asks for: zero-shot on the cards, a run's classifier, further seeds, a run opened again.
+
+Knows no Streamlit, and loads torch only when something is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from app.runs.model_zip import classifier_of
+from app.runs.recorder import Series
+from app.runs.run import ZERO_SHOT, Run, tests, zero_shot_run
+from app.teaching.progress import Answer, Score, Taught, Watch
+from app.teaching.settings import Settings
+from app.teaching.tasks import Teaching, answers_by_photo, check_photos, content
+from gallop import Photo
+
+if TYPE_CHECKING:
+    from app.visitor.session import Session
+    from gallop import Explanation, GalLoPClassifier
+
+
+def photos(session: Session) -> dict[str, Photo]:
+    """All photos of a visitor by content hash: of the cards, then those to look at."""
+    of_cards = [photo for card in session.deck.cards for photo in (*card.tests, *card.shots)]
+    return {photo.sha256: photo for photo in (*session.shelf.photos.values(), *of_cards)}
+
+
+def photo_names(session: Session) -> dict[str, str]:
+    """What these photos are called: "test/ant/1.jpg" on a card, since files of all classes are often called alike."""
+    named = {photo.sha256: photo.name for photo in session.shelf.photos.values()}
+    for card in session.deck.cards:
+        for pile, some in (("test", card.tests), ("train", card.shots)):
+            named |= {photo.sha256: f"{pile}/{card.name}/{photo.name}" for photo in some}
+    return named
+
+
+def untaught(session: Session, backbone: Any, runs: Sequence[Run]) -> Run | None:
+    """The row of zero-shot: on the cards as they are, or without cards on the photos of the latest run.
+
+    None where there is neither.
+    """
+    shots, cards = session.shots(), session.tests()
+    pairs = {
+        seen: [(photo, name) for name, some in of.items() for photo in some]
+        for seen, of in ((True, shots), (False, cards))
+    }
+    if len(shots) < 2 or not any(pairs.values()):
+        return zero_shot_run(runs[0]) if runs else None
+    key = ("zero-shot", content(shots), content(cards), tuple(shots))
+    return session.once(key, lambda: _untaught(session, backbone(), tuple(shots), pairs))
+
+
+def _untaught(
+    session: Session, backbone: Any, names: tuple[str, ...], pairs: Mapping[bool, Sequence[tuple[Photo, str]]]
+) -> Run:
+    from gallop import GalLoPClassifier
+
+    classifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(names)
+    found: dict[str, Answer] = {}
+    for seen, some in pairs.items():
+        for part in answers_by_photo(classifier, backbone, session.features(), some, seen=seen):
+            found |= part
+    of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
+    # Nothing is learned here, but what a run would learn from is marked as seen: it is no test for the two of them.
+    return Run(ZERO_SHOT, "Zero-shot", 0.0, names, None, of_cards, 0, 0, 0, None, (), found, {})
+
+
+def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
+    """CoOp, trained to its end on the same photos and tested on the same."""
+    same = (run for run in runs if run.is_coop and run.content == of.content and tests(run) == tests(of))
+    return next((run for run in same if not run.cancelled), None)
+
+
+def coop_settings(settings: Settings) -> Settings:
+    """One global prompt, no local ones, no dropout; all else as it is set."""
+    return replace(settings, global_prompts=1, topk=(), dropout=0.0)
+
+
+def series(session: Session, backbone: Any, settings: Sequence[Settings]) -> Series:
+    """Trainings of the cards as they are, one for each of these settings."""
+    assert session.ledger is not None
+    cards, features = (session.shots(), session.tests()), session.features()
+    make = [partial(Teaching, backbone, features, *cards, each, Watch()) for each in settings]
+    return Series(make, session.ledger.keep)
+
+
+def cannot_repeat(session: Session, run: Run) -> str:
+    """Why a run cannot be trained again with another seed, as a sentence; empty where it can."""
+    if run.settings is None:
+        return "Nothing is learned in zero-shot, so a seed changes nothing."
+    shots = session.shots()
+    if content(shots) != run.content or {digest for _, digest in content(session.tests())} != tests(run):
+        return "Its photos are not on the cards of Teach, exactly as they were, so it cannot be trained again here."
+    return check_photos(shots)
+
+
+def classifier_of_run(session: Session, backbone: Any, run: Run) -> GalLoPClassifier:
+    """A run's own, or zero-shot with the prompts that the table's figures are of.
+
+    Raises:
+        RunsProblem, ModelProblem: it is gone, damaged, or belongs to another backbone.
+    """
+    return session.once(("classifier", run.id, run.class_names), lambda: _classifier(session, backbone, run))
+
+
+def _classifier(session: Session, backbone: Any, run: Run) -> GalLoPClassifier:
+    from gallop import GalLoPClassifier
+
+    if run.settings is not None:
+        assert session.ledger is not None
+        return classifier_of(session.ledger.files(run.id), backbone)
+    made: GalLoPClassifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(run.class_names)
+    return made
+
+
+def explain_with_run(session: Session, backbone: Any, run: Run, photo: Photo) -> Explanation:
+    """A photo as a run sees it. Raises as ``classifier``."""
+    key = ("explained", run.id, run.class_names, photo.sha256)
+    return session.once(key, lambda: classifier_of_run(session, backbone, run).explain(photo))
+
+
+def taught_of_run(session: Session, backbone: Any, run: Run) -> Taught:
+    """A run as what a training leaves, so that it can be what was taught. Raises as ``classifier``."""
+    from gallop import GalLoPClassifier
+
+    assert session.ledger is not None
+    assert run.settings is not None
+    after = classifier_of(session.ledger.files(run.id), backbone)
+    return Taught(
+        before=GalLoPClassifier(backbone=backbone, cache=False).zero_shot(after.model_.class_names),
+        after=after,
+        names=tuple(after.model_.class_names),
+        shots=run.shots,
+        settings=run.settings,
+        content=run.content,
+        steps=run.steps,
+        of_steps=run.of_steps,
+        best_epoch=run.best_epoch,
+        on_shots=_score(run, seen=True),
+        on_tests=_score(run, seen=False),
+        history=run.history,
+        kept=None,
+        sights=(),
+        answers_before=run.answers_before,
+        answers=run.answers,
+    )
+
+
+def _score(run: Run, *, seen: bool) -> Score:
+    digests = [digest for digest, answer in run.answers.items() if answer.seen == seen]
+    if not digests:
+        return Score(None, None, 0)
+    before = [run.answers_before[digest].right for digest in digests if digest in run.answers_before]
+    after = [run.answers[digest].right for digest in digests]
+    return Score(sum(before) / len(before) if before else None, sum(after) / len(after), len(digests))

@@ -1,0 +1,163 @@
+"""What is on the screen as code: Python, command line, notebook. Knows no Streamlit and no torch.
+
+The code reads a photo and a model, or photos by class, that lie beside it; the app hands out a zip of both. Names are
+text from anybody: they are quoted as each language quotes text, never pasted.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.jobs.manager import PlainError
+from app.teaching.cards import MOST_PHOTOS
+from app.teaching.settings import Settings
+from gallop import Photo
+from gallop.errors import ClassNameError
+from gallop.names.class_names import folder_to_name
+
+PHOTO_FILE, MODEL, _PHOTOS = "photo.png", "model", "photos"
+LANGUAGES = ("Python", "Command line", "Notebook")
+
+
+class SnippetProblem(PlainError):
+    """What cannot be written as code; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """The same work three times. ``cells`` are the Python code in pieces."""
+
+    title: str
+    cells: tuple[str, ...]
+    shell: str
+
+    @property
+    def python(self) -> str:
+        return "\n\n".join(self.cells) + "\n"
+
+    @property
+    def notebook(self) -> str:
+        """In Jupyter's format 4.5."""
+        first = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {self.title}"}
+        code = [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "source": cell,
+                "outputs": [],
+                "execution_count": None,
+            }
+            for number, cell in enumerate(self.cells, 1)
+        ]
+        kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        whole = {"cells": [first, *code], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+    def files(self) -> dict[str, bytes]:
+        """The code as files, by path."""
+        words = {"code.py": self.python, "code.sh": self.shell, "code.ipynb": self.notebook}
+        return {path: content.encode() for path, content in words.items()}
+
+
+def explain_snippet(
+    names: Sequence[str], templates: Sequence[str], topk: Sequence[int], class_name: str, *, taught: bool
+) -> Snippet:
+    """The page Explore: one photo, asked of zero-shot or of what was taught.
+
+    Args:
+        taught: the model folder answers, which holds names and k; otherwise it is zero-shot, and they stand here.
+    """
+    made = (
+        f"classifier = GalLoPClassifier.load({MODEL!r})"
+        if taught
+        else f"classifier = GalLoPClassifier(topk={list(topk)!r}).zero_shot(\n"
+        f"    {list(names)!r},\n    templates={list(templates)!r},\n)"
+    )
+    cells = (
+        f"from gallop import GalLoPClassifier\n\n{made}\nexplanation = classifier.explain({PHOTO_FILE!r})",
+        "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
+        'print("outlier score", explanation.ood_score)',
+        f"explanation.plot({class_name!r}).savefig('why.png')",
+    )
+    shell = "\n".join(
+        [
+            f"gallop predict {PHOTO_FILE} --model {MODEL} --json",
+            f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png",
+        ]
+    )
+    return Snippet("One photo, explained", cells, shell + "\n")
+
+
+def teach(class_names: Iterable[str], settings: Settings, *, tests: bool) -> Snippet:
+    """The page Teach: a training with these settings on the photos of the cards, and how good it is.
+
+    Args:
+        tests: whether there are photos to test with.
+
+    Raises:
+        RecipeProblem: a class name that no folder can carry.
+    """
+    for name in class_names:
+        _folder(name)
+    values = settings.for_classifier() | {"topk": list(settings.topk)}
+    if settings.shots:
+        values |= {"shots": settings.shots, "allow_fewer": True}
+    arguments = "".join(f"    {key}={value!r},\n" for key, value in values.items())
+    cells = [
+        f"from gallop import GalLoPClassifier\n\nclassifier = GalLoPClassifier(\n{arguments})",
+        f"classifier.fit({_PHOTOS!r})\nclassifier.save({MODEL!r})",
+    ]
+    if tests:
+        cells.append(f"print('right on the test photos', classifier.score({_PHOTOS!r}))")
+    options = {
+        "--shots": settings.shots or MOST_PHOTOS,
+        "--global-prompts": settings.global_prompts,
+        **({"--topk": ",".join(map(str, settings.topk))} if settings.topk else {"--local-prompts": 0}),
+        "--dropout": settings.dropout,
+        "--lr": settings.lr,
+        "--epochs": settings.epochs,
+        "--batch-size": settings.batch_size,
+        "--views": settings.views,
+        "--seed": settings.seed,
+    }
+    words = " ".join(f"{option} {value}" for option, value in options.items())
+    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {words}\n"
+    return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
+
+
+def photo_folder(shots: Mapping[str, Sequence[Photo]], tests: Mapping[str, Sequence[Photo]]) -> dict[str, bytes]:
+    """The photos of the cards as ``teach`` reads them: PNG files, without any loss, in a folder for each class."""
+    there = any(tests.values())
+    files: dict[str, bytes] = {}
+    for pile, piles in (("train", shots), ("test", tests)):
+        for name, photos in piles.items():
+            folder = f"{_PHOTOS}/{pile}/{_folder(name)}" if there else f"{_PHOTOS}/{_folder(name)}"
+            files |= {f"{folder}/{number:03}.png": png(photo) for number, photo in enumerate(photos, 1)}
+    return files
+
+
+def photo_beside(photo: Photo, model: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What ``explain`` reads: the photo, without any loss, and the files of the model's folder."""
+    return {PHOTO_FILE: png(photo), **model}
+
+
+def png(photo: Photo) -> bytes:
+    stream = io.BytesIO()
+    photo.image.save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def _folder(name: str) -> str:
+    """The folder of a class: its name, where that comes back when the folder is read."""
+    try:
+        fits = folder_to_name(name) == name and not set(name) & set('/\\:*?"<>|') and not name.startswith(".")
+    except ClassNameError:
+        fits = False
+    if not fits or name.endswith((".", " ")) or len(name.encode()) > 200:
+        raise SnippetProblem(f"The code reads a folder for each class, and none can be called {name!r}. Rename it.")
+    return name

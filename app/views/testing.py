@@ -1,0 +1,166 @@
+"""A test of what was taught: which photos, their answers, and where a label may be wrong.
+
+Knows no Streamlit. Photos are encoded once; everything here starts at similarities that the session keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.visitor.question import Question
+from app.visitor.session import Session
+from gallop import Photo
+from gallop.evaluation.intervals import Share
+
+if TYPE_CHECKING:
+    from gallop.evaluation.measure import Evaluation
+
+
+@dataclass(frozen=True)
+class AnsweredPhotos:
+    """What the taught prompts say of some photos.
+
+    Attributes:
+        photos: B photos.
+        probabilities: (B, K) at the scales that are set now.
+        ood: MCM, L-MCM and GL-MCM, each (B,), larger = more outlier.
+    """
+
+    photos: tuple[Photo, ...]
+    probabilities: NDArray[np.float32]
+    ood: dict[str, NDArray[np.float32]]
+
+    @property
+    def outlier(self) -> NDArray[np.float32]:
+        """The score that the verdict "none of these" goes by."""
+        return self.ood["GL-MCM"]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Held-out photos of the taught classes, and how they were answered."""
+
+    answers: AnsweredPhotos
+    evaluation: Evaluation
+    zero_shot: Share
+    """How many were right before anything was learned."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A photo whose label may be wrong, and the probabilities of the class it has and of the one it looks like."""
+
+    photo: Photo
+    learned: bool
+    """It was learned from, and judged by prompts that were learned without it; otherwise it is a test photo."""
+    given: str
+    likely: str
+    of_given: float
+    of_likely: float
+
+
+def taught_question(session: Session) -> Question:
+    """The taught classes, asked of the taught prompts."""
+    assert session.taught is not None
+    return Question(session.taught.names, taught=True)
+
+
+def labelled(session: Session) -> tuple[list[tuple[Photo, str]], list[str]]:
+    """Test photos of the classes that were taught, and the names of cards whose test photos are left out."""
+    assert session.taught is not None
+    tests = session.tests()
+    pairs = [(photo, name) for name in session.taught.names for photo in tests.get(name, ())]
+    return pairs, [name for name, photos in tests.items() if photos and name not in session.taught.names]
+
+
+def answered(session: Session, backbone: Any, photos: Sequence[Photo]) -> AnsweredPhotos | None:
+    """None for no photo."""
+    if not photos:
+        return None
+    return session.figure("answers", photos, session.scales(), lambda: _answers(session, backbone, photos))
+
+
+def measure(session: Session, backbone: Any) -> Tested | None:
+    """None without test photos of the taught classes."""
+    pairs, _ = labelled(session)
+    photos, classes = [photo for photo, _ in pairs], tuple(name for _, name in pairs)
+    found = answered(session, backbone, photos)
+    if found is None:
+        return None
+    return session.figure(
+        "tested", photos, (session.scales(), classes), lambda: _tested(session, backbone, found, classes)
+    )
+
+
+def doubts(session: Session, tested: Tested | None) -> list[Doubt]:
+    """Labels that confident learning doubts, the most doubtful first: of photos learned from, and of test photos."""
+    assert session.taught is not None
+    photos = [photo for photo, _ in session.taught.learned]
+    found = session.figure("doubts", photos, None, lambda: _learned_doubts(session))
+    if tested is not None:
+        judged = tested.evaluation
+        found = found + _doubts(session, tested.answers.photos, judged.probabilities, judged.truth, learned=False)
+    return sorted(found, key=lambda doubt: doubt.of_given - doubt.of_likely)
+
+
+def _learned_doubts(session: Session) -> list[Doubt]:
+    taught = session.taught
+    assert taught is not None
+    cross_fit = taught.after.cross_fit_
+    if cross_fit is None:  # no class had two photos, or the training was cancelled before
+        return []
+    index, shares = cross_fit.probabilities(taught.names, taught.after.calibration_.temperature)
+    pairs = [taught.learned[i] for i in index.tolist()]
+    labels = np.array([taught.names.index(name) for _, name in pairs])
+    return _doubts(session, [photo for photo, _ in pairs], shares.numpy(), labels, learned=True)
+
+
+def _doubts(
+    session: Session,
+    photos: Sequence[Photo],
+    shares: NDArray[np.float32],
+    labels: NDArray[np.intp],
+    *,
+    learned: bool,
+) -> list[Doubt]:
+    from gallop.evaluation.measure import suspects
+
+    assert session.taught is not None
+    names = session.taught.names
+    return [
+        Doubt(photos[s.photo], learned, names[s.given], names[s.likely], s.of_given, s.of_likely)
+        for s in suspects(shares, labels)
+    ]
+
+
+def _answers(session: Session, backbone: Any, photos: Sequence[Photo]) -> AnsweredPhotos:
+    from gallop.model.scores import class_probabilities
+
+    assert session.taught is not None
+    found = session.similarities(backbone, photos, taught_question(session))
+    temperature = session.taught.after.calibration_.temperature
+    shares = class_probabilities(found.logits(session.scales()), backbone.logit_scale, temperature)
+    ood = {name: score.numpy() for name, score in found.ood().by_name().items()}
+    return AnsweredPhotos(tuple(photos), shares.numpy(), ood)
+
+
+def _tested(session: Session, backbone: Any, found: AnsweredPhotos, classes: Sequence[str]) -> Tested:
+    from gallop.evaluation.measure import Evaluation
+
+    assert session.taught is not None
+    names = session.taught.names
+    truth = np.array([names.index(name) for name in classes])
+    before = _zero_shot(session, backbone, found.photos, truth)
+    return Tested(found, Evaluation(names, truth, found.probabilities), before)
+
+
+def _zero_shot(session: Session, backbone: Any, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:
+    assert session.taught is not None
+    found = session.similarities(backbone, photos, Question(session.taught.names, like_taught=True))
+    said = np.asarray(found.logits(session.scales()).argmax(dim=-1))
+    return Share(int((said == truth).sum()), len(truth))

@@ -1,0 +1,1 @@
+"""A YAML file in, a checked benchmark out; knows neither torch nor the methods."""

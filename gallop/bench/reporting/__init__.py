@@ -1,0 +1,1 @@
+"""Records in, what is told of them out: tables, claims, costs and charts."""

@@ -1,0 +1,192 @@
+"""Records by the place that they have: what a line of the tables has on a set, at some shots, over its seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from gallop.bench.definition.benchmark import label_of
+from gallop.bench.running.records import Record
+from gallop.bench.running.runs import UNTAUGHT, Plan, TableEntry
+from gallop.predictions.rows import csv_cell
+
+COLUMNS = (
+    "method",
+    "group",
+    "set",
+    "test",
+    "unknown",
+    "shots",
+    "seed",
+    "metric",
+    "value",
+    "n",
+    "seconds",
+    "memory",
+    "key",
+)
+"""Of ``results.csv``; memory in bytes."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One figure of a line on one set, seed by seed.
+
+    Attributes:
+        values: seed -> value, of the runs that are done and went well.
+        planned: how many runs there are to be.
+        failed: how many diverged.
+        untaught: a line that learns nothing: its one value stands for every seed.
+    """
+
+    values: Mapping[int, float]
+    planned: int
+    failed: int = 0
+    untaught: bool = False
+
+    def at(self, seed: int) -> float:
+        """The value for a seed."""
+        return self.values[UNTAUGHT if self.untaught else seed]
+
+
+@dataclass(frozen=True)
+class MeanCell:
+    """A mean over sets and seeds.
+
+    Attributes:
+        mean: over sets of the means over seeds; None where no run has a figure.
+        spread: standard deviation (n - 1) over seeds of the mean over sets; None with fewer than two seeds.
+        done, planned, failed: runs.
+    """
+
+    mean: float | None
+    spread: float | None
+    done: int
+    planned: int
+    failed: int
+
+    @property
+    def complete(self) -> bool:
+        """Every planned run is in the mean."""
+        return self.mean is not None and self.done == self.planned
+
+
+def common_seeds(samples: Sequence[Sample]) -> list[int]:
+    """The seeds for which every sample has a value; none where nothing of them learns."""
+    taught = [set(sample.values) for sample in samples if not sample.untaught]
+    return sorted(set.intersection(*taught)) if taught else []
+
+
+def cell(samples: Sequence[Sample]) -> MeanCell:
+    """The mean of samples of several sets, or of one."""
+    there = [sample for sample in samples if sample.values]
+    seeds = common_seeds(there)
+    by_seed = [fmean(sample.at(seed) for sample in there) for seed in seeds]
+    return MeanCell(
+        mean=fmean(fmean(sample.values.values()) for sample in there) if there else None,
+        spread=stdev(by_seed) if len(by_seed) > 1 else None,
+        done=sum(len(sample.values) for sample in there),
+        planned=sum(sample.planned for sample in samples),
+        failed=sum(sample.failed for sample in samples),
+    )
+
+
+class Results:
+    """A plan and the records that there are.
+
+    Args:
+        records: by key; those of other plans do no harm.
+    """
+
+    def __init__(self, plan: Plan, records: Mapping[str, Record]) -> None:
+        self.plan, self.spec = plan, plan.spec
+        self.records = {run.key: records[run.key] for run in plan.runs if run.key in records}
+        self._entries: dict[tuple[str, str, int], list[TableEntry]] = {}
+        for entry in plan.entries:
+            self._entries.setdefault((entry.label, entry.set, entry.shots), []).append(entry)
+
+    @property
+    def failures(self) -> list[Record]:
+        """Runs that diverged, in the order of the plan."""
+        return [record for record in self.records.values() if record.failed]
+
+    def untaught(self, label: str) -> bool:
+        """Whether a line learns nothing."""
+        return any(entry.shots == UNTAUGHT for entry in self.plan.entries if entry.label == label)
+
+    def sets_of(self, label: str) -> list[str]:
+        """The sets on which a line is run."""
+        return [name for name in self.plan.sets if any((label, name) == key[:2] for key in self._entries)]
+
+    def shots_done(self, labels: Sequence[str]) -> list[int]:
+        """The shots at which one of some lines has a record."""
+        done = {entry.shots for entry in self.plan.entries if entry.label in labels and entry.key in self.records}
+        return sorted(done - {UNTAUGHT})
+
+    def sample(self, label: str, metric: str, shots: int, name: str, *, test: str = "", unknown: str = "") -> Sample:
+        """A figure of a line that was trained on the set ``name``.
+
+        Args:
+            test: on the test photos of another set; empty for its own.
+            unknown: against one group of unknown photos; empty for the mean over all groups, or for accuracies.
+        """
+        untaught = self.untaught(label)
+        entries = self._entries.get((label, name, UNTAUGHT if untaught else shots), [])
+        records = {entry.seed: self.records[entry.key] for entry in entries if entry.key in self.records}
+        found = {seed: record.value(test or name, metric, unknown) for seed, record in records.items()}
+        return Sample(
+            values={seed: value for seed, value in found.items() if value is not None},
+            planned=len(entries),
+            failed=sum(bool(record.failed) for record in records.values()),
+            untaught=untaught,
+        )
+
+    def scores(self, label: str) -> list[str]:
+        """The outlier scores of which a line has figures, in the order in which the method gives them."""
+        keys = {entry.key for entry in self.plan.entries if entry.label == label}
+        records = (record for key, record in self.records.items() if key in keys)
+        found = (re.fullmatch("fpr95/(.+)", f.metric) for record in records for f in record.figures)
+        return list(dict.fromkeys(match[1] for match in found if match))
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """The tidy table: a row a figure and place."""
+        for entry in self.plan.entries:
+            record = self.records.get(entry.key)
+            for figure in record.figures if record else ():
+                assert record is not None
+                yield {
+                    "method": entry.heading,
+                    "group": entry.group,
+                    "set": entry.set,
+                    "test": figure.test,
+                    "unknown": figure.unknown,
+                    "shots": entry.shots,
+                    "seed": entry.seed,
+                    "metric": figure.metric,
+                    "value": figure.value,
+                    "n": figure.n,
+                    "seconds": round(sum(record.seconds.values()), 3),
+                    "memory": record.peak_bytes,
+                    "key": entry.key,
+                }
+
+    def csv(self) -> bytes:
+        """The tidy table in UTF-8, safe for spreadsheets."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        for row in self.rows():
+            writer.writerow([csv_cell(row[column]) for column in COLUMNS])
+        return text.getvalue().encode("utf-8", "backslashreplace")
+
+    def main_labels(self) -> list[str]:
+        """The lines of the main tables."""
+        return list(self.spec.methods)
+
+    def group_labels(self, group: str) -> list[str]:
+        """The lines of an ablation."""
+        return [label_of(variant, group) for variant in self.spec.ablations[group].variants]

@@ -1,0 +1,147 @@
+"""What is kept of a run: one JSON file each, ``OUT/runs/KEY.json``, whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gallop.runtime.reading import read_text
+from gallop.runtime.writing import write_file
+
+RUNS = "runs"
+"""Folder in OUT."""
+LARGEST_RECORD = 16 * 2**20
+"""Bytes."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a run.
+
+    Attributes:
+        test: the set whose test photos it is about.
+        metric: "accuracy", "accuracy_global", "accuracy_local", "fpr95/SCORE" or "auroc/SCORE".
+        value: a fraction.
+        n: how many photos it is about, known and unknown ones together.
+        unknown: the group of unknown photos; empty for accuracies.
+    """
+
+    test: str
+    metric: str
+    value: float
+    n: int
+    unknown: str = ""
+
+    def check(self) -> None:
+        """Raises TypeError or ValueError for values of a damaged file."""
+        if not 0 <= self.value <= 1 or self.n < 0:
+            raise ValueError(f"{self} is no figure")
+        "".join((self.test, self.metric, self.unknown))
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run.
+
+    Attributes:
+        photos: how many it learned from.
+        failed: why it has no figures; empty for one that went well.
+        seconds: of "fit" and "predict".
+        peak_bytes: by how much the process (on a GPU, its memory) grew at its largest; 0 where nothing tells.
+        backbone, machine, versions: what it was computed with and on.
+        date: when it ended, ISO 8601.
+    """
+
+    key: str
+    method: str
+    settings: dict[str, Any]
+    set: str
+    shots: int
+    seed: int
+    photos: int
+    data: dict[str, Any]
+    figures: tuple[Figure, ...]
+    failed: str
+    seconds: dict[str, float]
+    peak_bytes: int
+    backbone: dict[str, str]
+    machine: dict[str, Any]
+    versions: dict[str, Any]
+    date: str
+
+    def value(self, test: str, metric: str, unknown: str = "") -> float | None:
+        """A figure; where it is about unknown photos and no group is named, the mean over the groups."""
+        found = [f.value for f in self.figures if (f.test, f.metric) == (test, metric) and unknown in ("", f.unknown)]
+        return math.fsum(found) / len(found) if found else None
+
+
+class RecordStore:
+    """The records of a folder.
+
+    Args:
+        out: OUT; made when the first record is written.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.folder = out / RUNS
+
+    def path(self, key: str) -> Path:
+        """The file of a run."""
+        return self.folder / f"{key}.json"
+
+    def has(self, key: str) -> bool:
+        """Whether a run is finished, as another process may have done by now."""
+        return self.read(key) is not None
+
+    def read(self, key: str) -> Record | None:
+        """The record of a run, or None. A damaged one counts as none, with a warning: the run is done again."""
+        path = self.path(key)
+        try:
+            text = read_text(path, LARGEST_RECORD)
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            warnings.warn(f"{path} cannot be read ({error}); the run counts as not done.", stacklevel=2)
+            return None
+        try:
+            return _record(text, key)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            warnings.warn(f"{path} is damaged ({error!r:.200}); the run counts as not done.", stacklevel=2)
+            return None
+
+    def read_all(self, keys: Collection[str]) -> dict[str, Record]:
+        """The finished ones of some runs, by key."""
+        found = {key: self.read(key) for key in keys}
+        return {key: record for key, record in found.items() if record is not None}
+
+    def write(self, record: Record) -> None:
+        """Keep a record."""
+        text = json.dumps(asdict(record), indent=1, ensure_ascii=True, allow_nan=False)
+        write_file(self.path(record.key), f"{text}\n".encode())
+
+
+def _record(text: str, key: str) -> Record:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("it is no record")
+    figures = tuple(Figure(**figure) for figure in found.pop("figures"))
+    for figure in figures:
+        figure.check()
+    record = Record(figures=figures, **found)
+    if record.key != key or not (figures or record.failed):
+        raise ValueError("it is not the record of this run")
+    if len({(f.test, f.metric, f.unknown) for f in figures}) < len(figures):
+        raise ValueError("a figure is there twice")
+    "".join((record.method, record.set, record.failed, record.date))
+    for number in (record.seconds["fit"], record.seconds["predict"], record.peak_bytes, record.photos, record.shots):
+        if not math.isfinite(number) or number < 0:
+            raise ValueError(f"{number} is no count and no time")
+    for mapping in (record.settings, record.data, record.backbone, record.machine, record.versions):
+        if not isinstance(mapping, dict):
+            raise TypeError(f"{mapping!r:.50} is no mapping")
+    return record

@@ -1,0 +1,183 @@
+"""One run after the other: shots, features, learning, answers, figures, a record. Yields everything that happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gallop.backbones import Backbone
+from gallop.bench.running.backbones import Backbones
+from gallop.bench.running.photo_answers import Asker, KeptAnswers, PhotoGroup, PhotosEncoding
+from gallop.bench.running.photo_sets import Photos, PhotoSet, class_numbers
+from gallop.bench.running.records import Figure, Record, RecordStore
+from gallop.bench.running.runs import BenchRun
+from gallop.errors import TrainingDiverged
+from gallop.evaluation.metrics import accuracy, auroc, fpr_at_tpr
+from gallop.features.encoding import Cache
+from gallop.methods import FewShots
+from gallop.runtime.machine import devices, peak_bytes, processor, versions
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A run comes next, ``number`` of ``total``; whoever stops listening now has not begun it."""
+
+    number: int
+    total: int
+    run: BenchRun
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run is done and its record kept."""
+
+    number: int
+    total: int
+    record: Record
+
+
+class Runner:
+    """Executes runs.
+
+    Args:
+        store: where records go; what it has is not run again.
+        cache: of features; None encodes training views anew for every run.
+        told: hears of photos that are encoded while a run is answered, for sets whose features are not kept.
+    """
+
+    def __init__(
+        self,
+        photos: Photos,
+        backbones: Backbones,
+        store: RecordStore,
+        cache: Cache | None,
+        told: Callable[[PhotosEncoding], object] = lambda event: None,
+    ) -> None:
+        self._photos, self._backbones, self._store, self._cache = photos, backbones, store, cache
+        self._asker = Asker(cache, told)
+        self._current = ("", "")
+
+    def execute(self, runs: Sequence[BenchRun]) -> Iterator[Ahead | PhotosEncoding | Finished]:
+        """Every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""
+        left = [run for run in runs if not self._store.has(run.key)]
+        for number, run in enumerate(left, 1):
+            if self._store.has(run.key):  # another process that shares the folder was faster
+                continue
+            yield Ahead(number, len(left), run)
+            backbone = self._backbone(run)
+            yield from self._asker.prepare(backbone, places(run, self._photos))
+            record = self._run(run, backbone)
+            del backbone
+            self._store.write(record)
+            yield Finished(number, len(left), record)
+
+    def _backbone(self, run: BenchRun) -> Backbone:
+        if self._current != (run.backbone, run.regions):
+            self._asker.forget()
+            self._current = (run.backbone, run.regions)
+        return self._backbones.get(run.backbone, run.regions)
+
+    def _run(self, run: BenchRun, backbone: Backbone) -> Record:
+        figures: list[Figure] = []
+        seconds = {"fit": 0.0, "predict": 0.0}
+        failed = ""
+
+        def work() -> None:
+            nonlocal failed
+            try:
+                self._learn_and_ask(run, backbone, figures, seconds)
+            except TrainingDiverged as error:
+                figures.clear()
+                failed = str(error)
+
+        peak = peak_bytes(work, backbone.device)
+        return Record(
+            key=run.key,
+            method=run.method,
+            settings=dict(run.settings),
+            set=run.set,
+            shots=run.shots,
+            seed=run.seed,
+            photos=run.photos,
+            data=dict(run.data),
+            figures=tuple(figures),
+            failed=failed,
+            seconds=seconds,
+            peak_bytes=peak,
+            backbone=_told(backbone),
+            machine={
+                "processor": processor(),
+                "threads": torch.get_num_threads(),
+                "device": str(backbone.device),
+                "devices": devices(),
+            },
+            versions=dict(versions()),
+            date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+
+    def _learn_and_ask(
+        self, run: BenchRun, backbone: Backbone, figures: list[Figure], seconds: dict[str, float]
+    ) -> None:
+        train = run.train
+        shots = FewShots.drawn(backbone, train, seed=run.seed, cache=self._cache)
+        started = time.perf_counter()
+        try:
+            fitted = run.made.fit(shots)
+        finally:
+            seconds["fit"] = time.perf_counter() - started
+        own, asked, unknown = run.source, self._photos.asked, self._photos.unknown
+        started = time.perf_counter()
+        known = self._asker.ask(fitted, ("set", run.set), own.test.paths)
+        seconds["predict"] = time.perf_counter() - started
+        figures += accuracies(known, own, own)
+        for name in run.transfer:
+            target = asked[name]
+            found = self._asker.ask(fitted, ("set", name), target.test.paths, classes_of(own, target))
+            figures += accuracies(found, own, target)
+        for group in run.unknown:
+            found = self._asker.ask(fitted, ("unknown", group), unknown[group].paths)
+            figures += _separation(known, found, run.set, group)
+
+
+def _told(backbone: Backbone) -> dict[str, str]:
+    kind = {} if backbone.region_kind == "value" else {"regions": backbone.region_kind}
+    return {"name": backbone.name, "fingerprint": backbone.fingerprint, **kind}
+
+
+def places(run: BenchRun, photos: Photos) -> dict[PhotoGroup, Sequence[Path]]:
+    """The photos that a run is asked about."""
+    return {
+        **{("set", name): photos.asked[name].test.paths for name in (run.set, *run.transfer)},
+        **{("unknown", name): photos.unknown[name].paths for name in run.unknown},
+    }
+
+
+def classes_of(source: PhotoSet, target: PhotoSet) -> tuple[int, ...] | None:
+    """Numbers of the classes that answers for the target are among, ascending; None where they are all classes."""
+    numbers = sorted(class_numbers(source, target))
+    return None if len(numbers) == len(source.class_names) else tuple(numbers)
+
+
+def accuracies(found: KeptAnswers, source: PhotoSet, target: PhotoSet) -> list[Figure]:
+    """Accuracy of the ensemble and, where there are local prompts, of each branch alone."""
+    truth = np.asarray(class_numbers(source, target))[list(target.test.labels)]
+    return [
+        Figure(target.name, metric, accuracy(numbers, truth), len(truth)) for metric, numbers in found.predicted.items()
+    ]
+
+
+def _separation(known: KeptAnswers, unknown: KeptAnswers, name: str, group: str) -> list[Figure]:
+    """FPR95 and AUROC of every score that the method has, known photos of a set against a group of unknown ones."""
+    figures = []
+    for score in known.ood:
+        inliers, outliers = known.ood[score], unknown.ood[score]
+        n = len(inliers) + len(outliers)
+        figures.append(Figure(name, f"fpr95/{score}", fpr_at_tpr(inliers, outliers), n, group))
+        figures.append(Figure(name, f"auroc/{score}", auroc(inliers, outliers), n, group))
+    return figures

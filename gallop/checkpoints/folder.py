@@ -1,0 +1,277 @@
+"""A checkpoint is a folder: ``gallop.json`` (settings, readable) and ``prompts.safetensors`` (what was learned).
+
+The backbone's weights are not in it, only its name and fingerprint. Everything read from disk is checked: tensor
+names, shapes, number format and finiteness, because safetensors itself accepts anything. A setting or a tensor that is
+not known here is refused by name: it means something that this version would not do.
+
+A save ends when the prompts' file is renamed. The settings lie beside it by then, in ``gallop.next.json``, and become
+``gallop.json`` last: whoever finds both takes those that name the prompts' hash, so at every moment one model is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from gallop.backbones import Backbone, pick_regions
+from gallop.config import MethodConfig, RegionKind, TrainConfig
+from gallop.errors import BackboneError, CheckpointError
+from gallop.model.calibration import Calibration
+from gallop.model.gallop import GalLoP
+from gallop.model.prompts import Prompts
+from gallop.names.class_names import clean_names
+from gallop.names.templates import clean_templates
+from gallop.runtime.reading import read_bytes, read_text
+from gallop.runtime.tensor_file import TensorFile, read_tensor_file
+from gallop.runtime.writing import locked, write_file
+from gallop.wording import listed
+
+FORMAT = 1
+SETTINGS, TENSORS = "gallop.json", "prompts.safetensors"
+NEXT, LOCK = "gallop.next.json", ".gallop-lock"
+"""There while a checkpoint is saved: settings of the prompts that come, and what keeps others from saving, too."""
+LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
+"""Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
+_LEARNED = {"global_contexts", "local_contexts", "local_projection"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
+
+    ``templates`` are there where nothing was learned and sentences stand in the prompts' place. ``regions`` is the kind
+    of the backbone's region features.
+    """
+
+    backbone: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    method: MethodConfig
+    training: TrainConfig | None
+    calibration: Calibration
+    data_fingerprint: str = ""
+    templates: tuple[str, ...] | None = None
+    prompts_sha256: str = ""
+    regions: RegionKind = "value"
+    format: int = FORMAT
+
+    @staticmethod
+    def of(
+        model: GalLoP, training: TrainConfig | None, calibration: Calibration, data_fingerprint: str = ""
+    ) -> Checkpoint:
+        """What there is to say of a model, and of how it was learned."""
+        return Checkpoint(
+            model.backbone.name,
+            model.backbone.fingerprint,
+            model.class_names,
+            method=model.config,
+            training=training,
+            calibration=calibration,
+            data_fingerprint=data_fingerprint,
+            templates=model.templates,
+            regions=model.backbone.region_kind,
+        )
+
+
+def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts) -> None:
+    """Write a checkpoint folder and read it back. Failed or killed, it leaves the old one or the new one, never a half.
+
+    Raises:
+        OSError: it cannot be written.
+        CheckpointError: what was written is not what can be read.
+    """
+    folder = Path(folder)
+    tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
+    data = save(tensors)
+    said = asdict(replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()))
+    settings = json.dumps(said, indent=2, ensure_ascii=False).encode()
+    with locked(folder / LOCK):
+        settle(folder)
+        try:
+            write_file(folder / NEXT, settings)
+            write_file(folder / TENSORS, data)
+        finally:
+            settle(folder)
+        read_checkpoint(folder)
+        if (read_bytes(folder / SETTINGS, len(settings)), read_bytes(folder / TENSORS, len(data))) != (settings, data):
+            raise CheckpointError(f"What was saved in {folder} is not what can be read there now; save into another.")
+
+
+def settle(folder: Path) -> None:
+    """End a save, of a killed process too: settings that describe the prompts become those of the folder, others go."""
+    if _coming(folder) is not None:
+        os.replace(folder / NEXT, folder / SETTINGS)
+    else:
+        (folder / NEXT).unlink(missing_ok=True)
+
+
+def _coming(folder: Path) -> str | None:
+    """The text of settings that have not got their name yet, although the prompts that they describe are there."""
+    try:
+        text = read_text(folder / NEXT, LARGEST_SETTINGS)
+        found = hashlib.sha256(read_bytes(folder / TENSORS, LARGEST_TENSORS)).hexdigest()
+        return text if json.loads(text)["prompts_sha256"] == found else None
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # no other OSError: what cannot be read now may be the only settings that fit
+
+
+def read_checkpoint(folder: str | Path) -> Checkpoint:
+    """The settings of a checkpoint, checked.
+
+    Raises:
+        CheckpointError: no checkpoint, a newer format, or settings that make no sense.
+    """
+    path = Path(folder) / SETTINGS
+    try:
+        coming = _coming(Path(folder))
+        if coming is None and not path.exists():
+            raise CheckpointError(f"{folder} is no checkpoint: it has no {SETTINGS}.")
+        raw = json.loads(
+            read_text(path, LARGEST_SETTINGS) if coming is None else coming, object_pairs_hook=_without_doubles
+        )
+        version = raw["format"]
+        if not isinstance(version, int) or version < 1:
+            raise ValueError(f"the format is {version!r}")
+        if version > FORMAT:
+            raise CheckpointError(
+                f"{path} has format {version}, but this version of gallop reads up to {FORMAT}; update gallop."
+            )
+        unknown = _unknown(raw)
+        if unknown:
+            raise CheckpointError(
+                f"{path} holds settings that this version of gallop does not know: {listed(unknown)}. What they mean "
+                "would be left out; update gallop, or take them away."
+            )
+        return _parse(raw)
+    except CheckpointError:
+        raise
+    except OSError as error:
+        raise CheckpointError(
+            f"{error.filename or path} cannot be read ({error.strerror}); copy the folder again."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BackboneError) as error:
+        raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"{twice!r} is there twice")
+    return found
+
+
+def _unknown(raw: Mapping[str, Any]) -> list[str]:
+    """The settings that no version up to this one has written."""
+    kinds = {"": Checkpoint, "method": MethodConfig, "training": TrainConfig, "calibration": Calibration}
+    unknown: list[str] = []
+    for where, kind in kinds.items():
+        part, known = raw[where] if where else raw, {field.name for field in fields(kind)}
+        if isinstance(part, dict):
+            unknown += [f"{where}.{key}".lstrip(".") for key in part if key not in known]
+    return unknown
+
+
+def _parse(raw: Mapping[str, Any]) -> Checkpoint:
+    method = dict(raw["method"])
+    method["topk"] = tuple(method["topk"])
+    calibration = Calibration(**raw["calibration"])
+    if not 0 < calibration.temperature < float("inf"):
+        raise ValueError(f"the temperature is {calibration.temperature}")
+    if calibration.threshold is not None and not math.isfinite(calibration.threshold):
+        raise ValueError(f"the threshold is {calibration.threshold}")
+    texts = ("backbone", "fingerprint", "data_fingerprint", "prompts_sha256")
+    if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates") or [], list):
+        raise ValueError("class names and templates have to be lists")
+    odd = [value for value in (calibration.note, *(raw.get(key, "") for key in texts)) if not isinstance(value, str)]
+    if odd:
+        raise ValueError(f"{odd[0]!r} stands where a text has to")
+    return Checkpoint(
+        backbone=raw["backbone"],
+        fingerprint=raw["fingerprint"],
+        class_names=clean_names(raw["class_names"]),
+        method=MethodConfig(**method),
+        training=TrainConfig(**raw["training"]) if raw["training"] is not None else None,
+        calibration=calibration,
+        data_fingerprint=raw.get("data_fingerprint", ""),
+        templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
+        prompts_sha256=raw.get("prompts_sha256", ""),
+        regions=pick_regions(raw.get("regions", "value")),  # older ones do not say
+        format=int(raw["format"]),
+    )
+
+
+def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone) -> Prompts:
+    """The learned prompts of a checkpoint, on the backbone's device.
+
+    Raises:
+        CheckpointError: another backbone, or other region features, than those trained with; tensors that do not fit.
+    """
+    if checkpoint.regions != backbone.region_kind:
+        raise CheckpointError(
+            f"{folder} was trained on region features of the kind {checkpoint.regions!r}, but this backbone gives "
+            f"{backbone.region_kind!r}; load it with regions={checkpoint.regions!r}, or train again."
+        )
+    if checkpoint.fingerprint != backbone.fingerprint:
+        raise CheckpointError(
+            f"{folder} was trained on other weights of {checkpoint.backbone!r} than those loaded now (fingerprints "
+            f"{checkpoint.fingerprint[:12]} and {backbone.fingerprint[:12]}). Load the same weights, or train again."
+        )
+    path = Path(folder) / TENSORS
+    file, tensors = _learned(path)
+    context_tokens = (
+        tensors["global_contexts"].shape[1] if tensors.get("global_contexts", torch.empty(0)).ndim == 3 else 1
+    )
+    prompts = Prompts(
+        torch.zeros(context_tokens, backbone.text.width),
+        global_prompts=checkpoint.method.global_prompts,
+        local_prompts=checkpoint.method.local_prompts,
+        region_width=backbone.vision.region_width,
+        local_projection=checkpoint.method.local_projection,
+    )
+    wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in tensors.items()}
+    if wanted != found:
+        raise CheckpointError(f"{path} does not fit its settings: it holds {found}, but {wanted} is needed.")
+    for key, value in tensors.items():
+        if not value.is_floating_point() or not torch.isfinite(value).all():
+            raise CheckpointError(f"{path} is damaged: {key} holds values that are not finite numbers.")
+    projection = tensors["local_projection"]
+    if not checkpoint.method.local_projection and not torch.equal(
+        projection, torch.eye(len(projection)).to(projection)
+    ):
+        raise CheckpointError(
+            f"{path} does not fit its settings: they say that no projection was learned, but it is not the identity."
+        )
+    if checkpoint.prompts_sha256 not in ("", hashlib.sha256(file.data).hexdigest()):
+        raise CheckpointError(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
+    prompts.load_state_dict(tensors)
+    return prompts.to(backbone.device)
+
+
+def _learned(path: Path) -> tuple[TensorFile, dict[str, Tensor]]:
+    """The file of the prompts, and its tensors."""
+    try:
+        file = read_tensor_file(path, LARGEST_TENSORS)
+        foreign = sorted(set(file.names) - _LEARNED)
+        if foreign:
+            raise CheckpointError(
+                f"{path} does not fit its settings: it holds {listed(foreign)}, which no prompts have."
+            )
+        return file, file.tensors()
+    except CheckpointError:
+        raise
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"{path} is missing or damaged ({why}).") from error

@@ -1,0 +1,229 @@
+"""``gallop bench``: methods x data sets x shots x seeds, and what that says of the paper's claims."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gallop.bench.definition.spec import read_spec, shipped_specs
+from gallop.bench.reporting.claims import judge, sentence
+from gallop.bench.reporting.costs import estimate
+from gallop.bench.reporting.markdown import counted
+from gallop.bench.reporting.results import Results, cell
+from gallop.bench.reporting.tables import cell_text, main_shots
+from gallop.bench.reporting.write import TABLES, write_outcome
+from gallop.bench.running.backbones import Backbones
+from gallop.bench.running.photo_answers import PhotosEncoding
+from gallop.bench.running.photos import read_photos
+from gallop.bench.running.plan import make_plan
+from gallop.bench.running.records import Record, RecordStore
+from gallop.bench.running.runner import Finished, Runner
+from gallop.bench.running.runs import BenchRun, Plan
+from gallop.cli.commands.rehearse import rehearse
+from gallop.cli.console import Console, columns
+from gallop.errors import CommandError
+from gallop.features.encoding import FeatureCache, default_cache_folder
+
+CACHE_BYTES = 16 * 2**30
+"""Of features; more than usual, because every method, shot and variant learns from the same views."""
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Run what has no record yet, within the time, and write everything anew from all records."""
+    started = time.monotonic()
+    if options.list:
+        return _list(console)
+    out = _checked(options)
+    spec = read_spec(options.spec)
+    if options.backbone and options.backbone != spec.backbone:
+        why = f"The backbone is {options.backbone} here, not {spec.backbone}."
+        spec = replace(spec.apart(why), backbone=options.backbone)
+    console.progress(f"reading the photos of {options.data}")
+    photos = read_photos(spec, Path(options.data), options.sets)
+    parts = [name for name, found in photos.asked.items() if found.incomplete]
+    if parts:
+        spec = spec.apart(f"Not the whole set: {', '.join(parts)}.")
+    console.progress("loading the backbone")
+    backbones = Backbones(options.device)
+    plan = make_plan(spec, photos, backbones.fingerprint, options.shots, options.only)
+    part = options.part or (1, 1)
+    runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
+    if not runs and part == (1, 1):
+        raise CommandError("The benchmark has no run like that: its lines have shots and sets of their own.")
+    if options.rehearse:
+        return rehearse(plan, runs, photos, backbones, device=options.device, cache=CACHE_BYTES, console=console)
+    store = RecordStore(out) if out is not None else None
+    if options.dry_run or store is None or out is None:
+        return _dry_run(plan, runs, {} if store is None else store.read_all([r.key for r in plan.runs]), console)
+    cache = FeatureCache(default_cache_folder(), CACHE_BYTES)
+
+    def told(event: PhotosEncoding) -> None:
+        console.progress(f"encoding {event.name}", event.done, event.total)
+
+    runner = Runner(photos, backbones, store, cache, told)
+    end = None if options.time is None else started + options.time
+    try:
+        _execute(runner, runs, end, console)
+    except KeyboardInterrupt:
+        left = _finish(plan, runs, store, out, console)
+        raise KeyboardInterrupt(f"Stopped. {_left(left)} What is done is in {out}.") from None
+    _finish(plan, runs, store, out, console, tell=True)
+    return 0
+
+
+def _checked(options: Namespace) -> Path | None:
+    """OUT, if the call can be carried out; None for a dry run without one."""
+    if options.spec is None or options.data is None:
+        raise CommandError("bench needs a benchmark and DATA; `gallop bench --list` shows the shipped benchmarks.")
+    if options.dry_run and options.rehearse:
+        raise CommandError("--dry-run takes no step and --rehearse one of each line; give one of the two.")
+    if options.out is None:
+        if not (options.dry_run or options.rehearse):
+            raise CommandError(
+                "bench needs --out DIR, where records and tables go (or --dry-run or --rehearse, which write nothing)."
+            )
+        return None
+    out = Path(options.out)
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"--out {out} is a file; give a folder.")
+    return out
+
+
+def _list(console: Console) -> int:
+    specs = {name: read_spec(name) for name in shipped_specs()}
+    found = [{"name": name, "about": spec.about} for name, spec in specs.items()]
+    console.result(found, lambda: columns([["name", "about"], *([f["name"], f["about"]] for f in found)]))
+    return 0
+
+
+def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, console: Console) -> None:
+    done: list[str] = []
+    for event in runner.execute(runs):
+        if isinstance(event, PhotosEncoding):
+            console.progress(f"encoding {event.name}", event.done, event.total)
+        elif isinstance(event, Finished):
+            record = event.record
+            if record.failed:
+                console.warn(f"{_name(record)} has no figures: {record.failed}")
+            done.append(record.key)
+            value = record.value(record.set, "accuracy")
+            told = "failed" if value is None else f"accuracy {100 * value:.1f}%"
+            seconds = record.seconds["fit"] + record.seconds["predict"]
+            console.progress("running", event.number, event.total, f"{_name(record)}: {told} in {seconds:.0f} s")
+        elif end is not None and time.monotonic() >= end:
+            console.note("The time is spent; no further run is begun.")
+            return
+        else:
+            console.progress("running", event.number - 1, event.total, _name(event.run))
+
+
+def _name(run: BenchRun | Record) -> str:
+    place = f", {counted(run.shots, 'shot')}, seed {run.seed}" if run.shots else ""
+    return f"{run.method} on {run.set}{place}"
+
+
+def _finish(
+    plan: Plan, runs: Sequence[BenchRun], store: RecordStore, out: Path, console: Console, *, tell: bool = False
+) -> int:
+    """Write everything from the records that there are now, and say what is left; how many runs that is."""
+    console.progress("writing tables")
+    results = Results(plan, store.read_all([run.key for run in plan.runs]))
+    files = write_outcome(results, out)
+    left = [run for run in runs if run.key not in results.records]
+    if tell:
+        result = _result(results, runs, left, out, files)
+        console.result(result, lambda: _table(results, result))
+        if left:
+            console.note(_left(len(left)))
+    return len(left)
+
+
+def _result(
+    results: Results, runs: Sequence[BenchRun], left: Sequence[BenchRun], out: Path, files: Sequence[Path]
+) -> dict[str, Any]:
+    return {
+        "out": str(out),
+        "runs": len(runs),
+        "done": len(runs) - len(left),
+        "left": len(left),
+        "failed": len(results.failures),
+        "files": [str(file) for file in files],
+        "claims": [
+            {
+                "claim": verdict.claim.claim,
+                "verdict": verdict.verdict,
+                "mean": verdict.mean,
+                "spread": verdict.spread,
+                "interval": verdict.interval,
+                "over": verdict.over,
+                "sets": verdict.sets,
+                "right": verdict.right,
+                "pairs": verdict.pairs,
+                "planned": verdict.planned,
+            }
+            for verdict in judge(results)
+        ],
+    }
+
+
+def _table(results: Results, result: Mapping[str, Any]) -> list[str]:
+    shots = main_shots(results)
+    of = f"average of {counted(len(results.plan.sets), 'set')}"
+    rows = [["method", f"accuracy at {counted(shots, 'shot')}, {of} (%)"]]
+    for label in results.main_labels():
+        found = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
+        rows.append([label, cell_text(found) or "-"])
+    claims = [f"{verdict.claim.claim} {sentence(verdict)}" for verdict in judge(results) if verdict.mean is not None]
+    where = (
+        f"{result['done']} of {result['runs']} runs are done; tables and pictures are in {result['out']} ({TABLES})."
+    )
+    return [*columns(rows), "", *([*claims, ""] if claims else []), where]
+
+
+def _dry_run(plan: Plan, runs: Sequence[BenchRun], records: Mapping[str, Record], console: Console) -> int:
+    """Say what there is to do. Nothing is trained and nothing written."""
+    wanted, done = Counter(run.method for run in runs), Counter(run.method for run in runs if run.key in records)
+    left = [run for run in runs if run.key not in records]
+    seconds, unknown = estimate(left, records)
+    sets = [name for name in plan.sets if any(run.set == name for run in runs)]
+    result = {
+        "runs": len(runs),
+        "done": sum(done.values()),
+        "left": len(left),
+        "sets": sets,
+        "unknown": list(plan.unknown),
+        "methods": {method: {"runs": count, "done": done[method]} for method, count in wanted.items()},
+        "seconds": round(seconds, 1) if len(left) > unknown else None,
+        "runs_without_estimate": unknown,
+    }
+    rows = [["method", "runs", "done"], *([m, str(n), str(done[m])] for m, n in wanted.items())]
+    rows.append(["all", str(len(runs)), str(sum(done.values()))])
+    lines = (
+        *[f"{counted(len(sets), 'set')}: {', '.join(sets)}", ""],
+        *columns(rows),
+        *["", _duration(seconds, unknown, len(left))],
+    )
+    console.result(result, lambda: lines)
+    return 0
+
+
+def _duration(seconds: float, unknown: int, left: int) -> str:
+    if not left:
+        return "Nothing is left to do."
+    if unknown == left:
+        return "How long it takes can be told once some runs are done."
+    more = f", and {counted(unknown, 'run')} of methods that have not been run yet" if unknown else ""
+    unit, name = next(
+        (size, name) for size, name in ((3600, "h"), (60, "min"), (1, "s")) if seconds >= 1.5 * size or size == 1
+    )
+    about = f"{seconds / unit:.{int(unit == 3600)}f} {name}"
+    return f"What is left takes about {about}{more}, judged by the runs that are done."
+
+
+def _left(count: int) -> str:
+    return f"{counted(count, 'run')} {'is' if count == 1 else 'are'} left; the same command goes on."

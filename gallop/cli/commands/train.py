@@ -1,0 +1,273 @@
+"""``gallop train``: learn prompts from a few images a class, and keep them in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
+from gallop.checkpoints.folder import LOCK, SETTINGS
+from gallop.cli.console import Console, percentage
+from gallop.cli.inputs import DEFAULT_BACKBONE, PHOTOS_AT_ONCE, labelled_images
+from gallop.config import default_topk, train_preset
+from gallop.data import Dataset, csv_splits, duplicates, is_csv, resolve_split
+from gallop.errors import CommandError, DataError, sentence_of
+from gallop.evaluation.metrics import accuracy
+from gallop.features.encoding import FeatureCache, default_cache_folder
+from gallop.runtime.writing import locked
+from gallop.training.launch import check_processes, launch
+from gallop.training.learn import CalibrationEvent, EncodeEvent
+from gallop.training.loop import ALONE, Parallel, StepEvent
+from gallop.training.parallel import Processes
+from gallop.training.resume import TRAINING, drop_training
+
+WORK = "training"
+"""Folder inside OUT where a training that is under way is kept."""
+
+_FORMATS = {"fp16": torch.float16, "fp32": torch.float32}
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Train, save, and tell how it went."""
+    out = Path(options.out)
+    _check_out(out, options)
+    _method(options), _training(options)  # refused before processes are started
+    done = _train(options, console, ALONE) if options.processes == 1 else _in_processes(options, console)
+    result = done.result
+    if result["threshold_note"]:
+        console.warn(f"The OOD threshold is {result['threshold_note']}.")
+    console.result(result, lambda: _table(done))
+    return 2 if result["skipped"] else 0
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What is told of a training, its JSON first."""
+
+    result: dict[str, Any]
+    classes: int
+    images: int
+
+
+def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
+    """All of it; in several processes, what each of them does."""
+    out = Path(options.out)
+    method, training = _method(options), _training(options)
+    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
+    console.progress(f"reading {options.data}")
+    everything = labelled_images(options.data, split="train")
+    for path, reason in everything.skipped:
+        console.warn(f"{path} is left out: {reason}")
+    shots = draw_shots(everything, options.shots, seed=options.seed, allow_fewer=options.allow_fewer)
+    if parallel.rank == 0:
+        _warn_of_leaks(options.data, everything, console)
+    classifier = GalLoPClassifier(
+        backbone,
+        preset=options.preset,
+        global_prompts=method.global_prompts,
+        topk=method.topk,
+        dropout=method.dropout,
+        local_projection=method.local_projection,
+        epochs=training.epochs,
+        lr=training.lr,
+        batch_size=training.batch_size,
+        views=training.views,
+        seed=training.seed,
+        cache=FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision]),
+    )
+    started = time.monotonic()
+    if parallel.processes == 1:
+        with _keeping(out, overwrite=options.overwrite):
+            _learn(classifier, shots, out, console, parallel)
+    else:
+        _learn(classifier, shots, out, console, parallel)
+    result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
+    if parallel.rank == 0:
+        try:
+            result["accuracy_train"] = _accuracy(classifier, shots, console)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Stopped. The model is finished, and in {out}.") from None
+    result["skipped"] = [{"image": str(path), "error": reason} for path, reason in everything.skipped]
+    return _Done(result, len(shots.class_names), len(shots))
+
+
+def _in_processes(options: Namespace, console: Console) -> _Done:
+    check_processes(options.processes, options.device)
+    with _keeping(Path(options.out), overwrite=options.overwrite):
+        console.progress(f"starting {options.processes} processes")
+        done: _Done = launch(_one_of_several, options, processes=options.processes, device=options.device)
+    return done
+
+
+def _one_of_several(parallel: Processes, options: Namespace) -> _Done:
+    """What each process runs; the first one talks."""
+    options.device = parallel.device
+    console = Console(options.json, silent=parallel.rank > 0)
+    with console.listening():
+        return _train(options, console, parallel)
+
+
+def _check_out(out: Path, options: Namespace) -> None:
+    """Refuse an OUT that would be damaged or mistaken for data, before any work."""
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"--out {out} is a file; give a folder.")
+    for folder in (resolve_split(Path(options.data), split) for split in ("train", "test")):
+        if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(folder)):
+            raise CommandError(
+                f"--out {out} lies inside {folder}, where it would be taken for a class; choose another."
+            )
+    if not out.exists() or not any(out.iterdir()) or options.overwrite:
+        return
+    if not options.resume:
+        raise CommandError(
+            f"--out {out} is not empty; choose another folder, or pass --resume to go on with a training that was cut "
+            "off there, or --overwrite to replace the model in it."
+        )
+    if (out / SETTINGS).exists() and not (out / WORK / TRAINING).exists():
+        if (out / WORK).exists():
+            with _keeping(out, overwrite=False):  # what a killed call left goes; one that lives is told
+                pass
+        raise CommandError(
+            f"The training in {out} is finished, so there is nothing to resume; use the model, or train a new one with "
+            "--overwrite."
+        )
+
+
+def _method(options: Namespace) -> MethodConfig:
+    topk = options.topk
+    if topk is None:
+        local_prompts = MethodConfig().local_prompts if options.local_prompts is None else options.local_prompts
+        topk = default_topk(local_prompts)
+    elif options.local_prompts not in (None, len(topk)):
+        raise CommandError(
+            f"--topk has {len(topk)} values but --local-prompts is {options.local_prompts}; give one k for each local "
+            "prompt, or leave one of the two out."
+        )
+    return MethodConfig(options.global_prompts, topk, options.dropout, local_projection=not options.no_projection)
+
+
+def _training(options: Namespace) -> TrainConfig:
+    return train_preset(
+        options.preset,
+        epochs=options.epochs,
+        lr=options.lr,
+        batch_size=options.batch_size,
+        views=options.views,
+        seed=options.seed,
+    )
+
+
+def _warn_of_leaks(data: str, train: Dataset, console: Console) -> None:
+    folders = all((Path(data) / split).is_dir() for split in ("train", "test"))
+    if not folders and not (Path(data).is_file() and is_csv(data) and {"train", "test"} <= set(csv_splits(data))):
+        return
+    train_part, test_part = ("train/", "test/") if folders else ("The splits train", "test")
+    try:
+        pairs = duplicates(train, labelled_images(data, split="test"))
+    except DataError as error:
+        console.warn(f"Whether train and test share pictures could not be checked: {error}")
+        return
+    if pairs:
+        more = f", and {len(pairs) - 1} more" if len(pairs) > 1 else ""
+        console.warn(
+            f"{train_part} and {test_part} share pictures, so accuracy on {test_part} will be too good: "
+            f"{pairs[0][0]} is {pairs[0][1]}{more}."
+        )
+
+
+@contextlib.contextmanager
+def _keeping(out: Path, *, overwrite: bool) -> Iterator[None]:
+    """A folder for the training while it is under way. Stopped by Ctrl-C or the disk, the last epoch stays in OUT."""
+    work, is_new = out / WORK, not out.exists()
+    kept = f"What has been learned up to the last epoch is kept in {out}; the same command with --resume goes on"
+    try:
+        with _alone(out, work):
+            if overwrite:
+                drop_training(work)
+            yield
+    except KeyboardInterrupt as stop:
+        if stop.args:
+            raise
+        if (work / TRAINING).exists():
+            raise KeyboardInterrupt(f"Stopped. {kept} from there.") from None
+        raise KeyboardInterrupt("Stopped before the end of the first epoch; nothing has been learned.") from None
+    except OSError as error:
+        if (work / TRAINING).exists() and not isinstance(error, BrokenPipeError):
+            raise CommandError(f"{sentence_of(error)} {kept} from there.") from error
+        raise
+    finally:
+        for folder in (work, out) if is_new else (work,):
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def _alone(out: Path, work: Path) -> Iterator[None]:
+    """While no other process trains into OUT."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(work / LOCK, wait=False))
+        except BlockingIOError:
+            raise CommandError(f"Another process is training into {out}; wait, or choose another folder.") from None
+        yield
+
+
+def _learn(classifier: GalLoPClassifier, shots: Dataset, out: Path, console: Console, parallel: Parallel) -> None:
+    """Train and save, in the folder that ``_keeping`` made."""
+    for event in classifier.fit_steps(list(shots.paths), shots.names, work=out / WORK, parallel=parallel):
+        _show(event, console)
+    if parallel.rank == 0:
+        classifier.save(out)
+
+
+def _show(event: EncodeEvent | StepEvent | CalibrationEvent, console: Console) -> None:
+    if isinstance(event, EncodeEvent):
+        console.progress("encoding views", event.done, event.total)
+    elif isinstance(event, StepEvent):
+        note = f"epoch {event.epoch + 1}, loss {event.loss:.3f}, accuracy {percentage(event.accuracy)}"
+        console.progress("training", event.step, event.steps, note)
+    else:
+        console.progress("calibrating on held-out shots", event.step, event.steps)
+
+
+def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, Any]:
+    last = [step for step in classifier.history_ if step.epoch == training.epochs - 1]
+    calibration = classifier.calibration_
+    return {
+        "out": "",
+        "steps": last[-1].step,
+        "seconds": 0.0,
+        "loss": sum(step.loss for step in last) / len(last),
+        "accuracy_train": 0.0,
+        "threshold": calibration.threshold,
+        "threshold_note": calibration.note,
+        "temperature": calibration.temperature,
+    }
+
+
+def _accuracy(classifier: GalLoPClassifier, shots: Dataset, console: Console) -> float:
+    """Of the final prompts, on the shots as prediction sees them."""
+    found: list[str] = []
+    for start in range(0, len(shots), PHOTOS_AT_ONCE):
+        found.extend(classifier.predict(list(shots.paths[start : start + PHOTOS_AT_ONCE])).tolist())
+        console.progress("checking the shots", len(found), len(shots))
+    return accuracy(found, shots.names)
+
+
+def _table(done: _Done) -> list[str]:
+    result = done.result
+    threshold = "none" if result["threshold"] is None else f"{result['threshold']:.4f}"
+    return [
+        f"Learned {done.classes} classes from {done.images} images in {result['seconds']:.1f} s "
+        f"({result['steps']} steps); the model is in {result['out']}.",
+        f"loss {result['loss']:.3f}, accuracy on the shots {percentage(result['accuracy_train'])}, "
+        f"OOD threshold {threshold}",
+    ]

@@ -1,0 +1,58 @@
+"""The words of ``gallop data``: what can be opened by name, and what of it is there."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+DATA_EPILOG = """\
+examples:
+  gallop data list
+  gallop data check oxford_pets data                     # data/oxford_pets, data/oxford-iiit-pet, or the set itself
+  gallop data check eurosat data --download              # torchvision downloads it into data/
+  gallop data check imagenet_r data --json
+
+The layouts are those of CoOp and of torchvision. In Python: gallop.data.open_dataset("oxford_pets", "data")."""
+
+LIST_EPILOG = """\
+examples:
+  gallop data list
+  gallop data list --json
+
+JSON: [{name, title, kind, classes, template, address, torchvision}, ...]"""
+
+CHECK_EPILOG = """\
+examples:
+  gallop data check oxford_pets data
+  gallop data check dtd data --download
+  gallop data check imagenet data --json
+
+Exit status 2 when something that is needed is missing or damaged.
+
+JSON: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots,
+ template, found [file], missing [{what, needed, address, torchvision, note}], problem, complete}"""
+
+_Commands = argparse._SubParsersAction  # generic in the type stubs only
+
+
+def add_data(commands: _Commands[Any]) -> None:
+    """Add the command and its two of its own."""
+    parser = commands.add_parser(
+        "data",
+        help="the paper's data sets: what is there, what is missing",
+        epilog=DATA_EPILOG,
+        description="Look for the data sets of the paper in a folder of yours.",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="check|list", required=True)
+    listing = actions.add_parser("list", help="the sets by name", epilog=LIST_EPILOG, description="Show what is known.")
+    check = actions.add_parser(
+        "check",
+        help="look for a set",
+        epilog=CHECK_EPILOG,
+        description="Say what of a set is there, what is missing, and where to get it. No picture is opened.",
+    )
+    check.add_argument("name", metavar="NAME", help="such as oxford_pets; `gallop data list` shows all")
+    check.add_argument("root", metavar="DIR", help="the folder that holds the sets, or that of this one")
+    check.add_argument("--download", action="store_true", help="where the photos are missing, let torchvision get them")
+    for one in (listing, check):
+        one.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")

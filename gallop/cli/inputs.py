@@ -1,0 +1,96 @@
+"""Models, photos and files as the commands need them."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from gallop import GalLoPClassifier, Photo, load_image, parse_names, read_folder
+from gallop.cli.console import Console
+from gallop.data import Dataset, from_csv, is_csv
+from gallop.errors import CommandError, ImageError
+from gallop.features.encoding import ahead, readers
+
+PHOTOS_AT_ONCE = 16
+"""Photos in memory at a time."""
+
+DEFAULT_BACKBONE = "mini"
+
+Refuse = Callable[[str | Path, str], None]
+"""Told of a file that cannot be read, and why."""
+
+
+def labelled_images(data: str, *, split: str) -> Dataset:
+    """The images of DATA: a table where it ends in .csv, otherwise a folder of class folders."""
+    if is_csv(data) and not Path(data).is_dir():
+        return from_csv(data, split=split)
+    return read_folder(data, split=split)
+
+
+def model_or_classes(options: Namespace) -> GalLoPClassifier:
+    """The classifier of ``--model``, or a zero-shot one of ``--classes``."""
+    if options.model is not None:
+        return trained_model(options.model, options)
+    return zero_shot_classifier(parse_names(options.classes), options)
+
+
+def trained_model(folder: str, options: Namespace) -> GalLoPClassifier:
+    """The classifier of a checkpoint folder."""
+    return GalLoPClassifier.load(folder, backbone=options.backbone, device=options.device)
+
+
+def zero_shot_classifier(class_names: Sequence[str], options: Namespace) -> GalLoPClassifier:
+    """A classifier that has learned nothing."""
+    classifier = GalLoPClassifier(backbone=options.backbone or DEFAULT_BACKBONE, device=options.device)
+    classifier.zero_shot(class_names)
+    return classifier
+
+
+def readable(
+    paths: Sequence[str | Path], refuse: Refuse, console: Console, stage: str, device: torch.device
+) -> Iterator[tuple[list[str], list[Photo]]]:
+    """Paths and photos, some at a time; those that cannot be read go to ``refuse``. ``stage`` is what progress says.
+
+    The next ones are read while the last are answered, by as many threads as ``device`` wants.
+    """
+    chunks = [paths[start : start + PHOTOS_AT_ONCE] for start in range(0, len(paths), PHOTOS_AT_ONCE)]
+    done = 0
+    for read in ahead(_read, chunks, readers(device)):
+        found = [(str(path), photo) for path, photo in read if isinstance(photo, Photo)]
+        for path, error in read:
+            if isinstance(error, ImageError):
+                refuse(path, str(error))
+        if found:
+            yield [path for path, _ in found], [photo for _, photo in found]
+        done += len(read)
+        console.progress(stage, done, len(paths))
+
+
+def _read(paths: Sequence[str | Path]) -> list[tuple[str | Path, Photo | ImageError]]:
+    read: list[tuple[str | Path, Photo | ImageError]] = []
+    for path in paths:
+        try:
+            read.append((path, load_image(path)))
+        except ImageError as error:
+            read.append((path, error))
+    return read
+
+
+def check_output(path: Path, option: str, *others: Path) -> None:
+    """Refuse a file that cannot be written, or that would replace one of ``others``, before any work is done."""
+    if path.is_dir():
+        raise CommandError(f"{option} {path} is a folder; give the name of a file.")
+    if path.exists() and not path.is_file():
+        raise CommandError(f"{option} {path} is a device or a pipe; give the name of a file.")
+    for other in others:
+        if os.path.realpath(path) == os.path.realpath(other):
+            raise CommandError(f"{option} {path} would replace {other}; choose another name.")
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise CommandError(f"{option} {path} cannot be written, because {parent} is not a folder.")
+    if not os.access(parent, os.W_OK):
+        raise CommandError(f"{option} {path} cannot be written: {parent} does not allow it.")

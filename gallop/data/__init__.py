@@ -1,0 +1,60 @@
+"""Labelled photos: folders, tables, Hugging Face sets or the paper's sets by name come in, exact k-shot draws go out.
+
+``open_dataset("oxford_pets", "data").train.draw(16)`` gives what ``GalLoPClassifier.fit`` takes, as do ``read_folder``,
+``from_csv`` and ``from_hugging_face``. Nothing is downloaded unless ``download`` is called.
+"""
+
+from gallop.data.csv_table import csv_splits, from_csv, is_csv
+from gallop.data.folders import (
+    Dataset,
+    PhotoSource,
+    TrainingSet,
+    check_shots,
+    data_fingerprint,
+    distinct_photos,
+    draw_shots,
+    duplicates,
+    labelled_photos,
+    many,
+    read_folder,
+    resolve_split,
+    stratified_folds,
+    training_set,
+)
+from gallop.data.hugging_face import LabelledPhotos, from_hugging_face
+from gallop.data.listing import Listing
+from gallop.data.paper.checking import DatasetCheck, Missing, check_dataset, download
+from gallop.data.paper.opening import NamedDataset, available_datasets, find_set, open_dataset
+from gallop.data.paper.places import NamedSet
+
+__all__ = [
+    "Dataset",
+    "DatasetCheck",
+    "LabelledPhotos",
+    "Listing",
+    "Missing",
+    "NamedDataset",
+    "NamedSet",
+    "PhotoSource",
+    "TrainingSet",
+    "available_datasets",
+    "check_dataset",
+    "check_shots",
+    "csv_splits",
+    "data_fingerprint",
+    "distinct_photos",
+    "download",
+    "draw_shots",
+    "duplicates",
+    "find_set",
+    "from_csv",
+    "from_hugging_face",
+    "is_csv",
+    "labelled_photos",
+    "many",
+    "open_dataset",
+    "read_folder",
+    "resolve_split",
+    "stratified_folds",
+    "training_set",
+]

@@ -1,0 +1,280 @@
+"""Class folders, exact k-shot draws and splits.
+
+A folder of class folders is a data set; the class name is the folder's name with ``_`` as space. A folder that holds
+``train/`` and ``test/`` is resolved to one of them, never taken as two classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from gallop.errors import DataError, ImageError
+from gallop.images import IMAGE_SUFFIXES, Photo, list_images, load_image
+from gallop.names.class_names import clean_name, clean_names, folder_to_name
+
+PhotoSource = Photo | Path
+"""A photo in memory, or a file that is read again whenever it is needed, so that a large folder fits."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled image files.
+
+    Attributes:
+        paths: n files.
+        hashes: n content hashes of the decoded pictures.
+        labels: n indices into ``class_names``.
+        class_names: K names, in the order of their folders.
+        skipped: files that could not be read, with the reason.
+    """
+
+    paths: tuple[Path, ...]
+    hashes: tuple[str, ...]
+    labels: tuple[int, ...]
+    class_names: tuple[str, ...]
+    skipped: tuple[tuple[Path, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def names(self) -> list[str]:
+        """n class names, one for each file."""
+        return [self.class_names[label] for label in self.labels]
+
+    def take(self, indices: Sequence[int]) -> Dataset:
+        """The chosen files, with the same class list."""
+        return Dataset(
+            paths=tuple(self.paths[i] for i in indices),
+            hashes=tuple(self.hashes[i] for i in indices),
+            labels=tuple(self.labels[i] for i in indices),
+            class_names=self.class_names,
+            skipped=self.skipped,
+        )
+
+
+def resolve_split(root: Path, split: str) -> Path:
+    """``root/split`` where root holds ``train/`` and ``test/``; otherwise root itself."""
+    if (root / "train").is_dir() and (root / "test").is_dir():
+        return root / split
+    return root
+
+
+def read_folder(root: str | Path, *, split: str = "train") -> Dataset:
+    """Every readable image of a folder of class folders; pictures that are there twice in a class count once.
+
+    Files that are no readable image are listed in ``skipped``.
+
+    Raises:
+        DataError: no folder, no class folder, no readable image in any, or one picture in two classes.
+        ClassNameError: folders whose names are equal after cleaning.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder; give a folder that holds one folder of images for each class.")
+    folder = resolve_split(root, split)
+    class_folders = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))]
+    if not class_folders:
+        raise DataError(f"{folder} holds no class folders; put the images of each class into a folder of its own.")
+    class_names = clean_names((f.name for f in class_folders), clean=folder_to_name)
+    paths: list[Path] = []
+    labels: list[int] = []
+    skipped: list[tuple[Path, str]] = []
+    seen: dict[str, tuple[Path, int]] = {}
+    for label, class_folder in enumerate(class_folders):
+        for path, digest in _readable(class_folder, skipped):
+            first, first_label = seen.setdefault(digest, (path, label))
+            if first_label != label:
+                raise DataError(f"{first} and {path} are the same picture in two classes; take one away.")
+            if first == path:
+                paths.append(path)
+                labels.append(label)
+    if not paths:
+        raise DataError(_no_images(folder, class_folders))
+    hashes = {path: digest for digest, (path, _) in seen.items()}
+    return Dataset(tuple(paths), tuple(hashes[p] for p in paths), tuple(labels), class_names, tuple(skipped))
+
+
+def _no_images(folder: Path, class_folders: Sequence[Path]) -> str:
+    for deeper in class_folders:
+        if any(inside.is_dir() for inside in deeper.iterdir()):
+            return (
+                f"{folder} holds no readable images in its class folders, but {deeper} holds folders. Give the folder "
+                f"whose folders hold the images of one class each (perhaps {deeper}), or one that holds train/ and "
+                "test/, both named so."
+            )
+    return f"{folder} holds no readable images in its class folders; what is read ends in {', '.join(IMAGE_SUFFIXES)}."
+
+
+def _readable(folder: Path, skipped: list[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
+    for path in list_images(folder):
+        try:
+            yield path, load_image(path).sha256
+        except ImageError as error:
+            skipped.append((path, str(error)))
+
+
+def check_shots(shots: int) -> None:
+    """Raises DataError unless the number of shots is a whole number of 1 or more."""
+    if not isinstance(shots, SupportsIndex):
+        raise DataError(f"{shots!r} shots were asked for; it must be a whole number.")
+    if shots < 1:
+        raise DataError(f"{shots} shots were asked for; the least is 1.")
+
+
+def draw_shots(dataset: Dataset, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> Dataset:
+    """Exactly ``shots`` images of each class.
+
+    The draw orders the pictures by a hash of the seed and their content, so it does not depend on file names or on
+    the order of a folder, and a draw of fewer shots is part of a draw of more.
+
+    Raises:
+        DataError: a class with fewer images (with ``allow_fewer`` what is there is taken), or one with none.
+    """
+    check_shots(shots)
+    chosen: list[int] = []
+    for label, name in enumerate(dataset.class_names):
+        members = [i for i, other in enumerate(dataset.labels) if other == label]
+        if not members:
+            raise DataError(f"The class {name!r} has no readable images; add some or take its folder away.")
+        if len(members) < shots and not allow_fewer:
+            raise DataError(
+                f"The class {name!r} has {len(members)} images, but {shots} shots were asked for. Add images, ask for "
+                "fewer shots, or allow fewer (--allow-fewer)."
+            )
+        members.sort(key=lambda i: hashlib.sha256(f"{seed}|{dataset.hashes[i]}".encode()).digest())
+        chosen.extend(members[:shots])
+    return dataset.take(chosen)
+
+
+def labelled_photos(
+    images: Any,
+    labels: Sequence[str] | None,
+    *,
+    split: str,
+    shots: int | None = None,
+    seed: int = 0,
+    allow_fewer: bool = False,
+) -> tuple[list[PhotoSource], list[str]]:
+    """Photos and their clean class names, from images with labels, a ``Dataset``, or the path of a folder of classes.
+
+    Args:
+        shots: images of each class to draw from a folder or a ``Dataset``; None takes all, as of images and labels.
+
+    Raises:
+        DataError: no labels and no folder, not one label for each image, or a class that is short (to train, empty).
+    """
+    if labels is None:
+        if not isinstance(images, str | PathLike | Dataset):
+            raise DataError("Images came without labels; give their class names, or the path of a folder.")
+        dataset = images if isinstance(images, Dataset) else read_folder(Path(images), split=split)
+        if shots is not None:
+            dataset = draw_shots(dataset, shots, seed=seed, allow_fewer=allow_fewer)
+        elif split == "train":
+            dataset = draw_shots(dataset, len(dataset), seed=seed, allow_fewer=True)
+        return list(dataset.paths), dataset.names
+    photos: list[PhotoSource] = [
+        Path(image) if isinstance(image, str | PathLike) else load_image(image) for image in many(images)
+    ]
+    names = [clean_name(label) for label in ([labels] if isinstance(labels, str) else labels)]
+    if len(photos) != len(names) or not photos:
+        raise DataError(f"There are {len(photos)} images and {len(names)} labels; give one label for each image.")
+    return photos, names
+
+
+def many(images: Any) -> Sequence[Any]:
+    """One image becomes a list of one; an array of paths, or of images (B, H, W, channels), becomes a list of B."""
+    if isinstance(images, np.ndarray) and (images.ndim == 4 or (images.ndim == 1 and images.dtype.kind in "OU")):
+        return list(images)
+    return images if isinstance(images, list | tuple) else [images]
+
+
+def distinct_photos(
+    photos: Sequence[PhotoSource], names: Sequence[str]
+) -> tuple[list[PhotoSource], list[str], list[str]]:
+    """Photos, class names and content hashes, each picture once: a second copy could be held out from the first.
+
+    Raises:
+        DataError: one picture with two class names.
+    """
+    kept: dict[str, tuple[PhotoSource, str]] = {}
+    for i, (photo, name) in enumerate(zip(photos, names, strict=True)):
+        digest = load_image(photo).sha256
+        first, first_name = kept.setdefault(digest, (photo, name))
+        if first_name != name:
+            what = f"{first} and {photo}" if isinstance(first, Path) and isinstance(photo, Path) else f"Image {i + 1}"
+            raise DataError(f"{what}: the same picture is labelled {first_name!r} and {name!r}; take one away.")
+    return [photo for photo, _ in kept.values()], [name for _, name in kept.values()], list(kept)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Distinct labelled photos to learn from.
+
+    Attributes:
+        photos: n photos.
+        labels: n indices into ``class_names``.
+        class_names: K names, in the order in which they first came.
+        fingerprint: ``data_fingerprint`` of photos and labels.
+    """
+
+    photos: tuple[PhotoSource, ...]
+    labels: tuple[int, ...]
+    class_names: tuple[str, ...]
+    fingerprint: str
+
+
+def training_set(images: Any, labels: Sequence[str] | None, **draw: Any) -> TrainingSet:
+    """What ``labelled_photos`` finds for training, each picture once.
+
+    Args:
+        draw: ``shots``, ``seed`` and ``allow_fewer`` of ``labelled_photos``.
+
+    Raises:
+        DataError: as there and in ``distinct_photos``, or a single class.
+        ClassNameError: names that differ in upper and lower case alone.
+    """
+    photos, names, hashes = distinct_photos(*labelled_photos(images, labels, split="train", **draw))
+    class_names = clean_names(dict.fromkeys(names))
+    if len(class_names) < 2:
+        only = f"All images are of one class, {class_names[0]!r}"
+        raise DataError(f"{only}; training needs two or more. Prediction with one class works: use zero_shot.")
+    indices = tuple(class_names.index(name) for name in names)
+    return TrainingSet(tuple(photos), indices, class_names, data_fingerprint(hashes, names))
+
+
+def duplicates(first: Dataset, second: Dataset) -> list[tuple[Path, Path]]:
+    """Pairs of files, one of each set, that hold the same picture: a leak when one is train and the other test."""
+    where = dict(zip(first.hashes, first.paths, strict=True))
+    return [(where[h], p) for h, p in zip(second.hashes, second.paths, strict=True) if h in where]
+
+
+def stratified_folds(labels: Sequence[int], folds: int, *, seed: int) -> list[list[int]]:
+    """Indices of each fold: disjoint, together everything, each class spread as evenly as it goes.
+
+    Classes with a single image stay out of every fold, so that no training loses a whole class.
+    """
+    rng = np.random.default_rng(seed)
+    parts: list[list[int]] = [[] for _ in range(folds)]
+    turn = 0
+    for label in sorted(set(labels)):
+        members = [i for i, other in enumerate(labels) if other == label]
+        if len(members) < 2:
+            continue
+        for i in rng.permutation(members).tolist():
+            parts[turn % folds].append(i)
+            turn += 1
+    return [sorted(part) for part in parts if part]
+
+
+def data_fingerprint(hashes: Sequence[str], labels: Sequence[str]) -> str:
+    """SHA-256 over pictures and labels, whatever their order: two trainings with equal ones saw the same shots."""
+    lines = sorted(f"{digest} {label}" for digest, label in zip(hashes, labels, strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The paper's nineteen data sets, found by name in the folders where people have them."""

@@ -1,0 +1,212 @@
+"""Where a set lies on disk, what it needs there, and the files of facts beside the photos: text, JSON and MATLAB."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gallop.data.listing import Listing
+from gallop.errors import DataError
+from gallop.images import IMAGE_SUFFIXES
+from gallop.runtime.reading import open_file, read_text
+
+LARGEST_FACTS = 256 * 2**20
+"""Bytes of a file of facts: those of the sets named here have some megabytes."""
+
+Kind = Literal["few-shot", "variant", "ood"]
+Need = Literal["to open", "to be complete", "optional"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file or folder that belongs to a set.
+
+    Attributes:
+        path: below the set's folder or the folder of its photos.
+        address: where to get it.
+        need: to open the set at all, to have all of it, or neither; what it is good for is then said in ``use``.
+    """
+
+    path: str
+    address: str
+    need: Need = "to open"
+    use: str = ""
+
+
+@dataclass(frozen=True)
+class FoundSet:
+    """A set that was found: the folder that was given, the set's own folder, and that of its photos."""
+
+    given: Path
+    home: Path
+    photos: Path
+
+    def find(self, path: str) -> Path | None:
+        """A file or folder of the set: beside the photos, in the set's folder, or in one above up to the given one."""
+        above = [self.home, *self.home.parents]
+        above = above[: above.index(self.given) + 1] if self.given in above else above[:1]
+        for folder in (self.photos, *above):
+            if (folder / path).exists():
+                return folder / path
+        return None
+
+    def need(self, path: str) -> Path:
+        """``find``, for what has to be there.
+
+        Raises:
+            DataError: it is not.
+        """
+        found = self.find(path)
+        if found is None:
+            raise DataError(f"{self.home} holds no {path}.")
+        return found
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a set holds. A part that it has not is empty.
+
+    Attributes:
+        class_ids: of ImageNet and its variants, the synset of each class.
+        photos: of a set without classes, its files.
+    """
+
+    train: Listing
+    val: Listing
+    test: Listing
+    class_ids: tuple[str, ...] = ()
+    photos: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Split:
+    """One way to divide a set: the files that say so, and what reads them.
+
+    Attributes:
+        title: "CoOp's split", "the official split".
+        by_torchvision: whether torchvision's download brings the files along.
+    """
+
+    title: str
+    pieces: tuple[Piece, ...]
+    read: Callable[[FoundSet], Parts]
+    by_torchvision: bool = False
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """What is known of a set before anything is read.
+
+    Attributes:
+        name: ``oxford_pets``.
+        title: its name in CoOp's tables.
+        classes: how many it has; 0 for one without classes.
+        template: CoOp's sentence for it, of hand.
+        homes: where its folder may be, below the folder that is given; empty for that folder itself.
+        photos: where the folder of photos may be, below its folder.
+        inside: pattern of a name that must be in the folder of photos; empty for any.
+        address: where the photos are to be had.
+        torchvision: the class of torchvision that downloads it.
+        splits: ways to divide it, the first of which all pieces are there is taken.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    classes: int
+    template: str
+    homes: tuple[str, ...]
+    photos: tuple[str, ...]
+    address: str
+    splits: tuple[Split, ...]
+    inside: str = ""
+    torchvision: str | None = None
+    aliases: tuple[str, ...] = ()
+
+    def locate(self, root: Path) -> FoundSet | None:
+        """Where the set is below ``root``; None when it is not there."""
+        for home in (*self.homes, ""):
+            for photos in self.photos:
+                folder = root / home / photos
+                # The given folder itself is taken for the photos only where a look inside agrees.
+                inside = self.inside or ("" if home or photos else rf".*({'|'.join(map(re.escape, IMAGE_SUFFIXES))})")
+                if folder.is_dir() and (not inside or _holds(folder, inside)):
+                    return FoundSet(root, root / home, folder)
+        return None
+
+
+def _holds(folder: Path, pattern: str) -> bool:
+    matches = re.compile(pattern, re.IGNORECASE).fullmatch
+    try:
+        with os.scandir(folder) as found:
+            return any(matches(entry.name) for entry in found)
+    except OSError:
+        return False
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that hold something.
+
+    Raises:
+        DataError: it cannot be read, or is no text.
+    """
+    try:
+        text = read_text(path, LARGEST_FACTS)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text ({_reason(error)}); get the file anew.") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        DataError: it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(read_text(path, LARGEST_FACTS))
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read as JSON ({_reason(error)}); get the file anew.") from error
+
+
+def read_mat(path: Path, *names: str) -> list[Any]:
+    """Variables of a MATLAB file, as scipy reads it, with dimensions of one taken away.
+
+    Raises:
+        DataError: it cannot be read, or does not hold them.
+    """
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise DataError(f"{path} is a MATLAB file, which scipy reads; install it: pip install scipy.") from error
+    try:
+        with open_file(path, LARGEST_FACTS) as file:
+            found = loadmat(file, squeeze_me=True)
+    except Exception as error:  # a bad byte makes it raise nearly anything
+        raise DataError(
+            f"{path} cannot be read as a MATLAB file (scipy reads it: {_reason(error)}); get the file anew."
+        ) from error
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise DataError(f"{path} does not hold {', '.join(missing)}; it is another file, so get the right one.")
+    return [found[name] for name in names]
+
+
+def damaged(path: Path, line: object) -> DataError:
+    """The error for a line or an entry that is not as it has to be."""
+    return DataError(f"{path} holds {str(line)[:80]!r}, which is not what this file is made of; get the file anew.")
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(getattr(error, "strerror", None) or str(error) or type(error).__name__).split())[:120]
+
+
+def subfolders(folder: Path, pattern: str) -> Sequence[str]:
+    """The names of the folders inside, sorted, that match."""
+    with os.scandir(folder) as found:
+        return sorted(entry.name for entry in found if re.fullmatch(pattern, entry.name) and entry.is_dir())

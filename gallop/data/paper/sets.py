@@ -1,0 +1,231 @@
+"""The nineteen sets of the paper: where people have them, what belongs to them, and where to get it.
+
+The names, sentences and layouts are facts; nothing of a set is in this project, and CoOp's split files are read from
+the user's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gallop.data.paper.imagenet import CLASS_NAMES, imagenet
+from gallop.data.paper.places import FoundSet, NamedSet, Parts, Piece, Split
+from gallop.data.paper.split_files import actions, aircraft, cars, coop_split, flowers, food, pets, scenes, textures
+from gallop.data.paper.variants import DTD_ADDRESS, GUIDE, OUTLIERS, PHOTO, VARIANTS
+
+_PETS = "https://www.robots.ox.ac.uk/~vgg/data/pets/"
+_FLOWERS = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
+_SUN = "https://vision.princeton.edu/projects/2010/SUN/"
+
+
+def _coop(file: str, section: str) -> Split:
+    address = f"{GUIDE}#{section}"
+    return Split("CoOp's split", (Piece(file, address, use="the split of the papers"),), coop_split(file))
+
+
+def _official(read: Callable[[FoundSet], Parts], address: str, *paths: str, by_torchvision: bool = True) -> Split:
+    pieces = tuple(Piece(path, address) for path in paths)
+    return Split("the official split", pieces, read, by_torchvision)
+
+
+FEW_SHOT = (
+    NamedSet(
+        "imagenet",
+        "ImageNet",
+        "few-shot",
+        1000,
+        PHOTO,
+        homes=("imagenet", "ImageNet", "ILSVRC/Data/CLS-LOC"),
+        photos=("images", ""),
+        inside="train|val",
+        address="https://image-net.org/download.php",
+        splits=(
+            Split(
+                "train/ and val/",
+                (
+                    Piece("val", f"{GUIDE}#imagenet", "to be complete"),
+                    Piece("train", f"{GUIDE}#imagenet", "to be complete"),
+                    Piece(CLASS_NAMES, f"{GUIDE}#imagenet", "optional", "without it, open_clip's names are taken"),
+                ),
+                imagenet,
+            ),
+        ),
+        aliases=("imagenet1k", "ilsvrc2012"),
+    ),
+    NamedSet(
+        "caltech101",
+        "Caltech101",
+        "few-shot",
+        100,
+        PHOTO,
+        homes=("caltech-101", "caltech101"),
+        photos=("101_ObjectCategories",),
+        address="https://data.caltech.edu/records/mzrjq-6wc02",
+        splits=(_coop("split_zhou_Caltech101.json", "caltech101"),),
+        torchvision="Caltech101",
+    ),
+    NamedSet(
+        "oxford_pets",
+        "OxfordPets",
+        "few-shot",
+        37,
+        "a photo of a {}, a type of pet.",
+        homes=("oxford_pets", "oxford-iiit-pet"),
+        photos=("images",),
+        address=_PETS,
+        splits=(
+            _coop("split_zhou_OxfordPets.json", "oxfordpets"),
+            _official(pets, _PETS, "annotations/trainval.txt", "annotations/test.txt"),
+        ),
+        torchvision="OxfordIIITPet",
+        aliases=("pets", "OxfordIIITPet"),
+    ),
+    NamedSet(
+        "stanford_cars",
+        "StanfordCars",
+        "few-shot",
+        196,
+        PHOTO,
+        homes=("stanford_cars",),
+        photos=("",),
+        inside="cars_train|cars_test",
+        address=f"{GUIDE}#stanfordcars",
+        splits=(
+            _coop("split_zhou_StanfordCars.json", "stanfordcars"),
+            _official(
+                cars,
+                f"{GUIDE}#stanfordcars",
+                "devkit/cars_meta.mat",
+                "devkit/cars_train_annos.mat",
+                "cars_test_annos_withlabels.mat",
+                by_torchvision=False,
+            ),
+        ),
+        aliases=("cars",),
+    ),
+    NamedSet(
+        "flowers102",
+        "Flowers102",
+        "few-shot",
+        102,
+        "a photo of a {}, a type of flower.",
+        homes=("oxford_flowers", "flowers-102"),
+        photos=("jpg",),
+        address=_FLOWERS,
+        splits=(
+            _coop("split_zhou_OxfordFlowers.json", "flowers102"),
+            _official(flowers, _FLOWERS, "imagelabels.mat", "setid.mat"),
+        ),
+        torchvision="Flowers102",
+        aliases=("OxfordFlowers", "flowers"),
+    ),
+    NamedSet(
+        "food101",
+        "Food101",
+        "few-shot",
+        101,
+        "a photo of {}, a type of food.",
+        homes=("food-101",),
+        photos=("images",),
+        address="https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
+        splits=(
+            _coop("split_zhou_Food101.json", "food101"),
+            _official(
+                food,
+                "https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
+                "meta/train.json",
+                "meta/test.json",
+            ),
+        ),
+        torchvision="Food101",
+    ),
+    NamedSet(
+        "fgvc_aircraft",
+        "FGVCAircraft",
+        "few-shot",
+        100,
+        "a photo of a {}, a type of aircraft.",
+        homes=("fgvc_aircraft", "fgvc-aircraft-2013b/data", "data"),
+        photos=("images",),
+        address="https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
+        splits=(
+            _official(
+                aircraft,
+                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
+                "variants.txt",
+                "images_variant_train.txt",
+                "images_variant_val.txt",
+                "images_variant_test.txt",
+            ),
+        ),
+        torchvision="FGVCAircraft",
+        aliases=("aircraft",),
+    ),
+    NamedSet(
+        "sun397",
+        "SUN397",
+        "few-shot",
+        397,
+        PHOTO,
+        homes=("sun397",),
+        photos=("SUN397",),
+        address=_SUN,
+        splits=(
+            _coop("split_zhou_SUN397.json", "sun397"),
+            _official(scenes, f"{_SUN}download/", "Training_01.txt", "Testing_01.txt", by_torchvision=False),
+        ),
+        torchvision="SUN397",
+    ),
+    NamedSet(
+        "dtd",
+        "DescribableTextures",
+        "few-shot",
+        47,
+        "{} texture.",
+        homes=("dtd/dtd", "dtd"),
+        photos=("images",),
+        address=DTD_ADDRESS,
+        splits=(
+            _coop("split_zhou_DescribableTextures.json", "dtd"),
+            _official(textures, DTD_ADDRESS, "labels/train1.txt", "labels/val1.txt", "labels/test1.txt"),
+        ),
+        torchvision="DTD",
+        aliases=("DescribableTextures",),
+    ),
+    NamedSet(
+        "eurosat",
+        "EuroSAT",
+        "few-shot",
+        10,
+        "a centered satellite photo of {}.",
+        homes=("eurosat",),
+        photos=("2750",),
+        address="https://github.com/phelber/EuroSAT",
+        splits=(_coop("split_zhou_EuroSAT.json", "eurosat"),),
+        torchvision="EuroSAT",
+    ),
+    NamedSet(
+        "ucf101",
+        "UCF101",
+        "few-shot",
+        101,
+        "a photo of a person doing {}.",
+        homes=("ucf101",),
+        photos=("UCF-101-midframes",),
+        address=f"{GUIDE}#ucf101",
+        splits=(
+            _coop("split_zhou_UCF101.json", "ucf101"),
+            _official(
+                actions,
+                "https://www.crcv.ucf.edu/data/UCF101.php",
+                "ucfTrainTestlist/trainlist01.txt",
+                "ucfTrainTestlist/testlist01.txt",
+                by_torchvision=False,
+            ),
+        ),
+    ),
+)
+
+
+SETS = {known.name: known for known in (*FEW_SHOT, *VARIANTS, *OUTLIERS)}
+"""All sets by name: the eleven to learn from, the four variants of ImageNet, the four of unknown things."""

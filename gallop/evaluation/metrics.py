@@ -1,0 +1,63 @@
+"""Accuracy, OOD metrics and the calibration error.
+
+OOD scores are larger = more outlier; an image is called an outlier when its score is ABOVE the threshold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from gallop.model.calibration import finite_scores, threshold_at_tpr
+
+
+def accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:
+    """Share of equal entries, in [0, 1]. Raises ValueError for empty or unequal lengths."""
+    a, b = np.asarray(predicted), np.asarray(labels)
+    if a.shape != b.shape or a.size == 0:
+        raise ValueError(f"Accuracy needs as many predictions as labels, at least one; got {a.shape} and {b.shape}.")
+    return float((a == b).mean())
+
+
+def fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float = 0.95) -> float:
+    """FPR95 as reported here: share of outliers that are not above ``threshold_at_tpr`` of the inliers, in [0, 1]."""
+    return float((finite_scores(outlier_scores, "outlier") <= threshold_at_tpr(inlier_scores, tpr)).mean())
+
+
+def authors_fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float = 0.95) -> float:
+    """FPR95 as the paper's own code takes it: share of outliers below a looser threshold, in [0, 1].
+
+    Theirs keeps the share of inliers that is *nearest* to ``tpr``, be it less, and takes the loosest threshold that
+    keeps as many: right below the next inlier. Ours keeps at least ``tpr``, with the tightest. What lies between is the
+    outliers between two inliers: a few points with 100 inliers, 0.01 points with ImageNet's 50,000.
+    """
+    values, counts = np.unique(finite_scores(inlier_scores, "inlier"), return_counts=True)
+    distance = np.abs(counts.cumsum() / counts.sum() - tpr)
+    nearest = values.size - 1 - int(distance[::-1].argmin())  # of two, the larger share
+    outliers = finite_scores(outlier_scores, "outlier")
+    if nearest == values.size - 1:  # all inliers are kept, and the tightest threshold will do
+        return float((outliers <= values[nearest]).mean())
+    return float((outliers < values[nearest + 1]).mean())
+
+
+def auroc(inlier_scores: ArrayLike, outlier_scores: ArrayLike) -> float:
+    """Chance that an outlier scores above an inlier, ties counting half, in [0, 1]."""
+    inliers, outliers = finite_scores(inlier_scores, "inlier"), finite_scores(outlier_scores, "outlier")
+    is_outlier = np.concatenate([np.zeros(inliers.size), np.ones(outliers.size)])
+    return float(roc_auc_score(is_outlier, np.concatenate([inliers, outliers])))
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """Expected calibration error of the winning probability: |confidence - accuracy| averaged over equal-width bins."""
+    confidence, predicted = probabilities.max(dim=-1)
+    correct = (predicted == labels).double()
+    index = (confidence * bins).long().clamp(max=bins - 1)
+    error = 0.0
+    for i in range(bins):
+        inside = index == i
+        if inside.any():
+            gap = (confidence[inside].double().mean() - correct[inside].mean()).abs()
+            error += float(gap * inside.double().mean())
+    return error

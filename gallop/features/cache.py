@@ -1,0 +1,296 @@
+"""Image features, and where they are kept so that no view of a photo passes the vision tower twice.
+
+A cache maps a key (photo, view, vision tower, number format) to the features of one view. There are two, with the same
+two methods: ``FeatureCache`` on disk, for trainings that come again, and ``MemoryCache``, for an app that may write
+nobody's photos to disk.
+
+Shapes: B images, R regions, V region width, D joint width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import warnings
+import zlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from gallop.backbones import Backbone
+from gallop.images import Photo
+from gallop.runtime.writing import clear_drafts, write_quickly
+
+STORED_DTYPE = torch.float16
+"""The format in which features are kept, in memory and on disk, where a cache says no other.
+
+It rounds a value by up to 5e-4 of it. That moves a step's gradients by 1e-4 of theirs, and those of local prompts by up
+to 6e-3, where regions are so alike that another one enters a top-k (with ``mini`` on 100 flowers, 0.2 to 0.5% of them).
+A cache that keeps ``torch.float32`` rounds nothing and takes twice the room.
+"""
+
+DEFAULT_CACHE_BYTES = 4 * 2**30
+DEFAULT_MEMORY_BYTES = 2 * 2**30
+
+MOST_NAMED = 10
+"""Damaged entries of a cache that are named one by one."""
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V)."""
+
+    global_: Tensor
+    regions: Tensor
+
+    def __len__(self) -> int:
+        return len(self.global_)
+
+    def __getitem__(self, images: slice | Tensor) -> ImageFeatures:
+        return ImageFeatures(self.global_[images], self.regions[images])
+
+    def to(self, device: torch.device) -> ImageFeatures:
+        """On a device, in the format they were kept in."""
+        on_its_way = device.type != "cpu"  # what comes back from a GPU must be there before it is read
+        global_, regions = (t.to(device, non_blocking=on_its_way) for t in (self.global_, self.regions))
+        return ImageFeatures(global_, regions)
+
+    def rounded(self, kept: torch.dtype = STORED_DTYPE) -> ImageFeatures:
+        """In the format in which they are kept."""
+        return ImageFeatures(self.global_.to(kept), self.regions.to(kept))
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of both tensors."""
+        return sum(t.numel() * t.element_size() for t in (self.global_, self.regions))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """(R, V, D)"""
+        return (*self.regions.shape[1:], *self.global_.shape[1:])
+
+    def split(self, images: int) -> list[ImageFeatures]:
+        """Parts of at most so many images, in order."""
+        return [self[start : start + images] for start in range(0, len(self), images)]
+
+    @staticmethod
+    def cat(parts: Sequence[ImageFeatures]) -> ImageFeatures:
+        """All images of the parts, in order."""
+        return ImageFeatures(torch.cat([p.global_ for p in parts]), torch.cat([p.regions for p in parts]))
+
+
+class Cache(Protocol):
+    """What is asked of a cache; a key is what ``feature_key`` gives.
+
+    Attributes:
+        kept: the format in which it keeps features.
+    """
+
+    kept: torch.dtype
+
+    def get(self, key: str) -> ImageFeatures | None:
+        """The features of one view (B = 1) in that format, or None."""
+        ...
+
+    def put(self, key: str, features: ImageFeatures) -> None:
+        """Keep one view (B = 1), in that format, if there is room."""
+        ...
+
+
+def feature_key(backbone: Backbone, photo: Photo, view: str, kept: torch.dtype = STORED_DTYPE) -> str:
+    """Text that differs with the photo's content, the vision tower, the view, and how it is computed and kept."""
+    text = f"{photo.sha256}|{view}|{backbone.preprocess.key()}|{kept}"
+    if backbone.feature_format != "fp32":
+        text += f"|{backbone.feature_format}"
+    return f"{backbone.vision_fingerprint[:16]}/{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+
+
+class FeatureCache:
+    """Features of single views on disk, each in a file that is mapped into memory when read.
+
+    Finite features alone are written, and beside them a checksum over their key and their bytes. An entry that does not
+    agree with its own, or has another shape or format, is damaged: it is named in a warning and counts as none, so it
+    is encoded anew and replaced. So is, without a word, one of an older version, which had no checksum: nothing would
+    tell zeros from features there.
+
+    Args:
+        root: folder; made when first written. ``default_cache_folder()`` is the usual one.
+        max_bytes: nothing more is written above this size; what does not fit is computed again when needed.
+        kept: ``torch.float16``, or ``torch.float32`` for what a training must not round; one folder may hold both.
+    """
+
+    def __init__(self, root: Path, max_bytes: int = DEFAULT_CACHE_BYTES, kept: torch.dtype = STORED_DTYPE) -> None:
+        self.root = Path(root)
+        self.max_bytes = max_bytes
+        self.kept = kept
+        for folder in self.root.glob("*/"):
+            clear_drafts(folder)
+        self._bytes = sum(_size(file) for file in self.root.glob("*/*.safetensors"))
+        self._damaged = 0
+        self._refused = False
+
+    def path(self, key: str) -> Path:
+        """The file of a view."""
+        return self.root / f"{key}.safetensors"
+
+    def get(self, key: str) -> ImageFeatures | None:
+        """The features of one view (B = 1), or None; a damaged file counts as none, with a warning that names it."""
+        path = self.path(key)
+        try:
+            if not path.is_file():  # opening a pipe would wait for ever
+                return None
+            with safe_open(path, framework="pt") as file:
+                written = (file.metadata() or {}).get(_CHECKSUM)
+                found = ImageFeatures(file.get_tensor("global"), file.get_tensor("regions"))
+            if written is None:
+                return None
+            if _is_view(found, self.kept) and _checksum(key, found) == written:
+                return found
+        except FileNotFoundError:  # another process has just cleared the cache
+            return None
+        except (OSError, SafetensorError):
+            pass
+        self._warn(path)
+        return None
+
+    def _warn(self, path: Path) -> None:
+        self._damaged += 1
+        if self._damaged <= MOST_NAMED:
+            rest = " Further ones are not named." if self._damaged == MOST_NAMED else ""
+            warnings.warn(f"The kept features {path} are damaged; they are encoded anew.{rest}", stacklevel=3)
+
+    def put(self, key: str, features: ImageFeatures) -> None:
+        """Keep one view, unless the cap is reached or the disk refuses (told once): no cache stops a training."""
+        kept, path = features.rounded(self.kept), self.path(key)
+        room = self.max_bytes - self._bytes + _size(path)
+        if self._refused or kept.bytes > room or not _is_finite(kept):  # half precision may overflow
+            return
+        tensors = {"global": kept.global_.contiguous(), "regions": kept.regions.contiguous()}
+        try:
+            write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, kept)}))
+        except OSError as error:
+            self._refused = True
+            why = f"No more features are kept in {self.root} ({error.strerror}); they are encoded anew each time."
+            warnings.warn(f"{why} Make room there, or name another folder in GALLOP_CACHE.", stacklevel=2)
+            return
+        self._bytes = self.max_bytes - room + kept.bytes
+
+
+_CHECKSUM = "crc32"
+"""Of the key and of both tensors' bytes: against decay, not against forgers. It takes 0.1 ms a view."""
+
+
+def _checksum(key: str, features: ImageFeatures) -> str:
+    found = zlib.crc32(key.encode())
+    for tensor in (features.global_, features.regions):
+        found = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"
+
+
+def _is_view(features: ImageFeatures, kept: torch.dtype) -> bool:
+    """Whether they have the shapes of one view's, and the format."""
+    tensors = (features.global_, features.regions)
+    shapes = features.global_.ndim == 2 and features.regions.ndim == 3
+    return shapes and all(len(t) == 1 and t.numel() > 0 and t.dtype == kept for t in tensors)
+
+
+def _is_finite(features: ImageFeatures) -> bool:
+    # A sum is no number where one of its terms is none; asked of each of them, it takes ten times as long.
+    return all(bool(torch.isfinite(t.sum(dtype=torch.float32))) for t in (features.global_, features.regions))
+
+
+class MemoryCache:
+    """Features of single views in memory; above ``max_bytes`` those that were used longest ago go. Thread-safe.
+
+    One cache may serve many classifiers, as those of all visitors of an app. It is lost with the process.
+    """
+
+    def __init__(self, max_bytes: int = DEFAULT_MEMORY_BYTES, kept: torch.dtype = STORED_DTYPE) -> None:
+        self.max_bytes = max_bytes
+        self.kept = kept
+        self._kept: OrderedDict[str, ImageFeatures] = OrderedDict()  # the one used longest ago first
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __deepcopy__(self, memo: object) -> MemoryCache:
+        # A store, not a value: scikit-learn's clone copies a classifier's settings, and the copy shall find the same.
+        return self
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all that is kept."""
+        return self._bytes
+
+    def get(self, key: str) -> ImageFeatures | None:
+        """The features of one view (B = 1), or None."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
+    def put(self, key: str, features: ImageFeatures) -> None:
+        """Keep one view as the one used last; a view larger than the whole cache is not kept."""
+        rounded = features.rounded(self.kept)
+        # Copies: a row of a batch would keep the whole batch alive.
+        copy = ImageFeatures(rounded.global_.clone(), rounded.regions.clone())
+        with self._lock:
+            self._drop(key)
+            if copy.bytes > self.max_bytes:
+                return
+            self._kept[key] = copy
+            self._bytes += copy.bytes
+            while self._bytes > self.max_bytes:
+                self._drop(next(iter(self._kept)))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
+    def _drop(self, key: str) -> None:
+        """The lock is held."""
+        gone = self._kept.pop(key, None)
+        if gone is not None:
+            self._bytes -= gone.bytes
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # another process has just cleared the cache
+        return 0
+
+
+def open_cache(where: str | os.PathLike[str] | bool | Cache | None) -> Cache | None:
+    """The cache in a folder; in ``default_cache_folder()`` for None or True; none for False; a cache as it is."""
+    if where is False:
+        return None
+    if where is None or where is True:
+        return FeatureCache(default_cache_folder())
+    return FeatureCache(Path(where)) if isinstance(where, str | os.PathLike) else where
+
+
+def format_of(cache: Cache | None) -> torch.dtype:
+    """In which format features are kept that go through a cache, or through none."""
+    return STORED_DTYPE if cache is None else cache.kept
+
+
+def default_cache_folder() -> Path:
+    """``$GALLOP_CACHE``, or ``gallop/features`` in the user's cache folder."""
+    chosen = os.environ.get("GALLOP_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gallop" / "features"

@@ -1,0 +1,254 @@
+"""Photos to features: centre crops to ask about, and augmented views to learn from. Nothing kept is encoded twice.
+
+The image side is frozen, so a photo (or one augmented view of it) is encoded once, and kept in memory while training
+and in a cache beyond that (``gallop.features.cache``).
+
+Shapes: B images, R regions, V region width, D joint width.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gallop.backbones import Backbone
+from gallop.features.cache import (
+    DEFAULT_MEMORY_BYTES,
+    Cache,
+    FeatureCache,
+    ImageFeatures,
+    MemoryCache,
+    default_cache_folder,
+    feature_key,
+    format_of,
+    open_cache,
+)
+from gallop.images import CropBox, Photo, load_image
+
+__all__ = [
+    "BATCH",
+    "Cache",
+    "FeatureCache",
+    "ImageFeatures",
+    "MemoryCache",
+    "TrainingViews",
+    "ahead",
+    "default_cache_folder",
+    "encode_centres",
+    "encode_photos",
+    "encode_sources",
+    "open_cache",
+    "readers",
+]
+
+BATCH = 16
+"""Photos that pass the vision tower together: enough to fill two cores, small enough to show progress."""
+
+READERS = 8
+"""The most threads that decode photos for a GPU, which waits for one: that prepares some two hundred a second."""
+
+_CPU = torch.device("cpu")
+
+T = TypeVar("T")
+U = TypeVar("U")
+_Prepared = tuple[list[str], list[ImageFeatures | None], Tensor]
+"""Of a batch: the keys of its views, what the cache knows of them, and the pixels of the others."""
+
+
+def encode_photos(backbone: Backbone, photos: Sequence[Photo]) -> tuple[ImageFeatures, list[CropBox]]:
+    """Features of the centre crops, fp32 on the CPU, and what was cropped of each photo."""
+    prepared = [backbone.preprocess.centre(photo.image) for photo in photos]
+    batches = [_encode(backbone, torch.stack([pixels for pixels, _ in some])).to(_CPU) for some in _batches(prepared)]
+    return ImageFeatures.cat(batches), [crop for _, crop in prepared]
+
+
+def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[ImageFeatures]:
+    """Features of centre crops, a batch at a time, so that the photos of a long list are never in memory at once."""
+
+    def pixels(some: Sequence[Any]) -> Tensor:
+        return torch.stack([backbone.preprocess.centre(load_image(source).image)[0] for source in some])
+
+    for batch in ahead(pixels, _batches(sources), readers(backbone.device)):
+        yield _encode(backbone, batch).to(_CPU)
+
+
+def encode_centres(backbone: Backbone, sources: Sequence[Any], cache: Cache | None) -> Iterator[ImageFeatures]:
+    """The same as they are kept, rounded and through a cache: for photos that are asked about again."""
+    views = _Views(
+        backbone, cache, format_of(cache), "centre", lambda photo: backbone.preprocess.centre(photo.image)[0]
+    )
+    return views.encode(_batches(sources))
+
+
+def _batches(sources: Sequence[T]) -> list[Sequence[T]]:
+    return [sources[start : start + BATCH] for start in range(0, len(sources), BATCH)]
+
+
+def readers(device: torch.device) -> int:
+    """Threads that decode photos for a tower there: one on a CPU, where the tower wants the cores for itself."""
+    return 1 if device.type == "cpu" else min(os.cpu_count() or 1, READERS)
+
+
+def ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
+    """``map``, with the next items prepared in threads meanwhile: photos are decoded while the tower computes."""
+    with ThreadPoolExecutor(threads) as pool:
+        coming: deque[Future[U]] = deque()
+        try:
+            for item in items:
+                coming.append(pool.submit(prepare, item))
+                if len(coming) > threads:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for future in coming:  # who stops listening does not wait for what has not begun
+                future.cancel()
+
+
+def _encode(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
+    """Where the backbone is."""
+    return ImageFeatures(*backbone.encode_image(pixels))
+
+
+@dataclass(frozen=True)
+class _Views:
+    """One view of any photos, as they are kept: from the cache where it is there, the rest in one pass.
+
+    Attributes:
+        kept: the format.
+        name: of the view, for its key.
+        pixels: (3, H, W) of a photo.
+    """
+
+    backbone: Backbone
+    cache: Cache | None
+    kept: torch.dtype
+    name: str
+    pixels: Callable[[Photo], Tensor]
+
+    def encode(self, batches: Iterable[Sequence[Any]]) -> Iterator[ImageFeatures]:
+        """Features of each batch of sources."""
+        if self.cache is not None:
+            self.backbone.vision_fingerprint  # noqa: B018 - part of every key; all readers would compute it at once
+        return map(self._finish, ahead(self._prepare, batches, readers(self.backbone.device)))
+
+    def _prepare(self, sources: Sequence[Any]) -> _Prepared:
+        photos = [load_image(source) for source in sources]
+        keys: list[str] = []
+        found: list[ImageFeatures | None] = [None] * len(photos)
+        if self.cache is not None:
+            keys = [feature_key(self.backbone, photo, self.name, self.kept) for photo in photos]
+            found = [self._known(self.cache, key) for key in keys]
+        missing = [self.pixels(photo) for photo, features in zip(photos, found, strict=True) if features is None]
+        return keys, found, torch.stack(missing) if missing else torch.empty(0)
+
+    def _known(self, cache: Cache, key: str) -> ImageFeatures | None:
+        found = cache.get(key)
+        if found is None or found.sizes == self.backbone.feature_sizes:
+            return found
+        warnings.warn(f"The features kept as {key} are of another size; they are encoded anew.", stacklevel=2)
+        return None
+
+    def _finish(self, prepared: _Prepared) -> ImageFeatures:
+        keys, found, pixels = prepared
+        if len(pixels):
+            fresh = iter(_encode(self.backbone, pixels).rounded(self.kept).to(_CPU).split(1))
+            for i, known in enumerate(found):
+                if known is None:
+                    features = found[i] = next(fresh)
+                    if self.cache is not None:
+                        self.cache.put(keys[i], features)
+        return ImageFeatures.cat([features for features in found if features is not None])
+
+
+class TrainingViews:
+    """Augmented views of the training photos, as features.
+
+    View v of a photo is always the same picture for the same seed, wherever it comes from: memory, cache or the tower.
+    Epoch e uses view ``e % views`` of every photo; with ``views`` = 0 every epoch sees a fresh one.
+
+    Args:
+        photos: n photos, or files that are read again whenever they are needed, so that a large folder fits.
+        views: kept per photo; 0 streams.
+        cache: of views; all are rounded to the format in which it keeps them.
+        memory_limit: bytes; kept views that would not fit are streamed too, from the cache where it has them.
+        share: (rank, processes) of a training in several processes, each of which encodes and keeps its share alone.
+
+    Attributes:
+        kept: whether its views are kept in memory.
+        format: in which they are rounded.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        photos: Sequence[Photo | Path],
+        *,
+        views: int,
+        seed: int,
+        cache: Cache | None = None,
+        memory_limit: int = DEFAULT_MEMORY_BYTES,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        self._rank, self._processes = share
+        self._backbone, self._photos, self._views, self._seed = backbone, photos, views, seed
+        self.format = format_of(cache)
+        # Fresh views are used once each: keeping them would only fill the cache.
+        self._cache = cache if views else None
+        rows, columns = backbone.vision.grid
+        values = len(photos) * views * rows * columns * backbone.vision.region_width
+        self.kept = 0 < values * self.format.itemsize <= memory_limit
+        self._own = self._photos[self._rank :: self._processes]
+        self._memory: list[ImageFeatures] = []  # one entry a view, each of all own photos
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def encode(self) -> Iterator[int]:
+        """Encode what is kept in memory, yielding how many of the ``len(self) * views`` are done after each batch."""
+        if not self.kept or not self._own:
+            return
+        done = 0
+        for view in range(self._views):
+            parts = []
+            for part in self._view(view).encode(_batches(self._own)):
+                parts.append(part)
+                done += len(part)
+                yield done
+            self._memory.append(ImageFeatures.cat(parts))
+
+    def part(self, indices: Tensor) -> Tensor:
+        """Which photos of a batch (B,) are this process' part, as positions in it: all of them where it is alone.
+
+        Where views are kept, those that it keeps; else an equal share, since encoding is what takes the time then.
+        """
+        if self.kept and self._processes > 1:
+            return (indices % self._processes == self._rank).nonzero()[:, 0]
+        return torch.arange(len(indices))[self._rank :: self._processes]
+
+    def batch(self, indices: Tensor, epoch: int) -> ImageFeatures:
+        """Features of photos of its part as epoch ``epoch`` sees them, as they are kept, on the CPU."""
+        view = epoch % self._views if self._views else epoch
+        if self.kept:
+            return self._memory[view][indices // self._processes]
+        chosen = [self._photos[i] for i in indices.tolist()]
+        return ImageFeatures.cat(list(self._view(view).encode(_batches(chosen))))
+
+    def _view(self, view: int) -> _Views:
+        def pixels(photo: Photo) -> Tensor:
+            return self._backbone.preprocess.augment(photo.image, self._rng(photo, view))
+
+        return _Views(self._backbone, self._cache, self.format, f"augmented {self._seed} {view}", pixels)
+
+    def _rng(self, photo: Photo, view: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, int(photo.sha256[:16], 16), view])

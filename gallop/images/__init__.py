@@ -1,0 +1,17 @@
+"""A file, a link, bytes or an array comes in, a safe RGB photo goes out, or a sentence that says why not."""
+
+from gallop.images.formats import DEFAULT_LIMITS, ImageLimits
+from gallop.images.photo import IMAGE_SUFFIXES, CropBox, ImageSource, Photo, list_images, load_image
+from gallop.images.pixels import BACKGROUND
+
+__all__ = [
+    "BACKGROUND",
+    "DEFAULT_LIMITS",
+    "IMAGE_SUFFIXES",
+    "CropBox",
+    "ImageLimits",
+    "ImageSource",
+    "Photo",
+    "list_images",
+    "load_image",
+]

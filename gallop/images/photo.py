@@ -1,0 +1,279 @@
+"""The one safe way from bytes, a path, a file, a PIL image or an array to an RGB image; all else is refused.
+
+The order matters: byte cap, magic number, size from the header, completeness, decoding, then pixels. Nothing is decoded
+before its size is known, and Pillow is only ever handed the one format that the magic number names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy.typing as npt
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from gallop.errors import (
+    CorruptImage,
+    EmptyImage,
+    ImageError,
+    ImageTooLarge,
+    NotAnImage,
+    TooManyPixels,
+    UnsupportedImage,
+)
+from gallop.images.formats import (
+    DEFAULT_LIMITS,
+    FORMATS,
+    ImageLimits,
+    check_size,
+    declared_size,
+    is_complete,
+    printable_name,
+    sniff,
+    too_large,
+)
+from gallop.images.pixels import BACKGROUND, array_to_rgb, to_rgb
+from gallop.runtime.reading import open_file
+
+__all__ = [
+    "BACKGROUND",
+    "DEFAULT_LIMITS",
+    "IMAGE_SUFFIXES",
+    "CorruptImage",
+    "CropBox",
+    "EmptyImage",
+    "ImageError",
+    "ImageLimits",
+    "ImageSource",
+    "ImageTooLarge",
+    "NotAnImage",
+    "Photo",
+    "TooManyPixels",
+    "UnsupportedImage",
+    "list_images",
+    "load_image",
+]
+
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
+_UNREAD_SUFFIXES = (".avif", ".heic", ".heif", ".jp2", ".jxl")
+"""Photos of kinds that are not read here. They are listed, so that their loss is told."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An upright RGB picture without metadata; ``sha256`` is over its size and pixels, however they were packed."""
+
+    image: Image.Image = field(compare=False)
+    name: str
+    sha256: str
+
+    @property
+    def width(self) -> int:
+        return self.image.width
+
+    @property
+    def height(self) -> int:
+        return self.image.height
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """What the model saw of a photo, in the photo's own pixels (fractions allowed): left, top, right, bottom."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+ImageSource: TypeAlias = "bytes | str | os.PathLike[str] | BinaryIO | Image.Image | npt.NDArray[Any] | Photo"
+
+
+def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLimits = DEFAULT_LIMITS) -> Photo:
+    """Check, decode and normalise one picture. Safe to call from several threads.
+
+    The first frame is taken. EXIF orientation is applied, transparency laid on white, CMYK taken through the file's own
+    profile where there is one; 16-bit values are divided by 257, 32-bit ones stretched from their range to 0..255.
+
+    Args:
+        source: the bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file; its path (never a web address); a binary file
+            object, read from its start where it can seek; a PIL image; or an array of shape (H, W), (H, W, 1),
+            (H, W, 3) or (H, W, 4): uint8, uint16, bool, or floats in [0, 1]. A ``Photo`` comes back as it is.
+        name: what messages call the picture; by default the file's name where there is one.
+        limits: caps on bytes and pixels.
+
+    Raises:
+        ImageError: one of its subclasses, with a sentence that can be shown to a user.
+    """
+    if isinstance(source, Photo):
+        return source
+    label = _label(source, name)
+    if isinstance(source, (str, os.PathLike)):
+        source = _read_path(source, label, limits)
+    elif hasattr(source, "read"):
+        source = _read_stream(source, label, limits)
+    try:
+        with _strict_pillow():
+            if isinstance(source, (bytes, bytearray, memoryview)):
+                image = _from_bytes(bytes(source), label, limits)
+            elif isinstance(source, Image.Image):
+                image = _from_pil(source, label, limits)
+            else:
+                image = array_to_rgb(source, label, limits)
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise TooManyPixels(f"{label} has far more pixels than allowed: make it smaller first.") from error
+    except Exception as error:  # a bad byte makes Pillow raise nearly anything
+        broken_header = isinstance(error, UnidentifiedImageError)
+        why = "its header cannot be read" if broken_header else printable_name(str(error) or type(error).__name__)
+        raise CorruptImage(
+            f"{label} cannot be decoded ({why}); it may be damaged or incomplete: use another copy, or save it anew."
+        ) from error
+    return Photo(image, label, _content_hash(image))
+
+
+def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
+    """The image files of a folder, by their suffix, in natural order (``2.jpg`` before ``10.jpg``).
+
+    HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and their loss is told.
+
+    Hidden files and folders, ``__MACOSX`` and whatever is not a regular file are skipped; nothing is opened. A link to
+    nothing is among them too: it is a photo that somebody has not fetched, and its loss is told.
+
+    Raises:
+        NotADirectoryError: ``folder`` is not a folder.
+    """
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(f"{printable_name(str(folder))} is not a folder: give the one that holds the images.")
+    found: list[Path] = []
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(parent))  # a linked folder counts, but one that leads back would never end
+        deeper = [f for f in folders if recursive and not _HIDDEN.match(f)]
+        folders[:] = [f for f in deeper if os.path.realpath(os.path.join(parent, f)) not in seen]
+        found += [
+            Path(parent, f)
+            for f in files
+            if f.lower().endswith(IMAGE_SUFFIXES + _UNREAD_SUFFIXES) and not _HIDDEN.match(f)
+        ]
+    return sorted((path for path in found if path.is_file() or not path.exists()), key=_natural)
+
+
+_HIDDEN = re.compile(r"\.|__MACOSX$")
+
+
+def _natural(path: Path) -> tuple[list[list[str | int]], str]:
+    """Text and numbers in turn, so that like always meets like; the plain path settles ties."""
+    split = [re.split("([0-9]+)", part) for part in path.parts]
+    return [[int(piece) if piece.isdecimal() else piece.casefold() for piece in part] for part in split], str(path)
+
+
+def _label(source: object, name: str | None) -> str:
+    if name is None:
+        known = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", None)
+        known = known or getattr(source, "filename", None)
+        name = os.path.basename(known) if isinstance(known, (str, os.PathLike)) else None
+    return printable_name(name or "picture")
+
+
+def _read_path(path: str | os.PathLike[str], label: str, limits: ImageLimits) -> bytes:
+    try:
+        with open_file(path, limits.max_bytes) as stream:
+            return _read_stream(stream, label, limits)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise too_large(label, limits) from error
+        web = "; nothing is downloaded, so save the picture and give its path" if "://" in str(path) else ""
+        shown = printable_name(str(path))
+        raise NotAnImage(f"{shown} cannot be opened ({error.strerror}){web or ': check the path'}.") from error
+
+
+def _read_stream(stream: Any, label: str, limits: ImageLimits) -> bytes:
+    """Read from the start, at most one byte beyond the cap, however little each read returns."""
+    data = bytearray()
+    try:
+        if hasattr(stream, "seekable") and stream.seekable():
+            stream.seek(0)
+        while len(data) <= limits.max_bytes and (piece := stream.read(limits.max_bytes + 1 - len(data))):
+            data += piece
+    except TypeError as error:
+        raise NotAnImage(f"{label} is not opened in binary mode: open it with mode 'rb'.") from error
+    except Exception as error:  # a zip member, a socket: each has its own errors
+        raise CorruptImage(f"{label} cannot be read ({printable_name(str(error))}): use another copy.") from error
+    if len(data) > limits.max_bytes:
+        raise too_large(label, limits)
+    return bytes(data)
+
+
+_users = 0
+_users_lock = threading.Lock()
+_pillow_as_found = contextlib.ExitStack()
+
+
+@contextlib.contextmanager
+def _strict_pillow() -> Iterator[None]:
+    """Silence Pillow's warnings and make it refuse truncated files, whatever others have set.
+
+    Both settings belong to the process. The first thread to come in changes them, the last one out puts them back.
+    """
+    global _users
+    with _users_lock:
+        _users += 1
+        if _users == 1:
+            _pillow_as_found.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+            _pillow_as_found.callback(setattr, ImageFile, "LOAD_TRUNCATED_IMAGES", ImageFile.LOAD_TRUNCATED_IMAGES)
+            ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        with _users_lock:
+            _users -= 1
+            if _users == 0:
+                _pillow_as_found.close()
+
+
+def _from_bytes(data: bytes, label: str, limits: ImageLimits) -> Image.Image:
+    if len(data) > limits.max_bytes:
+        raise too_large(label, limits)
+    form = sniff(data, label)
+    if size := declared_size(form, data):
+        check_size(size, label, limits)
+    with Image.open(io.BytesIO(data), formats=[form]) as opened:
+        check_size(opened.size, label, limits)
+        if not is_complete(opened, form, data):
+            raise CorruptImage(f"{label} is incomplete, some of its pixels are missing: copy or download it again.")
+        opened.load()
+        return to_rgb(opened)
+
+
+def _from_pil(source: Image.Image, label: str, limits: ImageLimits) -> Image.Image:
+    check_size(source.size, label, limits)
+    if isinstance(source, ImageFile.ImageFile):  # as Image.open gives it, perhaps not decoded yet
+        if source.format not in (*FORMATS, "MPO"):
+            raise UnsupportedImage(
+                f"{label} was opened as {source.format}, which is not read here: save it as JPEG or PNG, "
+                "or pass image.convert('RGB')."
+            )
+        if source.tile and source.fp is not None and source.tell() == 0:
+            return _from_bytes(_read_stream(source.fp, label, limits), label, limits)
+    source.load()
+    return to_rgb(source)
+
+
+def _content_hash(image: Image.Image) -> str:
+    digest = hashlib.sha256(f"{image.width} x {image.height}:".encode())
+    for top in range(0, image.height, 256):  # in bands: the bytes of 40 megapixels at once would be 120 MB more
+        digest.update(image.crop((0, top, image.width, min(top + 256, image.height))).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""What is fitted on held-out shots: the temperature of probabilities, and the limit for "none of these"."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch.nn.functional as F
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was fitted on held-out shots.
+
+    Attributes:
+        temperature: divides the logits in probabilities; 1 is the paper's.
+        threshold: GL-MCM above it means "none of these"; None when it could not be found or is void.
+        note: why there is no threshold, or why it is unreliable; empty when it is sound.
+    """
+
+    temperature: float = 1.0
+    threshold: float | None = None
+    note: str = ""
+
+
+def finite_scores(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Return scores as one flat array, at least one. Raises ValueError where there is none, or one is not finite."""
+    array = np.asarray(values, dtype=np.float64).ravel()
+    if array.size == 0:
+        raise ValueError(f"There are no {what} scores to measure.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"Some {what} scores are not finite.")
+    return array
+
+
+def threshold_at_tpr(inlier_scores: ArrayLike, tpr: float = 0.95) -> float:
+    """The smallest threshold at which at least ``tpr`` of the inliers are not above it."""
+    ordered = np.sort(finite_scores(inlier_scores, "inlier"))
+    # Rounded before the ceiling: 0.95 * 20 is 19.000000000000004 in floating point.
+    needed = max(math.ceil(round(tpr * ordered.size, 9)), 1)
+    return float(ordered[needed - 1])
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """The temperature T in [0.05, 20] under which softmax(logits / T) makes the labels most probable (Guo et al. 2017).
+
+    A prior, log T ~ N(0, 1), holds it near the paper's 1 where there are few images: when all of them are right, the
+    likelihood alone has no maximum, and every answer would be given at 100%.
+
+    Args:
+        logits: scale x cosines (B, K) of images that were not trained on.
+        labels: class indices (B,).
+    """
+    logits = logits.double()
+
+    def loss(log_t: float) -> float:
+        return float(F.cross_entropy(logits / math.exp(log_t), labels, reduction="sum")) + log_t**2 / 2
+
+    found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
+    return math.exp(float(found.x))

@@ -1,0 +1,210 @@
+"""GalLoP, read top to bottom: a frozen backbone and learned prompts, from features to cosines, loss and scores.
+
+Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joint width, V region width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gallop.backbones import Backbone, NameTokens
+from gallop.config import CONTEXT_INIT, MethodConfig
+from gallop.errors import ClassNameError, TemplateError
+from gallop.features.encoding import ImageFeatures
+from gallop.model import losses, scores, similarity
+from gallop.model.prompts import Prompts
+from gallop.names.class_names import clean_names
+from gallop.names.templates import clean_templates, fill
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """Prompted text features, not normalised: ``global_`` (K, M, D) and ``local`` (K, N, D)."""
+
+    global_: Tensor
+    local: Tensor
+
+    def append(self, other: TextFeatures) -> TextFeatures:
+        """These classes, then the others'."""
+        return TextFeatures(torch.cat([self.global_, other.global_]), torch.cat([self.local, other.local]))
+
+
+@dataclass(frozen=True)
+class Similarities:
+    """Everything that is known of images once the towers have run; nothing after this needs them again.
+
+    Attributes:
+        global_: cosines (B, K, M).
+        regions: cosines (B, R, K, N).
+        ood_regions: cosines (B, R, K) of each region averaged over local prompts; where N = 0 those of the global
+            prompts with the unprojected regions, as GL-MCM does for prompts without regions of their own.
+    """
+
+    global_: Tensor
+    regions: Tensor
+    ood_regions: Tensor
+
+    @staticmethod
+    def cat(parts: Sequence[Similarities]) -> Similarities:
+        """All images of the parts, in order."""
+        return Similarities(
+            torch.cat([p.global_ for p in parts]),
+            torch.cat([p.regions for p in parts]),
+            torch.cat([p.ood_regions for p in parts]),
+        )
+
+    @cached_property
+    def ranked(self) -> tuple[Tensor, Tensor]:
+        """Cosines (B, K, N, R), the largest first, and which regions they are: sorted once for every k."""
+        cosines, order = self.regions.movedim(1, -1).sort(dim=-1, descending=True, stable=True)
+        return cosines, order
+
+    def local(self, topk: Sequence[int]) -> Tensor:
+        """Top-k means (B, K, N)."""
+        return similarity.topk_mean(self.regions, topk)
+
+    def logits(self, topk: Sequence[int]) -> Tensor:
+        """Cosines of the ensemble (B, K)."""
+        return similarity.ensemble(self.global_, self.local(topk))
+
+    def ood(self) -> scores.OODScores:
+        """The OOD scores, each (B,)."""
+        return scores.ood_scores(self.global_.mean(dim=-1), self.ood_regions)
+
+
+class GalLoP:
+    """A frozen backbone, learned prompts and a class list.
+
+    Args:
+        backbone: the frozen towers.
+        class_names: K names; cleaned here, order kept.
+        config: sizes and scales.
+        prompts: learned ones; None starts from "A photo of a".
+        templates: sentences with ``{}`` for the class name, which then stand in the prompts' place (zero-shot only):
+            prompt m is template m, counted round where there are fewer of them. None means the prompts themselves.
+
+    Raises:
+        ClassNameError: names that cannot be used.
+        TemplateError: templates that cannot be used, or more of them than global prompts.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        class_names: Sequence[str],
+        config: MethodConfig,
+        prompts: Prompts | None = None,
+        templates: Sequence[str] | None = None,
+    ) -> None:
+        self.backbone = backbone
+        self.config = config
+        self.prompts = prompts if prompts is not None else initial_prompts(backbone, config)
+        self._context_tokens = self.prompts.global_contexts.shape[1]
+        self.class_names = clean_names(class_names)
+        self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
+        self.templates = None if templates is None else self._checked(clean_templates(templates))
+
+    def _checked(self, templates: tuple[str, ...]) -> tuple[str, ...]:
+        if len(templates) > self.config.global_prompts:
+            raise TemplateError(
+                f"{len(templates)} templates were given for {self.config.global_prompts} global prompts; each prompt "
+                "is one template, so take some away."
+            )
+        for template in templates:
+            try:
+                self.backbone.text.tokenize([fill(template, name) for name in self.class_names], context_tokens=0)
+            except ClassNameError as error:
+                raise TemplateError(f"The template {template!r} leaves a name too little room. {error}") from error
+        return templates
+
+    def text_features(self) -> TextFeatures:
+        """Every class after every context, or in every template; gradients reach the contexts."""
+        return text_features_together([self])[0] if self.templates is None else self._fill(self.class_names)
+
+    def text_features_of(self, class_name: str) -> TextFeatures:
+        """One more class, K = 1, so that adding it encodes nothing else."""
+        if self.templates is not None:
+            return self._fill([class_name])
+        names = self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens)
+        return text_features_together([self], names)[0]
+
+    def _fill(self, class_names: Sequence[str]) -> TextFeatures:
+        templates = self.templates or ()
+        with self.backbone.autocast_text(learning=False):
+            each = [self.backbone.text.encode_texts([fill(t, name) for name in class_names]) for t in templates]
+        m, n = self.prompts.sizes
+        text = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
+        return TextFeatures(text[:, :m], text[:, m:])
+
+    def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
+        """Cosines of images and regions with every class and prompt, on the backbone's device."""
+        features, damping = features.to(self.backbone.device), self.backbone.damping
+        global_ = similarity.global_cosines(features.global_.float(), text.global_, damping.image)
+        if text.local.shape[1] == 0:
+            regions = global_.new_zeros(*features.regions.shape[:2], len(text.local), 0)
+            plain = self.region_projection()
+            ood_regions = similarity.region_cosines(features.regions, plain, text.global_, damping.region)
+        else:
+            projection = self.region_projection()
+            regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
+            ood_regions = regions
+        return Similarities(global_, regions, ood_regions.mean(dim=-1))
+
+    def loss(
+        self, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures | None = None
+    ) -> tuple[losses.Loss, Tensor, Tensor]:
+        """The training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N).
+
+        Args:
+            text: features of the classes as the prompts are now, where they are known already.
+        """
+        text = self.text_features() if text is None else text
+        device, damping = self.backbone.device, self.backbone.damping
+        global_ = similarity.global_cosines(features.global_.to(device).float(), text.global_, damping.image)
+        if text.local.shape[1] == 0:
+            local = global_.new_zeros(*global_.shape[:2], 0)
+        else:
+            projection = self.region_projection()
+            regions = similarity.region_cosines(features.regions.to(device), projection, text.local, damping.region)
+            local = similarity.topk_mean(regions, self.config.topk)
+        loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
+        return loss, global_, local
+
+    def region_projection(self) -> Tensor:
+        """What takes a region to the joint space, (V, D); the learned projection comes first where there is one."""
+        own = self.backbone.vision.region_projection
+        if self.config.topk and self.config.local_projection:
+            return self.prompts.projection(own)
+        return torch.eye(self.backbone.vision.region_width, device=self.backbone.device) if own is None else own.float()
+
+
+def text_features_together(models: Sequence[GalLoP], names: NameTokens | None = None) -> list[TextFeatures]:
+    """Of models that differ in their prompts alone: every class after every context, gradients reach the contexts.
+
+    One pass of the text tower for all of them, which on a few classes is much cheaper than a pass for each.
+
+    Args:
+        names: other classes than those of the models.
+    """
+    backbone, sizes = models[0].backbone, [model.prompts.sizes for model in models]
+    contexts = torch.cat([model.prompts.contexts() for model in models])
+    with backbone.autocast_text(learning=contexts.requires_grad):
+        text = backbone.text.encode(contexts, models[0].names if names is None else names)
+    parts = iter(torch.split(text.float(), [size for both in sizes for size in both], dim=1))
+    return [TextFeatures(next(parts), next(parts)) for _ in models]
+
+
+def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
+    """Prompts that have learned nothing: every context is "A photo of a", the projection is the identity."""
+    return Prompts(
+        backbone.text.embed(CONTEXT_INIT),
+        global_prompts=config.global_prompts,
+        local_prompts=config.local_prompts,
+        region_width=backbone.vision.region_width,
+        local_projection=config.local_projection,
+    ).to(backbone.device)

@@ -1,0 +1,200 @@
+"""Why one photo got its answer: every prompt's score, and where on the photo each local prompt looked.
+
+An ``Explanation`` holds the stored similarities of one photo, so that another k, class or prompt needs no tower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from gallop.config import MethodConfig
+from gallop.errors import ConfigError
+from gallop.features.encoding import encode_photos
+from gallop.images import CropBox, Photo
+from gallop.model import scores, similarity
+from gallop.model.calibration import Calibration
+from gallop.model.gallop import GalLoP, Similarities, TextFeatures
+from gallop.names.class_names import clean_name
+from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
+from gallop.predictions.predict import to_array
+from gallop.wording import listed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)  # tensors and a picture have no one answer to ==
+class Explanation:
+    """One photo, explained. Made by ``GalLoPClassifier.explain``.
+
+    Attributes:
+        image: the photo, RGB.
+        class_names: K names.
+        topk: one k per local prompt.
+        similarities: cosines of this photo, B = 1.
+        scale: exp(logit_scale) of the backbone.
+        temperature: fitted on held-out shots; 1 where there was none.
+        threshold: of GL-MCM; None without one.
+        grid: (rows, columns) of the regions.
+        crop: what the model saw, in the photo's pixels.
+    """
+
+    image: Image.Image
+    class_names: tuple[str, ...]
+    topk: tuple[int, ...]
+    similarities: Similarities
+    scale: float
+    temperature: float
+    threshold: float | None
+    grid: tuple[int, int]
+    crop: CropBox
+
+    @property
+    def global_scores(self) -> NDArray[np.float32]:
+        """Cosines (K, M): class by global prompt."""
+        return to_array(self.similarities.global_[0])
+
+    @property
+    def local_scores(self) -> NDArray[np.float32]:
+        """Top-k means (K, N): class by local prompt. Each is the mean of ``regions(...)``'s scores."""
+        return to_array(self._local[0])
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Of the ensemble, by class name."""
+        return self._probabilities(similarity.ensemble(self.similarities.global_, self._local)[0])
+
+    @property
+    def global_probabilities(self) -> dict[str, float]:
+        """Of the global prompts alone, by class name."""
+        return self._probabilities(self.similarities.global_[0].mean(dim=-1))
+
+    @property
+    def local_probabilities(self) -> dict[str, float] | None:
+        """Of the local prompts alone, by class name; None where there are none."""
+        return self._probabilities(self._local[0].mean(dim=-1)) if self.topk else None
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        found = self.probabilities
+        return max(found, key=found.__getitem__)
+
+    @property
+    def ood_score(self) -> float:
+        """GL-MCM; larger = more outlier."""
+        return float(self.similarities.ood().gl_mcm[0])
+
+    @property
+    def is_ood(self) -> bool | None:
+        """Whether GL-MCM is above the threshold; None without one."""
+        return None if self.threshold is None else self.ood_score > self.threshold
+
+    def with_topk(self, topk: Sequence[int]) -> Explanation:
+        """The same photo with other scales; no tower runs.
+
+        Raises:
+            ConfigError: not one k of 1 or more per local prompt.
+        """
+        checked = MethodConfig(topk=cast(Any, topk)).topk
+        if len(checked) != len(self.topk):
+            raise ConfigError(f"topk needs {len(self.topk)} whole numbers, one per local prompt; got {topk}.")
+        return replace(self, topk=checked)
+
+    def region_scores(self, class_name: str, prompt: int) -> FloatMap:
+        """Cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
+        scores_ = self.similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
+        return to_array(scores_).reshape(self.grid)
+
+    def at_region(self, region: int) -> NDArray[np.float32]:
+        """Cosines (K, N) of one region with every class and local prompt: what a map shows, asked the other way round.
+
+        Raises:
+            ValueError: there is no such region.
+        """
+        rows, columns = self.grid
+        if not 0 <= region < rows * columns:
+            raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
+        return to_array(self.similarities.regions[0, region])
+
+    @property
+    def region_probabilities(self) -> NDArray[np.float32]:
+        """What the local prompts would say if the photo were one region alone, (R, K); the global ones where N = 0."""
+        logits = self.similarities.ood_regions[0]
+        return to_array(scores.class_probabilities(logits, self.scale, self.temperature))
+
+    def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
+        """``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""
+        return photo_map(self.region_scores(class_name, prompt), self.crop, self.image.size, smooth=smooth)
+
+    def regions(self, class_name: str, prompt: int) -> tuple[Box, ...]:
+        """The top-k regions that entered the local score, best first, as boxes in the photo's pixels.
+
+        The mean of their scores is ``local_scores[class, prompt]``.
+        """
+        cosines, order = self.similarities.ranked
+        best = (0, self._class(class_name), self._prompt(prompt), slice(self.topk[prompt]))
+        chosen = zip(order[best].tolist(), cosines[best].tolist(), strict=True)
+        return tuple(region_box(region, score, self.grid, self.crop) for region, score in chosen)
+
+    def describe(self, class_name: str, prompt: int) -> str:
+        """The outlined regions in words, such as "upper left, 3 of 5 regions"."""
+        return where_in_words([box.region for box in self.regions(class_name, prompt)], self.grid)
+
+    def plot(self, class_name: str | None = None) -> Figure:
+        """The photo, the global scores, and one overlay a scale with its top-k regions outlined.
+
+        Args:
+            class_name: the class shown; the predicted one by default.
+        """
+        from gallop.maps.plots import plot_explanation
+
+        shown = self.label if class_name is None else self.class_names[self._class(class_name)]
+        return plot_explanation(self, shown)
+
+    @cached_property
+    def _local(self) -> Tensor:
+        """Top-k means (1, K, N), which every k slider waits for: pooled once, from cosines that are sorted already."""
+        return similarity.mean_of_first(self.similarities.ranked[0], self.topk)
+
+    def _class(self, class_name: str) -> int:
+        name = clean_name(class_name)
+        if name not in self.class_names:
+            raise ValueError(f"There is no class {name!r} here; the classes are {listed(self.class_names)}.")
+        return self.class_names.index(name)
+
+    def _prompt(self, prompt: int) -> int:
+        if not 0 <= prompt < len(self.topk):
+            raise ValueError(f"There is no local prompt {prompt}; there are {len(self.topk)}, counted from 0.")
+        return prompt
+
+    def _probabilities(self, logits: Tensor) -> dict[str, float]:
+        found = scores.class_probabilities(logits, self.scale, self.temperature)
+        return dict(zip(self.class_names, found.tolist(), strict=True))
+
+
+def explain_photo(model: GalLoP, text: TextFeatures, photo: Photo, calibration: Calibration) -> Explanation:
+    """Encode a photo once, and keep everything that its explanation needs."""
+    features, crops = encode_photos(model.backbone, [photo])
+    with torch.no_grad():
+        found = model.similarities(features, text)
+    return Explanation(
+        image=photo.image,
+        class_names=model.class_names,
+        topk=model.config.topk,
+        similarities=Similarities(found.global_.cpu(), found.regions.cpu(), found.ood_regions.cpu()),
+        scale=model.backbone.logit_scale,
+        temperature=calibration.temperature,
+        threshold=calibration.threshold,
+        grid=model.backbone.vision.grid,
+        crop=crops[0],
+    )

@@ -1,0 +1,135 @@
+"""Whether a map is faithful: does the class's score fall faster when regions go in the map's order than at random?
+
+The deletion game of Petsiuk et al. (RISE, BMVC 2018, section 3.3), played with regions instead of pixels: a region that
+is taken away is blurred beyond recognition, and the photo is encoded again. Blurred and not painted over, because the
+edges of many small patches are themselves something to see, and random orders make most of them. The score and not the
+probability, because a map explains the score, and a probability near 1 hardly moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gallop.features.encoding import ImageFeatures
+from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.predictions.explanation import Explanation
+from gallop.predictions.predict import to_array
+
+DELETION_BATCH = 8
+"""Pictures that pass the tower together: a stop or another visitor waits no longer than for these."""
+DELETION_STEPS = 10
+"""Points of a curve after the first one. They lie closer together at the start, where the best regions go."""
+DRAWS = 5
+"""Random orders, for the spread of their curves."""
+
+
+@dataclass(frozen=True)
+class DeletionEvent:
+    """Progress: pictures encoded so far, of how many."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """The class's score, a cosine of the ensemble, as regions are taken away.
+
+    Attributes:
+        removed: share of the regions that are gone at each of the S points, from 0 to 1.
+        by_map: (S,) score with the map's best regions gone first.
+        at_random: (draws, S) score, one row for each random order.
+    """
+
+    removed: NDArray[np.float32]
+    by_map: NDArray[np.float32]
+    at_random: NDArray[np.float32]
+
+    @property
+    def area_by_map(self) -> float:
+        """Area under the map's curve; smaller than at random = the map found what the score stands on."""
+        return _area(self.by_map, self.removed)
+
+    @property
+    def areas_at_random(self) -> tuple[float, ...]:
+        """Area under the curve of each random order."""
+        return tuple(_area(row, self.removed) for row in self.at_random)
+
+
+def deletion(
+    model: GalLoP, text: TextFeatures, explanation: Explanation, class_name: str, *, draws: int = DRAWS, seed: int = 0
+) -> Iterator[DeletionEvent | Deletion]:
+    """Play the game for one photo and class; the last thing that comes is the ``Deletion``.
+
+    The order is that of the class's map averaged over local prompts. Photo and k are the explanation's.
+
+    Raises:
+        ValueError: the explanation is of another class list, has no such class, or no local prompt and so no map.
+    """
+    if explanation.class_names != model.class_names:
+        raise ValueError("This explanation is of another class list; explain the photo again.")
+    if not explanation.topk:
+        raise ValueError("Without local prompts there is no map, so there is no order to take regions away in.")
+    maps = [explanation.region_scores(class_name, prompt).ravel() for prompt in range(len(explanation.topk))]
+    rng = np.random.default_rng(seed)
+    orders = [np.argsort(-np.mean(maps, axis=0), kind="stable"), *(rng.permutation(maps[0].size) for _ in range(draws))]
+    counts = np.unique(np.rint(maps[0].size * np.linspace(0, 1, DELETION_STEPS + 1) ** 2).astype(int))
+    gone = _gone(orders, counts)  # (1 + draws, S, R)
+    # All orders begin with the whole photo and end with nothing: these two are encoded once.
+    masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, maps[0].size)])
+    found: list[NDArray[np.float32]] = []
+    for part in _scores(model, text, explanation, class_name, torch.from_numpy(masks)):
+        found.append(part)
+        yield DeletionEvent(sum(map(len, found)), len(masks))
+    first, last, *between = np.concatenate(found)
+    curves = np.full((len(orders), len(counts)), first)
+    curves[:, -1] = last
+    curves[:, 1:-1] = np.reshape(between, (len(orders), len(counts) - 2))
+    yield Deletion((counts / maps[0].size).astype(np.float32), curves[0], curves[1:])
+
+
+def _gone(orders: list[NDArray[np.intp]], counts: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """(orders, S, R): whether region r is gone at a point of an order's curve."""
+    gone = np.zeros((len(orders), len(counts), orders[0].size), dtype=bool)
+    for o, order in enumerate(orders):
+        for s, count in enumerate(counts):
+            gone[o, s, order[:count]] = True
+    return gone
+
+
+def _scores(
+    model: GalLoP, text: TextFeatures, explanation: Explanation, class_name: str, masks: Tensor
+) -> Iterator[NDArray[np.float32]]:
+    """The class's score without the regions of each mask (R,), a batch at a time."""
+    pixels, _ = model.backbone.preprocess.centre(explanation.image)
+    blurred = _blur(pixels, explanation.grid)
+    row = explanation.class_names.index(class_name)
+    for start in range(0, len(masks), DELETION_BATCH):
+        cells = masks[start : start + DELETION_BATCH].reshape(-1, 1, *explanation.grid).float()
+        there = 1 - F.interpolate(cells, size=pixels.shape[-2:], mode="nearest")
+        with torch.no_grad():
+            features = ImageFeatures(*model.backbone.encode_image(blurred + there * (pixels - blurred)))
+            logits = model.similarities(features, text).logits(explanation.topk)
+        yield to_array(logits[:, row])
+
+
+def _blur(pixels: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Pixels (3, H, W) with nothing left that is smaller than a region: a Gaussian as wide as one."""
+    from torchvision.transforms import functional as TF  # here: it takes as long to load as torch
+
+    side = pixels.shape[-1] // min(grid)
+    radius = min(2 * side, pixels.shape[-1] - 1)
+    blurred: Tensor = TF.gaussian_blur(pixels, [2 * radius + 1] * 2, [float(side)] * 2)
+    return blurred
+
+
+def _area(curve: NDArray[np.float32], removed: NDArray[np.float32]) -> float:
+    """By the trapezoidal rule."""
+    return float(np.sum((curve[1:] + curve[:-1]) / 2 * np.diff(removed)))

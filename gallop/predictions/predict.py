@@ -1,0 +1,111 @@
+"""Answers for images, from their stored similarities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gallop.data import many
+from gallop.errors import DataError
+from gallop.features.encoding import BATCH, ImageFeatures, encode_sources
+from gallop.model import scores
+from gallop.model.calibration import Calibration
+from gallop.model.gallop import GalLoP, Similarities, TextFeatures
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers for B images.
+
+    Attributes:
+        labels: B class names.
+        probabilities: (B, K) of the ensemble, calibrated where a temperature was fitted.
+        probabilities_global, probabilities_local: (B, K) of each branch; the local one is None where N = 0.
+        ood: MCM, L-MCM and GL-MCM, each (B,), larger = more outlier.
+        is_ood: (B,) GL-MCM above the threshold; None without one.
+    """
+
+    labels: NDArray[np.str_]
+    probabilities: NDArray[np.float32]
+    probabilities_global: NDArray[np.float32]
+    probabilities_local: NDArray[np.float32] | None
+    ood: dict[str, NDArray[np.float32]]
+    is_ood: NDArray[np.bool_] | None
+
+    @staticmethod
+    def cat(parts: Sequence[Predictions]) -> Predictions:
+        """All images of the parts, in order; one class list and one calibration, as one classifier gives them."""
+        local = [p.probabilities_local for p in parts if p.probabilities_local is not None]
+        verdicts = [p.is_ood for p in parts if p.is_ood is not None]
+        return Predictions(
+            labels=np.concatenate([p.labels for p in parts]),
+            probabilities=np.concatenate([p.probabilities for p in parts]),
+            probabilities_global=np.concatenate([p.probabilities_global for p in parts]),
+            probabilities_local=np.concatenate(local) if local else None,
+            ood={name: np.concatenate([p.ood[name] for p in parts]) for name in parts[0].ood},
+            is_ood=np.concatenate(verdicts) if verdicts else None,
+        )
+
+
+def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, images: Any) -> Predictions:
+    """Answers for one image or many, or for ``ImageFeatures`` encoded before, a batch at a time.
+
+    Raises:
+        DataError: no image at all.
+        ImageError: one that cannot be read.
+    """
+    encoded = images.split(BATCH) if isinstance(images, ImageFeatures) else encode_sources(model.backbone, many(images))
+    with torch.no_grad():
+        parts = [predictions_of(model, model.similarities(features, text), calibration) for features in encoded]
+    if not parts:
+        raise DataError("No images were given; give at least one.")
+    return Predictions.cat(parts)
+
+
+def similarities(model: GalLoP, text: TextFeatures, images: Iterable[ImageFeatures]) -> Similarities:
+    """All cosines of many images, in fp32 on the CPU: everything that is asked of them later starts here.
+
+    Args:
+        images: features, a batch at a time.
+
+    Raises:
+        DataError: no image at all.
+    """
+    parts = []
+    with torch.no_grad():
+        for features in images:
+            found = model.similarities(features, text)
+            parts.append(Similarities(found.global_.cpu(), found.regions.cpu(), found.ood_regions.cpu()))
+    if not parts:
+        raise DataError("No images were given; give at least one.")
+    return Similarities.cat(parts)
+
+
+def predictions_of(model: GalLoP, found: Similarities, calibration: Calibration) -> Predictions:
+    """Labels, probabilities, OOD scores and verdicts of the images of ``found``."""
+
+    def probabilities(logits: Tensor) -> NDArray[np.float32]:
+        return to_array(scores.class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
+
+    local = found.local(model.config.topk)
+    ensemble = probabilities(found.logits(model.config.topk))
+    ood = {name: to_array(score) for name, score in found.ood().by_name().items()}
+    return Predictions(
+        labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
+        probabilities=ensemble,
+        probabilities_global=probabilities(found.global_.mean(dim=-1)),
+        probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
+        ood=ood,
+        is_ood=None if calibration.threshold is None else ood["GL-MCM"] > calibration.threshold,
+    )
+
+
+def to_array(tensor: Tensor) -> NDArray[np.float32]:
+    """A tensor as fp32 numbers on the CPU, without its gradient."""
+    return np.asarray(tensor.detach().to("cpu", torch.float32))

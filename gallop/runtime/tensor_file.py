@@ -1,0 +1,89 @@
+"""Safetensors files of others: what they say that they hold is judged before a tensor of theirs is made.
+
+safetensors itself takes tensors in any number, of any names; a hundred thousand of them are made in minutes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import BinaryIO
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from gallop.errors import first_line
+from gallop.runtime.reading import open_file, read_bytes
+
+LARGEST_HEADER = 2**20
+"""Bytes: ten times what the largest CLIP needs for the names and shapes of its weights."""
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """A file that was read, before its tensors are made.
+
+    Attributes:
+        data: all of it.
+        names: of its tensors.
+        metadata: texts that whoever wrote it put beside them.
+    """
+
+    data: bytes = field(repr=False)
+    names: tuple[str, ...]
+    metadata: Mapping[str, str]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Make the tensors.
+
+        Raises:
+            ValueError: they are not as the header says.
+        """
+        try:
+            return dict(load(self.data))
+        except SafetensorError as error:
+            raise ValueError(first_line(error)) from error
+
+
+def read_tensor_file(path: str | PathLike[str], most: int) -> TensorFile:
+    """Read a file of at most ``most`` bytes, and judge its header.
+
+    Raises:
+        OSError: as ``gallop.runtime.reading.open_file``.
+        ValueError: it is no safetensors file, is cut short, or holds far too much; the message says which.
+    """
+    data = read_bytes(path, most)
+    return TensorFile(data, *_header(io.BytesIO(data)))
+
+
+def check_tensor_file(path: str | PathLike[str], most: int) -> None:
+    """Judge the header of a file that is going to be mapped into memory.
+
+    Raises:
+        OSError, ValueError: as ``read_tensor_file``.
+    """
+    with open_file(path, most) as file:
+        _header(file)
+
+
+def _header(file: BinaryIO) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Names and metadata."""
+    size = int.from_bytes(file.read(8), "little")
+    if size > LARGEST_HEADER:
+        raise ValueError(
+            f"its header claims {size} bytes, but names and shapes take {LARGEST_HEADER} at most: it is damaged or "
+            "made to do harm"
+        )
+    text = file.read(size)
+    if not size or len(text) < size:
+        raise ValueError("it is no safetensors file, or cut short")
+    try:
+        found = json.loads(text)
+        metadata = found.pop("__metadata__", {})
+        return tuple(found), {str(key): str(value) for key, value in metadata.items()}
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise ValueError("its header is no list of tensors") from error

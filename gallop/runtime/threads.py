@@ -1,0 +1,138 @@
+"""Independent parts of a small computation, each on a thread of its own (on a CPU).
+
+Torch spreads every single operation over its threads, and they wait for each other after each of them. A training step
+has hundreds of small ones: waking a thread takes as long as some of them, and where another program holds a core, each
+waits for it. Here a thread goes through its part from the first operation to the last, and threads meet once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_making = threading.Lock()
+_here = threading.local()
+
+
+def threads_to_share(device: torch.device) -> int:
+    """How many threads can share work on a device: those of torch on the CPU, one elsewhere."""
+    return torch.get_num_threads() if device.type == "cpu" else 1
+
+
+def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """What the function gives for every item, in order, once all are done: each item on a thread of its own.
+
+    The threads have torch's settings of this one (gradients, inference mode, autocast) and share its number of threads.
+    A single item stays here, and so does everything where no thread can be had and on these threads themselves.
+    """
+    futures: list[Future[Result]] = []
+    if len(items) > 1 and not hasattr(_here, "worker"):
+        settings = _settings()
+
+        def run(item: Item) -> Result:
+            with settings():
+                return function(item)
+
+        with suppress(RuntimeError):  # the process is ending, or may not start any more threads
+            pool = _pool(len(items), max(torch.get_num_threads() // len(items), 1))
+            for item in items:
+                futures.append(pool.submit(run, item))
+    rest = [function(item) for item in items[len(futures) :]]
+    wait(futures)
+    return [future.result() for future in futures] + rest
+
+
+def in_parts(function: Callable[[Tensor], Tensor], whole: Tensor, parts: int, *, dim: int) -> Tensor:
+    """``function(whole)`` of a tensor (n, ...) whose rows are independent, from so many parts of it, n at most.
+
+    Gradients reach ``whole``, and nothing else that the function reads. In more than one part they can be taken once.
+
+    Args:
+        dim: where n is in what the function gives.
+    """
+    if parts == 1:
+        return function(whole)
+    if torch.is_grad_enabled() and whole.requires_grad:
+        return cast(Tensor, _InParts.apply(function, whole, parts, dim))  # type: ignore[no-untyped-call]
+    return torch.cat(each(function, whole.tensor_split(parts)), dim)
+
+
+class _InParts(torch.autograd.Function):
+    """Each part keeps a graph of its own, so that its way back is a thread's too."""
+
+    @staticmethod
+    def forward(ctx: Any, function: Callable[[Tensor], Tensor], whole: Tensor, parts: int, dim: int) -> Tensor:
+        inputs = [part.detach().requires_grad_() for part in whole.tensor_split(parts)]
+        with torch.enable_grad():
+            outputs = each(function, inputs)
+        ctx.parts, ctx.dim = list(zip(outputs, inputs, strict=True)), dim
+        return torch.cat([output.detach() for output in outputs], dim)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
+        parts, ctx.parts = ctx.parts, None
+        if parts is None:
+            raise RuntimeError("The gradient of what was computed in parts can be taken once.")
+        gradients = torch.split(gradient, [output.shape[ctx.dim] for output, _ in parts], ctx.dim)
+
+        def back(part: int) -> Tensor:
+            output, input_ = parts[part]
+            found: tuple[Tensor, ...] = torch.autograd.grad(output, input_, gradients[part])
+            return found[0]
+
+        return None, torch.cat(each(back, range(len(parts)))), None, None
+
+
+def _settings() -> Callable[[], AbstractContextManager[None]]:
+    """Torch's settings of this thread, to be entered in those that work for it."""
+    inference, grad = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+    autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+
+    @contextmanager
+    def enter() -> Iterator[None]:
+        with torch.inference_mode(inference), torch.set_grad_enabled(grad), torch.autocast("cpu", dtype, autocast):
+            yield
+
+    return enter
+
+
+def _pool(count: int, share: int) -> ThreadPoolExecutor:
+    with _making:
+        return _made(count, share)
+
+
+@cache
+def _made(count: int, share: int) -> ThreadPoolExecutor:
+    """So many threads, each with so many of torch's own."""
+    started = threading.Barrier(count)
+
+    def start() -> None:
+        _here.worker = True
+        torch.get_num_threads()  # the first call in a thread sets the usual number, so it must come before
+        torch.set_num_threads(share)
+        started.wait()
+
+    usual = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, "gallop", start)
+    try:
+        for future in [pool.submit(threading.get_ident) for _ in range(count)]:
+            future.result()
+    except BaseException:
+        started.abort()  # those that wait for one that never came
+        pool.shutdown(wait=False)
+        raise
+    finally:
+        torch.set_num_threads(usual)  # what one thread sets for itself is also what threads to come begin with
+    return pool

@@ -1,0 +1,227 @@
+"""Learning prompts from labelled photos, and fitting temperature and OOD threshold on held-out shots.
+
+What a single step computes is in ``gallop.training.steps``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gallop.backbones import Backbone
+from gallop.config import MethodConfig, TrainConfig
+from gallop.data import PhotoSource, stratified_folds
+from gallop.errors import ConfigError
+from gallop.features.cache import STORED_DTYPE
+from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
+from gallop.model import scores
+from gallop.model.calibration import Calibration, fit_temperature, threshold_at_tpr
+from gallop.model.gallop import GalLoP
+from gallop.model.prompts import Prompts
+from gallop.training.loop import ALONE, Parallel, StepEvent
+from gallop.training.resume import load_training, save_training
+from gallop.training.steps import Learner, Objective, Steps
+
+RELIABLE_SHOTS = 8
+"""Fewer shots a class than this, and the threshold is called unreliable."""
+
+
+@dataclass(frozen=True)
+class EncodeEvent:
+    """Photos are being encoded: ``done`` of ``total`` views."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class CalibrationEvent:
+    """Prompts for held-out shots are being trained: ``step`` of ``steps``, all folds at once. Prompts are final."""
+
+    step: int
+    steps: int
+
+
+def encode_ahead(
+    backbone: Backbone, photos: Sequence[PhotoSource], config: TrainConfig, cache: Cache
+) -> Iterator[EncodeEvent]:
+    """Encode photos into a cache as they come in, so that ``learn`` with this seed and these views encodes nothing.
+
+    Their centre crops are among them: held-out shots are scored on those, and ``encode_centres`` finds them there.
+    """
+    total = len(photos) * (config.views + 1)
+    done = 0
+    for part in encode_centres(backbone, photos, cache):
+        done += len(part)
+        yield EncodeEvent(done, total)
+    for views in TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache).encode():
+        yield EncodeEvent(done + views, total)
+
+
+def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> Prompts:
+    """A copy of the prompts of an earlier training, for another to go on from.
+
+    Raises:
+        ConfigError: they were learned for another backbone, are not as many, or a projection is learned by one alone.
+    """
+    then = (model.backbone.fingerprint, model.prompts.sizes, model.config.local_projection)
+    if then != (backbone.fingerprint, method.sizes, method.local_projection):
+        raise ConfigError(
+            "warm_start goes on from the learned prompts, but the backbone (or the kind of its regions), "
+            "global_prompts, the number of scales or local_projection is another now; set them as they were, or set "
+            "warm_start=False to start again."
+        )
+    return copy.deepcopy(model.prompts).to(backbone.device)
+
+
+def learn(
+    model: GalLoP,
+    photos: Sequence[PhotoSource],
+    labels: Tensor,
+    config: TrainConfig,
+    *,
+    cache: Cache | None = None,
+    work: Path | None = None,
+    data: str = "",
+    objective: Objective = GalLoP.loss,
+    parallel: Parallel = ALONE,
+) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
+    """Encode the photos, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
+
+    Args:
+        labels: class indices (n,).
+        cache: of features, on disk or in memory; None keeps nothing beyond this training.
+        work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off.
+            Whoever has saved what was learned drops it (``drop_training``).
+        data: fingerprint of photos and labels, so that no other training is resumed.
+        objective: what is minimised instead of GalLoP's own loss, as other prompt learners do.
+        parallel: other processes that run the same training (``gallop.training.parallel``). Prompts and steps are the
+            same in all; each encodes its own photos, and the first alone keeps the training in ``work`` and
+            cross-fits. An objective must then be a mean over images, beside what does not depend on them.
+    """
+    share = parallel.rank, parallel.processes
+    views = TrainingViews(model.backbone, photos, views=config.views, seed=config.seed, cache=cache, share=share)
+    try:
+        for done in views.encode():
+            yield EncodeEvent(done, len(views) * config.views)
+    except GeneratorExit:
+        parallel.leave()
+        raise
+    start = model.prompts.digest()  # a warm start is another training than a cold one
+    backbone = model.backbone
+    key = f"{backbone.fingerprint}|{backbone.feature_format}|{model.class_names}|{model.config}|{config}|{data}|{start}"
+    if views.format != STORED_DTYPE:
+        key += f"|{views.format}"
+    steps = Steps(views, labels, config, objective, parallel)
+    yield from _train(model, steps, work, key)
+    if config.calibration_folds:
+        yield from _cross_fit(model, steps, photos, cache)
+
+
+def _train(model: GalLoP, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
+    trainer = steps.trainer([Learner(model, torch.arange(len(steps.labels)))])
+    if work is not None:
+        state = load_training(work, key)
+        if state is not None:
+            trainer.restore(state)
+    for event in trainer.run():
+        if work is not None and steps.parallel.rank == 0 and event.end_of_epoch and event.step < event.steps:
+            # Not after the last one: a calibration that was cut off repeats it, so that its events are seen again.
+            save_training(work, trainer.state(), key)
+        yield event
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Held-out shots and the prompts that never saw them, so that a threshold can follow the class list.
+
+    Attributes:
+        models: one a fold.
+        features: the fold's held-out photos.
+        labels: their class indices.
+        index: which of the n training photos they are.
+        note: why a threshold from these is not reliable; empty when it is.
+    """
+
+    models: tuple[GalLoP, ...]
+    features: tuple[ImageFeatures, ...]
+    labels: tuple[Tensor, ...]
+    index: tuple[Tensor, ...]
+    note: str
+
+    def calibrate(self, class_names: Sequence[str]) -> Calibration:
+        """Temperature and threshold for a class list (its first names are those trained on)."""
+        logits, ood = self._answers(class_names)
+        scale = self.models[0].backbone.logit_scale
+        temperature = fit_temperature(logits * scale, torch.cat(self.labels))
+        return Calibration(temperature=temperature, threshold=threshold_at_tpr(ood.numpy()), note=self.note)
+
+    def probabilities(self, class_names: Sequence[str], temperature: float) -> tuple[Tensor, Tensor]:
+        """What prompts that never saw them say of the shots: which photos (m,), ascending, and (m, K).
+
+        A class with a single photo is never held out, so m may be less than n.
+        """
+        logits, _ = self._answers(class_names)
+        found = scores.class_probabilities(logits, self.models[0].backbone.logit_scale, temperature)
+        index, order = torch.cat(self.index).sort()
+        return index, found[order]
+
+    def _answers(self, class_names: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Cosines of the ensemble (m, K) and GL-MCM (m,) of all held-out shots, fold by fold."""
+        logits, ood = [], []
+        for model, features in zip(self.models, self.features, strict=True):
+            with torch.no_grad():
+                current = GalLoP(model.backbone, class_names, model.config, model.prompts)
+                text = current.text_features()
+                # A batch at a time: cosines take B x R x K x N numbers.
+                for part in features.split(BATCH):
+                    found = current.similarities(part, text)
+                    logits.append(found.logits(model.config.topk).cpu())
+                    ood.append(found.ood().gl_mcm.cpu())
+        return torch.cat(logits), torch.cat(ood)
+
+
+def _cross_fit(
+    model: GalLoP, steps: Steps, photos: Sequence[PhotoSource], cache: Cache | None
+) -> Iterator[CalibrationEvent | CrossFit]:
+    """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
+
+    The folds are trained side by side: on a few classes that takes little more than half the time. There is no
+    ``CrossFit`` when no class has two images. Every fold starts from prompts that have learned nothing, after a warm
+    start too: those of an earlier training may have seen the photos that are held out now.
+    """
+    labels, config = steps.labels, steps.config
+    folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed)
+    if len(folds) < 2:
+        return
+    learners = []
+    for fold in folds:
+        mask = torch.ones(len(labels), dtype=torch.bool)
+        mask[fold] = False
+        fresh = GalLoP(model.backbone, model.class_names, model.config)
+        learners.append(Learner(fresh, mask.nonzero()[:, 0]))
+    for event in steps.trainer(learners).run():
+        yield CalibrationEvent(event.step, event.steps)
+    if steps.parallel.rank:
+        return
+    yield CrossFit(
+        models=tuple(learner.model for learner in learners),
+        features=tuple(
+            ImageFeatures.cat(list(encode_centres(model.backbone, [photos[i] for i in fold], cache))) for fold in folds
+        ),
+        labels=tuple(labels[fold] for fold in folds),
+        index=tuple(map(torch.tensor, folds)),
+        note=_reliability(labels),
+    )
+
+
+def _reliability(labels: Tensor) -> str:
+    fewest = int(labels.bincount().min())
+    if fewest >= RELIABLE_SHOTS:
+        return ""
+    return f"unreliable: the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound threshold"

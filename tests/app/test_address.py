@@ -1,0 +1,100 @@
+"""Links to what is on the page Explore: words and numbers, there and back, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from app.ui import resources
+from app.views import address as address_module
+from tests.app_pages import EXPLORE, HOSTILE, TAKE_AWAY, Open, answer, fine, go, png, session_of, uploader
+
+BASE = "http://localhost:8501/explorer/take_away?session=5ec2e7"
+words = st.text(min_size=1, max_size=60)
+
+
+@given(
+    st.fixed_dictionaries({"names": words, "k 0": st.integers(1, 200), "k 1": st.integers(1, 200)}),
+    st.dictionaries(st.sampled_from(["templates", "class", "minus", "colours", "cells"]), words),
+    st.dictionaries(st.sampled_from(["opacity", "threshold"]), st.integers(0, 100)),
+)
+def test_what_is_linked_comes_back(names: dict[str, Any], others: dict[str, Any], shares: dict[str, Any]) -> None:
+    kept = names | others | shares
+    address = address_module.address(BASE, kept | {"photo": "aunt.jpg", "model": "Taught", "way": "Quick"})
+    assert address.startswith("http://localhost:8501/explorer/?")
+    assert "5ec2e7" not in address
+    assert "aunt" not in address
+    assert address_module.read_address(dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))) == kept
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"names": ""},
+        {"names": "x" * 4001},
+        {"k": "5-ten"},
+        {"k": "-5"},
+        {"k": "0-3"},
+        {"k": "99999"},
+        {"k": "٣"},
+        {"opacity": "101"},
+        {"hidden": "1e1"},
+        {"session": "5ec2e7", "model": "Taught"},
+    ],
+)
+def test_what_makes_no_sense_is_left_out(fields: dict[str, str]) -> None:
+    assert address_module.read_address(fields) == {}
+
+
+def session_token(at: Any) -> str:
+    token: str = at.session_state[resources.STATE]
+    assert len(token) >= 32
+    return token
+
+
+def test_a_link_opens_the_page_as_it_stood_for_another_visitor(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    uploader(at, "Upload photos").upload("secret.png", png(1))
+    at.text_area(key="names").set_value("red\nblue & green\nyellow")
+    fine(at.run())
+    at.slider(key="k 1").set_value(3)
+    at.selectbox(key="class").set_value("yellow")
+    fine(at.run())
+    said = answer(at)
+    fine(go(at, TAKE_AWAY))
+    address = next(found.value for found in at.code if "names=" in found.value)
+    token = session_token(at)
+    assert token not in address
+    assert "secret" not in address
+
+    other = tiny_app()
+    for field, value in parse_qsl(urlsplit(address).query):
+        other.query_params[field] = value
+    fine(other.run())
+    assert session_of(other) is not session_of(at)
+    assert set(other.query_params) == {resources.ADDRESS}
+    assert other.text_area(key="names").value == "red\nblue & green\nyellow"
+    uploader(other, "Upload photos").upload("same.png", png(1))
+    fine(other.run())
+    assert (answer(other), other.slider(key="k 1").value) == (said, 3)
+    assert other.selectbox(key="class").value == "yellow"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"names": "\n".join(HOSTILE)}, {"names": ",,,"}, {"templates": "no braces"}, {"class": "x", "colours": "pink"}],
+)
+def test_a_hostile_link_is_no_more_than_typing_it(tiny_app: Open, fields: dict[str, str]) -> None:
+    at = tiny_app()
+    for field, value in fields.items():
+        at.query_params[field] = value
+    fine(at.run())
+    uploader(at, "Upload photos").upload("photo.png", png(1))
+    fine(go(fine(at.run()), EXPLORE))
+    assert not [found.value for found in at.markdown if "![x](" in found.value or "<b>" in found.value]

@@ -1,0 +1,203 @@
+"""Archives made to do harm: what of them is taken, what is refused in a sentence, and what it costs."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from app.photos import archives
+from app.photos.archives import ArchiveError, Member, place_of, read_zip, sorted_out
+from tests.app.test_photos import file, jpeg
+
+
+def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    stream.name = "photos.zip"
+    return stream
+
+
+def places(members: dict[str, bytes]) -> tuple[list[tuple[str, bool, str]], list[str]]:
+    """(class, for testing, file name) of what is taken, and the refusals."""
+    found = list(read_zip(zipped(members), "photos.zip"))
+    taken = [(m.place.class_name, m.place.test, m.place.name) for m in found if isinstance(m, Member)]
+    return taken, [sentence for sentence in found if isinstance(sentence, str)]
+
+
+PHOTO = jpeg(1).getvalue()
+
+
+def test_the_folder_names_the_class_and_a_test_folder_keeps_for_testing() -> None:
+    taken, refused = places(
+        {
+            "ant/1.jpg": PHOTO,
+            "long-sleeve_top/2.JPG": PHOTO,
+            "photos/train/bee/3.png": PHOTO,
+            "photos/test/bee/4.png": PHOTO,
+        }
+    )
+    assert taken == [
+        ("ant", False, "1.jpg"),
+        ("long-sleeve top", False, "2.JPG"),
+        ("bee", False, "3.png"),
+        ("bee", True, "4.png"),
+    ]
+    assert refused == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("../ant/1.jpg", "leads out"),
+        ("/etc/ant/1.jpg", "leads out"),
+        ("C:/ant/1.jpg", "leads out"),
+        ("..\\..\\ant\\1.jpg", "leads out"),
+        ("ant/../../1.jpg", "leads out"),
+        ("ant/\u202e1.jpg", "invisible"),
+        ("a\u200bnt/1.jpg", "invisible"),
+        ("ant\n/1.jpg", "invisible"),
+        ("1.jpg", "lies in no folder"),
+        ("a/b/c/d/1.jpg", "too deep"),
+        ("ant/run.exe", "not named like a photo"),
+        ("ant/notes.txt", "not named like a photo"),
+        ("_/1.jpg", "no name"),
+        ("x" * 201 + "/1.jpg", "too long"),
+    ],
+)
+def test_a_hostile_path_is_refused_in_a_sentence_and_the_good_one_beside_it_taken(name: str, words: str) -> None:
+    taken, refused = places({name: PHOTO, "ant/good.jpg": PHOTO})
+    assert taken == [("ant", False, "good.jpg")]
+    assert len(refused) == 1
+    assert words in refused[0]
+    assert refused[0].isprintable()
+
+
+def test_names_are_composed_and_clutter_is_skipped_without_a_word() -> None:
+    taken, refused = places(
+        {
+            "cafe\u0301/1.jpg": PHOTO,
+            "__MACOSX/ant/._1.jpg": b"x",
+            "ant/._1.jpg": b"x",
+            "ant/.DS_Store": b"x",
+            "ant/Thumbs.db": b"x",
+            "ant/": b"",
+        }
+    )
+    assert taken == [("café", False, "1.jpg")]
+    assert refused == []
+
+
+def test_a_bomb_is_stopped_whatever_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = zipped({"ant/1.png": bytes(19 * 2**20), "ant/2.jpg": PHOTO})
+    found = list(read_zip(honest, "photos.zip"))
+    assert "100 times" in found[0]
+    assert isinstance(found[1], Member)
+
+    lying = zipped({"ant/1.png": bytes(19 * 2**20)}).getvalue()
+    real, small = struct.pack("<I", 19 * 2**20), struct.pack("<I", 1000)
+    assert lying.count(real) == 2  # beside the member and in the list at the end
+    tracemalloc.start()
+    found = list(read_zip(io.BytesIO(lying.replace(real, small)), "photos.zip"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [type(entry) for entry in found] == [str]
+    assert peak < 2 * 2**20
+
+
+def test_a_member_above_the_cap_of_a_photo_is_refused() -> None:
+    big = b"\xff\xd8\xff" + bytes(range(256)) * (21 * 4096)
+    found = list(read_zip(zipped({"ant/1.jpg": big}, zipfile.ZIP_STORED), "photos.zip"))
+    assert found == ["ant/1.jpg is larger than 20 MB, the most for a photo: make it smaller first."]
+
+
+def test_sizes_that_lie_give_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = zipped({f"ant/{i}.jpg": PHOTO for i in range(4)}, zipfile.ZIP_STORED).getvalue()
+    lying = bytearray(content)
+    for at in [i for i in range(len(content)) if content[i : i + 4] == b"PK\x01\x02"]:
+        lying[at + 24 : at + 28] = struct.pack("<I", 1)
+    found = list(read_zip(io.BytesIO(bytes(lying)), "photos.zip"))
+    assert [type(entry) for entry in found] == [str] * 4
+
+
+def test_a_stream_without_end_is_stopped_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """zipfile stops at the declared size; the caps do not rely on it."""
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda _, size: bytes(size))
+    (refused,) = read_zip(zipped({"ant/1.jpg": PHOTO}, zipfile.ZIP_STORED), "photos.zip")
+    assert "more than 100 times" in str(refused)
+
+
+def test_what_unpacks_to_too_much_altogether_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 3 * len(PHOTO))
+    with pytest.raises(ArchiveError, match="unpacks to more than"):
+        next(read_zip(zipped({f"ant/{i}.jpg": PHOTO for i in range(4)}), "photos.zip"))
+
+
+def test_what_comes_out_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 3 * len(PHOTO))
+    monkeypatch.setattr(archives, "_unpacked", lambda *_: 2 * PHOTO)
+    found = read_zip(zipped({f"ant/{i}.jpg": b"x" for i in range(4)}), "photos.zip")
+    assert isinstance(next(found), Member)
+    with pytest.raises(ArchiveError, match="unpacks to more than"):
+        next(found)
+
+
+def test_too_many_members_are_refused_before_any_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
+    with pytest.raises(ArchiveError, match="3 are the most"):
+        next(read_zip(zipped({f"ant/{i}.jpg": b"" for i in range(4)}), "photos.zip"))
+
+
+def test_a_list_of_members_that_would_fill_the_memory_is_not_read() -> None:
+    many = zipped({f"ant/{i:06}.jpg": b"" for i in range(20_000)}, zipfile.ZIP_STORED)
+    tracemalloc.start()
+    with pytest.raises(ArchiveError, match="far too many"):
+        next(read_zip(many, "photos.zip"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_an_encrypted_or_damaged_member_is_refused_and_the_next_is_read() -> None:
+    content = bytearray(zipped({"ant/1.jpg": PHOTO, "ant/2.jpg": PHOTO}, zipfile.ZIP_STORED).getvalue())
+    content[60] ^= 0xFF  # in the first member's bytes: its checksum is wrong now
+    found = list(read_zip(io.BytesIO(bytes(content)), "photos.zip"))
+    assert "damaged" in str(found[0])
+    assert isinstance(found[1], Member)
+    encrypted = bytearray(zipped({"ant/1.jpg": PHOTO}).getvalue())
+    encrypted[encrypted.index(b"PK\x01\x02") + 8] |= 1
+    assert "without a password" in str(next(read_zip(io.BytesIO(bytes(encrypted)), "photos.zip")))
+
+
+@pytest.mark.parametrize("content", [b"", b"words", b"PK\x03\x04", zipped({"ant/1.jpg": PHOTO}).getvalue()[:-30]])
+def test_what_is_no_zip_is_refused_in_a_sentence(content: bytes) -> None:
+    with pytest.raises(ArchiveError, match=r"x\.zip"):
+        next(read_zip(io.BytesIO(content), "x.zip"))
+
+
+def test_nothing_is_written_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    list(read_zip(zipped({"../../ant/1.jpg": PHOTO, "ant/1.jpg": PHOTO}), "photos.zip"))
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_uploads_are_told_apart_by_their_content_not_by_their_name() -> None:
+    archive = zipped({"bee/1.jpg": PHOTO, "2.jpg": PHOTO})
+    archive.name = "holiday.jpg"
+    found = list(sorted_out([jpeg(2, "a.jpg"), archive, file(b"PK\x03\x04", "b.zip")], "ant"))
+    assert [m.place.class_name for m in found if isinstance(m, Member)] == ["ant"] * 3
+    assert "b.zip" in str(found[-1])
+
+
+def test_a_folder_gives_paths() -> None:
+    found = list(sorted_out([jpeg(1, "things/bee/1.jpg"), jpeg(2, "loose.jpg")]))
+    assert isinstance(found[0], Member)
+    assert found[0].place.class_name == "bee"
+    assert "lies in no folder" in str(found[1])
+    assert place_of("bee/.DS_Store") is None

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from app.photos.archives import CardPlace, Member
+from app.teaching import cards
+from app.teaching.cards import MOST_CARDS, CardProblem, Deck
+from gallop import load_image
+from gallop.errors import ClassNameError
+from tests import tiny
+from tests.app.test_photos import file, jpeg
+
+
+def member(seed: int, class_name: str = "ant", *, test: bool = False, size: tuple[int, int] = (40, 32)) -> Member:
+    return Member(CardPlace(class_name, test, f"{seed}.jpg"), jpeg(seed, f"{seed}.jpg", size))
+
+
+@pytest.fixture
+def deck() -> Deck:
+    made = Deck()
+    made.add("ant")
+    made.add("bee")
+    made.add_photos([member(1), member(2), member(3, "bee"), member(4, "bee", test=True)])
+    return made
+
+
+def shots(deck: Deck, name: str) -> list[str]:
+    card = deck.find(name)
+    assert card is not None
+    return [photo.name for photo in card.shots]
+
+
+def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
+    ant, bee = deck.cards
+    photo = ant.shots[0]
+    changes = [
+        (lambda: deck.add("wasp"), "added the class wasp"),
+        (lambda: deck.rename(ant.id, "fire ant"), "renamed ant to fire ant"),
+        (lambda: deck.enable(bee.id, False), "turned bee off"),
+        (lambda: deck.add_photos([member(9, "wasp")]), "added 1 photo to wasp"),
+        (lambda: deck.take_away(ant.id, "shots", photo), "took 1.jpg away from fire ant"),
+        (lambda: deck.move(ant.id, "shots", ant.shots[1]), "moved 2.jpg of fire ant"),
+        (lambda: deck.correct(load_image(tiny.picture(77)), "bee"), "put picture to bee"),
+        (lambda: deck.delete(bee.id), "deleted bee"),
+    ]
+    states = [deck.cards]
+    for change, words in changes:
+        change()
+        assert deck.cards != states[-1]
+        assert deck.last_change == words
+        states.append(deck.cards)
+    for state in reversed(states[:-1]):
+        deck.undo()
+        assert deck.cards == state
+
+
+def test_a_change_of_a_card_that_is_gone_does_nothing(deck: Deck) -> None:
+    """A second click comes late, or another tab shows what was."""
+    ant = deck.cards[0]
+    deck.delete(ant.id)
+    state, last = deck.cards, deck.last_change
+    deck.rename(ant.id, "fire ant")
+    deck.enable(ant.id, False)
+    deck.delete(ant.id)
+    deck.take_away(ant.id, "shots", ant.shots[0])
+    deck.move(ant.id, "shots", ant.shots[0])
+    assert (deck.cards, deck.last_change) == (state, last)
+
+
+def test_a_test_photo_that_is_corrected_is_no_test_photo_any_more(deck: Deck) -> None:
+    tested = deck.cards[1].tests[0]
+    deck.correct(tested, "bee")
+    assert deck.cards[1].tests == ()
+    assert [photo.name for photo in deck.cards[1].shots] == ["3.jpg", "4.jpg"]
+
+
+def test_a_correction_that_does_not_fit_changes_nothing(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "MOST_PHOTOS", 1)
+    before = deck.cards
+    with pytest.raises(CardProblem, match="does not fit"):
+        deck.correct(deck.cards[1].tests[0], "bee")
+    assert deck.cards == before
+
+
+def test_undoing_with_nothing_left_does_nothing() -> None:
+    deck = Deck()
+    deck.undo()
+    assert deck.cards == ()
+    assert deck.last_change is None
+
+
+def test_what_changes_nothing_is_nothing_to_undo(deck: Deck) -> None:
+    before = deck.last_change
+    deck.rename(deck.cards[0].id, " ant ")
+    deck.enable(deck.cards[0].id, True)
+    deck.add_photos([member(1)])
+    assert deck.last_change == before
+
+
+@pytest.mark.parametrize("name", ["Ant", " bee ", "", "\u200b", "x" * 201])
+def test_a_name_that_cannot_be_used_changes_nothing(deck: Deck, name: str) -> None:
+    before = deck.cards
+    with pytest.raises(ClassNameError):
+        deck.add(name)
+    with pytest.raises(ClassNameError):
+        deck.rename(deck.add("wasp").id, name)
+    deck.undo()
+    assert deck.cards == before
+
+
+def test_a_renamed_card_keeps_its_photos_and_a_deleted_ones_id_is_never_used_again(deck: Deck) -> None:
+    ant = deck.cards[0]
+    deck.rename(ant.id, "fire ant")
+    assert shots(deck, "fire ant") == ["1.jpg", "2.jpg"]
+    deck.delete(ant.id)
+    assert deck.add("ant").id not in {ant.id, deck.cards[0].id}
+
+
+def test_the_same_picture_is_told_within_a_class_across_classes_and_across_train_and_test(deck: Deck) -> None:
+    verdicts = deck.add_photos([member(1), member(3), member(4, "bee"), member(1, "ant", test=True)])
+    assert verdicts.taken == ()
+    within, classes, tests, train = verdicts.refused
+    assert "adds nothing" in within
+    assert "'bee'; one photo, one class" in classes
+    assert "test photos of 'bee'; a test on a photo that was learned from tests nothing" in tests
+    assert "photos of 'ant'; a test on a photo that was learned from tests nothing" in train
+
+
+def smooth(seed: int, quality: int = 95, scale: float = 1.0) -> io.BytesIO:
+    """A picture with large shapes, as photos have, and unlike the noise of ``tiny.picture``."""
+    image = tiny.picture(seed, size=(8, 6)).resize((240, 180))
+    stream = io.BytesIO()
+    image.resize((round(240 * scale), round(180 * scale))).save(stream, "JPEG", quality=quality)
+    return file(stream.getvalue(), f"{seed}.jpg")
+
+
+def test_a_picture_saved_anew_is_taken_and_flagged_where_it_does_harm(deck: Deck) -> None:
+    def place(name: str, *, test: bool = False) -> CardPlace:
+        return CardPlace(name, test, "again.jpg")
+
+    deck.add_photos([Member(CardPlace("ant", False, "first.jpg"), smooth(5))])
+    worse, other = smooth(5, quality=30, scale=0.7), smooth(6)
+    assert deck.add_photos([Member(place("bee", test=True), other)]).flagged == ()
+    verdicts = deck.add_photos([Member(place("ant", test=True), worse)])
+    assert len(verdicts.taken) == 1
+    assert "again.jpg looks like first.jpg among the photos of 'ant'" in verdicts.flagged[0]
+    same_pile = deck.add_photos([Member(place("ant"), smooth(5, quality=40))])
+    assert "test photos of 'ant'" in same_pile.flagged[0]
+
+
+def test_photos_are_kept_small_with_names_of_their_own(deck: Deck) -> None:
+    deck.add_photos([Member(CardPlace("ant", False, "image.jpg"), jpeg(i, size=(800, 600))) for i in (20, 21)])
+    card = deck.cards[0]
+    assert [photo.name for photo in card.shots[2:]] == ["image.jpg", "image.jpg (2)"]
+    assert {photo.image.size for photo in card.shots[2:]} == {(512, 384)}
+
+
+def test_limits_are_told_and_no_card_is_made_for_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    deck = Deck()
+    monkeypatch.setattr(cards, "MOST_PHOTOS", 2)
+    verdicts = deck.add_photos([member(i) for i in range(3)])
+    assert "2 photos are the most here" in verdicts.refused[0]
+    monkeypatch.setattr(cards, "MOST_ALTOGETHER", 2)
+    verdicts = deck.add_photos([member(9, "bee")])
+    assert "in all classes together" in verdicts.refused[0]
+    assert deck.find("bee") is None
+    verdicts = deck.add_photos([Member(CardPlace("wasp", False, "x.jpg"), b"words")])
+    assert "x.jpg" in verdicts.refused[0]
+    assert deck.find("wasp") is None
+    for i in range(MOST_CARDS - 1):
+        deck.add(f"class {i}")
+    with pytest.raises(CardProblem, match="no room for another one"):
+        deck.add("another one")
+
+
+def test_a_wrong_answer_becomes_a_shot_of_its_true_class(deck: Deck) -> None:
+    photo = load_image(tiny.picture(50, size=(900, 700)), name="walk.jpg")
+    assert "walk.jpg is a photo of bee now" in deck.correct(photo, "bee")
+    assert shots(deck, "bee") == ["3.jpg", "walk.jpg"]
+    with pytest.raises(CardProblem, match="already"):
+        deck.correct(photo, "bee")
+    deck.correct(photo, "wasp")
+    assert shots(deck, "bee") == ["3.jpg"], "one photo, one class"
+    assert shots(deck, "wasp") == ["walk.jpg"]
+    assert deck.cards[2].shots[0].image.size == (512, 398)

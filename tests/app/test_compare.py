@@ -1,0 +1,357 @@
+"""The page Compare in this process: every state, and numbers that change."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sqlite3
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from streamlit.testing.v1 import AppTest
+
+from app.jobs.manager import JobManager
+from app.runs import store
+from app.runs.data_file import FILE, MACHINE, VERSION
+from app.runs.recorder import Recorded, Series
+from app.runs.visitor_runs import Ledger
+from app.ui import resources
+from gallop import GalLoPClassifier
+from tests import tiny
+from tests.app.test_run_store import cannot_write
+from tests.app.test_teaching import task
+from tests.app_pages import (
+    COMPARE,
+    EXPLORE,
+    HOSTILE,
+    TEACH,
+    Open,
+    answer,
+    bars,
+    button,
+    cards,
+    everything,
+    fine,
+    finish,
+    go,
+    grid,
+    restart,
+    session_of,
+    table,
+    train,
+    with_photo,
+)
+
+
+def metric(at: AppTest, label: str) -> Any:
+    return next(found for found in at.metric if found.label.startswith(label))
+
+
+def trained(open_app: Open, **settings: Any) -> AppTest:
+    at = cards(fine(open_app()), {"red": 3, "green": 3}, tests=3, **settings)
+    return go(train(at), COMPARE)
+
+
+def runs_of(at: AppTest) -> list[Any]:
+    ledger = session_of(at).ledger
+    assert ledger is not None
+    return ledger.runs()
+
+
+def test_the_empty_page_says_what_to_do_and_whose_runs_these_are(tiny_app: Open, monkeypatch: Any) -> None:
+    at = go(fine(tiny_app()), COMPARE)
+    assert "teach some classes, then come back" in at.info[0].value
+    assert "deleted a few minutes after you close the page" in everything(at)
+    monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
+    restart()
+    at = go(fine(tiny_app()), COMPARE)
+    assert "everybody who opens this app on it sees the same ones" in everything(at)
+    assert "runs" in everything(at)
+
+
+def test_zero_shot_is_computed_at_once_and_coop_is_trained_on_demand(tiny_app: Open) -> None:
+    at = go(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3), COMPARE)
+    zero, coop = table(at, "method")
+    session = session_of(at)
+    wanted = tiny.classifier(global_prompts=4, topk=(5, 10, 15, 20)).zero_shot(["red", "green"])
+    photos = [photo for shots in session.tests().values() for photo in shots]
+    truth = [name for name, shots in session.tests().items() for _ in shots]
+    right = float(np.mean(wanted.predict(photos) == np.array(truth)))
+    assert zero["right"].startswith(f"{100 * right:.1f} % of 6")
+    assert (coop["run"], coop["method"]) == ("CoOp", "not trained yet")
+    button(at, "Train CoOp").click()
+    finish(fine(at.run()))
+    (run,) = runs_of(at)
+    assert (run.method, run.settings.global_prompts, run.settings.topk, run.settings.dropout) == ("CoOp", 1, (), 0.0)
+    assert [line["method"] for line in table(at, "method")] == ["zero-shot", "CoOp"]
+    assert not [found for found in at.button if found.label == "Train CoOp"]
+
+
+def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open) -> None:
+    at = trained(tiny_app, epochs=2)
+    assert [line["run"] for line in table(at, "method")] == ["Zero-shot", "CoOp", "GalLoP 1"]
+    session = session_of(at)
+    session.settings = session.settings.__class__(**{**session.settings.__dict__, "epochs": 400, "lr": 0.001})
+    session.start(resources.jobs(), resources.backbone())
+    job = session.job
+    assert job is not None
+    while not (progress := job.snapshot().progress) or progress.phase != "training" or progress.done < 3:
+        assert job.snapshot().active
+    job.cancel()
+    finish(fine(at.run()))
+    line = next(line for line in table(at, "method") if line["run"] == "GalLoP 2")
+    assert line["method"] == "GalLoP (cancelled)"
+    kept = runs_of(at)[0]
+    assert 3 <= kept.steps < kept.of_steps == 400
+
+
+def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(tiny_app: Open) -> None:
+    at = trained(tiny_app)
+    session = session_of(at)
+    session.settings = session.settings.__class__(**{**session.settings.__dict__, "lr": 0.5, "epochs": 5})
+    go(train(at), COMPARE)
+    assert at.selectbox(key="pin A").value == 2
+    at.selectbox(key="pin B").set_value(1)
+    fine(at.run())
+    assert [(line["what"], line["A"], line["B"]) for line in table(at, "what")] == [
+        ("learning rate", "0.5", "0.1"),
+        ("rounds", "5", "2"),
+        ("steps", "5", "2"),
+    ]
+    first, second = (float(metric(at, f"{label}: GalLoP").value.split()[0]) for label in "AB")
+    by_hand = {run.id: run for run in runs_of(at)}
+    shares = {
+        number: 100 * np.mean([found.right for found in run.answers.values() if not found.seen])
+        for number, run in by_hand.items()
+    }
+    assert (first, second) == (pytest.approx(shares[2], abs=0.06), pytest.approx(shares[1], abs=0.06))
+    assert "Both are right and wrong" in everything(at) or "A alone is right on" in everything(at)
+    # The other way round: figures change places.
+    at.selectbox(key="pin A").set_value(1)
+    at.selectbox(key="pin B").set_value(2)
+    fine(at.run())
+    assert float(metric(at, "A: GalLoP").value.split()[0]) == second
+    assert "loss" in bars(at, "losses")
+
+
+def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open) -> None:
+    at = trained(tiny_app, epochs=30, lr=0.5, topk=(2, 4))
+    run, session = runs_of(at)[0], session_of(at)
+    different = {d for d, found in run.answers.items() if found.label != run.answers_before[d].label}
+    assert different, "this training changes some answers"
+    assert len(table(at, "really")) == len(different)
+    assert {line["photo"] for line in table(at, "really")} <= {
+        p.name for c in session.deck.cards for p in c.tests + c.shots
+    }
+    a, b = grid(at, "compared map A"), grid(at, "compared map B")
+    assert a["map"] != b["map"]
+    assert a["photo"] == b["photo"]
+    assert "Score of" in everything(at)
+    # Other prompt, other map.
+    at.selectbox(key="compared prompt").set_value(1)
+    assert grid(fine(at.run()), "compared map A")["map"] != a["map"]
+    # Without the photos the answers stay, and no picture is made up.
+    session.deck.cards = ()
+    fine(at.run())
+    assert all(line["photo"].startswith("not here") for line in table(at, "really"))
+    assert "a run keeps no photos" in everything(at)
+
+
+def test_more_seeds_become_runs_and_their_spread_is_told(tiny_app: Open) -> None:
+    at = trained(tiny_app)
+    button(at, "Train A with 4 more seeds").click()
+    fine(at.run())
+    finish(at, 120)
+    kept = runs_of(at)
+    assert sorted(run.settings.seed for run in kept) == [0, 1, 2, 3, 4]
+    shares = [np.mean([found.right for found in run.answers.values() if not found.seen]) for run in kept]
+    assert f"{100 * np.mean(shares):.1f} % on average over 5 seeds" in everything(at).replace("\\", "")
+    assert f"{100 * np.std(shares, ddof=1):.1f} points" in everything(at).replace("\\", "")
+    dots, mean = json.loads(bars(at, "seeds"))["data"]
+    assert dots["mode"] == mean["mode"] == "markers"
+    assert mean["x"] == [pytest.approx(100 * np.mean(shares))]
+
+
+def test_a_series_that_is_cancelled_leaves_no_half_run() -> None:
+    made: list[Any] = []
+
+    class Endless:
+        def run(self) -> Any:
+            while True:
+                yield "step"
+
+        def result(self) -> Any:
+            return "half"
+
+    manager = JobManager()
+    series = Series([Endless] * 2, made.append)  # type: ignore[list-item]
+    job = manager.submit(series)
+    while job.snapshot().progress is None:
+        pass
+    job.cancel()
+    manager.close()
+    assert made == []
+    assert series.result() == 0
+
+
+def test_other_cards_cannot_repeat_a_run_and_it_is_said(tiny_app: Open) -> None:
+    at = trained(tiny_app)
+    session = session_of(at)
+    session.deck.take_away(session.deck.cards[0].id, "shots", session.deck.cards[0].shots[0])
+    fine(at.run())
+    assert button(at, "Train A with").disabled
+    assert "not on the cards of Teach, exactly as they were" in everything(at).replace("\\", "")
+
+
+def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Open) -> None:
+    at = trained(tiny_app)
+    at.text_input(key="name of 1").set_value(HOSTILE[0])
+    button(at, "Rename").click()
+    fine(at.run())
+    assert HOSTILE[0] in [line["run"] for line in table(at, "method")]
+    assert "![x](" not in everything(at)
+    at.button(key="delete run").click()
+    fine(at.run())
+    assert len(runs_of(at)) == 0
+    at.button(key="undelete run").click()
+    fine(at.run())
+    (run,) = runs_of(at)
+
+    # A second training, then the first one is opened again: it answers on Explore.
+    session = session_of(at)
+    first = session.taught.after  # type: ignore[union-attr]
+    session.settings = session.settings.__class__(**{**session.settings.__dict__, "lr": 0.7, "epochs": 6})
+    go(train(at), COMPARE)
+    second = session.taught.after  # type: ignore[union-attr]
+    at.selectbox(key="kept run").set_value(run.id)
+    fine(at.run())
+    at.button(key="open run").click()
+    fine(at.run())
+    assert "is in use now" in everything(at)
+    opened = session.taught.after  # type: ignore[union-attr]
+    probe = [tiny.picture(70, "red"), tiny.picture(71, "green")]
+    assert np.array_equal(opened.predict_proba(probe), first.predict_proba(probe))
+    assert not np.array_equal(opened.predict_proba(probe), second.predict_proba(probe))
+    assert "A run that was opened keeps no maps." in everything(go(at, TEACH))
+    go(at, EXPLORE)
+    assert at.text_area(key="names").value.split("\n") == list(opened.model_.class_names)
+
+
+def test_an_exported_run_is_a_checkpoint_folder(tiny_app: Open, tmp_path: Path) -> None:
+    at = trained(tiny_app)
+    ledger = session_of(at).ledger
+    assert ledger is not None
+    from app.runs.model_zip import zipped
+
+    with zipfile.ZipFile(io.BytesIO(zipped(ledger.files(1).as_folder()))) as archive:
+        archive.extractall(tmp_path)
+    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
+    after = session_of(at).taught.after  # type: ignore[union-attr]
+    assert tiny.equal(tiny.learned(loaded), tiny.learned(after))
+
+
+def test_no_photo_and_no_token_is_in_the_file(tiny_app: Open, tmp_path: Path) -> None:
+    at = trained(tiny_app)
+    photos = [photo for card in session_of(at).deck.cards for photo in card.shots]
+    kept = (tmp_path / "data" / FILE).read_bytes()
+    token: str = at.session_state[resources.STATE]
+    assert photos[0].sha256.encode() in kept
+    assert photos[0].image.tobytes()[:64] not in kept
+    assert photos[0].name.encode() not in kept
+    assert token.encode() not in kept
+    assert b"\x89PNG" not in kept
+    assert b"\xff\xd8\xff" not in kept
+
+
+def test_visitors_do_not_see_each_others_runs_and_theirs_go_with_them(tiny_app: Open) -> None:
+    at = trained(tiny_app)
+    other = go(fine(tiny_app()), COMPARE)
+    assert "Start here" in other.info[0].value
+    session_of(at).close()
+    assert runs_of(at) == []
+
+
+def test_on_one_machine_runs_are_there_after_a_restart(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
+    trained(tiny_app)
+    restart()
+    at = go(fine(tiny_app()), COMPARE)
+    assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
+    assert "Put one on the page *Explore*" in at.info[0].value
+    assert button(at, "Train A with").disabled
+
+
+def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
+    trained(tiny_app)
+    monkeypatch.setattr(store, "set_aside_if_damaged", cannot_write)
+    restart()
+    at = go(fine(tiny_app()), COMPARE)
+    assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
+    assert "Those that were kept before are shown" in at.warning[0].value
+    button(at, "Delete").click()
+    assert "cannot be written" in fine(at.run()).error[0].value
+
+
+def test_a_newer_file_is_told_and_teaching_still_works(tiny_app: Open, tmp_path: Path) -> None:
+    resources.runs().runs("me")
+    with sqlite3.connect(tmp_path / "data" / FILE) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    restart()
+    at = cards(fine(tiny_app()), {"red": 3, "green": 3})
+    train(at)
+    session = session_of(at)
+    assert session.taught is not None
+    assert session.outcome is not None
+    assert "written by a newer version" in session.outcome[1]
+    go(at, COMPARE)
+    assert "written by a newer version" in at.error[0].value.replace("\\", "")
+
+
+def test_a_damaged_file_is_set_aside_and_told(tiny_app: Open, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / FILE).write_bytes(b"nonsense" * 100)
+    at = go(fine(tiny_app()), COMPARE)
+    assert "was set aside as" in at.warning[0].value
+    assert len(list((tmp_path / "data").glob("runs damaged*"))) == 1
+
+
+def test_hostile_class_names_are_shown_as_typed(tiny_app: Open) -> None:
+    at = go(train(cards(fine(tiny_app()), dict.fromkeys(HOSTILE, 2), tests=1)), COMPARE)
+    shown = everything(at)
+    for raw in ("![x](", "<b>", ":red[", "`code`", "http://"):
+        assert raw not in shown
+    assert re.search(r"says .*\\", shown)
+
+
+def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
+    at = with_photo(tiny_app, "red\ngreen")
+    cards(at, {"red": 2, "green": 2}, tests=1)
+    go(train(at), COMPARE)
+    listed = at.selectbox(key="compared photo").options
+    assert {"photo.png", "test/red/tests 0.png", "train/green/shots 1.png"} < set(listed)
+    at.selectbox(key="compared photo").set_value(next(iter(session_of(at).shelf.photos)))
+    fine(at.run())
+    said = next(found.value for found in at.markdown if found.value.startswith("**A:"))
+    go(at, EXPLORE)
+    assert said.split("says ")[1].split(",")[0] == answer(at).split(":")[0]
+
+
+def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:
+    class Full:
+        def add(self, *_: Any) -> int:
+            raise OSError("No space left on device")
+
+    ledger = Ledger(Full(), "me")  # type: ignore[arg-type]
+    recorded = Recorded(task(), ledger.keep)
+    for _ in recorded.run():
+        pass
+    assert recorded.result() is not None
+    assert "No space left" in ledger.problem

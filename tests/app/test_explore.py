@@ -1,0 +1,404 @@
+"""The page Explore in this process: every state, and numbers that change."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests import tiny
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from streamlit.testing.v1 import AppTest
+
+from tests.app_pages import (
+    EXPLORE,
+    HOSTILE,
+    TEACH,
+    Open,
+    answer,
+    bars,
+    button,
+    everything,
+    fine,
+    finish,
+    go,
+    grid,
+    png,
+    score,
+    session_of,
+    sums,
+    uploader,
+    with_photo,
+)
+
+
+def test_the_empty_page_says_what_to_do(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    assert "upload a photo, or take a sample" in at.info[0].value
+    assert not at.metric
+    assert "written to no disk, sent to no other machine" in everything(at)
+
+
+def test_a_sample_is_answered_at_once_by_the_shipped_model() -> None:
+    pytest.importorskip("skimage")
+    from app.ui import resources
+    from tests.conftest import SCRIPT
+
+    resources.backbone.clear()
+    at = fine(AppTest.from_file(str(SCRIPT), default_timeout=60).run())
+    at.button(key="sample Cat").click()
+    fine(at.run())
+    assert answer(at).startswith("cat: ")
+    at.button(key="sample Coffee").click()
+    fine(at.run())
+    assert answer(at).startswith("cup of coffee: ")
+    assert len(sums(at)) == 4
+    at.button(key="sample Cat").click()
+    fine(at.run())
+    assert answer(at).startswith("cat: ")
+    assert len(at.selectbox(key="photo").options) == 2
+
+
+def test_an_uploaded_photo_is_kept_small_and_the_upload_is_dropped(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    uploader(at, "Upload photos").upload("big.png", png(1, size=(1500, 900)))
+    fine(at.run())
+    (photo,) = session_of(at).shelf.photos.values()
+    assert photo.image.size == (1024, 614)
+    assert at.selectbox(key="photo").value == photo.sha256
+    assert not uploader(at, "Upload photos").value
+
+
+def test_a_bad_file_gets_a_sentence_and_the_good_one_is_shown(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    box = uploader(at, "Upload photos")
+    box.upload("good.png", png(1))
+    box.upload("words.png", b"these are words")
+    box.upload("huge.png", b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20))
+    fine(at.run())
+    (warning,) = at.warning
+    assert "1 taken, 2 not taken" in warning.value
+    assert "words\\.png" in warning.value
+    assert "20 MB" in warning.value
+    assert answer(at)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"), [("cat\nCat", "the same after cleaning"), ("", "No class names"), (" , ", "No class")]
+)
+def test_names_that_cannot_be_used_are_told_in_a_sentence(tiny_app: Open, typed: str, words: str) -> None:
+    at = with_photo(tiny_app, typed)
+    assert words in at.error[0].value
+    assert not at.metric
+
+
+def test_a_name_too_long_for_the_model_is_told_in_a_sentence(tiny_app: Open) -> None:
+    at = with_photo(tiny_app, "cat\n" + "a b " * 49)
+    assert "Use a shorter name" in at.error[0].value
+
+
+def test_one_class_is_answered_with_a_hint(tiny_app: Open) -> None:
+    at = with_photo(tiny_app, "red")
+    assert answer(at).startswith("red: ")
+    assert "Name a second one" in everything(at)
+
+
+def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
+    at = with_photo(tiny_app, "\n".join(HOSTILE))
+    at.selectbox(key="class").select(HOSTILE[1])
+    fine(at.run())
+    shown = everything(at)
+    for raw in ("![x](", "<b>", ":red[", "`code`", "$x$", "http://"):
+        assert raw not in shown
+    assert "\\!\\[x\\]" in shown
+    assert "\\<b\\>bold" in shown
+    for chart in at.get("plotly_chart"):
+        assert "<b>" not in chart.proto.spec
+        assert "\\u003cb" not in chart.proto.spec
+
+
+def test_a_hostile_file_name_is_shown_as_it_is(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    uploader(at, "Upload photos").upload("![x](http:example.invalid).png", b"words")
+    fine(at.run())
+    assert "![x](" not in at.warning[0].value
+    assert "\\!\\[x\\]" in at.warning[0].value
+
+
+def test_k_changes_outlines_scores_and_probabilities_without_a_tower(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = with_photo(tiny_app)
+    before = (sums(at), score(at), bars(at, "probabilities"))
+    kept = grid(at, "map 0")["kept"]
+
+    def no_tower(*_: object) -> None:
+        raise AssertionError("a tower ran")
+
+    monkeypatch.setattr(type(tiny.vit()), "encode_image", no_tower)
+    monkeypatch.setattr(type(tiny.vit().text), "encode", no_tower)
+    at.slider(key="k 0").set_value(1)
+    fine(at.run())
+    assert sums(at)[0].startswith("k = 1: mean of 1 region ")
+    assert grid(at, "map 0")["kept"] == kept[:1]
+    assert sums(at)[0] != before[0][0]
+    assert sums(at)[1:] == before[0][1:]
+    assert score(at) != before[1]
+    assert bars(at, "probabilities") != before[2]
+    assert all(line.endswith("= the score") for line in sums(at))
+    button(at, "Back to k").click()
+    fine(at.run())
+    assert (sums(at), score(at)) == before[:2]
+
+
+def test_every_class_can_be_explained(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    seen = set()
+    for name in ("red", "green", "blue"):
+        at.selectbox(key="class").select(name)
+        fine(at.run())
+        assert f"score of {name}" in score(at)
+        assert f"for {name};" in grid(at, "map 2")["name"]
+        seen.add(score(at))
+    assert len(seen) == 3
+
+
+def test_the_table_holds_every_number(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    table = at.dataframe[0].value
+    assert set(table["class"]) == {"red", "green", "blue"}
+    assert table["probability"].sum() == pytest.approx(1, abs=1e-5)
+    assert len(table.columns) == 2 + 4 + 4
+
+
+def test_a_photo_can_be_taken_away(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    button(at, "Take this photo away").click()
+    fine(at.run())
+    assert not at.metric
+    assert "upload a photo" in at.info[0].value
+
+
+def test_the_three_branches_are_shown_and_the_ensemble_sets_the_order(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    chart = json.loads(bars(at, "probabilities"))
+    assert [trace["name"] for trace in chart["data"]] == ["ensemble", "global prompts", "local prompts"]
+    ensemble, whole, parts = (trace["x"] for trace in chart["data"])
+    assert ensemble == sorted(ensemble, reverse=True)
+    assert [sum(shares) for shares in (ensemble, whole, parts)] == [pytest.approx(100, abs=0.01)] * 3
+    assert ensemble != whole != parts
+
+
+def test_templates_change_the_answer_and_make_prompts_differ(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    one = (bars(at, "probabilities"), score(at))
+    assert "all prompts say the same" in everything(at)
+    at.text_area(key="templates").set_value("a drawing of a {}\n{} on a table")
+    fine(at.run())
+    assert (bars(at, "probabilities"), score(at)) != one
+    assert "all prompts say the same" not in everything(at)
+    scores = json.loads(bars(at, "global"))["data"][0]["x"]
+    assert scores[0] == scores[2] != scores[1] == scores[3]
+    at.text_area(key="templates").set_value("A photo of a {}")
+    fine(at.run())
+    assert (bars(at, "probabilities"), score(at)) == one
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("a photo", "has 0 places"),
+        ("", "No template was given"),
+        ("a {}\n" * 5, "the most here is 4"),
+        ("x " * 90 + "{}", "too little room"),
+    ],
+)
+def test_templates_that_cannot_be_used_are_told_in_a_sentence(tiny_app: Open, typed: str, words: str) -> None:
+    at = with_photo(tiny_app)
+    at.text_area(key="templates").set_value(typed)
+    fine(at.run())
+    assert words in at.error[0].value.replace("\\", "")
+    assert not at.metric
+
+
+def test_why_this_class_and_not_that_one(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    at.selectbox(key="class").select("red")
+    fine(at.run())
+    red, own = grid(at, "map 1"), sums(at)
+    at.selectbox(key="minus").select("blue")
+    fine(at.run())
+    shown = grid(at, "map 1")
+    assert "red minus blue" in shown["name"]
+    assert shown["kept"] == red["kept"]
+    assert shown["map"] != red["map"]
+    assert len(shown["rival"]) == 10
+    at.selectbox(key="class").select("blue")
+    fine(at.run())
+    assert at.selectbox(key="minus").value not in ("red", "blue"), "a class is not compared with itself"
+    blue = grid(at, "map 1")
+    assert set(shown["rival"]) == set(blue["kept"])
+
+    def scores(labels: list[str]) -> list[float]:
+        return [float(label.split(": ")[1].removesuffix(", outlined")) for label in labels]
+
+    differences = zip(scores(red["labels"]), scores(blue["labels"]), scores(shown["labels"]), strict=True)
+    assert all(mine - other == pytest.approx(both, abs=2e-4) for mine, other, both in differences)
+    assert sums(at) != own
+
+
+def test_how_maps_are_drawn_follows_at_once(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    before = grid(at, "map 0")
+    at.slider(key="opacity").set_value(20)
+    fine(at.run())
+    assert grid(at, "map 0")["opacity"] == 0.2
+    assert grid(at, "map 0")["map"] == before["map"]
+    changed = {before["map"]}
+    for key, value in (("threshold", 60), ("colours", "cividis"), ("cells", "Cells")):
+        at.session_state[key] = value
+        fine(at.run())
+        shown = grid(at, "map 0")
+        assert shown["map"] not in changed
+        changed.add(shown["map"])
+        assert shown["kept"] == before["kept"]
+    assert shown["smooth"] is False
+
+
+def test_a_region_can_be_asked(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    assert "walk to it with the arrow keys" in at.info[0].value
+    session_of(at).kept["region"] = 6  # as a click does
+    fine(at.run())
+    assert all(grid(at, key)["selected"] == 6 for key in ("photo grid", "map 0", "map 3"))
+    assert "Upper centre, row 2, column 3: alone it would be" in everything(at)
+    shares = json.loads(bars(at, "asked"))["data"][0]["x"]
+    assert sum(shares) == pytest.approx(100, abs=0.01)
+    table = at.dataframe[0].value
+    assert list(table["score"]) == sorted(table["score"], reverse=True)
+    assert len(table) == 12
+    for _, line in table.iterrows():
+        at.selectbox(key="class").select(line["class"])
+        fine(at.run())
+        shown = grid(at, f"map {int(line['prompt'].split()[-1]) - 1}")
+        assert (6 in shown["kept"]) == line["counted"]
+        assert f": {line['score']:.4f}" in shown["labels"][6]
+
+
+@pytest.mark.parametrize("sent", [16, -1, "<b>", None, 2.5])
+def test_a_region_that_there_is_not_is_ignored(tiny_app: Open, sent: Any) -> None:
+    at = with_photo(tiny_app)
+    session_of(at).kept["region"] = sent
+    fine(at.run())
+    assert grid(at, "map 0")["selected"] is None
+
+
+def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_of(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    button(at, "Take regions away").click()
+    fine(at.run())
+    curve = json.loads(bars(at, "deletion"))["data"][0]
+    assert curve["name"] == "best regions first"
+    assert (curve["x"][0], curve["x"][-1]) == (0, 100)
+    assert f"**{curve['y'][0]:.4f}**" in score(at), "it starts at the score shown"
+    area = next(found.value for found in at.markdown if found.value.startswith("Area"))
+    assert not [found for found in at.button if found.label == "Take regions away"]
+    at.slider(key="k 0").set_value(9)
+    fine(at.run())
+    assert button(at, "Take regions away"), "another k, another curve"
+    button(at, "Back to k").click()
+    fine(at.run())
+    assert area in [found.value for found in at.markdown]
+
+
+def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    at.session_state["source"] = "Folder"
+    fine(at.run())
+    uploader(at, "Upload a folder").upload("a.png", png(1))
+    uploader(at, "Upload a folder").upload("b.png", png(2, "blue"))
+    fine(at.run())
+    assert len(session_of(at).shelf.photos) == 2
+    at.session_state["source"] = "Webcam"
+    fine(at.run())
+    assert len(at.get("camera_input")) == 1
+    assert answer(at)
+
+
+def test_what_was_chosen_is_there_after_another_page(tiny_app: Open) -> None:
+    at = with_photo(tiny_app, "red\nblue")
+    at.slider(key="k 2").set_value(3)
+    at.slider(key="opacity").set_value(30)
+    at.text_area(key="templates").set_value("a drawing of a {}")
+    at.selectbox(key="class").select("blue")
+    fine(at.run())
+    before = (sums(at), score(at), grid(at, "map 2"))
+    go(at, TEACH)
+    go(at, EXPLORE)
+    assert (sums(at), score(at), grid(at, "map 2")) == before
+
+
+def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) -> None:
+    from tests.app.test_teach import settings, teach, train
+
+    at = with_photo(tiny_app, "red\ngreen")
+    teach(at, {"red": 3, "green": 3}, epochs=4)
+    settings(at, local_prompts=2)
+    at = go(finish(train(at)), EXPLORE)
+    assert len(sums(at)) == 2, "as many maps as prompts were taught"
+    assert "What teaching changed" in [header.value for header in at.header]
+    scores = json.loads(bars(at, "global"))["data"][0]["x"]
+    assert len(set(scores)) == 4, "learned prompts differ"
+    at.selectbox(key="class").select("red")
+    at.selectbox(key="minus").select("\u200bbefore teaching")
+    fine(at.run())
+    change = grid(at, "map 1")
+    assert "red minus red before teaching" in change["name"]
+    learned = float(sums(at)[1].split(": ")[1].split(" minus ")[0])
+    before = float(sums(at)[1].split(" minus ")[1].split(" is ")[0])
+    assert sums(at)[1].endswith(f"is **{learned - before:+.4f}**") or abs(learned - before) < 1e-3
+    at.selectbox(key="minus").select("\u200bnothing")
+    fine(at.run())
+    assert f"{learned:.4f} = the score" in sums(at)[1]
+    at.session_state["model"] = "Zero-shot"
+    fine(at.run())
+    assert "\u200bbefore teaching" not in at.selectbox(key="minus").options
+    assert len(sums(at)) == 4
+
+
+def test_a_wrong_answer_of_what_was_taught_becomes_a_shot_with_one_click(tiny_app: Open) -> None:
+    from tests.app.test_teach import card, teach, train
+
+    at = with_photo(tiny_app, "red\ngreen")
+    assert not [found for found in at.button if "really" in str(found.key)], "nothing to correct before teaching"
+    at = go(finish(train(teach(at, {"red": 2, "green": 2}))), EXPLORE)
+    at.button(key="really green").click()
+    assert "photo.png is a photo of green now" in fine(at.run()).success[-1].value.replace("\\", "")
+    at = go(at, TEACH)
+    assert [photo.name for photo in card(at, "green").shots] == ["0.png", "1.png", "photo.png"]
+    assert "Changed since the training: the photos" in everything(at)
+
+
+def test_maps_that_are_alike_are_told_to_be(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    words = "their maps are alike and differ only in k"
+    assert words in everything(at)
+    assert grid(at, "map 0")["map"] == grid(at, "map 3")["map"]
+    at.text_area(key="templates").set_value("a {}\na drawing of a {}")
+    assert words not in everything(fine(at.run()))
+    assert grid(at, "map 0")["map"] != grid(at, "map 1")["map"]
+
+
+def test_without_a_model_the_page_says_what_to_do(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gallop.backbones
+    from gallop.errors import BackboneError
+
+    def missing(*_: object, **__: object) -> Any:
+        raise BackboneError("The weights of mini are missing; put them back.")
+
+    monkeypatch.setattr(gallop.backbones, "load_backbone", missing)
+    at = with_photo(tiny_app)
+    assert "weights of mini are missing" in at.error[0].value

@@ -1,0 +1,375 @@
+"""The page Take away in this process: every state, and files that hold what the screen shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app.jobs.manager import JobManager, State
+from app.runs.model_zip import _SETTINGS, ZIP_TENSORS, files_of, zipped
+from app.ui.export import model_files
+from app.views import export
+from app.visitor.question import Question
+from gallop import GalLoPClassifier
+from gallop.export.onnx import ALLOWED
+from tests import tiny
+from tests.app.test_jobs import wait
+from tests.app_pages import (
+    COMPARE,
+    EXPLORE,
+    HOSTILE,
+    METHOD,
+    TAKE_AWAY,
+    TEACH,
+    Open,
+    answer,
+    button,
+    cards,
+    everything,
+    fine,
+    finish,
+    go,
+    png,
+    session_of,
+    table,
+    train,
+    uploader,
+    with_photo,
+)
+
+
+@pytest.fixture
+def handed(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What the last run of the page put behind each download button, by its key."""
+    import streamlit as st
+
+    found: dict[str, bytes] = {}
+    draw = st.download_button
+
+    def note(label: str, data: Any, *rest: Any, **settings: Any) -> bool:
+        made = data() if callable(data) else data
+        found[settings["key"]] = made.encode() if isinstance(made, str) else made
+        return draw(label, data, *rest, **settings)
+
+    monkeypatch.setattr(st, "download_button", note)
+    return found
+
+
+def unzipped(data: bytes, folder: Path) -> Path:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def code(at: AppTest) -> str:
+    found: str = at.code[0].value
+    return found
+
+
+def test_the_empty_page_says_what_to_do_and_takes_a_model(tiny_app: Open) -> None:
+    at = go(fine(tiny_app()), TAKE_AWAY)
+    assert "look at a photo on *Explore*, or teach" in at.info[0].value
+    assert uploader(at, "A model's zip")
+    assert "written to no disk" in everything(at)
+
+
+def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes]) -> None:
+    at = with_photo(tiny_app)
+    at.selectbox(key="class").set_value("blue")
+    at.slider(key="k 1").set_value(3)
+    fine(at.run())
+    go(at, TAKE_AWAY)
+    first = handed["save map"]
+    picture = Image.open(io.BytesIO(first))
+    assert (picture.format, picture.size) == ("PNG", (40, 32))
+    screen = export.screen(session_of(at), tiny.vit(), export.exported_question(session_of(at)))
+    assert screen is not None
+    assert (screen.class_name, screen.explanation.topk[1]) == ("blue", 3)
+    assert first == screen.picture(0)
+    at.selectbox(key="map to take").set_value(1)
+    fine(at.run())
+    assert handed["save map"] == screen.picture(1) != first
+
+
+def test_the_report_is_of_what_is_shown_and_goes_when_that_changes(tiny_app: Open, handed: dict[str, bytes]) -> None:
+    at = go(with_photo(tiny_app), TAKE_AWAY)
+    assert "save report" not in handed
+    button(at, "Make the report").click()
+    fine(at.run())
+    page = handed.pop("save report").decode()
+    session = session_of(at)
+    found = session.explain(tiny.vit(), next(iter(session.shelf.photos.values())), export.exported_question(session))
+    for share in found.probabilities.values():
+        assert f"{100 * share:.2f} %" in page
+    assert "photo.png" in page
+    go(at, EXPLORE)
+    at.slider(key="k 0").set_value(1)
+    go(fine(at.run()), TAKE_AWAY)
+    assert "save report" not in handed
+
+
+def test_the_table_answers_every_photo_that_is_here(tiny_app: Open, handed: dict[str, bytes]) -> None:
+    at = with_photo(tiny_app, "red\ngreen")
+    go(cards(at, {"red": 2, "green": 2}, tests=1), TAKE_AWAY)
+    button(at, "Make the table of 7 photos").click()
+    finish(fine(at.run()))
+    rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
+    assert len(rows) == 7
+    named = {f"train/{name}/shots {i}.png" for name in ("red", "green") for i in (0, 1)}
+    assert {row["image"] for row in rows} == {"photo.png", "test/red/tests 0.png", "test/green/tests 0.png"} | named
+    mine = next(row for row in rows if row["image"] == "photo.png")
+    direct = tiny.classifier(global_prompts=4, topk=(5, 10, 15, 20)).zero_shot(["red", "green"])
+    wanted = direct.predict_proba(session_of(at).shelf.photos[next(iter(session_of(at).shelf.photos))])[0]
+    assert [float(mine["p(red)"]), float(mine["p(green)"])] == pytest.approx(wanted.tolist(), abs=1e-6)
+
+
+def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[str, bytes], tmp_path: Path) -> None:
+    at = go(train(cards(with_photo(tiny_app), {"red": 3, "green": 3}, tests=2)), TAKE_AWAY)
+    data, before = handed["save model"], session_of(at).taught
+    assert before is not None
+    probe = [tiny.picture(60, "red"), tiny.picture(61, "blue")]
+    loaded = GalLoPClassifier.load(unzipped(data, tmp_path) / "model", backbone=tiny.vit())
+    assert np.array_equal(loaded.predict_proba(probe), before.after.predict_proba(probe))
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert card == handed["save card"].decode()
+    assert f"{before.on_tests.after:.1%} of 4 test photos".replace("%", "\\%").replace(".", "\\.") in card
+
+    other = go(fine(tiny_app()), TAKE_AWAY)  # another visitor takes it in
+    uploader(other, "A model's zip").upload("my model.zip", data)
+    fine(other.run())
+    assert "is in use: green and red" in everything(other).replace("\\", "")
+    mine = session_of(other).taught
+    assert mine is not None
+    assert np.array_equal(mine.after.predict_proba(probe), before.after.predict_proba(probe))
+    assert "Learned elsewhere, 2 classes" in everything(other).replace("\\", "")
+    uploader(go(other, EXPLORE), "Upload photos").upload("photo.png", png(1))
+    assert "They were learned: a prompt" in everything(go(fine(other.run()), METHOD))
+    go(other, COMPARE)
+    assert {line["run"]: line["photos"] for line in table(other, "method")}["from my model.zip"] == "-"
+    go(other, TEACH)
+    assert "Opened" in other.success[0].value
+
+
+def test_an_added_class_and_another_k_go_with_the_model(
+    tiny_app: Open, handed: dict[str, bytes], tmp_path: Path
+) -> None:
+    at = train(cards(with_photo(tiny_app), {"red": 3, "green": 3}))
+    go(at, EXPLORE)
+    at.text_area(key="names").set_value("red\ngreen\na blue thing")
+    at.slider(key="k 0").set_value(7)
+    go(fine(at.run()), TAKE_AWAY)
+    model = GalLoPClassifier.load(unzipped(handed["save model"], tmp_path) / "model", backbone=tiny.vit()).model_
+    assert set(model.class_names) == {"red", "green", "a blue thing"}
+    assert model.config.topk == (7, 4)
+    after = session_of(at).taught.after  # type: ignore[union-attr]
+    assert after.model_.config.topk == (2, 4), "what was taught stays as it is"
+
+
+def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_table(
+    tiny_app: Open, handed: dict[str, bytes], tmp_path: Path
+) -> None:
+    at = train(cards(with_photo(tiny_app), {"red": 3, "green": 3}))
+    session = session_of(at)
+    found = session.taught.after.calibration_  # type: ignore[union-attr]
+    for limit, verdict in ((-1e9, "True"), (1e9, "False")):
+        session.set_limit(limit)
+        go(at, TAKE_AWAY)
+        button(at, "Make the table").click()
+        finish(fine(at.run()))
+        rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
+        assert {row["is_ood"] for row in rows} == {verdict}
+        folder = unzipped(handed["save model"], tmp_path / verdict)
+        assert GalLoPClassifier.load(folder / "model", backbone=tiny.vit()).calibration_.threshold == limit
+    assert session.taught.after.calibration_ == found, "what was taught stays as it is"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"no zip", "is not a zip"), (zipped({"gallop.json": b"{}"}), "no prompts.safetensors")],
+)
+def test_a_hostile_or_broken_model_is_refused_and_nothing_changes(tiny_app: Open, data: bytes, words: str) -> None:
+    at = go(train(cards(fine(tiny_app()), {"red": 2, "green": 2})), TAKE_AWAY)
+    before = session_of(at).taught
+    uploader(at, "A model's zip").upload("bad.zip", data)
+    fine(at.run())
+    assert words in at.error[0].value.replace("\\", "")
+    assert session_of(at).taught is before
+
+
+@pytest.mark.parametrize("flood", [ZIP_TENSORS, _SETTINGS])
+def test_a_flood_of_names_in_a_model_is_told_in_a_few_words(tiny_app: Open, flood: str) -> None:
+    """A page that shows megabytes of error stands still for minutes."""
+    sound = files_of(tiny.classifier().zero_shot(["red", "green"]))
+    names = [f"{'name' * 20} {i}" for i in range(100_000 if flood == ZIP_TENSORS else 30_000)]
+    if flood == ZIP_TENSORS:
+        header = json.dumps({name: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for name in names}).encode()
+        bad, words = replace(sound, prompts=len(header).to_bytes(8, "little") + header), "its header claims"
+    else:
+        settings = json.loads(sound.settings) | dict.fromkeys(names, 1)
+        bad, words = replace(sound, settings=json.dumps(settings)), "and 29994 more"
+    at = go(fine(tiny_app()), TAKE_AWAY)
+    uploader(at, "A model's zip").upload("flood.zip", zipped(bad.as_folder()))
+    fine(at.run())
+    told = at.error[0].value.replace("\\", "")
+    assert words in told
+    assert len(told) < 1000
+
+
+def test_a_model_of_another_backbone_is_refused(tiny_app: Open) -> None:
+    other = tiny.classifier(backbone=tiny.other_vit()).zero_shot(["red", "green"])
+    at = go(fine(tiny_app()), TAKE_AWAY)
+    uploader(at, "A model's zip").upload("other.zip", zipped(files_of(other).as_folder()))
+    fine(at.run())
+    assert "was trained on other weights" in at.error[0].value.replace("\\", "")
+
+
+def test_onnx_is_made_checked_and_told(tiny_app: Open, handed: dict[str, bytes]) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
+    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
+    at = go(train(cards(with_photo(tiny_app), {"red": 3, "green": 3})), TAKE_AWAY)
+    button(at, "Make the ONNX file").click()
+    finish(fine(at.run()), 300)
+    assert "on 11 pictures" in everything(at)  # four made ones, six shots and the photo
+    file = onnxruntime.InferenceSession(handed["save onnx"])
+    pixels = tiny.vit().preprocess.centre(tiny.picture(60, "red"))[0][None].numpy()
+    after = session_of(at).taught.after  # type: ignore[union-attr]
+    shares = file.run(["probabilities"], {"pixels": pixels})[0]
+    assert np.abs(shares - after.predict_proba(tiny.picture(60, "red"))).max() < ALLOWED
+
+
+def test_an_export_that_takes_long_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gallop.export.onnx
+
+    made, go_on = object(), threading.Event()
+
+    def slow(*_: Any) -> Any:
+        assert go_on.wait(20)
+        return made
+
+    monkeypatch.setattr(gallop.export.onnx, "export_onnx", slow)
+    monkeypatch.setattr(export, "BEAT", 0.01)
+    manager = JobManager(stuck=2)
+    job = manager.submit(export.Exporting(tiny.classifier(), (), "key"))
+    time.sleep(2.2)
+    assert wait(job, lambda snapshot: snapshot.progress is not None).state is State.RUNNING
+    go_on.set()
+    assert wait(job).result == ("key", made)
+    manager.close()
+
+
+def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gallop.export.onnx
+
+    go_on = threading.Event()
+    monkeypatch.setattr(gallop.export.onnx, "export_onnx", lambda *_: go_on.wait(20))
+    monkeypatch.setattr(export, "BEAT", 0.01)
+    manager = JobManager()
+    job = manager.submit(export.Exporting(tiny.classifier(), (), "key"))
+    wait(job, lambda snapshot: snapshot.progress is not None)
+    job.cancel()
+    time.sleep(0.1)
+    assert job.snapshot().state is State.RUNNING
+    go_on.set()
+    assert wait(job).state is State.CANCELLED
+    manager.close()
+
+
+def test_onnx_without_its_extra_says_what_to_install(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gallop.export.onnx
+
+    monkeypatch.setattr(gallop.export.onnx, "_NEEDED", ("no_such_package",))
+    at = go(with_photo(tiny_app), TAKE_AWAY)
+    button(at, "Make the ONNX file").click()
+    finish(fine(at.run()))
+    assert "no_such_package must be installed" in at.warning[0].value.replace("\\", "")
+
+
+def test_the_code_is_of_the_page_that_is_chosen(tiny_app: Open, handed: dict[str, bytes]) -> None:
+    at = go(cards(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}, tests=1, seed=7), TAKE_AWAY)
+    assert "['red', 'green']" in code(at)
+    assert "classifier.explain('photo.png')" in code(at)
+    at.session_state["code of"] = "Teach"
+    fine(at.run())
+    assert "seed=7" in code(at)
+    with zipfile.ZipFile(io.BytesIO(handed["save code"])) as archive:
+        names = archive.namelist()
+    assert {"code.py", "code.sh", "code.ipynb", "photos/train/red/001.png", "photos/test/green/001.png"} <= set(names)
+    at.session_state["code as"] = "Command line"
+    fine(at.run())
+    assert "--seed 7" in code(at)
+    at.session_state["code as"] = "Notebook"
+    assert '"nbformat": 4' in code(fine(at.run()))
+
+
+def test_the_code_of_explore_names_the_taught_model(tiny_app: Open, handed: dict[str, bytes], tmp_path: Path) -> None:
+    at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), TAKE_AWAY)
+    assert "GalLoPClassifier.load('model')" in code(at)
+    folder = unzipped(handed["save code"], tmp_path)
+    session = session_of(at)
+    photo = next(iter(session.shelf.photos.values()))
+    loaded = GalLoPClassifier.load(folder / "model", backbone=tiny.vit())
+    found = loaded.explain(folder / "photo.png").probabilities
+    assert found == session.explain(tiny.vit(), photo, Question(("red", "green"), taught=True)).probabilities
+
+
+def test_a_class_that_no_folder_can_carry_is_told(tiny_app: Open) -> None:
+    at = go(cards(fine(tiny_app()), {"a/b": 2, "green": 2}), TAKE_AWAY)
+    assert "none can be called" in at.info[0].value
+
+
+def test_names_that_cannot_be_used_are_told(tiny_app: Open) -> None:
+    at = with_photo(tiny_app, "red\nRed")
+    go(at, TAKE_AWAY)
+    assert "Mend it on the page Explore" in at.error[0].value
+
+
+def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
+    at = with_photo(tiny_app, "\n".join(HOSTILE))
+    assert answer(at)
+    shown = everything(go(train(cards(at, dict.fromkeys(HOSTILE, 2))), TAKE_AWAY))
+    for raw in ("![x](", "<b>", ":red[", "`code`", "http://"):
+        assert raw not in shown
+
+
+def test_one_errand_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), TAKE_AWAY)
+
+    class Endless:
+        def run(self) -> Any:
+            while True:
+                yield export.Counted(0.5, "Half way")
+
+        def result(self) -> None:
+            return None
+
+    monkeypatch.setattr(model_files.export, "Exporting", lambda *_: Endless())
+    button(at, "Make the ONNX file").click()
+    fine(at.run())
+    assert button(at, "Make the table").disabled
+    at.button(key="cancel errand").click()
+    fine(at.run())
+    finish(at)
+    assert "Cancelled" in at.warning[0].value
+    assert not button(at, "Make the table").disabled
+
+
+def test_names_that_cannot_be_used_leave_a_way_to_open_a_model(tiny_app: Open) -> None:
+    at = fine(go(with_photo(tiny_app, "red\nRed"), TAKE_AWAY))
+    assert any("Red" in error.value for error in at.error)
+    assert uploader(at, "A model's zip") is not None
+    assert "sent to no other machine" in everything(at)

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.jobs.manager import Job, JobManager, PlainError, QueueFull, Snapshot, State
+from tests.conftest import ROOT
+
+
+class Counting:
+    """Counts to ``steps``; each step waits for ``go`` where there is one."""
+
+    def __init__(self, steps: int, go: threading.Event | None = None) -> None:
+        self.steps, self.go, self.done, self.closed = steps, go, 0, False
+
+    def run(self) -> Iterator[int]:
+        try:
+            for _ in range(self.steps):
+                if self.go is not None:
+                    self.go.wait(10)
+                self.done += 1
+                yield self.done
+        finally:
+            self.closed = True
+
+    def result(self) -> int:
+        return self.done
+
+
+class Failing:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def run(self) -> Iterator[int]:
+        yield 1
+        raise self.error
+
+    def result(self) -> int:
+        return 1
+
+
+@pytest.fixture
+def manager() -> Iterator[JobManager]:
+    made = JobManager(waiting=2)
+    yield made
+    made.close()
+
+
+def wait(job: Job, until: Callable[[Snapshot], bool] = lambda snapshot: not snapshot.active) -> Snapshot:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        snapshot = job.snapshot()
+        if until(snapshot):
+            return snapshot
+        time.sleep(0.005)
+    raise AssertionError(f"The job stays {job.snapshot()}")
+
+
+def test_a_job_runs_to_its_end_and_hands_over_its_result(manager: JobManager) -> None:
+    task = Counting(5)
+    snapshot = wait(manager.submit(task))
+    assert (snapshot.state, snapshot.progress, snapshot.result) == (State.DONE, 5, 5)
+    assert task.closed
+
+
+def test_cancelling_stops_between_steps_and_keeps_what_was_done(manager: JobManager) -> None:
+    task = Counting(1_000_000)
+    job = manager.submit(task)
+    wait(job, lambda snapshot: (snapshot.progress or 0) >= 3)
+    job.cancel()
+    snapshot = wait(job)
+    assert snapshot.state is State.CANCELLED
+    assert 3 <= snapshot.result == task.done < 1_000_000
+    time.sleep(0.05)
+    assert task.done == snapshot.result, "it went on after it said that it had stopped"
+    assert task.closed
+
+
+def test_cancelled_is_said_only_when_the_step_in_hand_is_over(manager: JobManager) -> None:
+    go = threading.Event()
+    job = manager.submit(Counting(3, go))
+    wait(job, lambda snapshot: snapshot.state is State.RUNNING)
+    job.cancel()
+    assert job.stopping
+    assert job.snapshot().state is State.RUNNING
+    go.set()
+    assert wait(job).state is State.CANCELLED
+
+
+def test_the_second_job_waits_and_is_told_how_many_are_before_it(manager: JobManager) -> None:
+    go = threading.Event()
+    first, second, third = manager.submit(Counting(1, go)), manager.submit(Counting(1)), manager.submit(Counting(1))
+    wait(first, lambda snapshot: snapshot.state is State.RUNNING)
+    assert [job.snapshot().ahead for job in (first, second, third)] == [0, 1, 2]
+    with pytest.raises(QueueFull, match="2 trainings are waiting"):
+        manager.submit(Counting(1))
+    second.cancel()
+    assert second.snapshot().state is State.CANCELLED
+    assert third.snapshot().ahead == 1
+    go.set()
+    assert wait(third).state is State.DONE
+
+
+def test_a_failure_is_told_in_words_and_does_not_stop_the_next_job(manager: JobManager) -> None:
+    plain, inner = manager.submit(Failing(PlainError("Too dark."))), manager.submit(Failing(ValueError("secret")))
+    full = type("OutOfMemoryError", (RuntimeError,), {})  # torch's name
+    assert "The GPU has too little memory" in wait(manager.submit(Failing(full("CUDA out of memory. Tried")))).error
+    after = manager.submit(Counting(2))
+    assert (wait(plain).state, wait(plain).error) == (State.FAILED, "Too dark.")
+    assert "ValueError" in wait(inner).error
+    assert "secret" not in wait(inner).error
+    assert wait(after).result == 2
+
+
+def test_work_in_the_background_steps_aside_for_a_training_and_goes_on_after_it(manager: JobManager) -> None:
+    go, order = threading.Event(), []
+
+    class Noting(Counting):
+        def run(self) -> Iterator[int]:
+            for done in super().run():
+                order.append(type(self).__name__)
+                yield done
+
+    class Training(Noting):
+        pass
+
+    background = Noting(4, go)
+    waiting = manager.submit(background, urgent=False)
+    wait(waiting, lambda snapshot: snapshot.state is State.RUNNING)
+    training = manager.submit(Training(3))
+    assert training.snapshot().ahead == 0, "what steps aside is not before it"
+    go.set()
+    assert wait(training).result == 3
+    assert wait(waiting).result == 4, "it went on where it was"
+    assert order == ["Noting", *["Training"] * 3, *["Noting"] * 3]
+
+
+def test_a_step_that_never_ends_does_not_hold_up_the_next_job() -> None:
+    manager, forever = JobManager(stuck=0.2), threading.Event()
+
+    class Stuck(Counting):
+        def run(self) -> Iterator[int]:
+            forever.wait(20)
+            yield 1
+
+    stuck, after = manager.submit(Stuck(1)), manager.submit(Counting(2))
+    assert wait(after).result == 2
+    snapshot = stuck.snapshot()
+    assert (snapshot.state, "given up" in snapshot.error) == (State.FAILED, True)
+    forever.set()
+    assert wait(manager.submit(Counting(3))).result == 3
+    assert stuck.snapshot() == snapshot, "what comes back late changes nothing"
+    manager.close()
+
+
+def test_a_closed_manager_takes_nothing_more(manager: JobManager) -> None:
+    job = manager.submit(Counting(1_000_000))
+    manager.close()
+    assert job.snapshot().state is State.CANCELLED
+    with pytest.raises(PlainError, match="shutting down"):
+        manager.submit(Counting(1))
+
+
+def test_leaving_python_cancels_and_joins_the_worker() -> None:
+    code = """
+import time
+from app.jobs.manager import JobManager
+
+class Long:
+    def run(self):
+        try:
+            while True:
+                time.sleep(0.01)
+                yield 1
+        finally:
+            print("closed", flush=True)
+
+    def result(self):
+        return 1
+
+JobManager().submit(Long())
+time.sleep(0.2)
+print("leaving", flush=True)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    )
+    assert (run.returncode, run.stdout.split()) == (0, ["leaving", "closed"]), run.stderr

@@ -1,0 +1,116 @@
+"""A model as a zip and back: bit-equal, and no hostile zip comes in."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from app.runs import model_zip
+from app.runs.model_zip import Files, ModelProblem, classifier_of, file_name, files_of, unzipped, zipped
+from gallop import GalLoPClassifier
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def taught() -> GalLoPClassifier:
+    images, labels = tiny.pictures({"red": 3, "green": 3})
+    return tiny.classifier().fit(images, labels)
+
+
+@pytest.fixture(scope="module")
+def files(taught: GalLoPClassifier) -> Files:
+    return files_of(taught)
+
+
+def zip_of(members: dict[str, bytes], kind: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", kind) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    stream.seek(0)
+    return stream
+
+
+def good(files: Files) -> dict[str, bytes]:
+    return {"gallop.json": files.settings.encode(), "prompts.safetensors": files.prompts}
+
+
+def test_a_model_comes_back_bit_equal(taught: GalLoPClassifier, files: Files) -> None:
+    data = zipped(files.as_folder("# A card"))
+    assert data == zipped(files.as_folder("# A card"))  # nothing in it depends on the time
+    back = classifier_of(unzipped(io.BytesIO(data), "model.zip"), tiny.vit())
+    probe = [tiny.picture(50 + i, colour) for i, colour in enumerate(["red", "green", "blue"])]
+    assert tiny.equal(tiny.learned(back), tiny.learned(taught))
+    assert np.array_equal(back.predict_proba(probe), taught.predict_proba(probe))
+    assert np.array_equal(back.ood_score(probe), taught.ood_score(probe))
+
+
+@pytest.mark.parametrize("folder", ["", "my model/", "a/b/"])
+def test_it_is_found_at_the_top_or_in_a_folder_and_clutter_is_not_read(files: Files, folder: str) -> None:
+    members = {f"{folder}{name}": content for name, content in good(files).items()}
+    members |= {"__MACOSX/gallop.json": b"x", "README.md": b"x" * 100, "../../evil.sh": b"x"}
+    assert unzipped(zip_of(members), "model.zip") == files
+
+
+def test_hostile_zips_are_refused_in_a_sentence(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = zip_of(good(files)).getvalue()
+    locked = bytearray(whole)
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = locked.find(mark)
+        locked[start + at] |= 1
+    damaged = bytearray(zip_of(good(files), zipfile.ZIP_STORED).getvalue())
+    damaged[100] ^= 0xFF
+    two = zip_of({**good(files), "more/gallop.json": b"{}"}).getvalue()
+    cases = {
+        "not a zip": b"hello" * 20,
+        "holds no prompts.safetensors": zip_of({"gallop.json": b"{}"}).getvalue(),
+        "holds 2 files named gallop.json": two,
+        "is encrypted": bytes(locked),
+        "is damaged": bytes(damaged),
+        "is no text": zip_of({**good(files), "gallop.json": b"\xff\xfe\xfa"}).getvalue(),
+        "has more than 4 MB": zip_of({**good(files), "gallop.json": b" " * (5 * 2**20)}).getvalue(),
+    }
+    for words, data in cases.items():
+        with pytest.raises(ModelProblem, match=words):
+            unzipped(io.BytesIO(data), "model.zip")
+    # One that lies about its size gives no more than it declared.
+    monkeypatch.setitem(model_zip.MOST_ZIP_BYTES, "gallop.json", 1000)
+    lying = bytearray(zip_of({**good(files), "gallop.json": b" " * 5000}, zipfile.ZIP_STORED).getvalue())
+    for mark, at in ((b"PK\x03\x04", 18), (b"PK\x01\x02", 20)):
+        start = lying.find(mark)
+        while start >= 0 and b"gallop.json" not in lying[start : start + 60]:
+            start = lying.find(mark, start + 1)
+        lying[start + at : start + at + 8] = struct.pack("<II", 10, 10)
+    with pytest.raises(ModelProblem, match=r"damaged|more than"):
+        unzipped(io.BytesIO(bytes(lying)), "model.zip")
+
+
+def test_what_the_files_say_is_checked_by_the_library(files: Files) -> None:
+    settings = json.loads(files.settings)
+    cases = {
+        "is damaged": Files("[]", files.prompts),
+        "format 99": Files(json.dumps(settings | {"format": 99}), files.prompts),
+        "other weights": Files(json.dumps(settings | {"fingerprint": "0" * 64}), files.prompts),
+        "missing or damaged": Files(files.settings, b"\x80\x04pickle"),
+        "two different saves": Files(json.dumps(settings | {"prompts_sha256": "0" * 64}), files.prompts),
+        "does not fit": Files(
+            json.dumps(settings | {"method": settings["method"] | {"global_prompts": 7}}), files.prompts
+        ),
+    }
+    for words, bad in cases.items():
+        with pytest.raises(ModelProblem, match=words) as raised:
+            classifier_of(bad, tiny.vit())
+        assert "/tmp" not in str(raised.value)
+
+
+def test_names_of_downloads_hold_nothing_odd() -> None:
+    assert file_name('../../etc/"x"\n') == "______etc__x__"
+    assert file_name("ant & bee 3") == "ant _ bee 3"
+    assert file_name("\u202e") == "_"
+    assert len(file_name("x" * 300)) == 60
+    assert file_name("") == "run"

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from app.photos import samples
+from app.photos.shelf import Shelf, small
+from gallop import load_image
+from tests import tiny
+from tests.nasty_images import png_bomb
+
+
+def file(content: bytes, name: str) -> io.BytesIO:
+    stream = io.BytesIO(content)
+    stream.name = name
+    return stream
+
+
+def jpeg(seed: int, name: str = "a.jpg", size: tuple[int, int] = (40, 32)) -> io.BytesIO:
+    stream = io.BytesIO()
+    tiny.picture(seed, size=size).save(stream, "JPEG")
+    return file(stream.getvalue(), name)
+
+
+def test_every_file_gets_a_verdict_of_its_own() -> None:
+    shelf = Shelf(1024, 60)
+    too_large = file(b"\xff\xd8\xff" + bytes(21 * 2**20), "large.jpg")
+    verdicts = shelf.add(
+        [
+            jpeg(1, "good.jpg"),
+            file(b"hello", "words.jpg"),
+            file(b"", "nothing.png"),
+            file(png_bomb(30000), "bomb.png"),
+            too_large,
+            jpeg(2, "also good.jpg"),
+        ]
+    )
+    assert [photo.name for photo in verdicts.taken] == ["good.jpg", "also good.jpg"]
+    assert len(verdicts.refused) == 4
+    for sentence, name in zip(verdicts.refused, ["words.jpg", "nothing.png", "bomb.png", "large.jpg"], strict=True):
+        assert name in sentence
+    assert "20 MB" in verdicts.refused[-1]
+
+
+def test_photos_are_kept_small() -> None:
+    shelf = Shelf(100, 60)
+    (photo,) = shelf.add([jpeg(1, size=(400, 300))]).taken
+    assert photo.image.size == (100, 75)
+    assert photo.sha256 == load_image(photo.image).sha256
+
+
+def test_a_small_photo_is_left_as_it_is() -> None:
+    photo = load_image(tiny.picture(1))
+    assert small(photo, 1024) is photo
+
+
+def test_the_same_picture_is_taken_once_whatever_its_name() -> None:
+    shelf = Shelf(1024, 60)
+    shelf.add([jpeg(1, "a.jpg")])
+    verdicts = shelf.add([jpeg(1, "b.jpg")])
+    assert not verdicts.taken
+    assert "b.jpg is here already" in verdicts.refused[0]
+
+
+def test_two_pictures_of_one_name_can_be_told_apart() -> None:
+    shelf = Shelf(1024, 60)
+    shelf.add([jpeg(1, "image.jpg"), jpeg(2, "image.jpg")])
+    assert [photo.name for photo in shelf.photos.values()] == ["image.jpg", "image.jpg (2)"]
+
+
+def test_a_full_shelf_says_so() -> None:
+    shelf = Shelf(1024, 2)
+    verdicts = shelf.add([jpeg(seed) for seed in range(3)])
+    assert len(verdicts.taken) == 2
+    assert "2 photos are the most" in verdicts.refused[0]
+
+
+def test_samples_ship_inside_the_wheel_and_can_be_read() -> None:
+    pytest.importorskip("skimage")
+    found = samples.available_samples()
+    assert set(found) == {"Cat", "Coffee", "Rocket", "Astronaut", "Galaxies"}
+    for name, path in found.items():
+        photo = load_image(path, name=name)
+        assert np.asarray(photo.image).std() > 10
+        assert "CC0" in samples.credit(name) or "public domain" in samples.credit(name)

@@ -1,0 +1,90 @@
+"""Rules that hold for the app's source as a whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+APP = ROOT / "app"
+SOURCES = sorted(APP.rglob("*.py"))
+PAGES = sorted((APP / "ui").glob("*/page.py"))
+LOGIC = [path for path in SOURCES if path.relative_to(APP).parts[0] not in ("ui", "main.py", "navigation.py")]
+
+
+def test_no_html_no_remote_icon() -> None:
+    # The browser asks Google for an icon that is a short code.
+    forbidden = re.compile(r"""unsafe_allow_html|st\.html\(|components\.v1|page_icon=":""")
+    wrong = [f"{path} has {found}" for path in SOURCES for found in forbidden.findall(path.read_text(encoding="utf-8"))]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_pages_are_thin() -> None:
+    assert len(PAGES) == 7
+    thick = [path.parent.name for path in PAGES if len(path.read_text(encoding="utf-8").splitlines()) >= 200]
+    assert not thick, "\n".join(thick)
+
+
+def test_the_logic_loads_without_torch_and_without_streamlit() -> None:
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in LOGIC]
+    assert len(names) > 30
+    code = f"import sys, {', '.join(names)}; print(sorted({{'torch', 'streamlit'}} & set(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    )
+    assert run.stdout.strip() == "[]"
+
+
+def test_an_empty_page_is_drawn_without_torch(tmp_path: Path) -> None:
+    """Torch takes seconds to load; nobody waits for it before there is a photo to look at."""
+    pages = [str(page.relative_to(APP)) for page in PAGES]
+    code = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+
+at = AppTest.from_file({str(APP / "navigation.py")!r}, default_timeout=60).run()
+for page in {pages}:
+    at.switch_page(page).run()
+    assert not at.exception and 'Start here' in at.info[0].value, page
+    print(page, "torch" in sys.modules)
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "GALLOP_DATA": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout.splitlines() == [f"{page} False" for page in pages] != []
+
+
+def test_the_app_finds_itself_whatever_else_is_called_so(tmp_path: Path) -> None:
+    """``streamlit run app/main.py`` has the script's folder on the path, not the clone; the package is made there."""
+    (tmp_path / "app.py").write_text("raise RuntimeError('another app')\n", encoding="utf-8")
+    code = f"""
+import runpy, sys
+
+sys.path.insert(0, {str(tmp_path)!r})
+runpy.run_path({str(APP / "main.py")!r})
+import app.ui.resources
+print(app.__path__, app.ui.resources.__file__)
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "GALLOP_DATA": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout.split() == [f"['{APP}']", str(APP / "ui" / "resources.py")]
+
+
+def test_each_theme_has_ten_chart_colours() -> None:
+    # With fewer Streamlit hands Plotly the colour "undefined", and Plotly ignores all of them.
+    config = (APP / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+    lists = re.findall(r"^chartCategoricalColors = \[(.*)\]", config, re.MULTILINE)
+    assert [len(re.findall(r"#[0-9a-f]{6}", colours)) for colours in lists] == [10, 10]
+
+
+def test_pandas_is_loaded_before_a_worker_can_half_load_it() -> None:
+    """Plotly takes whatever stands in sys.modules: beside a worker that was loading scikit-learn, a chart failed."""
+    source = (APP / "navigation.py").read_text(encoding="utf-8")
+    assert source.index("import pandas") < source.index("from app.ui import resources")

@@ -1,0 +1,307 @@
+"""The file of runs: what is in it, whose it is, and what happens when it cannot be used."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("peewee", reason="needs the extra 'app'")
+
+from app.runs import store as run_store
+from app.runs.data_file import FILE, MACHINE, MARK, VERSION, RunsProblem, data_folder, not_opened, owner_of
+from app.runs.model_zip import Files
+from app.runs.store import RunStore
+from app.runs.visitor_runs import Ledger
+from tests.app.test_runs import run
+from tests.conftest import ROOT
+
+FILES = Files('{"format": 1}', b"prompts")
+NOW = {"made": time.time()}
+
+
+def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
+    mine = run(0, **NOW, name="")
+    number = RunStore(tmp_path).add("me", mine, FILES)
+    found = RunStore(tmp_path).runs("me")  # as after a restart
+    assert found == [replace(mine, id=number, name=f"GalLoP {number}")]
+    assert found[0].data == mine.data
+    assert RunStore(tmp_path).files("me", number) == FILES
+
+
+def test_everybody_has_their_own(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    number = store.add("me", run(0, **NOW), FILES)
+    assert store.runs("you") == []
+    with pytest.raises(RunsProblem, match="not here any more"):
+        store.files("you", number)
+    store.rename("you", number, "mine now")
+    store.delete("you", number)
+    store.forget("you")
+    assert [found.name for found in store.runs("me")] == ["GalLoP 0"]
+    store.forget("me")
+    assert store.runs("me") == []
+
+
+def test_on_this_machine_there_is_one_owner_and_elsewhere_a_hash_of_the_token() -> None:
+    assert owner_of("127.0.0.1", "a") == owner_of("localhost", "b") == owner_of("::1", "c") == MACHINE
+    for address in ("0.0.0.0", None, "192.168.1.5", "127.0.0.1.example.org"):
+        assert owner_of(address, "a") != owner_of(address, "b")
+        assert "a" * 32 not in owner_of(address, "a" * 32)
+
+
+def test_a_deleted_run_comes_back_until_the_next_one_goes(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    first, second = (store.add("me", run(0, **NOW, name=name), FILES) for name in ("first", "second"))
+    store.delete("me", first)
+    store.undelete("me")
+    assert [found.name for found in store.runs("me")] == ["second", "first"]
+    store.delete("me", first)
+    store.delete("me", second)
+    store.undelete("me")
+    assert [found.name for found in store.runs("me")] == ["second"]
+    store.delete("me", second)
+    again = RunStore(tmp_path)
+    again.undelete("me")
+    assert again.runs("me") == []
+    assert b"second" not in (tmp_path / FILE).read_bytes()  # overwritten, not only unlinked
+
+
+def test_a_deletion_that_is_clicked_twice_can_still_be_undone(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    number = store.add("me", run(0, **NOW, name="mine"), FILES)
+    store.delete("me", number)
+    store.delete("me", number)
+    store.undelete("me")
+    assert [found.name for found in store.runs("me")] == ["mine"]
+
+
+def test_names_are_one_line_and_short_and_never_empty(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    number = store.add("me", run(0, **NOW), FILES)
+    store.rename("me", number, "a\n\x1b[31mb\u202e c" + "x" * 200)
+    (found,) = store.runs("me")
+    assert found.name.startswith("a [31mb c")
+    assert len(found.name) == run_store.MOST_NAME
+    store.rename("me", number, " \n ")
+    assert store.runs("me") == [found]
+    store.rename("me", number, "'; DROP TABLE runs; --")
+    assert store.runs("me")[0].name == "'; DROP TABLE runs; --"
+
+
+def test_there_is_a_most_and_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RunStore(tmp_path)
+    monkeypatch.setattr(run_store, "MOST_RUNS", 2)
+    for _ in range(2):
+        store.add("me", run(0, **NOW), FILES)
+    with pytest.raises(RunsProblem, match=r"2 runs and 1024 MB are the most\. Delete some"):
+        store.add("me", run(0, **NOW), FILES)
+    store.add("you", run(0, **NOW), FILES)
+    monkeypatch.setattr(run_store, "MOST_RUNS", 200)
+    monkeypatch.setattr(run_store, "MOST_BYTES", 5 * 2**20)
+    with pytest.raises(RunsProblem, match="5 MB are the most"):
+        store.add("me", run(0, **NOW), Files("{}", bytes(6 * 2**20)))
+    assert (len(store.runs("me")), len(store.runs("you"))) == (2, 1)
+
+
+@pytest.mark.parametrize("damage", ["not a database at all" * 50, "half"])
+def test_a_damaged_file_is_set_aside_and_nothing_of_it_is_lost(tmp_path: Path, damage: str) -> None:
+    first = RunStore(tmp_path)
+    for _ in range(30):
+        first.add("me", run(0, **NOW), Files("{}", bytes(4096)))
+    first._database.close_all() if hasattr(first._database, "close_all") else first._database.close()
+    path = tmp_path / FILE
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    broken = damage.encode() if damage != "half" else path.read_bytes()[:20_000] + b"\xff" * 40_000
+    path.write_bytes(broken)
+    store = RunStore(tmp_path)
+    assert store.runs("me") == []
+    aside = list(tmp_path.glob("runs damaged *.sqlite"))
+    assert [found.read_bytes() for found in aside] == [broken]
+    assert aside[0].name in store.note
+    store.add("me", run(0, **NOW), FILES)
+    assert len(store.runs("me")) == 1
+
+
+def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    RunStore(tmp_path).add("me", run(0, **NOW), FILES)
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = path.read_bytes()
+    store = RunStore(tmp_path)
+    with pytest.raises(RunsProblem, match="written by a newer version"):
+        store.add("me", run(0, **NOW), FILES)
+    assert path.read_bytes() == before
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    assert len(store.runs("me")) == 1, "it is tried again"
+
+    other = tmp_path / "other"
+    other.mkdir()
+    with sqlite3.connect(other / FILE) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+    assert MARK != 0
+    with pytest.raises(RunsProblem, match="not a file of this app"):
+        RunStore(other).runs("me")
+
+
+def test_a_row_that_somebody_changed_is_left_out(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    for _ in range(2):
+        store.add("me", run(0, **NOW), FILES)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("UPDATE runs SET facts = '{\"settings\": 3}' WHERE id = 1")
+    assert [found.id for found in store.runs("me")] == [2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.runs("me")
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunsProblem, match="cannot be written"):
+        RunStore(tmp_path / "file" / "deeper").runs("me")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a disk of 2 MB, where this process may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    with contextlib.suppress(OSError), (folder / "much").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+
+
+def forbid(folder: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+from app.runs.store import RunStore
+from tests.app.test_run_store import FILES, NOW, run
+store = RunStore(Path(sys.argv[1]))
+store.runs("me")
+with store._database.connection_context():
+    store.add("me", run(0, **NOW, name="second"), FILES)
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("spoil", [fill, forbid])
+@pytest.mark.parametrize("crashed", [False, True])
+def test_runs_are_read_where_nothing_can_be_written(disk: Path, spoil: Callable[[Path], None], crashed: bool) -> None:
+    used, names = RunStore(disk), ["first"]
+    number = used.add("me", run(0, **NOW, name="first"), FILES)
+    if crashed:  # what it has written is in SQLite's journal alone
+        subprocess.run([sys.executable, "-c", CRASH, str(disk)], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        assert (disk / f"{FILE}-wal").stat().st_size > 0
+        names = ["second", "first"]
+    spoil(disk)
+    for store in (used, RunStore(disk)):
+        assert [found.name for found in store.runs("me")] == names
+        assert store.files("me", number) == FILES
+        assert store.runs("you") == []
+        if spoil is forbid:
+            with pytest.raises(RunsProblem, match=r"cannot be (read or )?written"):
+                store.rename("me", number, "other")
+
+
+def test_a_file_that_cannot_be_written_is_still_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    RunStore(tmp_path).add("me", run(0, **NOW), FILES)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    monkeypatch.setattr(run_store, "set_aside_if_damaged", cannot_write)
+    with pytest.raises(RunsProblem, match="written by a newer version"):
+        RunStore(tmp_path).runs("me")
+
+
+def cannot_write(path: Path) -> str:
+    raise not_opened(path, OSError("unable to open database file"))
+
+
+def test_runs_can_be_written_again_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    RunStore(tmp_path).add("me", run(0, **NOW, name="mine"), FILES)
+    store = RunStore(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(run_store, "set_aside_if_damaged", cannot_write)
+        assert [found.name for found in store.runs("me")] == ["mine"]
+        with pytest.raises(RunsProblem, match="cannot be written"):
+            store.add("me", run(0, **NOW), FILES)
+        assert store.only_read
+    store.add("me", run(0, **NOW), FILES)
+    assert len(store.runs("me")) == 2
+    assert not store.only_read
+
+
+def test_a_visitor_leaves_though_their_runs_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error would end the thread that closes sessions."""
+    monkeypatch.setattr(run_store, "set_aside_if_damaged", cannot_write)
+    Ledger(RunStore(tmp_path), "visitor").close()
+    assert "cannot be written" in caplog.text
+
+
+@pytest.mark.parametrize("time_", range(10))  # whoever comes second may meet a file that is half made
+def test_several_threads_may_write_at_once(tmp_path: Path, time_: int) -> None:
+    store, other = RunStore(tmp_path), RunStore(tmp_path)
+    together = threading.Barrier(3)
+
+    def write(here: RunStore) -> None:
+        together.wait()
+        for _ in range(5):
+            here.add("me", run(0, **NOW), FILES)
+
+    threads = [threading.Thread(target=write, args=(at,)) for at in (store, store, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.runs("me")) == 15
+
+
+def test_what_a_server_that_crashed_left_of_visitors_goes_and_the_machines_stays(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    old = time.time() - 2 * run_store.ORPHANED
+    for owner, made in ((MACHINE, old), ("visitor", old), ("new visitor", time.time())):
+        store.add(owner, run(0, made=made), FILES)
+    again = RunStore(tmp_path)
+    assert [len(again.runs(owner)) for owner in (MACHINE, "visitor", "new visitor")] == [1, 0, 1]
+
+
+def test_the_folder_is_the_users_and_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GALLOP_DATA", str(tmp_path))
+    assert data_folder() == tmp_path
+    monkeypatch.delenv("GALLOP_DATA")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    assert data_folder() == tmp_path / "share" / "gallop"

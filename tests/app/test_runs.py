@@ -1,0 +1,152 @@
+"""What is said of runs: figures against formulas worked out here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.charts.run_charts import seeds_chart, spread_in_words
+from app.runs import run as run_module
+from app.runs.run import Run, Spread, differences, fair, flips, further_seeds, on_tests, sign_test, spread
+from app.teaching.progress import Answer, Point
+from app.teaching.settings import QUICK, preset
+from gallop.evaluation.intervals import Share
+
+
+def answers(said: dict[str, str], seen: str = "") -> dict[str, Answer]:
+    """``{"a": "xy"}``: photo a is really an x, and was called y."""
+    return {digest: Answer(pair[0], pair[1], 0.75, digest in seen) for digest, pair in said.items()}
+
+
+def run(number: int = 1, *, seed: int = 0, said: dict[str, str] | None = None, **changes: Any) -> Run:
+    made = Run(
+        id=number,
+        name=f"GalLoP {number}",
+        made=float(number),
+        class_names=("x", "y"),
+        settings=replace(preset(QUICK), seed=seed),
+        content=frozenset({("x", "s1"), ("y", "s2")}),
+        shots=2,
+        steps=3,
+        of_steps=3,
+        best_epoch=None,
+        history=(Point(1, 1.0, 0.5), Point(3, 0.5, 1.0)),
+        answers=answers(said or {"a": "xx", "b": "xy", "c": "yy", "d": "yx"}),
+        answers_before=answers({"a": "xy", "b": "xy", "c": "yy", "d": "yx"}),
+    )
+    return replace(made, **changes)
+
+
+def test_accuracy_and_its_interval_are_wilsons() -> None:
+    found = Share(45, 60)
+    p, n, z = 0.75, 60, 1.959963984540054
+    middle, reach = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    wanted = ((middle - reach) / (1 + z * z / n), (middle + reach) / (1 + z * z / n))
+    assert found.interval == pytest.approx(wanted, abs=1e-6)
+    assert Share(5, 5).interval[1] == 1.0
+    assert on_tests(run()) == Share(2, 4)
+    assert on_tests(run_module.zero_shot_run(run())) == Share(1, 4)
+
+
+def test_photos_that_were_learned_from_test_nothing() -> None:
+    a = run(1, answers=answers({"a": "xx", "b": "xx", "c": "yy"}, seen="a"))
+    b = run(2, answers=answers({"a": "xy", "b": "xy", "d": "yy"}))
+    assert on_tests(a) == Share(2, 2)
+    assert fair(a, b) == {"b"}
+    assert [flip.digest for flip in flips(a, b)] == ["b", "a"]
+    assert [flip.words for flip in flips(a, b)] == ["A is right", "A is right"]
+    assert on_tests(replace(a, answers={})) is None
+    assert sign_test(a, replace(b, answers={})) is None
+
+
+def test_the_sign_test_is_mcnemars_exact_one() -> None:
+    said = {f"p{i}": "xx" for i in range(10)} | {"q": "xy", "r": "xy"}
+    other = {f"p{i}": "xy" for i in range(7)} | {f"p{i}": "xx" for i in range(7, 10)} | {"q": "xx", "r": "xy"}
+    found = sign_test(run(1, said=said), run(2, said=other))
+    assert found is not None
+    assert found[:2] == (7, 1)
+    assert found[2] == pytest.approx(2 * (math.comb(8, 0) + math.comb(8, 1)) / 2**8)
+    assert sign_test(run(1), run(2)) == (0, 0, 1.0)
+
+
+def test_only_what_differs_is_listed() -> None:
+    assert differences(run(1), run(2)) == []
+    other = run(2, seed=3, class_names=("y", "z"), steps=2)
+    assert differences(run(1), other) == [
+        ("classes", "x, y", "y, z"),
+        ("seed", "0", "3"),
+        ("steps", "3", "2 of 3"),
+    ]
+    said = {what: (mine, theirs) for what, mine, theirs in differences(run(1), run_module.zero_shot_run(run(1)))}
+    assert said["seed"] == ("0", "-")
+    coop = run(3, settings=replace(preset(QUICK), global_prompts=1, topk=(), dropout=0.0))
+    assert ("k of the local prompts", "5, 10, 15, 20", "no local prompts") in differences(run(1), coop)
+    assert (coop.method, run().method, run_module.zero_shot_run(run()).method) == ("CoOp", "GalLoP", "zero-shot")
+
+
+def test_seeds_belong_together_only_if_all_else_is_the_same() -> None:
+    mine = run(1, seed=0)
+    others = [
+        mine,
+        run(2, seed=1),
+        run(3, seed=1),  # the same once more: the latest counts
+        run(4, seed=2, settings=replace(preset(QUICK), seed=2, lr=0.5)),
+        run(5, seed=3, content=frozenset({("x", "other")})),
+        run(6, seed=4, steps=1),  # cancelled
+        run(7, seed=5, said={"a": "xx"}),  # other test photos
+        run(8, seed=6, class_names=("y", "x")),  # the order of the classes is no difference
+    ]
+    assert [found.id for found in run_module.siblings(mine, others)] == [1, 3, 8]
+    assert further_seeds(mine, others, 3) == (2, 3, 4)
+    assert run_module.siblings(run_module.zero_shot_run(mine), others) == []
+
+
+def test_the_spread_over_seeds_is_that_of_a_sample() -> None:
+    found = spread([run(1, said={"a": "xx", "b": "xx"}), run(2, said={"a": "xx", "b": "xy"})])
+    assert found == Spread((1.0, 0.5))
+    assert found.deviation == pytest.approx(math.sqrt(2 * 0.25**2))
+    # Student's t with two degrees of freedom: 4.3027.
+    three = Spread((0.6, 0.7, 0.8))
+    assert three.interval == pytest.approx((0.7 - 4.3027 * 0.1 / 3**0.5, 0.7 + 4.3027 * 0.1 / 3**0.5), abs=1e-4)
+    assert spread([run(1)]) is None
+    assert spread_in_words(three) == (
+        "70.0 % on average over 3 seeds, from 60.0 % to 80.0 %, standard deviation 10.0 points"
+    )
+    figure = seeds_chart({"A": three})
+    assert list(figure.data[0].x) == pytest.approx([60, 70, 80])
+    assert list(figure.data[1].x) == pytest.approx([70])
+
+
+def test_a_long_curve_is_kept_short_with_both_its_ends() -> None:
+    class Model:
+        class_names = ("x", "y")
+
+    class Learned:
+        model_ = Model()
+
+    from app.teaching.progress import Score, Taught
+
+    history = tuple(Point(step, 1 / step, 0.5) for step in range(1, 5001))
+    nothing = Score(None, None, 0)
+    taught = Taught(
+        before=None,  # type: ignore[arg-type]
+        after=Learned(),  # type: ignore[arg-type]
+        names=("x", "y"),
+        shots=2,
+        settings=preset(QUICK),
+        content=frozenset(),
+        steps=5000,
+        of_steps=5000,
+        best_epoch=None,
+        on_shots=nothing,
+        on_tests=nothing,
+        history=history,
+        kept=None,
+        sights=(),
+    )
+    kept = run_module.of_taught(taught, "", 0.0).history
+    assert len(kept) <= run_module.MOST_POINTS * 2
+    assert (kept[0].step, kept[-1].step) == (1, 5000)

@@ -1,0 +1,165 @@
+"""The app as a server, spoken to without a browser: whom it lets in, and what one visitor cannot do to the others."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from app.runs.data_file import LOOPBACK
+from tests.conftest import MAIN, served
+from tests.raw_sockets import buttons, drawn, opened
+
+
+def named(server: str, host: str) -> str:
+    """The server's own port, by another name."""
+    return f"{host}:{urlsplit(server).port}"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "[::2]"])
+def test_a_page_whose_name_was_made_to_lead_here_is_refused(app_server: str, host: str) -> None:
+    """DNS rebinding: the browser takes such a page for one of this server, so Origin and Host agree."""
+    there = named(app_server, host)
+    with opened(app_server, there, f"http://{there}") as page:
+        assert page.status == 403
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_this_machines_own_names_are_let_in(app_server: str, host: str) -> None:
+    here = named(app_server, host)
+    with opened(app_server, here, f"http://{here}") as page:
+        assert page.status == 101
+
+
+def test_the_names_are_those_of_the_machine_whose_visitors_share_their_runs() -> None:
+    """One owner for all who are let in by default: ``data_file.owner_of``."""
+    settings = (MAIN.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+    assert set(ast.literal_eval(re.findall(r"^allowedHosts = (\[.*\])", settings, re.MULTILINE)[0])) == set(LOOPBACK)
+    assert re.findall(r'^address = "(.*)"', settings, re.MULTILINE)[0] in LOOPBACK
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null"])
+def test_a_page_of_another_site_is_refused_and_nothing_is_asked_elsewhere(tmp_path: Path, origin: str) -> None:
+    """Streamlit asks a server on the internet for this machine's address, to see whether the page may be its own.
+
+    Of the server at once, before anybody has opened the app.
+    """
+    with served(tmp_path) as server, opened(server, origin=origin) as page:
+        assert page.status == 403
+
+
+def test_nothing_is_asked_elsewhere_where_all_addresses_are_listened_on(tmp_path: Path) -> None:
+    """Streamlit would print the addresses by which others reach it, and asks a server on the internet for one."""
+    with served(tmp_path, MAIN, "--server.address", "0.0.0.0") as server, opened(server) as page:
+        assert page.status == 101
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for the browser")
+def test_the_browser_opens_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the address at which the server really is."""
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\nprintf "$1" > "{seen}"\n')
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", str(browser))
+    with served(tmp_path, MAIN, "--server.headless", "false") as server:
+        assert until(lambda: seen.exists() and seen.read_text() == server)
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether it comes true in time."""
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    return true()
+
+
+def token_in(messages: Iterable[ForwardMsg]) -> str:
+    """What a visitor's session is found by, as the page's address has it."""
+    changed = [message.page_info_changed for message in messages if message.HasField("page_info_changed")]
+    return str(changed[-1].query_string.removeprefix("session="))
+
+
+def test_a_visitor_who_clears_streamlits_caches_takes_nothing_from_the_others(app_server: str) -> None:
+    with opened(app_server) as mine, opened(app_server) as other:
+        token = token_in(mine.run())
+        assert len(token) == 32
+        assert token_in(other.run()) != token
+        other.send(clear_cache=True)
+        other.run()  # messages of one page are taken one after another
+        with opened(app_server) as reloaded:
+            messages = reloaded.run(f"session={token}")
+    assert not any(message.HasField("page_info_changed") for message in messages), "the address stays as it was"
+    assert "has ended" not in str(messages)
+
+
+WATCHER = """
+import threading, time
+from pathlib import Path
+import streamlit as st
+from app.ui import resources
+
+def watch(page):
+    while True:
+        Path(page).write_text(str(resources.connected(page)))
+        time.sleep(0.02)
+
+threading.Thread(target=watch, args=(resources.this_page(),), daemon=True).start()
+"""
+
+
+def test_a_page_is_connected_until_its_websocket_closes_whoever_clears_caches(tmp_path: Path) -> None:
+    """The two things that ``resources`` asks of Streamlit's inside."""
+    script = tmp_path / "script.py"
+    script.write_text(WATCHER)
+
+    def said(text: str) -> bool:
+        return until(lambda: [note.read_text() for note in tmp_path.glob("*-*-*-*-*")] == [text])
+
+    with served(tmp_path, script, "--browser.serverAddress", "127.0.0.1") as server:
+        with opened(server) as page:
+            page.run()
+            page.send(clear_cache=True)
+            assert said("True")
+        assert said("False")
+
+
+def test_a_file_that_is_gone_before_it_is_read_is_left_out(app_server: str) -> None:
+    """Such as one that was taken out of the uploader again while an earlier run was drawing."""
+    with opened(app_server) as page:
+        uploader = drawn(page.run(), "file_uploader")[0]
+        gone = {"file_id": "gone", "name": "photo.png", "size": 3}
+        found = page.run("", {"id": uploader.id, "file_uploader_state_value": {"uploaded_file_info": [gone]}})
+        assert not [said.body for said in drawn(found, "alert") if "Not taken" in said.body]
+        assert drawn(found, "file_uploader"), "the page is drawn to its end"
+
+
+def test_a_photo_that_is_taken_away_twice_is_gone_once(app_server: str) -> None:
+    """The second click comes from a page that one without a photo has just replaced."""
+    pytest.importorskip("skimage", reason="needs the extra 'app'")
+    with opened(app_server) as page:
+        away = buttons(page.click(buttons(page.run())["Cat"]))["Take this photo away"]
+        assert "Take this photo away" not in buttons(page.click(away))
+        assert not drawn(page.click(away), "exception")
+
+
+def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(tmp_path: Path) -> None:
+    """Its button was still on the screen; the file that it stood for was not kept."""
+    with served(tmp_path) as server, opened(server) as page:
+        (mine,) = {
+            message.new_session.initialize.session_id for message in page.run() if message.HasField("new_session")
+        }
+        late = {"request_id": "1", "session_id": mine, "deferred_file": {"file_id": "0" * 56}}
+        page.send(backend_operation_request=late)
+        assert until(lambda: "no longer there" in (tmp_path / "log.txt").read_text())
+    log = (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in log

@@ -1,0 +1,188 @@
+"""The code that the app hands out runs elsewhere, as it is, and gives the same numbers. With the model that ships."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.runs.model_zip import files_of
+from app.teaching.progress import Watch
+from app.teaching.settings import QUICK, preset
+from app.teaching.tasks import Teaching
+from app.views import snippets
+from app.views.export import exported_classifier as at_scales
+from app.views.snippets import PHOTO_FILE, SnippetProblem
+from app.visitor.question import Question
+from app.visitor.session import Session
+from gallop import GalLoPClassifier, Photo, load_backbone, load_image
+from gallop.backbones import Backbone
+from tests import tiny
+from tests.conftest import ROOT
+
+NAMES = ["red' + \"thing", "$(green)", "blue;ls {x}"]
+SETTINGS = replace(
+    preset(QUICK), epochs=2, global_prompts=3, topk=(2, 7), dropout=0.5, lr=0.02, batch_size=3, views=1, seed=5, shots=2
+)
+
+
+@pytest.fixture(scope="module")
+def mini() -> Backbone:
+    return load_backbone("mini", device="cpu")
+
+
+def picture(seed: int, colour: str) -> Photo:
+    return load_image(tiny.picture(seed, colour, (96, 80)), name=f"{colour} {seed}")
+
+
+def put(folder: Path, files: dict[str, bytes]) -> Path:
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], str]:
+    """Run Python code in a folder, with no names but its own, and without the seconds that a process takes to start."""
+
+    def run(folder: Path, code: str) -> str:
+        with monkeypatch.context() as patched, contextlib.redirect_stdout(io.StringIO()) as out:
+            patched.chdir(folder)
+            patched.setenv("GALLOP_CACHE", str(folder / "cache"))
+            exec(compile(code, "code", "exec"), {"__name__": "__main__"})
+        return out.getvalue()
+
+    return run
+
+
+def line_by_line(shell: str) -> str:
+    """A script of ``gallop`` commands as Python code that runs them."""
+    lines = [shlex.split(line) for line in shell.splitlines()]
+    assert {line[0] for line in lines} == {"gallop"}
+    return "from gallop.cli import main\n" + "".join(f"assert main({line[1:]!r}) == 0\n" for line in lines)
+
+
+def elsewhere(folder: Path, *command: str) -> str:
+    """Run a command in a folder, as a process that knows the library and not the app."""
+    binaries = str(Path(sys.executable).parent)
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "GALLOP_CACHE": str(folder / "cache"),
+        "PATH": os.pathsep.join([binaries, os.environ["PATH"]]),
+    }
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
+    templates, topk, photo = ["a {} thing", "it's {}"], (3, 8, 9, 150), picture(1, "red")
+    session = Session()
+    session.shelf.add([photo])
+    found = session.explain(mini, photo, Question(tuple(NAMES), templates=tuple(templates))).with_topk(topk)
+    recipe = snippets.explain_snippet(NAMES, templates, topk, NAMES[1], taught=False)
+    out = elsewhere(put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo)}), sys.executable, "code.py")
+    *lines, last = out.splitlines()
+    said = [line.rsplit(" ", 1) for line in lines]
+    assert {name: float(share) for name, share in said} == found.probabilities  # to the last bit
+    assert float(last.split()[-1]) == found.ood_score
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_explore_taught_as_python_notebook_and_command_line(
+    tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str]
+) -> None:
+    colours = dict(zip(NAMES, ["red", "green", "blue"], strict=True))
+    shots = {name: (picture(1, colour), picture(2, colour)) for name, colour in colours.items()}
+    teaching = Teaching(mini, None, shots, {}, replace(SETTINGS, shots=0), Watch())
+    for _ in teaching.run():
+        pass
+    taught, session, photo = teaching.result(), Session(), picture(77, "green")
+    assert taught is not None
+    session.adopt(taught)
+    session.kept |= {"k 0": 5, "k 1": 40}  # moved on Explore
+    asked = Question(tuple(NAMES), taught=True)
+    classifier = at_scales(session, mini, asked)
+    wanted = session.explain(mini, photo, asked).with_topk((5, 40))
+    recipe = snippets.explain_snippet(asked.names, (), (5, 40), NAMES[0], taught=True)
+    put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo), **files_of(classifier).as_folder()})
+
+    out = here(tmp_path, (tmp_path / "code.py").read_text())
+    said = {name: float(share) for name, share in (line.rsplit(" ", 1) for line in out.splitlines()[:-1])}
+    assert said == wanted.probabilities
+
+    cells = json.loads((tmp_path / "code.ipynb").read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert here(tmp_path, code) == out
+
+    # As a shell reads it, hostile names and all.
+    (tmp_path / "why.png").unlink()
+    script = (tmp_path / "code.sh").read_text().replace("gallop ", f"{sys.executable} -m gallop ")
+    told = elsewhere(tmp_path, "sh", "-ec", script)
+    assert (tmp_path / "why.png").is_file()
+    (row,), _ = json.JSONDecoder().raw_decode(told)
+    direct = classifier.predict_all([photo])
+    assert row["probabilities"] == dict(
+        zip(classifier.classes_.tolist(), direct.probabilities[0].tolist(), strict=True)
+    )
+    assert row["ood_score"] == float(direct.ood["GL-MCM"][0])
+    assert said == pytest.approx(row["probabilities"], abs=0)
+
+
+def test_a_notebook_is_one(tmp_path: Path) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    recipe = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False)
+    nbformat.validate(nbformat.reads(recipe.notebook, as_version=4))
+
+
+@pytest.mark.parametrize("drawn", [0, 2])
+def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
+    tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str], drawn: int
+) -> None:
+    """Bit-equal, though the cards stand in another order than the folders are read in."""
+    settings = replace(SETTINGS, shots=drawn)
+    names = {"red thing": "red", "green-ish": "green", "Blue": "blue"}
+    shots = {name: tuple(picture(20 * i + j, names[name]) for j in range(3)) for i, name in enumerate(names)}
+    tests = {name: tuple(picture(500 + 20 * i + j, names[name]) for j in range(2)) for i, name in enumerate(names)}
+    teaching = Teaching(mini, None, shots, tests, settings, Watch())
+    for _ in teaching.run():
+        pass
+    taught = teaching.result()
+    assert taught is not None
+    wanted = taught.after.model_.prompts.digest()
+    recipe, photos = snippets.teach(shots, settings, tests=True), snippets.photo_folder(shots, tests)
+    python, shell = put(tmp_path / "python", {**recipe.files(), **photos}), put(tmp_path / "shell", photos)
+
+    out = elsewhere(python, sys.executable, "code.py") if drawn else here(python, recipe.python)
+    assert GalLoPClassifier.load(python / "model", backbone=mini).model_.prompts.digest() == wanted
+    assert float(out.split()[-1]) == pytest.approx(taught.on_tests.after)
+
+    if drawn:
+        elsewhere(shell, "sh", "-ec", recipe.shell.replace("gallop ", f"{sys.executable} -m gallop "))
+    else:
+        here(shell, line_by_line(recipe.shell))
+    found = GalLoPClassifier.load(shell / "model", backbone=mini)
+    assert found.model_.prompts.digest() == wanted
+    assert found.calibration_ == taught.after.calibration_
+    probe = [picture(900, "red"), picture(901, "blue")]
+    mine = dict(zip(taught.after.classes_.tolist(), taught.after.predict_proba(probe).T, strict=True))
+    theirs = dict(zip(found.classes_.tolist(), found.predict_proba(probe).T, strict=True))
+    assert mine.keys() == theirs.keys()
+    assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
+@pytest.mark.parametrize("name", ["a_b", "a/b", "..", ".hidden", "a:b", "what?", "end.", "x" * 201])
+def test_a_class_that_no_folder_can_be_called_is_told(name: str) -> None:
+    with pytest.raises(SnippetProblem, match="Rename it"):
+        snippets.teach([name], SETTINGS, tests=False)

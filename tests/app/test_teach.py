@@ -1,0 +1,497 @@
+"""The page Teach in this process: every state, and numbers that change."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from streamlit.testing.v1 import AppTest
+
+from app.ui import resources
+from gallop.config import train_preset
+from tests.app_pages import (
+    EXPLORE,
+    HOSTILE,
+    TEACH,
+    Open,
+    bars,
+    button,
+    everything,
+    fine,
+    finish,
+    go,
+    grid,
+    png,
+    session_of,
+    shares,
+    sums,
+    uploader,
+    with_photo,
+)
+
+
+def add_classes(at: AppTest, names: str) -> AppTest:
+    at.text_input(key="new class name").set_value(names)
+    button(at, "Add class").click()
+    return fine(at.run())
+
+
+def teach(at: AppTest, counts: dict[str, int], epochs: int = 2, tests: int = 0) -> AppTest:
+    """Cards with so many photos each, ready to train."""
+    at = add_classes(go(at, TEACH), ", ".join(counts))
+    for number, (name, count) in enumerate(counts.items()):
+        for i in range(count):
+            uploader(at, f"Photos of {name}").upload(f"{i}.png", png(100 * number + i, name))
+        fine(at.run())
+        if tests:
+            at.session_state[f"what {number + 1}"] = "Test photos"
+            fine(at.run())
+            for i in range(tests):
+                uploader(at, f"Test photos of {name}").upload(f"test {i}.png", png(1000 * (number + 1) + i, name))
+            fine(at.run())
+    return settings(at, epochs=epochs)
+
+
+def settings(at: AppTest, **values: Any) -> AppTest:
+    at.session_state["way"] = "Custom"
+    fine(at.run())
+    for name, value in values.items():
+        at.number_input(key=f"set {name}").set_value(value)
+    return fine(at.run())
+
+
+def train(at: AppTest) -> AppTest:
+    at.button(key="train").click()
+    return fine(at.run())
+
+
+def card(at: AppTest, name: str) -> Any:
+    found = session_of(at).deck.find(name)
+    assert found is not None
+    return found
+
+
+def names(at: AppTest) -> list[str]:
+    return [card.name for card in session_of(at).deck.cards]
+
+
+# Cards ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_class_name_that_cannot_be_used_is_told(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "ant, Ant")
+    assert "Ant" in at.error[0].value
+    assert not session_of(at).deck.cards
+
+
+def test_the_empty_page_says_what_to_do(tiny_app: Open) -> None:
+    at = go(fine(tiny_app()), TEACH)
+    assert "name two or more classes" in at.info[0].value
+    assert "written to no disk, sent to no other machine" in everything(at)
+    assert not [found for found in at.button if found.key == "train"]
+
+
+def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "red, green, blue")
+    assert [found.value for found in at.subheader] == ["red", "green", "blue"]
+    first = session_of(at).deck.cards[0].id
+    at.text_input(key=f"name {first} red").set_value("rose")
+    button(at, "Rename it").click()
+    assert [found.value for found in fine(at.run()).subheader] == ["rose", "green", "blue"]
+    at.button(key=f"turn {first}").click()
+    assert "Turned off: left out of training" in everything(fine(at.run()))
+    at.button(key=f"delete {first}").click()
+    assert [found.value for found in fine(at.run()).subheader] == ["green", "blue"]
+    for wanted in (["rose", "green", "blue"], ["rose", "green", "blue"], ["red", "green", "blue"], ["red", "green"]):
+        button(at, "Undo").click()
+        assert [found.value for found in fine(at.run()).subheader] == wanted
+    assert card(at, "red").enabled
+
+
+@pytest.mark.parametrize(("typed", "words"), [("red", "the same after cleaning"), ("x" * 201, "the most is 200")])
+def test_a_name_that_cannot_be_used_is_told_and_the_card_stays(tiny_app: Open, typed: str, words: str) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
+    second = session_of(at).deck.cards[1].id
+    at.text_input(key=f"name {second} green").set_value(typed)
+    [found for found in at.button if found.label == "Rename it"][1].click()
+    assert words in fine(at.run()).error[0].value
+    assert names(at) == ["red", "green"]
+    assert words in add_classes(at, typed).error[0].value
+    assert not fine(at.run()).error, "it is told once"
+
+
+def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "\n".join(HOSTILE))
+    button(at, "Delete").click()
+    fine(at.run())
+    assert names(at) == HOSTILE[1:]
+    button(at, "Undo").click()
+    shown = everything(fine(at.run()))
+    for raw in ("![x](", "<b>", ":red[", "`code`", "$x$", "http://"):
+        assert raw not in shown
+    assert "\\!\\[x\\]" in shown
+    assert "\\<b\\>bold" in shown
+
+
+def test_two_tabs_of_one_visitor_both_take_photos(tiny_app: Open) -> None:
+    """The second tab still shows an uploader that the first has emptied."""
+    first = add_classes(go(fine(tiny_app()), TEACH), "red, green")
+    second = tiny_app()
+    second.query_params[resources.ADDRESS] = first.session_state[resources.STATE]
+    second.session_state[resources.STATE] = first.session_state[resources.STATE]
+    second = go(second, TEACH)
+    assert session_of(first) is session_of(second)
+    uploader(first, "Photos of red").upload("a.png", png(1))
+    fine(first.run())
+    uploader(second, "Photos of red").upload("b.png", png(2))
+    fine(second.run())
+    assert [photo.name for photo in card(first, "red").shots] == ["a.png", "b.png"]
+
+
+def test_each_file_gets_a_verdict_and_doubles_are_told_across_classes_and_train_and_test(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
+    box = uploader(at, "Photos of red")
+    box.upload("a.png", png(1))
+    box.upload("again.png", png(1))
+    box.upload("words.png", b"words")
+    box.upload("huge.png", b"\x89PNG\r\n\x1a\n" + bytes(30 * 2**20))
+    fine(at.run())
+    (warning,) = at.warning
+    assert "1 taken, 3 not taken" in warning.value
+    for words in ("adds nothing", "words\\.png", "20 MB"):
+        assert words in warning.value
+    uploader(at, "Photos of green").upload("b.png", png(1))
+    assert "one photo\\, one class" in fine(at.run()).warning[1].value
+    at.session_state["what 1"] = "Test photos"
+    fine(at.run())
+    uploader(at, "Test photos of red").upload("c.png", png(1))
+    assert "learned from tests nothing" in "".join(found.value for found in fine(at.run()).warning)
+    assert (len(card(at, "red").shots), card(at, "red").tests, card(at, "green").shots) == (1, (), ())
+
+
+def test_a_zip_makes_the_cards_and_its_hostile_members_are_refused(tiny_app: Open, tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {
+            "things/train/red/1.png": png(1),
+            "things/test/red/2.png": png(2),
+            "things/train/green_apple/3.png": png(3, "green"),
+            "../../../etc/red/4.png": png(4),
+            "red/bomb.png": bytes(15 * 2**20),
+            "red/run.exe": b"MZ",
+            "__MACOSX/red/._1.png": b"x",
+        }.items():
+            archive.writestr(name, content)
+    at = go(fine(tiny_app()), TEACH)
+    uploader(at, "A zip of class folders").upload("things.zip", stream.getvalue())
+    fine(at.run())
+    assert names(at) == ["red", "green apple"]
+    assert [photo.name for photo in card(at, "red").shots] == ["1.png"]
+    assert [photo.name for photo in card(at, "red").tests] == ["2.png"]
+    (warning,) = at.warning
+    assert "3 taken, 3 not taken" in warning.value
+    for words in ("leads out of the archive", "100 times its size", "not named like a photo"):
+        assert words in warning.value
+    button(at, "Undo").click()
+    fine(at.run())
+    assert names(at) == []
+
+
+def test_photos_are_looked_through_taken_away_and_kept_to_test(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "red")
+    for i in range(3):
+        uploader(at, "Photos of red").upload(f"{i}.png", png(i))
+    fine(at.run())
+    first = card(at, "red")
+    button(at, "Look through").click()
+    fine(at.run())
+    at.button(key=f"away {first.id} shots {first.shots[0].sha256}").click()
+    fine(at.run())
+    at.button(key=f"move {first.id} shots {first.shots[1].sha256}").click()
+    fine(at.run())
+    assert [photo.name for photo in card(at, "red").shots] == ["2.png"]
+    assert [photo.name for photo in card(at, "red").tests] == ["1.png"]
+
+
+# Settings ------------------------------------------------------------------------------------------------------------
+
+
+def test_presets_set_every_field_and_custom_frees_them(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "red")
+    for way, preset in (("Quick", "default"), ("As in the paper", "paper")):
+        at.session_state["way"] = way
+        fine(at.run())
+        config, chosen = train_preset(preset), session_of(at).settings
+        assert (chosen.epochs, chosen.lr, chosen.views) == (config.epochs, config.lr, config.views)
+        assert at.number_input(key="set epochs").value == config.epochs
+        assert at.number_input(key="set epochs").disabled
+    settings(at, epochs=7, lr=0.05, dropout=0.5, global_prompts=2, local_prompts=3, views=2, shots=4, seed=9)
+    at.number_input(key="set k 2").set_value(7)
+    fine(at.run())
+    chosen = session_of(at).settings
+    assert (chosen.epochs, chosen.lr, chosen.dropout, chosen.views) == (7, 0.05, 0.5, 2)
+    assert (chosen.global_prompts, chosen.topk, chosen.shots, chosen.seed) == (2, (5, 10, 7), 4, 9)
+    # They stand over a change of page.
+    at = go(go(at, EXPLORE), TEACH)
+    assert at.number_input(key="set epochs").value == 7
+    assert session_of(at).settings == chosen
+
+
+def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) -> None:
+    at = finish(train(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})))
+    assert "Changed since the training" not in everything(at)
+    before = bars(at, "tried")
+    at.number_input(key="set k 0").set_value(1)
+    fine(at.run())
+    assert bars(at, "tried") != before
+    assert "Changed since the training" not in everything(at)
+    settings(at, epochs=9)
+    uploader(at, "Photos of red").upload("new.png", png(77))
+    assert "Changed since the training: the photos and rounds" in everything(fine(at.run()))
+
+
+def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand(tiny_app: Open) -> None:
+    at = teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})
+    at.number_input(key="set k 0").set_value(3)
+    at = go(finish(train(fine(at.run()))), EXPLORE)
+    assert sums(at)[0].startswith("k = 3: mean of 3 regions")
+    at.slider(key="k 1").set_value(7)
+    at = go(fine(at.run()), TEACH)
+    assert sums(go(at, EXPLORE))[1].startswith("k = 7: "), "nothing was set in between"
+    at = go(at, TEACH)
+    at.number_input(key="set k 0").set_value(1)
+    at = go(fine(at.run()), EXPLORE)
+    assert sums(at)[0].startswith("k = 1: mean of 1 region ")
+
+
+def test_a_region_asked_on_a_map_of_this_page_is_answered_on_it(tiny_app: Open) -> None:
+    at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
+    assert "alone it would be" not in everything(at)
+    session_of(at).kept["region"] = 6  # as a click does
+    fine(at.run())
+    assert grid(at, "watched map")["selected"] == 6
+    assert everything(at).count("Upper centre, row 2, column 3: alone it would be") == 1
+    uploader(at, "Photos to try").upload("found.png", png(500))
+    assert everything(fine(at.run())).count("Upper centre, row 2, column 3: alone it would be") == 2
+
+
+# Training ------------------------------------------------------------------------------------------------------------
+
+
+def test_one_class_or_an_empty_one_cannot_be_taught(tiny_app: Open) -> None:
+    at = teach(fine(tiny_app()), {"red": 1})
+    assert at.button(key="train").disabled
+    assert "two or more classes" in everything(at)
+    at = add_classes(at, "green, blue")
+    assert "green and blue have no photos" in everything(at)
+    at.button(key=f"turn {card(at, 'blue').id}").click()
+    fine(at.run())
+    assert "green has no photos" in everything(at)
+
+
+def test_teaching_changes_the_answer_and_says_by_how_much(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    at = with_photo(tiny_app, "red\ngreen")
+    zero_shot = shares(at, "probabilities")
+    at = finish(train(teach(at, {"red": 4, "green": 4}, epochs=8, tests=2)))
+    assert "Done: 8 steps on 8 photos of 2 classes" in at.success[0].value.replace("\\", "")
+    labels = {metric.label: metric for metric in at.metric}
+    assert labels["Right on the 8 photos it learned from"].value.endswith("%")
+    assert labels["Right on the 4 test photos, which it has not seen"].delta.endswith("points on zero-shot")
+    at = go(at, EXPLORE)
+    assert shares(at, "probabilities") != pytest.approx(zero_shot, abs=0.1)
+    assert any("Right on the 4 test photos" in metric.label for metric in at.metric)
+    assert "outlier score" in everything(at), "a limit for none of these was found"
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in written] == ["runs.sqlite"], "the privacy line says that no photo is written to disk"
+    # The frozen answer is still there, and the same.
+    at.session_state["model"] = "Zero-shot"
+    fine(at.run())
+    assert shares(at, "probabilities") == pytest.approx(zero_shot, abs=1e-3)
+
+
+def test_photos_for_two_cards_that_come_at_once_are_all_taken(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
+    for name in ("red", "green"):
+        uploader(at, f"Photos of {name}").upload(f"{name}.png", png(1, name))
+    fine(at.run())
+    assert {name: len(shots) for name, shots in session_of(at).shots().items()} == {"red": 1, "green": 1}
+    assert everything(at).count("1 to learn from") == 2
+
+
+def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny_app: Open) -> None:
+    at = teach(fine(tiny_app()), {"red": 4, "green": 3, "blue": 2})
+    at.button(key=f"turn {card(at, 'blue').id}").click()
+    at = finish(train(settings(fine(at.run()), shots=2)))
+    taught = session_of(at).taught
+    assert taught is not None
+    assert (taught.names, taught.shots) == (("green", "red"), 4)
+
+
+def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off(tiny_app: Open) -> None:
+    at = with_photo(tiny_app, "cat\ndog")
+    at = go(finish(train(teach(at, {"red": 2, "green": 2}))), EXPLORE)
+    assert at.text_area(key="names").value == "green\nred"
+    at.text_area(key="names").set_value("red\ngreen\nyellow")
+    fine(at.run())
+    assert "Added without training again: yellow" in everything(at)
+    assert set(at.dataframe[0].value["class"]) == {"red", "green", "yellow"}
+    at.text_area(key="names").set_value("red\nyellow")
+    fine(at.run())
+    assert "Back to zero-shot" in at.info[0].value
+    assert "green is not" in at.info[0].value
+    at.text_area(key="names").set_value("red\ngreen")
+    fine(at.run())
+    assert any(metric.label.startswith("This photo is") for metric in at.metric)
+
+
+def in_training(at: AppTest) -> AppTest:
+    end = time.monotonic() + 30
+    while not any("Training, step" in bar.text for bar in at.progress):
+        assert time.monotonic() < end
+        fine(at.run())
+    return at
+
+
+def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) -> None:
+    at = with_photo(tiny_app, "red\ngreen")
+    zero_shot = bars(at, "probabilities")
+    at = in_training(train(teach(at, {"red": 2, "green": 2}, epochs=400)))
+    assert at.button(key="train").disabled
+    at = go(at, EXPLORE)
+    assert "see the page *Teach*" in everything(at)
+    at.slider(key="k 1").set_value(2)
+    fine(at.run())
+    assert sums(at)[1].startswith("k = 2: mean of 2 regions")
+    at = go(at, TEACH)
+    button(at, "Cancel").click()
+    at = finish(fine(at.run()))
+    taught = session_of(at).taught
+    assert taught is not None
+    assert 0 < taught.steps < 400
+    losses = [point.loss for point in taught.history]
+    best = 1 + losses.index(min(losses))  # four photos: an epoch is a step
+    assert taught.best_epoch == best
+    assert f"round {best}, the best so far" in at.info[-1].value.replace("\\", "")
+    at = go(at, EXPLORE)
+    assert bars(at, "probabilities") != zero_shot
+
+
+def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(tiny_app: Open) -> None:
+    at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400)))
+    first = bars(at, "learning")
+    kept = [found.proto.spec for found in at.get("plotly_chart") if "kept" in found.proto.id]
+    assert kept
+    end = time.monotonic() + 30
+    while bars(fine(at.run()), "learning") == first:
+        assert time.monotonic() < end
+    assert any(found.value.startswith(("After step", "Before training")) for found in at.caption)
+    other = card(at, "green").shots[0]
+    at.selectbox(key="watched").set_value(f"{card(at, 'green').id} {other.sha256}")
+    fine(at.run())
+    assert session_of(at).watch.photo is not None
+    assert session_of(at).watch.photo.sha256 == other.sha256
+    button(at, "Cancel").click()
+    finish(fine(at.run()))
+
+
+def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_does_not(tiny_app: Open) -> None:
+    from app.ui import resources
+    from tests.conftest import SCRIPT
+
+    at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400)))
+    reloaded = AppTest.from_file(str(SCRIPT), default_timeout=60)
+    reloaded.query_params[resources.ADDRESS] = at.query_params[resources.ADDRESS]
+    reloaded = in_training(go(fine(reloaded.run()), TEACH))
+    assert names(reloaded) == ["red", "green"]
+    assert session_of(reloaded) is session_of(at)
+    other = go(fine(tiny_app()), TEACH)
+    assert other.query_params[resources.ADDRESS] != at.query_params[resources.ADDRESS]
+    assert (names(other), len(other.progress)) == ([], 0)
+    stranger = AppTest.from_file(str(SCRIPT), default_timeout=60)
+    stranger.query_params[resources.ADDRESS] = "0" * 32
+    stranger = fine(stranger.run())
+    assert session_of(stranger) is not session_of(at)
+    assert "has ended" in stranger.info[0].value
+    button(reloaded, "Cancel").click()
+    finish(fine(reloaded.run()))
+
+
+def test_a_second_session_waits_and_is_told(tiny_app: Open) -> None:
+    first = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400)))
+    at = train(teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1))
+    assert "Waiting: 1 training ahead of yours" in at.progress[0].text
+    button(first, "Cancel").click()
+    finish(fine(first.run()))
+    at = finish(at)
+    assert session_of(at).taught is not session_of(first).taught
+    assert "Done: 1 step on 2 photos" in at.success[0].value.replace("\\", "")
+
+
+def test_a_training_that_fails_is_told_in_a_sentence(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gallop
+
+    def broken(*_: object, **__: object) -> Any:
+        raise RuntimeError("a secret path")
+
+    at = teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1)
+    monkeypatch.setattr(gallop.GalLoPClassifier, "fit_steps", broken)
+    at = finish(train(at))
+    assert "The training stopped" in at.error[0].value
+    assert "secret" not in everything(at)
+
+
+def test_a_full_queue_is_told(tiny_app: Open) -> None:
+    from app.ui import resources
+
+    go_on = threading.Event()
+
+    class Long:
+        def run(self) -> Any:
+            go_on.wait(300)
+            yield None
+
+        def result(self) -> None:
+            return None
+
+    manager = resources.jobs()
+    try:
+        running = manager.submit(Long())
+        while running.snapshot().state.value == "queued":
+            time.sleep(0.01)
+        for _ in range(4):
+            manager.submit(Long())
+        at = train(teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1))
+        assert "4 trainings are waiting already" in at.error[0].value
+    finally:
+        go_on.set()
+
+
+# Trying and correcting -----------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_answer_becomes_a_shot_with_one_click(tiny_app: Open) -> None:
+    at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
+    uploader(at, "Photos to try").upload("found.png", png(500))
+    fine(at.run())
+    at.button(key="really green").click()
+    fine(at.run())
+    assert "found.png is a photo of green now" in at.success[-1].value.replace("\\", "")
+    assert [photo.name for photo in card(at, "green").shots] == ["0.png", "1.png", "found.png"]
+    assert "Changed since the training: the photos" in everything(at)
+    at.button(key="really green").click()
+    assert "already" in fine(at.run()).info[-1].value
+    at = finish(train(at))
+    taught = session_of(at).taught
+    assert taught is not None
+    assert taught.shots == 5

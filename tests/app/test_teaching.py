@@ -1,0 +1,208 @@
+"""A training as a task, without a page: what it keeps, measures and shows."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from app.jobs.manager import PlainError
+from app.teaching import time_left
+from app.teaching.progress import Progress, Taught, Watch, time_in_words
+from app.teaching.settings import QUICK, Settings, changed, preset, with_prompts
+from app.teaching.tasks import EncodeAhead, Teaching, content
+from gallop import Photo, TrainConfig, load_image
+from gallop.features.encoding import MemoryCache
+from tests import tiny
+
+SETTINGS = replace(preset(QUICK), epochs=6, global_prompts=3, topk=(2, 4), dropout=0.5, lr=0.05, batch_size=2, views=2)
+
+
+def photos(colour: str, count: int, first: int = 0) -> tuple[Photo, ...]:
+    return tuple(load_image(tiny.picture(first + i, colour), name=f"{colour} {i}") for i in range(count))
+
+
+SHOTS = {"red": photos("red", 3), "green": photos("green", 3)}
+
+
+def task(settings: Settings = SETTINGS, watch: Watch | None = None, **tests: tuple[Photo, ...]) -> Teaching:
+    return Teaching(tiny.vit(), MemoryCache(), SHOTS, tests, settings, watch or Watch())
+
+
+def run(teaching: Teaching, until: Any = None) -> tuple[list[Progress], Taught]:
+    """Every progress, up to the first one for which ``until`` holds, and the result."""
+    seen, steps = [], teaching.run()
+    for progress in steps:
+        seen.append(progress)
+        if until is not None and until(progress):
+            break
+    steps.close()  # type: ignore[attr-defined]
+    taught = teaching.result()
+    assert taught is not None
+    return seen, taught
+
+
+def test_a_whole_training_ends_with_the_prompts_of_its_last_step_and_measures_both_piles() -> None:
+    seen, taught = run(task(red=photos("red", 2, 50)))
+    assert [progress.phase for progress in seen if progress.phase == "training"] == ["training"] * 18
+    assert (taught.steps, taught.of_steps, taught.best_epoch, taught.stopped_early) == (18, 18, None, False)
+    assert (taught.on_shots.photos, taught.on_tests.photos) == (6, 2)
+    truth = [name for name, shots in SHOTS.items() for _ in shots]
+    right = (taught.after.predict([p for shots in SHOTS.values() for p in shots]) == truth).mean()
+    assert taught.on_shots.after == pytest.approx(right)
+    assert [point.step for point in taught.history] == list(range(1, 19))
+    assert taught.after.calibration_.threshold is not None
+
+
+def test_a_cancelled_training_keeps_the_prompts_of_its_best_epoch() -> None:
+    teaching, kept = task(), {}
+
+    def note(progress: Progress) -> bool:
+        if progress.phase == "training" and progress.done % 3 == 0:  # an epoch's end
+            kept[progress.done // 3] = tiny.learned(teaching._after)  # type: ignore[arg-type]
+        return progress.phase == "training" and progress.done == 13
+
+    _, taught = run(teaching, until=note)
+    means = {e: sum(p.loss for p in taught.history[3 * e - 3 : 3 * e]) / 3 for e in kept}
+    best = min(means, key=means.__getitem__)
+    assert (taught.steps, taught.best_epoch) == (13, best)
+    assert tiny.equal(tiny.learned(taught.after), kept[best])
+    assert not all(tiny.equal(kept[best], other) for epoch, other in kept.items() if epoch != best)
+    # What is asked of it answers with those prompts, not with ones that were kept from a look at the map.
+    fresh = tiny.classifier(global_prompts=3, topk=(2, 4)).zero_shot(taught.after.classes_.tolist())
+    fresh.model_.prompts.load_state_dict(kept[best])
+    probe = photos("red", 1, 90)
+    assert torch.allclose(
+        torch.as_tensor(taught.after.predict_proba(probe)), torch.as_tensor(fresh.predict_proba(probe)), atol=1e-6
+    )
+
+
+def test_cancelled_before_its_first_step_it_leaves_nothing() -> None:
+    teaching = task()
+    steps = teaching.run()
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    assert teaching.result() is None
+
+
+def test_cancelled_while_it_calibrates_it_keeps_the_last_step() -> None:
+    _, taught = run(task(), until=lambda progress: progress.phase == "calibrating" and progress.done == 2)
+    assert (taught.steps, taught.best_epoch, taught.stopped_early) == (18, None, False)
+
+
+def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from app.teaching import tasks
+
+    monkeypatch.setattr(tasks, "SIGHT_SECONDS", 0.0)
+    watch = Watch(SHOTS["red"][0])
+    _, taught = run(task(watch=watch))
+    assert taught.sights[0].step == 0
+    assert [sight.step for sight in taught.sights] == sorted(sight.step for sight in taught.sights)
+    untaught, now = taught.sights[0].explanation, taught.sights[-1].explanation
+    zero_shot = tiny.classifier().zero_shot(["red", "green"]).explain(SHOTS["red"][0])
+    assert abs(untaught.region_scores("red", 0) - zero_shot.region_scores("red", 0)).max() < 1e-5
+    final = taught.after.explain(SHOTS["red"][0])
+    assert abs(now.region_scores("red", 0) - final.region_scores("red", 0)).max() < 1e-6
+    assert abs(now.region_scores("red", 0) - untaught.region_scores("red", 0)).max() > 1e-4
+
+    def turn(progress: Progress) -> bool:
+        if progress.phase == "training" and progress.done == 5:
+            watch.photo = SHOTS["green"][0]
+        return False
+
+    _, taught = run(task(watch=watch), until=turn)
+    assert {id(sight.explanation.image) for sight in taught.sights} == {id(SHOTS["green"][0].image)}
+    assert taught.sights[0].step == 6
+
+
+def test_names_are_in_the_order_of_the_figures() -> None:
+    _, taught = run(task())
+    assert list(SHOTS) == ["red", "green"]
+    assert taught.names == ("green", "red")
+    assert taught.names == tuple(taught.after.model_.class_names) == tuple(taught.before.model_.class_names)
+
+
+def test_prompt_dropout_is_shown_as_it_was() -> None:
+    seen, _ = run(task())
+    for progress in seen:
+        if progress.phase == "training":
+            assert progress.kept is not None
+            assert (progress.kept.step, progress.kept.total) == (progress.done, 3)
+            assert len(progress.kept.photos) == len(progress.kept.prompts) == 2
+            assert all(len(set(prompts)) == 2 for prompts in progress.kept.prompts)  # 3 - int(0.5 x 3) are kept
+            assert set(progress.kept.photos) <= {photo.name for shots in SHOTS.values() for photo in shots}
+
+
+def test_shots_are_drawn_by_the_seed_and_fewer_are_part_of_more() -> None:
+    def drawn(shots: int, seed: int) -> set[str]:
+        teaching = task(replace(SETTINGS, shots=shots, seed=seed))
+        return {photo.name for photo, _ in teaching._shots}
+
+    assert len(drawn(2, 0)) == 4
+    assert drawn(1, 0) < drawn(2, 0)
+    assert any(drawn(1, 0) != drawn(1, seed) for seed in range(1, 5))
+    assert len(drawn(9, 0)) == 6
+
+
+def test_photos_encoded_ahead_are_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, backbone = MemoryCache(), tiny.vit()
+    pending = deque(photo for shots in SHOTS.values() for photo in shots)
+    encoding = EncodeAhead(backbone, cache, pending, SETTINGS)
+    assert list(encoding.run())[-1] >= 0
+    assert len(cache) == 6 * (1 + SETTINGS.views)
+    calls = []
+    encode = type(backbone).encode_image
+    monkeypatch.setattr(type(backbone), "encode_image", lambda self, x: calls.append(len(x)) or encode(self, x))
+    for _ in Teaching(backbone, cache, SHOTS, {}, SETTINGS, Watch()).run():
+        pass
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("shots", "words"),
+    [({"red": SHOTS["red"]}, "two or more classes"), ({"red": SHOTS["red"], "bee": ()}, "bee has no photos")],
+)
+def test_what_cannot_be_learned_from_is_told_before_it_is_queued(shots: Any, words: str) -> None:
+    with pytest.raises(PlainError, match=words):
+        Teaching(tiny.vit(), None, shots, {}, SETTINGS, Watch())
+
+
+def test_time_left_follows_the_pace_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos side by side in 2 steps each: 10 more.
+    told = time_left.Pace(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3))
+    whole = 10 + 10 * 3 * time_left.SIDE_BY_SIDE
+    told.training(1)
+    assert told.left is None
+    now[0] += 2.0
+    told.training(2)
+    assert told.left == pytest.approx((whole - 2) * 2.0)
+    now[0] += 16.0
+    told.training(10)
+    assert (told.left, told.share) == (pytest.approx((whole - 10) * 2.0), pytest.approx(10 / whole))
+    now[0] += 3 * time_left.SIDE_BY_SIDE * 2.0
+    told.calibrating(1, 10)
+    assert told.left == pytest.approx(9 * 3 * time_left.SIDE_BY_SIDE * 2.0)
+    told.calibrating(10, 10)
+    assert (told.left, told.share) == (0.0, 1.0)
+    assert (time_in_words(0.2), time_in_words(59), time_in_words(61), time_in_words(200)) == (
+        "about 1 s",
+        "about 59 s",
+        "about 1 min",
+        "about 3 min",
+    )
+
+
+def test_settings_tell_what_needs_a_new_training() -> None:
+    assert changed(SETTINGS, replace(SETTINGS, topk=(1, 1))) == []
+    assert changed(SETTINGS, replace(SETTINGS, topk=(1, 1, 1), lr=0.1)) == ["k of the local prompts", "learning rate"]
+    assert with_prompts((3, 4), 4) == (3, 4, 15, 20)
+    assert with_prompts((3, 4), 1) == (3,)
+    assert content(SHOTS) != content({"red": SHOTS["green"], "green": SHOTS["red"]})

@@ -1,0 +1,328 @@
+"""The page Test in this process: every state, and numbers that change."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from streamlit.testing.v1 import AppTest
+
+from app.ui import resources
+from app.views import testing
+from gallop import load_image
+from tests import app_pages, tiny
+from tests.app.test_teach import add_classes, settings, teach, train
+from tests.app_pages import (
+    EXPLORE,
+    HOSTILE,
+    PAPERS,
+    TEACH,
+    TEST,
+    Open,
+    bars,
+    button,
+    everything,
+    fine,
+    finish,
+    go,
+    grid,
+    png,
+    session_of,
+    uploader,
+)
+
+
+def taught(open_app: Open, counts: dict[str, int] | None = None, tests: int = 3, **values: Any) -> AppTest:
+    """The page Test after a training on coloured pictures."""
+    at = app_pages.cards(fine(open_app()), counts or {"red": 3, "green": 3}, tests, **PAPERS | values)
+    return go(app_pages.train(at), TEST)
+
+
+def metric(at: AppTest, label: str) -> Any:
+    return next(found for found in at.metric if found.label.startswith(label))
+
+
+def add_unknown(at: AppTest, *seeds: int, colour: str = "blue") -> AppTest:
+    for seed in seeds:
+        uploader(at, "Photos of none").upload(f"unknown {seed}.png", png(seed, colour))
+    return fine(at.run())
+
+
+def limit(at: AppTest) -> Any:
+    return next(found for found in at.slider if found.label.startswith("Limit of the outlier score"))
+
+
+def put_limit(at: AppTest, value: float) -> AppTest:
+    limit(at).set_value(value)
+    return fine(at.run())
+
+
+def test_without_a_taught_classifier_it_says_what_to_do(tiny_app: Open) -> None:
+    at = go(fine(tiny_app()), TEST)
+    assert "teach it classes first" in at.info[0].value
+    assert (len(at.metric), len(at.dataframe), len(at.file_uploader)) == (0, 0, 0)
+
+
+def test_without_test_photos_it_says_so_and_unknown_ones_are_still_judged(tiny_app: Open) -> None:
+    at = taught(tiny_app, tests=0)
+    assert "No test photos yet" in at.info[0].value
+    assert not at.metric
+    at = add_unknown(at, 1, 2)
+    assert {found.label for found in at.metric} == {"Unknown photos noticed"}
+    assert len(at.dataframe[0].value) == 2
+
+
+def test_accuracy_is_counted_and_has_its_interval(tiny_app: Open) -> None:
+    at = taught(tiny_app, {"red": 3, "green": 3, "blue": 3}, epochs=6)
+    after = session_of(at).taught.after  # type: ignore[union-attr]
+    tests = session_of(at).tests()
+    right = sum(int(said == name) for name, photos in tests.items() for said in after.predict(list(photos)))
+    found = metric(at, "Right on the 9 test photos")
+    assert found.value == f"{100 * right / 9:.0f} %"
+    low, high = testing.measure(session_of(at), resources.backbone()).evaluation.accuracy.interval  # type: ignore[union-attr]
+    assert f"**{low:.0%} to {high:.0%}**" in everything(at)
+    assert found.delta.endswith("points on zero-shot")
+    alt = next(f.proto.alt for f in at.get("plotly_chart") if "classes" in f.proto.id)
+    assert all(re.search(rf"{name}: \d of 3 right", alt) for name in tests)
+
+
+def test_one_test_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> None:
+    at = teach(fine(tiny_app()), {"red": 2, "green": 2})
+    at.session_state["what 1"] = "Test photos"
+    fine(at.run())
+    uploader(at, "Test photos of red").upload("one.png", png(900))
+    at = go(finish(train(fine(at.run()))), TEST)
+    assert metric(at, "Right on the 1 test photo").value in ("0 %", "100 %")
+    assert "Without test photos: green" in everything(at)
+    assert "one more or less says little" in everything(at)
+
+
+def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    session, found = session_of(at), testing.measure(session_of(at), resources.backbone())
+    assert found is not None
+    matrix = found.evaluation.confusion
+    assert at.dataframe[0].value.to_numpy().tolist() == matrix.tolist()
+    cells = [tuple(map(int, cell)) for cell in np.argwhere(matrix)]
+    shown = []
+    for cell in cells:
+        at.selectbox(key="cell").set_value(cell)
+        fine(at.run())
+        photos = [found.answers.photos[i] for i in found.evaluation.cell(*cell)]
+        assert [str(o) for o in at.selectbox(key="cell photo").options] == [photo.name for photo in photos]
+        said = session.taught.names[cell[1]]  # type: ignore[union-attr]
+        assert f"It said **{said}**" in everything(at)
+        shown.append(grid(at, "opened map 0")["name"])
+        assert f"for {said}" in shown[-1]
+    assert len(set(shown)) == len(cells)
+
+
+def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    session = session_of(at)
+    # A red picture on the card of green: whatever is said of it, one of the two classes is wrong.
+    for name in ("red", "green"):
+        twin = load_image(tiny.picture(777 if name == "red" else 778, "red"), name=f"{name}.png")
+        card = session.deck.find(name)
+        assert card is not None
+        session.deck._put(card.with_pile("tests", (*card.tests, twin)))
+    fine(at.run())
+    cell = at.selectbox(key="cell").value
+    assert cell[0] != cell[1], "a wrong answer is shown first"
+    said = grid(at, "opened map 0")
+    at.session_state["maps of"] = "What it is"
+    really = grid(fine(at.run()), "opened map 0")
+    at.session_state["maps of"] = "The first minus the second"
+    signed = grid(fine(at.run()), "opened map 0")
+    assert len({picture["map"] for picture in (said, really, signed)}) == 3
+    assert " minus " in signed["name"]
+
+
+def test_what_the_browser_sends_for_a_cell_is_checked(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    before = session_of(at).kept["cell"]
+    for cells in ([(99, "red")], [(0, "no such class")], [("0", "red")], [(1, "green")], []):
+        script = AppTest.from_function(_send, default_timeout=60)
+        script.session_state[resources.STATE] = at.session_state[resources.STATE]
+        script.session_state["confusion"] = {"selection": {"cells": cells}}
+        fine(script.run())
+        assert session_of(at).kept["cell"] == before
+    script.session_state["confusion"] = {"selection": {"cells": [(1, "red")]}}
+    fine(script.run())
+    assert session_of(at).kept["cell"] == (1, 0)
+
+
+def _send() -> None:
+    from app.ui.test import confusion
+
+    confusion._choose(("red", "green"), [(0, 0), (1, 0)])
+
+
+def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: Open) -> None:
+    at = add_unknown(taught(tiny_app), 1, 2, 3)
+    scores = next(found.value for found in at.dataframe if list(found.value) == ["score", "FPR95", "AUROC"])
+    assert list(scores["score"]) == ["MCM", "L-MCM", "GL-MCM"]
+    session = session_of(at)
+    known = testing.measure(session, resources.backbone())
+    other = testing.answered(session, resources.backbone(), list(session.unknown.photos.values()))
+    assert known is not None
+    assert other is not None
+    pairs = [(a, b) for a in known.answers.ood["MCM"] for b in other.ood["MCM"]]
+    area = np.mean([(b > a) + 0.5 * (b == a) for a, b in pairs])
+    assert next(iter(scores["AUROC"])) == f"{area:.3f}"
+    assert metric(at, "Unknown photos noticed").value.endswith(" of 3")
+    button(at, "Take these photos away").click()
+    fine(at.run())
+    assert not session.unknown.photos
+    assert [found.label for found in at.metric if "Unknown" in found.label] == []
+
+
+def test_bad_files_among_the_unknown_get_a_verdict_each(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    box = uploader(at, "Photos of none")
+    for name, content in (("a.png", png(1)), ("again.png", png(1)), ("words.png", b"words")):
+        box.upload(name, content)
+    fine(at.run())
+    warning = next(found.value for found in at.warning if "not taken" in found.value)
+    assert "1 taken, 2 not taken" in warning
+    assert "adds nothing" in warning
+    assert "words\\.png" in warning
+
+
+def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open) -> None:
+    at = add_unknown(taught(tiny_app), 1, 2)
+    session = session_of(at)
+    stored = session.limit
+    assert stored is not None
+    assert limit(at).value == pytest.approx(stored)
+    assert "Found while teaching" in everything(at)
+    at = put_limit(at, limit(at).min)
+    assert metric(at, "Known photos").value == "0 of 6"
+    assert metric(at, "Unknown photos noticed").value == "2 of 2"
+    # Teach's try-out and Explore go by it.
+    at = go(at, TEACH)
+    uploader(at, "Photos to try").upload("found.png", png(500, "red"))
+    assert any("none of these" in found.value for found in fine(at.run()).warning)
+    at = go(at, EXPLORE)
+    assert any("Perhaps none of these" in found.value for found in at.warning)
+    assert "this limit was set by you" in everything(at).lower().replace("\\", "")
+    at = go(at, TEST)
+    assert limit(at).value == limit(at).min, "it stands over a change of page"
+    at = put_limit(at, limit(at).max)
+    assert metric(at, "Known photos").value == "6 of 6"
+    assert metric(at, "Unknown photos noticed").value == "0 of 2"
+    at = go(at, EXPLORE)
+    assert not any("Perhaps none of these" in found.value for found in at.warning)
+    at = go(at, TEST)
+    button(at, "Back to the limit").click()
+    fine(at.run())
+    assert session.limit == stored
+    assert limit(at).value == pytest.approx(stored)
+
+
+def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    at = put_limit(at, limit(at).min)
+    session = session_of(at)
+    at = go(at, EXPLORE)
+    uploader(at, "Upload photos").upload("photo.png", png(1))
+    fine(at.run())
+    at.text_area(key="names").set_value("red\ngreen\nyellow")
+    fine(at.run())
+    assert "for the taught classes alone" in everything(at)
+    at = go(finish(train(go(at, TEACH))), TEST)
+    assert session.own_limit is None
+    assert limit(at).value == pytest.approx(session.limit)
+
+
+def test_without_a_limit_from_teaching_the_slider_makes_one(tiny_app: Open) -> None:
+    """One photo a class: nothing can be held out."""
+    at = taught(tiny_app, {"red": 1, "green": 1})
+    assert session_of(at).limit is None
+    assert "No limit was found while teaching" in everything(at)
+    assert "only test photos are judged" in everything(at)
+    at = put_limit(at, limit(at).min)
+    assert session_of(at).limit == limit(at).min
+    button(at, "Take this limit away").click()
+    assert session_of(fine(at.run())).limit is None
+
+
+def test_a_photo_on_the_wrong_card_is_doubted_and_put_right_with_one_click(tiny_app: Open) -> None:
+    at = teach(fine(tiny_app()), {"red": 5, "green": 5}, epochs=40)
+    session = session_of(at)
+    wrong = load_image(tiny.picture(4321, "red"), name="wrong.png")
+    card = session.deck.find("green")
+    assert card is not None
+    session.deck._put(card.with_pile("shots", (*card.shots, wrong)))
+    at = go(finish(train(settings(at, epochs=40, lr=0.5))), TEST)
+    doubts = testing.doubts(session, None)
+    assert doubts[0].photo.name == "wrong.png"
+    assert (doubts[0].given, doubts[0].likely, doubts[0].learned) == ("green", "red", True)
+    at.button(key=f"relabel {wrong.sha256}").click()
+    fine(at.run())
+    assert "wrong\\.png is a photo of red now" in at.success[0].value
+    assert wrong.sha256 in {photo.sha256 for photo in session.deck.find("red").shots}  # type: ignore[union-attr]
+    assert not [found for found in at.button if found.key == f"relabel {wrong.sha256}"]
+
+
+def test_test_photos_of_a_class_that_was_not_taught_are_left_out_and_told(tiny_app: Open) -> None:
+    at = add_classes(go(taught(tiny_app), TEACH), "blue")
+    at.session_state["what 3"] = "Test photos"
+    fine(at.run())
+    uploader(at, "Test photos of blue").upload("blue.png", png(1, "blue"))
+    at = go(fine(at.run()), TEST)
+    assert "Left out: the test photos of blue" in at.info[0].value
+    assert metric(at, "Right on the 6 test photos")
+
+
+def test_without_local_prompts_and_with_one_global_prompt_the_page_holds(tiny_app: Open) -> None:
+    at = add_unknown(taught(tiny_app, global_prompts=1, topk=()), 1)
+    assert "Without local prompts there are no maps" in everything(at)
+    assert metric(at, "Right on the 6 test photos")
+    assert metric(at, "Unknown photos noticed")
+
+
+def test_k_set_on_another_page_is_the_k_of_the_test(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    before = testing.measure(session_of(at), resources.backbone())
+    at = go(at, TEACH)
+    at.number_input(key="set k 0").set_value(1)
+    at = go(fine(at.run()), TEST)
+    after = testing.measure(session_of(at), resources.backbone())
+    assert before is not None
+    assert after is not None
+    assert abs(before.answers.probabilities - after.answers.probabilities).max() > 0
+    assert (before.answers.outlier == after.answers.outlier).all(), "outlier scores know no k"
+    assert "k = 1:" in everything(at)
+
+
+def test_photos_are_encoded_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = taught(tiny_app)
+    calls: list[int] = []
+    backbone = resources.backbone()
+    encode = type(backbone).encode_image
+    monkeypatch.setattr(type(backbone), "encode_image", lambda self, x: calls.append(len(x)) or encode(self, x))
+    fine(at.run())
+    put_limit(at, limit(at).min)
+    assert calls == []
+    add_unknown(at, 1, 2)
+    assert sum(calls) == 2
+
+
+def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "\n".join(HOSTILE[:2]))
+    session = session_of(at)
+    for i, card in enumerate(session.deck.cards):
+        photos = [load_image(tiny.picture(10 * i + j, "red"), name=f"{HOSTILE[0]} {i} {j}.png") for j in range(4)]
+        session.deck._put(card.with_pile("shots", tuple(photos[:2])).with_pile("tests", tuple(photos[2:])))
+    at = go(finish(train(settings(fine(at.run()), epochs=1))), TEST)
+    shown = everything(at)
+    for raw in ("![x](", "<b>", "http://"):
+        assert raw not in shown
+    assert "\\!\\[x\\]" in shown
+    assert "<b>" not in bars(at, "classes")

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app import text
+
+HOSTILE = [
+    "![x](http://example.invalid/x.png)",
+    "[link](http://example.invalid)",
+    "<b>bold</b>",
+    "<img src=http://example.invalid/x.png>",
+    ":red[red] :smile: :material/lock:",
+    "$x^2$ `code` **bold** # head",
+    "http://example.invalid www.example.invalid a@example.invalid",
+    "\\![x](http://example.invalid/x.png)",
+    "| a | b |\n|---|---|",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_markdown_escapes_every_sign_and_loses_none(name: str) -> None:
+    escaped = text.markdown(name)
+    # No ASCII sign without its backslash, and taking backslashes and joiners out gives the name back.
+    assert not re.search(r"(?<!\\)(?:\\\\)*[!-/:-@\[\]^-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]", "", escaped))
+    assert re.sub(r"\\(.)", r"\1", escaped.replace("\u2060", "")) == " ".join(name.split())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nothing_is_left_that_looks_like_an_address(name: str) -> None:
+    plain = re.sub(r"\\(.)", r"\1", text.markdown(name))
+    assert not re.search(r"https?://|www\.\w|:smile:|\w@\w", plain)
+
+
+def test_plotly_gets_no_tags_and_no_mathematics() -> None:
+    assert text.plotly("<b>a & b</b> $x$", 80) == "&lt;b&gt;a &amp; b&lt;/b&gt; &#36;x&#36;"
+
+
+def test_long_names_are_shortened_before_they_are_escaped() -> None:
+    assert text.plotly("<" * 50, 5) == "&lt;&lt;&lt;&lt;…"
+    assert len(text.shorten("x" * 50)) == 32
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0.5, "50.0 %"), (0.99999, "> 99.9 %"), (1.0, "> 99.9 %"), (0.9991, "99.9 %"), (1e-9, "< 0.1 %"), (0.0, "0.0 %")],
+)
+def test_percent(share: float, shown: str) -> None:
+    assert text.percent(share) == shown
+
+
+def test_joined() -> None:
+    assert text.joined(["a"]) == "a"
+    assert text.joined(["a", "b", "c"]) == "a, b and c"
+    assert text.joined(list("abcdefgh")) == "a, b, c, d, e, f and 2 more"

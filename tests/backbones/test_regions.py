@@ -1,0 +1,226 @@
+"""The region branch: cosines, their pooling and its gradients against the plain formula, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from unittest import mock
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from gallop.model import similarity
+from tests.reference import relative_error, torch_threads
+
+
+def plain_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
+    """(B, R, K, N), as the paper writes it: every region projected, everything normalised, autograd for the rest.
+
+    Damping is the least that is divided by.
+    """
+    joint = regions.double() @ projection
+    lengths = joint.square().sum(dim=-1, keepdim=True).sqrt()
+    joint = joint / torch.where(lengths > damping, lengths, max(damping, 1e-12))
+    return torch.einsum("brd,knd->brkn", joint, F.normalize(text, dim=-1))
+
+
+def plain_topk(cosines: Tensor, topk: Sequence[int]) -> Tensor:
+    """(B, K, N): each prompt's k largest, sorted out one prompt at a time."""
+    ordered = cosines.sort(dim=1, descending=True).values
+    return torch.stack([ordered[:, :k, :, n].mean(dim=1) for n, k in enumerate(topk)], dim=-1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    images=st.integers(1, 5),
+    count=st.integers(1, 20),
+    classes=st.integers(1, 4),
+    topk=st.lists(st.integers(1, 25), min_size=1, max_size=3),
+    width=st.integers(2, 9),
+    joint=st.integers(2, 9),
+    at_once=st.sampled_from([1, 30, 2048]),
+    half=st.booleans(),
+    damping=st.sampled_from([0.0, 0.5, 4.0, 30.0]),
+    threads=st.sampled_from([1, 2, 8]),
+    seed=st.integers(0, 2**20),
+)
+def test_pooled_cosines_and_gradients_equal_the_plain_formula(
+    images: int,
+    count: int,
+    classes: int,
+    topk: list[int],
+    width: int,
+    joint: int,
+    at_once: int,
+    half: bool,
+    damping: float,
+    threads: int,
+    seed: int,
+) -> None:
+    torch.manual_seed(seed)
+    regions = torch.randn(images, count, width)
+    regions = regions.half() if half else regions
+    projection = torch.randn(width, joint, requires_grad=True)
+    text = torch.randn(classes, len(topk), joint, requires_grad=True)
+    weights = torch.randn(images, classes, len(topk))
+    with mock.patch.object(similarity, "REGIONS_AT_ONCE", at_once), torch_threads(threads):
+        cosines = similarity.region_cosines(regions, projection, text, damping)
+        pooled = similarity.topk_mean(cosines, topk)
+        found = torch.autograd.grad((pooled * weights).sum(), [projection, text])
+    exact = [projection.detach().double().requires_grad_(), text.detach().double().requires_grad_()]
+    plain = plain_cosines(regions, exact[0], exact[1], damping)
+    wanted_pooled = plain_topk(plain, topk)
+    wanted = torch.autograd.grad((wanted_pooled * weights).sum(), exact)
+    assert relative_error(cosines.detach(), plain.detach()) < 1e-5
+    # A mean of cosines may be near zero where they are not: they are what rounding is relative to.
+    assert float((pooled - wanted_pooled).detach().abs().max()) < 1e-6
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert float((ours - theirs).norm()) < 1e-5 * (1 + float(theirs.norm()))
+
+
+@pytest.mark.parametrize("damping", [0.0, 3.0])
+def test_an_images_cosine_is_that_of_a_region(damping: float) -> None:
+    torch.manual_seed(0)
+    images, text = torch.randn(3, 5), torch.randn(4, 2, 5)
+    wanted = plain_cosines(images[:, None], torch.eye(5).double(), text.double(), damping)[:, 0]
+    assert relative_error(similarity.global_cosines(images, text, damping), wanted) < 1e-6
+
+
+def test_damping_lowers_what_holds_little_and_changes_no_order_of_classes() -> None:
+    regions = torch.tensor([[[0.1, 0.2, 0.0], [10.0, 20.0, 0.0]]])  # one direction, a hundred times as much of it
+    text = torch.randn(6, 1, 3, generator=torch.Generator().manual_seed(1))
+    plain, damped = (similarity.region_cosines(regions, torch.eye(3), text, d)[0, :, :, 0] for d in (0.0, 5.0))
+    assert torch.allclose(plain[0], plain[1], atol=1e-6)
+    assert torch.allclose(damped[0], plain[0] * 0.05**0.5 / 5, atol=1e-6)  # |(0.1, 0.2)|^2 = 0.05
+    assert torch.equal(damped[1], plain[1])
+    assert torch.equal(plain[0].argsort(), damped[0].argsort())
+
+
+def test_regions_below_the_damping_are_ranked_as_by_the_class_activation_map() -> None:
+    torch.manual_seed(0)
+    regions, projection, text = torch.randn(2, 30, 8), torch.randn(8, 5), torch.randn(3, 1, 5)
+    products = torch.einsum("brv,vd,kd->brk", regions, projection, F.normalize(text[:, 0], dim=-1))
+    longest = float((regions @ projection).norm(dim=-1).max())
+    cosines = similarity.region_cosines(regions, projection, text, longest)[..., 0]
+    assert torch.allclose(cosines, products / longest, atol=1e-6)
+
+
+def test_a_region_of_zeros_has_cosine_zero_and_a_finite_gradient() -> None:
+    regions = torch.randn(1, 3, 4)
+    regions[0, 1] = 0
+    projection, text = torch.eye(4, requires_grad=True), torch.randn(2, 1, 4, requires_grad=True)
+    cosines = similarity.region_cosines(regions, projection, text)
+    assert (cosines[0, 1] == 0).all()
+    similarity.topk_mean(cosines, (3,)).sum().backward()  # type: ignore[no-untyped-call]
+    assert projection.grad is not None
+    assert torch.isfinite(projection.grad).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "count", "threads", "shares"),
+    [(32, 196, 2, [16, 16]), (32, 196, 8, [10, 11, 11]), (32, 196, 1, [32]), (1, 5000, 2, [1]), (3, 4, 2, [3])],
+)
+def test_threads_share_the_images_and_none_gets_few_regions(
+    images: int, count: int, threads: int, shares: list[int]
+) -> None:
+    with torch_threads(threads):
+        found = similarity._shares(torch.empty(images, count, 4))
+    assert [sum(some.stop - some.start for some in share) for share in found] == shares
+    every = [image for share in found for some in share for image in range(images)[some]]
+    assert every == list(range(images))
+
+
+def test_a_gpu_has_all_regions_in_one_share() -> None:
+    with torch_threads(8):
+        assert similarity._shares(torch.empty(32, 196, 4, device="meta")) == [[slice(0, 32)]]
+
+
+def operations(
+    regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int], damping: float = 0.0
+) -> tuple[int, int]:
+    """Of the forward and of the backward pass."""
+    with FlopCounterMode(display=False) as forward:
+        pooled = similarity.topk_mean(similarity.region_cosines(regions, projection, text, damping), topk)
+    with FlopCounterMode(display=False) as backward:
+        pooled.sum().backward()  # type: ignore[no-untyped-call]
+    return forward.get_total_flops(), backward.get_total_flops()
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_regions_that_no_topk_chose_cost_nothing_on_the_way_back(k: int) -> None:
+    torch.manual_seed(0)
+    images, count, width, classes = 4, 50, 16, 2
+    regions = torch.randn(images, count, width)
+    projection = torch.eye(width, requires_grad=True)
+    text = torch.randn(classes, 1, width, requires_grad=True)
+    forward, backward = operations(regions, projection, text, (k,))
+    fixed = 2 * width**2 * (width + 2 * classes)  # what does not depend on the regions
+    assert forward == 2 * images * count * width * (width + classes) + 2 * width**2 * classes
+    most = 2 * images * classes * k * width * (width + classes)  # each class chooses k regions of its own at most
+    assert backward <= fixed + most
+    assert most < forward / 5
+
+
+def test_a_projection_that_is_not_learned_costs_no_gradient_and_changes_no_other() -> None:
+    torch.manual_seed(0)
+    regions, projection, start = torch.randn(4, 50, 16), torch.randn(16, 16), torch.randn(2, 1, 16)
+    gradients, costs = [], []
+    for learns in (True, False):
+        text = start.clone().requires_grad_()
+        costs.append(operations(regions, projection.clone().requires_grad_(learns), text, (3,))[1])
+        gradients.append(text.grad)
+    assert costs[1] < costs[0] / 3
+    assert torch.equal(*gradients)
+
+
+def test_growth_with_images_and_regions_is_linear() -> None:
+    torch.manual_seed(0)
+    projection, text = torch.eye(8, requires_grad=True), torch.randn(3, 2, 8, requires_grad=True)
+    fixed = 2 * 3 * 2 * 8 * 8
+
+    def forward(images: int, count: int) -> int:
+        return operations(torch.randn(images, count, 8), projection, text, (2, 4))[0] - fixed
+
+    once = forward(2, 20)
+    assert forward(6, 20) == forward(2, 60) == 3 * once
+
+
+def test_norms_that_the_damping_replaces_are_not_computed() -> None:
+    """The regions' 12 x 16 products with the text are left, and a bound that does not depend on the regions."""
+    torch.manual_seed(0)
+    images, count, width, classes = 4, 50, 16, 12
+    regions = F.normalize(torch.randn(images, count, width), dim=-1)
+    regions[0, 0] *= 100  # one may be longer
+    projection = torch.eye(width, requires_grad=True)
+    text = torch.randn(classes, 1, width, requires_grad=True)
+    forward, _ = operations(regions, projection, text, (3,), damping=20.0)
+    bound = 2 * 2 * width**3
+    assert forward == 2 * width * classes * (images * count + width) + bound + 2 * width**2  # one region is projected
+    everything, _ = operations(regions, projection, text, (3,))
+    assert everything > 1.5 * forward
+
+
+def test_the_stretch_of_a_matrix_is_not_below_its_largest_singular_value() -> None:
+    torch.manual_seed(0)
+    for matrix in (torch.eye(7), torch.randn(5, 9), torch.randn(9, 1), 1e6 * torch.randn(4, 4), 1e-6 * torch.eye(3)):
+        largest = float(torch.linalg.matrix_norm(matrix, 2))
+        assert largest <= similarity._most_stretch(matrix) <= 1.002 * largest * min(matrix.shape) ** 0.25
+
+
+def test_nothing_as_large_as_the_projected_regions_is_kept() -> None:
+    """What autograd keeps of a step: the regions as they were given, and a number for each cosine."""
+    torch.manual_seed(0)
+    regions = torch.randn(8, 30, 64).half()
+    projection, text = torch.eye(64, requires_grad=True), torch.randn(3, 2, 64, requires_grad=True)
+    kept: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: (kept.append(tensor), tensor)[1], lambda tensor: tensor
+    ):
+        similarity.region_cosines(regions, projection, text)
+    others = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept if t is not regions}
+    others.pop(regions.untyped_storage().data_ptr(), None)
+    assert sum(others.values()) < 8 * 30 * 64 * 4 / 2

@@ -1,0 +1,372 @@
+"""Our paths through the towers equal open_clip's own, on the true sizes with random weights and on small ones."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, cast
+from unittest import mock
+
+import open_clip
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from open_clip.model import CLIP, CustomTextCLIP
+from torch import Tensor, nn
+
+from benchmarks.naive import naive_text, naive_vit_regions, naive_vit_tokens, naive_vit_value_value
+from gallop.backbones import Backbone, Preprocess, pick_regions
+from gallop.config import RegionKind
+from gallop.errors import BackboneError, ClassNameError, UnsupportedTower
+from tests.reference import backbone, relative_error, torch_threads
+
+PREPROCESS = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+NAMES = ["cat", "golden retriever", "double decker bus", "chromolithograph of an ultramarine axolotl"]
+
+
+def random_clip(arch: str, seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    model = CLIP(**{k: v for k, v in open_clip.get_model_config(arch).items() if k != "custom_text"})
+    model.eval().requires_grad_(False)
+    for name, buffer in model.named_buffers():
+        # At 0 and 1 batch norm would hide a wrong statistic.
+        if name.endswith("running_mean"):
+            buffer.normal_(std=0.1)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.5, 1.5)
+    for name, parameter in model.named_parameters():
+        # open_clip starts some weights at zero (positional embeddings uninitialised, bn3, biases); zeros hide errors.
+        if parameter.ndim and float(parameter.std()) == 0.0 and name.endswith("bias"):
+            parameter.normal_(std=0.02)
+        elif name.endswith("bn3.weight"):
+            parameter.fill_(0.5)
+    return model
+
+
+@pytest.mark.parametrize("arch", ["ViT-B-16", "ViT-B-32", "RN50"])
+def test_true_size_towers_equal_open_clip(arch: str) -> None:
+    model = random_clip(arch)
+    ours = Backbone(arch, model, open_clip.SimpleTokenizer(), PREPROCESS)
+    torch.manual_seed(1)
+    pixels = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        whole, regions = ours.encode_image(pixels)
+        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+        texts = [f"A photo of a {name}" for name in NAMES]
+        wanted = model.encode_text(open_clip.tokenize(texts))
+        assert relative_error(ours.text.encode_texts(texts), wanted) < 1e-5
+        learned = ours.text.encode(ours.text.embed("A photo of a")[None], ours.text.tokenize(NAMES, context_tokens=4))
+        assert relative_error(learned[:, 0], wanted) < 1e-5
+    rows, columns = ours.vision.grid
+    assert regions.shape == (2, rows * columns, ours.vision.region_width)
+    if arch == "RN50":
+        # After the output projection: regions enter the local projection in the joint width D.
+        assert ours.vision.region_projection is None
+        assert regions.shape[-1] == whole.shape[-1] == 1024
+    else:
+        assert ours.vision.region_projection is not None
+        assert tuple(ours.vision.region_projection.shape) == (768, 512)
+        with torch.no_grad():
+            assert relative_error(regions, naive_vit_regions(model.visual, pixels)) < 1e-5
+
+
+@pytest.mark.parametrize("blocks", [{}, {"ls_init_value": 0.3}], ids=["plain", "layer scale"])
+def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
+    """With several heads, which the reference's small tower has not."""
+    torch.manual_seed(0)
+    vision = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 3, "head_width": 16, **blocks}
+    model = CLIP(32, vision, {"width": 64, "heads": 1, "layers": 1}).eval().requires_grad_(False)
+    for name, parameter in model.visual.named_parameters():
+        if name.endswith("bias"):
+            parameter.normal_(std=0.1)
+        elif name.endswith("in_proj_weight"):
+            parameter.mul_(5)  # else attention is nearly uniform, whatever the queries and keys
+    ours = Backbone("many heads", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32))
+    pixels = torch.randn(3, 3, 32, 32)
+    whole, values = ours.encode_image(pixels)
+    others = [values]
+    for kind, naive in (("tokens", naive_vit_tokens), ("value-value", naive_vit_value_value)):
+        found, regions = ours.with_regions(pick_regions(kind)).encode_image(pixels)
+        assert torch.equal(found, whole)
+        assert relative_error(regions, naive(model.visual, pixels)) < 1e-5
+        assert all(relative_error(regions, other) > 0.01 for other in others)
+        others.append(regions)
+    with mock.patch.object(model.visual, "output_tokens", True):  # the tokens that open_clip itself gives out
+        assert relative_error(naive_vit_tokens(model.visual, pixels), model.visual(pixels)[1]) < 1e-6
+
+
+def test_without_regions_mixing_the_class_token_alone_attends() -> None:
+    """What makes the paper's features cheap: of the last block's attention a single row is computed."""
+    ours, queries = backbone("vit"), []
+    attention = ours.vision.tower.transformer.resblocks[-1].attn  # type: ignore[attr-defined]
+    hook = attention.register_forward_pre_hook(lambda _, inputs: queries.append(inputs[0].shape[1]))
+    for kind in ("value", "value-value", "tokens"):
+        ours.with_regions(pick_regions(kind)).encode_image(torch.randn(1, 3, 32, 32))
+    hook.remove()
+    assert queries == [1, 1, 1, 16]
+
+
+@pytest.mark.parametrize("kind", ["tokens", "value-value"])
+def test_other_towers_than_a_vit_have_one_kind_of_regions(kind: RegionKind) -> None:
+    ours = backbone("rn")
+    assert ours.with_regions("value") is ours
+    with pytest.raises(
+        BackboneError, match=f"'{kind}'; this vision tower is a ModifiedResNet, which has 'value' alone"
+    ):
+        ours.with_regions(kind)
+    assert ours.region_kind == "value"
+
+
+def test_resnet_regions_are_value_then_output_projection() -> None:
+    """At a single region attention has nothing to mix, so without positional embedding the pool is the value path."""
+    ours = backbone("rn")
+    tower = ours.vision.tower  # type: ignore[attr-defined]
+    torch.manual_seed(0)
+    cell = torch.randn(1, tower.attnpool.v_proj.in_features)
+    pool = tower.attnpool
+    values = cell @ pool.v_proj.weight.T + pool.v_proj.bias
+    wanted = values @ pool.c_proj.weight.T + pool.c_proj.bias
+    attended, _ = torch.nn.functional.multi_head_attention_forward(
+        cell[:, None], cell[:, None], cell[:, None], cell.shape[-1], pool.num_heads, None,
+        torch.cat([pool.q_proj.bias, pool.k_proj.bias, pool.v_proj.bias]), None, None, False, 0.0,
+        pool.c_proj.weight, pool.c_proj.bias, training=False, need_weights=False, use_separate_proj_weight=True,
+        q_proj_weight=pool.q_proj.weight, k_proj_weight=pool.k_proj.weight, v_proj_weight=pool.v_proj.weight,
+    )  # fmt: skip
+    assert relative_error(attended[:, 0], wanted) < 1e-5
+
+
+def gradients(contexts: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad((features * weights).sum(), contexts)
+    return gradient
+
+
+WORDS = st.sampled_from(["cat", "golden", "retriever", "ultramarine", "axolotl", "bus", "of", "x", "42", "thé", "-"])
+RANDOM_NAMES = st.lists(st.lists(WORDS, min_size=1, max_size=9).map(" ".join), min_size=1, max_size=5)
+REAL_NAMES = st.lists(st.sampled_from(open_clip.IMAGENET_CLASSNAMES), min_size=1, max_size=30)
+ONE_WORD = st.sampled_from(["cat", "bus", "of", "x", "dog", "car"])  # each a single token
+
+
+@st.composite
+def names_of_lengths(draw: st.DrawFn) -> list[str]:
+    """Names of 1 to 20 tokens, or all of one length."""
+    lengths = draw(
+        st.one_of(
+            st.lists(st.integers(1, 20), min_size=1, max_size=12),
+            st.tuples(st.integers(1, 20), st.integers(1, 12)).map(lambda pair: [pair[0]] * pair[1]),
+        )
+    )
+    return [" ".join(draw(st.lists(ONE_WORD, min_size=length, max_size=length))) for length in lengths]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    names=st.one_of(RANDOM_NAMES, REAL_NAMES, names_of_lengths()),
+    prompts=st.integers(1, 3),
+    context=st.integers(1, 5),
+    budget=st.sampled_from([2**30, 2**21, 2**17, 1]),
+    threads=st.sampled_from([1, 2, 8]),
+    seed=st.integers(0, 2**20),
+)
+def test_text_and_gradients_equal_the_naive_path(
+    names: list[str], prompts: int, context: int, budget: int, threads: int, seed: int
+) -> None:
+    """For every way of packing, for every way of keeping or computing again, and for more and fewer threads."""
+    tower = backbone_vit().text
+    torch.manual_seed(seed)
+    contexts = (0.1 * torch.randn(prompts, context, tower.width)).requires_grad_()
+    tokens = tower.tokenize(names, context_tokens=context)
+    with mock.patch.object(tower, "memory_budget", budget), torch_threads(threads):
+        ours = tower.encode(contexts, tokens)
+        naive = naive_text(tower._module, tower._tokenizer, contexts, names)
+        weights = torch.randn_like(naive)
+        assert len(tokens) == len(names)
+        assert relative_error(ours.detach(), naive.detach()) < 1e-5
+        assert relative_error(gradients(contexts, ours, weights), gradients(contexts, naive, weights)) < 1e-5
+        with torch.no_grad():
+            assert relative_error(tower.encode(contexts, tokens), ours) < 1e-6
+
+
+@pytest.mark.parametrize(("prompts", "count", "parts"), [(8, 2, 2), (3, 8, 3), (1, 4, 1), (8, 1, 1)])
+def test_threads_share_the_prompts_and_the_memory(prompts: int, count: int, parts: int) -> None:
+    tower = backbone_vit().text
+    contexts = (0.1 * torch.randn(prompts, 4, tower.width)).requires_grad_()
+    tokens = tower.tokenize(NAMES, context_tokens=4)
+    with torch_threads(count), mock.patch.object(tower, "_encode", wraps=tower._encode) as encode:
+        tower.encode(contexts, tokens)
+    assert sum(len(call.args[0]) for call in encode.call_args_list) == prompts
+    assert [call.kwargs["budget"] for call in encode.call_args_list] == [tower.memory_budget / parts] * parts
+
+
+def test_threads_compute_in_bf16_where_they_are_called_in_it() -> None:
+    tower = backbone_vit().text
+    tokens = tower.tokenize(NAMES, context_tokens=4)
+    contexts = (0.1 * torch.randn(4, 4, tower.width)).requires_grad_()
+    found = []
+    for count in (1, 2):
+        with torch_threads(count), torch.autocast("cpu", torch.bfloat16):
+            features = tower.encode(contexts, tokens)
+        assert features.dtype == torch.bfloat16
+        found.append(gradients(contexts, features.float(), torch.ones(features.shape)))
+    assert relative_error(*found) < 0.02
+
+
+@pytest.mark.parametrize("activation", [{}, {"act_kwargs": {"approximate": "tanh"}}])
+def test_other_activations_and_projections_are_those_of_the_tower(activation: dict[str, Any]) -> None:
+    text = {"width": 64, "heads": 2, "layers": 3, "proj_bias": True, "ls_init_value": 0.3, **activation}
+    torch.manual_seed(0)
+    model = CustomTextCLIP(16, TINY_VISION, text).eval()
+    ours = Backbone("custom", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32)).text
+    contexts = (0.1 * torch.randn(2, 4, 64)).requires_grad_()
+    found = ours.encode(contexts, ours.tokenize(NAMES, context_tokens=4))
+    naive = naive_text(model.text, open_clip.SimpleTokenizer(), contexts, NAMES)
+    weights = torch.randn_like(naive)
+    assert relative_error(found.detach(), naive.detach()) < 1e-5
+    assert relative_error(gradients(contexts, found, weights), gradients(contexts, naive, weights)) < 1e-5
+
+
+_VIT: list[Backbone] = []
+
+
+def backbone_vit() -> Backbone:
+    if not _VIT:
+        _VIT.append(backbone("vit"))
+    return _VIT[0]
+
+
+def test_a_class_does_not_depend_on_its_neighbours() -> None:
+    tower = backbone_vit().text
+    contexts = tower.embed("A photo of a")[None]
+    alone = tower.encode(contexts, tower.tokenize(["cat"], context_tokens=4))
+    among = tower.encode(contexts, tower.tokenize([NAMES[-1], "cat"], context_tokens=4))
+    assert relative_error(among[1:], alone) < 1e-5
+
+
+def test_names_longer_than_the_tower_are_refused_and_the_longest_fits() -> None:
+    tower = backbone_vit().text
+    room = 77 - 1 - 4 - 1
+    fits = tower.tokenize([" ".join(["cat"] * room)], context_tokens=4)
+    assert int(fits.positions.max()) == 76
+    with pytest.raises(ClassNameError, match=rf"has {room + 1} tokens; .* room for {room}"):
+        tower.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=4)
+
+
+def test_a_special_token_in_a_name_is_refused() -> None:
+    with pytest.raises(ClassNameError, match="special token"):
+        backbone_vit().text.tokenize(["cat <end_of_text>"], context_tokens=4)
+
+
+TINY_VISION = {"image_size": 32, "width": 64, "layers": 1, "patch_size": 16}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ({"no_causal_mask": True}, "bidirectional"),
+        ({"pool_type": "last"}, "pools by 'last'"),
+        ({"pool_type": "first"}, "pools by 'first'"),
+        ({"embed_cls": True}, "not at the end token"),
+        ({"qk_norm": True}, "CustomResidualAttentionBlock"),
+    ],
+)
+def test_other_text_towers_are_refused(text: dict[str, Any], sentence: str) -> None:
+    model = CustomTextCLIP(16, TINY_VISION, {"width": 64, "heads": 1, "layers": 1, **text})
+    with pytest.raises(UnsupportedTower, match=sentence):
+        Backbone("odd", model, open_clip.SimpleTokenizer(), PREPROCESS)
+
+
+def test_a_custom_text_model_with_a_causal_tower_is_read() -> None:
+    torch.manual_seed(0)
+    model = CustomTextCLIP(16, TINY_VISION, {"width": 64, "heads": 1, "layers": 2}).eval()
+    ours = Backbone("custom", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32))
+    with torch.no_grad():
+        assert relative_error(ours.text.encode_texts(NAMES), model.encode_text(open_clip.tokenize(NAMES))) < 1e-5
+
+
+@pytest.mark.parametrize("vision", [{"pool_type": "avg"}, {"attentional_pool": True}, {"final_ln_after_pool": True}])
+def test_vision_towers_without_regions_are_refused(vision: dict[str, Any]) -> None:
+    model = CLIP(64, {**TINY_VISION, **vision}, {"width": 64, "heads": 1, "layers": 1})
+    with pytest.raises(UnsupportedTower):
+        Backbone("odd", model, open_clip.SimpleTokenizer(), PREPROCESS)
+
+
+def fresh_trunk(name: str = "tf_efficientnet_lite0") -> CLIP:
+    config = {"timm_model_name": name, "timm_pool": "", "timm_proj": "linear", "timm_proj_bias": True}
+    torch.manual_seed(0)
+    return CLIP(32, {**config, "image_size": 64}, {"width": 64, "heads": 1, "layers": 1}).eval()
+
+
+def clip_with_trunk(name: str = "tf_efficientnet_lite0") -> CLIP:
+    """A CNN of timm whose batch norms have seen something."""
+    model = fresh_trunk(name)
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            nn.init.normal_(norm.running_mean, std=0.1)
+            for positive in (norm.running_var, norm.weight):
+                nn.init.uniform_(positive, 0.5, 2.0)
+            nn.init.normal_(norm.bias, std=0.1)
+    return model
+
+
+def trunk_backbone(model: CLIP) -> Backbone:
+    return Backbone("trunk", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=64))
+
+
+def test_trunk_regions_average_to_the_global_feature() -> None:
+    model = fresh_trunk()
+    ours = trunk_backbone(model)
+    pixels = torch.randn(2, 3, 64, 64)
+    whole, regions = ours.encode_image(pixels)
+    with torch.no_grad():
+        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    assert relative_error(regions.mean(dim=1), whole) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18"])
+def test_norms_within_the_convolutions_round_no_worse_than_behind_them(name: str) -> None:
+    model = clip_with_trunk(name)
+    pixels = torch.randn(2, 3, 64, 64)
+    whole, regions = trunk_backbone(model).encode_image(pixels)
+    assert relative_error(regions.mean(dim=1), whole) < 1e-4
+    with torch.no_grad():
+        plain = model.encode_image(pixels)
+        exact = copy.deepcopy(model).double().encode_image(pixels.double())
+    assert relative_error(whole, exact) < 1.2 * relative_error(plain, exact) < 3e-5
+
+
+def test_a_trunk_runs_without_batch_norms_and_keeps_its_weights_and_fingerprint() -> None:
+    model = clip_with_trunk()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    ours, pixels, runs = trunk_backbone(model), torch.randn(1, 3, 64, 64), []
+    with ExitStack() as stack:
+        for module in (*model.visual.modules(), *ours.vision._trunk.modules()):  # type: ignore[attr-defined]
+            if isinstance(module, nn.BatchNorm2d):
+                handle = module.register_forward_hook(lambda *_: runs.append(1))
+                stack.callback(handle.remove)
+        ours.encode_image(pixels)
+        assert not runs
+        model.encode_image(pixels)
+        assert len(runs) == 49
+    assert model.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert ours.fingerprint == trunk_backbone(model).fingerprint
+
+
+def test_a_trunk_whose_norms_do_not_follow_its_convolutions_runs_as_it_is() -> None:
+    class Swapped(nn.Module):
+        """Lists the convolution first and runs the norm first."""
+
+        def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
+            super().__init__()
+            self.conv, self.norm = conv, norm
+
+        def forward(self, x: Tensor) -> Tensor:
+            return cast(Tensor, self.conv(self.norm(x)))
+
+    model = clip_with_trunk("resnet18")
+    block = model.visual.trunk.layer1[0]
+    block.conv1, block.bn1 = Swapped(block.conv1, block.bn1), nn.Identity()
+    ours, pixels = trunk_backbone(model), torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(ours.encode_image(pixels)[0], model.encode_image(pixels))

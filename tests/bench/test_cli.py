@@ -1,0 +1,367 @@
+"""``gallop bench``: what it runs, keeps, writes and says; cut off by time, by Ctrl-C and by kill -9."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gallop.bench.running import runner
+from gallop.bench.running.records import RecordStore
+from gallop.cli import main
+from gallop.methods import METHODS
+from tests.bench_things import FAKES, SPEC, Fake, write_sets
+from tests.conftest import ROOT
+from tests.tiny import backbone_folder
+
+RUNS = 20
+"""Of SPEC: two without shots, 16 of two methods, two of the variant that is no method."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A benchmark on tiny photos."""
+
+    root: Path
+    data: Path
+    spec: Path
+    backbone: Path
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    def words(self, *more: object) -> list[str]:
+        return [str(w) for w in ("bench", self.spec, self.data, "--backbone", self.backbone, "--device", "cpu", *more)]
+
+    def call(self, *more: object) -> Outcome:
+        """With the fake methods, in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(self.words(*more))
+        return Outcome(code, out.getvalue(), err.getvalue())
+
+    def bench(self, *more: object) -> Outcome:
+        return self.call("--out", self.out, *more)
+
+    def records(self) -> list[str]:
+        return sorted(path.stem for path in (self.out / "runs").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_sets(tmp_path_factory.mktemp("sets")), backbone_folder(tmp_path_factory.mktemp("backbone"))
+
+
+@pytest.fixture
+def place(shared: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    for name, method in FAKES.items():
+        monkeypatch.setitem(METHODS, name, method)
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    # Before it measures, it collects garbage: a quarter of a second a run, where all of torch is loaded.
+    monkeypatch.setattr(runner, "peak_bytes", lambda function, device: function() or 1)
+    (tmp_path / "tiny.yaml").write_text(SPEC)
+    Fake.fitted.clear()
+    return Place(tmp_path, shared[0], tmp_path / "tiny.yaml", shared[1])
+
+
+# ------------------------------------------------------------------ all of it
+
+
+def test_everything_is_run_once_and_told(place: Place) -> None:
+    found = place.bench("--json")
+    assert found.code == 0, found.err
+    told = found.json
+    assert (told["runs"], told["done"], told["left"], told["failed"]) == (RUNS, RUNS, 0, 0)
+    assert [claim["claim"] for claim in told["claims"]] == ["Ours is above theirs."]
+    names = {Path(file).name for file in told["files"]}
+    assert {"results.csv", "tables.md", "costs.md", "accuracy-over-shots.svg", "robustness.svg", "ood.svg"} < names
+    assert all(Path(file).stat().st_size for file in told["files"])
+    assert len(place.records()) == RUNS
+    assert len(Fake.fitted) == RUNS - 2
+    before = (place.out / "tables.md").read_bytes()
+    again = place.bench()
+    assert again.code == 0
+    assert len(Fake.fitted) == RUNS - 2, "nothing is run twice"
+    assert (place.out / "tables.md").read_bytes() == before
+    assert f"{RUNS} of {RUNS} runs are done" in again.out
+
+
+def test_a_record_holds_what_is_needed_to_trust_it(place: Place) -> None:
+    place.bench("--only", "ours", "--sets", "first", "--shots", "2", "--seeds", "1")
+    (key,) = place.records()
+    record = RecordStore(place.out).read(key)
+    assert record is not None
+    assert (record.method, record.settings) == ("fake", {"diverges": False, "skill": 0.9})
+    assert (record.set, record.shots, record.seed, record.photos) == ("first", 2, 1, 4)
+    assert record.machine["threads"] >= 1
+    assert record.machine["processor"]
+    assert record.versions["torch"]
+    assert record.backbone["fingerprint"]
+    assert record.date[:2] == "20"
+    assert min(record.seconds.values()) >= 0
+    metrics = {(f.test, f.metric, f.unknown) for f in record.figures}
+    assert metrics == {
+        *((test, m, "") for test in ("first", "second") for m in ("accuracy", "accuracy_global", "accuracy_local")),
+        *(
+            ("first", f"{m}/{score}", group)
+            for m in ("fpr95", "auroc")
+            for score in ("MCM", "GL-MCM")
+            for group in ("dots", "lines")
+        ),
+    }
+    assert {f.n for f in record.figures if f.unknown == "dots"} == {4 + 2}
+    assert {f.n for f in record.figures if not f.unknown} == {4}
+
+
+def test_tables_are_written_from_all_records_however_narrow_the_call(place: Place) -> None:
+    place.bench("--only", "ours")
+    place.bench("--only", "guess")
+    assert len(place.records()) == 8 + 2
+    rows = list(csv.DictReader((place.out / "results.csv").open(encoding="utf-8")))
+    assert {row["method"] for row in rows} == {"guess", "ours", "as ours"}
+    untaught = [row for row in rows if row["method"] == "guess"]
+    assert {(row["shots"], row["seed"]) for row in untaught} == {("0", "0")}
+
+
+def test_parts_share_a_folder(place: Place) -> None:
+    place.bench("--part", "1/2")
+    first = place.records()
+    place.bench("--part", "2/2")
+    assert 0 < len(first) < RUNS
+    assert len(place.records()) == RUNS
+    assert len(Fake.fitted) == RUNS - 2
+
+
+def test_a_run_that_diverges_is_noted_and_others_go_on(place: Place) -> None:
+    place.spec.write_text(SPEC.replace("theirs: {method: fake, skill: 0.5}", "theirs: {method: fake, diverges: true}"))
+    found = place.bench("--json")
+    assert found.code == 0
+    assert (found.json["failed"], found.json["left"]) == (8, 0)
+    assert "fake on first, 2 shots, seed 0 has no figures: The loss is nan." in found.err
+    assert "| theirs | – | – | – |" in (place.out / "tables.md").read_text()
+    fits = len(Fake.fitted)
+    place.bench()
+    assert len(Fake.fitted) == fits, "it would diverge again"
+
+
+def damage(text: str, how: str) -> str:
+    if how == "cut":
+        return text[:8]
+    if how == "deep":
+        return "[" * 100_000
+    record = json.loads(text)
+    if how == "twice":
+        record["figures"] += record["figures"][:1]
+    elif how == "710%":
+        record["figures"][0]["value"] = 7.1
+    else:
+        record |= {
+            "failed": {"failed": 5},
+            "machine": {"machine": None},
+            "seconds": {"seconds": {"fit": -1, "predict": 0}},
+        }[how]
+    return json.dumps(record)
+
+
+@pytest.mark.parametrize("how", ["cut", "deep", "twice", "710%", "failed", "machine", "seconds"])
+def test_a_damaged_record_is_made_again(place: Place, how: str) -> None:
+    place.bench()
+    before = (place.out / "tables.md").read_bytes()
+    key = place.records()[0]
+    path = RecordStore(place.out).path(key)
+    path.write_text(damage(path.read_text(), how))
+    Fake.fitted.clear()
+    found = place.bench()
+    assert "is damaged" in found.err
+    assert len(Fake.fitted) <= 1
+    assert RecordStore(place.out).has(key)
+    assert (place.out / "tables.md").read_bytes() == before
+
+
+# ------------------------------------------------------------------ cut off
+
+
+def test_no_time_runs_nothing_and_says_what_is_left(place: Place) -> None:
+    found = place.bench("--time", "0s", "--json")
+    assert (found.code, found.json["left"], Fake.fitted, place.records()) == (0, RUNS, [], [])
+    assert "The time is spent; no further run is begun." in found.err
+    assert f"{RUNS} runs are left; the same command goes on." in found.err
+
+
+def test_time_ends_between_two_runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    minutes = count(0, 60)
+    # Not time.monotonic itself, which threads of other tests ask too.
+    monkeypatch.setattr("gallop.cli.commands.bench.time", SimpleNamespace(monotonic=lambda: next(minutes)))
+    found = place.bench("--time", "5m", "--json")
+    assert found.code == 0
+    assert 0 < found.json["done"] < RUNS
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = Fake.fit
+
+    def interrupted(self: Fake, shots: Any) -> Any:
+        if len(Fake.fitted) == 3:
+            raise KeyboardInterrupt
+        return fit(self, shots)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fake, "fit", interrupted)
+        found = place.bench()
+    assert (found.code, found.out) == (130, "")
+    said = found.err.splitlines()[-1]
+    assert said == (
+        f"gallop: Stopped. {RUNS - 5} runs are left; the same command goes on. What is done is in {place.out}."
+    )
+    assert f"5 of {RUNS} runs are done" in (place.out / "tables.md").read_text()
+    assert place.bench("--json").json["left"] == 0
+
+
+REAL = """
+name: real
+sets: [first]
+shots: [2]
+seeds: [0, 1, 2]
+unknown: {folder: odd}
+methods:
+  zero-shot: {method: zero-shot}
+  GalLoP: {method: GalLoP, epochs: 8, views: 2, lr: 0.05, global_prompts: 2, topk: [2, 4]}
+  CoOp: {method: CoOp, epochs: 8, views: 2}
+claims:
+  - {claim: GalLoP is above CoOp., better: GalLoP, than: CoOp, shots: 2}
+"""
+
+
+def figures(out: Path) -> list[dict[str, str]]:
+    rows = list(csv.DictReader((out / "results.csv").open(encoding="utf-8")))
+    return [{key: value for key, value in row.items() if key not in ("seconds", "memory")} for row in rows]
+
+
+def test_after_kill_9_the_resumed_benchmark_equals_an_uninterrupted_one(place: Place) -> None:
+    place.spec.write_text(REAL)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "gallop", *place.words("--out", place.out)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while time.monotonic() < end and not place.records() and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    done = len(place.records())
+    assert 1 <= done < 7, "it was killed in the middle"
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
+    whole = place.root / "whole"
+    assert place.call("--out", whole).code == 0
+    assert len(place.records()) == 7
+    assert (place.out / "tables.md").read_bytes() == (whole / "tables.md").read_bytes()
+    assert figures(place.out) == figures(whole)
+    for picture in whole.glob("*.svg"):
+        assert (place.out / picture.name).read_bytes() == picture.read_bytes()
+
+
+def test_the_branches_of_a_run_are_what_each_would_be_alone(place: Place) -> None:
+    """Why "global only" and "local only" are no runs of their own in photos-mini."""
+    other = "  alone: {method: GalLoP, epochs: 8, views: 2, lr: 0.05, global_prompts: 2, topk: []}\n"
+    local = "  other globals: {method: GalLoP, epochs: 8, views: 2, lr: 0.05, global_prompts: 3, topk: [2, 4]}\n"
+    place.spec.write_text(REAL.replace("  CoOp:", f"{other}{local}  CoOp:"))
+    assert place.bench("--only", "GalLoP", "alone", "other globals").code == 0
+    rows = figures(place.out)
+
+    def values(method: str, metric: str) -> list[str]:
+        return [row["value"] for row in rows if (row["method"], row["metric"]) == (method, metric)]
+
+    assert len(values("alone", "accuracy")) == 3
+    assert values("GalLoP", "accuracy_global") == values("alone", "accuracy")
+    assert values("GalLoP", "accuracy_local") == values("other globals", "accuracy_local")
+    assert values("GalLoP", "fpr95/MCM") == values("alone", "fpr95/MCM")
+    assert values("GalLoP", "auroc/MCM") == values("alone", "auroc/MCM")
+    assert values("GalLoP", "auroc/L-MCM") == values("other globals", "auroc/L-MCM")
+
+
+# ------------------------------------------------------------------ dry run, list, refusals
+
+
+def test_a_dry_run_checks_counts_and_changes_nothing(place: Place) -> None:
+    before = sorted(place.root.rglob("*"))
+    found = place.call("--dry-run", "--json")
+    assert found.code == 0, found.err
+    assert (found.json["runs"], found.json["done"], found.json["seconds"]) == (RUNS, 0, None)
+    assert found.json["methods"] == {"fake-untaught": {"runs": 2, "done": 0}, "fake": {"runs": 18, "done": 0}}
+    assert (sorted(place.root.rglob("*")), Fake.fitted) == (before, [])
+    place.bench("--only", "ours")
+    files = {path: path.stat().st_mtime_ns for path in place.root.rglob("*")}
+    found = place.call("--dry-run", "--out", place.out)
+    assert "How long" not in found.out
+    assert "What is left takes about" in found.out
+    assert "2 runs of methods that have not been run yet" in found.out
+    assert [line.split() for line in found.out.splitlines() if line.startswith("fake ")] == [["fake", "18", "8"]]
+    assert {path: path.stat().st_mtime_ns for path in place.root.rglob("*")} == files
+    place.bench()
+    assert "Nothing is left to do." in place.call("--dry-run", "--out", place.out).out
+
+
+def test_the_list() -> None:
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert main(["bench", "--list"]) == 0
+    assert "photos-mini" in out.getvalue()
+
+
+REFUSED = [
+    ("bench", "bench needs a benchmark and DATA; `gallop bench --list` shows"),
+    ("bench photos-mini", "bench needs a benchmark and DATA"),
+    ("bench SPEC DATA", "bench needs --out DIR"),
+    ("bench SPEC DATA --out SPEC", "is a file; give a folder"),
+    ("bench photos-maxi DATA --out OUT", "There is no benchmark 'photos-maxi'; shipped are paper-ablation"),
+    ("bench SPEC SPEC --out OUT --backbone BACKBONE", "is not a folder; give the folder that holds the data sets"),
+    ("bench SPEC BACKBONE --out OUT --backbone BACKBONE", "does not hold train/ and test/"),
+    ("bench SPEC DATA --out OUT --backbone maxi", "There is no backbone 'maxi'"),
+    ("bench SPEC DATA --out OUT --time soon", "'soon' is not a time such as 90s, 30m or 2h"),
+    ("bench SPEC DATA --out OUT --time -5m", "expected one argument"),
+    ("bench SPEC DATA --out OUT --part 3/2", "'3/2' is not a part such as 1/2"),
+    ("bench SPEC DATA --out OUT --part 0/2", "'0/2' is not a part such as 1/2"),
+    ("bench SPEC DATA --out OUT --shots two", "invalid int value: 'two'"),
+    ("bench SPEC DATA --out OUT --backbone BACKBONE --shots 7", "no number of shots 7; it has 1, 2"),
+    ("bench SPEC DATA --out OUT --backbone BACKBONE --sets third", "has no set 'third'; its sets are first, second"),
+    ("bench SPEC DATA --out OUT --backbone BACKBONE --only nobody", "no method, group or variant 'nobody'"),
+    ("bench SPEC DATA --backbone BACKBONE --dry-run --rehearse", "give one of the two"),
+    ("bench SPEC DATA --backbone BACKBONE --dry-run --only skill --shots 1", "The benchmark has no run like that"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED, ids=[words for words, _ in REFUSED])
+def test_mistakes_are_one_sentence(place: Place, words: str, said: str) -> None:
+    places = {"SPEC": place.spec, "DATA": place.data, "OUT": place.out, "BACKBONE": place.backbone}
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([str(places.get(word, word)) for word in words.split()])
+    assert (code, out.getvalue()) == (2, "")
+    (line,) = err.getvalue().splitlines()
+    assert line.startswith("gallop: error: ")
+    assert said in line
+    assert not place.out.exists()

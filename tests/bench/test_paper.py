@@ -1,0 +1,545 @@
+"""The paper's protocol on small trees of the true layouts: sets by name, fewer classes, large sets, shipped files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from gallop.bench.definition.spec import SPECS, parse_spec, read_spec
+from gallop.bench.running import backbones as towers_module
+from gallop.bench.running import photo_answers, runner
+from gallop.bench.running.backbones import Backbones
+from gallop.bench.running.photo_answers import Asker, among
+from gallop.bench.running.photo_sets import PhotoSet, class_numbers
+from gallop.bench.running.photos import read_photos
+from gallop.bench.running.plan import make_plan
+from gallop.bench.running.records import RecordStore
+from gallop.bench.running.runs import Plan
+from gallop.cli import main
+from gallop.config import MethodConfig
+from gallop.data import Listing, available_datasets, open_dataset
+from gallop.errors import BackboneError, BenchError, DataError
+from gallop.features.encoding import ImageFeatures, encode_centres
+from gallop.images import load_image
+from gallop.methods import METHODS, make_method
+from gallop.methods.prompt_learning import PromptedText
+from gallop.model.gallop import GalLoP
+from tests import data_trees as trees
+from tests.bench_things import FAKES, Fake, write_sets
+from tests.cli.test_cli import call
+from tests.data_trees import SYNSETS
+from tests.tiny import backbone_folder, vit
+
+PAPER = ("paper-fewshot", "paper-domain", "paper-ood", "paper-ablation", "paper-backbones")
+
+SPEC = """
+name: named
+sets: [imagenet]
+shots: [1, 2]
+seeds: [0, 1]
+transfer: {imagenet: [imagenet_v2, imagenet_r]}
+unknown: {sets: [inaturalist, textures]}
+methods:
+  guess: {method: fake-untaught}
+  ours: {method: fake}
+"""
+
+
+def write_imagenet(root: Path) -> Path:
+    """ImageNet and its variants with four classes, two of them in A and R, and the unknown things."""
+    trees.imagenet("imagenet/images")(root)
+    trees.by_synset("imagenet-sketch/images", *SYNSETS)(root)
+    trees.by_synset("imagenet-adversarial/imagenet-a", SYNSETS[3], SYNSETS[1])(root)
+    trees.by_synset("imagenet-rendition/imagenet-r", SYNSETS[3], SYNSETS[0])(root)
+    home = "imagenetv2/imagenetv2-matched-frequency-format-val"
+    trees.photos(root / home, (f"{number}/{i}.jpeg" for number in (0, 1, 134, 517) for i in range(2)))
+    trees.flat("iNaturalist/images/a.jpg", "iNaturalist/images/b.jpg", "SUN/images/a.jpg", "Places/images/a.jpg")(root)
+    trees.flat("Texture/banded/a.jpg", "Texture/dotted/b.jpg")(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_imagenet(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, method in FAKES.items():
+        monkeypatch.setitem(METHODS, name, method)
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(runner, "peak_bytes", lambda function, device: function() or 1)
+
+
+def made(root: Path, text: str = SPEC) -> Plan:
+    what = parse_spec(text, "named.yaml")
+    return make_plan(what, read_photos(what, root), lambda name, regions: name + regions.removeprefix("value"))
+
+
+def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
+    return {(e.label, e.set, e.shots, e.seed): e.key for e in plan.entries}
+
+
+# ------------------------------------------------------------------ sets by name
+
+
+def test_nothing_is_opened_before_a_run_needs_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr("gallop.data.listing.load_image", lambda path: opened.append(path) or load_image(path))
+    monkeypatch.setattr("gallop.bench.running.photos.load_image", lambda path: opened.append(path) or load_image(path))
+    plan = made(data)
+    assert not opened
+    assert (plan.sets, plan.unknown) == (("imagenet",), ("inaturalist", "textures"))
+    run = next(run for run in plan.runs if (run.shots, run.seed) == (2, 1))
+    assert (run.transfer, run.photos) == (("imagenet_v2", "imagenet_r"), 8)
+    listing = open_dataset("imagenet", data).train
+    assert run.train == listing.draw(2, seed=1)
+    assert len(opened) == 16, "eight here, eight in the line above"
+    fewer = next(run for run in plan.runs if (run.shots, run.seed) == (1, 1))
+    assert Counter(fewer.train.names) == dict.fromkeys(listing.class_names, 1)
+    assert len(opened) == 16, "fewer shots are part of more"
+    assert fewer.train.paths == listing.draw(1, seed=1).paths
+
+
+def test_keys_follow_names_of_files_and_classes(data: Path, tmp_path: Path) -> None:
+    before, copy = keys(made(data)), tmp_path / "copy"
+    shutil.copytree(data, copy)
+    assert keys(made(copy)) == before, "not where they lie"
+    train = copy / "imagenet/images/train" / SYNSETS[0]
+    (train / f"{SYNSETS[0]}_0.JPEG").rename(train / "other.JPEG")
+    after = keys(made(copy))
+    assert after["guess", "imagenet", 0, 0] == before["guess", "imagenet", 0, 0], "it learns from none"
+    assert after["ours", "imagenet", 1, 0] != before["ours", "imagenet", 1, 0]
+    trees.flat("iNaturalist/images/c.jpg")(copy)
+    assert keys(made(copy))["guess", "imagenet", 0, 0] != before["guess", "imagenet", 0, 0]
+
+
+def test_a_folder_goes_before_a_set_by_name(data: Path, tmp_path: Path) -> None:
+    write_sets(tmp_path, ("caltech101",))
+    trees.coop("caltech-101", "101_ObjectCategories", "split_zhou_Caltech101.json", {"ant": "ant", "bee": "bee"})(
+        tmp_path
+    )
+    text = SPEC.split("transfer")[0].replace("imagenet", "caltech101") + "methods:\n  ours: {method: fake}\n"
+    assert read_photos(parse_spec(text, "a"), tmp_path).sets["caltech101"].class_names == ("green", "red")
+    (tmp_path / "caltech101" / "test").rename(tmp_path / "caltech101" / "exam")
+    assert read_photos(parse_spec(text, "a"), tmp_path).sets["caltech101"].class_names == ("ant", "bee")
+    # As ImageNet is packed: test/ holds photos that nobody has labelled.
+    flat = tmp_path / "flat"
+    trees.imagenet("imagenet")(flat)
+    trees.flat("imagenet/test/ILSVRC2012_test_00000001.JPEG")(flat)
+    assert len(read_photos(parse_spec(text.replace("caltech101", "imagenet"), "a"), flat).sets["imagenet"].test) == 8
+
+
+ABSENT = [
+    ("sets: [imagenet]", "sets: [imagenet, dtd]", DataError, "The photos of .* are not in"),
+    ("imagenet_r]", "imagenet_a2]", BenchError, "'transfer' names the set 'imagenet_a2'; 'sets' has imagenet"),
+    ("inaturalist, textures", "inaturalist, sunn", DataError, "no data set 'sunn'; did you mean sun"),
+    ("sets: [imagenet]", "sets: [imagenet_v2]", BenchError, "'transfer' names the set 'imagenet'"),
+    ("unknown: {sets: [inaturalist, textures]}", "unknown: {skip: {}}", BenchError, "lacks the key 'folder'"),
+    ("transfer: {imagenet: [imagenet_v2, imagenet_r]}", "transfer: {imagenet: [dtd]}", DataError, "are not in"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "kind", "said"), ABSENT)
+def test_what_is_not_there(data: Path, old: str, new: str, kind: type[Exception], said: str) -> None:
+    assert old in SPEC
+    with pytest.raises(kind, match=said):
+        made(data, SPEC.replace(old, new))
+
+
+def test_what_cannot_be_learned_from_or_is_there_twice(data: Path, tmp_path: Path) -> None:
+    text = SPEC.replace("imagenet]", "imagenet_v2]", 1).replace("transfer: {imagenet: [imagenet_v2, imagenet_r]}", "")
+    with pytest.raises(BenchError, match="imagenet_v2 has no training photos"):
+        made(data, text)
+    write_imagenet(tmp_path)
+    trees.flat("odd/textures/a.jpg")(tmp_path)
+    with pytest.raises(BenchError, match=r"'textures' is a folder in .* and a set"):
+        made(tmp_path, SPEC.replace("{sets:", "{folder: odd, sets:"))
+    both = made(tmp_path, SPEC.replace("{sets: [inaturalist, textures]}", "{folder: odd, sets: sun}"))
+    assert both.unknown == ("textures", "sun")
+
+
+def test_sets_that_are_not_asked_for_may_be_absent(data: Path) -> None:
+    what = parse_spec(SPEC.replace("sets: [imagenet]", "sets: [imagenet, dtd, first]"), "named.yaml")
+    assert set(read_photos(what, data, ["imagenet"]).sets) == {"imagenet"}
+    with pytest.raises(DataError):
+        read_photos(what, data, ["dtd"])
+
+
+# ------------------------------------------------------------------ fewer classes
+
+
+def set_of(names: tuple[str, ...], ids: tuple[str, ...] = (), labels: tuple[int, ...] = ()) -> PhotoSet:
+    files = tuple(f"{i}.jpg" for i in range(len(labels)))
+    return PhotoSet("s", Listing(Path(), class_names=names), Listing(Path(), files, labels, names), ids)
+
+
+def test_classes_are_matched_by_synset_or_by_name() -> None:
+    source = set_of(("crane bird", "tench", "crane"), ("n1", "n2", "n3"))
+    assert class_numbers(source, set_of(("crane", "tench"), ("n1", "n2"))) == (0, 1), "names do not count"
+    assert class_numbers(source, set_of(("crane", "tench"))) == (2, 1)
+    with pytest.raises(BenchError, match="whose class 'perch' it does not know"):
+        class_numbers(source, set_of(("tench", "perch"), ("n2", "n9")))
+
+
+@pytest.mark.parametrize("name", ["imagenet_a", "imagenet_r"])
+def test_answers_among_fewer_classes_are_those_of_a_model_with_these_alone(data: Path, name: str) -> None:
+    """Of every branch, on features as unlike as chance makes them, so that all classes are answered."""
+    source, target = (open_dataset(each, data) for each in ("imagenet", name))
+    config = MethodConfig(global_prompts=2, topk=(2, 4))
+    model = GalLoP(vit(), source.class_names, config)
+    random = torch.Generator().manual_seed(0)
+    features = ImageFeatures(
+        torch.randn(300, *encoded(source.test.paths[0]).global_.shape[1:], generator=random),
+        torch.randn(300, *encoded(source.test.paths[0]).regions.shape[1:], generator=random),
+    )
+    with torch.no_grad():
+        for contexts in (model.prompts.global_contexts, model.prompts.local_contexts):
+            contexts.add_(torch.randn(contexts.shape, generator=random))
+        large = PromptedText(model, model.text_features())
+        alone = GalLoP(vit(), target.class_names, config, model.prompts)
+        small = PromptedText(alone, alone.text_features())
+    sets = [PhotoSet(d.name, d.train, d.test, d.class_ids) for d in (source, target)]
+    numbers, chosen = np.asarray(class_numbers(*sets)), runner.classes_of(*sets)
+    assert chosen is not None
+    assert len(chosen) == 2
+    of_few, of_alone = among(large.predict(features), chosen), among(small.predict(features), None)
+    of_all = among(large.predict(features), None)
+    for metric in ("accuracy", "accuracy_global", "accuracy_local"):
+        assert of_few.predicted[metric].tolist() == numbers[of_alone.predicted[metric]].tolist(), metric
+        assert not set(of_all.predicted[metric].tolist()) <= set(chosen), "among all it answers otherwise"
+        assert len(set(of_few.predicted[metric].tolist())) == 2
+
+
+def encoded(photo: Path) -> ImageFeatures:
+    return ImageFeatures.cat(list(encode_centres(vit(), [photo], None)))
+
+
+def test_fewer_classes_are_part_of_the_key(data: Path) -> None:
+    plan = made(data)
+    run = plan.runs[0]
+    assert set(run.data["among"]) == {"imagenet_r"}, "V2 has all classes"
+    assert "among" not in made(data, SPEC.replace(", imagenet_r]", "]")).runs[0].data
+
+
+# ------------------------------------------------------------------ large test sets
+
+
+def bench(spec: Path, data: Path, backbone: Path | None, *more: object) -> Any:
+    words = ["--backbone", backbone] if backbone else []
+    return call("bench", spec, data, *words, "--device", "cpu", "--json", *more)
+
+
+def figures(out: Path) -> list[dict[str, str]]:
+    rows = list(csv.DictReader((out / "results.csv").open(encoding="utf-8")))
+    return [{key: value for key, value in row.items() if key not in ("seconds", "memory")} for row in rows]
+
+
+def test_what_does_not_fit_into_memory_is_answered_batch_by_batch(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, tower = tmp_path / "spec.yaml", backbone_folder(tmp_path)
+    text = SPEC.replace("ours: {method: fake}", "GalLoP: {method: GalLoP, epochs: 1, views: 1, topk: [2, 4]}")
+    spec.write_text(text.replace("shots: [1, 2]", "shots: [1]").replace("seeds: [0, 1]", "seeds: [0]"))
+    assert bench(spec, data, tower, "--out", tmp_path / "kept").code == 0
+    monkeypatch.setattr(photo_answers, "MEMORY_BYTES", 0)
+    monkeypatch.setattr("gallop.features.encoding.BATCH", 3)
+    predicted: list[int] = []
+    ask = photo_answers.among
+    monkeypatch.setattr(
+        photo_answers, "among", lambda found, classes: predicted.append(len(found.labels)) or ask(found, classes)
+    )
+    found = bench(spec, data, tower, "--out", tmp_path / "streamed")
+    assert found.code == 0, found.err
+    assert max(predicted) == 3
+    assert figures(tmp_path / "kept") == figures(tmp_path / "streamed")
+
+
+def test_the_limit_is_for_all_together(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, photos = vit(), list(open_dataset("imagenet", data).test.paths)
+    monkeypatch.setattr(photo_answers, "MEMORY_BYTES", int(len(photos) * 1.5 * photo_answers.photo_bytes(backbone)))
+    asker = Asker(None)
+    places: dict[tuple[str, str], Any] = {("set", "a"): photos, ("unknown", "b"): photos}
+    assert {event.name for event in asker.prepare(backbone, places)} == {"a", "b"}, "every photo can be read"
+    assert set(asker._features) == {("set", "a")}, "the second no longer fits"
+    assert not list(asker.prepare(backbone, places)), "nothing is encoded ahead twice"
+    assert set(asker._features) == {("set", "a")}
+    asker.forget()
+    assert {event.name for event in asker.prepare(backbone, {("unknown", "b"): photos})} == {"b"}
+    assert set(asker._features) == {("unknown", "b")}
+
+
+def test_a_photo_that_cannot_be_read_is_found_before_the_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_answers, "MEMORY_BYTES", 0)
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    next(copy.glob("imagenet/images/val/*/*.JPEG")).write_bytes(b"no picture")
+    (tmp_path / "s.yaml").write_text(SPEC)
+    Fake.fitted.clear()
+    found = bench(tmp_path / "s.yaml", copy, backbone_folder(tmp_path), "--only", "ours", "--out", tmp_path / "out")
+    assert found.code == 2
+    assert "val" in found.err
+    assert not Fake.fitted
+
+
+# ------------------------------------------------------------------ backbones and regions
+
+
+LINES = """
+name: lines
+sets: [imagenet]
+shots: [1]
+seeds: [0]
+backbone: one
+methods:
+  ours: {method: fake}
+  tokens: {method: fake, regions: tokens}
+  other: {method: fake, backbone: two}
+  value: {method: fake, regions: value}
+"""
+
+
+def test_a_line_has_its_own_regions_and_backbone(data: Path) -> None:
+    plan = made(data, LINES)
+    found = {e.label: e.key for e in plan.entries}
+    assert found["value"] == found["ours"], "the paper's kind is no part of a key"
+    assert len(set(found.values())) == 3
+    assert {(run.backbone, run.regions) for run in plan.runs} == {("one", "value"), ("one", "tokens"), ("two", "value")}
+    whole = made(data, LINES.replace("shots", "regions: tokens\nshots"))
+    assert {e.label: e.key for e in whole.entries}["ours"] == found["tokens"]
+    with pytest.raises(BenchError, match="'regions' is 'patches'; choose one of value, tokens, value-value"):
+        made(data, LINES.replace("regions: tokens", "regions: patches"))
+
+
+def test_one_backbone_is_loaded_at_a_time_and_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    load = towers_module.load_backbone
+    monkeypatch.setattr(towers_module, "load_backbone", lambda name, **o: loaded.append(name) or load(name, **o))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        backbone_folder(tmp_path / name)
+    towers, (a, b) = Backbones("cpu"), (str(tmp_path / "a"), str(tmp_path / "b"))
+    value, tokens = towers.get(a, "value"), towers.get(a, "tokens")
+    assert (value.region_kind, tokens.region_kind, loaded) == ("value", "tokens", [a])
+    assert towers.get(a, "tokens") is tokens
+    assert towers.fingerprint(a, "tokens") == tokens.fingerprint != towers.fingerprint(a, "value")
+    with mock.patch.object(type(value), "feature_format", "cuda"):
+        assert Backbones("cpu").fingerprint(a, "value") == f"{value.fingerprint}|cuda, text fp32", "figures of its own"
+    loaded.clear()
+    towers.get(b, "value")
+    assert loaded == [b]
+    towers.fingerprint(a, "tokens")
+    assert loaded == [b], "known by now"
+    assert towers._loaded.keys() == {"value"}
+    with pytest.raises(BackboneError):
+        towers.get("nonsense", "value")
+
+
+def test_a_backbone_that_is_not_there_stops_only_its_own_lines(data: Path) -> None:
+    def fingerprint(name: str, regions: str) -> str:
+        if name == "two":
+            raise BackboneError("No weights.")
+        return name
+
+    what = parse_spec(LINES, "lines.yaml")
+    photos = read_photos(what, data)
+    with pytest.raises(BackboneError):
+        make_plan(what, photos, fingerprint)
+    with pytest.raises(BackboneError):
+        make_plan(what, photos, fingerprint, only=["other"])
+    with pytest.warns(UserWarning, match="other is left out: No weights"):
+        plan = make_plan(what, photos, fingerprint, only=["ours"])
+    assert "other" not in {entry.label for entry in plan.entries}
+
+
+def test_records_tell_the_regions(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(LINES.replace("  other: {method: fake, backbone: two}\n", ""))
+    found = bench(tmp_path / "s.yaml", data, backbone_folder(tmp_path), "--out", tmp_path / "out")
+    assert found.code == 0, found.err
+    records = [RecordStore(tmp_path / "out").read(path.stem) for path in (tmp_path / "out" / "runs").iterdir()]
+    assert [r.backbone.get("regions") for r in sorted(records, key=lambda r: len(r.backbone))] == [None, "tokens"]  # type: ignore[union-attr]
+    assert len({r.backbone["fingerprint"] for r in records}) == 2  # type: ignore[union-attr]
+
+
+# ------------------------------------------------------------------ settings
+
+
+RULES = """
+name: rules
+sets: [first, second]
+shots: [1, 2]
+seeds: [0]
+settings:
+  - {skill: 0.1}
+  - {sets: second, skill: 0.2, epochs: 7}
+  - {methods: fake, shots: 2, skill: 0.3}
+methods:
+  plain: {method: fake}
+  own: {method: fake, skill: 0.9}
+  untaught: {method: fake-untaught}
+  CoOp: {method: CoOp}
+"""
+
+
+def test_settings_of_sets_shots_and_methods(tmp_path: Path) -> None:
+    plan = made(write_sets(tmp_path), RULES)
+    runs = {run.key: run for run in plan.runs}
+    skills = {(e.label, e.set, e.shots): runs[e.key].settings.get("skill") for e in plan.entries}
+    assert {key[1:]: value for key, value in skills.items() if key[0] == "plain"} == {
+        ("first", 1): 0.1,
+        ("first", 2): 0.3,
+        ("second", 1): 0.2,
+        ("second", 2): 0.3,
+    }
+    assert {value for key, value in skills.items() if key[0] == "own"} == {0.9}, "a line's own go before"
+    assert {r.settings["epochs"] for r in runs.values() if (r.method, r.set) == ("CoOp", "second")} == {7}
+    assert all(r.settings == {} for r in runs.values() if r.method == "fake-untaught")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("skill: 0.1", "skil: 0.1", "'settings' has 'skil', which no method has that it is about"),
+        ("methods: fake,", "methods: fak,", "'settings' is about 'fak', which is no method here that learns"),
+        ("methods: fake,", "methods: CoOp,", "'settings' has 'skill', which no method has that it is about"),
+        ("sets: second,", "sets: third,", "'settings' names the set 'third'"),
+        ("{skill: 0.1}", "{sets: first}", "'settings' 1 sets nothing; add a setting"),
+        ("{skill: 0.1}", "skill", "'settings' 1 must be a mapping"),
+        ("epochs: 7", "epochs: 0", "CoOp: epochs is 0"),
+    ],
+)
+def test_settings_that_cannot_be(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in RULES
+    with pytest.raises(BenchError, match=said):
+        made(write_sets(tmp_path), RULES.replace(old, new))
+
+
+# ------------------------------------------------------------------ the shipped files
+
+
+def sources() -> dict[str, Callable[[Path], None]]:
+    """A tree of each of the eleven sets; CoOp's layout where it has more than one class here."""
+    chosen: dict[str, Callable[[Path], None]] = {}
+    for name, layout, tree, names, _ in trees.LABELLED:
+        if len(names) > 1 and (name not in chosen) and (name, layout) != ("imagenet", "torchvision"):
+            chosen[name] = tree
+    return {n: tree for n, tree in chosen.items() if not n.startswith("imagenet_")}
+
+
+def narrowed(name: str, tower: Path) -> str:
+    """A shipped file with one shot, one seed, one epoch, and a tower that costs nothing."""
+    found: dict[str, Any] = yaml.safe_load((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))
+    found |= {"shots": [1], "seeds": [0], "backbone": str(tower)}
+    for entry in (*found.get("claims", ()), *found.get("published", ())):
+        entry["shots"] = 1
+    recipes = list(found["methods"].values())
+    recipes += [r for ablation in found.get("ablations", {}).values() for r in ablation["variants"].values()]
+    for entry in (*recipes, *found.get("settings", ())):
+        for key, value in (("epochs", 1), ("views", 1), ("backbone", str(tower))):
+            if key in entry:
+                entry[key] = value
+    found["settings"] = [rule for rule in found.get("settings", ()) if rule.get("shots", 1) == 1]
+    found["settings"] += [{"methods": sorted({r["method"] for r in recipes if "preset" in r}), "epochs": 1}]
+    if not found["settings"][-1]["methods"]:
+        found["settings"].pop()
+    return yaml.safe_dump(found, sort_keys=False)
+
+
+def test_half_a_set_or_another_backbone_stands_beside_no_published_figure(data: Path, tmp_path: Path) -> None:
+    tower = backbone_folder(tmp_path)
+    spec = tmp_path / "narrowed.yaml"
+    spec.write_text(narrowed("paper-domain", tower))
+    found = bench(spec, data, None, "--out", tmp_path / "out")
+    assert "ImageNet in " in found.err
+    assert "classes instead of 1000, so its figures compare with nobody's" in found.err
+    tables = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
+    assert "Not the whole set: imagenet" in tables
+    assert "Published figures are left out." in tables
+    assert ", published" not in tables
+    told = read_spec("paper-domain").apart("The backbone is mini here.")
+    assert told.about.endswith(" The backbone is mini here. Published figures are left out.")
+    assert told.published == ()
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_each_shipped_file_runs(name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PhotoSet, "incomplete", False)  # the trees have a few classes each
+    tower = backbone_folder(tmp_path)
+    root = data
+    if name == "paper-fewshot":
+        root = tmp_path / "eleven"
+        for write in sources().values():
+            write(root)
+    spec = tmp_path / "narrowed.yaml"
+    spec.write_text(narrowed(name, tower))
+    found = bench(spec, root, None, "--out", tmp_path / "out")
+    assert found.code == 0, found.err
+    told = json.loads(found.out)
+    assert (told["left"], told["failed"]) == (0, 0)
+    assert told["runs"] == told["done"] > 0
+    tables = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
+    what = read_spec(name)
+    rows = figures(tmp_path / "out")
+    assert {row["method"] for row in rows if not row["group"]} == set(what.methods)
+    assert {(row["group"], row["method"]) for row in rows if row["group"]} == {
+        (group, variant) for group, ablation in what.ablations.items() for variant in ablation.variants
+    }
+    expected = {
+        "paper-fewshot": "| GalLoP, published | 75.1 | 96.7 | 94.1 | 89.2 | 98.8 | 86.5 | 58.3 | 77.2 | 75.5 | 90.1 |",
+        "paper-domain": "| GalLoP, published | 75.1 | 67.5 | 49.5 | 50.3 | 77.8 |  |",
+        "paper-ood": "| GalLoP, published | GL-MCM | 13.7 / 97.1 | 24.9 / 94.0 | 32.5 / 91.3 | 38.4 / 90.4 | 27.3 ",
+        "paper-ablation": "region features",
+        "paper-backbones": "GalLoP, ViT-L-14",
+    }
+    assert expected[name] in tables
+    assert ("MarcLafon" in tables) == bool(what.published)
+    assert {row["set"] for row in rows} == set(what.sets)
+    assert {row["test"] for row in rows} >= {*what.sets, *(t for targets in what.transfer.values() for t in targets)}
+    assert {row["unknown"] for row in rows} - {""} == set(what.unknown.sets if what.unknown else ())
+
+
+def test_the_paper_s_training_is_in_the_files() -> None:
+    """Epochs and batches as the authors' README has them, for every set and number of shots."""
+    what = read_spec("paper-fewshot")
+    assert what.sets == tuple(known.name for known in available_datasets() if known.kind == "few-shot")
+    for name in what.sets:
+        for shots, epochs in ((1, 50), (2, 100), (4, 100), (8, 200), (16, 200)):
+            method = make_method("GalLoP", what.rules("GalLoP", name, shots) | dict(what.methods["GalLoP"].settings))
+            config = method.config(0)  # type: ignore[attr-defined]
+            assert config.epochs == {"imagenet": 50, "sun397": 200}.get(name, epochs)
+            assert config.batch_size == {"imagenet": 128, "sun397": 128, "eurosat": 10}.get(name, 32)
+            assert (config.lr, config.momentum, config.weight_decay, config.views) == (0.002, 0.9, 0.01, 0)
+    for other in ("paper-domain", "paper-ood"):
+        settings = read_spec(other).methods
+        for heading, recipe in settings.items():
+            here = make_method(recipe.method, recipe.settings)
+            rules = what.rules(recipe.method, "imagenet", 16) if here.learns else {}
+            assert here == make_method(recipe.method, rules | dict(what.methods[heading].settings)), heading
+
+
+def test_published_averages_are_those_of_their_rows() -> None:
+    """Typed from a table: a slip of a digit would show here."""
+    for name in ("paper-fewshot", "paper-ood"):
+        for entry in read_spec(name).published:
+            values = [value for key, value in entry.values.items() if key != "average"]
+            if "average" in entry.values:
+                assert np.mean(values) == pytest.approx(entry.values["average"], abs=0.0011), entry
+
+
+def test_the_command_knows_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--list"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in PAPER)

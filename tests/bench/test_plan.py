@@ -1,0 +1,263 @@
+"""Which runs a benchmark makes, what their keys depend on, and what is kept of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gallop.bench.running import plan as plans
+from gallop.bench.running.photos import read_photos
+from gallop.bench.running.plan import canonical, make_plan
+from gallop.bench.running.records import RecordStore
+from gallop.bench.running.runs import Plan
+from gallop.errors import BenchError
+from gallop.methods import METHODS, make_method
+from tests.bench_things import FAKES, SPEC, plan_of, record_of, spec, write_sets
+from tests.tiny import picture
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, method in FAKES.items():
+        monkeypatch.setitem(METHODS, name, method)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sets(tmp_path_factory.mktemp("sets"))
+
+
+def made(root: Path, text: str = SPEC, backbone: str = "fp") -> Plan:
+    what = spec(text)
+    return make_plan(what, read_photos(what, root), lambda name, regions: backbone)
+
+
+def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
+    return {(e.label, e.set, e.shots, e.seed): e.key for e in plan.entries}
+
+
+# ------------------------------------------------------------------ runs
+
+
+def test_the_runs_of_a_benchmark(sets: Path) -> None:
+    plan = made(sets)
+    # guess once a set; two methods on 2 sets, 2 shots, 2 seeds; of the variants, "as ours" shares ours.
+    assert len(plan.runs) == 2 + 16 + 2
+    assert len(plan.entries) == 2 + 16 + 4
+    assert len({run.key for run in plan.runs}) == len(plan.runs)
+    found = keys(plan)
+    assert found["skill / as ours", "first", 2, 1] == found["ours", "first", 2, 1]
+    run = next(run for run in plan.runs if run.key == found["ours", "first", 2, 0])
+    assert (run.transfer, run.unknown, len(run.train)) == (("second",), ("dots", "lines"), 4)
+    other = next(run for run in plan.runs if run.key == found["ours", "second", 1, 0])
+    assert (other.transfer, other.unknown, len(other.train)) == ((), ("lines",), 2)
+
+
+def test_the_order_is_useful_when_cut_off(sets: Path) -> None:
+    order = [(run.method, run.seed, run.shots, run.set) for run in made(sets).runs]
+    assert [method for method, *_ in order[:2]] == ["fake-untaught"] * 2
+    places = [(seed, -shots, name) for _, seed, shots, name in order[2:]]
+    assert places == sorted(places), "seeds, then the most shots, then set by set"
+
+
+def test_shots_are_drawn_as_everywhere_and_fewer_are_part_of_more(sets: Path) -> None:
+    by_place = {(run.set, run.shots, run.seed): run.train for run in made(sets).runs if run.shots}
+    for (name, shots, seed), train in by_place.items():
+        assert Counter(train.names) == {"red": shots, "green": shots}
+        assert set(by_place[name, 1, seed].paths) <= set(train.paths)
+
+
+CHANGES = {
+    "a setting": SPEC.replace("skill: 0.9", "skill: 0.8"),
+    "another setting": SPEC.replace("skill: 0.9", "skill: 0.9, diverges: true"),
+    "transfer": SPEC.replace("transfer: {first: [second]}", ""),
+    "unknown": SPEC.replace("skip: {second: [dots]}", "skip: {first: [dots]}"),
+}
+
+
+@pytest.mark.parametrize("text", CHANGES.values(), ids=CHANGES)
+def test_any_change_makes_another_key(sets: Path, text: str) -> None:
+    place = ("ours", "first", 1, 0)
+    assert keys(made(sets, text))[place] != keys(made(sets))[place]
+
+
+def test_keys_depend_on_figures_alone(sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, before = ("ours", "first", 2, 1), keys(made(sets))
+    assert len({key for (label, *_), key in before.items() if label == "ours"}) == 8, "set, shots and seed matter"
+    renamed = SPEC.replace("name: tiny", "name: other").replace("ours", "mine").replace("shots: [1, 2]", "shots: [2]")
+    assert keys(made(sets, renamed))[("mine", *place[1:])] == before[place], "headings and other runs do not"
+    explicit = SPEC.replace("skill: 0.9", "diverges: false, skill: 0.9")
+    assert keys(made(sets, explicit)) == before, "defaults are filled in"
+    assert keys(made(sets, backbone="other"))[place] != before[place]
+    monkeypatch.setattr(plans, "__version__", "9")
+    assert keys(made(sets))[place] != before[place]
+    monkeypatch.undo()
+    for name, method in FAKES.items():
+        monkeypatch.setitem(METHODS, name, method)
+    copy = tmp_path / "copy"
+    shutil.copytree(sets, copy)
+    assert keys(made(copy)) == before, "where the photos lie does not matter"
+    (copy / "first" / "test" / "red" / "0.png").rename(copy / "first" / "test" / "red" / "new.png")
+    assert keys(made(copy)) == before, "nor what they are called"
+    picture(77).save(copy / "first" / "test" / "red" / "new.png")
+    after = keys(made(copy))
+    assert after[place] != before[place]
+    assert after["ours", "second", 2, 1] == before["ours", "second", 2, 1]
+    picture(78).save(copy / "odd" / "dots" / "one-more.png")
+    assert keys(made(copy))["ours", "second", 2, 1] == before["ours", "second", 2, 1], "it skips the dots"
+
+
+def test_settings_are_canonical_for_real_methods() -> None:
+    def of(**settings: object) -> dict[str, object]:
+        return canonical(make_method("GalLoP", settings))
+
+    assert of() == of(topk=[5, 10, 15, 20], dropout=0.75, preset="default", views=None)
+    assert of(dropout=0) == of(dropout=0.0)
+    assert of(lr=of()["lr"]) == of(), "what comes from the preset is filled in"
+    assert of(preset="paper") != of()
+    assert json.loads(json.dumps(of())) == of()
+
+
+# ------------------------------------------------------------------ parts of it
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 100])
+def test_parts_are_disjoint_complete_and_about_equal(sets: Path, parts: int) -> None:
+    plan = made(sets)
+    dealt = [[run.key for run in plan.narrowed(part=(i + 1, parts))] for i in range(parts)]
+    assert sorted(key for part in dealt for key in part) == sorted(run.key for run in plan.runs)
+    for method in ("fake", "fake-untaught"):
+        counts = [sum(run.method == method for run in plan.narrowed(part=(i + 1, parts))) for i in range(parts)]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_narrowed(sets: Path) -> None:
+    plan = made(sets)
+    one = plan.narrowed(only=["ours"], sets=["first"], shots=[1], seeds=[1])
+    assert [run.key for run in one] == [keys(plan)["ours", "first", 1, 1]]
+    assert {run.settings["skill"] for run in plan.narrowed(only=["skill"])} == {0.1, 0.9}
+    assert {run.settings["skill"] for run in plan.narrowed(only=["skill / low"])} == {0.1}
+    assert len(plan.narrowed(only=["guess"], shots=[1], seeds=[1])) == 2, "what learns nothing belongs to all shots"
+    assert plan.narrowed() == list(plan.runs)
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "said"),
+    [
+        ({"only": ["nobody"]}, "no method, group or variant 'nobody'; it has guess, ours, skill"),
+        ({"sets": ["third"]}, "no set 'third'; it has first, second"),
+        ({"shots": [3]}, "no number of shots 3; it has 1, 2"),
+        ({"seeds": [9]}, "no seed 9; it has 0, 1"),
+    ],
+)
+def test_what_the_benchmark_does_not_have(sets: Path, narrowed: dict[str, list[object]], said: str) -> None:
+    with pytest.raises(BenchError, match=said):
+        made(sets).narrowed(**narrowed)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("method: fake, skill: 0.5", "method: magic", "theirs: There is no method 'magic'; choose one of zero-shot"),
+        ("skill: 0.5", "skil: 0.5", "theirs: fake has no setting 'skil'; its settings are skill, diverges"),
+        ("method: fake, skill: 0.1", "method: GalLoP, dropout: 2", "skill / low: dropout is 2"),
+        ("method: fake, skill: 0.1", "method: GalLoP, topk: 3", "skill / low: topk is 3"),
+        ("sets: [first, second]", "sets: [first, second, third]", "third does not hold train/ and test/; add it"),
+        ("folder: odd", "folder: even", r"even \('unknown'\) holds no folders of unknown photos"),
+        ("skip: {second: [dots]}", "skip: {second: [balls]}", "there is no group 'balls', only dots, lines"),
+        ("shots: [1, 2]", "shots: [1, 2, 16]", "first has 3 training photos of 'green', but 16 shots are asked for"),
+    ],
+)
+def test_what_does_not_fit_the_photos_or_methods(sets: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(BenchError, match=said):
+        made(sets, SPEC.replace(old, new))
+
+
+def test_sets_that_are_not_asked_for_may_be_absent(sets: Path) -> None:
+    what = spec(SPEC.replace("sets: [first, second]", "sets: [first, second, third]"))
+    assert set(read_photos(what, sets, ["first"]).sets) == {"first", "second"}
+    plan = make_plan(replace(what, shots=(1, 16)), read_photos(what, sets, ["first"]), lambda *_: "fp", asked=[1])
+    assert {run.shots for run in plan.runs} == {0, 1, 2}, "nor may shots that are not asked for stop it"
+    with pytest.raises(BenchError, match="has no set 'fourth'; its sets are first, second, third"):
+        read_photos(what, sets, ["fourth"])
+
+
+def test_without_a_list_every_folder_with_train_and_test_is_a_set(sets: Path, tmp_path: Path) -> None:
+    shutil.copytree(sets, tmp_path / "deep" / "er")
+    (tmp_path / "train").mkdir()
+    text = SPEC.replace("sets: [first, second]\n", "").replace("folder: odd", "folder: deep/er/odd")
+    text = text.replace("transfer: {first: [second]}", "").replace("    sets: [first]\n", "")
+    text = text.replace("skip: {second: [dots]}", "skip: {}")
+    assert made(tmp_path, text).sets == ("deep/er/first", "deep/er/second")
+    with pytest.raises(BenchError, match="holds train/ and test/; give the folder"):
+        made(sets / "first" / "train", text)
+    with pytest.raises(BenchError, match="is not a folder"):
+        made(sets / "absent", text)
+
+
+def test_photos_that_would_spoil_figures_are_told(sets: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sets, copy)
+    shutil.copy(copy / "first" / "train" / "red" / "0.png", copy / "first" / "test" / "red" / "9.png")
+    (copy / "first" / "test" / "red" / "broken.png").write_bytes(b"no")
+    (copy / "odd" / "dots" / "broken.png").write_bytes(b"no")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made(copy)
+    said = [str(warning.message) for warning in caught]
+    assert sum("is left out" in sentence for sentence in said) == 2
+    assert any("first: train/ and test/ share 1 pictures" in sentence for sentence in said)
+
+
+def test_test_photos_of_unknown_classes_are_refused(sets: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sets, copy)
+    (copy / "second" / "test" / "red").rename(copy / "second" / "test" / "purple")
+    with pytest.raises(BenchError, match="has the class 'purple', and train/ has not"):
+        made(copy)
+
+
+def test_transfer_needs_the_same_classes(sets: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sets, copy)
+    for split in ("train", "test"):
+        (copy / "second" / split / "red").rename(copy / "second" / split / "pink")
+    with pytest.raises(BenchError, match="'transfer' tests first on second, whose class 'pink' it does not know"):
+        made(copy)
+
+
+# ------------------------------------------------------------------ records
+
+
+def test_a_record_comes_back_and_a_damaged_one_counts_as_none(tmp_path: Path) -> None:
+    entry = plan_of(spec()).entries[0]
+    record = record_of(entry, {("first", "accuracy", ""): 0.1 + 0.2})
+    store = RecordStore(tmp_path)
+    assert store.read(entry.key) is None
+    store.write(record)
+    assert store.read(entry.key) == record
+    assert [path.name for path in store.folder.iterdir()] == [f"{entry.key}.json"], "nothing unfinished is left"
+    whole = store.path(entry.key).read_text()
+    damaged = [
+        "", "{", "[]", "null", whole[: len(whole) // 2], whole.replace(entry.key, "another"),
+        whole.replace('"seed"', '"sead"'), whole.replace('"figures": [', '"figures": [3, '),
+        whole.replace("0.30000000000000004", '"high"'), whole.replace("0.30000000000000004", "NaN"),
+        whole.replace('"n": 10', '"n": "ten"'), whole.replace('"fit": 2.0', '"fat": 2.0'),
+        json.dumps(json.loads(whole) | {"figures": []}),
+    ]  # fmt: skip
+    for text in damaged:
+        store.path(entry.key).write_text(text)
+        with pytest.warns(UserWarning, match=r"is damaged .* counts as not done"):
+            assert store.read(entry.key) is None, text
+    store.path(entry.key).write_bytes(b"\xff\xfe")
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert not store.has(entry.key)

@@ -1,0 +1,184 @@
+"""What a benchmark asks: read from YAML as people mean it, and refused with a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gallop.bench.definition.benchmark import label_of
+from gallop.bench.definition.spec import OUTLIER_SCORES, parse_spec, read_spec, shipped_specs
+from gallop.bench.definition.yaml_tree import Section, read_tree
+from gallop.errors import BenchError
+from gallop.model.scores import OOD_SCORES
+from tests.bench_things import SPEC, spec
+
+
+def test_everything_is_read() -> None:
+    found = spec()
+    assert (found.name, found.about, found.backbone) == ("tiny", "For tests.", "mini")
+    assert (found.sets, found.shots, found.seeds) == (("first", "second"), (1, 2), (0, 1))
+    assert found.unknown is not None
+    assert (found.unknown.folder, found.unknown.skip) == ("odd", {"second": ("dots",)})
+    assert found.transfer == {"first": ("second",)}
+    assert found.methods["ours"].settings == {"skill": 0.9}
+    assert found.ablations["skill"].shots == (2,)
+    assert found.ablations["skill"].sets == ("first",)
+    assert found.labels["skill / low"] == (2,)
+    (claim,) = found.claims
+    assert (claim.better.label, claim.better.metric, claim.relation, claim.margin) == ("ours", "accuracy", "above", 0)
+
+
+def test_shipped_benchmarks_are_sound() -> None:
+    assert "photos-mini" in shipped_specs()
+    for name in shipped_specs():
+        found = read_spec(name)
+        assert found.name == name
+        assert found.about.endswith(".")
+
+
+def test_names_are_the_text_that_was_written() -> None:
+    """YAML takes these for False, True, 8, 2024, 1.5 and nothing."""
+    text = SPEC.replace("sets: [first, second]", "sets: [no, yes, 010, 2024, 1.5, null]")
+    text = text.replace("transfer: {first: [second]}", "transfer: {no: [010]}").replace("sets: [first]", "sets: no")
+    text = text.replace("skip: {second: [dots]}", "skip: {yes: [off]}").replace("guess:", "on:")
+    found = spec(text)
+    assert found.sets == ("no", "yes", "010", "2024", "1.5", "null")
+    assert found.transfer == {"no": ("010",)}
+    assert found.unknown is not None
+    assert found.unknown.skip == {"yes": ("off",)}
+    assert "on" in found.methods
+    assert found.ablations["skill"].sets == ("no",)
+
+
+def test_settings_are_values() -> None:
+    text = SPEC.replace("skill: 0.9", "skill: 0.9, a: [1, 2], b: false, c: null, d: text, e: 1", 1)
+    expected = {"skill": 0.9, "a": [1, 2], "b": False, "c": None, "d": "text", "e": 1}
+    assert spec(text).methods["ours"].settings == expected
+
+
+REFUSED = [
+    ("name: tiny", "", "lacks the key 'name'"),
+    ("name: tiny", "title: tiny", "has no key 'title'; its keys are name, about"),
+    ("name: tiny", "name: [tiny]", "'name' must be a text"),
+    ("name: tiny", "name: tiny\nname: other", "line 3: the key 'name' is there twice"),
+    ("name: tiny", "name: &a tiny\nabout2: *a", "uses a YAML alias"),
+    ("name: tiny", "name: !!python/object:os.system tiny", "is not YAML that can be read"),
+    ("name: tiny", "name: !mine tiny", "the tag !mine is not known"),
+    ("name: tiny", "name: 'tiny", "is not YAML that can be read"),
+    ("name: tiny", "name: tiny\n? [a, b]\n: c", "a key must be a text"),
+    ("about: For tests.", "about: {}", "'about' must be a text"),
+    ("shots: [1, 2]", "shots: []", "'shots' must be a list of whole numbers from 1 on"),
+    ("shots: [1, 2]", "shots: [0]", "'shots' must be a list of whole numbers from 1 on"),
+    ("shots: [1, 2]", "shots: [1.5]", "'shots' must be a list of whole numbers from 1 on"),
+    ("shots: [1, 2]", "shots: [yes]", "'shots' must be a list of whole numbers from 1 on"),
+    ("shots: [1, 2]", "shots: [2, 2]", "'shots' names 2 twice"),
+    ("seeds: [0, 1]", "seeds: [-1]", "'seeds' must be a list of whole numbers from 0 on"),
+    ("seeds: [0, 1]", "", "lacks the key 'seeds'"),
+    ("sets: [first, second]", "sets: [first, first]", "'sets' names 'first' twice"),
+    ("sets: [first, second]", "sets: [first, [second]]", "'sets' must be a list of names"),
+    ("sets: [first, second]", "sets: [../first]", "'../first' must be a folder below DATA"),
+    ("sets: [first, second]", "sets: [/first]", "'/first' must be a folder below DATA"),
+    ("sets: [first, second]", "sets: [first]", "'transfer' names the set 'second'; 'sets' has first"),
+    ("folder: odd", "folder: ..", "must be a folder below DATA"),
+    ("folder: odd", "fodler: odd", "'unknown' has no key 'fodler'; its keys are folder, sets, skip"),
+    ("transfer: {first: [second]}", "transfer: [first]", "'transfer' must be a mapping"),
+    ("ours: {method: fake, skill: 0.9}", "ours: fake", "'ours' must be a mapping"),
+    ("ours: {method: fake, skill: 0.9}", "ours: {skill: 0.9}", "'ours' lacks the key 'method'"),
+    ("sets: [first]", "sets: [third]", "'ablations' names the set 'third'"),
+    ("    shots: 2\n", "    shot: 2\n", "'skill' has no key 'shot'; its keys are shots, sets, variants"),
+    ("theirs: {method: fake, skill: 0.5}", "skill / low: {method: fake}", "is a method and a variant; rename one"),
+    ("better: ours", "better: nobody", "there is no method or variant 'nobody'"),
+    ("better: ours", "better: {method: ours, metrics: accuracy}", "has no key 'metrics'"),
+    ("better: ours", "better: ours, metric: top1", "there is no metric 'top1'; the metrics are accuracy"),
+    ("better: ours", "better: ours, metric: fpr95/GLMCM", "where SCORE is one of MCM, L-MCM, GL-MCM, MSP."),
+    ("better: ours", "better: ours, relation: over", "is 'over'; choose one of above, not below, below"),
+    ("better: ours", "better: ours, margin: 0.1", "belongs to the relation 'not below'"),
+    ("better: ours", "better: ours, margin: wide", "'margin' is 'wide'; it must be a number"),
+    ("better: ours", "better: ours, test: third", "'transfer' tests nothing on 'third'"),
+    ("shots: 2}", "shots: 4}", "'ours' is not run at 4 shots"),
+    ("shots: 2}", "shots: [1, 2]}", "'shots' must be one whole number"),
+    ("better: ours", "better: skill / low, relation: above", None),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), REFUSED, ids=[f"{new or old}" for old, new, _ in REFUSED])
+def test_mistakes_are_sentences(old: str, new: str, said: str | None) -> None:
+    assert old in SPEC
+    text = SPEC.replace(old, new, 1)
+    if said is None:
+        parse_spec(text, "tiny.yaml")
+        return
+    with pytest.raises(BenchError) as caught:
+        parse_spec(text, "tiny.yaml")
+    sentence = str(caught.value)
+    assert said in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert "tiny.yaml" in sentence
+
+
+PUBLISHED = (
+    SPEC
+    + """
+published:
+  - {method: ours, shots: 2, source: A paper., values: {first: 81.5, average: 80}}
+  - {method: theirs, metric: fpr95/MCM, shots: 2, trained: first, source: A paper., values: {dots: 7}}
+"""
+)
+
+
+def test_published_figures_are_read_as_fractions() -> None:
+    first, second = spec(PUBLISHED).published
+    assert (first.method, first.metric, first.shots, first.trained) == ("ours", "accuracy", 2, "")
+    assert first.values == {"first": 0.815, "average": 0.8}
+    assert (second.metric, second.trained, second.source) == ("fpr95/MCM", "first", "A paper.")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("values: {first: 81.5, average: 80}", "value: 81.5", "has no key 'value'; its keys are method, metric"),
+        ("first: 81.5", "first: 181.5", "'values' must be percentages by set, such as imagenet: 75.1"),
+        ("first: 81.5", "first: high", "'first' is 'high'; it must be a number"),
+        ("{dots: 7}", "{}", "'values' must be percentages by set"),
+        ("metric: fpr95/MCM", "metric: fpr", "'published' 2: there is no metric 'fpr'; the metrics are"),
+        ("source: A paper., values: {dots", "values: {dots", "'published' 2 lacks the key 'source'"),
+        ("shots: 2, source", "shots: [1, 2], source", "'shots' must be one whole number"),
+    ],
+)
+def test_published_figures_that_cannot_be(old: str, new: str, said: str) -> None:
+    assert old in PUBLISHED
+    with pytest.raises(BenchError, match=said):
+        spec(PUBLISHED.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing", "[1]", "3", "methods: {}", "[" * 1500, "a: " * 30, "\x00"])
+def test_no_text_is_a_traceback(text: str) -> None:
+    with pytest.raises(BenchError):
+        parse_spec(text, "some.yaml")
+
+
+def test_a_benchmark_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"no benchmark 'photos-maxi'; shipped are paper-ablation"):
+        read_spec("photos-maxi")
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BenchError, match="is no text in UTF-8"):
+        read_spec(str(tmp_path / "b.yaml"))
+    (tmp_path / "b.yaml").write_text(SPEC)
+    assert read_spec(str(tmp_path / "b.yaml")) == spec()
+
+
+def test_labels() -> None:
+    assert label_of("GalLoP") == "GalLoP"
+    assert label_of("p = 0", "dropout") == "dropout / p = 0"
+
+
+def test_a_section_tells_where() -> None:
+    section = Section("here", read_tree("a: {b: [x]}", "file"))
+    with pytest.raises(BenchError, match=r"^here, 'a', 'b' must be a list of whole numbers from 1 on"):
+        section.section("a").wholes("b", 1)
+
+
+def test_the_scores_a_claim_may_name_are_those_that_methods_give() -> None:
+    assert (*OOD_SCORES, "MSP") == OUTLIER_SCORES

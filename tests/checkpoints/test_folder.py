@@ -1,0 +1,486 @@
+"""A checkpoint folder: what comes back, what is refused with a sentence, and what a failed save leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from gallop import GalLoPClassifier
+from gallop.checkpoints.folder import FORMAT, SETTINGS, TENSORS, read_checkpoint
+from gallop.errors import BackboneError, CheckpointError
+from gallop.training.loop import TrainState
+from gallop.training.resume import drop_training, load_training, save_training
+from tests.tiny import classifier, equal, learned, other_vit, pictures, vit
+
+IMAGES, LABELS = pictures({"red": 3, "green": 3})
+
+
+@pytest.fixture(scope="module")
+def trained() -> GalLoPClassifier:
+    return classifier(calibration_folds=2, lr=0.3, seed=9).fit(IMAGES, LABELS)
+
+
+@pytest.fixture
+def folder(trained: GalLoPClassifier, tmp_path: Path) -> Path:
+    trained.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def load(folder: Path) -> GalLoPClassifier:
+    return GalLoPClassifier.load(folder, backbone=vit())
+
+
+def test_a_round_trip_gives_the_same_answers_bit_for_bit(trained: GalLoPClassifier, folder: Path) -> None:
+    loaded = load(folder)
+    assert equal(learned(trained), learned(loaded))
+    images, _ = pictures({"red": 2, "blue": 3}, first_seed=20)
+    before, after = trained.predict_all(images), load(str(folder)).predict_all(images)  # type: ignore[arg-type]
+    assert np.array_equal(before.probabilities, after.probabilities)
+    assert before.labels.tolist() == after.labels.tolist()
+    assert before.is_ood is not None
+    assert after.is_ood is not None
+    assert np.array_equal(before.is_ood, after.is_ood)
+    for name, scores in before.ood.items():
+        assert np.array_equal(scores, after.ood[name])
+    assert loaded.calibration_ == trained.calibration_
+    assert loaded.classes_.tolist() == ["red", "green"]
+
+
+def test_the_settings_come_back_as_parameters(folder: Path) -> None:
+    loaded = load(folder)
+    params = loaded.get_params()
+    for name, value in {"global_prompts": 2, "topk": (2, 4), "epochs": 2, "lr": 0.3, "views": 2, "seed": 9}.items():
+        assert params[name] == value
+    again = loaded.set_params(cache=False).fit(IMAGES, LABELS)  # and train the same prompts again
+    assert equal(learned(again), learned(load(folder)))
+
+
+def test_the_folder_is_two_readable_files(trained: GalLoPClassifier, folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == [SETTINGS, TENSORS]
+    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    assert settings["format"] == FORMAT
+    assert settings["backbone"] == "golden-vit"
+    assert settings["fingerprint"] == vit().fingerprint
+    assert settings["class_names"] == ["red", "green"]
+    assert len(settings["data_fingerprint"]) == 64
+    tensors = load_file(folder / TENSORS)
+    assert {key: tuple(value.shape) for key, value in tensors.items()} == {
+        "global_contexts": (2, 4, 64),
+        "local_contexts": (2, 4, 64),
+        "local_projection": (64, 64),
+    }
+    assert read_checkpoint(folder).training is not None
+
+
+def test_a_checkpoint_can_be_read_by_whom_the_umask_allows(trained: GalLoPClassifier, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        trained.save(tmp_path / "model")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in [tmp_path / "model", *(tmp_path / "model").iterdir()]}
+    assert modes == {"model": 0o755, SETTINGS: 0o644, TENSORS: 0o644}
+
+
+def test_names_in_every_script_come_back(tmp_path: Path) -> None:
+    names = ["na\u00efve caf\u00e9", "\u72ac", "\u0438\u0442\u0438", 'quotes " and \\ and $', "\U0001f436"]
+    classifier().zero_shot(names).save(tmp_path / "model")
+    assert load(tmp_path / "model").classes_.tolist() == names
+
+
+def test_zero_shot_and_coop_can_be_kept(tmp_path: Path) -> None:
+    zero = classifier().zero_shot(["red"])
+    zero.save(tmp_path / "deeper" / "zero")
+    loaded = load(tmp_path / "deeper" / "zero")
+    assert loaded.calibration_ == zero.calibration_
+    assert read_checkpoint(tmp_path / "deeper" / "zero").training is None
+    coop = classifier(global_prompts=1, topk=(), dropout=0.0).fit(IMAGES, LABELS)
+    coop.save(tmp_path / "coop")
+    assert np.array_equal(load(tmp_path / "coop").predict_proba(IMAGES), coop.predict_proba(IMAGES))
+
+
+def test_numpy_settings_can_be_kept(tmp_path: Path) -> None:
+    """As a grid search sets them."""
+    made = classifier(seed=np.int64(3), topk=np.array([2, 4]), lr=np.float32(0.5), global_prompts=np.int32(2))
+    made.fit(IMAGES, LABELS).save(tmp_path / "model")
+    assert load(tmp_path / "model").get_params()["topk"] == (2, 4)
+
+
+def test_a_classifier_that_was_stopped_can_be_kept(tmp_path: Path) -> None:
+    made = classifier()
+    for event, _ in zip(made.fit_steps(IMAGES, LABELS), range(5), strict=False):
+        assert event
+    made.save(tmp_path / "model")
+    assert equal(learned(load(tmp_path / "model")), learned(made))
+
+
+def test_saving_again_replaces_and_leaves_other_files_alone(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    other = classifier(lr=0.9, seed=1).fit(IMAGES, LABELS).add_class("blue")
+    other.save(folder)
+    assert load(folder).classes_.tolist() == ["red", "green", "blue"]
+    assert equal(learned(load(folder)), learned(other))
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["model"]  # no temporary ones
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, place: str, call: int) -> None:
+    """The ``call``-th call of a function ends as on a full disk."""
+    owner, _, name = place.rpartition(".")
+    module = {"os": os, "tempfile": tempfile}[owner]
+    sound: Callable[..., Any] = getattr(module, name)
+    calls = 0
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise OSError(28, "No space left on device")
+        return sound(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, failing)
+
+
+@pytest.mark.parametrize(
+    ("place", "call"),
+    [
+        ("tempfile.mkstemp", 1),
+        ("tempfile.mkstemp", 2),
+        ("os.fsync", 1),
+        ("os.fsync", 2),
+        ("os.replace", 1),
+        ("os.replace", 2),
+    ],
+)
+def test_a_save_that_fails_keeps_the_old_checkpoint_and_leaves_nothing(
+    trained: GalLoPClassifier, folder: Path, monkeypatch: pytest.MonkeyPatch, place: str, call: int
+) -> None:
+    other = classifier(lr=0.9, seed=1).fit(IMAGES, LABELS)
+    with monkeypatch.context() as patch:
+        fail_at(patch, place, call)
+        with pytest.raises(OSError, match="No space left"):
+            other.save(folder)
+    loaded = load(folder)
+    assert equal(learned(loaded), learned(trained))
+    assert loaded.calibration_ == trained.calibration_
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["model"]
+    assert sorted(path.name for path in folder.iterdir()) == [SETTINGS, TENSORS]
+
+
+def test_a_first_save_that_fails_is_no_checkpoint(
+    trained: GalLoPClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        fail_at(patch, "os.replace", 2)
+        with pytest.raises(OSError, match="No space left"):
+            trained.save(tmp_path / "model")
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        load(tmp_path / "model")
+    trained.save(tmp_path / "model")
+    load(tmp_path / "model")
+
+
+def change(folder: Path, **values: Any) -> None:
+    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    (folder / SETTINGS).write_text(json.dumps({**settings, **values}))
+
+
+def test_a_newer_format_is_refused_with_the_way_out(folder: Path) -> None:
+    change(folder, format=FORMAT + 1, something_new=[1, 2])
+    with pytest.raises(CheckpointError, match=rf"format {FORMAT + 1}, but .* up to {FORMAT}; update gallop"):
+        load(folder)
+
+
+def test_other_weights_of_the_backbone_are_refused_naming_both_fingerprints(folder: Path) -> None:
+    other = other_vit()
+    with pytest.raises(CheckpointError) as refused:
+        GalLoPClassifier.load(folder, backbone=other)
+    for part in ("'golden-vit'", vit().fingerprint[:12], other.fingerprint[:12], str(folder)):
+        assert part in str(refused.value)
+
+
+def test_a_backbone_that_is_not_here_says_so(folder: Path) -> None:
+    with pytest.raises(BackboneError, match="'golden-vit'"):
+        GalLoPClassifier.load(folder)
+
+
+@pytest.mark.parametrize("missing", ["folder", SETTINGS])
+def test_no_checkpoint_is_refused(folder: Path, missing: str) -> None:
+    where = folder / "nothing here" if missing == "folder" else folder
+    (folder / SETTINGS).unlink()
+    with pytest.raises(CheckpointError, match=rf"{where.name} is no checkpoint: it has no {SETTINGS}"):
+        load(where)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"3", b'"text"', b"\xff\xfe\x00", b"{}", b"[" * 100_000]
+)
+def test_damaged_settings_are_refused_by_name(folder: Path, content: bytes) -> None:
+    (folder / SETTINGS).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"gallop\.json is damaged or not written by gallop"):
+        load(folder)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"format": "1"},
+        {"format": None},
+        {"format": 0},
+        {"format": -1},
+        {"class_names": []},
+        {"class_names": ["cat", "Cat"]},
+        {"class_names": "cat"},
+        {"class_names": {"cat": 1, "dog": 2}},
+        {"templates": {"a {}": 1}},
+        {"class_names": [1, 2]},
+        {"class_names": None},
+        {"method": {}},
+        {"method": {"global_prompts": 2, "dropout": 0.75}},
+        {"method": {"global_prompts": 2, "topk": [0, 4], "dropout": 0.75}},
+        {"method": {"global_prompts": 2, "topk": 4, "dropout": 0.75}},
+        {"method": {"global_prompts": "2", "topk": [2, 4], "dropout": 0.75}},
+        {"method": None},
+        {"training": {"epochs": -1}},
+        {"training": []},
+        {"calibration": None},
+        {"calibration": {"temperature": 0.0}},
+        {"calibration": {"temperature": NAN}},
+        {"calibration": {"temperature": "1"}},
+        {"calibration": {"temperature": 1.0, "threshold": NAN}},
+        {"calibration": {"temperature": 1.0, "threshold": "high"}},
+        {"calibration": {"temperature": 1.0, "threshold": -1.0, "note": 3}},
+        {"calibration": {"temperature": 1.0, "note": ["none"]}},
+        {"calibration": [1.0]},
+        {"backbone": ["golden-vit"]},
+        {"backbone": 3},
+        {"fingerprint": None},
+        {"data_fingerprint": {}},
+        {"prompts_sha256": 0},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(folder: Path, values: dict[str, Any]) -> None:
+    change(folder, **values)
+    with pytest.raises(CheckpointError, match=r"gallop\.json is damaged"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"ensemble": "mean"}, r"know: ensemble\."),
+        ({"Backbone": "golden-vit", "\x1b[2J": 1}, r"know: Backbone, \\x1b\[2J\."),
+        ({"method": {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "more": 1}}, r"know: method\.more\."),
+        ({"training": {"epochs": 2, "optimizer": "adam"}}, r"know: training\.optimizer\."),
+        ({"calibration": {"temperature": 1.0, "per_class": [1]}}, r"know: calibration\.per_class\."),
+        ({f"key {i}": i for i in range(100_000)}, r"know: key 0, .*key 5 and 99994 more\."),
+    ],
+)
+def test_a_setting_that_is_not_known_is_refused_by_name(folder: Path, values: dict[str, Any], named: str) -> None:
+    """It would mean something that this version does not do."""
+    change(folder, **values)
+    with pytest.raises(
+        CheckpointError, match=rf"gallop\.json holds settings that this version .* {named} .*update gallop"
+    ):
+        load(folder)
+
+
+def test_a_key_that_is_there_twice_is_refused(folder: Path) -> None:
+    """Two readers may take two different ones."""
+    text = (folder / SETTINGS).read_text()
+    (folder / SETTINGS).write_text(text.replace('"class_names"', '"class_names": ["cat", "dog"],\n "class_names"'))
+    with pytest.raises(CheckpointError, match=r"damaged.*'class_names' is there twice"):
+        load(folder)
+
+
+def test_settings_of_50_megabytes_are_not_read(folder: Path) -> None:
+    text = (folder / SETTINGS).read_text()
+    (folder / SETTINGS).write_text(text + " " * 50_000_000)
+    with pytest.raises(CheckpointError, match=r"gallop\.json cannot be read \(it has more than 16 MB"):
+        load(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+@pytest.mark.parametrize("name", [SETTINGS, TENSORS])
+def test_a_pipe_or_a_device_is_not_waited_for(folder: Path, name: str) -> None:
+    for make in (os.mkfifo, lambda path: os.symlink("/dev/zero", path), os.mkdir):
+        (folder / name).unlink()
+        make(folder / name)
+        with pytest.raises(
+            CheckpointError, match=rf"{name} .*\(it is a (pipe, a socket or a device|folder), not a file\)"
+        ):
+            load(folder)
+
+
+@pytest.mark.parametrize(
+    "key", ["backbone", "fingerprint", "class_names", "method", "training", "calibration", "format"]
+)
+def test_a_missing_setting_is_refused(folder: Path, key: str) -> None:
+    settings = json.loads((folder / SETTINGS).read_text())
+    del settings[key]
+    (folder / SETTINGS).write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match=rf"damaged.*{key}"):
+        load(folder)
+
+
+def test_missing_tensors_are_refused(folder: Path) -> None:
+    (folder / TENSORS).unlink()
+    with pytest.raises(CheckpointError, match=r"prompts\.safetensors is missing or damaged"):
+        load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"\x02\x00\x00\x00\x00\x00\x00\x00{}", "truncated"])
+def test_damaged_tensors_are_refused(folder: Path, content: bytes | str) -> None:
+    data = (folder / TENSORS).read_bytes()
+    (folder / TENSORS).write_bytes(data[: len(data) // 2] if isinstance(content, str) else content)
+    with pytest.raises(CheckpointError, match=r"prompts\.safetensors"):
+        load(folder)
+
+
+def altered(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    projection = tensors["local_projection"]
+    poisoned = projection.clone()
+    poisoned[3, 5] = NAN if name == "NaN" else float("inf")
+    return {
+        "wrong shape": {**tensors, "local_projection": projection[:, :32].contiguous()},
+        "transposed": {**tensors, "global_contexts": tensors["global_contexts"].transpose(1, 2).contiguous()},
+        "too few prompts": {**tensors, "local_contexts": tensors["local_contexts"][:1].contiguous()},
+        "scalar": {**tensors, "global_contexts": torch.tensor(1.0)},
+        "extra": {**tensors, "more": torch.zeros(2)},
+        "missing": {k: v for k, v in tensors.items() if k != "local_contexts"},
+        "NaN": {**tensors, "local_projection": poisoned},
+        "inf": {**tensors, "local_projection": poisoned},
+        "integers": {**tensors, "local_projection": projection.to(torch.int32)},
+    }[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["wrong shape", "transposed", "too few prompts", "scalar", "extra", "missing", "NaN", "inf", "integers"],
+)
+def test_tensors_that_do_not_fit_are_refused(folder: Path, name: str) -> None:
+    save_file(altered(name, load_file(folder / TENSORS)), folder / TENSORS)
+    sentence = "not finite numbers" if name in ("NaN", "inf", "integers") else "does not fit its settings"
+    with pytest.raises(CheckpointError, match=rf"prompts\.safetensors.*{sentence}"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        (5_000, r"does not fit its settings: it holds x 0, .* and 4994 more, which no prompts have\.$"),
+        (100_000, r"is missing or damaged \(its header claims \d+ bytes"),
+    ],
+)
+def test_a_flood_of_tensors_is_refused_before_they_are_made(
+    folder: Path, tensors: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gallop.runtime.tensor_file.load", lambda data: pytest.fail("tensors were made"))
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = json.dumps({f"x {i}": empty for i in range(tensors)}).encode()
+    (folder / TENSORS).write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(CheckpointError, match=said) as refused:
+        load(folder)
+    assert len(str(refused.value)) < 500
+
+
+def test_settings_that_promise_other_sizes_than_the_tensors_are_refused(folder: Path) -> None:
+    change(folder, method={"global_prompts": 3, "topk": [2, 4], "dropout": 0.75})
+    with pytest.raises(CheckpointError, match="does not fit its settings"):
+        load(folder)
+
+
+def test_a_context_longer_than_the_tower_is_refused(folder: Path) -> None:
+    tensors = load_file(folder / TENSORS)
+    for key in ("global_contexts", "local_contexts"):
+        tensors[key] = torch.zeros(2, 90, 64)
+    save_file(tensors, folder / TENSORS)
+    change(folder, prompts_sha256=hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest())
+    with pytest.raises(ValueError, match="room for 0"):
+        load(folder)
+
+
+def test_prompts_and_settings_of_two_saves_are_refused(folder: Path) -> None:
+    """What a kill between the two renames of a save would leave."""
+    tensors = load_file(folder / TENSORS)
+    save_file({key: 2 * value for key, value in tensors.items()}, folder / TENSORS)
+    with pytest.raises(CheckpointError, match="two different saves"):
+        load(folder)
+
+
+# --- A training under way ------------------------------------------------------------------------------------------
+
+
+def state(epoch: int = 2) -> TrainState:
+    return TrainState(
+        epoch=epoch,
+        parameters=[torch.randn(2, 3), torch.randn(4)],
+        momentum=[torch.randn(2, 3), torch.randn(4)],
+        generators=torch.Generator().manual_seed(5).get_state()[None],
+    )
+
+
+def test_a_training_comes_back_as_it_was(tmp_path: Path) -> None:
+    kept = state()
+    save_training(tmp_path / "work", kept, "key")
+    found = load_training(tmp_path / "work", "key")
+    assert found is not None
+    assert found.epoch == 2
+    for one, other in zip([*kept.parameters, *kept.momentum], [*found.parameters, *found.momentum], strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(found.generators, kept.generators)
+
+
+def test_a_training_of_another_key_is_refused_and_none_is_none(tmp_path: Path) -> None:
+    assert load_training(tmp_path, "key") is None
+    assert load_training(tmp_path / "missing", "key") is None
+    save_training(tmp_path, state(), "key")
+    with pytest.raises(CheckpointError, match="other settings, another backbone or other images"):
+        load_training(tmp_path, "other")
+    drop_training(tmp_path)
+    drop_training(tmp_path)  # gone already
+    assert load_training(tmp_path, "key") is None
+
+
+def test_a_training_that_cannot_be_kept_leaves_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_training(tmp_path, state(1), "key")
+    for place in ("tempfile.mkstemp", "os.fsync", "os.replace"):
+        with monkeypatch.context() as patch:
+            fail_at(patch, place, 1)
+            with pytest.raises(OSError, match="No space left"):
+                save_training(tmp_path, state(2), "key")
+        found = load_training(tmp_path, "key")
+        assert found is not None
+        assert found.epoch == 1
+        assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("what", ["truncated", "no metadata", "missing tensor", "odd epoch"])
+def test_a_damaged_training_is_refused(tmp_path: Path, what: str) -> None:
+    save_training(tmp_path, state(), "key")
+    (path,) = tmp_path.iterdir()
+    tensors = load_file(path)
+    if what == "truncated":
+        path.write_bytes(path.read_bytes()[:-8])
+    elif what == "no metadata":
+        save_file(tensors, path)
+    elif what == "missing tensor":
+        del tensors["momentum.1"]
+        save_file(tensors, path, metadata={"key": "key", "epoch": "2"})
+    else:
+        save_file(tensors, path, metadata={"key": "key", "epoch": "two"})
+    with pytest.raises(CheckpointError, match=r"damaged.*without resuming"):
+        load_training(tmp_path, "key")

@@ -1,0 +1,890 @@
+"""The command line, through ``main(argv)``: numbers, files, exit statuses and what is said on which stream."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
+
+from gallop import available_models, draw_shots, read_folder
+from gallop.checkpoints.folder import TENSORS
+from gallop.cli import main
+from gallop.cli.commands import evaluate, train
+from gallop.cli.console import Console, plain_line
+from gallop.errors import TrainingDiverged
+from gallop.training.learn import CalibrationEvent, EncodeEvent
+from gallop.training.loop import StepEvent, Trainer
+from gallop.training.resume import TRAINING
+from tests.tiny import backbone_folder
+
+CLASSES = {"red_disc": (200, 40, 30), "green_square": (40, 170, 60), "blue_disc": (30, 50, 210)}
+NAMES = ["blue disc", "green square", "red disc"]
+QUICK = ("--shots", "4", "--epochs", "3", "--views", "2", "--batch-size", "4", "--lr", "0.5")
+TRAIN_KEYS = {
+    "out",
+    "steps",
+    "seconds",
+    "loss",
+    "accuracy_train",
+    "threshold",
+    "threshold_note",
+    "temperature",
+    "skipped",
+}
+
+
+# ------------------------------------------------------------------ what is tested on
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+
+
+def call(*argv: object) -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([str(word) for word in argv])
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def draw(name: str, seed: int) -> Image.Image:
+    """A coloured shape somewhere on noise."""
+    rng = np.random.default_rng([seed, len(name), *CLASSES[name]])
+    image = Image.fromarray(rng.integers(90, 166, (44, 66, 3)).astype(np.uint8))
+    left, top, side = rng.integers(2, 36), rng.integers(2, 14), rng.integers(20, 28)
+    pen = ImageDraw.Draw(image)
+    shape = pen.ellipse if name.endswith("disc") else pen.rectangle
+    shape((int(left), int(top), int(left + side), int(top + side)), fill=CLASSES[name])
+    return image
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("GALLOP_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random CLIP in a folder, as --backbone takes it: it knows nothing, and encodes in milliseconds."""
+    return backbone_folder(tmp_path_factory.mktemp("backbone"))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train/ and test/ with three classes, and a folder of unknown things that holds a folder."""
+    root = tmp_path_factory.mktemp("photos")
+    for split, first, count in (("train", 0, 6), ("test", 100, 4)):
+        for name in CLASSES:
+            (root / split / name).mkdir(parents=True)
+            for i in range(count):
+                draw(name, first + i).save(root / split / name / f"{i}.png")
+    rng = np.random.default_rng(0)
+    (root / "unknown" / "below").mkdir(parents=True)
+    for i in range(5):
+        noise = Image.fromarray(rng.integers(0, 256, (40, 40, 3)).astype(np.uint8))
+        noise.save(root / "unknown" / ("below" if i % 2 else "") / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(photos: Path, backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models") / "model"
+    outcome = call("train", photos, "--out", out, "--backbone", backbone, *QUICK, "--json")
+    assert outcome.code == 0, outcome.err
+    (out.parent / "train.json").write_text(outcome.out)
+    return out
+
+
+# ------------------------------------------------------------------ train
+
+
+def test_a_kind_of_regions_is_kept_with_the_model(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    train = ("train", photos, "--out", tmp_path / "m", "--backbone", backbone, *QUICK)
+    assert call(*train, "--regions", "value-value").code == 0
+    assert json.loads((tmp_path / "m" / "gallop.json").read_text())["regions"] == "value-value"
+    assert call("evaluate", tmp_path / "m", photos, "--backbone", backbone).code == 0
+    wrong = call(*train, "--regions", "values", "--overwrite")
+    assert wrong.code == 2
+    assert "'value', 'tokens', 'value-value'" in wrong.err
+
+
+def test_train_tells_what_it_did(photos: Path, model: Path, backbone: Path) -> None:
+    told = json.loads((model.parent / "train.json").read_text())
+    assert set(told) == TRAIN_KEYS
+    assert told["out"] == str(model)
+    assert told["steps"] == 3 * 3, "3 epochs of 12 images in batches of 4"
+    assert told["seconds"] > 0
+    assert told["skipped"] == []
+    assert told["threshold_note"].startswith("unreliable: the smallest class has 4 shots")
+    settings = json.loads((model / "gallop.json").read_text())
+    assert settings["class_names"] == NAMES
+    assert settings["calibration"]["threshold"] == told["threshold"]
+    assert settings["calibration"]["temperature"] == told["temperature"]
+    assert sorted(path.name for path in model.iterdir()) == ["gallop.json", TENSORS], "nothing else is left in OUT"
+    shots = draw_shots(read_folder(photos), 4)
+    found = call("predict", *shots.paths, "--model", model, "--json").json
+    right = [answer["label"] == name for answer, name in zip(found, shots.names, strict=True)]
+    assert told["accuracy_train"] == pytest.approx(np.mean(right))
+
+
+def test_the_same_call_gives_the_same_model(photos: Path, model: Path, backbone: Path, tmp_path: Path) -> None:
+    again = call("train", photos / "train", "--out", tmp_path / "deep" / "model", "--backbone", backbone, *QUICK)
+    assert again.code == 0
+    assert (tmp_path / "deep" / "model" / TENSORS).read_bytes() == (model / TENSORS).read_bytes()
+    assert again.out.splitlines()[0].startswith("Learned 3 classes from 12 images in ")
+    assert re.fullmatch(
+        r"loss \d+\.\d{3}, accuracy on the shots \d+\.\d%, OOD threshold -?\d\.\d{4}", again.out.splitlines()[1]
+    )
+
+
+def test_coop(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    options = ("--global-prompts", "1", "--local-prompts", "0", "--dropout", "0")
+    assert call("train", photos, "--out", tmp_path / "coop", "--backbone", backbone, *QUICK, *options).code == 0
+    method = json.loads((tmp_path / "coop" / "gallop.json").read_text())["method"]
+    assert method == {"global_prompts": 1, "topk": [], "dropout": 0.0, "local_projection": True}
+    result = call("evaluate", tmp_path / "coop", photos, "--json").json
+    assert result["accuracy_local"] is None
+    assert result["accuracy"] == result["accuracy_global"]
+    image = photos / "test" / "red_disc" / "0.png"
+    told = call(
+        "explain",
+        image,
+        "--model",
+        tmp_path / "coop",
+        "--out",
+        tmp_path / "w.png",
+        "--npy",
+        tmp_path / "w.npy",
+        "--json",
+    ).json
+    assert (told["local_scores"], told["topk"], told["regions"]) == ([], [], [])
+    assert np.load(tmp_path / "w.npy").shape == (0, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [
+        (("--topk", "3, 7"), {"topk": [3, 7]}),
+        (("--local-prompts", "2", "--dropout", "0.5"), {"topk": [5, 10], "dropout": 0.5}),
+        (("--local-prompts", "1", "--topk", "9"), {"topk": [9]}),
+        (("--no-projection",), {"topk": [5, 10, 15, 20], "local_projection": False}),
+    ],
+)
+def test_the_method_that_was_asked_for(
+    photos: Path, backbone: Path, tmp_path: Path, options: tuple[str, ...], stored: dict[str, Any]
+) -> None:
+    outcome = call("train", photos, "--out", tmp_path / "m", "--backbone", backbone, *QUICK, "--epochs", "1", *options)
+    assert outcome.code == 0, outcome.err
+    default = {"global_prompts": 4, "dropout": 0.75, "local_projection": True}
+    assert json.loads((tmp_path / "m" / "gallop.json").read_text())["method"] == {**default, **stored}
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, kind: type, number: int) -> None:
+    """Ctrl-C at the event ``number`` of a kind."""
+    show, seen = train._show, [0]
+
+    def shown(event: Any, console: Console) -> None:
+        seen[0] += isinstance(event, kind)
+        if seen[0] == number and isinstance(event, kind):
+            raise KeyboardInterrupt
+        show(event, console)
+
+    monkeypatch.setattr(train, "_show", shown)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "resumable"),
+    [
+        (EncodeEvent, 1, False),
+        (StepEvent, 2, False),
+        (StepEvent, 4, True),
+        (StepEvent, 9, True),
+        (CalibrationEvent, 3, True),
+    ],
+)
+def test_ctrl_c_keeps_the_last_epoch_and_resume_goes_on(
+    photos: Path,
+    model: Path,
+    backbone: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type,
+    number: int,
+    resumable: bool,
+) -> None:
+    out = tmp_path / "model"
+    words = ("train", photos, "--out", out, "--backbone", backbone, *QUICK)
+    with monkeypatch.context() as patch:
+        stop_at(patch, kind, number)
+        stopped = call(*words)
+    assert (stopped.code, stopped.out) == (130, "")
+    last = stopped.err.splitlines()[-1]
+    if not resumable:
+        assert last == "gallop: Stopped before the end of the first epoch; nothing has been learned."
+        assert not out.exists()
+    else:
+        assert last == (
+            f"gallop: Stopped. What has been learned up to the last epoch is kept in {out}; the same command with "
+            "--resume goes on from there."
+        )
+        assert [path.relative_to(out).as_posix() for path in out.rglob("*.*")] == [f"training/{TRAINING}"]
+        assert call(*words).code == 2, "without --resume nothing is touched"
+    again = call(*words, "--resume", "--json")
+    assert again.code == 0, again.err
+    told = json.loads((model.parent / "train.json").read_text())
+    same = TRAIN_KEYS - {"out", "seconds"}
+    assert {key: again.json[key] for key in same} == {key: told[key] for key in same}
+    assert sorted(path.name for path in out.iterdir()) == ["gallop.json", TENSORS]
+    cut, whole = load_file(out / TENSORS), load_file(model / TENSORS)
+    assert all(torch.equal(cut[key], whole[key]) for key in whole)
+
+
+def test_ctrl_c_after_the_training(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "_accuracy", interrupt)
+    out = tmp_path / "model"
+    stopped = call("train", photos, "--out", out, "--backbone", backbone, *QUICK, "--epochs", "1")
+    assert stopped.code == 130
+    assert stopped.err.splitlines()[-1] == f"gallop: Stopped. The model is finished, and in {out}."
+    assert call("predict", photos / "test", "--model", out).code == 0
+
+
+def test_resume_with_other_settings_is_refused(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("train", photos, "--out", tmp_path / "m", "--backbone", backbone, *QUICK)
+    with monkeypatch.context() as patch:
+        stop_at(patch, StepEvent, 4)
+        assert call(*words).code == 130
+    other = call(*words, "--resume", "--lr", "0.4")
+    assert (other.code, other.out) == (2, "")
+    assert "had other settings, another backbone or other images" in other.err
+    assert call(*words, "--overwrite", "--lr", "0.4").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "is not empty; choose another folder, or pass --resume"),
+        (("--resume",), "is finished, so there is nothing to resume"),
+    ],
+)
+def test_a_model_is_not_overwritten_by_chance(
+    photos: Path, model: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], said: str
+) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in model.iterdir()}
+    monkeypatch.setattr(train, "load_backbone", lambda *_, **__: pytest.fail("work was done"))
+    outcome = call("train", photos, "--out", model, *QUICK, *options)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+    assert {path.name: path.stat().st_mtime_ns for path in model.iterdir()} == before
+
+
+def test_overwrite_replaces_the_model_alone(photos: Path, model: Path, backbone: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    out.mkdir()
+    (out / "gallop.json").write_text("{}")
+    (out / "notes.txt").write_text("mine")
+    outcome = call("train", photos, "--out", out, "--backbone", backbone, *QUICK, "--overwrite")
+    assert outcome.code == 0, outcome.err
+    assert (out / "notes.txt").read_text() == "mine"
+    assert (out / TENSORS).read_bytes() == (model / TENSORS).read_bytes()
+
+
+def test_a_broken_photo_is_named_and_left_out(backbone: Path, tmp_path: Path) -> None:
+    for name in CLASSES:
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(4):
+            draw(name, i).save(tmp_path / "data" / name / f"{i}.png")
+    broken = tmp_path / "data" / "red_disc" / "9.png"
+    broken.write_bytes((tmp_path / "data" / "red_disc" / "0.png").read_bytes()[:200])
+    words = ("train", tmp_path / "data", "--backbone", backbone, *QUICK, "--json")
+    outcome = call(*words, "--out", tmp_path / "model")
+    assert outcome.code == 2
+    assert [entry["image"] for entry in outcome.json["skipped"]] == [str(broken)]
+    assert f"gallop: warning: {broken} is left out: " in outcome.err
+    assert call("predict", tmp_path / "data" / "red_disc" / "0.png", "--model", tmp_path / "model").code == 0
+    short = call(*words, "--out", tmp_path / "other", "--shots", "5")
+    assert (short.code, short.out) == (2, "")
+    assert "The class 'blue disc' has 4 images, but 5 shots were asked for" in short.err
+    assert not (tmp_path / "other").exists()
+    fewer = call(*words, "--out", tmp_path / "other", "--shots", "5", "--allow-fewer")
+    assert fewer.json["steps"] == 9, "3 epochs of 12 images in batches of 4"
+    evaluated = call("evaluate", tmp_path / "model", tmp_path / "data", "--json")
+    assert (evaluated.code, evaluated.json["n"]) == (2, 12)
+    assert str(broken) in evaluated.err
+
+
+def test_pictures_in_train_and_test_are_told(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    for split, first in (("train", 0), ("test", 50)):
+        for name in CLASSES:
+            folder = tmp_path / "data" / split / name
+            folder.mkdir(parents=True)
+            for i in range(2):
+                draw(name, i if name == "red_disc" else first + i).save(folder / f"{i}.png")
+    outcome = call("train", tmp_path / "data", "--out", tmp_path / "m", "--backbone", backbone, *QUICK, "--shots", "2")
+    assert outcome.code == 0
+    first = tmp_path / "data" / "train" / "red_disc" / "0.png"
+    second = tmp_path / "data" / "test" / "red_disc" / "0.png"
+    warning = next(line for line in outcome.err.splitlines() if "share pictures" in line)
+    assert warning.endswith(f"{first} is {second}, and 1 more.")
+
+
+# ------------------------------------------------------------------ evaluate
+
+
+def test_evaluate_agrees_with_predict(photos: Path, model: Path) -> None:
+    result = call("evaluate", model, photos, "--ood", f"noise={photos / 'unknown'}", "--json").json
+    told = {"accuracy", "accuracy_global", "accuracy_local", "n", "per_class", "tpr", "ood", "n_ood", "skipped"}
+    assert set(result) == told
+    assert result["skipped"] == []
+    answers = call("predict", photos / "test", "--model", model, "--json").json
+    truth = [Path(answer["image"]).parent.name.replace("_", " ") for answer in answers]
+    right = np.array([answer["label"] == name for answer, name in zip(answers, truth, strict=True)])
+    assert result["n"] == len(answers) == 12
+    assert result["accuracy"] == pytest.approx(right.mean())
+    assert list(result["per_class"]) == NAMES
+    for name, share in result["per_class"].items():
+        assert share == pytest.approx(right[np.array(truth) == name].mean())
+    assert result["tpr"] == pytest.approx(np.mean([not answer["is_ood"] for answer in answers]))
+    unknown = call("predict", photos / "unknown", "--model", model, "--json").json
+    assert len(unknown) == 5, "folders below are read"
+    scores = [answer["ood_score"] for answer in (*answers, *unknown)]
+    found = result["ood"]["noise"]
+    assert set(found) == {"MCM", "L-MCM", "GL-MCM"}
+    assert result["n_ood"] == {"noise": 5}
+    assert found["GL-MCM"]["auroc"] == pytest.approx(roc_auc_score([0] * 12 + [1] * 5, scores), abs=1e-9)
+    threshold = sorted(scores[:12])[11]  # 95% of 12 images: all of them
+    assert found["GL-MCM"]["fpr95"] == pytest.approx(np.mean(np.array(scores[12:]) <= threshold))
+    next_one = sorted(scores[:12])[11]  # 11 of 12 are nearer to 95% than all, and the authors go up to the twelfth
+    assert found["GL-MCM"]["fpr95_authors"] == pytest.approx(np.mean(np.array(scores[12:]) < next_one))
+
+
+def test_test_is_found_and_classes_may_be_absent(photos: Path, model: Path, tmp_path: Path) -> None:
+    whole = call("evaluate", model, photos, "--json").json
+    assert call("evaluate", model, photos / "test", "--json").json == whole
+    os.symlink(photos / "test" / "red_disc", tmp_path / "red_disc")
+    part = call("evaluate", model, tmp_path, "--json").json
+    assert part["per_class"] == {"red disc": whole["per_class"]["red disc"]}
+    assert part["accuracy"] == whole["per_class"]["red disc"]
+
+
+def test_evaluate_zero_shot(photos: Path, backbone: Path) -> None:
+    result = call("evaluate", "zero-shot", photos, "--backbone", backbone, "--json").json
+    classes = ",".join(NAMES)
+    answers = call("predict", photos / "test", "--classes", classes, "--backbone", backbone, "--json").json
+    right = [Path(answer["image"]).parent.name.replace("_", " ") == answer["label"] for answer in answers]
+    assert result["accuracy"] == pytest.approx(np.mean(right))
+    assert (result["tpr"], result["ood"]) == (None, {})
+    assert {answer["is_ood"] for answer in answers} == {None}
+
+
+def test_several_ood_groups_and_the_table(photos: Path, model: Path) -> None:
+    unknown = photos / "unknown"
+    words = ("--ood", f"a={unknown}", f"b={unknown / 'below'}", "--ood", f"c={photos / 'test' / 'red_disc'}")
+    result = call("evaluate", *words, model, photos, "--json").json
+    assert list(result["ood"]) == ["a", "b", "c"]
+    table = call("evaluate", model, photos, *words)
+    assert table.code == 0
+    accuracy, auroc = 100 * result["accuracy"], 100 * result["ood"]["a"]["MCM"]["auroc"]
+    assert table.out.startswith(f"accuracy {accuracy:.1f}% on 12 images")
+    assert re.search(rf"^a +MCM +\d+\.\d% +{auroc:.1f}%$", table.out, re.MULTILINE)
+
+
+def test_a_photo_that_goes_while_others_are_answered_is_left_out(
+    photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(photos / "test", tmp_path / "test")
+    whole = call("evaluate", model, tmp_path / "test", "--json").json
+    read = evaluate.labelled_images
+
+    def then_gone(*args: Any, **more: Any) -> Any:
+        data = read(*args, **more)
+        data.paths[0].unlink()
+        return data
+
+    monkeypatch.setattr(evaluate, "labelled_images", then_gone)
+    found = call("evaluate", model, tmp_path / "test", "--json")
+    assert (found.code, found.json["n"], whole["n"]) == (2, 11, 12)
+    assert len(found.json["skipped"]) == 1
+    kept = {name: share for name, share in found.json["per_class"].items() if name != NAMES[0]}
+    assert kept == {name: share for name, share in whole["per_class"].items() if name != NAMES[0]}
+
+
+def test_evaluate_names_what_it_left_out(photos: Path, model: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos / "test", tmp_path / "test")
+    shutil.copytree(photos / "unknown", tmp_path / "unknown")
+    bad = [tmp_path / "test" / "red_disc" / "bad.png", tmp_path / "unknown" / "gone.png"]
+    bad[0].write_text("no picture")
+    bad[1].symlink_to("nowhere.png")  # as a photo that has not been fetched
+    found = call("evaluate", model, tmp_path / "test", "--ood", f"a={tmp_path / 'unknown'}", "--json")
+    assert found.code == 2
+    assert [skipped["image"] for skipped in found.json["skipped"]] == [str(path) for path in bad]
+    assert all(skipped["error"] in found.err for skipped in found.json["skipped"])
+    assert (found.json["n"], found.json["n_ood"]) == (12, {"a": 5})
+
+
+# ------------------------------------------------------------------ predict
+
+
+def test_predict_answers_what_can_be_read(photos: Path, model: Path, tmp_path: Path) -> None:
+    good, text, gone = photos / "test" / "red_disc" / "0.png", tmp_path / "text.png", tmp_path / "gone.png"
+    text.write_text("no picture")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    table = tmp_path / "new" / "answers.csv"
+    outcome = call("predict", text, good, gone, empty, good, "--model", model, "--csv", table, "--json")
+    assert outcome.code == 2
+    assert [answer["image"] for answer in outcome.json] == [str(text), str(good), str(gone), str(empty)]
+    bad = [answer for answer in outcome.json if "error" in answer]
+    assert [set(answer) for answer in bad] == [{"image", "error"}] * 3
+    assert all(answer["error"] and answer["image"] in outcome.err for answer in bad)
+    assert bad[2]["error"] == f"The folder {empty} holds no images."
+    answer = outcome.json[1]
+    assert set(answer) == {"image", "label", "probability", "probabilities", "ood_score", "is_ood"}
+    assert list(answer["probabilities"]) == NAMES
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert answer["probability"] == max(answer["probabilities"].values()) == answer["probabilities"][answer["label"]]
+    threshold = json.loads((model / "gallop.json").read_text())["calibration"]["threshold"]
+    assert answer["is_ood"] is (answer["ood_score"] > threshold)
+    rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"), newline="")))
+    assert [row["image"] for row in rows] == [answer["image"] for answer in outcome.json]
+    assert float(rows[1]["probability"]) == answer["probability"]
+    assert float(rows[1]["ood_score"]) == answer["ood_score"] < 0, "a negative number is no formula"
+    assert float(rows[1]["p(red disc)"]) == answer["probabilities"]["red disc"]
+    assert rows[0]["error"] == bad[0]["error"]
+    assert [path.name for path in table.parent.iterdir()] == ["answers.csv"], "nothing unfinished is left behind"
+
+
+def test_csv_holds_no_formulas(photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("=1+1.png", "+1.png", "@SUM(A1).png", "plain.png"):
+        draw("red_disc", 1).save(name)
+    images = ("=1+1.png", "+1.png", "@SUM(A1).png", "plain.png")
+    outcome = call("predict", *images, "--classes", "-1, =A1", "--backbone", backbone, "--csv", "a.csv", "--json")
+    assert outcome.code == 0, outcome.err
+    assert set(outcome.json[0]["probabilities"]) == {"-1", "=A1"}, "JSON has the names as they are"
+    rows = list(csv.DictReader(io.StringIO(Path("a.csv").read_text(encoding="utf-8"), newline="")))
+    assert [row["image"] for row in rows] == ["'=1+1.png", "'+1.png", "'@SUM(A1).png", "plain.png"]
+    assert {row["label"] for row in rows} <= {"'-1", "'=A1"}
+
+
+@pytest.mark.parametrize("names", ["-shirt,dress", "-shirt, dress", "-shirt\ndress"])
+def test_a_class_name_may_begin_with_a_dash(photos: Path, backbone: Path, tmp_path: Path, names: str) -> None:
+    image = photos / "test" / "red_disc" / "0.png"
+    common = ("--classes", names, "--backbone", backbone, "--json")
+    assert set(call("predict", image, *common).json[0]["probabilities"]) == {"-shirt", "dress"}
+    told = call("explain", image, *common, "--class", "-shirt", "--out", tmp_path / "w.png").json
+    assert told["class"] == "-shirt"
+
+
+def test_the_table_of_predict_cannot_steer_the_terminal(photos: Path, model: Path, tmp_path: Path) -> None:
+    image = tmp_path / "\x1b[31m.png"
+    draw("red_disc", 1).save(image)
+    outcome = call("predict", image, tmp_path / "\x1b[2J", "--model", model)
+    assert outcome.code == 2
+    assert "\x1b" not in outcome.out + outcome.err
+    assert outcome.out.splitlines()[0].split() == ["image", "label", "probability", "OOD", "score", "verdict"]
+    assert "\\x1b[31m.png" in outcome.out
+
+
+# ------------------------------------------------------------------ the cache of features
+
+
+def test_zeros_in_the_cache_are_named_and_change_no_model(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    train = ("train", photos, "--backbone", backbone, *QUICK, "--out")
+    assert call(*train, tmp_path / "first").code == 0
+    victim, *_ = sorted((tmp_path / "cache").rglob("*.safetensors"))
+    data = victim.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    victim.write_bytes(data[:start] + bytes(len(data) - start))
+    second = call(*train, tmp_path / "second")
+    assert second.code == 0
+    assert [line for line in second.err.splitlines() if "damaged" in line] == [
+        f"gallop: warning: The kept features {victim} are damaged; they are encoded anew."
+    ]
+    first, again = (load_file(tmp_path / out / TENSORS) for out in ("first", "second"))
+    for name, value in first.items():  # a batch of one rounds differently
+        assert torch.allclose(value, again[name], atol=1e-3), name
+
+
+def test_features_kept_in_fp32_are_others_than_those_in_fp16(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    train = ("train", photos, "--backbone", backbone, *QUICK, "--out")
+    assert call(*train, tmp_path / "half").code == 0
+    halves = set((tmp_path / "cache").rglob("*.safetensors"))
+    assert call(*train, tmp_path / "whole", "--cache-precision", "fp32").code == 0
+    wholes = set((tmp_path / "cache").rglob("*.safetensors")) - halves
+    assert len(wholes) == len(halves)
+    for files, dtype in ((halves, torch.float16), (wholes, torch.float32)):
+        assert {tensor.dtype for file in files for tensor in load_file(file).values()} == {dtype}
+    half, whole = (load_file(tmp_path / out / TENSORS) for out in ("half", "whole"))
+    assert any(not torch.equal(value, whole[name]) for name, value in half.items())
+
+
+# ------------------------------------------------------------------ explain
+
+
+@pytest.mark.parametrize("class_name", [None, "green square"])
+def test_explain_agrees_with_its_maps(photos: Path, model: Path, tmp_path: Path, class_name: str | None) -> None:
+    image, out, maps = photos / "test" / "red_disc" / "0.png", tmp_path / "new" / "w.png", tmp_path / "w.npy"
+    chosen = () if class_name is None else ("--class", class_name)
+    told = call("explain", image, "--model", model, "--out", out, "--npy", maps, *chosen, "--json").json
+    assert set(told) == {"image", "label", "class", "global_scores", "local_scores", "topk", "regions"}
+    assert told["image"] == str(image)
+    assert told["label"] == call("predict", image, "--model", model, "--json").json[0]["label"]
+    assert told["class"] == (class_name or told["label"])
+    assert len(told["global_scores"]) == 4
+    assert told["topk"] == [5, 10, 15, 20]
+    values = np.load(maps)
+    assert (values.shape, values.dtype) == ((4, 4, 4), np.float32)
+    assert [regions["prompt"] for regions in told["regions"]] == [1, 2, 3, 4]
+    for n, (regions, k) in enumerate(zip(told["regions"], [5, 10, 15, 16], strict=True)):
+        assert regions["k"] == len(regions["boxes"]) == k, "there are 16 regions"
+        order = np.argsort(-values[n].ravel(), kind="stable")[:k]
+        assert told["local_scores"][n] == pytest.approx(values[n].ravel()[order].mean(), abs=1e-6)
+        # The photo is 66 x 44: the model saw its middle 44 x 44 in 4 x 4 regions of 11 pixels.
+        wanted = [[11 + 11 * c, 11 * r, 22 + 11 * c, 11 + 11 * r] for r, c in (divmod(int(i), 4) for i in order)]
+        assert sorted(regions["boxes"]) == sorted(wanted)
+        assert regions["boxes"][0] == wanted[0], "the best comes first"
+    with Image.open(out) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > picture.height > 300
+    assert [path.name for path in out.parent.iterdir()] == ["w.png"]
+
+
+def test_explain_in_words(photos: Path, model: Path, tmp_path: Path) -> None:
+    image = photos / "test" / "red_disc" / "0.png"
+    outcome = call("explain", image, "--model", model, "--out", tmp_path / "w.PNG")
+    assert outcome.code == 0
+    told = call("explain", image, "--model", model, "--out", tmp_path / "w.PNG", "--json").json
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith(f"{image}: {told['label']} (")
+    assert re.fullmatch(rf"local 1, k = 5 +{told['local_scores'][0]:.3f}  .+ of 5 regions", lines[8])
+
+
+# ------------------------------------------------------------------ doctor
+
+
+def test_doctor(backbone: Path, cache_folder: Path, model: Path) -> None:
+    told = call("doctor", "--json", "--device", "cpu").json
+    assert set(told["versions"]) == {"gallop", "python", "torch", "torchvision", "open_clip", "timm", "numpy"}
+    assert told["versions"]["torch"] == torch.__version__
+    assert told["device"] == "cpu"
+    assert told["models"] == {name: str(folder) for name, folder in available_models().items()}
+    size = sum(file.stat().st_size for file in cache_folder.rglob("*") if file.is_file())
+    assert told["cache"]["bytes"] == size > 0
+    assert told["matplotlib"] is True
+    assert told["backbone"] is None
+    loaded = call("doctor", "--json", "--backbone", backbone).json["backbone"]
+    assert (loaded["input"], loaded["grid"]) == (32, [4, 4])
+    table = call("doctor")
+    assert table.code == 0
+    assert f"model mini   {available_models()['mini']}" in table.out
+
+
+# ------------------------------------------------------------------ what is refused
+
+
+@pytest.fixture(scope="module")
+def places(photos: Path, model: Path, backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Names that the calls below may use."""
+    root = tmp_path_factory.mktemp("places")
+    (root / "file.txt").write_text("text")
+    (root / "none").mkdir()
+    (root / "one" / "cat").mkdir(parents=True)
+    draw("red_disc", 1).save(root / "one" / "cat" / "1.png")
+    for name in ("a_b", "A b"):
+        (root / "equal" / name).mkdir(parents=True)
+        draw("red_disc", ord(name[0])).save(root / "equal" / name / "1.png")
+    (root / "hollow" / "cat").mkdir(parents=True)
+    (root / "damaged").mkdir()
+    (root / "damaged" / "gallop.json").write_text("{")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(root / "pipe")
+    return {
+        "ROOT": str(root),
+        "PHOTOS": str(photos),
+        "MODEL": str(model),
+        "BACKBONE": str(backbone),
+        "PICTURE": str(photos / "test" / "red_disc" / "0.png"),
+    }
+
+
+TRAIN = "train PHOTOS --out ROOT/out --backbone BACKBONE"
+REFUSED = [
+    ("", "the following arguments are required: COMMAND"),
+    ("fly", "invalid choice: 'fly'"),
+    ("train", "the following arguments are required"),
+    ("train PHOTOS", "the following arguments are required: --out"),
+    ("train PHOTOS --out ROOT/out --epoch 3", "unrecognized arguments: --epoch 3"),
+    ("train PHOTOS --out ROOT/file.txt", "is a file; give a folder"),
+    ("train PHOTOS --out PHOTOS/train/model", "where it would be taken for a class"),
+    ("train ROOT/one --out ROOT/one", "where it would be taken for a class"),
+    ("train PHOTOS --out MODEL --resume --overwrite", "not allowed with argument"),
+    ("train ROOT/absent --out ROOT/out --backbone BACKBONE", "is not a folder; give a folder"),
+    ("train ROOT/none --out ROOT/out --backbone BACKBONE", "holds no class folders"),
+    ("train ROOT/hollow --out ROOT/out --backbone BACKBONE", "holds no readable images"),
+    ("train ROOT/equal --out ROOT/out --backbone BACKBONE", "are the same after cleaning"),
+    ("train ROOT/one --out ROOT/out --backbone BACKBONE --shots 1", "All images are of one class, 'cat'"),
+    (f"{TRAIN}", "has 6 images, but 16 shots were asked for"),
+    (f"{TRAIN} --shots 0", "the least is 1"),
+    (f"{TRAIN} --shots two", "invalid int value: 'two'"),
+    (f"{TRAIN} --seed -1", "seed is -1"),
+    (f"{TRAIN} --lr -1", "lr is -1.0"),
+    (f"{TRAIN} --lr nan", "lr is nan"),
+    (f"{TRAIN} --epochs 0", "epochs is 0"),
+    (f"{TRAIN} --views -1", "views is -1"),
+    (f"{TRAIN} --batch-size 0", "batch_size is 0"),
+    (f"{TRAIN} --dropout 1", "dropout is 1.0"),
+    (f"{TRAIN} --global-prompts 0", "global_prompts is 0"),
+    (f"{TRAIN} --local-prompts -1", "'-1' is not a whole number of 0 or more"),
+    (f"{TRAIN} --topk 5,x", "'5,x' is not a list of whole numbers"),
+    (f"{TRAIN} --topk 5,0", "topk holds 0"),
+    (f"{TRAIN} --topk 5,10 --local-prompts 3", "--topk has 2 values but --local-prompts is 3"),
+    (f"{TRAIN} --preset best", "invalid choice: 'best'"),
+    ("train PHOTOS --out ROOT/out --backbone maxi", "There is no backbone 'maxi'"),
+    ("train PHOTOS --out ROOT/out --device toaster", "There is no device 'toaster'"),
+    ("evaluate MODEL", "the following arguments are required: DATA"),
+    ("evaluate ROOT/none PHOTOS", "is no checkpoint: it has no gallop.json"),
+    ("evaluate ROOT/damaged PHOTOS", "is damaged or not written by gallop"),
+    ("evaluate MODEL ROOT/one", "does not know these classes of ROOT/one: cat."),
+    ("evaluate MODEL PHOTOS --backbone mini", "was trained on other weights"),
+    ("evaluate MODEL PHOTOS --ood ROOT/one", "--ood takes NAME=DIR"),
+    ("evaluate MODEL PHOTOS --ood =ROOT/one", "--ood takes NAME=DIR"),
+    ("evaluate MODEL PHOTOS --ood a=ROOT/absent", "(OOD group a) is not a folder"),
+    ("evaluate MODEL PHOTOS --ood a=ROOT/none", "(OOD group a) holds no images"),
+    ("evaluate MODEL PHOTOS --ood a=ROOT/one a=ROOT/one", "The OOD group 'a' was given twice"),
+    ("predict PICTURE", "one of the arguments --model --classes is required"),
+    ("predict --model MODEL", "the following arguments are required: IMAGE"),
+    ("predict PICTURE --model MODEL --classes a,b", "not allowed with argument"),
+    ("predict PICTURE --model ROOT/absent", "is no checkpoint"),
+    ("predict PICTURE --classes , --backbone BACKBONE", "No class names were given"),
+    ("predict PICTURE --classes cat,Cat --backbone BACKBONE", "are the same after cleaning"),
+    ("predict PICTURE --classes --json", "expected one argument"),
+    ("predict PICTURE --model MODEL --csv ROOT/none", "is a folder; give the name of a file"),
+    ("predict PICTURE --model MODEL --csv ROOT/pipe", "is a device or a pipe; give the name of a file"),
+    ("predict PICTURE --model MODEL --csv ROOT/file.txt/a.csv", "is not a folder"),
+    ("predict PICTURE --model MODEL --csv PICTURE", "would replace"),
+    ("explain PICTURE --model MODEL", "the following arguments are required: --out"),
+    ("explain PICTURE --model MODEL --out ROOT/w.jpg", "must end in .png"),
+    ("explain PICTURE --model MODEL --out PICTURE", "would replace"),
+    ("explain PICTURE --model MODEL --out ROOT/w.png --npy ROOT/w.png", "would replace"),
+    ("explain PICTURE --model MODEL --out ROOT/w.png --class cat", "There is no class 'cat' here; the classes are"),
+    ("explain ROOT/absent --model MODEL --out ROOT/w.png", "absent"),
+    ("explain ROOT/file.txt --model MODEL --out ROOT/w.png", "file.txt"),
+    ("explain ROOT/none --model MODEL --out ROOT/w.png", "none"),
+    ("doctor --device toaster", "There is no device 'toaster'"),
+    ("doctor --backbone maxi", "There is no backbone 'maxi'"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED, ids=[words or "nothing" for words, _ in REFUSED])
+def test_bad_input_is_one_sentence(places: dict[str, str], words: str, said: str) -> None:
+    def filled(text: str) -> str:
+        return re.sub("|".join(places), lambda found: places[found.group()], text)
+
+    outcome = call(*(filled(word) for word in words.split()))
+    assert (outcome.code, outcome.out) == (2, ""), outcome
+    lines = [line for line in outcome.err.splitlines() if not line.startswith(("encoding", "training"))]
+    assert len(lines) == 1, outcome.err
+    assert lines[0].startswith("gallop: error: ")
+    assert lines[0].endswith((".", "examples)", "check the path.")), "a whole sentence"
+    assert filled(said) in lines[0]
+    assert not Path(places["ROOT"], "out", "gallop.json").exists()
+
+
+def test_a_training_that_diverges(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: object) -> None:
+        raise TrainingDiverged("The loss is nan in epoch 1. Try a smaller learning rate.")
+
+    monkeypatch.setattr(Trainer, "_step", diverge)
+    outcome = call("train", photos, "--out", tmp_path / "model", "--backbone", backbone, *QUICK)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.splitlines()[-1].endswith("Try a smaller learning rate.")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_mistake_of_ours_is_not_hidden(photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(train, "labelled_images", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(train, "load_backbone", lambda *_, **__: None)
+    with pytest.raises(ZeroDivisionError):
+        call("train", photos, "--out", tmp_path / "m")
+
+
+# ------------------------------------------------------------------ streams
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "explain", "bench", "doctor"])
+def test_every_help_has_examples(command: str) -> None:
+    outcome = call(command, "--help")
+    assert outcome.code == 0
+    assert f"\n  gallop {command}" in outcome.out.partition("examples:\n")[2].join("\n" * 2)
+    assert all(option in outcome.out for option in ("--device", "--backbone", "--json"))
+
+
+def test_help_does_not_import_torch() -> None:
+    probe = "import sys; from gallop.cli import main; print(main(['train', '--help']), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "0 False"
+    assert done.stderr == ""
+    whole = subprocess.run([sys.executable, "-m", "gallop", "--help"], capture_output=True, text=True, timeout=60)
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert whole.stdout.startswith("usage: gallop [-h]")
+
+
+def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: Path) -> None:
+    words = ["predict", str(photos / "test"), str(tmp_path / "gone.png"), "--model", str(model), "--json"]
+    done = subprocess.run([sys.executable, "-m", "gallop", *words], capture_output=True, timeout=120)
+    assert done.returncode == 2
+    answers = json.loads(done.stdout)
+    assert len(answers) == 13
+    assert done.stdout.isascii(), "whatever the encoding of the terminal"
+    said = done.stderr.decode().splitlines()
+    assert said[0].startswith(f"gallop: warning: {tmp_path / 'gone.png'} is left without an answer: ")
+    assert said[1:] == ["answering 13/13"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), "The GPU has too little memory"),
+        (MemoryError(), "There is not enough memory for this."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "There is not enough memory for this."),
+    ],
+)
+def test_too_little_memory_is_a_sentence(error: Exception, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gallop.cli.commands.doctor.run", mock.Mock(side_effect=error))
+    with redirect_stderr(io.StringIO()) as err:
+        assert main(["doctor"]) == 2
+    assert err.getvalue().startswith(f"gallop: error: {said}")
+    assert "batch size" in err.getvalue()
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "gallop", "--help"], stdout=write, stderr=subprocess.PIPE, timeout=60)
+    os.close(write)
+    assert (done.returncode in (0, 141), done.stderr) == (True, b"")  # argparse may swallow it
+
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    with redirect_stdout(Gone()), redirect_stderr(io.StringIO()) as err:
+        assert main(["doctor"]) == 141
+    assert err.getvalue() == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_overwrites_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    with redirect_stderr(Terminal()) as err:
+        console = Console(as_json=True)
+        for step in range(1, 4):
+            console.progress("training", step, 3, "loss 0.123456789 and so on and on")
+        console.warn("careful")
+    lines = err.getvalue().split("\n")
+    assert lines[0].count("\r") == 4
+    shown = [piece.removesuffix("\x1b[K") for piece in lines[0].split("\r")[1:4]]
+    assert shown == [f"training {i}/3: loss 0.123456789"[:29] for i in (1, 2, 3)]
+    assert lines[0].endswith("\r\x1b[Kgallop: warning: careful")
+
+
+def test_progress_is_sparse_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with redirect_stderr(io.StringIO()) as err:
+        console = Console(as_json=True)
+        for step in range(1, 101):
+            now[0] += 0.3
+            console.progress("training", step, 100)
+    assert err.getvalue() == "training 35/100\ntraining 69/100\ntraining 100/100\n"
+
+
+def test_what_is_printed_is_plain() -> None:
+    found = plain_line(
+        {"a": float("nan"), "b": np.float32(0.5), "c": (np.int64(1), np.array([np.inf])), "d": True, "e": None}
+    )
+    assert found == {"a": None, "b": 0.5, "c": [1, [None]], "d": True, "e": None}
+    assert type(found["b"]) is float
+
+
+# ------------------------------------------------------------------ the shipped model, on real photos
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Crops of photos that ship with scikit-image."""
+    skimage = pytest.importorskip("skimage.data")
+    root = tmp_path_factory.mktemp("samples")
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in ("chelsea", "coffee", "rocket"):
+            photo = Image.fromarray(getattr(skimage, name)())
+            (root / split / name).mkdir(parents=True)
+            for i in range(3):
+                side = int(0.8 * min(photo.size))
+                left, top = (int(rng.integers(0, size - side + 1)) for size in photo.size)
+                photo.crop((left, top, left + side, top + side)).save(root / split / name / f"{i}.png")
+    return root
+
+
+def test_mini_from_photos_to_answers(samples: Path, tmp_path: Path) -> None:
+    zero = call("predict", samples / "test" / "chelsea", "--classes", "cat, cup of coffee, rocket", "--json").json
+    assert [answer["label"] for answer in zero] == ["cat"] * 3
+    model = tmp_path / "model"
+    quick = ("--shots", "3", "--epochs", "12", "--views", "1")
+    trained = call("train", samples, "--out", model, *quick, "--json")
+    assert trained.code == 0, trained.err
+    assert trained.json["accuracy_train"] == 1
+    result = call("evaluate", model, samples, "--json").json
+    assert (result["n"], result["accuracy"]) == (9, 1.0)
+    image = samples / "test" / "rocket" / "0.png"
+    told = call("explain", image, "--model", model, "--out", tmp_path / "w.png", "--json").json
+    assert told["label"] == "rocket"
+    assert [len(regions["boxes"]) for regions in told["regions"]] == [5, 10, 15, 20]

@@ -1,0 +1,181 @@
+"""Pipes, devices, folders and floods at every door of the command line: a sentence, and nothing is waited for."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from gallop.checkpoints.folder import SETTINGS, TENSORS
+from gallop.training.resume import TRAINING
+from gallop.wording import LONGEST_SENTENCE
+from tests import data_trees
+from tests.cli.test_cli import QUICK, backbone, cache_folder, call, model, photos  # noqa: F401
+from tests.tiny import picture, write_images
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+
+PATIENCE = 60
+"""Seconds after which a call counts as hung, on the busiest machine."""
+
+
+@pytest.fixture(autouse=True)
+def rescue() -> Iterator[None]:
+    """What waits for a pipe is woken, so that it fails instead of standing still."""
+
+    def wake(number: int, frame: FrameType | None) -> None:
+        pytest.fail(f"the command has waited for {PATIENCE} seconds")
+
+    before = signal.signal(signal.SIGALRM, wake)
+    signal.alarm(PATIENCE)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+Make = Callable[[Path], object]
+KINDS = {"a pipe": os.mkfifo, "a device without end": device, "a folder": os.mkdir}
+
+
+@pytest.fixture
+def place(photos: Path, backbone: Path, model: Path, tmp_path: Path) -> dict[str, str]:  # noqa: F811
+    """Copies that may be spoilt."""
+    shutil.copytree(model, tmp_path / "model")
+    shutil.copytree(backbone, tmp_path / "backbone")
+    shutil.copytree(photos, tmp_path / "photos")
+    data_trees.flowers("")(tmp_path / "flowers-102")
+    return {
+        "ROOT": str(tmp_path),
+        "PICTURE": str(tmp_path / "photos" / "test" / "red_disc" / "0.png"),
+        "BACKBONE": str(backbone),
+    }
+
+
+DOORS = {
+    "predict PICTURE --model ROOT/model": [f"model/{SETTINGS}", f"model/{TENSORS}"],
+    "evaluate ROOT/model ROOT/photos": [f"model/{SETTINGS}", f"model/{TENSORS}"],
+    "export ROOT/model --onnx ROOT/m.onnx": [f"model/{SETTINGS}", f"model/{TENSORS}"],
+    "explain PICTURE --model ROOT/model --out ROOT/why.png": [f"model/{SETTINGS}", f"model/{TENSORS}"],
+    "predict PICTURE --classes a,b --backbone ROOT/backbone": ["backbone/config.json", "backbone/weights.safetensors"],
+    "predict PICTURE --classes a,b --backbone ViT-B-32/ROOT/x.pt": ["x.pt"],
+    "predict ROOT/x.png --classes a,b --backbone BACKBONE": ["x.png"],
+    "explain ROOT/x.png --classes a,b --backbone BACKBONE --out ROOT/why.png": ["x.png"],
+    "train ROOT/x.csv --out ROOT/out --backbone BACKBONE": ["x.csv"],
+    "evaluate zero-shot ROOT/x.csv --backbone BACKBONE": ["x.csv"],
+    "bench ROOT/x.yaml ROOT --dry-run": ["x.yaml"],
+    "convert ROOT/x.ckpt --classes a,b --out ROOT/out": ["x.ckpt"],
+    "convert ROOT/x.ckpt --classes-file ROOT/x.txt --out ROOT/out": ["x.txt"],
+    "data check flowers102 ROOT": ["flowers-102/imagelabels.mat", "flowers-102/setid.mat"],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("words", "name"), [(words, name) for words, names in DOORS.items() for name in names])
+def test_no_door_waits_for_what_is_no_file(place: dict[str, str], words: str, name: str, kind: str) -> None:
+    victim = Path(place["ROOT"], name)
+    victim.unlink(missing_ok=True)
+    KINDS[kind](victim)
+    for known, path in place.items():
+        words = words.replace(known, path)
+    outcome = call(*words.split())
+    assert outcome.code == 2, outcome.out
+    told = outcome.err + outcome.out  # the check of a data set tells its problem as its result
+    assert victim.name in told
+    assert "Traceback" not in told
+    assert max(map(len, told.splitlines())) < LONGEST_SENTENCE + 100
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device without end"])
+def test_photos_that_are_no_files_are_no_photos(place: dict[str, str], kind: str) -> None:
+    root = Path(place["ROOT"])
+    for folder in ("train", "test"):
+        KINDS[kind](root / "photos" / folder / "red_disc" / "x.png")
+    KINDS[kind](root / "photos" / "unknown" / "x.png")
+    outcome = call("evaluate", root / "model", root / "photos", "--ood", f"unknown={root}/photos/unknown", "--json")
+    assert outcome.code == 0, outcome.err
+    assert (outcome.json["n"], outcome.json["n_ood"]) == (12, {"unknown": 5})
+
+
+def test_a_pipe_in_place_of_a_kept_training_is_neither_waited_for_nor_replaced(place: dict[str, str]) -> None:
+    """A pipe in a folder of this test's own alone: what is written over as root is gone."""
+    root = Path(place["ROOT"])
+    (root / "out" / "training").mkdir(parents=True)
+    pipe = root / "out" / "training" / TRAINING
+    os.mkfifo(pipe)
+    train = ("train", root / "photos", "--out", root / "out", "--backbone", place["BACKBONE"], *QUICK, "--resume")
+    outcome = call(*train)
+    assert outcome.code == 2
+    assert f"{pipe}: it is no plain file, so it is not replaced" in outcome.err
+    assert pipe.is_fifo()
+
+
+def test_results_do_not_take_the_place_of_what_is_no_file(place: dict[str, str]) -> None:
+    pipe = Path(place["ROOT"], "pipe.csv")
+    os.mkfifo(pipe)
+    Path(place["ROOT"], "link.csv").symlink_to(pipe)
+    for name in ("pipe.csv", "link.csv"):
+        outcome = call("predict", place["PICTURE"], "--model", f"{place['ROOT']}/model", "--csv", pipe.with_name(name))
+        assert outcome.code == 2
+        assert f"{name} is a device or a pipe; give the name of a file" in outcome.err
+    assert pipe.is_fifo()
+
+
+# ------------------------------------------------------------------ floods
+
+
+def flood_of_tensors(folder: Path) -> None:
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = json.dumps({f"{'name' * 20} {i}": empty for i in range(100_000)}).encode()
+    (folder / TENSORS).write_bytes(len(header).to_bytes(8, "little") + header)
+
+
+def flood_of_keys(folder: Path) -> None:
+    settings = json.loads((folder / SETTINGS).read_text())
+    (folder / SETTINGS).write_text(json.dumps(settings | {f"\x1b[2J{i}": i for i in range(100_000)}))
+
+
+def a_long_key(folder: Path) -> None:
+    settings = json.loads((folder / SETTINGS).read_text())
+    (folder / SETTINGS).write_text(json.dumps(settings | {"x" * 2_000_000: 1}))
+
+
+def a_long_value(folder: Path) -> None:
+    settings = json.loads((folder / SETTINGS).read_text())
+    (folder / SETTINGS).write_text(json.dumps(settings | {"regions": "x" * 2_000_000}))
+
+
+def many_numbers(folder: Path) -> None:
+    settings = json.loads((folder / SETTINGS).read_text())
+    (folder / SETTINGS).write_text(json.dumps(settings | {"calibration": {"temperature": [0.5] * 1_000_000}}))
+
+
+@pytest.mark.parametrize("flood", [flood_of_tensors, flood_of_keys, a_long_key, a_long_value, many_numbers])
+def test_a_flood_in_a_model_is_told_in_one_short_line(place: dict[str, str], flood: Callable[[Path], None]) -> None:
+    flood(Path(place["ROOT"], "model"))
+    outcome = call("predict", place["PICTURE"], "--model", f"{place['ROOT']}/model")
+    assert outcome.code == 2
+    (line,) = [line for line in outcome.err.splitlines() if line.startswith("gallop: error")]
+    assert len(line) < LONGEST_SENTENCE + 20
+    assert "\x1b" not in line
+    assert line.endswith((".", ").")), "the way out stands at its end"
+
+
+def test_many_unknown_classes_are_a_few_words(place: dict[str, str]) -> None:
+    root = Path(place["ROOT"])
+    for i in range(60):
+        write_images(root / "many" / f"a class with quite a long name, the {i}th", [picture(i)])
+    outcome = call("evaluate", root / "model", root / "many")
+    assert outcome.code == 2
+    assert "does not know these classes" in outcome.err
+    assert "and 54 more" in outcome.err
+    assert len(outcome.err.splitlines()[-1]) < 700

@@ -1,0 +1,313 @@
+"""Class folders and exact, leak-free k-shot draws."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gallop.data import (
+    Dataset,
+    data_fingerprint,
+    distinct_photos,
+    draw_shots,
+    duplicates,
+    labelled_photos,
+    many,
+    read_folder,
+    resolve_split,
+    stratified_folds,
+)
+from gallop.errors import ClassNameError, DataError
+from gallop.images import load_image
+from tests.tiny import picture, pictures, write_folder, write_images
+
+
+def test_a_folder_of_class_folders_is_a_data_set(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"red": 2, "green": 3})
+    dataset = read_folder(tmp_path)
+    assert dataset.class_names == ("green", "red")
+    assert len(dataset) == 5
+    assert Counter(dataset.names) == {"red": 2, "green": 3}
+    assert all(path.parent.name == name for path, name in zip(dataset.paths, dataset.names, strict=True))
+    for path, digest in zip(dataset.paths, dataset.hashes, strict=True):
+        assert load_image(path).sha256 == digest
+    assert dataset.skipped == ()
+
+
+def test_underscores_are_spaces_and_hidden_folders_and_loose_files_do_not_count(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"red": 1, "green": 1})
+    (tmp_path / "red").rename(tmp_path / "fire_truck")
+    write_images(tmp_path / ".cache", [picture(5)])
+    write_images(tmp_path / "__MACOSX", [picture(6)])
+    picture(7).save(tmp_path / "loose.png")
+    assert read_folder(tmp_path).class_names == ("fire truck", "green")
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 4), ("test", 2)])
+def test_train_and_test_are_resolved_and_never_two_classes(tmp_path: Path, split: str, count: int) -> None:
+    write_folder(tmp_path / "train", {"red": 2, "green": 2})
+    write_folder(tmp_path / "test", {"red": 1, "green": 1}, first_seed=10)
+    assert resolve_split(tmp_path, split) == tmp_path / split
+    dataset = read_folder(tmp_path, split=split)
+    assert dataset.class_names == ("green", "red")
+    assert len(dataset) == count
+    assert read_folder(str(tmp_path)).class_names == ("green", "red")
+
+
+def test_a_single_folder_named_train_is_a_class(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", [picture(0)])
+    write_images(tmp_path / "bus", [picture(1)])
+    assert read_folder(tmp_path).class_names == ("bus", "train")
+
+
+@pytest.mark.parametrize("what", ["nothing", "a file"])
+def test_no_folder_is_refused(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "missing"
+    if what == "a file":
+        path.write_text("x")
+    with pytest.raises(DataError, match=r"missing is not a folder"):
+        read_folder(path)
+
+
+def test_a_folder_of_images_without_classes_is_refused(tmp_path: Path) -> None:
+    write_images(tmp_path, [picture(0)])
+    with pytest.raises(DataError, match="no class folders"):
+        read_folder(tmp_path)
+
+
+def test_class_folders_without_images_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog" / "a.png").write_bytes(b"not a picture")
+    with pytest.raises(DataError, match="no readable images"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["photos/train", "photos/Train"])
+def test_class_folders_one_level_too_deep_are_refused_with_the_way_out(tmp_path: Path, layout: str) -> None:
+    write_folder(tmp_path / layout, {"red": 1, "green": 1})
+    with pytest.raises(DataError, match=rf"perhaps .*{layout}\), or one that holds train/ and test/"):
+        read_folder(tmp_path / "photos")
+
+
+def test_folders_with_equal_names_are_refused_naming_both(tmp_path: Path) -> None:
+    write_images(tmp_path / "fire_truck", [picture(0)])
+    write_images(tmp_path / "Fire truck", [picture(1)])
+    with pytest.raises(ClassNameError) as refused:
+        read_folder(tmp_path)
+    assert "'fire_truck'" in str(refused.value)
+    assert "'Fire truck'" in str(refused.value)
+
+
+def test_unreadable_files_are_listed_with_a_reason_and_the_rest_is_read(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"red": 2, "green": 2})
+    broken, empty = tmp_path / "red" / "broken.jpg", tmp_path / "green" / "empty.png"
+    broken.write_bytes(b"<html>not found</html>")
+    empty.write_bytes(b"")
+    (tmp_path / "red" / "notes.txt").write_text("no image, and nobody says it were")
+    dataset = read_folder(tmp_path)
+    assert len(dataset) == 4
+    assert {path for path, _ in dataset.skipped} == {broken, empty}
+    assert all(reason for _, reason in dataset.skipped)
+    assert draw_shots(dataset, 1).skipped == dataset.skipped
+
+
+def test_a_picture_twice_in_a_class_counts_once_whatever_its_file(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"red": 2, "green": 2})
+    shutil.copy(tmp_path / "red" / "0.png", tmp_path / "red" / "copy.png")
+    picture(0, "red").save(tmp_path / "red" / "packed otherwise.bmp")
+    dataset = read_folder(tmp_path)
+    assert Counter(dataset.names) == {"red": 2, "green": 2}
+    assert len(set(dataset.hashes)) == 4
+    with pytest.raises(DataError, match=r"'green' has 2 images"):
+        draw_shots(dataset, 3)
+
+
+def test_a_picture_in_two_classes_is_refused_naming_both_files(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"red": 2, "green": 2})
+    shutil.copy(tmp_path / "red" / "1.png", tmp_path / "green" / "stray.png")
+    with pytest.raises(DataError) as refused:
+        read_folder(tmp_path)
+    assert str(tmp_path / "red" / "1.png") in str(refused.value)
+    assert str(tmp_path / "green" / "stray.png") in str(refused.value)
+
+
+def test_duplicates_between_two_sets(tmp_path: Path) -> None:
+    train = write_folder(tmp_path / "a", {"red": 3, "green": 2})
+    test = write_folder(tmp_path / "b", {"red": 2, "green": 2}, first_seed=20)
+    assert duplicates(read_folder(train), read_folder(test)) == []
+    shutil.copy(train / "red" / "2.png", test / "green" / "leak.png")
+    assert duplicates(read_folder(train), read_folder(test)) == [(train / "red" / "2.png", test / "green" / "leak.png")]
+
+
+def made_up(counts: dict[str, int]) -> Dataset:
+    """A data set whose files nobody opens: draws look at hashes and labels alone."""
+    rows = [(f"{name}-{i}", label) for label, (name, n) in enumerate(counts.items()) for i in range(n)]
+    return Dataset(
+        paths=tuple(Path(f"{content}.png") for content, _ in rows),
+        hashes=tuple(content for content, _ in rows),
+        labels=tuple(label for _, label in rows),
+        class_names=tuple(counts),
+    )
+
+
+SIZES = st.dictionaries(st.sampled_from("abcdef"), st.integers(3, 12), min_size=1, max_size=5)
+
+
+@given(counts=SIZES, shots=st.integers(1, 3), seed=st.integers(0, 50))
+def test_draws_are_exact_and_nested(counts: dict[str, int], shots: int, seed: int) -> None:
+    dataset = made_up(counts)
+    drawn = draw_shots(dataset, shots, seed=seed)
+    assert Counter(drawn.labels) == dict.fromkeys(range(len(counts)), shots)
+    assert len(set(drawn.hashes)) == len(drawn) == shots * len(counts)
+    assert all(digest.split("-")[0] == name for digest, name in zip(drawn.hashes, drawn.names, strict=True))
+    assert drawn.class_names == dataset.class_names
+    if shots > 1:
+        assert set(draw_shots(dataset, shots - 1, seed=seed).hashes) < set(drawn.hashes)
+
+
+@given(seed=st.integers(0, 20), order=st.permutations(range(12)))
+def test_draws_do_not_see_file_names_or_order(seed: int, order: list[int]) -> None:
+    dataset = made_up({"cat": 7, "dog": 5})
+    shuffled = dataset.take(order)
+    renamed = Dataset(
+        tuple(Path(f"{i}.jpg") for i in range(12)), shuffled.hashes, shuffled.labels, shuffled.class_names
+    )
+    assert draw_shots(renamed, 3, seed=seed).hashes == draw_shots(dataset, 3, seed=seed).hashes
+
+
+def test_seeds_draw_differently_and_every_picture_gets_its_turn() -> None:
+    dataset = made_up({"cat": 10})
+    times = Counter(digest for seed in range(300) for digest in draw_shots(dataset, 2, seed=seed).hashes)
+    assert len(times) == 10  # 60 on average, deviation 7
+    assert min(times.values()) > 30
+    assert max(times.values()) < 90
+    assert draw_shots(dataset, 2, seed=5) == draw_shots(dataset, 2, seed=5)
+
+
+def test_a_class_draws_independently_of_its_neighbours() -> None:
+    """A class added to the folder does not change the shots of the others."""
+    alone = draw_shots(made_up({"cat": 8}), 3, seed=1).hashes
+    among = draw_shots(made_up({"ant": 4, "cat": 8}), 3, seed=1).hashes
+    assert set(alone) < set(among)
+
+
+def test_too_few_images_name_the_class_and_can_be_allowed() -> None:
+    dataset = made_up({"cat": 5, "fire truck": 2, "dog": 5})
+    with pytest.raises(DataError, match=r"'fire truck' has 2 images, but 4 shots.*--allow-fewer"):
+        draw_shots(dataset, 4)
+    assert Counter(draw_shots(dataset, 4, allow_fewer=True).names) == {"cat": 4, "fire truck": 2, "dog": 4}
+
+
+@pytest.mark.parametrize("allow_fewer", [False, True])
+def test_an_empty_class_folder_is_named(tmp_path: Path, allow_fewer: bool) -> None:
+    write_folder(tmp_path, {"red": 2, "green": 2})
+    (tmp_path / "empty_class").mkdir()
+    dataset = read_folder(tmp_path)
+    assert dataset.class_names == ("empty class", "green", "red")
+    with pytest.raises(DataError, match="'empty class' has no readable images"):
+        draw_shots(dataset, 1, allow_fewer=allow_fewer)
+
+
+@pytest.mark.parametrize("shots", [0, -1])
+def test_no_shots_are_refused(shots: int) -> None:
+    with pytest.raises(DataError, match=rf"^{shots} shots"):
+        draw_shots(made_up({"cat": 3}), shots)
+
+
+def test_the_same_files_in_another_folder_give_the_same_shots(tmp_path: Path) -> None:
+    first = write_folder(tmp_path / "a", {"red": 5, "green": 5})
+    second = tmp_path / "b"
+    for folder in ("red", "green"):
+        (second / folder).mkdir(parents=True)
+        for i, path in enumerate(sorted((first / folder).iterdir(), reverse=True)):
+            shutil.copy(path, second / folder / f"renamed {i}.png")
+    drawn = [draw_shots(read_folder(root), 2, seed=4) for root in (first, second)]
+    assert drawn[0].hashes == drawn[1].hashes
+    assert drawn[0].names == drawn[1].names
+
+
+def test_labelled_photos_from_a_folder_and_from_lists(tmp_path: Path) -> None:
+    images, labels = pictures({"red": 1, "green": 2})
+    photos, names = labelled_photos(images, labels, split="train")
+    assert names == labels
+    assert [load_image(p).sha256 for p in photos] == [load_image(i).sha256 for i in images]
+    write_folder(tmp_path / "train", {"red": 1, "green": 2})
+    write_folder(tmp_path / "test", {"red": 1, "green": 1})
+    assert sorted(labelled_photos(tmp_path, None, split="train")[1]) == sorted(labels)
+    assert sorted(labelled_photos(str(tmp_path), None, split="test")[1]) == ["green", "red"]
+    assert labelled_photos(picture(0), ["  fire\ttruck "], split="train")[1] == ["fire truck"]
+
+
+def test_labels_that_do_not_match_are_refused() -> None:
+    images, labels = pictures({"red": 1, "green": 1})
+    with pytest.raises(DataError, match="2 images and 1 labels"):
+        labelled_photos(images, labels[:1], split="train")
+    with pytest.raises(DataError, match="without labels"):
+        labelled_photos(images, None, split="train")
+    with pytest.raises(DataError, match="0 images and 0 labels"):
+        labelled_photos([], [], split="train")
+
+
+def test_one_text_is_one_label_and_not_its_letters() -> None:
+    with pytest.raises(DataError, match="3 images and 1 labels"):
+        labelled_photos([picture(i) for i in range(3)], "cat", split="train")
+    assert labelled_photos(picture(0), "cat", split="test")[1] == ["cat"]
+
+
+@pytest.mark.parametrize("shots", ["3", 2.5])
+def test_shots_that_are_no_whole_number_are_refused(tmp_path: Path, shots: Any) -> None:
+    write_folder(tmp_path, {"red": 3, "green": 3})
+    with pytest.raises(DataError, match="must be a whole number"):
+        draw_shots(read_folder(tmp_path), shots)
+
+
+def test_arrays_of_paths_and_of_images_are_many(tmp_path: Path) -> None:
+    paths = write_images(tmp_path, [picture(i) for i in range(2)])
+    for array in (np.array([str(path) for path in paths]), np.array(paths, dtype=object)):
+        assert list(map(str, many(array))) == list(map(str, paths))
+    assert [image.shape for image in many(np.zeros((3, 8, 9, 3), np.uint8))] == [(8, 9, 3)] * 3
+    assert len(many(np.zeros((8, 9, 3), np.uint8))) == len(many(np.zeros((8, 9), np.uint8))) == 1
+
+
+def test_a_picture_given_twice_counts_once_and_never_as_two_classes(tmp_path: Path) -> None:
+    first, second = write_images(tmp_path, [picture(0), picture(0)])
+    photos, names, hashes = distinct_photos([first, load_image(picture(1)), second], ["cat", "dog", "cat"])
+    assert (photos[0], names, len(photos), len(set(hashes))) == (first, ["cat", "dog"], 2, 2)
+    with pytest.raises(DataError, match=rf"{first.name} and .*{second.name}.* 'cat' and 'dog'"):
+        distinct_photos([first, second], ["cat", "dog"])
+    with pytest.raises(DataError, match="Image 2: the same picture"):
+        distinct_photos([load_image(first), load_image(second)], ["cat", "dog"])
+
+
+LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=40)
+
+
+@given(labels=LABELS, folds=st.integers(2, 6), seed=st.integers(0, 9))
+def test_folds_are_disjoint_even_and_never_take_a_whole_class(labels: list[int], folds: int, seed: int) -> None:
+    parts = stratified_folds(labels, folds, seed=seed)
+    flat = [i for part in parts for i in part]
+    counts = Counter(labels)
+    assert sorted(flat) == [i for i, label in enumerate(labels) if counts[label] > 1]
+    assert len(parts) <= folds
+    assert all(parts)
+    for label in counts:
+        per_fold = [sum(labels[i] == label for i in part) for part in parts]
+        assert max(per_fold, default=0) - min(per_fold, default=0) <= 1 or len(parts) < folds
+        assert all(n < counts[label] for n in per_fold)  # each fold's training keeps one of every class
+    sizes = [len(part) for part in parts]
+    assert max(sizes, default=0) - min(sizes, default=0) <= 1
+
+
+def test_the_fingerprint_of_data_does_not_see_order_but_sees_content_and_labels() -> None:
+    assert data_fingerprint(["a", "b"], ["x", "y"]) == data_fingerprint(["b", "a"], ["y", "x"])
+    assert data_fingerprint(["a", "b"], ["x", "y"]) != data_fingerprint(["a", "b"], ["y", "x"])
+    assert data_fingerprint(["a", "b"], ["x", "y"]) != data_fingerprint(["a", "c"], ["x", "y"])
+    assert data_fingerprint(["a", "b"], ["x", "x"]) != data_fingerprint(["a", "b", "b"], ["x", "x", "x"])

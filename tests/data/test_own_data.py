@@ -1,0 +1,323 @@
+"""Data of one's own: CSV tables and Hugging Face's data sets, in the library and on the command line."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gallop.cli.inputs import labelled_images
+from gallop.data import csv_splits, csv_table, from_csv, from_hugging_face, is_csv, read_folder
+from gallop.errors import ClassNameError, DataError
+from gallop.images import load_image
+from tests.cli.test_cli import QUICK, backbone, cache_folder, call, photos  # noqa: F401
+from tests.tiny import classifier, picture, write_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """photos/red/0.png, ..., with room for a table beside them."""
+    write_folder(tmp_path / "photos", {"red": 3, "green": 3})
+    return tmp_path
+
+
+def write(folder: Path, *lines: str, encoding: str = "utf-8") -> Path:
+    table = folder / "data.csv"
+    table.write_bytes("\n".join([*lines, ""]).encode(encoding))
+    return table
+
+
+ROWS = [f"photos/{colour}/{i}.png,{colour}" for colour in ("red", "green") for i in range(3)]
+
+
+# ------------------------------------------------------------------ CSV
+
+
+def test_a_table_is_a_data_set_with_paths_beside_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = from_csv(write(folder, "path,label", *ROWS))
+    assert data.class_names == ("green", "red")
+    assert Counter(data.names) == {"red": 3, "green": 3}
+    assert set(data.paths) == set(read_folder(folder / "photos").paths)
+    assert all(load_image(path).sha256 == digest for path, digest in zip(data.paths, data.hashes, strict=True))
+    monkeypatch.chdir(folder)
+    assert from_csv("data.csv").hashes == data.hashes
+    absolute = write(folder, "path,label", *(f"{folder}/{row}" for row in ROWS))
+    assert from_csv(absolute).paths == data.paths
+
+
+@pytest.mark.parametrize(
+    ("lines", "encoding"),
+    [
+        (["\ufeffPath,Label", *ROWS], "utf-8"),
+        (["path;label", *(row.replace(",", ";") for row in ROWS)], "utf-8"),
+        (["path\tlabel", *(row.replace(",", "\t") for row in ROWS)], "utf-8"),
+        (
+            ["note, label ,path", "", *(f'"a, b",{row.split(",")[1]}, {row.split(",")[0]}' for row in ROWS), ",,"],
+            "utf-8",
+        ),
+    ],
+    ids=["Excel's mark", "semicolons", "tabs", "other columns"],
+)
+def test_tables_as_programs_write_them(folder: Path, lines: list[str], encoding: str) -> None:
+    assert Counter(from_csv(write(folder, *lines, encoding=encoding)).names) == {"red": 3, "green": 3}
+
+
+def test_the_column_split(folder: Path) -> None:
+    table = write(folder, "path,label,split", *(f"{row},{'Test' if '2.png' in row else 'train'}" for row in ROWS))
+    assert len(from_csv(table)) == 4
+    assert [path.name for path in from_csv(table, split="test").paths] == ["2.png", "2.png"]
+    assert csv_splits(table) == ("train", "test")
+    with pytest.raises(DataError, match="no rows of the split 'val'; its splits are train, test"):
+        from_csv(table, split="val")
+    assert csv_splits(write(folder, "path,label", *ROWS)) == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([], "has no rows"),
+        (["path,label"], "has no rows"),
+        (["file,class", *ROWS], "line 1: the first line has to name the columns path and label; it says 'file, class'"),
+        (["path,label,label", *ROWS], "line 1: the column label is there twice"),
+        (["path,label", ROWS[0], "photos/red/1.png"], "line 3: there are 1 cells, but 2 columns"),
+        (["path,label", ROWS[0], "photos/red/1.png,a,b"], "line 3: there are 3 cells"),
+        (["path,label", ROWS[0], "photos/red/1.png, "], "line 3: the label is empty"),
+        (["path,label", ROWS[0], ",red"], "line 3: the path is empty"),
+        (["path,label,split", f"{ROWS[0]},train", f"{ROWS[1]},"], "line 3: the split is empty"),
+        (["path,label", ROWS[0], "photos/red/9.png,red", "x.png,red"], "line 3: there is no file .*, and 1 more"),
+        (["path,label", ROWS[0], "", "https://a.b/c.png,red"], "line 4: there is no file"),
+        (["path,label", ROWS[0], "photos/red/1.png,\u200b"], "line 3: The class name .* holds no visible"),
+        (["path,label", ROWS[0], 'photos/red/1.png,"red'], "line 3: this is no CSV"),
+        (["path,label", ROWS[0], "photos/red/0.png,green"], "lines 2 and 3: .* are the same picture"),
+    ],
+)
+def test_a_table_that_is_wrong_is_told_with_its_line(folder: Path, lines: list[str], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        from_csv(write(folder, *lines))
+
+
+def test_tables_that_are_none(folder: Path) -> None:
+    with pytest.raises(DataError, match="is not there"):
+        from_csv(folder / "absent.csv")
+    with pytest.raises(DataError, match="cannot be read"):
+        from_csv(folder)
+    with pytest.raises(DataError, match="no text in UTF-8"):
+        from_csv(write(folder, "path,label", "photos/red/0.png,rosé", encoding="latin-1"))
+    with pytest.raises(ClassNameError, match="the same after cleaning"):
+        from_csv(write(folder, "path,label", ROWS[0], "photos/red/1.png,Red"))
+
+
+def test_unreadable_images_of_a_table_are_told_and_doubles_count_once(folder: Path) -> None:
+    (folder / "photos" / "red" / "0.png").write_bytes(b"<html>")
+    shutil.copy(folder / "photos" / "red" / "1.png", folder / "copy.png")
+    data = from_csv(write(folder, "path,label", *ROWS, "copy.png,red"))
+    assert Counter(data.names) == {"red": 2, "green": 3}
+    assert [path.name for path, _ in data.skipped] == ["0.png"]
+    assert "(line 2 of data.csv)" in data.skipped[0][1]
+    with pytest.raises(DataError, match="None of the 1 images"):
+        from_csv(write(folder, "path,label", ROWS[0]))
+
+
+def test_a_file_that_many_rows_name_is_looked_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "broken.png").write_bytes(b"<html>")
+    asked: list[Path] = []
+    opened: list[Path] = []
+    is_file = Path.is_file
+    monkeypatch.setattr(Path, "is_file", lambda path, **named: asked.append(path) or is_file(path, **named))
+    monkeypatch.setattr(csv_table, "load_image", lambda path: opened.append(path) or load_image(path))
+    data = from_csv(write(folder, "path,label", *(500 * [*ROWS, "broken.png,red"])))
+    assert len(asked) == len(opened) == 7
+    assert len(data) == 6
+    assert [path.name for path, _ in data.skipped] == ["broken.png"]
+    with pytest.raises(DataError, match="None of the 1 images"):
+        from_csv(write(folder, "path,label", *(500 * ["broken.png,red"])))
+
+
+def test_a_flood_of_rows_without_their_files_is_not_read_to_its_end(folder: Path) -> None:
+    few = write(folder, "path,label", *(1000 * ["gone.png,red"]))
+    with pytest.raises(DataError, match=r"line 2: there is no file .*gone\.png, and 999 more rows name files"):
+        from_csv(few)
+    lines = [*(2000 * ["gone.png,red"]), "a row that is wrong"]
+    with pytest.raises(DataError, match=r"line 2: there is no file .*gone\.png, and more than 999 more rows name"):
+        from_csv(write(folder, "path,label", *lines))
+    with pytest.raises(DataError, match="line 2002: there are 1 cells"):
+        csv_splits(folder / "data.csv")
+
+
+def test_a_flood_of_splits_is_named_in_a_few_words(folder: Path) -> None:
+    table = write(folder, "path,label,split", *(f"{ROWS[0]},split {i}" for i in range(1000)))
+    with pytest.raises(DataError, match=r"its splits are split 0, .* and 994 more\.$"):
+        from_csv(table)
+
+
+def test_fit_takes_a_table(folder: Path) -> None:
+    data = from_csv(write(folder, "path,label", *ROWS))
+    clf = classifier(shots=2).fit(data)
+    assert clf.classes_.tolist() == ["green", "red"]
+    assert 0 <= clf.score(data) <= 1
+    same = classifier(shots=2).fit(folder / "photos")
+    assert np.array_equal(clf.predict_proba(data.paths[0]), same.predict_proba(data.paths[0])), "as from the folder"
+
+
+# ------------------------------------------------------------------ the command line
+
+
+def test_train_and_evaluate_from_a_table(photos: Path, backbone: Path, tmp_path: Path) -> None:  # noqa: F811
+    rows = [
+        f"{path},{path.parent.name},{split}"
+        for split in ("train", "test")
+        for path in sorted((photos / split).rglob("*.png"))
+    ]
+    table = write(tmp_path, "path,label,split", *rows)
+    told = call("train", table, "--out", tmp_path / "model", "--backbone", backbone, *QUICK, "--json")
+    assert told.code == 0, told.err
+    assert "share pictures" not in told.err
+    other = call("train", photos, "--out", tmp_path / "other", "--backbone", backbone, *QUICK, "--json")
+    assert told.json["loss"] == other.json["loss"], "the draw sees content, not where it is written down"
+    result = call("evaluate", tmp_path / "model", table, "--json").json
+    assert result == call("evaluate", tmp_path / "other", photos, "--json").json
+    assert result["n"] == 12
+    leak = write(tmp_path, "path,label,split", *rows, rows[0].replace(",train", ",test"))
+    again = call("train", leak, "--out", tmp_path / "third", "--backbone", backbone, *QUICK, "--epochs", "1")
+    assert again.code == 0
+    assert "The splits train and test share pictures" in again.err
+
+
+def test_a_table_that_is_wrong_on_the_command_line(backbone: Path, tmp_path: Path) -> None:  # noqa: F811
+    table = write(tmp_path, "path,label", "gone.png,cat")
+    told = call("train", table, "--out", tmp_path / "model", "--backbone", backbone)
+    assert (told.code, told.out) == (2, "")
+    assert told.err.splitlines()[-1].startswith(f"gallop: error: {table}, line 2: there is no file")
+    assert call("evaluate", "zero-shot", tmp_path / "absent.csv", "--backbone", backbone).code == 2
+
+
+def test_a_folder_that_ends_in_csv_is_a_folder(tmp_path: Path) -> None:
+    assert is_csv("a/b.CSV")
+    assert not is_csv("photos")
+    write_folder(tmp_path / "a.csv", {"red": 1})
+    assert len(labelled_images(str(tmp_path / "a.csv"), split="train")) == 1
+
+
+# ------------------------------------------------------------------ Hugging Face
+
+
+class Image:
+    """By its name alone the kind of a column is told, as for the package's own class."""
+
+
+class ClassLabel:
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+
+class Value:
+    pass
+
+
+class Table:
+    """As a ``datasets.Dataset``: rows by number, columns by name; it counts what is decoded."""
+
+    def __init__(self, columns: dict[str, list[Any]], features: dict[str, Any]) -> None:
+        self._columns, self.features, self.decoded = columns, features, 0
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values())))
+
+    def __getitem__(self, key: int | str) -> Any:
+        if isinstance(key, str):
+            assert not isinstance(self.features[key], Image), "a column of images is never read whole"
+            return self._columns[key]
+        self.decoded += 1
+        return {name: values[key] for name, values in self._columns.items()}
+
+
+def table(labels: list[Any], feature: Any = None, images: list[Any] | None = None) -> Table:
+    images = images or [picture(i) for i in range(len(labels))]
+    features = {"img": Image(), "fine": feature or ClassLabel(["red", "fire_truck"])}
+    return Table({"img": images, "fine": labels}, features)
+
+
+def test_photos_and_names_come_from_the_kinds_of_columns() -> None:
+    found = from_hugging_face(table([0, 1, 0]))
+    assert found.names == ("red", "fire truck", "red")
+    assert found.rows == (0, 1, 2)
+    assert [photo.sha256 for photo in found.photos] == [load_image(picture(i)).sha256 for i in range(3)]
+    clf = classifier().fit(found.photos, found.names)
+    assert clf.classes_.tolist() == ["red", "fire truck"]
+
+
+def test_shots_are_drawn_before_anything_is_decoded() -> None:
+    data = table([i % 2 for i in range(20)])
+    found = from_hugging_face(data, shots=2, seed=1)
+    assert data.decoded == 4
+    assert Counter(found.names) == {"red": 2, "fire truck": 2}
+    assert from_hugging_face(data, shots=2, seed=1) == found
+    with pytest.raises(DataError, match="'red' has 10 images, but 11 shots"):
+        from_hugging_face(data, shots=11)
+
+
+def test_texts_as_labels_and_images_that_are_not_decoded(tmp_path: Path) -> None:
+    picture(1).save(tmp_path / "a.png")
+    packed = io.BytesIO()
+    picture(2).save(packed, "PNG")
+    images = [{"bytes": None, "path": str(tmp_path / "a.png")}, {"bytes": packed.getvalue(), "path": "b.png"}, {}]
+    found = from_hugging_face(table(["cat", "dog", "dog"], Value(), images), label="fine")
+    assert found.names == ("cat", "dog")
+    assert [row for row, _ in found.skipped] == [2]
+
+
+def test_splits() -> None:
+    splits = {"train": table([0, 1]), "test": table([1])}
+    assert len(from_hugging_face(splits, split="test").names) == 1
+    assert len(from_hugging_face({"train": table([0, 1])}).names) == 2
+    with pytest.raises(DataError, match=r"several splits; choose one with split=: train, test"):
+        from_hugging_face(splits)
+    with pytest.raises(DataError, match=r"no split 'val'; it has train, test"):
+        from_hugging_face(splits, split="val")
+
+
+@pytest.mark.parametrize(
+    ("make", "named", "said"),
+    [
+        (lambda: table([0, -1]), {}, r"Row 1 has no class \(fine is -1\)"),
+        (lambda: table([3], Value()), {"label": "fine"}, "Row 0, column fine: .* Give a column of class names"),
+        (lambda: table([0], Value()), {}, "No column is of the kind ClassLabel; choose one with label=: img, fine"),
+        (lambda: table([0]), {"image": "photo"}, "no column 'photo'; the columns are img, fine"),
+        (lambda: table([0], images=[b"x"]), {}, "None of 1 images can be read"),
+        (lambda: iter([]), {}, "is no data set of Hugging Face.*streaming=False"),
+    ],
+)
+def test_what_cannot_be_used(make: Any, named: dict[str, str], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        from_hugging_face(make(), **named)
+
+
+@pytest.fixture
+def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+
+
+@pytest.mark.usefixtures("no_package")
+def test_a_name_without_the_package_is_a_sentence() -> None:
+    with pytest.raises(DataError, match="pip install datasets"):
+        from_hugging_face("beans", split="train")
+
+
+def test_a_name_goes_to_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Package:
+        @staticmethod
+        def load_dataset(name: str, split: str | None) -> Table:
+            if name != "beans":
+                raise ConnectionError("no network")
+            return table([0, 1])
+
+    monkeypatch.setitem(sys.modules, "datasets", Package)
+    assert len(from_hugging_face("beans", split="train").names) == 2
+    with pytest.raises(DataError, match=r"could not load 'corn' \(no network\)"):
+        from_hugging_face("corn")

@@ -1,0 +1,489 @@
+"""The paper's nineteen sets by name, in small trees of their true layouts; none is downloaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torchvision
+
+import gallop.data.listing
+from gallop.backbones.imagenet_names import imagenet_names
+from gallop.data import Listing, available_datasets, check_dataset, download, open_dataset
+from gallop.data.paper.names import FLOWERS
+from gallop.errors import DataError
+from gallop.images import load_image
+from gallop.names.class_names import clean_names
+from gallop.names.templates import clean_templates
+from tests import data_trees as trees
+from tests.cli.test_cli import call
+from tests.data_trees import LABELLED, SYNSETS, UNLABELLED, Write
+
+
+def labelled() -> list[Any]:
+    return [pytest.param(*case[::2][:1], *case[2:], id=f"{case[0]} {case[1]}") for case in LABELLED]
+
+
+@pytest.mark.parametrize(("name", "tree", "names", "counts"), labelled())
+def test_a_set_in_its_layout(
+    tmp_path: Path, name: str, tree: Write, names: tuple[str, ...], counts: tuple[int, int, int]
+) -> None:
+    tree(tmp_path)
+    data = open_dataset(name, tmp_path)
+    assert (data.name, data.class_names) == (name, names)
+    for part, count in zip((data.train, data.val, data.test), counts, strict=True):
+        assert part.class_names == names
+        assert Counter(part.names) == (dict.fromkeys(names, count) if count else {})
+        assert all(path.is_file() for path in part.paths)
+        assert len(part.paths) == len(part.labels) == len(part)
+    parts = [set(part.paths) for part in (data.train, data.val, data.test)]
+    assert len(set().union(*parts)) == sum(map(len, parts)), "the parts are disjoint"
+    assert data.template.count("{}") == 1
+    assert check_dataset(name, tmp_path).dataset == data
+
+
+@pytest.mark.parametrize(("name", "tree", "names", "counts"), labelled())
+def test_the_folder_of_the_set_itself_will_do(
+    tmp_path: Path, name: str, tree: Write, names: tuple[str, ...], counts: tuple[int, int, int]
+) -> None:
+    tree(tmp_path)
+    inside = [folder for folder in tmp_path.iterdir() if folder.is_dir()]
+    if len(inside) > 1 or inside[0].name == "SUN397":
+        return  # torchvision puts these into the root
+    assert open_dataset(name, inside[0]).class_names == names
+    assert open_dataset(name, str(inside[0])).test.files
+
+
+@pytest.mark.parametrize(
+    ("name", "tree", "count"), [pytest.param(case[0], case[2], case[3], id=" ".join(case[:2])) for case in UNLABELLED]
+)
+def test_a_set_of_unknown_things(tmp_path: Path, name: str, tree: Write, count: int) -> None:
+    tree(tmp_path)
+    data = open_dataset(name, tmp_path)
+    assert (data.kind, len(data.photos), data.class_names, data.template) == ("ood", count, (), "")
+    assert all(path.is_file() for path in data.photos)
+    assert check_dataset(name, tmp_path).complete
+
+
+def grouped(pairs: Iterable[tuple[Any, int]]) -> set[frozenset[str]]:
+    """The pictures of each class, however the classes are numbered."""
+    groups: dict[int, set[str]] = {}
+    for image, label in pairs:
+        groups.setdefault(int(label), set()).add(load_image(image).sha256)
+    return {frozenset(group) for group in groups.values()}
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "tree", "parts"),
+    [
+        ("oxford_pets", "OxfordIIITPet", trees.pets("oxford-iiit-pet"), {"train": "trainval", "test": "test"}),
+        ("stanford_cars", "StanfordCars", trees.cars, {"train": "train", "test": "test"}),
+        ("flowers102", "Flowers102", trees.flowers("flowers-102"), {"train": "train", "val": "val", "test": "test"}),
+        ("food101", "Food101", trees.food, {"train": "train", "test": "test"}),
+        (
+            "fgvc_aircraft",
+            "FGVCAircraft",
+            trees.aircraft("fgvc-aircraft-2013b/data"),
+            {"train": "train", "val": "val", "test": "test"},
+        ),
+        ("dtd", "DTD", trees.dtd("dtd/dtd"), {"train": "train", "val": "val", "test": "test"}),
+        ("sun397", "SUN397", trees.scenes(""), {}),
+        ("eurosat", "EuroSAT", trees.eurosat, {}),
+    ],
+)
+def test_torchvision_reads_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reader: str, tree: Write, parts: dict[str, str]
+) -> None:
+    """So the trees of these tests are in its layout, and the parts and classes are its own."""
+    tree(tmp_path)
+    monkeypatch.setattr(torchvision.datasets.flowers102, "check_integrity", lambda *_: True)  # of the real files
+    data, theirs = open_dataset(name, tmp_path), getattr(torchvision.datasets, reader)
+    for ours, split in parts.items():
+        listing = getattr(data, ours)
+        assert grouped(zip(listing.paths, listing.labels, strict=True)) == grouped(theirs(tmp_path, split=split))
+    if not parts:  # it has no split of these
+        pairs = [
+            pair for part in (data.train, data.val, data.test) for pair in zip(part.paths, part.labels, strict=True)
+        ]
+        assert grouped(pairs) == grouped(theirs(tmp_path))
+
+
+def test_photos_of_something_else_are_not_taken_for_a_set(tmp_path: Path) -> None:
+    trees.eurosat(tmp_path)
+    for known in available_datasets():
+        if known.name != "eurosat":
+            with pytest.raises(DataError, match="are not in"):
+                open_dataset(known.name, tmp_path)
+
+
+def test_there_are_nineteen_sets_with_a_case_for_each() -> None:
+    sets = available_datasets()
+    assert Counter(known.kind for known in sets) == {"few-shot": 11, "variant": 4, "ood": 4}
+    assert {known.name for known in sets} == {case[0] for case in (*LABELLED, *UNLABELLED)}
+    for known in sets:
+        assert (known.kind == "ood") == (known.template == "")
+        if known.template:
+            assert clean_templates([known.template]) == (known.template,)
+        if known.torchvision:
+            assert hasattr(torchvision.datasets, known.torchvision)
+        for address in (known.address, *(piece.address for split in known.splits for piece in split.pieces)):
+            assert address.startswith("https://")
+
+
+@pytest.mark.parametrize("word", ["OxfordPets", "oxford-pets", "OXFORD PETS", "OxfordIIITPet", "pets"])
+def test_other_spellings(tmp_path: Path, word: str) -> None:
+    trees.pets("oxford_pets")(tmp_path)
+    assert open_dataset(word, tmp_path).name == "oxford_pets"
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("oxfrd_pets", "did you mean oxford_pets"), ("imagenet-b", "imagenet"), ("xyzzy", "there are")]
+)
+def test_an_unknown_name_gets_near_ones(tmp_path: Path, word: str, said: str) -> None:
+    with pytest.raises(DataError, match=f"There is no data set '{word}'; .*{said}"):
+        open_dataset(word, tmp_path)
+
+
+# ------------------------------------------------------------------ splits and names
+
+
+def test_coops_split_is_taken_before_the_official_one(tmp_path: Path) -> None:
+    trees.pets("oxford_pets")(tmp_path)
+    assert open_dataset("oxford_pets", tmp_path).split == "the official split"
+    split = {"train": [["Abyssinian_1.jpg", 0, "cat"]], "test": [["american_bulldog_1.jpg", 7, "dog"]]}
+    trees.as_json(tmp_path / "oxford_pets" / "split_zhou_OxfordPets.json", split)
+    data = open_dataset("oxford_pets", tmp_path)
+    assert data.split == "CoOp's split"
+    assert (data.class_names, data.train.labels, data.test.labels) == (("cat", "dog"), (0,), (1,))
+    assert len(data.val) == 0
+
+
+def test_names_of_flowers(tmp_path: Path) -> None:
+    assert len(clean_names(FLOWERS)) == 102
+    known = getattr(torchvision.datasets.Flowers102, "classes", None)
+    if known:  # not in its older versions
+        assert [name.rstrip("?") for name in known] == list(FLOWERS)
+    trees.flowers("oxford_flowers")(tmp_path)
+    trees.as_json(tmp_path / "oxford_flowers" / "cat_to_name.json", {"1": "my flower"})
+    assert open_dataset("flowers102", tmp_path).class_names == ("my flower", "blackberry lily")
+
+
+def test_the_thousand_names_differ_and_stand_at_their_synset() -> None:
+    names = imagenet_names()
+    assert list(names) == sorted(names)
+    assert len(clean_names(names.values())) == 1000
+    assert (names["n01440764"], names["n02012849"], names["n03126707"]) == ("tench", "crane bird", "construction crane")
+    assert (names["n03773504"], names["n04008634"]) == ("missile", "projectile")
+    assert (names["n04355933"], names["n04356056"]) == ("sunglass", "sunglasses")
+
+
+def test_names_from_classnames_txt_also_beside_a_variant(tmp_path: Path) -> None:
+    trees.imagenet("imagenet/images")(tmp_path)
+    trees.by_synset("imagenet-rendition/imagenet-r", SYNSETS[0])(tmp_path)
+    lines = [f"{synset} name {i}" for i, synset in enumerate(SYNSETS)]
+    trees.text(tmp_path / "imagenet" / "classnames.txt", *lines, "n03773504 missile", "n04008634 missile")
+    assert open_dataset("imagenet", tmp_path).class_names == ("name 0", "name 1", "name 2", "name 3")
+    assert open_dataset("imagenet_r", tmp_path).class_names == ("name 0",)
+    found = check_dataset("imagenet", tmp_path)
+    assert str(Path("imagenet", "classnames.txt")) in found.found
+    trees.by_synset("imagenet/images/train", "n03773504", "n04008634")(tmp_path)
+    assert open_dataset("imagenet", tmp_path).class_names[-2:] == ("missile", "projectile"), "told apart"
+
+
+def test_the_variants_know_their_classes_among_the_thousand(tmp_path: Path) -> None:
+    trees.by_number("imagenetv2-matched-frequency-format-val")(tmp_path)
+    v2 = open_dataset("imagenet_v2", tmp_path / "imagenetv2-matched-frequency-format-val")
+    order = list(imagenet_names())
+    assert v2.class_ids == tuple(order[i] for i in (0, 2, 10, 517)), "as numbers: 10 comes after 2"
+    assert {
+        file.split("/")[0]: v2.class_names[label] for file, label in zip(v2.test.files, v2.test.labels, strict=True)
+    } == {
+        "0": "tench",
+        "2": "great white shark",
+        "10": "brambling",
+        "517": "construction crane",
+    }
+    trees.by_synset("imagenet-adversarial/imagenet-a", SYNSETS[3], SYNSETS[1])(tmp_path)
+    trees.text(tmp_path / "imagenet-adversarial" / "imagenet-a" / "README.txt", "not a class")
+    a = open_dataset("imagenet_a", tmp_path)
+    assert a.class_ids == (SYNSETS[1], SYNSETS[3])
+    assert [order.index(synset) for synset in a.class_ids] == [1, 517]
+    trees.by_synset("imagenet-adversarial/imagenet-a", "n99999999")(tmp_path)
+    with pytest.raises(DataError, match="n99999999 is none of ImageNet's 1000 classes"):
+        open_dataset("imagenet_a", tmp_path)
+    trees.photos(tmp_path, ["imagenetv2-matched-frequency-format-val/1000/a.jpeg"])
+    with pytest.raises(DataError, match="1000 is no class"):
+        open_dataset("imagenet_v2", tmp_path)
+
+
+def test_imagenet_with_one_half_and_with_a_flat_val(tmp_path: Path) -> None:
+    trees.imagenet("imagenet/images")(tmp_path)
+    folder = tmp_path / "imagenet" / "images"
+    shutil.rmtree(folder / "train")
+    data = open_dataset("imagenet", tmp_path)
+    assert (len(data.train), len(data.test)) == (0, 8)
+    with pytest.raises(DataError, match="no images to draw"):
+        data.train.draw(1)
+    found = check_dataset("imagenet", tmp_path)
+    assert [piece.what for piece in found.missing if piece.needed] == ["train"]
+    shutil.rmtree(folder / "val")
+    trees.photos(folder, ["val/ILSVRC2012_val_00000001.JPEG"])
+    with pytest.raises(DataError, match=r"sort them with https://.*valprep.sh"):
+        open_dataset("imagenet", tmp_path)
+
+
+# ------------------------------------------------------------------ draws
+
+
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    files: list[str] = []
+    load = load_image
+
+    def counting(path: Any, **named: Any) -> Any:
+        files.append(Path(path).name)
+        return load(path, **named)
+
+    monkeypatch.setattr(gallop.data.listing, "load_image", counting)
+    return files
+
+
+def test_a_draw_opens_what_it_draws_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for synset in SYNSETS:
+        folder = tmp_path / "imagenet" / "images" / "train" / synset
+        folder.mkdir(parents=True)
+        for i in range(500):  # empty files: whoever opened one would skip it
+            (folder / f"{i}.JPEG").touch()
+    files = opened(monkeypatch)
+    train = open_dataset("imagenet", tmp_path).train
+    assert (len(train), files) == (2000, [])
+    monkeypatch.undo()
+    shutil.rmtree(tmp_path / "imagenet")
+    trees.imagenet("imagenet/images")(tmp_path)
+    files = opened(monkeypatch)
+    data = open_dataset("imagenet", tmp_path)
+    check_dataset("imagenet", tmp_path)
+    shots = data.train.draw(2, seed=1)
+    assert len(files) == 8 == len(shots)
+    assert Counter(shots.names) == dict.fromkeys(data.class_names, 2)
+    assert all(load_image(path).sha256 == digest for path, digest in zip(shots.paths, shots.hashes, strict=True))
+    assert set(data.train.draw(1, seed=1).paths) < set(shots.paths), "fewer shots are part of more"
+    assert data.train.draw(2, seed=1) == shots
+    assert any(data.train.draw(2, seed=seed).paths != shots.paths for seed in range(2, 6))
+
+
+def test_a_draw_does_not_depend_on_where_the_set_lies(tmp_path: Path) -> None:
+    trees.eurosat(tmp_path / "a")
+    shutil.copytree(tmp_path / "a" / "eurosat", tmp_path / "elsewhere" / "eurosat")
+    first, second = (open_dataset("eurosat", tmp_path / name).train.draw(1) for name in ("a", "elsewhere"))
+    assert first.hashes == second.hashes
+
+
+def test_what_cannot_be_drawn_is_replaced_and_told(tmp_path: Path) -> None:
+    trees.photos(tmp_path, [f"{name}/{i}.jpg" for name in ("cat", "dog") for i in range(4)])
+    files = tuple(f"{name}/{i}.jpg" for name in ("cat", "dog") for i in range(4))
+    (tmp_path / "cat" / "0.jpg").write_bytes(b"not a picture")
+    shutil.copy(tmp_path / "cat" / "1.jpg", tmp_path / "dog" / "2.jpg")
+    listing = Listing(tmp_path, files, (0,) * 4 + (1,) * 4, ("cat", "dog"))
+    shots = listing.draw(3)
+    assert Counter(shots.names) == {"cat": 3, "dog": 3}
+    assert len(set(shots.hashes)) == 6
+    assert 1 <= len(shots.skipped) <= 2
+    with pytest.raises(DataError, match=r"'cat' has 3 usable images \(others .* as 0.jpg: .*\) in .*, but 4 shots"):
+        listing.draw(4)
+    most = listing.draw(4, allow_fewer=True)
+    assert len(most) == 6
+    assert sorted(path.name for path, _ in most.skipped if path.parent.name == "cat")[:1] == ["0.jpg"]
+    with pytest.raises(DataError, match=r"'cat' has 4 images in .*, but 5 shots"):
+        listing.draw(5)
+    with pytest.raises(DataError, match="the least is 1"):
+        listing.draw(0)
+
+
+# ------------------------------------------------------------------ damage
+
+
+def broken(tmp_path: Path, name: str) -> str:
+    """The sentence of a set that cannot be opened, the same from both doors."""
+    with pytest.raises(DataError) as refused:
+        open_dataset(name, tmp_path)
+    assert check_dataset(name, tmp_path).problem == str(refused.value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[" * 100000, "cannot be read as JSON"),
+        ("[]", "is not what this file is made of"),
+        ('{"train": 3, "test": []}', "is not what this file is made of"),
+        ('{"train": [], "test": []}', "no images under 'train' and 'test'"),
+        ('{"train": [["a.jpg", 0]], "test": [["b.jpg", 0, "a"]]}', "which is not what this file is made of"),
+        ('{"train": [["a.jpg", 0, "a"]], "test": [["b.jpg", 0, "b"]]}', "calls class 0 'a' and, for b.jpg, 'b'"),
+        ('{"train": [["../a.jpg", 0, "a"]], "test": [["b.jpg", 0, "a"]]}', "leads out of"),
+        ('{"train": [["/etc/a.jpg", 0, "a"]], "test": [["b.jpg", 0, "a"]]}', "leads out of"),
+    ],
+)
+def test_a_damaged_split_file(tmp_path: Path, content: str, said: str) -> None:
+    trees.eurosat(tmp_path)
+    (tmp_path / "eurosat" / "split_zhou_EuroSAT.json").write_text(content)
+    assert said in broken(tmp_path, "eurosat")
+
+
+def test_a_split_that_names_files_that_are_not_there(tmp_path: Path) -> None:
+    trees.eurosat(tmp_path)
+    folder = tmp_path / "eurosat" / "2750"
+    shutil.rmtree(folder / "Forest")
+    (folder / "River" / "6.jpg").unlink()
+    said = broken(tmp_path, "eurosat")
+    assert "names 60 files, but 7 of them are not in" in said
+    assert "the first is Forest/1.jpg" in said
+
+
+def test_damaged_files_of_the_sets(tmp_path: Path) -> None:
+    trees.flowers("oxford_flowers")(tmp_path)
+    (tmp_path / "oxford_flowers" / "setid.mat").write_bytes(b"<html>not found</html>")
+    assert "cannot be read as a MATLAB file (scipy reads it" in broken(tmp_path, "flowers102")
+    trees.mat(tmp_path / "oxford_flowers" / "setid.mat", trnid=[1], valid=[2])
+    assert "does not hold tstid" in broken(tmp_path, "flowers102")
+    trees.mat(tmp_path / "oxford_flowers" / "setid.mat", trnid=[1], valid=[2], tstid=[99])
+    assert "names image 99, for which imagelabels.mat has no flower" in broken(tmp_path, "flowers102")
+    trees.mat(tmp_path / "oxford_flowers" / "setid.mat", trnid=["ab"], valid=[2], tstid=[3])
+    assert "is not what this file is made of" in broken(tmp_path, "flowers102")
+    trees.cars(tmp_path)
+    rows = np.array([("1.jpg",)], dtype=[("fname", object)])
+    trees.mat(tmp_path / "stanford_cars" / "cars_test_annos_withlabels.mat", annotations=rows)
+    assert "test labels lie in a file apart" in broken(tmp_path, "stanford_cars")
+    trees.pets("oxford_pets")(tmp_path)
+    trees.text(tmp_path / "oxford_pets" / "annotations" / "test.txt", "Abyssinian_1")
+    assert "'Abyssinian_1', which is not what" in broken(tmp_path, "oxford_pets")
+    trees.food(tmp_path)
+    trees.as_json(tmp_path / "food-101" / "meta" / "test.json", ["apple_pie/1"])
+    assert "is not what this file is made of" in broken(tmp_path, "food101")
+    trees.aircraft("fgvc_aircraft")(tmp_path)
+    trees.text(tmp_path / "fgvc_aircraft" / "images_variant_val.txt", "1000001 Zeppelin")
+    assert "'1000001 Zeppelin'" in broken(tmp_path, "fgvc_aircraft")
+    trees.dtd("dtd")(tmp_path)
+    (tmp_path / "dtd" / "labels" / "val1.txt").write_bytes(b"\xff\xfe\x00")
+    assert "cannot be read as text" in broken(tmp_path, "dtd")
+    trees.imagenet("imagenet/images")(tmp_path)
+    trees.text(tmp_path / "imagenet" / "classnames.txt", "tench")
+    assert "holds 'tench', which is not" in broken(tmp_path, "imagenet")
+
+
+def test_where_no_split_is_the_sentence_says_what_is_missing_and_where_it_is(tmp_path: Path) -> None:
+    guide = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
+    trees.eurosat(tmp_path)
+    (tmp_path / "eurosat" / "split_zhou_EuroSAT.json").unlink()
+    with pytest.raises(DataError, match=f"put there split_zhou_EuroSAT.json .*{guide}#eurosat"):
+        open_dataset("eurosat", tmp_path)
+    trees.pets("oxford_pets")(tmp_path)
+    shutil.rmtree(tmp_path / "oxford_pets" / "annotations")
+    with pytest.raises(DataError) as refused:
+        open_dataset("oxford_pets", tmp_path)
+    assert "split_zhou_OxfordPets.json" in str(refused.value)
+    assert "annotations/trainval.txt and annotations/test.txt (the official split" in str(refused.value)
+    found = check_dataset("oxford_pets", tmp_path)
+    assert [(piece.what, piece.needed, piece.torchvision) for piece in found.missing] == [
+        ("split_zhou_OxfordPets.json", True, None),
+        ("annotations/trainval.txt", False, "OxfordIIITPet"),
+        ("annotations/test.txt", False, "OxfordIIITPet"),
+    ]
+
+
+# ------------------------------------------------------------------ the command
+
+
+def test_check_tells_what_is_there(tmp_path: Path) -> None:
+    trees.eurosat(tmp_path)
+    told = call("data", "check", "eurosat", tmp_path, "--json")
+    assert (told.code, told.err) == (0, "")
+    data = told.json
+    assert (data["classes"], data["train"], data["val"], data["test"]) == (10, 30, 10, 20)
+    assert (data["photos"], data["most_shots"]) == (0, 3)
+    assert (data["split"], data["complete"], data["missing"]) == ("CoOp's split", True, [])
+    assert data["found"] == [str(Path("eurosat", "2750")), str(Path("eurosat", "split_zhou_EuroSAT.json"))]
+    table = call("data", "check", "EuroSAT", tmp_path / "eurosat").out
+    assert "10 of 10" in table
+    assert "train 30, val 10, test 20 (CoOp's split)" in table
+
+
+def test_check_tells_what_is_missing_and_where_to_get_it(tmp_path: Path) -> None:
+    told = call("data", "check", "eurosat", tmp_path, "--json")
+    assert told.code == 2
+    assert [(piece["what"], piece["needed"], piece["torchvision"]) for piece in told.json["missing"]] == [
+        ("eurosat/2750", True, "EuroSAT"),
+        ("split_zhou_EuroSAT.json", True, None),
+    ]
+    assert told.json["folder"] is None
+    table = call("data", "check", "eurosat", tmp_path).out
+    assert "MISSING" in table
+    assert "torchvision.datasets.EuroSAT downloads it: add --download" in table
+    trees.dtd("dtd")(tmp_path)
+    few = call("data", "check", "dtd", tmp_path, "--json")
+    assert few.code == 2
+    assert few.json["problem"].startswith("There are 2 classes instead of 47")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("check eurosat ROOT/absent", "is not a folder"),
+        ("check eurosatt ROOT", "did you mean eurosat?"),
+        ("check ucf101 ROOT/absent --download", "torchvision downloads no UCF101. Get it from https://"),
+        ("", "the following arguments are required"),
+        ("check eurosat", "the following arguments are required: DIR"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_sentence(tmp_path: Path, words: str, said: str) -> None:
+    told = call("data", *words.replace("ROOT", str(tmp_path)).split())
+    assert (told.code, told.out) == (2, "")
+    assert said in told.err.splitlines()[-1]
+    assert not (tmp_path / "absent").exists()
+
+
+def test_list_names_all_sets() -> None:
+    told = call("data", "list", "--json")
+    assert told.code == 0
+    assert [known["name"] for known in told.json] == [known.name for known in available_datasets()]
+    assert "a photo of a {}, a type of pet." in call("data", "list").out
+
+
+def test_a_download_is_torchvisions_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[Path, bool]] = []
+
+    def fake(root: Path, download: bool) -> None:
+        calls.append((root, download))
+        print("talks")
+        trees.pets("oxford-iiit-pet")(root)
+
+    monkeypatch.setattr(torchvision.datasets, "OxfordIIITPet", fake)
+    told = call("data", "check", "oxford_pets", tmp_path / "new", "--download", "--json")
+    assert calls == [(tmp_path / "new", True)]
+    assert json.loads(told.out)["train"] == 6, "and nothing else is on standard output"
+    again = call("data", "check", "oxford_pets", tmp_path / "new", "--download")
+    assert len(calls) == 1
+    assert "already; nothing is downloaded" in again.err
+
+
+def test_a_download_that_fails_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fake(root: Path, download: bool) -> None:
+        raise RuntimeError("no\nnetwork")
+
+    monkeypatch.setattr(torchvision.datasets, "DTD", fake)
+    with pytest.raises(DataError, match=r"could not download DescribableTextures .*\(no network\)"):
+        download("dtd", tmp_path)
+    assert call("data", "check", "dtd", tmp_path, "--download").code == 2
+
+
+def test_every_help_of_data_has_examples() -> None:
+    for words in (["data"], ["data", "list"], ["data", "check"]):
+        told = call(*words, "--help")
+        assert told.code == 0
+        assert f"gallop {' '.join(words)}" in told.out.partition("examples:\n")[2]

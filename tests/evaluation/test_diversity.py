@@ -1,0 +1,126 @@
+"""Whether prompts differ, on cases one can work out by hand and on a trained tiny model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gallop.evaluation.diversity import chosen_regions, most_overlap, nearest_words, overlaps, text_cosines, worths
+from gallop.features.encoding import encode_sources
+from gallop.model.gallop import Similarities
+from gallop.predictions.predict import similarities
+from tests import tiny
+
+
+def made(global_: torch.Tensor, regions: torch.Tensor) -> Similarities:
+    return Similarities(global_, regions, regions.mean(dim=-1))
+
+
+def random(b: int = 5, r: int = 9, k: int = 3, m: int = 2, n: int = 3) -> Similarities:
+    generator = torch.Generator().manual_seed(0)
+    return made(torch.randn(b, k, m, generator=generator), torch.randn(b, r, k, n, generator=generator))
+
+
+def test_cosines_of_text_are_averaged_over_classes() -> None:
+    text = torch.tensor([[[1.0, 0.0], [3.0, 4.0]], [[0.0, 2.0], [0.0, 1.0]]])  # (K, P, D)
+    assert text_cosines(text) == pytest.approx(np.array([[1.0, 0.8], [0.8, 1.0]]))
+
+
+def test_untaught_prompts_all_say_the_same_and_taught_ones_do_not() -> None:
+    images, labels = tiny.pictures({"red": 4, "green": 4})
+    before = tiny.classifier().zero_shot(["red", "green"])
+    after = tiny.classifier(epochs=8, dropout=0.5, lr=0.5).fit(images, labels)
+    for branch in ("global_", "local"):
+        assert text_cosines(getattr(before.text_features(), branch)) == pytest.approx(1.0, abs=1e-5)
+        found = text_cosines(getattr(after.text_features(), branch))
+        assert np.diag(found) == pytest.approx(1.0, abs=1e-5)
+        assert found.min() < 0.999
+        assert found == pytest.approx(found.T)
+
+
+def test_the_chosen_regions_are_those_the_score_is_the_mean_of() -> None:
+    found, classes, topk = random(), [0, 2, 1, 1, 0], (1, 4, 20)
+    chosen = torch.from_numpy(chosen_regions(found, classes, topk))
+    assert chosen.sum(dim=2).tolist() == [[1, 4, 9]] * 5  # k is clamped to R
+    for b, c in enumerate(classes):
+        for n in range(3):
+            mean = found.regions[b, chosen[b, n], c, n].mean()
+            assert float(mean) == pytest.approx(float(found.local(topk)[b, c, n]), abs=1e-6)
+
+
+def test_overlap_is_jaccards_and_reaches_its_most_where_one_scale_lies_in_the_other() -> None:
+    chosen = np.zeros((2, 2, 8), dtype=bool)
+    chosen[:, 0, :2] = True
+    chosen[0, 1, :8] = True  # the first prompt's two regions lie within its eight
+    chosen[1, 1, 1:3] = True  # one of three is shared
+    assert overlaps(chosen) == pytest.approx(np.array([[1.0, (2 / 8 + 1 / 3) / 2], [(2 / 8 + 1 / 3) / 2, 1.0]]))
+    assert most_overlap((2, 8), 8) == pytest.approx(np.array([[1.0, 0.25], [0.25, 1.0]]))
+    assert most_overlap((2, 80), 8)[0, 1] == 0.25
+
+
+def test_a_prompt_counts_by_what_it_says_of_the_classes_apart() -> None:
+    """Prompt 0 decides, prompt 1 says the same of both classes, prompt 2 is wrong."""
+    truth = [0, 0, 0, 1]
+    sign = 1.0 - 2.0 * torch.tensor(truth)  # +1 for class 0
+    decides = torch.stack([sign, -sign], dim=1)
+    flat = torch.full((4, 2), 7.0)
+    local = made(torch.stack([decides, flat], dim=-1), -0.1 * decides[:, None, :, None])
+    found = worths(local, (1,), truth)
+    assert [worth.influence for worth in found] == pytest.approx([2.0, 0.0, 1.0])
+    assert [worth.alone for worth in found] == [4, 3, 0]
+    assert [(worth.silent, worth.ignorant, worth.dead) for worth in found] == [
+        (False, False, False),
+        (True, True, True),
+        (False, True, True),
+    ]
+    # Without the first, the flat one and the wrong one are left, and nothing is right.
+    assert [(worth.without, worth.gained, worth.lost) for worth in found] == [(0, 0, 4), (4, 0, 0), (4, 0, 0)]
+
+
+def test_without_a_prompt_is_the_ensemble_of_the_others() -> None:
+    found, truth = random(b=40), torch.arange(40) % 3
+    local = found.local((2, 3, 4))
+    worth = worths(found, (2, 3, 4), truth.tolist())
+    assert len(worth) == 5
+    without_last = (found.global_.mean(-1) + local[..., :2].mean(-1)) / 2
+    assert worth[4].without == int((without_last.argmax(-1) == truth).sum())
+    without_first = (found.global_[..., 1] + local.mean(-1)) / 2
+    assert worth[0].without == int((without_first.argmax(-1) == truth).sum())
+    right = int((((found.global_.mean(-1) + local.mean(-1)) / 2).argmax(-1) == truth).sum())
+    assert all(each.without == right + each.gained - each.lost for each in worth)
+
+
+def test_one_global_prompt_alone_cannot_be_taken_away_and_beside_local_ones_it_can() -> None:
+    truth = torch.arange(6) % 3
+    (only,) = worths(random(b=6, m=1, n=0), (), truth.tolist())
+    assert (only.without, only.gained, only.lost, only.influence) == (None, 0, 0, 1.0)
+    found = random(b=6, m=1, n=2)
+    first = worths(found, (2, 2), truth.tolist())[0]
+    assert first.without == int((found.local((2, 2)).mean(-1).argmax(-1) == truth).sum())
+
+
+def test_nearest_words_are_whole_used_words_by_distance() -> None:
+    vocabulary = ["cat ", "ca", "dog ", "!! ", "ghost "]
+    embeddings = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 3.0], [0.8, 0.2], [0.0, 0.0]])
+    ((near,),) = nearest_words(torch.tensor([[[0.9, 0.1]]]), vocabulary, embeddings, 5)
+    assert [word.word for word in near] == ["cat", "dog"]
+    assert near[0].distance == pytest.approx(0.1 * 2**0.5)
+
+
+def test_untaught_context_is_a_photo_of_a() -> None:
+    model = tiny.classifier().zero_shot(["red"]).model_
+    words = nearest_words(model.prompts.contexts(), *model.backbone.text.vocabulary())
+    assert [[token[0].word for token in prompt] for prompt in words] == [["a", "photo", "of", "a"]] * 4
+    assert words[0][0][0].distance == pytest.approx(0, abs=1e-5)
+
+
+def test_similarities_of_many_batches_are_those_of_each_photo() -> None:
+    classifier = tiny.classifier().zero_shot(["red", "green"])
+    images, _ = tiny.pictures({"red": 12, "green": 8})
+    found = similarities(classifier.model_, classifier.text_features(), encode_sources(tiny.vit(), images))
+    assert found.regions.shape == (20, 16, 2, 2)
+    last = classifier.explain(images[19]).similarities
+    assert torch.allclose(found.regions[19], last.regions[0], atol=1e-5)
+    with pytest.raises(ValueError, match="give at least one"):
+        similarities(classifier.model_, classifier.text_features(), [])

@@ -1,0 +1,147 @@
+"""Figures of a test, against formulas written out here, scikit-learn, and cases one can count by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import auc, roc_auc_score
+
+from gallop.evaluation import metrics
+from gallop.evaluation.intervals import Share
+from gallop.evaluation.measure import Evaluation, separation, separations, suspects
+from tests import tiny
+
+Z = 1.959963984540054
+"""97.5% of the normal distribution lie below it."""
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_is_wilsons(pair: tuple[int, int]) -> None:
+    right, n = pair
+    p = right / n
+    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    low, high = Share(right, n).interval
+    assert (low, high) == (pytest.approx(middle - half, abs=1e-9), pytest.approx(middle + half, abs=1e-9))
+    assert low - 1e-9 <= p <= high + 1e-9
+
+
+@pytest.mark.parametrize(("right", "of"), [(0, 0), (2, 1), (-1, 3)])
+def test_a_share_of_nothing_is_refused(right: int, of: int) -> None:
+    with pytest.raises(ValueError, match="at least one photo"):
+        Share(right, of)
+
+
+def example() -> Evaluation:
+    """Four photos of a, one of b, none of c: two of a are right, one is said to be b, one c; b is said to be a."""
+    shares = [[0.9, 0.05, 0.05], [0.3, 0.65, 0.05], [0.2, 0.2, 0.6], [0.5, 0.3, 0.2], [0.75, 0.2, 0.05]]
+    return Evaluation(("a", "b", "c"), np.array([0, 0, 0, 0, 1]), np.array(shares, dtype=np.float32))
+
+
+def test_accuracy_classes_and_confusion_are_counted() -> None:
+    found = example()
+    assert (found.accuracy, found.per_class) == (Share(2, 5), {"a": Share(2, 4), "b": Share(0, 1)})
+    assert found.confusion.tolist() == [[2, 1, 1], [1, 0, 0], [0, 0, 0]]
+    assert found.cell(0, 0) == [0, 3], "the most confident first"
+    assert (found.cell(0, 1), found.cell(1, 0), found.cell(2, 2)) == ([1], [4], [])
+
+
+def test_every_photo_is_in_one_cell() -> None:
+    rng = np.random.default_rng(3)
+    shares = rng.dirichlet(np.ones(4), 60).astype(np.float32)
+    found = Evaluation(tuple("abcd"), rng.integers(0, 4, 60), shares)
+    cells = [i for really in range(4) for said in range(4) for i in found.cell(really, said)]
+    assert sorted(cells) == list(range(60))
+    assert found.accuracy.right == sum(share.right for share in found.per_class.values()) == np.trace(found.confusion)
+
+
+def test_the_reliability_diagram_gathers_photos_of_like_confidence_and_its_gaps_make_the_error() -> None:
+    found = example()
+    assert [(b.low, b.high) for b in found.bins] == [(0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.9, 1.0)]
+    assert [b.right for b in found.bins] == [Share(1, 1), Share(0, 2), Share(0, 1), Share(1, 1)]
+    # |0.5 - 1| + 2 |0.625 - 0| + |0.75 - 0| + |0.9 - 1|, over five photos.
+    assert found.calibration_error == pytest.approx((0.5 + 1.25 + 0.75 + 0.1) / 5, abs=1e-6)
+
+
+def test_the_error_by_chance_is_what_honest_answers_have_and_falls_with_their_number() -> None:
+    rng = np.random.default_rng(0)
+
+    def honest(n: int) -> Evaluation:
+        """Right exactly as often as it says."""
+        sure = rng.uniform(0.5, 1, n)
+        right = rng.random(n) < sure
+        shares = np.stack([sure, 1 - sure], axis=1).astype(np.float32)
+        return Evaluation(("a", "b"), np.where(right, 0, 1), shares)
+
+    few = [honest(40) for _ in range(60)]
+    measured, expected = (np.mean([getattr(e, name) for e in few]) for name in ERRORS)
+    assert measured == pytest.approx(expected, rel=0.15)
+    assert expected > 0.05
+    assert honest(20_000).calibration_error_by_chance < 0.01
+
+
+ERRORS = ("calibration_error", "calibration_error_by_chance")
+
+
+def test_an_empty_test_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one photo"):
+        Evaluation(("a", "b"), np.array([], dtype=int), np.zeros((0, 2), dtype=np.float32))
+
+
+def test_separation_agrees_with_the_metrics_and_its_curve_with_its_area() -> None:
+    rng = np.random.default_rng(1)
+    known, unknown = {"MCM": rng.normal(0, 1, 90)}, {"MCM": rng.normal(1.5, 1, 60)}
+    found = separations(known, unknown)["MCM"]
+    labels = np.r_[np.zeros(90), np.ones(60)]
+    assert found.auroc == pytest.approx(roc_auc_score(labels, np.r_[known["MCM"], unknown["MCM"]]))
+    assert auc(found.unknown_kept, found.known_kept) == pytest.approx(found.auroc)
+    assert found.fpr95 == metrics.fpr_at_tpr(known["MCM"], unknown["MCM"])
+    # The curve passes FPR95 where at least 95% of the known are kept.
+    assert found.unknown_kept[found.known_kept >= 0.95].min() == pytest.approx(found.fpr95)
+
+
+def test_one_known_photo_below_one_unknown_is_told_apart() -> None:
+    found = separation([-1.0], [-0.5])
+    assert (found.auroc, found.fpr95) == (1.0, 0.0)
+
+
+def test_a_swapped_label_is_doubted_and_the_sure_others_are_not() -> None:
+    shares = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.05, 0.95], [0.15, 0.85]])
+    (doubt,) = suspects(shares, [0, 0, 1, 1, 0, 1])
+    assert (doubt.photo, doubt.given, doubt.likely) == (4, 0, 1)
+    assert (doubt.of_given, doubt.of_likely) == (0.05, 0.95)
+    assert suspects(shares, [0, 0, 1, 1, 1, 1]) == []
+
+
+def test_an_answer_less_sure_than_is_usual_for_its_class_is_no_doubt() -> None:
+    """The last photo is said to be of class 1, but its 0.55 is below the 0.9 that photos of class 1 have on average."""
+    shares = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.45, 0.55]])
+    assert suspects(shares, [0, 1, 1, 0]) == []
+
+
+def test_the_most_doubtful_comes_first_and_a_class_without_photos_is_never_likely() -> None:
+    shares = np.array([[0.9, 0.05, 0.05], [0.2, 0.8, 0.0], [0.01, 0.29, 0.7], [0.3, 0.7, 0.0], [0.1, 0.9, 0.0]])
+    found = suspects(shares, [0, 1, 0, 0, 0])
+    assert [doubt.photo for doubt in found] == [4]
+    assert {doubt.likely for doubt in suspects(np.vstack([shares, [0.0, 0.95, 0.05]]), [0, 1, 0, 0, 0, 0])} == {1}
+
+
+def test_held_out_probabilities_are_those_of_prompts_that_never_saw_the_photo() -> None:
+    images, labels = tiny.pictures({"red": 4, "green": 4, "blue": 1})
+    classifier = tiny.classifier(calibration_folds=2).fit(images, labels)
+    cross_fit = classifier.cross_fit_
+    assert cross_fit is not None
+    index, shares = cross_fit.probabilities(classifier.model_.class_names, classifier.calibration_.temperature)
+    assert index.tolist() == list(range(8)), "the single blue one is held out by nobody"
+    assert shares.sum(dim=1).tolist() == pytest.approx([1.0] * 8)
+    for model, held_out in zip(cross_fit.models, cross_fit.index, strict=True):
+        fresh = tiny.classifier().zero_shot(["red", "green", "blue"])
+        fresh.model_.prompts.load_state_dict(model.prompts.state_dict())
+        logits = torch.as_tensor(fresh.predict_proba([images[i] for i in held_out])).log()
+        wanted = (logits / classifier.calibration_.temperature).softmax(dim=1)
+        assert shares[held_out].numpy() == pytest.approx(wanted.numpy(), abs=2e-3)  # features are kept in fp16

@@ -1,0 +1,177 @@
+"""What is written about a classifier: map pictures, the HTML report, the model card, the table of answers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gallop import Explanation, GalLoPClassifier
+from gallop.export.model_card import model_card
+from gallop.export.report import html_report
+from gallop.maps.pictures import map_picture
+from gallop.maps.region_grid.panel import SIGNED_COLOURS, Scale, Style, Subject, colour_table
+from gallop.predictions.rows import answer_row, answers_csv
+from tests import tiny
+
+HOSTILE = ["<script>alert(1)</script>", '"><img src=http://example.invalid/x>', "![x](http://example.invalid/y.png)"]
+
+
+@pytest.fixture(scope="module")
+def taught() -> GalLoPClassifier:
+    images, labels = tiny.pictures({"red": 4, "green": 4})
+    return tiny.classifier(calibration_folds=2).fit(images, labels)
+
+
+@pytest.fixture(scope="module")
+def why(taught: GalLoPClassifier) -> Explanation:
+    return taught.explain(tiny.picture(1, "red", (60, 40)))
+
+
+# Map pictures --------------------------------------------------------------------------------------------------------
+
+
+def test_a_map_colours_what_the_model_saw_and_outlines_the_k_regions(why: Explanation) -> None:
+    subject, style = Subject(why, "red"), Style(opacity=1.0, smooth=False)
+    pixels = np.asarray(map_picture(subject, 0, style=style))
+    photo = np.asarray(why.image)
+    assert pixels.shape == photo.shape
+    left, right = round(why.crop.left), round(why.crop.right)
+    assert (pixels[:, :left] == photo[:, :left]).all()
+    assert (pixels[:, right:] == photo[:, right:]).all()
+    scores = why.region_scores("red", 0)
+    scale = Scale(float(scores.min()), float(scores.max()))
+    kept = {box.region for box in why.regions("red", 0)}
+    rows, columns = why.grid
+    for region in range(rows * columns):
+        row, column = divmod(region, columns)
+        x = round(why.crop.left + (column + 0.5) * (why.crop.right - why.crop.left) / columns)
+        y = round(why.crop.top + (row + 0.5) * (why.crop.bottom - why.crop.top) / rows)
+        wanted = colour_table("viridis")[round(255 * float(scale.places(scores[row, column])))]
+        assert (pixels[y, x] == wanted).all(), region
+        edge = pixels[y, round(why.crop.left + column * (why.crop.right - why.crop.left) / columns)]
+        assert (edge.tolist() == [255, 255, 255]) == (region in kept)
+
+
+def test_a_clear_map_is_the_photo_and_a_threshold_uncovers_it(why: Explanation) -> None:
+    subject, photo = Subject(why, "red"), np.asarray(why.image)
+    bare = np.asarray(map_picture(subject, 0, style=Style(opacity=0.0)))
+    changed = (bare != photo).any(axis=-1)
+    white_or_black = (bare == 255).all(axis=-1) | (bare == 0).all(axis=-1)
+    assert changed.any()
+    assert (white_or_black | ~changed).all()  # the outlines, nothing else
+    covered = [
+        (np.asarray(map_picture(subject, 0, style=Style(opacity=1.0, threshold=t))) != bare).any(axis=-1).mean()
+        for t in (0.0, 0.5, 1.0)
+    ]
+    assert covered[0] > covered[1] > covered[2]
+
+
+def test_a_signed_map_takes_the_signed_colours_and_a_large_photo_is_made_smaller(taught: GalLoPClassifier) -> None:
+    why = taught.explain(Image.new("RGB", (3200, 1600), "red"))
+    assert map_picture(Subject(why, "red"), 0).size == (1600, 800)
+    same = Subject(why, "red")
+    nothing = np.asarray(map_picture(same, 0, minus=same, style=Style(opacity=1.0)))
+    middle = colour_table(SIGNED_COLOURS)[128]
+    assert np.abs(nothing.astype(int) - middle).max(axis=-1).min() <= 2  # zero is white, in the middle of the scale
+
+
+# The report ----------------------------------------------------------------------------------------------------------
+
+
+class Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    return reader
+
+
+def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanation) -> None:
+    page = html_report(why, class_name="green", photo_name="photo.jpg", facts=[("seed", "3")])
+    reader = read(page)
+    sources = [attributes["src"] for tag, attributes in reader.tags if "src" in attributes]
+    assert len(sources) == 1 + len(why.topk)
+    assert all(source and source.startswith("data:image/jpeg;base64,") for source in sources)
+    assert not [tag for tag, attributes in reader.tags if tag in ("script", "link", "iframe") or "href" in attributes]
+    assert all(attributes.get("alt") for tag, attributes in reader.tags if tag == "img")
+    assert "default-src 'none'" in page
+    assert "url(" not in page
+    assert "@import" not in page
+    for share in why.probabilities.values():
+        assert f"{100 * share:.2f} %" in reader.text
+    for score in (*why.global_scores[1], *why.local_scores[1]):
+        assert f"{score:.4f}" in reader.text
+    assert why.describe("green", 1) in reader.text
+    assert f"limit {why.threshold:.4f}" in reader.text
+
+
+def test_hostile_names_are_text_in_the_report_and_in_the_card() -> None:
+    classifier = tiny.classifier().zero_shot(HOSTILE)
+    reader = read(html_report(classifier.explain(tiny.picture(1)), photo_name=HOSTILE[0], facts=[(HOSTILE[1], "x")]))
+    assert not [tag for tag, _ in reader.tags if tag == "script"]
+    assert all(str(attributes.get("src", "data:")).startswith("data:") for _, attributes in reader.tags)
+    for name in HOSTILE:
+        assert name in reader.text
+    card = model_card(classifier, [HOSTILE[2]], HOSTILE[0])
+    assert "<script>" not in card
+    assert "](http://example" not in card
+    assert re.search(r"\\!\\\[x\\\]\\\(http", card)
+
+
+def test_without_local_prompts_and_without_a_limit_the_report_says_so() -> None:
+    page = html_report(tiny.classifier(topk=(), global_prompts=1).zero_shot(["red", "green"]).explain(tiny.picture(1)))
+    reader = read(page)
+    assert len([tag for tag, _ in reader.tags if tag == "img"]) == 1
+    assert "no limit" in reader.text
+
+
+def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPClassifier) -> None:
+    card = model_card(taught, ["Right on 90.0% of 10 test photos."], "Learned from 8 photos of 2 classes")
+    for words in ("of 2 classes", "red, green", "2 epochs, learning rate 0.05", "k = 2, 4", "Right on 90\\.0\\% of 10"):
+        assert words in card
+    assert f"{taught.calibration_.threshold:.4f}" in card
+    assert taught.model_.backbone.fingerprint[:16] in card
+    assert "Region features" not in card
+    assert "no projection" not in card
+    other = tiny.classifier(backbone=tiny.vit().with_regions("value-value"), local_projection=False)
+    other_card = model_card(other.zero_shot(["red"]))
+    assert (
+        "regions, no projection of the regions learned\n- Region features of the kind value\\-value, not" in other_card
+    )
+    plain = model_card(tiny.classifier().zero_shot(["red"], ["a {} thing"]))
+    assert "not measured" in plain
+    assert "zero-shot with a \\{\\} thing" in plain
+    assert "of 1 class\n" in plain
+
+
+# The table -----------------------------------------------------------------------------------------------------------
+
+
+def test_no_cell_of_the_table_is_a_formula(taught: GalLoPClassifier) -> None:
+    classifier = tiny.classifier().zero_shot(["=1+1", "-x", "@y", "+z"])
+    found = classifier.predict_all([tiny.picture(1), tiny.picture(2)])
+    names = classifier.classes_.tolist()
+    rows = [answer_row(name, found, i, names) for i, name in enumerate(["=cmd()", "ok.png"])]
+    table = list(csv.reader(io.StringIO(answers_csv(rows, names).decode())))
+    texts = [cell for line in table for cell in line[:2]]
+    assert not [cell for cell in texts if cell.startswith(("=", "+", "-", "@"))]
+    assert (table[1][0], table[2][0]) == ("'=cmd()", "ok.png")
+    assert table[0][6:] == [f"p({name})" for name in names]
+    assert [float(cell) for cell in table[1][6:]] == pytest.approx(found.probabilities[0].tolist(), abs=0)

@@ -1,0 +1,649 @@
+"""A photo to pixels, pixels to features, and where features are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import tracemalloc
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load, save
+from torch import Tensor
+from torchvision import transforms
+
+from gallop.backbones import Backbone, Preprocess
+from gallop.features import cache as cache_module
+from gallop.features import encoding
+from gallop.features.cache import feature_key
+from gallop.features.encoding import (
+    Cache,
+    FeatureCache,
+    ImageFeatures,
+    MemoryCache,
+    TrainingViews,
+    encode_photos,
+    encode_sources,
+    open_cache,
+)
+from gallop.images import CropBox, Photo, load_image
+from tests.reference import relative_error
+from tests.tiny import other_vit, picture, vit, write_images
+
+SIZE = 32
+PREPROCESS = Preprocess(SIZE, (0.48, 0.45, 0.40), (0.26, 0.27, 0.28))
+
+
+# --- Preprocessing -----------------------------------------------------------------------------------------------
+
+
+def noise(width: int, height: int, seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+SIZES = [(32, 32), (64, 48), (48, 64), (33, 97), (101, 35), (7, 5), (31, 40), (1, 1), (300, 200), (80, 640), (65, 32)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_centre_is_torchvisions_evaluation_transform(size: tuple[int, int], interpolation: str) -> None:
+    image = noise(*size)
+    theirs = transforms.Compose(
+        [
+            transforms.Resize(SIZE, transforms.InterpolationMode(interpolation)),
+            transforms.CenterCrop(SIZE),
+            transforms.ToTensor(),
+            transforms.Normalize(PREPROCESS.mean, PREPROCESS.std),
+        ]
+    )
+    found, _ = replace(PREPROCESS, interpolation=interpolation).centre(image)
+    assert torch.equal(found, theirs(image))
+
+
+@pytest.mark.parametrize("size", [*SIZES, (5000, 1), (1, 5000), (33, 1000)])
+def test_the_crop_box_is_a_centred_square_inside_the_photo(size: tuple[int, int]) -> None:
+    image = noise(*size)
+    pixels, box = PREPROCESS.centre(image)
+    assert pixels.shape == (3, SIZE, SIZE)
+    assert torch.isfinite(pixels).all()
+    scale = min(size) / SIZE  # photo pixels for one pixel of the input
+    assert -1e-9 <= box.left < box.right <= size[0] + 1e-9
+    assert -1e-9 <= box.top < box.bottom <= size[1] + 1e-9
+    assert box.right - box.left == pytest.approx(min(size), rel=0.05)
+    assert box.bottom - box.top == pytest.approx(min(size), rel=0.05)
+    # Centred, up to the rounding of one input pixel and of the cut of a very long photo.
+    assert (box.left + box.right) / 2 == pytest.approx(size[0] / 2, abs=scale + 1)
+    assert (box.top + box.bottom) / 2 == pytest.approx(size[1] / 2, abs=scale + 1)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (480, 640), (333, 517), (517, 333), (1000, 90), (90, 1000), (320, 320)])
+@pytest.mark.parametrize("where", [(0.5, 0.5), (0.2, 0.3), (0.8, 0.9)])
+def test_a_marker_is_found_where_the_crop_box_says(size: tuple[int, int], where: tuple[float, float]) -> None:
+    """Paint a bright square at a share of the box: it must turn up at that share of the pixels."""
+    _, box = PREPROCESS.centre(Image.new("RGB", size))
+    x = box.left + where[0] * (box.right - box.left)
+    y = box.top + where[1] * (box.bottom - box.top)
+    half = 0.06 * min(size)
+    image = Image.new("RGB", size)
+    image.paste((255, 255, 255), (round(x - half), round(y - half), round(x + half), round(y + half)))
+    pixels, _ = replace(PREPROCESS, mean=(0, 0, 0), std=(1, 1, 1)).centre(image)
+    light = pixels.mean(0).clamp(min=0)
+    centres = torch.arange(SIZE) + 0.5
+    found_x = float((light.sum(0) * centres).sum() / light.sum()) / SIZE
+    found_y = float((light.sum(1) * centres).sum() / light.sum()) / SIZE
+    assert (found_x, found_y) == pytest.approx(where, abs=0.02)
+
+
+@pytest.mark.parametrize("size", [(1, 5000), (5000, 1), (1, 1), (16000, 2)])
+def test_extreme_shapes_need_no_huge_picture_on_the_way(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size, (10, 20, 30))
+    sizes: list[tuple[int, int]] = []
+    resize = Image.Image.resize
+
+    def watched(self: Image.Image, wanted: Any, *args: Any, **kwargs: Any) -> Image.Image:
+        sizes.append(tuple(wanted))
+        return resize(self, wanted, *args, **kwargs)
+
+    preprocess = replace(PREPROCESS, size=224, mean=(0, 0, 0), std=(1, 1, 1))
+    tracemalloc.start()
+    with mock.patch.object(Image.Image, "resize", watched):
+        pixels, _ = preprocess.centre(image)
+        views = [preprocess.augment(image, np.random.default_rng(seed)) for seed in range(5)]
+    tracemalloc.stop()
+    assert sizes
+    assert all(width * height <= 10 * 224 * 224 for width, height in sizes)
+    for found in [pixels, *views]:
+        assert torch.allclose(found, (torch.tensor([10, 20, 30]) / 255)[:, None, None].expand_as(found), atol=1e-6)
+
+
+def gradient() -> Image.Image:
+    """Red grows from left to right and green from top to bottom: a view tells where it came from."""
+    red, green = np.meshgrid(np.linspace(0, 255, 256), np.linspace(0, 255, 256))
+    return Image.fromarray(np.stack([red, green, np.zeros_like(red)], axis=-1).astype(np.uint8))
+
+
+def test_augmented_views_have_the_papers_distribution() -> None:
+    plain = replace(PREPROCESS, mean=(0, 0, 0), std=(1, 1, 1))
+    areas, ratios, flips = [], [], []
+    for seed in range(600):
+        view = plain.augment(gradient(), np.random.default_rng(seed))
+        across = float(view[0].mean(0)[-4:].mean() - view[0].mean(0)[:4].mean()) * SIZE / (SIZE - 4)
+        down = float(view[1].mean(1)[-4:].mean() - view[1].mean(1)[:4].mean()) * SIZE / (SIZE - 4)
+        flips.append(across < 0)
+        assert down > 0  # never upside down
+        areas.append(abs(across) * down)
+        ratios.append(abs(across) / down)
+    assert 0.07 < min(areas) < 0.11
+    assert 0.93 < max(areas) < 1.03
+    assert np.mean(areas) == pytest.approx(0.54, abs=0.05)  # uniform in [0.08, 1], less what would not fit
+    assert min(ratios) > 0.7
+    assert max(ratios) < 1.4
+    assert np.mean(np.log(ratios)) == pytest.approx(0, abs=0.03)
+    assert np.mean(flips) == pytest.approx(0.5, abs=0.08)  # 0.02 is one deviation
+
+
+@pytest.mark.parametrize("size", [(400, 20), (20, 400), (1, 1), (2, 3)])
+def test_narrow_photos_are_augmented_too(size: tuple[int, int]) -> None:
+    image = noise(*size)
+    views = [PREPROCESS.augment(image, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(view.shape == (3, SIZE, SIZE) and torch.isfinite(view).all() for view in views)
+
+
+def test_augmentation_is_a_function_of_its_generator_alone() -> None:
+    torch.manual_seed(0)
+    first = PREPROCESS.augment(gradient(), np.random.default_rng(7))
+    torch.manual_seed(1)
+    np.random.seed(3)
+    assert torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(7)))
+    assert not torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(8)))
+
+
+def test_the_preprocessing_key_sees_every_setting() -> None:
+    variants = [
+        PREPROCESS,
+        replace(PREPROCESS, size=64),
+        replace(PREPROCESS, mean=(0.5, 0.5, 0.5)),
+        replace(PREPROCESS, std=(0.5, 0.5, 0.5)),
+        replace(PREPROCESS, interpolation="bilinear"),
+    ]
+    assert len({variant.key() for variant in variants}) == len(variants)
+
+
+# --- Encoding ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def counted(backbone: Backbone) -> Iterator[list[int]]:
+    """How many pictures each call of ``encode_image`` got while inside."""
+    calls: list[int] = []
+    encode = backbone.encode_image
+
+    def watched(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(len(pixels))
+        return encode(pixels)
+
+    with mock.patch.object(backbone, "encode_image", watched):
+        yield calls
+
+
+def photos(count: int, first_seed: int = 0) -> list[Photo]:
+    return [load_image(picture(first_seed + i)) for i in range(count)]
+
+
+def test_encoding_many_is_encoding_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "BATCH", 3)
+    several = photos(7)
+    with counted(vit()) as calls:
+        together, crops = encode_photos(vit(), several)
+    assert calls == [3, 3, 1]
+    assert together.global_.dtype == together.regions.dtype == torch.float32
+    assert len(together) == len(crops) == 7
+    for i, photo in enumerate(several):
+        pixels, box = vit().preprocess.centre(photo.image)
+        whole, regions = vit().encode_image(pixels[None])
+        assert torch.allclose(together.global_[i], whole[0], atol=1e-5)
+        assert torch.allclose(together.regions[i], regions[0], atol=1e-5)
+        assert crops[i] == box
+
+
+def test_sources_are_encoded_a_batch_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "BATCH", 2)
+    paths = write_images(tmp_path, [picture(i) for i in range(5)])
+    parts = list(encode_sources(vit(), [*paths[:4], load_image(paths[4])]))
+    assert [len(part) for part in parts] == [2, 2, 1]
+    assert torch.equal(ImageFeatures.cat(parts).global_, encode_photos(vit(), photos(5))[0].global_)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_photos_are_prepared_ahead_in_order_and_no_further_than_needed(threads: int) -> None:
+    begun: list[int] = []
+
+    def prepare(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.01 * (item % 3))  # so that later ones are ready first
+        return item
+
+    ahead = encoding.ahead(prepare, range(20), threads)
+    for number in range(6):
+        assert next(ahead) == number
+        assert len(begun) <= number + 1 + threads
+    ahead.close()  # type: ignore[attr-defined]
+    after = len(begun)
+    time.sleep(0.05)
+    assert len(begun) == after <= 6 + threads
+    assert list(encoding.ahead(prepare, range(20), threads)) == list(range(20))
+
+
+def test_a_photo_that_cannot_be_prepared_is_told_in_its_turn() -> None:
+    ahead = encoding.ahead(lambda item: 1 // (3 - item), range(9), 4)
+    assert [next(ahead) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(ahead)
+
+
+def test_several_threads_give_the_features_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a GPU has them read."""
+    paths = write_images(tmp_path / "photos", [noise(40, 30, seed) for seed in range(70)])
+    cache = FeatureCache(tmp_path / "cache")
+    one = ImageFeatures.cat(list(encoding.encode_centres(vit(), paths, None)))
+    monkeypatch.setattr(encoding, "readers", lambda device: 4)
+    for _ in range(2):  # into the cache, and from it
+        several = ImageFeatures.cat(list(encoding.encode_centres(vit(), paths, cache)))
+        assert torch.equal(several.global_, one.global_)
+        assert torch.equal(several.regions, one.regions)
+
+
+def test_a_gpu_has_photos_read_by_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert encoding.readers(torch.device("cpu")) == 1
+    assert encoding.readers(torch.device("cuda")) == 4
+    monkeypatch.setattr("os.cpu_count", lambda: 96)
+    assert encoding.readers(torch.device("cuda", 1)) == encoding.READERS
+
+
+def test_encoding_leaves_no_gradient_and_no_inference_tensor() -> None:
+    found, _ = encode_photos(vit(), photos(1))
+    assert not found.regions.requires_grad
+    assert not found.regions.is_inference()  # such a tensor could not enter a training
+
+
+# --- The cache on disk -------------------------------------------------------------------------------------------
+
+
+def views_of(
+    sources: list[Any], cache: Cache | None = None, *, backbone: Backbone | None = None, **changes: Any
+) -> TrainingViews:
+    settings: dict[str, Any] = {"views": 2, "seed": 0, **changes}
+    found = TrainingViews(backbone or vit(), sources, cache=cache, **settings)
+    list(found.encode())
+    return found
+
+
+def every(views: TrainingViews, epochs: int = 2) -> Tensor:
+    index = torch.arange(len(views))
+    parts = [views.batch(index, epoch) for epoch in range(epochs)]
+    return torch.cat([torch.cat([p.global_.flatten(1), p.regions.flatten(1)], dim=1) for p in parts])
+
+
+def files(root: Path) -> list[Path]:
+    return sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def test_a_second_encoding_computes_nothing(tmp_path: Path) -> None:
+    with counted(vit()) as calls:
+        first = every(views_of(photos(5), FeatureCache(tmp_path)))
+        assert sum(calls) == 10
+        calls.clear()
+        second = every(views_of(photos(5), FeatureCache(tmp_path)))
+        assert calls == []
+    assert torch.equal(first, second)
+    assert len(files(tmp_path)) == 10
+
+
+def test_files_and_photos_share_the_cache_and_the_name_does_not_matter(tmp_path: Path) -> None:
+    paths = write_images(tmp_path / "photos", [picture(i) for i in range(3)])
+    first = every(views_of(photos(3), FeatureCache(tmp_path / "cache")))
+    renamed = [path.rename(path.with_stem(f"renamed {path.stem}")) for path in paths]
+    with counted(vit()) as calls:
+        assert torch.equal(first, every(views_of(list(renamed), FeatureCache(tmp_path / "cache"))))
+    assert calls == []
+
+
+def test_only_what_is_missing_is_computed(tmp_path: Path) -> None:
+    views_of(photos(3), FeatureCache(tmp_path))
+    with counted(vit()) as calls:
+        views_of(photos(5), FeatureCache(tmp_path))
+        assert sum(calls) == 4  # two new photos, two views
+        calls.clear()
+        views_of(photos(5), FeatureCache(tmp_path), views=3)
+        assert sum(calls) == 5
+
+
+def test_keys_differ_with_everything_the_features_depend_on() -> None:
+    photo, other = photos(2)
+    tower = vit()
+    resized = Backbone("tiny", tower._model, tower.text._tokenizer, replace(tower.preprocess, mean=(0.4, 0.5, 0.5)))
+    keys = [
+        feature_key(tower, photo, "augmented 0 0"),
+        feature_key(tower, other, "augmented 0 0"),
+        feature_key(tower, photo, "augmented 0 1"),
+        feature_key(tower, photo, "augmented 1 0"),
+        feature_key(other_vit(), photo, "augmented 0 0"),
+        feature_key(resized, photo, "augmented 0 0"),
+        feature_key(tower.with_regions("tokens"), photo, "augmented 0 0"),
+        feature_key(tower.with_regions("value-value"), photo, "augmented 0 0"),
+        feature_key(tower, photo, "augmented 0 0", torch.float32),
+    ]
+    assert feature_key(tower, load_image(picture(0)), "augmented 0 0") == keys[0]
+    assert feature_key(tower, photo, "augmented 0 0", torch.float16) == keys[0]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"backbone": "other"}])
+def test_another_seed_or_backbone_is_computed_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    first = every(views_of(photos(3), FeatureCache(tmp_path)))
+    backbone = other_vit() if "backbone" in change else vit()
+    with counted(backbone) as calls:
+        again = views_of(photos(3), FeatureCache(tmp_path), backbone=backbone, seed=change.get("seed", 0))
+    assert sum(calls) == 6
+    assert not torch.equal(first, every(again))
+
+
+def test_the_text_tower_does_not_enter_the_key() -> None:
+    changed = other_vit()
+    with torch.no_grad():
+        vision = next(changed._model.visual.parameters())  # type: ignore[union-attr]
+        vision.copy_(next(vit()._model.visual.parameters()))  # type: ignore[union-attr]
+        changed._model.token_embedding.weight[0] += 1  # type: ignore[index, operator, union-attr]
+    assert changed.vision_fingerprint == vit().vision_fingerprint
+    assert changed.fingerprint != vit().fingerprint
+
+
+def damaged(data: bytes, how: str) -> bytes:
+    """A file of the cache after an accident."""
+    metadata, tensors = _parts(data)
+    end = 8 + int.from_bytes(data[:8], "little")
+    nothing, half = torch.zeros(1), len(tensors["regions"][0]) // 2
+    changed = {
+        "other shape": {**tensors, "regions": tensors["regions"][:, :half].contiguous()},
+        "other format": {name: tensor.float() for name, tensor in tensors.items()},
+        "not a number": {**tensors, "regions": tensors["regions"].index_fill(1, torch.tensor([3]), float("nan"))},
+        "other tensors": {"something": nothing},
+        "an empty tensor": {**tensors, "global": torch.zeros(0, dtype=torch.float16)},
+    }
+    if how in changed:
+        return save(changed[how], metadata)
+    flipped = bytearray(data)
+    flipped[-100] ^= 0x10
+    return {
+        "empty": b"",
+        "truncated": data[: len(data) // 2],
+        "noise": np.random.default_rng(0).bytes(500),
+        "no header": b"\xff" * 64,
+        "one bit": bytes(flipped),
+        "zeros": data[:end] + bytes(len(data) - end),
+        "a page of zeros": data[:-128] + bytes(128),
+    }[how]
+
+
+def _parts(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return header["__metadata__"], load(data)
+
+
+ACCIDENTS = ["empty", "truncated", "noise", "no header", "one bit", "zeros", "a page of zeros", "of another view"]
+MISTAKES = ["other shape", "other format", "not a number", "other tensors", "an empty tensor"]
+
+
+@pytest.mark.parametrize("how", [*ACCIDENTS, *MISTAKES])
+def test_a_damaged_file_is_named_computed_again_and_repaired(tmp_path: Path, how: str) -> None:
+    first = every(views_of(photos(2), FeatureCache(tmp_path)))
+    other, victim = files(tmp_path)[:2]
+    victim.write_bytes(other.read_bytes() if how == "of another view" else damaged(victim.read_bytes(), how))
+    with counted(vit()) as calls:
+        with pytest.warns(UserWarning, match=rf"{victim.name} are damaged; they are encoded anew") as told:
+            second = every(views_of(photos(2), FeatureCache(tmp_path)))
+        assert len(told) == 1
+        assert sum(calls) == 1
+        assert torch.allclose(first.float(), second.float(), atol=1e-2)
+        calls.clear()
+        views_of(photos(2), FeatureCache(tmp_path))
+        assert calls == []
+
+
+def test_an_entry_of_an_older_version_has_no_checksum_and_is_replaced_without_a_word(tmp_path: Path) -> None:
+    views_of(photos(2), FeatureCache(tmp_path))
+    size = sum(path.stat().st_size for path in files(tmp_path))
+    for path in files(tmp_path):
+        path.write_bytes(save(load(path.read_bytes())))
+    with counted(vit()) as calls, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        views_of(photos(2), FeatureCache(tmp_path, max_bytes=size))  # full, but they take their own place
+        assert sum(calls) == 4
+        views_of(photos(2), FeatureCache(tmp_path, max_bytes=size))
+        assert sum(calls) == 4
+
+
+def test_features_of_another_size_than_the_tower_gives_are_not_taken(tmp_path: Path) -> None:
+    """Whoever put them there under this key: they would stop a training in the middle."""
+    cache = FeatureCache(tmp_path)
+    first = every(views_of(photos(2), cache))
+    key = f"{files(tmp_path)[0].parent.name}/{files(tmp_path)[0].stem}"
+    cache.put(key, ImageFeatures(torch.zeros(1, 3), torch.zeros(1, 2, 5)))
+    with pytest.warns(UserWarning, match=rf"kept as {key} are of another size"):
+        assert torch.allclose(first.float(), every(views_of(photos(2), cache)).float(), atol=1e-2)
+
+
+def test_many_damaged_files_are_not_named_one_by_one(tmp_path: Path) -> None:
+    views_of(photos(2), FeatureCache(tmp_path), views=8)
+    for path in files(tmp_path):
+        path.write_bytes(b"")
+    with pytest.warns(UserWarning, match="are damaged") as told:
+        views_of(photos(2), FeatureCache(tmp_path), views=8)
+    assert len(told) == cache_module.MOST_NAMED
+    assert str(told[-1].message).endswith("Further ones are not named.")
+
+
+def test_features_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:
+    """A tower in half precision may overflow; that is no damage of the file."""
+    cache = FeatureCache(tmp_path)
+    cache.put("tower/a", ImageFeatures(torch.full((1, 2), 1e6), torch.ones(1, 4, 2)))
+    assert files(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_pipe_in_the_cache_is_neither_waited_for_nor_replaced(tmp_path: Path) -> None:
+    first = every(views_of(photos(1), FeatureCache(tmp_path)))
+    victim = files(tmp_path)[0]
+    victim.unlink()
+    os.mkfifo(victim)
+    with pytest.warns(UserWarning, match="it is no plain file, so it is not replaced"):
+        assert torch.equal(first, every(views_of(photos(1), FeatureCache(tmp_path))))
+    assert victim.is_fifo()
+
+
+def test_the_cap_is_respected_and_nothing_breaks(tmp_path: Path) -> None:
+    unlimited = FeatureCache(tmp_path / "all")
+    first = every(views_of(photos(6), unlimited))
+    size = files(tmp_path / "all")[0].stat().st_size
+    capped = FeatureCache(tmp_path / "capped", max_bytes=3 * size)
+    assert torch.allclose(first.float(), every(views_of(photos(6), capped)).float(), atol=1e-2)
+    kept = files(tmp_path / "capped")
+    assert 1 <= len(kept) <= 3
+    again = FeatureCache(tmp_path / "capped", max_bytes=3 * size)  # another process counts what is there
+    views_of(photos(6, first_seed=100), again)
+    assert sum(path.stat().st_size for path in files(tmp_path / "capped")) <= 4 * size
+    assert set(kept) <= set(files(tmp_path / "capped"))
+    views_of(photos(2), FeatureCache(tmp_path / "none", max_bytes=0))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_cache_that_another_process_clears_meanwhile_still_opens(tmp_path: Path) -> None:
+    (tmp_path / "tower").mkdir()
+    (tmp_path / "tower" / "gone.safetensors").symlink_to(tmp_path / "nowhere")
+    views_of(photos(1), FeatureCache(tmp_path))
+    assert len(files(tmp_path)) == 2
+
+
+def test_features_of_a_gpu_are_kept_apart() -> None:
+    """Its towers run in half precision: the same seed on a CPU must not depend on who filled the cache."""
+    photo = photos(1)[0]
+    on_cpu = feature_key(vit(), photo, "view")
+    with mock.patch.object(Backbone, "device", torch.device("cuda")):
+        assert feature_key(vit(), photo, "view") != on_cpu
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path) -> None:
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
+    first = every(views_of(photos(3)))
+    for root in (blocked, blocked / "below"):
+        with pytest.warns(UserWarning, match="No more features are kept"):
+            assert torch.equal(first, every(views_of(photos(3), FeatureCache(root))))
+    assert blocked.read_text() == "in the way"
+
+
+@pytest.mark.parametrize("failing", ["gallop.runtime.writing.tempfile.mkstemp", "gallop.runtime.writing.os.replace"])
+def test_a_full_disk_leaves_no_rest_behind(tmp_path: Path, failing: str) -> None:
+    refusing = mock.patch(failing, side_effect=OSError(28, "No space left on device"))
+    with refusing, pytest.warns(UserWarning, match="No more features are kept"):
+        found = every(views_of(photos(3), FeatureCache(tmp_path)))
+    assert torch.isfinite(found.float()).all()
+    assert files(tmp_path) == []
+
+
+def test_rounding_to_half_precision_is_all_that_the_cache_changes(tmp_path: Path) -> None:
+    views = views_of(photos(3), FeatureCache(tmp_path))
+    photo = photos(3)[1]
+    pixels = vit().preprocess.augment(photo.image, views._rng(photo, 1))
+    whole, regions = vit().encode_image(pixels[None])
+    found = views.batch(torch.tensor([1]), epoch=1)
+    assert torch.allclose(found.global_.float(), whole, rtol=1e-3, atol=1e-4)
+    assert torch.allclose(found.regions.float(), regions, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("views", [2, 0], ids=["kept views", "fresh views"])
+@pytest.mark.parametrize("where", ["disk", "memory"])
+def test_a_cache_in_fp32_rounds_nothing(where: str, views: int, tmp_path: Path) -> None:
+    """Of views that are kept, read from the cache again, or never kept; no other cache of the folder knows of them."""
+    folder = tmp_path / "cache"
+    whole = FeatureCache(folder, kept=torch.float32) if where == "disk" else MemoryCache(kept=torch.float32)
+    every(views_of(photos(3), FeatureCache(folder), views=views))
+    for _ in range(2):
+        found = views_of(photos(3), whole, views=views)
+        photo = photos(3)[1]
+        pixels = vit().preprocess.augment(photo.image, found._rng(photo, 1))
+        global_, regions = vit().encode_image(pixels[None])
+        batch = found.batch(torch.tensor([1]), epoch=1)
+        assert batch.regions.dtype == torch.float32
+        for mine, wanted in ((batch.global_, global_), (batch.regions, regions)):  # a batch of one rounds differently
+            assert relative_error(mine, wanted) < 1e-5
+    assert every(views_of(photos(3), FeatureCache(folder), views=views)).dtype == torch.float16
+
+
+def test_views_in_fp32_take_twice_the_memory() -> None:
+    halves = views_of(photos(3)).batch(torch.tensor([0]), epoch=0).regions
+    room = 3 * 2 * halves.numel() * 2  # three photos, two views, two bytes
+    assert views_of(photos(3), views=2, memory_limit=room).kept
+    assert not views_of(photos(3), MemoryCache(kept=torch.float32), views=2, memory_limit=room).kept
+    assert views_of(photos(3), MemoryCache(kept=torch.float32), views=2, memory_limit=2 * room).kept
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("GALLOP_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    usual = tmp_path / "home" / ".cache" / "gallop" / "features"
+    assert encoding.default_cache_folder() == usual
+    monkeypatch.setenv("XDG_CACHE_HOME", "")  # set but empty counts as not set
+    assert encoding.default_cache_folder() == usual
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert encoding.default_cache_folder() == tmp_path / "xdg" / "gallop" / "features"
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "own"))
+    assert encoding.default_cache_folder() == tmp_path / "own"
+    assert open_cache(False) is None
+    for usual_one in (None, True):
+        found = open_cache(usual_one)
+        assert found is not None
+        assert found.root == tmp_path / "own"
+    given = open_cache(str(tmp_path / "given"))
+    assert given is not None
+    assert given.root == tmp_path / "given"
+    assert not (tmp_path / "own").exists()  # made when first written
+
+
+# --- Views -------------------------------------------------------------------------------------------------------
+
+
+def test_progress_counts_every_view_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "BATCH", 2)
+    views = TrainingViews(vit(), photos(5), views=3, seed=0)
+    assert list(views.encode()) == [2, 4, 5, 7, 9, 10, 12, 14, 15]
+
+
+def test_the_same_views_wherever_they_come_from(tmp_path: Path) -> None:
+    memory = views_of(photos(6))
+    disk = views_of(photos(6), FeatureCache(tmp_path))
+    from_disk = views_of(photos(6), FeatureCache(tmp_path))
+    streamed = views_of(photos(6), memory_limit=1)
+    streamed_from_disk = views_of(photos(6), FeatureCache(tmp_path), memory_limit=1)
+    assert memory.kept
+    assert from_disk.kept
+    assert not streamed.kept
+    assert not streamed_from_disk.kept
+    wanted = every(memory, epochs=4)
+    for other in (disk, from_disk, streamed, streamed_from_disk):
+        assert torch.equal(wanted, every(other, epochs=4))
+
+
+def test_streaming_takes_any_order_and_repeats_views_by_epoch() -> None:
+    memory, streamed = views_of(photos(6)), views_of(photos(6), memory_limit=1)
+    for epoch in range(5):
+        index = torch.tensor([4, 0, 5])
+        found, wanted = streamed.batch(index, epoch), memory.batch(index, epoch % 2)
+        assert torch.allclose(found.regions.float(), wanted.regions.float(), rtol=2e-3, atol=1e-3)
+    assert not torch.equal(memory.batch(index, 0).regions, memory.batch(index, 1).regions)
+
+
+def test_fresh_views_differ_by_epoch_repeat_by_seed_and_are_not_kept(tmp_path: Path) -> None:
+    fresh = views_of(photos(3), FeatureCache(tmp_path), views=0)
+    assert not fresh.kept
+    index = torch.arange(3)
+    seen = [fresh.batch(index, epoch).global_ for epoch in range(4)]
+    assert all(not torch.equal(a, b) for i, a in enumerate(seen) for b in seen[i + 1 :])
+    again = views_of(photos(3), views=0)
+    assert all(torch.equal(again.batch(index, epoch).global_, seen[epoch]) for epoch in range(4))
+    assert files(tmp_path) == []
+
+
+def test_a_view_does_not_depend_on_the_other_photos() -> None:
+    """Adding a photo in front must not give the others new views."""
+    few, more = views_of(photos(3)), views_of([load_image(picture(77)), *photos(3)])
+    assert torch.allclose(every(few)[:3].float(), every(more)[1:4].float(), rtol=2e-3, atol=1e-3)
+
+
+def test_files_are_read_again_and_not_held(tmp_path: Path) -> None:
+    paths = write_images(tmp_path, [picture(i) for i in range(4)])
+    assert torch.equal(every(views_of(list(paths), memory_limit=1)), every(views_of(photos(4))))
+
+
+def test_features_can_be_sliced_and_moved() -> None:
+    some = ImageFeatures(torch.arange(6.0).reshape(3, 2).half(), torch.zeros(3, 4, 2).half())
+    assert torch.equal(some[1:].global_, torch.tensor([[2, 3], [4, 5]]).half())
+    assert len(some[torch.tensor([2, 0])]) == 2
+    moved = some.to(torch.device("cpu"))
+    assert moved.global_.dtype == moved.regions.dtype == torch.float16  # read as they are kept
+
+
+def test_a_crop_box_is_a_value() -> None:
+    assert CropBox(0, 0, 1, 1) == CropBox(0.0, 0.0, 1.0, 1.0)

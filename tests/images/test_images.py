@@ -1,0 +1,770 @@
+"""The one way in for pictures: what is taken comes out right to the pixel, what is refused says why."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import struct
+import subprocess
+import sys
+import threading
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import EpsImagePlugin, Image, ImageFile
+
+from gallop.errors import (
+    CorruptImage,
+    EmptyImage,
+    ImageError,
+    ImageTooLarge,
+    NotAnImage,
+    TooManyPixels,
+    UnsupportedImage,
+)
+from gallop.images import BACKGROUND, DEFAULT_LIMITS, IMAGE_SUFFIXES, ImageLimits, Photo, list_images, load_image
+from tests.conftest import ROOT
+from tests.nasty_images import (
+    adam7_rows,
+    cmyk_profile,
+    encode,
+    gif_header,
+    pattern,
+    png,
+    png_bomb,
+    png_chunk,
+    png_rows,
+    tiff,
+    tiff_file,
+    webp_header,
+)
+
+PIXELS = pattern()  # (16, 24, 3)
+HEIGHT, WIDTH, _ = PIXELS.shape
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/tmp/owned) (w) file closefile\n%%EOF\n"
+
+
+def pixels(photo: Photo) -> np.ndarray:
+    assert photo.image.mode == "RGB"
+    assert (photo.width, photo.height) == photo.image.size
+    return np.asarray(photo.image)
+
+
+def ints(form: str, *values: int) -> bytes:
+    return struct.pack(form, *values)
+
+
+def refusal(source: Any, **options: Any) -> ImageError:
+    with pytest.raises(ImageError) as caught:
+        load_image(source, **options)
+    assert re.search(r"[:;] \S.*\.$", str(caught.value)), "the sentence gives no way out"
+    return caught.value
+
+
+# ---------------------------------------------------------------- what is taken
+
+LOSSLESS = {
+    "png": encode(PIXELS, "PNG"),
+    "interlaced png": png((WIDTH, HEIGHT), adam7_rows(PIXELS), interlace=1),
+    "webp": encode(PIXELS, "WEBP", lossless=True),
+    "bmp": encode(PIXELS, "BMP"),
+    "tiff": encode(PIXELS, "TIFF"),
+    "tiff, deflate": encode(PIXELS, "TIFF", compression="tiff_deflate"),
+    "tiff, lzw": encode(PIXELS, "TIFF", compression="tiff_lzw"),
+    "tiff, strips": tiff(PIXELS, strip=5),
+    "tiff, deflated strips": tiff(PIXELS, strip=5, deflate=True),
+    "tiff, tiles": tiff(PIXELS, tile=16),
+    "png behind metadata": png((WIDTH, HEIGHT), png_rows(PIXELS), extra=png_chunk(b"tEXt", b"Author\0someone")),
+}
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_a_lossless_file_gives_its_pixels_and_one_hash(name: str) -> None:
+    photo = load_image(LOSSLESS[name])
+    assert np.array_equal(pixels(photo), PIXELS)
+    assert photo.sha256 == load_image(PIXELS).sha256
+
+
+def test_the_hash_is_of_the_content() -> None:
+    changed = PIXELS.copy()
+    changed[15, 23, 2] ^= 1  # the last value of all
+    hashes = [load_image(p).sha256 for p in (PIXELS, changed, PIXELS.reshape(24, 16, 3), PIXELS[::-1])]
+    assert len(set(hashes)) == 4
+    assert all(re.fullmatch("[0-9a-f]{64}", h) for h in hashes)
+    tall = pattern(3, 600)  # hashed in more than one band
+    lower = tall.copy()
+    lower[599, 2, 0] ^= 1
+    assert load_image(tall).sha256 != load_image(lower).sha256
+
+
+@pytest.mark.parametrize("form", ["JPEG", "MPO", "WEBP", "GIF"])
+def test_lossy_formats_come_close(form: str) -> None:
+    smooth = np.stack([PIXELS[..., 0], PIXELS[..., 1], PIXELS[..., 0]], axis=-1)
+    several = {"save_all": True, "append_images": [Image.new("RGB", (WIDTH, HEIGHT))]} if form == "MPO" else {}
+    data = encode(smooth, form, **several)
+    with Image.open(io.BytesIO(data)) as opened:
+        assert opened.format == form
+    assert np.abs(pixels(load_image(data)).astype(int) - smooth).mean() < 12
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
+def test_slivers_are_pictures_too(size: tuple[int, int]) -> None:
+    for form in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
+        photo = load_image(encode(Image.new("RGB", size, (0, 0, 255)), form))
+        assert photo.image.size == size
+        assert np.abs(pixels(photo).astype(int) - (0, 0, 255)).max() <= 3
+
+
+def test_every_kind_of_source_gives_the_same_photo(tmp_path: Path) -> None:
+    data = LOSSLESS["png"]
+    path = tmp_path / "holiday.png"
+    path.write_bytes(data)
+    half_read = io.BytesIO(data)
+    half_read.read(50)  # as after a first look: it is read again from its start
+    with path.open("rb") as stream, Image.open(path) as lazy:
+        sources = [data, bytearray(data), memoryview(data), str(path), path, stream, half_read, lazy, PIXELS]
+        photos = [load_image(source) for source in sources]
+    assert {photo.sha256 for photo in photos} == {photos[0].sha256}
+    assert [p.name for p in photos] == [
+        "picture", "picture", "picture", "holiday.png", "holiday.png", "holiday.png", "picture", "holiday.png",
+        "picture",
+    ]  # fmt: skip
+    assert load_image(photos[0], name="other") is photos[0]
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_an_open_image_still_works_for_its_owner(name: str) -> None:
+    with Image.open(io.BytesIO(LOSSLESS[name])) as lazy:
+        assert np.array_equal(pixels(load_image(lazy)), PIXELS)
+        assert np.array_equal(np.asarray(lazy), PIXELS)
+        assert np.array_equal(pixels(load_image(lazy)), PIXELS)
+
+
+class Trickle(io.RawIOBase):
+    """A stream that cannot seek and gives seven bytes at a time, as a socket may."""
+
+    def __init__(self, data: bytes) -> None:
+        self.rest, self.asked = data, 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.asked = max(self.asked, size)
+        piece, self.rest = self.rest[:7], self.rest[7:]
+        return piece
+
+
+def test_a_stream_is_read_piece_by_piece() -> None:
+    assert load_image(Trickle(LOSSLESS["png"])).sha256 == load_image(PIXELS).sha256
+
+
+def test_names_are_made_fit_to_show() -> None:
+    photo = load_image(PIXELS, name="a\u202eb\nc\udce9" + "x" * 300)
+    assert photo.name == "a?b?c?" + "x" * 194
+    assert load_image(PIXELS) == load_image(LOSSLESS["png"]), "equal by name and content"
+    assert load_image(PIXELS) != photo
+
+
+def test_the_result_shares_nothing_with_its_source() -> None:
+    for form in (PIXELS.copy(), PIXELS[..., 0].copy(), np.dstack([PIXELS, PIXELS[..., :1]])):
+        before = pixels(photo := load_image(form)).copy()
+        form[:] = 0
+        assert np.array_equal(pixels(photo), before)
+    image = Image.fromarray(PIXELS)
+    photo = load_image(image)
+    image.paste((0, 0, 0), (0, 0, WIDTH, HEIGHT))
+    assert np.array_equal(pixels(photo), PIXELS)
+
+
+# ---------------------------------------------------------------- orientation, metadata, frames
+
+# What each EXIF orientation means, in numpy: how the stored rows become upright.
+TURNS = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize(("form", "options"), [("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True}), ("JPEG", {})])
+def test_exif_orientation(turn: int, form: str, options: dict[str, Any]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    plain = pixels(load_image(encode(PIXELS, form, **options)))
+    data = encode(PIXELS, form, exif=exif, **options)
+    assert np.array_equal(pixels(load_image(data)), TURNS[turn](plain))
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.load()
+        assert np.array_equal(pixels(load_image(opened)), TURNS[turn](plain)), "decoded by the caller"
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("exif", [b"", b"MM\0*", b"no EXIF at all", b"II*\0\xff\xff\xff\xff", bytes(50)])
+def test_broken_exif_harms_nothing(form: str, exif: bytes) -> None:
+    assert load_image(encode(PIXELS, form, exif=b"Exif\0\0" + exif)).sha256 == load_image(encode(PIXELS, form)).sha256
+
+
+def test_metadata_is_dropped() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a secret place"
+    data = encode(PIXELS, "JPEG", exif=exif, comment=b"a secret word", dpi=(72, 72), icc_profile=b"not a profile")
+    image = load_image(data).image
+    assert image.info == {}
+    assert dict(image.getexif()) == {}
+    assert b"secret" in data
+    assert b"secret" not in encode(image, "JPEG")
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {}), ("MPO", {"quality": 95})],
+)
+def test_the_first_frame_is_taken(form: str, options: dict[str, Any]) -> None:
+    frames = [Image.new("RGB", (9, 5), colour) for colour in ("red", "lime")]
+    data = encode(frames[0], form, save_all=True, append_images=frames[1:], **options)
+    with Image.open(io.BytesIO(data)) as opened:
+        assert opened.n_frames == 2
+    assert np.abs(pixels(load_image(data)).astype(int) - (255, 0, 0)).max() <= 2
+
+
+# ---------------------------------------------------------------- modes
+
+GRADIENT = np.linspace(0, 65535, 24 * 16).round().astype(np.uint16).reshape(16, 24)
+EIGHT = np.rint(GRADIENT / 257).astype(np.uint8)
+SIXTEEN = [
+    Image.fromarray(GRADIENT),  # I;16
+    encode(GRADIENT, "PNG"),
+    encode(GRADIENT, "TIFF"),
+    encode(GRADIENT, "TIFF", compression="tiff_lzw"),
+    png((24, 16), b"".join(b"\0" + row.astype(">u2").tobytes() for row in GRADIENT), depth=16, colour=0),
+    Image.frombytes("I;16B", (24, 16), GRADIENT.astype(">u2").tobytes()),
+    GRADIENT,
+    GRADIENT.astype(">u2"),
+    GRADIENT[..., None],
+    np.stack([GRADIENT] * 3, axis=-1),
+]
+
+
+@pytest.mark.parametrize("source", SIXTEEN, ids=range(len(SIXTEEN)))
+def test_sixteen_bits_keep_their_gradient(source: Any) -> None:
+    found = pixels(load_image(source))
+    assert np.array_equal(found, np.stack([EIGHT] * 3, axis=-1))
+    assert abs(found.mean() - GRADIENT.mean() / 257) < 0.5  # a plain conversion gives 254
+
+
+def test_twelve_bits_are_scaled_by_twelve() -> None:
+    ramp = [0x000, 0x555, 0xAAA, 0xFFF]
+    packed = bytes.fromhex("".join(f"{value:03x}" for value in ramp))
+    tags = {256: [4], 257: [1], 258: [12], 259: [1], 262: [1], 277: [1], 278: [1]}
+    assert pixels(load_image(tiff_file([packed], tags)))[0, :, 0].tolist() == [0, 85, 170, 255]
+
+
+def test_32_bits_are_stretched_from_their_own_range() -> None:
+    ramp = np.array([[-500, 0, 500], [1000, 1500, 2000]])
+    wanted = np.repeat(np.rint((ramp + 500) * 255 / 2500).astype(np.uint8)[..., None], 3, axis=-1)
+    for source in (Image.fromarray(ramp.astype(np.int32)), Image.fromarray(ramp.astype(np.float32))):
+        assert np.array_equal(pixels(load_image(source)), wanted)
+        assert np.array_equal(pixels(load_image(encode(source, "TIFF"))), wanted)
+    assert pixels(load_image(Image.new("F", (2, 2), 0.7))).max() == 0  # no range to stretch
+    assert "finite" in str(refusal(Image.fromarray(np.array([[0, np.nan]], dtype=np.float32))))
+
+
+def with_alpha(mode: str) -> Image.Image:
+    """Left: hidden colour under alpha 0. Middle: half. Right: opaque. All of it in a loud colour."""
+    rgba = Image.new("RGBA", (3, 1), (255, 0, 0, 255))
+    rgba.putpixel((0, 0), (255, 0, 0, 0))
+    rgba.putpixel((1, 0), (255, 0, 0, 128))
+    if mode != "PA":
+        return rgba.convert(mode)
+    image = Image.new("PA", (3, 1))
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    for x, alpha in enumerate((0, 128, 255)):
+        image.putpixel((x, 0), (1, alpha))
+    return image
+
+
+@pytest.mark.parametrize(
+    ("source", "opaque"),
+    [
+        (with_alpha("RGBA"), (255, 0, 0)),
+        (encode(with_alpha("RGBA"), "PNG"), (255, 0, 0)),
+        (encode(with_alpha("RGBA"), "WEBP", lossless=True, exact=True), (255, 0, 0)),
+        (encode(with_alpha("RGBA"), "TIFF"), (255, 0, 0)),
+        (np.asarray(with_alpha("RGBA")), (255, 0, 0)),
+        (np.asarray(with_alpha("RGBA")) / 255, (255, 0, 0)),
+        (with_alpha("LA"), (76, 76, 76)),
+        (encode(with_alpha("LA"), "PNG"), (76, 76, 76)),
+        (with_alpha("PA"), (255, 0, 0)),
+        (with_alpha("RGBa"), (255, 0, 0)),
+        (with_alpha("LA").convert("La"), (76, 76, 76)),
+    ],
+)
+def test_hidden_colour_stays_hidden(source: Any, opaque: tuple[int, int, int]) -> None:
+    found = pixels(load_image(source))[0].astype(int)
+    assert tuple(found[0]) == BACKGROUND == (255, 255, 255)
+    assert np.abs(found[1] - (np.array(opaque) + 255) / 2).max() <= 1
+    assert tuple(found[2]) == opaque
+
+
+def test_a_transparent_palette_colour_and_a_transparent_grey() -> None:
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.putpixel((1, 0), 1)
+    for form, key in (("PNG", 0), ("GIF", 0), ("PNG", bytes([0, 255]))):
+        found = pixels(load_image(encode(palette, form, transparency=key)))[0]
+        assert found.tolist() == [[255, 255, 255], [0, 0, 255]]
+    rows = b"\0" + ints(">2H", 0x1234, 0x8080)
+    key = png_chunk(b"tRNS", ints(">H", 0x1234))
+    assert pixels(load_image(png((2, 1), rows, depth=16, colour=0, extra=key)))[0, :, 0].tolist() == [255, 128]
+
+
+def test_cmyk() -> None:
+    inks = Image.new("CMYK", (4, 1))
+    for x, ink in enumerate([(0, 0, 0, 0), (255, 0, 0, 0), (0, 0, 0, 255), (0, 255, 255, 0)]):
+        inks.putpixel((x, 0), ink)
+    plain = [[255, 255, 255], [0, 255, 255], [0, 0, 0], [255, 0, 0]]
+    by_profile = [[255] * 3, [119] * 3, [0] * 3, [119] * 3]
+    # Encoded in blocks of one colour, as JPEG would blur them; Pillow writes it inverted, as Adobe does, and marks it.
+    wide = inks.resize((64, 16), Image.Resampling.NEAREST)
+    for form in ("TIFF", "JPEG"):
+        for options, wanted in (({}, plain), ({"icc_profile": cmyk_profile()}, by_profile)):
+            found = pixels(load_image(encode(wide, form, **options)))[8, 8::16].astype(int)
+            assert np.abs(found - wanted).max() <= 2, (form, options.keys())
+        broken = load_image(encode(wide, form, icc_profile=b"not a profile"))
+        assert broken.sha256 == load_image(encode(wide, form)).sha256
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "YCbCr", "HSV", "RGBX", "LAB"])
+def test_other_modes(mode: str) -> None:
+    halves = Image.new("RGB", (2, 1), "white")
+    halves.putpixel((1, 0), (0, 0, 0))
+    lab = Image.frombytes("LAB", (2, 1), bytes([255, 0, 0, 0, 0, 0]))
+    image = lab if mode == "LAB" else halves.convert(mode)
+    assert image.mode == mode
+    found = pixels(load_image(image))[0].astype(int)
+    assert np.abs(found - [[255] * 3, [0] * 3]).max() <= 2
+
+
+# ---------------------------------------------------------------- arrays
+
+GOOD_ARRAYS = [
+    (np.full((2, 3), 7, np.uint8), 7),
+    (np.full((2, 3, 1), 7, np.uint8), 7),
+    (np.full((2, 3, 3), 7, np.uint8)[:, ::-1], 7),  # not contiguous
+    (np.full((2, 3), True), 255),
+    (np.full((2, 3, 3), 0.5), 128),
+    (np.full((2, 3, 3), 0.5, np.float16), 128),
+    (np.full((2, 3), 1.000001, np.float32), 255),  # overstepped by a rounding error
+    (np.full((2, 3, 3), 0x8080, np.uint16), 128),
+]
+
+
+@pytest.mark.parametrize(("array", "level"), GOOD_ARRAYS)
+def test_arrays_that_are_taken(array: np.ndarray, level: int) -> None:
+    found = pixels(load_image(array))
+    assert found.shape == (2, 3, 3)
+    assert (found == level).all()
+
+
+class Tensor:
+    """What a tensor on a GPU, or one that wants gradients, does when numpy asks for its values."""
+
+    def __array__(self, *_: object, **__: object) -> np.ndarray:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+BAD_ARRAYS = [
+    (np.zeros((0, 5, 3)), EmptyImage, r"\(0, 5, 3\)"),
+    (np.zeros(()), UnsupportedImage, r"shape \(\)"),
+    (np.zeros(7), UnsupportedImage, r"\(7,\)"),
+    (np.zeros((3, 9, 8)), UnsupportedImage, r"\(3, 9, 8\).*\(H, W, 3\).*transpose\(1, 2, 0\)"),
+    (np.zeros((9, 8, 2)), UnsupportedImage, r"\(9, 8, 2\)"),
+    (np.zeros((1, 9, 8, 3)), UnsupportedImage, r"\(1, 9, 8, 3\)"),
+    (np.full((2, 2), np.nan), UnsupportedImage, "NaN"),
+    (np.full((2, 2), np.inf), UnsupportedImage, "outside"),
+    (np.full((2, 2), 255.0), UnsupportedImage, r"outside \[0, 1\]"),
+    (np.full((2, 2), -0.1), UnsupportedImage, r"outside \[0, 1\]"),
+    (np.zeros((2, 2), np.int64), UnsupportedImage, "int64: give uint8"),
+    (np.zeros((2, 2), complex), UnsupportedImage, "complex128"),
+    (np.array([[None]]), UnsupportedImage, "object"),
+    (np.array([["a"]]), UnsupportedImage, "<U1"),
+    (Tensor(), UnsupportedImage, r"Tensor.*\(H, W, 3\)"),
+    ([[0, 1]], UnsupportedImage, "list"),
+    (None, UnsupportedImage, "NoneType"),
+    (np.broadcast_to(np.uint8(0), (7000, 7000)), TooManyPixels, "7000 x 7000 = 49 megapixels"),
+]
+
+
+@pytest.mark.parametrize(("array", "kind", "words"), BAD_ARRAYS)
+def test_arrays_that_are_refused(array: Any, kind: type[ImageError], words: str) -> None:
+    error = refusal(array)
+    assert type(error) is kind
+    assert re.search(words, str(error))
+
+
+# ---------------------------------------------------------------- what is refused, and why
+
+JPEG = encode(PIXELS, "JPEG")
+RGB_TAGS = {256: [WIDTH], 257: [HEIGHT], 258: [8, 8, 8], 259: [1], 262: [2], 277: [3], 278: [HEIGHT]}
+REFUSED = [
+    ("nothing.jpg", b"", EmptyImage, "nothing.jpg is empty"),
+    ("a.jpg", EPS, UnsupportedImage, "a.jpg is an EPS file, which is not read here: save it as JPEG or PNG."),
+    ("dos.jpg", b"\xc5\xd0\xd3\xc6" + bytes(30), UnsupportedImage, "an EPS file"),
+    ("b.png", b"\n<!DOCTYPE html><html>404", NotAnImage, "b.png is a web page, not a picture"),
+    ("c.png", b"just some text", NotAnImage, "c.png is not a picture: give a JPEG, PNG, WebP"),
+    ("BM.bmp", b"BMW makes cars and more of them", NotAnImage, "not a picture"),  # two letters are not a magic number
+    ("d.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", UnsupportedImage, "d.heic is a HEIC file"),
+    ("e.jpg", b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", UnsupportedImage, "an AVIF file"),
+    ("f.jpg", b"\0\0\0\x18ftypmp42\0\0\0\0isom", UnsupportedImage, "a video file"),
+    ("g.svg", b"<?xml version='1.0'?>\n<!-- drawn --><svg xmlns=''/>", UnsupportedImage, "an SVG file"),
+    ("g.jpg", b"<!---->" * 140 + b"x", NotAnImage, "not a picture"),  # a careless pattern for SVG never ends here
+    ("g.svg", b"<!---->" * 140, NotAnImage, "not a picture"),  # must not be tried in every of 2 ** 140 ways
+    ("h.jpg", b"%PDF-1.7\n", UnsupportedImage, "a PDF file"),
+    ("i.jxl", b"\xff\x0a\0\0", UnsupportedImage, "a JPEG XL file"),
+    ("j.jp2", b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedImage, "a JPEG 2000 file"),
+    ("k.psd", b"8BPS\0\1", UnsupportedImage, "a Photoshop file"),
+    ("l.ico", b"\0\0\1\0\1\0", UnsupportedImage, "an icon file"),
+    ("m.jpg", b"PK\3\4rest", UnsupportedImage, "a ZIP file"),
+    ("n.ppm", encode(PIXELS, "PPM"), NotAnImage, "not a picture"),  # Pillow would read it; the allow-list does not
+    ("o.png", png((12000, 9000), b""), TooManyPixels, "o.png has 12000 x 9000 = 108 megapixels; the limit is 40: make"),
+    ("p.png", png((20000, 20000), b""), TooManyPixels, "400 megapixels"),  # where Pillow itself raises
+    ("q.png", png((20000, 1), b""), TooManyPixels, "q.png has 20000 x 1 pixels; the longest side may have 16384"),
+    ("r.webp", webp_header(8192, 8192, "VP8X"), TooManyPixels, "8192 x 8192"),
+    ("r.webp", webp_header(8192, 8192, "VP8L"), TooManyPixels, "8192 x 8192"),
+    ("r.webp", webp_header(8192, 8192, "VP8"), TooManyPixels, "8192 x 8192"),
+    ("s.gif", gif_header(65535, 65535), TooManyPixels, "65535 x 65535"),
+    ("t.bmp", LOSSLESS["bmp"].replace(ints("<2i", 24, 16), ints("<2i", 9999, 9999)), TooManyPixels, "9999 x 9999"),
+    ("t.tif", LOSSLESS["tiff, strips"].replace(ints("<HII", 4, 1, 24), ints("<HII", 4, 1, 65535)), TooManyPixels, "x"),
+    ("u.jpg", JPEG.replace(ints(">2H", 16, 24), ints(">2H", 60000, 60000)), TooManyPixels, "far more pixels"),
+    ("v.png", png((0, 5), b""), EmptyImage, "v.png has no pixels (0 x 5)"),
+    ("v.gif", gif_header(0, 0).replace(b"\1\0\1\0\0", b"\0\0\0\0\0"), EmptyImage, "0 x 0"),
+    ("w.png", png((WIDTH, HEIGHT), png_rows(PIXELS[:10])), CorruptImage, "w.png is incomplete"),  # Pillow: rest black
+    ("w.png", png((WIDTH, HEIGHT), adam7_rows(PIXELS)[:-9], interlace=1), CorruptImage, "is incomplete"),
+    ("x.tif", tiff(PIXELS, strip=5, keep=3), CorruptImage, "x.tif is incomplete"),  # 3 strips of 4
+    ("x.tif", tiff(PIXELS, strip=5, keep=3, deflate=True), CorruptImage, "is incomplete"),
+    ("x.tif", tiff(PIXELS, tile=16, keep=1), CorruptImage, "is incomplete"),
+    ("x.tif", tiff_file([bytes(24 * 3 * 10)], RGB_TAGS), CorruptImage, "is incomplete"),  # 10 rows of 16 in one strip
+    ("y.jpg", JPEG[:-40] + bytes(40), CorruptImage, "y.jpg is incomplete"),  # a stopped download, padded with zeros
+    ("z.jpg", JPEG[:-2] + b"\xff\xda\0\x08\1\1\0\0\x3f\0" * 101 + b"\xff\xd9", CorruptImage, "is incomplete"),
+    ("webp.webp", webp_header(20, 20, "VP8L"), CorruptImage, "webp.webp cannot be decoded"),
+    ("jpeg.jpg", b"\xff\xd8\xff\xe0" + bytes(40), CorruptImage, "decoded (its header cannot be read)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "data", "kind", "words"), REFUSED)
+def test_files_that_are_refused(name: str, data: bytes, kind: type[ImageError], words: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    for source in (path, io.BytesIO(data)):
+        error = refusal(source, name=name)
+        assert type(error) is kind, error
+        assert words in str(error)
+
+
+def test_ghostscript_is_never_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def ghostscript(*_: object, **__: object) -> None:
+        pytest.fail("Ghostscript was called")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(EPS)
+    assert type(refusal(path)) is UnsupportedImage
+    with Image.open(path) as lazy:  # opened by the caller, not yet decoded
+        error = refusal(lazy)
+    assert str(error).startswith("photo.jpg was opened as EPS, which is not read here")
+
+
+def test_pillow_is_told_which_format_to_expect(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    real = Image.open
+
+    def spy(fp: Any, mode: Any = "r", formats: Any = None) -> Image.Image:
+        asked.append(formats)
+        return real(fp, mode, formats)
+
+    monkeypatch.setattr(Image, "open", spy)
+    for form in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
+        load_image(encode(PIXELS, form))
+        assert asked.pop() == [form]
+    assert asked == []
+
+
+def test_pixel_data_is_counted_to_its_end_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    inflated = 0
+
+    class Counting:
+        def __init__(self) -> None:
+            self.real = real()
+
+        def decompress(self, *arguments: Any) -> bytes:
+            nonlocal inflated
+            out = self.real.decompress(*arguments)
+            inflated += len(out)
+            return out
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.real, name)
+
+    real = zlib.decompressobj
+    monkeypatch.setattr("gallop.images.formats.zlib.decompressobj", Counting)
+    surplus = png((WIDTH, HEIGHT), png_rows(PIXELS) + bytes(30 * 2**20))
+    assert np.array_equal(pixels(load_image(surplus)), PIXELS)
+    assert 0 < inflated <= 2**20
+    # Inflated a megabyte at a time; here the rows end at, just before and just after the first.
+    for height in range(8192 - 1, 8192 + 18):
+        assert load_image(png((127, height), bytes(128 * height), colour=0)).height == height
+
+
+def test_an_image_that_is_already_open_is_held_to_the_same_rules() -> None:
+    with Image.open(io.BytesIO(LOSSLESS["png"])) as lazy:
+        assert type(refusal(lazy, limits=ImageLimits(max_bytes=len(LOSSLESS["png"]) - 1))) is ImageTooLarge
+        assert type(refusal(lazy, limits=ImageLimits(max_side=23))) is TooManyPixels
+    with Image.open(io.BytesIO(png((WIDTH, HEIGHT), png_rows(PIXELS[:10])))) as short:
+        assert "incomplete" in str(refusal(short))
+    assert type(refusal(Image.new("RGB", (7000, 7000)))) is TooManyPixels
+    assert type(refusal(Image.new("RGB", (0, 7)))) is EmptyImage
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "lime", "blue")]
+    with Image.open(io.BytesIO(encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))) as animation:
+        animation.seek(2)  # the caller chose a frame
+        assert pixels(load_image(animation))[0, 0].tolist() == [0, 0, 255]
+    closed = Image.open(io.BytesIO(LOSSLESS["png"]))
+    closed.close()
+    assert type(refusal(closed)) is CorruptImage
+
+
+def test_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")  # opening it would wait for a writer
+    (tmp_path / "folder.jpg").mkdir()
+    rows = [
+        (
+            tmp_path / "pipe.jpg",
+            "pipe.jpg cannot be opened (it is a pipe, a socket or a device, not a file): check the path.",
+        ),
+        (tmp_path / "folder.jpg", "folder.jpg cannot be opened (it is a folder, not a file): check the path."),
+        ("/dev/zero", "/dev/zero cannot be opened (it is a pipe, a socket or a device"),
+        (tmp_path / "absent.jpg", "absent.jpg cannot be opened (No such file or directory): check the path."),
+        ("nul\0l.jpg", "nul?l.jpg cannot be opened"),
+        ("x" * 5000, "File name too long"),
+        ("", "cannot be opened"),
+        ("https://example.org/cat.jpg", "nothing is downloaded, so save the picture and give its path"),
+    ]
+    for source, words in rows:
+        error = refusal(source)
+        assert type(error) is NotAnImage
+        assert words in str(error)
+
+
+def test_the_byte_cap_comes_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*_: object) -> None:
+        pytest.fail("the file was opened")
+
+    path = tmp_path / "huge.jpg"
+    with path.open("wb") as stream:
+        stream.truncate(10 * 2**30)  # ten gigabytes of hole
+    with monkeypatch.context() as patch:
+        patch.setattr("gallop.images.photo.open", opened, raising=False)
+        error = refusal(path)
+    assert type(error) is ImageTooLarge
+    assert str(error) == "huge.jpg is larger than 20 MB: make it smaller, or save it as JPEG."
+    data = LOSSLESS["png"]
+    exact, short = ImageLimits(max_bytes=len(data)), ImageLimits(max_bytes=len(data) - 1)
+    stream = Trickle(data + bytes(10_000))
+    assert type(refusal(stream, limits=short)) is ImageTooLarge
+    assert stream.asked == len(data), "never more than one byte beyond the cap"
+    assert len(stream.rest) > 9_980
+    for source in (data, io.BytesIO(data), Trickle(data)):
+        assert load_image(source, limits=exact).width == WIDTH
+    for source in (data, io.BytesIO(data)):
+        assert type(refusal(source, limits=short)) is ImageTooLarge
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    limits = ImageLimits(max_pixels=WIDTH * HEIGHT, max_side=WIDTH)
+    assert load_image(PIXELS, limits=limits).width == WIDTH
+    assert type(refusal(PIXELS, limits=ImageLimits(max_pixels=WIDTH * HEIGHT - 1))) is TooManyPixels
+    assert ImageLimits(20 * 2**20, 40_000_000, 16384) == DEFAULT_LIMITS
+
+
+def test_streams_that_are_no_streams_of_bytes() -> None:
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            raise OSError("the disk is gone")
+
+    assert "mode 'rb'" in str(refusal(io.StringIO("text")))
+    assert "the disk is gone" in str(refusal(Broken(), name="b.jpg"))
+
+
+# ---------------------------------------------------------------- truncation and damage
+
+SMOOTH = Image.fromarray(np.stack([PIXELS[..., 0], PIXELS[..., 1], PIXELS[..., 0]], axis=-1))
+TWICE = {"save_all": True, "append_images": [SMOOTH.rotate(180)]}
+WHOLE = {
+    "jpeg": JPEG,
+    "jpeg, progressive": encode(PIXELS, "JPEG", progressive=True, quality=95),
+    "mpo": encode(SMOOTH, "MPO", **TWICE),
+    "png": LOSSLESS["png"],
+    "png, interlaced": LOSSLESS["interlaced png"],
+    "png, 16 bits": encode(GRADIENT, "PNG"),
+    "webp": encode(PIXELS, "WEBP"),
+    "webp, lossless": LOSSLESS["webp"],
+    "webp, moving": encode(SMOOTH, "WEBP", **TWICE),
+    "gif": encode(PIXELS, "GIF"),
+    "gif, moving": encode(SMOOTH, "GIF", **TWICE),
+    "bmp": LOSSLESS["bmp"],
+    "tiff": LOSSLESS["tiff"],
+    "tiff, strips": LOSSLESS["tiff, strips"],
+    "tiff, deflate": LOSSLESS["tiff, deflate"],
+    "tiff, lzw": LOSSLESS["tiff, lzw"],
+    "tiff, jpeg": encode(PIXELS, "TIFF", compression="jpeg"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_cut_file_is_refused_or_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as many a training script does
+    data = WHOLE[name]
+    whole = load_image(data).sha256
+    cuts = sorted({*range(0, len(data), 1 + len(data) // 120), *range(max(0, len(data) - 30), len(data))})
+    refused = 0
+    for cut in cuts:
+        try:
+            assert load_image(data[:cut]).sha256 == whole, f"{cut} of {len(data)} bytes give another picture"
+        except ImageError:
+            refused += 1
+    assert refused > len(cuts) / 3
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True, "put back as it was found"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(WHOLE)), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1))
+def test_damage_is_refused_in_our_own_words(name: str, changes: list[tuple[int, int]]) -> None:
+    data = bytearray(WHOLE[name])
+    for place, value in changes:
+        data[place % min(len(data), 300)] = value
+    try:
+        photo = load_image(bytes(data))
+    except ImageError:
+        return
+    assert photo.image.mode == "RGB"
+
+
+def test_random_bytes_after_each_magic_number() -> None:
+    rest = np.random.default_rng(3).bytes(4000)
+    for data in WHOLE.values():
+        assert issubclass(type(refusal(data[:20] + rest)), ImageError)
+
+
+# ---------------------------------------------------------------- the process around it
+
+
+def test_nothing_of_pillow_or_of_warnings_is_changed() -> None:
+    exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff"
+    noisy = [encode(PIXELS, "JPEG", exif=exif), png((9500, 9500), b"")]  # corrupt EXIF; in Pillow's warning range
+    before = (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS, list(warnings.filters))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load_image(noisy[0])
+        refusal(noisy[1])
+        with pytest.raises(ImageError):
+            load_image(png((9500, 9500), b""), limits=ImageLimits(max_pixels=10**9))
+    assert caught == []
+    assert (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS, list(warnings.filters)) == before
+
+
+def test_threads_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    filters = list(warnings.filters)
+    good, cut = load_image(LOSSLESS["bmp"]).sha256, LOSSLESS["bmp"][:-100]
+    wrong: list[str] = []
+
+    def work() -> None:
+        for _ in range(60):
+            if load_image(LOSSLESS["bmp"]).sha256 != good:
+                wrong.append("a whole file came out different")
+            try:
+                load_image(cut)
+                wrong.append("a cut file was taken")
+            except CorruptImage:
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+    assert list(warnings.filters) == filters
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process's memory is read from /proc")
+def test_bombs_cost_no_memory(tmp_path: Path) -> None:
+    bomb = png_bomb(10_000)  # 100 megapixels in some 100 kB
+    assert len(bomb) < 500_000
+    (tmp_path / "bomb.png").write_bytes(bomb)
+    (tmp_path / "bomb.webp").write_bytes(webp_header(16383, 16383, "VP8"))
+    (tmp_path / "bomb.gif").write_bytes(gif_header(60000, 60000))
+    script = (
+        "import sys\n"
+        "from gallop.errors import TooManyPixels\nfrom gallop.images import load_image\n"
+        "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) // 1024\n"
+        "before = peak()\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: load_image(path)\n"
+        "    except TooManyPixels: print('refused')\n"
+        "print(peak() - before, 'torch' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", script, *map(str, sorted(tmp_path.iterdir()))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    *refused, last = done.stdout.splitlines()
+    grown, torch = last.split()
+    assert refused == ["refused"] * 3
+    assert int(grown) < 20, f"{grown} MB more"  # decoded, the PNG alone takes 100
+    assert torch == "False"
+
+
+# ---------------------------------------------------------------- folders
+
+
+def test_list_images(tmp_path: Path) -> None:
+    names = [
+        "10.jpg", "2.jpg", "1.JPEG", "b.png", "A.webp", "a2.gif", "a10.bmp", "c.tiff",
+        "notes.txt", "noend", ".hidden.jpg", "._2.jpg", "jpg",
+        "sub/3.jpg", "sub/deep/1.png", ".git/4.jpg", "__MACOSX/5.jpg", "sub/__MACOSX/6.jpg",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.jpg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "sub" / "loop").symlink_to(tmp_path)
+    (tmp_path / "broken.jpg").symlink_to(tmp_path / "absent")
+    flat = ["1.JPEG", "2.jpg", "10.jpg", "a2.gif", "a10.bmp", "A.webp", "b.png", "broken.jpg", "c.tiff"]
+
+    def names_of(paths: list[Path]) -> list[str]:
+        return [path.relative_to(tmp_path).as_posix() for path in paths]
+
+    assert names_of(list_images(tmp_path)) == flat
+    assert names_of(list_images(str(tmp_path), recursive=True)) == [*flat, "sub/3.jpg", "sub/deep/1.png"]
+    with pytest.raises(NotADirectoryError, match=r"absent is not a folder"):
+        list_images(tmp_path / "absent")
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in IMAGE_SUFFIXES)
+
+
+def test_a_linked_class_folder_counts(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.png").touch()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cat").symlink_to(tmp_path / "elsewhere")
+    assert list_images(tmp_path / "data", recursive=True) == [tmp_path / "data" / "cat" / "1.png"]

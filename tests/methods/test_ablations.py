@@ -1,0 +1,239 @@
+"""What is left out or replaced by a setting: the local projection, and the kind of a ViT's region features."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from gallop import GalLoPClassifier
+from gallop.checkpoints.folder import SETTINGS, read_checkpoint
+from gallop.config import ConfigError, MethodConfig, RegionKind
+from gallop.errors import BackboneError, CheckpointError
+from gallop.features.encoding import encode_photos
+from gallop.images import load_image
+from gallop.model.gallop import GalLoP
+from gallop.training.loop import StepEvent
+from tests.reference import meta, relative_error
+from tests.tiny import classifier, equal, learned, picture, pictures, vit
+
+SHOTS = {"red": 4, "green": 4, "blue": 4}
+PICTURES = [picture(50 + i, colour) for i, colour in enumerate([*SHOTS, "yellow"])]
+
+
+def fit(**changes: Any) -> GalLoPClassifier:
+    return classifier(**{"epochs": 4, **changes}).fit(*pictures(SHOTS))
+
+
+# --- Without the local projection --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def without() -> GalLoPClassifier:
+    """Shared: never changed."""
+    return fit(local_projection=False, calibration_folds=2)
+
+
+def test_without_it_the_projection_stays_the_identity_while_contexts_move(without: GalLoPClassifier) -> None:
+    start = learned(classifier().zero_shot(sorted(SHOTS)))
+    found = learned(without)
+    assert torch.equal(found["local_projection"], torch.eye(64))
+    assert without.cross_fit_ is not None
+    assert all(torch.equal(m.prompts.local_projection, torch.eye(64)) for m in without.cross_fit_.models)
+    for name in ("global_contexts", "local_contexts"):
+        assert not torch.equal(found[name], start[name])
+    assert not torch.equal(learned(fit())["local_projection"], torch.eye(64))  # it does learn otherwise
+
+
+def test_without_it_answers_are_those_of_the_formula_without_any_projection(without: GalLoPClassifier) -> None:
+    model, tower = without.model_, vit().vision
+    features, _ = encode_photos(vit(), [load_image(image) for image in PICTURES])
+    text = model.text_features()
+    assert tower.region_projection is not None
+    images, regions = (F.normalize(f, dim=-1) for f in (features.global_, features.regions @ tower.region_projection))
+    global_ = torch.einsum("bd,kmd->bkm", images, F.normalize(text.global_, dim=-1)).mean(dim=-1)
+    cosines = torch.einsum("brd,knd->brkn", regions, F.normalize(text.local, dim=-1))
+    ordered = cosines.sort(dim=1, descending=True).values
+    local = torch.stack([ordered[:, :k, :, n].mean(dim=1) for n, k in enumerate((2, 4))]).mean(dim=0)
+    logits = vit().logit_scale * (global_ + local) / 2 / without.calibration_.temperature
+    assert relative_error(torch.from_numpy(without.predict_proba(PICTURES)), logits.softmax(dim=-1).detach()) < 1e-5
+
+
+def test_only_what_learns_reaches_the_optimiser() -> None:
+    prompts = [GalLoP(vit(), ["a", "b"], MethodConfig(local_projection=on)).prompts for on in (True, False)]
+    assert [len(p.learned()) for p in prompts] == [3, 2]
+    assert all(parameter is not prompts[1].local_projection for parameter in prompts[1].learned())
+
+
+@pytest.mark.parametrize("local_projection", [True, False])
+def test_global_prompts_are_those_learned_without_any_local_ones(local_projection: bool) -> None:
+    """The two branches share no parameter, so neither changes what the other learns."""
+    settings: dict[str, Any] = {"epochs": 6, "global_prompts": 3, "dropout": 0.5, "lr": 0.2}
+    both = learned(fit(**settings, local_prompts=4, topk=None, local_projection=local_projection))
+    alone = learned(fit(**settings, local_prompts=0, topk=None))
+    start = learned(classifier(global_prompts=3, topk=()).zero_shot(sorted(SHOTS)))["global_contexts"]
+    assert relative_error(both["global_contexts"], alone["global_contexts"]) < 1e-6
+    # Stricter: of what was learned, not of the numbers that it began with.
+    assert relative_error(both["global_contexts"] - start, alone["global_contexts"] - start) < 1e-4
+    assert len(both["local_contexts"]) == 4
+
+
+def test_local_contexts_learn_otherwise_without_it(without: GalLoPClassifier) -> None:
+    found = learned(fit(calibration_folds=2))
+    assert torch.equal(learned(without)["global_contexts"], found["global_contexts"])
+    assert not torch.equal(learned(without)["local_contexts"], found["local_contexts"])
+
+
+def test_a_training_without_it_goes_on_where_it_was_cut_off(without: GalLoPClassifier, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"epochs": 4, "local_projection": False, "calibration_folds": 2}
+    for event in classifier(**settings).fit_steps(*pictures(SHOTS), work=tmp_path):
+        if isinstance(event, StepEvent) and event.step == 8:
+            break
+    with pytest.raises(CheckpointError, match="other settings"):
+        list(classifier(**{**settings, "local_projection": True}).fit_steps(*pictures(SHOTS), work=tmp_path))
+    resumed = classifier(**settings)
+    events = list(resumed.fit_steps(*pictures(SHOTS), work=tmp_path))
+    assert next(event.step for event in events if isinstance(event, StepEvent)) == 7  # from the last epoch's end
+    assert equal(learned(resumed), learned(without))
+
+
+def test_a_checkpoint_keeps_that_it_was_left_out(without: GalLoPClassifier, tmp_path: Path) -> None:
+    without.save(tmp_path)
+    assert read_checkpoint(tmp_path).method.local_projection is False
+    loaded = GalLoPClassifier.load(tmp_path, backbone=vit())
+    assert loaded.get_params()["local_projection"] is False
+    assert len(loaded.model_.prompts.learned()) == 2
+    assert np.array_equal(loaded.predict_proba(PICTURES), without.predict_proba(PICTURES))
+    again = loaded.set_params(cache=False, calibration_folds=0, warm_start=True).fit(*pictures(SHOTS))
+    assert torch.equal(learned(again)["local_projection"], torch.eye(64))
+
+
+def test_a_checkpoint_that_says_nothing_of_it_has_one(tmp_path: Path) -> None:
+    made = fit()
+    made.save(tmp_path)
+    change(tmp_path, lambda settings: settings["method"].pop("local_projection"))
+    loaded = GalLoPClassifier.load(tmp_path, backbone=vit())
+    assert loaded.model_.config.local_projection is True
+    assert np.array_equal(loaded.predict_proba(PICTURES), made.predict_proba(PICTURES))
+
+
+def test_a_projection_beside_settings_that_deny_it_is_refused(tmp_path: Path) -> None:
+    fit().save(tmp_path)
+    change(tmp_path, lambda settings: settings["method"].update(local_projection=False))
+    with pytest.raises(CheckpointError, match="no projection was learned, but it is not the identity"):
+        GalLoPClassifier.load(tmp_path, backbone=vit())
+    change(tmp_path, lambda settings: settings["method"].update(local_projection="no"))
+    with pytest.raises(CheckpointError, match="local_projection is 'no'; it must be True or False"):
+        GalLoPClassifier.load(tmp_path, backbone=vit())
+
+
+@pytest.mark.parametrize("then", [True, False])
+def test_a_warm_start_neither_drops_a_projection_nor_adds_one(then: bool) -> None:
+    made = fit(local_projection=then, warm_start=True)
+    with pytest.raises(ConfigError, match=r"local_projection is another now.*warm_start=False"):
+        made.set_params(local_projection=not then).fit(*pictures(SHOTS))
+    made.set_params(warm_start=False).fit(*pictures(SHOTS))
+
+
+def test_a_setting_that_is_neither_true_nor_false_is_refused() -> None:
+    with pytest.raises(ConfigError, match="local_projection is 'no'; it must be True or False"):
+        fit(local_projection="no")
+
+
+# --- Other kinds of region features ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny ViT as a folder, which ``load_backbone`` takes by its name."""
+    sizes = meta()["vit"]
+    vision = {"image_size": sizes["image_size"], "width": sizes["vision_width"], "head_width": 64}
+    vision |= {"layers": sizes["vision_layers"], "patch_size": sizes["patch"]}
+    text = {"width": sizes["text_width"], "layers": sizes["text_layers"], "heads": sizes["text_heads"]}
+    text |= {"context_length": 77, "vocab_size": 49408}
+    config = {"embed_dim": sizes["embed_dim"], "vision_cfg": vision, "text_cfg": text, "quick_gelu": True}
+    folder, half = tmp_path_factory.mktemp("vit"), [0.5, 0.5, 0.5]
+    save_file({k: v.contiguous() for k, v in vit()._model.state_dict().items()}, folder / "weights.safetensors")
+    preprocess = {"mean": half, "std": half, "interpolation": "bicubic"}
+    (folder / "config.json").write_text(json.dumps({"model_cfg": config, "preprocess": preprocess}))
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "value-value"])
+def test_a_checkpoint_restores_the_kind_of_regions(named: str, kind: RegionKind, tmp_path: Path) -> None:
+    made = fit(backbone=named, regions=kind)
+    made.save(tmp_path)
+    assert made.model_.backbone.region_kind == kind
+    assert read_checkpoint(tmp_path).regions == kind
+    loaded = GalLoPClassifier.load(tmp_path, device="cpu")
+    assert loaded.model_.backbone.region_kind == kind
+    assert np.array_equal(loaded.predict_proba(PICTURES), made.predict_proba(PICTURES))
+    again = loaded.set_params(cache=False, calibration_folds=0).fit(*pictures(SHOTS))  # of that kind too
+    assert equal(learned(again), learned(made))
+    assert not equal(learned(again), learned(fit()))
+
+
+def test_a_checkpoint_beside_a_backbone_of_another_kind_is_refused(named: str, tmp_path: Path) -> None:
+    tokens = vit().with_regions("tokens")
+    fit(backbone=tokens).save(tmp_path / "tokens")
+    fit().save(tmp_path / "value")
+    with pytest.raises(CheckpointError, match=r"kind 'tokens', but this backbone gives 'value'; .* regions='tokens'"):
+        GalLoPClassifier.load(tmp_path / "tokens", backbone=vit())
+    with pytest.raises(CheckpointError, match="kind 'value', but this backbone gives 'tokens'"):
+        GalLoPClassifier.load(tmp_path / "value", backbone=tokens)
+    assert GalLoPClassifier.load(tmp_path / "tokens", backbone=tokens).classes_.tolist() == list(SHOTS)
+    change(tmp_path / "tokens", lambda settings: settings.update(regions="value"))
+    with pytest.raises(CheckpointError, match="fingerprints"):  # an edited kind does not get through either
+        GalLoPClassifier.load(tmp_path / "tokens", backbone=vit())
+    change(tmp_path / "tokens", lambda settings: settings.update(regions=["tokens"]))
+    with pytest.raises(CheckpointError, match="no region features of the kind"):
+        read_checkpoint(tmp_path / "tokens")
+
+
+def test_a_checkpoint_that_says_nothing_of_the_kind_has_the_papers(tmp_path: Path) -> None:
+    made = fit()
+    made.save(tmp_path)
+    change(tmp_path, lambda settings: settings.pop("regions"))
+    loaded = GalLoPClassifier.load(tmp_path, backbone=vit())
+    assert loaded.get_params()["regions"] == "value"
+    assert np.array_equal(loaded.predict_proba(PICTURES), made.predict_proba(PICTURES))
+
+
+def test_a_cache_never_gives_features_of_another_kind(tmp_path: Path) -> None:
+    kinds: list[RegionKind] = ["value", "tokens", "value-value"]
+    apart = [learned(fit(backbone=vit().with_regions(kind))) for kind in kinds]
+    shared = [learned(fit(backbone=vit().with_regions(kind), cache=tmp_path)) for kind in kinds]
+    assert all(equal(first, second) for first, second in zip(apart, shared, strict=True))
+    for found in apart[1:]:
+        assert torch.equal(found["global_contexts"], apart[0]["global_contexts"])
+        assert not torch.equal(found["local_contexts"], apart[0]["local_contexts"])
+
+
+def test_neither_a_warm_start_nor_a_training_cut_off_goes_on_with_another_kind(tmp_path: Path) -> None:
+    made = fit(warm_start=True)
+    with pytest.raises(ConfigError, match="the kind of its regions"):
+        made.set_params(backbone=vit().with_regions("tokens")).fit(*pictures(SHOTS))
+    for event in classifier().fit_steps(*pictures(SHOTS), work=tmp_path):
+        if isinstance(event, StepEvent) and event.end_of_epoch:
+            break
+    with pytest.raises(CheckpointError, match="another backbone"):
+        list(classifier(backbone=vit().with_regions("tokens")).fit_steps(*pictures(SHOTS), work=tmp_path))
+
+
+def test_an_unknown_kind_is_refused_by_the_classifier(named: str) -> None:
+    with pytest.raises(BackboneError, match="'values'; the kinds are"):
+        fit(backbone=named, regions="values")
+
+
+def change(folder: Path, how: Any) -> None:
+    """Edit the settings of a checkpoint by hand."""
+    path = folder / SETTINGS
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    how(settings)
+    path.write_text(json.dumps(settings), encoding="utf-8")

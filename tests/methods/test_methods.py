@@ -1,0 +1,413 @@
+"""The methods that GalLoP is compared with: each formula against another way of computing it on the golden towers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from torch import Tensor
+
+from gallop import GalLoPClassifier
+from gallop.config import ConfigError, MethodConfig
+from gallop.errors import DataError, TrainingDiverged
+from gallop.features.encoding import ImageFeatures, encode_centres
+from gallop.images import load_image
+from gallop.methods import METHODS, CoOp, FewShots, LinearProbe, MethodClassifier, PromptSRC, TipAdapter, make_method
+from gallop.methods.locoop import LoCoOp, outlier_regularisation
+from gallop.methods.prompt_learning import ONE_PROMPT
+from gallop.methods.promptsrc import epoch_weights, prediction_consistency, text_consistency
+from gallop.methods.tip_adapter import TipAdapterF, cache_logits
+from gallop.methods.zero_shot import TEMPLATES, template_features
+from gallop.model import scores
+from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.prompts import Prompts
+from tests.reference import Golden, golden, meta, relative_error
+from tests.tiny import picture, pictures, vit, write_folder
+
+QUICK: dict[str, dict[str, Any]] = {
+    name: {"epochs": 2, "views": 2} if name in ("CoOp", "LoCoOp", "PromptSRC", "GalLoP", "Tip-Adapter-F") else {}
+    for name in METHODS
+}
+QUICK["GalLoP"] |= {"topk": [2, 4]}
+
+
+def unit(array: Any) -> np.ndarray:
+    array = np.asarray(array, dtype=np.float64)
+    return array / np.linalg.norm(array, axis=-1, keepdims=True)
+
+
+@pytest.fixture(scope="module", params=["vit", "rn"])
+def case(request: pytest.FixtureRequest) -> Golden:
+    return golden(request.param)
+
+
+def one_prompt(case: Golden) -> tuple[GalLoP, TextFeatures]:
+    """The reference's first global prompt alone, and its text features."""
+    frozen = case.model.backbone
+    prompts = Prompts(
+        case.figure("learned/global_prompt")[0].float(),
+        global_prompts=1,
+        local_prompts=0,
+        region_width=frozen.vision.region_width,
+    )
+    model = GalLoP(frozen, meta()["class_names"], ONE_PROMPT, prompts)
+    return model, model.text_features()
+
+
+def shots(seed: int = 0, counts: dict[str, int] | None = None) -> FewShots:
+    images, names = pictures(counts or {"red": 3, "green": 3, "blue": 3})
+    classes = tuple(dict.fromkeys(names))
+    photos = tuple(load_image(image) for image in images)
+    return FewShots(vit(), photos, torch.tensor([classes.index(name) for name in names]), classes, seed)
+
+
+def asked(count: int = 5) -> ImageFeatures:
+    images, _ = pictures({"red": count, "green": count}, first_seed=50)
+    return ImageFeatures.cat(list(encode_centres(vit(), images, None)))
+
+
+# Zero-shot
+
+
+def test_zero_shot_with_one_template_is_the_reference(case: Golden) -> None:
+    found = template_features(case.model.backbone, meta()["class_names"], [meta()["template"]])
+    assert relative_error(found, case.figure("text_template")) < 1e-5
+
+
+def test_zero_shot_answers_with_the_cosine_of_image_and_text(case: Golden) -> None:
+    names = tuple(meta()["class_names"])
+    found = make_method("zero-shot", {}).fit(FewShots(case.model.backbone, (), torch.empty(0), names))
+    images, text = unit(case.figure("image_features")), unit(case.figure("text_template"))
+    logits = torch.from_numpy(case.model.backbone.logit_scale * images @ text.T)
+    assert TEMPLATES["one"] == (meta()["template"],)
+    np.testing.assert_allclose(found.predict(case.features).probabilities, logits.softmax(-1), atol=1e-5)
+
+
+def test_an_ensemble_is_the_unit_mean_of_unit_features(case: Golden) -> None:
+    """CLIP's own recipe: not the mean of cosines, which would favour classes on which the templates agree."""
+    backbone, names = case.model.backbone, ["cat", "dog"]
+    each = [unit(backbone.text.encode_texts([t.replace("{}", n) for n in names])) for t in TEMPLATES["ensemble"]]
+    assert len(each) == 7
+    np.testing.assert_allclose(
+        template_features(backbone, names, TEMPLATES["ensemble"]), unit(np.mean(each, axis=0)), atol=1e-6
+    )
+
+
+# CoOp
+
+
+def test_coops_loss_is_the_cross_entropy_of_one_prompt(case: Golden) -> None:
+    model, text = one_prompt(case)
+    loss, _, _ = GalLoP.loss(model, case.features, case.labels, torch.zeros(6, 1, dtype=torch.long), text)
+    logits = case.model.backbone.logit_scale * case.figure("global_logits")[..., 0].double()
+    wanted = -logits.log_softmax(-1)[torch.arange(6), case.labels].mean()
+    assert float(loss.total.detach()) == pytest.approx(float(wanted), rel=1e-5)
+    assert float(loss.local) == 0
+
+
+def test_coop_is_gallop_with_one_prompt_and_no_dropout() -> None:
+    """``GalLoPClassifier`` says so in its help; here the other way into the same training."""
+    few = shots()
+    ours = CoOp(epochs=3, views=2, lr=0.05).fit(few)
+    theirs = GalLoPClassifier(
+        vit(),
+        global_prompts=1,
+        local_prompts=0,
+        dropout=0,
+        epochs=3,
+        views=2,
+        lr=0.05,
+        calibration_folds=0,
+        cache=False,
+    ).fit(list(few.photos), [few.class_names[i] for i in few.labels])
+    assert torch.equal(ours.model.prompts.global_contexts, theirs.model_.prompts.global_contexts)
+
+
+# LoCoOp
+
+
+def penalty_by_hand(logits: np.ndarray, labels: np.ndarray, rank: int) -> float:
+    found = []
+    for image, label in zip(logits, labels, strict=True):
+        for region in image:
+            if label in np.argsort(-region, kind="stable")[:rank]:
+                continue
+            p = np.exp(region - region.max())
+            p /= p.sum()
+            found.append(-sum(q * math.log(q) for q in p))
+    return -float(np.mean(found)) if found else 0.0
+
+
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_locoops_penalty_on_the_golden_regions(case: Golden, rank: int) -> None:
+    cosines = case.figure("local_logits")[..., 0]  # with the reference's projection: only numbers are wanted here
+    logits = case.model.backbone.logit_scale * cosines
+    found = outlier_regularisation(logits, case.labels, rank)
+    wanted = penalty_by_hand(logits.double().numpy(), case.labels.numpy(), rank)
+    assert float(found) == pytest.approx(wanted, rel=1e-4)
+    assert -math.log(6) <= float(found) < 0
+
+
+def test_locoop_adds_the_weighted_penalty_of_its_own_regions(case: Golden) -> None:
+    model, text = one_prompt(case)
+    method = LoCoOp(weight=0.5, rank_share=0.34)  # two of six
+    loss, _, _ = method.objective(model, case.features, case.labels, torch.zeros(6, 1, dtype=torch.long), text)
+    projection = case.model.backbone.vision.region_projection
+    regions = (
+        case.figure("local_features_raw") if projection is None else case.figure("local_features_raw") @ projection
+    )
+    cosines = unit(regions) @ unit(case.figure("text_global")[:, 0]).T
+    penalty = penalty_by_hand(case.model.backbone.logit_scale * cosines, case.labels.numpy(), 2)
+    assert float(loss.total.detach()) == pytest.approx(float(loss.global_.detach()) + 0.5 * penalty, rel=1e-4)
+
+
+def test_locoop_without_an_outlying_region_adds_nothing() -> None:
+    logits = torch.zeros(2, 3, 4)
+    logits[..., 1] = 9.0
+    logits.requires_grad_(True)
+    found = outlier_regularisation(logits, torch.tensor([1, 1]), 1)
+    found.backward()
+    assert float(found.detach()) == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+
+
+def test_locoop_makes_classes_equally_likely_in_outlying_regions() -> None:
+    logits = torch.tensor([[[2.0, 0.0, 1.0], [0.0, 5.0, 1.0]]], requires_grad=True)
+    outlier_regularisation(logits, torch.tensor([1]), 1).backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 0, 0] > 0  # the first region is not of class 1: its most likely class goes down
+    assert not logits.grad[0, 1].any()  # the second is
+
+
+# PromptSRC
+
+
+def test_text_consistency_is_the_mean_absolute_difference(case: Golden) -> None:
+    text, frozen = case.figure("text_global")[:, 0], case.figure("text_template")
+    wanted = np.abs(unit(text) - unit(frozen)).mean()
+    assert float(text_consistency(text, frozen)) == pytest.approx(wanted, rel=1e-5)
+    assert float(text_consistency(3 * frozen, frozen)) == pytest.approx(0, abs=1e-7)
+
+
+def test_prediction_consistency_is_the_divergence_from_the_frozen_model(case: Golden) -> None:
+    scale = case.model.backbone.logit_scale
+    learned, frozen = scale * case.figure("global_logits")[..., 0], scale * case.figure("global_logits")[..., 1]
+    p, q = frozen.double().softmax(-1).numpy(), learned.double().softmax(-1).numpy()
+    wanted = sum(p[b, k] * math.log(p[b, k] / q[b, k]) for b in range(6) for k in range(6)) / 36
+    assert float(prediction_consistency(learned, frozen)) == pytest.approx(wanted, rel=1e-4)
+    assert float(prediction_consistency(frozen + 3, frozen)) == pytest.approx(0, abs=1e-6)
+
+
+def test_epoch_weights_are_a_gaussian_over_the_epochs() -> None:
+    found = epoch_weights(50, 0.9, 0.1).double()
+    wanted = norm.pdf(np.arange(1, 51), loc=45, scale=5)
+    np.testing.assert_allclose(found, wanted / wanted.sum(), rtol=1e-4)
+    assert found.argmax() == 44
+
+
+def test_promptsrc_adds_both_consistencies(case: Golden) -> None:
+    model, text = one_prompt(case)
+    frozen, scale = case.figure("text_template"), case.model.backbone.logit_scale
+    objective = PromptSRC(text_weight=3, prediction_weight=2).objective(frozen)
+    loss, _, _ = objective(model, case.features, case.labels, torch.zeros(6, 1, dtype=torch.long), text)
+    images = unit(case.figure("image_features"))
+    before = torch.from_numpy(scale * images @ unit(frozen).T).log_softmax(-1)
+    now = (scale * case.figure("global_logits")[..., 0].double()).log_softmax(-1)
+    divergence = float((before.exp() * (before - now)).sum()) / 36
+    moved = np.abs(unit(case.figure("text_global")[:, 0]) - unit(frozen)).mean()
+    wanted = float(loss.global_.detach()) + 3 * moved + 2 * divergence
+    assert float(loss.total.detach()) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_promptsrc_answers_with_the_average_of_its_epochs() -> None:
+    few, method = shots(), PromptSRC(epochs=4, views=2, lr=0.05, centre=0.6, width=0.4)
+    found = method.fit(few).model.prompts.global_contexts
+    model = GalLoP(few.backbone, few.class_names, ONE_PROMPT)
+    frozen = template_features(few.backbone, few.class_names, TEMPLATES["ensemble"])
+    seen = [
+        model.prompts.global_contexts.detach().clone()
+        for event in method.train(model, few, method.objective(frozen))
+        if getattr(event, "end_of_epoch", False)
+    ]
+    weights = norm.pdf([1, 2, 3, 4], loc=2.4, scale=1.6)
+    wanted = sum(w * prompts for w, prompts in zip(weights / weights.sum(), seen, strict=True))
+    assert torch.allclose(found, wanted, atol=1e-6)
+    assert not torch.allclose(found, seen[-1], atol=1e-4)
+
+
+# Linear probe
+
+
+def test_the_linear_probe_is_at_its_optimum(case: Golden) -> None:
+    """Where W = C sum over images of (y - p) x'."""
+    strength, names = 20.0, tuple(meta()["class_names"])
+    with patch("gallop.methods.linear_probe.encode_centres", return_value=[case.features]):
+        fitted = LinearProbe(strength=strength).fit(FewShots(case.model.backbone, (), torch.arange(6), names))
+    p = fitted.predict(case.features).probabilities.astype(np.float64)
+    wanted = strength * (np.eye(6) - p).T @ unit(case.figure("image_features"))
+    weights = fitted.regression.coef_
+    np.testing.assert_allclose(weights, wanted, atol=0.02 * np.abs(weights).max())
+
+
+# Tip-Adapter
+
+
+def test_the_caches_vote_on_the_golden_features(case: Golden) -> None:
+    images, labels = case.figure("image_features"), case.labels
+    values = torch.nn.functional.one_hot(labels, 6).float()
+    found = cache_logits(images[:2], images, values, 5.5)
+    x = unit(images)
+    for b in range(2):
+        for k in range(6):
+            votes = [math.exp(-5.5 * (1 - x[b] @ x[i])) for i in range(6) if labels[i] == k]
+            assert float(found[b, k]) == pytest.approx(sum(votes), rel=1e-5, abs=1e-9)
+
+
+def test_tip_adapters_logits_are_text_and_votes() -> None:
+    few, images = shots(), asked()
+    plain, half = (TipAdapter(weight=w, sharpness=3.0).fit(few).logits(images) for w in (0.0, 0.5))
+    text = unit(template_features(few.backbone, few.class_names, TEMPLATES["ensemble"]))
+    np.testing.assert_allclose(plain, few.backbone.logit_scale * unit(images.global_) @ text.T, rtol=1e-3)
+    views = TipAdapter().encoded(few)
+    every = torch.arange(9)
+    keys = unit(np.mean([unit(views.batch(every, v).global_) for v in range(4)], axis=0))
+    votes = np.exp(-3.0 * (1 - unit(images.global_) @ keys.T)) @ np.eye(3)[few.labels.numpy()]
+    np.testing.assert_allclose(half - plain, 0.5 * votes, rtol=1e-3)
+
+
+def test_tip_adapter_f_starts_from_tip_adapter_and_learns_the_keys() -> None:
+    few, images = shots(), asked()
+    start = TipAdapter(weight=2.0, views=2).fit(few)
+    still = TipAdapterF(weight=2.0, views=2, lr=1e-9, epochs=1).fit(few)
+    moved = TipAdapterF(weight=2.0, views=2, lr=0.01, epochs=10).fit(few)
+    assert torch.allclose(still.logits(images), start.logits(images), atol=1e-4)
+    views = TipAdapter(views=2).encoded(few).batch(torch.arange(9), 0)
+    before, after = (torch.nn.functional.cross_entropy(cache.logits(views), few.labels) for cache in (start, moved))
+    assert float(after) < 0.95 * float(before)
+    assert torch.equal(moved.values, start.values)
+
+
+def test_tip_adapter_f_says_when_it_diverges() -> None:
+    with pytest.raises(TrainingDiverged, match="lower lr"):
+        TipAdapterF(weight=1000.0, views=2, lr=100.0, epochs=50, sharpness=1000.0).fit(_broken(shots()))
+
+
+def _broken(few: FewShots) -> FewShots:
+    """Shots whose features hold no numbers, as those of a broken backbone would."""
+
+    class Nothing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(few.backbone, name)
+
+        def encode_image(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+            whole, regions = few.backbone.encode_image(pixels)
+            return whole * math.nan, regions
+
+    return FewShots(Nothing(), few.photos, few.labels, few.class_names)  # type: ignore[arg-type]
+
+
+# All of them
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_answers_with_probabilities_and_its_scores(name: str) -> None:
+    found = make_method(name, QUICK[name]).fit(shots()).predict(asked())
+    assert found.probabilities.shape == (10, 3)
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert found.labels.tolist() == [("red", "green", "blue")[i] for i in found.probabilities.argmax(axis=1)]
+    assert (found.probabilities_local is not None) == (name == "GalLoP")
+    if "MSP" in found.ood:
+        np.testing.assert_allclose(found.ood["MSP"], -found.probabilities.max(axis=1))
+    else:
+        assert tuple(found.ood) == scores.OOD_SCORES
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_same_seed_gives_the_same_answers_and_batches_do_not_matter(name: str) -> None:
+    images = asked()
+    first = make_method(name, QUICK[name]).fit(shots(seed=1))
+    again = make_method(name, QUICK[name]).fit(shots(seed=1)).predict(images)
+    np.testing.assert_array_equal(first.predict(images).probabilities, again.probabilities)
+    parts = np.concatenate([first.predict(part).probabilities for part in images.split(3)])
+    np.testing.assert_allclose(parts, again.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.learns])
+def test_what_learns_knows_colours_after_a_few_shots(name: str) -> None:
+    """On random towers, from pictures of one colour each: better than chance by far, or nothing was learned."""
+    settings = {"lr": 0.5, "epochs": 20} if "lr" in QUICK[name] or "epochs" in QUICK[name] else {}
+    if name in ("Tip-Adapter", "Tip-Adapter-F"):
+        settings = {"weight": 1000.0}
+    if name == "PromptSRC":
+        settings |= {"text_weight": 0.1}
+    if name == "GalLoP":
+        settings |= {"topk": [2, 4]}
+    found = make_method(name, settings).fit(shots(counts={"red": 6, "green": 6})).predict(asked())
+    assert np.mean(found.labels == np.repeat(["red", "green"], 5)) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "sentence"),
+    [
+        ("CoCoOp", {}, "no method 'CoCoOp'; choose one of zero-shot, CoOp"),
+        ("CoOp", {"learning_rate": 1}, "CoOp has no setting 'learning_rate'; its settings are preset, epochs, lr"),
+        ("CoOp", {"lr": 0}, "lr is 0"),
+        ("CoOp", {"lr": "fast"}, "lr is 'fast'; it must be a finite number"),
+        ("CoOp", {"preset": "best"}, "no preset 'best'"),
+        ("GalLoP", {"topk": [0]}, "topk holds 0"),
+        ("GalLoP", {"dropout": 1.0}, "dropout is 1.0"),
+        ("LoCoOp", {"weight": -1}, "weight is -1; it must be between 0"),
+        ("LoCoOp", {"rank_share": 2}, "rank_share is 2; it must be between 0 and 1"),
+        ("PromptSRC", {"text_weight": None}, "text_weight is None"),
+        ("PromptSRC", {"width": 0}, "width is 0"),
+        ("linear-probe", {"strength": 0}, "strength is 0"),
+        ("Tip-Adapter", {"views": 0}, "views is 0"),
+        ("Tip-Adapter", {"sharpness": -1}, "sharpness is -1"),
+        ("Tip-Adapter-F", {"epochs": 2.5}, "epochs is 2.5; it must be a whole number"),
+        ("zero-shot", {"templates": "best"}, "templates is 'best'; choose one or ensemble"),
+        ("zero-shot", {"templates": ["a {}"]}, "templates is"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(name: str, settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_method(name, settings)
+    assert sentence in str(caught.value)
+
+
+def test_gallops_own_settings_are_those_of_the_classifier() -> None:
+    method: Any = make_method("GalLoP", {"topk": [3, 6], "global_prompts": 2, "dropout": 0.5})
+    assert method.method == MethodConfig(2, (3, 6), 0.5)
+    assert hash(method) == hash(make_method("GalLoP", {"topk": (3, 6), "global_prompts": 2, "dropout": 0.5}))
+
+
+# With scikit-learn's manners
+
+
+def test_any_method_is_a_classifier(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "train", {"red": 5, "green": 5}).parent
+    write_folder(tmp_path / "test", {"red": 3, "green": 3}, first_seed=90)
+    found = MethodClassifier(TipAdapter(weight=1000.0), backbone=vit(), shots=4, cache=False).fit(root)
+    assert found.classes_.tolist() == ["green", "red"]
+    assert found.score(root) == 1.0
+    assert found.predict(picture(3, "red")).tolist() == ["red"]
+    assert found.predict_proba([picture(3, "red"), picture(4, "green")]).shape == (2, 2)
+    assert found.ood_score(picture(3), "MSP").shape == (1,)
+    with pytest.raises(ValueError, match="no OOD score 'GL-MCM'; choose one of MSP"):
+        found.ood_score(picture(3))
+    with pytest.raises(DataError, match="No images were given"):
+        found.predict([])
+    with pytest.raises(ConfigError, match=r"method is 'CoOp'; give one with its settings"):
+        MethodClassifier("CoOp", backbone=vit()).fit(root)  # type: ignore[arg-type]
+    copied = clone(found)
+    assert copied.method == found.method
+    with pytest.raises(NotFittedError, match="MethodClassifier has no classes yet; call fit first"):
+        copied.score(root)

@@ -1,0 +1,155 @@
+"""The paper's numerics, against figures that its own implementation produced (``tests/golden``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.naive import naive_vit_tokens, naive_vit_value_value
+from gallop.config import RegionKind, TrainConfig
+from gallop.evaluation import metrics
+from gallop.model import scores, similarity
+from gallop.model.losses import gallop_loss
+from gallop.training.loop import Batch, StepResult, Trainer
+from tests.reference import LEARNED, Golden, backbone, figures, golden, meta, relative_error, tensor
+
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module", params=["vit", "rn"])
+def case(request: pytest.FixtureRequest) -> Golden:
+    return golden(request.param)
+
+
+def check(found: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> None:
+    assert relative_error(found.detach(), wanted) < tolerance
+
+
+def test_image_features(case: Golden) -> None:
+    check(case.features.global_, case.figure("image_features"))
+
+
+def test_region_features_before_the_projections(case: Golden) -> None:
+    check(case.features.regions, case.figure("local_features_raw"))
+
+
+@pytest.mark.parametrize(("kind", "naive"), [("tokens", naive_vit_tokens), ("value-value", naive_vit_value_value)])
+def test_other_kinds_of_region_features(kind: RegionKind, naive: Callable[[Any, Tensor], Tensor]) -> None:
+    """The reference has none, so against open_clip's own blocks and against the formula; the whole image's stays."""
+    paper = backbone("vit")
+    other, pixels = paper.with_regions(kind), tensor("vit/images")
+    whole, regions = other.encode_image(pixels)
+    with torch.no_grad():
+        check(regions, naive(paper._model.visual, pixels))
+    assert torch.equal(whole, paper.encode_image(pixels)[0])
+    assert relative_error(regions, tensor("vit/local_features_raw")) > 0.05
+    check(paper.with_regions("value").encode_image(pixels)[1], tensor("vit/local_features_raw"))
+    check(other.with_regions("value").encode_image(pixels)[1], tensor("vit/local_features_raw"))
+
+
+def test_region_features_after_the_projections(case: Golden) -> None:
+    projection = case.model.prompts.projection(case.model.backbone.vision.region_projection)
+    check(case.features.regions @ projection, case.figure("local_features"))
+
+
+def test_prompted_text_features(case: Golden) -> None:
+    text = case.model.text_features()
+    check(text.global_, case.figure("text_global"))
+    check(text.local, case.figure("text_local"))
+
+
+def test_template_text_features(case: Golden) -> None:
+    texts = [meta()["template"].format(name) for name in meta()["class_names"]]
+    features = torch.nn.functional.normalize(case.model.backbone.text.encode_texts(texts), dim=-1)
+    check(features, case.figure("text_template"))
+
+
+def test_cosines_and_topk(case: Golden) -> None:
+    found = case.model.similarities(case.features, case.model.text_features())
+    check(found.global_, case.figure("global_logits"))
+    check(found.regions, case.figure("local_logits"))
+    check(found.local(case.model.config.topk), case.figure("local_topk"))
+
+
+def test_probabilities(case: Golden) -> None:
+    found = case.model.similarities(case.features, case.model.text_features())
+    scale, local = case.model.backbone.logit_scale, found.local(case.model.config.topk)
+    check(scores.class_probabilities(found.logits(case.model.config.topk), scale), case.figure("probs"))
+    check(scores.class_probabilities(found.global_.mean(-1), scale), case.figure("probs_global"))
+    check(scores.class_probabilities(local.mean(-1), scale), case.figure("probs_local"))
+
+
+@pytest.mark.parametrize("name", scores.OOD_SCORES)
+def test_ood_scores(case: Golden, name: str) -> None:
+    found = case.model.similarities(case.features, case.model.text_features()).ood()
+    check(found.by_name()[name], case.figure(f"ood/{name}"))
+
+
+def test_gradients_of_the_first_step(case: Golden) -> None:
+    model = case.model
+    loss, _, _ = model.loss(case.features, case.labels, case.figure("kept_prompts")[0])
+    gradients = torch.autograd.grad(loss.total, [getattr(model.prompts, own) for own in LEARNED])
+    assert abs(float(loss.total.detach()) - float(case.figure("losses")[0])) < TOLERANCE * float(
+        case.figure("losses")[0]
+    )
+    for gradient, theirs in zip(gradients, LEARNED.values(), strict=True):
+        check(gradient, case.figure(f"grad/{theirs}"))
+
+
+def test_five_steps_of_sgd(case: Golden) -> None:
+    """Losses, parameters and, stricter, the change of the parameters, at the reference's constant learning rate."""
+    start = golden(case.kind)  # its own copy: training changes parameters in place
+    kept, losses = start.figure("kept_prompts"), []
+
+    def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
+        images = batches[0].images
+        features = start.features[images]
+        # The recorded draw belongs to the reference's order of images; ours is shuffled.
+        loss, global_, _ = start.model.loss(features, start.labels[images], kept[epoch][images])
+        right = global_.mean(-1).argmax(-1) == start.labels[images]
+        return StepResult(loss, right, right, right, kept[epoch])
+
+    sgd = meta()["sgd"]
+    config = TrainConfig(
+        epochs=5, lr=sgd["lr"], batch_size=6, momentum=sgd["momentum"], weight_decay=sgd["weight_decay"]
+    )
+    trainer = Trainer(list(start.model.prompts.parameters()), compute, [6], config)
+    trainer._set_lr = lambda epoch: trainer._optimizer.param_groups[0]["lr"]  # type: ignore[method-assign]
+    losses = [event.loss for event in trainer.run()]
+    check(torch.tensor(losses, dtype=torch.float64), start.figure("losses"))
+    for own, theirs in LEARNED.items():
+        before = start.figure(f"learned/{theirs}").float()
+        after = start.figure(f"after5/{theirs}")
+        parameter = getattr(start.model.prompts, own).detach()
+        check(parameter, after)
+        check(parameter - before, after - before, tolerance=1e-4)
+
+
+def test_loss_is_the_sum_of_the_named_terms(case: Golden) -> None:
+    """Against the formula written out with one cross-entropy a prompt."""
+    global_, local = case.figure("global_logits"), case.figure("local_topk")
+    kept, scale = case.figure("kept_prompts")[0], case.model.backbone.logit_scale
+    loss = gallop_loss(global_, local, case.labels, scale, kept)
+    ce = torch.nn.functional.cross_entropy
+    picked = torch.stack([global_[b, :, kept[b]].mean(-1) for b in range(6)])
+    wanted_local = sum(ce(scale * local[..., n], case.labels) for n in range(4)) / 4
+    assert torch.allclose(loss.global_, ce(scale * picked, case.labels))
+    assert torch.allclose(loss.local, wanted_local)
+    assert torch.allclose(loss.total, loss.global_ + loss.local)
+
+
+def test_auroc_and_fpr95_exactly() -> None:
+    inliers, outliers = figures()["metrics/id_scores"], figures()["metrics/ood_scores"]
+    assert metrics.fpr_at_tpr(inliers, outliers) == float(tensor("metrics/fpr95"))
+    assert metrics.auroc(inliers, outliers) == float(tensor("metrics/auroc"))
+
+
+def test_topk_of_the_reference_is_the_mean_of_the_largest(case: Golden) -> None:
+    cosines = case.figure("local_logits")
+    sorted_ = cosines.sort(dim=1, descending=True).values
+    wanted = torch.stack([sorted_[:, :k, :, n].mean(1) for n, k in enumerate(meta()["topk"])], dim=-1)
+    check(similarity.topk_mean(cosines, meta()["topk"]), wanted)

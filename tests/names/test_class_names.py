@@ -1,0 +1,192 @@
+"""Class names: one line of visible text, and no two that a person would take for the same."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gallop.errors import ClassNameError
+from gallop.names.class_names import (
+    MAX_NAME_LENGTH,
+    clean_name,
+    clean_names,
+    folder_to_name,
+    missing_names,
+    parse_names,
+    spelled_as,
+)
+
+RLO, ZWSP, ZWJ, BOM, SHY = "\u202e", "\u200b", "\u200d", "\ufeff", "\u00ad"
+LINE_SEPARATORS = ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("  golden\tretriever ", "golden retriever"),
+        (f"ab{RLO}cd", "abcd"),
+        (f"c{ZWSP}a{ZWJ}t{BOM}", "cat"),
+        (f"co{SHY}operate", "cooperate"),
+        ("cat\x00dog", "cat dog"),
+        ("cat\x1b[31m", "cat [31m"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("no\u00a0break\u3000wide", "no break wide"),
+        ("-rf", "-rf"),
+        ("--", "--"),
+        ("\ud83d", None),
+        ("cat\ud83d", "cat"),
+        ("\u72ac", "\u72ac"),
+        ("$x^2$ <b>bold</b> {}", "$x^2$ <b>bold</b> {}"),
+    ],
+)
+def test_cleaning(raw: str, cleaned: str | None) -> None:
+    if cleaned is None:
+        with pytest.raises(ClassNameError, match="no visible characters"):
+            clean_name(raw)
+    else:
+        assert clean_name(raw) == cleaned
+
+
+@pytest.mark.parametrize("separator", LINE_SEPARATORS)
+def test_every_line_separator_becomes_a_space(separator: str) -> None:
+    assert clean_name(f"cat{separator}dog") == "cat dog"
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "\n\t", RLO, ZWSP + BOM, "\x00", "\u2028"])
+def test_nothing_visible_is_refused(empty: str) -> None:
+    with pytest.raises(ClassNameError, match="no visible characters"):
+        clean_name(empty)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, 1.5, b"cat", ["cat"]])
+def test_what_is_not_text_is_refused(wrong: object) -> None:
+    with pytest.raises(ClassNameError, match="must be text"):
+        clean_name(wrong)  # type: ignore[arg-type]
+
+
+def test_the_longest_name_and_one_more() -> None:
+    assert clean_name("a" * MAX_NAME_LENGTH) == "a" * MAX_NAME_LENGTH
+    with pytest.raises(ClassNameError, match=rf"{MAX_NAME_LENGTH + 1} characters; the most is {MAX_NAME_LENGTH}"):
+        clean_name("a" * (MAX_NAME_LENGTH + 1))
+    with pytest.raises(ClassNameError) as refused:
+        clean_name("b" * 10**6)
+    assert len(str(refused.value)) < 300  # the sentence is not a page long
+
+
+@example(f"e{ZWSP}\u0301")  # composed only once the invisible character between them is gone
+@example("\u2126 \u212b \ufb01 \u0344")
+@given(st.text(max_size=60))
+def test_cleaning_is_idempotent_and_gives_one_visible_line(raw: str) -> None:
+    try:
+        cleaned = clean_name(raw)
+    except ClassNameError:
+        return
+    assert clean_name(cleaned) == cleaned
+    assert cleaned == cleaned.strip()
+    assert len(cleaned.splitlines()) == 1
+    assert "  " not in cleaned
+    assert not {unicodedata.category(char) for char in cleaned} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert unicodedata.is_normalized("NFC", cleaned)
+    cleaned.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("cat", "cat"),
+        ("cat", "Cat"),
+        ("cat", " cat "),
+        ("caf\u00e9", "cafe\u0301"),
+        ("cat", f"c{ZWSP}at"),
+        ("caf\u00e9", f"cafe{ZWSP}\u0301"),
+        ("cat dog", "cat\u2028dog"),
+        ("stra\u00dfe", "STRASSE"),
+        ("\u0130stanbul", "i\u0307stanbul"),
+    ],
+)
+def test_names_equal_after_cleaning_are_refused_and_both_are_named(first: str, second: str) -> None:
+    with pytest.raises(ClassNameError) as refused:
+        clean_names(["other", first, second])
+    assert repr(first) in str(refused.value)
+    assert repr(second) in str(refused.value)
+    assert "other" not in str(refused.value)
+
+
+def test_clean_names_keeps_order_and_case() -> None:
+    assert clean_names(["Zebra", "ant  eater", "Bee"]) == ("Zebra", "ant eater", "Bee")
+    assert clean_names(name for name in ["b", "a"]) == ("b", "a")
+
+
+def test_no_names_or_one_text_is_refused() -> None:
+    with pytest.raises(ClassNameError, match="at least one"):
+        clean_names([])
+    with pytest.raises(ClassNameError, match="parse_names"):
+        clean_names("cat, dog")
+
+
+def test_parsing_takes_commas_and_newlines_and_skips_empty_pieces() -> None:
+    assert parse_names("cat, dog,\n\n golden retriever ,, bird\r\nfish") == (
+        "cat",
+        "dog",
+        "golden retriever",
+        "bird",
+        "fish",
+    )
+
+
+def test_parsing_does_not_split_at_exotic_separators() -> None:
+    assert parse_names("cat\u2028dog, a\x0bb, c\x85d") == ("cat dog", "a b", "c d")
+
+
+@pytest.mark.parametrize("text", ["", ",,,", " \n , "])
+def test_parsing_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ClassNameError, match="at least one"):
+        parse_names(text)
+
+
+def test_parsing_refuses_repeats() -> None:
+    with pytest.raises(ClassNameError, match="'cat' and ' CAT'"):
+        parse_names("cat, CAT")
+
+
+@given(st.lists(st.text(max_size=12), max_size=5))
+def test_what_parsing_accepts_is_what_cleaning_accepts(pieces: list[str]) -> None:
+    try:
+        parsed = parse_names(",".join(pieces))
+    except ClassNameError:
+        return
+    assert clean_names(parsed) == parsed
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("golden_retriever", "golden retriever"),
+        ("a__b_", "a b"),
+        ("001.Black_footed", "001.Black footed"),
+        ("-x", "-x"),
+    ],
+)
+def test_underscore_is_a_space_in_folder_names(folder: str, name: str) -> None:
+    assert folder_to_name(folder) == name
+
+
+def test_a_folder_of_underscores_has_no_name() -> None:
+    with pytest.raises(ClassNameError):
+        folder_to_name("___")
+    with pytest.raises(ClassNameError, match="folder '___'"):
+        folder_to_name("___")
+
+
+def test_missing_names_in_order() -> None:
+    assert missing_names(["d", "a", "c"], ["a", "b"]) == ["d", "c"]
+    assert missing_names([], ["a"]) == []
+
+
+def test_names_are_spelled_as_those_that_are_known() -> None:
+    assert spelled_as(["great dane", "cat", "bird"], ["cat", "great_dane"]) == ["great_dane", "cat", "bird"]
+    assert spelled_as(["a b", "a_b"], ["a_b", "a b"]) == ["a b", "a_b"], "an equal one comes first"
+    assert spelled_as(["a_b"], ["a b"]) == ["a_b"], "folders and tables have no underscores left"

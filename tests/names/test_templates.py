@@ -1,0 +1,100 @@
+"""Templates: what is one, and that zero-shot with them is CLIP's zero-shot with these sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gallop.errors import TemplateError
+from gallop.estimator import GalLoPClassifier
+from gallop.names.templates import clean_templates, fill, parse_templates
+from tests.tiny import classifier, picture, vit
+
+NAMES = ["red", "fire truck"]
+
+
+def test_one_template_a_line_commas_stay_and_empty_lines_go() -> None:
+    assert parse_templates("a photo, of a {}\n\n  {}\ton a table \n") == ("a photo, of a {}", "{} on a table")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "No template was given"),
+        ("a photo", "has 0 places"),
+        ("{} and {}", "has 2 places"),
+        ("a {0}", "has 0 places"),
+        ("{}" + "x" * 300, "template .* has 302 characters"),
+    ],
+)
+def test_what_is_no_template_is_told_in_a_sentence(text: str, words: str) -> None:
+    with pytest.raises(TemplateError, match=words):
+        parse_templates(text)
+
+
+def test_a_single_text_is_no_list_of_templates() -> None:
+    with pytest.raises(TemplateError, match="parse_templates"):
+        clean_templates("a photo of a {}")
+
+
+def test_filling_reads_nothing_but_the_place() -> None:
+    assert fill("{} {0.__class__}", "{}") == "{} {0.__class__}"
+    assert fill("a {} on a table", "cup") == "a cup on a table"
+
+
+def test_the_usual_template_is_what_untrained_prompts_say() -> None:
+    prompts = classifier().zero_shot(NAMES)
+    template = classifier().zero_shot(NAMES, ["A photo of a {}"])
+    image = picture(1)
+    assert np.allclose(prompts.predict_proba(image), template.predict_proba(image), atol=1e-5)
+    first, second = prompts.explain(image), template.explain(image)
+    assert np.allclose(first.global_scores, second.global_scores, atol=1e-5)
+    assert np.allclose(first.similarities.regions, second.similarities.regions, atol=1e-5)
+
+
+def test_each_prompt_is_its_template_counted_round() -> None:
+    """Against the plain tower: the cosine of the image feature with the feature of the whole sentence."""
+    templates = ["a sketch of a {}", "{} on a table"]
+    made = GalLoPClassifier(vit(), global_prompts=3, topk=(1, 1), cache=False).zero_shot(NAMES, templates)
+    image = picture(2)
+    found = made.explain(image)
+    pixels, _ = vit().preprocess.centre(image)
+    whole, regions = vit().encode_image(pixels[None])
+    regions = regions @ vit().vision.region_projection
+    cosine = torch.nn.functional.cosine_similarity
+    for m, sentence in enumerate(["a sketch of a {}", "{} on a table", "a sketch of a {}"]):
+        for row, name in enumerate(NAMES):
+            text = vit().text.encode_texts([sentence.replace("{}", name)])
+            assert found.global_scores[row, m] == pytest.approx(float(cosine(whole, text)), abs=1e-5)
+            if m < 2:
+                best = cosine(regions[0], text).max()
+                assert found.local_scores[row, m] == pytest.approx(float(best), abs=1e-5)
+
+
+def test_a_class_added_later_is_put_into_the_same_templates() -> None:
+    templates = ["a sketch of a {}", "a {} in the snow"]
+    added = classifier().zero_shot(["red"], templates).add_class("green")
+    direct = classifier().zero_shot(["red", "green"], templates)
+    assert np.allclose(added.predict_proba(picture(0)), direct.predict_proba(picture(0)), atol=1e-6)
+
+
+def test_templates_are_kept_in_a_checkpoint(tmp_path: Path) -> None:
+    made = classifier().zero_shot(NAMES, ["a sketch of a {}"])
+    made.save(tmp_path)
+    loaded = GalLoPClassifier.load(tmp_path, backbone=vit())
+    assert np.array_equal(loaded.predict_proba(picture(0)), made.predict_proba(picture(0)))
+    plain = classifier().zero_shot(NAMES)
+    assert not np.allclose(plain.predict_proba(picture(0)), made.predict_proba(picture(0)), atol=1e-6)
+
+
+def test_more_templates_than_prompts_are_refused() -> None:
+    with pytest.raises(TemplateError, match="3 templates were given for 2 global prompts"):
+        classifier().zero_shot(NAMES, ["a {}", "b {}", "c {}"])
+
+
+def test_a_template_that_leaves_too_little_room_is_named() -> None:
+    with pytest.raises(TemplateError, match=r"The template 'a b .* leaves a name too little room\. .* tokens"):
+        classifier().zero_shot(NAMES, ["a b " * 45 + "{}"])

@@ -1,0 +1,107 @@
+"""The deletion game, against photos blurred by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from gallop.estimator import GalLoPClassifier
+from gallop.predictions.explanation import Explanation
+from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, DeletionEvent
+from tests import tiny
+
+NAMES = ("red", "green", "blue")
+
+
+def made() -> GalLoPClassifier:
+    return GalLoPClassifier(backbone=tiny.vit(), topk=(2, 5), cache=False).zero_shot(NAMES)
+
+
+def photo() -> Image.Image:
+    return tiny.picture(3, "green", (40, 32))
+
+
+def play(classifier: GalLoPClassifier, explanation: Explanation, name: str) -> tuple[list[DeletionEvent], Deletion]:
+    *events, last = classifier.deletion(explanation, name)
+    assert isinstance(last, Deletion)
+    return [event for event in events if isinstance(event, DeletionEvent)], last
+
+
+def blurred(pixels: NDArray[np.float32], sigma: float) -> NDArray[np.float64]:
+    """By scipy, cut off two standard deviations out, mirrored at the edges without repeating them."""
+    return np.stack([gaussian_filter(channel.astype(float), sigma, mode="mirror", truncate=2.0) for channel in pixels])
+
+
+def test_each_point_is_the_score_without_the_best_regions() -> None:
+    classifier = made()
+    explanation = classifier.explain(photo()).with_topk((1, 7))
+    _, found = play(classifier, explanation, "red")
+    scores = np.mean([explanation.region_scores("red", n) for n in range(2)], axis=0).ravel()
+    best_first = sorted(range(16), key=lambda region: -scores[region])
+    assert (found.removed[0], found.removed[-1]) == (0, 1)
+    assert len(found.removed) > 5
+    pixels = tiny.vit().preprocess.centre(photo())[0].numpy()
+    smooth = blurred(pixels, sigma=8)
+    text = tiny.vit().text.encode_texts(["A photo of a red"])
+    cosine = torch.nn.functional.cosine_similarity
+    for share, score in zip(found.removed, found.by_map, strict=True):
+        left = pixels.copy()
+        for region in best_first[: round(16 * share)]:
+            row, column = divmod(region, 4)
+            place = np.s_[:, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+            left[place] = smooth[place]
+        whole, regions = tiny.vit().encode_image(torch.from_numpy(left)[None])
+        at = np.sort(cosine(regions[0] @ tiny.vit().vision.region_projection, text).numpy())[::-1]
+        wanted = (float(cosine(whole, text)) + (at[:1].mean() + at[:7].mean()) / 2) / 2
+        assert score == pytest.approx(wanted, abs=1e-5)
+    assert found.by_map[0] == pytest.approx(score_of(explanation, "red"), abs=1e-6)
+
+
+def score_of(explanation: Explanation, name: str) -> float:
+    row = explanation.class_names.index(name)
+    return float((explanation.global_scores[row].mean() + explanation.local_scores[row].mean()) / 2)
+
+
+def test_random_orders_start_and_end_with_the_map_and_differ_between() -> None:
+    classifier = made()
+    _, found = play(classifier, classifier.explain(photo()), "blue")
+    assert found.at_random.shape == (5, len(found.removed))
+    assert (found.at_random[:, 0] == found.by_map[0]).all()
+    assert (found.at_random[:, -1] == found.by_map[-1]).all()
+    assert len({tuple(row) for row in found.at_random}) == 5
+
+
+def test_areas_are_those_of_the_trapezoids() -> None:
+    found = Deletion(
+        removed=np.array([0, 0.5, 1], np.float32),
+        by_map=np.array([1, 0, 0], np.float32),
+        at_random=np.array([[1, 1, 0], [1, 0.5, 0]], np.float32),
+    )
+    assert found.area_by_map == pytest.approx(0.25)
+    assert found.areas_at_random == (pytest.approx(0.75), pytest.approx(0.5))
+
+
+def test_it_comes_in_small_batches_and_repeats_itself() -> None:
+    classifier = made()
+    explanation = classifier.explain(photo())
+    events, first = play(classifier, explanation, "red")
+    done = [event.done for event in events]
+    assert done[-1] == events[-1].total
+    assert max(np.diff([0, *done])) == DELETION_BATCH
+    _, second = play(classifier, explanation, "red")
+    assert np.array_equal(first.at_random, second.at_random)
+
+
+def test_what_has_no_map_or_another_class_list_is_refused() -> None:
+    coop = GalLoPClassifier(backbone=tiny.vit(), topk=(), cache=False).zero_shot(NAMES)
+    with pytest.raises(ValueError, match="no map"):
+        next(coop.deletion(coop.explain(photo()), "red"))
+    other = GalLoPClassifier(backbone=tiny.vit(), cache=False).zero_shot(["red"])
+    with pytest.raises(ValueError, match="another class list"):
+        next(other.deletion(made().explain(photo()), "red"))
+    with pytest.raises(ValueError, match="no class 'pink'"):
+        next(made().deletion(made().explain(photo()), "pink"))

@@ -1,0 +1,420 @@
+"""Everything that writes, on a disk that is full: a sentence and exit 2, what was there is whole, and nothing is left.
+
+The disk is a real one of 2 MB where the tests may mount it; everywhere, one that refuses what has no room.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from gallop import GalLoPClassifier
+from gallop.checkpoints.folder import LOCK, NEXT, SETTINGS, TENSORS
+from gallop.cli.commands import train
+from gallop.cli.commands.train import WORK
+from gallop.errors import sentence_of
+from gallop.export.onnx import OnnxFile, Parity
+from gallop.features.cache import FeatureCache, ImageFeatures
+from gallop.methods import METHODS
+from gallop.runtime import writing
+from gallop.runtime.writing import DRAFT, locked
+from gallop.training.learn import CalibrationEvent
+from gallop.training.loop import StepEvent
+from gallop.training.resume import TRAINING, save_training
+from tests.bench_things import FAKES, SPEC, write_sets
+from tests.checkpoints.test_official import folder as golden  # noqa: F401 - a fixture
+from tests.checkpoints.test_official import official
+from tests.cli.test_cli import QUICK, call
+from tests.conftest import ROOT
+from tests.tiny import backbone_folder, write_folder
+
+NO_ROOM = "No space left on device"
+
+
+@dataclass
+class Disk:
+    """A folder on a disk of its own."""
+
+    root: Path
+    full: bool = False
+
+    def fill(self) -> None:
+        """Take every byte that is left."""
+        self.full = True
+        filler = self.root / "filler"
+        if os.path.ismount(self.root):
+            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+
+    def clear(self) -> None:
+        self.full = False
+        (self.root / "filler").unlink(missing_ok=True)
+
+    def files(self) -> dict[str, bytes]:
+        """All but the filler."""
+        found = {path.relative_to(self.root).as_posix(): path for path in self.root.rglob("*") if path.is_file()}
+        return {name: path.read_bytes() for name, path in found.items() if name != "filler"}
+
+
+@pytest.fixture(params=["mounted", "fake"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    made = Disk(tmp_path / "disk")
+    made.root.mkdir()
+    if request.param == "mounted":
+        words = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(made.root)]
+        if not shutil.which("mount") or subprocess.run(words, capture_output=True, check=False).returncode:
+            pytest.skip("no disk can be mounted here")
+        try:
+            yield made
+        finally:
+            subprocess.run(["umount", "-l", str(made.root)], check=True)
+        return
+    fdopen = os.fdopen
+
+    def refusing(handle: int, *rest: Any) -> Any:
+        if made.full and Path(os.readlink(f"/proc/self/fd/{handle}")).is_relative_to(made.root):
+            os.close(handle)
+            raise OSError(errno.ENOSPC, NO_ROOM)
+        return fdopen(handle, *rest)
+
+    monkeypatch.setattr(writing.os, "fdopen", refusing)
+    yield made
+
+
+@dataclass(frozen=True)
+class Things:
+    photos: Path
+    backbone: Path
+    model: Path
+
+    def train(self, out: Path, *more: object) -> tuple[object, ...]:
+        return ("train", self.photos, "--out", out, "--backbone", self.backbone, *QUICK, *more)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GALLOP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory: pytest.TempPathFactory) -> Things:
+    root = tmp_path_factory.mktemp("things")
+    photos = write_folder(root / "photos", {"red": 5, "green": 5})
+    found = Things(photos, backbone_folder(tmp_path_factory.mktemp("backbone")), root / "model")
+    assert call(*found.train(found.model)).code == 0
+    return found
+
+
+def refused(outcome: Any, file: Path | str) -> None:
+    """One sentence that names the file, exit 2, no traceback."""
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith(f"gallop: error: {file}: {NO_ROOM}.")
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+# ------------------------------------------------------------------ train
+
+
+def test_no_room_for_the_first_epoch(things: Things, disk: Disk) -> None:
+    disk.fill()
+    refused(call(*things.train(disk.root / "model")), disk.root / "model" / WORK / TRAINING)
+    assert disk.files() == {}
+    assert not (disk.root / "model").exists()
+
+
+def at(kind: type, number: int, act: Callable[[], None]) -> Callable[..., None]:
+    """What stands in for progress, and acts at the ``number``-th event of a kind."""
+    show, seen = train._show, 0
+
+    def shown(event: Any, console: Any) -> None:
+        nonlocal seen
+        seen += isinstance(event, kind)
+        if isinstance(event, kind) and seen == number:
+            act()
+        show(event, console)
+
+    return shown
+
+
+def test_no_room_for_a_later_epoch_keeps_the_one_before(
+    things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = disk.root / "model"
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "_show", at(StepEvent, 3, disk.fill))
+        stopped = call(*things.train(out))
+    refused(stopped, out / WORK / TRAINING)
+    assert stopped.err.splitlines()[-1].endswith(
+        f"What has been learned up to the last epoch is kept in {out}; the same command with --resume goes on from "
+        "there."
+    )
+    assert list(disk.files()) == [f"model/{WORK}/{TRAINING}"]
+    disk.clear()
+    assert call(*things.train(out, "--resume")).code == 0
+    assert (out / TENSORS).read_bytes() == (things.model / TENSORS).read_bytes()
+
+
+@pytest.mark.parametrize("there", ["a model", "nothing"])
+def test_a_finished_training_outlives_a_disk_that_is_full_when_it_is_saved(
+    things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    out = disk.root / "model"
+    words: tuple[str, ...] = ()
+    if there == "a model":
+        assert call(*things.train(out, "--seed", "5")).code == 0
+        words = ("--overwrite",)
+    before = disk.files()
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "_show", at(CalibrationEvent, 3, disk.fill))
+        stopped = call(*things.train(out, *words))
+    refused(stopped, out / NEXT)
+    assert {name: data for name, data in disk.files().items() if TRAINING not in name} == before
+    disk.clear()
+    again = call(*things.train(out, "--resume"))
+    assert again.code == 0, again.err
+    assert sorted(disk.files()) == [f"model/{SETTINGS}", f"model/{TENSORS}"]
+    mine, wanted = load_file(out / TENSORS), load_file(things.model / TENSORS)
+    assert all(torch.equal(mine[key], wanted[key]) for key in wanted)
+
+
+def test_features_that_cannot_be_kept_are_told_once_and_the_training_goes_on(
+    things: Things, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(disk.root / "cache"))
+    disk.fill()
+    done = call(*things.train(tmp_path / "model"))
+    assert done.code == 0, done.err
+    told = [line for line in done.err.splitlines() if "features" in line]
+    assert told == [
+        f"gallop: warning: No more features are kept in {disk.root / 'cache'} ({NO_ROOM}); they are encoded anew each "
+        "time. Make room there, or name another folder in GALLOP_CACHE."
+    ]
+    assert (tmp_path / "model" / TENSORS).read_bytes() == (things.model / TENSORS).read_bytes()
+    assert disk.files() == {}
+
+
+def test_a_cache_whose_disk_fills_up_keeps_what_it_has(disk: Disk) -> None:
+    cache = FeatureCache(disk.root)
+    one = ImageFeatures(torch.ones(1, 4), torch.ones(1, 8, 4))
+    cache.put("tower/a", one)
+    disk.fill()
+    with pytest.warns(UserWarning, match=NO_ROOM):
+        cache.put("tower/b", one)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cache.put("tower/c", one)
+    assert list(disk.files()) == ["tower/a.safetensors"]
+    assert FeatureCache(disk.root).get("tower/a") is not None
+
+
+def test_a_cache_clears_the_drafts_of_the_dead(tmp_path: Path) -> None:
+    FeatureCache(tmp_path).put("tower/a", ImageFeatures(torch.ones(1, 4), torch.ones(1, 8, 4)))
+    (tmp_path / "tower" / f".b.12345678{DRAFT}").write_bytes(b"half of it")
+    FeatureCache(tmp_path)
+    assert [path.name for path in (tmp_path / "tower").iterdir()] == ["a.safetensors"]
+
+
+def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives(
+    things: Things, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    with locked(out / WORK / LOCK):
+        busy = call(*things.train(out, "--overwrite"))
+    assert (busy.code, busy.out) == (2, "")
+    assert busy.err.splitlines()[-1] == (
+        f"gallop: error: Another process is training into {out}; wait, or choose another folder."
+    )
+    (out / WORK).mkdir(exist_ok=True)
+    (out / WORK / LOCK).touch()  # of one that was killed
+    assert call(*things.train(out, "--overwrite")).code == 0
+    assert sorted(path.name for path in out.iterdir()) == [SETTINGS, TENSORS]
+    with locked(out / WORK / LOCK):
+        assert "Another process is training into" in call(*things.train(out, "--resume")).err
+    (out / WORK / LOCK).touch()  # of one that was killed when all was done
+    assert "is finished" in call(*things.train(out, "--resume")).err
+    assert sorted(path.name for path in out.iterdir()) == [SETTINGS, TENSORS]
+
+
+# ------------------------------------------------------------------ all other writers
+
+
+def test_save(things: Things, disk: Disk) -> None:
+    model = GalLoPClassifier.load(things.model, backbone=things.backbone)
+    model.save(disk.root / "model")
+    before = disk.files()
+    disk.fill()
+    with pytest.raises(OSError, match=NO_ROOM) as error, pytest.warns(UserWarning, match="void"):
+        model.add_class("blue").save(disk.root / "model")
+    assert f"{NO_ROOM}." in (sentence_of(error.value) or "")
+    assert disk.files() == before
+
+
+def test_convert(golden: Callable[[str], Path], disk: Disk, tmp_path: Path) -> None:  # noqa: F811
+    torch.save(official(), tmp_path / "theirs.pt")
+    words = ("convert", tmp_path / "theirs.pt", "--classes", "a,b", "--out", disk.root / "ours")
+    disk.fill()
+    refused(call(*words, "--backbone", golden("vit")), disk.root / "ours" / NEXT)
+    assert disk.files() == {}
+    disk.clear()
+    assert call(*words, "--backbone", golden("vit")).code == 0, "the folder is empty, so the call can be given again"
+
+
+def test_predict(things: Things, disk: Disk) -> None:
+    out = disk.root / "answers.csv"
+    out.write_text("old")
+    words = ("predict", things.photos / "red", "--model", things.model, "--csv", out)
+    disk.fill()
+    refused(call(*words), out)
+    assert disk.files() == {"answers.csv": b"old"}
+
+
+@pytest.mark.parametrize("full", ["--out", "--npy"])
+def test_explain(things: Things, disk: Disk, tmp_path: Path, full: str) -> None:
+    places = {"--out": tmp_path / "why.png", "--npy": tmp_path / "why.npy"}
+    places[full] = disk.root / places[full].name
+    disk.fill()
+    words = [word for pair in places.items() for word in pair]
+    refused(call("explain", things.photos / "red" / "0.png", "--model", things.model, *words), places[full])
+    assert disk.files() == {}
+
+
+def test_export(things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = OnnxFile(bytes(10_000), {}, Parity(4, 0.0, {"probabilities": 0.0}, 0))
+    monkeypatch.setattr("gallop.cli.commands.export.export_onnx", lambda *_: made)
+    disk.fill()
+    refused(call("export", things.model, "--onnx", disk.root / "model.onnx"), disk.root / "model.onnx")
+    assert disk.files() == {}
+
+
+@pytest.fixture
+def bench(things: Things, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
+    for name, fake in FAKES.items():
+        monkeypatch.setitem(METHODS, name, fake)
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    return ("bench", tmp_path / "spec.yaml", write_sets(tmp_path / "sets"), "--backbone", things.backbone)
+
+
+def test_a_record_of_a_benchmark(bench: tuple[object, ...], disk: Disk) -> None:
+    disk.fill()
+    stopped = call(*bench, "--out", disk.root / "out")
+    assert stopped.code == 2
+    assert f"{NO_ROOM}." in stopped.err.splitlines()[-1]
+    assert "Traceback" not in stopped.err
+    assert disk.files() == {}
+
+
+def test_the_tables_of_a_benchmark(bench: tuple[object, ...], disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gallop.cli.commands import bench as command
+
+    execute = command._execute
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "_execute", lambda *given: (execute(*given), disk.fill()))
+        refused(call(*bench, "--out", disk.root / "out"), disk.root / "out" / "results.csv")
+    records = disk.files()
+    assert len(records) == 20
+    disk.clear()
+    assert call(*bench, "--out", disk.root / "out").code == 0
+    assert disk.files().items() > records.items()
+
+
+def test_the_runs_of_the_app(disk: Disk) -> None:
+    pytest.importorskip("peewee", reason="needs the extra 'app'")
+    from app.runs.data_file import RunsProblem
+    from app.runs.model_zip import Files
+    from app.runs.store import RunStore
+    from tests.app.test_runs import run
+
+    if not os.path.ismount(disk.root):
+        pytest.skip("SQLite writes by itself")
+    store = RunStore(disk.root)
+    store.add("me", run(0), Files("{}", b"prompts"))
+    disk.fill()
+    with pytest.raises(RunsProblem, match="Is the disk full"):
+        store.add("me", run(0), Files("{}", bytes(100_000)))
+
+
+def test_a_model_on_its_way_through_the_temporary_folder(
+    things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peewee", reason="needs the extra 'app'")
+    from app.runs.model_zip import ModelProblem, files_of
+
+    monkeypatch.setattr(tempfile, "tempdir", str(disk.root))
+    model = GalLoPClassifier.load(things.model, backbone=things.backbone)
+    assert files_of(model).prompts == (things.model / TENSORS).read_bytes()
+    disk.fill()
+    with pytest.raises(ModelProblem, match=rf"\({NO_ROOM}\).* Make room there"):
+        files_of(model)
+    assert disk.files() == {}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_result_that_cannot_be_said(things: Things, tmp_path: Path, stream: str) -> None:
+    """What is said beside the result may be lost: nobody stops a training for a log that is full."""
+    words = [sys.executable, "-m", "gallop", *map(str, things.train(tmp_path / "model"))]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, env=environment, text=True, check=False, **(streams | {stream: full}))
+    if stream == "stdout":
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1] == f"gallop: error: {NO_ROOM}."
+    else:
+        assert done.returncode == 0
+        assert "Learned 2 classes" in done.stdout
+    assert (tmp_path / "model" / TENSORS).read_bytes() == (things.model / TENSORS).read_bytes()
+
+
+def test_a_training_is_kept_whole_or_not_at_all(disk: Disk) -> None:
+    state: Any = SimpleNamespace(
+        epoch=1, parameters=[torch.ones(3)], momentum=[torch.ones(3)], generators=torch.ones(1, 4)
+    )
+    save_training(disk.root, state, "key")
+    before = disk.files()
+    disk.fill()
+    with pytest.raises(OSError, match=NO_ROOM):
+        save_training(disk.root, state, "other key")
+    assert disk.files() == before
+
+
+WRITES = {"write_text", "write_bytes", "save_file", "mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory"}
+ELSEWHERE = {
+    "gallop/training/launch.py",  # what its processes hand to each other
+    "gallop/runtime/machine.py",  # a switch of the system's
+    "app/runs/model_zip.py",  # a model between the app's file of runs and the library
+}
+
+
+def test_files_are_written_in_one_place() -> None:
+    """So that what is tested here is all there is."""
+    found = set()
+    for path in [*(ROOT / "gallop").rglob("*.py"), *(ROOT / "app").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func).split(".")[-1]
+            modes = [word.value for word in ast.walk(node) if isinstance(word, ast.Constant)]
+            if name in WRITES or (name in ("open", "fdopen") and {"w", "wb", "a", "ab", "x", "xb"} & {*modes}):
+                found.add(path.relative_to(ROOT).as_posix())
+    assert found == {"gallop/runtime/writing.py", *ELSEWHERE}

@@ -1,0 +1,60 @@
+"""What the app and the command line set before torch is loaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, sys
+if sys.argv[1] == "prepared":
+    from gallop.runtime.process import prepare
+    prepare()
+import os, numpy as np
+blocks = lambda: [np.ones(2**21) for _ in range(4)]  # 16 MiB each, larger than malloc keeps by itself at the top
+for _ in range(3):
+    blocks()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    blocks()
+print(os.environ.get("OMP_WAIT_POLICY"), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def run(how: str, **environment: str) -> list[str]:
+    clean = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True, env=clean | environment
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc")
+def test_freed_memory_is_kept_and_threads_sleep() -> None:
+    policy, faults = run("prepared")
+    assert policy == "PASSIVE"
+    assert int(faults) < 100
+    bare_policy, bare = run("bare")
+    assert bare_policy == "None"
+    assert int(bare) > 10 * int(faults) + 1000  # each of 5 x 4 x 4096 pages was cleared anew
+
+
+def test_a_wait_policy_that_is_set_stays() -> None:
+    assert run("prepared", OMP_WAIT_POLICY="ACTIVE")[0] == "ACTIVE"
+
+
+@pytest.mark.parametrize("entry", ["import gallop.cli", "import runpy; runpy.run_path('app/navigation.py')"])
+def test_entries_prepare_before_torch_is_loaded(entry: str) -> None:
+    """The wait policy is read once, when torch's threads start."""
+    probe = f"""
+import sys
+from unittest import mock
+with mock.patch("gallop.runtime.process.prepare", side_effect=lambda: sys.exit("torch" in sys.modules)):
+    {entry}
+sys.exit("it was never called")
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

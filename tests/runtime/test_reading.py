@@ -1,0 +1,72 @@
+"""The one way to open a file that a user names."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from gallop.runtime.reading import check_file, open_file, read_bytes, read_text
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+
+
+def test_a_plain_file_and_a_link_to_one_are_read(tmp_path: Path) -> None:
+    path, link = tmp_path / "a.txt", tmp_path / "link"
+    path.write_bytes(b"\xef\xbb\xbfca\xc3\xa9")
+    link.symlink_to(path)
+    assert read_bytes(path, 7) == read_bytes(str(link), 7) == path.read_bytes()
+    assert read_text(path, 7) == "caé"
+    check_file(link, 7)
+    with open_file(path, 7) as file:
+        assert file.read(3) == b"\xef\xbb\xbf"
+        assert not os.get_inheritable(file.fileno())
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "said"),
+    [
+        ("pipe", errno.ENXIO, "it is a pipe, a socket or a device, not a file"),
+        ("link to a pipe", errno.ENXIO, "it is a pipe"),
+        ("socket", errno.ENXIO, "it is a pipe, a socket"),
+        ("/dev/zero", errno.ENXIO, "it is a pipe, a socket or a device"),
+        ("folder", errno.EISDIR, "it is a folder, not a file"),
+        ("absent", errno.ENOENT, "No such file"),
+        ("link to nothing", errno.ENOENT, "No such file"),
+        ("nul\0l", errno.EINVAL, "no file can have this name"),
+        ("large", errno.EFBIG, "it has more than 1 MB, the most that is read of such a file"),
+    ],
+)
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, name: str, number: int, said: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link to a pipe").symlink_to("pipe")
+    (tmp_path / "link to nothing").symlink_to("nowhere")
+    (tmp_path / "large").write_bytes(bytes(2**20 + 1))
+    before = len(os.listdir("/dev/fd"))
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.open(".", os.O_RDONLY)
+        os.chdir(tmp_path)  # a socket's whole path may have a hundred characters
+        server.bind("socket")
+        os.fchdir(here)
+        os.close(here)
+        for reader in (open_file, read_bytes, read_text, check_file):
+            with pytest.raises(OSError, match=r"\[") as refused:
+                reader(os.path.join(tmp_path, name), 2**20)
+            assert refused.value.errno == number
+            assert str(refused.value.strerror).startswith(said)
+            assert refused.value.filename == os.path.join(tmp_path, name)
+    assert len(os.listdir("/dev/fd")) == before, "nothing stays open"
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.json"
+    path.write_bytes(bytes(100))
+    monkeypatch.setattr("gallop.runtime.reading.os.fstat", lambda handle: os.stat_result((0o100644, *[0] * 9)))
+    with pytest.raises(OSError, match="it has more than"):
+        read_bytes(path, 99)
