@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.checkpoints.folder import Checkpoint, load_prompts, read_checkpoint, save_checkpoint
+from gallop.checkpoints.folder import Checkpoint, load_prompts, save_checkpoint, whole
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
 from gallop.data import Dataset, training_set
-from gallop.errors import CheckpointError
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import Calibration
@@ -243,19 +242,19 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             CheckpointError: damaged, of a newer format, or trained with other weights or other region features.
             BackboneError: its backbone cannot be loaded.
         """
-        checkpoint = read_checkpoint(Path(folder))
+        return whole(Path(folder), lambda checkpoint: cls._of(Path(folder), checkpoint, backbone, device))
+
+    @classmethod
+    def _of(
+        cls, folder: Path, checkpoint: Checkpoint, backbone: str | Backbone | None, device: str
+    ) -> GalLoPClassifier:
         method, training = checkpoint.method, checkpoint.training
         settings = asdict(method) | {"regions": checkpoint.regions}
         if training is not None:
             settings |= {name: getattr(training, name) for name in _TRAIN_SETTINGS}
         self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)
         frozen = self._load_backbone()
-        try:
-            prompts = load_prompts(Path(folder), checkpoint, frozen)
-        except CheckpointError:
-            if read_checkpoint(Path(folder)) == checkpoint:
-                raise
-            return cls.load(folder, backbone=backbone, device=device)  # another was saved there meanwhile
+        prompts = load_prompts(folder, checkpoint, frozen)
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
         self.calibration_ = checkpoint.calibration
         self.training_, self._data_fingerprint = training, checkpoint.data_fingerprint

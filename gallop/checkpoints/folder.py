@@ -10,15 +10,16 @@ A save ends when the prompts' file is renamed. The settings lie beside it by the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from gallop.backbones import Backbone, pick_regions
 from gallop.config import MethodConfig, RegionKind, TrainConfig
-from gallop.errors import BackboneError, CheckpointError
+from gallop.errors import BackboneError, CheckpointError, TornCheckpoint
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP
 from gallop.model.prompts import Prompts
@@ -43,7 +44,11 @@ NEXT, LOCK = "gallop.next.json", ".gallop-lock"
 """There while a checkpoint is saved: settings of the prompts that come, and what keeps others from saving, too."""
 LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 """Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
+_TRIES = 5
+"""At a checkpoint that others may be saving, before it is called damaged."""
 _LEARNED = {"global_contexts", "local_contexts", "local_projection"}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -212,6 +217,14 @@ def _parse(raw: Mapping[str, Any]) -> Checkpoint:
     )
 
 
+def whole(folder: Path, load: Callable[[Checkpoint], T]) -> T:
+    """Return what ``load`` makes of a checkpoint; of one that is saved anew at this moment, after another look."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(TornCheckpoint):
+            return load(read_checkpoint(folder))
+    return load(read_checkpoint(folder))
+
+
 def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone) -> Prompts:
     """The learned prompts of a checkpoint, on the backbone's device.
 
@@ -230,6 +243,8 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
         )
     path = Path(folder) / TENSORS
     file, tensors = _learned(path)
+    if checkpoint.prompts_sha256 not in ("", hashlib.sha256(file.data).hexdigest()):
+        raise TornCheckpoint(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
     context_tokens = (
         tensors["global_contexts"].shape[1] if tensors.get("global_contexts", torch.empty(0)).ndim == 3 else 1
     )
@@ -254,8 +269,6 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
         raise CheckpointError(
             f"{path} does not fit its settings: they say that no projection was learned, but it is not the identity."
         )
-    if checkpoint.prompts_sha256 not in ("", hashlib.sha256(file.data).hexdigest()):
-        raise CheckpointError(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
     prompts.load_state_dict(tensors)
     return prompts.to(backbone.device)
 

@@ -373,6 +373,7 @@ def altered(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tens
 )
 def test_tensors_that_do_not_fit_are_refused(folder: Path, name: str) -> None:
     save_file(altered(name, load_file(folder / TENSORS)), folder / TENSORS)
+    change(folder, prompts_sha256=hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest())
     sentence = "not finite numbers" if name in ("NaN", "inf", "integers") else "does not fit its settings"
     with pytest.raises(CheckpointError, match=rf"prompts\.safetensors.*{sentence}"):
         load(folder)
