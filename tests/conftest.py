@@ -112,7 +112,7 @@ def served(folder: Path, script: Path = MAIN, *options: str) -> Iterator[str]:
         "GALLOP_DATA": str(folder / "data"),
         "HOME": str(folder),
     }
-    environment["PYTHONPATH"] = os.pathsep.join([environment["PYTHONPATH"], str(ROOT), str(MAIN.parent)])
+    environment["PYTHONPATH"] = os.pathsep.join([environment["PYTHONPATH"], str(ROOT)])
     log = folder / "log.txt"
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true", *options]
     with log.open("wb") as output:

@@ -174,11 +174,16 @@ def reaching(files: set[Path]) -> list[Path]:
 def tests_in(files: Iterable[Path], seconds: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """pytest's name of each test function -> the seconds it takes, with all its parameters."""
     return {
-        f"{path.relative_to(ROOT)}::{function.name}": seconds.get(path.stem, {}).get(function.name, USUAL)
+        f"{path.relative_to(ROOT)}::{function.name}": seconds.get(key_of(path), {}).get(function.name, USUAL)
         for path in files
         for function in functions(path)
         if function.name.startswith("test_")
     }
+
+
+def key_of(path: Path) -> str:
+    """``tests/app/test_compare.py`` -> ``app.test_compare``: what the record calls a file."""
+    return ".".join(path.relative_to(ROOT / "tests").with_suffix("").parts)
 
 
 def within(tests: Mapping[str, float], seconds: float) -> tuple[list[str], list[str]]:
@@ -197,8 +202,8 @@ def recorded(report: Path) -> dict[str, dict[str, float]]:
     """Seconds by file and function, of pytest's report in JUnit's format."""
     found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for case in ElementTree.parse(report).iter("testcase"):
-        stem, function = case.attrib["classname"].split(".")[-1], case.attrib["name"].split("[")[0]
-        found[stem][function] += float(case.attrib["time"])
+        key, function = case.attrib["classname"].removeprefix("tests."), case.attrib["name"].split("[")[0]
+        found[key][function] += float(case.attrib["time"])
     return found
 
 
@@ -206,12 +211,12 @@ def record(report: Path) -> None:
     """Keep what is longer than usual; print the sum of each file, the longest first."""
     found = recorded(report)
     kept = {
-        stem: {name: round(took, 1) for name, took in sorted(of_file.items()) if took > 2 * USUAL}
-        for stem, of_file in sorted(found.items())
+        key: {name: round(took, 1) for name, took in sorted(of_file.items()) if took > 2 * USUAL}
+        for key, of_file in sorted(found.items())
     }
-    DURATIONS.write_text(json.dumps({stem: some for stem, some in kept.items() if some}, indent=1) + "\n")
-    for took, stem in sorted(((sum(of_file.values()), stem) for stem, of_file in found.items()), reverse=True):
-        print(f"{took:7.1f} s  {stem}")
+    DURATIONS.write_text(json.dumps({key: some for key, some in kept.items() if some}, indent=1) + "\n")
+    for took, key in sorted(((sum(of_file.values()), key) for key, of_file in found.items()), reverse=True):
+        print(f"{took:7.1f} s  {key}")
 
 
 def main(words: list[str]) -> int:

@@ -40,10 +40,10 @@ def test_the_longest_are_left_out() -> None:
 def test_the_record_is_of_functions_with_all_their_parameters(tmp_path: Path) -> None:
     cases = [
         ("tests.test_x", "test_a[1]", 1),
-        ("tests.room.test_x", "test_a[2]", 2),
-        ("tests.test_y", "test_b", 4),
+        ("tests.test_x", "test_a[2]", 2),
+        ("tests.room.test_x", "test_b", 4),
     ]
     lines = [f'<testcase classname="{where}" name="{name}" time="{time}"/>' for where, name, time in cases]
     report = tmp_path / "report.xml"
     report.write_text(f"<testsuites><testsuite>{''.join(lines)}</testsuite></testsuites>")
-    assert quick.recorded(report) == {"test_x": {"test_a": 3.0}, "test_y": {"test_b": 4.0}}
+    assert quick.recorded(report) == {"test_x": {"test_a": 3.0}, "room.test_x": {"test_b": 4.0}}
