@@ -51,7 +51,8 @@ def run_of_row(row: Any) -> Run | None:
             content=frozenset((name, digest) for name, digest in facts["content"]),
             history=tuple(Point(*point) for point in facts["history"]),
             **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
-            **answers,
+            answers=answers["answers"],
+            answers_before=answers["answers_before"],
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

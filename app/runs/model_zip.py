@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from app.jobs.manager import PlainError
 from app.photos.archives import ArchiveError, check_whole, member_bytes
@@ -23,6 +23,7 @@ from gallop.images.formats import printable_name
 
 if TYPE_CHECKING:
     from gallop import GalLoPClassifier
+    from gallop.backbones import Backbone
 
 _SETTINGS, ZIP_TENSORS = "gallop.json", "prompts.safetensors"
 _FOLDER = "model"
@@ -79,7 +80,7 @@ def files_of(classifier: GalLoPClassifier) -> Files:
         return Files((kept / _SETTINGS).read_text(encoding="utf-8"), (kept / ZIP_TENSORS).read_bytes())
 
 
-def classifier_of(files: Files, backbone: Any) -> GalLoPClassifier:
+def classifier_of(files: Files, backbone: Backbone) -> GalLoPClassifier:
     """The classifier that was saved.
 
     Raises:

@@ -130,7 +130,7 @@ class RunStore:
             ) from error
         refuse_foreign(self.path)
         database = SqliteDatabase(
-            self.path, pragmas={"journal_mode": "wal", "busy_timeout": 1000 * PATIENCE, "secure_delete": 1}
+            str(self.path), pragmas={"journal_mode": "wal", "busy_timeout": 1000 * PATIENCE, "secure_delete": 1}
         )
         rows = _bound(database)
         with _told(self.path):

@@ -20,6 +20,7 @@ from gallop import Photo
 
 if TYPE_CHECKING:
     from gallop import GalLoPClassifier
+    from gallop.backbones import Backbone
     from gallop.features.encoding import MemoryCache
 
 _PHOTOS_AT_ONCE = 16
@@ -47,7 +48,7 @@ class EncodeAhead:
         pending: photos still to encode; more may be added while this runs.
     """
 
-    def __init__(self, backbone: Any, cache: MemoryCache, pending: deque[Photo], settings: Settings) -> None:
+    def __init__(self, backbone: Backbone, cache: MemoryCache, pending: deque[Photo], settings: Settings) -> None:
         self._backbone, self._cache, self._pending, self._settings = backbone, cache, pending, settings
 
     def run(self) -> Iterator[int]:
@@ -76,7 +77,7 @@ class Teaching:
 
     def __init__(
         self,
-        backbone: Any,
+        backbone: Backbone,
         cache: MemoryCache | None,
         shots: Mapping[str, Sequence[Photo]],
         tests: Mapping[str, Sequence[Photo]],
@@ -185,7 +186,8 @@ class Teaching:
 
     def _measure(self, phase: str, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
         """What a classifier says to the shots themselves and to the test photos, and the share that is right."""
-        done, total, found = 0, len(self._shots) + len(self._tests), {}
+        done, total = 0, len(self._shots) + len(self._tests)
+        found: dict[str, Answer] = {}
         for what, pairs in (("shots", self._shots), ("tests", self._tests)):
             right: list[bool] = []
             for part in answers_by_photo(classifier, self._backbone, self._cache, pairs, seen=what == "shots"):
@@ -209,7 +211,7 @@ def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:
 
 def answers_by_photo(
     classifier: GalLoPClassifier,
-    backbone: Any,
+    backbone: Backbone,
     cache: MemoryCache | None,
     pairs: Sequence[tuple[Photo, str]],
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit import runtime
@@ -17,6 +17,9 @@ from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.runtime.process import prepare
 
+if TYPE_CHECKING:
+    from gallop.backbones import Backbone
+
 prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
 
 BACKBONE = "mini"
@@ -25,7 +28,7 @@ ADDRESS, STATE = "session", "token"
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the model, a few seconds the first time …")
-def backbone(name: str = BACKBONE) -> Any:
+def backbone(name: str = BACKBONE) -> Backbone:
     """A frozen backbone, loaded once for all visitors.
 
     Raises:

@@ -30,7 +30,7 @@ def address(base: str, kept: Mapping[str, Any]) -> str:
         kept: the values of the widgets by key.
     """
     found = {field: kept[key] for field, key in (WORDS | DRAWN | SHARES).items() if key in kept}
-    scales = []
+    scales: list[str] = []
     while f"k {len(scales)}" in kept:
         scales.append(str(kept[f"k {len(scales)}"]))
     if scales:

@@ -5,10 +5,10 @@ Knows no Streamlit, and loads torch only when something is computed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.runs.model_zip import classifier_of
 from app.runs.recorder import Series
@@ -21,6 +21,7 @@ from gallop import Photo
 if TYPE_CHECKING:
     from app.visitor.session import Session
     from gallop import Explanation, GalLoPClassifier
+    from gallop.backbones import Backbone
 
 
 def photos(session: Session) -> dict[str, Photo]:
@@ -38,7 +39,7 @@ def photo_names(session: Session) -> dict[str, str]:
     return named
 
 
-def untaught(session: Session, backbone: Any, runs: Sequence[Run]) -> Run | None:
+def untaught(session: Session, backbone: Callable[[], Backbone], runs: Sequence[Run]) -> Run | None:
     """The row of zero-shot: on the cards as they are, or without cards on the photos of the latest run.
 
     None where there is neither.
@@ -55,7 +56,7 @@ def untaught(session: Session, backbone: Any, runs: Sequence[Run]) -> Run | None
 
 
 def _untaught(
-    session: Session, backbone: Any, names: tuple[str, ...], pairs: Mapping[bool, Sequence[tuple[Photo, str]]]
+    session: Session, backbone: Backbone, names: tuple[str, ...], pairs: Mapping[bool, Sequence[tuple[Photo, str]]]
 ) -> Run:
     from gallop import GalLoPClassifier
 
@@ -80,7 +81,7 @@ def coop_settings(settings: Settings) -> Settings:
     return replace(settings, global_prompts=1, topk=(), dropout=0.0)
 
 
-def series(session: Session, backbone: Any, settings: Sequence[Settings]) -> Series:
+def series(session: Session, backbone: Backbone, settings: Sequence[Settings]) -> Series:
     """Trainings of the cards as they are, one for each of these settings."""
     assert session.ledger is not None
     cards, features = (session.shots(), session.tests()), session.features()
@@ -98,7 +99,7 @@ def cannot_repeat(session: Session, run: Run) -> str:
     return check_photos(shots)
 
 
-def classifier_of_run(session: Session, backbone: Any, run: Run) -> GalLoPClassifier:
+def classifier_of_run(session: Session, backbone: Backbone, run: Run) -> GalLoPClassifier:
     """A run's own, or zero-shot with the prompts that the table's figures are of.
 
     Raises:
@@ -107,7 +108,7 @@ def classifier_of_run(session: Session, backbone: Any, run: Run) -> GalLoPClassi
     return session.once(("classifier", run.id, run.class_names), lambda: _classifier(session, backbone, run))
 
 
-def _classifier(session: Session, backbone: Any, run: Run) -> GalLoPClassifier:
+def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassifier:
     from gallop import GalLoPClassifier
 
     if run.settings is not None:
@@ -117,13 +118,13 @@ def _classifier(session: Session, backbone: Any, run: Run) -> GalLoPClassifier:
     return made
 
 
-def explain_with_run(session: Session, backbone: Any, run: Run, photo: Photo) -> Explanation:
+def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:
     """A photo as a run sees it. Raises as ``classifier``."""
     key = ("explained", run.id, run.class_names, photo.sha256)
     return session.once(key, lambda: classifier_of_run(session, backbone, run).explain(photo))
 
 
-def taught_of_run(session: Session, backbone: Any, run: Run) -> Taught:
+def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:
     """A run as what a training leaves, so that it can be what was taught. Raises as ``classifier``."""
     from gallop import GalLoPClassifier
 

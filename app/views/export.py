@@ -11,7 +11,7 @@ import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.jobs.manager import PlainError
 from app.teaching.progress import Answer, Score, Taught
@@ -26,6 +26,7 @@ from gallop.names.templates import parse_templates
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
+    from gallop.backbones import Backbone
     from gallop.export.onnx import OnnxFile
 
 _PHOTOS_AT_ONCE = 16
@@ -82,7 +83,7 @@ def exported_scales(session: Session, usual: Sequence[int]) -> tuple[int, ...]:
     return tuple(session.kept.get(f"k {n}", k) for n, k in enumerate(usual))
 
 
-def exported_classifier(session: Session, backbone: Any, asked: Question) -> GalLoPClassifier:
+def exported_classifier(session: Session, backbone: Backbone, asked: Question) -> GalLoPClassifier:
     """What answers on Explore, with the k that it is read with there, and the limit that was set by hand.
 
     Raises:
@@ -100,7 +101,7 @@ def exported_classifier(session: Session, backbone: Any, asked: Question) -> Gal
     return found
 
 
-def screen(session: Session, backbone: Any, asked: Question) -> Screen | None:
+def screen(session: Session, backbone: Backbone, asked: Question) -> Screen | None:
     """What Explore shows; None without a photo there. Raises as ``classifier``."""
     photos = session.shelf.photos
     photo = photos.get(session.kept.get("photo", "")) or next(reversed(photos.values()), None)
@@ -162,7 +163,7 @@ def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
     ]
 
 
-def imported(session: Session, found: GalLoPClassifier, backbone: Any) -> Taught:
+def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:
     """A model that came as a file, as what a training leaves; asked about the test photos of the cards it knows."""
     from gallop import GalLoPClassifier
 
@@ -204,7 +205,7 @@ def imported(session: Session, found: GalLoPClassifier, backbone: Any) -> Taught
 
 
 def _said(
-    session: Session, asked: GalLoPClassifier, backbone: Any, pairs: Sequence[tuple[Photo, str]]
+    session: Session, asked: GalLoPClassifier, backbone: Backbone, pairs: Sequence[tuple[Photo, str]]
 ) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
     for part in answers_by_photo(asked, backbone, session.features(), pairs, seen=False):

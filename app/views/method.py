@@ -172,7 +172,7 @@ def _ensemble(found: Explanation, name: str) -> Step:
 
 def _scores(found: Explanation) -> NDArray[np.float64]:
     """(K,) cosines of the ensemble."""
-    whole = found.global_scores.mean(axis=1, dtype=np.float64)
+    whole: NDArray[np.float64] = found.global_scores.mean(axis=1, dtype=np.float64)
     return (whole + found.local_scores.mean(axis=1, dtype=np.float64)) / 2 if found.topk else whole
 
 

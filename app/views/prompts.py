@@ -15,6 +15,7 @@ from gallop import Photo
 from gallop.evaluation.intervals import Share
 
 if TYPE_CHECKING:
+    from gallop.backbones import Backbone
     from gallop.evaluation.diversity import Nearest, Worth
 
 
@@ -51,7 +52,7 @@ def numbered(branch: str, count: int) -> list[str]:
     return [f"{branch} {p}" for p in range(1, count + 1)]
 
 
-def figures(session: Session, backbone: Any, pairs: Sequence[tuple[Photo, str]]) -> Figures:
+def figures(session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]]) -> Figures:
     """Worked out once for photos (at least one, with the class of each) and scales."""
     assert session.taught is not None
     labels = tuple(session.taught.names.index(name) for _, name in pairs)
@@ -61,7 +62,7 @@ def figures(session: Session, backbone: Any, pairs: Sequence[tuple[Photo, str]])
     )
 
 
-def _figures(session: Session, backbone: Any, photos: Sequence[Photo], labels: tuple[int, ...]) -> Figures:
+def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labels: tuple[int, ...]) -> Figures:
     from gallop.evaluation import diversity
 
     assert session.taught is not None
@@ -82,7 +83,7 @@ def _figures(session: Session, backbone: Any, photos: Sequence[Photo], labels: t
     )
 
 
-def prompt_words(session: Session, backbone: Any) -> list[list[list[Nearest]]]:
+def prompt_words(session: Session, backbone: Backbone) -> list[list[list[Nearest]]]:
     """For each prompt and context token the nearest words of the vocabulary."""
     from gallop.evaluation.diversity import nearest_words
 

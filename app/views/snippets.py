@@ -11,6 +11,7 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from app.jobs.manager import PlainError
 from app.teaching.cards import MOST_PHOTOS
@@ -43,7 +44,7 @@ class Snippet:
     def notebook(self) -> str:
         """In Jupyter's format 4.5."""
         first = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {self.title}"}
-        code = [
+        code: list[dict[str, Any]] = [
             {
                 "cell_type": "code",
                 "id": f"cell-{number}",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from gallop import Photo
 from gallop.evaluation.intervals import Share
 
 if TYPE_CHECKING:
+    from gallop.backbones import Backbone
     from gallop.evaluation.measure import Evaluation
 
 
@@ -78,14 +79,14 @@ def labelled(session: Session) -> tuple[list[tuple[Photo, str]], list[str]]:
     return pairs, [name for name, photos in tests.items() if photos and name not in session.taught.names]
 
 
-def answered(session: Session, backbone: Any, photos: Sequence[Photo]) -> AnsweredPhotos | None:
+def answered(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos | None:
     """None for no photo."""
     if not photos:
         return None
     return session.figure("answers", photos, session.scales(), lambda: _answers(session, backbone, photos))
 
 
-def measure(session: Session, backbone: Any) -> Tested | None:
+def measure(session: Session, backbone: Backbone) -> Tested | None:
     """None without test photos of the taught classes."""
     pairs, _ = labelled(session)
     photos, classes = [photo for photo, _ in pairs], tuple(name for _, name in pairs)
@@ -138,7 +139,7 @@ def _doubts(
     ]
 
 
-def _answers(session: Session, backbone: Any, photos: Sequence[Photo]) -> AnsweredPhotos:
+def _answers(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos:
     from gallop.model.scores import class_probabilities
 
     assert session.taught is not None
@@ -149,7 +150,7 @@ def _answers(session: Session, backbone: Any, photos: Sequence[Photo]) -> Answer
     return AnsweredPhotos(tuple(photos), shares.numpy(), ood)
 
 
-def _tested(session: Session, backbone: Any, found: AnsweredPhotos, classes: Sequence[str]) -> Tested:
+def _tested(session: Session, backbone: Backbone, found: AnsweredPhotos, classes: Sequence[str]) -> Tested:
     from gallop.evaluation.measure import Evaluation
 
     assert session.taught is not None
@@ -159,7 +160,7 @@ def _tested(session: Session, backbone: Any, found: AnsweredPhotos, classes: Seq
     return Tested(found, Evaluation(names, truth, found.probabilities), before)
 
 
-def _zero_shot(session: Session, backbone: Any, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:
+def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:
     assert session.taught is not None
     found = session.similarities(backbone, photos, Question(session.taught.names, like_taught=True))
     said = np.asarray(found.logits(session.scales()).argmax(dim=-1))

@@ -27,6 +27,7 @@ from gallop import Photo
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
+    from gallop.backbones import Backbone
     from gallop.features.encoding import MemoryCache
     from gallop.model.gallop import Similarities
     from gallop.predictions.faithfulness import Deletion
@@ -90,7 +91,7 @@ class Session:
         """Whether what was taught can answer for this class list: all its classes are on it."""
         return self.taught is not None and set(self.taught.names) <= set(names)
 
-    def classifier(self, backbone: Any, question: Question) -> GalLoPClassifier:
+    def classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
         """Zero-shot, or what was taught with the further names added; made once for a question.
 
         Raises:
@@ -104,8 +105,9 @@ class Session:
                 if question.like_taught and self.taught is not None:
                     method = self.taught.after.model_.config
                     sizes = {"global_prompts": method.global_prompts, "topk": method.topk}
-                made = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
-                return made.zero_shot(question.names, question.templates)
+                zero_shot = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
+                made: GalLoPClassifier = zero_shot.zero_shot(question.names, question.templates)
+                return made
             # add_class replaces what it changes, so a shallow copy leaves the taught one as it is.
             classifier = copy.copy(self.taught.after)
             for name in question.names:
@@ -115,14 +117,14 @@ class Session:
 
         return self._classifiers.get_or((question, self._trainings), make)
 
-    def explain(self, backbone: Any, photo: Photo, question: Question) -> Explanation:
+    def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """The one pass through the towers for a photo and a question; everything else starts here."""
         found: Explanation = self._explanations.get_or(
             (photo.sha256, question, self._trainings), lambda: self.classifier(backbone, question).explain(photo)
         )
         return replace(found, threshold=self.own_limit) if self.limited(question) else found
 
-    def similarities(self, backbone: Any, photos: Sequence[Photo], question: Question) -> Similarities:
+    def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:
         """Of many photos at once, each encoded once; at least one."""
 
         def compute() -> Similarities:
@@ -196,7 +198,7 @@ class Session:
 
     # Teaching ------------------------------------------------------------------------------------------------------
 
-    def start(self, manager: JobManager, backbone: Any) -> None:
+    def start(self, manager: JobManager, backbone: Backbone) -> None:
         """Queue a training on the cards that are turned on.
 
         Raises:
@@ -220,7 +222,7 @@ class Session:
         now, then = self.settings.topk, self.taught.settings.topk
         return now if len(now) == len(then) else then
 
-    def encode_ahead(self, manager: JobManager, backbone: Any, photos: Iterable[Photo]) -> None:
+    def encode_ahead(self, manager: JobManager, backbone: Backbone, photos: Iterable[Photo]) -> None:
         """Encode photos in the background, so that a training with the settings as they are need not."""
         self._pending.extend(photos)
         if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):

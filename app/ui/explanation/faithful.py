@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -14,6 +14,8 @@ from app.ui.widgets import media
 from app.visitor.session import Session
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from gallop import Explanation, GalLoPClassifier
     from gallop.predictions.faithfulness import Deletion
 
@@ -43,7 +45,7 @@ def faithful(
         _show(found)
 
 
-def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, place: Any) -> Deletion:
+def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, place: DeltaGenerator) -> Deletion:
     """The game, a few pictures at a time: others are served between two steps, and going elsewhere ends it."""
     from gallop.predictions.faithfulness import Deletion  # with torch, so not before somebody asks
 

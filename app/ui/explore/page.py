@@ -53,7 +53,7 @@ with right:
         except GallopError as error:
             st.error(text.markdown(error), icon=":material/error:")
 
-if explanation is not None:
+if explanation is not None and photo is not None and templates is not None:
     if before is not None:
         answer.change(session, before, explanation)
     st.header("What decided", anchor=False)

@@ -33,9 +33,9 @@ def code(
     recall("code of", there[0], there)
     recall("code as", LANGUAGES[0], LANGUAGES)
     with left:
-        page = keep("code of", st.segmented_control("What", there, key="code of", required=True))
+        page = keep("code of", st.segmented_control("What", there, key="code of", required=True) or there[0])
     with right:
-        way = keep("code as", st.segmented_control("As", LANGUAGES, key="code as", required=True))
+        way = keep("code as", st.segmented_control("As", LANGUAGES, key="code as", required=True) or LANGUAGES[0])
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None and classifier is not None:
         topk = screen.explanation.topk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from app.charts import prompt_charts
 from app.ui.widgets import media
@@ -200,9 +202,9 @@ def _table(names: Sequence[str], worths: Sequence[Worth], photos: int) -> pd.Dat
     )
 
 
-def _pairs(values: Any, names: Sequence[str]) -> str:
-    rows, columns = np.triu_indices(len(names), k=1)
-    return "; ".join(f"{names[i]} and {names[j]} {values[i, j]:.2f}" for i, j in zip(rows, columns, strict=True))
+def _pairs(values: NDArray[np.floating], names: Sequence[str]) -> str:
+    pairs = itertools.combinations(range(len(names)), 2)
+    return "; ".join(f"{names[i]} and {names[j]} {values[i, j]:.2f}" for i, j in pairs)
 
 
 def _photos(count: int) -> str:

@@ -49,7 +49,7 @@ else:
     pile = next(iter(piles))
     if len(piles) > 1:
         recall("pile", pile, piles)
-        pile = keep("pile", st.segmented_control("On which photos", list(piles), key="pile", required=True))
+        pile = keep("pile", st.segmented_control("On which photos", list(piles), key="pile", required=True) or pile)
     elif pile != "Test photos":
         st.info(
             "On the photos it learned from, since there are no test photos: how often it is right is flattered.",

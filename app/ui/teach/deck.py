@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -82,7 +83,7 @@ def _complaint(session: Session) -> None:
         session.complaint = ""
 
 
-def _taking(session: Session, card: Card | None, pile: Pile | None) -> Any:
+def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[[list[Any]], Verdicts]:
     """What an uploader does with its files: to the card, or sorted by their folders; then they are encoded ahead."""
 
     def take(files: list[Any]) -> Verdicts:

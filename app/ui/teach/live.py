@@ -9,6 +9,7 @@ import streamlit as st
 from app import text
 from app.charts import training_charts
 from app.jobs.manager import Snapshot, State
+from app.teaching.cards import Card
 from app.teaching.progress import Kept, Point, Progress, Score, Sight
 from app.ui.explanation.answer import session_photo_url
 from app.ui.explanation.ask import alone
@@ -62,8 +63,8 @@ def _watched(session: Session) -> None:
     session.watch.photo = photos[chosen][1]
 
 
-def _all(card: object) -> tuple[Photo, ...]:
-    return (*card.tests, *card.shots)  # type: ignore[attr-defined]
+def _all(card: Card) -> tuple[Photo, ...]:
+    return (*card.tests, *card.shots)
 
 
 def _running(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def _filled(tested: Tested) -> list[_Cell]:
     return sorted(filled, key=lambda cell: (cell[0] == cell[1], -matrix[cell]))
 
 
-def _named(tested: Tested) -> Any:
+def _named(tested: Tested) -> Callable[[_Cell], str]:
     """What a cell is called in the list."""
     names, matrix = tested.evaluation.class_names, tested.evaluation.confusion
 

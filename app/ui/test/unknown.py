@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from app import text
 from app.charts import test_charts
@@ -61,7 +60,7 @@ def unknown(session: Session, tested: Tested | None) -> None:
         _verdicts(session, found, limit)
 
 
-def _limit(session: Session, known: Any, other: Any) -> float:
+def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """The slider, at the limit in force."""
     assert session.taught is not None
     stored = session.taught.after.calibration_.threshold
@@ -98,7 +97,7 @@ def _limit(session: Session, known: Any, other: Any) -> float:
     return value
 
 
-def _effect(known: Any, other: Any, limit: float) -> None:
+def _effect(known: NDArray[np.float32], other: NDArray[np.float32], limit: float) -> None:
     rows = st.columns(2)
     kept, caught = int((known <= limit).sum()), int((other > limit).sum())
     if known.size:
@@ -159,7 +158,7 @@ def _verdict(score: float, limit: float, *, decided: bool) -> str:
     return "none of these" if score > limit else "passes for known"
 
 
-def _alt(known: Any, other: Any, limit: float) -> str:
+def _alt(known: NDArray[np.float32], other: NDArray[np.float32], limit: float) -> str:
     parts = [
         f"{name}: {scores.size} photos from {scores.min():.4f} to {scores.max():.4f}, "
         f"{int((scores > limit).sum())} above the limit"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from app.charts import score_charts
 
@@ -13,7 +15,7 @@ from app.charts import score_charts
 _KNOWS_ALT = all("alt" in inspect.signature(draw).parameters for draw in (st.image, st.plotly_chart))
 
 
-def image(picture: bytes, *, alt: str, **settings: Any) -> None:
+def image(picture: bytes | NDArray[np.uint8], *, alt: str, **settings: Any) -> None:
     st.image(picture, **settings, **_alternative(alt))
 
 
@@ -21,5 +23,5 @@ def chart(figure: Any, *, key: str, alt: str) -> None:
     st.plotly_chart(figure, key=key, config=score_charts.CONFIG, **_alternative(alt))
 
 
-def _alternative(alt: str) -> dict[str, str]:
+def _alternative(alt: str) -> dict[str, Any]:
     return {"alt": alt} if _KNOWS_ALT else {}

@@ -62,12 +62,12 @@ def one_of(
         words: what an option is called.
     """
     called = _told_apart({option: words(option) for option in options})
-    value = recall(key, default, called)
+    value: T = recall(key, default, called)
     shown = st.session_state.get(_SHOWN, {}).get(key)
     if shown is not None and shown[0] == value and shown[1] != called[value]:
         st.session_state[key] = value
     place = list(called).index(value)
-    chosen = st.selectbox(label, list(called), place, key=key, format_func=called.__getitem__, **settings)
+    chosen: T = st.selectbox(label, list(called), place, key=key, format_func=called.__getitem__, **settings)
     st.session_state.setdefault(_DRAWING, {})[key] = chosen, called[chosen]
     return keep(key, chosen)
 
