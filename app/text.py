@@ -9,7 +9,8 @@ from __future__ import annotations
 import html
 import re
 
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+from gallop.documents.markdown import plain_markdown
+
 _JOINER = "\u2060"  # invisible; keeps emoji codes, bare addresses and e-mail addresses from being recognised
 _LINKS = re.compile(r"(?<=:)(?=\S)|(?<=@)|(?<=www)(?=\\?\.)", re.IGNORECASE)
 
@@ -20,8 +21,7 @@ def markdown(text: object) -> str:
     >>> markdown("*a* <b>")
     '\\\\*a\\\\* \\\\<b\\\\>'
     """
-    line = " ".join(str(text).split())
-    return _LINKS.sub(_JOINER, _PUNCTUATION.sub(r"\\\1", line))
+    return _LINKS.sub(_JOINER, plain_markdown(str(text)))
 
 
 def plotly(text: object, longest: int = 32) -> str:

@@ -86,6 +86,8 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         assert f"gallop/{wanted}" in names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.py")}
     assert sources <= set(names)
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.j2")} <= set(names)
+    assert "gallop/export/report.html.j2" in names
     assert {name for name in names if name.endswith(".py")} == sources  # no tests, no app, no build scripts
     licences = [name for name in names if ".dist-info/" in name and "licenses/" in name]
     assert any(name.endswith("LICENSE") for name in licences)

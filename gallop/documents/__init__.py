@@ -1,0 +1,1 @@
+"""Facts and a template in, a page in HTML or Markdown out, in which text of strangers is text and no command."""

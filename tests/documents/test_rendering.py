@@ -1,0 +1,51 @@
+"""Templates escape by their kind of page, and say so when a fact is missing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from jinja2 import UndefinedError
+from markupsafe import Markup
+
+from gallop.documents.rendering import _environment, render
+from tests.conftest import ROOT
+
+HOSTILE = '<b>&"x"</b> [a](b) | *c*\n# d'
+
+
+@pytest.mark.parametrize(
+    ("markdown", "shown"),
+    [
+        (False, "&lt;b&gt;&amp;&#34;x&#34;&lt;/b&gt; [a](b) | *c*\n# d, -0.50"),
+        (True, r"\<b\>\&\"x\"\<\/b\> \[a\]\(b\) \| \*c\* \# d, -0.50"),
+    ],
+)
+def test_what_is_printed_is_escaped_once_through_macros_and_joins_too(markdown: bool, shown: str) -> None:
+    environment = _environment(markdown)
+    for line in (
+        '{{ words }}, {{ number|figure(".2f") }}',
+        '{% macro both(a, b) %}{{ a }}, {{ b|figure(".2f") }}{% endmacro %}{{ both(words, number) }}',
+    ):
+        assert environment.from_string(line).render(words=HOSTILE, number=-0.5) == shown
+    with pytest.raises(TypeError, match="no number"):
+        environment.from_string('{{ words|figure("") }}').render(words=HOSTILE)
+    assert environment.from_string("{{ words }}").render(words=Markup("<b>*</b>")) == "<b>*</b>"
+
+
+def test_names_joined_in_markdown_are_escaped_each() -> None:
+    line = _environment(markdown=True).from_string('{{ names|map("plain")|join(", ") }}')
+    assert line.render(names=["a, b", "*c*"]) == r"a\, b, \*c\*"
+
+
+def test_a_fact_that_is_missing_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="title"):
+        render("export/report.html.j2")
+
+
+def test_no_template_prints_text_of_strangers_as_it_is() -> None:
+    """``|safe`` is for a string that stands in the template, or for our own version."""
+    for path in (ROOT / "gallop").rglob("*.j2"):
+        text = path.read_text()
+        assert "autoescape" not in text
+        assert all(re.search(r"('[^']*'|\bversion)$", before) for before in text.split("|safe")[:-1]), path
