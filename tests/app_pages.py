@@ -75,12 +75,12 @@ def everything(at: AppTest) -> str:
 
 
 def finish(at: AppTest, seconds: float = 60) -> AppTest:
-    """Wait for a training, and for an errand."""
+    """Wait for a training, and for what a page has asked for."""
     end = time.monotonic() + seconds
-    while session_of(at).job is not None or session_of(at).errand is not None:
+    while session_of(at).job is not None or session_of(at).page_jobs.running is not None:
         assert time.monotonic() < end, "the training does not end"
-        errand = session_of(at).errand
-        job = errand.job if errand is not None else session_of(at).job
+        running = session_of(at).page_jobs.running
+        job = running.job if running is not None else session_of(at).job
         if job is not None and job.snapshot().active:
             time.sleep(0.02)  # a page drawn meanwhile would take its time
             continue

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.jobs.manager import Job, JobManager, PlainError, Snapshot
+from app.jobs.manager import Job, JobManager, PlainError
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts
 from app.runs.recorder import Recorded
 from app.runs.visitor_runs import Ledger
@@ -20,7 +20,7 @@ from app.teaching.cards import Deck
 from app.teaching.progress import Taught, Watch, training_outcome
 from app.teaching.settings import QUICK, Settings, changed, preset
 from app.teaching.tasks import EncodeAhead, Teaching, content
-from app.visitor.page_job import Errand
+from app.visitor.page_job import PageJobs
 from app.visitor.question import Question
 from app.visitor.recent import Bounded
 from gallop import Photo
@@ -50,10 +50,7 @@ class Session:
     watch: Watch = field(default_factory=Watch)
     ledger: Ledger | None = None
     """Where trainings are kept as runs; None where they are not."""
-    errand: Errand | None = None
-    """Work that a page other than Teach has asked for."""
-    errands_done: dict[str, Snapshot] = field(default_factory=dict)
-    """How the last errand of each name ended, and what it made."""
+    page_jobs: PageJobs = field(default_factory=PageJobs)
     report: tuple[Hashable, str] | None = None
     """The last report that was made, and what it is about."""
     taught: Taught | None = None
@@ -276,9 +273,10 @@ class Session:
 
     def close(self) -> None:
         """Its page is gone for good: stop its training."""
-        for job in (self.job, self._encoding, self.errand.job if self.errand else None):
+        for job in (self.job, self._encoding):
             if job is not None:
                 job.cancel()
+        self.page_jobs.cancel()
         if self.ledger is not None:
             self.ledger.close()
 

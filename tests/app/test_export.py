@@ -346,7 +346,7 @@ def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
         assert raw not in shown
 
 
-def test_one_errand_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), TAKE_AWAY)
 
     class Endless:
@@ -361,7 +361,7 @@ def test_one_errand_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -
     button(at, "Make the ONNX file").click()
     fine(at.run())
     assert button(at, "Make the table").disabled
-    at.button(key="cancel errand").click()
+    at.button(key="cancel page job").click()
     fine(at.run())
     finish(at)
     assert "Cancelled" in at.warning[0].value

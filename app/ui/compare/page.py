@@ -7,13 +7,12 @@ from app.ui import resources
 from app.ui.compare import flipped, run_actions, run_table, seeds, versus
 from app.ui.widgets import job_progress, privacy
 from app.views import compare
-from app.visitor import page_job
 from gallop.errors import GallopError
 
 session = resources.session()
 ledger = session.ledger
 assert ledger is not None  # every session of this app has one
-page_job.settle_page_job(session)
+session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
 st.markdown("Every training is kept as a run. Pin two of them, and see what differs: settings, figures, photos, maps.")

@@ -49,7 +49,7 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
     clicked = st.button(
         f"Train {label} with {_FURTHER} more seeds",
         key=f"seeds {label}",
-        disabled=bool(problem) or session.errand is not None,
+        disabled=bool(problem) or session.page_jobs.running is not None,
         icon=":material/casino:",
     )
     if problem:
@@ -65,7 +65,10 @@ def compare_with_coop(session: Session) -> None:
     problem = tasks.check_photos(session.shots())
     left, right = st.columns([1, 4], vertical_alignment="center")
     clicked = left.button(
-        "Train CoOp", key="coop", disabled=bool(problem) or session.errand is not None, icon=":material/model_training:"
+        "Train CoOp",
+        key="coop",
+        disabled=bool(problem) or session.page_jobs.running is not None,
+        icon=":material/model_training:",
     )
     right.caption(
         "CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. What GalLoP has on it is what local "

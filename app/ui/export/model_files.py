@@ -89,16 +89,18 @@ def onnx(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
         "outlier score and maps out. It is checked against this classifier before you get it."
     )
     clicked = st.button(
-        "Make the ONNX file", key="make onnx", disabled=session.errand is not None, icon=":material/deployed_code:"
+        "Make the ONNX file",
+        key="make onnx",
+        disabled=session.page_jobs.running is not None,
+        icon=":material/deployed_code:",
     )
     if clicked:
         photos = list(compare.photos(session).values())[:CHECKED_WITH]
         job_progress.send(session, export.Exporting(classifier, photos, key), "onnx", "The ONNX file")
     job_progress.job_outcome(session, "onnx")
-    snapshot = session.errands_done.get("onnx")
-    if snapshot is None or snapshot.result is None or snapshot.result[0] != key:
+    made_for, made = session.page_jobs.result("onnx") or (None, None)
+    if made is None or made_for != key:
         return
-    made = snapshot.result[1]
     st.success(
         f"Checked with onnxruntime on {made.parity.images} pictures: the same labels, and no number differs by more "
         f"than {made.parity.difference:.1e}.",

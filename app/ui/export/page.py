@@ -8,11 +8,10 @@ from app.ui.explanation import link
 from app.ui.export import code, model_files, photo_files
 from app.ui.widgets import job_progress, privacy
 from app.views import export
-from app.visitor import page_job
 from gallop.errors import GallopError
 
 session = resources.session()
-page_job.settle_page_job(session)
+session.page_jobs.settle()
 
 st.title("Take away", anchor=False)
 st.markdown("What you have seen and taught here, as files and as code of your own.")

@@ -86,13 +86,12 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
     clicked = st.button(
         f"Make the table of {len(photos)} photo{'s' * (len(photos) != 1)}",
         key="make table",
-        disabled=not photos or session.errand is not None,
+        disabled=not photos or session.page_jobs.running is not None,
         icon=":material/table:",
     )
     if clicked:
         job_progress.send(session, export.Tabling(classifier, photos, names, key), "csv", "The table")
     job_progress.job_outcome(session, "csv")
-    snapshot = session.errands_done.get("csv")
-    if snapshot is not None and snapshot.result is not None and snapshot.result[0] == key:
-        data = snapshot.result[1]
+    made_for, data = session.page_jobs.result("csv") or (None, None)
+    if data is not None and made_for == key:
         st.download_button("Save the table", data, "answers.csv", "text/csv", key="save table", on_click="ignore")

@@ -1,4 +1,4 @@
-"""An errand while it runs: how far it is, and a way to stop it."""
+"""A job that a page asked for, while it runs: how far it is, and a way to stop it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import streamlit as st
 from app import text
 from app.jobs.manager import PlainError, State, Task
 from app.ui.resources import jobs
-from app.visitor import page_job
 from app.visitor.session import Session
 
 _POLL_SECONDS = 1.0
@@ -16,7 +15,7 @@ _POLL_SECONDS = 1.0
 def send(session: Session, task: Task, name: str, words: str) -> None:
     """Start one, or say why not."""
     try:
-        page_job.start_page_job(session, jobs(), task, name, words)
+        session.page_jobs.start(jobs(), task, name, words)
     except PlainError as error:
         st.error(text.markdown(error), icon=":material/error:")
         return
@@ -28,27 +27,26 @@ def watch(session: Session) -> None:
 
     @st.fragment(run_every=_POLL_SECONDS)
     def look() -> None:
-        errand = session.errand
-        if errand is None:
+        running = session.page_jobs.running
+        if running is None:
             return
-        snapshot = errand.job.snapshot()
+        snapshot = running.job.snapshot()
         if not snapshot.active:
             st.rerun()
         share, words = getattr(snapshot.progress, "share", 0.0), getattr(snapshot.progress, "sentence", "Starting")
         if snapshot.state is State.QUEUED:
             words = "Waiting for another training to end" if snapshot.ahead else "Starting"
-        if errand.job.stopping:
+        if running.job.stopping:
             words = "Stopping after the step in hand"
-        st.progress(share, text=f"{errand.words}. {words}")
-        st.button("Cancel this", on_click=errand.job.cancel, disabled=errand.job.stopping, key="cancel errand")
+        st.progress(share, text=f"{running.words}. {words}")
+        st.button("Cancel this", on_click=running.job.cancel, disabled=running.job.stopping, key="cancel page job")
 
-    if session.errand is not None:
+    if session.page_jobs.running is not None:
         look()
 
 
 def job_outcome(session: Session, name: str) -> None:
     """Why the last one of this name left nothing."""
-    snapshot = session.errands_done.get(name)
-    sentence = page_job.ended(snapshot) if snapshot is not None else ""
+    sentence = session.page_jobs.problem(name)
     if sentence:
         st.warning(text.markdown(sentence), icon=":material/info:")
