@@ -1,17 +1,18 @@
 """The settings of the method and of its training, as frozen and validated dataclasses.
 
-Nothing here knows torch. A wrong value is refused when the object is made, with a sentence that names it.
+A wrong value is refused when the object is made, with a sentence that names it. Command line, app and model card take
+what they say of a setting from its field here, so a new one is asked for everywhere. A setting that came later is left
+out of checkpoints and keys where it stands at its field's default: that is what its absence means, so the default of a
+field never changes, while a preset may. Nothing here knows torch.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from numbers import Real
-from typing import Any, Literal, SupportsIndex, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
-from gallop.errors import ConfigError
+from gallop.setting import check_settings, require, setting, settings_of, whole_between, whole_number
 
 Preset = Literal["default", "paper"]
 
@@ -22,56 +23,6 @@ REGION_KINDS: tuple[RegionKind, ...] = get_args(RegionKind)
 
 CONTEXT_INIT = "A photo of a"
 """The words whose token embeddings every context starts from (paper, section 4, implementation details)."""
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ConfigError(sentence)
-
-
-def _whole(name: str, value: object) -> int:
-    """Python's own whole number: numpy's would not go into a checkpoint's JSON."""
-    if type(value) is int:  # nearly always, and a protocol takes long to ask: a slider waits for it
-        return value
-    if isinstance(value, SupportsIndex):
-        return value.__index__()
-    _require(isinstance(value, Real) and float(value).is_integer(), f"{name} is {value!r}; it must be a whole number.")
-    return int(value)  # type: ignore[call-overload, no-any-return]
-
-
-def _number(name: str, value: object) -> float:
-    _require(isinstance(value, Real) and math.isfinite(value), f"{name} is {value!r}; it must be a finite number.")
-    return float(value)  # type: ignore[arg-type]
-
-
-def number_between(name: str, value: object, least: float, most: float) -> float:
-    """A setting as a number.
-
-    Raises:
-        ConfigError: it is none, or not between ``least`` and ``most``.
-    """
-    number = _number(name, value)
-    _require(least <= number <= most, f"{name} is {number:g}; it must be between {least:g} and {most:g}.")
-    return number
-
-
-def whole_between(name: str, value: object, least: int, most: int) -> int:
-    """A setting as a whole number.
-
-    Raises:
-        ConfigError: it is none, or not between ``least`` and ``most``.
-    """
-    number = _whole(name, value)
-    _require(least <= number <= most, f"{name} is {number}; it must be between {least} and {most}.")
-    return number
-
-
-def _flag(name: str, value: object) -> bool:
-    """Python's own truth value; numpy's is one too, but neither 1 nor "yes" is."""
-    kind = type(value)
-    numpy_own = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
-    _require(isinstance(value, bool) or numpy_own, f"{name} is {value!r}; it must be True or False.")
-    return bool(value)
 
 
 def default_topk(local_prompts: int) -> tuple[int, ...]:
@@ -90,21 +41,46 @@ class MethodConfig:
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
     """
 
-    global_prompts: int = 4
-    topk: tuple[int, ...] = (5, 10, 15, 20)
-    dropout: float = 0.75
-    local_projection: bool = True
+    global_prompts: int = setting(
+        4,
+        "global prompts",
+        "Each is matched with the whole photo.",
+        symbol="M",
+        low=1,
+        high=64,
+        metavar="M",
+        form=(1, 8, 1),
+    )
+    topk: tuple[int, ...] = setting(
+        (5, 10, 15, 20),
+        "k of the local prompts",
+        "One k for each local prompt, such as 5,10,15,20: how many regions its score is the mean of.",
+        low=1,
+        metavar="K,K,...",
+    )
+    dropout: float = setting(
+        0.75,
+        "prompt dropout",
+        "Share of the global prompts left out for each photo, so that they differ.",
+        high=1,
+        below=True,
+        metavar="P",
+        form=(0.0, 0.9, 0.05),
+    )
+    local_projection: bool = setting(
+        True,
+        "projection of the regions",
+        "Learn no projection of the regions: it stays the identity.",
+        option="--no-projection",
+    )
 
     def __post_init__(self) -> None:
-        _require(isinstance(self.topk, Iterable), f"topk is {self.topk!r}; it must be a list, one k per local prompt.")
-        object.__setattr__(self, "topk", tuple(_whole("topk", k) for k in self.topk))
-        object.__setattr__(self, "global_prompts", whole_between("global_prompts", self.global_prompts, 1, 64))
-        object.__setattr__(self, "dropout", _number("dropout", self.dropout))
-        object.__setattr__(self, "local_projection", _flag("local_projection", self.local_projection))
-        _require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
+        check_settings(self)
+        require(isinstance(self.topk, Iterable), f"topk is {self.topk!r}; it must be a list, one k per local prompt.")
+        object.__setattr__(self, "topk", tuple(whole_number("topk", k) for k in self.topk))
+        require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
         for k in self.topk:
-            _require(k >= 1, f"topk holds {k}; each k must be a whole number of 1 or more.")
-        _require(0.0 <= self.dropout < 1.0, f"dropout is {self.dropout}; it must be at least 0 and below 1.")
+            require(k >= 1, f"topk holds {k}; each k must be a whole number of 1 or more.")
 
     @property
     def local_prompts(self) -> int:
@@ -137,30 +113,62 @@ class TrainConfig:
         seed: of views, shuffling and prompt dropout. The same seed gives the same prompts on a CPU.
     """
 
-    epochs: int = 30
-    lr: float = 0.1
-    batch_size: int = 32
-    momentum: float = 0.9
-    weight_decay: float = 0.01
-    views: int = 4
-    calibration_folds: int = 3
-    seed: int = 0
+    epochs: int = setting(
+        30,
+        "rounds",
+        "How often it goes through all the photos.",
+        symbol="epochs",
+        low=1,
+        high=10_000,
+        said="{} epochs",
+        metavar="N",
+        form=(1, 500, 1),
+    )
+    lr: float = setting(
+        0.1,
+        "learning rate",
+        "How large the first steps are, before they fall along a cosine; too large, and it learns nothing.",
+        high=100,
+        above=True,
+        metavar="X",
+        form=(0.0001, 1.0, 0.001),
+    )
+    batch_size: int = setting(
+        32, "photos a step", "How many photos make a step.", low=1, high=65_536, said="{} photos a step", metavar="B"
+    )
+    momentum: float = setting(0.9, "momentum", "Share of a step kept in the next.", high=1, below=True, option="")
+    weight_decay: float = setting(0.01, "weight decay", "How much each step draws the prompts towards zero.", option="")
+    views: int = setting(
+        4,
+        "views of each photo",
+        "Random crops kept of each photo; 0: a fresh one every time, which is slow.",
+        high=1000,
+        zero="fresh ones",
+        said="views of each: {}",
+        metavar="V",
+        form=(0, 32, 1),
+    )
+    calibration_folds: int = setting(
+        3,
+        "calibration folds",
+        "Parts of the photos held out in turn to find the temperature and the threshold; 0: none.",
+        low=2,
+        high=10,
+        zero="none",
+        option="",
+    )
+    seed: int = setting(
+        0,
+        "seed",
+        "Of draw, views and prompt dropout: the same seed and the same photos give the same prompts.",
+        high=2**63 - 1,
+        range="a whole number from 0 to 2**63 - 1",
+        metavar="N",
+        form=(0, 10_000, 1),
+    )
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            plain = _number if field.name in ("lr", "momentum", "weight_decay") else _whole
-            object.__setattr__(self, field.name, plain(field.name, getattr(self, field.name)))
-        whole_between("epochs", self.epochs, 1, 10_000)
-        _require(0.0 < self.lr <= 100.0, f"lr is {self.lr}; it must be above 0 and at most 100.")
-        whole_between("batch_size", self.batch_size, 1, 65_536)
-        _require(0.0 <= self.momentum < 1.0, f"momentum is {self.momentum}; it must be at least 0 and below 1.")
-        _require(self.weight_decay >= 0.0, f"weight_decay is {self.weight_decay}; it must not be negative.")
-        _require(0 <= self.views <= 1000, f"views is {self.views}; it must be between 0 (fresh ones) and 1000.")
-        _require(
-            self.calibration_folds == 0 or 2 <= self.calibration_folds <= 10,
-            f"calibration_folds is {self.calibration_folds}; it must be 0 (none) or between 2 and 10.",
-        )
-        _require(0 <= self.seed < 2**63, f"seed is {self.seed}; it must be a whole number from 0 to 2**63 - 1.")
+        check_settings(self)
 
 
 _PRESETS: dict[str, TrainConfig] = {
@@ -177,8 +185,8 @@ def train_preset(name: str, **changes: Any) -> TrainConfig:
     Raises:
         ConfigError: unknown preset, unknown field or a value out of range.
     """
-    _require(name in _PRESETS, f"There is no preset {name!r}; choose one of {', '.join(sorted(_PRESETS))}.")
-    known = {field.name for field in fields(TrainConfig)}
+    require(name in _PRESETS, f"There is no preset {name!r}; choose one of {', '.join(sorted(_PRESETS))}.")
+    known = settings_of(TrainConfig)
     for key in changes:
-        _require(key in known, f"There is no training setting {key!r}; the settings are {', '.join(sorted(known))}.")
+        require(key in known, f"There is no training setting {key!r}; the settings are {', '.join(sorted(known))}.")
     return replace(_PRESETS[name], **{key: value for key, value in changes.items() if value is not None})

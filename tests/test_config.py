@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import FrozenInstanceError, asdict
+from dataclasses import FrozenInstanceError, asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gallop.config import CONTEXT_INIT, ConfigError, MethodConfig, TrainConfig, default_topk, train_preset
+from gallop.config import CONTEXT_INIT, MethodConfig, TrainConfig, default_topk, train_preset
+from gallop.errors import ConfigError
+from gallop.setting import check_settings, setting, settings_of
 
 
 def test_the_method_is_the_papers_by_default() -> None:
@@ -149,6 +151,56 @@ def test_a_training_that_makes_no_sense_is_refused_by_name(field: str, value: An
 def test_refusals_are_value_errors_and_sentences() -> None:
     with pytest.raises(ValueError, match=r"^epochs is 0; it must be .*\.$"):
         TrainConfig(epochs=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "sentence"),
+    [
+        (MethodConfig, {"global_prompts": 65}, "global_prompts is 65; it must be between 1 and 64."),
+        (MethodConfig, {"global_prompts": 2.5}, "global_prompts is 2.5; it must be a whole number."),
+        (MethodConfig, {"topk": 5}, "topk is 5; it must be a list, one k per local prompt."),
+        (MethodConfig, {"topk": (5, 0)}, "topk holds 0; each k must be a whole number of 1 or more."),
+        (MethodConfig, {"topk": (5,) * 65}, "65 local prompts were asked for; the most is 64."),
+        (MethodConfig, {"dropout": 1}, "dropout is 1.0; it must be at least 0 and below 1."),
+        (MethodConfig, {"dropout": NAN}, "dropout is nan; it must be a finite number."),
+        (MethodConfig, {"local_projection": "no"}, "local_projection is 'no'; it must be True or False."),
+        (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be between 1 and 10000."),
+        (TrainConfig, {"lr": 0}, "lr is 0.0; it must be above 0 and at most 100."),
+        (TrainConfig, {"batch_size": 0}, "batch_size is 0; it must be between 1 and 65536."),
+        (TrainConfig, {"momentum": 1}, "momentum is 1.0; it must be at least 0 and below 1."),
+        (TrainConfig, {"weight_decay": -1}, "weight_decay is -1.0; it must not be negative."),
+        (TrainConfig, {"views": -1}, "views is -1; it must be between 0 (fresh ones) and 1000."),
+        (TrainConfig, {"calibration_folds": 1}, "calibration_folds is 1; it must be 0 (none) or between 2 and 10."),
+        (TrainConfig, {"seed": -1}, "seed is -1; it must be a whole number from 0 to 2**63 - 1."),
+    ],
+)
+def test_what_is_refused_is_told_with_its_range(kind: type[Any], values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        kind(**values)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("kind", [MethodConfig, TrainConfig])
+def test_every_field_says_what_it_does(kind: type[Any]) -> None:
+    settings = settings_of(kind)
+    assert list(settings) == [each.name for each in fields(kind)]
+    for about in settings.values():
+        assert about.help[0].isupper()
+        assert about.help.endswith(".")
+        assert about.form is None or (about.allows(about.form[0]) and about.allows(about.form[1]))
+
+
+def test_choices_are_kept_to() -> None:
+    @dataclass(frozen=True)
+    class Taken:
+        kind: str = setting("one", "kind", "Which.", choices=("one", "two"))
+
+        def __post_init__(self) -> None:
+            check_settings(self)
+
+    assert Taken("two").kind == "two"
+    with pytest.raises(ConfigError, match=r"^kind is 'three'; it must be one of one, two\.$"):
+        Taken("three")
 
 
 def test_configs_do_not_change_once_made() -> None:

@@ -22,9 +22,17 @@ from torch import Tensor
 
 from gallop import GalLoPClassifier
 from gallop.backbones import Backbone
-from gallop.config import ConfigError, MethodConfig, TrainConfig
+from gallop.config import MethodConfig, TrainConfig
 from gallop.data import stratified_folds
-from gallop.errors import BackboneError, CheckpointError, ClassNameError, DataError, ImageError, TrainingDiverged
+from gallop.errors import (
+    BackboneError,
+    CheckpointError,
+    ClassNameError,
+    ConfigError,
+    DataError,
+    ImageError,
+    TrainingDiverged,
+)
 from gallop.features.encoding import MemoryCache, TrainingViews, encode_photos
 from gallop.images import CropBox, load_image
 from gallop.model import losses

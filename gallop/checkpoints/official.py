@@ -18,11 +18,12 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.checkpoints.folder import Checkpoint, save_checkpoint
 from gallop.checkpoints.torch_file import read_torch_file
-from gallop.config import CONTEXT_INIT, MethodConfig, default_topk, number_between, whole_between
+from gallop.config import CONTEXT_INIT, MethodConfig, default_topk
 from gallop.errors import CheckpointError
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP
 from gallop.model.prompts import Prompts
+from gallop.setting import number_between, whole_between
 
 _NAMES = {
     "global_contexts": "global_prompt",

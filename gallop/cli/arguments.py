@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_args
 from gallop import __version__
 from gallop.cli import examples, values
 from gallop.cli.data_arguments import add_data
+from gallop.cli.setting_options import add_settings
 from gallop.config import MethodConfig, Preset, RegionKind, train_preset
 from gallop.wording import one_line
 
@@ -91,30 +92,16 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
         epilog=examples.TRAIN,
         description="Learn global and local prompts from a few images of each class.",
     )
-    ours, paper = train_preset("default"), train_preset("paper")
     parser.add_argument(
         "data", metavar="DATA", help="folder of class folders, one that holds train/ and test/, or a .csv"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
     parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn of each class (%(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of draw, views and prompt dropout (%(default)s)"
-    )
     parser.add_argument("--allow-fewer", action="store_true", help="take what there is where a class has fewer images")
     _method(parser)
     training = parser.add_argument_group("training; what is not given comes from the preset")
     training.add_argument("--preset", choices=get_args(Preset), default="default", help="(%(default)s)")
-    training.add_argument("--epochs", type=int, metavar="N", help=f"({ours.epochs}; paper {paper.epochs})")
-    training.add_argument(
-        "--lr", type=float, metavar="X", help=f"start of the cosine ({ours.lr:g}; paper {paper.lr:g})"
-    )
-    training.add_argument(
-        "--views",
-        type=int,
-        metavar="V",
-        help=f"augmented views kept of each image; 0: fresh ones each epoch ({ours.views}; paper {paper.views})",
-    )
-    training.add_argument("--batch-size", type=int, metavar="B", help=f"({ours.batch_size}; paper {paper.batch_size})")
+    add_settings(training, train_preset("default"), {"paper": train_preset("paper")})
     training.add_argument(
         "--cache-precision",
         choices=("fp16", "fp32"),
@@ -135,18 +122,13 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
 
 
 def _method(parser: Parser) -> None:
-    default = MethodConfig()
     method = parser.add_argument_group("the method")
-    method.add_argument("--global-prompts", type=int, default=default.global_prompts, metavar="M", help="(%(default)s)")
+    add_settings(method, MethodConfig())
     method.add_argument(
-        "--local-prompts", type=values.count, metavar="N", help=f"({default.local_prompts}), k = 5, 10, 15..."
-    )
-    method.add_argument("--topk", type=values.topk, metavar="K,K,...", help="one k a local prompt, such as 5,10,15,20")
-    method.add_argument(
-        "--dropout", type=float, default=default.dropout, metavar="P", help="of global prompts (%(default)s)"
-    )
-    method.add_argument(
-        "--no-projection", action="store_true", help="learn no projection of the regions: it stays the identity"
+        "--local-prompts",
+        type=values.count,
+        metavar="N",
+        help=f"instead of --topk: so many, with k = 5, 10, 15... ({MethodConfig().local_prompts})",
     )
     method.add_argument(
         "--regions",

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from gallop.config import number_between
 from gallop.features.encoding import ImageFeatures, encode_centres
 from gallop.methods.interface import FewShots, Work, from_probabilities
 from gallop.predictions.predict import Predictions
+from gallop.setting import number_between
 
 
 @dataclass(frozen=True)

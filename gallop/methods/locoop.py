@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from gallop.config import number_between
 from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import FewShots
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
 from gallop.model import similarity
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.model.losses import Loss
+from gallop.setting import number_between
 
 
 def outlier_regularisation(logits: Tensor, labels: Tensor, rank: int) -> Tensor:

@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop.config import number_between
 from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import FewShots
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
@@ -25,6 +24,7 @@ from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model import similarity
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.model.losses import Loss
+from gallop.setting import number_between
 from gallop.training.loop import StepEvent
 from gallop.training.steps import Objective
 

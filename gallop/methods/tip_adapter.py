@@ -21,13 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.config import number_between, whole_between
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures, TrainingViews
 from gallop.methods.interface import FewShots, Work, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model import similarity
 from gallop.predictions.predict import Predictions, to_array
+from gallop.setting import number_between, whole_between
 
 _BATCH = 256
 """Images of a step of Tip-Adapter-F, as in the authors' code."""

@@ -39,8 +39,8 @@ import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from gallop.backbones import pick_device
-from gallop.config import whole_between
 from gallop.errors import ParallelError, ProcessLeft
+from gallop.setting import whole_between
 from gallop.training.parallel import Here, Processes
 
 TIMEOUT = timedelta(minutes=30)

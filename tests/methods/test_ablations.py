@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import SETTINGS, read_checkpoint
-from gallop.config import ConfigError, MethodConfig, RegionKind
-from gallop.errors import BackboneError, CheckpointError
+from gallop.config import MethodConfig, RegionKind
+from gallop.errors import BackboneError, CheckpointError, ConfigError
 from gallop.features.encoding import encode_photos
 from gallop.images import load_image
 from gallop.model.gallop import GalLoP

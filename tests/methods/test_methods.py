@@ -16,8 +16,8 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
 from gallop import GalLoPClassifier
-from gallop.config import ConfigError, MethodConfig
-from gallop.errors import DataError, TrainingDiverged
+from gallop.config import MethodConfig
+from gallop.errors import ConfigError, DataError, TrainingDiverged
 from gallop.features.encoding import ImageFeatures, encode_centres
 from gallop.images import load_image
 from gallop.methods import METHODS, CoOp, FewShots, LinearProbe, MethodClassifier, PromptSRC, TipAdapter, make_method

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli.commands.train import WORK
-from gallop.config import ConfigError, MethodConfig
-from gallop.errors import BackboneError, DataError, ParallelError, ProcessLeft, TrainingDiverged
+from gallop.config import MethodConfig
+from gallop.errors import BackboneError, ConfigError, DataError, ParallelError, ProcessLeft, TrainingDiverged
 from gallop.features.encoding import TrainingViews
 from gallop.model import losses
 from gallop.model.gallop import initial_prompts

@@ -17,6 +17,7 @@ from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load
 from gallop.checkpoints.folder import LOCK, SETTINGS
 from gallop.cli.console import Console, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, PHOTOS_AT_ONCE, labelled_images
+from gallop.cli.setting_options import given
 from gallop.config import default_topk, train_preset
 from gallop.data import Dataset, csv_splits, duplicates, is_csv, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
@@ -66,7 +67,7 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     everything = labelled_images(options.data, split="train")
     for path, reason in everything.skipped:
         console.warn(f"{path} is left out: {reason}")
-    shots = draw_shots(everything, options.shots, seed=options.seed, allow_fewer=options.allow_fewer)
+    shots = draw_shots(everything, options.shots, seed=training.seed, allow_fewer=options.allow_fewer)
     if parallel.rank == 0:
         _warn_of_leaks(options.data, everything, console)
     classifier = GalLoPClassifier(
@@ -142,27 +143,20 @@ def _check_out(out: Path, options: Namespace) -> None:
 
 
 def _method(options: Namespace) -> MethodConfig:
-    topk = options.topk
-    if topk is None:
-        local_prompts = MethodConfig().local_prompts if options.local_prompts is None else options.local_prompts
-        topk = default_topk(local_prompts)
-    elif options.local_prompts not in (None, len(topk)):
+    settings = given(options, MethodConfig)
+    if options.topk is None:
+        if options.local_prompts is not None:
+            settings["topk"] = default_topk(options.local_prompts)
+    elif options.local_prompts not in (None, len(options.topk)):
         raise CommandError(
-            f"--topk has {len(topk)} values but --local-prompts is {options.local_prompts}; give one k for each local "
-            "prompt, or leave one of the two out."
+            f"--topk has {len(options.topk)} values but --local-prompts is {options.local_prompts}; give one k "
+            "for each local prompt, or leave one of the two out."
         )
-    return MethodConfig(options.global_prompts, topk, options.dropout, local_projection=not options.no_projection)
+    return MethodConfig(**settings)
 
 
 def _training(options: Namespace) -> TrainConfig:
-    return train_preset(
-        options.preset,
-        epochs=options.epochs,
-        lr=options.lr,
-        batch_size=options.batch_size,
-        views=options.views,
-        seed=options.seed,
-    )
+    return train_preset(options.preset, **given(options, TrainConfig))
 
 
 def _warn_of_leaks(data: str, train: Dataset, console: Console) -> None:

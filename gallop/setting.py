@@ -1,0 +1,180 @@
+"""A setting is a field of a frozen dataclass that says what it does, what it may be and how it is asked for.
+
+All that ask for settings read it from there: the object itself, which refuses what is out of range, the command line,
+the app's form, the model card. Nothing here knows torch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import Field, dataclass, field, fields
+from numbers import Real
+from typing import Any, SupportsIndex, TypeVar
+
+from gallop.errors import ConfigError
+
+T = TypeVar("T")
+
+_ABOUT = "setting"
+"""Where a field's metadata has it."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is said of a setting beside its name, kind and default.
+
+    Attributes:
+        words: what it is called in a sentence; on its own, with a capital.
+        help: what it does, in one sentence.
+        symbol: what the paper, or the command line, calls it.
+        low, high: the least and the most; ``above`` and ``below`` leave these themselves out.
+        zero: what 0 means where it is no amount; it may be 0 then, whatever ``low`` is.
+        range: in words, where ``low`` and ``high`` are hard to read.
+        choices: the texts it may be; empty for a number.
+        said: how a model card says it, with {} for the value; empty for its words and the value.
+        option: on the command line; None is made from the field's name, empty is none.
+        metavar: what stands there for the value.
+        form: least, most and step that the app offers; None where it does not ask.
+    """
+
+    words: str
+    help: str
+    symbol: str = ""
+    low: float = 0
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+    zero: str = ""
+    range: str = ""
+    choices: tuple[str, ...] = ()
+    said: str = ""
+    option: str | None = None
+    metavar: str | None = None
+    form: tuple[float, float, float] | None = None
+
+    @property
+    def label(self) -> str:
+        """Return what stands beside a widget."""
+        return self.words[:1].upper() + self.words[1:] + (f" ({self.symbol})" if self.symbol else "")
+
+    def allows(self, number: float) -> bool:
+        """Return whether it may have this value."""
+        if self.zero and number == 0:
+            return True
+        return (self.low < number if self.above else self.low <= number) and (
+            number < self.high if self.below else number <= self.high
+        )
+
+    @property
+    def must(self) -> str:
+        """Return what it must be, as the end of a sentence."""
+        if self.range:
+            return f"be {self.range}"
+        if self.high == math.inf:
+            return (
+                f"be above {self.low:g}"
+                if self.above
+                else f"be at least {self.low:g}"
+                if self.low
+                else "not be negative"
+            )
+        if self.above or self.below:
+            least = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
+            return f"be {least} and {f'below {self.high:g}' if self.below else f'at most {self.high:g}'}"
+        if self.zero and self.low:
+            return f"be 0 ({self.zero}) or between {self.low} and {self.high}"
+        return f"be between {self.low}{f' ({self.zero})' if self.zero else ''} and {self.high}"
+
+    def phrase(self, value: object) -> str:
+        """Return a value as a model card says it."""
+        shown = f"{value:g}" if isinstance(value, float) else self.zero if self.zero and value == 0 else str(value)
+        return (self.said or f"{self.words} {{}}").format(shown)
+
+
+def setting(default: T, words: str, help: str, **more: Any) -> T:
+    """Return a dataclass field that is a setting; ``more`` are attributes of ``Setting``."""
+    made: T = field(default=default, metadata={_ABOUT: Setting(words, help, **more)})
+    return made
+
+
+def settings_of(kind: Any) -> dict[str, Setting]:
+    """Return the settings of a dataclass, or of an object of one, by the names of their fields."""
+    return {each.name: each.metadata[_ABOUT] for each in fields(kind) if _ABOUT in each.metadata}
+
+
+def check_settings(config: Any) -> None:
+    """Put each setting of a frozen object in its own kind of value. A list is left to the object.
+
+    Raises:
+        ConfigError: a value of another kind, or out of range.
+    """
+    for each in fields(config):
+        if _ABOUT in each.metadata and not str(each.type).startswith("tuple"):
+            value = _checked(each, each.metadata[_ABOUT], getattr(config, each.name))
+            object.__setattr__(config, each.name, value)
+
+
+def _checked(each: Field[Any], about: Setting, value: object) -> object:
+    if about.choices:
+        require(value in about.choices, f"{each.name} is {value!r}; it must be one of {', '.join(about.choices)}.")
+        return value
+    if isinstance(each.default, bool):
+        return _flag(each.name, value)
+    number = whole_number(each.name, value) if isinstance(each.default, int) else _number(each.name, value)
+    require(about.allows(number), f"{each.name} is {number}; it must {about.must}.")
+    return number
+
+
+def require(condition: bool, sentence: str) -> None:
+    """Raise ConfigError with a sentence unless a condition holds."""
+    if not condition:
+        raise ConfigError(sentence)
+
+
+def whole_number(name: str, value: object) -> int:
+    """Return Python's own whole number: numpy's would not go into a checkpoint's JSON.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if type(value) is int:  # nearly always, and a protocol takes long to ask: a slider waits for it
+        return value
+    if isinstance(value, SupportsIndex):
+        return value.__index__()
+    require(isinstance(value, Real) and float(value).is_integer(), f"{name} is {value!r}; it must be a whole number.")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _number(name: str, value: object) -> float:
+    require(isinstance(value, Real) and math.isfinite(value), f"{name} is {value!r}; it must be a finite number.")
+    return float(value)  # type: ignore[arg-type]
+
+
+def number_between(name: str, value: object, least: float, most: float) -> float:
+    """Return a setting as a number.
+
+    Raises:
+        ConfigError: it is none, or not between ``least`` and ``most``.
+    """
+    number = _number(name, value)
+    require(least <= number <= most, f"{name} is {number:g}; it must be between {least:g} and {most:g}.")
+    return number
+
+
+def whole_between(name: str, value: object, least: int, most: int) -> int:
+    """Return a setting as a whole number.
+
+    Raises:
+        ConfigError: it is none, or not between ``least`` and ``most``.
+    """
+    number = whole_number(name, value)
+    require(least <= number <= most, f"{name} is {number}; it must be between {least} and {most}.")
+    return number
+
+
+def _flag(name: str, value: object) -> bool:
+    """Return Python's own truth value; numpy's is one too, but neither 1 nor "yes" is."""
+    kind = type(value)
+    numpy_own = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
+    require(isinstance(value, bool) or numpy_own, f"{name} is {value!r}; it must be True or False.")
+    return bool(value)

@@ -1,0 +1,44 @@
+"""The settings on the command line: which options there are, and what stands where none is given."""
+
+from __future__ import annotations
+
+import pytest
+
+from gallop.cli.arguments import build_parser, parse
+from gallop.cli.commands import train
+from gallop.config import MethodConfig, train_preset
+
+CALL = ("train", "photos", "--out", "model")
+OPTIONS = {
+    *("--global-prompts", "--local-prompts", "--topk", "--dropout", "--no-projection"),
+    *("--epochs", "--lr", "--views", "--batch-size", "--seed"),
+}
+"""Which scripts of others pass."""
+
+
+def test_no_option_is_the_preset_itself() -> None:
+    options = parse(CALL)
+    assert train._method(options) == MethodConfig()
+    assert train._training(options) == train_preset("default")
+    assert train._training(parse([*CALL, "--preset", "paper"])) == train_preset("paper")
+
+
+def test_every_option_reaches_its_setting() -> None:
+    words = "--global-prompts 2 --topk 3,4 --dropout 0 --no-projection --epochs 7 --lr 0.5 --views 0 --batch-size 9"
+    options = parse([*CALL, *words.split(), "--seed", "11"])
+    assert train._method(options) == MethodConfig(2, (3, 4), 0.0, local_projection=False)
+    wanted = train_preset("default", epochs=7, lr=0.5, views=0, batch_size=9, seed=11)
+    assert train._training(options) == wanted
+    assert train._method(parse([*CALL, "--local-prompts", "2"])).topk == (5, 10)
+    assert train._method(parse([*CALL, "--local-prompts", "0"])).topk == ()
+
+
+def test_options_keep_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert build_parser()[1] >= OPTIONS
+    with pytest.raises(SystemExit):
+        parse(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "how often it goes through all the photos (30; paper 200)" in told
+    assert "(0.1; paper 0.002)" in told
+    assert "(5,10,15,20)" in told
+    assert "--momentum" not in told
