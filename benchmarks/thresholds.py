@@ -22,7 +22,6 @@ from gallop.bench.definition.spec import read_spec
 from gallop.bench.running.photos import read_photos
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
-from gallop.model.scores import OOD_SCORES
 
 SETS, SEEDS = ["clothing10", "caltech101"], [0, 1, 2]
 NEW_CLASS = "umbrella stand"
@@ -33,7 +32,7 @@ Figures = dict[tuple[str, str], float]
 
 def separations(known: Predictions, unknown: dict[str, Predictions]) -> tuple[Figures, Figures]:
     """(FPR95, AUROC), in percent by group and score."""
-    pairs = [(group, score) for group in unknown for score in OOD_SCORES]
+    pairs = [(group, score) for group in unknown for score in known.ood]
     fpr = {(g, s): 100 * fpr_at_tpr(known.ood[s], unknown[g].ood[s]) for g, s in pairs}
     return fpr, {(g, s): 100 * auroc(known.ood[s], unknown[g].ood[s]) for g, s in pairs}
 
@@ -65,13 +64,12 @@ def report(
             if column == "GalLoP":
                 classifier.add_class(NEW_CLASS)
     print(f"\n**{name}**\n\n| unknown | score | {' | '.join(columns)} |\n|---|---|{'---|' * len(columns)}")
-    for group in unknown:
-        for score in OOD_SCORES:
-            cells = [
-                " / ".join(f"{statistics.mean(one[i][group, score] for one in runs):.0f}" for i in (0, 1))
-                for runs in columns.values()
-            ]
-            print(f"| {group} | {score} | {' | '.join(cells)} |")
+    for group, score in columns["zero-shot"][0][0]:
+        cells = [
+            " / ".join(f"{statistics.mean(one[i][group, score] for one in runs):.0f}" for i in (0, 1))
+            for runs in columns.values()
+        ]
+        print(f"| {group} | {score} | {' | '.join(cells)} |")
     print()
     for what, shares in passed.items():
         print(

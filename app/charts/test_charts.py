@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app import text
 from app.charts.score_charts import GREY
 from gallop.evaluation.intervals import Share
+from gallop.model.scores import VERDICT
 
 if TYPE_CHECKING:
     from gallop.evaluation.measure import Bin, Separation
@@ -74,7 +75,7 @@ def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: fl
         if scores.size
     ]
     layout = _layout(
-        xaxis={"title": "outlier score (GL-MCM)", "fixedrange": True},
+        xaxis={"title": f"outlier score ({VERDICT})", "fixedrange": True},
         yaxis={"title": "photos", "ticksuffix": " %", "fixedrange": True},
     )
     layout |= {"barmode": "overlay", "showlegend": True, "legend": _LEGEND, "margin": layout["margin"] | {"t": 40}}

@@ -256,7 +256,7 @@ def _dropout(taught: Taught | None) -> Step:
 
 
 def _none_of_these(found: Explanation) -> Step:
-    scores = {name: float(score[0]) for name, score in found.similarities.ood().by_name().items()}
+    scores = {name: float(score[0]) for name, score in found.similarities.ood().items()}
     mcm, local, both = scores["MCM"], scores["L-MCM"], scores["GL-MCM"]
     if found.threshold is None:
         verdict = "There is no limit yet; it is found while teaching."

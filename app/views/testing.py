@@ -16,6 +16,7 @@ from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.evaluation.intervals import Share
+from gallop.model.scores import VERDICT, class_probabilities
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -29,7 +30,7 @@ class AnsweredPhotos:
     Attributes:
         photos: B photos.
         probabilities: (B, K) at the scales that are set now.
-        ood: MCM, L-MCM and GL-MCM, each (B,), larger = more outlier.
+        ood: every score of cosines, each (B,), larger = more outlier.
     """
 
     photos: tuple[Photo, ...]
@@ -39,7 +40,7 @@ class AnsweredPhotos:
     @property
     def outlier(self) -> NDArray[np.float32]:
         """The score that the verdict "none of these" goes by."""
-        return self.ood["GL-MCM"]
+        return self.ood[VERDICT]
 
 
 @dataclass(frozen=True)
@@ -140,13 +141,11 @@ def _doubts(
 
 
 def _answers(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos:
-    from gallop.model.scores import class_probabilities
-
     assert session.taught is not None
     found = session.similarities(backbone, photos, taught_question(session))
     temperature = session.taught.after.calibration_.temperature
     shares = class_probabilities(found.logits(session.scales()), backbone.logit_scale, temperature)
-    ood = {name: score.numpy() for name, score in found.ood().by_name().items()}
+    ood = {name: score.numpy() for name, score in found.ood().items()}
     return AnsweredPhotos(tuple(photos), shares.numpy(), ood)
 
 

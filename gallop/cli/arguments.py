@@ -142,7 +142,7 @@ def _evaluate(commands: _Subparsers[Parser]) -> Parser:
     parser = commands.add_parser(
         "evaluate",
         help="accuracy and OOD detection",
-        epilog=examples.EVALUATE,
+        epilog=examples.evaluate(),
         description="Measure accuracy on labelled images, and how well unknown things are told from them.",
     )
     parser.add_argument("model", metavar="MODEL", help="folder of a trained model, or the word zero-shot")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gallop.model.scores import SCORES, VERDICT
+
 GALLOP = """\
 examples:
   gallop train photos --out model
@@ -30,7 +32,7 @@ examples:
 
 JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, temperature, skipped}"""
 
-EVALUATE = """\
+_EVALUATE = """\
 examples:
   gallop evaluate model photos
   gallop evaluate model photos --ood scenes=other/scenes --ood sketches=other/sketches --json
@@ -38,19 +40,27 @@ examples:
 
 MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures of the JSON are fractions:
 {accuracy, accuracy_global, accuracy_local, n, per_class {name: accuracy}, tpr,
- ood {NAME: {MCM|L-MCM|GL-MCM: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...]}
+ ood {NAME: {SCORE: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...]}
 FPR95 is the share of unknown photos that pass at the tightest threshold that keeps at least 95% of the known ones.
-fpr95_authors is that of the paper's own code: at the loosest threshold that keeps the share nearest to 95%."""
+fpr95_authors is that of the paper's own code: at the loosest threshold that keeps the share nearest to 95%.
+SCORE, larger = more outlier, is one of:"""
 
-PREDICT = """\
+
+def evaluate() -> str:
+    """Return those of ``gallop evaluate``, with the scores that it measures."""
+    lines = [f"  {score.caption} ({score.paper})" for score in SCORES.values() if score.of_cosines]
+    return "\n".join([_EVALUATE, *lines])
+
+
+PREDICT = f"""\
 examples:
   gallop predict cat.jpg dog.jpg --model model
   gallop predict holiday/ --model model --csv answers.csv          # a folder and all that is below it
   gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
 
-JSON: [{image, label, probability, probabilities {name: p}, ood_score, is_ood} or {image, error}, ...]
-ood_score is GL-MCM (larger = more outlier); is_ood is null without a threshold. Images that cannot be read are named,
-the others are answered, and the exit status is 2."""
+JSON: [{{image, label, probability, probabilities {{name: p}}, ood_score, is_ood}} or {{image, error}}, ...]
+ood_score is {VERDICT} (larger = more outlier); is_ood is null without a threshold. Images that cannot be read
+are named, the others are answered, and the exit status is 2."""
 
 EXPLAIN = """\
 examples:

@@ -140,7 +140,7 @@ class _Answering(nn.Module):
         local = cosines.unflatten(0, (-1, regions.shape[1]))  # type: ignore[no-untyped-call]
         pooled = similarity.topk_mean(local if self._topk else local[..., :0], self._topk)
         shares = scores.class_probabilities(similarity.ensemble(global_, pooled), self._scale, self._temperature)
-        ood = scores.ood_scores(global_.mean(dim=-1), local.mean(dim=-1)).gl_mcm
+        ood = scores.ood_scores(scores.Cosines(global_.mean(dim=-1), local.mean(dim=-1)))[scores.VERDICT]
         return (shares, ood, global_, local) if self._topk else (shares, ood, global_)
 
 
@@ -227,5 +227,10 @@ def _own(classifier: GalLoPClassifier, pixels: Tensor) -> dict[str, NDArray[np.f
     predictions = classifier.predict_all(features)
     with torch.no_grad():
         found = model.similarities(features, model.text_features())
-    arrays = (predictions.probabilities, predictions.ood["GL-MCM"], to_array(found.global_), to_array(found.regions))
+    arrays = (
+        predictions.probabilities,
+        predictions.ood[scores.VERDICT],
+        to_array(found.global_),
+        to_array(found.regions),
+    )
     return dict(zip(OUTPUTS, arrays, strict=True))

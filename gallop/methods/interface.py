@@ -20,6 +20,7 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.data import Dataset, PhotoSource
 from gallop.features.encoding import Cache, ImageFeatures
+from gallop.model.scores import scores_of_probabilities
 from gallop.predictions.predict import Predictions
 
 
@@ -81,8 +82,8 @@ class Fitted(Protocol):
     def predict(self, features: ImageFeatures) -> Predictions:
         """Answers for B images. ``probabilities_local`` is None where a method has no local prompts.
 
-        ``ood`` holds the scores that the method has, larger = more outlier: MCM, L-MCM and GL-MCM where classes are
-        texts alone, MSP where images have a say too.
+        ``ood`` holds the scores that the method has, larger = more outlier: those of cosines where classes are texts
+        alone, those of probabilities where images have a say too (``gallop.model.scores.SCORES``).
         """
         ...
 
@@ -105,13 +106,13 @@ class Method(Protocol):
 def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:
     """Answers of a method that looks at whole images alone and has nothing but probabilities (B, K).
 
-    Its outlier score is MSP, minus the largest probability (Hendrycks and Gimpel, ICLR 2017).
+    Its outlier scores are those of probabilities, such as MSP.
     """
     return Predictions(
         labels=np.array(class_names)[probabilities.argmax(axis=1)],
         probabilities=probabilities,
         probabilities_global=probabilities,
         probabilities_local=None,
-        ood={"MSP": -probabilities.max(axis=1)},
+        ood=scores_of_probabilities(probabilities),
         is_ood=None,
     )

@@ -27,7 +27,7 @@ class PromptedText:
     text: TextFeatures
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        """Answers for B images, with MCM, L-MCM and GL-MCM."""
+        """Answers for B images, with the OOD scores of cosines."""
         return predict(self.model, self.text, Calibration(), features)
 
 

@@ -72,9 +72,9 @@ class Similarities:
         """Cosines of the ensemble (B, K)."""
         return similarity.ensemble(self.global_, self.local(topk))
 
-    def ood(self) -> scores.OODScores:
-        """The OOD scores, each (B,)."""
-        return scores.ood_scores(self.global_.mean(dim=-1), self.ood_regions)
+    def ood(self) -> dict[str, Tensor]:
+        """The OOD scores by name, each (B,)."""
+        return scores.ood_scores(scores.Cosines(self.global_.mean(dim=-1), self.ood_regions))
 
 
 class GalLoP:

@@ -1,16 +1,21 @@
-"""Class probabilities and out-of-distribution (OOD) scores: pure functions, larger = more outlier.
+"""Class probabilities and the registry of out-of-distribution (OOD) scores: pure functions, larger = more outlier.
 
-OOD scores are taken on cosines averaged over prompts, with a softmax over the classes at temperature 1 and without the
-logit scale. They depend on the class list. Shapes: B images, K classes, R regions.
+Scores of cosines are taken on those averaged over prompts, with a softmax over the classes at temperature 1 and without
+the logit scale. They depend on the class list. Shapes: B images, K classes, R regions. Nothing here loads torch: the
+command line's help names the scores.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-OOD_SCORES = ("MCM", "L-MCM", "GL-MCM")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 
 def class_probabilities(logits: Tensor, scale: float, temperature: float = 1.0) -> Tensor:
@@ -19,25 +24,95 @@ def class_probabilities(logits: Tensor, scale: float, temperature: float = 1.0) 
 
 
 @dataclass(frozen=True)
-class OODScores:
-    """The three scores, each (B,), larger = more outlier."""
+class Cosines:
+    """What scores are taken of, and what several of them share.
 
-    mcm: Tensor
-    l_mcm: Tensor
-    gl_mcm: Tensor
-
-    def by_name(self) -> dict[str, Tensor]:
-        """The scores under the papers' names."""
-        return dict(zip(OOD_SCORES, (self.mcm, self.l_mcm, self.gl_mcm), strict=True))
-
-
-def ood_scores(global_: Tensor, regions: Tensor) -> OODScores:
-    """MCM, L-MCM and GL-MCM (Ming et al. 2022; Miyai et al. 2023; paper, section 4.3).
-
-    Args:
+    Attributes:
         global_: cosines averaged over global prompts, (B, K).
         regions: cosines of each region averaged over local prompts, (B, R, K). No top-k here.
     """
-    mcm = -global_.softmax(dim=-1).amax(dim=-1)
-    l_mcm = -regions.softmax(dim=-1).amax(dim=(1, 2))
-    return OODScores(mcm=mcm, l_mcm=l_mcm, gl_mcm=mcm + l_mcm)
+
+    global_: Tensor
+    regions: Tensor
+
+    @cached_property
+    def largest_share(self) -> Tensor:
+        """Of the softmax of the whole photo, (B,)."""
+        return self.global_.softmax(dim=-1).amax(dim=-1)
+
+    @cached_property
+    def largest_region_share(self) -> Tensor:
+        """Of the softmax of any region, (B,)."""
+        return self.regions.softmax(dim=-1).amax(dim=(1, 2))
+
+
+def mcm(cosines: Cosines) -> Tensor:
+    """Return minus the largest share of the whole photo, (B,)."""
+    return -cosines.largest_share
+
+
+def l_mcm(cosines: Cosines) -> Tensor:
+    """Return minus the largest share of any region, (B,)."""
+    return -cosines.largest_region_share
+
+
+def gl_mcm(cosines: Cosines) -> Tensor:
+    """Return the sum of MCM and L-MCM, (B,) (paper, section 4.3)."""
+    return mcm(cosines) + l_mcm(cosines)
+
+
+def msp(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return minus the largest of the probabilities (B, K), (B,)."""
+    largest: NDArray[np.float32] = probabilities.max(axis=1)
+    return -largest
+
+
+@dataclass(frozen=True)
+class OODScore:
+    """An entry of the registry: evaluation, help, captions and the benchmark's metrics follow from it.
+
+    Attributes:
+        name: the paper's.
+        caption: what it looks at, a sentence for people.
+        paper: where it is from.
+        of_cosines: (B,) of the cosines, for methods whose classes are texts alone.
+        of_probabilities: (B,) of probabilities (B, K), for methods that have nothing else.
+    """
+
+    name: str
+    caption: str
+    paper: str
+    of_cosines: Callable[[Cosines], Tensor] | None = None
+    of_probabilities: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+
+
+SCORES = {
+    score.name: score
+    for score in (
+        OODScore("MCM", "MCM looks at the whole photo.", "Ming et al., NeurIPS 2022", mcm),
+        OODScore("L-MCM", "L-MCM looks at the photo's best region.", "Miyai et al., arXiv 2304.04521", l_mcm),
+        OODScore("GL-MCM", "GL-MCM looks at both and is their sum.", "Miyai et al., arXiv 2304.04521", gl_mcm),
+        OODScore(
+            "MSP", "MSP looks at the largest probability.", "Hendrycks and Gimpel, ICLR 2017", of_probabilities=msp
+        ),
+    )
+}
+"""Every score that a method may have, by name, in the order in which they are shown. A new one goes to the end."""
+
+VERDICT = "GL-MCM"
+"""The score that a threshold is set for: above it, a photo is none of the classes."""
+
+
+def ood_scores(cosines: Cosines) -> dict[str, Tensor]:
+    """Return every score that is taken of cosines, each (B,), by name."""
+    return {name: score.of_cosines(cosines) for name, score in SCORES.items() if score.of_cosines}
+
+
+def scores_of_probabilities(probabilities: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Return every score that is taken of probabilities (B, K), each (B,), by name."""
+    return {name: score.of_probabilities(probabilities) for name, score in SCORES.items() if score.of_probabilities}
+
+
+def captions(names: Iterable[str]) -> str:
+    """Return what these scores look at, a sentence each."""
+    return " ".join(SCORES[name].caption for name in names)

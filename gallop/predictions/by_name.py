@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score
 from gallop.data import labelled_photos
 from gallop.errors import DataError
 from gallop.images import ImageSource
+from gallop.model.scores import VERDICT
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.predictions.predict import Predictions
 from gallop.wording import listed
@@ -59,7 +60,7 @@ class AnswersByName(ClassifierMixin):
             raise DataError(f"The model does not know the classes {listed(unknown)}; add them or leave them out.")
         return float(accuracy_score(names, self.predict(photos)))
 
-    def ood_score(self, images: ImageSource | Sequence[ImageSource], score: str = "GL-MCM") -> NDArray[np.float32]:
+    def ood_score(self, images: ImageSource | Sequence[ImageSource], score: str = VERDICT) -> NDArray[np.float32]:
         """One of the OOD scores of each image, (B,); larger = more outlier.
 
         Raises:

@@ -92,7 +92,7 @@ class Explanation:
     @property
     def ood_score(self) -> float:
         """GL-MCM; larger = more outlier."""
-        return float(self.similarities.ood().gl_mcm[0])
+        return float(self.similarities.ood()[scores.VERDICT][0])
 
     @property
     def is_ood(self) -> bool | None:

@@ -27,8 +27,8 @@ class Predictions:
         labels: B class names.
         probabilities: (B, K) of the ensemble, calibrated where a temperature was fitted.
         probabilities_global, probabilities_local: (B, K) of each branch; the local one is None where N = 0.
-        ood: MCM, L-MCM and GL-MCM, each (B,), larger = more outlier.
-        is_ood: (B,) GL-MCM above the threshold; None without one.
+        ood: the scores of ``gallop.model.scores.SCORES`` that the method has, each (B,), larger = more outlier.
+        is_ood: (B,) the verdict's score, GL-MCM, above the threshold; None without one.
     """
 
     labels: NDArray[np.str_]
@@ -95,14 +95,14 @@ def predictions_of(model: GalLoP, found: Similarities, calibration: Calibration)
 
     local = found.local(model.config.topk)
     ensemble = probabilities(found.logits(model.config.topk))
-    ood = {name: to_array(score) for name, score in found.ood().by_name().items()}
+    ood = {name: to_array(score) for name, score in found.ood().items()}
     return Predictions(
         labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
         probabilities=ensemble,
         probabilities_global=probabilities(found.global_.mean(dim=-1)),
         probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
         ood=ood,
-        is_ood=None if calibration.threshold is None else ood["GL-MCM"] > calibration.threshold,
+        is_ood=None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold,
     )
 
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gallop.model.scores import VERDICT
 from gallop.predictions.predict import Predictions
 
 FIXED = ("image", "label", "probability", "ood_score", "is_ood", "error")
@@ -22,7 +23,7 @@ def answer_row(image: str, found: Predictions, i: int, class_names: Sequence[str
         "label": str(found.labels[i]),
         "probability": max(probabilities),
         "probabilities": dict(zip(class_names, probabilities, strict=True)),
-        "ood_score": float(found.ood["GL-MCM"][i]),
+        "ood_score": float(found.ood[VERDICT][i]),
         "is_ood": None if found.is_ood is None else bool(found.is_ood[i]),
     }
 

@@ -182,7 +182,7 @@ class CrossFit:
                 for part in features.split(BATCH):
                     found = current.similarities(part, text)
                     logits.append(found.logits(model.config.topk).cpu())
-                    ood.append(found.ood().gl_mcm.cpu())
+                    ood.append(found.ood()[scores.VERDICT].cpu())
         return torch.cat(logits), torch.cat(ood)
 
 

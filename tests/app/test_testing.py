@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from app.ui import resources
 from app.views import testing
 from gallop import load_image
+from gallop.model.scores import SCORES, OODScore
 from tests import app_pages, tiny
 from tests.app.test_teach import add_classes, settings, teach, train
 from tests.app_pages import (
@@ -180,6 +181,16 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     fine(at.run())
     assert not session.unknown.photos
     assert [found.label for found in at.metric if "Unknown" in found.label] == []
+
+
+def test_a_score_that_is_added_to_the_registry_is_told_of(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    energy = OODScore("Energy", "Energy looks at all classes.", "A paper.", lambda found: -found.global_.sum(-1))
+    monkeypatch.setitem(SCORES, energy.name, energy)
+    at = add_unknown(taught(tiny_app), 1, 2, 3)
+    scores = next(found.value for found in at.dataframe if list(found.value) == ["score", "FPR95", "AUROC"])
+    assert list(scores["score"]) == ["MCM", "L-MCM", "GL-MCM", "Energy"]
+    told = "GL-MCM looks at both and is their sum. Energy looks at all classes. The verdict goes by GL-MCM."
+    assert any(told in found.value for found in at.caption)
 
 
 def test_bad_files_among_the_unknown_get_a_verdict_each(tiny_app: Open) -> None:

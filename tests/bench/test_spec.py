@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from gallop.bench.definition.benchmark import label_of
-from gallop.bench.definition.spec import OUTLIER_SCORES, parse_spec, read_spec, shipped_specs
+from gallop.bench.definition.spec import parse_spec, read_spec, shipped_specs
 from gallop.bench.definition.yaml_tree import Section, read_tree
 from gallop.errors import BenchError
-from gallop.model.scores import OOD_SCORES
 from tests.bench_things import SPEC, spec
 
 
@@ -178,7 +177,3 @@ def test_a_section_tells_where() -> None:
     section = Section("here", read_tree("a: {b: [x]}", "file"))
     with pytest.raises(BenchError, match=r"^here, 'a', 'b' must be a list of whole numbers from 1 on"):
         section.section("a").wholes("b", 1)
-
-
-def test_the_scores_a_claim_may_name_are_those_that_methods_give() -> None:
-    assert (*OOD_SCORES, "MSP") == OUTLIER_SCORES

@@ -151,12 +151,12 @@ def test_without_local_prompts_regions_are_scored_by_the_global_ones() -> None:
 def test_ood_scores_by_hand() -> None:
     global_ = torch.tensor([[0.2, 0.1]])
     regions = torch.tensor([[[0.0, 0.3], [0.5, 0.1], [0.1, 0.1]]])
-    found = scores.ood_scores(global_, regions)
+    found = scores.ood_scores(scores.Cosines(global_, regions))
     mcm = -math.exp(0.2) / (math.exp(0.2) + math.exp(0.1))
     l_mcm = -math.exp(0.5) / (math.exp(0.5) + math.exp(0.1))
-    assert float(found.mcm) == pytest.approx(mcm)
-    assert float(found.l_mcm) == pytest.approx(l_mcm)
-    assert float(found.gl_mcm) == pytest.approx(mcm + l_mcm)
+    assert float(found["MCM"]) == pytest.approx(mcm)
+    assert float(found["L-MCM"]) == pytest.approx(l_mcm)
+    assert float(found["GL-MCM"]) == pytest.approx(mcm + l_mcm)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from app.views import testing
 from app.views.testing import AnsweredPhotos, Tested
 from app.visitor.session import Session
 from gallop.evaluation.intervals import Share
+from gallop.model.scores import VERDICT, captions
 
 _STEPS = 200
 NONE_YET = np.zeros(0, dtype=np.float32)
@@ -111,7 +112,7 @@ def _effect(known: NDArray[np.float32], other: NDArray[np.float32], limit: float
 
 
 def _separation(known: AnsweredPhotos, other: AnsweredPhotos) -> None:
-    """The three scores side by side, whatever the limit."""
+    """The scores side by side, whatever the limit."""
     from gallop.evaluation.measure import separations
 
     found = separations(known.ood, other.ood)
@@ -131,8 +132,8 @@ def _separation(known: AnsweredPhotos, other: AnsweredPhotos) -> None:
         best = min(found, key=lambda name: (found[name].fpr95, -found[name].auroc))
         st.caption(
             "FPR95: unknown photos that pass for known where 95 % of the known do; 0 % is best. AUROC: how often an "
-            "unknown photo scores above a known one; 1 is best, 0.5 is chance. MCM looks at the whole photo, L-MCM at "
-            f"its best region, GL-MCM, by which the verdict goes, at both. Here {best} has the lowest FPR95."
+            "unknown photo scores above a known one; 1 is best, 0.5 is chance. "
+            f"{captions(found)} The verdict goes by {VERDICT}. Here {best} has the lowest FPR95."
         )
 
 

@@ -15,16 +15,16 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gallop.bench.definition.spec import OUTLIER_SCORES
+from gallop.bench.reporting.label_positions import spread_out
 from gallop.bench.reporting.markdown import counted
 from gallop.bench.reporting.results import MeanCell, Results, cell
 from gallop.bench.reporting.tables import main_shots, sets_asked
+from gallop.model.scores import SCORES
 
 _HUES = ("#777777", "#997700", "#009988", "#33bbee", "#0077bb", "#ee7733", "#aa4499", "#332288", "#cc3311", "#117733")
 BLUE = "#0077bb"
 MARKERS = "osD^vPX<>p"
-LOOKS = (("#0077bb", "o"), ("#009988", "D"), ("#cc3311", "s"), ("#777777", "^"))
-SCORES = dict(zip(OUTLIER_SCORES, LOOKS, strict=True))
+_SCORE_LOOKS = (("#0077bb", "o"), ("#009988", "D"), ("#cc3311", "s"), ("#777777", "^"))
 LABEL_SIZE = 9
 _HEIGHT, _ROW = 4.6, 0.3
 """Inches of a picture with names beside it, and of a line of text in a list."""
@@ -56,34 +56,6 @@ def svg(figure: Figure) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "gallop", "svg.fonttype": "path"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
     return buffer.getvalue()
-
-
-def spread_out(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Positions moved as little as it goes so that neighbours are ``gap`` apart, within [low, high] if they fit.
-
-    >>> spread_out([1.0, 1.0, 5.0], 1.0, 0.0, 10.0)
-    [0.5, 1.5, 5.0]
-    """
-    order = sorted(range(len(positions)), key=lambda i: positions[i])
-    blocks: list[tuple[list[int], float]] = []  # neighbours that touch, and the middle of each
-    for i in order:
-        members, middle = [i], positions[i]
-        while True:
-            half = gap * (len(members) - 1) / 2
-            middle = min(max(middle, low + half), max(high - half, low + half))
-            if not blocks or middle - half - (blocks[-1][1] + gap * (len(blocks[-1][0]) - 1) / 2) >= gap - 1e-9:
-                break
-            before, _ = blocks.pop()
-            members = before + members
-            # The least squares: the mean of where each would have the block's middle.
-            offsets = [gap * (k - (len(members) - 1) / 2) for k in range(len(members))]
-            middle = math.fsum(positions[m] - o for m, o in zip(members, offsets, strict=True)) / len(members)
-        blocks.append((members, middle))
-    moved = [0.0] * len(positions)
-    for members, middle in blocks:
-        for k, i in enumerate(members):
-            moved[i] = middle + gap * (k - (len(members) - 1) / 2)
-    return moved
 
 
 def accuracy_over_shots(results: Results) -> Figure | None:
@@ -184,7 +156,7 @@ def unknown_photos(results: Results) -> Figure | None:
     figure, axes = _canvas(7.4, 1.3 + 1.3 * _ROW * len(rows))
     for y, (_, found) in enumerate(rows):
         for score, one in found.items():
-            colour, marker = SCORES.get(score, (_HUES[-1], "x"))
+            colour, marker = _look_of_score(score)
             axes.errorbar(
                 _percent(one.mean),
                 y,
@@ -196,7 +168,7 @@ def unknown_photos(results: Results) -> Figure | None:
                 linestyle="none",
             )
     for score in dict.fromkeys(score for _, found in rows for score in found):
-        colour, marker = SCORES.get(score, (_HUES[-1], "x"))
+        colour, marker = _look_of_score(score)
         axes.plot([], [], color=colour, marker=marker, linestyle="none", label=score)
     _list_rows(axes, [label for label, _ in rows])
     axes.set_xlabel(f"FPR95, mean of {counted(len(asked), 'set')}, {counted(shots, 'shot')} (%; less is better)")
@@ -287,6 +259,12 @@ def _name_beside(results: Results, axes: Axes, ends: Sequence[tuple[str, float, 
 def _look(results: Results, label: str) -> _Look:
     number = results.main_labels().index(label)
     return _Look(_HUES[number % len(_HUES)], MARKERS[number % len(MARKERS)])
+
+
+def _look_of_score(score: str) -> tuple[str, str]:
+    """Return colour and marker: its own, or what is left of the palette for scores that came later."""
+    looks = (*_SCORE_LOOKS, *zip(reversed(_HUES), reversed(MARKERS), strict=True))
+    return looks[list(SCORES).index(score) % len(looks) if score in SCORES else -1]
 
 
 def _percent(share: float | None) -> float:

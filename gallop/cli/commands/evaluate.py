@@ -18,7 +18,6 @@ from gallop.data import Dataset
 from gallop.errors import CommandError
 from gallop.evaluation.metrics import accuracy, auroc, authors_fpr_at_tpr, fpr_at_tpr
 from gallop.images import list_images
-from gallop.model.scores import OOD_SCORES
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.wording import listed
 
@@ -34,7 +33,7 @@ class _Answers:
     global_: list[str] = field(default_factory=list)
     local: list[str] = field(default_factory=list)
     is_ood: list[bool] = field(default_factory=list)
-    ood: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in OOD_SCORES})
+    ood: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, found: Predictions) -> None:
         """Append the answers of some images."""
@@ -45,7 +44,7 @@ class _Answers:
         if found.is_ood is not None:
             self.is_ood += found.is_ood.tolist()
         for name, scores in found.ood.items():
-            self.ood[name] += scores.tolist()
+            self.ood.setdefault(name, []).extend(scores.tolist())
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -140,7 +139,7 @@ def _result(
                     "fpr95_authors": authors_fpr_at_tpr(answers.ood[score], other.ood[score]),
                     "auroc": auroc(answers.ood[score], other.ood[score]),
                 }
-                for score in OOD_SCORES
+                for score in answers.ood
             }
             for group, other in outliers.items()
         },
