@@ -1,16 +1,28 @@
-"""The keys of runs on folders, as they were before there were sets by name: records under way must still be found."""
+"""Records that were kept are found again: their keys are what they were, whatever settings and releases come after."""
 
 from __future__ import annotations
 
+import csv
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, make_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gallop.bench.running import plan as plans
+import gallop
+from gallop.bench.definition.spec import read_spec
+from gallop.bench.running import keys
+from gallop.bench.running.photo_sets import Photos, PhotoSet, UnknownGroup
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
-from gallop.methods import METHODS
+from gallop.config import TrainConfig, train_preset
+from gallop.data import Listing
+from gallop.methods import METHODS, make_method, prompt_learning
 from tests.bench_things import FAKES, SPEC, spec, write_sets
+from tests.conftest import ROOT
 
 PINNED = {
     ("guess", "first", 0, 0): "cd369d5cd0e4fcf904ba",
@@ -27,8 +39,98 @@ PINNED = {
 def test_the_keys_of_folders_are_what_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, method in FAKES.items():
         monkeypatch.setitem(METHODS, name, method)
-    monkeypatch.setattr(plans, "__version__", "0.1.0")
+    monkeypatch.setattr(keys, "FIRST_SETTINGS", {**keys.FIRST_SETTINGS, "fake": ("skill", "diverges")})
     what = spec(SPEC.replace("  ours: {", "  GalLoP: {method: GalLoP, preset: paper}\n  ours: {"))
     plan = make_plan(what, read_photos(what, write_sets(tmp_path)), lambda name, regions: "fp")
     found = {(entry.label, entry.set, entry.shots, entry.seed): entry.key for entry in plan.entries}
     assert {place: found[place] for place in PINNED} == PINNED
+
+
+# ------------------------------------------------------------------ the records of photos-mini
+
+
+FINGERPRINTS = json.loads((ROOT / "tests/bench/photos_mini.json").read_text(encoding="utf-8"))
+"""Of the backbone and the photos that ``benchmarks/photos-mini`` was run on."""
+
+
+@dataclass(frozen=True)
+class KnownSet(PhotoSet):
+    """A set of which no photo is here, only its fingerprints."""
+
+    prints: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        return str(self.prints["test"])
+
+    def drawn(self, shots: int, seed: int) -> str:
+        return str(self.prints["train"][f"{shots} shots, seed {seed}"])
+
+
+def known_photos() -> Photos:
+    sets = {}
+    for name, prints in FINGERPRINTS["sets"].items():
+        names = tuple(prints["classes"])
+        numbers = tuple(number for number in range(len(names)) for _ in range(16))
+        files = tuple(map(str, numbers))
+        listed = Listing(Path(), files, numbers, names)
+        sets[name] = KnownSet(name, listed, listed, prints=prints)
+    unknown = {name: UnknownGroup(name, (), print_) for name, print_ in FINGERPRINTS["unknown"].items()}
+    return Photos({name: sets[name] for name in read_spec("photos-mini").sets}, unknown)
+
+
+def planned() -> set[str]:
+    plan = make_plan(read_spec("photos-mini"), known_photos(), lambda name, regions: FINGERPRINTS["backbone"])
+    return {run.key for run in plan.runs}
+
+
+@pytest.fixture(scope="module")
+def kept() -> set[str]:
+    """The keys of the records that were published."""
+    with gzip.open(ROOT / "benchmarks/photos-mini/results.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        found = {row["key"] for row in csv.DictReader(file)}
+    assert len(found) == 1270
+    return found
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A release later: every method has a field more, and so has every training; these are what they stand at."""
+    default: dict[str, Any] = {"warmth": 1.0, "warmup": 0}
+
+    @dataclass(frozen=True)
+    class LaterConfig(TrainConfig):
+        warmup: int = 0
+
+    def preset(name: str, **changes: Any) -> LaterConfig:
+        return LaterConfig(**asdict(train_preset(name, **changes)), warmup=default["warmup"])
+
+    monkeypatch.setattr(gallop, "__version__", "0.2.0")
+    monkeypatch.setattr(prompt_learning, "train_preset", preset)
+    for name, method in list(METHODS.items()):
+        more = make_dataclass(method.__name__, [("warmth", float, 1.0)], bases=(method,), frozen=True)
+        monkeypatch.setitem(METHODS, name, more)
+    return default
+
+
+def test_every_record_is_found_again(kept: set[str]) -> None:
+    assert planned() == kept
+
+
+def test_neither_a_release_nor_a_setting_at_its_default_loses_a_record(
+    kept: set[str], later: Mapping[str, object]
+) -> None:
+    assert "warmth" in make_method("linear-probe", {}).__dataclass_fields__  # type: ignore[attr-defined]
+    assert planned() == kept
+
+
+def test_a_later_setting_makes_other_runs_where_it_is_not_at_its_default(
+    kept: set[str], later: dict[str, object]
+) -> None:
+    usual = keys.canonical("LoCoOp", make_method("LoCoOp", {}))
+    assert keys.canonical("LoCoOp", make_method("LoCoOp", {"warmth": 2})) == usual | {"warmth": 2}
+    later["warmup"] = 3
+    found = planned() & kept
+    assert found, "what takes no steps knows no warm-up"
+    assert len(found) < len(kept) / 2
+    assert keys.canonical("CoOp", make_method("CoOp", {}))["warmup"] == 3

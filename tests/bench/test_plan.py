@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from gallop.bench.running import plan as plans
+from gallop.bench.running.keys import canonical
 from gallop.bench.running.photos import read_photos
-from gallop.bench.running.plan import canonical, make_plan
+from gallop.bench.running.plan import make_plan
 from gallop.bench.running.records import RecordStore
 from gallop.bench.running.runs import Plan
 from gallop.errors import BenchError
@@ -95,7 +96,7 @@ def test_keys_depend_on_figures_alone(sets: Path, tmp_path: Path, monkeypatch: p
     explicit = SPEC.replace("skill: 0.9", "diverges: false, skill: 0.9")
     assert keys(made(sets, explicit)) == before, "defaults are filled in"
     assert keys(made(sets, backbone="other"))[place] != before[place]
-    monkeypatch.setattr(plans, "__version__", "9")
+    monkeypatch.setattr(plans, "FIGURES", "9")
     assert keys(made(sets))[place] != before[place]
     monkeypatch.undo()
     for name, method in FAKES.items():
@@ -115,7 +116,7 @@ def test_keys_depend_on_figures_alone(sets: Path, tmp_path: Path, monkeypatch: p
 
 def test_settings_are_canonical_for_real_methods() -> None:
     def of(**settings: object) -> dict[str, object]:
-        return canonical(make_method("GalLoP", settings))
+        return canonical("GalLoP", make_method("GalLoP", settings))
 
     assert of() == of(topk=[5, 10, 15, 20], dropout=0.75, preset="default", views=None)
     assert of(dropout=0) == of(dropout=0.0)

@@ -8,20 +8,18 @@ learns nothing runs once a set, before everything else.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
-from gallop import __version__, methods
+from gallop import methods
 from gallop.bench.definition.benchmark import MethodSettings, Spec, label_of
+from gallop.bench.running.keys import FIGURES, canonical, run_key
 from gallop.bench.running.photo_sets import Photos, PhotoSet, class_numbers
 from gallop.bench.running.runs import UNTAUGHT, BenchRun, Plan, TableEntry
 from gallop.errors import BackboneError, BenchError, UnsupportedTower
 from gallop.methods import METHODS, Method
-from gallop.methods.prompt_learning import PromptLearner
 
 Fingerprint = Callable[[str, str], str]
 """Of a backbone by name and kind of region features."""
@@ -153,8 +151,8 @@ class _Maker:
             data["among"] = {name: run_key({"classes": numbers}) for name, numbers in fewer.items()}
         rules = self.spec.rules(line.recipe.method, photo_set.name, shots) if shots else {}
         made = _made(line.heading, line.group, line.recipe, rules)
-        method, settings = line.recipe.method, canonical(made)
-        what = {"gallop": __version__, "backbone": line.fingerprint, "method": method, "settings": settings}
+        method, settings = line.recipe.method, canonical(line.recipe.method, made)
+        what = {"gallop": FIGURES, "backbone": line.fingerprint, "method": method, "settings": settings}
         place = {"set": photo_set.name, "shots": shots, "seed": seed, "data": data}
         return BenchRun(
             key=run_key(what | place),
@@ -184,28 +182,3 @@ def _made(heading: str, group: str, recipe: MethodSettings, rules: Mapping[str, 
 
 def _settings_of(method: str) -> set[str]:
     return {field.name for field in fields(METHODS[method])} if method in METHODS else set()
-
-
-def canonical(made: Method) -> dict[str, Any]:
-    """All settings of a method in JSON's own types, so that equal methods have equal ones however they were written.
-
-    What a prompt learner takes from its preset is filled in: a preset that changes makes other runs.
-    """
-    found = asdict(made)  # type: ignore[call-overload]
-    if isinstance(made, PromptLearner):
-        training = asdict(made.config(seed=0))
-        found = {key: value for key, value in found.items() if key != "preset"} | training
-        del found["seed"], found["calibration_folds"]  # the run's own; and methods hold nothing out
-    return {key: _canonical(value) for key, value in sorted(found.items())}
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def run_key(what: Mapping[str, Any]) -> str:
-    """A short SHA-256 of everything that a run's figures depend on."""
-    text = json.dumps(what, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
