@@ -1,1 +1,1 @@
-"""GalLoP Explorer in the browser: ``streamlit run app/main.py``."""
+"""GalLoP Explorer in the browser: ``gallop app``, or ``streamlit run app/main.py`` in a clone."""

@@ -1,4 +1,4 @@
-"""Entry of the app, its server: ``streamlit run app/main.py``. What a visitor sees begins in ``navigation``."""
+"""The app's server: ``gallop app``, or ``streamlit run app/main.py``. What a visitor sees begins in ``navigation``."""
 
 from __future__ import annotations
 

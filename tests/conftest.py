@@ -9,6 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers, and what they start, share the cores
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -102,27 +103,39 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def served(folder: Path, script: Path = MAIN, *options: str) -> Iterator[str]:
-    """The app as a server, or another script that uses its modules; ``folder`` is its home.
+    """The app as a server, or another script that uses its modules; ``folder`` is its home."""
+    words = ["-m", "streamlit", "run", str(script), "--server.headless", "true", *options, "--server.port"]
+    with serving(folder, [sys.executable, *words], ROOT) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(folder: Path, command: list[str], *path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address and the process of a server whose ``command`` wants a port as its last word; ``folder`` is its home.
 
     Fails when the server asked anything of another machine.
+
+    Args:
+        path: where Python looks for modules first.
     """
     port, connects = _free_port(), Connects(folder)
-    environment = connects.environment() | {
-        "GALLOP_CACHE": str(folder / "cache"),
-        "GALLOP_DATA": str(folder / "data"),
-        "HOME": str(folder),
-    }
-    environment["PYTHONPATH"] = os.pathsep.join([environment["PYTHONPATH"], str(ROOT)])
+    inherited = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
+    environment = connects.environment(os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, path), *inherited])})
+    environment |= {"GALLOP_CACHE": str(folder / "cache"), "GALLOP_DATA": str(folder / "data"), "HOME": str(folder)}
     log = folder / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true", *options]
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [*command, "--server.port", str(port)], cwd=folder, env=environment, stdout=output, stderr=output
+            [*command, str(port)],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            preexec_fn=None if sys.platform == "win32" else listen_to_interrupts,
         )
         try:
             address = f"http://127.0.0.1:{port}"
             _wait_for(f"{address}/_stcore/health", server, log)
-            yield address
+            yield address, server
         finally:
             server.terminate()
             try:
@@ -131,6 +144,11 @@ def served(folder: Path, script: Path = MAIN, *options: str) -> Iterator[str]:
                 server.kill()
                 server.wait()
     assert connects.away() == [], "the server asked another machine"
+
+
+def listen_to_interrupts() -> None:
+    """A shell starts what runs in its background deaf to Ctrl-C, and tests that run there pass that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,20 @@
-"""The wheel, installed outside the clone: the shipped model is in it and loads at once."""
+"""The wheel, installed outside the clone: the shipped model is in it and loads at once, and the app starts from it."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import MAIN, ROOT, serving
 
 WEIGHTS = ROOT / "checkpoints" / "mini" / "mini.safetensors"
 
@@ -50,10 +52,11 @@ def run(*command: str, cwd: Path, env: dict[str, str] | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the source distribution, as `python -m build` does."""
     if find_spec("hatchling") is None or find_spec("build") is None:
         pytest.fail("hatchling and build are part of the dev extra; install it: pip install -e '.[dev]'")
     out = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT), cwd=out)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT), cwd=out)
     (built,) = out.glob("*.whl")
     return built
 
@@ -85,10 +88,13 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
     for wanted in (*files, "maps/region_grid/region_grid.css", "bench/specs/photos-mini.yaml"):
         assert f"gallop/{wanted}" in names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.py")}
-    assert sources <= set(names)
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.j2")} <= set(names)
     assert "gallop/export/report.html.j2" in names
-    assert {name for name in names if name.endswith(".py")} == sources  # no tests, no app, no build scripts
+    app = {f"gallop/{path.relative_to(ROOT)}" for path in MAIN.parent.rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == sources | app  # no tests, no build scripts
+    beside = {name for name in names if name.startswith("gallop/app/")} - app
+    assert beside == {"gallop/app/.streamlit/config.toml", "gallop/app/icon.png"}
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"gallop"}
     licences = [name for name in names if ".dist-info/" in name and "licenses/" in name]
     assert any(name.endswith("LICENSE") for name in licences)
     assert any(name.endswith("THIRD_PARTY_NOTICES.md") for name in licences)
@@ -116,3 +122,40 @@ def test_the_command_line_comes_with_the_wheel(installed: Path, tmp_path: Path) 
     version = python(installed, tmp_path, "-c", "import gallop; print(gallop.__version__)").strip()
     assert version == gallop.__version__
     assert list(installed.glob(f"gallop_explorer-{version}.dist-info"))
+
+
+def test_the_app_starts_from_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    """And ends with the command that started it, whatever lies in the folder where that was given."""
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    from tests.raw_sockets import drawn, opened
+
+    entry = python(installed, tmp_path, "-c", "from gallop.cli.commands import app; print(app.app_entry())")
+    assert Path(entry.strip()) == installed / "gallop" / "app" / "main.py"
+    for other in ("app", "gallop")[: 1 + (sys.version_info >= (3, 11))]:  # 3.10 has no -P for `python -m`
+        (tmp_path / f"{other}.py").write_text("raise RuntimeError('another one')\n", encoding="utf-8")
+    command = [str(installed / "bin" / "gallop"), "app", "--no-browser", "--port"]
+    with serving(tmp_path, command, installed) as (address, server):
+        with opened(address) as page:
+            explore = page.run()
+        assert "1. A photo" in [heading.body for heading in drawn(explore, "heading")]
+        assert not drawn(explore, "exception")
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 130
+        with pytest.raises(OSError):
+            urllib.request.urlopen(address)
+    said = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert f"URL: {address}" in said
+    assert said.endswith("gallop: Stopped.\n")
+    assert "Traceback" not in said
+
+
+def test_the_clones_app_runs_on_the_installed_library(installed: Path, tmp_path: Path) -> None:
+    """``pip install .`` and ``streamlit run app/main.py``."""
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    from tests.raw_sockets import drawn, opened
+
+    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true", "--server.port"]
+    with serving(tmp_path, command, installed) as (address, _), opened(address) as page:
+        explore = page.run()
+    assert "1. A photo" in [heading.body for heading in drawn(explore, "heading")]
+    assert not drawn(explore, "exception")

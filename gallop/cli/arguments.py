@@ -9,6 +9,7 @@ from typing import Any, NoReturn, get_args
 
 from gallop import __version__
 from gallop.cli import examples, values
+from gallop.cli.app_arguments import add_app
 from gallop.cli.data_arguments import add_data
 from gallop.cli.setting_options import add_settings
 from gallop.config import MethodConfig, Preset, RegionKind, train_preset
@@ -52,6 +53,7 @@ def build_parser() -> tuple[Parser, set[str]]:
     for command in added:
         _common(command)
     add_data(commands)
+    add_app(commands)
     return parser, {option for command in added for option in command._option_string_actions}
 
 

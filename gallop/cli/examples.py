@@ -15,6 +15,7 @@ examples:
   gallop convert official.ckpt --classes "cat, dog" --out model
   gallop data check oxford_pets data
   gallop bench photos-mini sets --out results --time 2h
+  gallop app
 
 Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.
 Exit status: 0 all went well, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""

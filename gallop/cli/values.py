@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import re
 
 
@@ -21,12 +22,34 @@ def duration(text: str) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
+def host(text: str) -> str:
+    """A name or an address of a machine, as a browser writes it between ``http://`` and the port."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", text):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is neither a name such as lab-pc.example nor an address such as 192.168.1.20"
+            ) from None
+        return text.lower()
+    if address.is_unspecified:
+        raise argparse.ArgumentTypeError(f"nobody calls a machine {text}; give a name or an address that others use")
+    return str(address)
+
+
 def part(text: str) -> tuple[int, int]:
     """(I, N) of I/N."""
     found = re.fullmatch(r"(\d+)/(\d+)", text)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
     return int(found[1]), int(found[2])
+
+
+def port(text: str) -> int:
+    """A port that a server may listen on."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
 
 
 def topk(text: str) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.runs.data_file import LOOPBACK
+from gallop.cli.commands.app import THIS_MACHINE
 from tests.conftest import MAIN, served
 from tests.raw_sockets import buttons, drawn, opened
 
@@ -44,7 +45,8 @@ def test_this_machines_own_names_are_let_in(app_server: str, host: str) -> None:
 def test_the_names_are_those_of_the_machine_whose_visitors_share_their_runs() -> None:
     """One owner for all who are let in by default: ``data_file.owner_of``."""
     settings = (MAIN.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8")
-    assert set(ast.literal_eval(re.findall(r"^allowedHosts = (\[.*\])", settings, re.MULTILINE)[0])) == set(LOOPBACK)
+    names = ast.literal_eval(re.findall(r"^allowedHosts = (\[.*\])", settings, re.MULTILINE)[0])
+    assert set(names) == set(LOOPBACK) == set(THIS_MACHINE)  # which `gallop app --host` lets in all the same
     assert re.findall(r'^address = "(.*)"', settings, re.MULTILINE)[0] in LOOPBACK
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -611,7 +612,7 @@ def test_doctor(backbone: Path, cache_folder: Path, model: Path) -> None:
     assert told["models"] == {name: str(folder) for name, folder in available_models().items()}
     size = sum(file.stat().st_size for file in cache_folder.rglob("*") if file.is_file())
     assert told["cache"]["bytes"] == size > 0
-    assert told["matplotlib"] is True
+    assert (told["matplotlib"], told["app"]) == (True, find_spec("streamlit") is not None)
     assert told["backbone"] is None
     loaded = call("doctor", "--json", "--backbone", backbone).json["backbone"]
     assert (loaded["input"], loaded["grid"]) == (32, [4, 4])

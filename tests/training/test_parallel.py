@@ -36,6 +36,7 @@ from gallop.training.loop import ALONE, Parallel, StepEvent
 from gallop.training.parallel import Processes
 from gallop.training.resume import TRAINING
 from tests.cli.test_cli import Outcome, call
+from tests.conftest import listen_to_interrupts
 from tests.tiny import classifier, learned, pictures, vit, write_folder
 
 pytest.importorskip("lightning_fabric", reason="needs the extra 'distributed'")
@@ -344,13 +345,8 @@ def gallop(small: dict[str, Path], out: Path, *more: str) -> subprocess.Popen[st
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=_listen_to_interrupts,
+        preexec_fn=listen_to_interrupts,
     )
-
-
-def _listen_to_interrupts() -> None:
-    """A shell starts what runs in its background deaf to Ctrl-C, and tests that run there pass that on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import Any
 
 from gallop import available_models, load_backbone
 from gallop.backbones import pick_device
+from gallop.cli.commands.app import missing_for_app
 from gallop.cli.console import Console, columns
 from gallop.features.encoding import default_cache_folder
 from gallop.runtime.machine import devices, versions
@@ -23,6 +24,7 @@ def run(options: Namespace, console: Console) -> int:
         "models": {name: str(folder) for name, folder in available_models().items()},
         "cache": _cache(),
         "matplotlib": find_spec("matplotlib") is not None,
+        "app": not missing_for_app(),
         "backbone": _backbone(options),
     }
     console.result(result, lambda: _table(result))
@@ -60,6 +62,7 @@ def _backbone(options: Namespace) -> dict[str, Any] | None:
 def _table(result: dict[str, Any]) -> list[str]:
     rows = [["what", "found"], *([name, found or "not installed"] for name, found in result["versions"].items())]
     rows.append(["matplotlib", "there" if result["matplotlib"] else "not installed"])
+    rows.append(["extra app", "there" if result["app"] else "not installed"])
     rows += [["device", result["device"]], ["devices", ", ".join(result["devices"])]]
     rows += [[f"model {name}", folder] for name, folder in result["models"].items()] or [["models", "none"]]
     cache = result["cache"]

@@ -1,0 +1,105 @@
+"""``gallop app``: the app's server as a process of its own, which ends with this one. Knows no Streamlit itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from importlib.util import find_spec
+from ipaddress import ip_address
+from pathlib import Path
+from typing import NoReturn
+
+from gallop.cli.console import Console
+from gallop.errors import CommandError
+
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+"""The names of ``server.allowedHosts`` in the app's ``.streamlit/config.toml``, which further ones would replace."""
+TERMINATED = 143
+"""What a shell shows for SIGTERM."""
+
+_NEEDED = ("streamlit", "plotly", "peewee", "skimage")
+_INSTALL = "pip install 'gallop-explorer[app]'"
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Serve until the server ends, or until this process is told to: then the server is told, too."""
+    if missing := missing_for_app():
+        raise CommandError(f"{' and '.join(missing)} must be installed for the app: {_INSTALL}.")
+    signal.signal(signal.SIGTERM, _terminated)
+    server = _started(server_command(options))
+    try:
+        status = server.wait()
+    finally:
+        server.terminate()
+        server.wait()
+    if status:
+        raise CommandError(
+            f"The app's server ended (status {status}) and has said why above. Where a port is not available, name "
+            "another: gallop app --port N."
+        )
+    return 0
+
+
+def missing_for_app() -> list[str]:
+    """Return the modules of the extra ``app`` that are not installed."""
+    return [name for name in _NEEDED if find_spec(name) is None]
+
+
+def app_entry() -> Path:
+    """Return the app's entry script: inside the package in an installed wheel, beside it in a clone."""
+    package = Path(__file__).resolve().parents[2]
+    for folder in (package / "app", package.parent / "app"):
+        if (folder / "main.py").is_file():
+            return folder / "main.py"
+    raise CommandError(f"The app's files are not in {package}. Install gallop anew: {_INSTALL}.")
+
+
+def server_command(options: Namespace) -> list[str]:
+    """Return the words that start the server; what they leave open, the app's own settings say."""
+    # `python -m` looks into the working folder first, where another gallop may lie; a script such as ours does not.
+    safe = ["-P"] if hasattr(sys.flags, "safe_path") and os.getcwd() not in sys.path else []
+    words = [sys.executable, *safe, "-m", "streamlit", "run", str(app_entry())]
+    if options.port is not None:
+        words += ["--server.port", str(options.port)]
+    if options.no_browser:
+        words += ["--server.headless", "true"]
+    if options.host:
+        words += ["--server.address", _listening_address(options.host), "--browser.serverAddress", options.host[0]]
+        for name in dict.fromkeys([*THIS_MACHINE, *options.host]):
+            words += ["--server.allowedHosts", name]
+    return words
+
+
+def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """The server, deaf to the terminal's Ctrl-C while it loads, which would end in a traceback: we tell it to end."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.Popen(command)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _listening_address(hosts: Sequence[str]) -> str:
+    """One address alone is listened on; a name may stand for any of this machine's, and several for all."""
+    if all(name in THIS_MACHINE for name in hosts):
+        return "127.0.0.1"
+    numeric = [name for name in hosts if _is_address(name)]
+    if len(hosts) == len(numeric) == 1:
+        return numeric[0]
+    return "::" if any(":" in name for name in numeric) else "0.0.0.0"
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise SystemExit(TERMINATED)

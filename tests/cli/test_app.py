@@ -1,0 +1,128 @@
+"""``gallop app``: how it starts the server, and how both end. That it starts from a wheel is in ``test_wheel``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from gallop.cli import main
+from gallop.cli.arguments import parse
+from gallop.cli.commands import app
+from tests.conftest import MAIN, ROOT, listen_to_interrupts, serving
+from tests.connects import STARTED, Connects
+
+
+def told(*words: str) -> dict[str, list[str]]:
+    """What the server is told, by option."""
+    command = app.server_command(parse(["app", *words]))
+    start = command.index(str(MAIN)) + 1
+    assert command[start - 4 : start - 1] == ["-m", "streamlit", "run"]
+    found: dict[str, list[str]] = {}
+    for option, value in zip(command[start::2], command[start + 1 :: 2], strict=True):
+        found.setdefault(option.removeprefix("--"), []).append(value)
+    return found
+
+
+def test_without_options_the_apps_own_settings_hold() -> None:
+    assert told() == {}
+    assert told("--port", "8600", "--no-browser") == {"server.port": ["8600"], "server.headless": ["true"]}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "address"),
+    [
+        (["lab-pc.example", "LAB-PC"], "0.0.0.0"),
+        (["192.168.1.20"], "192.168.1.20"),
+        (["192.168.1.20", "lab-pc"], "0.0.0.0"),
+        (["fd00::1", "lab-pc"], "::"),
+        (["localhost"], "127.0.0.1"),
+        (["127.0.0.1", "localhost"], "127.0.0.1"),
+    ],
+)
+def test_a_host_is_let_in_beside_this_machines_own_names(hosts: list[str], address: str) -> None:
+    """And only who asks for others is reached by them."""
+    found = told(*(word for host in hosts for word in ("--host", host)))
+    assert found["server.address"] == [address]
+    assert found["browser.serverAddress"] == [hosts[0]]
+    allowed = found["server.allowedHosts"]
+    assert set(allowed) == {*app.THIS_MACHINE, *(host.lower() for host in hosts)}
+    assert len(allowed) == len(set(allowed))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--host 0.0.0.0", "nobody calls a machine 0.0.0.0"),
+        ("--host ::", "nobody calls a machine ::"),
+        ("--host *", "'*' is neither a name"),
+        ("--host http://lab-pc", "'http://lab-pc' is neither a name"),
+        ("--host lab-pc:8501", "'lab-pc:8501' is neither a name"),
+        ("--port 0", "'0' is not a port"),
+        ("--port 65536", "'65536' is not a port"),
+        ("--port http", "'http' is not a port"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["app", *words.split()]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["app", "--help"]) == 0
+    assert "\n  gallop app" in capsys.readouterr().out.partition("examples:")[2]
+
+
+def test_a_missing_extra_is_named_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app, "find_spec", lambda name: None if name in ("streamlit", "peewee") else sys)
+    assert main(["app"]) == 2
+    said = "streamlit and peewee must be installed for the app: pip install 'gallop-explorer[app]'."
+    assert capsys.readouterr().err == f"gallop: error: {said}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process group stands in for a terminal")
+def test_ctrl_c_while_the_server_loads_is_no_traceback(tmp_path: Path) -> None:
+    """A terminal sends it to all of its processes."""
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    starting = subprocess.Popen(
+        [sys.executable, "-m", "gallop", "app", "--no-browser"],
+        cwd=tmp_path,
+        env=Connects(tmp_path).environment(os.environ | {"PYTHONPATH": str(ROOT)}),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=listen_to_interrupts,
+    )
+    begun = tmp_path / "connects.txt"
+    while not begun.exists() or begun.read_text(encoding="utf-8").count(STARTED) < 2:
+        time.sleep(0.01)
+    time.sleep(0.1)  # into its imports
+    os.killpg(starting.pid, signal.SIGINT)
+    _, said = starting.communicate(timeout=30)
+    assert (starting.returncode, said) == (130, "gallop: Stopped.\n")
+
+
+def test_the_server_ends_with_the_command_and_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    command = [sys.executable, "-m", "gallop", "app", "--no-browser", "--port"]
+    with serving(tmp_path, command, ROOT) as (address, server):
+        again = [*command, address.rpartition(":")[2]]
+        second = subprocess.run(
+            again, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        )
+        assert second.returncode == 2
+        assert "Traceback" not in second.stderr
+        assert second.stderr.endswith("name another: gallop app --port N.\n")
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == app.TERMINATED
+        with pytest.raises(OSError, match="refused"):
+            urllib.request.urlopen(address)
+    assert "Traceback" not in (tmp_path / "log.txt").read_text(encoding="utf-8")
