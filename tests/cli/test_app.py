@@ -110,10 +110,17 @@ def test_ctrl_c_while_the_server_loads_is_no_traceback(tmp_path: Path) -> None:
     assert (starting.returncode, said) == (130, "gallop: Stopped.\n")
 
 
-def test_the_server_ends_with_the_command_and_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
+def test_the_server_lets_in_whom_it_was_told_and_ends_with_the_command(tmp_path: Path) -> None:
+    """Nor does it ask another machine for the addresses at which others find it; and a taken port is a sentence."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
-    command = [sys.executable, "-m", "gallop", "app", "--no-browser", "--port"]
+    from tests.raw_sockets import opened
+
+    command = [sys.executable, "-m", "gallop", "app", "--host", "lab.example", "--no-browser", "--port"]
     with serving(tmp_path, command, ROOT) as (address, server):
+        for name, status in (("lab.example", 101), ("127.0.0.1", 101), ("evil.example", 403)):
+            there = address.replace("http://127.0.0.1", name)
+            with opened(address, there, f"http://{there}") as page:
+                assert (name, page.status) == (name, status)
         again = [*command, address.rpartition(":")[2]]
         second = subprocess.run(
             again, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
@@ -125,4 +132,6 @@ def test_the_server_ends_with_the_command_and_a_taken_port_is_a_sentence(tmp_pat
         assert server.wait(30) == app.TERMINATED
         with pytest.raises(OSError, match="refused"):
             urllib.request.urlopen(address)
-    assert "Traceback" not in (tmp_path / "log.txt").read_text(encoding="utf-8")
+    said = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert f"URL: {address.replace('127.0.0.1', 'lab.example')}" in said
+    assert "Traceback" not in said
