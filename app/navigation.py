@@ -30,13 +30,13 @@ page = st.navigation(
 )
 try:
     session = resources.session()
-    taught = session.settle()
+    taught = session.training.settle()
 except TooManyVisitors as error:
     st.error(text.markdown(error), icon=":material/error:")
     st.stop()
 if taught is not None:
     adopted.show(session, taught)
-if session.lost and not session.deck.cards and not session.shelf.photos:
+if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
 remembered.run_begins()
 link.follow()

@@ -77,10 +77,10 @@ def everything(at: AppTest) -> str:
 def finish(at: AppTest, seconds: float = 60) -> AppTest:
     """Wait for a training, and for what a page has asked for."""
     end = time.monotonic() + seconds
-    while session_of(at).job is not None or session_of(at).page_jobs.running is not None:
+    while session_of(at).training.job is not None or session_of(at).page_jobs.running is not None:
         assert time.monotonic() < end, "the training does not end"
         running = session_of(at).page_jobs.running
-        job = running.job if running is not None else session_of(at).job
+        job = running.job if running is not None else session_of(at).training.job
         if job is not None and job.snapshot().active:
             time.sleep(0.02)  # a page drawn meanwhile would take its time
             continue
@@ -95,16 +95,16 @@ def cards(at: AppTest, counts: dict[str, int], tests: int = 0, **settings: Any) 
         for pile, some, first in (("shots", count, 100 * number + 10), ("tests", tests, 1000 * (number + 1))):
             colour = name if name in tiny.COLOURS else list(tiny.COLOURS)[number]
             members = [Member(CardPlace(name, False, f"{pile} {i}.png"), png(first + i, colour)) for i in range(some)]
-            assert not session.deck.add_photos(members, "shots" if pile == "shots" else "tests").refused
-    session.settings = replace(
-        session.settings, **{"epochs": 2, "global_prompts": 2, "topk": (2, 4), "views": 1} | settings
+            assert not session.photos.deck.add_photos(members, "shots" if pile == "shots" else "tests").refused
+    session.training.settings = replace(
+        session.training.settings, **{"epochs": 2, "global_prompts": 2, "topk": (2, 4), "views": 1} | settings
     )
     return at
 
 
 def train(at: AppTest) -> AppTest:
     """What the button on Teach does, to its end."""
-    session_of(at).start(resources.jobs(), resources.backbone())
+    session_of(at).training.start(resources.jobs(), resources.backbone())
     return finish(fine(at.run()))
 
 

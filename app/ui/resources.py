@@ -72,7 +72,7 @@ def jobs() -> JobManager:
 
 
 def runs() -> RunStore:
-    """Every visitor's runs, in one file; a visitor gets at them through ``session().ledger``."""
+    """Every visitor's runs, in one file; a visitor gets at them through ``session().training.ledger``."""
     return shared.runs
 
 
@@ -93,7 +93,7 @@ def session() -> Session:
         found = visitors().find(token)
         assert found is not None
         found.lost = known
-        found.ledger = Ledger(runs(), owner_of(st.get_option("server.address"), token))
+        found.training.ledger = Ledger(runs(), owner_of(st.get_option("server.address"), token))
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token

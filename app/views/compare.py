@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 def photos(session: Session) -> dict[str, Photo]:
     """All photos of a visitor by content hash: of the cards, then those to look at."""
-    of_cards = [photo for card in session.deck.cards for photo in (*card.tests, *card.shots)]
-    return {photo.sha256: photo for photo in (*session.shelf.photos.values(), *of_cards)}
+    of_cards = [photo for card in session.photos.deck.cards for photo in (*card.tests, *card.shots)]
+    return {photo.sha256: photo for photo in (*session.photos.shelf.photos.values(), *of_cards)}
 
 
 def photo_names(session: Session) -> dict[str, str]:
     """What these photos are called: "test/ant/1.jpg" on a card, since files of all classes are often called alike."""
-    named = {photo.sha256: photo.name for photo in session.shelf.photos.values()}
-    for card in session.deck.cards:
+    named = {photo.sha256: photo.name for photo in session.photos.shelf.photos.values()}
+    for card in session.photos.deck.cards:
         for pile, some in (("test", card.tests), ("train", card.shots)):
             named |= {photo.sha256: f"{pile}/{card.name}/{photo.name}" for photo in some}
     return named
@@ -44,7 +44,7 @@ def untaught(session: Session, backbone: Callable[[], Backbone], runs: Sequence[
 
     None where there is neither.
     """
-    shots, cards = session.shots(), session.tests()
+    shots, cards = session.photos.shots(), session.photos.tests()
     pairs = {
         seen: [(photo, name) for name, some in of.items() for photo in some]
         for seen, of in ((True, shots), (False, cards))
@@ -52,7 +52,7 @@ def untaught(session: Session, backbone: Callable[[], Backbone], runs: Sequence[
     if len(shots) < 2 or not any(pairs.values()):
         return zero_shot_run(runs[0]) if runs else None
     key = ("zero-shot", content(shots), content(cards), tuple(shots))
-    return session.once(key, lambda: _untaught(session, backbone(), tuple(shots), pairs))
+    return session.answers.once(key, lambda: _untaught(session, backbone(), tuple(shots), pairs))
 
 
 def _untaught(
@@ -63,7 +63,7 @@ def _untaught(
     classifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(names)
     found: dict[str, Answer] = {}
     for seen, some in pairs.items():
-        for part in answers_by_photo(classifier, backbone, session.features(), some, seen=seen):
+        for part in answers_by_photo(classifier, backbone, session.photos.features(), some, seen=seen):
             found |= part
     of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
     # Nothing is learned here, but what a run would learn from is marked as seen: it is no test for the two of them.
@@ -83,18 +83,18 @@ def coop_settings(settings: Settings) -> Settings:
 
 def series(session: Session, backbone: Backbone, settings: Sequence[Settings]) -> Series:
     """Trainings of the cards as they are, one for each of these settings."""
-    assert session.ledger is not None
-    cards, features = (session.shots(), session.tests()), session.features()
+    assert session.training.ledger is not None
+    cards, features = (session.photos.shots(), session.photos.tests()), session.photos.features()
     make = [partial(Teaching, backbone, features, *cards, each, Watch()) for each in settings]
-    return Series(make, session.ledger.keep)
+    return Series(make, session.training.ledger.keep)
 
 
 def cannot_repeat(session: Session, run: Run) -> str:
     """Why a run cannot be trained again with another seed, as a sentence; empty where it can."""
     if run.settings is None:
         return "Nothing is learned in zero-shot, so a seed changes nothing."
-    shots = session.shots()
-    if content(shots) != run.content or {digest for _, digest in content(session.tests())} != tests(run):
+    shots = session.photos.shots()
+    if content(shots) != run.content or {digest for _, digest in content(session.photos.tests())} != tests(run):
         return "Its photos are not on the cards of Teach, exactly as they were, so it cannot be trained again here."
     return check_photos(shots)
 
@@ -105,15 +105,15 @@ def classifier_of_run(session: Session, backbone: Backbone, run: Run) -> GalLoPC
     Raises:
         RunsProblem, ModelProblem: it is gone, damaged, or belongs to another backbone.
     """
-    return session.once(("classifier", run.id, run.class_names), lambda: _classifier(session, backbone, run))
+    return session.answers.once(("classifier", run.id, run.class_names), lambda: _classifier(session, backbone, run))
 
 
 def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassifier:
     from gallop import GalLoPClassifier
 
     if run.settings is not None:
-        assert session.ledger is not None
-        return classifier_of(session.ledger.files(run.id), backbone)
+        assert session.training.ledger is not None
+        return classifier_of(session.training.ledger.files(run.id), backbone)
     made: GalLoPClassifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(run.class_names)
     return made
 
@@ -121,16 +121,16 @@ def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassif
 def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:
     """A photo as a run sees it. Raises as ``classifier``."""
     key = ("explained", run.id, run.class_names, photo.sha256)
-    return session.once(key, lambda: classifier_of_run(session, backbone, run).explain(photo))
+    return session.answers.once(key, lambda: classifier_of_run(session, backbone, run).explain(photo))
 
 
 def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:
     """A run as what a training leaves, so that it can be what was taught. Raises as ``classifier``."""
     from gallop import GalLoPClassifier
 
-    assert session.ledger is not None
+    assert session.training.ledger is not None
     assert run.settings is not None
-    after = classifier_of(session.ledger.files(run.id), backbone)
+    after = classifier_of(session.training.ledger.files(run.id), backbone)
     return Taught(
         before=GalLoPClassifier(backbone=backbone, cache=False).zero_shot(after.model_.class_names),
         after=after,

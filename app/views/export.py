@@ -75,7 +75,7 @@ def exported_question(session: Session) -> Question:
         templates = parse_templates(session.kept.get("templates", "\n".join(DEFAULT_TEMPLATES)))
     except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
-    return Question(names, session.use_taught and session.knows(names), templates)
+    return Question(names, session.training.use_taught and session.training.knows(names), templates)
 
 
 def exported_scales(session: Session, usual: Sequence[int]) -> tuple[int, ...]:
@@ -90,25 +90,26 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
         PlainError: the text tower cannot take a name or a template.
     """
     try:
-        found = copy.copy(session.classifier(backbone, asked))
+        found = copy.copy(session.answers.classifier(backbone, asked))
     except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
     model = copy.copy(found.model_)
     model.config = replace(model.config, topk=exported_scales(session, model.config.topk))
     found.model_, found.backbone = model, backbone
-    if session.limited(asked):
-        found.calibration_ = replace(found.calibration_, threshold=session.own_limit, note="set by hand")
+    own = session.limit.own_for(asked)
+    if own is not None:
+        found.calibration_ = replace(found.calibration_, threshold=own, note="set by hand")
     return found
 
 
 def screen(session: Session, backbone: Backbone, asked: Question) -> Screen | None:
     """What Explore shows; None without a photo there. Raises as ``classifier``."""
-    photos = session.shelf.photos
+    photos = session.photos.shelf.photos
     photo = photos.get(session.kept.get("photo", "")) or next(reversed(photos.values()), None)
     if photo is None:
         return None
     try:
-        found = session.explain(backbone, photo, asked)
+        found = session.answers.explain(backbone, photo, asked)
     except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
     found = found.with_topk(exported_scales(session, found.topk))
@@ -125,8 +126,8 @@ def screen(session: Session, backbone: Backbone, asked: Question) -> Screen | No
 
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
     """Tells files of this classifier from files of another."""
-    taught = session.taught.after.model_.prompts if asked.taught and session.taught else None
-    return (asked, tuple(topk), id(taught), session.own_limit if session.limited(asked) else None)
+    taught = session.training.taught.after.model_.prompts if asked.taught and session.training.taught else None
+    return (asked, tuple(topk), id(taught), session.limit.own_for(asked))
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -152,9 +153,9 @@ def learned_from(taught: Taught) -> str:
 
 def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
     """The classifier in a few lines, for a report."""
-    if not asked.taught or session.taught is None:
+    if not asked.taught or session.training.taught is None:
         return [("prompts", "zero-shot: nothing was learned"), ("templates", "; ".join(asked.templates))]
-    taught = session.taught
+    taught = session.training.taught
     return [
         ("prompts", learned_from(taught)),
         *(("how good", sentence) for sentence in measured(taught)),
@@ -181,7 +182,7 @@ def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> T
         seed=training.seed if training else usual.seed,
     )
     before = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(found.model_.class_names)
-    pairs = [(photo, name) for name, some in session.tests().items() if name in found.classes_ for photo in some]
+    pairs = [(photo, name) for name, some in session.photos.tests().items() if name in found.classes_ for photo in some]
     said = [_said(session, asked, backbone, pairs) for asked in (before, found)]
     right = [sum(answer.right for answer in some.values()) / len(some) if some else None for some in said]
     return Taught(
@@ -208,7 +209,7 @@ def _said(
     session: Session, asked: GalLoPClassifier, backbone: Backbone, pairs: Sequence[tuple[Photo, str]]
 ) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
-    for part in answers_by_photo(asked, backbone, session.features(), pairs, seen=False):
+    for part in answers_by_photo(asked, backbone, session.photos.features(), pairs, seen=False):
         found |= part
     return found
 

@@ -54,20 +54,20 @@ def numbered(branch: str, count: int) -> list[str]:
 
 def figures(session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]]) -> Figures:
     """Worked out once for photos (at least one, with the class of each) and scales."""
-    assert session.taught is not None
-    labels = tuple(session.taught.names.index(name) for _, name in pairs)
+    assert session.training.taught is not None
+    labels = tuple(session.training.taught.names.index(name) for _, name in pairs)
     photos = [photo for photo, _ in pairs]
-    return session.figure(
-        "prompts", photos, (session.scales(), labels), lambda: _figures(session, backbone, photos, labels)
+    return session.answers.figure(
+        "prompts", photos, (session.training.scales(), labels), lambda: _figures(session, backbone, photos, labels)
     )
 
 
 def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labels: tuple[int, ...]) -> Figures:
     from gallop.evaluation import diversity
 
-    assert session.taught is not None
-    found = session.similarities(backbone, photos, testing.taught_question(session))
-    said, topk = session.taught.after.text_features(), session.scales()
+    assert session.training.taught is not None
+    found = session.answers.similarities(backbone, photos, testing.taught_question(session))
+    said, topk = session.training.taught.after.text_features(), session.training.scales()
     chosen = diversity.chosen_regions(found, labels, topk)
     right = int((np.asarray(found.logits(topk).argmax(dim=-1)) == labels).sum())
     return Figures(
@@ -87,9 +87,9 @@ def prompt_words(session: Session, backbone: Backbone) -> list[list[list[Nearest
     """For each prompt and context token the nearest words of the vocabulary."""
     from gallop.evaluation.diversity import nearest_words
 
-    assert session.taught is not None
-    contexts = session.taught.after.model_.prompts.contexts().detach()
-    return session.figure("words", (), None, lambda: nearest_words(contexts, *backbone.text.vocabulary()))
+    assert session.training.taught is not None
+    contexts = session.training.taught.after.model_.prompts.contexts().detach()
+    return session.answers.figure("words", (), None, lambda: nearest_words(contexts, *backbone.text.vocabulary()))
 
 
 def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float]:

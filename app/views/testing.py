@@ -68,23 +68,25 @@ class Doubt:
 
 def taught_question(session: Session) -> Question:
     """The taught classes, asked of the taught prompts."""
-    assert session.taught is not None
-    return Question(session.taught.names, taught=True)
+    assert session.training.taught is not None
+    return Question(session.training.taught.names, taught=True)
 
 
 def labelled(session: Session) -> tuple[list[tuple[Photo, str]], list[str]]:
     """Test photos of the classes that were taught, and the names of cards whose test photos are left out."""
-    assert session.taught is not None
-    tests = session.tests()
-    pairs = [(photo, name) for name in session.taught.names for photo in tests.get(name, ())]
-    return pairs, [name for name, photos in tests.items() if photos and name not in session.taught.names]
+    assert session.training.taught is not None
+    tests = session.photos.tests()
+    pairs = [(photo, name) for name in session.training.taught.names for photo in tests.get(name, ())]
+    return pairs, [name for name, photos in tests.items() if photos and name not in session.training.taught.names]
 
 
 def answered(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos | None:
     """None for no photo."""
     if not photos:
         return None
-    return session.figure("answers", photos, session.scales(), lambda: _answers(session, backbone, photos))
+    return session.answers.figure(
+        "answers", photos, session.training.scales(), lambda: _answers(session, backbone, photos)
+    )
 
 
 def measure(session: Session, backbone: Backbone) -> Tested | None:
@@ -94,16 +96,16 @@ def measure(session: Session, backbone: Backbone) -> Tested | None:
     found = answered(session, backbone, photos)
     if found is None:
         return None
-    return session.figure(
-        "tested", photos, (session.scales(), classes), lambda: _tested(session, backbone, found, classes)
+    return session.answers.figure(
+        "tested", photos, (session.training.scales(), classes), lambda: _tested(session, backbone, found, classes)
     )
 
 
 def doubts(session: Session, tested: Tested | None) -> list[Doubt]:
     """Labels that confident learning doubts, the most doubtful first: of photos learned from, and of test photos."""
-    assert session.taught is not None
-    photos = [photo for photo, _ in session.taught.learned]
-    found = session.figure("doubts", photos, None, lambda: _learned_doubts(session))
+    assert session.training.taught is not None
+    photos = [photo for photo, _ in session.training.taught.learned]
+    found = session.answers.figure("doubts", photos, None, lambda: _learned_doubts(session))
     if tested is not None:
         judged = tested.evaluation
         found = found + _doubts(session, tested.answers.photos, judged.probabilities, judged.truth, learned=False)
@@ -111,7 +113,7 @@ def doubts(session: Session, tested: Tested | None) -> list[Doubt]:
 
 
 def _learned_doubts(session: Session) -> list[Doubt]:
-    taught = session.taught
+    taught = session.training.taught
     assert taught is not None
     cross_fit = taught.after.cross_fit_
     if cross_fit is None:  # no class had two photos, or the training was cancelled before
@@ -132,8 +134,8 @@ def _doubts(
 ) -> list[Doubt]:
     from gallop.evaluation.measure import suspects
 
-    assert session.taught is not None
-    names = session.taught.names
+    assert session.training.taught is not None
+    names = session.training.taught.names
     return [
         Doubt(photos[s.photo], learned, names[s.given], names[s.likely], s.of_given, s.of_likely)
         for s in suspects(shares, labels)
@@ -141,10 +143,10 @@ def _doubts(
 
 
 def _answers(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos:
-    assert session.taught is not None
-    found = session.similarities(backbone, photos, taught_question(session))
-    temperature = session.taught.after.calibration_.temperature
-    shares = class_probabilities(found.logits(session.scales()), backbone.logit_scale, temperature)
+    assert session.training.taught is not None
+    found = session.answers.similarities(backbone, photos, taught_question(session))
+    temperature = session.training.taught.after.calibration_.temperature
+    shares = class_probabilities(found.logits(session.training.scales()), backbone.logit_scale, temperature)
     ood = {name: score.numpy() for name, score in found.ood().items()}
     return AnsweredPhotos(tuple(photos), shares.numpy(), ood)
 
@@ -152,15 +154,15 @@ def _answers(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> A
 def _tested(session: Session, backbone: Backbone, found: AnsweredPhotos, classes: Sequence[str]) -> Tested:
     from gallop.evaluation.measure import Evaluation
 
-    assert session.taught is not None
-    names = session.taught.names
+    assert session.training.taught is not None
+    names = session.training.taught.names
     truth = np.array([names.index(name) for name in classes])
     before = _zero_shot(session, backbone, found.photos, truth)
     return Tested(found, Evaluation(names, truth, found.probabilities), before)
 
 
 def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:
-    assert session.taught is not None
-    found = session.similarities(backbone, photos, Question(session.taught.names, like_taught=True))
-    said = np.asarray(found.logits(session.scales()).argmax(dim=-1))
+    assert session.training.taught is not None
+    found = session.answers.similarities(backbone, photos, Question(session.training.taught.names, like_taught=True))
+    said = np.asarray(found.logits(session.training.scales()).argmax(dim=-1))
     return Share(int((said == truth).sum()), len(truth))

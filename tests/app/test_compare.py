@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def trained(open_app: Open, **settings: Any) -> AppTest:
 
 
 def runs_of(at: AppTest) -> list[Any]:
-    ledger = session_of(at).ledger
+    ledger = session_of(at).training.ledger
     assert ledger is not None
     return ledger.runs()
 
@@ -81,8 +82,8 @@ def test_zero_shot_is_computed_at_once_and_coop_is_trained_on_demand(tiny_app: O
     zero, coop = table(at, "method")
     session = session_of(at)
     wanted = tiny.classifier(global_prompts=4, topk=(5, 10, 15, 20)).zero_shot(["red", "green"])
-    photos = [photo for shots in session.tests().values() for photo in shots]
-    truth = [name for name, shots in session.tests().items() for _ in shots]
+    photos = [photo for shots in session.photos.tests().values() for photo in shots]
+    truth = [name for name, shots in session.photos.tests().items() for _ in shots]
     right = float(np.mean(wanted.predict(photos) == np.array(truth)))
     assert zero["right"].startswith(f"{100 * right:.1f} % of 6")
     assert (coop["run"], coop["method"]) == ("CoOp", "not trained yet")
@@ -98,9 +99,9 @@ def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open) -> None:
     at = trained(tiny_app, epochs=2)
     assert [line["run"] for line in table(at, "method")] == ["Zero-shot", "CoOp", "GalLoP 1"]
     session = session_of(at)
-    session.settings = session.settings.__class__(**{**session.settings.__dict__, "epochs": 400, "lr": 0.001})
-    session.start(resources.jobs(), resources.backbone())
-    job = session.job
+    session.training.settings = replace(session.training.settings, epochs=400, lr=0.001)
+    session.training.start(resources.jobs(), resources.backbone())
+    job = session.training.job
     assert job is not None
     while not (progress := job.snapshot().progress) or progress.phase != "training" or progress.done < 3:
         assert job.snapshot().active
@@ -115,7 +116,7 @@ def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open) -> None:
 def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(tiny_app: Open) -> None:
     at = trained(tiny_app)
     session = session_of(at)
-    session.settings = session.settings.__class__(**{**session.settings.__dict__, "lr": 0.5, "epochs": 5})
+    session.training.settings = replace(session.training.settings, lr=0.5, epochs=5)
     go(train(at), COMPARE)
     assert at.selectbox(key="pin A").value == 2
     at.selectbox(key="pin B").set_value(1)
@@ -148,7 +149,7 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     assert different, "this training changes some answers"
     assert len(table(at, "really")) == len(different)
     assert {line["photo"] for line in table(at, "really")} <= {
-        p.name for c in session.deck.cards for p in c.tests + c.shots
+        p.name for c in session.photos.deck.cards for p in c.tests + c.shots
     }
     a, b = grid(at, "compared map A"), grid(at, "compared map B")
     assert a["map"] != b["map"]
@@ -158,7 +159,7 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     at.selectbox(key="compared prompt").set_value(1)
     assert grid(fine(at.run()), "compared map A")["map"] != a["map"]
     # Without the photos the answers stay, and no picture is made up.
-    session.deck.cards = ()
+    session.photos.deck.cards = ()
     fine(at.run())
     assert all(line["photo"].startswith("not here") for line in table(at, "really"))
     assert "a run keeps no photos" in everything(at)
@@ -204,7 +205,7 @@ def test_a_series_that_is_cancelled_leaves_no_half_run() -> None:
 def test_other_cards_cannot_repeat_a_run_and_it_is_said(tiny_app: Open) -> None:
     at = trained(tiny_app)
     session = session_of(at)
-    session.deck.take_away(session.deck.cards[0].id, "shots", session.deck.cards[0].shots[0])
+    session.photos.deck.take_away(session.photos.deck.cards[0].id, "shots", session.photos.deck.cards[0].shots[0])
     fine(at.run())
     assert button(at, "Train A with").disabled
     assert "not on the cards of Teach, exactly as they were" in everything(at).replace("\\", "")
@@ -226,16 +227,16 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Ope
 
     # A second training, then the first one is opened again: it answers on Explore.
     session = session_of(at)
-    first = session.taught.after  # type: ignore[union-attr]
-    session.settings = session.settings.__class__(**{**session.settings.__dict__, "lr": 0.7, "epochs": 6})
+    first = session.training.taught.after  # type: ignore[union-attr]
+    session.training.settings = replace(session.training.settings, lr=0.7, epochs=6)
     go(train(at), COMPARE)
-    second = session.taught.after  # type: ignore[union-attr]
+    second = session.training.taught.after  # type: ignore[union-attr]
     at.selectbox(key="kept run").set_value(run.id)
     fine(at.run())
     at.button(key="open run").click()
     fine(at.run())
     assert "is in use now" in everything(at)
-    opened = session.taught.after  # type: ignore[union-attr]
+    opened = session.training.taught.after  # type: ignore[union-attr]
     probe = [tiny.picture(70, "red"), tiny.picture(71, "green")]
     assert np.array_equal(opened.predict_proba(probe), first.predict_proba(probe))
     assert not np.array_equal(opened.predict_proba(probe), second.predict_proba(probe))
@@ -246,20 +247,20 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Ope
 
 def test_an_exported_run_is_a_checkpoint_folder(tiny_app: Open, tmp_path: Path) -> None:
     at = trained(tiny_app)
-    ledger = session_of(at).ledger
+    ledger = session_of(at).training.ledger
     assert ledger is not None
     from app.runs.model_zip import zipped
 
     with zipfile.ZipFile(io.BytesIO(zipped(ledger.files(1).as_folder()))) as archive:
         archive.extractall(tmp_path)
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
-    after = session_of(at).taught.after  # type: ignore[union-attr]
+    after = session_of(at).training.taught.after  # type: ignore[union-attr]
     assert tiny.equal(tiny.learned(loaded), tiny.learned(after))
 
 
 def test_no_photo_and_no_token_is_in_the_file(tiny_app: Open, tmp_path: Path) -> None:
     at = trained(tiny_app)
-    photos = [photo for card in session_of(at).deck.cards for photo in card.shots]
+    photos = [photo for card in session_of(at).photos.deck.cards for photo in card.shots]
     kept = (tmp_path / "data" / FILE).read_bytes()
     token: str = at.session_state[resources.STATE]
     assert photos[0].sha256.encode() in kept
@@ -308,9 +309,9 @@ def test_a_newer_file_is_told_and_teaching_still_works(tiny_app: Open, tmp_path:
     at = cards(fine(tiny_app()), {"red": 3, "green": 3})
     train(at)
     session = session_of(at)
-    assert session.taught is not None
-    assert session.outcome is not None
-    assert "written by a newer version" in session.outcome[1]
+    assert session.training.taught is not None
+    assert session.training.outcome is not None
+    assert "written by a newer version" in session.training.outcome[1]
     go(at, COMPARE)
     assert "written by a newer version" in at.error[0].value.replace("\\", "")
 
@@ -337,7 +338,7 @@ def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
     go(train(at), COMPARE)
     listed = at.selectbox(key="compared photo").options
     assert {"photo.png", "test/red/tests 0.png", "train/green/shots 1.png"} < set(listed)
-    at.selectbox(key="compared photo").set_value(next(iter(session_of(at).shelf.photos)))
+    at.selectbox(key="compared photo").set_value(next(iter(session_of(at).photos.shelf.photos)))
     fine(at.run())
     said = next(found.value for found in at.markdown if found.value.startswith("**A:"))
     go(at, EXPLORE)

@@ -66,7 +66,7 @@ def test_an_uploaded_photo_is_kept_small_and_the_upload_is_dropped(tiny_app: Ope
     at = fine(tiny_app())
     uploader(at, "Upload photos").upload("big.png", png(1, size=(1500, 900)))
     fine(at.run())
-    (photo,) = session_of(at).shelf.photos.values()
+    (photo,) = session_of(at).photos.shelf.photos.values()
     assert photo.image.size == (1024, 614)
     assert at.selectbox(key="photo").value == photo.sha256
     assert not uploader(at, "Upload photos").value
@@ -321,7 +321,7 @@ def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) ->
     uploader(at, "Upload a folder").upload("a.png", png(1))
     uploader(at, "Upload a folder").upload("b.png", png(2, "blue"))
     fine(at.run())
-    assert len(session_of(at).shelf.photos) == 2
+    assert len(session_of(at).photos.shelf.photos) == 2
     at.session_state["source"] = "Webcam"
     fine(at.run())
     assert len(at.get("camera_input")) == 1

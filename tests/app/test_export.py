@@ -113,7 +113,9 @@ def test_the_report_is_of_what_is_shown_and_goes_when_that_changes(tiny_app: Ope
     fine(at.run())
     page = handed.pop("save report").decode()
     session = session_of(at)
-    found = session.explain(tiny.vit(), next(iter(session.shelf.photos.values())), export.exported_question(session))
+    found = session.answers.explain(
+        tiny.vit(), next(iter(session.photos.shelf.photos.values())), export.exported_question(session)
+    )
     for share in found.probabilities.values():
         assert f"{100 * share:.2f} %" in page
     assert "photo.png" in page
@@ -134,13 +136,13 @@ def test_the_table_answers_every_photo_that_is_here(tiny_app: Open, handed: dict
     assert {row["image"] for row in rows} == {"photo.png", "test/red/tests 0.png", "test/green/tests 0.png"} | named
     mine = next(row for row in rows if row["image"] == "photo.png")
     direct = tiny.classifier(global_prompts=4, topk=(5, 10, 15, 20)).zero_shot(["red", "green"])
-    wanted = direct.predict_proba(session_of(at).shelf.photos[next(iter(session_of(at).shelf.photos))])[0]
+    wanted = direct.predict_proba(session_of(at).photos.shelf.photos[next(iter(session_of(at).photos.shelf.photos))])[0]
     assert [float(mine["p(red)"]), float(mine["p(green)"])] == pytest.approx(wanted.tolist(), abs=1e-6)
 
 
 def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[str, bytes], tmp_path: Path) -> None:
     at = go(train(cards(with_photo(tiny_app), {"red": 3, "green": 3}, tests=2)), TAKE_AWAY)
-    data, before = handed["save model"], session_of(at).taught
+    data, before = handed["save model"], session_of(at).training.taught
     assert before is not None
     probe = [tiny.picture(60, "red"), tiny.picture(61, "blue")]
     loaded = GalLoPClassifier.load(unzipped(data, tmp_path) / "model", backbone=tiny.vit())
@@ -153,7 +155,7 @@ def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[
     uploader(other, "A model's zip").upload("my model.zip", data)
     fine(other.run())
     assert "is in use: green and red" in everything(other).replace("\\", "")
-    mine = session_of(other).taught
+    mine = session_of(other).training.taught
     assert mine is not None
     assert np.array_equal(mine.after.predict_proba(probe), before.after.predict_proba(probe))
     assert "Learned elsewhere, 2 classes" in everything(other).replace("\\", "")
@@ -176,7 +178,7 @@ def test_an_added_class_and_another_k_go_with_the_model(
     model = GalLoPClassifier.load(unzipped(handed["save model"], tmp_path) / "model", backbone=tiny.vit()).model_
     assert set(model.class_names) == {"red", "green", "a blue thing"}
     assert model.config.topk == (7, 4)
-    after = session_of(at).taught.after  # type: ignore[union-attr]
+    after = session_of(at).training.taught.after  # type: ignore[union-attr]
     assert after.model_.config.topk == (2, 4), "what was taught stays as it is"
 
 
@@ -185,9 +187,9 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_tab
 ) -> None:
     at = train(cards(with_photo(tiny_app), {"red": 3, "green": 3}))
     session = session_of(at)
-    found = session.taught.after.calibration_  # type: ignore[union-attr]
+    found = session.training.taught.after.calibration_  # type: ignore[union-attr]
     for limit, verdict in ((-1e9, "True"), (1e9, "False")):
-        session.set_limit(limit)
+        session.limit.set_by_hand(limit)
         go(at, TAKE_AWAY)
         button(at, "Make the table").click()
         finish(fine(at.run()))
@@ -195,7 +197,7 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_tab
         assert {row["is_ood"] for row in rows} == {verdict}
         folder = unzipped(handed["save model"], tmp_path / verdict)
         assert GalLoPClassifier.load(folder / "model", backbone=tiny.vit()).calibration_.threshold == limit
-    assert session.taught.after.calibration_ == found, "what was taught stays as it is"  # type: ignore[union-attr]
+    assert session.training.taught.after.calibration_ == found, "what was taught stays as it is"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -204,11 +206,11 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_tab
 )
 def test_a_hostile_or_broken_model_is_refused_and_nothing_changes(tiny_app: Open, data: bytes, words: str) -> None:
     at = go(train(cards(fine(tiny_app()), {"red": 2, "green": 2})), TAKE_AWAY)
-    before = session_of(at).taught
+    before = session_of(at).training.taught
     uploader(at, "A model's zip").upload("bad.zip", data)
     fine(at.run())
     assert words in at.error[0].value.replace("\\", "")
-    assert session_of(at).taught is before
+    assert session_of(at).training.taught is before
 
 
 @pytest.mark.parametrize("flood", [ZIP_TENSORS, _SETTINGS])
@@ -247,7 +249,7 @@ def test_onnx_is_made_checked_and_told(tiny_app: Open, handed: dict[str, bytes])
     assert "on 11 pictures" in everything(at)  # four made ones, six shots and the photo
     file = onnxruntime.InferenceSession(handed["save onnx"])
     pixels = tiny.vit().preprocess.centre(tiny.picture(60, "red"))[0][None].numpy()
-    after = session_of(at).taught.after  # type: ignore[union-attr]
+    after = session_of(at).training.taught.after  # type: ignore[union-attr]
     shares = file.run(["probabilities"], {"pixels": pixels})[0]
     assert np.abs(shares - after.predict_proba(tiny.picture(60, "red"))).max() < ALLOWED
 
@@ -321,10 +323,10 @@ def test_the_code_of_explore_names_the_taught_model(tiny_app: Open, handed: dict
     assert "GalLoPClassifier.load('model')" in code(at)
     folder = unzipped(handed["save code"], tmp_path)
     session = session_of(at)
-    photo = next(iter(session.shelf.photos.values()))
+    photo = next(iter(session.photos.shelf.photos.values()))
     loaded = GalLoPClassifier.load(folder / "model", backbone=tiny.vit())
     found = loaded.explain(folder / "photo.png").probabilities
-    assert found == session.explain(tiny.vit(), photo, Question(("red", "green"), taught=True)).probabilities
+    assert found == session.answers.explain(tiny.vit(), photo, Question(("red", "green"), taught=True)).probabilities
 
 
 def test_a_class_that_no_folder_can_carry_is_told(tiny_app: Open) -> None:

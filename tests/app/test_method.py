@@ -175,7 +175,7 @@ def test_after_teaching_it_tells_of_the_training_and_the_photos_of_the_cards_wil
     assert "each photo kept only **1 of 4** global prompts" in shown
     assert "In the last step, 3, of its 4 photos" in shown
     session = session_of(at)
-    session.set_limit(-1e9)
+    session.limit.set_by_hand(-1e9)
     assert "**none of these**" in everything(fine(at.run()))
 
 

@@ -43,11 +43,13 @@ def test_without_a_taught_classifier_it_says_what_to_do(tiny_app: Open) -> None:
 def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=8, lr=0.5, dropout=0.5)
     session = session_of(at)
-    assert session.taught is not None
-    said = session.taught.after.text_features()
+    assert session.training.taught is not None
+    said = session.training.taught.after.text_features()
     assert numbers(at, "says global") == pytest.approx(text_cosines(said.global_), abs=1e-6)
     assert numbers(at, "says local") == pytest.approx(text_cosines(said.local), abs=1e-6)
-    on_tests = prompts.figures(session, resources.backbone(), [(p, n) for n, ps in session.tests().items() for p in ps])
+    on_tests = prompts.figures(
+        session, resources.backbone(), [(p, n) for n, ps in session.photos.tests().items() for p in ps]
+    )
     assert numbers(at, "looks 1").ravel() == pytest.approx(100 * on_tests.looks[1])
     assert on_tests.looks.sum(axis=1) == pytest.approx([5, 10, 15, 16]), "k regions a photo; the grid has 16"
     assert numbers(at, "overlap") == pytest.approx(on_tests.overlap)
@@ -71,12 +73,12 @@ def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from
     at = taught(tiny_app)
     session = session_of(at)
     model = GalLoPClassifier(backbone=tiny.vit(), cache=False).zero_shot(["red", "green"])
-    session.adopt(export.imported(session, model, tiny.vit()))
+    session.training.adopt(export.imported(session, model, tiny.vit()))
     fine(at.run())
     assert "6 photos" in everything(at)
     assert not at.get("button_group"), "nothing to choose between"
-    session.deck.delete(session.deck.cards[0].id)
-    session.deck.delete(session.deck.cards[0].id)
+    session.photos.deck.delete(session.photos.deck.cards[0].id)
+    session.photos.deck.delete(session.photos.deck.cards[0].id)
     fine(at.run())
     assert "No photos yet" in at.info[0].value
     assert not at.get("plotly_chart")
@@ -111,8 +113,8 @@ def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> No
     at = taught(tiny_app, tests=0, counts={"red": 1, "green": 1}, topk=(4,))
     assert "2 photos" in everything(at)
     session = session_of(at)
-    assert session.taught is not None
-    photo, name = session.taught.learned[0]
+    assert session.training.taught is not None
+    photo, name = session.training.taught.learned[0]
     found = prompts.figures(session, resources.backbone(), [(photo, name)])
     assert found.accuracy.of == 1
 
@@ -120,14 +122,14 @@ def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> No
 def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=6)
     session = session_of(at)
-    assert session.taught is not None
-    model, after = session.taught.after.model_, session.taught.after
+    assert session.training.taught is not None
+    model, after = session.training.taught.after.model_, session.training.taught.after
     shown = at.warning[0].value if at.warning else ""
     assert "Dead: it hardly tells the classes apart" in everything(at)
     # All classes get one text from local prompt 2: it cannot tell them apart.
     after.text_features().local[:, 1] = after.text_features().local[0, 1].clone()
-    session._similarities.clear()
-    session._figures.clear()
+    session.answers._similarities.clear()
+    session.answers._figures.clear()
     fine(at.run())
     assert "**local 2** has an influence of 0.00" in at.warning[0].value
     assert "local 2" not in shown

@@ -73,7 +73,7 @@ def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tin
     for _ in range(3):
         fine(at.run())
     assert (list(at.slider(key="k 0").proto.default), at.text_area(key="names").proto.default) == ([7], "red, blue")
-    session_of(at).deck.add("red")
+    session_of(at).photos.deck.add("red")
     fine(go(at, TEACH))
     at.number_input(key="set k 1").set_value(3)
     for _ in range(3):

@@ -89,8 +89,8 @@ def elsewhere(folder: Path, *command: str) -> str:
 def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
     templates, topk, photo = ["a {} thing", "it's {}"], (3, 8, 9, 150), picture(1, "red")
     session = Session()
-    session.shelf.add([photo])
-    found = session.explain(mini, photo, Question(tuple(NAMES), templates=tuple(templates))).with_topk(topk)
+    session.photos.shelf.add([photo])
+    found = session.answers.explain(mini, photo, Question(tuple(NAMES), templates=tuple(templates))).with_topk(topk)
     recipe = snippets.explain_snippet(NAMES, templates, topk, NAMES[1], taught=False)
     out = elsewhere(put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo)}), sys.executable, "code.py")
     *lines, last = out.splitlines()
@@ -110,11 +110,11 @@ def test_explore_taught_as_python_notebook_and_command_line(
         pass
     taught, session, photo = teaching.result(), Session(), picture(77, "green")
     assert taught is not None
-    session.adopt(taught)
+    session.training.adopt(taught)
     session.kept |= {"k 0": 5, "k 1": 40}  # moved on Explore
     asked = Question(tuple(NAMES), taught=True)
     classifier = at_scales(session, mini, asked)
-    wanted = session.explain(mini, photo, asked).with_topk((5, 40))
+    wanted = session.answers.explain(mini, photo, asked).with_topk((5, 40))
     recipe = snippets.explain_snippet(asked.names, (), (5, 40), NAMES[0], taught=True)
     put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo), **files_of(classifier).as_folder()})
 

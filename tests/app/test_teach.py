@@ -74,13 +74,13 @@ def train(at: AppTest) -> AppTest:
 
 
 def card(at: AppTest, name: str) -> Any:
-    found = session_of(at).deck.find(name)
+    found = session_of(at).photos.deck.find(name)
     assert found is not None
     return found
 
 
 def names(at: AppTest) -> list[str]:
-    return [card.name for card in session_of(at).deck.cards]
+    return [card.name for card in session_of(at).photos.deck.cards]
 
 
 # Cards ---------------------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def names(at: AppTest) -> list[str]:
 def test_a_class_name_that_cannot_be_used_is_told(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "ant, Ant")
     assert "Ant" in at.error[0].value
-    assert not session_of(at).deck.cards
+    assert not session_of(at).photos.deck.cards
 
 
 def test_the_empty_page_says_what_to_do(tiny_app: Open) -> None:
@@ -102,7 +102,7 @@ def test_the_empty_page_says_what_to_do(tiny_app: Open) -> None:
 def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red, green, blue")
     assert [found.value for found in at.subheader] == ["red", "green", "blue"]
-    first = session_of(at).deck.cards[0].id
+    first = session_of(at).photos.deck.cards[0].id
     at.text_input(key=f"name {first} red").set_value("rose")
     button(at, "Rename it").click()
     assert [found.value for found in fine(at.run()).subheader] == ["rose", "green", "blue"]
@@ -119,7 +119,7 @@ def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_ap
 @pytest.mark.parametrize(("typed", "words"), [("red", "the same after cleaning"), ("x" * 201, "the most is 200")])
 def test_a_name_that_cannot_be_used_is_told_and_the_card_stays(tiny_app: Open, typed: str, words: str) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
-    second = session_of(at).deck.cards[1].id
+    second = session_of(at).photos.deck.cards[1].id
     at.text_input(key=f"name {second} green").set_value(typed)
     [found for found in at.button if found.label == "Rename it"][1].click()
     assert words in fine(at.run()).error[0].value
@@ -229,20 +229,20 @@ def test_presets_set_every_field_and_custom_frees_them(tiny_app: Open) -> None:
     for way, preset in (("Quick", "default"), ("As in the paper", "paper")):
         at.session_state["way"] = way
         fine(at.run())
-        config, chosen = train_preset(preset), session_of(at).settings
+        config, chosen = train_preset(preset), session_of(at).training.settings
         assert (chosen.epochs, chosen.lr, chosen.views) == (config.epochs, config.lr, config.views)
         assert at.number_input(key="set epochs").value == config.epochs
         assert at.number_input(key="set epochs").disabled
     settings(at, epochs=7, lr=0.05, dropout=0.5, global_prompts=2, local_prompts=3, views=2, shots=4, seed=9)
     at.number_input(key="set k 2").set_value(7)
     fine(at.run())
-    chosen = session_of(at).settings
+    chosen = session_of(at).training.settings
     assert (chosen.epochs, chosen.lr, chosen.dropout, chosen.views) == (7, 0.05, 0.5, 2)
     assert (chosen.global_prompts, chosen.topk, chosen.shots, chosen.seed) == (2, (5, 10, 7), 4, 9)
     # They stand over a change of page.
     at = go(go(at, EXPLORE), TEACH)
     assert at.number_input(key="set epochs").value == 7
-    assert session_of(at).settings == chosen
+    assert session_of(at).training.settings == chosen
 
 
 def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) -> None:
@@ -325,7 +325,7 @@ def test_photos_for_two_cards_that_come_at_once_are_all_taken(tiny_app: Open) ->
     for name in ("red", "green"):
         uploader(at, f"Photos of {name}").upload(f"{name}.png", png(1, name))
     fine(at.run())
-    assert {name: len(shots) for name, shots in session_of(at).shots().items()} == {"red": 1, "green": 1}
+    assert {name: len(shots) for name, shots in session_of(at).photos.shots().items()} == {"red": 1, "green": 1}
     assert everything(at).count("1 to learn from") == 2
 
 
@@ -333,7 +333,7 @@ def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny
     at = teach(fine(tiny_app()), {"red": 4, "green": 3, "blue": 2})
     at.button(key=f"turn {card(at, 'blue').id}").click()
     at = finish(train(settings(fine(at.run()), shots=2)))
-    taught = session_of(at).taught
+    taught = session_of(at).training.taught
     assert taught is not None
     assert (taught.names, taught.shots) == (("green", "red"), 4)
 
@@ -376,7 +376,7 @@ def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) 
     at = go(at, TEACH)
     button(at, "Cancel").click()
     at = finish(fine(at.run()))
-    taught = session_of(at).taught
+    taught = session_of(at).training.taught
     assert taught is not None
     assert 0 < taught.steps < 400
     losses = [point.loss for point in taught.history]
@@ -399,8 +399,8 @@ def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(tiny
     other = card(at, "green").shots[0]
     at.selectbox(key="watched").set_value(f"{card(at, 'green').id} {other.sha256}")
     fine(at.run())
-    assert session_of(at).watch.photo is not None
-    assert session_of(at).watch.photo.sha256 == other.sha256
+    assert session_of(at).training.watch.photo is not None
+    assert session_of(at).training.watch.photo.sha256 == other.sha256
     button(at, "Cancel").click()
     finish(fine(at.run()))
 
@@ -434,7 +434,7 @@ def test_a_second_session_waits_and_is_told(tiny_app: Open) -> None:
     button(first, "Cancel").click()
     finish(fine(first.run()))
     at = finish(at)
-    assert session_of(at).taught is not session_of(first).taught
+    assert session_of(at).training.taught is not session_of(first).training.taught
     assert "Done: 1 step on 2 photos" in at.success[0].value.replace("\\", "")
 
 
@@ -492,6 +492,6 @@ def test_a_wrong_answer_becomes_a_shot_with_one_click(tiny_app: Open) -> None:
     at.button(key="really green").click()
     assert "already" in fine(at.run()).info[-1].value
     at = finish(train(at))
-    taught = session_of(at).taught
+    taught = session_of(at).training.taught
     assert taught is not None
     assert taught.shots == 5

@@ -80,8 +80,8 @@ def test_without_test_photos_it_says_so_and_unknown_ones_are_still_judged(tiny_a
 
 def test_accuracy_is_counted_and_has_its_interval(tiny_app: Open) -> None:
     at = taught(tiny_app, {"red": 3, "green": 3, "blue": 3}, epochs=6)
-    after = session_of(at).taught.after  # type: ignore[union-attr]
-    tests = session_of(at).tests()
+    after = session_of(at).training.taught.after  # type: ignore[union-attr]
+    tests = session_of(at).photos.tests()
     right = sum(int(said == name) for name, photos in tests.items() for said in after.predict(list(photos)))
     found = metric(at, "Right on the 9 test photos")
     assert found.value == f"{100 * right / 9:.0f} %"
@@ -116,7 +116,7 @@ def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> 
         fine(at.run())
         photos = [found.answers.photos[i] for i in found.evaluation.cell(*cell)]
         assert [str(o) for o in at.selectbox(key="cell photo").options] == [photo.name for photo in photos]
-        said = session.taught.names[cell[1]]  # type: ignore[union-attr]
+        said = session.training.taught.names[cell[1]]  # type: ignore[union-attr]
         assert f"It said **{said}**" in everything(at)
         shown.append(grid(at, "opened map 0")["name"])
         assert f"for {said}" in shown[-1]
@@ -129,9 +129,9 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
     # A red picture on the card of green: whatever is said of it, one of the two classes is wrong.
     for name in ("red", "green"):
         twin = load_image(tiny.picture(777 if name == "red" else 778, "red"), name=f"{name}.png")
-        card = session.deck.find(name)
+        card = session.photos.deck.find(name)
         assert card is not None
-        session.deck._put(card.with_pile("tests", (*card.tests, twin)))
+        session.photos.deck._put(card.with_pile("tests", (*card.tests, twin)))
     fine(at.run())
     cell = at.selectbox(key="cell").value
     assert cell[0] != cell[1], "a wrong answer is shown first"
@@ -170,7 +170,7 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     assert list(scores["score"]) == ["MCM", "L-MCM", "GL-MCM"]
     session = session_of(at)
     known = testing.measure(session, resources.backbone())
-    other = testing.answered(session, resources.backbone(), list(session.unknown.photos.values()))
+    other = testing.answered(session, resources.backbone(), list(session.photos.unknown.photos.values()))
     assert known is not None
     assert other is not None
     pairs = [(a, b) for a in known.answers.ood["MCM"] for b in other.ood["MCM"]]
@@ -179,7 +179,7 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     assert metric(at, "Unknown photos noticed").value.endswith(" of 3")
     button(at, "Take these photos away").click()
     fine(at.run())
-    assert not session.unknown.photos
+    assert not session.photos.unknown.photos
     assert [found.label for found in at.metric if "Unknown" in found.label] == []
 
 
@@ -208,7 +208,7 @@ def test_bad_files_among_the_unknown_get_a_verdict_each(tiny_app: Open) -> None:
 def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open) -> None:
     at = add_unknown(taught(tiny_app), 1, 2)
     session = session_of(at)
-    stored = session.limit
+    stored = session.limit.value
     assert stored is not None
     assert limit(at).value == pytest.approx(stored)
     assert "Found while teaching" in everything(at)
@@ -232,7 +232,7 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     at = go(at, TEST)
     button(at, "Back to the limit").click()
     fine(at.run())
-    assert session.limit == stored
+    assert session.limit.value == stored
     assert limit(at).value == pytest.approx(stored)
 
 
@@ -247,29 +247,29 @@ def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_a
     fine(at.run())
     assert "for the taught classes alone" in everything(at)
     at = go(finish(train(go(at, TEACH))), TEST)
-    assert session.own_limit is None
-    assert limit(at).value == pytest.approx(session.limit)
+    assert session.limit.own is None
+    assert limit(at).value == pytest.approx(session.limit.value)
 
 
 def test_without_a_limit_from_teaching_the_slider_makes_one(tiny_app: Open) -> None:
     """One photo a class: nothing can be held out."""
     at = taught(tiny_app, {"red": 1, "green": 1})
-    assert session_of(at).limit is None
+    assert session_of(at).limit.value is None
     assert "No limit was found while teaching" in everything(at)
     assert "only test photos are judged" in everything(at)
     at = put_limit(at, limit(at).min)
-    assert session_of(at).limit == limit(at).min
+    assert session_of(at).limit.value == limit(at).min
     button(at, "Take this limit away").click()
-    assert session_of(fine(at.run())).limit is None
+    assert session_of(fine(at.run())).limit.value is None
 
 
 def test_a_photo_on_the_wrong_card_is_doubted_and_put_right_with_one_click(tiny_app: Open) -> None:
     at = teach(fine(tiny_app()), {"red": 5, "green": 5}, epochs=40)
     session = session_of(at)
     wrong = load_image(tiny.picture(4321, "red"), name="wrong.png")
-    card = session.deck.find("green")
+    card = session.photos.deck.find("green")
     assert card is not None
-    session.deck._put(card.with_pile("shots", (*card.shots, wrong)))
+    session.photos.deck._put(card.with_pile("shots", (*card.shots, wrong)))
     at = go(finish(train(settings(at, epochs=40, lr=0.5))), TEST)
     doubts = testing.doubts(session, None)
     assert doubts[0].photo.name == "wrong.png"
@@ -277,7 +277,7 @@ def test_a_photo_on_the_wrong_card_is_doubted_and_put_right_with_one_click(tiny_
     at.button(key=f"relabel {wrong.sha256}").click()
     fine(at.run())
     assert "wrong\\.png is a photo of red now" in at.success[0].value
-    assert wrong.sha256 in {photo.sha256 for photo in session.deck.find("red").shots}  # type: ignore[union-attr]
+    assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("red").shots}  # type: ignore[union-attr]
     assert not [found for found in at.button if found.key == f"relabel {wrong.sha256}"]
 
 
@@ -328,9 +328,9 @@ def test_photos_are_encoded_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "\n".join(HOSTILE[:2]))
     session = session_of(at)
-    for i, card in enumerate(session.deck.cards):
+    for i, card in enumerate(session.photos.deck.cards):
         photos = [load_image(tiny.picture(10 * i + j, "red"), name=f"{HOSTILE[0]} {i} {j}.png") for j in range(4)]
-        session.deck._put(card.with_pile("shots", tuple(photos[:2])).with_pile("tests", tuple(photos[2:])))
+        session.photos.deck._put(card.with_pile("shots", tuple(photos[:2])).with_pile("tests", tuple(photos[2:])))
     at = go(finish(train(settings(fine(at.run()), epochs=1))), TEST)
     shown = everything(at)
     for raw in ("![x](", "<b>", "http://"):

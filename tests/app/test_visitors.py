@@ -82,12 +82,12 @@ def test_a_session_that_ends_cancels_its_training() -> None:
     token = visitors.new()
     session = visitors.find(token)
     assert session is not None
-    session.job = manager.submit(Counting(1_000_000))
+    session.training.job = manager.submit(Counting(1_000_000))
     assert gone(visitors, token, 5)
     end = time.monotonic() + 5
-    while session.job.snapshot().active and time.monotonic() < end:
+    while session.training.job.snapshot().active and time.monotonic() < end:
         time.sleep(0.005)
-    assert session.job.snapshot().state is State.CANCELLED
+    assert session.training.job.snapshot().state is State.CANCELLED
     manager.close()
 
 

@@ -10,7 +10,7 @@ from app.views import compare
 from gallop.errors import GallopError
 
 session = resources.session()
-ledger = session.ledger
+ledger = session.training.ledger
 assert ledger is not None  # every session of this app has one
 session.page_jobs.settle()
 

@@ -31,7 +31,7 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
             st.rerun()
     with st.container(horizontal=True):
         st.button("Open this run", on_click=_open, args=(session, run), icon=":material/folder_open:", key="open run")
-        found = session.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder()))
+        found = session.answers.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder()))
         st.download_button(
             "Export as zip",
             found,
@@ -63,8 +63,8 @@ def _open(session: Session, run: Run) -> None:
     except GallopError as error:
         session.kept[TOLD] = ("error", str(error))
         return
-    session.adopt(taught)
-    session.outcome = ("success", f"Opened {run.name} from the page Compare.")
+    session.training.adopt(taught)
+    session.training.outcome = ("success", f"Opened {run.name} from the page Compare.")
     adopted.show(session, taught)
     session.kept[TOLD] = ("success", f"{run.name} is in use now: it answers on Explore, and Take away exports it.")
 

@@ -62,7 +62,7 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
 
 def compare_with_coop(session: Session) -> None:
     """A button that trains CoOp on the cards as they are."""
-    problem = tasks.check_photos(session.shots())
+    problem = tasks.check_photos(session.photos.shots())
     left, right = st.columns([1, 4], vertical_alignment="center")
     clicked = left.button(
         "Train CoOp",
@@ -75,5 +75,5 @@ def compare_with_coop(session: Session) -> None:
         "prompts and dropout add." + (f" {text.markdown(problem)}" if problem else "")
     )
     if clicked:
-        settings = [compare.coop_settings(session.settings)]
+        settings = [compare.coop_settings(session.training.settings)]
         job_progress.send(session, compare.series(session, backbone(), settings), "seeds", "CoOp on the cards")

@@ -12,4 +12,4 @@ def show(session: Session, taught: Taught) -> None:
     """Before any widget is drawn: its classes become the class list, at the scales set on the page Teach."""
     remembered.put("names", "\n".join(taught.names))
     remembered.put("model", "Taught")
-    maps.put_scales(session.scales())
+    maps.put_scales(session.training.scales())

@@ -48,12 +48,12 @@ def show_answer(session: Session, explanation: Explanation, note: str) -> None:
 
 def session_photo_url(session: Session, explanation: Explanation) -> str:
     """The photo for the grids, made once: a browser that has it does not load it again."""
-    return session.picture(explanation, "photo", lambda: panel.photo_url(explanation))
+    return session.answers.picture(explanation, "photo", lambda: panel.photo_url(explanation))
 
 
 def change(session: Session, before: Explanation, after: Explanation) -> None:
     """What teaching changed for this photo, and for those it learned from."""
-    taught = session.taught
+    taught = session.training.taught
     assert taught is not None
     st.header("What teaching changed", anchor=False)
     left, right = st.columns([1, 2], gap="large")

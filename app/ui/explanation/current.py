@@ -12,8 +12,8 @@ from gallop.names.templates import parse_templates
 
 def current_photo(session: Session) -> Photo | None:
     """One of the photos to look at or, where there are none, of the cards."""
-    cards = {photo.sha256: photo for card in session.deck.in_use for photo in card.tests + card.shots}
-    photos = session.shelf.photos or cards
+    cards = {photo.sha256: photo for card in session.photos.deck.in_use for photo in card.tests + card.shots}
+    photos = session.photos.shelf.photos or cards
     if not photos:
         return None
     return photos[one_of("Photo", photos, "photo", next(reversed(photos)), compare.photo_names(session).__getitem__)]
@@ -27,4 +27,4 @@ def current_question(session: Session) -> Question:
     """
     names = parse_names(session.kept.get("names", "\n".join(DEFAULT_NAMES)))
     templates = parse_templates(session.kept.get("templates", "\n".join(DEFAULT_TEMPLATES)))
-    return Question(names, session.use_taught and session.knows(names), templates)
+    return Question(names, session.training.use_taught and session.training.knows(names), templates)

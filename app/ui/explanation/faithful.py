@@ -32,7 +32,7 @@ def faithful(
     st.markdown(f"**Is the map of {text.markdown(name)} right?** Without its best regions the score should fall fast.")
     key = (key, name, explanation.topk)
     place = st.empty()
-    found = session.deletion(key)
+    found = session.answers.deletion(key)
     if found is None:
         with place.container():
             clicked = st.button("Take regions away", icon=":material/blur_on:")
@@ -40,7 +40,7 @@ def faithful(
         if not clicked:
             return
         found = _play(classifier, explanation, name, place)
-        session.keep_deletion(key, found)
+        session.answers.keep_deletion(key, found)
     with place.container():
         _show(found)
 

@@ -27,7 +27,9 @@ SAID, REALLY, DIFFERENCE = "What it said", "What it is", "The first minus the se
 
 def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     """Draw it. ``really`` is the class it has."""
-    found = session.explain(backbone(), photo, testing.taught_question(session)).with_topk(session.scales())
+    found = session.answers.explain(backbone(), photo, testing.taught_question(session)).with_topk(
+        session.training.scales()
+    )
     region = asked(found.grid[0] * found.grid[1])
     left, right = st.columns([1, 3], gap="large")
     with left:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def tryout(session: Session) -> None:
-    taught = session.taught
+    taught = session.training.taught
     if taught is None:
         return
     st.header("3. Try it", anchor=False)
@@ -35,14 +35,14 @@ def tryout(session: Session) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         uploader("Photos to try", "try", lambda files: _take(session, files))
-        photos = session.shelf.photos
+        photos = session.photos.shelf.photos
         if not photos:
             st.caption("Upload a photo that it has not learned from.")
             return
         shown = one_of("Photo shown", photos, "photo", next(reversed(photos)), lambda key: photos[key].name)
         photo = photos[shown]
-        found = session.explain(backbone(), photo, Question(taught.names, taught=True))
-        found = found.with_topk(session.scales())
+        found = session.answers.explain(backbone(), photo, Question(taught.names, taught=True))
+        found = found.with_topk(session.training.scales())
         region = asked(found.grid[0] * found.grid[1])
         region_grid(answer_panel(found, selected=region, photo=session_photo_url(session, found)), key="tried grid")
         if region is not None:
@@ -53,7 +53,7 @@ def tryout(session: Session) -> None:
 
 
 def _take(session: Session, files: list[Any]) -> Verdicts:
-    verdicts = session.shelf.add(files)
+    verdicts = session.photos.shelf.add(files)
     if verdicts.taken:
         put("photo", verdicts.taken[-1].sha256)
     return verdicts
@@ -77,17 +77,17 @@ def correction(session: Session, photo: Photo, found: Explanation) -> None:
         for name in found.class_names:
             label = text.markdown(text.shorten(name))
             st.button(label, key=f"really {name}", on_click=_correct, args=(session, photo, name))
-    if session.corrected is not None:
-        done, sentence = session.corrected
-        session.corrected = None
+    if session.photos.corrected is not None:
+        done, sentence = session.photos.corrected
+        session.photos.corrected = None
         (st.success if done else st.info)(text.markdown(sentence))
 
 
 def _correct(session: Session, photo: Photo, name: str) -> None:
     try:
-        session.corrected = (True, session.deck.correct(photo, name))
+        session.photos.corrected = (True, session.photos.deck.correct(photo, name))
     except GallopError as error:
-        session.corrected = (False, str(error))
+        session.photos.corrected = (False, str(error))
         return
-    card = session.deck.find(name)
-    session.encode_ahead(jobs(), backbone(), card.shots[-1:] if card else ())
+    card = session.photos.deck.find(name)
+    session.training.encode_ahead(jobs(), backbone(), card.shots[-1:] if card else ())

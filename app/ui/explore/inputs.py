@@ -42,7 +42,7 @@ def choose_photo() -> Photo | None:
         with st.container(horizontal=True, gap="small"):
             for name in found:
                 st.button(name, key=f"sample {name}", help=samples.credit(name), on_click=_take_sample, args=(name,))
-    photos = session().shelf.photos
+    photos = session().photos.shelf.photos
     if not photos:
         return None
     chosen = one_of("Photo shown", photos, "photo", next(reversed(photos)), lambda key: photos[key].name)
@@ -99,10 +99,10 @@ def templates() -> tuple[str, ...] | None:
 
 def taught_prompts(session: Session, names: tuple[str, ...]) -> bool:
     """Zero-shot or taught; whether the taught prompts answer."""
-    if session.taught is None:
+    if session.training.taught is None:
         return False
-    if not session.knows(names):
-        missing = [name for name in session.taught.names if name not in names]
+    if not session.training.knows(names):
+        missing = [name for name in session.training.taught.names if name not in names]
         st.info(
             "Back to zero-shot: what was taught needs all its classes on the list, and "
             f"{text.markdown(text.joined(missing))} {'is' if len(missing) == 1 else 'are'} not. "
@@ -111,30 +111,30 @@ def taught_prompts(session: Session, names: tuple[str, ...]) -> bool:
         )
         return False
     kinds = ["Zero-shot", "Taught"]
-    shown = recall("model", kinds[session.use_taught], kinds)
+    shown = recall("model", kinds[session.training.use_taught], kinds)
     chosen = keep("model", st.segmented_control("Prompts", kinds, default=shown, key="model", required=True))
-    session.use_taught = chosen == "Taught"
-    added = [name for name in names if name not in session.taught.names]
-    if session.use_taught and added:
+    session.training.use_taught = chosen == "Taught"
+    added = [name for name in names if name not in session.training.taught.names]
+    if session.training.use_taught and added:
         st.caption(
             f"Added without training again: {text.markdown(text.joined(added))}. "
             "The learned prompts are put before a new name too."
         )
-    return session.use_taught
+    return session.training.use_taught
 
 
 def _take(files: list[Any]) -> Verdicts:
-    verdicts = session().shelf.add(files)
+    verdicts = session().photos.shelf.add(files)
     if verdicts.taken:
         put("photo", verdicts.taken[-1].sha256)
     return verdicts
 
 
 def _take_sample(name: str) -> None:
-    shelf = session().shelf
+    shelf = session().photos.shelf
     source = load_image(samples.available_samples()[name], name=name)
     verdicts = shelf.add([source])
-    session().verdicts.pop("photos", None)
+    session().photos.verdicts.pop("photos", None)
     if verdicts.taken:
         put("photo", verdicts.taken[0].sha256)
         return
@@ -143,9 +143,9 @@ def _take_sample(name: str) -> None:
     if same:
         put("photo", same[0])
     else:
-        session().verdicts["photos"] = verdicts
+        session().photos.verdicts["photos"] = verdicts
 
 
 def _remove() -> None:
     # A second click may come from a page that one without photos has replaced.
-    session().shelf.photos.pop(st.session_state.get("photo", ""), None)
+    session().photos.shelf.photos.pop(st.session_state.get("photo", ""), None)

@@ -41,13 +41,13 @@ with right:
             with st.spinner("Looking at the photo …", show_time=False):
                 backbone = resources.backbone()
                 question = Question(names, taught, templates)
-                classifier = session.classifier(backbone, question)
-                found = session.explain(backbone, photo, question)
+                classifier = session.answers.classifier(backbone, question)
+                found = session.answers.explain(backbone, photo, question)
                 k = maps.choose_scales(found)
                 explanation = found.with_topk(k)
                 if taught:
-                    before = session.explain(backbone, photo, Question(names, like_taught=True)).with_topk(k)
-            answer.show_answer(session, explanation, session.note(question, classifier))
+                    before = session.answers.explain(backbone, photo, Question(names, like_taught=True)).with_topk(k)
+            answer.show_answer(session, explanation, session.limit.note(question, classifier))
             if taught:
                 tryout.correction(session, photo, explanation)
         except GallopError as error:
@@ -71,5 +71,5 @@ if explanation is not None and photo is not None and templates is not None:
         if explanation.topk:
             faithful.faithful(session, classifier, explanation, name, (photo.sha256, question))
     scores.numbers(explanation)
-    onward = "Back to your classes" if session.deck.cards else "On to classes of your own"
+    onward = "Back to your classes" if session.photos.deck.cards else "On to classes of your own"
     st.page_link("ui/teach/page.py", label=onward, icon=":material/school:")

@@ -28,7 +28,9 @@ def code(
     session: Session, screen: Screen | None, classifier: GalLoPClassifier | None, asked: Question, key: Hashable
 ) -> None:
     st.markdown("The code gives the numbers that the page shows, on any machine that gallop is installed on.")
-    there = [page for page, can in zip(PAGES, (screen is not None, bool(session.deck.cards)), strict=True) if can]
+    there = [
+        page for page, can in zip(PAGES, (screen is not None, bool(session.photos.deck.cards)), strict=True) if can
+    ]
     left, right = st.columns(2)
     recall("code of", there[0], there)
     recall("code as", LANGUAGES[0], LANGUAGES)
@@ -43,9 +45,9 @@ def code(
         folder = files(session, classifier, key).as_folder()
         beside = partial(snippets.photo_beside, screen.photo, folder)
     else:
-        shots, tests = session.shots(), session.tests()
+        shots, tests = session.photos.shots(), session.photos.tests()
         try:
-            recipe = snippets.teach(shots, session.settings, tests=any(tests.values()))
+            recipe = snippets.teach(shots, session.training.settings, tests=any(tests.values()))
         except SnippetProblem as error:
             st.info(text.markdown(error), icon=":material/info:")
             return

@@ -39,14 +39,14 @@ assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
 
 def files(session: Session, classifier: GalLoPClassifier, key: Hashable) -> Files:
     """The checkpoint as it would be saved, made once."""
-    return session.once(("files", key), lambda: files_of(classifier))
+    return session.answers.once(("files", key), lambda: files_of(classifier))
 
 
 def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: Hashable) -> None:
     from gallop.export.model_card import model_card
 
     names = text.markdown(text.joined(tuple(classifier.classes_.tolist())))
-    taught = session.taught if asked.taught else None
+    taught = session.training.taught if asked.taught else None
     how = text.markdown(export.learned_from(taught)) if taught else "Zero-shot: nothing was learned"
     st.markdown(f"**{names}**. {how}.")
     card = model_card(
@@ -139,9 +139,9 @@ def _take(session: Session, file: Any) -> tuple[bool, str]:
     except GallopError as error:
         return False, str(error)
     taught = export.imported(session, found, shared)
-    session.adopt(taught)
-    session.outcome = ("success", f"Opened {file.name}.")
-    if session.ledger is not None:
-        session.ledger.keep(taught, f"from {text.shorten(file.name, 60)}")
+    session.training.adopt(taught)
+    session.training.outcome = ("success", f"Opened {file.name}.")
+    if session.training.ledger is not None:
+        session.training.ledger.keep(taught, f"from {text.shorten(file.name, 60)}")
     adopted.show(session, taught)
     return True, f"{file.name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."

@@ -17,8 +17,8 @@ st.title("Take away", anchor=False)
 st.markdown("What you have seen and taught here, as files and as code of your own.")
 job_progress.watch(session)
 
-has_photo, has_cards = bool(session.shelf.photos), bool(session.deck.cards)
-if not (has_photo or has_cards or session.taught):
+has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
+if not (has_photo or has_cards or session.training.taught):
     st.info(
         "**Start here:** look at a photo on *Explore*, or teach classes of your own. Or open a model that you saved.",
         icon=":material/download:",

@@ -33,7 +33,7 @@ def offer_pictures(session: Session, screen: Screen, version: Hashable) -> None:
         return
     prompts = range(len(found.topk))
     prompt = one_of("Map of local prompt", prompts, "map to take", 0, lambda n: f"{n + 1}, k = {found.topk[n]}")
-    picture = session.once(
+    picture = session.answers.once(
         ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
     )
     alt = f"Map of local prompt {prompt + 1} for {screen.class_name}: {found.describe(screen.class_name, prompt)}"
@@ -58,7 +58,7 @@ def report(session: Session, screen: Screen, asked: Question, version: Hashable)
         from gallop.export.report import html_report
 
         with st.spinner("Drawing …"):
-            session.report = (
+            session.answers.report = (
                 key,
                 html_report(
                     screen.explanation,
@@ -68,10 +68,10 @@ def report(session: Session, screen: Screen, asked: Question, version: Hashable)
                     style=screen.style,
                 ),
             )
-    if session.report is not None and session.report[0] == key:
+    if session.answers.report is not None and session.answers.report[0] == key:
         name = f"{file_name(screen.photo.name)}.html"
         st.download_button(
-            "Save the report", session.report[1], name, "text/html", key="save report", on_click="ignore"
+            "Save the report", session.answers.report[1], name, "text/html", key="save report", on_click="ignore"
         )
 
 

@@ -41,7 +41,7 @@ with left:
         try:
             with st.spinner("Looking at the photo …", show_time=False):
                 backbone, question = resources.backbone(), current.current_question(session)
-                found = session.explain(backbone, photo, question)
+                found = session.answers.explain(backbone, photo, question)
                 found = found.with_topk(maps.choose_scales(found))
         except GallopError as error:
             st.error(text.markdown(error), icon=":material/error:")
@@ -58,7 +58,7 @@ if photo is not None and found is not None:
         )
     with right:
         st.header("From photo to answer", anchor=False)
-        taught = session.taught if question.taught else None
+        taught = session.training.taught if question.taught else None
         for number, step in enumerate(method.steps(found, name, backbone.preprocess.size, taught), 1):
             st.subheader(f"{number}. {step.title}", anchor=False)
             for paragraph in step.words:

@@ -11,7 +11,7 @@ from app.views import prompts, testing
 from gallop.errors import GallopError
 
 session = resources.session()
-taught = session.taught
+taught = session.training.taught
 piles = {}
 if taught is not None:
     # A model that was opened brings no photos it learned from.

@@ -27,7 +27,7 @@ _PHOTOS, TESTS, _WEBCAM = "Photos", "Test photos", "Webcam"
 def cards(session: Session) -> None:
     """All cards, and the ways to make new ones."""
     _making(session)
-    deck = session.deck
+    deck = session.photos.deck
     for start in range(0, len(deck.cards), _COLUMNS):
         for card, column in zip(deck.cards[start : start + _COLUMNS], st.columns(_COLUMNS), strict=False):
             with column.container(border=True, key=f"card {card.id}"):
@@ -46,7 +46,7 @@ def _making(session: Session) -> None:
         )
         if button.form_submit_button("Add class", icon=":material/add:", width="stretch") and typed.strip():
             _add_classes(session, typed)
-            if not session.complaint:  # one is shown below, by this run alone
+            if not session.photos.complaint:  # one is shown below, by this run alone
                 st.rerun()
     # Opening it starts no run: a file that is dropped just as a run begins is lost, for Streamlit forgets to answer it.
     with right, st.expander("All classes at once, from a folder or a zip", icon=":material/folder_zip:", key="bulk"):
@@ -63,24 +63,24 @@ def _making(session: Session) -> None:
 def _add_classes(session: Session, typed: str) -> None:
     try:
         for name in parse_names(typed):
-            session.deck.add(name)
+            session.photos.deck.add(name)
     except GallopError as error:
-        session.complaint = str(error)
+        session.photos.complaint = str(error)
 
 
 def _notices(session: Session) -> None:
     _complaint(session)
-    last = session.deck.last_change
+    last = session.photos.deck.last_change
     if last is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button("Undo", icon=":material/undo:", on_click=session.deck.undo)
+            st.button("Undo", icon=":material/undo:", on_click=session.photos.deck.undo)
             st.caption(f"Last change: {text.markdown(text.shorten(last, 80))}")
 
 
 def _complaint(session: Session) -> None:
-    if session.complaint:
-        st.error(text.markdown(session.complaint), icon=":material/error:")
-        session.complaint = ""
+    if session.photos.complaint:
+        st.error(text.markdown(session.photos.complaint), icon=":material/error:")
+        session.photos.complaint = ""
 
 
 def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[[list[Any]], Verdicts]:
@@ -91,9 +91,9 @@ def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[
             shared = backbone()  # first: drawing may be cut short, and nothing may come between photos and verdicts
         except GallopError:
             shared = None  # the button that trains will say why
-        found = session.deck.add_photos(sorted_out(files, card.name if card else None), pile)
+        found = session.photos.deck.add_photos(sorted_out(files, card.name if card else None), pile)
         if shared is not None:
-            session.encode_ahead(jobs(), shared, found.taken)
+            session.training.encode_ahead(jobs(), shared, found.taken)
         return found
 
     return take
@@ -128,7 +128,7 @@ def _card(session: Session, card: Card) -> None:
 
 
 def _actions(session: Session, card: Card) -> None:
-    deck = session.deck
+    deck = session.photos.deck
     with st.container(horizontal=True, gap="small"):
         if card.shots or card.tests:
             st.button("Look through", key=f"look {card.id}", type="tertiary", on_click=_open, args=(session, card.id))
@@ -145,9 +145,9 @@ def _actions(session: Session, card: Card) -> None:
 
 def _rename(session: Session, card_id: int, name: str) -> None:
     try:
-        session.deck.rename(card_id, name)
+        session.photos.deck.rename(card_id, name)
     except ClassNameError as error:
-        session.complaint = str(error)
+        session.photos.complaint = str(error)
 
 
 def _open(session: Session, card_id: int) -> None:
@@ -156,13 +156,13 @@ def _open(session: Session, card_id: int) -> None:
 
 def dialogs(session: Session) -> None:
     """The open dialog, if there is one; drawn by the page itself, since a dialog may not lie inside a column."""
-    card = session.deck.get(st.session_state.get("looked through", 0))
+    card = session.photos.deck.get(st.session_state.get("looked through", 0))
     if card is None:
         return
 
     @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=_close)
     def look() -> None:
-        now = session.deck.get(card.id)
+        now = session.photos.deck.get(card.id)
         if now is not None:
             _gallery(session, now)
 
@@ -175,9 +175,9 @@ def _close() -> None:
 
 def _move(session: Session, card_id: int, pile: Pile, photo: Photo) -> None:
     try:
-        session.deck.move(card_id, pile, photo)
+        session.photos.deck.move(card_id, pile, photo)
     except CardProblem as error:
-        session.complaint = str(error)
+        session.photos.complaint = str(error)
 
 
 def _gallery(session: Session, card: Card) -> None:
@@ -197,7 +197,7 @@ def _gallery(session: Session, card: Card) -> None:
 def _photo(session: Session, card: Card, pile: Pile, photo: Photo) -> None:
     media.image(thumbnails.strip([photo], side=144), width="stretch", alt=photo.name)
     st.caption(text.markdown(text.shorten(photo.name, 24)))
-    key, deck = f"{card.id} {pile} {photo.sha256}", session.deck
+    key, deck = f"{card.id} {pile} {photo.sha256}", session.photos.deck
     move = "To tests" if other_pile(pile) == "tests" else "To learning"
     st.button(move, key=f"move {key}", type="tertiary", on_click=_move, args=(session, card.id, pile, photo))
     st.button("Take away", key=f"away {key}", type="tertiary", on_click=deck.take_away, args=(card.id, pile, photo))

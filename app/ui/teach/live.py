@@ -26,10 +26,10 @@ NOTHING_YET = Progress("looking", 0, 0, [])
 
 def panel(session: Session) -> None:
     """Draw what there is: a training that runs, or how the last one went."""
-    if session.job is not None:
+    if session.training.job is not None:
         _watched(session)
         _running(session)
-    elif session.outcome is not None or session.taught is not None:
+    elif session.training.outcome is not None or session.training.taught is not None:
         _ended(session)
 
 
@@ -38,19 +38,21 @@ def badge(session: Session) -> None:
 
     @st.fragment(run_every=2 * _POLL_SECONDS)
     def look() -> None:
-        job = session.job
+        job = session.training.job
         snapshot = job.snapshot() if job is not None else None
         if job is None or snapshot is None or not snapshot.active:
             st.rerun()
         st.caption(f":material/model_training: {_words(snapshot, stopping=job.stopping)} (see the page *Teach*).")
 
-    if session.job is not None:
+    if session.training.job is not None:
         look()
 
 
 def _watched(session: Session) -> None:
     """Which photo the map is of."""
-    photos = {f"{card.id} {photo.sha256}": (card.name, photo) for card in session.deck.cards for photo in _all(card)}
+    photos = {
+        f"{card.id} {photo.sha256}": (card.name, photo) for card in session.photos.deck.cards for photo in _all(card)
+    }
     if not photos:
         return
     chosen = one_of(
@@ -60,7 +62,7 @@ def _watched(session: Session) -> None:
         next(iter(photos)),
         lambda key: f"{photos[key][0]}: {photos[key][1].name}",
     )
-    session.watch.photo = photos[chosen][1]
+    session.training.watch.photo = photos[chosen][1]
 
 
 def _all(card: Card) -> tuple[Photo, ...]:
@@ -72,7 +74,7 @@ def _running(session: Session) -> None:
 
     @st.fragment(run_every=_POLL_SECONDS)
     def look() -> None:
-        job = session.job
+        job = session.training.job
         if job is None:
             return
         snapshot = job.snapshot()
@@ -98,10 +100,10 @@ def _words(snapshot: Snapshot, *, stopping: bool) -> str:
 
 
 def _ended(session: Session) -> None:
-    if session.outcome is not None:
-        kind, sentence = session.outcome
+    if session.training.outcome is not None:
+        kind, sentence = session.training.outcome
         {"error": st.error, "info": st.info, "success": st.success}[kind](text.markdown(sentence))
-    taught = session.taught
+    taught = session.training.taught
     if taught is None:
         return
     scores = {"photos it learned from": taught.on_shots}
@@ -135,12 +137,12 @@ def _pictures(
         )
     with middle:
         st.markdown("**Prompt dropout: the prompts kept for each photo**")
-        figure = training_charts.kept_prompts(kept, kept.total if kept else session.settings.global_prompts)
+        figure = training_charts.kept_prompts(kept, kept.total if kept else session.training.settings.global_prompts)
         media.chart(figure, key="kept prompts", alt=training_charts.kept_in_words(kept))
         st.caption("Coloured: kept in this step. The others sit it out, so that the prompts learn to differ.")
     with right:
         st.markdown("**Where a local prompt looks**")
-        _map(session, sights, replay=session.job is None)
+        _map(session, sights, replay=session.training.job is None)
 
 
 def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
@@ -172,4 +174,4 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
 
 
 def _class_of(session: Session, image: object) -> str | None:
-    return next((card.name for card in session.deck.cards for photo in _all(card) if photo.image is image), None)
+    return next((card.name for card in session.photos.deck.cards for photo in _all(card) if photo.image is image), None)

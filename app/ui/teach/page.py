@@ -18,7 +18,7 @@ st.markdown(
     "while you watch."
 )
 start_training = st.container()  # always there, so that what follows keeps its place, and expanders stay open
-if not session.deck.cards:
+if not session.photos.deck.cards:
     start_training.info(
         "**Start here:** name two or more classes, such as `ant, bee`, then put a few photos on the card of each. "
         "Or take a folder or a zip with a folder for each class.",
@@ -28,21 +28,21 @@ st.header("1. Classes", anchor=False)
 deck.cards(session)
 deck.dialogs(session)
 
-if session.deck.cards:
+if session.photos.deck.cards:
     st.header("2. Training", anchor=False)
     settings.choose_settings(session)
-    problem = tasks.check_photos(session.shots())
+    problem = tasks.check_photos(session.photos.shots())
     left, right = st.columns([1, 3], vertical_alignment="center")
-    label = "**Train again**" if session.taught is not None else "**Train**"
-    busy = session.job is not None
+    label = "**Train again**" if session.training.taught is not None else "**Train**"
+    busy = session.training.job is not None
     if left.button(label, disabled=bool(problem) or busy, width="stretch", key="train"):
         try:
-            session.start(resources.jobs(), resources.backbone())
+            session.training.start(resources.jobs(), resources.backbone())
         except GallopError as error:
-            session.outcome = ("error", str(error))
+            session.training.outcome = ("error", str(error))
         st.rerun()
     with right:
-        stale = session.stale()
+        stale = session.training.stale()
         if problem:
             st.caption(f":material/info: {text.markdown(problem)}")
         elif stale and not busy:

@@ -41,7 +41,7 @@ FREE: dict[str, tuple[str, str, float, float, float]] = {
 
 
 def choose_settings(session: Session) -> None:
-    """Draw them; ``session.settings`` is what they stand at."""
+    """Draw them; ``session.training.settings`` is what they stand at."""
     label = f"Settings: {session.kept.get('way', QUICK)}"
     # With a key and a state of its own it stays open when its label changes.
     with st.expander(label, icon=":material/tune:", key="settings", on_change="rerun"):
@@ -60,7 +60,7 @@ def choose_settings(session: Session) -> None:
             "The class list, the threshold and the colours there act at once too."
         )
     batch = preset(PAPER if way == PAPER else QUICK).batch_size
-    session.settings = replace(session.settings, **values, topk=topk, batch_size=batch)
+    session.training.settings = replace(session.training.settings, **values, topk=topk, batch_size=batch)
 
 
 def _numbers(fields: dict[str, Any], session: Session, fixed: Settings | None) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _cells(count: int, columns: int = 3) -> list[Any]:
 
 
 def _scales(session: Session, count: int) -> tuple[int, ...]:
-    usual = with_prompts(session.settings.topk, count)
+    usual = with_prompts(session.training.settings.topk, count)
     chosen = []
     for n, column in enumerate(_cells(count, 4)):
         key = f"set k {n}"
@@ -106,6 +106,6 @@ def _scales(session: Session, count: int) -> tuple[int, ...]:
         label = f"k of local prompt {n + 1}"
         found = column.number_input(label, 1, 1024, shown, key=key, help="How many regions its score is the mean of.")
         chosen.append(int(keep(key, found)))
-    if tuple(chosen) != session.settings.topk:
+    if tuple(chosen) != session.training.settings.topk:
         put_scales(chosen)
     return tuple(chosen)

@@ -20,7 +20,7 @@ _MOST = 8
 def hints(session: Session, tested: Tested | None) -> None:
     """The most doubtful labels, and one click to put a photo to the class it looks like."""
     st.header("Labels to look at again", anchor=False)
-    taught = session.taught
+    taught = session.training.taught
     assert taught is not None
     st.markdown(
         "A photo on the wrong card teaches the wrong thing. Each photo it learned from is judged by prompts that were "
@@ -30,9 +30,9 @@ def hints(session: Session, tested: Tested | None) -> None:
     if taught.after.cross_fit_ is None:
         st.caption("No photo it learned from was held out this time, so only test photos are judged.")
     found = [doubt for doubt in testing.doubts(session, tested) if _still_there(session, doubt)]
-    if session.corrected is not None:
-        done, sentence = session.corrected
-        session.corrected = None
+    if session.photos.corrected is not None:
+        done, sentence = session.photos.corrected
+        session.photos.corrected = None
         (st.success if done else st.info)(text.markdown(sentence))
     if not found:
         st.markdown(":material/check: No label is in doubt.")
@@ -64,15 +64,15 @@ def _doubt(session: Session, doubt: Doubt) -> None:
 
 def _still_there(session: Session, doubt: Doubt) -> bool:
     """Whether the photo still is where the doubt says: it may have been moved since."""
-    card = session.deck.find(doubt.given)
+    card = session.photos.deck.find(doubt.given)
     photos: tuple[Photo, ...] = card.pile("shots" if doubt.learned else "tests") if card is not None else ()
     return any(photo.sha256 == doubt.photo.sha256 for photo in photos)
 
 
 def _relabel(session: Session, doubt: Doubt) -> None:
     try:
-        session.corrected = (True, session.deck.correct(doubt.photo, doubt.likely))
+        session.photos.corrected = (True, session.photos.deck.correct(doubt.photo, doubt.likely))
     except CardProblem as error:
-        session.corrected = (False, str(error))
+        session.photos.corrected = (False, str(error))
         return
-    session.encode_ahead(jobs(), backbone(), [doubt.photo])
+    session.training.encode_ahead(jobs(), backbone(), [doubt.photo])

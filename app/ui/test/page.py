@@ -14,7 +14,7 @@ session = resources.session()
 st.title("Test", anchor=False)
 st.markdown("How good is it on photos it has not seen, what does it confuse, and does it notice what is none of these?")
 
-if session.taught is None:
+if session.training.taught is None:
     st.info(
         "**Start here:** teach it classes first, and keep some photos of each to test with: on a card choose *Test "
         "photos*, or put them into a folder called `test`.",
@@ -50,7 +50,7 @@ else:
         else:
             accuracy.show_accuracy(tested)
             confusion.confusion(session, tested)
-            accuracy.calibration(tested, session.taught.after.calibration_.temperature)
+            accuracy.calibration(tested, session.training.taught.after.calibration_.temperature)
         unknown.unknown(session, tested)
         hints.hints(session, tested)
         st.page_link("ui/prompts/page.py", label="On to what each prompt is worth", icon=":material/join_inner:")

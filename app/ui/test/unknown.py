@@ -32,12 +32,12 @@ def unknown(session: Session, tested: Tested | None) -> None:
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
-        uploader("Photos of none of the classes", "unknown", session.unknown.add)
-        photos = list(session.unknown.photos.values())
+        uploader("Photos of none of the classes", "unknown", session.photos.unknown.add)
+        photos = list(session.photos.unknown.photos.values())
         if photos:
             st.button(
                 "Take these photos away",
-                on_click=session.unknown.photos.clear,
+                on_click=session.photos.unknown.photos.clear,
                 type="tertiary",
                 icon=":material/close:",
             )
@@ -63,15 +63,15 @@ def unknown(session: Session, tested: Tested | None) -> None:
 
 def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """The slider, at the limit in force."""
-    assert session.taught is not None
-    stored = session.taught.after.calibration_.threshold
+    assert session.training.taught is not None
+    stored = session.training.taught.after.calibration_.threshold
     # Without one from teaching it begins where 95% of the known photos are kept.
     usual = stored if stored is not None else float(np.quantile(known if known.size else other, 0.95))
     every = np.concatenate([known, other, [usual]])
     room = max(float(np.ptp(every)) / 20, 1e-4)
     low, high = float(every.min()) - room, float(every.max()) + room
-    value = min(max(usual if session.own_limit is None else session.own_limit, low), high)
-    key = session.limit_key
+    value = min(max(usual if session.limit.own is None else session.limit.own, low), high)
+    key = session.limit.key
     st.slider(
         "Limit of the outlier score: above it, none of these",
         low,
@@ -80,16 +80,16 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
         key=key,
         step=(high - low) / _STEPS,
         format="%.4f",
-        on_change=lambda: session.set_limit(float(st.session_state[key])),
+        on_change=lambda: session.limit.set_by_hand(float(st.session_state[key])),
     )
-    if session.own_limit is not None:
+    if session.limit.own is not None:
         st.caption("Set by you. It decides on the pages *Explore* and *Teach* too, until you teach again.")
         back = "Back to the limit found while teaching" if stored is not None else "Take this limit away"
-        st.button(back, on_click=session.set_limit, args=(None,))
+        st.button(back, on_click=session.limit.set_by_hand, args=(None,))
     elif stored is None:
         st.caption("No limit was found while teaching, so there is no verdict yet. Move this one to have a verdict.")
     else:
-        note = session.taught.after.calibration_.note
+        note = session.training.taught.after.calibration_.note
         more = f" {text.markdown(note[0].upper() + note[1:])}." if note else ""
         st.caption(
             "Found while teaching: 95 % of the photos that were held out in turn lie below it. Moved here, it decides "
@@ -139,9 +139,9 @@ def _separation(known: AnsweredPhotos, other: AnsweredPhotos) -> None:
 
 def _verdicts(session: Session, found: AnsweredPhotos, limit: float) -> None:
     """Every unknown photo: what it was taken for, and whether it was noticed."""
-    assert session.taught is not None
-    names, best = session.taught.names, found.probabilities.argmax(axis=1)
-    decided = session.limit is not None
+    assert session.training.taught is not None
+    names, best = session.training.taught.names, found.probabilities.argmax(axis=1)
+    decided = session.limit.value is not None
     table = {
         "photo": [photo.name for photo in found.photos],
         "most like": [names[k] for k in best],

@@ -48,20 +48,20 @@ def uploader(
     """
     settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
     st.file_uploader(label, key=listen(name, _judged(name, take)), **settings)
-    _verdicts(session().verdicts.get(name))
+    _verdicts(session().photos.verdicts.get(name))
 
 
 def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
     """As ``uploader``, with a webcam. The browser asks whether the page may use it."""
     st.camera_input(label, key=listen(name, _judged(name, take)))
-    _verdicts(session().verdicts.get(name))
+    _verdicts(session().photos.verdicts.get(name))
 
 
 def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Callable[[list[Any]], None]:
-    mine = session()
+    photos = session().photos
 
     def judge(files: list[Any]) -> None:
-        mine.verdicts[name] = take(files)
+        photos.verdicts[name] = take(files)
 
     return judge
 

@@ -1,0 +1,115 @@
+"""What is worked out from a visitor's photos, each thing once. Knows no Streamlit, and loads torch when it is asked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.visitor.limit import VisitorLimit
+from app.visitor.photos import VisitorPhotos
+from app.visitor.question import Question
+from app.visitor.recent import Bounded
+from app.visitor.training import VisitorTraining
+from gallop import Photo
+
+if TYPE_CHECKING:
+    from gallop import Explanation, GalLoPClassifier
+    from gallop.backbones import Backbone
+    from gallop.model.gallop import Similarities
+    from gallop.predictions.faithfulness import Deletion
+
+T = TypeVar("T")
+
+
+@dataclass
+class VisitorAnswers:
+    """Classifiers, explanations, similarities, figures and pictures: of each kind the last few are kept."""
+
+    photos: VisitorPhotos
+    training: VisitorTraining
+    limit: VisitorLimit
+    report: tuple[Hashable, str] | None = None
+    """The last report that was made, and what it is about."""
+    _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
+    _explanations: Bounded = field(default_factory=lambda: Bounded(24))
+    _deletions: Bounded = field(default_factory=lambda: Bounded(8))
+    _pictures: Bounded = field(default_factory=lambda: Bounded(32))
+    _similarities: Bounded = field(default_factory=lambda: Bounded(3))
+    _figures: Bounded = field(default_factory=lambda: Bounded(12))
+    _others: Bounded = field(default_factory=lambda: Bounded(16))
+
+    def classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
+        """Return zero-shot, or what was taught with the further names added; made once for a question.
+
+        Raises:
+            ClassNameError, TemplateError: a name or a template that the text tower cannot take.
+        """
+        return self._classifiers.get_or((question, self.training.number), lambda: self._classifier(backbone, question))
+
+    def _classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
+        from gallop import GalLoPClassifier
+
+        taught = self.training.taught
+        if not question.taught or taught is None:
+            sizes: dict[str, Any] = {}
+            if question.like_taught and taught is not None:
+                method = taught.after.model_.config
+                sizes = {"global_prompts": method.global_prompts, "topk": method.topk}
+            empty = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
+            made: GalLoPClassifier = empty.zero_shot(question.names, question.templates)
+            return made
+        # add_class replaces what it changes, so a shallow copy leaves the taught one as it is.
+        classifier = copy.copy(taught.after)
+        for name in question.names:
+            if name not in taught.names:
+                classifier.add_class(name)
+        return classifier
+
+    def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
+        """Return the one pass through the towers for a photo and a question; everything else starts here."""
+        found: Explanation = self._explanations.get_or(
+            (photo.sha256, question, self.training.number), lambda: self.classifier(backbone, question).explain(photo)
+        )
+        own = self.limit.own_for(question)
+        return found if own is None else replace(found, threshold=own)
+
+    def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:
+        """Return those of many photos at once, each encoded once; at least one."""
+
+        def compute() -> Similarities:
+            from gallop.features.encoding import encode_centres
+            from gallop.predictions.predict import similarities
+
+            classifier = self.classifier(backbone, question)
+            features = encode_centres(backbone, photos, self.photos.features())
+            return similarities(classifier.model_, classifier.text_features(), features)
+
+        return self._similarities.get_or((_shas(photos), question, self.training.number), compute)
+
+    def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
+        """Return something small that was worked out from photos, since the last training."""
+        return self._figures.get_or((what, _shas(photos), more, self.training.number), compute)
+
+    def deletion(self, key: Hashable) -> Deletion | None:
+        """Return the deletion curve that was kept under ``key``, since the last training."""
+        return self._deletions.get((key, self.training.number))
+
+    def keep_deletion(self, key: Hashable, found: Deletion) -> None:
+        self._deletions.put((key, self.training.number), found)
+
+    def picture(self, explanation: Explanation, key: Hashable, make: Callable[[], T]) -> T:
+        """Return something drawn from the similarities of an explanation, whatever its k: drawn once."""
+        # Kept beside the picture, so that no other object can take over the number.
+        similarities = explanation.similarities
+        _, found = self._pictures.get_or((id(similarities), key), lambda: (similarities, make()))
+        return found
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return anything else that takes a while and depends on ``key`` alone: made once."""
+        return self._others.get_or(key, make)
+
+
+def _shas(photos: Sequence[Photo]) -> tuple[str, ...]:
+    return tuple(photo.sha256 for photo in photos)

@@ -1,0 +1,114 @@
+"""A visitor's training: its settings, the one under way, what the last one left. Knows no Streamlit and no torch."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.jobs.manager import Job, JobManager, PlainError
+from app.runs.recorder import Recorded
+from app.runs.visitor_runs import Ledger
+from app.teaching.progress import Taught, Watch, training_outcome
+from app.teaching.settings import QUICK, Settings, changed, preset
+from app.teaching.tasks import EncodeAhead, Teaching, content
+from app.visitor.photos import VisitorPhotos
+from gallop import Photo
+
+if TYPE_CHECKING:
+    from gallop.backbones import Backbone
+
+
+@dataclass
+class VisitorTraining:
+    """From the cards and the settings to what was taught."""
+
+    photos: VisitorPhotos
+    settings: Settings = field(default_factory=lambda: preset(QUICK))
+    watch: Watch = field(default_factory=Watch)
+    ledger: Ledger | None = None
+    """Where trainings are kept as runs; None where they are not."""
+    job: Job | None = None
+    outcome: tuple[str, str] | None = None
+    """How the last training ended: (kind, sentence)."""
+    taught: Taught | None = None
+    use_taught: bool = False
+    number: int = 0
+    """Counts what was taught, trained or opened: what was worked out with one is not asked for with the next."""
+    _pending: deque[Photo] = field(default_factory=deque)
+    _encoding: Job | None = None
+
+    def start(self, manager: JobManager, backbone: Backbone) -> None:
+        """Queue a training on the cards that are turned on.
+
+        Raises:
+            PlainError: these photos cannot be learned from, or too many trainings are waiting.
+        """
+        photos, cards = self.photos, self.photos.deck.in_use
+        if self.watch.photo is None:
+            self.watch.photo = next((photo for card in cards for photo in card.tests + card.shots), None)
+        task = Teaching(backbone, photos.features(), photos.shots(), photos.tests(), self.settings, self.watch)
+        self.job, self.outcome = manager.submit(Recorded(task, self.ledger.keep) if self.ledger else task), None
+
+    def encode_ahead(self, manager: JobManager, backbone: Backbone, photos: Iterable[Photo]) -> None:
+        """Encode photos in the background, so that a training with the settings as they are need not."""
+        self._pending.extend(photos)
+        if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
+            return
+        try:
+            task = EncodeAhead(backbone, self.photos.features(), self._pending, self.settings)
+            self._encoding = manager.submit(task, urgent=False)
+        except PlainError:
+            self._pending.clear()  # no harm: the training encodes them itself
+
+    def settle(self) -> Taught | None:
+        """Take over what a finished training left: the new ``taught``, or None while there is none."""
+        if self.job is None:
+            return None
+        snapshot = self.job.snapshot()
+        if snapshot.active:
+            return None
+        self.job = None
+        self.outcome = training_outcome(snapshot)
+        if snapshot.result is None:
+            return None
+        if self.ledger is not None and self.ledger.problem:
+            self.outcome = ("info", f"{self.outcome[1]} {self.ledger.problem}")
+        self.adopt(snapshot.result)
+        return self.taught
+
+    def adopt(self, taught: Taught) -> None:
+        """Let this be what was taught from now on."""
+        self.taught, self.use_taught = taught, True
+        self.number += 1
+
+    def knows(self, names: tuple[str, ...]) -> bool:
+        """Return whether what was taught can answer for this class list: all its classes are on it."""
+        return self.taught is not None and set(self.taught.names) <= set(names)
+
+    def scales(self) -> tuple[int, ...]:
+        """Return the k that what was taught is read with: as set now, or as taught where that was another number."""
+        assert self.taught is not None
+        now, then = self.settings.topk, self.taught.settings.topk
+        return now if len(now) == len(then) else then
+
+    def stale(self) -> list[str]:
+        """Return what has changed since, in words; nothing when all is up to date, or nothing was taught."""
+        if self.taught is None:
+            return []
+        words = changed(self.taught.settings, self.settings)
+        shots = self.photos.shots()
+        if set(shots) != set(self.taught.names):
+            words.insert(0, "the classes")
+        elif content(shots) != self.taught.content:
+            words.insert(0, "the photos")
+        return words
+
+    def close(self) -> None:
+        """Stop what is under way: the visitor has gone for good."""
+        for job in (self.job, self._encoding):
+            if job is not None:
+                job.cancel()
+        if self.ledger is not None:
+            self.ledger.close()
