@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from app import text
-from app.charts.score_charts import GREY
+from app.charts.layout import GREY, named_rows, new_chart, percent_axis, rows_height, titled_axis
 from app.runs.run import Run, Spread
 
 
@@ -19,23 +19,15 @@ def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:
     for place, (name, found) in enumerate(spreads.items()):
         low, high = found.interval
         bar = {"type": "data", "symmetric": False, "array": [100 * (high - found.mean)], "thickness": 3, "width": 10}
-        mean = go.Scatter(x=[100 * found.mean], y=[place], mode="markers", showlegend=False, error_x=bar)
+        mean = go.Scatter(x=[100 * found.mean], y=[place], mode="markers", error_x=bar)
         mean.error_x.arrayminus = [100 * (found.mean - low)]
         mean.update(marker={"size": 14, "symbol": "line-ns-open", "color": GREY}, error_x={"color": GREY})
         mean.hovertemplate = f"{text.plotly(name)}: mean %{{x:.1f}} %<extra></extra>"
         dots = go.Scatter(x=[100 * value for value in found.values], y=[place] * len(found.values), mode="markers")
-        dots.update(marker={"size": 11, "opacity": 0.75}, showlegend=False, hovertemplate="%{x:.1f} %<extra></extra>")
+        dots.update(marker={"opacity": 0.75}, hovertemplate="%{x:.1f} %<extra></extra>")
         lines += [dots, mean]
-    yaxis = {
-        "tickvals": list(range(len(names))),
-        "ticktext": [text.plotly(name) for name in names],
-        "range": [len(names) - 0.4, -0.6],
-        "automargin": True,
-        "fixedrange": True,
-        "zeroline": False,
-    }
-    xaxis = {"title": {"text": "right on the test photos"}, "ticksuffix": " %", "fixedrange": True}
-    return go.Figure(lines, _layout(120 + 60 * len(names)) | {"xaxis": xaxis, "yaxis": yaxis})
+    xaxis = percent_axis("right on the test photos")
+    return new_chart(lines, height=rows_height(len(names), 60), xaxis=xaxis, yaxis=named_rows(names))
 
 
 def losses(runs: Mapping[str, Run]) -> go.Figure:
@@ -51,13 +43,7 @@ def losses(runs: Mapping[str, Run]) -> go.Figure:
         )
         for (label, run), dash in zip(runs.items(), ("solid", "dash"), strict=False)
     ]
-    layout = {
-        "xaxis": {"title": {"text": "step"}, "fixedrange": True},
-        "yaxis": {"title": {"text": "loss"}, "fixedrange": True, "rangemode": "tozero"},
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "showlegend": True,
-    }
-    return go.Figure(lines, _layout(280) | layout)
+    return new_chart(lines, xaxis=titled_axis("step"), yaxis=titled_axis("loss", rangemode="tozero"), showlegend=True)
 
 
 def seeds_in_words(spreads: Mapping[str, Spread]) -> str:
@@ -81,7 +67,3 @@ def losses_in_words(runs: Mapping[str, Run]) -> str:
 def _ends(run: Run) -> str:
     points: Sequence[Any] = run.history
     return f"{points[0].loss:.3f} at step {points[0].step}, {points[-1].loss:.3f} at step {points[-1].step}"
-
-
-def _layout(height: int) -> dict[str, Any]:
-    return {"height": height, "margin": {"l": 0, "r": 20, "t": 30, "b": 0}, "dragmode": False}

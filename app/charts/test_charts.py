@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app import text
-from app.charts.score_charts import GREY
+from app.charts.layout import GREY, WHOLE, line_at, named_rows, new_chart, percent_axis, rows_height, titled_axis
 from gallop.evaluation.intervals import Share
 from gallop.model.scores import VERDICT
 
 if TYPE_CHECKING:
     from gallop.evaluation.measure import Bin, Separation
 
-_HEIGHT = 320
 HISTOGRAM_BINS = 24
-_SHARES = {"range": [0, 104], "ticksuffix": " %", "fixedrange": True}
+_BESIDE = {"y": 1, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
+"""Where the word at an upright line stands."""
 
 
 def classes(shares: Mapping[str, Share], overall: Share) -> go.Figure:
@@ -32,14 +32,13 @@ def classes(shares: Mapping[str, Share], overall: Share) -> go.Figure:
         axis="x",
         words=[f"{text.plotly(name, 80)}: {share_in_words(share)}" for name, share in shares.items()],
     )
-    yaxis = {"tickvals": list(range(len(names))), "ticktext": [text.plotly(name) for name in names]}
-    layout = _layout(
-        height=90 + 30 * len(names),
-        xaxis=_SHARES | {"title": "right", "dtick": 25},
-        yaxis=yaxis | {"automargin": True, "fixedrange": True, "range": [len(names) - 0.5, -0.5]},
+    return new_chart(
+        points,
+        height=rows_height(len(names)),
+        xaxis=percent_axis("right", range=WHOLE, dtick=25),
+        yaxis=named_rows(names),
+        shapes=[line_at(x=100 * overall.value)],
     )
-    layout["shapes"] = [_line(x=100 * overall.value)]
-    return go.Figure([points], layout)
 
 
 def reliability(bins: Sequence[Bin]) -> go.Figure:
@@ -53,8 +52,8 @@ def reliability(bins: Sequence[Bin]) -> go.Figure:
         sizes=[7 + 3 * each.right.of**0.5 for each in bins],
     )
     line = go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"dash": "dash", "color": GREY}, hoverinfo="skip")
-    span = {"range": [0, 104], "ticksuffix": " %", "fixedrange": True}
-    return go.Figure([points, line], _layout(xaxis=span | {"title": "how sure it is"}, yaxis=span | {"title": "right"}))
+    xaxis = percent_axis("how sure it is", range=WHOLE)
+    return new_chart([points, line], xaxis=xaxis, yaxis=percent_axis("right", range=WHOLE))
 
 
 def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: float | None) -> go.Figure:
@@ -74,17 +73,16 @@ def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: fl
         for name, scores in (("known", known), ("unknown", unknown))
         if scores.size
     ]
-    layout = _layout(
-        xaxis={"title": f"outlier score ({VERDICT})", "fixedrange": True},
-        yaxis={"title": "photos", "ticksuffix": " %", "fixedrange": True},
+    return new_chart(
+        bars,
+        xaxis=titled_axis(f"outlier score ({VERDICT})"),
+        yaxis=percent_axis("photos"),
+        barmode="overlay",
+        bargap=0,
+        showlegend=True,
+        shapes=[] if limit is None else [line_at(x=limit)],
+        annotations=[] if limit is None else [_BESIDE | {"x": limit, "text": "limit"}],
     )
-    layout |= {"barmode": "overlay", "showlegend": True, "legend": _LEGEND, "margin": layout["margin"] | {"t": 40}}
-    if limit is not None:
-        layout["shapes"] = [_line(x=limit)]
-        layout["annotations"] = [
-            {"x": limit, "y": 1, "yref": "paper", "yanchor": "bottom", "text": "limit", "showarrow": False}
-        ]
-    return go.Figure(bars, layout)
 
 
 def roc(found: Mapping[str, Separation]) -> go.Figure:
@@ -99,12 +97,9 @@ def roc(found: Mapping[str, Separation]) -> go.Figure:
         )
         for name, each in found.items()
     ]
-    layout = _layout(
-        xaxis=_SHARES | {"title": "unknown photos that pass for known"}, yaxis=_SHARES | {"title": "known photos kept"}
-    )
-    layout |= {"showlegend": True, "legend": _LEGEND, "margin": layout["margin"] | {"t": 40}}
-    layout["shapes"] = [_line(y=95)]
-    return go.Figure(lines, layout)
+    xaxis = percent_axis("unknown photos that pass for known", range=WHOLE)
+    yaxis = percent_axis("known photos kept", range=WHOLE)
+    return new_chart(lines, xaxis=xaxis, yaxis=yaxis, showlegend=True, shapes=[line_at(y=95)])
 
 
 def share_in_words(share: Share) -> str:
@@ -116,9 +111,6 @@ def span(share: Share) -> str:
     """Such as "62 % (31 to 86 %)"."""
     low, high = share.interval
     return f"{100 * share.value:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
-
-
-_LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 
 
 def _points(
@@ -142,23 +134,6 @@ def _points(
     }
     points = go.Scatter(x=list(x), y=list(y), mode="markers", customdata=list(words))
     points.hovertemplate = "%{customdata}<extra></extra>"
-    points.marker.size = list(sizes) if sizes else 10
+    points.marker.size = sizes
     points.update({f"error_{axis}": bars})
     return points
-
-
-def _line(x: float | None = None, y: float | None = None) -> dict[str, Any]:
-    line = {"type": "line", "line": {"dash": "dash", "width": 2, "color": GREY}}
-    if x is not None:
-        return line | {"x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
-    return line | {"y0": y, "y1": y, "x0": 0, "x1": 1, "xref": "paper"}
-
-
-def _layout(*, height: int = _HEIGHT, **axes: Any) -> dict[str, Any]:
-    return {
-        "height": height,
-        "margin": {"l": 0, "r": 0, "t": 10, "b": 0},
-        "dragmode": False,
-        "showlegend": False,
-        **axes,
-    }

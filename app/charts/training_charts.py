@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 
 from app import text
+from app.charts.layout import PALE_GREY, WHOLE, new_chart, percent_axis, titled_axis
 from app.teaching.progress import Kept, Point
 
-_HEIGHT = 300
 _MOST_POINTS = 300
-LEFT_OUT, _KEPT = "rgba(138, 150, 152, 0.25)", "#0f8579"
+_KEPT = "#0f8579"
 
 
 def learning(history: Sequence[Point], steps: int) -> go.Figure:
@@ -27,22 +26,11 @@ def learning(history: Sequence[Point], steps: int) -> go.Figure:
         "step %{x}: %{y:.0f} %<extra></extra>",
     )
     highest = max((point.loss for point in shown), default=1.0)
-    span = {"range": [0, max(steps, 2)], "fixedrange": True, "title": {"text": "step"}, "anchor": "y2"}
-    return go.Figure(
+    return new_chart(
         [loss, right],
-        _layout()
-        | {
-            "xaxis": span,
-            "yaxis": {"title": {"text": "loss"}, "domain": [0.56, 1], "range": [0, 1.05 * highest], "fixedrange": True},
-            "yaxis2": {
-                "title": {"text": "right"},
-                "domain": [0, 0.44],
-                "range": [0, 104],
-                "ticksuffix": " %",
-                "fixedrange": True,
-            },
-            "showlegend": False,
-        },
+        xaxis=titled_axis("step", range=[0, max(steps, 2)], anchor="y2"),
+        yaxis=titled_axis("loss", range=[0, 1.05 * highest], domain=[0.56, 1]),
+        yaxis2=percent_axis("right", range=WHOLE, domain=[0, 0.44]),
     )
 
 
@@ -57,20 +45,16 @@ def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
         customdata=[names] * total,
         zmin=0,
         zmax=1,
-        colorscale=[[0, LEFT_OUT], [0.5, LEFT_OUT], [0.5, _KEPT], [1, _KEPT]],
-        showscale=False,
+        colorscale=[[0, PALE_GREY], [0.5, PALE_GREY], [0.5, _KEPT], [1, _KEPT]],
         xgap=1,
         ygap=3,
         hovertemplate="prompt %{y}, %{customdata}<extra></extra>",
     )
-    yaxis = {
-        "tickvals": list(range(1, total + 1)),
-        "title": {"text": "global prompt"},
-        "autorange": "reversed",
-        "showgrid": False,
-    }
-    xaxis = {"showticklabels": False, "title": {"text": "photos of this step"}, "fixedrange": True, "showgrid": False}
-    return go.Figure([grid], _layout() | {"xaxis": xaxis, "yaxis": yaxis | {"fixedrange": True}})
+    return new_chart(
+        grid,
+        xaxis=titled_axis("photos of this step", showticklabels=False, showgrid=False),
+        yaxis=titled_axis("global prompt", tickvals=list(range(1, total + 1)), autorange="reversed", showgrid=False),
+    )
 
 
 def curve_in_words(history: Sequence[Point]) -> str:
@@ -91,7 +75,3 @@ def kept_in_words(kept: Kept | None) -> str:
     counts = [sum(m in chosen for chosen in kept.prompts) for m in range(kept.total)]
     each = ", ".join(f"prompt {m} by {count}" for m, count in enumerate(counts, 1))
     return f"Step {kept.step}: of {len(kept.photos)} photos, {each}."
-
-
-def _layout() -> dict[str, Any]:
-    return {"height": _HEIGHT, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}, "dragmode": False}

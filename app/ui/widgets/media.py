@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import score_charts
+from app.charts import layout
 
 # Streamlit has text alternatives since 1.65; the newest for Python 3.10 is older and draws the same without them.
 _KNOWS_ALT = all("alt" in inspect.signature(draw).parameters for draw in (st.image, st.plotly_chart))
@@ -20,7 +20,7 @@ def image(picture: bytes | NDArray[np.uint8], *, alt: str, **settings: Any) -> N
 
 
 def chart(figure: Any, *, key: str, alt: str) -> None:
-    st.plotly_chart(figure, key=key, config=score_charts.CONFIG, **_alternative(alt))
+    st.plotly_chart(figure, key=key, config=layout.CONFIG, **_alternative(alt))
 
 
 def _alternative(alt: str) -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""What all charts have in common stands in one module, and holds for each of them."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import plotly.io as pio
+import pytest
+
+from app.charts import prompt_charts, run_charts, score_charts, test_charts, training_charts
+from app.runs.run import Spread
+from app.teaching.progress import Kept, Point
+from gallop.evaluation.intervals import Share
+from gallop.evaluation.measure import Bin, Separation
+from gallop.predictions.faithfulness import Deletion
+from tests.conftest import ROOT
+
+NAMES = ["<b>red</b> $x$", "green"]
+SHARES = dict(zip(NAMES, (0.8, 0.2), strict=True))
+CURVE = np.linspace(0, 1, 5)
+CHARTS = {
+    "matrix": lambda: prompt_charts.matrix(np.eye(2), ["prompt 1", "prompt 2"]),
+    "overlap": lambda: prompt_charts.overlap_chart(np.ones(4), (2, 2), 1.0),
+    "without": lambda: prompt_charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
+    "seeds": lambda: run_charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
+    "probabilities": lambda: score_charts.probabilities(SHARES),
+    "branches": lambda: score_charts.branches({"together": SHARES, "global": SHARES}),
+    "before, after": lambda: score_charts.before_after(SHARES, SHARES),
+    "prompts": lambda: score_charts.prompt_scores([0.2, 0.3], 0.4),
+    "deletion": lambda: score_charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
+    "classes": lambda: test_charts.classes({name: Share(1, 2) for name in NAMES}, Share(2, 4)),
+    "reliability": lambda: test_charts.reliability([Bin(0.5, 1.0, 0.8, Share(1, 2))]),
+    "outliers": lambda: test_charts.outliers(CURVE, CURVE + 0.5, 0.7),
+    "roc": lambda: test_charts.roc({"GL-MCM": Separation(0.5, 0.95, CURVE, CURVE)}),
+    "learning": lambda: training_charts.learning([Point(1, 2.0, 0.5), Point(2, 1.0, 1.0)], 2),
+    "kept": lambda: training_charts.kept_prompts(Kept(1, ("a.jpg",), ((0,),), 2), 2),
+}
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_stands_still_in_the_colours_of_the_page_and_shows_names_as_text(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pio.templates, "default", "seaborn")
+    figure = CHARTS[name]()
+    shared = figure.layout.template.layout
+    assert shared.colorway == pio.templates["seaborn"].layout.colorway
+    assert (shared.dragmode, shared.xaxis.fixedrange, shared.yaxis.fixedrange) == (False, True, True)
+    assert "<b>" not in figure.to_json().replace("\\u003c", "<").split('"template"')[0]
+    assert figure.layout.height
+
+
+def test_only_the_layout_knows_margins_and_greys() -> None:
+    shared = re.compile(r"margin\"|fixedrange|dragmode|scrollZoom|138, 150, 152|8a9698|\bpio\b|go\.Figure\(")
+    found = {
+        path.name for path in (ROOT / "app" / "charts").glob("*.py") if shared.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"layout.py"}
+
+
+def test_a_row_for_each_name_though_two_are_written_alike() -> None:
+    long = "a name of a class that is long and goes on"
+    figure = score_charts.probabilities({f"{long} here": 0.6, f"{long} there": 0.4})
+    assert list(figure.data[0].y) == [0, 1]
+    assert len(set(figure.layout.yaxis.ticktext)) == 1
+    assert tuple(figure.layout.yaxis.range) == (1.5, -0.5)
+
+
+def test_dashed_lines_stand_at_their_figures() -> None:
+    assert [(s.x0, s.x1) for s in CHARTS["without"]().layout.shapes] == [(70, 70)]
+    assert [(s.x0, s.x1) for s in CHARTS["classes"]().layout.shapes] == [(50, 50)]
+    assert [(s.y0, s.y1) for s in CHARTS["roc"]().layout.shapes] == [(95, 95)]
+    limit = CHARTS["outliers"]().layout
+    assert [(s.x0, s.x1) for s in limit.shapes] == [(0.7, 0.7)]
+    assert limit.annotations[0].text == "limit"
+    band, line = CHARTS["prompts"]().layout.shapes
+    assert (band.x0, band.x1, line.x0) == pytest.approx((0.2, 0.3, 0.25))
