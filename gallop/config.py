@@ -179,14 +179,19 @@ _PRESETS: dict[str, TrainConfig] = {
 }
 
 
-def train_preset(name: str, **changes: Any) -> TrainConfig:
+def train_preset(name: str | TrainConfig, **changes: Any) -> TrainConfig:
     """The training settings of a preset, with the given fields replaced (``None`` keeps the preset's value).
+
+    Args:
+        name: of a preset; or settings that stand in its place.
 
     Raises:
         ConfigError: unknown preset, unknown field or a value out of range.
     """
-    require(name in _PRESETS, f"There is no preset {name!r}; choose one of {', '.join(sorted(_PRESETS))}.")
+    if not isinstance(name, TrainConfig):
+        require(name in _PRESETS, f"There is no preset {name!r}; choose one of {', '.join(sorted(_PRESETS))}.")
+        name = _PRESETS[name]
     known = settings_of(TrainConfig)
     for key in changes:
         require(key in known, f"There is no training setting {key!r}; the settings are {', '.join(sorted(known))}.")
-    return replace(_PRESETS[name], **{key: value for key, value in changes.items() if value is not None})
+    return replace(name, **{key: value for key, value in changes.items() if value is not None})

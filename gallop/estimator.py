@@ -41,7 +41,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     Args:
         backbone: name for ``load_backbone``, or a ``Backbone`` (frozen, so several classifiers may share it).
-        preset: "default" or "paper"; the arguments below that are not None replace its values.
+        preset: "default" or "paper", or a ``TrainConfig``; the arguments below that are not None replace its values.
         global_prompts: M.
         topk: one k a local prompt; None is 5, 10, ... for ``local_prompts`` of them.
         local_prompts: N; only used when ``topk`` is None.
@@ -77,7 +77,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self,
         backbone: str | Backbone = "mini",
         *,
-        preset: str = "default",
+        preset: str | TrainConfig = "default",
         global_prompts: int = 4,
         local_prompts: int = 4,
         topk: Sequence[int] | None = None,
@@ -115,6 +115,13 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.warm_start = warm_start
         self.device = device
         self.regions = regions
+
+    @classmethod
+    def of(cls, method: MethodConfig, training: TrainConfig | None, backbone: str | Backbone, **named: Any) -> Any:
+        """Return a classifier with whole settings; ``named`` are other arguments, such as ``cache``."""
+        if training is not None:
+            named |= {"preset": training} | {name: getattr(training, name) for name in _TRAIN_SETTINGS}
+        return cls(backbone, **asdict(method), **named)
 
     def fit(
         self, images: str | PathLike[str] | Dataset | Sequence[ImageSource], labels: Sequence[str] | None = None
@@ -248,11 +255,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def _of(
         cls, folder: Path, checkpoint: Checkpoint, backbone: str | Backbone | None, device: str
     ) -> GalLoPClassifier:
-        method, training = checkpoint.method, checkpoint.training
-        settings = asdict(method) | {"regions": checkpoint.regions}
-        if training is not None:
-            settings |= {name: getattr(training, name) for name in _TRAIN_SETTINGS}
-        self = cls(checkpoint.backbone if backbone is None else backbone, device=device, **settings)
+        method, training, here = checkpoint.method, checkpoint.training, backbone or checkpoint.backbone
+        self: GalLoPClassifier = cls.of(method, training, here, device=device, regions=checkpoint.regions)
         frozen = self._load_backbone()
         prompts = load_prompts(folder, checkpoint, frozen)
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))

@@ -7,6 +7,7 @@ the app's form, the model card. Nothing here knows torch.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import Field, dataclass, field, fields
 from numbers import Real
 from typing import Any, SupportsIndex, TypeVar
@@ -100,6 +101,15 @@ def setting(default: T, words: str, help: str, **more: Any) -> T:
 def settings_of(kind: Any) -> dict[str, Setting]:
     """Return the settings of a dataclass, or of an object of one, by the names of their fields."""
     return {each.name: each.metadata[_ABOUT] for each in fields(kind) if _ABOUT in each.metadata}
+
+
+def recorded(config: Any, first: Collection[str]) -> dict[str, Any]:
+    """Return the fields of an object as a record has them: all of ``first``, and others that are not at their default.
+
+    So a setting that came later leaves no trace where it is not used, and older versions read what newer ones write.
+    """
+    values = {each.name: (getattr(config, each.name), each.default) for each in fields(config)}
+    return {name: value for name, (value, default) in values.items() if name in first or value != default}
 
 
 def check_settings(config: Any) -> None:

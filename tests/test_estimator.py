@@ -8,6 +8,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from gallop.model.gallop import GalLoP
 from gallop.model.losses import Loss
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, region_box, where_in_words
+from gallop.setting import settings_of
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import ALONE, Batch, StepEvent, StepResult, Trainer
 from gallop.training.steps import Learner, Steps
@@ -110,6 +112,21 @@ def test_params_can_be_read_set_and_cloned() -> None:
     assert (original.lr, original.dropout, copied.lr) == (0.1, 0.5, 0.3)
     with pytest.raises(ValueError, match="learning_rate"):
         original.set_params(learning_rate=1)
+
+
+def test_settings_travel_whole() -> None:
+    """Those that are no argument of the constructor, too."""
+    method = MethodConfig(2, (3,), 0.0, local_projection=False)
+    training = TrainConfig(epochs=2, lr=0.05, batch_size=3, momentum=0.5, weight_decay=0.1, views=1, seed=3)
+    made = clone(GalLoPClassifier.of(method, training, vit(), cache=False)).fit(*pictures(SHOTS))
+    assert (made.training_, made.model_.config) == (training, method)
+    assert made.get_params()["epochs"] == 2
+    made.set_params(epochs=1, seed=4).fit(*pictures(SHOTS))
+    assert made.training_ == replace(training, epochs=1, seed=4)
+
+
+def test_every_setting_of_the_method_is_an_argument() -> None:
+    assert set(settings_of(MethodConfig)) <= set(GalLoPClassifier().get_params())
 
 
 def test_a_clone_of_a_fitted_classifier_is_not_fitted(fitted: GalLoPClassifier) -> None:

@@ -36,6 +36,7 @@ from gallop.names.templates import clean_templates
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import TensorFile, read_tensor_file
 from gallop.runtime.writing import locked, write_file
+from gallop.setting import recorded
 from gallop.wording import listed
 
 FORMAT = 1
@@ -46,6 +47,11 @@ LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 """Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
 _TRIES = 5
 """At a checkpoint that others may be saving, before it is called damaged."""
+_FIRST = {
+    "method": ("global_prompts", "topk", "dropout", "local_projection"),
+    "training": ("epochs", "lr", "batch_size", "momentum", "weight_decay", "views", "calibration_folds", "seed"),
+}
+"""Settings that stand in every checkpoint, as they did in the first ones. Nothing is ever added here."""
 _LEARNED = {"global_contexts", "local_contexts", "local_projection"}
 
 T = TypeVar("T")
@@ -100,6 +106,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
     data = save(tensors)
     said = asdict(replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()))
+    parts = {name: getattr(checkpoint, name) for name in _FIRST}
+    said |= {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
     settings = json.dumps(said, indent=2, ensure_ascii=False).encode()
     with locked(folder / LOCK):
         settle(folder)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gallop import GalLoPClassifier
-from gallop.checkpoints.folder import FORMAT, SETTINGS, TENSORS, read_checkpoint
+from gallop.checkpoints.folder import FORMAT, SETTINGS, TENSORS, Checkpoint, read_checkpoint, save_checkpoint
+from gallop.config import TrainConfig
 from gallop.errors import BackboneError, CheckpointError
 from gallop.training.loop import TrainState
 from gallop.training.resume import drop_training, load_training, save_training
@@ -80,6 +83,29 @@ def test_the_folder_is_two_readable_files(trained: GalLoPClassifier, folder: Pat
         "local_projection": (64, 64),
     }
     assert read_checkpoint(folder).training is not None
+
+
+def test_a_later_setting_leaves_a_trace_only_where_it_is_used(trained: GalLoPClassifier, tmp_path: Path) -> None:
+    """The text is what it was without it, so versions that do not know it read it."""
+
+    @dataclass(frozen=True)
+    class Later(TrainConfig):
+        warmup: int = 0
+
+    training = trained.training_
+    assert training is not None
+    texts = []
+    for number, each in enumerate((training, Later(**asdict(training)), Later(**asdict(training), warmup=2))):
+        said = Checkpoint.of(trained.model_, training, trained.calibration_)
+        folder = tmp_path / str(number)
+        with contextlib.suppress(CheckpointError):  # what is not known here is refused when it is read back
+            save_checkpoint(folder, replace(said, training=each), trained.model_.prompts)
+        texts.append((folder / SETTINGS).read_text(encoding="utf-8"))
+    before, unused, used = texts
+    assert json.loads(before)["training"] == asdict(training)
+    assert json.loads(before)["method"] == asdict(trained.model_.config) | {"topk": [2, 4]}
+    assert unused == before
+    assert json.loads(used)["training"] == asdict(training) | {"warmup": 2}
 
 
 def test_a_checkpoint_can_be_read_by_whom_the_umask_allows(trained: GalLoPClassifier, tmp_path: Path) -> None:

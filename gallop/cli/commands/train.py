@@ -70,20 +70,8 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     shots = draw_shots(everything, options.shots, seed=training.seed, allow_fewer=options.allow_fewer)
     if parallel.rank == 0:
         _warn_of_leaks(options.data, everything, console)
-    classifier = GalLoPClassifier(
-        backbone,
-        preset=options.preset,
-        global_prompts=method.global_prompts,
-        topk=method.topk,
-        dropout=method.dropout,
-        local_projection=method.local_projection,
-        epochs=training.epochs,
-        lr=training.lr,
-        batch_size=training.batch_size,
-        views=training.views,
-        seed=training.seed,
-        cache=FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision]),
-    )
+    cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])
+    classifier = GalLoPClassifier.of(method, training, backbone, cache=cache)
     started = time.monotonic()
     if parallel.processes == 1:
         with _keeping(out, overwrite=options.overwrite):
