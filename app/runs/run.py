@@ -5,11 +5,11 @@ Knows no Streamlit and no torch; ``store`` keeps them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from app.teaching.progress import Answer, Point, Taught
+from app.teaching.progress import Answer, Course, Taught
 from app.teaching.settings import PRESET_NAMES, Settings
 from gallop.data import data_fingerprint
 from gallop.evaluation.intervals import Share
@@ -21,15 +21,12 @@ MOST_POINTS = 400
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training as it is kept, or zero-shot.
+class Run(Course):
+    """One training as it is kept, or zero-shot. Photos themselves are never kept.
 
     Attributes:
         made: seconds since 1970.
         settings: None for zero-shot.
-        content: (class name, content hash) of the photos on the cards; photos themselves are never kept.
-        shots: how many of them were learned from.
-        answers, answers_before: by content hash of the photo; before is zero-shot.
     """
 
     id: int
@@ -37,24 +34,12 @@ class Run:
     made: float
     class_names: tuple[str, ...]
     settings: Settings | None
-    content: frozenset[tuple[str, str]]
-    shots: int
-    steps: int
-    of_steps: int
-    best_epoch: int | None
-    history: tuple[Point, ...]
-    answers: Mapping[str, Answer]
-    answers_before: Mapping[str, Answer]
 
     @property
     def data(self) -> str:
         """Fingerprint of the photos on the cards and their classes."""
         pairs = sorted(self.content)
         return data_fingerprint([digest for _, digest in pairs], [name for name, _ in pairs])
-
-    @property
-    def cancelled(self) -> bool:
-        return self.steps < self.of_steps
 
     @property
     def is_coop(self) -> bool:
@@ -68,21 +53,8 @@ class Run:
 def of_taught(taught: Taught, name: str, made: float) -> Run:
     """A training that has just ended, before it has a number."""
     every = max(len(taught.history) // MOST_POINTS, 1)
-    return Run(
-        id=ZERO_SHOT,
-        name=name,
-        made=made,
-        class_names=tuple(taught.after.model_.class_names),
-        settings=taught.settings,
-        content=taught.content,
-        shots=taught.shots,
-        steps=taught.steps,
-        of_steps=taught.of_steps,
-        best_epoch=taught.best_epoch,
-        history=(*taught.history[:-1:every], *taught.history[-1:]),
-        answers=taught.answers,
-        answers_before=taught.answers_before,
-    )
+    history = (*taught.history[:-1:every], *taught.history[-1:])
+    return Run(ZERO_SHOT, name, made, taught.names, taught.settings, **taught.course() | {"history": history})
 
 
 def zero_shot_run(of: Run) -> Run:
@@ -186,7 +158,7 @@ def _value(settings: Settings | None, key: str) -> str:
 
 
 def _steps(run: Run) -> str:
-    return f"{run.steps} of {run.of_steps}" if run.cancelled else str(run.steps)
+    return f"{run.steps} of {run.of_steps}" if run.stopped_early else str(run.steps)
 
 
 # Seeds ---------------------------------------------------------------------------------------------------------------
@@ -202,7 +174,7 @@ def siblings(run: Run, runs: Iterable[Run]) -> list[Run]:
         if other.settings is not None
         and replace(other.settings, seed=run.settings.seed) == run.settings
         and (set(other.class_names), other.content) == (set(run.class_names), run.content)
-        and not other.cancelled
+        and not other.stopped_early
         and tests(other) == tests(run)
     }
     return [alike[seed] for seed in sorted(alike)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from app.jobs.manager import Snapshot, State
 from app.teaching.settings import Settings
@@ -103,38 +103,73 @@ class Answer:
         return self.label == self.truth
 
 
-@dataclass(frozen=True)
-class Taught:
-    """What a training left: the classifier before and after, and how it went."""
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """How a training went, beside the prompts it left. Of a model that came as a file nothing is known but answers.
 
-    before: GalLoPClassifier
-    after: GalLoPClassifier
-    names: tuple[str, ...]
-    """In the order in which both classifiers give their figures."""
-    shots: int
-    settings: Settings
-    content: frozenset[tuple[str, str]]
-    """(class name, content hash) of what was learned from and might have been: to tell whether the cards changed."""
-    steps: int
-    of_steps: int
-    best_epoch: int | None
-    """Of a cancelled training the epoch, from 1, whose prompts are kept; None where those of the last step are."""
-    on_shots: Score
-    on_tests: Score
-    history: tuple[Point, ...]
-    kept: Kept | None
-    sights: tuple[Sight, ...]
-    """Of the watched photo, from before the first step to the prompts that are in use."""
+    Attributes:
+        shots: how many photos were learned from.
+        content: (class name, content hash) of what was learned from and might have been: to tell whether the cards
+            changed.
+        best_epoch: of a cancelled training the epoch, from 1, whose prompts are kept; None where those of the last
+            step are.
+        answers_before: of zero-shot, by content hash: to the photos it learned from and to the test photos.
+        answers: of what was learned, to the same photos.
+    """
+
+    shots: int = 0
+    content: frozenset[tuple[str, str]] = frozenset()
+    steps: int = 0
+    of_steps: int = 0
+    best_epoch: int | None = None
+    history: tuple[Point, ...] = ()
     answers_before: Mapping[str, Answer] = field(default_factory=dict)
-    """Of zero-shot, by content hash: to the photos it learned from and to the test photos."""
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    """Of what was taught, to the same photos."""
-    learned: tuple[tuple[Photo, str], ...] = ()
-    """Each photo that was learned from and its class, in the order of the training; none where a model was opened."""
 
     @property
     def stopped_early(self) -> bool:
         return self.steps < self.of_steps
+
+    def course(self) -> dict[str, Any]:
+        """Return these fields by name, for another that has them."""
+        return {each.name: getattr(self, each.name) for each in fields(Course)}
+
+
+@dataclass(frozen=True)
+class Taught(Course):
+    """What a training left: the classifier before and after, and how it went."""
+
+    before: GalLoPClassifier
+    after: GalLoPClassifier
+    settings: Settings
+    kept: Kept | None = None
+    sights: tuple[Sight, ...] = ()
+    """Of the watched photo, from before the first step to the prompts that are in use."""
+    learned: tuple[tuple[Photo, str], ...] = ()
+    """Each photo that was learned from and its class, in the order of the training; none where a model was opened."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes, in the order in which both classifiers give their figures."""
+        return tuple(self.after.model_.class_names)
+
+    @property
+    def on_shots(self) -> Score:
+        return self._score(seen=True)
+
+    @property
+    def on_tests(self) -> Score:
+        return self._score(seen=False)
+
+    def _score(self, *, seen: bool) -> Score:
+        digests = [digest for digest, answer in self.answers.items() if answer.seen == seen]
+        before = [self.answers_before[digest].right for digest in digests if digest in self.answers_before]
+        after = [self.answers[digest].right for digest in digests]
+        return Score(_share(before), _share(after), len(digests))
+
+
+def _share(right: Sequence[bool]) -> float | None:
+    return sum(right) / len(right) if right else None
 
 
 def time_in_words(seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app.jobs.manager import PlainError
-from app.teaching.progress import Answer, Kept, Point, Progress, Score, Sight, Taught, Watch
+from app.teaching.progress import Answer, Course, Kept, Point, Progress, Sight, Taught, Watch
 from app.teaching.settings import Settings
 from app.teaching.time_left import Pace
 from app.text import joined
@@ -94,7 +94,6 @@ class Teaching:
         self._tests = [(photo, name) for name in self.names for photo in tests.get(name, ())]
         self._before: GalLoPClassifier | None = None
         self._after: GalLoPClassifier | None = None
-        self._right: dict[str, float] = {}
         self._answers: dict[str, dict[str, Answer]] = {}
         self._best = _Best()
         self._history: list[Point] = []
@@ -131,21 +130,18 @@ class Teaching:
             pass
         self._look(self._after, self._steps, always=True)
         return Taught(
-            before=self._before,
-            after=self._after,
-            names=self.names,
+            self._before,
+            self._after,
+            self._settings,
+            self._kept,
+            tuple(self._sights),
+            tuple(self._shots),
             shots=len(self._shots),
-            learned=tuple(self._shots),
-            settings=self._settings,
             content=self._content,
             steps=self._steps,
             of_steps=self._of_steps,
             best_epoch=self._best.epoch if self._steps < self._of_steps else None,
-            on_shots=self._score("shots"),
-            on_tests=self._score("tests"),
             history=tuple(self._history),
-            kept=self._kept,
-            sights=tuple(self._sights),
             answers_before=self._answers.get("before", {}),
             answers=self._answers.get("after", {}),
         )
@@ -185,23 +181,22 @@ class Teaching:
         self._sight_time = now
 
     def _measure(self, phase: str, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
-        """What a classifier says to the shots themselves and to the test photos, and the share that is right."""
-        done, total = 0, len(self._shots) + len(self._tests)
+        """What a classifier says to the shots themselves and to the test photos."""
+        total = len(self._shots) + len(self._tests)
         found: dict[str, Answer] = {}
-        for what, pairs in (("shots", self._shots), ("tests", self._tests)):
-            right: list[bool] = []
-            for part in answers_by_photo(classifier, self._backbone, self._cache, pairs, seen=what == "shots"):
+        for pairs in (self._shots, self._tests):
+            for part in answers_by_photo(classifier, self._backbone, self._cache, pairs, seen=pairs is self._shots):
                 found |= part
-                right.extend(answer.right for answer in part.values())
-                done += len(part)
-                yield self._progress(phase, done, total)
-            if right:
-                self._right[f"{what} {when}"] = float(np.mean(right))
+                yield self._progress(phase, len(found), total)
         self._answers[when] = found
 
-    def _score(self, what: str) -> Score:
-        count = len(self._shots if what == "shots" else self._tests)
-        return Score(self._right.get(f"{what} before"), self._right.get(f"{what} after"), count)
+
+def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, course: Course) -> Taught:
+    """Return a model that was trained before, as what a training leaves: without photos and maps."""
+    from gallop import GalLoPClassifier
+
+    before = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(after.model_.class_names)
+    return Taught(before, after, settings, **course.course())
 
 
 def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from app.runs.model_zip import classifier_of
 from app.runs.recorder import Series
 from app.runs.run import ZERO_SHOT, Run, tests, zero_shot_run
-from app.teaching.progress import Answer, Score, Taught, Watch
+from app.teaching.progress import Answer, Taught, Watch
 from app.teaching.settings import Settings
-from app.teaching.tasks import Teaching, answers_by_photo, check_photos, content
+from app.teaching.tasks import Teaching, answers_by_photo, check_photos, content, opened
 from gallop import Photo
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ def _untaught(
             found |= part
     of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
     # Nothing is learned here, but what a run would learn from is marked as seen: it is no test for the two of them.
-    return Run(ZERO_SHOT, "Zero-shot", 0.0, names, None, of_cards, 0, 0, 0, None, (), found, {})
+    return Run(ZERO_SHOT, "Zero-shot", 0.0, names, None, content=of_cards, answers=found)
 
 
 def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
     """CoOp, trained to its end on the same photos and tested on the same."""
     same = (run for run in runs if run.is_coop and run.content == of.content and tests(run) == tests(of))
-    return next((run for run in same if not run.cancelled), None)
+    return next((run for run in same if not run.stopped_early), None)
 
 
 def coop_settings(settings: Settings) -> Settings:
@@ -126,35 +126,6 @@ def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Phot
 
 def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:
     """A run as what a training leaves, so that it can be what was taught. Raises as ``classifier``."""
-    from gallop import GalLoPClassifier
-
     assert session.training.ledger is not None
     assert run.settings is not None
-    after = classifier_of(session.training.ledger.files(run.id), backbone)
-    return Taught(
-        before=GalLoPClassifier(backbone=backbone, cache=False).zero_shot(after.model_.class_names),
-        after=after,
-        names=tuple(after.model_.class_names),
-        shots=run.shots,
-        settings=run.settings,
-        content=run.content,
-        steps=run.steps,
-        of_steps=run.of_steps,
-        best_epoch=run.best_epoch,
-        on_shots=_score(run, seen=True),
-        on_tests=_score(run, seen=False),
-        history=run.history,
-        kept=None,
-        sights=(),
-        answers_before=run.answers_before,
-        answers=run.answers,
-    )
-
-
-def _score(run: Run, *, seen: bool) -> Score:
-    digests = [digest for digest, answer in run.answers.items() if answer.seen == seen]
-    if not digests:
-        return Score(None, None, 0)
-    before = [run.answers_before[digest].right for digest in digests if digest in run.answers_before]
-    after = [run.answers[digest].right for digest in digests]
-    return Score(sum(before) / len(before) if before else None, sum(after) / len(after), len(digests))
+    return opened(classifier_of(session.training.ledger.files(run.id), backbone), backbone, run.settings, run)

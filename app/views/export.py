@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.jobs.manager import PlainError
-from app.teaching.progress import Answer, Score, Taught
+from app.teaching.progress import Answer, Course, Score, Taught
 from app.teaching.settings import ALL_SHOTS, QUICK, Settings, preset
-from app.teaching.tasks import answers_by_photo
+from app.teaching.tasks import answers_by_photo, opened
 from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
 from gallop import Photo, parse_names
@@ -166,8 +166,6 @@ def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
 
 def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:
     """A model that came as a file, as what a training leaves; asked about the test photos of the cards it knows."""
-    from gallop import GalLoPClassifier
-
     training, method = found.training_, found.model_.config
     usual = preset(QUICK)
     settings = Settings(
@@ -181,28 +179,10 @@ def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> T
         views=training.views if training else usual.views,
         seed=training.seed if training else usual.seed,
     )
-    before = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(found.model_.class_names)
+    taught = opened(found, backbone, settings, Course())
     pairs = [(photo, name) for name, some in session.photos.tests().items() if name in found.classes_ for photo in some]
-    said = [_said(session, asked, backbone, pairs) for asked in (before, found)]
-    right = [sum(answer.right for answer in some.values()) / len(some) if some else None for some in said]
-    return Taught(
-        before=before,
-        after=found,
-        names=tuple(found.model_.class_names),
-        shots=0,
-        settings=settings,
-        content=frozenset(),
-        steps=0,
-        of_steps=0,
-        best_epoch=None,
-        on_shots=Score(None, None, 0),
-        on_tests=Score(right[0], right[1], len(pairs)),
-        history=(),
-        kept=None,
-        sights=(),
-        answers_before=said[0],
-        answers=said[1],
-    )
+    said = [_said(session, asked, backbone, pairs) for asked in (taught.before, found)]
+    return replace(taught, answers_before=said[0], answers=said[1])
 
 
 def _said(

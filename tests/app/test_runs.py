@@ -11,7 +11,7 @@ import pytest
 from app.charts.run_charts import seeds_chart, spread_in_words
 from app.runs import run as run_module
 from app.runs.run import Run, Spread, differences, fair, flips, further_seeds, on_tests, sign_test, spread
-from app.teaching.progress import Answer, Point
+from app.teaching.progress import Answer, Point, Taught
 from app.teaching.settings import QUICK, preset
 from gallop.evaluation.intervals import Share
 
@@ -127,26 +127,12 @@ def test_a_long_curve_is_kept_short_with_both_its_ends() -> None:
     class Learned:
         model_ = Model()
 
-    from app.teaching.progress import Score, Taught
-
     history = tuple(Point(step, 1 / step, 0.5) for step in range(1, 5001))
-    nothing = Score(None, None, 0)
-    taught = Taught(
-        before=None,  # type: ignore[arg-type]
-        after=Learned(),  # type: ignore[arg-type]
-        names=("x", "y"),
-        shots=2,
-        settings=preset(QUICK),
-        content=frozenset(),
-        steps=5000,
-        of_steps=5000,
-        best_epoch=None,
-        on_shots=nothing,
-        on_tests=nothing,
-        history=history,
-        kept=None,
-        sights=(),
-    )
-    kept = run_module.of_taught(taught, "", 0.0).history
+    course = run(history=history).course()
+    taught = Taught(None, Learned(), preset(QUICK), **course)  # type: ignore[arg-type]
+    made = run_module.of_taught(taught, "", 0.0)
+    assert made.course() | {"history": history} == course, "all else is kept as it is"
+    assert made.class_names == ("x", "y")
+    kept = made.history
     assert len(kept) <= run_module.MOST_POINTS * 2
     assert (kept[0].step, kept[-1].step) == (1, 5000)

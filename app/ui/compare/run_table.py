@@ -37,7 +37,7 @@ def _line(run: Run) -> dict[str, str]:
     found, before = of.on_tests(run), of.on_tests(of.zero_shot_run(run))
     line = {
         "run": run.name,
-        "method": run.method + (" (cancelled)" if run.cancelled else ""),
+        "method": run.method + (" (cancelled)" if run.stopped_early else ""),
         "right": right(run),
         "gain": f"{100 * (found.value - before.value):+.0f}" if found and before and run.settings else "-",
         "classes": text.shorten(", ".join(sorted(run.class_names)), 60),
