@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
+import os
 import sys
 import threading
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -33,6 +35,15 @@ SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
 
 
+def app_options(words: Sequence[str]) -> argparse.Namespace:
+    """What the app itself is told, after ``--``; ``gallop app`` hands it on. Where it listens, the server is told."""
+    parser = argparse.ArgumentParser("streamlit run app/main.py --", allow_abbrev=False)
+    parser.add_argument(
+        "--data", metavar="DIR", help="where runs are kept; else $GALLOP_DATA, or the user's data folder"
+    )
+    return parser.parse_args(words)
+
+
 class LateDownloads(logging.Filter):
     """A button of a page that was drawn anew stands for a file that is not kept: no failure, so no traceback of it."""
 
@@ -43,6 +54,10 @@ class LateDownloads(logging.Filter):
             record.msg = "A download was asked for that is no longer there; its page was drawn anew meanwhile."
         return True
 
+
+own_start = Path(sys.argv[0]).resolve() == HERE / "main.py"  # another server, such as uvicorn itself, has its own words
+if own_start and (folder := app_options(sys.argv[1:]).data):
+    os.environ["GALLOP_DATA"] = folder
 
 logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(LateDownloads())
 

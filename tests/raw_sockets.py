@@ -45,9 +45,9 @@ class Page:
         masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
         self._socket.sendall(bytes([0x80 | BINARY]) + length + mask + masked)
 
-    def run(self, query: str = "", *widgets: dict[str, Any]) -> list[ForwardMsg]:
-        """Let the page be drawn with widgets in these states; all that the server sends until it is."""
-        self.send(rerun_script={"query_string": query, "widget_states": {"widgets": widgets}})
+    def run(self, query: str = "", *widgets: dict[str, Any], name: str = "") -> list[ForwardMsg]:
+        """Let the page, or that of another name, be drawn with widgets in these states; what is sent until it is."""
+        self.send(rerun_script={"query_string": query, "widget_states": {"widgets": widgets}, "page_name": name})
         return list(self._until_drawn())
 
     def click(self, button: str) -> list[ForwardMsg]:

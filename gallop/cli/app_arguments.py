@@ -11,6 +11,7 @@ APP_EPILOG = """\
 examples:
   gallop app                                             # this machine only; Ctrl-C ends it
   gallop app --port 8600 --no-browser
+  gallop app --data runs                                 # trainings are kept in runs/, not in the user's data folder
   gallop app --host lab-pc.example --host lab-pc         # for others too, who write http://lab-pc:8501
 
 With --host everybody who reaches this machine may use the app; each visitor has photos and runs of their own. A name
@@ -36,6 +37,11 @@ def add_app(commands: _Commands[Any]) -> None:
         type=values.host,
         metavar="NAME",
         help="serve others too: a name or an address by which they call this machine; may be given again",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="where runs are kept; else $GALLOP_DATA, or the user's folder for program data",
     )
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
     parser.set_defaults(json=False)

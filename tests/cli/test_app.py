@@ -22,6 +22,7 @@ from tests.connects import STARTED, Connects
 def told(*words: str) -> dict[str, list[str]]:
     """What the server is told, by option."""
     command = app.server_command(parse(["app", *words]))
+    assert "--" not in command
     start = command.index(str(MAIN)) + 1
     assert command[start - 4 : start - 1] == ["-m", "streamlit", "run"]
     found: dict[str, list[str]] = {}
@@ -88,6 +89,23 @@ def test_a_missing_extra_is_named_with_the_way_out(
     assert capsys.readouterr().err == f"gallop: error: {said}\n"
 
 
+def test_what_the_app_does_not_know_is_not_passed_over(tmp_path: Path) -> None:
+    """After ``--`` it takes the options of ``gallop app`` that are not its server's."""
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    for words, status, said in (
+        (["--dota", "x"], 2, "unrecognized arguments: --dota x"),
+        (["--help"], 0, "--data DIR"),
+    ):
+        done = subprocess.run(
+            [*command, "--", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == status
+        assert said in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a process group stands in for a terminal")
 def test_ctrl_c_while_the_server_loads_is_no_traceback(tmp_path: Path) -> None:
     """A terminal sends it to all of its processes."""
@@ -110,17 +128,21 @@ def test_ctrl_c_while_the_server_loads_is_no_traceback(tmp_path: Path) -> None:
     assert (starting.returncode, said) == (130, "gallop: Stopped.\n")
 
 
-def test_the_server_lets_in_whom_it_was_told_and_ends_with_the_command(tmp_path: Path) -> None:
+def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path) -> None:
     """Nor does it ask another machine for the addresses at which others find it; and a taken port is a sentence."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
     from tests.raw_sockets import opened
 
-    command = [sys.executable, "-m", "gallop", "app", "--host", "lab.example", "--no-browser", "--port"]
+    words = ["--host", "lab.example", "--data", "kept here", "--no-browser", "--port"]
+    command = [sys.executable, "-m", "gallop", "app", *words]
     with serving(tmp_path, command, ROOT) as (address, server):
         for name, status in (("lab.example", 101), ("127.0.0.1", 101), ("evil.example", 403)):
             there = address.replace("http://127.0.0.1", name)
             with opened(address, there, f"http://{there}") as page:
                 assert (name, page.status) == (name, status)
+        with opened(address) as page:
+            page.run(name="compare")
+        assert (tmp_path / "kept here" / "runs.sqlite").is_file()
         again = [*command, address.rpartition(":")[2]]
         second = subprocess.run(
             again, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True

@@ -59,7 +59,7 @@ def app_entry() -> Path:
 
 
 def server_command(options: Namespace) -> list[str]:
-    """Return the words that start the server; what they leave open, the app's own settings say."""
+    """Return the words that start the server, and after ``--`` the app's; what is left open, the app's settings say."""
     # `python -m` looks into the working folder first, where another gallop may lie; a script such as ours does not.
     safe = ["-P"] if hasattr(sys.flags, "safe_path") and os.getcwd() not in sys.path else []
     words = [sys.executable, *safe, "-m", "streamlit", "run", str(app_entry())]
@@ -71,6 +71,8 @@ def server_command(options: Namespace) -> list[str]:
         words += ["--server.address", _listening_address(options.host), "--browser.serverAddress", options.host[0]]
         for name in dict.fromkeys([*THIS_MACHINE, *options.host]):
             words += ["--server.allowedHosts", name]
+    if options.data:
+        words += ["--", f"--data={options.data}"]
     return words
 
 
