@@ -7,7 +7,7 @@ A folder of class folders is a data set; the class name is the folder's name wit
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -172,13 +172,7 @@ def labelled_photos(
         DataError: no labels and no folder, not one label for each image, or a class that is short (to train, empty).
     """
     if labels is None:
-        if not isinstance(images, str | PathLike | Dataset):
-            raise DataError("Images came without labels; give their class names, or the path of a folder.")
-        dataset = images if isinstance(images, Dataset) else read_folder(Path(images), split=split)
-        if shots is not None:
-            dataset = draw_shots(dataset, shots, seed=seed, allow_fewer=allow_fewer)
-        elif split == "train":
-            dataset = draw_shots(dataset, len(dataset), seed=seed, allow_fewer=True)
+        dataset = _drawn(images, split=split, shots=shots, seed=seed, allow_fewer=allow_fewer)
         return list(dataset.paths), dataset.names
     photos: list[PhotoSource] = [
         Path(image) if isinstance(image, str | PathLike) else load_image(image) for image in many(images)
@@ -189,6 +183,15 @@ def labelled_photos(
     return photos, names
 
 
+def _drawn(images: Any, *, split: str, shots: int | None, seed: int, allow_fewer: bool) -> Dataset:
+    if not isinstance(images, str | PathLike | Dataset):
+        raise DataError("Images came without labels; give their class names, or the path of a folder.")
+    dataset = images if isinstance(images, Dataset) else read_folder(Path(images), split=split)
+    if shots is not None:
+        return draw_shots(dataset, shots, seed=seed, allow_fewer=allow_fewer)
+    return draw_shots(dataset, len(dataset), seed=seed, allow_fewer=True) if split == "train" else dataset
+
+
 def many(images: Any) -> Sequence[Any]:
     """One image becomes a list of one; an array of paths, or of images (B, H, W, channels), becomes a list of B."""
     if isinstance(images, np.ndarray) and (images.ndim == 4 or (images.ndim == 1 and images.dtype.kind in "OU")):
@@ -197,16 +200,19 @@ def many(images: Any) -> Sequence[Any]:
 
 
 def distinct_photos(
-    photos: Sequence[PhotoSource], names: Sequence[str]
+    photos: Sequence[PhotoSource], names: Sequence[str], hashes: Iterable[str] | None = None
 ) -> tuple[list[PhotoSource], list[str], list[str]]:
     """Photos, class names and content hashes, each picture once: a second copy could be held out from the first.
+
+    Args:
+        hashes: of the photos, where they are known; else each is decoded for its own.
 
     Raises:
         DataError: one picture with two class names.
     """
     kept: dict[str, tuple[PhotoSource, str]] = {}
-    for i, (photo, name) in enumerate(zip(photos, names, strict=True)):
-        digest = load_image(photo).sha256
+    digests = (load_image(photo).sha256 for photo in photos) if hashes is None else hashes
+    for i, (photo, name, digest) in enumerate(zip(photos, names, digests, strict=True)):
         first, first_name = kept.setdefault(digest, (photo, name))
         if first_name != name:
             what = f"{first} and {photo}" if isinstance(first, Path) and isinstance(photo, Path) else f"Image {i + 1}"
@@ -231,17 +237,20 @@ class TrainingSet:
     fingerprint: str
 
 
-def training_set(images: Any, labels: Sequence[str] | None, **draw: Any) -> TrainingSet:
+def training_set(
+    images: Any, labels: Sequence[str] | None, *, shots: int | None, seed: int, allow_fewer: bool
+) -> TrainingSet:
     """What ``labelled_photos`` finds for training, each picture once.
-
-    Args:
-        draw: ``shots``, ``seed`` and ``allow_fewer`` of ``labelled_photos``.
 
     Raises:
         DataError: as there and in ``distinct_photos``, or a single class.
         ClassNameError: names that differ in upper and lower case alone.
     """
-    photos, names, hashes = distinct_photos(*labelled_photos(images, labels, split="train", **draw))
+    if labels is None:
+        drawn = _drawn(images, split="train", shots=shots, seed=seed, allow_fewer=allow_fewer)
+        photos, names, hashes = distinct_photos(drawn.paths, drawn.names, drawn.hashes)
+    else:
+        photos, names, hashes = distinct_photos(*labelled_photos(images, labels, split="train"))
     class_names = clean_names(dict.fromkeys(names))
     if len(class_names) < 2:
         only = f"All images are of one class, {class_names[0]!r}"

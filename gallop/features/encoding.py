@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,10 +60,14 @@ READERS = 8
 
 _CPU = torch.device("cpu")
 
+VIEWS_AT_ONCE = 4
+"""Views of a photo that are made when it is decoded: as many as a training keeps by default. The pixels of a batch of
+all would fill the memory where they are many."""
+
 T = TypeVar("T")
 U = TypeVar("U")
-_Prepared = tuple[list[str], list[ImageFeatures | None], Tensor]
-"""Of a batch: the keys of its views, what the cache knows of them, and the pixels of the others."""
+_Prepared = tuple[list[str], list[ImageFeatures | None], list[Tensor]]
+"""Of one view of a batch: the keys, what the cache knows of them, and the pixels of the others."""
 
 
 def encode_photos(backbone: Backbone, photos: Sequence[Photo]) -> tuple[ImageFeatures, list[CropBox]]:
@@ -84,10 +89,8 @@ def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[Image
 
 def encode_centres(backbone: Backbone, sources: Sequence[Any], cache: Cache | None) -> Iterator[ImageFeatures]:
     """The same as they are kept, rounded and through a cache: for photos that are asked about again."""
-    views = _Views(
-        backbone, cache, format_of(cache), "centre", lambda photo: backbone.preprocess.centre(photo.image)[0]
-    )
-    return views.encode(_batches(sources))
+    centre = _View("centre", lambda photo: backbone.preprocess.centre(photo.image)[0])
+    return _Views(backbone, cache, format_of(cache), (centre,)).encode(_batches(sources))
 
 
 def _batches(sources: Sequence[T]) -> list[Sequence[T]]:
@@ -121,36 +124,52 @@ def _encode(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
 
 
 @dataclass(frozen=True)
+class _View:
+    """What is seen of any photo.
+
+    Attributes:
+        name: for its key.
+        pixels: (3, H, W) of a photo.
+    """
+
+    name: str
+    pixels: Callable[[Photo], Tensor]
+
+
+@dataclass(frozen=True)
 class _Views:
-    """One view of any photos, as they are kept: from the cache where it is there, the rest in one pass.
+    """Views of photos, as they are kept: from the cache where they are there, the rest of a batch in one pass a view.
 
     Attributes:
         kept: the format.
-        name: of the view, for its key.
-        pixels: (3, H, W) of a photo.
+        views: made of a photo when it is decoded, once for all of them.
     """
 
     backbone: Backbone
     cache: Cache | None
     kept: torch.dtype
-    name: str
-    pixels: Callable[[Photo], Tensor]
+    views: Sequence[_View]
 
     def encode(self, batches: Iterable[Sequence[Any]]) -> Iterator[ImageFeatures]:
-        """Features of each batch of sources."""
+        """Features of the first batch of sources, in one view after the other, then of the next batch."""
         if self.cache is not None:
             self.backbone.vision_fingerprint  # noqa: B018 - part of every key; all readers would compute it at once
-        return map(self._finish, ahead(self._prepare, batches, readers(self.backbone.device)))
+        for prepared in ahead(self._prepare, batches, readers(self.backbone.device)):
+            yield from map(self._finish, prepared)
 
-    def _prepare(self, sources: Sequence[Any]) -> _Prepared:
-        photos = [load_image(source) for source in sources]
-        keys: list[str] = []
-        found: list[ImageFeatures | None] = [None] * len(photos)
-        if self.cache is not None:
-            keys = [feature_key(self.backbone, photo, self.name, self.kept) for photo in photos]
-            found = [self._known(self.cache, key) for key in keys]
-        missing = [self.pixels(photo) for photo, features in zip(photos, found, strict=True) if features is None]
-        return keys, found, torch.stack(missing) if missing else torch.empty(0)
+    def _prepare(self, sources: Sequence[Any]) -> list[_Prepared]:
+        prepared: list[_Prepared] = [([], [], []) for _ in self.views]
+        for source in sources:
+            photo = load_image(source)
+            for view, (keys, found, missing) in zip(self.views, prepared, strict=True):
+                known = None
+                if self.cache is not None:
+                    keys.append(feature_key(self.backbone, photo, view.name, self.kept))
+                    known = self._known(self.cache, keys[-1])
+                found.append(known)
+                if known is None:
+                    missing.append(view.pixels(photo))
+        return prepared
 
     def _known(self, cache: Cache, key: str) -> ImageFeatures | None:
         found = cache.get(key)
@@ -161,8 +180,8 @@ class _Views:
 
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, found, pixels = prepared
-        if len(pixels):
-            fresh = iter(_encode(self.backbone, pixels).rounded(self.kept).to(_CPU).split(1))
+        if pixels:
+            fresh = iter(_encode(self.backbone, torch.stack(pixels)).rounded(self.kept).to(_CPU).split(1))
             for i, known in enumerate(found):
                 if known is None:
                     features = found[i] = next(fresh)
@@ -219,13 +238,15 @@ class TrainingViews:
         if not self.kept or not self._own:
             return
         done = 0
-        for view in range(self._views):
-            parts = []
-            for part in self._view(view).encode(_batches(self._own)):
-                parts.append(part)
+        for first in range(0, self._views, VIEWS_AT_ONCE):
+            parts: dict[int, list[ImageFeatures]] = {
+                view: [] for view in range(first, min(first + VIEWS_AT_ONCE, self._views))
+            }
+            for view, part in zip(cycle(parts), self._encode(parts, self._own), strict=False):
+                parts[view].append(part)
                 done += len(part)
                 yield done
-            self._memory.append(ImageFeatures.cat(parts))
+            self._memory += [ImageFeatures.cat(some) for some in parts.values()]
 
     def part(self, indices: Tensor) -> Tensor:
         """Which photos of a batch (B,) are this process' part, as positions in it: all of them where it is alone.
@@ -242,13 +263,17 @@ class TrainingViews:
         if self.kept:
             return self._memory[view][indices // self._processes]
         chosen = [self._photos[i] for i in indices.tolist()]
-        return ImageFeatures.cat(list(self._view(view).encode(_batches(chosen))))
+        return ImageFeatures.cat(list(self._encode([view], chosen)))
 
-    def _view(self, view: int) -> _Views:
+    def _encode(self, views: Iterable[int], photos: Sequence[Photo | Path]) -> Iterator[ImageFeatures]:
+        made = tuple(map(self._view, views))
+        return _Views(self._backbone, self._cache, self.format, made).encode(_batches(photos))
+
+    def _view(self, view: int) -> _View:
         def pixels(photo: Photo) -> Tensor:
             return self._backbone.preprocess.augment(photo.image, self._rng(photo, view))
 
-        return _Views(self._backbone, self._cache, self.format, f"augmented {self._seed} {view}", pixels)
+        return _View(f"augmented {self._seed} {view}", pixels)
 
     def _rng(self, photo: Photo, view: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, int(photo.sha256[:16], 16), view])

@@ -69,7 +69,7 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
         console.warn(f"{path} is left out: {reason}")
     shots = draw_shots(everything, options.shots, seed=training.seed, allow_fewer=options.allow_fewer)
     if parallel.rank == 0:
-        _warn_of_leaks(options.data, everything, console)
+        _warn_of_leaks(options.data, shots, console)
     cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])
     classifier = GalLoPClassifier.of(method, training, backbone, cache=cache)
     started = time.monotonic()
@@ -147,13 +147,13 @@ def _training(options: Namespace) -> TrainConfig:
     return train_preset(options.preset, **given(options, TrainConfig))
 
 
-def _warn_of_leaks(data: str, train: Dataset, console: Console) -> None:
+def _warn_of_leaks(data: str, shots: Dataset, console: Console) -> None:
     folders = all((Path(data) / split).is_dir() for split in ("train", "test"))
     if not folders and not (Path(data).is_file() and is_csv(data) and {"train", "test"} <= set(csv_splits(data))):
         return
     train_part, test_part = ("train/", "test/") if folders else ("The splits train", "test")
     try:
-        pairs = duplicates(train, labelled_images(data, split="test"))
+        pairs = duplicates(shots, labelled_images(data, split="test"))
     except DataError as error:
         console.warn(f"Whether train and test share pictures could not be checked: {error}")
         return
@@ -204,7 +204,7 @@ def _alone(out: Path, work: Path) -> Iterator[None]:
 
 def _learn(classifier: GalLoPClassifier, shots: Dataset, out: Path, console: Console, parallel: Parallel) -> None:
     """Train and save, in the folder that ``_keeping`` made."""
-    for event in classifier.fit_steps(list(shots.paths), shots.names, work=out / WORK, parallel=parallel):
+    for event in classifier.fit_steps(shots, work=out / WORK, parallel=parallel):
         _show(event, console)
     if parallel.rank == 0:
         classifier.save(out)
