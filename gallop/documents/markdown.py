@@ -1,4 +1,4 @@
-"""Text of strangers inside Markdown. HTML's own rules come with the templates."""
+"""Text of strangers inside Markdown, in two ways. HTML's own rules come with the templates."""
 
 from __future__ import annotations
 
@@ -14,3 +14,15 @@ def plain_markdown(text: str) -> str:
     \*a\* \[b\]
     """
     return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+
+
+def markdown_line(text: str) -> str:
+    r"""Return one line of Markdown without HTML, links or cell borders of its own, to be read unrendered too.
+
+    >>> print(markdown_line("**a** | <b>"))
+    **a** \| &lt;b>
+    """
+    line = " ".join(text.split())
+    for character in "\\|[]`":
+        line = line.replace(character, f"\\{character}")
+    return line.replace("&", "&amp;").replace("<", "&lt;")

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gallop.documents.markdown import plain_markdown
+from gallop.documents.markdown import markdown_line, plain_markdown
 
 
 def render(template: str, **facts: Any) -> str:
@@ -36,13 +36,17 @@ def _environment(markdown: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"figure": _figure, "plain": _markdown}
+    made.filters |= {"figure": _figure, "plain": _markdown, "line": _line}
     return made
 
 
 def _markdown(value: object) -> Markup:
     """Autoescape after Markdown's rules: what is markup already goes through, as it does through HTML's."""
     return value if isinstance(value, Markup) else Markup(plain_markdown(str(value)))
+
+
+def _line(text: str) -> Markup:
+    return Markup(markdown_line(text))
 
 
 def _figure(value: float, form: str) -> Markup:

@@ -38,6 +38,11 @@ def test_names_joined_in_markdown_are_escaped_each() -> None:
     assert line.render(names=["a, b", "*c*"]) == r"a\, b, \*c\*"
 
 
+def test_a_line_is_read_unrendered_too_and_holds_no_html_link_or_border() -> None:
+    line = _environment(markdown=True).from_string("{{ words|line }}")
+    assert line.render(words=HOSTILE) == r'&lt;b>&amp;"x"&lt;/b> \[a\](b) \| *c* # d'
+
+
 def test_a_fact_that_is_missing_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="title"):
         render("export/report.html.j2")

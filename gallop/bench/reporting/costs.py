@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from gallop.bench.reporting.markdown import markdown_table, safe
+from gallop.bench.reporting.markdown import markdown_table
 from gallop.bench.reporting.results import Results
 from gallop.bench.running.records import Record
 from gallop.bench.running.runs import BenchRun
+from gallop.documents.rendering import render
 
 
 def costs(results: Results) -> str:
@@ -20,13 +21,9 @@ def costs(results: Results) -> str:
         if records:
             rows.append([label, *_cost(records)])
     machines = sorted({_machine(record) for record in results.records.values()})
-    heads = ["method", "runs", "learning, mean", "longest", "learning, a photo", "answering", "memory, most"]
-    how = (
-        "Seconds and megabytes a run. Learning includes the encoding of training views, unless an earlier run left "
-        "them in the cache; memory is by how much the process grew at its largest (0: the system does not tell)."
+    return render(
+        "bench/reporting/costs.md.j2", name=results.spec.name, rows=rows, machines=machines, table=markdown_table
     )
-    parts = [f"# {safe(results.spec.name)}: costs", how, markdown_table(heads, rows)]
-    return "\n\n".join([*parts, "\n".join(f"- {safe(machine)}" for machine in machines)]) + "\n"
 
 
 def _cost(records: Sequence[Record]) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gallop.bench.definition.benchmark import AVERAGE, Spec
-from gallop.bench.reporting.markdown import safe
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,10 @@ def published_lines(
     return [PublishedLine(method, values) for method, values in found.items() if values]
 
 
-def sources(spec: Spec) -> list[str]:
-    """Where published figures are from, as a section."""
+def sources(spec: Spec) -> dict[str, list[str]]:
+    """Return where published figures are from, each with its methods."""
     by_source: dict[str, list[str]] = {}
     for entry in spec.published:
         methods = by_source.setdefault(entry.source, [])
         methods += [entry.method] if entry.method not in methods else []
-    if not by_source:
-        return []
-    return ["## Published figures", "\n".join(f"- {safe(', '.join(m))}: {safe(s)}" for s, m in by_source.items())]
+    return by_source

@@ -7,30 +7,42 @@ from dataclasses import dataclass
 
 from gallop.bench.definition.benchmark import Claim
 from gallop.bench.reporting.claims import Verdict, judge, points
-from gallop.bench.reporting.markdown import counted, markdown_table, safe
+from gallop.bench.reporting.markdown import counted, markdown_table
 from gallop.bench.reporting.published import PublishedLine, published_lines, sources
 from gallop.bench.reporting.results import MeanCell, Results, Sample, cell
+from gallop.documents.rendering import render
 
 FAILED, EMPTY = "–", ""
 """What stands for runs that diverged, and for runs that have not been made."""
 
-HOW_TO_READ = """\
-In %, mean ± standard deviation (n - 1) over seeds; an average is over sets, its deviation over seeds of that average.
-(2 of 3): so many of the planned runs are in the figure. – has diverged; an empty cell has not been run yet, and lines
-and columns of such cells alone are left out. **Bold**: the best of a column among cells with every run; differences may
-be within the spread."""
+
+@dataclass(frozen=True)
+class _Table:
+    """A section of the page: columns of words at the left, figures at the right."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int = 1
 
 
 def tables(results: Results) -> str:
-    """Everything but costs, as Markdown."""
-    spec, plan = results.spec, results.plan
-    runs = f"{len(results.records)} of {len(plan.runs)} runs are done."
-    parts = [f"# {safe(spec.name)}", safe(spec.about), f"{runs} Seeds: {', '.join(map(str, spec.seeds))}."]
-    parts += [HOW_TO_READ, *_main(results), *_over_shots(results), *_transfer(results), *_unknown(results)]
-    for group in spec.ablations:
+    """Return everything but costs, as Markdown."""
+    parts = [*_main(results), *_over_shots(results), *_transfer(results), *_unknown(results)]
+    for group in results.spec.ablations:
         parts += _ablation(results, group)
-    parts += _claims(results) + _failures(results) + sources(spec)
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return render(
+        "bench/reporting/tables.md.j2",
+        spec=results.spec,
+        done=len(results.records),
+        planned=len(results.plan.runs),
+        parts=parts,
+        verdicts=[_verdict_row(verdict) for verdict in judge(results)],
+        failures=results.failures,
+        published=sources(results.spec),
+        table=markdown_table,
+        counted=counted,
+    )
 
 
 def main_shots(results: Results) -> int:
@@ -53,7 +65,7 @@ def _accuracy(results: Results, shots: int, sets: Sequence[str], metric: str = "
     return _Column(sets[0] if len(sets) == 1 else "average", samples)
 
 
-def _main(results: Results) -> list[str]:
+def _main(results: Results) -> list[_Table]:
     shots, sets = main_shots(results), results.plan.sets
     columns = [_accuracy(results, shots, [name]) for name in sets]
     if len(sets) > 1:
@@ -62,7 +74,7 @@ def _main(results: Results) -> list[str]:
     return _part(f"Accuracy, {counted(shots, 'shot')}", "method", results.main_labels(), columns, others=others)
 
 
-def _over_shots(results: Results) -> list[str]:
+def _over_shots(results: Results) -> list[_Table]:
     if len(results.spec.shots) < 2:
         return []
 
@@ -73,8 +85,9 @@ def _over_shots(results: Results) -> list[str]:
     return _part("Accuracy over shots, average of the sets", "method", results.main_labels(), columns)
 
 
-def _transfer(results: Results) -> list[str]:
-    shots, parts = main_shots(results), []
+def _transfer(results: Results) -> list[_Table]:
+    shots = main_shots(results)
+    parts: list[_Table] = []
     for source, targets in results.spec.transfer.items():
         if source not in results.plan.sets:
             continue
@@ -84,13 +97,13 @@ def _transfer(results: Results) -> list[str]:
         def both(label: str, columns: Sequence[_Column] = (own, *others)) -> list[Sample]:
             return [sample for column in columns for sample in column.samples(label)]
 
-        title = f"Trained on {safe(source)}, tested elsewhere, {counted(shots, 'shot')}"
+        title = f"Trained on {source}, tested elsewhere, {counted(shots, 'shot')}"
         told = published_lines(results.spec, "accuracy", shots, [source, *targets], trained=source)
         parts += _part(title, "method", results.main_labels(), [own, *others, _Column("mean", both)], others=told)
     return parts
 
 
-def _unknown(results: Results) -> list[str]:
+def _unknown(results: Results) -> list[_Table]:
     groups = results.plan.unknown
     if not groups:
         return []
@@ -116,8 +129,8 @@ def _unknown(results: Results) -> list[str]:
         for (label, score), *found in zip(lines, fpr, auroc, missing, strict=True)
     ]
     rows += _published_scores(results, shots, heads) if rows else []
-    title = f"## Known against unknown photos, {counted(shots, 'shot')}: FPR95 / AUROC, average of the sets"
-    return [title, markdown_table(["method", "score", *heads.values()], rows, names=2)] if rows else []
+    title = f"Known against unknown photos, {counted(shots, 'shot')}: FPR95 / AUROC, average of the sets"
+    return [_Table(title, ["method", "score", *heads.values()], rows, words=2)] if rows else []
 
 
 def _published_scores(results: Results, shots: int, heads: Mapping[str, str]) -> list[list[str]]:
@@ -142,8 +155,8 @@ def sets_asked(results: Results, group: str) -> list[str]:
     return [name for name in results.plan.sets if any(g not in skip.get(name, ()) for g in groups)]
 
 
-def _ablation(results: Results, group: str) -> list[str]:
-    parts = []
+def _ablation(results: Results, group: str) -> list[_Table]:
+    parts: list[_Table] = []
     labels = results.group_labels(group)
     sets = [name for name in results.plan.sets if any(name in results.sets_of(label) for label in labels)]
     for shots in results.spec.ablations[group].shots:
@@ -156,32 +169,17 @@ def _ablation(results: Results, group: str) -> list[str]:
                 columns.append(column)
         prefix = f"{group} / "
         names = [label.removeprefix(prefix) for label in labels]
-        parts += _part(f"Ablation: {safe(group)}, {counted(shots, 'shot')}", "variant", labels, columns, names)
+        parts += _part(f"Ablation: {group}, {counted(shots, 'shot')}", "variant", labels, columns, names)
     return parts
 
 
-def _claims(results: Results) -> list[str]:
-    if not results.spec.claims:
-        return []
-    how = (
-        "Differences, in points, are paired: same set, same shots, same seed. A claim holds where the whole 95% "
-        "interval of the mean difference is on its side, and does not where the whole interval is on the other. With "
-        "more than two sets the interval is over sets, else over seeds; the spread is the standard deviation over "
-        "sets. "
-        "An interval over seeds leaves out that other test photos would give other figures: with few of them it is too "
-        "narrow. "
-        "Each claim is judged by itself; of many, one or another holds by chance."
-    )
-    head = ["claim", "compared", "verdict", "difference", "95% interval", "spread", "on its side", "pairs"]
-    rows = [[v.claim.claim, compared(v.claim), v.verdict, *_verdict_cells(v)] for v in judge(results)]
-    return ["## Claims at this scale", how, markdown_table(head, rows, names=3)]
-
-
-def _verdict_cells(verdict: Verdict) -> list[str]:
+def _verdict_row(verdict: Verdict) -> list[str]:
+    row = [verdict.claim.claim, compared(verdict.claim), verdict.verdict]
     if verdict.mean is None:
-        return [EMPTY] * 4 + [f"0 of {verdict.planned}"]
+        return [*row, *[EMPTY] * 4, f"0 of {verdict.planned}"]
     low, high = verdict.interval or (None, None)
     return [
+        *row,
         points(verdict.mean),
         EMPTY if low is None or high is None else f"{points(low)} to {points(high)}",
         EMPTY if verdict.spread is None else f"{100 * verdict.spread:.1f}",
@@ -199,16 +197,6 @@ def compared(claim: Claim) -> str:
     return f"{first.metric} of {first.label} and {second.metric} of {second.label}, {place}"
 
 
-def _failures(results: Results) -> list[str]:
-    if not results.failures:
-        return []
-    lines = [
-        f"- {safe(r.method)} on {safe(r.set)}, {counted(r.shots, 'shot')}, seed {r.seed} (`{r.key}`): {safe(r.failed)}"
-        for r in results.failures
-    ]
-    return ["## Runs that diverged", "\n".join(lines)]
-
-
 def _part(
     title: str,
     what: str,
@@ -216,8 +204,8 @@ def _part(
     columns: Sequence[_Column],
     shown: Sequence[str] | None = None,
     others: Sequence[PublishedLine] = (),
-) -> list[str]:
-    """A heading and a table without empty lines and columns; nothing where all of ours are empty."""
+) -> list[_Table]:
+    """A table without empty lines and columns; nothing where all of ours are empty."""
     cells = [[cell(column.samples(label)) for column in columns] for label in labels]
     texts = _texts(cells, [False] * len(columns))
     rows = [
@@ -232,7 +220,7 @@ def _part(
     for other in others:
         place = next((i + 1 for i, row in enumerate(rows) if row[0] == other.method), len(rows))
         rows.insert(place, [other.name, *other.texts(head[1:])])
-    return [f"## {title}", markdown_table([head[i] for i in kept], [[row[i] for i in kept] for row in rows])]
+    return [_Table(title, [head[i] for i in kept], [[row[i] for i in kept] for row in rows])]
 
 
 def _texts(cells: Sequence[Sequence[MeanCell]], lower_is_better: Sequence[bool]) -> list[list[str]]:
