@@ -89,13 +89,13 @@ def roc(found: Mapping[str, Separation]) -> go.Figure:
     """For each score the share of known photos kept against the share of unknown ones that pass for known."""
     lines = [
         go.Scatter(
-            x=(100 * each.unknown_kept).tolist(),
-            y=(100 * each.known_kept).tolist(),
+            x=(100 * unknown_kept).tolist(),
+            y=(100 * known_kept).tolist(),
             name=name,
             mode="lines",
             hovertemplate="%{y:.0f} % of the known kept, %{x:.0f} % of the unknown pass<extra>" + name + "</extra>",
         )
-        for name, each in found.items()
+        for name, (known_kept, unknown_kept) in ((name, each.curve) for name, each in found.items())
     ]
     xaxis = percent_axis("unknown photos that pass for known", range=WHOLE)
     yaxis = percent_axis("known photos kept", range=WHOLE)

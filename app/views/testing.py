@@ -16,6 +16,7 @@ from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.evaluation.intervals import Share
+from gallop.evaluation.kept_answers import ENSEMBLE, KeptAnswers
 from gallop.model.scores import VERDICT, class_probabilities
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ class AnsweredPhotos:
     def outlier(self) -> NDArray[np.float32]:
         """The score that the verdict "none of these" goes by."""
         return self.ood[VERDICT]
+
+    @property
+    def kept(self) -> KeptAnswers:
+        """What figures are made of."""
+        said = self.probabilities.argmax(axis=1)
+        return KeptAnswers({ENSEMBLE: said}, self.probabilities.max(axis=1), self.ood)
 
 
 @dataclass(frozen=True)
@@ -107,8 +114,8 @@ def doubts(session: Session, tested: Tested | None) -> list[Doubt]:
     photos = [photo for photo, _ in session.training.taught.learned]
     found = session.answers.figure("doubts", photos, None, lambda: _learned_doubts(session))
     if tested is not None:
-        judged = tested.evaluation
-        found = found + _doubts(session, tested.answers.photos, judged.probabilities, judged.truth, learned=False)
+        judged, truth = tested.answers, tested.evaluation.truth
+        found = found + _doubts(session, judged.photos, judged.probabilities, truth, learned=False)
     return sorted(found, key=lambda doubt: doubt.of_given - doubt.of_likely)
 
 
@@ -158,7 +165,7 @@ def _tested(session: Session, backbone: Backbone, found: AnsweredPhotos, classes
     names = session.training.taught.names
     truth = np.array([names.index(name) for name in classes])
     before = _zero_shot(session, backbone, found.photos, truth)
-    return Tested(found, Evaluation(names, truth, found.probabilities), before)
+    return Tested(found, Evaluation(names, truth, found.kept), before)
 
 
 def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:

@@ -1,14 +1,13 @@
 """A test in figures: how often a classifier is right, how sure it may be, and whether it notices what is none of these.
 
 Every share comes with the interval in which it probably lies: with a few dozen photos it is wide, and shows it. All of
-this starts at probabilities and scores that are there already; no tower runs.
+this starts at answers that are there already; no tower runs.
 
 Shapes: B photos, K classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +18,8 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from gallop.evaluation import metrics
 from gallop.evaluation.intervals import Share
+from gallop.evaluation.kept_answers import ENSEMBLE, KeptAnswers
+from gallop.model.calibration import finite_scores
 
 BINS = 10
 """Of the reliability diagram, equally wide."""
@@ -37,12 +38,12 @@ class Bin:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Answers for B labelled photos.
+    """Answers for B labelled photos: ``gallop evaluate``, the benchmark and the app have their figures from here.
 
     Attributes:
         class_names: K names.
         truth: (B,) class indices.
-        probabilities: (B, K).
+        answers: what was kept of the answers for them.
 
     Raises:
         ValueError: no photo, or not one label for each.
@@ -50,24 +51,39 @@ class Evaluation:
 
     class_names: tuple[str, ...]
     truth: NDArray[np.intp]
-    probabilities: NDArray[np.float32]
+    answers: KeptAnswers
 
     def __post_init__(self) -> None:
-        if self.truth.size == 0 or self.probabilities.shape != (self.truth.size, len(self.class_names)):
+        if not len(self.truth) == len(self.answers) > 0:
             raise ValueError(
-                f"An evaluation needs at least one photo, a label for each, and {len(self.class_names)} probabilities; "
-                f"got {self.truth.size} labels and probabilities {self.probabilities.shape}."
+                "An evaluation needs at least one photo, and a label for each; "
+                f"got {len(self.truth)} labels and {len(self.answers)} answers."
             )
 
-    @cached_property
+    @property
     def predicted(self) -> NDArray[np.intp]:
         """(B,) class indices."""
-        return np.asarray(self.probabilities.argmax(axis=1))
+        return self.answers.predicted[ENSEMBLE]
 
     @cached_property
+    def accuracies(self) -> dict[str, Share]:
+        """Of all photos: ``ENSEMBLE`` and, with local prompts, ``GLOBAL`` and ``LOCAL``."""
+        return {branch: _share(said == self.truth) for branch, said in self.answers.predicted.items()}
+
+    @property
     def accuracy(self) -> Share:
-        """Of all photos."""
-        return _share(self.predicted == self.truth)
+        """The ensemble's, of all photos."""
+        return self.accuracies[ENSEMBLE]
+
+    @property
+    def tpr(self) -> float | None:
+        """Share of the photos that are taken for known things, in [0, 1]; None without a threshold."""
+        verdicts = self.answers.is_ood
+        return None if verdicts is None else 1.0 - float(verdicts.mean())
+
+    def against(self, unknown: KeptAnswers) -> dict[str, Separation]:
+        """Return how well each score tells photos of none of the classes from these."""
+        return {name: separation(scores, unknown.ood[name]) for name, scores in self.answers.ood.items()}
 
     @cached_property
     def per_class(self) -> dict[str, Share]:
@@ -86,13 +102,12 @@ class Evaluation:
     def cell(self, really: int, said: int) -> list[int]:
         """The photos of one cell of the confusion matrix, the most confident first."""
         found = np.flatnonzero((self.truth == really) & (self.predicted == said))
-        return [int(i) for i in found[np.argsort(-self.probabilities[found, said], kind="stable")]]
+        return [int(i) for i in found[np.argsort(-self.answers.confidence[found], kind="stable")]]
 
     @cached_property
     def bins(self) -> tuple[Bin, ...]:
         """The reliability diagram: bins that hold photos, from the least sure to the surest."""
-        confidence = self.probabilities.max(axis=1)
-        index = np.minimum((confidence * BINS).astype(int), BINS - 1)
+        confidence, index = self.answers.confidence, self._bin_of_each
         right = self.predicted == self.truth
         return tuple(
             Bin(i / BINS, (i + 1) / BINS, float(confidence[index == i].mean()), _share(right[index == i]))
@@ -100,10 +115,15 @@ class Evaluation:
             if (index == i).any()
         )
 
+    @property
+    def _bin_of_each(self) -> NDArray[np.intp]:
+        return np.minimum((self.answers.confidence * BINS).astype(np.intp), BINS - 1)
+
     @cached_property
     def calibration_error(self) -> float:
         """Expected calibration error over ``bins`` (``metrics.calibration_error``)."""
-        return metrics.calibration_error(torch.from_numpy(self.probabilities), torch.from_numpy(self.truth), BINS)
+        right = torch.from_numpy(self.predicted == self.truth)
+        return metrics.calibration_error(torch.from_numpy(self.answers.confidence), right, BINS)
 
     @cached_property
     def calibration_error_by_chance(self) -> float:
@@ -112,8 +132,7 @@ class Evaluation:
         Not 0: in a bin with few photos the share that is right falls beside its expectation by chance. A measured
         error is worth a thought only where it is well above this.
         """
-        confidence = self.probabilities.max(axis=1)
-        index = np.minimum((confidence * BINS).astype(int), BINS - 1)
+        confidence, index = self.answers.confidence, self._bin_of_each
         right = np.random.default_rng(0).random((_DRAWS, confidence.size)) < confidence
         gaps = [np.abs((right - confidence)[:, index == i].sum(axis=1)) for i in range(BINS)]
         return float(np.sum(gaps, axis=0).mean() / confidence.size)
@@ -125,36 +144,45 @@ def _share(right: NDArray[np.bool_]) -> Share:
 
 @dataclass(frozen=True)
 class Separation:
-    """How well one outlier score tells unknown photos from known ones.
+    """How well one outlier score tells unknown photos from known ones. Each figure is made when it is asked for.
 
     Attributes:
-        auroc: chance that an unknown photo scores above a known one.
-        fpr95: share of the unknown that pass for known where 95% of the known do (``metrics.fpr_at_tpr``).
-        known_kept, unknown_kept: the ROC curve: shares of either that are not above a limit, as it rises.
+        known, unknown: the scores of either, larger = more outlier.
     """
 
-    auroc: float
-    fpr95: float
-    known_kept: NDArray[np.float64]
-    unknown_kept: NDArray[np.float64]
+    known: NDArray[np.float64]
+    unknown: NDArray[np.float64]
+
+    @cached_property
+    def auroc(self) -> float:
+        """Chance that an unknown photo scores above a known one."""
+        return metrics.auroc(self.known, self.unknown)
+
+    @cached_property
+    def fpr95(self) -> float:
+        """Share of the unknown that pass for known where 95% of the known do (``metrics.fpr_at_tpr``)."""
+        return metrics.fpr_at_tpr(self.known, self.unknown)
+
+    @cached_property
+    def fpr95_authors(self) -> float:
+        """The same as the paper's own code takes it (``metrics.authors_fpr_at_tpr``)."""
+        return metrics.authors_fpr_at_tpr(self.known, self.unknown)
+
+    @cached_property
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The ROC curve: shares of the known and of the unknown that are not above a limit, as it rises."""
+        is_known = np.concatenate([np.ones(self.known.size), np.zeros(self.unknown.size)])
+        fpr, tpr, _ = roc_curve(is_known, -np.concatenate([self.known, self.unknown]))
+        return tpr, fpr
 
 
 def separation(known: ArrayLike, unknown: ArrayLike) -> Separation:
-    """Of scores that are larger = more outlier.
+    """Return the separation by scores that are larger = more outlier.
 
     Raises:
         ValueError: either is empty or not finite.
     """
-    auroc = metrics.auroc(known, unknown)
-    inside, outside = np.asarray(known, dtype=np.float64), np.asarray(unknown, dtype=np.float64)
-    is_known = np.concatenate([np.ones(inside.size), np.zeros(outside.size)])
-    fpr, tpr, _ = roc_curve(is_known, -np.concatenate([inside, outside]))
-    return Separation(auroc, metrics.fpr_at_tpr(inside, outside), tpr, fpr)
-
-
-def separations(known: Mapping[str, ArrayLike], unknown: Mapping[str, ArrayLike]) -> dict[str, Separation]:
-    """``separation`` of each score by name."""
-    return {name: separation(known[name], unknown[name]) for name in known}
+    return Separation(finite_scores(known, "inlier"), finite_scores(unknown, "outlier"))
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,14 @@ def auroc(inlier_scores: ArrayLike, outlier_scores: ArrayLike) -> float:
     return float(roc_auc_score(is_outlier, np.concatenate([inliers, outliers])))
 
 
-def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
-    """Expected calibration error of the winning probability: |confidence - accuracy| averaged over equal-width bins."""
-    confidence, predicted = probabilities.max(dim=-1)
-    correct = (predicted == labels).double()
+def calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> float:
+    """Expected calibration error: |confidence - accuracy| averaged over equal-width bins.
+
+    Args:
+        confidence: the winning probabilities, (B,).
+        right: whether the answers are, (B,).
+    """
+    correct = right.double()
     index = (confidence * bins).long().clamp(max=bins - 1)
     error = 0.0
     for i in range(bins):

@@ -12,7 +12,7 @@ from app.charts import prompt_charts, run_charts, score_charts, test_charts, tra
 from app.runs.run import Spread
 from app.teaching.progress import Kept, Point
 from gallop.evaluation.intervals import Share
-from gallop.evaluation.measure import Bin, Separation
+from gallop.evaluation.measure import Bin, separation
 from gallop.predictions.faithfulness import Deletion
 from tests.conftest import ROOT
 
@@ -32,7 +32,7 @@ CHARTS = {
     "classes": lambda: test_charts.classes({name: Share(1, 2) for name in NAMES}, Share(2, 4)),
     "reliability": lambda: test_charts.reliability([Bin(0.5, 1.0, 0.8, Share(1, 2))]),
     "outliers": lambda: test_charts.outliers(CURVE, CURVE + 0.5, 0.7),
-    "roc": lambda: test_charts.roc({"GL-MCM": Separation(0.5, 0.95, CURVE, CURVE)}),
+    "roc": lambda: test_charts.roc({"GL-MCM": separation(CURVE, CURVE)}),
     "learning": lambda: training_charts.learning([Point(1, 2.0, 0.5), Point(2, 1.0, 1.0)], 2),
     "kept": lambda: training_charts.kept_prompts(Kept(1, ("a.jpg",), ((0,),), 2), 2),
 }

@@ -9,11 +9,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn.metrics import auc, roc_auc_score
 
+from gallop.bench.running.runner import accuracy_figures, separation_figures
+from gallop.cli.commands.evaluate import _result
 from gallop.evaluation import metrics
 from gallop.evaluation.intervals import Share
-from gallop.evaluation.measure import Evaluation, separation, separations, suspects
+from gallop.evaluation.kept_answers import KeptAnswers
+from gallop.evaluation.measure import Evaluation, separation, suspects
+from gallop.predictions.predict import Predictions
 from tests import tiny
 
 Z = 1.959963984540054
@@ -37,10 +42,15 @@ def test_a_share_of_nothing_is_refused(right: int, of: int) -> None:
         Share(right, of)
 
 
+def kept(shares: NDArray[np.float32], **ood: NDArray[np.float32]) -> KeptAnswers:
+    """Of probabilities of the ensemble alone."""
+    return KeptAnswers({"accuracy": shares.argmax(axis=1)}, shares.max(axis=1), ood)
+
+
 def example() -> Evaluation:
     """Four photos of a, one of b, none of c: two of a are right, one is said to be b, one c; b is said to be a."""
     shares = [[0.9, 0.05, 0.05], [0.3, 0.65, 0.05], [0.2, 0.2, 0.6], [0.5, 0.3, 0.2], [0.75, 0.2, 0.05]]
-    return Evaluation(("a", "b", "c"), np.array([0, 0, 0, 0, 1]), np.array(shares, dtype=np.float32))
+    return Evaluation(("a", "b", "c"), np.array([0, 0, 0, 0, 1]), kept(np.array(shares, dtype=np.float32)))
 
 
 def test_accuracy_classes_and_confusion_are_counted() -> None:
@@ -54,7 +64,7 @@ def test_accuracy_classes_and_confusion_are_counted() -> None:
 def test_every_photo_is_in_one_cell() -> None:
     rng = np.random.default_rng(3)
     shares = rng.dirichlet(np.ones(4), 60).astype(np.float32)
-    found = Evaluation(tuple("abcd"), rng.integers(0, 4, 60), shares)
+    found = Evaluation(tuple("abcd"), rng.integers(0, 4, 60), kept(shares))
     cells = [i for really in range(4) for said in range(4) for i in found.cell(really, said)]
     assert sorted(cells) == list(range(60))
     assert found.accuracy.right == sum(share.right for share in found.per_class.values()) == np.trace(found.confusion)
@@ -76,7 +86,7 @@ def test_the_error_by_chance_is_what_honest_answers_have_and_falls_with_their_nu
         sure = rng.uniform(0.5, 1, n)
         right = rng.random(n) < sure
         shares = np.stack([sure, 1 - sure], axis=1).astype(np.float32)
-        return Evaluation(("a", "b"), np.where(right, 0, 1), shares)
+        return Evaluation(("a", "b"), np.where(right, 0, 1), kept(shares))
 
     few = [honest(40) for _ in range(60)]
     measured, expected = (np.mean([getattr(e, name) for e in few]) for name in ERRORS)
@@ -90,19 +100,60 @@ ERRORS = ("calibration_error", "calibration_error_by_chance")
 
 def test_an_empty_test_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one photo"):
-        Evaluation(("a", "b"), np.array([], dtype=int), np.zeros((0, 2), dtype=np.float32))
+        Evaluation(("a", "b"), np.array([], dtype=int), kept(np.zeros((0, 2), dtype=np.float32)))
 
 
 def test_separation_agrees_with_the_metrics_and_its_curve_with_its_area() -> None:
     rng = np.random.default_rng(1)
     known, unknown = {"MCM": rng.normal(0, 1, 90)}, {"MCM": rng.normal(1.5, 1, 60)}
-    found = separations(known, unknown)["MCM"]
+    found = separation(known["MCM"], unknown["MCM"])
     labels = np.r_[np.zeros(90), np.ones(60)]
     assert found.auroc == pytest.approx(roc_auc_score(labels, np.r_[known["MCM"], unknown["MCM"]]))
-    assert auc(found.unknown_kept, found.known_kept) == pytest.approx(found.auroc)
+    known_kept, unknown_kept = found.curve
+    assert auc(unknown_kept, known_kept) == pytest.approx(found.auroc)
     assert found.fpr95 == metrics.fpr_at_tpr(known["MCM"], unknown["MCM"])
     # The curve passes FPR95 where at least 95% of the known are kept.
-    assert found.unknown_kept[found.known_kept >= 0.95].min() == pytest.approx(found.fpr95)
+    assert unknown_kept[known_kept >= 0.95].min() == pytest.approx(found.fpr95)
+
+
+def answered(seed: int) -> Predictions:
+    """Forty photos by a classifier with local prompts."""
+    rng = np.random.default_rng(seed)
+    whole, each, local = (rng.dirichlet(np.ones(3), 40).astype(np.float32) for _ in range(3))
+    ood = {name: rng.normal(seed, 1, 40).astype(np.float32) for name in ("MCM", "GL-MCM")}
+    return Predictions(np.array(["a", "b", "c"])[whole.argmax(1)], whole, each, local, ood, ood["GL-MCM"] > 1.5)
+
+
+def test_command_and_benchmark_have_the_figures_of_one_evaluation() -> None:
+    found, other, truth = answered(0), answered(1), np.arange(40) % 3
+    known, unknown = Evaluation(("a", "b", "c"), truth, KeptAnswers.of(found)), KeptAnswers.of(other)
+    told = _result("cab", known, {"odd": unknown})
+    branches = {"": found.probabilities, "_global": found.probabilities_global, "_local": found.probabilities_local}
+    assert list(told["per_class"]) == ["c", "a", "b"], "in the order of the data"
+    for branch, shares in branches.items():
+        assert told[f"accuracy{branch}"] == (shares.argmax(axis=1) == truth).mean()
+    assert told["tpr"] == 1 - np.mean(found.is_ood)
+    benched = accuracy_figures(known, "s") + separation_figures(known, unknown, "s", "odd")
+    assert {each.metric: each.value for each in benched} == {
+        **{f"accuracy{branch}": told[f"accuracy{branch}"] for branch in branches},
+        **{f"{kind}/{score}": told["ood"]["odd"][score][kind] for score in found.ood for kind in ("fpr95", "auroc")},
+    }
+    assert {each.n for each in benched} == {40, 80}
+    for score, figures in told["ood"]["odd"].items():
+        assert figures["fpr95_authors"] == metrics.authors_fpr_at_tpr(found.ood[score], other.ood[score])
+
+
+def test_answers_that_come_in_parts_are_those_that_come_at_once() -> None:
+    parts = [answered(seed) for seed in (0, 1)]
+    whole, pieces = KeptAnswers.of(Predictions.cat(parts)), KeptAnswers.cat([KeptAnswers.of(part) for part in parts])
+    assert len(whole) == len(pieces) == 80
+    for name in ("confidence", "is_ood"):
+        assert np.array_equal(getattr(whole, name), getattr(pieces, name))
+    for name in ("predicted", "ood"):
+        one, two = getattr(whole, name), getattr(pieces, name)
+        assert list(one) == list(two)
+        assert all(np.array_equal(one[key], two[key]) for key in one)
+    assert np.array_equal(whole.confidence, Predictions.cat(parts).probabilities.max(axis=1))
 
 
 def test_one_known_photo_below_one_unknown_is_told_apart() -> None:

@@ -245,7 +245,8 @@ def test_temperature_of_shots_that_are_all_right_stays_near_one(images: int) -> 
 def test_calibration_error_by_hand() -> None:
     probabilities = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
     labels = torch.tensor([0, 1, 1, 1])
-    assert metrics.calibration_error(probabilities, labels) == pytest.approx(0.5 * 0.4 + 0.5 * 0.4)
+    confidence, predicted = probabilities.max(dim=-1)
+    assert metrics.calibration_error(confidence, predicted == labels) == pytest.approx(0.5 * 0.4 + 0.5 * 0.4)
 
 
 def test_accuracy_refuses_unequal_lengths() -> None:

@@ -15,9 +15,10 @@ import torch
 from gallop.bench.definition.spec import parse_spec
 from gallop.bench.reporting.charts import _look_of_score
 from gallop.bench.running.photo_answers import among
-from gallop.bench.running.runner import _separation
+from gallop.bench.running.runner import separation_figures
 from gallop.cli import main
 from gallop.errors import BenchError
+from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.metrics import auroc
 from gallop.features.encoding import encode_sources
 from gallop.methods import ZeroShot
@@ -85,7 +86,8 @@ def test_an_added_score_is_measured_and_drawn_by_the_benchmark() -> None:
         for colour in ("red", "blue")
         for encoded in encode_sources(backbone, [tiny.picture(seed, colour) for seed in range(3)])
     )
-    figures = {each.metric: each.value for each in _separation(known, other, "first", "odd")}
+    evaluation = Evaluation(("red", "green"), np.zeros(3, dtype=int), known)
+    figures = {each.metric: each.value for each in separation_figures(evaluation, other, "first", "odd")}
     assert figures["auroc/Energy"] == auroc(known.ood["Energy"], other.ood["Energy"])
     assert len({_look_of_score(name) for name in SCORES}) == len(SCORES)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -18,6 +20,9 @@ from app.views.testing import AnsweredPhotos, Tested
 from app.visitor.session import Session
 from gallop.evaluation.intervals import Share
 from gallop.model.scores import VERDICT, captions
+
+if TYPE_CHECKING:
+    from gallop.evaluation.measure import Evaluation
 
 _STEPS = 200
 NONE_YET = np.zeros(0, dtype=np.float32)
@@ -56,7 +61,7 @@ def unknown(session: Session, tested: Tested | None) -> None:
         _effect(known, other, limit)
         media.chart(test_charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
     if tested is not None and found is not None:
-        _separation(tested.answers, found)
+        _separation(tested.evaluation, found)
     if found is not None:
         _verdicts(session, found, limit)
 
@@ -111,11 +116,9 @@ def _effect(known: NDArray[np.float32], other: NDArray[np.float32], limit: float
         rows[1].caption(test_charts.span(share))
 
 
-def _separation(known: AnsweredPhotos, other: AnsweredPhotos) -> None:
+def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
     """The scores side by side, whatever the limit."""
-    from gallop.evaluation.measure import separations
-
-    found = separations(known.ood, other.ood)
+    found = known.against(other.kept)
     left, right = st.columns([1, 1], gap="large")
     with left:
         words = "; ".join(f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in found.items())

@@ -1,6 +1,6 @@
 """Test photos asked about: features in memory where they fit, and of every answer only what figures are made of.
 
-ImageNet's 50,000 photos would take 15 GB as features and 600 MB as probabilities.
+ImageNet's 50,000 photos would take 15 GB as features.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gallop.backbones import Backbone
 from gallop.errors import TrainingDiverged
+from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres
 from gallop.methods import Fitted
@@ -35,44 +35,15 @@ class PhotosEncoding:
     total: int
 
 
-@dataclass(frozen=True)
-class KeptAnswers:
-    """What is kept of the answers for n photos.
-
-    Attributes:
-        predicted: metric -> class numbers (n,): "accuracy" and, with local prompts, that of each branch.
-        ood: score -> (n,).
-    """
-
-    predicted: dict[str, NDArray[np.int64]]
-    ood: dict[str, NDArray[np.float32]]
-
-    @staticmethod
-    def cat(parts: Sequence[KeptAnswers]) -> KeptAnswers:
-        """All photos of the parts, in order."""
-        return KeptAnswers(
-            {metric: np.concatenate([part.predicted[metric] for part in parts]) for metric in parts[0].predicted},
-            {score: np.concatenate([part.ood[score] for part in parts]) for score in parts[0].ood},
-        )
-
-
 def among(found: Predictions, classes: Sequence[int] | None) -> KeptAnswers:
-    """The most probable of some classes, by their numbers in ascending order; None is for all.
-
-    That is the answer of a model built with these classes alone: a class's cosines depend on no other class.
+    """Return what is kept of answers (``KeptAnswers.of``).
 
     Raises:
         TrainingDiverged: probabilities that are not numbers.
     """
     if not np.isfinite(found.probabilities).all():
         raise TrainingDiverged("The answers are not numbers; try a smaller learning rate.")
-    branches = {"accuracy": found.probabilities}
-    if found.probabilities_local is not None:
-        branches |= {"accuracy_global": found.probabilities_global, "accuracy_local": found.probabilities_local}
-    if classes is None:
-        return KeptAnswers({metric: p.argmax(axis=1) for metric, p in branches.items()}, found.ood)
-    numbers = np.asarray(classes)
-    return KeptAnswers({metric: numbers[p[:, numbers].argmax(axis=1)] for metric, p in branches.items()}, found.ood)
+    return KeptAnswers.of(found, classes)
 
 
 class Asker:

@@ -13,12 +13,13 @@ import torch
 
 from gallop.backbones import Backbone
 from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photo_answers import Asker, KeptAnswers, PhotoGroup, PhotosEncoding
+from gallop.bench.running.photo_answers import Asker, PhotoGroup, PhotosEncoding
 from gallop.bench.running.photo_sets import Photos, PhotoSet, class_numbers
 from gallop.bench.running.records import Figure, Record, RecordStore
 from gallop.bench.running.runs import BenchRun
 from gallop.errors import TrainingDiverged
-from gallop.evaluation.metrics import accuracy, auroc, fpr_at_tpr
+from gallop.evaluation.kept_answers import KeptAnswers
+from gallop.evaluation.measure import Evaluation
 from gallop.features.encoding import Cache
 from gallop.methods import FewShots
 from gallop.runtime.machine import devices, peak_bytes, processor, versions
@@ -133,16 +134,17 @@ class Runner:
             seconds["fit"] = time.perf_counter() - started
         own, asked, unknown = run.source, self._photos.asked, self._photos.unknown
         started = time.perf_counter()
-        known = self._asker.ask(fitted, ("set", run.set), own.test.paths)
+        answers = self._asker.ask(fitted, ("set", run.set), own.test.paths)
         seconds["predict"] = time.perf_counter() - started
-        figures += accuracies(known, own, own)
+        known = _evaluation(answers, own, own)
+        figures += accuracy_figures(known, run.set)
         for name in run.transfer:
             target = asked[name]
             found = self._asker.ask(fitted, ("set", name), target.test.paths, classes_of(own, target))
-            figures += accuracies(found, own, target)
+            figures += accuracy_figures(_evaluation(found, own, target), target.name)
         for group in run.unknown:
             found = self._asker.ask(fitted, ("unknown", group), unknown[group].paths)
-            figures += _separation(known, found, run.set, group)
+            figures += separation_figures(known, found, run.set, group)
 
 
 def _told(backbone: Backbone) -> dict[str, str]:
@@ -164,20 +166,20 @@ def classes_of(source: PhotoSet, target: PhotoSet) -> tuple[int, ...] | None:
     return None if len(numbers) == len(source.class_names) else tuple(numbers)
 
 
-def accuracies(found: KeptAnswers, source: PhotoSet, target: PhotoSet) -> list[Figure]:
-    """Accuracy of the ensemble and, where there are local prompts, of each branch alone."""
+def _evaluation(found: KeptAnswers, source: PhotoSet, target: PhotoSet) -> Evaluation:
     truth = np.asarray(class_numbers(source, target))[list(target.test.labels)]
-    return [
-        Figure(target.name, metric, accuracy(numbers, truth), len(truth)) for metric, numbers in found.predicted.items()
-    ]
+    return Evaluation(source.class_names, truth, found)
 
 
-def _separation(known: KeptAnswers, unknown: KeptAnswers, name: str, group: str) -> list[Figure]:
-    """FPR95 and AUROC of every score that the method has, known photos of a set against a group of unknown ones."""
-    figures = []
-    for score in known.ood:
-        inliers, outliers = known.ood[score], unknown.ood[score]
-        n = len(inliers) + len(outliers)
-        figures.append(Figure(name, f"fpr95/{score}", fpr_at_tpr(inliers, outliers), n, group))
-        figures.append(Figure(name, f"auroc/{score}", auroc(inliers, outliers), n, group))
+def accuracy_figures(found: Evaluation, name: str) -> list[Figure]:
+    """Return the accuracy on a set of the ensemble and, where there are local prompts, of each branch alone."""
+    return [Figure(name, metric, share.value, share.of) for metric, share in found.accuracies.items()]
+
+
+def separation_figures(found: Evaluation, unknown: KeptAnswers, name: str, group: str) -> list[Figure]:
+    """Return FPR95 and AUROC of every score that the method has, a set's photos against a group of unknown ones."""
+    figures, n = [], len(found.answers) + len(unknown)
+    for score, each in found.against(unknown).items():
+        figures.append(Figure(name, f"fpr95/{score}", each.fpr95, n, group))
+        figures.append(Figure(name, f"auroc/{score}", each.auroc, n, group))
     return figures

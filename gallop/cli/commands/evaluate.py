@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gallop import GalLoPClassifier, Predictions
+from gallop import GalLoPClassifier
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import Refuse, labelled_images, readable, trained_model, zero_shot_classifier
 from gallop.data import Dataset
 from gallop.errors import CommandError
-from gallop.evaluation.metrics import accuracy, auroc, authors_fpr_at_tpr, fpr_at_tpr
+from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, LOCAL, KeptAnswers
+from gallop.evaluation.measure import Evaluation
 from gallop.images import list_images
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.wording import listed
 
 _ZERO_SHOT = "zero-shot"
-
-
-@dataclass
-class _Answers:
-    """Predictions of many images, gathered a few at a time."""
-
-    classes: NDArray[np.str_]
-    ensemble: list[str] = field(default_factory=list)
-    global_: list[str] = field(default_factory=list)
-    local: list[str] = field(default_factory=list)
-    is_ood: list[bool] = field(default_factory=list)
-    ood: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, found: Predictions) -> None:
-        """Append the answers of some images."""
-        self.ensemble += found.labels.tolist()
-        self.global_ += self.classes[found.probabilities_global.argmax(axis=1)].tolist()
-        if found.probabilities_local is not None:
-            self.local += self.classes[found.probabilities_local.argmax(axis=1)].tolist()
-        if found.is_ood is not None:
-            self.is_ood += found.is_ood.tolist()
-        for name, scores in found.ood.items():
-            self.ood.setdefault(name, []).extend(scores.tolist())
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -63,21 +40,19 @@ def run(options: Namespace, console: Console) -> int:
 
     for path, reason in data.skipped:
         refuse(path, reason)
-    answers, names = _Answers(classifier.classes_), dict(zip(map(str, data.paths), data.names, strict=True))
-    truth: list[str] = []  # of those that can still be read
-    for paths_read, found in _predictions(classifier, data.paths, options.data, refuse, console):
-        answers.add(found)
-        truth += [names[path] for path in paths_read]
-    if not truth:
+    names = dict(zip(map(str, data.paths), data.names, strict=True))
+    read, answers = _answers(classifier, data.paths, options.data, refuse, console)
+    if answers is None:
         raise CommandError(f"{options.data} holds no images that can still be read.")
+    number = {name: k for k, name in enumerate(classifier.classes_.tolist())}
+    known = Evaluation(tuple(number), np.array([number[names[path]] for path in read]), answers)
     outliers = {}
     for name, (folder, paths) in groups.items():
-        outliers[name] = _Answers(classifier.classes_)
-        for _, found in _predictions(classifier, paths, name, refuse, console):
-            outliers[name].add(found)
-        if not outliers[name].ensemble:
+        _, found = _answers(classifier, paths, name, refuse, console)
+        if found is None:
             raise CommandError(f"{folder} (OOD group {name}) holds no readable images.")
-    result = _result(data.class_names, np.array(truth), answers, outliers) | {"skipped": skipped}
+        outliers[name] = found
+    result = _result(data.class_names, known, outliers) | {"skipped": skipped}
     console.result(result, lambda: _table(result))
     return 2 if skipped else 0
 
@@ -112,38 +87,34 @@ def _known(data: Dataset, classifier: GalLoPClassifier, options: Namespace) -> D
     return replace(data, class_names=tuple(class_names))
 
 
-def _predictions(
+def _answers(
     classifier: GalLoPClassifier, paths: Sequence[Path], what: str, refuse: Refuse, console: Console
-) -> Iterator[tuple[list[str], Predictions]]:
+) -> tuple[list[str], KeptAnswers | None]:
+    """The photos that can still be read, and what is kept of the answers for them; None where there are none."""
+    read, parts = list[str](), list[KeptAnswers]()
     for chunk, photos in readable(paths, refuse, console, f"evaluating {what}", classifier.model_.backbone.device):
-        yield chunk, classifier.predict_all(photos)
+        read += chunk
+        parts.append(KeptAnswers.of(classifier.predict_all(photos)))
+    return read, KeptAnswers.cat(parts) if parts else None
 
 
-def _result(
-    class_names: Sequence[str], truth: NDArray[np.str_], answers: _Answers, outliers: dict[str, _Answers]
-) -> dict[str, Any]:
-    found = np.array(answers.ensemble)
+def _result(class_names: Sequence[str], known: Evaluation, outliers: dict[str, KeptAnswers]) -> dict[str, Any]:
+    shares = {branch: share.value for branch, share in known.accuracies.items()}
     return {
-        "accuracy": accuracy(found, truth),
-        "accuracy_global": accuracy(np.array(answers.global_), truth),
-        "accuracy_local": accuracy(np.array(answers.local), truth) if answers.local else None,
-        "n": len(truth),
-        "per_class": {
-            name: accuracy(found[truth == name], truth[truth == name]) for name in class_names if (truth == name).any()
-        },
-        "tpr": 1.0 - float(np.mean(answers.is_ood)) if answers.is_ood else None,
+        "accuracy": shares[ENSEMBLE],
+        "accuracy_global": shares.get(GLOBAL, shares[ENSEMBLE]),  # without local prompts it is the ensemble
+        "accuracy_local": shares.get(LOCAL),
+        "n": len(known.truth),
+        "per_class": {name: known.per_class[name].value for name in class_names if name in known.per_class},
+        "tpr": known.tpr,
         "ood": {
             group: {
-                score: {
-                    "fpr95": fpr_at_tpr(answers.ood[score], other.ood[score]),
-                    "fpr95_authors": authors_fpr_at_tpr(answers.ood[score], other.ood[score]),
-                    "auroc": auroc(answers.ood[score], other.ood[score]),
-                }
-                for score in answers.ood
+                score: {"fpr95": each.fpr95, "fpr95_authors": each.fpr95_authors, "auroc": each.auroc}
+                for score, each in known.against(answers).items()
             }
-            for group, other in outliers.items()
+            for group, answers in outliers.items()
         },
-        "n_ood": {group: len(other.ensemble) for group, other in outliers.items()},
+        "n_ood": {group: len(answers) for group, answers in outliers.items()},
     }
 
 

@@ -21,7 +21,7 @@ from gallop.cli.setting_options import given
 from gallop.config import default_topk, train_preset
 from gallop.data import Dataset, csv_splits, duplicates, is_csv, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
-from gallop.evaluation.metrics import accuracy
+from gallop.evaluation.intervals import Share
 from gallop.features.encoding import FeatureCache, default_cache_folder
 from gallop.runtime.writing import locked
 from gallop.training.launch import check_processes, launch
@@ -241,7 +241,7 @@ def _accuracy(classifier: GalLoPClassifier, shots: Dataset, console: Console) ->
     for start in range(0, len(shots), PHOTOS_AT_ONCE):
         found.extend(classifier.predict(list(shots.paths[start : start + PHOTOS_AT_ONCE])).tolist())
         console.progress("checking the shots", len(found), len(shots))
-    return accuracy(found, shots.names)
+    return Share(sum(said == name for said, name in zip(found, shots.names, strict=True)), len(shots)).value
 
 
 def _table(done: _Done) -> list[str]:

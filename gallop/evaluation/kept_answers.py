@@ -1,0 +1,67 @@
+"""Of the answers for many photos only what figures are made of.
+
+ImageNet's 50,000 photos would take 600 MB as probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from gallop.predictions.predict import Predictions
+
+ENSEMBLE, GLOBAL, LOCAL = "accuracy", "accuracy_global", "accuracy_local"
+"""What the share of right answers is called: of the ensemble, and of each branch alone."""
+
+
+@dataclass(frozen=True)
+class KeptAnswers:
+    """What is kept of the answers for B photos.
+
+    Attributes:
+        predicted: ``ENSEMBLE`` and, with local prompts, ``GLOBAL`` and ``LOCAL`` -> class numbers (B,).
+        confidence: (B,) the probability of the ensemble's answer.
+        ood: score -> (B,), larger = more outlier.
+        is_ood: (B,) the verdicts; None without a threshold.
+    """
+
+    predicted: dict[str, NDArray[np.intp]]
+    confidence: NDArray[np.float32]
+    ood: dict[str, NDArray[np.float32]]
+    is_ood: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.confidence)
+
+    @staticmethod
+    def of(found: Predictions, classes: Sequence[int] | None = None) -> KeptAnswers:
+        """Return the most probable of some classes, by their numbers in ascending order; None is for all.
+
+        That is the answer of a model built with these classes alone: a class's cosines depend on no other class.
+        """
+        branches = {ENSEMBLE: found.probabilities}
+        if found.probabilities_local is not None:
+            branches |= {GLOBAL: found.probabilities_global, LOCAL: found.probabilities_local}
+        if classes is None:
+            predicted = {branch: p.argmax(axis=1) for branch, p in branches.items()}
+        else:
+            numbers = np.asarray(classes)
+            predicted = {branch: numbers[p[:, numbers].argmax(axis=1)] for branch, p in branches.items()}
+        confidence = np.take_along_axis(found.probabilities, predicted[ENSEMBLE][:, None], axis=1)[:, 0]
+        return KeptAnswers(predicted, confidence, found.ood, found.is_ood)
+
+    @staticmethod
+    def cat(parts: Sequence[KeptAnswers]) -> KeptAnswers:
+        """Return all photos of the parts, in order; one classifier's, at least one part."""
+        verdicts = [part.is_ood for part in parts if part.is_ood is not None]
+        return KeptAnswers(
+            {branch: np.concatenate([part.predicted[branch] for part in parts]) for branch in parts[0].predicted},
+            np.concatenate([part.confidence for part in parts]),
+            {score: np.concatenate([part.ood[score] for part in parts]) for score in parts[0].ood},
+            np.concatenate(verdicts) if verdicts else None,
+        )
