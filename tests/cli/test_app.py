@@ -18,6 +18,8 @@ from gallop.cli.commands import app
 from tests.conftest import MAIN, ROOT, listen_to_interrupts, serving
 from tests.connects import STARTED, Connects
 
+NOBODYS = "203.0.113.7"  # RFC 5737
+
 
 def told(*words: str) -> dict[str, list[str]]:
     """What the server is told, by option."""
@@ -51,7 +53,7 @@ def test_a_host_is_let_in_beside_this_machines_own_names(hosts: list[str], addre
     """And only who asks for others is reached by them."""
     found = told(*(word for host in hosts for word in ("--host", host)))
     assert found["server.address"] == [address]
-    assert found["browser.serverAddress"] == [hosts[0]]
+    assert found["browser.serverAddress"] == [hosts[0].replace("fd00::1", "[fd00::1]")]  # as it stands in a URL
     allowed = found["server.allowedHosts"]
     assert set(allowed) == {*app.THIS_MACHINE, *(host.lower() for host in hosts)}
     assert len(allowed) == len(set(allowed))
@@ -73,6 +75,15 @@ def test_a_host_is_let_in_beside_this_machines_own_names(hosts: list[str], addre
 def test_what_cannot_be_served_is_refused(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["app", *words.split()]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_an_address_of_another_machine_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    assert main(["app", "--no-browser", "--host", NOBODYS]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"gallop: error: {NOBODYS} is no address of this machine.")
+    assert said.count("\n") == 1
+    assert told("--host", NOBODYS, "--host", "localhost")["server.address"] == ["0.0.0.0"], "the way out that it names"
 
 
 def test_the_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:

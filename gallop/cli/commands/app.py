@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from argparse import Namespace
@@ -29,6 +30,7 @@ def run(options: Namespace, console: Console) -> int:
     """Serve until the server ends, or until this process is told to: then the server is told, too."""
     if missing := missing_for_app():
         raise CommandError(f"{' and '.join(missing)} must be installed for the app: {_INSTALL}.")
+    _check_address(options.host)
     signal.signal(signal.SIGTERM, _terminated)
     server = _started(server_command(options))
     try:
@@ -68,7 +70,8 @@ def server_command(options: Namespace) -> list[str]:
     if options.no_browser:
         words += ["--server.headless", "true"]
     if options.host:
-        words += ["--server.address", _listening_address(options.host), "--browser.serverAddress", options.host[0]]
+        shown = f"[{options.host[0]}]" if ":" in options.host[0] else options.host[0]
+        words += ["--server.address", _listening_address(options.host), "--browser.serverAddress", shown]
         for name in dict.fromkeys([*THIS_MACHINE, *options.host]):
             words += ["--server.allowedHosts", name]
     if options.data:
@@ -93,6 +96,20 @@ def _listening_address(hosts: Sequence[str]) -> str:
     if len(hosts) == len(numeric) == 1:
         return numeric[0]
     return "::" if any(":" in name for name in numeric) else "0.0.0.0"
+
+
+def _check_address(hosts: Sequence[str]) -> None:
+    """Streamlit would end in a traceback where the address is not this machine's."""
+    if len(hosts) != 1 or not _is_address(hosts[0]):
+        return
+    with socket.socket(socket.AF_INET6 if ":" in hosts[0] else socket.AF_INET) as trial:
+        try:
+            trial.bind((hosts[0], 0))
+        except OSError as error:
+            raise CommandError(
+                f"{hosts[0]} is no address of this machine. Where another machine passes visitors on to this one, add "
+                "--host localhost: then the app listens on every address."
+            ) from error
 
 
 def _is_address(name: str) -> bool:
