@@ -143,8 +143,9 @@ class TrainConfig:
         "views of each photo",
         "Random crops kept of each photo; 0: a fresh one every time, which is slow.",
         high=1000,
-        zero="fresh ones",
-        said="views of each: {}",
+        zero="fresh",
+        range="between 0 (fresh ones) and 1000",
+        said="{} views of each",
         metavar="V",
         form=(0, 32, 1),
     )

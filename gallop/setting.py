@@ -86,6 +86,10 @@ class Setting:
             return f"be 0 ({self.zero}) or between {self.low} and {self.high}"
         return f"be between {self.low}{f' ({self.zero})' if self.zero else ''} and {self.high}"
 
+    def option_of(self, name: str) -> str:
+        """Return its option, for a field of this name; empty for none."""
+        return f"--{name.replace('_', '-')}" if self.option is None else self.option
+
     def phrase(self, value: object) -> str:
         """Return a value as a model card says it."""
         shown = f"{value:g}" if isinstance(value, float) else self.zero if self.zero and value == 0 else str(value)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from app.runs.run import Run
 from app.teaching.progress import Answer, Point
 from app.teaching.settings import Settings
+from gallop.setting import recorded
 
+_FIRST = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", "batch_size", "views", "seed")
+"""Settings that stand in every run, as they did in the first ones. Nothing is ever added here."""
 _SAID = ("answers", "answers_before")
 
 
@@ -18,7 +20,7 @@ def written(run: Run) -> str:
     """All but what has a column of its own."""
     facts = {
         "class_names": run.class_names,
-        "settings": asdict(run.settings) if run.settings else None,
+        "settings": recorded_settings(run.settings) if run.settings else None,
         "data": run.data,
         "content": sorted(run.content),
         "shots": run.shots,
@@ -30,6 +32,11 @@ def written(run: Run) -> str:
         "answers_before": _answers(run.answers_before),
     }
     return json.dumps(facts, ensure_ascii=False)
+
+
+def recorded_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings as a run has them: one that came later only where it is used."""
+    return recorded(settings, _FIRST)
 
 
 def _answers(answers: Mapping[str, Answer]) -> dict[str, list[Any]]:

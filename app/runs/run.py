@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from app.teaching.progress import Answer, Course, Taught
-from app.teaching.settings import PRESET_NAMES, Settings
+from app.teaching.settings import Settings
 from gallop.data import data_fingerprint
 from gallop.evaluation.intervals import Share
+from gallop.setting import settings_of
 
 ZERO_SHOT = 0
 """The id of the row that no training made."""
@@ -135,9 +136,9 @@ def sign_test(a: Run, b: Run) -> tuple[int, int, float] | None:
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     """What differs between two runs: (what, A's, B's), in words."""
     found = [("classes", _listed(a.class_names), _listed(b.class_names))]
-    for key, words in PRESET_NAMES.items():
+    for key, about in settings_of(Settings).items():
         mine, other = (_value(run.settings, key) for run in (a, b))
-        found.append((words, mine, other))
+        found.append((about.words, mine, other))
     found.append(("photos learned from", str(a.shots), str(b.shots)))
     found.append(("photos on the cards", a.data[:8], b.data[:8]))
     found.append(("steps", _steps(a), _steps(b)))
@@ -154,6 +155,8 @@ def _value(settings: Settings | None, key: str) -> str:
     value = getattr(settings, key)
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "no local prompts"
+    if isinstance(value, str | bool):
+        return value if isinstance(value, str) else "yes" if value else "no"
     return "all" if key == "shots" and value == 0 else f"{value:g}"
 
 

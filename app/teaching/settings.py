@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from app.teaching.cards import MOST_PHOTOS
 from gallop import MethodConfig, TrainConfig
 from gallop.config import train_preset
+from gallop.setting import Setting, setting, settings_of
 
 QUICK, PAPER, CUSTOM = "Quick", "As in the paper", "Custom"
 TRAINING_WAYS = {
@@ -14,58 +16,56 @@ TRAINING_WAYS = {
     PAPER: "The paper's own settings: 200 rounds, a fresh view of each photo in every one. Takes many times as long.",
     CUSTOM: "Every setting is yours.",
 }
-MOST_PROMPTS = 8
 ALL_SHOTS = 0
+LOCAL_PROMPTS = Setting(
+    "local prompts", "Each is matched with regions, at a scale of its own.", symbol="N", form=(0, 8, 1)
+)
+"""No setting of its own: there are as many as there are scales k."""
+FREE = ("shots", "seed")
+"""What no way to teach fixes."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a training depends on, beside the photos.
+class Settings(TrainConfig, MethodConfig):
+    """What a training depends on, beside the photos: every setting of the method and of its training, and the shots.
 
     Attributes:
         shots: photos of each class that are learned from, drawn by the seed; 0 takes all.
-        global_prompts: M.
-        topk: k of each local prompt; its length is N.
-        dropout: p of prompt dropout.
-        views: of each photo; 0 draws a fresh one every time.
     """
 
-    shots: int
-    global_prompts: int
-    topk: tuple[int, ...]
-    dropout: float
-    lr: float
-    epochs: int
-    batch_size: int
-    views: int
-    seed: int
+    shots: int = setting(
+        ALL_SHOTS,
+        "photos of each class",
+        "Drawn by the seed from the cards. 0: all of them.",
+        symbol="shots",
+        zero="all",
+        form=(ALL_SHOTS, MOST_PHOTOS, 1),
+    )
 
-    def for_classifier(self) -> dict[str, Any]:
-        """As arguments of ``GalLoPClassifier``."""
-        values = asdict(self)
-        del values["shots"]
-        return values
+    def __post_init__(self) -> None:
+        MethodConfig.__post_init__(self)  # checks every field, those of the training and the shots among them
+
+    @staticmethod
+    def of(method: MethodConfig, training: TrainConfig) -> Settings:
+        """Return the settings of a training with all photos."""
+        return Settings(**_values(method, MethodConfig), **_values(training, TrainConfig))
+
+    def method(self) -> MethodConfig:
+        """Return the library's settings of the method."""
+        return MethodConfig(**_values(self, MethodConfig))
 
     def training(self) -> TrainConfig:
-        """As the library's training settings."""
-        values = asdict(self)
-        return TrainConfig(**{field.name: values[field.name] for field in fields(TrainConfig) if field.name in values})
+        """Return the library's settings of the training."""
+        return TrainConfig(**_values(self, TrainConfig))
+
+
+def _values(config: MethodConfig | TrainConfig, kind: type[MethodConfig | TrainConfig]) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in settings_of(kind)}
 
 
 def preset(way: str) -> Settings:
     """The settings of a way to teach; ``CUSTOM`` begins with those of ``QUICK``."""
-    training, method = train_preset("paper" if way == PAPER else "default"), MethodConfig()
-    return Settings(
-        shots=ALL_SHOTS,
-        global_prompts=method.global_prompts,
-        topk=method.topk,
-        dropout=method.dropout,
-        lr=training.lr,
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        views=training.views,
-        seed=training.seed,
-    )
+    return Settings.of(MethodConfig(), train_preset("paper" if way == PAPER else "default"))
 
 
 def with_prompts(topk: tuple[int, ...], count: int) -> tuple[int, ...]:
@@ -74,21 +74,8 @@ def with_prompts(topk: tuple[int, ...], count: int) -> tuple[int, ...]:
     return (*topk, *further)[:count]
 
 
-PRESET_NAMES = {
-    "shots": "photos of each class",
-    "global_prompts": "global prompts",
-    "topk": "k of the local prompts",
-    "dropout": "prompt dropout",
-    "lr": "learning rate",
-    "epochs": "rounds",
-    "batch_size": "photos a step",
-    "views": "views of each photo",
-    "seed": "seed",
-}
-
-
 def changed(then: Settings, now: Settings) -> list[str]:
     """What differs, in words; k alone acts without a new training, but for their number."""
     if len(then.topk) == len(now.topk):
         then = replace(then, topk=now.topk)
-    return [name for key, name in PRESET_NAMES.items() if getattr(then, key) != getattr(now, key)]
+    return [about.words for key, about in settings_of(now).items() if getattr(then, key) != getattr(now, key)]

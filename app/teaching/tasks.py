@@ -113,7 +113,8 @@ class Teaching:
         yield from self._measure("looking", "before", self._before)
         self._look(self._before, 0)
         # Nothing of anybody's photos is written to disk.
-        after = GalLoPClassifier(backbone=self._backbone, cache=self._cache or False, **self._settings.for_classifier())
+        settings = self._settings
+        after = GalLoPClassifier.of(settings.method(), settings.training(), self._backbone, cache=self._cache or False)
         photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
         for event in after.fit_steps(photos, labels):
             yield self._after_event(event, after)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from app.jobs.manager import PlainError
 from app.teaching.progress import Answer, Course, Score, Taught
-from app.teaching.settings import ALL_SHOTS, QUICK, Settings, preset
+from app.teaching.settings import Settings
 from app.teaching.tasks import answers_by_photo, opened
 from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
 from gallop import Photo, parse_names
+from gallop.config import train_preset
 from gallop.errors import GallopError
 from gallop.maps.region_grid.panel import Style, Subject
 from gallop.names.templates import parse_templates
@@ -166,19 +167,7 @@ def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
 
 def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:
     """A model that came as a file, as what a training leaves; asked about the test photos of the cards it knows."""
-    training, method = found.training_, found.model_.config
-    usual = preset(QUICK)
-    settings = Settings(
-        shots=ALL_SHOTS,
-        global_prompts=method.global_prompts,
-        topk=method.topk,
-        dropout=method.dropout,
-        lr=training.lr if training else usual.lr,
-        epochs=training.epochs if training else usual.epochs,
-        batch_size=training.batch_size if training else usual.batch_size,
-        views=training.views if training else usual.views,
-        seed=training.seed if training else usual.seed,
-    )
+    settings = Settings.of(found.model_.config, found.training_ or train_preset("default"))
     taught = opened(found, backbone, settings, Course())
     pairs = [(photo, name) for name, some in session.photos.tests().items() if name in found.classes_ for photo in some]
     said = [_said(session, asked, backbone, pairs) for asked in (taught.before, found)]

@@ -9,16 +9,17 @@ from __future__ import annotations
 import io
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.jobs.manager import PlainError
 from app.teaching.cards import MOST_PHOTOS
 from app.teaching.settings import Settings
-from gallop import Photo
+from gallop import MethodConfig, Photo, TrainConfig
 from gallop.errors import ClassNameError
 from gallop.names.class_names import folder_to_name
+from gallop.setting import settings_of
 
 PHOTO_FILE, MODEL, _PHOTOS = "photo.png", "model", "photos"
 LANGUAGES = ("Python", "Command line", "Notebook")
@@ -105,30 +106,52 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool) -> Sni
     """
     for name in class_names:
         _folder(name)
-    values = settings.for_classifier() | {"topk": list(settings.topk)}
-    if settings.shots:
-        values |= {"shots": settings.shots, "allow_fewer": True}
-    arguments = "".join(f"    {key}={value!r},\n" for key, value in values.items())
+    arguments, more = _arguments(settings)
     cells = [
-        f"from gallop import GalLoPClassifier\n\nclassifier = GalLoPClassifier(\n{arguments})",
+        f"from gallop import GalLoPClassifier{more}\n\nclassifier = GalLoPClassifier(\n{arguments})",
         f"classifier.fit({_PHOTOS!r})\nclassifier.save({MODEL!r})",
     ]
     if tests:
         cells.append(f"print('right on the test photos', classifier.score({_PHOTOS!r}))")
-    options = {
-        "--shots": settings.shots or MOST_PHOTOS,
-        "--global-prompts": settings.global_prompts,
-        **({"--topk": ",".join(map(str, settings.topk))} if settings.topk else {"--local-prompts": 0}),
-        "--dropout": settings.dropout,
-        "--lr": settings.lr,
-        "--epochs": settings.epochs,
-        "--batch-size": settings.batch_size,
-        "--views": settings.views,
-        "--seed": settings.seed,
-    }
-    words = " ".join(f"{option} {value}" for option, value in options.items())
+    words = " ".join(_options(settings))
     shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {words}\n"
     return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
+
+
+_ARGUMENTS = (*settings_of(MethodConfig), "lr", "epochs", "batch_size", "views", "seed")
+"""Settings that the code gives the classifier by name; others that are not at their default go in as a whole."""
+
+
+def _arguments(settings: Settings) -> tuple[str, str]:
+    """The constructor's arguments, a line each, and what else has to be imported for them."""
+    usual = Settings()
+    changed = {name: getattr(settings, name) for name in settings_of(TrainConfig) if name not in _ARGUMENTS}
+    changed = {name: value for name, value in changed.items() if value != getattr(usual, name)}
+    values = {name: getattr(settings, name) for name in _ARGUMENTS}
+    if values["local_projection"]:
+        del values["local_projection"]
+    values["topk"] = list(settings.topk)
+    if settings.shots:
+        values |= {"shots": settings.shots, "allow_fewer": True}
+    lines = [f"    {key}={value!r},\n" for key, value in values.items()]
+    if changed:
+        whole = ", ".join(f"{key}={value!r}" for key, value in changed.items())
+        lines.insert(0, f"    preset=TrainConfig({whole}),\n")
+    return "".join(lines), ", TrainConfig" if changed else ""
+
+
+def _options(settings: Settings) -> Iterator[str]:
+    """The same for ``gallop train``."""
+    yield f"--shots {settings.shots or MOST_PHOTOS}"
+    for kind in (MethodConfig, TrainConfig):
+        for name, about in settings_of(kind).items():
+            option, value = about.option_of(name), getattr(settings, name)
+            if isinstance(value, bool):
+                yield from [option] * (value != getattr(Settings(), name))
+            elif isinstance(value, tuple):
+                yield f"{option} {','.join(map(str, value))}" if value else "--local-prompts 0"
+            elif option:
+                yield f"{option} {value}"
 
 
 def photo_folder(shots: Mapping[str, Sequence[Photo]], tests: Mapping[str, Sequence[Photo]]) -> dict[str, bytes]:

@@ -22,7 +22,7 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, others: Mapping[str
     settings = settings_of(usual)
     for each in fields(usual):
         about = settings[each.name]
-        name = f"--{each.name.replace('_', '-')}" if about.option is None else about.option
+        name = about.option_of(each.name)
         if not name:
             continue
         told = [_shown(getattr(usual, each.name))]

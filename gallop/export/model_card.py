@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gallop import __version__
+from gallop.config import MethodConfig, TrainConfig
 from gallop.documents.rendering import render
 from gallop.estimator import GalLoPClassifier
+from gallop.setting import settings_of
+
+_TOLD_APART = ("global_prompts", "topk", "local_projection")
+"""Settings of the method that have a line of their own."""
 
 
 def model_card(classifier: GalLoPClassifier, measured: Sequence[str] = (), learned_from: str = "") -> str:
@@ -25,9 +30,19 @@ def model_card(classifier: GalLoPClassifier, measured: Sequence[str] = (), learn
         backbone=model.backbone,
         m=global_prompts,
         n=local_prompts,
-        training=classifier.training_,
+        training=_phrases(classifier.training_, model.config) if classifier.training_ else [],
         calibration=classifier.calibration_,
         measured=measured,
         learned_from=learned_from,
         version=__version__,
     )
+
+
+def _phrases(training: TrainConfig, method: MethodConfig) -> list[str]:
+    """Every setting, as a card says it."""
+    return [
+        about.phrase(getattr(config, name))
+        for config in (training, method)
+        for name, about in settings_of(config).items()
+        if name not in _TOLD_APART
+    ]

@@ -122,8 +122,8 @@ def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(tiny_app: O
     at.selectbox(key="pin B").set_value(1)
     fine(at.run())
     assert [(line["what"], line["A"], line["B"]) for line in table(at, "what")] == [
-        ("learning rate", "0.5", "0.1"),
         ("rounds", "5", "2"),
+        ("learning rate", "0.5", "0.1"),
         ("steps", "5", "2"),
     ]
     first, second = (float(metric(at, f"{label}: GalLoP").value.split()[0]) for label in "AB")

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from app.teaching.cards import MOST_PHOTOS
-from app.teaching.settings import CUSTOM, MOST_PROMPTS, PAPER, QUICK, TRAINING_WAYS, Settings, preset, with_prompts
+from app.teaching.settings import (
+    CUSTOM,
+    FREE,
+    LOCAL_PROMPTS,
+    PAPER,
+    QUICK,
+    TRAINING_WAYS,
+    Settings,
+    preset,
+    with_prompts,
+)
 from app.ui.explanation.maps import put_scales
 from app.ui.widgets.remembered import keep, put, recall
 from app.visitor.session import Session
-
-# Field of Settings: (label, what it does, least, most, step)
-_FIELDS: dict[str, tuple[str, str, float, float, float]] = {
-    "epochs": ("Rounds (epochs)", "How often it goes through all the photos.", 1, 500, 1),
-    "lr": ("Learning rate", "How large a step is. Too large, and it learns nothing.", 0.0001, 1.0, 0.001),
-    "views": (
-        "Views of a photo",
-        "Random crops kept of each photo. 0: a fresh one every time, which is slow.",
-        0,
-        32,
-        1,
-    ),
-    "dropout": (
-        "Prompt dropout",
-        "Share of the global prompts left out for each photo, so that they differ.",
-        0.0,
-        0.9,
-        0.05,
-    ),
-    "global_prompts": ("Global prompts (M)", "Each is matched with the whole photo.", 1, MOST_PROMPTS, 1),
-    "local_prompts": ("Local prompts (N)", "Each is matched with regions, at a scale of its own.", 0, MOST_PROMPTS, 1),
-}
-FREE: dict[str, tuple[str, str, float, float, float]] = {
-    "shots": ("Photos of each class (shots)", "Drawn by the seed from the cards. 0: all of them.", 0, MOST_PHOTOS, 1),
-    "seed": ("Seed", "The same seed and the same photos give the same prompts.", 0, 10_000, 1),
-}
+from gallop.setting import Setting, settings_of
 
 
 def choose_settings(session: Session) -> None:
@@ -51,46 +36,46 @@ def choose_settings(session: Session) -> None:
         )
         st.caption(TRAINING_WAYS[way])
         st.markdown(":material/model_training: **Take effect with the next training**")
-        values = _numbers(_FIELDS, session, None if way == CUSTOM else preset(way))
-        values |= _numbers(FREE, session, None)
+        asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices}
+        fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
+        fixed |= {name: about for name, about in asked.items() if name not in FREE}
+        values = _asked(fixed, None if way == CUSTOM else preset(way))
+        values |= _asked({name: asked[name] for name in FREE}, None)
         st.markdown(":material/bolt: **Act at once, without a training** (the next training learns with them too)")
         topk = _scales(session, int(values.pop("local_prompts")))
         st.caption(
             "The sliders of k on the page *Explore* follow. "
             "The class list, the threshold and the colours there act at once too."
         )
-    batch = preset(PAPER if way == PAPER else QUICK).batch_size
-    session.training.settings = replace(session.training.settings, **values, topk=topk, batch_size=batch)
+    usual = preset(PAPER if way == PAPER else QUICK)  # has what is not asked for
+    session.training.settings = replace(usual, **values, topk=topk)
 
 
-def _numbers(fields: dict[str, Any], session: Session, fixed: Settings | None) -> dict[str, Any]:
-    """A number for each field; with ``fixed`` they only show its values."""
+def _asked(settings: Mapping[str, Setting], fixed: Settings | None) -> dict[str, Any]:
+    """The answer for each setting; with ``fixed`` they only show its values."""
     values: dict[str, Any] = {}
-    for (name, (label, words, least, most, step)), column in zip(fields.items(), _cells(len(fields)), strict=True):
+    for (name, about), column in zip(settings.items(), _cells(len(settings)), strict=True):
         key = f"set {name}"
         usual = _value(fixed or preset(QUICK), name)
         if fixed is not None:
             put(key, usual)
-        shown = recall(key, usual)
-        small = isinstance(usual, float)
-        found = column.number_input(
-            label,
-            least if small else int(least),
-            most if small else int(most),
-            shown,
-            step=step if small else int(step),
-            format="%.4g" if name == "lr" else None,
-            key=key,
-            help=words,
-            disabled=fixed is not None,
-        )
-        values[name] = keep(key, found)
+        values[name] = keep(key, _widget(column, key, about, recall(key, usual), disabled=fixed is not None))
     return values
 
 
-def _value(settings: Settings, name: str) -> float | int:
-    found: float | int = len(settings.topk) if name == "local_prompts" else getattr(settings, name)
-    return found
+def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool) -> Any:
+    common: dict[str, Any] = {"key": key, "help": about.help, "disabled": disabled}
+    if about.choices:
+        return column.selectbox(about.label, about.choices, about.choices.index(shown), **common)
+    assert about.form is not None
+    number = type(shown)  # Streamlit wants all four of one kind
+    least, most, step = map(number, about.form)
+    shape = "%.4g" if number is float else None
+    return column.number_input(about.label, least, most, shown, step=step, format=shape, **common)
+
+
+def _value(settings: Settings, name: str) -> Any:
+    return len(settings.topk) if name == "local_prompts" else getattr(settings, name)
 
 
 def _cells(count: int, columns: int = 3) -> list[Any]:

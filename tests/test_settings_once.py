@@ -1,0 +1,143 @@
+"""A setting is written once: a field added to a copy of the code is asked for and told wherever settings are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+FIELDS = """
+    warmup: int = setting(0, "warm-up", "Epochs in which the rate rises.", high=10, form=(0, 5, 1))
+    schedule: str = setting("cosine", "schedule", "How the rate falls.", choices=("cosine", "line"))
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+_PRESETS"""
+"""After the last one of ``TrainConfig``."""
+
+ASKED = """
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from app.runs.facts import recorded_settings
+from app.teaching.settings import QUICK, Settings, changed, preset
+from app.views.snippets import teach
+from gallop.bench.running.keys import canonical
+from gallop.cli.arguments import parse
+from gallop.cli.commands import train
+from gallop.config import MethodConfig, TrainConfig
+from gallop.errors import ConfigError
+from gallop.estimator import GalLoPClassifier
+from gallop.export.model_card import model_card
+from gallop.methods import make_method
+from tests import tiny
+
+found = {}
+try:
+    TrainConfig(warmup=11)
+except ConfigError as error:
+    found["refused"] = str(error)
+options = parse("train photos --out model --warmup 2 --schedule line".split())
+found["parser"] = asdict(train._training(options))
+
+def script():
+    from app.ui.resources import session
+    from app.ui.teach.settings import choose_settings
+
+    choose_settings(session())
+
+at = AppTest.from_function(script, default_timeout=60)
+at.session_state["way"] = "Custom"
+at.run()
+assert not at.exception, at.exception
+widgets = [at.number_input(key="set warmup"), at.selectbox(key="set schedule")]
+found["form"] = [[widget.label, widget.help, widget.value] for widget in widgets]
+
+used = replace(preset(QUICK), epochs=1, warmup=2, schedule="line")
+found["changed"] = changed(preset(QUICK), used)
+snippet = teach(["red", "green"], used, tests=False)
+found["python"], found["shell"] = snippet.python, snippet.shell
+
+def taught(training):
+    made = GalLoPClassifier.of(MethodConfig(2, (2,)), training, tiny.vit(), cache=False)
+    return made.fit(*tiny.pictures({"red": 2, "green": 2}))
+
+usual, other = taught(TrainConfig(epochs=1, views=1)), taught(TrainConfig(epochs=1, views=1, warmup=2))
+found["card"] = model_card(other)
+other.save("other")
+usual.save("usual")
+found["checkpoints"] = [json.loads(Path(name, "gallop.json").read_text())["training"] for name in ("usual", "other")]
+found["loaded"] = asdict(GalLoPClassifier.load("other", backbone=tiny.vit()).training_)
+found["key"] = canonical("GalLoP", make_method("GalLoP", {}))
+found["runs"] = [recorded_settings(preset(QUICK)), recorded_settings(used)]
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the copy says of its new settings."""
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    copy = tmp_path_factory.mktemp("copy")
+    for package in ("gallop", "app"):
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    config = copy / "gallop" / "config.py"
+    before, after = config.read_text(encoding="utf-8").split("\n_PRESETS", 1)
+    start, end = before.rsplit("\n    def __post_init__", 1)
+    assert end.count("check_settings(self)") == 1
+    config.write_text(start + FIELDS + after, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "GALLOP_DATA": str(copy / "data")}
+    (copy / "asked.py").write_text(ASKED, encoding="utf-8")  # a file: the app's tests look for their script's source
+    command = [sys.executable, "asked.py"]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_it_is_checked(found: Any) -> None:
+    assert found["refused"] == "warmup is 11; it must be between 0 and 10."
+
+
+def test_the_command_line_takes_it(found: Any) -> None:
+    assert (found["parser"]["warmup"], found["parser"]["schedule"]) == (2, "line")
+
+
+def test_the_form_of_the_app_asks_for_it(found: Any) -> None:
+    assert found["form"] == [
+        ["Warm-up", "Epochs in which the rate rises.", 0],
+        ["Schedule", "How the rate falls.", "cosine"],
+    ]
+    assert found["changed"] == ["rounds", "warm-up", "schedule"]
+
+
+def test_code_and_card_tell_it(found: Any) -> None:
+    assert "preset=TrainConfig(warmup=2, schedule='line')" in found["python"]
+    assert "import GalLoPClassifier, TrainConfig\n" in found["python"]
+    assert "--warmup 2 --schedule line" in found["shell"]
+    assert "warm-up 2, schedule cosine" in found["card"]
+
+
+def test_it_comes_back_and_leaves_no_trace_where_it_is_not_used(found: Any) -> None:
+    usual, other = found["checkpoints"]
+    assert not {"warmup", "schedule"} & set(usual)
+    assert other == usual | {"warmup": 2}
+    assert found["loaded"] == usual | {"warmup": 2, "schedule": "cosine"}
+    assert not {"warmup", "schedule"} & set(found["key"])
+    usual, other = found["runs"]
+    assert set(usual) == {
+        *("shots", "global_prompts", "topk", "dropout"),
+        *("lr", "epochs", "batch_size", "views", "seed"),
+    }
+    assert other == usual | {"epochs": 1, "warmup": 2, "schedule": "line"}
