@@ -11,47 +11,44 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from app.visitor.explore import ExploreState
+
 _MOST = 4000
 """Characters of a field: browsers and servers cut longer addresses."""
-WORDS = {"names": "names", "templates": "templates", "class": "class", "against": "minus"}
-"""Fields that are text, and the widget whose value each is."""
-DRAWN = {"colours": "colours", "drawn": "cells"}
-SHARES = {"opacity": "opacity", "hidden": "threshold"}
+_WORDS = {"names": "names", "templates": "templates", "class": "class_name", "against": "against"}
+"""Fields that are text, and what each says of Explore."""
+_DRAWN = {"colours": "colours", "drawn": "drawn"}
+_SHARES = {"opacity": "opacity", "hidden": "hidden"}
 """Fields that are numbers from 0 to 100."""
-SCALES = "k"
-ADDRESS_FIELDS = (*WORDS, *DRAWN, *SHARES, SCALES)
+_SCALES = "k"
+ADDRESS_FIELDS = (*_WORDS, *_DRAWN, *_SHARES, _SCALES)
 
 
-def address(base: str, kept: Mapping[str, Any]) -> str:
-    """A link to the page as its widgets stand.
+def address(base: str, shown: ExploreState) -> str:
+    """A link to the page as it stands.
 
     Args:
         base: of a page, such as ``http://localhost:8501/take_away?session=...``; only what leads to it is used.
-        kept: the values of the widgets by key.
     """
-    found = {field: kept[key] for field, key in (WORDS | DRAWN | SHARES).items() if key in kept}
-    scales: list[str] = []
-    while f"k {len(scales)}" in kept:
-        scales.append(str(kept[f"k {len(scales)}"]))
-    if scales:
-        found[SCALES] = "-".join(scales)
+    found = {field: getattr(shown, name) for field, name in (_WORDS | _DRAWN | _SHARES).items()}
+    found = {field: value for field, value in found.items() if value is not None}
+    if shown.scales:
+        found[_SCALES] = "-".join(map(str, shown.scales))
     return f"{base.split('?')[0].rpartition('/')[0]}/?{urlencode(found)}"
 
 
-def read_address(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Values for the widgets by key, from the fields of an address; what makes no sense is left out."""
+def read_address(parameters: Mapping[str, str]) -> ExploreState:
+    """How Explore is to stand, from the fields of an address; what makes no sense is left out."""
     found: dict[str, Any] = {}
-    for field, key in (WORDS | DRAWN).items():
+    for field, name in (_WORDS | _DRAWN).items():
         if 0 < len(parameters.get(field, "")) <= _MOST:
-            found[key] = parameters[field]
-    for field, key in SHARES.items():
+            found[name] = parameters[field]
+    for field, name in _SHARES.items():
         value = _number(parameters.get(field, ""))
         if value is not None and value <= 100:
-            found[key] = value
-    scales = [_number(part) for part in parameters.get(SCALES, "")[:_MOST].split("-")]
-    if all(scales):
-        found |= {f"k {prompt}": k for prompt, k in enumerate(scales)}
-    return found
+            found[name] = value
+    scales = [_number(part) for part in parameters.get(_SCALES, "")[:_MOST].split("-")]
+    return ExploreState(**found, scales=tuple(k for k in scales if k) if all(scales) else ())
 
 
 def _number(words: str) -> int | None:

@@ -17,13 +17,12 @@ from app.jobs.manager import PlainError
 from app.teaching.progress import Answer, Course, Score, Taught
 from app.teaching.settings import Settings
 from app.teaching.tasks import answers_by_photo, opened
-from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
+from app.visitor.question import Question
 from app.visitor.session import Session
-from gallop import Photo, parse_names
+from gallop import Photo
 from gallop.config import train_preset
 from gallop.errors import GallopError
 from gallop.maps.region_grid.panel import Style, Subject
-from gallop.names.templates import parse_templates
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
@@ -70,18 +69,10 @@ def exported_question(session: Session) -> Question:
     Raises:
         PlainError: names or templates that cannot be used.
     """
-    typed = session.kept.get("names", "\n".join(DEFAULT_NAMES))
     try:
-        names = parse_names(typed)
-        templates = parse_templates(session.kept.get("templates", "\n".join(DEFAULT_TEMPLATES)))
+        return session.explore.question(session.training)
     except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
-    return Question(names, session.training.use_taught and session.training.knows(names), templates)
-
-
-def exported_scales(session: Session, usual: Sequence[int]) -> tuple[int, ...]:
-    """The k of each local prompt, as the sliders of Explore stand."""
-    return tuple(session.kept.get(f"k {n}", k) for n, k in enumerate(usual))
 
 
 def exported_classifier(session: Session, backbone: Backbone, asked: Question) -> GalLoPClassifier:
@@ -95,7 +86,7 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
     except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
     model = copy.copy(found.model_)
-    model.config = replace(model.config, topk=exported_scales(session, model.config.topk))
+    model.config = replace(model.config, topk=session.explore.scales_of(model.config.topk))
     found.model_, found.backbone = model, backbone
     own = session.limit.own_for(asked)
     if own is not None:
@@ -106,23 +97,17 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
 def screen(session: Session, backbone: Backbone, asked: Question) -> Screen | None:
     """What Explore shows; None without a photo there. Raises as ``classifier``."""
     photos = session.photos.shelf.photos
-    photo = photos.get(session.kept.get("photo", "")) or next(reversed(photos.values()), None)
+    shown = session.explore
+    photo = photos.get(shown.photo or "") or next(reversed(photos.values()), None)
     if photo is None:
         return None
     try:
         found = session.answers.explain(backbone, photo, asked)
     except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
-    found = found.with_topk(exported_scales(session, found.topk))
-    chosen = session.kept.get("class")
-    kept = {key: session.kept[key] for key in ("colours", "opacity", "threshold", "cells") if key in session.kept}
-    style = Style(
-        kept.get("colours", Style.colours),
-        kept.get("opacity", 100 * Style.opacity) / 100,
-        kept.get("threshold", 0) / 100,
-        kept.get("cells", "Smooth") == "Smooth",
-    )
-    return Screen(photo, found, chosen if chosen in found.class_names else found.label, style)
+    found = found.with_topk(shown.scales_of(found.topk))
+    chosen = shown.class_name if shown.class_name in found.class_names else None
+    return Screen(photo, found, chosen or found.label, shown.style)
 
 
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:

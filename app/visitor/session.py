@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.visitor.answers import VisitorAnswers
+from app.visitor.explore import ExploreState
 from app.visitor.limit import VisitorLimit
 from app.visitor.page_job import PageJobs
 from app.visitor.photos import VisitorPhotos
@@ -32,6 +33,11 @@ class Session:
         self.page_jobs = PageJobs()
         self.kept: dict[str, Any] = {}
         self.lost = False
+
+    @property
+    def explore(self) -> ExploreState:
+        """What the page Explore stands at."""
+        return ExploreState.of(self.kept)
 
     def close(self) -> None:
         """Stop all its work: its page is gone for good."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,7 +13,10 @@ from hypothesis import strategies as st
 pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from app.ui import resources
+from app.ui.explanation.maps import BEFORE
 from app.views import address as address_module
+from app.visitor.explore import ExploreState
+from gallop.maps.region_grid.panel import Style
 from tests.app_pages import EXPLORE, HOSTILE, TAKE_AWAY, Open, answer, fine, go, png, session_of, uploader
 
 BASE = "http://localhost:8501/explorer/take_away?session=5ec2e7"
@@ -20,17 +24,30 @@ words = st.text(min_size=1, max_size=60)
 
 
 @given(
-    st.fixed_dictionaries({"names": words, "k 0": st.integers(1, 200), "k 1": st.integers(1, 200)}),
-    st.dictionaries(st.sampled_from(["templates", "class", "minus", "colours", "cells"]), words),
-    st.dictionaries(st.sampled_from(["opacity", "threshold"]), st.integers(0, 100)),
+    st.builds(
+        ExploreState,
+        names=words,
+        scales=st.lists(st.integers(1, 200), max_size=8).map(tuple),
+        **dict.fromkeys(["templates", "class_name", "against", "colours", "drawn"], st.none() | words),
+        **dict.fromkeys(["opacity", "hidden"], st.none() | st.integers(0, 100)),
+    )
 )
-def test_what_is_linked_comes_back(names: dict[str, Any], others: dict[str, Any], shares: dict[str, Any]) -> None:
-    kept = names | others | shares
-    address = address_module.address(BASE, kept | {"photo": "aunt.jpg", "model": "Taught", "way": "Quick"})
+def test_what_is_linked_comes_back(shown: ExploreState) -> None:
+    address = address_module.address(BASE, replace(shown, photo="aunt.jpg"))
     assert address.startswith("http://localhost:8501/explorer/?")
     assert "5ec2e7" not in address
     assert "aunt" not in address
-    assert address_module.read_address(dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))) == kept
+    assert address_module.read_address(dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))) == shown
+
+
+def test_the_widgets_say_what_is_shown_and_back() -> None:
+    kept = {"names": "a\nb", "class": "b", "minus": BEFORE, "cells": "Cells", "k 0": 5, "k 1": 40, "way": "Quick"}
+    shown = ExploreState(names="a\nb", class_name="b", drawn="Cells", scales=(5, 40))
+    assert ExploreState.of(kept) == shown, "itself before teaching is no class"
+    assert shown.widgets() == {key: value for key, value in kept.items() if key not in ("minus", "way")}
+    assert shown.scales_of((1, 2, 3)) == (5, 40, 3)
+    assert (shown.scales_of((1,)), shown.style.smooth) == ((5,), False)
+    assert ExploreState().style == Style()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +66,7 @@ def test_what_is_linked_comes_back(names: dict[str, Any], others: dict[str, Any]
     ],
 )
 def test_what_makes_no_sense_is_left_out(fields: dict[str, str]) -> None:
-    assert address_module.read_address(fields) == {}
+    assert address_module.read_address(fields) == ExploreState()
 
 
 def session_token(at: Any) -> str:

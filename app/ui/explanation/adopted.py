@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from app.teaching.progress import Taught
-from app.ui.explanation import maps
-from app.ui.widgets import remembered
+from app.ui.explanation.current import stand_at
+from app.ui.widgets.remembered import put
+from app.visitor.explore import ExploreState
 from app.visitor.session import Session
 
 
 def show(session: Session, taught: Taught) -> None:
     """Before any widget is drawn: its classes become the class list, at the scales set on the page Teach."""
-    remembered.put("names", "\n".join(taught.names))
-    remembered.put("model", "Taught")
-    maps.put_scales(session.training.scales())
+    stand_at(ExploreState(names="\n".join(taught.names), scales=session.training.scales()))
+    put("model", "Taught")

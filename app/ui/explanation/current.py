@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from app.ui.widgets.remembered import one_of
+from app.ui.widgets.remembered import one_of, put
 from app.views import compare
-from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
+from app.visitor.explore import ExploreState
 from app.visitor.session import Session
-from gallop import Photo, parse_names
-from gallop.names.templates import parse_templates
+from gallop import Photo
 
 
 def current_photo(session: Session) -> Photo | None:
@@ -19,12 +18,7 @@ def current_photo(session: Session) -> Photo | None:
     return photos[one_of("Photo", photos, "photo", next(reversed(photos)), compare.photo_names(session).__getitem__)]
 
 
-def current_question(session: Session) -> Question:
-    """As it stands on the page Explore.
-
-    Raises:
-        ClassNameError, TemplateError: what is typed there cannot be used.
-    """
-    names = parse_names(session.kept.get("names", "\n".join(DEFAULT_NAMES)))
-    templates = parse_templates(session.kept.get("templates", "\n".join(DEFAULT_TEMPLATES)))
-    return Question(names, session.training.use_taught and session.training.knows(names), templates)
+def stand_at(state: ExploreState) -> None:
+    """Before any widget is drawn: let those of Explore stand as it says; of what it says nothing, as they are."""
+    for key, value in state.widgets().items():
+        put(key, value)

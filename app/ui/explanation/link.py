@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.ui.explanation.maps import BEFORE, MOST_PROBABLE, NOTHING
-from app.ui.widgets.remembered import put
+from app.ui.explanation.current import stand_at
 from app.views import address
 from app.visitor.session import Session
 
@@ -13,8 +12,7 @@ from app.visitor.session import Session
 def link(session: Session) -> None:
     """To copy."""
     st.markdown("**A link** to the page *Explore* as it stands: names, templates, k, and how the maps are drawn.")
-    shown = {key: value for key, value in session.kept.items() if value not in (MOST_PROBABLE, NOTHING, BEFORE)}
-    st.code(address.address(st.context.url or "", shown), language=None, wrap_lines=True)
+    st.code(address.address(st.context.url or "", session.explore), language=None, wrap_lines=True)
     st.caption("No photo is in it and nothing that was taught: who opens it takes a photo, or the model's zip, along.")
 
 
@@ -23,7 +21,6 @@ def follow() -> None:
     fields = {field: st.query_params[field] for field in address.ADDRESS_FIELDS if field in st.query_params}
     if not fields:
         return
-    for key, value in address.read_address(fields).items():
-        put(key, value)
+    stand_at(address.read_address(fields))
     for field in fields:
         del st.query_params[field]

@@ -13,6 +13,7 @@ from app.ui.explanation.answer import session_photo_url
 from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import keep, one_of, put, recall
+from app.visitor.explore import CELLS, NO_CLASS, SMOOTH
 from app.visitor.session import Session
 from gallop.maps.region_grid import panel
 from gallop.maps.region_grid.panel import COLOURS, Scale, Style, Subject
@@ -20,8 +21,7 @@ from gallop.maps.region_grid.panel import COLOURS, Scale, Style, Subject
 if TYPE_CHECKING:
     from gallop import Explanation
 
-# Cleaned class names hold no zero-width characters, so no class is called like one of these.
-MOST_PROBABLE, NOTHING, BEFORE = "\u200bmost probable", "\u200bnothing", "\u200bbefore teaching"
+MOST_PROBABLE, NOTHING, BEFORE = (f"{NO_CLASS}{words}" for words in ("most probable", "nothing", "before teaching"))
 _SHOWN = {
     MOST_PROBABLE: "The most probable",
     NOTHING: "Nothing: its own scores",
@@ -94,12 +94,12 @@ def style() -> Style:
             help="On signed maps weak means near zero.",
         )
         keep("threshold", threshold)
-        kinds = ["Smooth", "Cells"]
-        shown = recall("cells", "Smooth", kinds)
+        kinds = [SMOOTH, CELLS]
+        shown = recall("cells", SMOOTH, kinds)
         cells = keep("cells", st.segmented_control("Drawn", kinds, default=shown, key="cells", required=True))
         hint = "All are read alike with every common kind of colour blindness."
         colours = one_of("Colours", COLOURS, "colours", COLOURS[0], help=hint)
-    return Style(colours, opacity / 100, threshold / 100, cells == "Smooth")
+    return Style(colours, opacity / 100, threshold / 100, cells == SMOOTH)
 
 
 def maps(session: Session, shown: Shown, style: Style, defaults: Sequence[int], *, alike: bool) -> None:

@@ -40,7 +40,7 @@ with left:
     else:
         try:
             with st.spinner("Looking at the photo …", show_time=False):
-                backbone, question = resources.backbone(), current.current_question(session)
+                backbone, question = resources.backbone(), session.explore.question(session.training)
                 found = session.answers.explain(backbone, photo, question)
                 found = found.with_topk(maps.choose_scales(found))
         except GallopError as error:
