@@ -26,7 +26,7 @@ from typing import Any
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
 from gallop.bench.running.photos import set_folders
-from gallop.data import Dataset, stratified_folds
+from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import accuracy, auroc
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
 from gallop.methods import FewShots, Method, make_method
@@ -49,13 +49,13 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def first_classes(dataset: Dataset) -> Dataset:
+def first_classes(dataset: LabelledPhotos) -> LabelledPhotos:
     kept = dataset.class_names[:CLASSES]
     chosen = dataset.take([i for i, label in enumerate(dataset.labels) if label < len(kept)])
     return replace(chosen, class_names=kept)
 
 
-def held_out(backbone: Backbone, shots: Dataset, unknown: ImageFeatures, method: Method) -> tuple[float, float]:
+def held_out(backbone: Backbone, shots: LabelledPhotos, unknown: ImageFeatures, method: Method) -> tuple[float, float]:
     """On photos that were not trained on, mean over the folds: accuracy in percent, AUROC of the last outlier score."""
     cache = open_cache(None)
     accuracies, aurocs = [], []

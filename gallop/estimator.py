@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from gallop.backbones import Backbone, load_backbone
 from gallop.checkpoints.folder import Checkpoint, load_prompts, save_checkpoint, whole
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
-from gallop.data import Dataset, training_set
+from gallop.data import LabelledPhotos, training_set
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import Calibration
@@ -124,7 +124,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return cls(backbone, **asdict(method), **named)
 
     def fit(
-        self, images: str | PathLike[str] | Dataset | Sequence[ImageSource], labels: Sequence[str] | None = None
+        self, images: str | PathLike[str] | LabelledPhotos | Sequence[ImageSource], labels: Sequence[str] | None = None
     ) -> Any:
         """Learn prompts from a folder of class folders, or from images and their class names. Returns self.
 
@@ -137,7 +137,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     def fit_steps(
         self,
-        images: str | PathLike[str] | Dataset | Sequence[ImageSource],
+        images: str | PathLike[str] | LabelledPhotos | Sequence[ImageSource],
         labels: Sequence[str] | None = None,
         *,
         work: Path | None = None,

@@ -6,7 +6,6 @@ import copy
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -233,12 +232,12 @@ def _drawn(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tup
 
     So the same photos and settings give the same prompts in whatever order they came, and from the command line.
     """
-    from gallop.data import Dataset, draw_shots
+    from gallop.data import LabelledPhotos, draw_shots
 
     names = tuple(sorted(shots))
     pairs = [(photo, name) for name in names for photo in shots[name]]
-    whole = Dataset(
-        paths=tuple(Path(photo.name) for photo, _ in pairs),
+    whole = LabelledPhotos(
+        photos=tuple(photo for photo, _ in pairs),
         hashes=tuple(photo.sha256 for photo, _ in pairs),
         labels=tuple(names.index(name) for _, name in pairs),
         class_names=names,

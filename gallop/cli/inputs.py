@@ -11,7 +11,7 @@ import torch
 
 from gallop import GalLoPClassifier, Photo, load_image, parse_names, read_folder
 from gallop.cli.console import Console
-from gallop.data import Dataset, from_csv, is_csv
+from gallop.data import LabelledPhotos, from_csv, is_csv
 from gallop.errors import CommandError, ImageError
 from gallop.features.encoding import ahead, readers
 
@@ -24,7 +24,7 @@ Refuse = Callable[[str | Path, str], None]
 """Told of a file that cannot be read, and why."""
 
 
-def labelled_images(data: str, *, split: str) -> Dataset:
+def labelled_images(data: str, *, split: str) -> LabelledPhotos:
     """The images of DATA: a table where it ends in .csv, otherwise a folder of class folders."""
     if is_csv(data) and not Path(data).is_dir():
         return from_csv(data, split=split)

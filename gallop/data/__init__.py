@@ -6,11 +6,6 @@
 
 from gallop.data.csv_table import csv_splits, from_csv, is_csv
 from gallop.data.folders import (
-    Dataset,
-    PhotoSource,
-    TrainingSet,
-    check_shots,
-    data_fingerprint,
     distinct_photos,
     draw_shots,
     duplicates,
@@ -21,11 +16,15 @@ from gallop.data.folders import (
     stratified_folds,
     training_set,
 )
-from gallop.data.hugging_face import LabelledPhotos, from_hugging_face
+from gallop.data.hugging_face import from_hugging_face
+from gallop.data.labelled import LabelledPhotos, PhotoSource, check_shots, data_fingerprint
 from gallop.data.listing import Listing
 from gallop.data.paper.checking import DatasetCheck, Missing, check_dataset, download
 from gallop.data.paper.opening import NamedDataset, available_datasets, find_set, open_dataset
 from gallop.data.paper.places import NamedSet
+
+Dataset = LabelledPhotos
+"""Its name in earlier code."""
 
 __all__ = [
     "Dataset",
@@ -36,7 +35,6 @@ __all__ = [
     "NamedDataset",
     "NamedSet",
     "PhotoSource",
-    "TrainingSet",
     "available_datasets",
     "check_dataset",
     "check_shots",

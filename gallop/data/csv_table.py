@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gallop.data.folders import Dataset
+from gallop.data.labelled import LabelledPhotos
 from gallop.errors import ClassNameError, DataError, ImageError
 from gallop.images import load_image
 from gallop.names.class_names import clean_name, clean_names
@@ -47,7 +47,7 @@ def csv_splits(path: str | PathLike[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.split for row in _rows(Path(path)) if row.split))
 
 
-def from_csv(path: str | PathLike[str], *, split: str = "train") -> Dataset:
+def from_csv(path: str | PathLike[str], *, split: str = "train") -> LabelledPhotos:
     """Every readable image of a table, as ``read_folder`` does it: a picture twice in a class counts once.
 
     The first line names the columns: ``path`` (relative ones begin at the table's folder), ``label``, and where the
@@ -93,7 +93,7 @@ def _gone(table: Path, rows: list[_Row]) -> str:
     )
 
 
-def _dataset(table: Path, rows: list[_Row]) -> Dataset:
+def _dataset(table: Path, rows: list[_Row]) -> LabelledPhotos:
     class_names = clean_names(sorted({row.label for row in rows}))
     kept: dict[str, _Row] = {}
     skipped: list[tuple[Path, str]] = []
@@ -118,7 +118,7 @@ def _dataset(table: Path, rows: list[_Row]) -> Dataset:
         raise DataError(f"None of the {len(digests)} images of {table} can be read; the first: {skipped[0][1]}")
     number = {name: i for i, name in enumerate(class_names)}
     order = sorted(kept.items(), key=lambda item: number[item[1].label])
-    return Dataset(
+    return LabelledPhotos(
         tuple(row.path for _, row in order),
         tuple(digest for digest, _ in order),
         tuple(number[row.label] for _, row in order),

@@ -6,58 +6,17 @@ A folder of class folders is a data set; the class name is the folder's name wit
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 
+from gallop.data.labelled import LabelledPhotos, PhotoSource
 from gallop.errors import DataError, ImageError
-from gallop.images import IMAGE_SUFFIXES, Photo, list_images, load_image
+from gallop.images import IMAGE_SUFFIXES, list_images, load_image
 from gallop.names.class_names import clean_name, clean_names, folder_to_name
-
-PhotoSource = Photo | Path
-"""A photo in memory, or a file that is read again whenever it is needed, so that a large folder fits."""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Labelled image files.
-
-    Attributes:
-        paths: n files.
-        hashes: n content hashes of the decoded pictures.
-        labels: n indices into ``class_names``.
-        class_names: K names, in the order of their folders.
-        skipped: files that could not be read, with the reason.
-    """
-
-    paths: tuple[Path, ...]
-    hashes: tuple[str, ...]
-    labels: tuple[int, ...]
-    class_names: tuple[str, ...]
-    skipped: tuple[tuple[Path, str], ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @property
-    def names(self) -> list[str]:
-        """n class names, one for each file."""
-        return [self.class_names[label] for label in self.labels]
-
-    def take(self, indices: Sequence[int]) -> Dataset:
-        """The chosen files, with the same class list."""
-        return Dataset(
-            paths=tuple(self.paths[i] for i in indices),
-            hashes=tuple(self.hashes[i] for i in indices),
-            labels=tuple(self.labels[i] for i in indices),
-            class_names=self.class_names,
-            skipped=self.skipped,
-        )
 
 
 def resolve_split(root: Path, split: str) -> Path:
@@ -67,7 +26,7 @@ def resolve_split(root: Path, split: str) -> Path:
     return root
 
 
-def read_folder(root: str | Path, *, split: str = "train") -> Dataset:
+def read_folder(root: str | Path, *, split: str = "train") -> LabelledPhotos:
     """Every readable image of a folder of class folders; pictures that are there twice in a class count once.
 
     Files that are no readable image are listed in ``skipped``.
@@ -99,7 +58,7 @@ def read_folder(root: str | Path, *, split: str = "train") -> Dataset:
     if not paths:
         raise DataError(_no_images(folder, class_folders))
     hashes = {path: digest for digest, (path, _) in seen.items()}
-    return Dataset(tuple(paths), tuple(hashes[p] for p in paths), tuple(labels), class_names, tuple(skipped))
+    return LabelledPhotos(tuple(paths), tuple(hashes[p] for p in paths), tuple(labels), class_names, tuple(skipped))
 
 
 def _no_images(folder: Path, class_folders: Sequence[Path]) -> str:
@@ -121,37 +80,9 @@ def _readable(folder: Path, skipped: list[tuple[Path, str]]) -> Iterator[tuple[P
             skipped.append((path, str(error)))
 
 
-def check_shots(shots: int) -> None:
-    """Raises DataError unless the number of shots is a whole number of 1 or more."""
-    if not isinstance(shots, SupportsIndex):
-        raise DataError(f"{shots!r} shots were asked for; it must be a whole number.")
-    if shots < 1:
-        raise DataError(f"{shots} shots were asked for; the least is 1.")
-
-
-def draw_shots(dataset: Dataset, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> Dataset:
-    """Exactly ``shots`` images of each class.
-
-    The draw orders the pictures by a hash of the seed and their content, so it does not depend on file names or on
-    the order of a folder, and a draw of fewer shots is part of a draw of more.
-
-    Raises:
-        DataError: a class with fewer images (with ``allow_fewer`` what is there is taken), or one with none.
-    """
-    check_shots(shots)
-    chosen: list[int] = []
-    for label, name in enumerate(dataset.class_names):
-        members = [i for i, other in enumerate(dataset.labels) if other == label]
-        if not members:
-            raise DataError(f"The class {name!r} has no readable images; add some or take its folder away.")
-        if len(members) < shots and not allow_fewer:
-            raise DataError(
-                f"The class {name!r} has {len(members)} images, but {shots} shots were asked for. Add images, ask for "
-                "fewer shots, or allow fewer (--allow-fewer)."
-            )
-        members.sort(key=lambda i: hashlib.sha256(f"{seed}|{dataset.hashes[i]}".encode()).digest())
-        chosen.extend(members[:shots])
-    return dataset.take(chosen)
+def draw_shots(dataset: LabelledPhotos, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> LabelledPhotos:
+    """Return exactly ``shots`` images of each class, as ``dataset.draw`` does it, and raises what it raises."""
+    return dataset.draw(shots, seed=seed, allow_fewer=allow_fewer)
 
 
 def labelled_photos(
@@ -163,17 +94,17 @@ def labelled_photos(
     seed: int = 0,
     allow_fewer: bool = False,
 ) -> tuple[list[PhotoSource], list[str]]:
-    """Photos and their clean class names, from images with labels, a ``Dataset``, or the path of a folder of classes.
+    """Photos and their clean class names, from images with labels, ``LabelledPhotos``, or the path of a folder.
 
     Args:
-        shots: images of each class to draw from a folder or a ``Dataset``; None takes all, as of images and labels.
+        shots: images of each class to draw from a folder or ``LabelledPhotos``; None takes all, as it does of others.
 
     Raises:
         DataError: no labels and no folder, not one label for each image, or a class that is short (to train, empty).
     """
     if labels is None:
         dataset = _drawn(images, split=split, shots=shots, seed=seed, allow_fewer=allow_fewer)
-        return list(dataset.paths), dataset.names
+        return list(dataset.photos), dataset.names
     photos: list[PhotoSource] = [
         Path(image) if isinstance(image, str | PathLike) else load_image(image) for image in many(images)
     ]
@@ -183,13 +114,13 @@ def labelled_photos(
     return photos, names
 
 
-def _drawn(images: Any, *, split: str, shots: int | None, seed: int, allow_fewer: bool) -> Dataset:
-    if not isinstance(images, str | PathLike | Dataset):
+def _drawn(images: Any, *, split: str, shots: int | None, seed: int, allow_fewer: bool) -> LabelledPhotos:
+    if not isinstance(images, str | PathLike | LabelledPhotos):
         raise DataError("Images came without labels; give their class names, or the path of a folder.")
-    dataset = images if isinstance(images, Dataset) else read_folder(Path(images), split=split)
+    dataset = images if isinstance(images, LabelledPhotos) else read_folder(Path(images), split=split)
     if shots is not None:
-        return draw_shots(dataset, shots, seed=seed, allow_fewer=allow_fewer)
-    return draw_shots(dataset, len(dataset), seed=seed, allow_fewer=True) if split == "train" else dataset
+        return dataset.draw(shots, seed=seed, allow_fewer=allow_fewer)
+    return dataset.draw(len(dataset), seed=seed, allow_fewer=True) if split == "train" else dataset
 
 
 def many(images: Any) -> Sequence[Any]:
@@ -220,27 +151,12 @@ def distinct_photos(
     return [photo for photo, _ in kept.values()], [name for _, name in kept.values()], list(kept)
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """Distinct labelled photos to learn from.
-
-    Attributes:
-        photos: n photos.
-        labels: n indices into ``class_names``.
-        class_names: K names, in the order in which they first came.
-        fingerprint: ``data_fingerprint`` of photos and labels.
-    """
-
-    photos: tuple[PhotoSource, ...]
-    labels: tuple[int, ...]
-    class_names: tuple[str, ...]
-    fingerprint: str
-
-
 def training_set(
     images: Any, labels: Sequence[str] | None, *, shots: int | None, seed: int, allow_fewer: bool
-) -> TrainingSet:
-    """What ``labelled_photos`` finds for training, each picture once.
+) -> LabelledPhotos:
+    """Return what ``labelled_photos`` finds for training, each picture once.
+
+    The classes are in the order in which they first came.
 
     Raises:
         DataError: as there and in ``distinct_photos``, or a single class.
@@ -248,7 +164,7 @@ def training_set(
     """
     if labels is None:
         drawn = _drawn(images, split="train", shots=shots, seed=seed, allow_fewer=allow_fewer)
-        photos, names, hashes = distinct_photos(drawn.paths, drawn.names, drawn.hashes)
+        photos, names, hashes = distinct_photos(drawn.photos, drawn.names, drawn.hashes)
     else:
         photos, names, hashes = distinct_photos(*labelled_photos(images, labels, split="train"))
     class_names = clean_names(dict.fromkeys(names))
@@ -256,13 +172,13 @@ def training_set(
         only = f"All images are of one class, {class_names[0]!r}"
         raise DataError(f"{only}; training needs two or more. Prediction with one class works: use zero_shot.")
     indices = tuple(class_names.index(name) for name in names)
-    return TrainingSet(tuple(photos), indices, class_names, data_fingerprint(hashes, names))
+    return LabelledPhotos(tuple(photos), tuple(hashes), indices, class_names)
 
 
-def duplicates(first: Dataset, second: Dataset) -> list[tuple[Path, Path]]:
-    """Pairs of files, one of each set, that hold the same picture: a leak when one is train and the other test."""
-    where = dict(zip(first.hashes, first.paths, strict=True))
-    return [(where[h], p) for h, p in zip(second.hashes, second.paths, strict=True) if h in where]
+def duplicates(first: LabelledPhotos, second: LabelledPhotos) -> list[tuple[PhotoSource, PhotoSource]]:
+    """Return pairs of photos, one of each set, that hold the same picture: a leak from train to test."""
+    where = dict(zip(first.hashes, first.photos, strict=True))
+    return [(where[h], p) for h, p in zip(second.hashes, second.photos, strict=True) if h in where]
 
 
 def stratified_folds(labels: Sequence[int], folds: int, *, seed: int) -> list[list[int]]:
@@ -281,9 +197,3 @@ def stratified_folds(labels: Sequence[int], folds: int, *, seed: int) -> list[li
             parts[turn % folds].append(i)
             turn += 1
     return [sorted(part) for part in parts if part]
-
-
-def data_fingerprint(hashes: Sequence[str], labels: Sequence[str]) -> str:
-    """SHA-256 over pictures and labels, whatever their order: two trainings with equal ones saw the same shots."""
-    lines = sorted(f"{digest} {label}" for digest, label in zip(hashes, labels, strict=True))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

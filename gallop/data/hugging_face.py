@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from gallop.data.folders import check_shots
+from gallop.data.labelled import LabelledPhotos, check_shots
 from gallop.errors import ClassNameError, DataError, ImageError
 from gallop.images import Photo, load_image
 from gallop.names.class_names import clean_name
 from gallop.wording import listed
-
-
-@dataclass(frozen=True)
-class LabelledPhotos:
-    """Photos in memory with their class names: ``fit(found.photos, found.names)``.
-
-    Attributes:
-        photos: n photos.
-        names: n class names.
-        rows: n numbers of rows of the data set.
-        skipped: rows whose image could not be read, with the reason.
-    """
-
-    photos: tuple[Photo, ...]
-    names: tuple[str, ...]
-    rows: tuple[int, ...]
-    skipped: tuple[tuple[int, str], ...] = ()
 
 
 def from_hugging_face(
@@ -40,7 +23,9 @@ def from_hugging_face(
     shots: int | None = None,
     seed: int = 0,
 ) -> LabelledPhotos:
-    """Photos and class names from a data set of Hugging Face. In a name ``_`` is a space, as in that of a folder.
+    """Return photos in memory, named by their rows, from a data set of Hugging Face.
+
+    In a class name ``_`` is a space, as in that of a folder. The classes are in the order in which they first come.
 
     Args:
         dataset: what ``datasets.load_dataset`` gives (not streaming), or a name or folder for it.
@@ -65,18 +50,25 @@ def from_hugging_face(
     label = _column(features, label, "ClassLabel", "label")
     names = _names(dataset, features, label)
     rows = range(len(names)) if shots is None else _draw(names, shots, seed)
+    return _opened(((i, names[i], dataset[i][image]) for i in rows), len(rows))
+
+
+def _opened(rows: Iterable[tuple[int, str, Any]], count: int) -> LabelledPhotos:
+    """Decode rows, each a number, a class name and an image."""
     photos: list[Photo] = []
-    kept: list[int] = []
-    skipped: list[tuple[int, str]] = []
-    for i in rows:
+    names: list[str] = []
+    skipped: list[tuple[Path | int, str]] = []
+    for i, name, value in rows:
         try:
-            photos.append(load_image(_picture(dataset[i][image]), name=f"row {i}"))
-            kept.append(i)
+            photos.append(load_image(_picture(value), name=f"row {i}"))
+            names.append(name)
         except ImageError as error:
             skipped.append((i, str(error)))
     if not photos:
-        raise DataError(f"None of {len(rows)} images can be read; the first: {skipped[0][1] if skipped else 'no rows'}")
-    return LabelledPhotos(tuple(photos), tuple(names[i] for i in kept), tuple(kept), tuple(skipped))
+        raise DataError(f"None of {count} images can be read; the first: {skipped[0][1] if skipped else 'no rows'}")
+    class_names = tuple(dict.fromkeys(names))
+    labels = tuple(map(class_names.index, names))
+    return LabelledPhotos(tuple(photos), tuple(photo.sha256 for photo in photos), labels, class_names, tuple(skipped))
 
 
 def _load(name: str, split: str | None) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gallop.data.folders import Dataset, check_shots
+from gallop.data.labelled import LabelledPhotos, check_shots
 from gallop.errors import DataError, ImageError
 from gallop.images import IMAGE_SUFFIXES, load_image
 from gallop.names.class_names import clean_names, folder_to_name
@@ -19,7 +19,7 @@ ListedFile = tuple[str, int, str]
 
 @dataclass(frozen=True)
 class Listing:
-    """Labelled files that nobody has opened: a ``Dataset`` knows the content of every picture, a listing its name.
+    """Labelled files that nobody has opened: ``LabelledPhotos`` know the content of every picture, a listing its name.
 
     ImageNet has 1.3 million files; to decode them all for 16 a class would take hours. So ``draw`` orders the files of
     each class by a hash of the seed and the path below ``root``, and opens those it draws.
@@ -49,7 +49,7 @@ class Listing:
         """n class names, one for each file."""
         return [self.class_names[label] for label in self.labels]
 
-    def draw(self, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> Dataset:
+    def draw(self, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> LabelledPhotos:
         """Exactly ``shots`` images of each class. Only what is drawn is opened, and it comes back with its hashes.
 
         The draw depends on the seed and on the paths below ``root`` alone, so it is the same on every machine, and a
@@ -82,8 +82,8 @@ class Listing:
                 raise DataError(self._too_few(label, self._usable(label, len(chosen), dict(skipped)), shots))
         hashes = {i: digest for digest, i in seen.items()}
         order = [i for chosen in drawn for i in chosen]
-        return Dataset(
-            paths=tuple(self.root / self.files[i] for i in order),
+        return LabelledPhotos(
+            photos=tuple(self.root / self.files[i] for i in order),
             hashes=tuple(hashes[i] for i in order),
             labels=tuple(self.labels[i] for i in order),
             class_names=self.class_names,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.data import Dataset, many, training_set
+from gallop.data import LabelledPhotos, many, training_set
 from gallop.errors import ConfigError, DataError
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
 from gallop.images import ImageSource
@@ -60,7 +60,7 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         self.device = device
 
     def fit(
-        self, images: str | PathLike[str] | Dataset | Sequence[ImageSource], labels: Sequence[str] | None = None
+        self, images: str | PathLike[str] | LabelledPhotos | Sequence[ImageSource], labels: Sequence[str] | None = None
     ) -> Any:
         """Learn from a folder of class folders, or from images and their class names. Returns self.
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.data import Dataset, PhotoSource
+from gallop.data import LabelledPhotos, PhotoSource
 from gallop.features.encoding import Cache, ImageFeatures
 from gallop.model.scores import scores_of_probabilities
 from gallop.predictions.predict import Predictions
@@ -49,9 +49,9 @@ class FewShots:
     ticked: Callable[[], object] | None = None
 
     @classmethod
-    def drawn(cls, backbone: Backbone, shots: Dataset, *, seed: int = 0, cache: Cache | None = None) -> FewShots:
+    def drawn(cls, backbone: Backbone, shots: LabelledPhotos, *, seed: int = 0, cache: Cache | None = None) -> FewShots:
         """From photos that were drawn, with their class list."""
-        return cls(backbone, shots.paths, torch.tensor(shots.labels, dtype=torch.long), shots.class_names, seed, cache)
+        return cls(backbone, shots.photos, torch.tensor(shots.labels, dtype=torch.long), shots.class_names, seed, cache)
 
     def tick(self) -> None:
         """Call ``ticked``."""

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gallop.data import (
-    Dataset,
+    LabelledPhotos,
     data_fingerprint,
     distinct_photos,
     draw_shots,
@@ -147,11 +147,11 @@ def test_duplicates_between_two_sets(tmp_path: Path) -> None:
     assert duplicates(read_folder(train), read_folder(test)) == [(train / "red" / "2.png", test / "green" / "leak.png")]
 
 
-def made_up(counts: dict[str, int]) -> Dataset:
+def made_up(counts: dict[str, int]) -> LabelledPhotos:
     """A data set whose files nobody opens: draws look at hashes and labels alone."""
     rows = [(f"{name}-{i}", label) for label, (name, n) in enumerate(counts.items()) for i in range(n)]
-    return Dataset(
-        paths=tuple(Path(f"{content}.png") for content, _ in rows),
+    return LabelledPhotos(
+        photos=tuple(Path(f"{content}.png") for content, _ in rows),
         hashes=tuple(content for content, _ in rows),
         labels=tuple(label for _, label in rows),
         class_names=tuple(counts),
@@ -177,7 +177,7 @@ def test_draws_are_exact_and_nested(counts: dict[str, int], shots: int, seed: in
 def test_draws_do_not_see_file_names_or_order(seed: int, order: list[int]) -> None:
     dataset = made_up({"cat": 7, "dog": 5})
     shuffled = dataset.take(order)
-    renamed = Dataset(
+    renamed = LabelledPhotos(
         tuple(Path(f"{i}.jpg") for i in range(12)), shuffled.hashes, shuffled.labels, shuffled.class_names
     )
     assert draw_shots(renamed, 3, seed=seed).hashes == draw_shots(dataset, 3, seed=seed).hashes

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gallop.cli.inputs import labelled_images
-from gallop.data import csv_splits, csv_table, from_csv, from_hugging_face, is_csv, read_folder
+from gallop.data import csv_splits, csv_table, duplicates, from_csv, from_hugging_face, is_csv, read_folder
 from gallop.errors import ClassNameError, DataError
 from gallop.images import load_image
 from tests.cli.test_cli import QUICK, backbone, cache_folder, call, photos  # noqa: F401
@@ -245,11 +245,14 @@ def table(labels: list[Any], feature: Any = None, images: list[Any] | None = Non
 
 def test_photos_and_names_come_from_the_kinds_of_columns() -> None:
     found = from_hugging_face(table([0, 1, 0]))
-    assert found.names == ("red", "fire truck", "red")
-    assert found.rows == (0, 1, 2)
+    assert found.names == ["red", "fire truck", "red"]
+    assert [photo.name for photo in found.photos] == ["row 0", "row 1", "row 2"]
     assert [photo.sha256 for photo in found.photos] == [load_image(picture(i)).sha256 for i in range(3)]
     clf = classifier().fit(found.photos, found.names)
     assert clf.classes_.tolist() == ["red", "fire truck"]
+    assert sorted(classifier().fit(found).classes_) == ["fire truck", "red"]  # in memory or files: one kind of data
+    assert found.take([2, 0]).hashes == (found.hashes[2], found.hashes[0])
+    assert (found.paths, duplicates(found.take([0, 1]), found.take([1, 2]))) == ((), [(found.photos[1],) * 2])
 
 
 def test_shots_are_drawn_before_anything_is_decoded() -> None:
@@ -268,7 +271,7 @@ def test_texts_as_labels_and_images_that_are_not_decoded(tmp_path: Path) -> None
     picture(2).save(packed, "PNG")
     images = [{"bytes": None, "path": str(tmp_path / "a.png")}, {"bytes": packed.getvalue(), "path": "b.png"}, {}]
     found = from_hugging_face(table(["cat", "dog", "dog"], Value(), images), label="fine")
-    assert found.names == ("cat", "dog")
+    assert found.names == ["cat", "dog"]
     assert [row for row, _ in found.skipped] == [2]
 
 

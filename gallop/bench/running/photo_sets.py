@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from gallop.data import Dataset, Listing, data_fingerprint, draw_shots
+from gallop.data import LabelledPhotos, Listing, data_fingerprint
 from gallop.errors import BenchError
 
 
@@ -27,11 +27,11 @@ class PhotoSet:
     """
 
     name: str
-    train: Dataset | Listing
-    test: Dataset | Listing
+    train: LabelledPhotos | Listing
+    test: LabelledPhotos | Listing
     class_ids: tuple[str, ...] = ()
     whole: int | None = None
-    _draws: dict[tuple[int, int], Dataset] = field(default_factory=dict, compare=False, repr=False)
+    _draws: dict[tuple[int, int], LabelledPhotos] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -54,19 +54,16 @@ class PhotoSet:
         """Of the test photos."""
         return fingerprint(self.test)
 
-    def draw(self, shots: int, seed: int) -> Dataset:
+    def draw(self, shots: int, seed: int) -> LabelledPhotos:
         """So many photos of each class, the same every time; of a listed set they are opened now."""
         if shots == 0:
-            return Dataset((), (), (), self.class_names)
+            return LabelledPhotos((), (), (), self.class_names)
         if (shots, seed) not in self._draws:
-            if isinstance(self.train, Dataset):
-                drawn = draw_shots(self.train, shots, seed=seed)
-            else:
-                drawn = self._part_of_another(shots, seed) or self.train.draw(shots, seed=seed)
-            self._draws[shots, seed] = drawn
+            known = None if isinstance(self.train, LabelledPhotos) else self._part_of_another(shots, seed)
+            self._draws[shots, seed] = known or self.train.draw(shots, seed=seed)
         return self._draws[shots, seed]
 
-    def _part_of_another(self, shots: int, seed: int) -> Dataset | None:
+    def _part_of_another(self, shots: int, seed: int) -> LabelledPhotos | None:
         """A draw of fewer shots is part of a draw of more, in which each class's photos stand in the order drawn."""
         more = next((n for n, own in self._draws if own == seed and n > shots), None)
         if more is None:
@@ -76,7 +73,7 @@ class PhotoSet:
 
     def drawn(self, shots: int, seed: int) -> str:
         """Fingerprint of a draw. With shots and seed beside it, a listed set's is that of all it is drawn from."""
-        if shots == 0 or isinstance(self.train, Dataset):
+        if shots == 0 or isinstance(self.train, LabelledPhotos):
             return fingerprint(self.draw(shots, seed))
         return self._listed
 
@@ -108,10 +105,10 @@ class Photos:
         return {**self.sets, **self.asked_alone}
 
 
-def fingerprint(photos: Dataset | Listing) -> str:
+def fingerprint(photos: LabelledPhotos | Listing) -> str:
     """SHA-256 over pictures and labels, or over listed files and labels, whatever their order."""
-    if isinstance(photos, Dataset):
-        return data_fingerprint(photos.hashes, photos.names)
+    if isinstance(photos, LabelledPhotos):
+        return photos.fingerprint
     return f"listed {data_fingerprint(photos.files, photos.names)}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gallop.bench.definition.benchmark import Spec, label_of
 from gallop.bench.running.photo_sets import PhotoSet
-from gallop.data import Dataset
+from gallop.data import LabelledPhotos
 from gallop.errors import BenchError
 from gallop.methods import Method
 from gallop.wording import listed
@@ -48,7 +48,7 @@ class BenchRun:
     regions: str = "value"
 
     @property
-    def train(self) -> Dataset:
+    def train(self) -> LabelledPhotos:
         """The shots, drawn now; empty for a method that learns nothing."""
         return self.source.draw(self.shots, self.seed)
 

@@ -13,7 +13,7 @@ import numpy as np
 from gallop import GalLoPClassifier
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import Refuse, labelled_images, readable, trained_model, zero_shot_classifier
-from gallop.data import Dataset
+from gallop.data import LabelledPhotos
 from gallop.errors import CommandError
 from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, LOCAL, KeptAnswers
 from gallop.evaluation.measure import Evaluation
@@ -39,7 +39,7 @@ def run(options: Namespace, console: Console) -> int:
         console.warn(f"{path} is left out: {reason}")
 
     for path, reason in data.skipped:
-        refuse(path, reason)
+        refuse(str(path), reason)
     names = dict(zip(map(str, data.paths), data.names, strict=True))
     read, answers = _answers(classifier, data.paths, options.data, refuse, console)
     if answers is None:
@@ -74,7 +74,7 @@ def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
     return groups
 
 
-def _known(data: Dataset, classifier: GalLoPClassifier, options: Namespace) -> Dataset:
+def _known(data: LabelledPhotos, classifier: GalLoPClassifier, options: Namespace) -> LabelledPhotos:
     """The data with its classes as the classifier spells them, if it knows every one."""
     known = classifier.classes_.tolist()
     class_names = spelled_as(data.class_names, known)

@@ -19,7 +19,7 @@ from gallop.cli.console import Console, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, PHOTOS_AT_ONCE, labelled_images
 from gallop.cli.setting_options import given
 from gallop.config import default_topk, train_preset
-from gallop.data import Dataset, csv_splits, duplicates, is_csv, resolve_split
+from gallop.data import LabelledPhotos, csv_splits, duplicates, is_csv, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import FeatureCache, default_cache_folder
@@ -147,7 +147,7 @@ def _training(options: Namespace) -> TrainConfig:
     return train_preset(options.preset, **given(options, TrainConfig))
 
 
-def _warn_of_leaks(data: str, shots: Dataset, console: Console) -> None:
+def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
     folders = all((Path(data) / split).is_dir() for split in ("train", "test"))
     if not folders and not (Path(data).is_file() and is_csv(data) and {"train", "test"} <= set(csv_splits(data))):
         return
@@ -202,7 +202,9 @@ def _alone(out: Path, work: Path) -> Iterator[None]:
         yield
 
 
-def _learn(classifier: GalLoPClassifier, shots: Dataset, out: Path, console: Console, parallel: Parallel) -> None:
+def _learn(
+    classifier: GalLoPClassifier, shots: LabelledPhotos, out: Path, console: Console, parallel: Parallel
+) -> None:
     """Train and save, in the folder that ``_keeping`` made."""
     for event in classifier.fit_steps(shots, work=out / WORK, parallel=parallel):
         _show(event, console)
@@ -235,7 +237,7 @@ def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, An
     }
 
 
-def _accuracy(classifier: GalLoPClassifier, shots: Dataset, console: Console) -> float:
+def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, console: Console) -> float:
     """Of the final prompts, on the shots as prediction sees them."""
     found: list[str] = []
     for start in range(0, len(shots), PHOTOS_AT_ONCE):
