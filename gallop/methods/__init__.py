@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from gallop.config import TrainConfig, train_preset
 from gallop.errors import ConfigError
 from gallop.methods.classifier import MethodClassifier
 from gallop.methods.coop import CoOp
 from gallop.methods.interface import FewShots, Fitted, Method, Work
 from gallop.methods.linear_probe import LinearProbe
 from gallop.methods.locoop import LoCoOp
-from gallop.methods.prompt_learning import GalLoPMethod
+from gallop.methods.prompt_learning import RUNS_OWN, GalLoPMethod, PromptLearner
 from gallop.methods.promptsrc import PromptSRC
 from gallop.methods.tip_adapter import TipAdapter, TipAdapterF
 from gallop.methods.zero_shot import ZeroShot
+from gallop.setting import settings_of
 
 __all__ = [
     "METHODS",
@@ -36,6 +38,7 @@ __all__ = [
     "Work",
     "ZeroShot",
     "make_method",
+    "method_settings",
 ]
 
 METHODS: dict[str, type[Any]] = {
@@ -51,6 +54,13 @@ METHODS: dict[str, type[Any]] = {
 """By the names they have in a benchmark; each is a ``Method``."""
 
 
+def method_settings(name: str) -> list[str]:
+    """Return the settings of a method, by name: its own, and those of the training that prompt learners share."""
+    own = [field.name for field in fields(METHODS[name])]
+    shared = settings_of(TrainConfig) if issubclass(METHODS[name], PromptLearner) else ()
+    return own + [key for key in shared if key not in (*own, *RUNS_OWN)]
+
+
 def make_method(name: str, settings: Mapping[str, Any]) -> Method:
     """A method by name, with settings that replace its defaults.
 
@@ -59,9 +69,14 @@ def make_method(name: str, settings: Mapping[str, Any]) -> Method:
     """
     if name not in METHODS:
         raise ConfigError(f"There is no method {name!r}; choose one of {', '.join(METHODS)}.")
-    known = [field.name for field in fields(METHODS[name])]
+    known = method_settings(name)
     for key in settings:
         if key not in known:
             raise ConfigError(f"{name} has no setting {key!r}; its settings are {', '.join(known)}.")
-    method: Method = METHODS[name](**settings)
+    own = {field.name for field in fields(METHODS[name])}
+    taken = {key: value for key, value in settings.items() if key in own}
+    if len(taken) < len(settings):
+        rest = {key: value for key, value in settings.items() if key not in own}
+        taken["preset"] = train_preset(taken.get("preset", "default"), **rest)
+    method: Method = METHODS[name](**taken)
     return method

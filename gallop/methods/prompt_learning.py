@@ -14,6 +14,7 @@ from gallop.methods.interface import FewShots, Work
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.predictions.predict import Predictions, predict
+from gallop.setting import settings_of
 from gallop.training.learn import learn
 from gallop.training.loop import StepEvent
 from gallop.training.steps import Objective
@@ -37,16 +38,22 @@ def text_of(model: GalLoP) -> PromptedText:
         return PromptedText(model, model.text_features())
 
 
+RUNS_OWN = ("seed", "calibration_folds")
+"""Settings of a training that are no method's: the run has its seed, and nothing is held out."""
+
+
 @dataclass(frozen=True)
 class PromptLearner:
     """Settings of the training that prompt learners share; None takes the preset's value.
+
+    A ``preset`` may be settings themselves, which have those, too, that are no fields here.
 
     Nothing is held out for a calibration: all shots are learned from, as in the papers.
     """
 
     learns: ClassVar[bool] = True
 
-    preset: Preset = "default"
+    preset: Preset | TrainConfig = "default"
     epochs: int | None = None
     lr: float | None = None
     batch_size: int | None = None
@@ -57,15 +64,8 @@ class PromptLearner:
 
     def config(self, seed: int) -> TrainConfig:
         """The training settings."""
-        return train_preset(
-            self.preset,
-            epochs=self.epochs,
-            lr=self.lr,
-            batch_size=self.batch_size,
-            views=self.views,
-            calibration_folds=0,
-            seed=seed,
-        )
+        own = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUNS_OWN}
+        return train_preset(self.preset, **own, calibration_folds=0, seed=seed)
 
     def train(self, model: GalLoP, shots: FewShots, objective: Objective = GalLoP.loss) -> Iterator[object]:
         """The events of a training of ``model.prompts``, in place."""
@@ -110,7 +110,7 @@ class GalLoPMethod(PromptLearner):
     @property
     def method(self) -> MethodConfig:
         """What is learned."""
-        return MethodConfig(self.global_prompts, self.topk, self.dropout, self.local_projection)
+        return MethodConfig(**{name: getattr(self, name) for name in settings_of(MethodConfig)})
 
     def fit(self, shots: FewShots) -> PromptedText:
         """Learn all prompts and the projection."""

@@ -20,6 +20,7 @@ from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
 from gallop.config import TrainConfig, train_preset
 from gallop.data import Listing
+from gallop.errors import ConfigError
 from gallop.methods import METHODS, make_method, prompt_learning
 from tests.bench_things import FAKES, SPEC, spec, write_sets
 from tests.conftest import ROOT
@@ -134,3 +135,15 @@ def test_a_later_setting_makes_other_runs_where_it_is_not_at_its_default(
     assert found, "what takes no steps knows no warm-up"
     assert len(found) < len(kept) / 2
     assert keys.canonical("CoOp", make_method("CoOp", {}))["warmup"] == 3
+
+
+def test_every_setting_of_a_training_can_be_set_for_a_method() -> None:
+    usual = keys.canonical("CoOp", make_method("CoOp", {"preset": "paper"}))
+    made = make_method("CoOp", {"preset": "paper", "momentum": 0.5, "epochs": 3})
+    assert keys.canonical("CoOp", made) == usual | {"momentum": 0.5, "epochs": 3}
+    with pytest.raises(ConfigError, match="CoOp has no setting 'seed'"):
+        make_method("CoOp", {"seed": 1})
+    with pytest.raises(ConfigError, match=r"momentum is 2\.0; it must be at least 0 and below 1"):
+        make_method("CoOp", {"momentum": 2})
+    with pytest.raises(ConfigError, match="linear-probe has no setting 'momentum'"):
+        make_method("linear-probe", {"momentum": 0.5})

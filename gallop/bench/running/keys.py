@@ -13,7 +13,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from gallop.methods import Method
-from gallop.methods.prompt_learning import PromptLearner
+from gallop.methods.prompt_learning import RUNS_OWN, PromptLearner
 
 FIGURES = "0.1.0"
 """Version of the figures, called as the release that kept the first records. It is raised where equal settings and
@@ -44,7 +44,7 @@ def canonical(method: str, made: Method) -> dict[str, Any]:
     if isinstance(made, PromptLearner):
         training = made.config(seed=0)
         found, usual = found | asdict(training), usual | _defaults(training)
-        for key in ("preset", "seed", "calibration_folds"):  # filled in; the run's own; methods hold nothing out
+        for key in ("preset", *RUNS_OWN):  # what is in a preset is filled in
             del found[key]
     first = FIRST_SETTINGS.get(method, ())
     return {

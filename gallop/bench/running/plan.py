@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from gallop import methods
@@ -181,4 +181,4 @@ def _made(heading: str, group: str, recipe: MethodSettings, rules: Mapping[str, 
 
 
 def _settings_of(method: str) -> set[str]:
-    return {field.name for field in fields(METHODS[method])} if method in METHODS else set()
+    return set(methods.method_settings(method)) if method in METHODS else set()
