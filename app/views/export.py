@@ -22,7 +22,7 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import train_preset
 from gallop.errors import GallopError
-from gallop.maps.region_grid.panel import Style, Subject
+from gallop.maps.look import Style, Subject
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
@@ -53,8 +53,8 @@ class Screen:
 
     def picture(self, prompt: int) -> bytes:
         """The map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
+        from gallop.maps.look import scale_of
         from gallop.maps.pictures import map_picture
-        from gallop.maps.region_grid.panel import scale_of
 
         subject = Subject(self.explanation, self.class_name)
         scale = scale_of([subject.scores(n) for n in range(len(self.explanation.topk))])

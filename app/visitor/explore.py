@@ -9,7 +9,7 @@ from typing import Any
 from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
-from gallop.maps.region_grid.panel import Style
+from gallop.maps.look import Style
 from gallop.names.templates import parse_templates
 
 NO_CLASS = "\u200b"

@@ -13,8 +13,8 @@ from PIL import Image
 
 from gallop import __version__
 from gallop.documents.rendering import render
+from gallop.maps.look import Scale, Style, Subject, scale_of
 from gallop.maps.pictures import map_picture
-from gallop.maps.region_grid.panel import Scale, Style, Subject, scale_of
 from gallop.predictions.explanation import Explanation
 
 _SIDE = 640

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from gallop.maps.region_grid.panel import SIGNED_COLOURS, Scale, Style, Subject, colour_table, scale_of
+from gallop.maps.look import EDGE, LINE, Scale, Style, Subject, painted, scale_of
 from gallop.predictions.heatmaps import photo_map
 
 MOST_SIDE = 1600
@@ -32,13 +32,12 @@ def map_picture(
     scores = subject.scores(prompt, minus)
     scale = scale or scale_of([scores], signed=minus is not None)
     wide = photo_map(scores, explanation.crop, explanation.image.size, smooth=style.smooth)
-    colours = colour_table(SIGNED_COLOURS if scale.signed else style.colours)
     there = ~np.isnan(wide)
     known = np.where(there, wide, scale.low).astype(np.float32)
-    strong = there & (scale.strengths(known) >= style.threshold)
-    weight = np.where(strong, style.opacity, 0.0)[..., None]
+    colours, strong = painted(known, scale, style)
+    weight = np.where(there & strong, style.opacity, 0.0)[..., None]
     photo = np.asarray(explanation.image, dtype=np.float32)
-    mixed = photo * (1 - weight) + colours[np.rint(255 * scale.places(known)).astype(np.uint8)] * weight
+    mixed = photo * (1 - weight) + colours * weight
     picture = Image.fromarray(np.rint(mixed).astype(np.uint8))
     _outline(picture, subject, prompt)
     picture.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
@@ -46,11 +45,11 @@ def map_picture(
 
 
 def _outline(picture: Image.Image, subject: Subject, prompt: int) -> None:
-    """White on black around each region that entered the score: seen on a photo of any colour."""
+    """An outline around each region that entered the score."""
     draw = ImageDraw.Draw(picture)
     thick = max(round(min(picture.size) / 200), 1)
     for box in subject.explanation.regions(subject.class_name, prompt):
         left, top, right, bottom = box.rounded()
         corners = (max(left, 0), max(top, 0), min(right, picture.width) - 1, min(bottom, picture.height) - 1)
-        draw.rectangle(corners, outline="black", width=2 * thick + 1)
-        draw.rectangle(corners, outline="white", width=thick)
+        draw.rectangle(corners, outline=EDGE, width=2 * thick + 1)
+        draw.rectangle(corners, outline=LINE, width=thick)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from gallop.images import CropBox
+from gallop.maps.look import EDGE, LINE, Scale, Style, rectangle, scale_of
+from gallop.predictions.heatmaps import Box, FloatMap
+
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
 
-COLOUR_MAP = "cividis"
-"""Readable with every common kind of colour blindness."""
-_OUTLINE = [withStroke(linewidth=3.2, foreground="black")]
-"""Black around a white line: seen on a photo of any colour."""
-OPACITY = 0.55
+_STYLE = Style(colours="cividis")
+_OUTLINE = [withStroke(linewidth=3.2, foreground=EDGE)]
 
 
 def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
@@ -31,9 +31,9 @@ def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
     if n:
         maps = [explanation.map(class_name, i) for i in range(n)]
         # One colour scale for all panels, so that equal colours are equal cosines.
-        low, high = min(float(np.nanmin(m)) for m in maps), max(float(np.nanmax(m)) for m in maps)
+        scale = scale_of(maps)
         for i in range(n):
-            shown = _draw_overlay(axes[i + 2], explanation, class_name, i, maps[i], (low, high))
+            shown = _draw_overlay(axes[i + 2], explanation, class_name, i, maps[i], scale)
         figure.colorbar(shown, ax=axes[2:], shrink=0.7, label="cosine")
     # A class name may hold a dollar sign, which matplotlib would read as mathematics.
     figure.suptitle(class_name.replace("$", r"\$"))
@@ -42,11 +42,7 @@ def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
 
 def _draw_photo(axes: Axes, explanation: Explanation) -> None:
     axes.imshow(explanation.image)
-    crop = explanation.crop
-    size = (crop.right - crop.left, crop.bottom - crop.top)
-    axes.add_patch(
-        Rectangle((crop.left, crop.top), *size, fill=False, linestyle="--", linewidth=1.5, edgecolor="white")
-    )
+    _outline(axes, explanation.crop, linestyle="--", linewidth=1.5)
     axes.set_title("photo, and what the model saw", fontsize=9)
     axes.set_axis_off()
 
@@ -64,17 +60,19 @@ def _draw_overlay(
     explanation: Explanation,
     class_name: str,
     prompt: int,
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    limits: tuple[float, float],
+    values: FloatMap,
+    scale: Scale,
 ) -> AxesImage:
     axes.imshow(explanation.image)
-    shown = axes.imshow(values, cmap=COLOUR_MAP, alpha=OPACITY, vmin=limits[0], vmax=limits[1])
+    shown = axes.imshow(values, cmap=_STYLE.colours, alpha=_STYLE.opacity, vmin=scale.low, vmax=scale.high)
     for box in explanation.regions(class_name, prompt):
-        size = (box.right - box.left, box.bottom - box.top)
-        axes.add_patch(
-            Rectangle((box.left, box.top), *size, fill=False, edgecolor="white", linewidth=1.2, path_effects=_OUTLINE)
-        )
+        _outline(axes, box, linewidth=1.2, path_effects=_OUTLINE)
     score = explanation.local_scores[explanation.class_names.index(class_name), prompt]
     axes.set_title(f"local prompt {prompt + 1}, k = {explanation.topk[prompt]}: {score:.3f}", fontsize=9)
     axes.set_axis_off()
     return shown
+
+
+def _outline(axes: Axes, box: CropBox | Box, **line: Any) -> None:
+    left, top, width, height = rectangle(box)
+    axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=LINE, **line))

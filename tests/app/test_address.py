@@ -16,7 +16,7 @@ from app.ui import resources
 from app.ui.explanation.maps import BEFORE
 from app.views import address as address_module
 from app.visitor.explore import ExploreState
-from gallop.maps.region_grid.panel import Style
+from gallop.maps.look import Style
 from tests.app_pages import EXPLORE, HOSTILE, TAKE_AWAY, Open, answer, fine, go, png, session_of, uploader
 
 BASE = "http://localhost:8501/explorer/take_away?session=5ec2e7"

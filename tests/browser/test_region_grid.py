@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from gallop.estimator import GalLoPClassifier
+from gallop.maps.look import Subject
 from gallop.maps.region_grid import JAVASCRIPT, STYLE
-from gallop.maps.region_grid.panel import Subject, map_panel, photo_url
+from gallop.maps.region_grid.panel import map_panel, photo_url
 from tests import tiny
 from tests.browsing import HOSTILE, Page, expect
 

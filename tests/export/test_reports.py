@@ -14,8 +14,8 @@ from PIL import Image
 from gallop import Explanation, GalLoPClassifier
 from gallop.export.model_card import model_card
 from gallop.export.report import html_report
+from gallop.maps.look import SIGNED_COLOURS, Scale, Style, Subject, colour_table
 from gallop.maps.pictures import map_picture
-from gallop.maps.region_grid.panel import SIGNED_COLOURS, Scale, Style, Subject, colour_table
 from gallop.predictions.rows import answer_row, answers_csv
 from tests import tiny
 

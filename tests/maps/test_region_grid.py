@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gallop.estimator import GalLoPClassifier
+from gallop.maps import look
+from gallop.maps.look import Scale, Style, Subject
 from gallop.maps.region_grid import JAVASCRIPT, panel
-from gallop.maps.region_grid.panel import Scale, Style, Subject
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 
@@ -86,7 +87,7 @@ def test_cells_have_the_colour_of_their_score() -> None:
     assert picture.shape == (4, 4, 4)
     for row, column in np.ndindex(4, 4):
         place = (scores[row, column] - scale.low) / (scale.high - scale.low)
-        assert (picture[row, column, :3] == panel.colour_table("cividis")[round(255 * float(place))]).all()
+        assert (picture[row, column, :3] == look.colour_table("cividis")[round(255 * float(place))]).all()
 
 
 def test_a_smooth_map_passes_over_between_the_centres_of_the_cells() -> None:
@@ -101,14 +102,14 @@ def test_a_smooth_map_passes_over_between_the_centres_of_the_cells() -> None:
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.99])
 def test_below_the_threshold_a_map_is_clear(threshold: float) -> None:
     scores = explanation().region_scores("red", 0)
-    scale = panel.scale_of([scores])
+    scale = look.scale_of([scores])
     seen = pixels(panel.map_url(scores, scale, Style(smooth=False, threshold=threshold)))[..., 3] > 0
     assert (seen == ((scores - scores.min()) / (scores.max() - scores.min()) >= threshold)).all()
 
 
 def test_a_signed_map_has_zero_in_the_middle_and_a_threshold_on_both_sides() -> None:
     scores = np.array([[-0.2, -0.05, 0.0, 0.1]], np.float32)
-    scale = panel.scale_of([scores], signed=True)
+    scale = look.scale_of([scores], signed=True)
     assert (scale.low, scale.high) == (pytest.approx(-0.2), pytest.approx(0.2))
     picture = pixels(panel.map_url(scores, scale, Style(smooth=False)))[0]
     assert (picture[:, 3] == 255).all()
@@ -180,13 +181,13 @@ def test_a_style_that_makes_no_sense_is_refused(settings: dict[str, Any], words:
         Style(**settings)
 
 
-@pytest.mark.parametrize("name", [*panel.COLOURS, panel.SIGNED_COLOURS])
+@pytest.mark.parametrize("name", [*look.COLOURS, look.SIGNED_COLOURS])
 def test_colours_can_be_told_apart_without_their_hue(name: str) -> None:
     """Lightness alone tells the score; on a signed map it tells how far it is from zero."""
-    table = panel.colour_table(name).astype(float)
+    table = look.colour_table(name).astype(float)
     linear = np.where(table <= 10.31, table / 3294.6, ((table / 255 + 0.055) / 1.055) ** 2.4)
     light = linear @ (0.2126, 0.7152, 0.0722)
-    halves = [light] if name in panel.COLOURS else [light[:128], light[:127:-1]]
+    halves = [light] if name in look.COLOURS else [light[:128], light[:127:-1]]
     for half in halves:
         assert (np.diff(half) > -0.002).all()
         assert half[-1] - half[0] > 0.5

@@ -21,7 +21,8 @@ from app.ui.widgets.remembered import one_of
 from app.views import compare
 from app.visitor.session import Session
 from gallop import Photo
-from gallop.maps.region_grid.panel import Subject, map_panel, scale_of
+from gallop.maps.look import Subject, scale_of
+from gallop.maps.region_grid.panel import map_panel
 
 if TYPE_CHECKING:
     from gallop import Explanation

@@ -11,7 +11,7 @@ from app import text
 from app.charts import score_charts
 from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked
-from gallop.maps.region_grid.panel import Subject
+from gallop.maps.look import Subject
 from gallop.predictions.heatmaps import place_in_words
 
 if TYPE_CHECKING:

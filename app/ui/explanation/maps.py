@@ -15,8 +15,8 @@ from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import keep, one_of, put, recall
 from app.visitor.explore import CELLS, NO_CLASS, SMOOTH
 from app.visitor.session import Session
+from gallop.maps.look import COLOURS, Scale, Style, Subject, scale_of
 from gallop.maps.region_grid import panel
-from gallop.maps.region_grid.panel import COLOURS, Scale, Style, Subject
 
 if TYPE_CHECKING:
     from gallop import Explanation
@@ -120,7 +120,7 @@ def maps(session: Session, shown: Shown, style: Style, defaults: Sequence[int], 
     if alike:
         st.caption("With one template all local prompts say the same: their maps are alike and differ only in k.")
     prompts = range(len(subject.explanation.topk))
-    scale = panel.scale_of([subject.scores(n, minus) for n in prompts], signed=minus is not None)
+    scale = scale_of([subject.scores(n, minus) for n in prompts], signed=minus is not None)
     for start in range(0, len(prompts), PANELS_A_ROW):
         columns = st.columns(PANELS_A_ROW)
         for prompt, column in zip(prompts[start : start + PANELS_A_ROW], columns, strict=False):

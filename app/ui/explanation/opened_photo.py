@@ -17,7 +17,8 @@ from app.ui.widgets.remembered import keep, recall
 from app.views import testing
 from app.visitor.session import Session
 from gallop import Photo
-from gallop.maps.region_grid.panel import Subject, answer_panel, map_panel, scale_of
+from gallop.maps.look import Subject, scale_of
+from gallop.maps.region_grid.panel import answer_panel, map_panel
 
 if TYPE_CHECKING:
     from gallop import Explanation

@@ -18,7 +18,8 @@ from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import one_of
 from app.visitor.session import Session
 from gallop import Photo
-from gallop.maps.region_grid.panel import Subject, map_panel, scale_of
+from gallop.maps.look import Subject, scale_of
+from gallop.maps.region_grid.panel import map_panel
 
 _POLL_SECONDS = 1.0
 NOTHING_YET = Progress("looking", 0, 0, [])

@@ -7,112 +7,23 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from gallop.images import CropBox
+from gallop.maps.look import Scale, Style, Subject, colour_table, painted, rectangle, scale_of
 from gallop.predictions.heatmaps import FloatMap, photo_map, place_in_words
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
 
-COLOURS = ("viridis", "cividis", "inferno", "gray")
-"""Colour maps of matplotlib that are read alike with every common kind of colour blindness, and in grey."""
-SIGNED_COLOURS = "PuOr_r"
-"""From violet over white at zero to orange: told apart with any colour vision."""
 SIDE = 448
 """Short side of the photo, in pixels."""
 SMOOTH = 8
 """Pixels a cell of a smooth map has; the browser does the rest."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Which score has which colour, the same for all maps that are looked at together.
-
-    Attributes:
-        low, high: scores of the first and the last colour.
-        signed: zero is in the middle, and how far a score is from it counts.
-    """
-
-    low: float
-    high: float
-    signed: bool = False
-
-    def places(self, scores: FloatMap) -> FloatMap:
-        """Where scores lie between the first colour, 0, and the last, 1."""
-        places: FloatMap = np.clip((scores - self.low) / (self.high - self.low), 0, 1).astype(np.float32)
-        return places
-
-    def strengths(self, scores: FloatMap) -> FloatMap:
-        """How much scores stand out, from 0 to 1: what a threshold looks at."""
-        places = self.places(scores)
-        return np.abs(2 * places - 1).astype(np.float32) if self.signed else places
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a map is drawn.
-
-    Attributes:
-        colours: one of ``COLOURS``; signed maps have their own.
-        opacity: of the map over the photo, 0 to 1.
-        threshold: regions less strong than this, 0 to 1 of the scale, stay uncoloured.
-        smooth: colours pass over from cell to cell; otherwise each cell is one block.
-    """
-
-    colours: str = COLOURS[0]
-    opacity: float = 0.55
-    threshold: float = 0.0
-    smooth: bool = True
-
-    def __post_init__(self) -> None:
-        if self.colours not in COLOURS:
-            raise ValueError(f"There are no colours {self.colours!r}; choose one of {', '.join(COLOURS)}.")
-        for name in ("opacity", "threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be between 0 and 1.")
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a map is about: a class, as one explanation sees it; ``when`` tells two explanations of a class apart."""
-
-    explanation: Explanation
-    class_name: str
-    when: str = ""
-
-    @property
-    def words(self) -> str:
-        """Such as "cat" or "cat before teaching"."""
-        return f"{self.class_name} {self.when}".strip()
-
-    def scores(self, prompt: int, minus: Subject | None = None) -> FloatMap:
-        """Cosines (rows, columns) of a local prompt; with ``minus`` how much higher they are than that subject's.
-
-        "Why A, not B" is A minus B; what teaching changed is the taught explanation minus the untaught one.
-        """
-        mine = self.explanation.region_scores(self.class_name, prompt)
-        return mine if minus is None else np.subtract(mine, minus.scores(prompt))
-
-    def kept(self, prompt: int) -> list[int]:
-        """The k regions that entered the local score, best first."""
-        return [box.region for box in self.explanation.regions(self.class_name, prompt)]
-
-
-def scale_of(maps: Iterable[FloatMap], *, signed: bool = False) -> Scale:
-    """One scale for several maps: from the lowest to the highest score, or as far on both sides of zero."""
-    every = np.stack(list(maps))
-    if signed:
-        reach = max(float(np.abs(every).max()), 1e-6)
-        return Scale(-reach, reach, signed=True)
-    return Scale(float(every.min()), max(float(every.max()), float(every.min()) + 1e-6))
 
 
 def map_panel(
@@ -172,16 +83,11 @@ def _photo_panel(explanation: Explanation, photo: str, selected: int | None) -> 
     """What every panel has."""
     rows, columns = explanation.grid
     left, top, width, height = shown(explanation)
-    crop = explanation.crop
+    x, y, across, down = rectangle(explanation.crop)
     return {
         "photo": photo,
         "ratio": width / height,
-        "crop": [
-            (crop.left - left) / width,
-            (crop.top - top) / height,
-            (crop.right - crop.left) / width,
-            (crop.bottom - crop.top) / height,
-        ],
+        "crop": [(x - left) / width, (y - top) / height, across / width, down / height],
         "rows": rows,
         "columns": columns,
         "selected": selected,
@@ -235,20 +141,14 @@ def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
     if style.smooth:
         size = (columns * SMOOTH, rows * SMOOTH)
         scores = photo_map(scores, CropBox(0, 0, *size), size)
-    colours = colour_table(SIGNED_COLOURS if scale.signed else style.colours)
-    rgb = colours[np.rint(255 * scale.places(scores)).astype(np.uint8)]
-    there = np.where(scale.strengths(scores) >= style.threshold, 255, 0).astype(np.uint8)
-    return _url(Image.fromarray(np.dstack([rgb, there])), "PNG", compress_level=1)
+    colours, strong = painted(scores, scale, style)
+    there = np.where(strong, 255, 0).astype(np.uint8)
+    return _url(Image.fromarray(np.dstack([colours, there])), "PNG", compress_level=1)
 
 
 def legend_picture(style: Style, *, signed: bool = False) -> NDArray[np.uint8]:
     """The colours from the lowest to the highest score, as pixels (12, 256, 3)."""
-    return np.repeat(colour_table(SIGNED_COLOURS if signed else style.colours)[None], 12, axis=0)
-
-
-def colour_table(name: str) -> NDArray[np.uint8]:
-    """The 256 colours (256, 3) of a colour map of matplotlib."""
-    return np.asarray(matplotlib.colormaps[name](np.arange(256), bytes=True))[:, :3]
+    return np.repeat(colour_table(style.palette(signed=signed))[None], 12, axis=0)
 
 
 def _url(picture: Image.Image, kind: str, **settings: Any) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gallop.maps.look import COLOURS, Style, Subject
 from gallop.maps.region_grid import JAVASCRIPT, STYLE
-from gallop.maps.region_grid.panel import COLOURS, Style, Subject, map_panel, photo_url
+from gallop.maps.region_grid.panel import map_panel, photo_url
 from gallop.predictions.explanation import Explanation
 from gallop.wording import listed
 
@@ -31,7 +32,7 @@ class RegionGrid(anywidget.AnyWidget):
         traits: any of the traits below.
 
     Traits: ``class_name``; ``against``, another class whose scores are subtracted ("why A, not B"), or None;
-    ``prompt``, counted from 0; ``k``; ``colours``, ``opacity``, ``threshold``, ``smooth`` as in ``panel.Style``.
+    ``prompt``, counted from 0; ``k``; ``colours``, ``opacity``, ``threshold``, ``smooth`` as in ``look.Style``.
 
     >>> grid = RegionGrid(classifier.explain("photo.jpg"))  # doctest: +SKIP
     >>> grid.k = 3  # doctest: +SKIP

@@ -1,0 +1,134 @@
+"""How maps look, whoever draws them: their subject, colours, scale and opacity, and where outlines and the crop stand.
+
+matplotlib's plots, picture files and the region grid draw with other means, and all of them take this from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+
+from gallop.images import CropBox
+from gallop.predictions.heatmaps import Box, FloatMap
+
+if TYPE_CHECKING:
+    from gallop.predictions.explanation import Explanation
+
+COLOURS = ("viridis", "cividis", "inferno", "gray")
+"""Colour maps of matplotlib that are read alike with every common kind of colour blindness, and in grey."""
+SIGNED_COLOURS = "PuOr_r"
+"""From violet over white at zero to orange: told apart with any colour vision."""
+LINE, EDGE = "white", "black"
+"""Of outlines: white on black is seen on a photo of any colour."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Which score has which colour, the same for all maps that are looked at together.
+
+    Attributes:
+        low, high: scores of the first and the last colour.
+        signed: zero is in the middle, and how far a score is from it counts.
+    """
+
+    low: float
+    high: float
+    signed: bool = False
+
+    def places(self, scores: FloatMap) -> FloatMap:
+        """Where scores lie between the first colour, 0, and the last, 1."""
+        places: FloatMap = np.clip((scores - self.low) / (self.high - self.low), 0, 1).astype(np.float32)
+        return places
+
+    def strengths(self, scores: FloatMap) -> FloatMap:
+        """How much scores stand out, from 0 to 1: what a threshold looks at."""
+        places = self.places(scores)
+        return np.abs(2 * places - 1).astype(np.float32) if self.signed else places
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a map is drawn.
+
+    Attributes:
+        colours: one of ``COLOURS``; signed maps have their own.
+        opacity: of the map over the photo, 0 to 1.
+        threshold: regions less strong than this, 0 to 1 of the scale, stay uncoloured.
+        smooth: colours pass over from cell to cell; otherwise each cell is one block.
+    """
+
+    colours: str = COLOURS[0]
+    opacity: float = 0.55
+    threshold: float = 0.0
+    smooth: bool = True
+
+    def __post_init__(self) -> None:
+        if self.colours not in COLOURS:
+            raise ValueError(f"There are no colours {self.colours!r}; choose one of {', '.join(COLOURS)}.")
+        for name in ("opacity", "threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be between 0 and 1.")
+
+    def palette(self, *, signed: bool) -> str:
+        """Return the name of the colour map."""
+        return SIGNED_COLOURS if signed else self.colours
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a map is about: a class, as one explanation sees it; ``when`` tells two explanations of a class apart."""
+
+    explanation: Explanation
+    class_name: str
+    when: str = ""
+
+    @property
+    def words(self) -> str:
+        """Such as "cat" or "cat before teaching"."""
+        return f"{self.class_name} {self.when}".strip()
+
+    def scores(self, prompt: int, minus: Subject | None = None) -> FloatMap:
+        """Cosines (rows, columns) of a local prompt; with ``minus`` how much higher they are than that subject's.
+
+        "Why A, not B" is A minus B; what teaching changed is the taught explanation minus the untaught one.
+        """
+        mine = self.explanation.region_scores(self.class_name, prompt)
+        return mine if minus is None else np.subtract(mine, minus.scores(prompt))
+
+    def kept(self, prompt: int) -> list[int]:
+        """The k regions that entered the local score, best first."""
+        return [box.region for box in self.explanation.regions(self.class_name, prompt)]
+
+
+def scale_of(maps: Iterable[FloatMap], *, signed: bool = False) -> Scale:
+    """One scale for several maps: from the lowest to the highest score, or as far on both sides of zero.
+
+    What is not a number, outside of what the model saw, does not count.
+    """
+    every = np.stack(list(maps))
+    low, high = float(np.nanmin(every)), float(np.nanmax(every))
+    if signed:
+        reach = max(-low, high, 1e-6)
+        return Scale(-reach, reach, signed=True)
+    return Scale(low, max(high, low + 1e-6))
+
+
+def painted(scores: FloatMap, scale: Scale, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the colours (..., 3) of scores (...), and where they are strong enough to be shown."""
+    table = colour_table(style.palette(signed=scale.signed))
+    return table[np.rint(255 * scale.places(scores)).astype(np.uint8)], scale.strengths(scores) >= style.threshold
+
+
+def rectangle(box: CropBox | Box) -> tuple[float, float, float, float]:
+    """Return (left, top, width, height) of an outline, in pixels of the photo."""
+    return box.left, box.top, box.right - box.left, box.bottom - box.top
+
+
+def colour_table(name: str) -> NDArray[np.uint8]:
+    """The 256 colours (256, 3) of a colour map of matplotlib."""
+    return np.asarray(matplotlib.colormaps[name](np.arange(256), bytes=True))[:, :3]
