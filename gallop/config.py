@@ -26,7 +26,7 @@ CONTEXT_INIT = "A photo of a"
 
 
 def default_topk(local_prompts: int) -> tuple[int, ...]:
-    """The paper's scales for N local prompts: k = 5, 10, 15, ... one per prompt."""
+    """Return the paper's scales for N local prompts: k = 5, 10, 15, ... one per prompt."""
     return tuple(5 * (n + 1) for n in range(whole_between("local_prompts", local_prompts, 0, 64)))
 
 
@@ -181,7 +181,7 @@ _PRESETS: dict[str, TrainConfig] = {
 
 
 def train_preset(name: str | TrainConfig, **changes: Any) -> TrainConfig:
-    """The training settings of a preset, with the given fields replaced (``None`` keeps the preset's value).
+    """Return the training settings of a preset, with the given fields replaced (``None`` keeps the preset's value).
 
     Args:
         name: of a preset; or settings that stand in its place.

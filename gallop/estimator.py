@@ -143,7 +143,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         work: Path | None = None,
         parallel: Parallel = ALONE,
     ) -> Iterator[FitEvent]:
-        """``fit`` as a generator of events. Stop whenever you like: the classifier keeps what it has learned so far.
+        """Yield the events of ``fit``. Stop whenever you like: the classifier keeps what it has learned so far.
 
         Args:
             work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
@@ -184,7 +184,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     def add_class(self, name: str) -> Any:
-        """One more class with the learned prompts, without retraining. Returns self.
+        """Add one more class with the learned prompts, without retraining. Returns self.
 
         OOD scores depend on the class list, so temperature and threshold are fitted again on the held-out shots when
         they are still in memory; after ``load`` they are not, and the threshold becomes void, with a warning.
@@ -208,15 +208,15 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     def predict_all(self, images: ImageSource | Sequence[ImageSource] | ImageFeatures) -> Predictions:
-        """Labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass."""
+        """Return labels, probabilities and OOD scores of images, or of features encoded before, in one pass."""
         return predict(self._fitted(), self.text_features(), self.calibration_, images)
 
     def is_ood(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.bool_] | None:
-        """Whether each image is "none of these", (B,); None without a threshold (``calibration_.note`` says why)."""
+        """Return whether each image is "none of these", (B,); None without a threshold (see ``calibration_.note``)."""
         return self.predict_all(images).is_ood
 
     def explain(self, image: ImageSource) -> Explanation:
-        """Every prompt's score for one image, and where each local prompt looked."""
+        """Return every prompt's score for one image, and where each local prompt looked."""
         model = self._fitted()
         return explain_photo(model, self.text_features(), load_image(image), self.calibration_)
 
@@ -240,7 +240,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def load(
         cls, folder: str | PathLike[str], *, backbone: str | Backbone | None = None, device: str = "auto"
     ) -> GalLoPClassifier:
-        """A classifier from a checkpoint folder.
+        """Return a classifier from a checkpoint folder.
 
         Args:
             backbone: where its weights are now; None uses the name it was trained with.
@@ -291,7 +291,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return MethodConfig(self.global_prompts, topk, self.dropout, self.local_projection)
 
     def text_features(self) -> TextFeatures:
-        """(K, M, D) and (K, N, D), every class after every prompt; kept until prompts or classes change."""
+        """Return (K, M, D) and (K, N, D), every class after every prompt; kept until prompts or classes change."""
         model = self._fitted()
         if self._text is None:
             with torch.no_grad():

@@ -13,7 +13,7 @@ MOST_LISTED, LONGEST_LISTED = 6, 80
 
 
 def printable(text: str) -> str:
-    """One line that cannot steer a terminal: control characters and broken file names become escapes."""
+    """Return one line that cannot steer a terminal: control characters and broken file names become escapes."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 

@@ -102,7 +102,7 @@ class Backbone:
         return self
 
     def copy_on(self, device: str | torch.device) -> Backbone:
-        """The same towers on another device; these stay where they are."""
+        """Return the same towers on another device; these stay where they are."""
         model = copy.deepcopy(self._model).to(device)
         other = Backbone(
             self.name, model, self.text._tokenizer, self.preprocess, precision=self.precision, damping=self.damping
@@ -115,7 +115,7 @@ class Backbone:
         return self.vision.region_kind
 
     def with_regions(self, kind: RegionKind) -> Backbone:
-        """The same towers with region features of a kind; the global features are the same.
+        """Return the same towers with region features of a kind; the global features are the same.
 
         Weights are shared: both are on the same device.
 
@@ -135,7 +135,7 @@ class Backbone:
         return self
 
     def encode_image(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> global (B, D) and regions (B, R, V), fp32, not normalised, without gradients."""
+        """Encode (B, 3, H, W) -> global (B, D) and regions (B, R, V), fp32, not normalised, without gradients."""
         device = self.device
         at_once = CPU_BATCH if device.type == "cpu" else len(pixels)
         parts = []
@@ -147,7 +147,7 @@ class Backbone:
         return whole, regions
 
     def autocast(self, on_gpu: torch.dtype) -> torch.autocast:
-        """The precision that the towers compute in: ``precision`` on a CPU, the given one on a GPU that has it.
+        """Return the precision that the towers compute in: ``precision`` on a CPU, the given one on a GPU that has it.
 
         The image tower takes fp16 there, as CLIP itself does: no gradient passes it. The text tower takes bf16 in
         training, since in fp16 small gradients would vanish.
@@ -159,7 +159,9 @@ class Backbone:
         return torch.autocast("cuda", dtype=on_gpu, enabled=able)
 
     def autocast_text(self, *, learning: bool) -> torch.autocast:
-        """The same for the text tower: a step of a training is fast, and text for answers, once a class list, exact."""
+        """Return the same for the text tower: a step of a training is fast, and text for answers, once a class list,
+        exact.
+        """
         return self.autocast(torch.bfloat16) if learning else torch.autocast(self.device.type, enabled=False)
 
     @property

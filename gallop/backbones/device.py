@@ -12,7 +12,7 @@ from gallop.errors import BackboneError, first_line
 
 
 def pick_precision(precision: str = "auto") -> Precision:
-    """The precision of a name.
+    """Return the precision of a name.
 
     Raises:
         BackboneError: unknown name.
@@ -30,7 +30,7 @@ def pick_precision(precision: str = "auto") -> Precision:
 
 
 def pick_device(device: str = "auto") -> torch.device:
-    """The torch device of a name.
+    """Return the torch device of a name.
 
     Raises:
         BackboneError: unknown name, or a GPU that is not there.
@@ -52,7 +52,7 @@ def pick_device(device: str = "auto") -> torch.device:
 
 
 def moved(backbone: Backbone, device: torch.device) -> Backbone:
-    """The backbone itself, on a device that is tried first: some GPUs are seen and cannot be used.
+    """Return the backbone itself, on a device that is tried first: some GPUs are seen and cannot be used.
 
     Raises:
         BackboneError: it is full, kept by another process, or too old or new for this torch.

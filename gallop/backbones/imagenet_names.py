@@ -10,7 +10,8 @@ _SAME_WORD = {"n04008634": "projectile", "n04355933": "sunglass"}
 
 
 def imagenet_names() -> dict[str, str]:
-    """The thousand class names, all different, keyed by synset (``n01440764``) in the order of the class indices.
+    """Return the thousand class names, all different, keyed by synset (``n01440764``) in the order of the class
+    indices.
 
     The order of the indices is that of the sorted synsets. Two names differ from the list of CLIP's authors, which
     holds "missile" and "sunglasses" twice: a classifier here tells its classes apart by their names.

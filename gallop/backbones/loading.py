@@ -55,7 +55,7 @@ _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 def load_backbone(
     name: str | os.PathLike[str] = "mini", *, device: str = "auto", precision: str = "fp32", regions: str = "value"
 ) -> Backbone:
-    """A frozen backbone by name.
+    """Return a frozen backbone by name.
 
     Args:
         name: ``mini`` (shipped); ``ARCH/TAG`` of open_clip, such as ``ViT-B-16/openai`` (downloaded once by open_clip);
@@ -93,7 +93,7 @@ def _load(name: str) -> Backbone:
 
 
 def available_models() -> dict[str, Path]:
-    """Shipped models by name, with their folders."""
+    """Return shipped models by name, with their folders."""
     found: dict[str, Path] = {}
     for root in _checkpoint_roots():
         for config in sorted(root.glob("*/config.json")):

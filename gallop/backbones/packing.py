@@ -58,7 +58,7 @@ class NameTokens:
         return self.visible.flatten(0, 1)[self.eot[self.slots]]
 
     def split(self, parts: int) -> list[NameTokens]:
-        """The names in about so many parts of about as many tokens, in order, each packed for itself."""
+        """Return the names in about so many parts of about as many tokens, in order, each packed for itself."""
         if parts == 1:
             return [self]
         if parts not in self._splits:
@@ -71,7 +71,7 @@ class NameTokens:
 
 
 def pack(names: Sequence[Sequence[int]], prefix: int, device: torch.device) -> NameTokens:
-    """Token ids of names into rows: the longest first, each into the first row that has room for it."""
+    """Put token ids of names into rows: the longest first, each into the first row that has room for it."""
     total, longest = sum(map(len, names)), max(map(len, names))
     rows = math.ceil(total / max(longest, ROW))
     length = max(longest, math.ceil((prefix + total) / rows))

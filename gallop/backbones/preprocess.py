@@ -46,7 +46,7 @@ class Preprocess:
             raise ValueError("Preprocessing needs a size and deviations above zero.")
 
     def centre(self, image: Image.Image) -> tuple[Tensor, CropBox]:
-        """Short side resized to the input size, centre crop: pixels (3, size, size) and the crop box."""
+        """Resize the short side to the input size and take the centre crop: pixels (3, size, size) and the crop box."""
         from torchvision.transforms import InterpolationMode
         from torchvision.transforms import functional as TF
 
@@ -61,7 +61,7 @@ class Preprocess:
         return self._tensor(cropped), box
 
     def augment(self, image: Image.Image, rng: np.random.Generator) -> Tensor:
-        """A random resized crop, flipped half of the time: pixels (3, size, size)."""
+        """Return a random resized crop, flipped half of the time: pixels (3, size, size)."""
         from torchvision.transforms import InterpolationMode
         from torchvision.transforms import functional as TF
 
@@ -73,7 +73,7 @@ class Preprocess:
         return self._tensor(TF.hflip(view) if rng.random() < 0.5 else view)
 
     def key(self) -> str:
-        """Text that differs wherever the pixels would: part of a cache key."""
+        """Return text that differs wherever the pixels would: part of a cache key."""
         return f"{self.size}|{self.mean}|{self.std}|{self.interpolation}|{CROP_SCALE}|{CROP_RATIO}"
 
     def _tensor(self, image: Image.Image) -> Tensor:

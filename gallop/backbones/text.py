@@ -57,7 +57,7 @@ _KEPT_WIDTHS = 13
 
 
 def memory_budget(device: torch.device) -> int:
-    """Bytes that a training step may keep there: on a GPU a quarter of its memory."""
+    """Return bytes that a training step may keep there: on a GPU a quarter of its memory."""
     if device.type != "cuda":
         return MEMORY_BUDGET
     return max(MEMORY_BUDGET, int(torch.cuda.get_device_properties(device).total_memory) // 4)
@@ -88,7 +88,7 @@ class TextTower:
         self.memory_budget = memory_budget(self._module.positional_embedding.device)
 
     def tokenize(self, names: Sequence[str], *, context_tokens: int) -> NameTokens:
-        """Tokens of class names that will stand after ``context_tokens`` (C) learned vectors.
+        """Return tokens of class names that will stand after ``context_tokens`` (C) learned vectors.
 
         Raises:
             ClassNameError: a name that does not fit the tower after SOS and the context, or holds a special token.
@@ -110,23 +110,23 @@ class TextTower:
         return [*tokens, self._tokenizer.eot_token_id]
 
     def embed(self, text: str) -> Tensor:
-        """Token embeddings (C, T) of a text, without SOS and EOT: what a context starts from."""
+        """Return token embeddings (C, T) of a text, without SOS and EOT: what a context starts from."""
         ids = torch.tensor(self._tokenizer.encode(text), dtype=torch.long)
         weight: Tensor = self._module.token_embedding.weight
         return weight[ids.to(weight.device)].detach().clone()
 
     def vocabulary(self) -> tuple[list[str], Tensor]:
-        """Every token as text, a trailing space where a word ends with it, and their embeddings (tokens, T)."""
+        """Return every token as text, a trailing space where a word ends with it, and their embeddings (tokens, T)."""
         weight: Tensor = self._module.token_embedding.weight
         return [self._tokenizer.decode([i]) for i in range(len(weight))], weight.detach()
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Features (K, D), not normalised, of plain texts such as "A photo of a cat"."""
+        """Return features (K, D), not normalised, of plain texts such as "A photo of a cat"."""
         no_context = self._module.positional_embedding.new_zeros(1, 0, self.width)
         return self.encode(no_context, self.tokenize(texts, context_tokens=0))[:, 0]
 
     def encode(self, contexts: Tensor, names: NameTokens) -> Tensor:
-        """Features (K, P, D), not normalised, of every class name after every context (P, C, T).
+        """Return features (K, P, D), not normalised, of every class name after every context (P, C, T).
 
         Gradients reach the contexts. On several threads they can be taken once.
         """

@@ -198,7 +198,7 @@ def _without_norms(trunk: nn.Module) -> Any:
 
 
 def pick_regions(kind: str = "value") -> RegionKind:
-    """The kind of region features of a name.
+    """Return the kind of region features of a name.
 
     Raises:
         BackboneError: unknown name.
@@ -211,7 +211,7 @@ def pick_regions(kind: str = "value") -> RegionKind:
 
 
 def vision_tower(module: nn.Module, regions: str = "value") -> VisionTower:
-    """The region-aware wrapper of an open_clip vision module, for a kind of region features.
+    """Return the region-aware wrapper of an open_clip vision module, for a kind of region features.
 
     Raises:
         BackboneError: an unknown kind, or one that this tower does not have.

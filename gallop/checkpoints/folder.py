@@ -81,7 +81,7 @@ class Checkpoint:
     def of(
         model: GalLoP, training: TrainConfig | None, calibration: Calibration, data_fingerprint: str = ""
     ) -> Checkpoint:
-        """What there is to say of a model, and of how it was learned."""
+        """Return what there is to say of a model, and of how it was learned."""
         return Checkpoint(
             model.backbone.name,
             model.backbone.fingerprint,
@@ -140,7 +140,7 @@ def _coming(folder: Path) -> str | None:
 
 
 def read_checkpoint(folder: str | Path) -> Checkpoint:
-    """The settings of a checkpoint, checked.
+    """Return the settings of a checkpoint, checked.
 
     Raises:
         CheckpointError: no checkpoint, a newer format, or settings that make no sense.
@@ -234,7 +234,7 @@ def whole(folder: Path, load: Callable[[Checkpoint], T]) -> T:
 
 
 def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone) -> Prompts:
-    """The learned prompts of a checkpoint, on the backbone's device.
+    """Return the learned prompts of a checkpoint, on the backbone's device.
 
     Raises:
         CheckpointError: another backbone, or other region features, than those trained with; tensors that do not fit.

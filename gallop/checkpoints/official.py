@@ -112,7 +112,7 @@ def convert(
     topk: Sequence[int] | None = None,
     dropout: float | None = None,
 ) -> GalLoP:
-    """A model of ours with these prompts, which answers as theirs does.
+    """Return a model of ours with these prompts, which answers as theirs does.
 
     Args:
         topk: one k a local prompt, or one for all of them; None takes the file's, else the paper's 5, 10, 15, ...

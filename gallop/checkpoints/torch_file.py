@@ -36,7 +36,7 @@ _reading = threading.Lock()
 
 
 def read_torch_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The state dict, wherever the file has it and without the prefix of a parallel training; and its options.
+    """Return the state dict, wherever the file has it and without the prefix of a parallel training; and its options.
 
     Raises:
         CheckpointError: no such file, no torch file, damaged, too large, or with objects that are not data.

@@ -38,13 +38,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options of a call. Raises SystemExit after --help, --version (0) or a mistake (2)."""
+    """Return the options of a call. Raises SystemExit after --help, --version (0) or a mistake (2)."""
     parser, options = build_parser()
     return parser.parse_args(_bind_values(sys.argv[1:] if argv is None else argv, options))
 
 
 def build_parser() -> tuple[Parser, set[str]]:
-    """The parser, and every option it knows."""
+    """Return the parser, and every option it knows."""
     parser = Parser("gallop", description=DESCRIPTION, epilog=examples.GALLOP)
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

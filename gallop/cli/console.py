@@ -79,7 +79,7 @@ class Console:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Warnings of the library come out as one line each."""
+        """Yield warnings of the library come out as one line each."""
         with warnings.catch_warnings():
             shown = warnings.showwarning
 
@@ -133,12 +133,12 @@ def plain_line(value: Any) -> Any:
 
 
 def percentage(share: float | None) -> str:
-    """A fraction for people; a dash where there is none."""
+    """Return a fraction for people; a dash where there is none."""
     return "-" if share is None else f"{100 * share:.1f}%"
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """A heading and rows of cells, in columns: numbers to the right, text to the left."""
+    """Return a heading and rows of cells, in columns: numbers to the right, text to the left."""
     cells = [[printable(cell) for cell in row] for row in rows]
     aligned: list[list[str]] = []
     for column in zip(*cells, strict=True):

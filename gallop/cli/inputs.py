@@ -25,26 +25,26 @@ Refuse = Callable[[str | Path, str], None]
 
 
 def labelled_images(data: str, *, split: str) -> LabelledPhotos:
-    """The images of DATA: a table where it ends in .csv, otherwise a folder of class folders."""
+    """Return the images of DATA: a table where it ends in .csv, otherwise a folder of class folders."""
     if is_csv(data) and not Path(data).is_dir():
         return from_csv(data, split=split)
     return read_folder(data, split=split)
 
 
 def model_or_classes(options: Namespace) -> GalLoPClassifier:
-    """The classifier of ``--model``, or a zero-shot one of ``--classes``."""
+    """Return the classifier of ``--model``, or a zero-shot one of ``--classes``."""
     if options.model is not None:
         return trained_model(options.model, options)
     return zero_shot_classifier(parse_names(options.classes), options)
 
 
 def trained_model(folder: str, options: Namespace) -> GalLoPClassifier:
-    """The classifier of a checkpoint folder."""
+    """Return the classifier of a checkpoint folder."""
     return GalLoPClassifier.load(folder, backbone=options.backbone, device=options.device)
 
 
 def zero_shot_classifier(class_names: Sequence[str], options: Namespace) -> GalLoPClassifier:
-    """A classifier that has learned nothing."""
+    """Return a classifier that has learned nothing."""
     classifier = GalLoPClassifier(backbone=options.backbone or DEFAULT_BACKBONE, device=options.device)
     classifier.zero_shot(class_names)
     return classifier
@@ -53,7 +53,8 @@ def zero_shot_classifier(class_names: Sequence[str], options: Namespace) -> GalL
 def readable(
     paths: Sequence[str | Path], refuse: Refuse, console: Console, stage: str, device: torch.device
 ) -> Iterator[tuple[list[str], list[Photo]]]:
-    """Paths and photos, some at a time; those that cannot be read go to ``refuse``. ``stage`` is what progress says.
+    """Yield paths and photos, some at a time; those that cannot be read go to ``refuse``. ``stage`` is what progress
+    says.
 
     The next ones are read while the last are answered, by as many threads as ``device`` wants.
     """

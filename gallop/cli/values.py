@@ -8,14 +8,14 @@ import re
 
 
 def count(text: str) -> int:
-    """A whole number of 0 or more."""
+    """Return a whole number of 0 or more."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)
 
 
 def duration(text: str) -> float:
-    """Seconds."""
+    """Return seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m or 2h")
@@ -23,7 +23,7 @@ def duration(text: str) -> float:
 
 
 def host(text: str) -> str:
-    """A name or an address of a machine, as a browser writes it between ``http://`` and the port."""
+    """Return a name or an address of a machine, as a browser writes it between ``http://`` and the port."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -38,7 +38,7 @@ def host(text: str) -> str:
 
 
 def part(text: str) -> tuple[int, int]:
-    """(I, N) of I/N."""
+    """Return (I, N) of I/N."""
     found = re.fullmatch(r"(\d+)/(\d+)", text)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
@@ -46,14 +46,14 @@ def part(text: str) -> tuple[int, int]:
 
 
 def port(text: str) -> int:
-    """A port that a server may listen on."""
+    """Return a port that a server may listen on."""
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
     return int(text)
 
 
 def topk(text: str) -> tuple[int, ...]:
-    """One k a local prompt."""
+    """Return one k a local prompt."""
     pieces = [piece.strip() for piece in text.split(",")]
     if not all(piece.isdecimal() for piece in pieces):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 5,10,15,20")

@@ -34,12 +34,12 @@ class _Row(NamedTuple):
 
 
 def is_csv(path: str | PathLike[str]) -> bool:
-    """Whether a path is that of a table, by its ending."""
+    """Return whether a path is that of a table, by its ending."""
     return Path(path).suffix.lower() == ".csv"
 
 
 def csv_splits(path: str | PathLike[str]) -> tuple[str, ...]:
-    """The splits that a table names, in order of their first row; none without the column. No image is opened.
+    """Return the splits that a table names, in order of their first row; none without the column. No image is opened.
 
     Raises:
         DataError: as ``from_csv``.
@@ -48,7 +48,7 @@ def csv_splits(path: str | PathLike[str]) -> tuple[str, ...]:
 
 
 def from_csv(path: str | PathLike[str], *, split: str = "train") -> LabelledPhotos:
-    """Every readable image of a table, as ``read_folder`` does it: a picture twice in a class counts once.
+    """Return every readable image of a table, as ``read_folder`` does it: a picture twice in a class counts once.
 
     The first line names the columns: ``path`` (relative ones begin at the table's folder), ``label``, and where the
     table has several parts ``split``; others are left alone. In a label ``_`` is a space, as in the name of a

@@ -20,14 +20,14 @@ from gallop.names.class_names import clean_name, clean_names, folder_to_name
 
 
 def resolve_split(root: Path, split: str) -> Path:
-    """``root/split`` where root holds ``train/`` and ``test/``; otherwise root itself."""
+    """Return ``root/split`` where root holds ``train/`` and ``test/``; otherwise root itself."""
     if (root / "train").is_dir() and (root / "test").is_dir():
         return root / split
     return root
 
 
 def read_folder(root: str | Path, *, split: str = "train") -> LabelledPhotos:
-    """Every readable image of a folder of class folders; pictures that are there twice in a class count once.
+    """Return every readable image of a folder of class folders; pictures that are there twice in a class count once.
 
     Files that are no readable image are listed in ``skipped``.
 
@@ -94,7 +94,7 @@ def labelled_photos(
     seed: int = 0,
     allow_fewer: bool = False,
 ) -> tuple[list[PhotoSource], list[str]]:
-    """Photos and their clean class names, from images with labels, ``LabelledPhotos``, or the path of a folder.
+    """Return photos and their clean class names, from images with labels, ``LabelledPhotos``, or the path of a folder.
 
     Args:
         shots: images of each class to draw from a folder or ``LabelledPhotos``; None takes all, as it does of others.
@@ -124,7 +124,9 @@ def _drawn(images: Any, *, split: str, shots: int | None, seed: int, allow_fewer
 
 
 def many(images: Any) -> Sequence[Any]:
-    """One image becomes a list of one; an array of paths, or of images (B, H, W, channels), becomes a list of B."""
+    """Return images as a list: one image becomes a list of one; an array of paths, or of images (B, H, W, channels),
+    becomes a list of B.
+    """
     if isinstance(images, np.ndarray) and (images.ndim == 4 or (images.ndim == 1 and images.dtype.kind in "OU")):
         return list(images)
     return images if isinstance(images, list | tuple) else [images]
@@ -133,7 +135,7 @@ def many(images: Any) -> Sequence[Any]:
 def distinct_photos(
     photos: Sequence[PhotoSource], names: Sequence[str], hashes: Iterable[str] | None = None
 ) -> tuple[list[PhotoSource], list[str], list[str]]:
-    """Photos, class names and content hashes, each picture once: a second copy could be held out from the first.
+    """Return photos, class names and content hashes, each picture once: a second copy could be held out from the first.
 
     Args:
         hashes: of the photos, where they are known; else each is decoded for its own.
@@ -182,7 +184,7 @@ def duplicates(first: LabelledPhotos, second: LabelledPhotos) -> list[tuple[Phot
 
 
 def stratified_folds(labels: Sequence[int], folds: int, *, seed: int) -> list[list[int]]:
-    """Indices of each fold: disjoint, together everything, each class spread as evenly as it goes.
+    """Return indices of each fold: disjoint, together everything, each class spread as evenly as it goes.
 
     Classes with a single image stay out of every fold, so that no training loses a whole class.
     """

@@ -120,7 +120,7 @@ class Listing:
 
 
 def listings(root: Path, splits: dict[str, Sequence[ListedFile]], origin: Path) -> dict[str, Listing]:
-    """One ``Listing`` for each split, all with the same class list in the order of the classes' numbers.
+    """Return one ``Listing`` for each split, all with the same class list in the order of the classes' numbers.
 
     Args:
         origin: the file that the splits were read from, for messages.
@@ -154,7 +154,7 @@ def listings(root: Path, splits: dict[str, Sequence[ListedFile]], origin: Path) 
 
 
 def absent(root: Path, files: Iterable[str]) -> list[str]:
-    """The files that are not below ``root``, in order; each folder is read once, and no file is opened.
+    """Return the files that are not below ``root``, in order; each folder is read once, and no file is opened.
 
     Raises:
         DataError: a path that leads out of ``root``.
@@ -180,7 +180,7 @@ def _file_names(folder: Path) -> set[str]:
 
 
 def class_folder_files(root: Path, folder: str) -> list[str]:
-    """The image files of ``root/folder`` by their suffix, sorted, as paths below ``root``; none is looked at."""
+    """Return the image files of ``root/folder`` by their suffix, sorted, as paths below ``root``; none is looked at."""
     with os.scandir(root / folder) as found:
         names = [entry.name for entry in found if entry.name.lower().endswith(IMAGE_SUFFIXES)]
     return [f"{folder}/{name}" for name in sorted(names) if not name.startswith(".")]

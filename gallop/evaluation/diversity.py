@@ -26,7 +26,7 @@ SILENT = 0.1
 
 
 def text_cosines(text: Tensor) -> NDArray[np.float32]:
-    """(P, P): cosines of two prompts' text features (K, P, D) of the same class, averaged over the classes.
+    """Return (P, P): cosines of two prompts' text features (K, P, D) of the same class, averaged over the classes.
 
     1 means that two prompts say the same of every class. All prompts begin at 1.
     """
@@ -35,7 +35,9 @@ def text_cosines(text: Tensor) -> NDArray[np.float32]:
 
 
 def chosen_regions(found: Similarities, classes: Sequence[int], topk: Sequence[int]) -> NDArray[np.bool_]:
-    """(B, N, R): whether a region is among the top-k of a local prompt, for one class index of each of B photos."""
+    """Return (B, N, R): whether a region is among the top-k of a local prompt, for one class index of each
+    of B photos.
+    """
     regions = found.regions[torch.arange(len(classes)), :, torch.as_tensor(classes)]  # (B, R, N)
     chosen = torch.zeros(regions.shape, dtype=torch.bool)
     for n, k in enumerate(topk):
@@ -45,7 +47,8 @@ def chosen_regions(found: Similarities, classes: Sequence[int], topk: Sequence[i
 
 
 def overlaps(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(N, N): of the regions (B, N, R) that either of two prompts chose, the share that both did (Jaccard), averaged.
+    """Return (N, N): of the regions (B, N, R) that either of two prompts chose, the share that both did (Jaccard),
+    averaged.
 
     Two scales cannot reach 1: where k = 5 lies within k = 20, it is 0.25 (``most_overlap``).
     """
@@ -57,7 +60,7 @@ def overlaps(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def most_overlap(topk: Sequence[int], regions: int) -> NDArray[np.float64]:
-    """(N, N): the largest overlap that two scales allow, the smaller k over the larger."""
+    """Return (N, N): the largest overlap that two scales allow, the smaller k over the larger."""
     k = np.minimum(np.asarray(topk, dtype=np.float64), regions)
     return np.minimum.outer(k, k) / np.maximum.outer(k, k)
 
@@ -97,7 +100,7 @@ class Worth:
 
 
 def worths(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> list[Worth]:
-    """One for each of the M + N prompts.
+    """Return one for each of the M + N prompts.
 
     A prompt enters the score of a class as one term of its branch's mean, and what is equal for all classes drops out
     of the softmax. So its influence is the root mean square, over photos and classes, of its scores less their mean
@@ -160,7 +163,7 @@ class Nearest:
 def nearest_words(
     contexts: Tensor, vocabulary: Sequence[str], embeddings: Tensor, most: int = 3
 ) -> list[list[list[Nearest]]]:
-    """For each prompt and context token (P, C, T) the whole words whose embeddings (tokens, T) are nearest.
+    """Return for each prompt and context token (P, C, T) the whole words whose embeddings (tokens, T) are nearest.
 
     Euclidean, as in CoOp (Zhou et al. 2022, table 4). Left out is what is no word: pieces of words, signs, and tokens
     that training never used, whose embedding is zero.

@@ -100,7 +100,7 @@ class Evaluation:
         return np.asarray(confusion_matrix(self.truth, self.predicted, labels=range(len(self.class_names))))
 
     def cell(self, really: int, said: int) -> list[int]:
-        """The photos of one cell of the confusion matrix, the most confident first."""
+        """Return the photos of one cell of the confusion matrix, the most confident first."""
         found = np.flatnonzero((self.truth == really) & (self.predicted == said))
         return [int(i) for i in found[np.argsort(-self.answers.confidence[found], kind="stable")]]
 
@@ -197,7 +197,7 @@ class Suspect:
 
 
 def suspects(probabilities: ArrayLike, labels: ArrayLike) -> list[Suspect]:
-    """Labels that confident learning doubts, the most doubtful first (Northcutt, Jiang and Chuang, JAIR 2021).
+    """Return labels that confident learning doubts, the most doubtful first (Northcutt, Jiang and Chuang, JAIR 2021).
 
     A class's own confidence is the mean probability that its photos have for it. A photo is a suspect when another
     class is the most probable of those whose own confidence it reaches.

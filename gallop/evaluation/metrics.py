@@ -14,7 +14,7 @@ from gallop.model.calibration import finite_scores, threshold_at_tpr
 
 
 def accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:
-    """Share of equal entries, in [0, 1]. Raises ValueError for empty or unequal lengths."""
+    """Return share of equal entries, in [0, 1]. Raises ValueError for empty or unequal lengths."""
     a, b = np.asarray(predicted), np.asarray(labels)
     if a.shape != b.shape or a.size == 0:
         raise ValueError(f"Accuracy needs as many predictions as labels, at least one; got {a.shape} and {b.shape}.")
@@ -22,12 +22,14 @@ def accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:
 
 
 def fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float = 0.95) -> float:
-    """FPR95 as reported here: share of outliers that are not above ``threshold_at_tpr`` of the inliers, in [0, 1]."""
+    """Return FPR95 as reported here: share of outliers that are not above ``threshold_at_tpr`` of the inliers, in [0,
+    1].
+    """
     return float((finite_scores(outlier_scores, "outlier") <= threshold_at_tpr(inlier_scores, tpr)).mean())
 
 
 def authors_fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float = 0.95) -> float:
-    """FPR95 as the paper's own code takes it: share of outliers below a looser threshold, in [0, 1].
+    """Return FPR95 as the paper's own code takes it: share of outliers below a looser threshold, in [0, 1].
 
     Theirs keeps the share of inliers that is *nearest* to ``tpr``, be it less, and takes the loosest threshold that
     keeps as many: right below the next inlier. Ours keeps at least ``tpr``, with the tightest. What lies between is the
@@ -43,14 +45,14 @@ def authors_fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr:
 
 
 def auroc(inlier_scores: ArrayLike, outlier_scores: ArrayLike) -> float:
-    """Chance that an outlier scores above an inlier, ties counting half, in [0, 1]."""
+    """Return chance that an outlier scores above an inlier, ties counting half, in [0, 1]."""
     inliers, outliers = finite_scores(inlier_scores, "inlier"), finite_scores(outlier_scores, "outlier")
     is_outlier = np.concatenate([np.zeros(inliers.size), np.ones(outliers.size)])
     return float(roc_auc_score(is_outlier, np.concatenate([inliers, outliers])))
 
 
 def calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> float:
-    """Expected calibration error: |confidence - accuracy| averaged over equal-width bins.
+    """Return expected calibration error: |confidence - accuracy| averaged over equal-width bins.
 
     Args:
         confidence: the winning probabilities, (B,).

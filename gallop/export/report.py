@@ -28,7 +28,7 @@ def html_report(
     facts: Sequence[tuple[str, str]] = (),
     style: Style | None = None,
 ) -> str:
-    """The page.
+    """Return the page.
 
     Args:
         class_name: whose scores and maps are shown; by default the most probable class.

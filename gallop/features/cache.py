@@ -64,7 +64,7 @@ class ImageFeatures:
         return ImageFeatures(global_, regions)
 
     def rounded(self, kept: torch.dtype = STORED_DTYPE) -> ImageFeatures:
-        """In the format in which they are kept."""
+        """Return the features in the format in which they are kept."""
         return ImageFeatures(self.global_.to(kept), self.regions.to(kept))
 
     @property
@@ -78,12 +78,12 @@ class ImageFeatures:
         return (*self.regions.shape[1:], *self.global_.shape[1:])
 
     def split(self, images: int) -> list[ImageFeatures]:
-        """Parts of at most so many images, in order."""
+        """Return parts of at most so many images, in order."""
         return [self[start : start + images] for start in range(0, len(self), images)]
 
     @staticmethod
     def cat(parts: Sequence[ImageFeatures]) -> ImageFeatures:
-        """All images of the parts, in order."""
+        """Return all images of the parts, in order."""
         return ImageFeatures(torch.cat([p.global_ for p in parts]), torch.cat([p.regions for p in parts]))
 
 
@@ -97,7 +97,7 @@ class Cache(Protocol):
     kept: torch.dtype
 
     def get(self, key: str) -> ImageFeatures | None:
-        """The features of one view (B = 1) in that format, or None."""
+        """Return the features of one view (B = 1) in that format, or None."""
         ...
 
     def put(self, key: str, features: ImageFeatures) -> None:
@@ -106,7 +106,7 @@ class Cache(Protocol):
 
 
 def feature_key(backbone: Backbone, photo: Photo, view: str, kept: torch.dtype = STORED_DTYPE) -> str:
-    """Text that differs with the photo's content, the vision tower, the view, and how it is computed and kept."""
+    """Return text that differs with photo, vision tower, view, and how the features are computed and kept."""
     text = f"{photo.sha256}|{view}|{backbone.preprocess.key()}|{kept}"
     if backbone.feature_format != "fp32":
         text += f"|{backbone.feature_format}"
@@ -138,11 +138,11 @@ class FeatureCache:
         self._refused = False
 
     def path(self, key: str) -> Path:
-        """The file of a view."""
+        """Return the file of a view."""
         return self.root / f"{key}.safetensors"
 
     def get(self, key: str) -> ImageFeatures | None:
-        """The features of one view (B = 1), or None; a damaged file counts as none, with a warning that names it."""
+        """Return the features of one view (B = 1), or None; a damaged file counts as none and is named in a warning."""
         path = self.path(key)
         try:
             if not path.is_file():  # opening a pipe would wait for ever
@@ -233,7 +233,7 @@ class MemoryCache:
         return self._bytes
 
     def get(self, key: str) -> ImageFeatures | None:
-        """The features of one view (B = 1), or None."""
+        """Return the features of one view (B = 1), or None."""
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
@@ -275,7 +275,7 @@ def _size(file: Path) -> int:
 
 
 def open_cache(where: str | os.PathLike[str] | bool | Cache | None) -> Cache | None:
-    """The cache in a folder; in ``default_cache_folder()`` for None or True; none for False; a cache as it is."""
+    """Return the cache in a folder; in the default one for None or True; none for False; a cache as it is."""
     if where is False:
         return None
     if where is None or where is True:
@@ -284,12 +284,12 @@ def open_cache(where: str | os.PathLike[str] | bool | Cache | None) -> Cache | N
 
 
 def format_of(cache: Cache | None) -> torch.dtype:
-    """In which format features are kept that go through a cache, or through none."""
+    """Return the format in which features are kept that go through a cache, or through none."""
     return STORED_DTYPE if cache is None else cache.kept
 
 
 def default_cache_folder() -> Path:
-    """``$GALLOP_CACHE``, or ``gallop/features`` in the user's cache folder."""
+    """Return ``$GALLOP_CACHE``, or ``gallop/features`` in the user's cache folder."""
     chosen = os.environ.get("GALLOP_CACHE")
     if chosen:
         return Path(chosen)

@@ -71,14 +71,16 @@ _Prepared = tuple[list[str], list[ImageFeatures | None], list[Tensor]]
 
 
 def encode_photos(backbone: Backbone, photos: Sequence[Photo]) -> tuple[ImageFeatures, list[CropBox]]:
-    """Features of the centre crops, fp32 on the CPU, and what was cropped of each photo."""
+    """Return features of the centre crops, fp32 on the CPU, and what was cropped of each photo."""
     prepared = [backbone.preprocess.centre(photo.image) for photo in photos]
     batches = [_encode(backbone, torch.stack([pixels for pixels, _ in some])).to(_CPU) for some in _batches(prepared)]
     return ImageFeatures.cat(batches), [crop for _, crop in prepared]
 
 
 def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[ImageFeatures]:
-    """Features of centre crops, a batch at a time, so that the photos of a long list are never in memory at once."""
+    """Yield features of centre crops, a batch at a time, so that the photos of a long list are never in
+    memory at once.
+    """
 
     def pixels(some: Sequence[Any]) -> Tensor:
         return torch.stack([backbone.preprocess.centre(load_image(source).image)[0] for source in some])
@@ -88,7 +90,7 @@ def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[Image
 
 
 def encode_centres(backbone: Backbone, sources: Sequence[Any], cache: Cache | None) -> Iterator[ImageFeatures]:
-    """The same as they are kept, rounded and through a cache: for photos that are asked about again."""
+    """Yield the same as they are kept, rounded and through a cache: for photos that are asked about again."""
     centre = _View("centre", lambda photo: backbone.preprocess.centre(photo.image)[0])
     return _Views(backbone, cache, format_of(cache), (centre,)).encode(_batches(sources))
 
@@ -98,12 +100,14 @@ def _batches(sources: Sequence[T]) -> list[Sequence[T]]:
 
 
 def readers(device: torch.device) -> int:
-    """Threads that decode photos for a tower there: one on a CPU, where the tower wants the cores for itself."""
+    """Return threads that decode photos for a tower there: one on a CPU, where the tower wants the cores for itself."""
     return 1 if device.type == "cpu" else min(os.cpu_count() or 1, READERS)
 
 
 def ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
-    """``map``, with the next items prepared in threads meanwhile: photos are decoded while the tower computes."""
+    """Yield what ``map`` does, with the next items prepared in threads meanwhile: photos are decoded while the tower
+    computes.
+    """
     with ThreadPoolExecutor(threads) as pool:
         coming: deque[Future[U]] = deque()
         try:
@@ -249,7 +253,8 @@ class TrainingViews:
             self._memory += [ImageFeatures.cat(some) for some in parts.values()]
 
     def part(self, indices: Tensor) -> Tensor:
-        """Which photos of a batch (B,) are this process' part, as positions in it: all of them where it is alone.
+        """Return which photos of a batch (B,) are this process' part, as positions in it: all of them where it is
+        alone.
 
         Where views are kept, those that it keeps; else an equal share, since encoding is what takes the time then.
         """
@@ -258,7 +263,7 @@ class TrainingViews:
         return torch.arange(len(indices))[self._rank :: self._processes]
 
     def batch(self, indices: Tensor, epoch: int) -> ImageFeatures:
-        """Features of photos of its part as epoch ``epoch`` sees them, as they are kept, on the CPU."""
+        """Return features of photos of its part as epoch ``epoch`` sees them, as they are kept, on the CPU."""
         view = epoch % self._views if self._views else epoch
         if self.kept:
             return self._memory[view][indices // self._processes]

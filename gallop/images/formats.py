@@ -29,14 +29,14 @@ DEFAULT_LIMITS = ImageLimits()
 
 
 def too_large(label: str, limits: ImageLimits) -> ImageTooLarge:
-    """The refusal of a file above the cap on bytes."""
+    """Return the refusal of a file above the cap on bytes."""
     return ImageTooLarge(
         f"{label} is larger than {limits.max_bytes / 2**20:g} MB: make it smaller, or save it as JPEG."
     )
 
 
 def printable_name(text: str) -> str:
-    """Names come from strangers: no control characters, no half characters, no page of text."""
+    """Return a name that may be shown, whatever a stranger called it: no control characters, no page of text."""
     return "".join(char if char.isprintable() else "?" for char in text)[:200]
 
 
@@ -65,7 +65,7 @@ _WEB_PAGE = rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml)"
 
 
 def sniff(data: bytes, label: str) -> str:
-    """Name the format by its first bytes; the file's name counts for nothing."""
+    """Return name the format by its first bytes; the file's name counts for nothing."""
     if not data:
         raise EmptyImage(f"{label} is empty (0 bytes): copy or download it again.")
     head = data[:1024]
@@ -96,7 +96,9 @@ def check_size(size: tuple[int, int], label: str, limits: ImageLimits) -> None:
 
 
 def declared_size(form: str, data: bytes) -> tuple[int, int] | None:
-    """Width and height where they are in a fixed place; for WebP a must, as Pillow allots its canvas on opening."""
+    """Return width and height where they are in a fixed place; for WebP a must, as Pillow allots its canvas
+    on opening.
+    """
     if form in ("PNG", "GIF"):
         width, height = struct.unpack(">II", data[16:24]) if form == "PNG" else struct.unpack("<HH", data[6:10])
         return width, height

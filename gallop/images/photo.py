@@ -144,7 +144,7 @@ def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLim
 
 
 def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
-    """The image files of a folder, by their suffix, in natural order (``2.jpg`` before ``10.jpg``).
+    """Return the image files of a folder, by their suffix, in natural order (``2.jpg`` before ``10.jpg``).
 
     HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and their loss is told.
 

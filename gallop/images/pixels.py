@@ -27,7 +27,7 @@ _UPRIGHT = {
 
 
 def to_rgb(im: Image.Image) -> Image.Image:
-    """A loaded picture of any mode to an upright RGB copy without metadata."""
+    """Turn a loaded picture of any mode into an upright RGB copy without metadata."""
     turn = None
     with contextlib.suppress(Exception):  # broken EXIF tells nothing, and harms nothing
         turn = _UPRIGHT.get(im.getexif().get(0x0112, 1))
@@ -75,7 +75,7 @@ def _from_16_bits(values: npt.NDArray[Any], bits: int = 16) -> npt.NDArray[np.ui
 
 
 def array_to_rgb(source: Any, label: str, limits: ImageLimits) -> Image.Image:
-    """An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool or floats in [0, 1] to RGB.
+    """Turn an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool or floats in [0, 1] to RGB.
 
     Raises:
         UnsupportedImage, EmptyImage, TooManyPixels: naming shape and type, and what would do.

@@ -41,12 +41,12 @@ class Scale:
     signed: bool = False
 
     def places(self, scores: FloatMap) -> FloatMap:
-        """Where scores lie between the first colour, 0, and the last, 1."""
+        """Return where scores lie between the first colour, 0, and the last, 1."""
         places: FloatMap = np.clip((scores - self.low) / (self.high - self.low), 0, 1).astype(np.float32)
         return places
 
     def strengths(self, scores: FloatMap) -> FloatMap:
-        """How much scores stand out, from 0 to 1: what a threshold looks at."""
+        """Return how much scores stand out, from 0 to 1: what a threshold looks at."""
         places = self.places(scores)
         return np.abs(2 * places - 1).astype(np.float32) if self.signed else places
 
@@ -93,7 +93,8 @@ class Subject:
         return f"{self.class_name} {self.when}".strip()
 
     def scores(self, prompt: int, minus: Subject | None = None) -> FloatMap:
-        """Cosines (rows, columns) of a local prompt; with ``minus`` how much higher they are than that subject's.
+        """Return cosines (rows, columns) of a local prompt; with ``minus`` how much higher they are than that
+        subject's.
 
         "Why A, not B" is A minus B; what teaching changed is the taught explanation minus the untaught one.
         """
@@ -101,12 +102,12 @@ class Subject:
         return mine if minus is None else np.subtract(mine, minus.scores(prompt))
 
     def kept(self, prompt: int) -> list[int]:
-        """The k regions that entered the local score, best first."""
+        """Return the k regions that entered the local score, best first."""
         return [box.region for box in self.explanation.regions(self.class_name, prompt)]
 
 
 def scale_of(maps: Iterable[FloatMap], *, signed: bool = False) -> Scale:
-    """One scale for several maps: from the lowest to the highest score, or as far on both sides of zero.
+    """Return one scale for several maps: from the lowest to the highest score, or as far on both sides of zero.
 
     What is not a number, outside of what the model saw, does not count.
     """
@@ -130,5 +131,5 @@ def rectangle(box: CropBox | Box) -> tuple[float, float, float, float]:
 
 
 def colour_table(name: str) -> NDArray[np.uint8]:
-    """The 256 colours (256, 3) of a colour map of matplotlib."""
+    """Return the 256 colours (256, 3) of a colour map of matplotlib."""
     return np.asarray(matplotlib.colormaps[name](np.arange(256), bytes=True))[:, :3]

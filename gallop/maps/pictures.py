@@ -20,7 +20,7 @@ def map_picture(
     scale: Scale | None = None,
     style: Style | None = None,
 ) -> Image.Image:
-    """The photo, the map of one local prompt (counted from 0) over it, and its top-k regions outlined. RGB.
+    """Draw the photo, the map of one local prompt (counted from 0) over it, and its top-k regions outlined. RGB.
 
     Outside of what the model saw the photo stays as it is.
 

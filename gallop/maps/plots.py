@@ -22,7 +22,7 @@ _OUTLINE = [withStroke(linewidth=3.2, foreground=EDGE)]
 
 
 def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
-    """The photo with its crop, the global scores of the class, and one overlay a scale."""
+    """Draw the photo with its crop, the global scores of the class, and one overlay a scale."""
     n = len(explanation.topk)
     figure = Figure(figsize=(3.1 * (n + 2), 3.6), layout="constrained")
     axes = figure.subplots(1, n + 2)

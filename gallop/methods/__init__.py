@@ -62,7 +62,7 @@ def method_settings(name: str) -> list[str]:
 
 
 def make_method(name: str, settings: Mapping[str, Any]) -> Method:
-    """A method by name, with settings that replace its defaults.
+    """Return a method by name, with settings that replace its defaults.
 
     Raises:
         ConfigError: no such method, no such setting, or a value out of range.

@@ -78,7 +78,7 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         return self
 
     def predict_all(self, images: ImageSource | Sequence[ImageSource] | ImageFeatures) -> Predictions:
-        """Labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass.
+        """Return labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass.
 
         Raises:
             DataError: no image at all.

@@ -50,7 +50,7 @@ class FewShots:
 
     @classmethod
     def drawn(cls, backbone: Backbone, shots: LabelledPhotos, *, seed: int = 0, cache: Cache | None = None) -> FewShots:
-        """From photos that were drawn, with their class list."""
+        """Return few shots from photos that were drawn, with their class list."""
         return cls(backbone, shots.photos, torch.tensor(shots.labels, dtype=torch.long), shots.class_names, seed, cache)
 
     def tick(self) -> None:
@@ -80,7 +80,7 @@ class Fitted(Protocol):
     """What has been learned."""
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        """Answers for B images. ``probabilities_local`` is None where a method has no local prompts.
+        """Return answers for B images. ``probabilities_local`` is None where a method has no local prompts.
 
         ``ood`` holds the scores that the method has, larger = more outlier: those of cosines where classes are texts
         alone, those of probabilities where images have a say too (``gallop.model.scores.SCORES``).
@@ -99,12 +99,12 @@ class Method(Protocol):
         ...
 
     def work(self, photos: int) -> Work:
-        """How much there is to do with so many photos."""
+        """Return how much there is to do with so many photos."""
         ...
 
 
 def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:
-    """Answers of a method that looks at whole images alone and has nothing but probabilities (B, K).
+    """Return answers of a method that looks at whole images alone and has nothing but probabilities (B, K).
 
     Its outlier scores are those of probabilities, such as MSP.
     """

@@ -28,7 +28,7 @@ class FittedProbe:
     class_names: tuple[str, ...]
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        """Answers for B images, with MSP."""
+        """Return answers for B images, with MSP."""
         found = self.regression.predict_proba(_unit(features))
         return from_probabilities(self.class_names, found.astype(np.float32))
 
@@ -61,5 +61,5 @@ class LinearProbe:
         return FittedProbe(regression, shots.class_names)
 
     def work(self, photos: int) -> Work:
-        """One view of each photo; L-BFGS takes no time beside it."""
+        """Return one view of each photo; L-BFGS takes no time beside it."""
         return Work(kept=photos)

@@ -23,7 +23,8 @@ from gallop.setting import number_between
 
 
 def outlier_regularisation(logits: Tensor, labels: Tensor, rank: int) -> Tensor:
-    """Minus the mean entropy of the classes over the regions for which the label is not among the first ``rank``.
+    """Return minus the mean entropy of the classes over the regions for which the label is not among the first
+    ``rank``.
 
     Args:
         logits: scale x cosines (B, R, K).
@@ -60,7 +61,7 @@ class LoCoOp(PromptLearner):
     def objective(
         self, model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
     ) -> tuple[Loss, Tensor, Tensor]:
-        """What a step minimises, as ``gallop.training.steps.Objective``."""
+        """Return what a step minimises, as ``gallop.training.steps.Objective``."""
         loss, global_, local = model.loss(features, labels, kept, text)
         backbone = model.backbone
         regions = features.regions.to(backbone.device)

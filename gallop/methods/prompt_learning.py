@@ -28,12 +28,12 @@ class PromptedText:
     text: TextFeatures
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        """Answers for B images, with the OOD scores of cosines."""
+        """Return answers for B images, with the OOD scores of cosines."""
         return predict(self.model, self.text, Calibration(), features)
 
 
 def text_of(model: GalLoP) -> PromptedText:
-    """A model's own prompts as they are now."""
+    """Return a model's own prompts as they are now."""
     with torch.no_grad():
         return PromptedText(model, model.text_features())
 
@@ -63,12 +63,12 @@ class PromptLearner:
         self.config(seed=0)  # refuses what cannot be used before anything is encoded
 
     def config(self, seed: int) -> TrainConfig:
-        """The training settings."""
+        """Return the training settings."""
         own = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUNS_OWN}
         return train_preset(self.preset, **own, calibration_folds=0, seed=seed)
 
     def train(self, model: GalLoP, shots: FewShots, objective: Objective = GalLoP.loss) -> Iterator[object]:
-        """The events of a training of ``model.prompts``, in place."""
+        """Yield the events of a training of ``model.prompts``, in place."""
         config, done = self.config(shots.seed), 0
         shots.tick()
         for event in learn(model, shots.photos, shots.labels, config, cache=shots.cache, objective=objective):
@@ -79,7 +79,7 @@ class PromptLearner:
                 return
 
     def work(self, photos: int) -> Work:
-        """Steps over all epochs; views are kept, or fresh for each step."""
+        """Return steps over all epochs; views are kept, or fresh for each step."""
         config = self.config(seed=0)
         batch = min(config.batch_size, photos)
         return Work(

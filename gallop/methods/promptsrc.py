@@ -30,7 +30,7 @@ from gallop.training.steps import Objective
 
 
 def text_consistency(text: Tensor, frozen: Tensor) -> Tensor:
-    """Mean absolute difference of unit text features (K, D) from the frozen ones (paper, section 3.2.1)."""
+    """Return mean absolute difference of unit text features (K, D) from the frozen ones (paper, section 3.2.1)."""
     return F.l1_loss(F.normalize(text, dim=-1), F.normalize(frozen, dim=-1))
 
 
@@ -41,7 +41,7 @@ def prediction_consistency(logits: Tensor, frozen: Tensor) -> Tensor:
 
 
 def epoch_weights(epochs: int, centre: float, width: float) -> Tensor:
-    """Shares (epochs,) of each epoch's prompts in the average: a Gaussian over the epochs (paper, eq. 8)."""
+    """Return shares (epochs,) of each epoch's prompts in the average: a Gaussian over the epochs (paper, eq. 8)."""
     at = torch.arange(1, epochs + 1)
     return (-((at - centre * epochs) ** 2) / (2 * (width * epochs) ** 2)).softmax(dim=0)
 
@@ -68,7 +68,7 @@ class PromptSRC(PromptLearner):
         number_between("width", self.width, 0.001, 1000)
 
     def objective(self, frozen: Tensor) -> Objective:
-        """What a step minimises.
+        """Return what a step minimises.
 
         Args:
             frozen: text features (K, D) that nothing was learned for.

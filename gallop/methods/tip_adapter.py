@@ -66,20 +66,20 @@ class KeyValueCache:
     sharpness: float
 
     def logits(self, features: ImageFeatures) -> Tensor:
-        """(B, K) on the backbone's device; gradients reach the keys."""
+        """Return (B, K) on the backbone's device; gradients reach the keys."""
         images = features.global_.to(self.backbone.device).float()
         cosines = similarity.global_cosines(images, self.text[:, None], self.backbone.damping.image)[..., 0]
         voted = cache_logits(images, self.keys, self.values, self.sharpness)
         return self.backbone.logit_scale * cosines + self.weight * voted
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        """Answers for B images, with MSP."""
+        """Return answers for B images, with MSP."""
         with torch.no_grad():
             return from_probabilities(self.class_names, to_array(self.logits(features).softmax(dim=-1)))
 
 
 def class_weights(shots: FewShots) -> Tensor:
-    """Of the ensemble of templates (K, D)."""
+    """Return the weights of the ensemble of templates (K, D)."""
     return template_features(shots.backbone, shots.class_names, TEMPLATES["ensemble"])
 
 
@@ -111,18 +111,18 @@ class TipAdapter:
         return self.filled(shots, text, self.encoded(shots))
 
     def work(self, photos: int) -> Work:
-        """The views, and no step."""
+        """Return the views, and no step."""
         return Work(kept=photos * self.views)
 
     def encoded(self, shots: FewShots) -> TrainingViews:
-        """Augmented views of the shots, ready."""
+        """Return augmented views of the shots, ready."""
         views = TrainingViews(shots.backbone, shots.photos, views=self.views, seed=shots.seed, cache=shots.cache)
         for _ in views.encode():
             pass
         return views
 
     def filled(self, shots: FewShots, text: Tensor, views: TrainingViews) -> KeyValueCache:
-        """The cache as it is before anything is learned."""
+        """Return the cache as it is before anything is learned."""
         everything = torch.arange(len(shots.labels))
         each = [F.normalize(views.batch(everything, v).global_.float(), dim=-1) for v in range(self.views)]
         keys = F.normalize(torch.stack(each).mean(dim=0), dim=-1)
@@ -188,5 +188,5 @@ class TipAdapterF(TipAdapter):
         return cache
 
     def work(self, photos: int) -> Work:
-        """The views, and steps over all epochs."""
+        """Return the views, and steps over all epochs."""
         return Work(self.epochs * -(-photos // _BATCH), batch=min(_BATCH, photos), kept=photos * self.views)

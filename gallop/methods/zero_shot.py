@@ -28,7 +28,7 @@ TEMPLATES = {"one": (f"{CONTEXT_INIT} {PLACE}",), "ensemble": ENSEMBLE_TEMPLATES
 
 
 def template_features(backbone: Backbone, class_names: Sequence[str], templates: Sequence[str]) -> Tensor:
-    """Class weights (K, D) of unit norm: the mean over templates of the texts' unit features."""
+    """Return class weights (K, D) of unit norm: the mean over templates of the texts' unit features."""
     with torch.no_grad(), backbone.autocast_text(learning=False):
         each = [backbone.text.encode_texts([fill(t, name) for name in class_names]).float() for t in templates]
     return F.normalize(torch.stack([F.normalize(text, dim=-1) for text in each]).mean(dim=0), dim=-1)
@@ -56,5 +56,5 @@ class ZeroShot:
         return PromptedText(GalLoP(shots.backbone, shots.class_names, ONE_PROMPT), TextFeatures(text, text[:, :0]))
 
     def work(self, photos: int) -> Work:
-        """None."""
+        """Return no work: nothing is learned."""
         return Work()

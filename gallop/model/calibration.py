@@ -38,7 +38,7 @@ def finite_scores(values: ArrayLike, what: str) -> NDArray[np.float64]:
 
 
 def threshold_at_tpr(inlier_scores: ArrayLike, tpr: float = 0.95) -> float:
-    """The smallest threshold at which at least ``tpr`` of the inliers are not above it."""
+    """Return the smallest threshold at which at least ``tpr`` of the inliers are not above it."""
     ordered = np.sort(finite_scores(inlier_scores, "inlier"))
     # Rounded before the ceiling: 0.95 * 20 is 19.000000000000004 in floating point.
     needed = max(math.ceil(round(tpr * ordered.size, 9)), 1)
@@ -46,7 +46,8 @@ def threshold_at_tpr(inlier_scores: ArrayLike, tpr: float = 0.95) -> float:
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature T in [0.05, 20] under which softmax(logits / T) makes the labels most probable (Guo et al. 2017).
+    """Return the temperature T in [0.05, 20] under which softmax(logits / T) makes the labels most probable (Guo et al.
+    2017).
 
     A prior, log T ~ N(0, 1), holds it near the paper's 1 where there are few images: when all of them are right, the
     likelihood alone has no maximum, and every answer would be given at 100%.

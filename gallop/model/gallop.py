@@ -30,7 +30,7 @@ class TextFeatures:
     local: Tensor
 
     def append(self, other: TextFeatures) -> TextFeatures:
-        """These classes, then the others'."""
+        """Return these classes, then the others'."""
         return TextFeatures(torch.cat([self.global_, other.global_]), torch.cat([self.local, other.local]))
 
 
@@ -51,7 +51,7 @@ class Similarities:
 
     @staticmethod
     def cat(parts: Sequence[Similarities]) -> Similarities:
-        """All images of the parts, in order."""
+        """Return all images of the parts, in order."""
         return Similarities(
             torch.cat([p.global_ for p in parts]),
             torch.cat([p.regions for p in parts]),
@@ -65,15 +65,15 @@ class Similarities:
         return cosines, order
 
     def local(self, topk: Sequence[int]) -> Tensor:
-        """Top-k means (B, K, N)."""
+        """Return top-k means (B, K, N)."""
         return similarity.topk_mean(self.regions, topk)
 
     def logits(self, topk: Sequence[int]) -> Tensor:
-        """Cosines of the ensemble (B, K)."""
+        """Return cosines of the ensemble (B, K)."""
         return similarity.ensemble(self.global_, self.local(topk))
 
     def ood(self) -> dict[str, Tensor]:
-        """The OOD scores by name, each (B,)."""
+        """Return the OOD scores by name, each (B,)."""
         return scores.ood_scores(scores.Cosines(self.global_.mean(dim=-1), self.ood_regions))
 
 
@@ -123,11 +123,13 @@ class GalLoP:
         return templates
 
     def text_features(self) -> TextFeatures:
-        """Every class after every context, or in every template; gradients reach the contexts."""
+        """Return the text features of every class after every context, or in every template; gradients reach the
+        contexts.
+        """
         return text_features_together([self])[0] if self.templates is None else self._fill(self.class_names)
 
     def text_features_of(self, class_name: str) -> TextFeatures:
-        """One more class, K = 1, so that adding it encodes nothing else."""
+        """Return the text features of one more class, K = 1, so that adding it encodes nothing else."""
         if self.templates is not None:
             return self._fill([class_name])
         names = self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens)
@@ -142,7 +144,7 @@ class GalLoP:
         return TextFeatures(text[:, :m], text[:, m:])
 
     def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
-        """Cosines of images and regions with every class and prompt, on the backbone's device."""
+        """Return cosines of images and regions with every class and prompt, on the backbone's device."""
         features, damping = features.to(self.backbone.device), self.backbone.damping
         global_ = similarity.global_cosines(features.global_.float(), text.global_, damping.image)
         if text.local.shape[1] == 0:
@@ -158,7 +160,7 @@ class GalLoP:
     def loss(
         self, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures | None = None
     ) -> tuple[losses.Loss, Tensor, Tensor]:
-        """The training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N).
+        """Return the training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N).
 
         Args:
             text: features of the classes as the prompts are now, where they are known already.
@@ -176,7 +178,9 @@ class GalLoP:
         return loss, global_, local
 
     def region_projection(self) -> Tensor:
-        """What takes a region to the joint space, (V, D); the learned projection comes first where there is one."""
+        """Return what takes a region to the joint space, (V, D); the learned projection comes first where
+        there is one.
+        """
         own = self.backbone.vision.region_projection
         if self.config.topk and self.config.local_projection:
             return self.prompts.projection(own)
@@ -184,7 +188,8 @@ class GalLoP:
 
 
 def text_features_together(models: Sequence[GalLoP], names: NameTokens | None = None) -> list[TextFeatures]:
-    """Of models that differ in their prompts alone: every class after every context, gradients reach the contexts.
+    """Return the text features of models that differ in their prompts alone: every class after every context, gradients
+    reach the contexts.
 
     One pass of the text tower for all of them, which on a few classes is much cheaper than a pass for each.
 
@@ -200,7 +205,7 @@ def text_features_together(models: Sequence[GalLoP], names: NameTokens | None = 
 
 
 def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
-    """Prompts that have learned nothing: every context is "A photo of a", the projection is the identity."""
+    """Return prompts that have learned nothing: every context is "A photo of a", the projection is the identity."""
     return Prompts(
         backbone.text.embed(CONTEXT_INIT),
         global_prompts=config.global_prompts,

@@ -28,7 +28,7 @@ class Loss:
 
 
 def draw_kept_prompts(images: int, prompts: int, kept: int, generator: torch.Generator) -> Tensor:
-    """Prompt dropout: (B, kept) indices of the global prompts kept for each image, without replacement.
+    """Return prompt dropout: (B, kept) indices of the global prompts kept for each image, without replacement.
 
     Every subset is equally likely, and images are independent (paper, section 3.1). The draw is made on the CPU, so
     that a seed means the same on every device.

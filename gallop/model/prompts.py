@@ -43,11 +43,11 @@ class Prompts(nn.Module):
         return len(self.global_contexts), len(self.local_contexts)
 
     def learned(self) -> list[nn.Parameter]:
-        """The tensors that a training changes: all of them, or all but the projection."""
+        """Return the tensors that a training changes: all of them, or all but the projection."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def digest(self) -> str:
-        """SHA-256 over all numbers."""
+        """Return SHA-256 over all numbers."""
         digest = hashlib.sha256()
         for parameter in self.parameters():
             digest.update(f"{tuple(parameter.shape)}".encode())
@@ -55,11 +55,12 @@ class Prompts(nn.Module):
         return digest.hexdigest()
 
     def contexts(self) -> Tensor:
-        """All contexts (M + N, C, T), global ones first."""
+        """Return all contexts (M + N, C, T), global ones first."""
         return torch.cat([self.global_contexts, self.local_contexts])
 
     def projection(self, visual_projection: Tensor | None) -> Tensor:
-        """What takes a region to the joint space, (V, D): local projection, then the tower's own where it has one.
+        """Return what takes a region to the joint space, (V, D): local projection, then the tower's own where it has
+        one.
 
         The two matrices are multiplied first: one product over all regions instead of two.
         """

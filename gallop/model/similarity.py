@@ -24,7 +24,7 @@ GPU_REGIONS_AT_ONCE = 2**16
 
 
 def global_cosines(images: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
-    """Cosines (B, K, M) of image features (B, D) and text features (K, M, D); neither need be normalised.
+    """Return cosines (B, K, M) of image features (B, D) and text features (K, M, D); neither need be normalised.
 
     Args:
         damping: the least that an image's product is divided by (``Damping``); 0 is the paper's cosine.
@@ -40,7 +40,7 @@ def _norms(vectors: Tensor, damping: float) -> Tensor:
 
 
 def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
-    """Cosines (B, R, K, N) of projected regions and text features; nothing need be normalised.
+    """Return cosines (B, R, K, N) of projected regions and text features; nothing need be normalised.
 
     Args:
         regions: (B, R, V), in any precision. They are frozen: no gradient reaches them.
@@ -136,7 +136,7 @@ def _shares(regions: Tensor) -> list[list[slice]]:
 
 
 def topk_mean(cosines: Tensor, topk: Sequence[int]) -> Tensor:
-    """Local logits (B, K, N): for prompt n the mean of its top-k_n cosines (B, R, K, N) (paper, eq. 5).
+    """Return local logits (B, K, N): for prompt n the mean of its top-k_n cosines (B, R, K, N) (paper, eq. 5).
 
     k is clamped to R. Raises ValueError unless there is one k per local prompt.
     """
@@ -146,7 +146,7 @@ def topk_mean(cosines: Tensor, topk: Sequence[int]) -> Tensor:
 
 
 def mean_of_first(ranked: Tensor, topk: Sequence[int]) -> Tensor:
-    """As ``topk_mean``, from cosines (B, K, N, R or the largest k) that are sorted, the largest first."""
+    """Return what ``topk_mean`` does, from cosines (B, K, N, R or the largest k) that are sorted, the largest first."""
     if len(topk) != ranked.shape[2]:
         raise ValueError(f"{len(topk)} values of k were given for {ranked.shape[2]} local prompts.")
     if not topk:
@@ -158,7 +158,7 @@ def mean_of_first(ranked: Tensor, topk: Sequence[int]) -> Tensor:
 
 
 def ensemble(global_: Tensor, local: Tensor) -> Tensor:
-    """(mean over M of (B, K, M) + mean over N of (B, K, N)) / 2; the global mean alone where N = 0."""
+    """Return (mean over M of (B, K, M) + mean over N of (B, K, N)) / 2; the global mean alone where N = 0."""
     if local.shape[-1] == 0:
         return global_.mean(dim=-1)
     return (global_.mean(dim=-1) + local.mean(dim=-1)) / 2

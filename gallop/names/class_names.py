@@ -73,7 +73,7 @@ def clean_names(names: Iterable[str], clean: Callable[[str], str] = clean_name) 
 
 
 def parse_names(text: str) -> tuple[str, ...]:
-    """Class names from one text: separated by commas or newlines, empty pieces left out.
+    """Return class names from one text: separated by commas or newlines, empty pieces left out.
 
     Raises:
         ClassNameError: as ``clean_names``.
@@ -87,7 +87,7 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 
 def folder_to_name(folder: str) -> str:
-    """The class name that a folder's name stands for: ``_`` is a space."""
+    """Return the class name that a folder's name stands for: ``_`` is a space."""
     name = folder.replace("_", " ")
     if not name.strip():
         raise ClassNameError(f"The folder {folder!r} gives its class no name with visible characters; rename it.")
@@ -95,7 +95,7 @@ def folder_to_name(folder: str) -> str:
 
 
 def missing_names(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The names of ``wanted`` that are not in ``known``, in order."""
+    """Return the names of ``wanted`` that are not in ``known``, in order."""
     present = set(known)
     return [name for name in wanted if name not in present]
 

@@ -29,7 +29,7 @@ def clean_templates(templates: Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_templates(text: str) -> tuple[str, ...]:
-    """Templates from one text, one on each line, empty lines left out. A comma is part of a template.
+    """Return templates from one text, one on each line, empty lines left out. A comma is part of a template.
 
     Raises:
         TemplateError: as ``clean_templates``.
@@ -38,7 +38,7 @@ def parse_templates(text: str) -> tuple[str, ...]:
 
 
 def fill(template: str, class_name: str) -> str:
-    """The sentence. Not ``str.format``: a template is text from anybody, and that reads attributes of objects.
+    """Return the sentence. Not ``str.format``: a template is text from anybody, and that reads attributes of objects.
 
     >>> fill("a {} on a table", "cup")
     'a cup on a table'

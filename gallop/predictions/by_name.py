@@ -35,19 +35,21 @@ class AnswersByName(ClassifierMixin):
             raise NotFittedError(f"This {type(self).__name__} has no classes yet; call {self.ways_to_start} first.")
 
     def predict_all(self, images: Any) -> Predictions:
-        """Labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass."""
+        """Return labels, probabilities and OOD scores of one image or many, or of features encoded before,
+        in one pass.
+        """
         raise NotImplementedError
 
     def predict(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.str_]:
-        """The most probable class name of each image, (B,); B = 1 for one image."""
+        """Return the most probable class name of each image, (B,); B = 1 for one image."""
         return self.predict_all(images).labels
 
     def predict_proba(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.float32]:
-        """Probabilities (B, K) of the ensemble, in the order of ``classes_``."""
+        """Return probabilities (B, K) of the ensemble, in the order of ``classes_``."""
         return self.predict_all(images).probabilities
 
     def score(self, images: Any, labels: Sequence[str] | None = None) -> float:
-        """Accuracy in [0, 1] on a folder of class folders, or on images and their class names.
+        """Return accuracy in [0, 1] on a folder of class folders, or on images and their class names.
 
         Raises:
             DataError: a class of the data that the model does not know.
@@ -61,7 +63,7 @@ class AnswersByName(ClassifierMixin):
         return float(accuracy_score(names, self.predict(photos)))
 
     def ood_score(self, images: ImageSource | Sequence[ImageSource], score: str = VERDICT) -> NDArray[np.float32]:
-        """One of the OOD scores of each image, (B,); larger = more outlier.
+        """Return one of the OOD scores of each image, (B,); larger = more outlier.
 
         Raises:
             ValueError: a score that this classifier does not have.

@@ -100,7 +100,7 @@ class Explanation:
         return None if self.threshold is None else self.ood_score > self.threshold
 
     def with_topk(self, topk: Sequence[int]) -> Explanation:
-        """The same photo with other scales; no tower runs.
+        """Return the same photo with other scales; no tower runs.
 
         Raises:
             ConfigError: not one k of 1 or more per local prompt.
@@ -111,12 +111,13 @@ class Explanation:
         return replace(self, topk=checked)
 
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:
-        """Cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
+        """Return cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
         scores_ = self.similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
         return to_array(scores_).reshape(self.grid)
 
     def at_region(self, region: int) -> NDArray[np.float32]:
-        """Cosines (K, N) of one region with every class and local prompt: what a map shows, asked the other way round.
+        """Return cosines (K, N) of one region with every class and local prompt: what a map shows, asked the other way
+        round.
 
         Raises:
             ValueError: there is no such region.
@@ -133,11 +134,11 @@ class Explanation:
         return to_array(scores.class_probabilities(logits, self.scale, self.temperature))
 
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
-        """``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""
+        """Return ``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""
         return photo_map(self.region_scores(class_name, prompt), self.crop, self.image.size, smooth=smooth)
 
     def regions(self, class_name: str, prompt: int) -> tuple[Box, ...]:
-        """The top-k regions that entered the local score, best first, as boxes in the photo's pixels.
+        """Return the top-k regions that entered the local score, best first, as boxes in the photo's pixels.
 
         The mean of their scores is ``local_scores[class, prompt]``.
         """
@@ -147,11 +148,11 @@ class Explanation:
         return tuple(region_box(region, score, self.grid, self.crop) for region, score in chosen)
 
     def describe(self, class_name: str, prompt: int) -> str:
-        """The outlined regions in words, such as "upper left, 3 of 5 regions"."""
+        """Return the outlined regions in words, such as "upper left, 3 of 5 regions"."""
         return where_in_words([box.region for box in self.regions(class_name, prompt)], self.grid)
 
     def plot(self, class_name: str | None = None) -> Figure:
-        """The photo, the global scores, and one overlay a scale with its top-k regions outlined.
+        """Draw the photo, the global scores, and one overlay a scale with its top-k regions outlined.
 
         Args:
             class_name: the class shown; the predicted one by default.

@@ -29,12 +29,12 @@ class Box:
     bottom: float
 
     def rounded(self) -> tuple[int, int, int, int]:
-        """(left, top, right, bottom) in whole pixels."""
+        """Return (left, top, right, bottom) in whole pixels."""
         return round(self.left), round(self.top), round(self.right), round(self.bottom)
 
 
 def region_box(region: int, score: float, grid: tuple[int, int], crop: CropBox) -> Box:
-    """Where region number ``region`` of a (rows, columns) grid lies on the photo."""
+    """Return where region number ``region`` of a (rows, columns) grid lies on the photo."""
     rows, columns = grid
     if not 0 <= region < rows * columns:
         raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
@@ -45,7 +45,7 @@ def region_box(region: int, score: float, grid: tuple[int, int], crop: CropBox) 
 
 
 def photo_map(scores: FloatMap, crop: CropBox, size: tuple[int, int], *, smooth: bool = True) -> FloatMap:
-    """Scores (rows, columns) as a map (height, width) of the photo, NaN outside the crop.
+    """Return scores (rows, columns) as a map (height, width) of the photo, NaN outside the crop.
 
     Args:
         size: (width, height) of the photo, as PIL gives it.
@@ -77,7 +77,7 @@ def place_in_words(region: int, grid: tuple[int, int]) -> str:
 
 
 def where_in_words(regions: Sequence[int], grid: tuple[int, int]) -> str:
-    """A text alternative of outlined regions, densest part of the photo first.
+    """Return a text alternative of outlined regions, densest part of the photo first.
 
     >>> where_in_words([0, 1, 15], (4, 4))
     'upper left, 2 of 3 regions; lower right, 1 of 3 regions'

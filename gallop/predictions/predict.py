@@ -40,7 +40,9 @@ class Predictions:
 
     @staticmethod
     def cat(parts: Sequence[Predictions]) -> Predictions:
-        """All images of the parts, in order; one class list and one calibration, as one classifier gives them."""
+        """Return all images of the parts, in order; one class list and one calibration, as one classifier
+        gives them.
+        """
         local = [p.probabilities_local for p in parts if p.probabilities_local is not None]
         verdicts = [p.is_ood for p in parts if p.is_ood is not None]
         return Predictions(
@@ -54,7 +56,7 @@ class Predictions:
 
 
 def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, images: Any) -> Predictions:
-    """Answers for one image or many, or for ``ImageFeatures`` encoded before, a batch at a time.
+    """Return answers for one image or many, or for ``ImageFeatures`` encoded before, a batch at a time.
 
     Raises:
         DataError: no image at all.
@@ -69,7 +71,7 @@ def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, images:
 
 
 def similarities(model: GalLoP, text: TextFeatures, images: Iterable[ImageFeatures]) -> Similarities:
-    """All cosines of many images, in fp32 on the CPU: everything that is asked of them later starts here.
+    """Return all cosines of many images, in fp32 on the CPU: everything that is asked of them later starts here.
 
     Args:
         images: features, a batch at a time.
@@ -88,7 +90,7 @@ def similarities(model: GalLoP, text: TextFeatures, images: Iterable[ImageFeatur
 
 
 def predictions_of(model: GalLoP, found: Similarities, calibration: Calibration) -> Predictions:
-    """Labels, probabilities, OOD scores and verdicts of the images of ``found``."""
+    """Return labels, probabilities, OOD scores and verdicts of the images of ``found``."""
 
     def probabilities(logits: Tensor) -> NDArray[np.float32]:
         return to_array(scores.class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
@@ -107,5 +109,5 @@ def predictions_of(model: GalLoP, found: Similarities, calibration: Calibration)
 
 
 def to_array(tensor: Tensor) -> NDArray[np.float32]:
-    """A tensor as fp32 numbers on the CPU, without its gradient."""
+    """Return a tensor as fp32 numbers on the CPU, without its gradient."""
     return np.asarray(tensor.detach().to("cpu", torch.float32))

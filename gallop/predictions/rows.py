@@ -16,7 +16,9 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def answer_row(image: str, found: Predictions, i: int, class_names: Sequence[str]) -> dict[str, Any]:
-    """The answer for image number ``i`` of ``found``: label, probability of each class, GL-MCM and the verdict."""
+    """Return the answer for image number ``i`` of ``found``: label, probability of each class, GL-MCM and
+    the verdict.
+    """
     probabilities = found.probabilities[i].tolist()
     return {
         "image": image,
@@ -29,7 +31,7 @@ def answer_row(image: str, found: Predictions, i: int, class_names: Sequence[str
 
 
 def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> bytes:
-    """One line an image, UTF-8; the last columns are the classes' probabilities.
+    """Return one line an image, UTF-8; the last columns are the classes' probabilities.
 
     A row that has an ``error`` instead of an answer keeps its line.
     """
@@ -44,7 +46,7 @@ def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -
 
 
 def csv_cell(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula is marked as text; numbers stay numbers.
+    """Return text that a spreadsheet would take for a formula is marked as text; numbers stay numbers.
 
     >>> csv_cell("=1+1"), csv_cell(-1.5), csv_cell(None)
     ("'=1+1", -1.5, '')

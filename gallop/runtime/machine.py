@@ -25,7 +25,7 @@ PACKAGES = {
 
 
 def versions() -> dict[str, str | None]:
-    """Of gallop, Python and ``PACKAGES``; None for what is not installed."""
+    """Return the versions of gallop, Python and ``PACKAGES``; None for what is not installed."""
     found: dict[str, str | None] = {"gallop": __version__, "python": platform.python_version()}
     for name, package in PACKAGES.items():
         try:
@@ -36,13 +36,13 @@ def versions() -> dict[str, str | None]:
 
 
 def devices() -> list[str]:
-    """What torch can compute on."""
+    """Return what torch can compute on."""
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else range(0)
     return [f"cpu ({torch.get_num_threads()} threads)", *(f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in gpus)]
 
 
 def processor() -> str:
-    """The model's name, as far as the system tells it."""
+    """Return the model's name, as far as the system tells it."""
     model = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -26,12 +26,12 @@ _here = threading.local()
 
 
 def threads_to_share(device: torch.device) -> int:
-    """How many threads can share work on a device: those of torch on the CPU, one elsewhere."""
+    """Return how many threads can share work on a device: those of torch on the CPU, one elsewhere."""
     return torch.get_num_threads() if device.type == "cpu" else 1
 
 
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """What the function gives for every item, in order, once all are done: each item on a thread of its own.
+    """Return what the function gives for every item, in order, once all are done: each item on a thread of its own.
 
     The threads have torch's settings of this one (gradients, inference mode, autocast) and share its number of threads.
     A single item stays here, and so does everything where no thread can be had and on these threads themselves.
@@ -54,7 +54,7 @@ def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Resu
 
 
 def in_parts(function: Callable[[Tensor], Tensor], whole: Tensor, parts: int, *, dim: int) -> Tensor:
-    """``function(whole)`` of a tensor (n, ...) whose rows are independent, from so many parts of it, n at most.
+    """Return ``function(whole)`` of a tensor (n, ...) whose rows are independent, from so many parts of it, n at most.
 
     Gradients reach ``whole``, and nothing else that the function reads. In more than one part they can be taken once.
 

@@ -64,7 +64,7 @@ def encode_ahead(
 
 
 def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> Prompts:
-    """A copy of the prompts of an earlier training, for another to go on from.
+    """Return a copy of the prompts of an earlier training, for another to go on from.
 
     Raises:
         ConfigError: they were learned for another backbone, are not as many, or a projection is learned by one alone.
@@ -155,14 +155,14 @@ class CrossFit:
     note: str
 
     def calibrate(self, class_names: Sequence[str]) -> Calibration:
-        """Temperature and threshold for a class list (its first names are those trained on)."""
+        """Return temperature and threshold for a class list (its first names are those trained on)."""
         logits, ood = self._answers(class_names)
         scale = self.models[0].backbone.logit_scale
         temperature = fit_temperature(logits * scale, torch.cat(self.labels))
         return Calibration(temperature=temperature, threshold=threshold_at_tpr(ood.numpy()), note=self.note)
 
     def probabilities(self, class_names: Sequence[str], temperature: float) -> tuple[Tensor, Tensor]:
-        """What prompts that never saw them say of the shots: which photos (m,), ascending, and (m, K).
+        """Return what prompts that never saw them say of the shots: which photos (m,), ascending, and (m, K).
 
         A class with a single photo is never held out, so m may be less than n.
         """

@@ -37,7 +37,7 @@ class StepResult:
 
     @staticmethod
     def together(results: Sequence[StepResult]) -> StepResult:
-        """Of models that learn side by side: losses added, answers one after the other."""
+        """Return the objective of models that learn side by side: losses added, answers one after the other."""
         if len(results) == 1:
             return results[0]
         local = [found.correct_local for found in results if found.correct_local is not None]
@@ -111,12 +111,12 @@ class Parallel(Protocol):
         """Tell the others, in place of ``go_on``, that nobody listens to this process any more."""
 
     def gather(self, part: Tensor, rows: int) -> Tensor:
-        """All ``rows`` of a tensor of which each process has computed every ``processes``-th, with gradients: those of
-        all processes reach the rows. Every process must go backward through it.
+        """Return all ``rows`` of a tensor of which each process has computed every ``processes``-th, with gradients:
+        those of all processes reach the rows. Every process must go backward through it.
         """
 
     def whole(self, result: StepResult) -> StepResult:
-        """The sum of all parts, without gradients."""
+        """Return the sum of all parts, without gradients."""
 
     def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
         """The gradient of the whole batch, in every process, in place of its part's."""
@@ -241,7 +241,9 @@ class Trainer:
         )
 
     def state(self) -> TrainState:
-        """A copy of all that the rest of the training depends on; take it after an event with ``end_of_epoch``."""
+        """Return a copy of all that the rest of the training depends on; take it after an event with
+        ``end_of_epoch``.
+        """
         buffers = (self._optimizer.state[p].get("momentum_buffer") for p in self._parameters)
         momentum = [torch.zeros_like(p) if b is None else b for p, b in zip(self._parameters, buffers, strict=True)]
         return TrainState(

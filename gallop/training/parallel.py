@@ -59,12 +59,14 @@ class Processes:
             self._sum(torch.ones(1))
 
     def gather(self, part: Tensor, rows: int) -> Tensor:
-        """All ``rows`` of a tensor of which each process has computed every ``processes``-th; gradients flow back."""
+        """Return all ``rows`` of a tensor of which each process has computed every ``processes``-th; gradients flow
+        back.
+        """
         found: Tensor = _Gather.apply(part, self, rows)  # type: ignore[no-untyped-call]
         return found
 
     def whole(self, result: StepResult) -> StepResult:
-        """The sum of all parts, without gradients."""
+        """Return the sum of all parts, without gradients."""
         loss, images = result.loss, len(result.correct)
         answers = [result.correct, result.correct_global]
         if result.correct_local is not None:

@@ -25,7 +25,7 @@ def save_training(folder: str | Path, state: TrainState, key: str) -> None:
 
 
 def load_training(folder: str | Path, key: str) -> TrainState | None:
-    """The training kept in ``folder``, or None when there is none.
+    """Return the training kept in ``folder``, or None when there is none.
 
     Raises:
         CheckpointError: it is damaged, or belongs to other settings or other data.

@@ -46,7 +46,7 @@ class Steps:
     parallel: Parallel
 
     def trainer(self, learners: Sequence[Learner]) -> Trainer:
-        """A trainer for models that learn side by side, each from photos of its own.
+        """Return a trainer for models that learn side by side, each from photos of its own.
 
         They share the pass of the text tower and nothing else: their losses are added, so every gradient is the
         model's own.

@@ -135,7 +135,9 @@ class Spec:
     published: tuple[Published, ...] = ()
 
     def apart(self, why: str) -> Spec:
-        """The same under a condition that its publishers did not have: said in ``about``, without their figures."""
+        """Return the same under a condition that its publishers did not have: said in ``about``, without
+        their figures.
+        """
         without = " Published figures are left out." if self.published else ""
         return replace(self, about=f"{self.about} {why}{without}".strip(), published=())
 
@@ -156,7 +158,7 @@ class Spec:
         return found
 
     def rules(self, method: str, name: str, shots: int) -> dict[str, Any]:
-        """The settings that the rules have for a method on a set at a number of shots."""
+        """Return the settings that the rules have for a method on a set at a number of shots."""
         found: dict[str, Any] = {}
         for rule in self.settings:
             asked = ((rule.methods, method), (rule.sets, name), (rule.shots, shots))
@@ -166,5 +168,5 @@ class Spec:
 
 
 def label_of(heading: str, group: str = "") -> str:
-    """What a line of the tables is called in claims."""
+    """Return what a line of the tables is called in claims."""
     return f"{group} / {heading}" if group else heading

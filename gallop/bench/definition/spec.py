@@ -38,12 +38,12 @@ _METHOD, _REGIONS, _BACKBONE = "method", "regions", "backbone"
 
 
 def shipped_specs() -> dict[str, Path]:
-    """The benchmarks that come with gallop, by name."""
+    """Return the benchmarks that come with gallop, by name."""
     return {path.stem: path for path in sorted(SPECS.glob("*.yaml"))}
 
 
 def read_spec(name: str) -> Spec:
-    """A shipped benchmark by name, or one of a YAML file.
+    """Return a shipped benchmark by name, or one of a YAML file.
 
     Raises:
         BenchError: no such benchmark, or one that is not as it must be.
@@ -64,7 +64,7 @@ def read_spec(name: str) -> Spec:
 
 
 def parse_spec(text: str, source: str) -> Spec:
-    """A benchmark from YAML. Raises BenchError."""
+    """Return a benchmark from YAML. Raises BenchError."""
     top = Section(source, read_tree(text, source), [f.name for f in fields(Spec)])
     shots = top.wholes("shots", 1)
     spec = Spec(

@@ -32,7 +32,7 @@ Tree = dict[str, Any] | list[Any] | Leaf
 
 
 def read_tree(text: str, source: str) -> Tree:
-    """The tree of a YAML file.
+    """Return the tree of a YAML file.
 
     Args:
         source: what the file is called in messages.
@@ -76,7 +76,7 @@ def _tree(node: yaml.Node, source: str, constructor: Any, depth: int) -> Tree:
 
 
 def plain_value(tree: Tree) -> Any:
-    """The values that YAML takes the leaves for, in dicts and lists."""
+    """Return the values that YAML takes the leaves for, in dicts and lists."""
     if isinstance(tree, dict):
         return {key: plain_value(value) for key, value in tree.items()}
     return [plain_value(item) for item in tree] if isinstance(tree, list) else tree.value
@@ -108,22 +108,22 @@ class Section:
         return iter(self._tree)
 
     def place(self, key: str) -> str:
-        """What the entry is called in messages."""
+        """Return what the entry is called in messages."""
         return f"{self.where}, {key!r}"
 
     def tree(self, key: str) -> Tree:
-        """Whatever is there."""
+        """Return whatever is there."""
         if key not in self._tree:
             raise BenchError(f"{self.where} lacks the key {key!r}.")
         found: Tree = self._tree[key]
         return found
 
     def section(self, key: str, keys: Collection[str] | None = None) -> Section:
-        """A mapping; an empty one where the key is absent."""
+        """Return a mapping; an empty one where the key is absent."""
         return Section(self.place(key), self._tree.get(key, {}), keys)
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A name or a sentence, as it was written."""
+        """Return a name or a sentence, as it was written."""
         if default is not None and key not in self._tree:
             return default
         tree = self.tree(key)
@@ -132,7 +132,7 @@ class Section:
         return tree.text.strip()
 
     def number(self, key: str, default: float) -> float:
-        """A finite number."""
+        """Return a finite number."""
         if key not in self._tree:
             return default
         value = plain_value(self.tree(key))
@@ -141,14 +141,14 @@ class Section:
         return float(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Different texts, as they were written; one may stand alone."""
+        """Return different texts, as they were written; one may stand alone."""
         items = self._items(key)
         if not all(isinstance(item, Leaf) and item.text.strip() for item in items):
             raise BenchError(f"{self.place(key)} must be a list of names.")
         return self._distinct(key, [item.text.strip() for item in items])
 
     def wholes(self, key: str, least: int) -> tuple[int, ...]:
-        """Different whole numbers; one may stand alone."""
+        """Return different whole numbers; one may stand alone."""
         values = [plain_value(item) for item in self._items(key)]
         if not values or any(isinstance(v, bool) or not isinstance(v, int) or v < least for v in values):
             raise BenchError(f"{self.place(key)} must be a list of whole numbers from {least} on, such as [1, 2, 4].")

@@ -37,7 +37,7 @@ class _Look:
 
 
 def chart_files(results: Results) -> Iterator[tuple[str, bytes]]:
-    """Name and SVG of every picture for which there are figures."""
+    """Yield name and SVG of every picture for which there are figures."""
     drawn: dict[str, Callable[[Results], Figure | None]] = {
         "accuracy-over-shots.svg": accuracy_over_shots,
         "robustness.svg": robustness,
@@ -51,7 +51,7 @@ def chart_files(results: Results) -> Iterator[tuple[str, bytes]]:
 
 
 def svg(figure: Figure) -> bytes:
-    """The same bytes for the same figure: no date, and ids that do not depend on chance."""
+    """Return the same bytes for the same figure: no date, and ids that do not depend on chance."""
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "gallop", "svg.fonttype": "path"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
@@ -59,7 +59,7 @@ def svg(figure: Figure) -> bytes:
 
 
 def accuracy_over_shots(results: Results) -> Figure | None:
-    """The mean over sets at each number of shots, with a band of one standard deviation over seeds."""
+    """Return the mean over sets at each number of shots, with a band of one standard deviation over seeds."""
     lines: dict[str, list[tuple[int, MeanCell]]] = {}
     untaught: dict[str, float] = {}
     sets = _common_sets(results)
@@ -104,7 +104,7 @@ def accuracy_over_shots(results: Results) -> Figure | None:
 
 
 def robustness(results: Results) -> Figure | None:
-    """Accuracy where a method learned against accuracy elsewhere, a panel a pair of sets."""
+    """Return accuracy where a method learned against accuracy elsewhere, a panel a pair of sets."""
     pairs = [
         (source, target)
         for source, targets in results.spec.transfer.items()
@@ -140,7 +140,7 @@ def robustness(results: Results) -> Figure | None:
 
 
 def unknown_photos(results: Results) -> Figure | None:
-    """FPR95 of each score, a row a method: how many unknown photos pass when 95% of the known ones do."""
+    """Return FPR95 of each score, a row a method: how many unknown photos pass when 95% of the known ones do."""
     shots, asked = main_shots(results), sets_asked(results, "")
     rows = []
     for label in results.main_labels():

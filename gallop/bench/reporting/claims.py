@@ -52,12 +52,12 @@ class Verdict:
 
 
 def judge(results: Results) -> list[Verdict]:
-    """Every claim of a benchmark, in order."""
+    """Judge every claim of a benchmark, in order."""
     return [judge_claim(results, claim) for claim in results.spec.claims]
 
 
 def judge_claim(results: Results, claim: Claim) -> Verdict:
-    """One claim."""
+    """Judge one claim."""
     by_set, planned = _differences(results, claim)
     if not by_set:
         return Verdict(claim, NO_FIGURES, planned=planned)
@@ -132,7 +132,7 @@ def _verdict(claim: Claim, interval: tuple[float, float] | None) -> str:
 
 
 def sentence(verdict: Verdict) -> str:
-    """The verdict in words, for people; differences in percentage points."""
+    """Return the verdict in words, for people; differences in percentage points."""
     if verdict.mean is None:
         return f"{verdict.verdict}."
     facts = [f"{points(verdict.mean)} points"]
@@ -151,5 +151,5 @@ def sentence(verdict: Verdict) -> str:
 
 
 def points(difference: float) -> str:
-    """A difference of fractions in percentage points, with its sign."""
+    """Return a difference of fractions in percentage points, with its sign."""
     return f"{100 * difference:+.1f}"

@@ -48,7 +48,8 @@ def _machine(record: Record) -> str:
 
 
 def estimate(left: Iterable[BenchRun], records: Mapping[str, Record]) -> tuple[float, int]:
-    """Seconds that runs may take, from finished ones of the same method, and for how many of them nothing is known.
+    """Return seconds that runs may take, from finished ones of the same method, and for how many of them nothing is
+    known.
 
     Learning takes time by the photo; answering does not depend on the shots.
     """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def spread_out(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Positions moved as little as it goes so that neighbours are ``gap`` apart, within [low, high] if they fit.
+    """Return positions moved as little as it goes so that neighbours are ``gap`` apart, within [low, high] if they fit.
 
     >>> spread_out([1.0, 1.0, 5.0], 1.0, 0.0, 10.0)
     [0.5, 1.5, 5.0]

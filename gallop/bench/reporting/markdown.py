@@ -20,7 +20,7 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], names: in
 
 
 def counted(number: int, what: str) -> str:
-    """A number with its noun.
+    """Return a number with its noun.
 
     >>> counted(1, "shot"), counted(2, "shot")
     ('1 shot', '2 shots')

@@ -25,14 +25,14 @@ class PublishedLine:
         return f"{self.method}, published"
 
     def texts(self, headings: Sequence[str]) -> list[str]:
-        """Its cells, in percent."""
+        """Return its cells, in percent."""
         return [f"{100 * self.values[each]:.1f}" if each in self.values else "" for each in headings]
 
 
 def published_lines(
     spec: Spec, metric: str, shots: int, columns: Sequence[str], trained: str = ""
 ) -> list[PublishedLine]:
-    """The lines that have a figure for one of the columns.
+    """Return the lines that have a figure for one of the columns.
 
     An average is over what was published, so it is left out where one of its sets is no column here.
     """

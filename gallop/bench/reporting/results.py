@@ -49,7 +49,7 @@ class Sample:
     untaught: bool = False
 
     def at(self, seed: int) -> float:
-        """The value for a seed."""
+        """Return the value for a seed."""
         return self.values[UNTAUGHT if self.untaught else seed]
 
 
@@ -76,13 +76,13 @@ class MeanCell:
 
 
 def common_seeds(samples: Sequence[Sample]) -> list[int]:
-    """The seeds for which every sample has a value; none where nothing of them learns."""
+    """Return the seeds for which every sample has a value; none where nothing of them learns."""
     taught = [set(sample.values) for sample in samples if not sample.untaught]
     return sorted(set.intersection(*taught)) if taught else []
 
 
 def cell(samples: Sequence[Sample]) -> MeanCell:
-    """The mean of samples of several sets, or of one."""
+    """Return the mean of samples of several sets, or of one."""
     there = [sample for sample in samples if sample.values]
     seeds = common_seeds(there)
     by_seed = [fmean(sample.at(seed) for sample in there) for seed in seeds]
@@ -115,20 +115,20 @@ class Results:
         return [record for record in self.records.values() if record.failed]
 
     def untaught(self, label: str) -> bool:
-        """Whether a line learns nothing."""
+        """Return whether a line learns nothing."""
         return any(entry.shots == UNTAUGHT for entry in self.plan.entries if entry.label == label)
 
     def sets_of(self, label: str) -> list[str]:
-        """The sets on which a line is run."""
+        """Return the sets on which a line is run."""
         return [name for name in self.plan.sets if any((label, name) == key[:2] for key in self._entries)]
 
     def shots_done(self, labels: Sequence[str]) -> list[int]:
-        """The shots at which one of some lines has a record."""
+        """Return the shots at which one of some lines has a record."""
         done = {entry.shots for entry in self.plan.entries if entry.label in labels and entry.key in self.records}
         return sorted(done - {UNTAUGHT})
 
     def sample(self, label: str, metric: str, shots: int, name: str, *, test: str = "", unknown: str = "") -> Sample:
-        """A figure of a line that was trained on the set ``name``.
+        """Return a figure of a line that was trained on the set ``name``.
 
         Args:
             test: on the test photos of another set; empty for its own.
@@ -146,14 +146,14 @@ class Results:
         )
 
     def scores(self, label: str) -> list[str]:
-        """The outlier scores of which a line has figures, in the order in which the method gives them."""
+        """Return the outlier scores of which a line has figures, in the order in which the method gives them."""
         keys = {entry.key for entry in self.plan.entries if entry.label == label}
         records = (record for key, record in self.records.items() if key in keys)
         found = (re.fullmatch("fpr95/(.+)", f.metric) for record in records for f in record.figures)
         return list(dict.fromkeys(match[1] for match in found if match))
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """The tidy table: a row a figure and place."""
+        """Yield the tidy table: a row a figure and place."""
         for entry in self.plan.entries:
             record = self.records.get(entry.key)
             for figure in record.figures if record else ():
@@ -175,7 +175,7 @@ class Results:
                 }
 
     def csv(self) -> bytes:
-        """The tidy table in UTF-8, safe for spreadsheets."""
+        """Return the tidy table in UTF-8, safe for spreadsheets."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
@@ -184,9 +184,9 @@ class Results:
         return text.getvalue().encode("utf-8", "backslashreplace")
 
     def main_labels(self) -> list[str]:
-        """The lines of the main tables."""
+        """Return the lines of the main tables."""
         return list(self.spec.methods)
 
     def group_labels(self, group: str) -> list[str]:
-        """The lines of an ablation."""
+        """Return the lines of an ablation."""
         return [label_of(variant, group) for variant in self.spec.ablations[group].variants]

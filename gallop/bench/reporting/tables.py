@@ -46,7 +46,7 @@ def tables(results: Results) -> str:
 
 
 def main_shots(results: Results) -> int:
-    """The shots of the main table: the most at which anything has been run."""
+    """Return the shots of the main table: the most at which anything has been run."""
     return max(results.shots_done(results.main_labels()) or results.spec.shots)
 
 
@@ -149,7 +149,7 @@ def _published_scores(results: Results, shots: int, heads: Mapping[str, str]) ->
 
 
 def sets_asked(results: Results, group: str) -> list[str]:
-    """The sets whose runs are asked about a group of unknown photos, or about any."""
+    """Return the sets whose runs are asked about a group of unknown photos, or about any."""
     skip = results.spec.unknown.skip if results.spec.unknown else {}
     groups = [group] if group else results.plan.unknown
     return [name for name in results.plan.sets if any(g not in skip.get(name, ()) for g in groups)]
@@ -189,7 +189,7 @@ def _verdict_row(verdict: Verdict) -> list[str]:
 
 
 def compared(claim: Claim) -> str:
-    """Which figures a claim is about, in words."""
+    """Return which figures a claim is about, in words."""
     first, second = claim.better, claim.than
     place = f"{counted(claim.shots, 'shot')}{f', tested on {claim.test}' if claim.test else ''}"
     if first.metric == second.metric:
@@ -238,7 +238,7 @@ def _texts(cells: Sequence[Sequence[MeanCell]], lower_is_better: Sequence[bool])
 
 
 def cell_text(found: MeanCell) -> str:
-    """A cell in percent: mean, spread, and how many runs are in it where some are missing."""
+    """Return a cell in percent: mean, spread, and how many runs are in it where some are missing."""
     return _figure(found) + _missing(found)
 
 

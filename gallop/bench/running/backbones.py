@@ -19,7 +19,7 @@ class Backbones:
         self._fingerprints: dict[tuple[str, str], str] = {}
 
     def get(self, name: str, regions: str) -> Backbone:
-        """A backbone, loaded where the last one was another; whoever still holds that one keeps it in memory.
+        """Return a backbone, loaded where the last one was another; whoever still holds that one keeps it in memory.
 
         Raises:
             BackboneError, UnsupportedTower: as ``load_backbone``.
@@ -33,7 +33,7 @@ class Backbones:
         return self._loaded[regions]
 
     def fingerprint(self, name: str, regions: str) -> str:
-        """Of everything that figures depend on; computed once, with the backbone loaded for it.
+        """Return the fingerprint of everything that figures depend on; computed once, with the backbone loaded for it.
 
         A GPU computes in half precision, text for answers aside, so its figures are of its own.
         """

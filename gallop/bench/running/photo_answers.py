@@ -95,7 +95,7 @@ class Asker:
     def ask(
         self, fitted: Fitted, place: PhotoGroup, paths: Sequence[Path], classes: Sequence[int] | None = None
     ) -> KeptAnswers:
-        """Answers for all photos of a place that was prepared, all at once or a batch at a time.
+        """Return answers for all photos of a place that was prepared, all at once or a batch at a time.
 
         Args:
             classes: numbers of those that are asked about, ascending; None for all.
@@ -112,6 +112,6 @@ class Asker:
 
 
 def photo_bytes(backbone: Backbone) -> int:
-    """What the features of one photo take."""
+    """Return what the features of one photo take."""
     rows, columns = backbone.vision.grid
     return rows * columns * backbone.vision.region_width * STORED_DTYPE.itemsize

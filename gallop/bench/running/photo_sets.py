@@ -72,7 +72,9 @@ class PhotoSet:
         return found.take([i for i in range(len(found)) if i % more < shots])
 
     def drawn(self, shots: int, seed: int) -> str:
-        """Fingerprint of a draw. With shots and seed beside it, a listed set's is that of all it is drawn from."""
+        """Return fingerprint of a draw. With shots and seed beside it, a listed set's is that of all it is
+        drawn from.
+        """
         if shots == 0 or isinstance(self.train, LabelledPhotos):
             return fingerprint(self.draw(shots, seed))
         return self._listed
@@ -106,14 +108,14 @@ class Photos:
 
 
 def fingerprint(photos: LabelledPhotos | Listing) -> str:
-    """SHA-256 over pictures and labels, or over listed files and labels, whatever their order."""
+    """Return SHA-256 over pictures and labels, or over listed files and labels, whatever their order."""
     if isinstance(photos, LabelledPhotos):
         return photos.fingerprint
     return f"listed {data_fingerprint(photos.files, photos.names)}"
 
 
 def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
-    """For each class of the target's test photos, its number among those that the source teaches.
+    """Return for each class of the target's test photos, its number among those that the source teaches.
 
     Classes are matched by synset where both sets have them, else by name.
 

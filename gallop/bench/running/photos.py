@@ -86,7 +86,7 @@ def _named_set(root: Path, name: str) -> PhotoSet:
 
 
 def set_folders(root: Path) -> dict[str, Path]:
-    """Every folder below ``root`` that holds train/ and test/, by its path from there."""
+    """Return every folder below ``root`` that holds train/ and test/, by its path from there."""
     found = (train.parent for train in sorted(root.glob("**/train")) if _is_set(train.parent))
     return {folder.relative_to(root).as_posix(): folder for folder in found if folder != root}
 

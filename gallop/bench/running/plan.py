@@ -32,7 +32,7 @@ def make_plan(
     asked: Collection[int] | None = None,
     only: Collection[str] | None = None,
 ) -> Plan:
-    """All runs of a benchmark on some photos.
+    """Return all runs of a benchmark on some photos.
 
     Args:
         fingerprint: asked once for each backbone and kind that a line needs; it may have to load the backbone.

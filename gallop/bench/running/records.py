@@ -75,7 +75,7 @@ class Record:
     date: str
 
     def value(self, test: str, metric: str, unknown: str = "") -> float | None:
-        """A figure; where it is about unknown photos and no group is named, the mean over the groups."""
+        """Return a figure; where it is about unknown photos and no group is named, the mean over the groups."""
         found = [f.value for f in self.figures if (f.test, f.metric) == (test, metric) and unknown in ("", f.unknown)]
         return math.fsum(found) / len(found) if found else None
 
@@ -91,15 +91,15 @@ class RecordStore:
         self.folder = out / RUNS
 
     def path(self, key: str) -> Path:
-        """The file of a run."""
+        """Return the file of a run."""
         return self.folder / f"{key}.json"
 
     def has(self, key: str) -> bool:
-        """Whether a run is finished, as another process may have done by now."""
+        """Return whether a run is finished, as another process may have done by now."""
         return self.read(key) is not None
 
     def read(self, key: str) -> Record | None:
-        """The record of a run, or None. A damaged one counts as none, with a warning: the run is done again."""
+        """Return the record of a run, or None. A damaged one counts as none, with a warning: the run is done again."""
         path = self.path(key)
         try:
             text = read_text(path, LARGEST_RECORD)
@@ -115,7 +115,7 @@ class RecordStore:
             return None
 
     def read_all(self, keys: Collection[str]) -> dict[str, Record]:
-        """The finished ones of some runs, by key."""
+        """Return the finished ones of some runs, by key."""
         found = {key: self.read(key) for key in keys}
         return {key: record for key, record in found.items() if record is not None}
 

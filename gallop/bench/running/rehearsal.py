@@ -97,7 +97,9 @@ class Rehearsal:
         self._photo_bytes: dict[tuple[str, str], int] = {}
 
     def lines(self, runs: Sequence[BenchRun]) -> Iterator[tuple[int, int, Rehearsed]]:
-        """Every line on every set once, backbone by backbone: its number, from 1, of how many, and what was found."""
+        """Rehearse every line on every set once, backbone by backbone: its number, from 1, of how many, and what was
+        found.
+        """
         groups: dict[tuple[str, str, str, str], list[BenchRun]] = {}
         for run in runs:
             groups.setdefault((run.backbone, run.regions, run.set, self._labels[run.key]), []).append(run)
@@ -106,7 +108,7 @@ class Rehearsal:
             yield number, len(groups), self._line(key[3], groups[key])
 
     def encoded(self, runs: Sequence[BenchRun]) -> Encoded:
-        """What the encoding of all test photos takes, once every line has been rehearsed."""
+        """Return what the encoding of all test photos takes, once every line has been rehearsed."""
         asking: dict[tuple[str, str], dict[PhotoGroup, int]] = {}
         for run in runs:
             for place in places(run, self._photos):

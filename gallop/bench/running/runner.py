@@ -65,7 +65,7 @@ class Runner:
         self._current = ("", "")
 
     def execute(self, runs: Sequence[BenchRun]) -> Iterator[Ahead | PhotosEncoding | Finished]:
-        """Every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""
+        """Do every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""
         left = [run for run in runs if not self._store.has(run.key)]
         for number, run in enumerate(left, 1):
             if self._store.has(run.key):  # another process that shares the folder was faster
@@ -153,7 +153,7 @@ def _told(backbone: Backbone) -> dict[str, str]:
 
 
 def places(run: BenchRun, photos: Photos) -> dict[PhotoGroup, Sequence[Path]]:
-    """The photos that a run is asked about."""
+    """Return the photos that a run is asked about."""
     return {
         **{("set", name): photos.asked[name].test.paths for name in (run.set, *run.transfer)},
         **{("unknown", name): photos.unknown[name].paths for name in run.unknown},
@@ -161,7 +161,9 @@ def places(run: BenchRun, photos: Photos) -> dict[PhotoGroup, Sequence[Path]]:
 
 
 def classes_of(source: PhotoSet, target: PhotoSet) -> tuple[int, ...] | None:
-    """Numbers of the classes that answers for the target are among, ascending; None where they are all classes."""
+    """Return numbers of the classes that answers for the target are among, ascending; None where they are
+    all classes.
+    """
     numbers = sorted(class_numbers(source, target))
     return None if len(numbers) == len(source.class_names) else tuple(numbers)
 

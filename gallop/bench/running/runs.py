@@ -25,7 +25,7 @@ class BenchRun:
     Attributes:
         key: of everything that its figures depend on; equal keys, equal figures.
         made: the method, ready to learn.
-        settings: all of them, defaults filled in, as they stand in JSON.
+        settings: as they stand in its key, in JSON's types: later ones only where they are not at their default.
         source: what the shots are drawn from.
         transfer: other sets whose test photos it is asked about.
         unknown: groups of unknown photos.
@@ -94,7 +94,7 @@ class Plan:
         seeds: Collection[int] | None = None,
         part: tuple[int, int] = (1, 1),
     ) -> list[BenchRun]:
-        """The runs of some methods (headings, groups or "group / variant"), sets, shots and seeds.
+        """Return the runs of some methods (headings, groups or "group / variant"), sets, shots and seeds.
 
         Runs that learn nothing belong to all shots and seeds. Of a ``part`` (i, n), every n-th run of each method is
         taken, from the i-th on: the n parts are disjoint, together everything, and cost about the same.

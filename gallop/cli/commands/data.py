@@ -14,7 +14,7 @@ from gallop.data import DatasetCheck, NamedDataset, available_datasets, check_da
 
 
 def run(options: Namespace, console: Console) -> int:
-    """``list`` or ``check``."""
+    """Run ``list`` or ``check``."""
     return _list(console) if options.action == "list" else _check(options, console)
 
 

@@ -16,7 +16,7 @@ _SORTER = "https://raw.githubusercontent.com/soumith/imagenetloader.torch/master
 
 
 def class_names(place: FoundSet) -> dict[str, str]:
-    """The names of the classes by synset, in the order of the class indices.
+    """Return the names of the classes by synset, in the order of the class indices.
 
     They come from ``classnames.txt`` where the set, or the folder of ImageNet beside it, has one; otherwise they are
     ``gallop.backbones.imagenet_names``. Where a file gives one name to two classes, as CoOp's does to the two missiles
@@ -48,7 +48,9 @@ def _beside(place: FoundSet) -> Path | None:
 
 
 def imagenet(place: FoundSet) -> Parts:
-    """``train/`` and ``val/`` with a folder for each synset; val is the test set, as in every paper. Either will do."""
+    """Read ``train/`` and ``val/`` with a folder for each synset; val is the test set, as in every paper. Either will
+    do.
+    """
     names = class_names(place)
     folders = {split: _class_folders(place.photos / split) for split in ("train", "val")}
     synsets = sorted(set().union(*folders.values()))
@@ -57,7 +59,7 @@ def imagenet(place: FoundSet) -> Parts:
 
 
 def by_synset(place: FoundSet) -> Parts:
-    """One folder of test images for each synset; of A and R there are 200, a part of the thousand."""
+    """Read one folder of test images for each synset; of A and R there are 200, a part of the thousand."""
     synsets = _class_folders(place.photos)
     test = _listing(place.photos, synsets, synsets, class_names(place))
     return _test_alone(test, tuple(synsets))

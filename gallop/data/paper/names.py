@@ -24,7 +24,7 @@ FLOWERS = tuple(" ".join(name.split()) for name in _FLOWERS.split(","))
 
 
 def car_name(name: str) -> str:
-    """The year first, as it is said: "Audi TT RS Coupe 2012" becomes "2012 Audi TT RS Coupe"."""
+    """Put the year first, as it is said: "Audi TT RS Coupe 2012" becomes "2012 Audi TT RS Coupe"."""
     words, _, year = name.rpartition(" ")
     return f"{year} {words}" if re.fullmatch(r"\d{4}", year) and words else name
 

@@ -46,7 +46,9 @@ class NamedDataset:
 
 
 def available_datasets() -> tuple[NamedSet, ...]:
-    """What can be opened by name: eleven sets to learn from, four variants of ImageNet, four of unknown things."""
+    """Return what can be opened by name: eleven sets to learn from, four variants of ImageNet, four of
+    unknown things.
+    """
     return tuple(SETS.values())
 
 
@@ -92,7 +94,7 @@ def open_dataset(name: str, root: str | PathLike[str]) -> NamedDataset:
 
 
 def find_set(name: str) -> NamedSet:
-    """What is known of a set. Case, ``_``, ``-`` and spaces do not count.
+    """Return what is known of a set. Case, ``_``, ``-`` and spaces do not count.
 
     Raises:
         DataError: an unknown name; the nearest ones are named.
@@ -111,7 +113,7 @@ def _plain(name: str) -> str:
 
 
 def pick_split(known: NamedSet, place: FoundSet) -> Split | None:
-    """The first way to divide the set that has all it needs."""
+    """Return the first way to divide the set that has all it needs."""
     for split in known.splits:
         if all(piece.need != "to open" or place.find(piece.path) for piece in split.pieces):
             return split
@@ -119,18 +121,18 @@ def pick_split(known: NamedSet, place: FoundSet) -> Split | None:
 
 
 def not_found(known: NamedSet, root: Path) -> str:
-    """The sentence that says where the photos were looked for."""
+    """Return the sentence that says where the photos were looked for."""
     return f"The photos of {known.title} are not in {root}; looked for {' and '.join(expected(known))}."
 
 
 def expected(known: NamedSet) -> list[str]:
-    """The folders of photos that would have been taken, below the one that is given."""
+    """Return the folders of photos that would have been taken, below the one that is given."""
     photos = known.photos[0] or known.inside.replace("|", " or ")
     return [f"{home}/{photos}" for home in known.homes[:2]]
 
 
 def where_to_get(known: NamedSet) -> str:
-    """The sentence that says where the photos are to be had."""
+    """Return the sentence that says where the photos are to be had."""
     if known.torchvision is None:
         return f"Get them from {known.address}."
     return (

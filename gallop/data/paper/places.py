@@ -47,7 +47,9 @@ class FoundSet:
     photos: Path
 
     def find(self, path: str) -> Path | None:
-        """A file or folder of the set: beside the photos, in the set's folder, or in one above up to the given one."""
+        """Return a file or folder of the set: beside the photos, in the set's folder, or in one above up to the given
+        one.
+        """
         above = [self.home, *self.home.parents]
         above = above[: above.index(self.given) + 1] if self.given in above else above[:1]
         for folder in (self.photos, *above):
@@ -56,7 +58,7 @@ class FoundSet:
         return None
 
     def need(self, path: str) -> Path:
-        """``find``, for what has to be there.
+        """Return ``find``, for what has to be there.
 
         Raises:
             DataError: it is not.
@@ -129,7 +131,7 @@ class NamedSet:
     aliases: tuple[str, ...] = ()
 
     def locate(self, root: Path) -> FoundSet | None:
-        """Where the set is below ``root``; None when it is not there."""
+        """Return where the set is below ``root``; None when it is not there."""
         for home in (*self.homes, ""):
             for photos in self.photos:
                 folder = root / home / photos
@@ -150,7 +152,7 @@ def _holds(folder: Path, pattern: str) -> bool:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file that hold something.
+    """Return the lines of a text file that hold something.
 
     Raises:
         DataError: it cannot be read, or is no text.
@@ -163,7 +165,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds.
+    """Return what a JSON file holds.
 
     Raises:
         DataError: it cannot be read, or is no JSON.
@@ -175,7 +177,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_mat(path: Path, *names: str) -> list[Any]:
-    """Variables of a MATLAB file, as scipy reads it, with dimensions of one taken away.
+    """Return variables of a MATLAB file, as scipy reads it, with dimensions of one taken away.
 
     Raises:
         DataError: it cannot be read, or does not hold them.
@@ -198,7 +200,7 @@ def read_mat(path: Path, *names: str) -> list[Any]:
 
 
 def damaged(path: Path, line: object) -> DataError:
-    """The error for a line or an entry that is not as it has to be."""
+    """Return the error for a line or an entry that is not as it has to be."""
     return DataError(f"{path} holds {str(line)[:80]!r}, which is not what this file is made of; get the file anew.")
 
 
@@ -207,6 +209,6 @@ def _reason(error: BaseException) -> str:
 
 
 def subfolders(folder: Path, pattern: str) -> Sequence[str]:
-    """The names of the folders inside, sorted, that match."""
+    """Return the names of the folders inside, sorted, that match."""
     with os.scandir(folder) as found:
         return sorted(entry.name for entry in found if re.fullmatch(pattern, entry.name) and entry.is_dir())

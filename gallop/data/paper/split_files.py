@@ -18,7 +18,9 @@ _SPLITS = ("train", "val", "test")
 
 
 def coop_split(file: str) -> Callable[[FoundSet], Parts]:
-    """What reads CoOp's ``split_zhou_*.json``: for each split a list of [path, number of the class, its name]."""
+    """Return what reads CoOp's ``split_zhou_*.json``: for each split a list of [path, number of the
+    class, its name].
+    """
 
     def read(place: FoundSet) -> Parts:
         path = place.need(file)
@@ -45,14 +47,16 @@ def _entries(path: Path, rows: list[Any]) -> list[ListedFile]:
 
 
 def parts(photos: Path, splits: Splits, origin: Path) -> Parts:
-    """The parts of a set from the entries of its splits."""
+    """Return the parts of a set from the entries of its splits."""
     found = listings(photos, splits, origin)
     nothing = Listing(photos, class_names=found["test"].class_names)
     return Parts(found.get("train", nothing), found.get("val", nothing), found["test"])
 
 
 def pets(place: FoundSet) -> Parts:
-    """``annotations/trainval.txt`` and ``test.txt``: file, number of the breed from 1, species, breed in species."""
+    """Read ``annotations/trainval.txt`` and ``test.txt``: file, number of the breed from 1, species, breed
+    in species.
+    """
 
     def read(file: str) -> list[ListedFile]:
         path = place.need(file)
@@ -69,7 +73,7 @@ def pets(place: FoundSet) -> Parts:
 
 
 def cars(place: FoundSet) -> Parts:
-    """The MATLAB files of the development kit, and that of the test labels, which is to be had apart."""
+    """Read the MATLAB files of the development kit, and that of the test labels, which is to be had apart."""
     (class_names,) = read_mat(place.need("devkit/cars_meta.mat"), "class_names")
     names = [car_name(str(name)) for name in np.atleast_1d(class_names)]
 
@@ -92,7 +96,9 @@ def cars(place: FoundSet) -> Parts:
 
 
 def flowers(place: FoundSet) -> Parts:
-    """``imagelabels.mat`` and ``setid.mat``, with numbers from 1; names from ``cat_to_name.json`` where it is there."""
+    """Read ``imagelabels.mat`` and ``setid.mat``, with numbers from 1; names from ``cat_to_name.json`` where it is
+    there.
+    """
     origin = place.need("setid.mat")
     (labels,) = read_mat(place.need("imagelabels.mat"), "labels")
     numbers = _whole(place.need("imagelabels.mat"), labels)
@@ -123,7 +129,7 @@ def _whole(path: Path, values: Any) -> list[int]:
 
 
 def food(place: FoundSet) -> Parts:
-    """``meta/train.json`` and ``test.json``: for each class its files, without their suffix."""
+    """Read ``meta/train.json`` and ``test.json``: for each class its files, without their suffix."""
     read = {split: (place.need(f"meta/{split}.json")) for split in ("train", "test")}
     found = {split: read_json(path) for split, path in read.items()}
     for split, data in found.items():
@@ -138,7 +144,7 @@ def food(place: FoundSet) -> Parts:
 
 
 def aircraft(place: FoundSet) -> Parts:
-    """``images_variant_*.txt``: the number of a photo and the name of its variant, one of ``variants.txt``."""
+    """Read ``images_variant_*.txt``: the number of a photo and the name of its variant, one of ``variants.txt``."""
     numbers = {name: i for i, name in enumerate(read_lines(place.need("variants.txt")))}
     splits: dict[str, list[ListedFile]] = {}
     for split in _SPLITS:
@@ -153,19 +159,19 @@ def aircraft(place: FoundSet) -> Parts:
 
 
 def textures(place: FoundSet) -> Parts:
-    """The first of DTD's ten partitions, as CoOp and torchvision take it: lines of ``class/photo.jpg``."""
+    """Read the first of DTD's ten partitions, as CoOp and torchvision take it: lines of ``class/photo.jpg``."""
     paths = [place.need(f"labels/{split}1.txt") for split in _SPLITS]
     return _of_paths(place, paths, read_lines, lambda folder: folder)
 
 
 def scenes(place: FoundSet) -> Parts:
-    """The first of SUN397's ten partitions: lines of ``/a/abbey/photo.jpg``."""
+    """Read the first of SUN397's ten partitions: lines of ``/a/abbey/photo.jpg``."""
     paths = [place.need("Training_01.txt"), None, place.need("Testing_01.txt")]
     return _of_paths(place, paths, lambda path: [line.lstrip("/") for line in read_lines(path)], scene_name)
 
 
 def actions(place: FoundSet) -> Parts:
-    """The first of UCF101's three splits, of videos; the photo is the middle frame that CoOp hands out."""
+    """Read the first of UCF101's three splits, of videos; the photo is the middle frame that CoOp hands out."""
 
     def read(path: Path) -> list[str]:
         files = []

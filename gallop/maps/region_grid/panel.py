@@ -36,7 +36,7 @@ def map_panel(
     selected: int | None = None,
     photo: str,
 ) -> dict[str, Any]:
-    """A map of one local prompt (counted from 0) on the photo, with exactly its top-k regions outlined.
+    """Return a map of one local prompt (counted from 0) on the photo, with exactly its top-k regions outlined.
 
     Args:
         minus: whose scores are subtracted; its top-k regions get a second, dotted mark.
@@ -66,7 +66,7 @@ def map_panel(
 
 
 def answer_panel(explanation: Explanation, *, selected: int | None = None, photo: str) -> dict[str, Any]:
-    """The photo without a map; each region says which class it is most like."""
+    """Return the photo without a map; each region says which class it is most like."""
     found = explanation.region_probabilities
     best = found.argmax(axis=1)
     return {
@@ -110,7 +110,7 @@ def _place(region: int, grid: tuple[int, int]) -> str:
 
 
 def shown(explanation: Explanation) -> tuple[float, float, float, float]:
-    """(left, top, width, height) of the part of the photo that is shown: all of it, but no longer than 3:2.
+    """Return (left, top, width, height) of the part of the photo that is shown: all of it, but no longer than 3:2.
 
     A longer photo is cut to that, around what the model saw.
     """
@@ -124,7 +124,7 @@ def shown(explanation: Explanation) -> tuple[float, float, float, float]:
 
 
 def photo_url(explanation: Explanation) -> str:
-    """The part of the photo that is shown, as a small JPEG in a data URL."""
+    """Return the part of the photo that is shown, as a small JPEG in a data URL."""
     left, top, width, height = shown(explanation)
     scale = SIDE / min(width, height)
     picture = explanation.image.resize(
@@ -136,7 +136,7 @@ def photo_url(explanation: Explanation) -> str:
 
 
 def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
-    """A map (rows, columns) as a small picture in a data URL; what is below the threshold is clear."""
+    """Return a map (rows, columns) as a small picture in a data URL; what is below the threshold is clear."""
     rows, columns = scores.shape
     if style.smooth:
         size = (columns * SMOOTH, rows * SMOOTH)
@@ -147,7 +147,7 @@ def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
 
 
 def legend_picture(style: Style, *, signed: bool = False) -> NDArray[np.uint8]:
-    """The colours from the lowest to the highest score, as pixels (12, 256, 3)."""
+    """Return the colours from the lowest to the highest score, as pixels (12, 256, 3)."""
     return np.repeat(colour_table(style.palette(signed=signed))[None], 12, axis=0)
 
 
