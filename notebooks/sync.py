@@ -26,25 +26,46 @@ COLOURS = 256
 """Of a stored picture of lines and bars: a third of the bytes of a picture in full colour, and the same to the eye."""
 FULL = 110_000
 """Bytes. A picture that takes no more in full colour keeps all of it: fewer colours draw bands across a photo."""
-HUNG = 3
-"""Exit status of ``EXECUTE`` when a cell takes too long or the kernel dies."""
+LOOK_AGAIN = 0.2
+"""Seconds after which the end of a cell is looked for again: see ``EXECUTE``."""
 EXECUTE = f"""
 import sys
+import time
+from queue import Empty
+
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+
+class Client(NotebookClient):
+    async def async_start_new_kernel_client(self):
+        client = await super().async_start_new_kernel_client()
+        channel, once = client.shell_channel, client.shell_channel.get_msg
+
+        async def get_msg(timeout):
+            end = time.monotonic() + timeout
+            while True:
+                try:
+                    return await once(timeout=max(min(end - time.monotonic(), {LOOK_AGAIN}), 0))
+                except Empty:
+                    if time.monotonic() >= end:
+                        raise
+
+        channel.get_msg = get_msg
+        return client
+
 
 path, folder, timeout = sys.argv[1:]
 notebook = nbformat.read(path, as_version=4)
 settings = {{"kernel_name": "python3", "resources": {{"metadata": {{"path": folder}}}}}}
-try:
-    NotebookClient(notebook, timeout=float(timeout), **settings).execute()
-except (CellTimeoutError, DeadKernelError) as error:
-    print(error, file=sys.stderr)
-    sys.exit({HUNG})
+Client(notebook, timeout=float(timeout), **settings).execute()
 nbformat.write(notebook, path)
 """
-"""Run the notebook at a path, in place."""
+"""Run the notebook at a path, in place.
+
+nbclient answers the messages of widgets on the socket on which it waits for the end of a cell. ZeroMQ tells of a
+message once, and what is told while something is sent goes under: the end of the cell is there, and nobody looks.
+"""
 
 
 def scripts() -> list[Path]:
@@ -106,11 +127,8 @@ def code_cells(notebook: Any) -> list[Any]:
 def run(notebook: Any, timeout: float) -> Any:
     """The notebook with its outputs, run by a process of its own, whatever this one has loaded or left running.
 
-    nbclient loses the end of a cell with widgets now and then (its issue 312) and waits for it, so a notebook with a
-    cell that takes more than ``timeout`` seconds gets a second try.
-
     Raises:
-        RuntimeError: a cell failed, or one took too long twice; the message is what was said.
+        RuntimeError: a cell failed, or took more than ``timeout`` seconds; the message is what was said.
     """
     # Streamlit, where it was imported, has set a backend under which no picture is shown.
     environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
@@ -119,8 +137,6 @@ def run(notebook: Any, timeout: float) -> Any:
         nbformat.write(notebook, path)
         command = [sys.executable, "-c", EXECUTE, str(path), str(FOLDER), str(timeout)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode == HUNG:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(done.stderr[-4000:])
         return nbformat.read(path, as_version=4)

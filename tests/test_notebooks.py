@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,27 +186,18 @@ def pictures_beside(cells: list[Any], number: int) -> bool:
     return any("image/png" in out.get("data", {}) for cell in (before, after) if cell for out in cell.outputs)
 
 
-@pytest.mark.parametrize(("hangs", "tries"), [(0, 1), (1, 2), (2, 2)])
-def test_a_notebook_that_hangs_gets_one_more_try(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hangs: int, tries: int
-) -> None:
-    log = tmp_path / "log"
-    log.touch()
-    fake = f"""
-import os, sys
-with open({str(log)!r}, "a+") as log:
-    log.write("1")
-    log.seek(0)
-    if len(log.read()) <= {hangs}:
-        sys.exit({sync.HUNG})
-assert "MPLBACKEND" not in os.environ
-"""
-    monkeypatch.setattr(sync, "EXECUTE", fake)
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
-    with pytest.raises(RuntimeError) if hangs > 1 else contextlib.nullcontext():
-        assert sync.run(notebook, timeout=1).cells[0].source == "1"
-    assert len(log.read_text()) == tries
+def test_a_cell_that_takes_too_long_is_told() -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time; time.sleep(60)")])
+    with pytest.raises(RuntimeError, match="timed out"):
+        sync.run(notebook, timeout=1)
+
+
+def test_pictures_are_shown_whatever_was_imported_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "Agg")  # as Streamlit sets it
+    code = "import os; print(os.environ.get('MPLBACKEND') != 'Agg')"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    (cell,) = sync.run(notebook, timeout=60).cells
+    assert cell.outputs[0].text == "True\n"
 
 
 def test_a_cell_that_fails_is_told() -> None:

@@ -116,10 +116,8 @@ def test_a_record_holds_what_is_needed_to_trust_it(place: Place) -> None:
     (key,) = place.records()
     record = RecordStore(place.out).read(key)
     assert record is not None
-    assert (record.method, record.settings) == (
-        "fake",
-        {"skill": 0.9},
-    )  # a later setting at its default leaves no trace
+    # A later setting at its default leaves no trace.
+    assert (record.method, record.settings) == ("fake", {"skill": 0.9})
     assert (record.set, record.shots, record.seed, record.photos) == ("first", 2, 1, 4)
     assert record.machine["threads"] >= 1
     assert record.machine["processor"]

@@ -25,7 +25,7 @@ class BenchRun:
     Attributes:
         key: of everything that its figures depend on; equal keys, equal figures.
         made: the method, ready to learn.
-        settings: as they stand in its key, in JSON's types: later ones only where they are not at their default.
+        settings: as they stand in its key, in JSON's types; later ones only where they are not at their default.
         source: what the shots are drawn from.
         transfer: other sets whose test photos it is asked about.
         unknown: groups of unknown photos.
