@@ -87,10 +87,6 @@ class CheckpointError(GallopError, ValueError):
     """A checkpoint that cannot be read or does not belong to this backbone; the message says why and what to do."""
 
 
-class TornCheckpoint(CheckpointError):
-    """Settings and prompts of two different saves; another save may be under way, so a second look can help."""
-
-
 class OnnxError(GallopError, RuntimeError):
     """No file was made, or it is not handed out; the message says why and what to do."""
 

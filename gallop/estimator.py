@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.checkpoints.folder import Checkpoint, load_prompts, save_checkpoint, whole
+from gallop.checkpoints.folder import Checkpoint, load_prompts, read_model, save_checkpoint
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
 from gallop.data import LabelledPhotos, training_set
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
@@ -249,16 +249,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             CheckpointError: damaged, of a newer format, or trained with other weights or other region features.
             BackboneError: its backbone cannot be loaded.
         """
-        return whole(Path(folder), lambda checkpoint: cls._of(Path(folder), checkpoint, backbone, device))
-
-    @classmethod
-    def _of(
-        cls, folder: Path, checkpoint: Checkpoint, backbone: str | Backbone | None, device: str
-    ) -> GalLoPClassifier:
+        checkpoint, tensors = read_model(folder)
         method, training, here = checkpoint.method, checkpoint.training, backbone or checkpoint.backbone
         self: GalLoPClassifier = cls.of(method, training, here, device=device, regions=checkpoint.regions)
         frozen = self._load_backbone()
-        prompts = load_prompts(folder, checkpoint, frozen)
+        prompts = load_prompts(Path(folder), checkpoint, tensors, frozen)
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
         self.calibration_ = checkpoint.calibration
         self.training_, self._data_fingerprint = training, checkpoint.data_fingerprint

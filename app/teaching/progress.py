@@ -175,7 +175,7 @@ def _share(right: Sequence[bool]) -> float | None:
 def time_in_words(seconds: float) -> str:
     """A time in words, no more exact than it is known.
 
-    >>> duration(8.2), duration(95), duration(400)
+    >>> time_in_words(8.2), time_in_words(95), time_in_words(400)
     ('about 8 s', 'about 2 min', 'about 7 min')
     """
     return f"about {max(round(seconds), 1)} s" if seconds < 60 else f"about {round(seconds / 60)} min"

@@ -10,16 +10,16 @@ A save ends when the prompts' file is renamed. The settings lie beside it by the
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from gallop.backbones import Backbone, pick_regions
 from gallop.config import MethodConfig, RegionKind, TrainConfig
-from gallop.errors import BackboneError, CheckpointError, TornCheckpoint
+from gallop.errors import BackboneError, CheckpointError
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP
 from gallop.model.prompts import Prompts
@@ -53,8 +53,6 @@ _FIRST = {
 }
 """Settings that stand in every checkpoint, as they did in the first ones. Nothing is ever added here."""
 _LEARNED = {"global_contexts", "local_contexts", "local_projection"}
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def _coming(folder: Path) -> str | None:
         return None  # no other OSError: what cannot be read now may be the only settings that fit
 
 
-def read_checkpoint(folder: str | Path) -> Checkpoint:
+def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
     """Return the settings of a checkpoint, checked.
 
     Raises:
@@ -225,16 +223,23 @@ def _parse(raw: Mapping[str, Any]) -> Checkpoint:
     )
 
 
-def whole(folder: Path, load: Callable[[Checkpoint], T]) -> T:
-    """Return what ``load`` makes of a checkpoint; of one that is saved anew at this moment, after another look."""
+def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tensor]]:
+    """Return the settings of a checkpoint and what was learned, of one save; it looks again while another is made.
+
+    Raises:
+        CheckpointError: as ``read_checkpoint``; prompts that are missing, damaged, or of another save.
+    """
+    path = Path(folder) / TENSORS
     for _ in range(_TRIES):
-        with contextlib.suppress(TornCheckpoint):
-            return load(read_checkpoint(folder))
-    return load(read_checkpoint(folder))
+        checkpoint = read_checkpoint(folder)
+        file, tensors = _learned(path)
+        if checkpoint.prompts_sha256 in ("", hashlib.sha256(file.data).hexdigest()):
+            return checkpoint, tensors
+    raise CheckpointError(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
 
 
-def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone) -> Prompts:
-    """Return the learned prompts of a checkpoint, on the backbone's device.
+def load_prompts(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Prompts:
+    """Return the prompts that ``read_model`` found in a folder, on the backbone's device.
 
     Raises:
         CheckpointError: another backbone, or other region features, than those trained with; tensors that do not fit.
@@ -249,13 +254,9 @@ def load_prompts(folder: str | Path, checkpoint: Checkpoint, backbone: Backbone)
             f"{folder} was trained on other weights of {checkpoint.backbone!r} than those loaded now (fingerprints "
             f"{checkpoint.fingerprint[:12]} and {backbone.fingerprint[:12]}). Load the same weights, or train again."
         )
-    path = Path(folder) / TENSORS
-    file, tensors = _learned(path)
-    if checkpoint.prompts_sha256 not in ("", hashlib.sha256(file.data).hexdigest()):
-        raise TornCheckpoint(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
-    context_tokens = (
-        tensors["global_contexts"].shape[1] if tensors.get("global_contexts", torch.empty(0)).ndim == 3 else 1
-    )
+    path = folder / TENSORS
+    contexts = tensors.get("global_contexts", torch.empty(0))
+    context_tokens = contexts.shape[1] if contexts.ndim == 3 else 1
     prompts = Prompts(
         torch.zeros(context_tokens, backbone.text.width),
         global_prompts=checkpoint.method.global_prompts,
