@@ -1,0 +1,20 @@
+"""Pixels -> global features (B, D) and region features (B, R, V), in one pass of a frozen vision tower.
+
+Region features are the tower's own tokens without attention's mixing in the last layer, so that each stays with its
+place (paper, section 3.2; the value path of MaskCLIP):
+
+* ViT: in the last block ``v = out_proj(W_v ln_1(x) + b_v) + x``, then ``v + mlp(ln_2(v))``, then ``ln_post``. The local
+  projection acts on this (V is the visual width); the visual projection follows it. Two other kinds, to compare with,
+  differ from it in the last block's attention alone, and leave the global feature as it is:
+  "tokens" is that block's ordinary attention, so the tower's own output tokens;
+  "value-value" is attention whose queries and keys are the values, ``softmax(v v' / sqrt(d_head)) v`` for each head
+  over all tokens. It is the attention of CLIP Surgery (Li et al. 2023, arXiv 2304.05653), which puts it into several
+  blocks, in a path beside the tower's own; here it stands in the last block alone.
+* ResNet: value and output projection of the attention pool at each cell, no positional embedding. V is already D.
+* CNN trunk (timm): the projected cell of the last feature map. V is already D.
+"""
+
+from gallop.backbones.vision.choice import pick_regions, vision_tower
+from gallop.backbones.vision.tower import VisionTower
+
+__all__ = ["VisionTower", "pick_regions", "vision_tower"]

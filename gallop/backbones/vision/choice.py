@@ -1,0 +1,51 @@
+"""Which wrapper reads a vision module, and which kinds of regions it has."""
+
+from __future__ import annotations
+
+from typing import cast, get_args
+
+from torch import nn
+
+from gallop.backbones.vision.resnet import ResNetVision
+from gallop.backbones.vision.tower import VisionTower
+from gallop.backbones.vision.trunk import TrunkVision
+from gallop.backbones.vision.vit import ViTVision
+from gallop.config import RegionKind
+from gallop.errors import BackboneError, UnsupportedTower
+
+
+def pick_regions(kind: str = "value") -> RegionKind:
+    """Return the kind of region features of a name.
+
+    Raises:
+        BackboneError: unknown name.
+    """
+    for known in get_args(RegionKind):
+        if kind == known:
+            return cast(RegionKind, known)
+    names = ", ".join(map(repr, get_args(RegionKind)))
+    raise BackboneError(f"There are no region features of the kind {kind!r}; the kinds are {names}.")
+
+
+def vision_tower(module: nn.Module, regions: str = "value") -> VisionTower:
+    """Return the region-aware wrapper of an open_clip vision module, for a kind of region features.
+
+    Raises:
+        BackboneError: an unknown kind, or one that this tower does not have.
+        UnsupportedTower: a kind of tower, or of pooling, for which region features are not defined here.
+    """
+    kinds = {"VisionTransformer": ViTVision, "ModifiedResNet": ResNetVision, "TimmModel": TrunkVision}
+    kind = kinds.get(type(module).__name__)
+    if kind is None:
+        raise UnsupportedTower(
+            f"Region features are defined for {', '.join(kinds)}; this vision tower is a {type(module).__name__}."
+        )
+    chosen = pick_regions(regions)
+    if kind is ViTVision:
+        return cast(VisionTower, ViTVision(module, chosen))
+    if chosen != "value":
+        raise BackboneError(
+            f"Only a ViT has region features of the kind {chosen!r}; this vision tower is a {type(module).__name__}, "
+            "which has 'value' alone."
+        )
+    return cast(VisionTower, kind(module))
