@@ -291,10 +291,10 @@ def test_vision_towers_without_regions_are_refused(vision: dict[str, Any]) -> No
         Backbone("odd", model, open_clip.SimpleTokenizer(), PREPROCESS)
 
 
-def fresh_trunk(name: str = "tf_efficientnet_lite0") -> CLIP:
+def fresh_trunk(name: str = "tf_efficientnet_lite0", **vision: Any) -> CLIP:
     config = {"timm_model_name": name, "timm_pool": "", "timm_proj": "linear", "timm_proj_bias": True}
     torch.manual_seed(0)
-    return CLIP(32, {**config, "image_size": 64}, {"width": 64, "heads": 1, "layers": 1}).eval()
+    return CLIP(32, {**config, "image_size": 64, **vision}, {"width": 64, "heads": 1, "layers": 1}).eval()
 
 
 def clip_with_trunk(name: str = "tf_efficientnet_lite0") -> CLIP:
@@ -321,6 +321,64 @@ def test_trunk_regions_average_to_the_global_feature() -> None:
     with torch.no_grad():
         assert relative_error(whole, model.encode_image(pixels)) < 1e-5
     assert relative_error(regions.mean(dim=1), whole) < 1e-4
+    assert ours.vision.mean_is_global
+
+
+def draw_parameters(module: nn.Module) -> None:
+    """Norms, biases and scales drawn at random: at their initial 1 and 0 they would hide where they act."""
+    for name, buffer in module.named_buffers():
+        if name.endswith("running_mean"):
+            nn.init.normal_(buffer, std=0.1)
+        elif name.endswith("running_var"):
+            nn.init.uniform_(buffer, 0.5, 2.0)
+    for name, parameter in module.named_parameters():
+        if parameter.ndim == 1 or not parameter.any():
+            nn.init.normal_(parameter, 1.0 if name.endswith(("weight", "gamma")) else 0.0, std=0.3)
+
+
+@pytest.mark.parametrize("projection", ["linear", "mlp"])
+def test_a_norm_behind_the_pooling_acts_on_every_cell(projection: str) -> None:
+    """ConvNeXt. Projected without the norm, the cells would lie elsewhere: their mean too, at a cosine of 0.8."""
+    model = fresh_trunk("convnext_atto", timm_proj=projection)
+    draw_parameters(model)
+    for parameter in model.visual.trunk.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.3)  # at timm's 0.02 all cells are nearly their biases
+    ours, pixels = trunk_backbone(model), torch.randn(2, 3, 2, 2).repeat_interleave(32, 2).repeat_interleave(32, 3)
+    whole, regions = ours.encode_image(pixels)
+    with torch.no_grad():
+        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+        cells = model.visual.trunk.forward_features(pixels).flatten(2).transpose(1, 2)
+        norm = model.visual.trunk.head.norm
+        centred = cells - cells.mean(dim=-1, keepdim=True)
+        normed = norm.weight * centred / (centred.square().mean(dim=-1, keepdim=True) + norm.eps).sqrt() + norm.bias
+        if projection == "linear":
+            wanted = normed @ model.visual.head.proj.weight.T + model.visual.head.proj.bias
+        else:
+            first, second = model.visual.head.mlp.fc1, model.visual.head.mlp.fc2
+            hidden = normed @ first.weight.T + first.bias
+            wanted = hidden * 0.5 * (1 + torch.erf(hidden / 2**0.5)) @ second.weight.T + second.bias
+    assert relative_error(regions, wanted) < 1e-5
+    assert not ours.vision.mean_is_global
+    assert relative_error(regions.mean(dim=1), whole) > 0.05
+
+
+def test_regions_of_mobileclips_trunk_average_to_the_global_feature() -> None:
+    """FastViT: norms within branches, attention in the last stage, and a projection that is the trunk's own."""
+    model = fresh_trunk("fastvit_mci0", timm_pool="avg", timm_proj=None)
+    draw_parameters(model)
+    ours, pixels = trunk_backbone(model), torch.randn(2, 3, 64, 64)
+    whole, regions = ours.encode_image(pixels)
+    with torch.no_grad():
+        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    assert ours.vision.grid == (2, 2)
+    assert ours.vision.mean_is_global
+    assert relative_error(regions.mean(dim=1), whole) < 1e-5
+
+
+def test_a_head_that_pools_anew_is_refused() -> None:
+    with pytest.raises(UnsupportedTower, match="pools with RotAttentionPool2d"):
+        trunk_backbone(fresh_trunk("resnet18", timm_pool="rot_attn"))
 
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18"])

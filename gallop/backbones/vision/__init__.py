@@ -11,7 +11,8 @@ place (paper, section 3.2; the value path of MaskCLIP):
   over all tokens. It is the attention of CLIP Surgery (Li et al. 2023, arXiv 2304.05653), which puts it into several
   blocks, in a path beside the tower's own; here it stands in the last block alone.
 * ResNet: value and output projection of the attention pool at each cell, no positional embedding. V is already D.
-* CNN trunk (timm): the projected cell of the last feature map. V is already D.
+* CNN trunk (timm): each cell of the last feature map through the head that makes the global feature of their mean. V is
+  already D. Where the head is linear, the mean of the regions is the global feature; ConvNeXt's has a norm.
 """
 
 from gallop.backbones.vision.choice import pick_regions, vision_tower

@@ -18,6 +18,7 @@ class ResNetVision:
 
     region_projection: Tensor | None = None
     region_kind: RegionKind = "value"
+    mean_is_global: bool = False
 
     def __post_init__(self) -> None:
         pool = self.tower.attnpool

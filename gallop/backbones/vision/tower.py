@@ -19,7 +19,9 @@ class VisionTower(Protocol):
     grid: tuple[int, int]
     """(rows, columns), R = rows * columns"""
     region_kind: RegionKind
-    """which of the ways above the region features are made"""
+    """which of the ways that ``gallop.backbones.vision`` lists the region features are made"""
+    mean_is_global: bool
+    """whether the mean of the regions, behind their projection, is the global feature"""
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> global (B, D) and regions (B, R, V), row by row, neither normalised."""

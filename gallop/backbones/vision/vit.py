@@ -18,6 +18,7 @@ class ViTVision:
 
     tower: Any
     region_kind: RegionKind = "value"
+    mean_is_global: bool = False
 
     def __post_init__(self) -> None:
         tower = self.tower
