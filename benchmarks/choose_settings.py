@@ -29,7 +29,7 @@ from gallop.bench.running.photos import set_folders
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import accuracy, auroc
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
-from gallop.methods import FewShots, Method, make_method
+from gallop.methods import Method, Setup, make_method
 
 CLASSES, FOLDS, HELD_OUT = 10, 4, 2
 
@@ -61,7 +61,7 @@ def held_out(backbone: Backbone, shots: LabelledPhotos, unknown: ImageFeatures, 
     accuracies, aurocs = [], []
     for fold in stratified_folds(shots.labels, FOLDS, seed=0)[:HELD_OUT]:
         rest = sorted(set(range(len(shots))) - set(fold))
-        fitted = method.fit(FewShots.drawn(backbone, shots.take(rest), cache=cache))
+        fitted = method.fit(shots.take(rest), Setup(backbone, cache=cache))
         features = ImageFeatures.cat(list(encode_centres(backbone, [shots.paths[i] for i in fold], cache)))
         known, other = fitted.predict(features), fitted.predict(unknown)
         accuracies.append(100 * accuracy(known.labels, [shots.names[i] for i in fold]))

@@ -161,9 +161,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             drop_training(work)  # whoever trains the same classifier anew does not want it
         self._start(GalLoP(backbone, data.class_names, method, prompts))
         self.training_, self._data_fingerprint = config, data.fingerprint
-        targets, cache = torch.tensor(data.labels), open_cache(self.cache)
-        told: dict[str, Any] = {"cache": cache, "work": work, "data": data.fingerprint, "parallel": parallel}
-        for event in learn(self.model_, data.photos, targets, config, **told):
+        cache = open_cache(self.cache)
+        for event in learn(self.model_, data, config, cache=cache, work=work, parallel=parallel):
             if isinstance(event, CrossFit):
                 self.cross_fit_ = event
                 self.calibration_ = event.calibrate(self.model_.class_names)  # one may have been added meanwhile

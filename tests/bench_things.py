@@ -15,10 +15,10 @@ from gallop.bench.reporting.results import Results
 from gallop.bench.running.photo_sets import PhotoSet
 from gallop.bench.running.records import Figure, Record
 from gallop.bench.running.runs import UNTAUGHT, BenchRun, Plan, TableEntry
-from gallop.data import Listing
+from gallop.data import LabelledPhotos, Listing
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures
-from gallop.methods import FewShots, Work
+from gallop.methods import Setup, Work
 from gallop.predictions.predict import Predictions
 from tests.tiny import write_folder
 
@@ -85,14 +85,14 @@ class Fake:
     skill: float = 0.5
     diverges: bool = False
 
-    def fit(self, shots: FewShots) -> FakeAnswers:
-        shots.tick()
-        self.fitted.append((self.skill, shots.seed, len(shots.photos)))
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> FakeAnswers:
+        setup.tick()
+        self.fitted.append((self.skill, setup.seed, len(shots.photos)))
         assert len(shots.labels) == len(shots.photos)
         if self.diverges:
             raise TrainingDiverged("The loss is nan.")
-        shots.tick()
-        return FakeAnswers(shots.class_names, self.skill + shots.seed + len(shots.photos), local=True)
+        setup.tick()
+        return FakeAnswers(shots.class_names, self.skill + setup.seed + len(shots.photos), local=True)
 
     def work(self, photos: int) -> Work:
         return Work(steps=10, batch=photos, kept=photos)
@@ -102,7 +102,7 @@ class Fake:
 class Untaught:
     learns: ClassVar[bool] = False
 
-    def fit(self, shots: FewShots) -> FakeAnswers:
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> FakeAnswers:
         assert len(shots.photos) == 0
         return FakeAnswers(shots.class_names, 0.0, local=False)
 

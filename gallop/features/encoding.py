@@ -208,6 +208,7 @@ class TrainingViews:
         share: (rank, processes) of a training in several processes, each of which encodes and keeps its share alone.
 
     Attributes:
+        backbone: whose features they are.
         kept: whether its views are kept in memory.
         format: in which they are rounded.
     """
@@ -224,7 +225,8 @@ class TrainingViews:
         share: tuple[int, int] = (0, 1),
     ) -> None:
         self._rank, self._processes = share
-        self._backbone, self._photos, self._views, self._seed = backbone, photos, views, seed
+        self.backbone = backbone
+        self._photos, self._views, self._seed = photos, views, seed
         self.format = format_of(cache)
         # Fresh views are used once each: keeping them would only fill the cache.
         self._cache = cache if views else None
@@ -272,11 +274,11 @@ class TrainingViews:
 
     def _encode(self, views: Iterable[int], photos: Sequence[Photo | Path]) -> Iterator[ImageFeatures]:
         made = tuple(map(self._view, views))
-        return _Views(self._backbone, self._cache, self.format, made).encode(_batches(photos))
+        return _Views(self.backbone, self._cache, self.format, made).encode(_batches(photos))
 
     def _view(self, view: int) -> _View:
         def pixels(photo: Photo) -> Tensor:
-            return self._backbone.preprocess.augment(photo.image, self._rng(photo, view))
+            return self.backbone.preprocess.augment(photo.image, self._rng(photo, view))
 
         return _View(f"augmented {self._seed} {view}", pixels)
 

@@ -1,4 +1,4 @@
-"""GalLoP and what it is compared with, under one interface: ``make_method(name, settings).fit(shots)``.
+"""GalLoP and what it is compared with, under one interface: ``make_method(name, settings).fit(shots, setup)``.
 
 Each is a small module that cites its paper. ``MethodClassifier`` gives any of them scikit-learn's manners.
 """
@@ -13,7 +13,7 @@ from gallop.config import TrainConfig, train_preset
 from gallop.errors import ConfigError
 from gallop.methods.classifier import MethodClassifier
 from gallop.methods.coop import CoOp
-from gallop.methods.interface import FewShots, Fitted, Method, Work
+from gallop.methods.interface import Fitted, Method, Setup, Work
 from gallop.methods.linear_probe import LinearProbe
 from gallop.methods.locoop import LoCoOp
 from gallop.methods.prompt_learning import RUNS_OWN, GalLoPMethod, PromptLearner
@@ -25,7 +25,6 @@ from gallop.setting import settings_of
 __all__ = [
     "METHODS",
     "CoOp",
-    "FewShots",
     "Fitted",
     "GalLoPMethod",
     "LinearProbe",
@@ -33,6 +32,7 @@ __all__ = [
     "Method",
     "MethodClassifier",
     "PromptSRC",
+    "Setup",
     "TipAdapter",
     "TipAdapterF",
     "Work",

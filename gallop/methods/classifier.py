@@ -7,7 +7,6 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
@@ -16,7 +15,7 @@ from gallop.data import LabelledPhotos, many, training_set
 from gallop.errors import ConfigError, DataError
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
 from gallop.images import ImageSource
-from gallop.methods.interface import FewShots, Fitted, Method
+from gallop.methods.interface import Fitted, Method, Setup
 from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.predict import Predictions
 
@@ -72,8 +71,7 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         data = training_set(images, labels, shots=self.shots, seed=self.seed, allow_fewer=self.allow_fewer)
         named = self.backbone
         self._frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
-        targets, cache = torch.tensor(data.labels), open_cache(self.cache)
-        self.fitted_ = self.method.fit(FewShots(self._frozen, data.photos, targets, data.class_names, self.seed, cache))
+        self.fitted_ = self.method.fit(data, Setup(self._frozen, self.seed, open_cache(self.cache)))
         self.classes_ = np.array(data.class_names)
         return self
 

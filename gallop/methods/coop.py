@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gallop.methods.interface import FewShots
+from gallop.data import LabelledPhotos
+from gallop.methods.interface import Setup
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
 from gallop.model.gallop import GalLoP
 
@@ -15,9 +16,9 @@ from gallop.model.gallop import GalLoP
 class CoOp(PromptLearner):
     """CE(scale x cosine) for one prompt: GalLoP's loss where M = 1 and N = 0."""
 
-    def fit(self, shots: FewShots) -> PromptedText:
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompt."""
-        model = GalLoP(shots.backbone, shots.class_names, ONE_PROMPT)
-        for _ in self.train(model, shots):
+        model = GalLoP(setup.backbone, shots.class_names, ONE_PROMPT)
+        for _ in self.train(model, shots, setup):
             pass
         return text_of(model)

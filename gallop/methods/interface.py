@@ -3,7 +3,7 @@
 A method is a frozen dataclass of its settings. ``fit`` turns it and some shots into something that answers for
 features, so that methods are compared on equal shots and equal features of one frozen backbone.
 
-Shapes: B images, K classes, D joint width.
+Shapes: B images, K classes.
 """
 
 from __future__ import annotations
@@ -13,26 +13,21 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.data import LabelledPhotos, PhotoSource
+from gallop.data import LabelledPhotos
 from gallop.features.encoding import Cache, ImageFeatures
 from gallop.model.scores import scores_of_probabilities
 from gallop.predictions.predict import Predictions
 
 
 @dataclass(frozen=True)
-class FewShots:
-    """What a method learns from.
+class Setup:
+    """What a method learns with, beside the shots.
 
     Attributes:
         backbone: frozen towers.
-        photos: n photos.
-        labels: n indices (n,) into ``class_names``.
-        class_names: K names.
         seed: of everything that is drawn.
         cache: of features; None keeps nothing beyond the training.
         steps: a training stops after so many, to be measured; None goes on to its end.
@@ -40,18 +35,10 @@ class FewShots:
     """
 
     backbone: Backbone
-    photos: tuple[PhotoSource, ...]
-    labels: Tensor
-    class_names: tuple[str, ...]
     seed: int = 0
     cache: Cache | None = None
     steps: int | None = None
     ticked: Callable[[], object] | None = None
-
-    @classmethod
-    def drawn(cls, backbone: Backbone, shots: LabelledPhotos, *, seed: int = 0, cache: Cache | None = None) -> FewShots:
-        """Return few shots from photos that were drawn, with their class list."""
-        return cls(backbone, shots.photos, torch.tensor(shots.labels, dtype=torch.long), shots.class_names, seed, cache)
 
     def tick(self) -> None:
         """Call ``ticked``."""
@@ -94,8 +81,8 @@ class Method(Protocol):
     learns: ClassVar[bool]
     """Whether the shots matter; zero-shot is the same for any."""
 
-    def fit(self, shots: FewShots) -> Fitted:
-        """Learn. Raises TrainingDiverged when a loss stops being a number."""
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> Fitted:
+        """Learn from a few shots. Raises TrainingDiverged when a loss stops being a number."""
         ...
 
     def work(self, photos: int) -> Work:

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures, encode_centres
-from gallop.methods.interface import FewShots, Work, from_probabilities
+from gallop.methods.interface import Setup, Work, from_probabilities
 from gallop.predictions.predict import Predictions
 from gallop.setting import number_between
 
@@ -53,11 +54,11 @@ class LinearProbe:
     def __post_init__(self) -> None:
         number_between("strength", self.strength, 1e-6, 1e9)
 
-    def fit(self, shots: FewShots) -> FittedProbe:
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> FittedProbe:
         """Fit; the same on every run."""
-        features = ImageFeatures.cat(list(encode_centres(shots.backbone, shots.photos, shots.cache)))
+        features = ImageFeatures.cat(list(encode_centres(setup.backbone, shots.photos, setup.cache)))
         regression = LogisticRegression(C=self.strength, max_iter=5000, tol=1e-6)
-        regression.fit(_unit(features), shots.labels.numpy())
+        regression.fit(_unit(features), np.array(shots.labels))
         return FittedProbe(regression, shots.class_names)
 
     def work(self, photos: int) -> Work:

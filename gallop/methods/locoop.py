@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
-from gallop.methods.interface import FewShots
+from gallop.methods.interface import Setup
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
 from gallop.model import similarity
 from gallop.model.gallop import GalLoP, TextFeatures
@@ -71,9 +72,9 @@ class LoCoOp(PromptLearner):
         penalty = self.weight * outlier_regularisation(logits, labels.to(backbone.device), rank)
         return replace(loss, total=loss.total + penalty), global_, local
 
-    def fit(self, shots: FewShots) -> PromptedText:
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompt."""
-        model = GalLoP(shots.backbone, shots.class_names, ONE_PROMPT)
-        for _ in self.train(model, shots, self.objective):
+        model = GalLoP(setup.backbone, shots.class_names, ONE_PROMPT)
+        for _ in self.train(model, shots, setup, self.objective):
             pass
         return text_of(model)

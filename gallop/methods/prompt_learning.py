@@ -9,8 +9,9 @@ from typing import ClassVar
 import torch
 
 from gallop.config import MethodConfig, Preset, TrainConfig, train_preset
+from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
-from gallop.methods.interface import FewShots, Work
+from gallop.methods.interface import Setup, Work
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.predictions.predict import Predictions, predict
@@ -67,15 +68,17 @@ class PromptLearner:
         own = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUNS_OWN}
         return train_preset(self.preset, **own, calibration_folds=0, seed=seed)
 
-    def train(self, model: GalLoP, shots: FewShots, objective: Objective = GalLoP.loss) -> Iterator[object]:
+    def train(
+        self, model: GalLoP, shots: LabelledPhotos, setup: Setup, objective: Objective = GalLoP.loss
+    ) -> Iterator[object]:
         """Yield the events of a training of ``model.prompts``, in place."""
-        config, done = self.config(shots.seed), 0
-        shots.tick()
-        for event in learn(model, shots.photos, shots.labels, config, cache=shots.cache, objective=objective):
-            shots.tick()
+        config, done = self.config(setup.seed), 0
+        setup.tick()
+        for event in learn(model, shots, config, cache=setup.cache, objective=objective):
+            setup.tick()
             yield event
             done += isinstance(event, StepEvent)
-            if done == shots.steps:
+            if done == setup.steps:
                 return
 
     def work(self, photos: int) -> Work:
@@ -112,9 +115,9 @@ class GalLoPMethod(PromptLearner):
         """What is learned."""
         return MethodConfig(**{name: getattr(self, name) for name in settings_of(MethodConfig)})
 
-    def fit(self, shots: FewShots) -> PromptedText:
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn all prompts and the projection."""
-        model = GalLoP(shots.backbone, shots.class_names, self.method)
-        for _ in self.train(model, shots):
+        model = GalLoP(setup.backbone, shots.class_names, self.method)
+        for _ in self.train(model, shots, setup):
             pass
         return text_of(model)

@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
-from gallop.methods.interface import FewShots
+from gallop.methods.interface import Setup
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model import similarity
@@ -89,13 +90,13 @@ class PromptSRC(PromptLearner):
 
         return regularised
 
-    def fit(self, shots: FewShots) -> PromptedText:
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompt; what answers is the average over the epochs."""
-        model = GalLoP(shots.backbone, shots.class_names, ONE_PROMPT)
-        objective = self.objective(template_features(shots.backbone, shots.class_names, TEMPLATES["ensemble"]))
-        weights = epoch_weights(self.config(shots.seed).epochs, self.centre, self.width)
+        model = GalLoP(setup.backbone, shots.class_names, ONE_PROMPT)
+        objective = self.objective(template_features(setup.backbone, shots.class_names, TEMPLATES["ensemble"]))
+        weights = epoch_weights(self.config(setup.seed).epochs, self.centre, self.width)
         average = torch.zeros_like(model.prompts.global_contexts)
-        for event in self.train(model, shots, objective):
+        for event in self.train(model, shots, setup, objective):
             if isinstance(event, StepEvent) and event.end_of_epoch:
                 average += weights[event.epoch] * model.prompts.global_contexts.detach()
         with torch.no_grad():

@@ -21,9 +21,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones import Backbone
+from gallop.data import LabelledPhotos
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures, TrainingViews
-from gallop.methods.interface import FewShots, Work, from_probabilities
+from gallop.methods.interface import Setup, Work, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model import similarity
 from gallop.predictions.predict import Predictions, to_array
@@ -78,9 +79,9 @@ class KeyValueCache:
             return from_probabilities(self.class_names, to_array(self.logits(features).softmax(dim=-1)))
 
 
-def class_weights(shots: FewShots) -> Tensor:
+def class_weights(backbone: Backbone, class_names: tuple[str, ...]) -> Tensor:
     """Return the weights of the ensemble of templates (K, D)."""
-    return template_features(shots.backbone, shots.class_names, TEMPLATES["ensemble"])
+    return template_features(backbone, class_names, TEMPLATES["ensemble"])
 
 
 @dataclass(frozen=True)
@@ -104,32 +105,32 @@ class TipAdapter:
         number_between("sharpness", self.sharpness, 0, 1000)
         whole_between("views", self.views, 1, 1000)
 
-    def fit(self, shots: FewShots) -> KeyValueCache:
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
         """Fill the cache."""
-        text = class_weights(shots)
-        shots.tick()
-        return self.filled(shots, text, self.encoded(shots))
+        text = class_weights(setup.backbone, shots.class_names)
+        setup.tick()
+        return self.filled(shots, text, self.encoded(shots, setup))
 
     def work(self, photos: int) -> Work:
         """Return the views, and no step."""
         return Work(kept=photos * self.views)
 
-    def encoded(self, shots: FewShots) -> TrainingViews:
+    def encoded(self, shots: LabelledPhotos, setup: Setup) -> TrainingViews:
         """Return augmented views of the shots, ready."""
-        views = TrainingViews(shots.backbone, shots.photos, views=self.views, seed=shots.seed, cache=shots.cache)
+        views = TrainingViews(setup.backbone, shots.photos, views=self.views, seed=setup.seed, cache=setup.cache)
         for _ in views.encode():
             pass
         return views
 
-    def filled(self, shots: FewShots, text: Tensor, views: TrainingViews) -> KeyValueCache:
+    def filled(self, shots: LabelledPhotos, text: Tensor, views: TrainingViews) -> KeyValueCache:
         """Return the cache as it is before anything is learned."""
-        everything = torch.arange(len(shots.labels))
+        everything = torch.arange(len(shots))
         each = [F.normalize(views.batch(everything, v).global_.float(), dim=-1) for v in range(self.views)]
         keys = F.normalize(torch.stack(each).mean(dim=0), dim=-1)
-        values = F.one_hot(shots.labels, len(shots.class_names)).float()
-        device = shots.backbone.device
+        values = F.one_hot(torch.tensor(shots.labels), len(shots.class_names)).float()
+        device = views.backbone.device
         return KeyValueCache(
-            shots.backbone,
+            views.backbone,
             shots.class_names,
             text,
             keys.to(device),
@@ -156,24 +157,25 @@ class TipAdapterF(TipAdapter):
         number_between("lr", self.lr, 1e-9, 100)
         whole_between("epochs", self.epochs, 1, 10_000)
 
-    def fit(self, shots: FewShots) -> KeyValueCache:
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
         """Fill the cache and learn its keys."""
-        text = class_weights(shots)
-        shots.tick()
-        views = self.encoded(shots)
+        text = class_weights(setup.backbone, shots.class_names)
+        setup.tick()
+        views = self.encoded(shots, setup)
         cache = self.filled(shots, text, views)
         cache.keys.requires_grad_(True)
         optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
-        steps = self.epochs * -(-len(shots.labels) // _BATCH)
+        steps = self.epochs * -(-len(shots) // _BATCH)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        shots.tick()
-        generator, done = torch.Generator().manual_seed(shots.seed), 0
+        setup.tick()
+        generator, done = torch.Generator().manual_seed(setup.seed), 0
+        labels = torch.tensor(shots.labels, device=setup.backbone.device)
         for epoch in range(self.epochs):
-            if done == shots.steps:
+            if done == setup.steps:
                 break
-            for some in torch.randperm(len(shots.labels), generator=generator).split(_BATCH):  # type: ignore[no-untyped-call]
+            for some in torch.randperm(len(shots), generator=generator).split(_BATCH):  # type: ignore[no-untyped-call]
                 logits = cache.logits(views.batch(some, epoch))
-                loss = F.cross_entropy(logits, shots.labels[some].to(logits.device))
+                loss = F.cross_entropy(logits, labels[some])
                 if not torch.isfinite(loss):
                     raise TrainingDiverged(f"The loss is {float(loss.detach())} in epoch {epoch + 1}; lower lr.")
                 optimizer.zero_grad()
@@ -181,8 +183,8 @@ class TipAdapterF(TipAdapter):
                 optimizer.step()
                 schedule.step()
                 done += 1
-                shots.tick()
-                if done == shots.steps:
+                setup.tick()
+                if done == setup.steps:
                     break
         cache.keys.requires_grad_(False)
         return cache

@@ -17,8 +17,9 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.backbones.imagenet_templates import ENSEMBLE_TEMPLATES
 from gallop.config import CONTEXT_INIT
+from gallop.data import LabelledPhotos
 from gallop.errors import ConfigError
-from gallop.methods.interface import FewShots, Work
+from gallop.methods.interface import Setup, Work
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.names.templates import PLACE, fill
@@ -50,10 +51,10 @@ class ZeroShot:
         if self.templates not in tuple(TEMPLATES):
             raise ConfigError(f"templates is {self.templates!r}; choose {' or '.join(TEMPLATES)}.")
 
-    def fit(self, shots: FewShots) -> PromptedText:
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Encode the class names; the photos are not looked at."""
-        text = template_features(shots.backbone, shots.class_names, TEMPLATES[self.templates])[:, None]
-        return PromptedText(GalLoP(shots.backbone, shots.class_names, ONE_PROMPT), TextFeatures(text, text[:, :0]))
+        text = template_features(setup.backbone, shots.class_names, TEMPLATES[self.templates])[:, None]
+        return PromptedText(GalLoP(setup.backbone, shots.class_names, ONE_PROMPT), TextFeatures(text, text[:, :0]))
 
     def work(self, photos: int) -> Work:
         """Return no work: nothing is learned."""

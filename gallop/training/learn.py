@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
-from gallop.data import PhotoSource, stratified_folds
+from gallop.data import LabelledPhotos, PhotoSource, stratified_folds
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
@@ -81,31 +81,28 @@ def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> P
 
 def learn(
     model: GalLoP,
-    photos: Sequence[PhotoSource],
-    labels: Tensor,
+    shots: LabelledPhotos,
     config: TrainConfig,
     *,
     cache: Cache | None = None,
     work: Path | None = None,
-    data: str = "",
     objective: Objective = GalLoP.loss,
     parallel: Parallel = ALONE,
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
-    """Encode the photos, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
+    """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
 
     Args:
-        labels: class indices (n,).
         cache: of features, on disk or in memory; None keeps nothing beyond this training.
-        work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off.
-            Whoever has saved what was learned drops it (``drop_training``).
-        data: fingerprint of photos and labels, so that no other training is resumed.
+        work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off,
+            where shots, settings and backbone are the same. Whoever has saved what was learned drops it
+            (``drop_training``).
         objective: what is minimised instead of GalLoP's own loss, as other prompt learners do.
         parallel: other processes that run the same training (``gallop.training.parallel``). Prompts and steps are the
             same in all; each encodes its own photos, and the first alone keeps the training in ``work`` and
             cross-fits. An objective must then be a mean over images, beside what does not depend on them.
     """
     share = parallel.rank, parallel.processes
-    views = TrainingViews(model.backbone, photos, views=config.views, seed=config.seed, cache=cache, share=share)
+    views = TrainingViews(model.backbone, shots.photos, views=config.views, seed=config.seed, cache=cache, share=share)
     try:
         for done in views.encode():
             yield EncodeEvent(done, len(views) * config.views)
@@ -114,13 +111,14 @@ def learn(
         raise
     start = model.prompts.digest()  # a warm start is another training than a cold one
     backbone = model.backbone
-    key = f"{backbone.fingerprint}|{backbone.feature_format}|{model.class_names}|{model.config}|{config}|{data}|{start}"
+    settings = f"{model.class_names}|{model.config}|{config}"
+    key = f"{backbone.fingerprint}|{backbone.feature_format}|{settings}|{shots.fingerprint}|{start}"
     if views.format != STORED_DTYPE:
         key += f"|{views.format}"
-    steps = Steps(views, labels, config, objective, parallel)
+    steps = Steps(views, torch.tensor(shots.labels, dtype=torch.long), config, objective, parallel)
     yield from _train(model, steps, work, key)
     if config.calibration_folds:
-        yield from _cross_fit(model, steps, photos, cache)
+        yield from _cross_fit(model, steps, shots.photos, cache)
 
 
 def _train(model: GalLoP, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:

@@ -226,10 +226,10 @@ def test_time_ends_between_two_runs(place: Place, monkeypatch: pytest.MonkeyPatc
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = Fake.fit
 
-    def interrupted(self: Fake, shots: Any) -> Any:
+    def interrupted(self: Fake, shots: Any, setup: Any) -> Any:
         if len(Fake.fitted) == 3:
             raise KeyboardInterrupt
-        return fit(self, shots)
+        return fit(self, shots, setup)
 
     with monkeypatch.context() as patch:
         patch.setattr(Fake, "fit", interrupted)

@@ -10,7 +10,8 @@ import torch
 
 from gallop.bench.running.rehearsal import Rehearsal
 from gallop.bench.running.runs import BenchRun
-from gallop.methods import FewShots, make_method
+from gallop.data import read_folder
+from gallop.methods import Setup, make_method
 from gallop.training.loop import Trainer
 from tests.bench.test_cli import Place, place, shared  # noqa: F401 - fixtures
 from tests.tiny import vit, write_folder
@@ -137,8 +138,7 @@ def test_work_says_how_much_a_training_does(
     step, encode = Trainer._step, vit().encode_image
     monkeypatch.setattr(Trainer, "_step", lambda self, *args: steps.append(1) or step(self, *args))
     monkeypatch.setattr(vit(), "encode_image", lambda pixels: encoded.append(len(pixels)) or encode(pixels))
-    labels = torch.tensor([0, 1, 1])
-    made.fit(FewShots(vit(), tuple(sorted(tmp_path.rglob("*.png"))), labels, ("green", "red")))
+    made.fit(read_folder(tmp_path), Setup(vit()))
     work = made.work(3)
     # The last step of an epoch is short: a step's fresh views are an upper bound.
     assert sum(encoded) == work.kept + (3 * 3 if work.fresh else 0)
@@ -150,14 +150,7 @@ def test_work_says_how_much_a_training_does(
 def test_a_training_stops_after_so_many_steps(tmp_path: Path, name: str) -> None:
     write_folder(tmp_path, {"red": 1, "green": 1})
     ticks: list[None] = []
-    shots = FewShots(
-        vit(),
-        tuple(sorted(tmp_path.rglob("*.png"))),
-        torch.tensor([0, 1]),
-        ("green", "red"),
-        steps=2,
-        ticked=lambda: ticks.append(None),
-    )
+    setup = Setup(vit(), steps=2, ticked=lambda: ticks.append(None))
     settings = {"views": 0} if name != "Tip-Adapter-F" else {}
-    make_method(name, settings).fit(shots)
+    make_method(name, settings).fit(read_folder(tmp_path), setup)
     assert len(ticks) == (3 if settings else 4), "at the start, and after each step"

@@ -16,11 +16,12 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
 from gallop import GalLoPClassifier
+from gallop.backbones import Backbone
 from gallop.config import MethodConfig
+from gallop.data import LabelledPhotos, training_set
 from gallop.errors import ConfigError, DataError, TrainingDiverged
 from gallop.features.encoding import ImageFeatures, encode_centres
-from gallop.images import load_image
-from gallop.methods import METHODS, CoOp, FewShots, LinearProbe, MethodClassifier, PromptSRC, TipAdapter, make_method
+from gallop.methods import METHODS, CoOp, LinearProbe, MethodClassifier, PromptSRC, Setup, TipAdapter, make_method
 from gallop.methods.locoop import LoCoOp, outlier_regularisation
 from gallop.methods.prompt_learning import ONE_PROMPT
 from gallop.methods.promptsrc import epoch_weights, prediction_consistency, text_consistency
@@ -61,11 +62,9 @@ def one_prompt(case: Golden) -> tuple[GalLoP, TextFeatures]:
     return model, model.text_features()
 
 
-def shots(seed: int = 0, counts: dict[str, int] | None = None) -> FewShots:
+def shots(counts: dict[str, int] | None = None) -> LabelledPhotos:
     images, names = pictures(counts or {"red": 3, "green": 3, "blue": 3})
-    classes = tuple(dict.fromkeys(names))
-    photos = tuple(load_image(image) for image in images)
-    return FewShots(vit(), photos, torch.tensor([classes.index(name) for name in names]), classes, seed)
+    return training_set(images, names, shots=None, seed=0, allow_fewer=False)
 
 
 def asked(count: int = 5) -> ImageFeatures:
@@ -83,7 +82,7 @@ def test_zero_shot_with_one_template_is_the_reference(case: Golden) -> None:
 
 def test_zero_shot_answers_with_the_cosine_of_image_and_text(case: Golden) -> None:
     names = tuple(meta()["class_names"])
-    found = make_method("zero-shot", {}).fit(FewShots(case.model.backbone, (), torch.empty(0), names))
+    found = make_method("zero-shot", {}).fit(LabelledPhotos((), (), (), names), Setup(case.model.backbone))
     images, text = unit(case.figure("image_features")), unit(case.figure("text_template"))
     logits = torch.from_numpy(case.model.backbone.logit_scale * images @ text.T)
     assert TEMPLATES["one"] == (meta()["template"],)
@@ -115,7 +114,7 @@ def test_coops_loss_is_the_cross_entropy_of_one_prompt(case: Golden) -> None:
 def test_coop_is_gallop_with_one_prompt_and_no_dropout() -> None:
     """``GalLoPClassifier`` says so in its help; here the other way into the same training."""
     few = shots()
-    ours = CoOp(epochs=3, views=2, lr=0.05).fit(few)
+    ours = CoOp(epochs=3, views=2, lr=0.05).fit(few, Setup(vit()))
     theirs = GalLoPClassifier(
         vit(),
         global_prompts=1,
@@ -126,7 +125,7 @@ def test_coop_is_gallop_with_one_prompt_and_no_dropout() -> None:
         lr=0.05,
         calibration_folds=0,
         cache=False,
-    ).fit(list(few.photos), [few.class_names[i] for i in few.labels])
+    ).fit(list(few.photos), few.names)
     assert torch.equal(ours.model.prompts.global_contexts, theirs.model_.prompts.global_contexts)
 
 
@@ -229,12 +228,12 @@ def test_promptsrc_adds_both_consistencies(case: Golden) -> None:
 
 def test_promptsrc_answers_with_the_average_of_its_epochs() -> None:
     few, method = shots(), PromptSRC(epochs=4, views=2, lr=0.05, centre=0.6, width=0.4)
-    found = method.fit(few).model.prompts.global_contexts
-    model = GalLoP(few.backbone, few.class_names, ONE_PROMPT)
-    frozen = template_features(few.backbone, few.class_names, TEMPLATES["ensemble"])
+    found = method.fit(few, Setup(vit())).model.prompts.global_contexts
+    model = GalLoP(vit(), few.class_names, ONE_PROMPT)
+    frozen = template_features(vit(), few.class_names, TEMPLATES["ensemble"])
     seen = [
         model.prompts.global_contexts.detach().clone()
-        for event in method.train(model, few, method.objective(frozen))
+        for event in method.train(model, few, Setup(vit()), method.objective(frozen))
         if getattr(event, "end_of_epoch", False)
     ]
     weights = norm.pdf([1, 2, 3, 4], loc=2.4, scale=1.6)
@@ -250,7 +249,9 @@ def test_the_linear_probe_is_at_its_optimum(case: Golden) -> None:
     """Where W = C sum over images of (y - p) x'."""
     strength, names = 20.0, tuple(meta()["class_names"])
     with patch("gallop.methods.linear_probe.encode_centres", return_value=[case.features]):
-        fitted = LinearProbe(strength=strength).fit(FewShots(case.model.backbone, (), torch.arange(6), names))
+        fitted = LinearProbe(strength=strength).fit(
+            LabelledPhotos((), (), tuple(range(6)), names), Setup(case.model.backbone)
+        )
     p = fitted.predict(case.features).probabilities.astype(np.float64)
     wanted = strength * (np.eye(6) - p).T @ unit(case.figure("image_features"))
     weights = fitted.regression.coef_
@@ -273,45 +274,46 @@ def test_the_caches_vote_on_the_golden_features(case: Golden) -> None:
 
 def test_tip_adapters_logits_are_text_and_votes() -> None:
     few, images = shots(), asked()
-    plain, half = (TipAdapter(weight=w, sharpness=3.0).fit(few).logits(images) for w in (0.0, 0.5))
-    text = unit(template_features(few.backbone, few.class_names, TEMPLATES["ensemble"]))
-    np.testing.assert_allclose(plain, few.backbone.logit_scale * unit(images.global_) @ text.T, rtol=1e-3)
-    views = TipAdapter().encoded(few)
+    plain, half = (TipAdapter(weight=w, sharpness=3.0).fit(few, Setup(vit())).logits(images) for w in (0.0, 0.5))
+    text = unit(template_features(vit(), few.class_names, TEMPLATES["ensemble"]))
+    np.testing.assert_allclose(plain, vit().logit_scale * unit(images.global_) @ text.T, rtol=1e-3)
+    views = TipAdapter().encoded(few, Setup(vit()))
     every = torch.arange(9)
     keys = unit(np.mean([unit(views.batch(every, v).global_) for v in range(4)], axis=0))
-    votes = np.exp(-3.0 * (1 - unit(images.global_) @ keys.T)) @ np.eye(3)[few.labels.numpy()]
+    votes = np.exp(-3.0 * (1 - unit(images.global_) @ keys.T)) @ np.eye(3)[np.array(few.labels)]
     np.testing.assert_allclose(half - plain, 0.5 * votes, rtol=1e-3)
 
 
 def test_tip_adapter_f_starts_from_tip_adapter_and_learns_the_keys() -> None:
     few, images = shots(), asked()
-    start = TipAdapter(weight=2.0, views=2).fit(few)
-    still = TipAdapterF(weight=2.0, views=2, lr=1e-9, epochs=1).fit(few)
-    moved = TipAdapterF(weight=2.0, views=2, lr=0.01, epochs=10).fit(few)
+    start = TipAdapter(weight=2.0, views=2).fit(few, Setup(vit()))
+    still = TipAdapterF(weight=2.0, views=2, lr=1e-9, epochs=1).fit(few, Setup(vit()))
+    moved = TipAdapterF(weight=2.0, views=2, lr=0.01, epochs=10).fit(few, Setup(vit()))
     assert torch.allclose(still.logits(images), start.logits(images), atol=1e-4)
-    views = TipAdapter(views=2).encoded(few).batch(torch.arange(9), 0)
-    before, after = (torch.nn.functional.cross_entropy(cache.logits(views), few.labels) for cache in (start, moved))
+    views = TipAdapter(views=2).encoded(few, Setup(vit())).batch(torch.arange(9), 0)
+    labels = torch.tensor(few.labels)
+    before, after = (torch.nn.functional.cross_entropy(cache.logits(views), labels) for cache in (start, moved))
     assert float(after) < 0.95 * float(before)
     assert torch.equal(moved.values, start.values)
 
 
 def test_tip_adapter_f_says_when_it_diverges() -> None:
     with pytest.raises(TrainingDiverged, match="lower lr"):
-        TipAdapterF(weight=1000.0, views=2, lr=100.0, epochs=50, sharpness=1000.0).fit(_broken(shots()))
+        TipAdapterF(weight=1000.0, views=2, lr=100.0, epochs=50, sharpness=1000.0).fit(shots(), Setup(_broken(vit())))
 
 
-def _broken(few: FewShots) -> FewShots:
-    """Shots whose features hold no numbers, as those of a broken backbone would."""
+def _broken(backbone: Backbone) -> Any:
+    """A backbone whose features hold no numbers."""
 
     class Nothing:
         def __getattr__(self, name: str) -> Any:
-            return getattr(few.backbone, name)
+            return getattr(backbone, name)
 
         def encode_image(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-            whole, regions = few.backbone.encode_image(pixels)
+            whole, regions = backbone.encode_image(pixels)
             return whole * math.nan, regions
 
-    return FewShots(Nothing(), few.photos, few.labels, few.class_names)  # type: ignore[arg-type]
+    return Nothing()
 
 
 # All of them
@@ -319,7 +321,7 @@ def _broken(few: FewShots) -> FewShots:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_answers_with_probabilities_and_its_scores(name: str) -> None:
-    found = make_method(name, QUICK[name]).fit(shots()).predict(asked())
+    found = make_method(name, QUICK[name]).fit(shots(), Setup(vit())).predict(asked())
     assert found.probabilities.shape == (10, 3)
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
     assert found.labels.tolist() == [("red", "green", "blue")[i] for i in found.probabilities.argmax(axis=1)]
@@ -333,8 +335,8 @@ def test_a_method_answers_with_probabilities_and_its_scores(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_the_same_seed_gives_the_same_answers_and_batches_do_not_matter(name: str) -> None:
     images = asked()
-    first = make_method(name, QUICK[name]).fit(shots(seed=1))
-    again = make_method(name, QUICK[name]).fit(shots(seed=1)).predict(images)
+    first = make_method(name, QUICK[name]).fit(shots(), Setup(vit(), seed=1))
+    again = make_method(name, QUICK[name]).fit(shots(), Setup(vit(), seed=1)).predict(images)
     np.testing.assert_array_equal(first.predict(images).probabilities, again.probabilities)
     parts = np.concatenate([first.predict(part).probabilities for part in images.split(3)])
     np.testing.assert_allclose(parts, again.probabilities, atol=1e-5)
@@ -350,7 +352,7 @@ def test_what_learns_knows_colours_after_a_few_shots(name: str) -> None:
         settings |= {"text_weight": 0.1}
     if name == "GalLoP":
         settings |= {"topk": [2, 4]}
-    found = make_method(name, settings).fit(shots(counts={"red": 6, "green": 6})).predict(asked())
+    found = make_method(name, settings).fit(shots({"red": 6, "green": 6}), Setup(vit())).predict(asked())
     assert np.mean(found.labels == np.repeat(["red", "green"], 5)) >= 0.9
 
 

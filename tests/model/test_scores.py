@@ -17,12 +17,13 @@ from gallop.bench.reporting.charts import _look_of_score
 from gallop.bench.running.photo_answers import among
 from gallop.bench.running.runner import separation_figures
 from gallop.cli import main
+from gallop.data import LabelledPhotos
 from gallop.errors import BenchError
 from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.metrics import auroc
 from gallop.features.encoding import encode_sources
 from gallop.methods import ZeroShot
-from gallop.methods.interface import FewShots, from_probabilities
+from gallop.methods.interface import Setup, from_probabilities
 from gallop.model.scores import SCORES, Cosines, OODScore
 from tests import tiny
 from tests.bench_things import SPEC
@@ -80,7 +81,7 @@ def test_an_added_score_may_be_claimed_of_by_a_benchmark(metric: str, monkeypatc
 
 def test_an_added_score_is_measured_and_drawn_by_the_benchmark() -> None:
     backbone = tiny.vit()
-    fitted = ZeroShot().fit(FewShots(backbone, (), torch.zeros(0, dtype=torch.long), ("red", "green")))
+    fitted = ZeroShot().fit(LabelledPhotos((), (), (), ("red", "green")), Setup(backbone))
     known, other = (
         among(fitted.predict(encoded), None)
         for colour in ("red", "blue")

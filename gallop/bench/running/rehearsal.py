@@ -22,7 +22,7 @@ from gallop.bench.running.runner import classes_of, places
 from gallop.bench.running.runs import BenchRun, Plan
 from gallop.errors import TrainingDiverged, sentence_of
 from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews, encode_centres
-from gallop.methods import FewShots, Fitted, Method
+from gallop.methods import Fitted, Method, Setup
 
 FEW = 4
 """Photos that a training is rehearsed with, and of each set or group that is asked about."""
@@ -195,15 +195,17 @@ def _one_step(run: BenchRun, backbone: Backbone, batch: int) -> tuple[Fitted, fl
     if len(many):
         for _ in TrainingViews(backbone, few.paths, views=1, seed=run.seed, cache=cache).encode():
             pass
-    shots = replace(
-        FewShots.drawn(backbone, many, seed=run.seed, cache=cache),
+    setup = Setup(
+        backbone,
+        run.seed,
+        cache,
         # On a GPU the first step ever loads kernels, and waits for none of its own.
         steps=1 if backbone.device.type == "cpu" else 2,
         ticked=lambda: ticks.append(time.perf_counter()),
     )
     made = _with_one_view(run.made)
     started = time.perf_counter()
-    fitted = made.fit(shots)
+    fitted = made.fit(many, setup)
     ended = time.perf_counter()
     if not run.made.learns or not ticks:  # a linear probe has no steps to tell of
         return fitted, 0.0, ended - started

@@ -21,7 +21,7 @@ from gallop.errors import TrainingDiverged
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.evaluation.measure import Evaluation
 from gallop.features.encoding import Cache
-from gallop.methods import FewShots
+from gallop.methods import Setup
 from gallop.runtime.machine import devices, peak_bytes, processor, versions
 
 
@@ -125,11 +125,10 @@ class Runner:
     def _learn_and_ask(
         self, run: BenchRun, backbone: Backbone, figures: list[Figure], seconds: dict[str, float]
     ) -> None:
-        train = run.train
-        shots = FewShots.drawn(backbone, train, seed=run.seed, cache=self._cache)
+        shots, setup = run.train, Setup(backbone, run.seed, self._cache)
         started = time.perf_counter()
         try:
-            fitted = run.made.fit(shots)
+            fitted = run.made.fit(shots, setup)
         finally:
             seconds["fit"] = time.perf_counter() - started
         own, asked, unknown = run.source, self._photos.asked, self._photos.unknown
