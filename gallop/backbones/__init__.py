@@ -1,11 +1,33 @@
-"""Frozen towers: a name comes in, a backbone goes out. The only package that imports open_clip and timm."""
+"""Frozen towers: a name comes in, a backbone goes out. The only package that imports open_clip and timm.
 
-from gallop.backbones.clip import Backbone, Damping
-from gallop.backbones.device import pick_device, pick_precision
-from gallop.backbones.loading import available_models, load_backbone
-from gallop.backbones.packing import NameTokens
-from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.vision import pick_regions
+Its names are fetched when somebody asks for them: files of weights are listed without torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gallop.backbones.clip import Backbone, Damping
+    from gallop.backbones.device import pick_device, pick_precision
+    from gallop.backbones.loading import load_backbone
+    from gallop.backbones.packing import NameTokens
+    from gallop.backbones.preprocess import Preprocess
+    from gallop.backbones.vision import pick_regions
+    from gallop.backbones.weights.on_disk import available_models
+
+_HOMES = {
+    "Backbone": "clip",
+    "Damping": "clip",
+    "NameTokens": "packing",
+    "Preprocess": "preprocess",
+    "available_models": "weights.on_disk",
+    "load_backbone": "loading",
+    "pick_device": "device",
+    "pick_precision": "device",
+    "pick_regions": "vision",
+}
 
 __all__ = [
     "Backbone",
@@ -18,3 +40,9 @@ __all__ = [
     "pick_precision",
     "pick_regions",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gallop.backbones' has no attribute {name!r}")
+    return getattr(import_module(f"gallop.backbones.{_HOMES[name]}"), name)

@@ -26,6 +26,9 @@ from gallop.backbones.device import moved, pick_device, pick_precision
 from gallop.backbones.packing import NameTokens
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.vision import pick_regions
+from gallop.backbones.weights.fetching import fetch_problem
+from gallop.backbones.weights.known import LARGEST_CONFIG, LARGEST_WEIGHTS
+from gallop.backbones.weights.on_disk import available_models, cached_weights, clip_cache
 from gallop.errors import BackboneError, UnsupportedTower
 from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
@@ -45,15 +48,17 @@ __all__ = [
     "pick_regions",
 ]
 
-_CHECKPOINTS = "checkpoints"
-LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30
-"""Bytes of the files of a folder, and of a file of weights."""
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 """Entries that only OpenAI's own files have, all of which were trained with QuickGELU."""
 
 
 def load_backbone(
-    name: str | os.PathLike[str] = "mini", *, device: str = "auto", precision: str = "fp32", regions: str = "value"
+    name: str | os.PathLike[str] = "mini",
+    *,
+    device: str = "auto",
+    precision: str = "fp32",
+    regions: str = "value",
+    download: bool = True,
 ) -> Backbone:
     """Return a frozen backbone by name.
 
@@ -66,6 +71,7 @@ def load_backbone(
             bf16 where the processor multiplies it faster.
         regions: the kind of a ViT's region features, as ``gallop.backbones.vision`` defines them: "value" (the
             paper's), "tokens" or "value-value"; other towers have "value" alone.
+        download: whether weights that are not on this machine may be asked for; without, no network is.
 
     Raises:
         BackboneError: unknown name, precision or kind of regions, weights missing or not fitting, no network for them,
@@ -73,12 +79,12 @@ def load_backbone(
         UnsupportedTower: a text tower that is not causal with EOT pooling, or a vision tower without regions.
     """
     target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
-    backbone = moved(_load(os.fspath(name)), target)
+    backbone = moved(_load(os.fspath(name), download=download), target)
     backbone.precision = chosen
     return backbone.with_regions(kind)
 
 
-def _load(name: str) -> Backbone:
+def _load(name: str, *, download: bool) -> Backbone:
     folder = _shipped_folder(name)
     if folder is None and Path(name).is_dir():
         folder = Path(name)
@@ -89,22 +95,7 @@ def _load(name: str) -> Backbone:
         raise BackboneError(
             f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', or a folder."
         )
-    return _load_open_clip(name, arch, source)
-
-
-def available_models() -> dict[str, Path]:
-    """Return shipped models by name, with their folders."""
-    found: dict[str, Path] = {}
-    for root in _checkpoint_roots():
-        for config in sorted(root.glob("*/config.json")):
-            found.setdefault(config.parent.name, config.parent)
-    return found
-
-
-def _checkpoint_roots() -> list[Path]:
-    """Inside an installed wheel, then beside the package in a clone."""
-    package = Path(__file__).resolve().parent.parent
-    return [package / _CHECKPOINTS, package.parent / _CHECKPOINTS]
+    return _load_open_clip(name, arch, source, download=download)
 
 
 def _shipped_folder(name: str) -> Path | None:
@@ -150,7 +141,7 @@ def _channels(values: Any) -> tuple[float, float, float]:
     return float(red), float(green), float(blue)
 
 
-def _load_open_clip(name: str, arch: str, source: str) -> Backbone:
+def _load_open_clip(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     """A pair of open_clip: architecture by name, weights by tag or from a file."""
     import open_clip
     from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
@@ -159,7 +150,7 @@ def _load_open_clip(name: str, arch: str, source: str) -> Backbone:
         raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.")
     tag: dict[str, Any] = get_pretrained_cfg(arch, source) or {}
     if tag:
-        path = _download(name, arch, tag)
+        path = _download(name, tag) if download else _cached(name, tag)
     elif Path(source).is_file():
         path, tag = source, _tag_of_file(arch, Path(source).name)
     else:
@@ -201,27 +192,24 @@ def _open_clip_preprocess(model: nn.Module, tag: dict[str, Any]) -> Preprocess:
     )
 
 
-def _download(name: str, arch: str, tag: dict[str, Any]) -> str:
-    from open_clip import get_model_config
+def _cached(name: str, tag: dict[str, Any]) -> str:
+    found = cached_weights(tag)
+    if found is None:
+        raise BackboneError(f"The weights of {name} are not on this machine, and they were not to be downloaded.")
+    return str(found)
+
+
+def _download(name: str, tag: dict[str, Any]) -> str:
     from open_clip.pretrained import download_pretrained
 
-    cache, file = Path.home() / ".cache" / "clip", _url_file(tag)
-    by_hand = bool(file) and (cache / file).is_file()
+    file = _url_file(tag)
+    by_hand = bool(file) and (clip_cache() / file).is_file()
     try:
         with _no_waiting_without_a_network():
             # open_clip asks the hub first, even for a file that somebody put into its own cache.
             return str(download_pretrained(tag, prefer_hf_hub=not by_hand))
     except Exception as error:  # open_clip lets urllib's, the hub's and its own errors through
-        if not file and tag.get("quick_gelu") and get_model_config(f"{arch}-quickgelu"):
-            arch = f"{arch}-quickgelu"  # nothing in a file of the hub tells
-        source = tag["url"] if file else f"the weights of https://huggingface.co/{tag.get('hf_hub', '').rstrip('/')}"
-        there = f", or put it into {cache}" if file else ""
-        raise BackboneError(
-            f"The weights of {name} are not on this machine and could not be downloaded ({type(error).__name__}). "
-            f"Fetch {source} on a machine with a network and pass 'ARCH/FILE' "
-            f"({arch}/PATH-TO-{file or 'open_clip_model.safetensors'}){there}. "
-            "The shipped model 'mini' works now, without a network."
-        ) from error
+        raise fetch_problem(name, tag, error) from error
 
 
 @contextmanager

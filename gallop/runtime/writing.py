@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 if sys.platform != "win32":  # there nothing is locked, and no draft cleared
     import fcntl
@@ -67,7 +68,27 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def open_draft(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written in parts: it gets its name when the block ends well, and else it goes.
+
+    Drafts that killed processes left in its folder go.
+
+    Raises:
+        OSError: as ``write_file``.
+    """
+    clear_drafts(Path(os.path.realpath(path)).parent)
+    with _named_later(path, lasting=True) as file:
+        yield file
+
+
 def _replace(path: Path, content: bytes, *, lasting: bool) -> None:
+    with _named_later(path, lasting=lasting) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def _named_later(path: Path, *, lasting: bool) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():  # renamed over, a device would be gone for the whole machine
         raise OSError(errno.EINVAL, "it is no plain file, so it is not replaced", str(path))
@@ -76,7 +97,7 @@ def _replace(path: Path, content: bytes, *, lasting: bool) -> None:
         handle, draft = _own(lambda: tempfile.mkstemp(DRAFT, f".{path.name[:100]}.", path.parent), wait=True)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 if lasting:
                     os.fsync(handle)

@@ -1,0 +1,93 @@
+"""A hub of weights on this machine: it answers as the one on the internet does, as far as downloads ask."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Hub:
+    """What it has, and how it behaves.
+
+    Attributes:
+        files: content by ``organisation/repository/file``.
+        gated: whoever asks has to accept a licence first.
+        cut: it hangs up half way.
+        pause: seconds between two pieces of a file.
+        other: it sends as many bytes, but others.
+        asked: the method and path of each request.
+    """
+
+    files: dict[str, bytes]
+    gated: bool = False
+    cut: bool = False
+    pause: float = 0.0
+    other: bool = False
+    asked: list[str] = field(default_factory=list)
+    address: str = ""
+
+
+@contextmanager
+def weight_server(hub: Hub) -> Iterator[Hub]:
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self._head()
+
+        def do_GET(self) -> None:
+            content = self._head()
+            if content is None:
+                return
+            content = bytes(len(content)) if hub.other else content
+            pieces = [content[i : i + 2**16] for i in range(0, len(content), 2**16)]
+            for piece in pieces[: len(pieces) // 2] if hub.cut else pieces:
+                try:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+                except OSError:  # who asked has gone
+                    break
+                time.sleep(hub.pause)
+            self.close_connection = True
+
+        def _head(self) -> bytes | None:
+            hub.asked.append(f"{self.command} {self.path}")
+            content = hub.files.get(self.path.lstrip("/").replace("resolve/main/", ""))
+            if hub.gated:
+                self.send_response(401)
+                self.send_header("X-Error-Code", "GatedRepo")
+            elif content is None:
+                self.send_response(404)
+                self.send_header("X-Error-Code", "EntryNotFound")
+            else:
+                self.send_response(200)
+                self.send_header("X-Repo-Commit", COMMIT)
+                self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                return content
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    hub.address = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
