@@ -18,7 +18,7 @@ from benchmarks.images import pictures
 from benchmarks.text import imagenet_names as words
 from gallop.backbones.imagenet_names import imagenet_names
 from gallop.data.paper.opening import find_set
-from gallop.data.paper.places import NamedSet
+from gallop.data.paper.places import CatalogueEntry
 
 SHOTS = 16
 """Photos a class to draw from: more are never drawn."""
@@ -104,7 +104,7 @@ def _imagenet(folder: _Folder) -> None:
         folder.put(root / "imagenet-rendition/imagenet-r" / synset, (f"{i}.jpg" for i in range(150)))
 
 
-def _split(folder: _Folder, known: NamedSet, tests: int) -> None:
+def _split(folder: _Folder, known: CatalogueEntry, tests: int) -> None:
     home, rows = folder.root / known.homes[0], dict[str, list[tuple[str, int, str]]](train=[], val=[], test=[])
     above = known.inside.split("|")[0]  # of StanfordCars, whose photos lie in a folder of this name
     for part in rows:

@@ -20,20 +20,21 @@ from gallop.data.hugging_face import from_hugging_face
 from gallop.data.labelled import LabelledPhotos, PhotoSource, check_shots, data_fingerprint
 from gallop.data.listing import Listing
 from gallop.data.paper.checking import DatasetCheck, Missing, check_dataset, download
-from gallop.data.paper.opening import NamedDataset, available_datasets, find_set, open_dataset
-from gallop.data.paper.places import NamedSet
+from gallop.data.paper.opening import available_datasets, find_set, open_dataset
+from gallop.data.paper.places import CatalogueEntry
+from gallop.data.photo_set import PhotoSet
 
 Dataset = LabelledPhotos
 """Its name in earlier code."""
 
 __all__ = [
+    "CatalogueEntry",
     "Dataset",
     "DatasetCheck",
     "LabelledPhotos",
     "Listing",
     "Missing",
-    "NamedDataset",
-    "NamedSet",
+    "PhotoSet",
     "PhotoSource",
     "available_datasets",
     "check_dataset",

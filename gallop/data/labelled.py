@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import SupportsIndex
 
@@ -46,10 +47,14 @@ class LabelledPhotos:
         """Return n class names, one for each photo."""
         return [self.class_names[label] for label in self.labels]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Return ``data_fingerprint`` of photos and labels."""
+        """``data_fingerprint`` of photos and labels."""
         return data_fingerprint(self.hashes, self.names)
+
+    def unlabelled(self) -> LabelledPhotos:
+        """Return the photos as things that belong to no class: all have one, which has no name."""
+        return replace(self, labels=(0,) * len(self), class_names=("",))
 
     def take(self, indices: Sequence[int]) -> LabelledPhotos:
         """Return the chosen photos, with the same class list."""

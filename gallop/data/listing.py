@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from gallop.data.labelled import LabelledPhotos, check_shots
+from gallop.data.labelled import LabelledPhotos, check_shots, data_fingerprint
 from gallop.errors import DataError, ImageError
 from gallop.images import IMAGE_SUFFIXES, load_image
 from gallop.names.class_names import clean_names, folder_to_name
@@ -21,8 +22,9 @@ ListedFile = tuple[str, int, str]
 class Listing:
     """Labelled files that nobody has opened: ``LabelledPhotos`` know the content of every picture, a listing its name.
 
-    ImageNet has 1.3 million files; to decode them all for 16 a class would take hours. So ``draw`` orders the files of
-    each class by a hash of the seed and the path below ``root``, and opens those it draws.
+    This is why there are two types. ImageNet has 1.3 million files; to decode them all for 16 a class would take hours.
+    So ``draw`` orders the files of each class by a hash of the seed and the path below ``root``, and opens those it
+    draws: another draw than that of the same photos when their content is known, with another fingerprint.
 
     Attributes:
         root: folder of the photos.
@@ -48,6 +50,15 @@ class Listing:
     def names(self) -> list[str]:
         """n class names, one for each file."""
         return [self.class_names[label] for label in self.labels]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over files below ``root`` and labels, whatever their order; it says that it is a listing's."""
+        return f"listed {data_fingerprint(self.files, self.names)}"
+
+    def unlabelled(self) -> Listing:
+        """Return the files as things that belong to no class: all have one, which has no name."""
+        return replace(self, labels=(0,) * len(self), class_names=("",))
 
     def draw(self, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> LabelledPhotos:
         """Exactly ``shots`` images of each class. Only what is drawn is opened, and it comes back with its hashes.

@@ -15,11 +15,11 @@ import pytest
 import gallop
 from gallop.bench.definition.spec import read_spec
 from gallop.bench.running import keys
-from gallop.bench.running.photo_sets import Photos, PhotoSet, UnknownGroup
+from gallop.bench.running.photo_sets import Photos
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
 from gallop.config import TrainConfig, train_preset
-from gallop.data import Listing
+from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import ConfigError
 from gallop.methods import METHODS, make_method, prompt_learning
 from tests.bench_things import FAKES, SPEC, spec, write_sets
@@ -68,6 +68,17 @@ class KnownSet(PhotoSet):
         return str(self.prints["train"][f"{shots} shots, seed {seed}"])
 
 
+@dataclass(frozen=True)
+class KnownGroup(LabelledPhotos):
+    """Unknown things of which no photo is here, only their fingerprint."""
+
+    print: str = ""
+
+    @property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        return self.print
+
+
 def known_photos() -> Photos:
     sets = {}
     for name, prints in FINGERPRINTS["sets"].items():
@@ -76,7 +87,7 @@ def known_photos() -> Photos:
         files = tuple(map(str, numbers))
         listed = Listing(Path(), files, numbers, names)
         sets[name] = KnownSet(name, listed, listed, prints=prints)
-    unknown = {name: UnknownGroup(name, (), print_) for name, print_ in FINGERPRINTS["unknown"].items()}
+    unknown = {name: KnownGroup((), (), (), ("",), print=print_) for name, print_ in FINGERPRINTS["unknown"].items()}
     return Photos({name: sets[name] for name in read_spec("photos-mini").sets}, unknown)
 
 

@@ -21,14 +21,14 @@ from gallop.bench.running import backbones as towers_module
 from gallop.bench.running import photo_answers, runner
 from gallop.bench.running.backbones import Backbones
 from gallop.bench.running.photo_answers import Asker, among
-from gallop.bench.running.photo_sets import PhotoSet, class_numbers
+from gallop.bench.running.photo_sets import class_numbers
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
 from gallop.bench.running.records import RecordStore
 from gallop.bench.running.runs import Plan
 from gallop.cli import main
 from gallop.config import MethodConfig
-from gallop.data import Listing, available_datasets, open_dataset
+from gallop.data import Listing, PhotoSet, available_datasets, open_dataset
 from gallop.errors import BackboneError, BenchError, DataError
 from gallop.features.encoding import ImageFeatures, encode_centres
 from gallop.images import load_image
@@ -210,8 +210,7 @@ def test_answers_among_fewer_classes_are_those_of_a_model_with_these_alone(data:
         large = PromptedText(model, model.text_features())
         alone = GalLoP(vit(), target.class_names, config, model.prompts)
         small = PromptedText(alone, alone.text_features())
-    sets = [PhotoSet(d.name, d.train, d.test, d.class_ids) for d in (source, target)]
-    numbers, chosen = np.asarray(class_numbers(*sets)), runner.classes_of(*sets)
+    numbers, chosen = np.asarray(class_numbers(source, target)), runner.classes_of(source, target)
     assert chosen is not None
     assert len(chosen) == 2
     of_few, of_alone = among(large.predict(features), chosen), among(small.predict(features), None)

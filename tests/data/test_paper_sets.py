@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -15,7 +16,7 @@ import torchvision
 
 import gallop.data.listing
 from gallop.backbones.imagenet_names import imagenet_names
-from gallop.data import Listing, available_datasets, check_dataset, download, open_dataset
+from gallop.data import LabelledPhotos, Listing, available_datasets, check_dataset, download, find_set, open_dataset
 from gallop.data.paper.names import FLOWERS
 from gallop.errors import DataError
 from gallop.images import load_image
@@ -44,7 +45,7 @@ def test_a_set_in_its_layout(
         assert len(part.paths) == len(part.labels) == len(part)
     parts = [set(part.paths) for part in (data.train, data.val, data.test)]
     assert len(set().union(*parts)) == sum(map(len, parts)), "the parts are disjoint"
-    assert data.template.count("{}") == 1
+    assert find_set(name).template.count("{}") == 1
     assert check_dataset(name, tmp_path).dataset == data
 
 
@@ -66,8 +67,9 @@ def test_the_folder_of_the_set_itself_will_do(
 def test_a_set_of_unknown_things(tmp_path: Path, name: str, tree: Write, count: int) -> None:
     tree(tmp_path)
     data = open_dataset(name, tmp_path)
-    assert (data.kind, len(data.photos), data.class_names, data.template) == ("ood", count, (), "")
-    assert all(path.is_file() for path in data.photos)
+    known = find_set(name)
+    assert (known.kind, len(data.photos), data.class_names, known.template) == ("ood", count, (), "")
+    assert all(path.is_file() for path in data.photos.paths)
     assert check_dataset(name, tmp_path).complete
 
 
@@ -282,6 +284,19 @@ def test_a_draw_does_not_depend_on_where_the_set_lies(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "a" / "eurosat", tmp_path / "elsewhere" / "eurosat")
     first, second = (open_dataset("eurosat", tmp_path / name).train.draw(1) for name in ("a", "elsewhere"))
     assert first.hashes == second.hashes
+
+
+def test_a_listing_is_known_by_its_paths_and_classes_and_photos_by_their_content() -> None:
+    """And things that belong to no class by paths, or content, alone."""
+    names = ("dog", "cat")
+    listing = Listing(Path("anywhere"), ("b/1.jpg", "a/2.jpg"), (1, 0), names)
+    photos = LabelledPhotos((Path("x/1.jpg"), Path("x/2.jpg")), ("b/1.jpg", "a/2.jpg"), (1, 0), names)
+    labelled, unlabelled = (
+        hashlib.sha256(text.encode()).hexdigest() for text in ("a/2.jpg dog\nb/1.jpg cat", "a/2.jpg \nb/1.jpg ")
+    )
+    assert (listing.fingerprint, photos.fingerprint) == (f"listed {labelled}", labelled)
+    assert (listing.unlabelled().fingerprint, photos.unlabelled().fingerprint) == (f"listed {unlabelled}", unlabelled)
+    assert (listing.unlabelled().paths, photos.unlabelled().paths) == (listing.paths, photos.paths)
 
 
 def test_what_cannot_be_drawn_is_replaced_and_told(tmp_path: Path) -> None:

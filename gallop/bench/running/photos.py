@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gallop.bench.definition.benchmark import Spec
-from gallop.bench.running.photo_sets import Photos, PhotoSet, UnknownGroup, class_numbers
+from gallop.bench.running.photo_sets import Photos, class_numbers
 from gallop.data import (
-    NamedDataset,
+    LabelledPhotos,
+    Listing,
+    PhotoSet,
     available_datasets,
-    data_fingerprint,
     duplicates,
     find_set,
     open_dataset,
@@ -47,7 +49,7 @@ def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -
     sets = dict(_sets(root, names, needed))
     targets = [target for name in sets for target in spec.transfer.get(name, ()) if target not in names]
     alone = {name: _named_set(root, name) for name in dict.fromkeys(targets)}
-    photos = Photos(sets, {group.name: group for group in _unknown_groups(spec, root)}, alone)
+    photos = Photos(sets, dict(_unknown_groups(spec, root)), alone)
     _check_transfer(spec, photos)
     return photos
 
@@ -72,17 +74,16 @@ def _sets(root: Path, names: Iterable[str], needed: Collection[str]) -> Iterator
 
 
 def _named_set(root: Path, name: str) -> PhotoSet:
-    found = open_dataset(name, root)
+    found, title = open_dataset(name, root), find_set(name).title
     if not len(found.test):
-        raise BenchError(f"{found.title} in {found.folder} has no test photos; `gallop data check {name} DIR` tells.")
-    whole = find_set(name).classes
-    if len(found.class_names) != whole:
+        raise BenchError(f"{title} in {found.folder} has no test photos; `gallop data check {name} DIR` tells.")
+    if found.incomplete:
         warnings.warn(
-            f"{found.title} in {found.folder} has {len(found.class_names)} classes instead of {whole}, so its figures "
+            f"{title} in {found.folder} has {len(found.class_names)} classes instead of {found.whole}, so its figures "
             f"compare with nobody's; `gallop data check {name} DIR` tells more.",
             stacklevel=2,
         )
-    return PhotoSet(name, found.train, found.test, found.class_ids, whole)
+    return replace(found, name=name)  # as the benchmark spells it
 
 
 def set_folders(root: Path) -> dict[str, Path]:
@@ -124,7 +125,7 @@ def _check_transfer(spec: Spec, photos: Photos) -> None:
                 class_numbers(photos.sets[source], photos.asked[target])
 
 
-def _unknown_groups(spec: Spec, root: Path) -> Iterator[UnknownGroup]:
+def _unknown_groups(spec: Spec, root: Path) -> Iterator[tuple[str, LabelledPhotos | Listing]]:
     if spec.unknown is None:
         return
     folder = root / spec.unknown.folder
@@ -142,25 +143,19 @@ def _unknown_groups(spec: Spec, root: Path) -> Iterator[UnknownGroup]:
             there = listed(everything, 20)
             raise BenchError(f"'unknown', 'skip' of {name}: there is no group {strange[0]!r}, only {there}.")
     for name in names:
-        yield _read_group(name, list_images(folder / name, recursive=True), folder / name)
+        yield name, _read_group(folder / name)
     for name in spec.unknown.sets:
-        yield _listed_group(name, open_dataset(name, root))
+        found = open_dataset(name, root)
+        yield name, found.photos if len(found.photos) else found.test.unlabelled()
 
 
-def _listed_group(name: str, found: NamedDataset) -> UnknownGroup:
-    """None of its photos is opened; its fingerprint is over their paths."""
-    paths = found.photos or found.test.paths
-    files = [path.relative_to(found.folder).as_posix() for path in found.photos] or list(found.test.files)
-    return UnknownGroup(name, paths, f"listed {data_fingerprint(files, [''] * len(files))}")
-
-
-def _read_group(name: str, paths: Iterable[Path], folder: Path) -> UnknownGroup:
+def _read_group(folder: Path) -> LabelledPhotos:
     kept: dict[str, Path] = {}
-    for path in paths:
+    for path in list_images(folder, recursive=True):
         try:
             kept.setdefault(load_image(path).sha256, path)
         except ImageError as error:
             warnings.warn(f"{path} is left out: {error}", stacklevel=2)
     if not kept:
         raise BenchError(f"{folder} (unknown photos) holds no readable images.")
-    return UnknownGroup(name, tuple(kept.values()), data_fingerprint(list(kept), [""] * len(kept)))
+    return LabelledPhotos(tuple(kept.values()), tuple(kept), (), ()).unlabelled()

@@ -16,8 +16,9 @@ from typing import Any
 from gallop import methods
 from gallop.bench.definition.benchmark import MethodSettings, Spec, label_of
 from gallop.bench.running.keys import FIGURES, canonical, run_key
-from gallop.bench.running.photo_sets import Photos, PhotoSet, class_numbers
+from gallop.bench.running.photo_sets import Photos, class_numbers
 from gallop.bench.running.runs import UNTAUGHT, BenchRun, Plan, TableEntry
+from gallop.data import PhotoSet
 from gallop.errors import BackboneError, BenchError, UnsupportedTower
 from gallop.methods import METHODS, Method
 

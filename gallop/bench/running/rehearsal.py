@@ -118,7 +118,7 @@ class Rehearsal:
         for which, here in asking.items():
             view = sum(self._views[which]) / len(self._views[which])
             for (kind, name), times in here.items():
-                count = len(self._photos.asked[name].test if kind == "set" else self._photos.unknown[name].paths)
+                count = len(self._photos.asked[name].test if kind == "set" else self._photos.unknown[name])
                 kept += count * self._photo_bytes[which]
                 total = count if kept <= self._cache_bytes else count * times
                 photos, seconds = photos + total, seconds + total * view

@@ -14,9 +14,10 @@ import torch
 from gallop.backbones import Backbone
 from gallop.bench.running.backbones import Backbones
 from gallop.bench.running.photo_answers import Asker, PhotoGroup, PhotosEncoding
-from gallop.bench.running.photo_sets import Photos, PhotoSet, class_numbers
+from gallop.bench.running.photo_sets import Photos, class_numbers
 from gallop.bench.running.records import Figure, Record, RecordStore
 from gallop.bench.running.runs import BenchRun
+from gallop.data import PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.evaluation.measure import Evaluation

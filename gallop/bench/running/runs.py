@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gallop.bench.definition.benchmark import Spec, label_of
-from gallop.bench.running.photo_sets import PhotoSet
-from gallop.data import LabelledPhotos
+from gallop.data import LabelledPhotos, PhotoSet
 from gallop.errors import BenchError
 from gallop.methods import Method
 from gallop.wording import listed

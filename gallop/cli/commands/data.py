@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections import Counter
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from gallop.cli.console import Console, columns
-from gallop.data import DatasetCheck, NamedDataset, available_datasets, check_dataset, download
+from gallop.data import DatasetCheck, available_datasets, check_dataset, download
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -67,18 +66,13 @@ def _result(found: DatasetCheck) -> dict[str, Any]:
         "val": data and len(data.val),
         "test": data and len(data.test),
         "photos": data and len(data.photos),
-        "most_shots": data and _most_shots(data),
+        "most_shots": data and data.fewest[0],
         "template": known.template,
         "found": list(found.found),
         "missing": [vars(piece) for piece in found.missing],
         "problem": found.problem,
         "complete": found.complete,
     }
-
-
-def _most_shots(data: NamedDataset) -> int:
-    counts = Counter(data.train.labels)
-    return min((counts[label] for label in range(len(data.class_names))), default=0)
 
 
 def _table(found: DatasetCheck) -> list[str]:
@@ -91,8 +85,8 @@ def _table(found: DatasetCheck) -> list[str]:
         parts = [f"{part} {len(getattr(data, part))}" for part in ("train", "val", "test") if len(getattr(data, part))]
         rows.append(["classes", f"{len(data.class_names)} of {known.classes}"])
         rows.append(["images", f"{', '.join(parts)} ({data.split})"])
-        if _most_shots(data):
-            rows.append(["most shots", f"{_most_shots(data)}, the train images of the smallest class"])
+        if data.fewest[0]:
+            rows.append(["most shots", f"{data.fewest[0]}, the train images of the smallest class"])
         rows.append(["template", known.template])
     rows += [["there", file] for file in found.found]
     for piece in found.missing:

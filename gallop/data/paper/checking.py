@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from gallop.data.paper.opening import NamedDataset, expected, find_set, open_dataset, pick_split
-from gallop.data.paper.places import FoundSet, NamedSet
+from gallop.data.paper.opening import expected, find_set, open_dataset, pick_split
+from gallop.data.paper.places import CatalogueEntry, FoundSet
+from gallop.data.photo_set import PhotoSet
 from gallop.errors import ClassNameError, DataError
 
 
@@ -43,11 +44,11 @@ class DatasetCheck:
         problem: the sentence of what is damaged or incomplete; empty when nothing is.
     """
 
-    known: NamedSet
+    known: CatalogueEntry
     folder: Path | None
     found: tuple[str, ...]
     missing: tuple[Missing, ...]
-    dataset: NamedDataset | None
+    dataset: PhotoSet | None
     problem: str
 
     @property
@@ -81,7 +82,7 @@ def check_dataset(name: str, root: str | PathLike[str]) -> DatasetCheck:
     return DatasetCheck(known, place.home, found, missing, dataset, problem)
 
 
-def _pieces(known: NamedSet, place: FoundSet) -> tuple[tuple[str, ...], tuple[Missing, ...]]:
+def _pieces(known: CatalogueEntry, place: FoundSet) -> tuple[tuple[str, ...], tuple[Missing, ...]]:
     """What is there and what is not. Needed are the pieces of the first split, unless another has all of its own."""
     chosen = pick_split(known, place)
     found = [str(place.photos.relative_to(place.given))]
@@ -101,7 +102,7 @@ def _pieces(known: NamedSet, place: FoundSet) -> tuple[tuple[str, ...], tuple[Mi
     return tuple(found), tuple(missing)
 
 
-def _no_pieces(known: NamedSet) -> list[Missing]:
+def _no_pieces(known: CatalogueEntry) -> list[Missing]:
     """What else is needed where there is nothing at all: one split, CoOp's before torchvision's."""
     if any(split.by_torchvision for split in known.splits):  # it comes with the photos
         return []

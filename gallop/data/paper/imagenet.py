@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from gallop.data.listing import Listing, class_folder_files
-from gallop.data.paper.places import FoundSet, Parts, damaged, read_lines, subfolders
+from gallop.data.paper.places import FoundSet, damaged, read_lines, subfolders
+from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
 from gallop.names.class_names import clean_names
 
@@ -47,7 +48,7 @@ def _beside(place: FoundSet) -> Path | None:
     return next((p for name in ("imagenet", "ImageNet") if (p := place.given / name / CLASS_NAMES).is_file()), None)
 
 
-def imagenet(place: FoundSet) -> Parts:
+def imagenet(place: FoundSet) -> PhotoSet:
     """Read ``train/`` and ``val/`` with a folder for each synset; val is the test set, as in every paper. Either will
     do.
     """
@@ -55,17 +56,17 @@ def imagenet(place: FoundSet) -> Parts:
     folders = {split: _class_folders(place.photos / split) for split in ("train", "val")}
     synsets = sorted(set().union(*folders.values()))
     train, val = (_listing(place.photos / split, folders[split], synsets, names) for split in ("train", "val"))
-    return Parts(train, Listing(place.photos, class_names=train.class_names), val, tuple(synsets))
+    return PhotoSet(place.name, train, val, tuple(synsets), Listing(place.photos, class_names=train.class_names))
 
 
-def by_synset(place: FoundSet) -> Parts:
+def by_synset(place: FoundSet) -> PhotoSet:
     """Read one folder of test images for each synset; of A and R there are 200, a part of the thousand."""
     synsets = _class_folders(place.photos)
     test = _listing(place.photos, synsets, synsets, class_names(place))
-    return _test_alone(test, tuple(synsets))
+    return _test_alone(place, test, tuple(synsets))
 
 
-def by_number(place: FoundSet) -> Parts:
+def by_number(place: FoundSet) -> PhotoSet:
     """ImageNetV2: folders ``0`` to ``999``, which are the class indices. As text, 10 would come before 2."""
     names = class_names(place)
     order = list(names)
@@ -76,12 +77,12 @@ def by_number(place: FoundSet) -> Parts:
     synsets = [order[int(folder)] for folder in folders]
     folder_of = dict(zip(synsets, folders, strict=True))
     test = _listing(place.photos, synsets, synsets, names, folder_of)
-    return _test_alone(test, tuple(synsets))
+    return _test_alone(place, test, tuple(synsets))
 
 
-def _test_alone(test: Listing, synsets: tuple[str, ...]) -> Parts:
+def _test_alone(place: FoundSet, test: Listing, synsets: tuple[str, ...]) -> PhotoSet:
     nothing = Listing(test.root, class_names=test.class_names)
-    return Parts(nothing, nothing, test, synsets)
+    return PhotoSet(place.name, nothing, test, synsets, nothing)
 
 
 def _class_folders(folder: Path) -> list[str]:

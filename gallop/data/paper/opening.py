@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from gallop.data.listing import Listing
-from gallop.data.paper.places import FoundSet, Kind, NamedSet, Split
+from gallop.data.paper.places import CatalogueEntry, FoundSet, Split
 from gallop.data.paper.sets import SETS
+from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
 
 
-@dataclass(frozen=True)
-class NamedDataset:
-    """A set that was found and listed; no picture has been opened.
-
-    Attributes:
-        name, title, kind: as ``available_datasets`` tells them; kind is "few-shot", "variant" or "ood".
-        folder: that of its photos.
-        split: where the division comes from, such as "CoOp's split".
-        template: CoOp's sentence of hand for zero-shot; empty for a set without classes.
-        train, val, test: files with labels, all with one class list; empty where the set has none. A variant of
-            ImageNet has ``test`` alone. Draw shots with ``train.draw(16, seed=0)``.
-        class_ids: of ImageNet and its variants, the synset of each class: the 200 of A and R among the thousand.
-        photos: of a set of unknown things, its files.
-    """
-
-    name: str
-    title: str
-    kind: Kind
-    folder: Path
-    split: str
-    template: str
-    train: Listing
-    val: Listing
-    test: Listing
-    class_ids: tuple[str, ...] = ()
-    photos: tuple[Path, ...] = ()
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.test.class_names
-
-
-def available_datasets() -> tuple[NamedSet, ...]:
+def available_datasets() -> tuple[CatalogueEntry, ...]:
     """Return what can be opened by name: eleven sets to learn from, four variants of ImageNet, four of
     unknown things.
     """
     return tuple(SETS.values())
 
 
-def open_dataset(name: str, root: str | PathLike[str]) -> NamedDataset:
+def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     """Find a set in a folder and list its files with labels, in CoOp's layout or in torchvision's.
 
     CoOp's split is taken where its file is there, otherwise the set's own.
@@ -76,24 +44,12 @@ def open_dataset(name: str, root: str | PathLike[str]) -> NamedDataset:
     if split is None:
         raise DataError(_no_split(known, place))
     found = split.read(place)
-    if not (len(found.train) or len(found.test) or found.photos):
+    if not (len(found.train) or len(found.test) or len(found.photos)):
         raise DataError(f"{known.title} in {place.photos} holds no images. {where_to_get(known)}")
-    return NamedDataset(
-        known.name,
-        known.title,
-        known.kind,
-        place.photos,
-        split.title,
-        known.template,
-        found.train,
-        found.val,
-        found.test,
-        found.class_ids,
-        found.photos,
-    )
+    return replace(found, folder=place.photos, split=split.title, whole=known.classes)
 
 
-def find_set(name: str) -> NamedSet:
+def find_set(name: str) -> CatalogueEntry:
     """Return what is known of a set. Case, ``_``, ``-`` and spaces do not count.
 
     Raises:
@@ -112,7 +68,7 @@ def _plain(name: str) -> str:
     return "".join(char for char in str(name).casefold() if char.isalnum())
 
 
-def pick_split(known: NamedSet, place: FoundSet) -> Split | None:
+def pick_split(known: CatalogueEntry, place: FoundSet) -> Split | None:
     """Return the first way to divide the set that has all it needs."""
     for split in known.splits:
         if all(piece.need != "to open" or place.find(piece.path) for piece in split.pieces):
@@ -120,18 +76,18 @@ def pick_split(known: NamedSet, place: FoundSet) -> Split | None:
     return None
 
 
-def not_found(known: NamedSet, root: Path) -> str:
+def not_found(known: CatalogueEntry, root: Path) -> str:
     """Return the sentence that says where the photos were looked for."""
     return f"The photos of {known.title} are not in {root}; looked for {' and '.join(expected(known))}."
 
 
-def expected(known: NamedSet) -> list[str]:
+def expected(known: CatalogueEntry) -> list[str]:
     """Return the folders of photos that would have been taken, below the one that is given."""
     photos = known.photos[0] or known.inside.replace("|", " or ")
     return [f"{home}/{photos}" for home in known.homes[:2]]
 
 
-def where_to_get(known: NamedSet) -> str:
+def where_to_get(known: CatalogueEntry) -> str:
     """Return the sentence that says where the photos are to be had."""
     if known.torchvision is None:
         return f"Get them from {known.address}."
@@ -141,7 +97,7 @@ def where_to_get(known: NamedSet) -> str:
     )
 
 
-def _no_split(known: NamedSet, place: FoundSet) -> str:
+def _no_split(known: CatalogueEntry, place: FoundSet) -> str:
     ways = []
     for split in known.splits:
         pieces = [piece for piece in split.pieces if piece.need == "to open" and not place.find(piece.path)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gallop.data.listing import Listing
+from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
 from gallop.images import IMAGE_SUFFIXES
 from gallop.runtime.reading import open_file, read_text
@@ -40,8 +40,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class FoundSet:
-    """A set that was found: the folder that was given, the set's own folder, and that of its photos."""
+    """A set that was found: its name, the folder that was given, the set's own folder, and that of its photos."""
 
+    name: str
     given: Path
     home: Path
     photos: Path
@@ -70,22 +71,6 @@ class FoundSet:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a set holds. A part that it has not is empty.
-
-    Attributes:
-        class_ids: of ImageNet and its variants, the synset of each class.
-        photos: of a set without classes, its files.
-    """
-
-    train: Listing
-    val: Listing
-    test: Listing
-    class_ids: tuple[str, ...] = ()
-    photos: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True)
 class Split:
     """One way to divide a set: the files that say so, and what reads them.
 
@@ -96,13 +81,13 @@ class Split:
 
     title: str
     pieces: tuple[Piece, ...]
-    read: Callable[[FoundSet], Parts]
+    read: Callable[[FoundSet], PhotoSet]
     by_torchvision: bool = False
 
 
 @dataclass(frozen=True)
-class NamedSet:
-    """What is known of a set before anything is read.
+class CatalogueEntry:
+    """What is known of a set by its name, before anything is read: it holds no photos.
 
     Attributes:
         name: ``oxford_pets``.
@@ -138,7 +123,7 @@ class NamedSet:
                 # The given folder itself is taken for the photos only where a look inside agrees.
                 inside = self.inside or ("" if home or photos else rf".*({'|'.join(map(re.escape, IMAGE_SUFFIXES))})")
                 if folder.is_dir() and (not inside or _holds(folder, inside)):
-                    return FoundSet(root, root / home, folder)
+                    return FoundSet(self.name, root, root / home, folder)
         return None
 
 

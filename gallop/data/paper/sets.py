@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gallop.data.paper.imagenet import CLASS_NAMES, imagenet
-from gallop.data.paper.places import FoundSet, NamedSet, Parts, Piece, Split
+from gallop.data.paper.places import CatalogueEntry, FoundSet, Piece, Split
 from gallop.data.paper.split_files import actions, aircraft, cars, coop_split, flowers, food, pets, scenes, textures
 from gallop.data.paper.variants import DTD_ADDRESS, GUIDE, OUTLIERS, PHOTO, VARIANTS
+from gallop.data.photo_set import PhotoSet
 
 _PETS = "https://www.robots.ox.ac.uk/~vgg/data/pets/"
 _FLOWERS = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
@@ -23,13 +24,13 @@ def _coop(file: str, section: str) -> Split:
     return Split("CoOp's split", (Piece(file, address, use="the split of the papers"),), coop_split(file))
 
 
-def _official(read: Callable[[FoundSet], Parts], address: str, *paths: str, by_torchvision: bool = True) -> Split:
+def _official(read: Callable[[FoundSet], PhotoSet], address: str, *paths: str, by_torchvision: bool = True) -> Split:
     pieces = tuple(Piece(path, address) for path in paths)
     return Split("the official split", pieces, read, by_torchvision)
 
 
 FEW_SHOT = (
-    NamedSet(
+    CatalogueEntry(
         "imagenet",
         "ImageNet",
         "few-shot",
@@ -52,7 +53,7 @@ FEW_SHOT = (
         ),
         aliases=("imagenet1k", "ilsvrc2012"),
     ),
-    NamedSet(
+    CatalogueEntry(
         "caltech101",
         "Caltech101",
         "few-shot",
@@ -64,7 +65,7 @@ FEW_SHOT = (
         splits=(_coop("split_zhou_Caltech101.json", "caltech101"),),
         torchvision="Caltech101",
     ),
-    NamedSet(
+    CatalogueEntry(
         "oxford_pets",
         "OxfordPets",
         "few-shot",
@@ -80,7 +81,7 @@ FEW_SHOT = (
         torchvision="OxfordIIITPet",
         aliases=("pets", "OxfordIIITPet"),
     ),
-    NamedSet(
+    CatalogueEntry(
         "stanford_cars",
         "StanfordCars",
         "few-shot",
@@ -103,7 +104,7 @@ FEW_SHOT = (
         ),
         aliases=("cars",),
     ),
-    NamedSet(
+    CatalogueEntry(
         "flowers102",
         "Flowers102",
         "few-shot",
@@ -119,7 +120,7 @@ FEW_SHOT = (
         torchvision="Flowers102",
         aliases=("OxfordFlowers", "flowers"),
     ),
-    NamedSet(
+    CatalogueEntry(
         "food101",
         "Food101",
         "few-shot",
@@ -139,7 +140,7 @@ FEW_SHOT = (
         ),
         torchvision="Food101",
     ),
-    NamedSet(
+    CatalogueEntry(
         "fgvc_aircraft",
         "FGVCAircraft",
         "few-shot",
@@ -161,7 +162,7 @@ FEW_SHOT = (
         torchvision="FGVCAircraft",
         aliases=("aircraft",),
     ),
-    NamedSet(
+    CatalogueEntry(
         "sun397",
         "SUN397",
         "few-shot",
@@ -176,7 +177,7 @@ FEW_SHOT = (
         ),
         torchvision="SUN397",
     ),
-    NamedSet(
+    CatalogueEntry(
         "dtd",
         "DescribableTextures",
         "few-shot",
@@ -192,7 +193,7 @@ FEW_SHOT = (
         torchvision="DTD",
         aliases=("DescribableTextures",),
     ),
-    NamedSet(
+    CatalogueEntry(
         "eurosat",
         "EuroSAT",
         "few-shot",
@@ -204,7 +205,7 @@ FEW_SHOT = (
         splits=(_coop("split_zhou_EuroSAT.json", "eurosat"),),
         torchvision="EuroSAT",
     ),
-    NamedSet(
+    CatalogueEntry(
         "ucf101",
         "UCF101",
         "few-shot",

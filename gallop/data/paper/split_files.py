@@ -10,19 +10,20 @@ import numpy as np
 
 from gallop.data.listing import ListedFile, Listing, listings
 from gallop.data.paper.names import FLOWERS, action_name, car_name, scene_name
-from gallop.data.paper.places import FoundSet, Parts, damaged, read_json, read_lines, read_mat
+from gallop.data.paper.places import FoundSet, damaged, read_json, read_lines, read_mat
+from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
 
 Splits = dict[str, Sequence[ListedFile]]
 _SPLITS = ("train", "val", "test")
 
 
-def coop_split(file: str) -> Callable[[FoundSet], Parts]:
+def coop_split(file: str) -> Callable[[FoundSet], PhotoSet]:
     """Return what reads CoOp's ``split_zhou_*.json``: for each split a list of [path, number of the
     class, its name].
     """
 
-    def read(place: FoundSet) -> Parts:
+    def read(place: FoundSet) -> PhotoSet:
         path = place.need(file)
         data = read_json(path)
         if not isinstance(data, dict) or not all(isinstance(data.get(split, []), list) for split in _SPLITS):
@@ -30,7 +31,7 @@ def coop_split(file: str) -> Callable[[FoundSet], Parts]:
         absent = [split for split in ("train", "test") if not data.get(split)]
         if absent:
             raise DataError(f"{path} has no images under {' and '.join(map(repr, absent))}; get the file anew.")
-        return parts(place.photos, {split: _entries(path, data.get(split, [])) for split in _SPLITS}, path)
+        return divided(place, {split: _entries(path, data.get(split, [])) for split in _SPLITS}, path)
 
     return read
 
@@ -46,14 +47,14 @@ def _entries(path: Path, rows: list[Any]) -> list[ListedFile]:
     return entries
 
 
-def parts(photos: Path, splits: Splits, origin: Path) -> Parts:
-    """Return the parts of a set from the entries of its splits."""
-    found = listings(photos, splits, origin)
-    nothing = Listing(photos, class_names=found["test"].class_names)
-    return Parts(found.get("train", nothing), found.get("val", nothing), found["test"])
+def divided(place: FoundSet, splits: Splits, origin: Path) -> PhotoSet:
+    """Return a set from the entries of its splits."""
+    found = listings(place.photos, splits, origin)
+    nothing = Listing(place.photos, class_names=found["test"].class_names)
+    return PhotoSet(place.name, found.get("train", nothing), found["test"], val=found.get("val", nothing))
 
 
-def pets(place: FoundSet) -> Parts:
+def pets(place: FoundSet) -> PhotoSet:
     """Read ``annotations/trainval.txt`` and ``test.txt``: file, number of the breed from 1, species, breed
     in species.
     """
@@ -69,10 +70,10 @@ def pets(place: FoundSet) -> Parts:
         return entries
 
     splits: Splits = {"train": read("annotations/trainval.txt"), "test": read("annotations/test.txt")}
-    return parts(place.photos, splits, place.need("annotations"))
+    return divided(place, splits, place.need("annotations"))
 
 
-def cars(place: FoundSet) -> Parts:
+def cars(place: FoundSet) -> PhotoSet:
     """Read the MATLAB files of the development kit, and that of the test labels, which is to be had apart."""
     (class_names,) = read_mat(place.need("devkit/cars_meta.mat"), "class_names")
     names = [car_name(str(name)) for name in np.atleast_1d(class_names)]
@@ -92,10 +93,10 @@ def cars(place: FoundSet) -> Parts:
         "train": read("devkit/cars_train_annos.mat", "cars_train"),
         "test": read("cars_test_annos_withlabels.mat", "cars_test"),
     }
-    return parts(place.photos, splits, place.need("devkit"))
+    return divided(place, splits, place.need("devkit"))
 
 
-def flowers(place: FoundSet) -> Parts:
+def flowers(place: FoundSet) -> PhotoSet:
     """Read ``imagelabels.mat`` and ``setid.mat``, with numbers from 1; names from ``cat_to_name.json`` where it is
     there.
     """
@@ -117,7 +118,7 @@ def flowers(place: FoundSet) -> Parts:
             if label not in names:
                 raise DataError(f"{origin} names image {i}, for which imagelabels.mat has no flower; get both anew.")
             splits[split].append((f"image_{i:05d}.jpg", label - 1, names[label]))
-    return parts(place.photos, dict(splits), origin)
+    return divided(place, dict(splits), origin)
 
 
 def _whole(path: Path, values: Any) -> list[int]:
@@ -128,7 +129,7 @@ def _whole(path: Path, values: Any) -> list[int]:
         raise damaged(path, values) from error
 
 
-def food(place: FoundSet) -> Parts:
+def food(place: FoundSet) -> PhotoSet:
     """Read ``meta/train.json`` and ``test.json``: for each class its files, without their suffix."""
     read = {split: (place.need(f"meta/{split}.json")) for split in ("train", "test")}
     found = {split: read_json(path) for split, path in read.items()}
@@ -140,10 +141,10 @@ def food(place: FoundSet) -> Parts:
         split: [(f"{file}.jpg", numbers[name], name) for name, files in data.items() for file in files]
         for split, data in found.items()
     }
-    return parts(place.photos, splits, place.need("meta"))
+    return divided(place, splits, place.need("meta"))
 
 
-def aircraft(place: FoundSet) -> Parts:
+def aircraft(place: FoundSet) -> PhotoSet:
     """Read ``images_variant_*.txt``: the number of a photo and the name of its variant, one of ``variants.txt``."""
     numbers = {name: i for i, name in enumerate(read_lines(place.need("variants.txt")))}
     splits: dict[str, list[ListedFile]] = {}
@@ -155,22 +156,22 @@ def aircraft(place: FoundSet) -> Parts:
             if name not in numbers:
                 raise damaged(path, line)
             splits[split].append((f"{photo}.jpg", numbers[name], name))
-    return parts(place.photos, dict(splits), place.need("variants.txt"))
+    return divided(place, dict(splits), place.need("variants.txt"))
 
 
-def textures(place: FoundSet) -> Parts:
+def textures(place: FoundSet) -> PhotoSet:
     """Read the first of DTD's ten partitions, as CoOp and torchvision take it: lines of ``class/photo.jpg``."""
     paths = [place.need(f"labels/{split}1.txt") for split in _SPLITS]
     return _of_paths(place, paths, read_lines, lambda folder: folder)
 
 
-def scenes(place: FoundSet) -> Parts:
+def scenes(place: FoundSet) -> PhotoSet:
     """Read the first of SUN397's ten partitions: lines of ``/a/abbey/photo.jpg``."""
     paths = [place.need("Training_01.txt"), None, place.need("Testing_01.txt")]
     return _of_paths(place, paths, lambda path: [line.lstrip("/") for line in read_lines(path)], scene_name)
 
 
-def actions(place: FoundSet) -> Parts:
+def actions(place: FoundSet) -> PhotoSet:
     """Read the first of UCF101's three splits, of videos; the photo is the middle frame that CoOp hands out."""
 
     def read(path: Path) -> list[str]:
@@ -187,7 +188,7 @@ def actions(place: FoundSet) -> Parts:
 
 def _of_paths(
     place: FoundSet, paths: Sequence[Path | None], read: Callable[[Path], list[str]], name: Callable[[str], str]
-) -> Parts:
+) -> PhotoSet:
     """Splits that list files in class folders: the classes are numbered in the order of their folders."""
     files = {split: read(path) for split, path in zip(_SPLITS, paths, strict=True) if path is not None}
     for path, listed in zip([path for path in paths if path is not None], files.values(), strict=True):
@@ -200,4 +201,4 @@ def _of_paths(
         split: [(file, numbers[folder], name(folder)) for file in listed for folder in [file.rpartition("/")[0]]]
         for split, listed in files.items()
     }
-    return parts(place.photos, splits, next(path for path in paths if path is not None))
+    return divided(place, splits, next(path for path in paths if path is not None))

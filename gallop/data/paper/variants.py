@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from gallop.data.listing import Listing
 from gallop.data.paper.imagenet import CLASS_NAMES, SYNSET, by_number, by_synset
-from gallop.data.paper.places import FoundSet, NamedSet, Parts, Piece, Split
+from gallop.data.paper.places import CatalogueEntry, FoundSet, Piece, Split
+from gallop.data.photo_set import PhotoSet
 from gallop.images import list_images
 
 GUIDE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
@@ -27,13 +28,13 @@ def _variant(
     *,
     homes: tuple[str, ...],
     photos: tuple[str, ...],
-    read: Callable[[FoundSet], Parts] = by_synset,
+    read: Callable[[FoundSet], PhotoSet] = by_synset,
     inside: str = SYNSET,
     aliases: tuple[str, ...] = (),
-) -> NamedSet:
+) -> CatalogueEntry:
     names = Piece(CLASS_NAMES, f"{GUIDE}#imagenet", "optional", "without it, open_clip's names are taken")
     split = Split("class folders", (names,), read)
-    return NamedSet(
+    return CatalogueEntry(
         name, title, "variant", classes, PHOTO, homes, photos, address, (split,), inside=inside, aliases=aliases
     )
 
@@ -78,15 +79,18 @@ VARIANTS = (
 )
 
 
-def _photos(place: FoundSet) -> Parts:
+def _photos(place: FoundSet) -> PhotoSet:
     """All images below the folder, in natural order."""
     nothing = Listing(place.photos)
-    return Parts(nothing, nothing, nothing, photos=tuple(list_images(place.photos, recursive=True)))
+    files = (path.relative_to(place.photos).as_posix() for path in list_images(place.photos, recursive=True))
+    return PhotoSet(place.name, nothing, nothing, val=nothing, photos=Listing(place.photos, tuple(files)).unlabelled())
 
 
-def _outliers(name: str, title: str, *homes: str, address: str = _OUTLIERS, torchvision: str | None = None) -> NamedSet:
+def _outliers(
+    name: str, title: str, *homes: str, address: str = _OUTLIERS, torchvision: str | None = None
+) -> CatalogueEntry:
     photos, splits = ("images", ""), (Split("all photos", (), _photos),)
-    return NamedSet(name, title, "ood", 0, "", homes, photos, address, splits, torchvision=torchvision)
+    return CatalogueEntry(name, title, "ood", 0, "", homes, photos, address, splits, torchvision=torchvision)
 
 
 OUTLIERS = (

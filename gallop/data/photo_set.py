@@ -1,0 +1,91 @@
+"""A set of labelled photos in its parts, whether its folders were read or it was found by its name and listed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from gallop.data.labelled import LabelledPhotos
+from gallop.data.listing import Listing
+
+NOTHING = Listing(Path())
+"""A part that a set has not."""
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Photos to learn from and to be asked about. A part that it has not is empty.
+
+    Of a folder that was read every picture is known by its content, and so are draws and fingerprints. Of a listed set
+    no file is opened before somebody needs it: its fingerprint is over paths below its own folder and class names, so
+    that it is found again wherever the set lies; what is in the files, its publisher answers for.
+
+    Attributes:
+        name: ``find_set`` tells what is known of a set that was opened by it.
+        train, test, val: photos with labels. Those of a set by name have one class list; a variant of ImageNet has
+            ``test`` alone. Draw shots with ``train.draw(16, seed=0)``.
+        class_ids: synsets, in the order of the test photos' classes; empty where only names tell classes.
+        photos: of a set of unknown things, all of it, without labels.
+        folder: that of its photos.
+        split: where the division comes from, such as "CoOp's split".
+        whole: how many classes the set has that goes by this name; None for a folder, which is what it is.
+    """
+
+    name: str
+    train: LabelledPhotos | Listing
+    test: LabelledPhotos | Listing
+    class_ids: tuple[str, ...] = ()
+    val: LabelledPhotos | Listing = NOTHING
+    photos: LabelledPhotos | Listing = NOTHING
+    folder: Path = Path()
+    split: str = ""
+    whole: int | None = None
+    _draws: dict[tuple[int, int], LabelledPhotos] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Those that are learned."""
+        return self.train.class_names
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether it has other classes than the set whose name it bears."""
+        return self.whole not in (None, len(self.test.class_names))
+
+    @cached_property
+    def fewest(self) -> tuple[int, str]:
+        """How many training photos the smallest class has, and its name; (0, "") for a set without classes."""
+        counts = Counter(self.train.labels)
+        return min(((counts[label], name) for label, name in enumerate(self.class_names)), default=(0, ""))
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the test photos."""
+        return self.test.fingerprint
+
+    def draw(self, shots: int, seed: int) -> LabelledPhotos:
+        """So many photos of each class, the same every time; of a listed set they are opened now."""
+        if shots == 0:
+            return LabelledPhotos((), (), (), self.class_names)
+        if (shots, seed) not in self._draws:
+            known = None if isinstance(self.train, LabelledPhotos) else self._part_of_another(shots, seed)
+            self._draws[shots, seed] = known or self.train.draw(shots, seed=seed)
+        return self._draws[shots, seed]
+
+    def _part_of_another(self, shots: int, seed: int) -> LabelledPhotos | None:
+        """A draw of fewer shots is part of a draw of more, in which each class's photos stand in the order drawn."""
+        more = next((n for n, own in self._draws if own == seed and n > shots), None)
+        if more is None:
+            return None
+        found = self._draws[more, seed]
+        return found.take([i for i in range(len(found)) if i % more < shots])
+
+    def drawn(self, shots: int, seed: int) -> str:
+        """Return the fingerprint of a draw. With shots and seed beside it, a listed set's is that of all it is drawn
+        from.
+        """
+        if shots == 0 or isinstance(self.train, LabelledPhotos):
+            return self.draw(shots, seed).fingerprint
+        return self.train.fingerprint
