@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test quick lint format notebooks notebooks-sync screenshots bench wheel clean
+.PHONY: help app test quick lint format notebooks notebooks-sync screenshots bench gpu wheel clean
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
@@ -27,6 +27,7 @@ help:
 	@echo "make notebooks-sync  write the notebooks anew from their scripts"
 	@echo "make screenshots  pictures of every page of the app, into test-results/screenshots"
 	@echo "make bench   measure how fast everything is here: about half an hour"
+	@echo "make gpu     test and measure everything that wants a GPU: less than ten minutes on one card"
 	@echo "make wheel   build the package into dist/"
 	@echo "make clean   remove $(VENV), caches and build outputs"
 
@@ -60,6 +61,9 @@ screenshots: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks --write
+
+gpu: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.gpu --write
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --no-isolation

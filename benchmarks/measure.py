@@ -28,9 +28,18 @@ def seconds(*functions: Function, repeats: int = 5) -> list[float]:
 
 
 def once(function: Function) -> float:
+    """Seconds of one call, with what it leaves a GPU to do."""
+    _wait_for_gpus()
     start = time.perf_counter()
     function()
+    _wait_for_gpus()
     return time.perf_counter() - start
+
+
+def _wait_for_gpus() -> None:
+    if torch.cuda.is_initialized():
+        for index in range(torch.cuda.device_count()):
+            torch.cuda.synchronize(index)
 
 
 def large_product(size: int = 2048) -> tuple[Function, int]:

@@ -30,10 +30,21 @@ def load_tower(name: str) -> TextTower:
     return TextTower(model, open_clip.SimpleTokenizer())
 
 
+WORDS = ["small", "old", "new", "dirty", "broken", "wooden", "drawn", "painted", "distant", "blurred", "wet", "bright"]
+WORDS += ["pale", "frozen", "dusty", "shiny", "plain", "odd", "heavy", "cheap", "lone"]
+"""For class lists that are longer than ImageNet's thousand: each word before each of its names, 22,000 in all."""
+
+
 def imagenet_names(count: int) -> list[str]:
-    """Evenly spread over the 1000 ImageNet names; the second of two equal ones (*missile*) gets a word more."""
+    """Evenly spread over the 1000 ImageNet names; the second of two equal ones (*missile*) gets a word more.
+
+    Beyond a thousand, the same with a word before them.
+    """
     names = open_clip.IMAGENET_CLASSNAMES
     distinct = [f"{name} again" if name in names[:row] else name for row, name in enumerate(names)]
+    if count > len(distinct):
+        distinct += [f"{word} {name}" for word in WORDS for name in distinct]
+        return distinct[:count]
     return [distinct[i * 1000 // count] for i in range(count)]
 
 

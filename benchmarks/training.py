@@ -32,7 +32,7 @@ def task(
     half = prompts // 2
     config = MethodConfig(half, tuple(5 * (n + 1) for n in range(half)))
     model = GalLoP(backbone, imagenet_names(classes), config)
-    width, joint = backbone.vision.region_width, 512
+    _, width, joint = backbone.feature_sizes
     features = ImageFeatures(torch.randn(images, joint), torch.randn(images, regions, width)).rounded()
     labels = torch.randint(classes, (images,))
     return model, features, labels, draw_kept_prompts(images, half, config.kept_prompts, torch.Generator())

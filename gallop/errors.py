@@ -111,14 +111,12 @@ def sentence_of(error: BaseException) -> str | None:
         if error.strerror is None:
             return str(error)
         return shortened(f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}.")
-    # Torch's own kinds are known by name, because torch need not be loaded here.
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if "OutOfMemoryError" in kinds:
+    if _is_gpu_memory(error):
         return (
             "The GPU has too little memory for this. End what else uses it, use a smaller batch size (--batch-size) or "
             "fewer classes or prompts, or compute on the CPU (--device cpu)."
         )
-    if "AcceleratorError" in kinds:  # from torch 2.8 on
+    if is_gpu_trouble(error):
         return f"The GPU failed ({first_line(error)}). Start again, or compute on the CPU (--device cpu)."
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # Python's, or torch's on a CPU
         return (
@@ -130,7 +128,25 @@ def sentence_of(error: BaseException) -> str | None:
 
 def is_gpu_trouble(error: BaseException) -> bool:
     """Return whether a GPU failed, or was too small, while it computed."""
-    return any(kind.__name__ in ("OutOfMemoryError", "AcceleratorError") for kind in type(error).__mro__)
+    if _is_gpu_memory(error) or _is_kind(error, "AcceleratorError"):  # torch's from 2.8 on
+        return True
+    return isinstance(error, RuntimeError) and str(error).startswith(_GPU_ERRORS)
+
+
+_GPU_ERRORS = ("CUDA error: ", "cuDNN error: ")
+"""How torch begins what CUDA and the libraries on it report, where it has no kind for that."""
+
+
+def _is_gpu_memory(error: BaseException) -> bool:
+    if _is_kind(error, "OutOfMemoryError"):
+        return True
+    said = str(error) if isinstance(error, RuntimeError) else ""
+    return said.startswith(_GPU_ERRORS) and ("_ALLOC_FAILED" in said or "out of memory" in said)
+
+
+def _is_kind(error: BaseException, name: str) -> bool:
+    """Torch's own kinds are known by name, because torch need not be loaded here."""
+    return any(kind.__name__ == name for kind in type(error).__mro__)
 
 
 def first_line(error: BaseException) -> str:

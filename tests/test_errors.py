@@ -66,13 +66,35 @@ def test_pythons_own_kind_still_catches_them(kind: type[GallopError]) -> None:
             getattr(torch, "AcceleratorError", torch.cuda.OutOfMemoryError)("CUDA error: bad access\nCompile with ..."),
             "The GPU failed (CUDA error: bad access)." if hasattr(torch, "AcceleratorError") else "The GPU",
         ),
+        # Libraries beside torch, and torch before 2.8, have no kind of their own.
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+            "The GPU has too little memory for this.",
+        ),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "The GPU has too little memory for this."),
+        (RuntimeError("CUDA error: out of memory\nCompile with ..."), "The GPU has too little memory for this."),
+        (
+            RuntimeError("CUDA error: an illegal memory access\nCUDA kernel errors ..."),
+            "The GPU failed",
+        ),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "The GPU failed (cuDNN error: CUDNN_STATUS_"),
     ],
 )
 def test_what_the_machine_refuses_is_a_sentence(error: Exception, said: str) -> None:
     assert str(sentence_of(error)).startswith(said)
 
 
-@pytest.mark.parametrize("error", [ValueError("secret"), RuntimeError("shapes differ"), KeyError("x"), TypeError("y")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("secret"),
+        RuntimeError("shapes differ"),
+        KeyError("x"),
+        TypeError("y"),
+        ValueError("CUDA error: out of memory"),
+        RuntimeError("expected all tensors on one device, CUDA error: none"),
+    ],
+)
 def test_a_mistake_of_ours_is_not_told_as_somebody_elses(error: Exception) -> None:
     assert sentence_of(error) is None
 

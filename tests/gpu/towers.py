@@ -1,0 +1,54 @@
+"""Towers on a device in two precisions: as they are run there, and plain fp32, which only rounding may tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import torch
+
+from gallop.backbones import Backbone, load_backbone
+from gallop.estimator import GalLoPClassifier
+from tests import tiny
+from tests.reference import backbone
+
+EXACT = 1e-4
+"""Relative difference of two devices in fp32: the order of sums."""
+
+HALF = 2e-2
+"""The same of a half precision and fp32: fp16 for images on a GPU, bf16 for text that is learned from."""
+
+IMAGES = {"cpu": 0.1, "cuda": HALF}
+"""The same of image features, by device: through fifty layers, bf16 has three bits less than fp16."""
+
+
+def tower(name: str, device: torch.device) -> Backbone:
+    """``mini``, or one of the reference's two; on a CPU in bf16, which stands for a GPU's half precision there."""
+    made = (
+        load_backbone("mini", device="cpu") if name == "mini" else tiny.new_vit() if name == "vit" else backbone(name)
+    )
+    if device.type == "cpu":
+        made.precision = "bf16"
+    return made.to(device)
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """All towers in fp32, on a GPU too, and its convolutions without TF32."""
+
+    def plain(self: Backbone, on_gpu: torch.dtype) -> torch.autocast:
+        return torch.autocast(self.device.type, enabled=False)
+
+    usual = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with mock.patch.object(Backbone, "autocast", plain):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = usual
+
+
+def learned(made: GalLoPClassifier) -> torch.Tensor:
+    """Return all that a classifier has learned, as one row on the CPU."""
+    return torch.cat([value.detach().cpu().flatten() for value in made.model_.prompts.parameters()])
