@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.measure import large_product, once, peak_bytes, seconds
 from benchmarks.naive import naive_text
 from gallop import load_backbone
-from gallop.backbones.text import TextTower
+from gallop.backbones.text import TextTower, text_tower
 
 CONTEXT, PROMPTS = 4, 8
 
@@ -27,7 +27,7 @@ def load_tower(name: str) -> TextTower:
     config["vision_cfg"] |= {"layers": 1}  # not used here
     torch.manual_seed(0)
     model = CLIP(**config, quick_gelu=True).eval().requires_grad_(False)
-    return TextTower(model, open_clip.SimpleTokenizer())
+    return text_tower(model, open_clip.SimpleTokenizer())
 
 
 WORDS = ["small", "old", "new", "dirty", "broken", "wooden", "drawn", "painted", "distant", "blurred", "wet", "bright"]

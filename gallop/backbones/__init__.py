@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from gallop.backbones.clip import Backbone, Damping
     from gallop.backbones.device import pick_device, pick_precision
     from gallop.backbones.loading import load_backbone
-    from gallop.backbones.packing import NameTokens
     from gallop.backbones.preprocess import Preprocess
+    from gallop.backbones.text import NameTokens
     from gallop.backbones.vision import pick_regions
     from gallop.backbones.weights.on_disk import available_models
 
 _HOMES = {
     "Backbone": "clip",
     "Damping": "clip",
-    "NameTokens": "packing",
+    "NameTokens": "text",
     "Preprocess": "preprocess",
     "available_models": "weights.on_disk",
     "load_backbone": "loading",

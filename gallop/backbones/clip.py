@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.text import TextTower, memory_budget
+from gallop.backbones.text import TextTower, memory_budget, text_tower
 from gallop.backbones.vision import VisionTower, vision_tower
 from gallop.config import RegionKind
 from gallop.errors import UnsupportedTower
@@ -47,7 +47,7 @@ class Backbone:
     Args:
         name: what ``load_backbone`` was asked for; stored in checkpoints.
         model: open_clip's ``CLIP`` or ``CustomTextCLIP`` with its weights loaded.
-        tokenizer: open_clip's ``SimpleTokenizer`` for it.
+        tokenizer: the one that its text tower was trained with.
         preprocess: resize, crop and normalisation of its input.
         precision: of the towers on a CPU, "fp32" or "bf16" (a GPU has its own); text for answers, and all that follows
             the towers, is fp32.
@@ -73,9 +73,7 @@ class Backbone:
         self.precision = precision
         self.damping = damping or Damping()
         text_module = getattr(model, "text", model)
-        if not hasattr(tokenizer, "sot_token_id"):
-            raise UnsupportedTower(f"{name} reads text with {type(tokenizer).__name__}; CLIP's own BPE is needed.")
-        self.text = TextTower(text_module, tokenizer)
+        self.text: TextTower = text_tower(text_module, tokenizer)
         visual = _as_module(getattr(model, "visual", None))
         # Convolutions are faster where a pixel's channels lie side by side.
         self.vision: VisionTower = vision_tower(visual.to(memory_format=torch.channels_last))  # type: ignore[call-overload]

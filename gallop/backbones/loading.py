@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import moved, pick_device, pick_precision
-from gallop.backbones.packing import NameTokens
 from gallop.backbones.preprocess import Preprocess
+from gallop.backbones.text import NameTokens
 from gallop.backbones.vision import pick_regions
 from gallop.backbones.weights.fetching import fetch_problem
 from gallop.backbones.weights.known import LARGEST_CONFIG, LARGEST_WEIGHTS
@@ -76,7 +76,7 @@ def load_backbone(
     Raises:
         BackboneError: unknown name, precision or kind of regions, weights missing or not fitting, no network for them,
             a GPU that is not there or cannot be used.
-        UnsupportedTower: a text tower that is not causal with EOT pooling, or a vision tower without regions.
+        UnsupportedTower: a text tower that learned contexts cannot be put into, or a vision tower without regions.
     """
     target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
     backbone = moved(_load(os.fspath(name), download=download), target)

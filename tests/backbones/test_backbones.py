@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from gallop.backbones import Backbone, available_models, load_backbone, loading, pick_device, pick_precision
 from gallop.backbones.device import moved
 from gallop.config import MethodConfig, RegionKind
-from gallop.errors import BackboneError, UnsupportedTower
+from gallop.errors import BackboneError
 from gallop.features.cache import feature_key
 from gallop.images import load_image
 from gallop.methods.zero_shot import template_features
@@ -199,11 +199,13 @@ def test_an_architecture_without_tags_says_none() -> None:
         load_backbone(f"{ARCH}/openai")
 
 
-def test_a_bidirectional_text_tower_is_refused(tmp_path: Path) -> None:
+def test_a_bidirectional_text_tower_is_read_at_its_whole_length(tmp_path: Path) -> None:
     odd = open_clip.create_model(f"{ARCH}-odd", pretrained=None)
     torch.save(odd.state_dict(), tmp_path / "odd.pt")
-    with pytest.raises(UnsupportedTower, match="bidirectional"):
-        load_backbone(f"{ARCH}-odd/{tmp_path / 'odd.pt'}")
+    ours = load_backbone(f"{ARCH}-odd/{tmp_path / 'odd.pt'}", device="cpu")
+    with torch.no_grad():
+        wanted = odd.eval().encode_text(open_clip.get_tokenizer(f"{ARCH}-odd")(["a cat", "a red fox"]))
+    assert relative_error(ours.text.encode_texts(["a cat", "a red fox"]), wanted) < 1e-5
 
 
 # --- Files that do not fit -----------------------------------------------------------------------------------------

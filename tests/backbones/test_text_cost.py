@@ -16,8 +16,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.naive import naive_text
-from gallop.backbones.packing import ROW
-from gallop.backbones.text import MEMORY_BUDGET, TextTower, memory_budget
+from gallop.backbones.text import MEMORY_BUDGET, TextTower, memory_budget, text_tower
+from gallop.backbones.text.packing import ROW
 from tests.backbones.test_towers import backbone_vit, random_clip
 from tests.reference import torch_threads
 
@@ -80,7 +80,7 @@ def test_forward_takes_the_operations_of_the_tokens_needed_and_a_few_for_padding
 
 def test_a_step_of_the_true_tower_is_twice_its_forward_operations() -> None:
     """Frozen weights take no gradient: ViT-B/16 with ImageNet names, without computing anything again, and with."""
-    tower = TextTower(random_clip("ViT-B-16"), open_clip.SimpleTokenizer())
+    tower = text_tower(random_clip("ViT-B-16"), open_clip.SimpleTokenizer())
     tower.memory_budget = 2**40
     contexts, names = start(tower, prompts=1), NAMES
     forward = encode(tower, contexts, names)

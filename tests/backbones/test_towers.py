@@ -260,22 +260,6 @@ def test_a_special_token_in_a_name_is_refused() -> None:
 TINY_VISION = {"image_size": 32, "width": 64, "layers": 1, "patch_size": 16}
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ({"no_causal_mask": True}, "bidirectional"),
-        ({"pool_type": "last"}, "pools by 'last'"),
-        ({"pool_type": "first"}, "pools by 'first'"),
-        ({"embed_cls": True}, "not at the end token"),
-        ({"qk_norm": True}, "CustomResidualAttentionBlock"),
-    ],
-)
-def test_other_text_towers_are_refused(text: dict[str, Any], sentence: str) -> None:
-    model = CustomTextCLIP(16, TINY_VISION, {"width": 64, "heads": 1, "layers": 1, **text})
-    with pytest.raises(UnsupportedTower, match=sentence):
-        Backbone("odd", model, open_clip.SimpleTokenizer(), PREPROCESS)
-
-
 def test_a_custom_text_model_with_a_causal_tower_is_read() -> None:
     torch.manual_seed(0)
     model = CustomTextCLIP(16, TINY_VISION, {"width": 64, "heads": 1, "layers": 2}).eval()

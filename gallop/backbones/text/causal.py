@@ -41,127 +41,54 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from gallop.backbones.packing import NameTokens, pack
-from gallop.backbones.supported import check_text_tower
-from gallop.errors import ClassNameError
-from gallop.runtime import threads
-
-MEMORY_BUDGET = 2**30
-"""Bytes that a training step may keep of the text tower on a CPU, and at least on a GPU."""
+from gallop.backbones.text.packing import NameTokens, PackedNames, pack
+from gallop.backbones.text.tower import TextTower, computed_again
 
 _KEPT_WIDTHS = 13
 """Numbers of width T that a block keeps for a token when nothing is computed again: 1 input, 3 query, key and value,
 2 keys and values with copies of the prefix's, 1 attention output, 1 residual, 4 MLP, and what lies in between."""
 
 
-def memory_budget(device: torch.device) -> int:
-    """Return bytes that a training step may keep there: on a GPU a quarter of its memory."""
-    if device.type != "cuda":
-        return MEMORY_BUDGET
-    return max(MEMORY_BUDGET, int(torch.cuda.get_device_properties(device).total_memory) // 4)
-
-
-class TextTower:
-    """The frozen text half of a CLIP.
-
-    Args:
-        module: open_clip's ``CLIP``, or the ``text`` part of a ``CustomTextCLIP``.
-        tokenizer: open_clip's ``SimpleTokenizer``.
-
-    Attributes:
-        memory_budget: bytes that one call of ``encode`` may keep for its backward pass, as well as it can be estimated.
-
-    Raises:
-        UnsupportedTower: not causal with EOT pooling, or built of other blocks than CLIP's.
-    """
+class CausalTextTower(TextTower):
+    """The frozen text half of a CLIP whose tokens see what comes before them, and whose feature is read at EOT."""
 
     def __init__(self, module: nn.Module, tokenizer: Any) -> None:
-        check_text_tower(module)
-        self._module = cast(Any, module)
-        self._tokenizer = tokenizer
-        self._blocks = list(self._module.transformer.resblocks)
+        super().__init__(module, tokenizer)
         self.heads: int = self._blocks[0].attn.num_heads
-        self.context_length: int = self._module.positional_embedding.shape[0]
-        self.width: int = self._module.positional_embedding.shape[1]
-        self.memory_budget = memory_budget(self._module.positional_embedding.device)
 
-    def tokenize(self, names: Sequence[str], *, context_tokens: int) -> NameTokens:
-        """Return tokens of class names that will stand after ``context_tokens`` (C) learned vectors.
-
-        Raises:
-            ClassNameError: a name that does not fit the tower after SOS and the context, or holds a special token.
-        """
-        room = self.context_length - 1 - context_tokens
-        device = self._module.positional_embedding.device
-        return pack([self._name_ids(name, room) for name in names], 1 + context_tokens, device)
-
-    def _name_ids(self, name: str, room: int) -> list[int]:
-        tokens: list[int] = self._tokenizer.encode(name)
-        special = set(self._tokenizer.all_special_ids)
-        if special.intersection(tokens):
-            raise ClassNameError(f"The class name {name!r} holds a special token of the text tower; take it out.")
-        if len(tokens) + 1 > room:
-            raise ClassNameError(
-                f"The class name {name[:60]!r} has {len(tokens)} tokens; after the context the text tower has room for "
-                f"{max(room - 1, 0)}. Use a shorter name."
-            )
-        return [*tokens, self._tokenizer.eot_token_id]
-
-    def embed(self, text: str) -> Tensor:
-        """Return token embeddings (C, T) of a text, without SOS and EOT: what a context starts from."""
-        ids = torch.tensor(self._tokenizer.encode(text), dtype=torch.long)
-        weight: Tensor = self._module.token_embedding.weight
-        return weight[ids.to(weight.device)].detach().clone()
-
-    def vocabulary(self) -> tuple[list[str], Tensor]:
-        """Return every token as text, a trailing space where a word ends with it, and their embeddings (tokens, T)."""
-        weight: Tensor = self._module.token_embedding.weight
-        return [self._tokenizer.decode([i]) for i in range(len(weight))], weight.detach()
-
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Return features (K, D), not normalised, of plain texts such as "A photo of a cat"."""
-        no_context = self._module.positional_embedding.new_zeros(1, 0, self.width)
-        return self.encode(no_context, self.tokenize(texts, context_tokens=0))[:, 0]
-
-    def encode(self, contexts: Tensor, names: NameTokens) -> Tensor:
-        """Return features (K, P, D), not normalised, of every class name after every context (P, C, T).
-
-        Gradients reach the contexts. On several threads they can be taken once.
-        """
-        parts = min(len(contexts), threads.threads_to_share(contexts.device))
-        encode = partial(self._encode, names=names, budget=self.memory_budget / parts)
-        return threads.in_parts(encode, contexts, parts, dim=1)
+    def _arranged(self, names: Sequence[Sequence[int]], prefix: int) -> PackedNames:
+        return pack(names, prefix, self._module.positional_embedding.device)
 
     def _encode(self, contexts: Tensor, names: NameTokens, budget: float) -> Tensor:
+        packed = cast(PackedNames, names)
         number = len(contexts) * self.width * contexts.element_size()  # bytes of one number of width T for every prompt
         # A sixteenth for the block under way, but no less than a row, or prefixes would be most of a chunk.
-        wanted = math.ceil(16 * _KEPT_WIDTHS * number * names.tokens / budget)
-        chunks = names.split(min(wanted, len(names.visible)))
+        wanted = math.ceil(16 * _KEPT_WIDTHS * number * packed.tokens / budget)
+        chunks = packed.split(min(wanted, len(packed.visible)))
         input_ = number * sum(chunk.tokens for chunk in chunks)
         kept = _KEPT_WIDTHS * input_  # of a block for which nothing is computed again
         over = len(self._blocks) * kept - budget
         again = min(max(math.ceil(over / (kept - input_)), 0), len(self._blocks))
         run: Callable[..., Tensor] = self._pass
         if len(self._blocks) * input_ > budget:
-            run = partial(_again, run)
+            run = partial(computed_again, run)
         return torch.cat([run(contexts, chunk, again) for chunk in chunks], dim=1).transpose(0, 1)
 
-    def _pass(self, contexts: Tensor, names: NameTokens, again: int) -> Tensor:
+    def _pass(self, contexts: Tensor, names: PackedNames, again: int) -> Tensor:
         """Features (P, K, D); so many blocks are computed again on the way back."""
         module, prompts = self._module, len(contexts)
-        sos = module.token_embedding.weight[self._tokenizer.sot_token_id].expand(prompts, 1, -1)
+        sos = module.token_embedding.weight[self._rule.before[0]].expand(prompts, 1, -1)
         prefix = torch.cat([sos, contexts], dim=1) + module.positional_embedding[: names.prefix]
         rest = module.token_embedding(names.ids) + module.positional_embedding[names.positions]
         x = torch.cat([prefix, rest.expand(prompts, -1, -1)], dim=1)
         visible, at_eot = (mask.repeat(prompts, 1, 1).unsqueeze(1) for mask in (names.visible, names.visible_at_eot))
         for i, block in enumerate(self._blocks):
-            run: Callable[..., Tensor] = partial(_again, self._block) if i < again else self._block
+            run: Callable[..., Tensor] = partial(computed_again, self._block) if i < again else self._block
             x = run(block, x, names, at_eot if block is self._blocks[-1] else visible)
         return self._project(x)
 
-    def _block(self, block: Any, x: Tensor, names: NameTokens, visible: Tensor) -> Tensor:
+    def _block(self, block: Any, x: Tensor, names: PackedNames, visible: Tensor) -> Tensor:
         """One block on all tokens (P, G * L, T); the last gives (P, K, T), what is at the EOTs.
 
         Args:
@@ -197,18 +124,6 @@ class TextTower:
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, T) -> (B, H, L, T / H)"""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call, no-any-return]
-
-    def _project(self, x: Tensor) -> Tensor:
-        x = self._module.ln_final(x)
-        projection = self._module.text_projection
-        if projection is None:
-            return x
-        return cast(Tensor, projection(x) if isinstance(projection, nn.Linear) else x @ projection)
-
-
-def _again(function: Callable[..., Tensor], *inputs: Any) -> Tensor:
-    """Call a function, keep nothing but its inputs, and call it again when its gradient is wanted."""
-    return cast(Tensor, checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False))
 
 
 def _projected(block: Any, x: Tensor, which: slice = slice(None)) -> Tensor:

@@ -1,4 +1,4 @@
-"""Class names as tokens, packed into rows behind the prefix that all of them share: what ``TextTower`` reads.
+"""Class names as tokens, packed into rows behind the prefix that all of them share: what the fast path reads.
 
 Shapes: K classes, S prefix tokens, G rows of L tokens, E EOTs in a row.
 """
@@ -20,11 +20,25 @@ ROW = 32
 
 @dataclass(frozen=True, eq=False)
 class NameTokens:
-    """K class names as tokens, packed into G rows of L behind a prefix of S tokens, which stands in the first row.
+    """K class names as tokens; how they are arranged is their text tower's affair.
 
     Attributes:
         names: token ids of each name with its EOT.
-        prefix: S.
+        prefix: S, how many tokens come before every name.
+    """
+
+    names: Sequence[Sequence[int]]
+    prefix: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedNames(NameTokens):
+    """K class names, packed into G rows of L behind a prefix of S tokens, which stands in the first row.
+
+    Attributes:
         ids: token ids (G * L - S,) behind the prefix: names one after the other, then zeros that nothing reads.
         positions: the place of each of them in a prompt: from S in every name.
         visible: what each token may see: all of the prefix, and its own name up to itself. (1, L, L), or with more than
@@ -34,18 +48,13 @@ class NameTokens:
         order: (K,) where each name stands in ``slots``.
     """
 
-    names: Sequence[Sequence[int]]
-    prefix: int
     ids: Tensor
     positions: Tensor
     visible: Tensor
     eot: Tensor
     slots: Tensor
     order: Tensor
-    _splits: dict[int, list[NameTokens]] = field(default_factory=dict, init=False, repr=False)
-
-    def __len__(self) -> int:
-        return len(self.names)
+    _splits: dict[int, list[PackedNames]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def tokens(self) -> int:
@@ -57,7 +66,7 @@ class NameTokens:
         """What the EOTs in ``slots`` may see (G, E, L or S + L)."""
         return self.visible.flatten(0, 1)[self.eot[self.slots]]
 
-    def split(self, parts: int) -> list[NameTokens]:
+    def split(self, parts: int) -> list[PackedNames]:
         """Return the names in about so many parts of about as many tokens, in order, each packed for itself."""
         if parts == 1:
             return [self]
@@ -70,7 +79,7 @@ class NameTokens:
         return self._splits[parts]
 
 
-def pack(names: Sequence[Sequence[int]], prefix: int, device: torch.device) -> NameTokens:
+def pack(names: Sequence[Sequence[int]], prefix: int, device: torch.device) -> PackedNames:
     """Put token ids of names into rows: the longest first, each into the first row that has room for it."""
     total, longest = sum(map(len, names)), max(map(len, names))
     rows = math.ceil(total / max(longest, ROW))
@@ -100,7 +109,7 @@ def pack(names: Sequence[Sequence[int]], prefix: int, device: torch.device) -> N
     order = torch.zeros(len(names), dtype=torch.long)
     for row, found in enumerate(in_row):
         order[found] = torch.arange(row * most, row * most + len(found))
-    return NameTokens(
+    return PackedNames(
         names,
         prefix,
         ids=ids[prefix:].to(device),

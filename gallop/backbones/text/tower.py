@@ -1,0 +1,117 @@
+"""What all text towers have in common: tokens in, features out, and what of a step they may keep."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from gallop.backbones.text.packing import NameTokens
+from gallop.backbones.text.tokens import token_rule
+from gallop.errors import ClassNameError
+from gallop.runtime import threads
+
+MEMORY_BUDGET = 2**30
+"""Bytes that a training step may keep of the text tower on a CPU, and at least on a GPU."""
+
+
+def memory_budget(device: torch.device) -> int:
+    """Return bytes that a training step may keep there: on a GPU a quarter of its memory."""
+    if device.type != "cuda":
+        return MEMORY_BUDGET
+    return max(MEMORY_BUDGET, int(torch.cuda.get_device_properties(device).total_memory) // 4)
+
+
+class TextTower(ABC):
+    """The frozen text half of a CLIP; ``text_tower`` makes the one that fits a module.
+
+    Args:
+        module: open_clip's ``CLIP``, or the ``text`` part of a ``CustomTextCLIP``.
+        tokenizer: the one that it was trained with.
+
+    Attributes:
+        memory_budget: bytes that one call of ``encode`` may keep for its backward pass, as well as it can be estimated.
+    """
+
+    def __init__(self, module: nn.Module, tokenizer: Any) -> None:
+        self._module = cast(Any, module)
+        self._tokenizer = tokenizer
+        self._rule = token_rule(tokenizer)
+        self._blocks = list(self._module.transformer.resblocks)
+        # Of the tokens: a class embedding behind them, as CoCa has, is none.
+        behind = 0 if getattr(module, "cls_emb", None) is None else 1
+        self.context_length: int = self._module.positional_embedding.shape[0] - behind
+        self.width: int = self._module.positional_embedding.shape[1]
+        self.memory_budget = memory_budget(self._module.positional_embedding.device)
+
+    def tokenize(self, names: Sequence[str], *, context_tokens: int) -> NameTokens:
+        """Return tokens of class names that will stand after ``context_tokens`` (C) learned vectors.
+
+        Raises:
+            ClassNameError: a name that does not fit the tower after SOS and the context, or holds a special token.
+        """
+        prefix = len(self._rule.before) + context_tokens
+        room = self.context_length - prefix
+        return self._arranged([self._name_ids(name, room) for name in names], prefix)
+
+    @abstractmethod
+    def _arranged(self, names: Sequence[Sequence[int]], prefix: int) -> NameTokens:
+        """Token ids of names, each with what stands behind it, as ``encode`` takes them."""
+
+    def _name_ids(self, name: str, room: int) -> list[int]:
+        tokens: list[int] = self._tokenizer.encode(name)
+        if self._rule.special.intersection(tokens):
+            raise ClassNameError(f"The class name {name!r} holds a special token of the text tower; take it out.")
+        room -= len(self._rule.after)
+        if len(tokens) > room:
+            raise ClassNameError(
+                f"The class name {name[:60]!r} has {len(tokens)} tokens; after the context the text tower has room for "
+                f"{max(room, 0)}. Use a shorter name."
+            )
+        return [*tokens, *self._rule.after]
+
+    def embed(self, text: str) -> Tensor:
+        """Return token embeddings (C, T) of a text, without SOS and EOT: what a context starts from."""
+        ids = torch.tensor(self._tokenizer.encode(text), dtype=torch.long)
+        weight: Tensor = self._module.token_embedding.weight
+        return weight[ids.to(weight.device)].detach().clone()
+
+    def vocabulary(self) -> tuple[list[str], Tensor]:
+        """Return every token as text, a trailing space where a word ends with it, and their embeddings (tokens, T)."""
+        weight: Tensor = self._module.token_embedding.weight
+        return [self._tokenizer.decode([i]) for i in range(len(weight))], weight.detach()
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Return features (K, D), not normalised, of plain texts such as "A photo of a cat"."""
+        no_context = self._module.positional_embedding.new_zeros(1, 0, self.width)
+        return self.encode(no_context, self.tokenize(texts, context_tokens=0))[:, 0]
+
+    def encode(self, contexts: Tensor, names: NameTokens) -> Tensor:
+        """Return features (K, P, D), not normalised, of every class name after every context (P, C, T).
+
+        Gradients reach the contexts. On several threads they can be taken once.
+        """
+        parts = min(len(contexts), threads.threads_to_share(contexts.device))
+        encode = partial(self._encode, names=names, budget=self.memory_budget / parts)
+        return threads.in_parts(encode, contexts, parts, dim=1)
+
+    @abstractmethod
+    def _encode(self, contexts: Tensor, names: NameTokens, budget: float) -> Tensor:
+        """The same on one thread, with so many bytes to keep."""
+
+    def _project(self, x: Tensor) -> Tensor:
+        x = self._module.ln_final(x)
+        projection = self._module.text_projection
+        if projection is None:
+            return x
+        return cast(Tensor, projection(x) if isinstance(projection, nn.Linear) else x @ projection)
+
+
+def computed_again(function: Callable[..., Tensor], *inputs: Any) -> Tensor:
+    """Call a function, keep nothing but its inputs, and call it again when its gradient is wanted."""
+    return cast(Tensor, checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False))

@@ -1,0 +1,174 @@
+"""The plain path through text towers that are not CLIP's equals open_clip's own pass, and gradients reach contexts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import open_clip
+import pytest
+import torch
+from open_clip.model import CLIP, CustomTextCLIP
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from gallop.backbones import Backbone
+from gallop.backbones.text import TextTower, text_tower
+from gallop.backbones.text.causal import CausalTextTower
+from gallop.backbones.text.plain import PlainTextTower
+from gallop.errors import ClassNameError, UnsupportedTower
+from tests.backbones.test_towers import NAMES, PREPROCESS, TINY_VISION, draw_parameters, gradients
+from tests.reference import relative_error, torch_threads
+
+TEXT = {"width": 64, "heads": 2, "layers": 3, "context_length": 24}
+KINDS: dict[str, dict[str, Any]] = {
+    "MobileCLIP": {"no_causal_mask": True},
+    "SigLIP": {"no_causal_mask": True, "pool_type": "last", "proj_bias": True, "act_kwargs": {"approximate": "tanh"}},
+    "without a projection": {"no_causal_mask": True, "pool_type": "last", "proj_type": "none"},
+    "first": {"no_causal_mask": True, "pool_type": "first"},
+    "causal and last": {"pool_type": "last"},
+    "CoCa": {"embed_cls": True},
+    "layer scale": {"no_causal_mask": True, "ls_init_value": 0.3},
+    "norms of queries and keys": {"qk_norm": True},
+    "eos": {"no_causal_mask": True, "pool_type": "eos", "eos_id": 49407},
+}
+
+
+def custom(text: dict[str, Any]) -> CustomTextCLIP:
+    torch.manual_seed(0)
+    model = CustomTextCLIP(16, TINY_VISION, {**TEXT, **text}).eval().requires_grad_(False)
+    draw_parameters(model)
+    return model
+
+
+def plain(model: CLIP | CustomTextCLIP) -> TextTower:
+    found = text_tower(getattr(model, "text", model), open_clip.SimpleTokenizer(context_length=24))
+    assert isinstance(found, PlainTextTower)
+    return found
+
+
+class WithContext(nn.Module):
+    """Token embeddings in which learned vectors stand behind the first token: all else is left to open_clip."""
+
+    def __init__(self, embedding: nn.Module, context: Tensor) -> None:
+        super().__init__()
+        self.embedding, self.context = embedding, context
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.embedding(ids)
+        context = self.context.expand(len(ids), -1, -1)
+        return torch.cat([x[:, :1], context, x[:, 1 + self.context.shape[0] :]], dim=1)
+
+
+def open_clips_own(model: Any, contexts: Tensor, names: list[str]) -> Tensor:
+    """(K, P, D): ``encode_text`` of "a a a name" with the vectors of a context in the place of each "a"."""
+    tokenizer, module = open_clip.SimpleTokenizer(context_length=24), getattr(model, "text", model)
+    ids = tokenizer([f"{'a ' * contexts.shape[1]}{name}" for name in names])
+    features = []
+    for context in contexts:
+        with mock.patch.object(module, "token_embedding", WithContext(module.token_embedding, context)):
+            features.append(model.encode_text(ids))
+    return torch.stack(features, dim=1)
+
+
+@pytest.mark.parametrize("text", KINDS.values(), ids=KINDS)
+def test_features_equal_open_clips_and_so_do_gradients(text: dict[str, Any]) -> None:
+    model = custom(text)
+    tower = plain(model)
+    texts = [f"A photo of a {name}" for name in NAMES]
+    wanted = model.encode_text(open_clip.tokenize(texts, context_length=24))
+    assert relative_error(tower.encode_texts(texts), wanted) < 1e-5
+    learned = tower.encode(tower.embed("A photo of a")[None], tower.tokenize(NAMES, context_tokens=4))
+    assert relative_error(learned[:, 0], wanted) < 1e-5
+    contexts = (0.1 * torch.randn(3, 5, tower.width)).requires_grad_()
+    own = open_clips_own(model, contexts, NAMES)
+    weights = torch.randn(own.shape)
+    expected = gradients(contexts, own, weights)
+    for threads, budget in ((1, 2**30), (2, 2**30), (2, 2**22), (1, 1)):
+        with torch_threads(threads), mock.patch.object(tower, "memory_budget", budget):
+            found = tower.encode(contexts, tower.tokenize(NAMES, context_tokens=5))
+            assert relative_error(found.detach(), own.detach()) < 1e-5
+            assert relative_error(gradients(contexts, found, weights), expected) < 1e-5
+
+
+def test_padding_is_hidden_where_the_tower_hides_it() -> None:
+    model = custom({"no_causal_mask": True})
+    seen = plain(model).encode_texts(NAMES)
+    model.text.use_pad_mask = True
+    hidden = plain(model).encode_texts(NAMES)
+    assert relative_error(hidden, model.encode_text(open_clip.tokenize(NAMES, context_length=24))) < 1e-5
+    assert relative_error(hidden, seen) > 0.01
+
+
+def test_a_clip_that_sees_everything_and_reads_at_its_end() -> None:
+    """CLIPA's text half is open_clip's ``CLIP`` itself, not the text of a ``CustomTextCLIP``."""
+    torch.manual_seed(0)
+    model = CLIP(16, TINY_VISION, {**TEXT, "no_causal_mask": True, "pool_type": "last"}).eval()
+    draw_parameters(model)
+    ours = Backbone("clipa", model, open_clip.SimpleTokenizer(context_length=24), replace(PREPROCESS, size=32))
+    assert isinstance(ours.text, PlainTextTower)
+    wanted = model.encode_text(open_clip.tokenize(NAMES, context_length=24))
+    assert relative_error(ours.text.encode_texts(NAMES), wanted) < 1e-5
+
+
+def test_the_fast_path_stays_the_only_one_of_causal_towers() -> None:
+    for text in ({}, {"proj_bias": True}, {"ls_init_value": 0.3}, {"pool_type": "eos", "eos_id": 49407}):
+        model = custom(text)
+        assert isinstance(text_tower(model.text, open_clip.SimpleTokenizer()), CausalTextTower)
+
+
+def test_both_paths_agree_on_a_causal_tower() -> None:
+    model = custom({"context_length": 77})
+    tokenizer = open_clip.SimpleTokenizer()
+    slow = PlainTextTower(model.text, tokenizer, "argmax")
+    fast = text_tower(model.text, tokenizer)
+    contexts = 0.1 * torch.randn(3, 4, fast.width)
+    found = [tower.encode(contexts, tower.tokenize(NAMES, context_tokens=4)) for tower in (slow, fast)]
+    assert relative_error(*found) < 1e-5
+
+
+def test_a_name_fills_the_tower_and_not_more() -> None:
+    tower = plain(custom({"no_causal_mask": True}))
+    room = 24 - 1 - 4 - 1
+    assert len(tower.tokenize([" ".join(["cat"] * room)], context_tokens=4)) == 1
+    with pytest.raises(ClassNameError, match=rf"has {room + 1} tokens; .* room for {room}\."):
+        tower.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=4)
+    with pytest.raises(ClassNameError, match="special token"):
+        tower.tokenize(["cat <end_of_text>"], context_tokens=4)
+
+
+def test_a_class_embedding_takes_no_name_its_room() -> None:
+    tower = plain(custom({"embed_cls": True}))
+    assert tower.context_length == 24
+    assert len(tower.tokenize([" ".join(["cat"] * 22)], context_tokens=0)) == 1
+
+
+@pytest.mark.parametrize("budget", [2**26, 2**24, 2**22])
+def test_what_is_kept_stays_within_the_budget(budget: int) -> None:
+    tower = plain(custom({"no_causal_mask": True}))
+    contexts = (0.1 * torch.randn(4, 4, tower.width)).requires_grad_()
+    tokens = tower.tokenize(list(open_clip.IMAGENET_CLASSNAMES[:64]), context_tokens=4)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in tower._module.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch_threads(1), mock.patch.object(tower, "memory_budget", budget):
+        with saved_tensors_hooks(keep, lambda tensor: tensor):
+            features = tower.encode(contexts, tokens)
+        assert sum(kept.values()) < budget
+        features.sum().backward()  # type: ignore[no-untyped-call]
+
+
+def test_towers_of_another_make_are_refused() -> None:
+    with pytest.raises(UnsupportedTower, match="is a Linear; learned contexts are put into open_clip's own"):
+        text_tower(nn.Linear(2, 2), open_clip.SimpleTokenizer())
+    with pytest.raises(UnsupportedTower, match="pools by 'none'"):
+        text_tower(custom({"pool_type": "none"}).text, open_clip.SimpleTokenizer())
+    with pytest.raises(UnsupportedTower, match="this is a object"):
+        text_tower(custom({}).text, object())
