@@ -118,7 +118,7 @@ def table(at: AppTest, column: str) -> list[dict[str, Any]]:
 def with_photo(open_app: Open, names: str = "red\ngreen\nblue") -> AppTest:
     at = fine(open_app())
     uploader(at, "Upload photos").upload("photo.png", png(1))
-    at.text_area(key="names").set_value(names)
+    at.text_area(key="explore names").set_value(names)
     return fine(at.run())
 
 

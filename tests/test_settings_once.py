@@ -59,10 +59,10 @@ def script():
     choose_settings(session())
 
 at = AppTest.from_function(script, default_timeout=60)
-at.session_state["way"] = "Custom"
+at.session_state["teach way"] = "Custom"
 at.run()
 assert not at.exception, at.exception
-widgets = [at.number_input(key="set warmup"), at.selectbox(key="set schedule")]
+widgets = [at.number_input(key="teach settings warmup"), at.selectbox(key="teach settings schedule")]
 found["form"] = [[widget.label, widget.help, widget.value] for widget in widgets]
 
 used = replace(preset(QUICK), epochs=1, warmup=2, schedule="line")

@@ -8,6 +8,7 @@ background steps aside for a training at once and goes on after it.
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
 import threading
 import time
@@ -67,9 +68,16 @@ class Snapshot:
 
 
 class Job:
-    """One task in the queue. Whoever holds it may look and cancel."""
+    """One task in the queue. Whoever holds it may look and cancel.
+
+    Attributes:
+        number: tells it from all others of the process.
+    """
+
+    _numbers = itertools.count(1)
 
     def __init__(self, task: Task, manager: JobManager, *, urgent: bool) -> None:
+        self.number = next(Job._numbers)
         self.urgent = urgent
         self._task: Task | None = task
         self._steps: Iterator[Any] | None = None

@@ -237,10 +237,10 @@ class RunStore:
             if rows.update(deleted=True).where(_mine(rows, owner, run_id)).execute():
                 rows.delete().where(rows.owner == owner, rows.deleted, rows.id != run_id).execute()
 
-    def undelete(self, owner: str) -> None:
-        """Bring back the run that was deleted last."""
+    def undelete(self, owner: str, run_id: int) -> None:
+        """Bring a run back; nothing happens where it is not the one that was deleted last."""
         with self._connected() as rows:
-            rows.update(deleted=False).where(rows.owner == owner, rows.deleted).execute()
+            rows.update(deleted=False).where(rows.owner == owner, rows.deleted, rows.id == run_id).execute()
 
     def forget(self, owner: str) -> None:
         """Everything of a visitor who has gone and cannot come back."""

@@ -54,8 +54,8 @@ class Ledger:
     def delete(self, run_id: int) -> None:
         self.store.delete(self.owner, run_id)
 
-    def undelete(self) -> None:
-        self.store.undelete(self.owner)
+    def undelete(self, run_id: int) -> None:
+        self.store.undelete(self.owner, run_id)
 
     def close(self) -> None:
         """Its visitor has gone: runs that nobody can reach any more are not kept. It never fails."""

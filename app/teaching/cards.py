@@ -57,6 +57,8 @@ class Deck:
     """
 
     cards: tuple[Card, ...] = ()
+    changes: int = 0
+    """How many were made or taken back: tells the cards as they are from any before."""
     _past: list[tuple[str, tuple[Card, ...]]] = field(default_factory=list)
     _outlines: dict[str, int] = field(default_factory=dict)
     _next_id: int = 1
@@ -164,6 +166,7 @@ class Deck:
         """Take the last change back, if there is one: a second click may come after the last."""
         if self._past:
             _, self.cards = self._past.pop()
+            self.changes += 1
 
     def _change(self, words: str, cards: tuple[Card, ...]) -> None:
         before, self.cards = self.cards, cards
@@ -172,6 +175,7 @@ class Deck:
     def _note(self, words: str, before: tuple[Card, ...]) -> None:
         if before != self.cards:
             self._past = [*self._past, (words, before)][-MOST_UNDONE:]
+            self.changes += 1
 
     def _replace(self, words: str, card: Card) -> None:
         before = self.cards

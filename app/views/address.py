@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from app.visitor.explore import ExploreState
+from app.visitor.explore import NO_CLASS, ExploreState
 
 _MOST = 4000
 """Characters of a field: browsers and servers cut longer addresses."""
@@ -31,7 +31,7 @@ def address(base: str, shown: ExploreState) -> str:
         base: of a page, such as ``http://localhost:8501/take_away?session=...``; only what leads to it is used.
     """
     found = {field: getattr(shown, name) for field, name in (_WORDS | _DRAWN | _SHARES).items()}
-    found = {field: value for field, value in found.items() if value is not None}
+    found = {field: value for field, value in found.items() if value is not None and NO_CLASS not in str(value)[:1]}
     if shown.scales:
         found[_SCALES] = "-".join(map(str, shown.scales))
     return f"{base.split('?')[0].rpartition('/')[0]}/?{urlencode(found)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from app.visitor.page_state import Remembered
 from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
@@ -15,18 +15,7 @@ from gallop.names.templates import parse_templates
 NO_CLASS = "\u200b"
 """Begins a choice that is no class: cleaned class names hold no zero-width characters."""
 SMOOTH, CELLS = "Smooth", "Cells"
-_WIDGETS = {
-    "photo": "photo",
-    "names": "names",
-    "templates": "templates",
-    "class_name": "class",
-    "against": "minus",
-    "colours": "colours",
-    "drawn": "cells",
-    "opacity": "opacity",
-    "hidden": "threshold",
-}
-"""Fields, and the widget whose value each is."""
+UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
 
 
 @dataclass(frozen=True)
@@ -34,43 +23,28 @@ class ExploreState:
     """As its widgets stand; None where one was not touched yet.
 
     Attributes:
+        source: where photos come from.
         photo: content hash.
         names, templates: as they are typed.
-        class_name: the class explained; None is the most probable.
-        against: the class it is compared with.
+        prompts: ``UNTAUGHT`` or ``TAUGHT``: which answer.
+        class_name, against: the class explained and the one it is compared with, or a choice that is no class.
         drawn: ``SMOOTH`` or ``CELLS``.
         opacity, hidden: in percent; regions whose score is below ``hidden`` are not drawn.
         scales: k of the local prompts.
     """
 
-    photo: str | None = None
-    names: str | None = None
-    templates: str | None = None
-    class_name: str | None = None
-    against: str | None = None
-    colours: str | None = None
-    drawn: str | None = None
-    opacity: int | None = None
-    hidden: int | None = None
-    scales: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> ExploreState:
-        """Return what the values of widgets by key say."""
-        found = {field: kept.get(key) for field, key in _WIDGETS.items()}
-        for field in ("class_name", "against"):
-            if str(found[field]).startswith(NO_CLASS):
-                found[field] = None
-        scales: list[int] = []
-        while f"k {len(scales)}" in kept:
-            scales.append(kept[f"k {len(scales)}"])
-        return cls(**found, scales=tuple(scales))
-
-    def widgets(self) -> dict[str, Any]:
-        """Return the values of the widgets by key, of those fields that say something."""
-        found = {key: getattr(self, field) for field, key in _WIDGETS.items()}
-        found |= {f"k {n}": k for n, k in enumerate(self.scales)}
-        return {key: value for key, value in found.items() if value is not None}
+    source: Remembered[str | None] = Remembered(None)
+    photo: Remembered[str | None] = Remembered(None)
+    names: Remembered[str | None] = Remembered(None)
+    templates: Remembered[str | None] = Remembered(None)
+    prompts: Remembered[str | None] = Remembered(None)
+    class_name: Remembered[str | None] = Remembered(None)
+    against: Remembered[str | None] = Remembered(None)
+    colours: Remembered[str | None] = Remembered(None)
+    drawn: Remembered[str | None] = Remembered(None)
+    opacity: Remembered[int | None] = Remembered(None)
+    hidden: Remembered[int | None] = Remembered(None)
+    scales: Remembered[tuple[int, ...]] = Remembered(())
 
     def question(self, training: VisitorTraining) -> Question:
         """Return what is asked: the class list and templates, zero-shot or taught.
@@ -80,7 +54,7 @@ class ExploreState:
         """
         names = parse_names("\n".join(DEFAULT_NAMES) if self.names is None else self.names)
         templates = parse_templates("\n".join(DEFAULT_TEMPLATES) if self.templates is None else self.templates)
-        return Question(names, training.use_taught and training.knows(names), templates)
+        return Question(names, self.prompts == TAUGHT and training.knows(names), templates)
 
     def scales_of(self, usual: Sequence[int]) -> tuple[int, ...]:
         """Return the k of each local prompt: as its slider stands, or as ``usual``."""

@@ -18,7 +18,7 @@ MOST_FEATURES = 512 * 2**20
 
 @dataclass
 class VisitorPhotos:
-    """Photos, and what is to be told about the last change of them."""
+    """Photos, and what became of the files they came in."""
 
     shelf: Shelf = field(default_factory=lambda: Shelf(SHOWN_SIDE, MAX_PHOTOS))
     unknown: Shelf = field(default_factory=lambda: Shelf(SHOT_SIDE, MAX_PHOTOS))
@@ -26,10 +26,6 @@ class VisitorPhotos:
     deck: Deck = field(default_factory=Deck)
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     """What became of the files that an uploader took last, by its name."""
-    complaint: str = ""
-    """Why the last change of the cards was not made; shown once."""
-    corrected: tuple[bool, str] | None = None
-    """Whether a photo was put to the class it really is, and a sentence; shown once."""
     _features: MemoryCache | None = None
 
     def shots(self) -> dict[str, tuple[Photo, ...]]:

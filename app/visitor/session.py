@@ -6,12 +6,12 @@ prompts are a session's own.
 
 from __future__ import annotations
 
-from typing import Any
-
 from app.visitor.answers import VisitorAnswers
 from app.visitor.explore import ExploreState
 from app.visitor.limit import VisitorLimit
+from app.visitor.notices import Notice, Where
 from app.visitor.page_job import PageJobs
+from app.visitor.page_state import CompareState, ExportState, MethodState, PromptsState, TeachState, TestState
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 
@@ -21,7 +21,9 @@ class Session:
 
     Attributes:
         page_jobs: work that pages other than Teach have asked for.
-        kept: what the widgets of the pages stand at, by key: Streamlit forgets it when another page is shown.
+        explore, teach, test, prompts, compare, export, method: what the pages stand at.
+        region: the one that was asked last, of whatever photo.
+        notices: what is to be told once.
         lost: whether the address led to a session that had ended.
     """
 
@@ -31,13 +33,11 @@ class Session:
         self.limit = VisitorLimit(self.training)
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
         self.page_jobs = PageJobs()
-        self.kept: dict[str, Any] = {}
+        self.explore, self.teach, self.test, self.prompts = ExploreState(), TeachState(), TestState(), PromptsState()
+        self.compare, self.export, self.method = CompareState(), ExportState(), MethodState()
+        self.region: int | None = None
+        self.notices: dict[Where, Notice] = {}
         self.lost = False
-
-    @property
-    def explore(self) -> ExploreState:
-        """What the page Explore stands at."""
-        return ExploreState.of(self.kept)
 
     def close(self) -> None:
         """Stop all its work: its page is gone for good."""

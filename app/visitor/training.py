@@ -33,7 +33,6 @@ class VisitorTraining:
     outcome: tuple[str, str] | None = None
     """How the last training ended: (kind, sentence)."""
     taught: Taught | None = None
-    use_taught: bool = False
     number: int = 0
     """Counts what was taught, trained or opened: what was worked out with one is not asked for with the next."""
     _pending: deque[Photo] = field(default_factory=deque)
@@ -80,7 +79,7 @@ class VisitorTraining:
 
     def adopt(self, taught: Taught) -> None:
         """Let this be what was taught from now on."""
-        self.taught, self.use_taught = taught, True
+        self.taught = taught
         self.number += 1
 
     def knows(self, names: tuple[str, ...]) -> bool:

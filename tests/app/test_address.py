@@ -16,6 +16,7 @@ from app.ui import resources
 from app.ui.explanation.maps import BEFORE
 from app.views import address as address_module
 from app.visitor.explore import ExploreState
+from app.visitor.page_state import said
 from gallop.maps.look import Style
 from tests.app_pages import EXPLORE, HOSTILE, TAKE_AWAY, Open, answer, fine, go, png, session_of, uploader
 
@@ -40,11 +41,12 @@ def test_what_is_linked_comes_back(shown: ExploreState) -> None:
     assert address_module.read_address(dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))) == shown
 
 
-def test_the_widgets_say_what_is_shown_and_back() -> None:
-    kept = {"names": "a\nb", "class": "b", "minus": BEFORE, "cells": "Cells", "k 0": 5, "k 1": 40, "way": "Quick"}
+def test_what_is_shown_is_where_the_widgets_stand() -> None:
     shown = ExploreState(names="a\nb", class_name="b", drawn="Cells", scales=(5, 40))
-    assert ExploreState.of(kept) == shown, "itself before teaching is no class"
-    assert shown.widgets() == {key: value for key, value in kept.items() if key not in ("minus", "way")}
+    keys = {"explore names": "a\nb", "explore class_name": "b", "explore drawn": "Cells"}
+    assert {place.key: value for place, value in said(shown)} == keys | {"explore scales 0": 5, "explore scales 1": 40}
+    before = address_module.address(BASE, replace(shown, against=BEFORE))
+    assert before == address_module.address(BASE, shown), "itself before teaching is no class"
     assert shown.scales_of((1, 2, 3)) == (5, 40, 3)
     assert (shown.scales_of((1,)), shown.style.smooth) == ((5,), False)
     assert ExploreState().style == Style()
@@ -78,10 +80,10 @@ def session_token(at: Any) -> str:
 def test_a_link_opens_the_page_as_it_stood_for_another_visitor(tiny_app: Open) -> None:
     at = fine(tiny_app())
     uploader(at, "Upload photos").upload("secret.png", png(1))
-    at.text_area(key="names").set_value("red\nblue & green\nyellow")
+    at.text_area(key="explore names").set_value("red\nblue & green\nyellow")
     fine(at.run())
-    at.slider(key="k 1").set_value(3)
-    at.selectbox(key="class").set_value("yellow")
+    at.slider(key="explore scales 1").set_value(3)
+    at.selectbox(key="explore class_name").set_value("yellow")
     fine(at.run())
     said = answer(at)
     fine(go(at, TAKE_AWAY))
@@ -96,11 +98,11 @@ def test_a_link_opens_the_page_as_it_stood_for_another_visitor(tiny_app: Open) -
     fine(other.run())
     assert session_of(other) is not session_of(at)
     assert set(other.query_params) == {resources.ADDRESS}
-    assert other.text_area(key="names").value == "red\nblue & green\nyellow"
+    assert other.text_area(key="explore names").value == "red\nblue & green\nyellow"
     uploader(other, "Upload photos").upload("same.png", png(1))
     fine(other.run())
-    assert (answer(other), other.slider(key="k 1").value) == (said, 3)
-    assert other.selectbox(key="class").value == "yellow"
+    assert (answer(other), other.slider(key="explore scales 1").value) == (said, 3)
+    assert other.selectbox(key="explore class_name").value == "yellow"
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(tiny_app: O
     session = session_of(at)
     session.training.settings = replace(session.training.settings, lr=0.5, epochs=5)
     go(train(at), COMPARE)
-    assert at.selectbox(key="pin A").value == 2
-    at.selectbox(key="pin B").set_value(1)
+    assert at.selectbox(key="compare pin_a").value == 2
+    at.selectbox(key="compare pin_b").set_value(1)
     fine(at.run())
     assert [(line["what"], line["A"], line["B"]) for line in table(at, "what")] == [
         ("rounds", "5", "2"),
@@ -135,8 +135,8 @@ def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(tiny_app: O
     assert (first, second) == (pytest.approx(shares[2], abs=0.06), pytest.approx(shares[1], abs=0.06))
     assert "Both are right and wrong" in everything(at) or "A alone is right on" in everything(at)
     # The other way round: figures change places.
-    at.selectbox(key="pin A").set_value(1)
-    at.selectbox(key="pin B").set_value(2)
+    at.selectbox(key="compare pin_a").set_value(1)
+    at.selectbox(key="compare pin_b").set_value(2)
     fine(at.run())
     assert float(metric(at, "A: GalLoP").value.split()[0]) == second
     assert "loss" in bars(at, "losses")
@@ -156,7 +156,7 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     assert a["photo"] == b["photo"]
     assert "Score of" in everything(at)
     # Other prompt, other map.
-    at.selectbox(key="compared prompt").set_value(1)
+    at.selectbox(key="compare prompt").set_value(1)
     assert grid(fine(at.run()), "compared map A")["map"] != a["map"]
     # Without the photos the answers stay, and no picture is made up.
     session.photos.deck.cards = ()
@@ -218,10 +218,10 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Ope
     fine(at.run())
     assert HOSTILE[0] in [line["run"] for line in table(at, "method")]
     assert "![x](" not in everything(at)
-    at.button(key="delete run").click()
+    at.button(key="delete run 1").click()
     fine(at.run())
     assert len(runs_of(at)) == 0
-    at.button(key="undelete run").click()
+    at.button(key="undelete run 1").click()
     fine(at.run())
     (run,) = runs_of(at)
 
@@ -231,9 +231,9 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Ope
     session.training.settings = replace(session.training.settings, lr=0.7, epochs=6)
     go(train(at), COMPARE)
     second = session.training.taught.after  # type: ignore[union-attr]
-    at.selectbox(key="kept run").set_value(run.id)
+    at.selectbox(key="compare run").set_value(run.id)
     fine(at.run())
-    at.button(key="open run").click()
+    at.button(key=f"open run {run.id}").click()
     fine(at.run())
     assert "is in use now" in everything(at)
     opened = session.training.taught.after  # type: ignore[union-attr]
@@ -242,7 +242,33 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Ope
     assert not np.array_equal(opened.predict_proba(probe), second.predict_proba(probe))
     assert "A run that was opened keeps no maps." in everything(go(at, TEACH))
     go(at, EXPLORE)
-    assert at.text_area(key="names").value.split("\n") == list(opened.model_.class_names)
+    assert at.text_area(key="explore names").value.split("\n") == list(opened.model_.class_names)
+
+
+def test_a_run_chosen_as_another_is_deleted_or_opened_leaves_both_as_they_are(tiny_app: Open) -> None:
+    """Both reach the server with one run: the button was drawn for the run before."""
+    at = go(train(trained(tiny_app)), COMPARE)
+    session = session_of(at)
+    newest, taught = max(run.id for run in runs_of(at)), session.training.taught
+    at.selectbox(key="compare run").set_value(newest)
+    fine(at.run())
+    for word, done in (("delete", "deleted"), ("open", "opened")):
+        at.selectbox(key="compare run").set_value(1)
+        at.button(key=f"{word} run {newest}").click()
+        assert f"GalLoP {newest} was not {done}" in fine(at.run()).info[0].value
+        assert len(runs_of(at)) == 2
+        assert session.training.taught is taught
+        at.selectbox(key="compare run").set_value(newest)
+        fine(at.run())
+    # Nor does the way back lead to another run than it says.
+    at.button(key=f"delete run {newest}").click()
+    fine(at.run())
+    at.button(key=f"undelete run {newest}").click()
+    ledger = session.training.ledger
+    assert ledger is not None
+    ledger.delete(1)  # by another tab, just before
+    fine(at.run())
+    assert runs_of(at) == []
 
 
 def test_an_exported_run_is_a_checkpoint_folder(tiny_app: Open, tmp_path: Path) -> None:
@@ -336,9 +362,9 @@ def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "red\ngreen")
     cards(at, {"red": 2, "green": 2}, tests=1)
     go(train(at), COMPARE)
-    listed = at.selectbox(key="compared photo").options
+    listed = at.selectbox(key="compare photo").options
     assert {"photo.png", "test/red/tests 0.png", "train/green/shots 1.png"} < set(listed)
-    at.selectbox(key="compared photo").set_value(next(iter(session_of(at).photos.shelf.photos)))
+    at.selectbox(key="compare photo").set_value(next(iter(session_of(at).photos.shelf.photos)))
     fine(at.run())
     said = next(found.value for found in at.markdown if found.value.startswith("**A:"))
     go(at, EXPLORE)

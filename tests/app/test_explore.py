@@ -59,7 +59,7 @@ def test_a_sample_is_answered_at_once_by_the_shipped_model() -> None:
     at.button(key="sample Cat").click()
     fine(at.run())
     assert answer(at).startswith("cat: ")
-    assert len(at.selectbox(key="photo").options) == 2
+    assert len(at.selectbox(key="explore photo").options) == 2
 
 
 def test_an_uploaded_photo_is_kept_small_and_the_upload_is_dropped(tiny_app: Open) -> None:
@@ -68,7 +68,7 @@ def test_an_uploaded_photo_is_kept_small_and_the_upload_is_dropped(tiny_app: Ope
     fine(at.run())
     (photo,) = session_of(at).photos.shelf.photos.values()
     assert photo.image.size == (1024, 614)
-    assert at.selectbox(key="photo").value == photo.sha256
+    assert at.selectbox(key="explore photo").value == photo.sha256
     assert not uploader(at, "Upload photos").value
 
 
@@ -108,7 +108,7 @@ def test_one_class_is_answered_with_a_hint(tiny_app: Open) -> None:
 
 def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "\n".join(HOSTILE))
-    at.selectbox(key="class").select(HOSTILE[1])
+    at.selectbox(key="explore class_name").select(HOSTILE[1])
     fine(at.run())
     shown = everything(at)
     for raw in ("![x](", "<b>", ":red[", "`code`", "$x$", "http://"):
@@ -140,7 +140,7 @@ def test_k_changes_outlines_scores_and_probabilities_without_a_tower(
 
     monkeypatch.setattr(type(tiny.vit()), "encode_image", no_tower)
     monkeypatch.setattr(type(tiny.vit().text), "encode", no_tower)
-    at.slider(key="k 0").set_value(1)
+    at.slider(key="explore scales 0").set_value(1)
     fine(at.run())
     assert sums(at)[0].startswith("k = 1: mean of 1 region ")
     assert grid(at, "map 0")["kept"] == kept[:1]
@@ -158,7 +158,7 @@ def test_every_class_can_be_explained(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
     seen = set()
     for name in ("red", "green", "blue"):
-        at.selectbox(key="class").select(name)
+        at.selectbox(key="explore class_name").select(name)
         fine(at.run())
         assert f"score of {name}" in score(at)
         assert f"for {name};" in grid(at, "map 2")["name"]
@@ -196,13 +196,13 @@ def test_templates_change_the_answer_and_make_prompts_differ(tiny_app: Open) -> 
     at = with_photo(tiny_app)
     one = (bars(at, "probabilities"), score(at))
     assert "all prompts say the same" in everything(at)
-    at.text_area(key="templates").set_value("a drawing of a {}\n{} on a table")
+    at.text_area(key="explore templates").set_value("a drawing of a {}\n{} on a table")
     fine(at.run())
     assert (bars(at, "probabilities"), score(at)) != one
     assert "all prompts say the same" not in everything(at)
     scores = json.loads(bars(at, "global"))["data"][0]["x"]
     assert scores[0] == scores[2] != scores[1] == scores[3]
-    at.text_area(key="templates").set_value("A photo of a {}")
+    at.text_area(key="explore templates").set_value("A photo of a {}")
     fine(at.run())
     assert (bars(at, "probabilities"), score(at)) == one
 
@@ -218,7 +218,7 @@ def test_templates_change_the_answer_and_make_prompts_differ(tiny_app: Open) -> 
 )
 def test_templates_that_cannot_be_used_are_told_in_a_sentence(tiny_app: Open, typed: str, words: str) -> None:
     at = with_photo(tiny_app)
-    at.text_area(key="templates").set_value(typed)
+    at.text_area(key="explore templates").set_value(typed)
     fine(at.run())
     assert words in at.error[0].value.replace("\\", "")
     assert not at.metric
@@ -226,19 +226,19 @@ def test_templates_that_cannot_be_used_are_told_in_a_sentence(tiny_app: Open, ty
 
 def test_why_this_class_and_not_that_one(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    at.selectbox(key="class").select("red")
+    at.selectbox(key="explore class_name").select("red")
     fine(at.run())
     red, own = grid(at, "map 1"), sums(at)
-    at.selectbox(key="minus").select("blue")
+    at.selectbox(key="explore against").select("blue")
     fine(at.run())
     shown = grid(at, "map 1")
     assert "red minus blue" in shown["name"]
     assert shown["kept"] == red["kept"]
     assert shown["map"] != red["map"]
     assert len(shown["rival"]) == 10
-    at.selectbox(key="class").select("blue")
+    at.selectbox(key="explore class_name").select("blue")
     fine(at.run())
-    assert at.selectbox(key="minus").value not in ("red", "blue"), "a class is not compared with itself"
+    assert at.selectbox(key="explore against").value not in ("red", "blue"), "a class is not compared with itself"
     blue = grid(at, "map 1")
     assert set(shown["rival"]) == set(blue["kept"])
 
@@ -253,13 +253,13 @@ def test_why_this_class_and_not_that_one(tiny_app: Open) -> None:
 def test_how_maps_are_drawn_follows_at_once(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
     before = grid(at, "map 0")
-    at.slider(key="opacity").set_value(20)
+    at.slider(key="explore opacity").set_value(20)
     fine(at.run())
     assert grid(at, "map 0")["opacity"] == 0.2
     assert grid(at, "map 0")["map"] == before["map"]
     changed = {before["map"]}
-    for key, value in (("threshold", 60), ("colours", "cividis"), ("cells", "Cells")):
-        at.session_state[key] = value
+    for key, value in (("hidden", 60), ("colours", "cividis"), ("drawn", "Cells")):
+        at.session_state[f"explore {key}"] = value
         fine(at.run())
         shown = grid(at, "map 0")
         assert shown["map"] not in changed
@@ -271,7 +271,7 @@ def test_how_maps_are_drawn_follows_at_once(tiny_app: Open) -> None:
 def test_a_region_can_be_asked(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
     assert "walk to it with the arrow keys" in at.info[0].value
-    session_of(at).kept["region"] = 6  # as a click does
+    session_of(at).region = 6  # as a click does
     fine(at.run())
     assert all(grid(at, key)["selected"] == 6 for key in ("photo grid", "map 0", "map 3"))
     assert "Upper centre, row 2, column 3: alone it would be" in everything(at)
@@ -281,7 +281,7 @@ def test_a_region_can_be_asked(tiny_app: Open) -> None:
     assert list(table["score"]) == sorted(table["score"], reverse=True)
     assert len(table) == 12
     for _, line in table.iterrows():
-        at.selectbox(key="class").select(line["class"])
+        at.selectbox(key="explore class_name").select(line["class"])
         fine(at.run())
         shown = grid(at, f"map {int(line['prompt'].split()[-1]) - 1}")
         assert (6 in shown["kept"]) == line["counted"]
@@ -291,7 +291,7 @@ def test_a_region_can_be_asked(tiny_app: Open) -> None:
 @pytest.mark.parametrize("sent", [16, -1, "<b>", None, 2.5])
 def test_a_region_that_there_is_not_is_ignored(tiny_app: Open, sent: Any) -> None:
     at = with_photo(tiny_app)
-    session_of(at).kept["region"] = sent
+    session_of(at).region = sent
     fine(at.run())
     assert grid(at, "map 0")["selected"] is None
 
@@ -306,7 +306,7 @@ def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_
     assert f"**{curve['y'][0]:.4f}**" in score(at), "it starts at the score shown"
     area = next(found.value for found in at.markdown if found.value.startswith("Area"))
     assert not [found for found in at.button if found.label == "Take regions away"]
-    at.slider(key="k 0").set_value(9)
+    at.slider(key="explore scales 0").set_value(9)
     fine(at.run())
     assert button(at, "Take regions away"), "another k, another curve"
     button(at, "Back to k").click()
@@ -316,13 +316,13 @@ def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_
 
 def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) -> None:
     at = fine(tiny_app())
-    at.session_state["source"] = "Folder"
+    at.session_state["explore source"] = "Folder"
     fine(at.run())
     uploader(at, "Upload a folder").upload("a.png", png(1))
     uploader(at, "Upload a folder").upload("b.png", png(2, "blue"))
     fine(at.run())
     assert len(session_of(at).photos.shelf.photos) == 2
-    at.session_state["source"] = "Webcam"
+    at.session_state["explore source"] = "Webcam"
     fine(at.run())
     assert len(at.get("camera_input")) == 1
     assert answer(at)
@@ -330,10 +330,10 @@ def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) ->
 
 def test_what_was_chosen_is_there_after_another_page(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "red\nblue")
-    at.slider(key="k 2").set_value(3)
-    at.slider(key="opacity").set_value(30)
-    at.text_area(key="templates").set_value("a drawing of a {}")
-    at.selectbox(key="class").select("blue")
+    at.slider(key="explore scales 2").set_value(3)
+    at.slider(key="explore opacity").set_value(30)
+    at.text_area(key="explore templates").set_value("a drawing of a {}")
+    at.selectbox(key="explore class_name").select("blue")
     fine(at.run())
     before = (sums(at), score(at), grid(at, "map 2"))
     go(at, TEACH)
@@ -352,20 +352,20 @@ def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) 
     assert "What teaching changed" in [header.value for header in at.header]
     scores = json.loads(bars(at, "global"))["data"][0]["x"]
     assert len(set(scores)) == 4, "learned prompts differ"
-    at.selectbox(key="class").select("red")
-    at.selectbox(key="minus").select("\u200bbefore teaching")
+    at.selectbox(key="explore class_name").select("red")
+    at.selectbox(key="explore against").select("\u200bbefore teaching")
     fine(at.run())
     change = grid(at, "map 1")
     assert "red minus red before teaching" in change["name"]
     learned = float(sums(at)[1].split(": ")[1].split(" minus ")[0])
     before = float(sums(at)[1].split(" minus ")[1].split(" is ")[0])
     assert sums(at)[1].endswith(f"is **{learned - before:+.4f}**") or abs(learned - before) < 1e-3
-    at.selectbox(key="minus").select("\u200bnothing")
+    at.selectbox(key="explore against").select("\u200bnothing")
     fine(at.run())
     assert f"{learned:.4f} = the score" in sums(at)[1]
-    at.session_state["model"] = "Zero-shot"
+    at.session_state["explore prompts"] = "Zero-shot"
     fine(at.run())
-    assert "\u200bbefore teaching" not in at.selectbox(key="minus").options
+    assert "\u200bbefore teaching" not in at.selectbox(key="explore against").options
     assert len(sums(at)) == 4
 
 
@@ -375,7 +375,8 @@ def test_a_wrong_answer_of_what_was_taught_becomes_a_shot_with_one_click(tiny_ap
     at = with_photo(tiny_app, "red\ngreen")
     assert not [found for found in at.button if "really" in str(found.key)], "nothing to correct before teaching"
     at = go(finish(train(teach(at, {"red": 2, "green": 2}))), EXPLORE)
-    at.button(key="really green").click()
+    (photo,) = session_of(at).photos.shelf.photos
+    at.button(key=f"really {photo} green").click()
     assert "photo.png is a photo of green now" in fine(at.run()).success[-1].value.replace("\\", "")
     at = go(at, TEACH)
     assert [photo.name for photo in card(at, "green").shots] == ["0.png", "1.png", "photo.png"]
@@ -387,7 +388,7 @@ def test_maps_that_are_alike_are_told_to_be(tiny_app: Open) -> None:
     words = "their maps are alike and differ only in k"
     assert words in everything(at)
     assert grid(at, "map 0")["map"] == grid(at, "map 3")["map"]
-    at.text_area(key="templates").set_value("a {}\na drawing of a {}")
+    at.text_area(key="explore templates").set_value("a {}\na drawing of a {}")
     assert words not in everything(fine(at.run()))
     assert grid(at, "map 0")["map"] != grid(at, "map 1")["map"]
 
@@ -402,3 +403,28 @@ def test_without_a_model_the_page_says_what_to_do(tiny_app: Open, monkeypatch: p
     monkeypatch.setattr(gallop.backbones, "load_backbone", missing)
     at = with_photo(tiny_app)
     assert "weights of mini are missing" in at.error[0].value
+
+
+def test_a_photo_chosen_as_another_is_corrected_or_taken_away_leaves_both_as_they_are(tiny_app: Open) -> None:
+    """Both reach the server with one run: the button was drawn for the photo before."""
+    from tests.app.test_teach import card, teach, train
+
+    at = go(finish(train(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}))), EXPLORE)
+    uploader(at, "Upload photos").upload("next.png", png(2))
+    first, other = fine(at.run()) and session_of(at).photos.shelf.photos
+    assert "Wrong? Then **next.png** is really" in everything(at).replace("\\", "")
+    at.selectbox(key="explore photo").set_value(first)
+    at.button(key=f"really {other} green").click()
+    said = everything(fine(at.run())).replace("\\", "")
+    assert "next.png was not put to green" in said
+    assert "say it again" in said
+    assert "Wrong? Then **photo.png** is really" in everything(at).replace("\\", "")
+    at.selectbox(key="explore photo").set_value(other)
+    button(at, "Take this photo away").click()
+    fine(at.run())
+    assert list(session_of(at).photos.shelf.photos) == [first, other]
+    assert [len(card(at, name).shots) for name in ("red", "green")] == [2, 2]
+    assert "say it again" not in everything(at)
+    button(at, "Take this photo away").click()
+    fine(at.run())
+    assert list(session_of(at).photos.shelf.photos) == [first]

@@ -90,8 +90,8 @@ def test_the_empty_page_says_what_to_do_and_takes_a_model(tiny_app: Open) -> Non
 
 def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes]) -> None:
     at = with_photo(tiny_app)
-    at.selectbox(key="class").set_value("blue")
-    at.slider(key="k 1").set_value(3)
+    at.selectbox(key="explore class_name").set_value("blue")
+    at.slider(key="explore scales 1").set_value(3)
     fine(at.run())
     go(at, TAKE_AWAY)
     first = handed["save map"]
@@ -101,7 +101,7 @@ def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes])
     assert screen is not None
     assert (screen.class_name, screen.explanation.topk[1]) == ("blue", 3)
     assert first == screen.picture(0)
-    at.selectbox(key="map to take").set_value(1)
+    at.selectbox(key="export map").set_value(1)
     fine(at.run())
     assert handed["save map"] == screen.picture(1) != first
 
@@ -120,7 +120,7 @@ def test_the_report_is_of_what_is_shown_and_goes_when_that_changes(tiny_app: Ope
         assert f"{100 * share:.2f} %" in page
     assert "photo.png" in page
     go(at, EXPLORE)
-    at.slider(key="k 0").set_value(1)
+    at.slider(key="explore scales 0").set_value(1)
     go(fine(at.run()), TAKE_AWAY)
     assert "save report" not in handed
 
@@ -172,8 +172,8 @@ def test_an_added_class_and_another_k_go_with_the_model(
 ) -> None:
     at = train(cards(with_photo(tiny_app), {"red": 3, "green": 3}))
     go(at, EXPLORE)
-    at.text_area(key="names").set_value("red\ngreen\na blue thing")
-    at.slider(key="k 0").set_value(7)
+    at.text_area(key="explore names").set_value("red\ngreen\na blue thing")
+    at.slider(key="explore scales 0").set_value(7)
     go(fine(at.run()), TAKE_AWAY)
     model = GalLoPClassifier.load(unzipped(handed["save model"], tmp_path) / "model", backbone=tiny.vit()).model_
     assert set(model.class_names) == {"red", "green", "a blue thing"}
@@ -305,16 +305,16 @@ def test_the_code_is_of_the_page_that_is_chosen(tiny_app: Open, handed: dict[str
     at = go(cards(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}, tests=1, seed=7), TAKE_AWAY)
     assert "['red', 'green']" in code(at)
     assert "classifier.explain('photo.png')" in code(at)
-    at.session_state["code of"] = "Teach"
+    at.session_state["export code_of"] = "Teach"
     fine(at.run())
     assert "seed=7" in code(at)
     with zipfile.ZipFile(io.BytesIO(handed["save code"])) as archive:
         names = archive.namelist()
     assert {"code.py", "code.sh", "code.ipynb", "photos/train/red/001.png", "photos/test/green/001.png"} <= set(names)
-    at.session_state["code as"] = "Command line"
+    at.session_state["export code_as"] = "Command line"
     fine(at.run())
     assert "--seed 7" in code(at)
-    at.session_state["code as"] = "Notebook"
+    at.session_state["export code_as"] = "Notebook"
     assert '"nbformat": 4' in code(fine(at.run()))
 
 
@@ -363,7 +363,7 @@ def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyP
     button(at, "Make the ONNX file").click()
     fine(at.run())
     assert button(at, "Make the table").disabled
-    at.button(key="cancel page job").click()
+    button(at, "Cancel this").click()
     fine(at.run())
     finish(at)
     assert "Cancelled" in at.warning[0].value

@@ -142,7 +142,7 @@ def test_without_a_photo_it_says_what_to_do_and_still_names_the_notebooks(tiny_a
 
 def test_the_page_follows_photo_k_and_class(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    at.slider(key="k 0").set_value(2)
+    at.slider(key="explore scales 0").set_value(2)
     at = go(fine(at.run()), METHOD)
     shown = everything(at)
     assert "local prompt 1, k = 2:" in shown
@@ -150,10 +150,10 @@ def test_the_page_follows_photo_k_and_class(tiny_app: Open) -> None:
     for i in range(1, 8):
         assert f"`notebooks/0{i}_" in shown
     label = re.search(r"For (\w+): \*\*", shown)[1]  # type: ignore[index]
-    at.selectbox(key="followed").set_value(next(name for name in ("red", "green", "blue") if name != label))
+    at.selectbox(key="method followed").set_value(next(name for name in ("red", "green", "blue") if name != label))
     assert everything(fine(at.run())) != shown
     at = go(at, EXPLORE)
-    at.text_area(key="names").set_value("red")
+    at.text_area(key="explore names").set_value("red")
     at = go(fine(at.run()), METHOD)
     assert "K = 1 class name. " in everything(at)
     assert "For red: **> 99.9 %**" in everything(at)
@@ -181,7 +181,7 @@ def test_after_teaching_it_tells_of_the_training_and_the_photos_of_the_cards_wil
 
 def test_names_that_cannot_be_used_are_told_in_a_sentence(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    at.text_area(key="names").set_value("")
+    at.text_area(key="explore names").set_value("")
     at = go(fine(at.run()), METHOD)
     assert at.error
     assert not at.subheader

@@ -57,7 +57,7 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     assert list(worth["prompt"]) == [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
     assert [int(cell.split()[0]) for cell in worth["right alone"]] == [each.alone for each in on_tests.worths]
     before = numbers(at, "looks 1")
-    at.session_state["pile"] = "Photos it learned from"
+    at.session_state["prompts pile"] = "Photos it learned from"
     fine(at.run())
     assert "flatters it" in everything(at)
     assert (numbers(at, "looks 1") != before).any()
@@ -88,7 +88,7 @@ def test_k_moves_the_places_and_not_what_is_said(tiny_app: Open) -> None:
     at = taught(tiny_app)
     looks, said = numbers(at, "looks 0"), numbers(at, "says local")
     at = go(at, TEACH)
-    at.number_input(key="set k 0").set_value(1)
+    at.number_input(key="teach scales 0").set_value(1)
     at = go(fine(at.run()), PROMPTS)
     assert numbers(at, "looks 0").sum() == pytest.approx(100)
     assert looks.sum() == pytest.approx(500)

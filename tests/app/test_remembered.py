@@ -8,18 +8,24 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from streamlit.testing.v1 import AppTest
 
+from app.visitor.explore import ExploreState
+from app.visitor.page_state import CompareState
 from tests.app_pages import EXPLORE, TEACH, Open, fine, go, png, session_of, uploader
+
+K, RUN = ExploreState.scales.at(0), CompareState.run
 
 # What the page does to a slider, with a switch to cut the run short before its end.
 SCRIPT = """
 import streamlit as st
 from app.ui import resources
 from app.ui.widgets import remembered
+from app.visitor.explore import ExploreState
 
 remembered.run_begins()
-shown = remembered.recall("k", 5, range(1, 10))
-remembered.keep("k", st.slider("k", 1, 9, shown, key="k"))
-st.button("Back", on_click=remembered.put, args=("k", 3))
+place = ExploreState.scales.at(0)
+shown = remembered.recall(place, 5, range(1, 10))
+remembered.keep(place, st.slider("k", 1, 9, shown, key=place.key))
+st.button("Back", on_click=remembered.put, args=(place, 3))
 if st.session_state.get("cut"):
     st.stop()
 remembered.run_ends()
@@ -28,7 +34,7 @@ remembered.run_ends()
 
 def sent(at: AppTest) -> int | None:
     """The value that this run tells the browser to show; None where the browser keeps its own."""
-    proto = at.slider(key="k").proto
+    proto = at.slider(key=K.key).proto
     return int(proto.value[0]) if proto.set_value else None
 
 
@@ -44,10 +50,10 @@ def test_a_value_is_sent_until_a_run_comes_to_its_end_and_then_no_more(at: AppTe
     at.session_state["cut"] = False
     assert sent(fine(at.run())) == 5
     assert sent(fine(at.run())) is None
-    at.slider(key="k").set_value(7)
+    at.slider(key=K.key).set_value(7)
     assert sent(fine(at.run())) is None, "the browser may be ahead of the run"
-    assert at.slider(key="k").value == 7
-    assert session_of(at).kept["k"] == 7
+    assert at.slider(key=K.key).value == 7
+    assert session_of(at).explore.scales == (7,)
     at.session_state["cut"] = True
     assert sent(fine(at.run())) is None, "that the browser has seen it does not change"
     at.button[0].click()
@@ -57,10 +63,10 @@ def test_a_value_is_sent_until_a_run_comes_to_its_end_and_then_no_more(at: AppTe
 
 def test_a_value_that_is_none_of_those_allowed_becomes_the_default(tiny_app: Open) -> None:
     at = fine(tiny_app())
-    session_of(at).kept["k 0"] = 400
+    session_of(at).explore = ExploreState(scales=(400,))
     uploader(at, "Upload photos").upload("photo.png", png(1))
     fine(at.run())
-    assert at.slider(key="k 0").value == 5
+    assert at.slider(key="explore scales 0").value == 5
 
 
 def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tiny_app: Open) -> None:
@@ -68,20 +74,25 @@ def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tin
     at = fine(tiny_app())
     uploader(at, "Upload photos").upload("photo.png", png(1))
     fine(at.run())
-    at.slider(key="k 0").set_value(7)
-    at.text_area(key="names").set_value("red, blue")
+    at.slider(key="explore scales 0").set_value(7)
+    at.text_area(key="explore names").set_value("red, blue")
     for _ in range(3):
         fine(at.run())
-    assert (list(at.slider(key="k 0").proto.default), at.text_area(key="names").proto.default) == ([7], "red, blue")
+    assert (list(at.slider(key="explore scales 0").proto.default), at.text_area(key="explore names").proto.default) == (
+        [7],
+        "red, blue",
+    )
     session_of(at).photos.deck.add("red")
     fine(go(at, TEACH))
-    at.number_input(key="set k 1").set_value(3)
+    at.number_input(key="teach scales 1").set_value(3)
     for _ in range(3):
         fine(at.run())
-    assert [at.number_input(key=f"set k {n}").proto.default for n in range(4)] == [5, 3, 15, 20]
-    assert at.number_input(key="set lr").proto.default == at.number_input(key="set lr").value
+    assert [at.number_input(key=f"teach scales {n}").proto.default for n in range(4)] == [5, 3, 15, 20]
+    assert at.number_input(key="teach settings lr").proto.default == at.number_input(key="teach settings lr").value
     fine(go(at, EXPLORE))
-    assert [list(at.slider(key=f"k {n}").proto.default) for n in range(4)] == [[5], [3], [15], [16]], "16 regions"
+    assert [list(at.slider(key=f"explore scales {n}").proto.default) for n in range(4)] == [[5], [3], [15], [16]], (
+        "16 regions"
+    )
 
 
 # A list of runs that may be renamed, of which two may bear one name.
@@ -89,40 +100,43 @@ LIST = """
 import streamlit as st
 from app.ui import resources
 from app.ui.widgets import remembered
+from app.visitor.page_state import CompareState
 
 remembered.run_begins()
 names = st.session_state.setdefault("names", {1: "one", 2: "two", 3: "two"})
-remembered.one_of("Run", names, "run", 1, names.__getitem__)
+remembered.one_of("Run", names, CompareState.run, 1, names.__getitem__)
 remembered.run_ends()
 """
 
 
 def test_a_choice_that_is_renamed_stays_chosen_and_the_browser_is_told(tiny_app: Open) -> None:
     at = fine(AppTest.from_string(LIST).run())
-    assert list(at.selectbox(key="run").proto.options) == ["one", "two", "two (2)"]
-    at.selectbox(key="run").set_value(3)
+    assert list(at.selectbox(key=RUN.key).proto.options) == ["one", "two", "two (2)"]
+    at.selectbox(key=RUN.key).set_value(3)
     for _ in range(2):
         fine(at.run())
-    assert not at.selectbox(key="run").proto.set_value
+    assert not at.selectbox(key=RUN.key).proto.set_value
     at.session_state["names"] = {1: "one", 2: "two", 3: "three"}
-    proto = fine(at.run()).selectbox(key="run").proto
+    proto = fine(at.run()).selectbox(key=RUN.key).proto
     assert (proto.set_value, proto.raw_value, proto.default) == (True, "three", 2)
-    assert not fine(at.run()).selectbox(key="run").proto.set_value
+    assert not fine(at.run()).selectbox(key=RUN.key).proto.set_value
 
 
 def test_words_that_are_no_longer_those_of_a_choice_are_read_as_the_choice_they_were(tiny_app: Open) -> None:
     """So a busy browser sends them; they come through as they are."""
     at = AppTest.from_string(
-        "import streamlit as st\nfrom app.ui.widgets import remembered\nst.text(remembered.recall('run', 1, [1, 2, 3]))"
+        "import streamlit as st\nfrom app.ui.widgets import remembered\n"
+        "from app.visitor.page_state import CompareState\n"
+        "st.text(remembered.recall(CompareState.run, 1, [1, 2, 3]))"
     )
     fine(at.run())
-    session_of(at).kept["run"] = 3
-    at.session_state["run"] = "two (2)"
+    session_of(at).compare = CompareState(run=3)
+    at.session_state[RUN.key] = "two (2)"
     assert fine(at.run()).text[0].value == "3"
 
 
 def test_one_of_two_photos_of_the_same_name_can_be_chosen(tiny_app: Open) -> None:
     at = fine(AppTest.from_string(LIST).run())
     for run in (2, 3):
-        at.selectbox(key="run").set_value(run)
-        assert fine(at.run()).selectbox(key="run").value == session_of(at).kept["run"] == run
+        at.selectbox(key=RUN.key).set_value(run)
+        assert fine(at.run()).selectbox(key=RUN.key).value == session_of(at).compare.run == run

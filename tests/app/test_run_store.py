@@ -65,15 +65,17 @@ def test_a_deleted_run_comes_back_until_the_next_one_goes(tmp_path: Path) -> Non
     store = RunStore(tmp_path)
     first, second = (store.add("me", run(0, **NOW, name=name), FILES) for name in ("first", "second"))
     store.delete("me", first)
-    store.undelete("me")
+    store.undelete("me", first)
     assert [found.name for found in store.runs("me")] == ["second", "first"]
     store.delete("me", first)
     store.delete("me", second)
-    store.undelete("me")
+    store.undelete("me", first)
+    assert store.runs("me") == [], "that one is gone, and the other was not asked for"
+    store.undelete("me", second)
     assert [found.name for found in store.runs("me")] == ["second"]
     store.delete("me", second)
     again = RunStore(tmp_path)
-    again.undelete("me")
+    again.undelete("me", second)
     assert again.runs("me") == []
     assert b"second" not in (tmp_path / FILE).read_bytes()  # overwritten, not only unlinked
 
@@ -83,7 +85,7 @@ def test_a_deletion_that_is_clicked_twice_can_still_be_undone(tmp_path: Path) ->
     number = store.add("me", run(0, **NOW, name="mine"), FILES)
     store.delete("me", number)
     store.delete("me", number)
-    store.undelete("me")
+    store.undelete("me", number)
     assert [found.name for found in store.runs("me")] == ["mine"]
 
 

@@ -23,6 +23,7 @@ from app.teaching.tasks import Teaching
 from app.views import snippets
 from app.views.export import exported_classifier as at_scales
 from app.views.snippets import PHOTO_FILE, SnippetProblem
+from app.visitor.explore import TAUGHT, ExploreState
 from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import GalLoPClassifier, Photo, load_backbone, load_image
@@ -111,7 +112,7 @@ def test_explore_taught_as_python_notebook_and_command_line(
     taught, session, photo = teaching.result(), Session(), picture(77, "green")
     assert taught is not None
     session.training.adopt(taught)
-    session.kept |= {"k 0": 5, "k 1": 40}  # moved on Explore
+    session.explore = ExploreState(prompts=TAUGHT, scales=(5, 40))  # moved on Explore
     asked = Question(tuple(NAMES), taught=True)
     classifier = at_scales(session, mini, asked)
     wanted = session.answers.explain(mini, photo, asked).with_topk((5, 40))

@@ -61,10 +61,11 @@ def teach(at: AppTest, counts: dict[str, int], epochs: int = 2, tests: int = 0) 
 
 
 def settings(at: AppTest, **values: Any) -> AppTest:
-    at.session_state["way"] = "Custom"
+    at.session_state["teach way"] = "Custom"
     fine(at.run())
     for name, value in values.items():
-        at.number_input(key=f"set {name}").set_value(value)
+        key = f"teach {name}" if name == "local_prompts" else f"teach settings {name}"
+        at.number_input(key=key).set_value(value)
     return fine(at.run())
 
 
@@ -106,7 +107,7 @@ def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_ap
     at.text_input(key=f"name {first} red").set_value("rose")
     button(at, "Rename it").click()
     assert [found.value for found in fine(at.run()).subheader] == ["rose", "green", "blue"]
-    at.button(key=f"turn {first}").click()
+    at.button(key=f"Turn off {first}").click()
     assert "Turned off: left out of training" in everything(fine(at.run()))
     at.button(key=f"delete {first}").click()
     assert [found.value for found in fine(at.run()).subheader] == ["green", "blue"]
@@ -227,21 +228,21 @@ def test_photos_are_looked_through_taken_away_and_kept_to_test(tiny_app: Open) -
 def test_presets_set_every_field_and_custom_frees_them(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red")
     for way, preset in (("Quick", "default"), ("As in the paper", "paper")):
-        at.session_state["way"] = way
+        at.session_state["teach way"] = way
         fine(at.run())
         config, chosen = train_preset(preset), session_of(at).training.settings
         assert (chosen.epochs, chosen.lr, chosen.views) == (config.epochs, config.lr, config.views)
-        assert at.number_input(key="set epochs").value == config.epochs
-        assert at.number_input(key="set epochs").disabled
+        assert at.number_input(key="teach settings epochs").value == config.epochs
+        assert at.number_input(key="teach settings epochs").disabled
     settings(at, epochs=7, lr=0.05, dropout=0.5, global_prompts=2, local_prompts=3, views=2, shots=4, seed=9)
-    at.number_input(key="set k 2").set_value(7)
+    at.number_input(key="teach scales 2").set_value(7)
     fine(at.run())
     chosen = session_of(at).training.settings
     assert (chosen.epochs, chosen.lr, chosen.dropout, chosen.views) == (7, 0.05, 0.5, 2)
     assert (chosen.global_prompts, chosen.topk, chosen.shots, chosen.seed) == (2, (5, 10, 7), 4, 9)
     # They stand over a change of page.
     at = go(go(at, EXPLORE), TEACH)
-    assert at.number_input(key="set epochs").value == 7
+    assert at.number_input(key="teach settings epochs").value == 7
     assert session_of(at).training.settings == chosen
 
 
@@ -249,7 +250,7 @@ def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) ->
     at = finish(train(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})))
     assert "Changed since the training" not in everything(at)
     before = bars(at, "tried")
-    at.number_input(key="set k 0").set_value(1)
+    at.number_input(key="teach scales 0").set_value(1)
     fine(at.run())
     assert bars(at, "tried") != before
     assert "Changed since the training" not in everything(at)
@@ -260,14 +261,14 @@ def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) ->
 
 def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand(tiny_app: Open) -> None:
     at = teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})
-    at.number_input(key="set k 0").set_value(3)
+    at.number_input(key="teach scales 0").set_value(3)
     at = go(finish(train(fine(at.run()))), EXPLORE)
     assert sums(at)[0].startswith("k = 3: mean of 3 regions")
-    at.slider(key="k 1").set_value(7)
+    at.slider(key="explore scales 1").set_value(7)
     at = go(fine(at.run()), TEACH)
     assert sums(go(at, EXPLORE))[1].startswith("k = 7: "), "nothing was set in between"
     at = go(at, TEACH)
-    at.number_input(key="set k 0").set_value(1)
+    at.number_input(key="teach scales 0").set_value(1)
     at = go(fine(at.run()), EXPLORE)
     assert sums(at)[0].startswith("k = 1: mean of 1 region ")
 
@@ -275,12 +276,32 @@ def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand
 def test_a_region_asked_on_a_map_of_this_page_is_answered_on_it(tiny_app: Open) -> None:
     at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
     assert "alone it would be" not in everything(at)
-    session_of(at).kept["region"] = 6  # as a click does
+    session_of(at).region = 6  # as a click does
     fine(at.run())
     assert grid(at, "watched map")["selected"] == 6
     assert everything(at).count("Upper centre, row 2, column 3: alone it would be") == 1
     uploader(at, "Photos to try").upload("found.png", png(500))
     assert everything(fine(at.run())).count("Upper centre, row 2, column 3: alone it would be") == 2
+
+
+def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
+    deck = session_of(at).photos.deck
+    deck.delete(card(at, "red").id)
+    fine(at.run())
+    before = button(at, "Undo")
+    assert "Last change: deleted red" in everything(at)
+    deck.enable(card(at, "green").id, False)  # by another tab, just before
+    before.click()
+    fine(at.run())
+    assert [found.name for found in deck.cards] == ["green"], "neither of the two was taken back"
+    assert not deck.cards[0].enabled
+    button(at, "Undo").click()
+    fine(at.run())
+    assert deck.cards[0].enabled
+    button(at, "Undo").click()
+    fine(at.run())
+    assert {found.name for found in deck.cards} == {"red", "green"}
 
 
 # Training ------------------------------------------------------------------------------------------------------------
@@ -292,7 +313,7 @@ def test_one_class_or_an_empty_one_cannot_be_taught(tiny_app: Open) -> None:
     assert "two or more classes" in everything(at)
     at = add_classes(at, "green, blue")
     assert "green and blue have no photos" in everything(at)
-    at.button(key=f"turn {card(at, 'blue').id}").click()
+    at.button(key=f"Turn off {card(at, 'blue').id}").click()
     fine(at.run())
     assert "green has no photos" in everything(at)
 
@@ -315,7 +336,7 @@ def test_teaching_changes_the_answer_and_says_by_how_much(
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path.name for path in written] == ["runs.sqlite"], "the privacy line says that no photo is written to disk"
     # The frozen answer is still there, and the same.
-    at.session_state["model"] = "Zero-shot"
+    at.session_state["explore prompts"] = "Zero-shot"
     fine(at.run())
     assert shares(at, "probabilities") == pytest.approx(zero_shot, abs=1e-3)
 
@@ -331,7 +352,7 @@ def test_photos_for_two_cards_that_come_at_once_are_all_taken(tiny_app: Open) ->
 
 def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny_app: Open) -> None:
     at = teach(fine(tiny_app()), {"red": 4, "green": 3, "blue": 2})
-    at.button(key=f"turn {card(at, 'blue').id}").click()
+    at.button(key=f"Turn off {card(at, 'blue').id}").click()
     at = finish(train(settings(fine(at.run()), shots=2)))
     taught = session_of(at).training.taught
     assert taught is not None
@@ -341,16 +362,16 @@ def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny
 def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "cat\ndog")
     at = go(finish(train(teach(at, {"red": 2, "green": 2}))), EXPLORE)
-    assert at.text_area(key="names").value == "green\nred"
-    at.text_area(key="names").set_value("red\ngreen\nyellow")
+    assert at.text_area(key="explore names").value == "green\nred"
+    at.text_area(key="explore names").set_value("red\ngreen\nyellow")
     fine(at.run())
     assert "Added without training again: yellow" in everything(at)
     assert set(at.dataframe[0].value["class"]) == {"red", "green", "yellow"}
-    at.text_area(key="names").set_value("red\nyellow")
+    at.text_area(key="explore names").set_value("red\nyellow")
     fine(at.run())
     assert "Back to zero-shot" in at.info[0].value
     assert "green is not" in at.info[0].value
-    at.text_area(key="names").set_value("red\ngreen")
+    at.text_area(key="explore names").set_value("red\ngreen")
     fine(at.run())
     assert any(metric.label.startswith("This photo is") for metric in at.metric)
 
@@ -370,7 +391,7 @@ def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) 
     assert at.button(key="train").disabled
     at = go(at, EXPLORE)
     assert "see the page *Teach*" in everything(at)
-    at.slider(key="k 1").set_value(2)
+    at.slider(key="explore scales 1").set_value(2)
     fine(at.run())
     assert sums(at)[1].startswith("k = 2: mean of 2 regions")
     at = go(at, TEACH)
@@ -397,7 +418,7 @@ def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(tiny
         assert time.monotonic() < end
     assert any(found.value.startswith(("After step", "Before training")) for found in at.caption)
     other = card(at, "green").shots[0]
-    at.selectbox(key="watched").set_value(f"{card(at, 'green').id} {other.sha256}")
+    at.selectbox(key="teach watched").set_value(f"{card(at, 'green').id} {other.sha256}")
     fine(at.run())
     assert session_of(at).training.watch.photo is not None
     assert session_of(at).training.watch.photo.sha256 == other.sha256
@@ -484,12 +505,14 @@ def test_a_wrong_answer_becomes_a_shot_with_one_click(tiny_app: Open) -> None:
     at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
     uploader(at, "Photos to try").upload("found.png", png(500))
     fine(at.run())
-    at.button(key="really green").click()
+    (photo,) = session_of(at).photos.shelf.photos
+    assert "Wrong? Then **found.png** is really" in everything(at).replace("\\", "")
+    at.button(key=f"really {photo} green").click()
     fine(at.run())
     assert "found.png is a photo of green now" in at.success[-1].value.replace("\\", "")
     assert [photo.name for photo in card(at, "green").shots] == ["0.png", "1.png", "found.png"]
     assert "Changed since the training: the photos" in everything(at)
-    at.button(key="really green").click()
+    at.button(key=f"really {photo} green").click()
     assert "already" in fine(at.run()).info[-1].value
     at = finish(train(at))
     taught = session_of(at).training.taught

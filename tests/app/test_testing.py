@@ -112,10 +112,10 @@ def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> 
     cells = [tuple(map(int, cell)) for cell in np.argwhere(matrix)]
     shown = []
     for cell in cells:
-        at.selectbox(key="cell").set_value(cell)
+        at.selectbox(key="test cell").set_value(cell)
         fine(at.run())
         photos = [found.answers.photos[i] for i in found.evaluation.cell(*cell)]
-        assert [str(o) for o in at.selectbox(key="cell photo").options] == [photo.name for photo in photos]
+        assert [str(o) for o in at.selectbox(key="test photo").options] == [photo.name for photo in photos]
         said = session.training.taught.names[cell[1]]  # type: ignore[union-attr]
         assert f"It said **{said}**" in everything(at)
         shown.append(grid(at, "opened map 0")["name"])
@@ -133,12 +133,12 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
         assert card is not None
         session.photos.deck._put(card.with_pile("tests", (*card.tests, twin)))
     fine(at.run())
-    cell = at.selectbox(key="cell").value
+    cell = at.selectbox(key="test cell").value
     assert cell[0] != cell[1], "a wrong answer is shown first"
     said = grid(at, "opened map 0")
-    at.session_state["maps of"] = "What it is"
+    at.session_state["test maps"] = "What it is"
     really = grid(fine(at.run()), "opened map 0")
-    at.session_state["maps of"] = "The first minus the second"
+    at.session_state["test maps"] = "The first minus the second"
     signed = grid(fine(at.run()), "opened map 0")
     assert len({picture["map"] for picture in (said, really, signed)}) == 3
     assert " minus " in signed["name"]
@@ -146,22 +146,22 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
 
 def test_what_the_browser_sends_for_a_cell_is_checked(tiny_app: Open) -> None:
     at = taught(tiny_app)
-    before = session_of(at).kept["cell"]
+    before = session_of(at).test.cell
     for cells in ([(99, "red")], [(0, "no such class")], [("0", "red")], [(1, "green")], []):
         script = AppTest.from_function(_send, default_timeout=60)
         script.session_state[resources.STATE] = at.session_state[resources.STATE]
-        script.session_state["confusion"] = {"selection": {"cells": cells}}
+        script.session_state["confusion 1"] = {"selection": {"cells": cells}}
         fine(script.run())
-        assert session_of(at).kept["cell"] == before
-    script.session_state["confusion"] = {"selection": {"cells": [(1, "red")]}}
+        assert session_of(at).test.cell == before
+    script.session_state["confusion 1"] = {"selection": {"cells": [(1, "red")]}}
     fine(script.run())
-    assert session_of(at).kept["cell"] == (1, 0)
+    assert session_of(at).test.cell == (1, 0)
 
 
 def _send() -> None:
     from app.ui.test import confusion
 
-    confusion._choose(("red", "green"), [(0, 0), (1, 0)])
+    confusion._choose("confusion 1", ("red", "green"), [(0, 0), (1, 0)])
 
 
 def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: Open) -> None:
@@ -243,7 +243,7 @@ def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_a
     at = go(at, EXPLORE)
     uploader(at, "Upload photos").upload("photo.png", png(1))
     fine(at.run())
-    at.text_area(key="names").set_value("red\ngreen\nyellow")
+    at.text_area(key="explore names").set_value("red\ngreen\nyellow")
     fine(at.run())
     assert "for the taught classes alone" in everything(at)
     at = go(finish(train(go(at, TEACH))), TEST)
@@ -274,11 +274,11 @@ def test_a_photo_on_the_wrong_card_is_doubted_and_put_right_with_one_click(tiny_
     doubts = testing.doubts(session, None)
     assert doubts[0].photo.name == "wrong.png"
     assert (doubts[0].given, doubts[0].likely, doubts[0].learned) == ("green", "red", True)
-    at.button(key=f"relabel {wrong.sha256}").click()
+    at.button(key=f"relabel {wrong.sha256} red").click()
     fine(at.run())
     assert "wrong\\.png is a photo of red now" in at.success[0].value
     assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("red").shots}  # type: ignore[union-attr]
-    assert not [found for found in at.button if found.key == f"relabel {wrong.sha256}"]
+    assert not [found for found in at.button if found.key == f"relabel {wrong.sha256} red"]
 
 
 def test_test_photos_of_a_class_that_was_not_taught_are_left_out_and_told(tiny_app: Open) -> None:
@@ -302,7 +302,7 @@ def test_k_set_on_another_page_is_the_k_of_the_test(tiny_app: Open) -> None:
     at = taught(tiny_app)
     before = testing.measure(session_of(at), resources.backbone())
     at = go(at, TEACH)
-    at.number_input(key="set k 0").set_value(1)
+    at.number_input(key="teach scales 0").set_value(1)
     at = go(fine(at.run()), TEST)
     after = testing.measure(session_of(at), resources.backbone())
     assert before is not None

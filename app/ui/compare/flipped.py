@@ -19,6 +19,7 @@ from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import one_of
 from app.views import compare
+from app.visitor.page_state import CompareState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.look import Subject, scale_of
@@ -81,14 +82,14 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
         return
     left, middle, right = st.columns([2, 2, 1])
     with left:
-        photo = photos[one_of("Photo", listed, "compared photo", listed[0], compare.photo_names(session).__getitem__)]
+        photo = photos[one_of("Photo", listed, CompareState.photo, listed[0], compare.photo_names(session).__getitem__)]
     both = [compare.explain_with_run(session, backbone(), run, photo) for run in pinned]
     usual = both[0].label if both[0].label in shared else shared[0]
     with middle:
-        chosen = one_of("Class of the maps", shared, "compared class", usual)
+        chosen = one_of("Class of the maps", shared, CompareState.class_name, usual)
     prompts = range(max(*(len(found.topk) for found in both), 1))
     with right:
-        prompt = one_of("Local prompt", prompts, "compared prompt", 0, lambda n: f"{n + 1}")
+        prompt = one_of("Local prompt", prompts, CompareState.prompt, 0, lambda n: f"{n + 1}")
     _maps(session, pinned, both, chosen, prompt)
 
 

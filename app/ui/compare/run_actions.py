@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -13,73 +14,91 @@ from app.runs.run import Run
 from app.runs.visitor_runs import Ledger
 from app.ui.explanation import adopted
 from app.ui.resources import backbone
-from app.ui.widgets.remembered import one_of
+from app.ui.widgets.notices import show_notice
+from app.ui.widgets.remembered import one_of, stands_at
 from app.views import compare
+from app.visitor.notices import Notice, Where
+from app.visitor.page_state import CompareState
 from app.visitor.session import Session
 from gallop.errors import GallopError
-
-TOLD, DELETED = "told of runs", "deleted run"
 
 
 def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
     by_id = {run.id: run for run in runs}
-    run = by_id[one_of("Run", by_id, "kept run", max(by_id), lambda at: by_id[at].name)]
+    run = by_id[one_of("Run", by_id, CompareState.run, max(by_id), lambda at: by_id[at].name)]
     with st.form(f"rename {run.id}", border=False):
         typed = st.text_input("New name", run.name, max_chars=80, key=f"name of {run.id}")
         if st.form_submit_button("Rename"):
             ledger.rename(run.id, typed)
             st.rerun()
     with st.container(horizontal=True):
-        st.button("Open this run", on_click=_open, args=(session, run), icon=":material/folder_open:", key="open run")
+        icon, args = ":material/folder_open:", (session, run)
+        st.button("Open this run", on_click=_open, args=args, icon=icon, key=f"open run {run.id}")
         found = session.answers.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder()))
         st.download_button(
             "Export as zip",
             found,
             f"{file_name(run.name)}.zip",
             "application/zip",
-            key="export run",
+            key=f"export run {run.id}",
             icon=":material/download:",
             on_click="ignore",
         )
-        st.button("Delete", on_click=_delete, args=(session, ledger, run), icon=":material/delete:", key="delete run")
+        icon = ":material/delete:"
+        st.button("Delete", on_click=_delete, args=(*args, ledger), icon=icon, key=f"delete run {run.id}")
     st.caption("Open: it becomes the taught classifier of this visit, as if it had just been trained.")
 
 
 def told(session: Session, ledger: Ledger) -> None:
     """What was done last, and the way back from a deletion."""
-    deleted = session.kept.get(DELETED)
-    if deleted:
+    if session.compare.deleted is not None:
+        number, name = session.compare.deleted
         left, right = st.columns([4, 1], vertical_alignment="center")
-        left.caption(f"Deleted {text.markdown(deleted)}. It can be brought back until the next one is deleted.")
-        right.button("Undo", on_click=_undo, args=(session, ledger), icon=":material/undo:", key="undelete run")
-    kind, sentence = session.kept.pop(TOLD, ("", ""))
-    if sentence:
-        (st.success if kind == "success" else st.error)(text.markdown(sentence))
+        left.caption(f"Deleted {text.markdown(name)}. It can be brought back until the next one is deleted.")
+        args, key = (session, ledger, number), f"undelete run {number}"
+        right.button("Undo", on_click=_undo, args=args, icon=":material/undo:", key=key)
+    show_notice(session, Where.RUNS)
+
+
+def _chosen(session: Session, run: Run, done: str) -> bool:
+    """Whether the list still stands at the run whose button was clicked; another may have been chosen just before."""
+    if stands_at(CompareState.run) == run.id:
+        return True
+    words = f"Another run had just been chosen, so {run.name} was not {done}. Look at the one that is, and click again."
+    session.notices[Where.RUNS] = Notice("info", words)
+    return False
 
 
 def _open(session: Session, run: Run) -> None:
+    if not _chosen(session, run, "opened"):
+        return
     try:
         taught = compare.taught_of_run(session, backbone(), run)
     except GallopError as error:
-        session.kept[TOLD] = ("error", str(error))
+        session.notices[Where.RUNS] = Notice("error", str(error))
         return
     session.training.adopt(taught)
     session.training.outcome = ("success", f"Opened {run.name} from the page Compare.")
     adopted.show(session, taught)
-    session.kept[TOLD] = ("success", f"{run.name} is in use now: it answers on Explore, and Take away exports it.")
+    words = f"{run.name} is in use now: it answers on Explore, and Take away exports it."
+    session.notices[Where.RUNS] = Notice("success", words)
 
 
-def _delete(session: Session, ledger: Ledger, run: Run) -> None:
+def _delete(session: Session, run: Run, ledger: Ledger) -> None:
+    if not _chosen(session, run, "deleted"):
+        return
     try:
         ledger.delete(run.id)
-        session.kept[DELETED] = run.name
+        session.compare = replace(session.compare, deleted=(run.id, run.name))
     except RunsProblem as error:
-        session.kept[TOLD] = ("error", str(error))
+        session.notices[Where.RUNS] = Notice("error", str(error))
 
 
-def _undo(session: Session, ledger: Ledger) -> None:
-    session.kept.pop(DELETED, None)
+def _undo(session: Session, ledger: Ledger, number: int) -> None:
+    if session.compare.deleted is None or session.compare.deleted[0] != number:
+        return
+    session.compare = replace(session.compare, deleted=None)
     try:
-        ledger.undelete()
+        ledger.undelete(number)
     except RunsProblem as error:
-        session.kept[TOLD] = ("error", str(error))
+        session.notices[Where.RUNS] = Notice("error", str(error))

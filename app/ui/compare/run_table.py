@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pandas as pd
@@ -13,8 +14,7 @@ from app.runs import run as of
 from app.runs.run import Run
 from app.ui.resources import session
 from app.ui.widgets.remembered import one_of, put
-
-NEWEST = "newest run"
+from app.visitor.page_state import CompareState
 
 
 def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
@@ -66,15 +66,16 @@ def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
     """The two runs that are compared: A and B."""
     by_id = {run.id: run for run in rows}
     newest = max(by_id)
-    if session().kept.get(NEWEST, newest) != newest and session().kept.get("pin A") == session().kept[NEWEST]:
-        put("pin A", newest)  # A stood at the newest run, and goes on to do so
-    session().kept[NEWEST] = newest
-    chosen = []
-    for column, (key, usual) in zip(st.columns(2), (("pin A", newest), ("pin B", of.ZERO_SHOT)), strict=True):
-        with column:
-            found = one_of(f"Pin {key[-1]}", by_id, key, usual, lambda at: _label(by_id[at]))
-        chosen.append(by_id[found])
-    return chosen[0], chosen[1]
+    state = session().compare
+    if state.newest not in (None, newest) and state.pin_a == state.newest:
+        put(CompareState.pin_a, newest)  # A stood at the newest run, and goes on to do so
+    session().compare = replace(session().compare, newest=newest)
+    left, right = st.columns(2)
+    with left:
+        a = one_of("Pin A", by_id, CompareState.pin_a, newest, lambda at: _label(by_id[at]))
+    with right:
+        b = one_of("Pin B", by_id, CompareState.pin_b, of.ZERO_SHOT, lambda at: _label(by_id[at]))
+    return by_id[a], by_id[b]
 
 
 def _label(run: Run) -> str:

@@ -48,7 +48,7 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
     problem = compare.cannot_repeat(session, run)
     clicked = st.button(
         f"Train {label} with {_FURTHER} more seeds",
-        key=f"seeds {label}",
+        key=f"seeds {label} {run.id}",
         disabled=bool(problem) or session.page_jobs.running is not None,
         icon=":material/casino:",
     )

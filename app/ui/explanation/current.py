@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.ui.widgets.remembered import one_of, put
 from app.views import compare
 from app.visitor.explore import ExploreState
+from app.visitor.page_state import said
 from app.visitor.session import Session
 from gallop import Photo
 
@@ -15,10 +16,12 @@ def current_photo(session: Session) -> Photo | None:
     photos = session.photos.shelf.photos or cards
     if not photos:
         return None
-    return photos[one_of("Photo", photos, "photo", next(reversed(photos)), compare.photo_names(session).__getitem__)]
+    return photos[
+        one_of("Photo", photos, ExploreState.photo, next(reversed(photos)), compare.photo_names(session).__getitem__)
+    ]
 
 
 def stand_at(state: ExploreState) -> None:
     """Before any widget is drawn: let those of Explore stand as it says; of what it says nothing, as they are."""
-    for key, value in state.widgets().items():
-        put(key, value)
+    for place, value in said(state):
+        put(place, value)

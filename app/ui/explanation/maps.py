@@ -13,7 +13,7 @@ from app.ui.explanation.answer import session_photo_url
 from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import keep, one_of, put, recall
-from app.visitor.explore import CELLS, NO_CLASS, SMOOTH
+from app.visitor.explore import CELLS, NO_CLASS, SMOOTH, ExploreState
 from app.visitor.session import Session
 from gallop.maps.look import COLOURS, Scale, Style, Subject, scale_of
 from gallop.maps.region_grid import panel
@@ -47,12 +47,12 @@ def choose_map(explanation: Explanation, before: Explanation | None) -> Shown:
     left, right = st.columns(2)
     classes = [MOST_PROBABLE, *explanation.class_names]
     with left:
-        chosen = one_of("Class explained", classes, "class", MOST_PROBABLE, called)
+        chosen = one_of("Class explained", classes, ExploreState.class_name, MOST_PROBABLE, called)
     name = explanation.label if chosen == MOST_PROBABLE else chosen
     others = [NOTHING, *[BEFORE] * (before is not None), *(c for c in explanation.class_names if c != name)]
     with right:
         hint = "Another class: why this one and not that one. Itself before teaching: what was learned."
-        minus = one_of("Compared with", others, "minus", NOTHING, called, help=hint)
+        minus = one_of("Compared with", others, ExploreState.against, NOTHING, called, help=hint)
     if minus == NOTHING:
         return Shown(Subject(explanation, name), None)
     if minus == BEFORE and before is not None:
@@ -63,9 +63,11 @@ def choose_map(explanation: Explanation, before: Explanation | None) -> Shown:
 def choose_scales(explanation: Explanation) -> tuple[int, ...]:
     """The k of each scale as the sliders stand; the sliders themselves are drawn by ``maps``."""
     regions = explanation.grid[0] * explanation.grid[1]
+    chosen: list[int] = []
     for prompt, k in enumerate(usual(explanation)):
-        recall(f"k {prompt}", k, range(1, regions + 1))
-    return tuple(keep(f"k {prompt}", st.session_state[f"k {prompt}"]) for prompt in range(len(explanation.topk)))
+        place = ExploreState.scales.at(prompt)
+        chosen.append(keep(place, recall(place, k, range(1, regions + 1))))
+    return tuple(chosen)
 
 
 def usual(explanation: Explanation) -> tuple[int, ...]:
@@ -76,30 +78,32 @@ def usual(explanation: Explanation) -> tuple[int, ...]:
 def put_scales(topk: Sequence[int]) -> None:
     """Let the sliders stand at these k."""
     for prompt, k in enumerate(topk):
-        put(f"k {prompt}", k)
+        put(ExploreState.scales.at(prompt), k)
 
 
 def style() -> Style:
     """How maps are drawn."""
     with st.popover("How maps are drawn", icon=":material/palette:"):
-        shown = recall("opacity", round(100 * Style.opacity), range(101))
-        opacity = keep("opacity", st.slider("Opacity of the map, in %", 0, 100, shown, key="opacity"))
-        shown = recall("threshold", 0, range(101))
+        shown = recall(ExploreState.opacity, round(100 * Style.opacity), range(101))
+        opacity = st.slider("Opacity of the map, in %", 0, 100, shown, key=ExploreState.opacity.key)
+        keep(ExploreState.opacity, opacity)
+        shown = recall(ExploreState.hidden, 0, range(101))
         threshold = st.slider(
             "Hide weak regions, in % of the colour scale",
             0,
             100,
             shown,
-            key="threshold",
+            key=ExploreState.hidden.key,
             help="On signed maps weak means near zero.",
         )
-        keep("threshold", threshold)
+        keep(ExploreState.hidden, threshold)
         kinds = [SMOOTH, CELLS]
-        shown = recall("cells", SMOOTH, kinds)
-        cells = keep("cells", st.segmented_control("Drawn", kinds, default=shown, key="cells", required=True))
+        kind = recall(ExploreState.drawn, SMOOTH, kinds)
+        place = ExploreState.drawn
+        drawn = keep(place, st.segmented_control("Drawn", kinds, default=kind, key=place.key, required=True))
         hint = "All are read alike with every common kind of colour blindness."
-        colours = one_of("Colours", COLOURS, "colours", COLOURS[0], help=hint)
-    return Style(colours, opacity / 100, threshold / 100, cells == SMOOTH)
+        colours = one_of("Colours", COLOURS, ExploreState.colours, COLOURS[0], help=hint)
+    return Style(colours, opacity / 100, threshold / 100, drawn == SMOOTH)
 
 
 def maps(session: Session, shown: Shown, style: Style, defaults: Sequence[int], *, alike: bool) -> None:
@@ -136,7 +140,7 @@ def _panel(session: Session, shown: Shown, prompt: int, scale: Scale, style: Sty
     subject, minus = shown.subject, shown.minus
     explanation = subject.explanation
     rows, columns = explanation.grid
-    key = f"k {prompt}"  # recalled by ``scales``
+    key = ExploreState.scales.at(prompt).key  # recalled by ``choose_scales``
     st.slider(f"Local prompt {prompt + 1}: k", 1, rows * columns, st.session_state[key], key=key)
     drawn = panel.map_panel(
         subject,

@@ -15,6 +15,7 @@ from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import keep, recall
 from app.views import testing
+from app.visitor.page_state import TestState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.look import Subject, scale_of
@@ -66,9 +67,9 @@ def _maps(session: Session, found: Explanation, really: str, region: int | None)
         return
     subject, minus = Subject(found, found.label), None
     if found.label != really:
-        recall("maps of", SAID, (SAID, REALLY, DIFFERENCE))
-        choices = [SAID, REALLY, DIFFERENCE]
-        which = keep("maps of", st.segmented_control("Maps of", choices, key="maps of", required=True))
+        place, choices = TestState.maps, [SAID, REALLY, DIFFERENCE]
+        recall(place, SAID, choices)
+        which = keep(place, st.segmented_control("Maps of", choices, key=place.key, required=True))
         if which == REALLY:
             subject = Subject(found, really)
         elif which == DIFFERENCE:

@@ -13,9 +13,12 @@ from app.ui.explanation.answer import session_photo_url
 from app.ui.explanation.ask import alone
 from app.ui.resources import backbone, jobs
 from app.ui.widgets import media
+from app.ui.widgets.notices import show_notice
 from app.ui.widgets.region_grid import asked, region_grid
-from app.ui.widgets.remembered import one_of, put
+from app.ui.widgets.remembered import one_of, put, stands_at
 from app.ui.widgets.uploads import uploader
+from app.visitor.explore import ExploreState
+from app.visitor.notices import Notice, Where
 from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
@@ -39,7 +42,7 @@ def tryout(session: Session) -> None:
         if not photos:
             st.caption("Upload a photo that it has not learned from.")
             return
-        shown = one_of("Photo shown", photos, "photo", next(reversed(photos)), lambda key: photos[key].name)
+        shown = one_of("Photo shown", photos, ExploreState.photo, next(reversed(photos)), lambda key: photos[key].name)
         photo = photos[shown]
         found = session.answers.explain(backbone(), photo, Question(taught.names, taught=True))
         found = found.with_topk(session.training.scales())
@@ -55,7 +58,7 @@ def tryout(session: Session) -> None:
 def _take(session: Session, files: list[Any]) -> Verdicts:
     verdicts = session.photos.shelf.add(files)
     if verdicts.taken:
-        put("photo", verdicts.taken[-1].sha256)
+        put(ExploreState.photo, verdicts.taken[-1].sha256)
     return verdicts
 
 
@@ -72,22 +75,26 @@ def _answer(found: Explanation) -> None:
 
 def correction(session: Session, photo: Photo, found: Explanation) -> None:
     """Say what a photo really is: with one click it is a photo to learn from."""
-    st.markdown("**Wrong? Then this is really …**")
+    st.markdown(f"Wrong? Then **{text.markdown(text.shorten(photo.name, 60))}** is really …")
     with st.container(horizontal=True, gap="small"):
         for name in found.class_names:
             label = text.markdown(text.shorten(name))
-            st.button(label, key=f"really {name}", on_click=_correct, args=(session, photo, name))
-    if session.photos.corrected is not None:
-        done, sentence = session.photos.corrected
-        session.photos.corrected = None
-        (st.success if done else st.info)(text.markdown(sentence))
+            key = f"really {photo.sha256} {name}"
+            st.button(label, key=key, on_click=_correct, args=(session, photo, name))
+    show_notice(session, Where.CORRECTION)
 
 
 def _correct(session: Session, photo: Photo, name: str) -> None:
+    if stands_at(ExploreState.photo) != photo.sha256:  # another was chosen, and the answer to it not drawn yet
+        words = (
+            f"The photo had just changed, so {photo.name} was not put to {name}. Look at the answer, and say it again."
+        )
+        session.notices[Where.CORRECTION] = Notice("info", words)
+        return
     try:
-        session.photos.corrected = (True, session.photos.deck.correct(photo, name))
+        session.notices[Where.CORRECTION] = Notice("success", session.photos.deck.correct(photo, name))
     except GallopError as error:
-        session.photos.corrected = (False, str(error))
+        session.notices[Where.CORRECTION] = Notice("info", str(error))
         return
     card = session.photos.deck.find(name)
     session.training.encode_ahead(jobs(), backbone(), card.shots[-1:] if card else ())

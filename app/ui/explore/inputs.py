@@ -10,8 +10,9 @@ from app import text
 from app.photos import samples
 from app.photos.shelf import Verdicts
 from app.ui.resources import session
-from app.ui.widgets.remembered import keep, one_of, put, recall
+from app.ui.widgets.remembered import keep, one_of, put, recall, stands_at
 from app.ui.widgets.uploads import camera, uploader
+from app.visitor.explore import TAUGHT, UNTAUGHT, ExploreState
 from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES
 from app.visitor.session import Session
 from gallop import Photo, load_image, parse_names
@@ -28,8 +29,9 @@ def choose_photo() -> Photo | None:
     """Upload, take or pick a photo; the one that is shown."""
     st.header("1. A photo", anchor=False)
     sources = [FILES, _FOLDER, _WEBCAM]
-    shown = recall("source", FILES, sources)
-    source = keep("source", st.segmented_control("From", sources, default=shown, key="source", required=True))
+    place = ExploreState.source
+    shown = recall(place, FILES, sources)
+    source = keep(place, st.segmented_control("From", sources, default=shown, key=place.key, required=True))
     if source == _WEBCAM:
         camera("Take a photo", "webcam", _take)
     elif source == _FOLDER:
@@ -45,23 +47,24 @@ def choose_photo() -> Photo | None:
     photos = session().photos.shelf.photos
     if not photos:
         return None
-    chosen = one_of("Photo shown", photos, "photo", next(reversed(photos)), lambda key: photos[key].name)
-    st.button("Take this photo away", on_click=_remove, type="tertiary", icon=":material/close:")
+    chosen = one_of("Photo shown", photos, ExploreState.photo, next(reversed(photos)), lambda key: photos[key].name)
+    icon, key = ":material/close:", f"take away {chosen}"
+    st.button("Take this photo away", on_click=_remove, args=(chosen,), type="tertiary", icon=icon, key=key)
     return photos.get(chosen)
 
 
 def choose_names() -> tuple[str, ...] | None:
     """The class list; None, and a sentence on the screen, where it cannot be used."""
     st.header("2. Class names", anchor=False)
-    shown = recall("names", "\n".join(DEFAULT_NAMES))
+    shown = recall(ExploreState.names, "\n".join(DEFAULT_NAMES))
     typed = st.text_area(
         "One on each line, or with commas",
         shown,
-        key="names",
+        key=ExploreState.names.key,
         height=150,
         help="Any words in English. Nothing needs to be learned for them: press Ctrl+Enter, or click elsewhere.",
     )
-    keep("names", typed)
+    keep(ExploreState.names, typed)
     try:
         found = parse_names(typed)
     except ClassNameError as error:
@@ -75,16 +78,16 @@ def choose_names() -> tuple[str, ...] | None:
 
 def templates() -> tuple[str, ...] | None:
     """The sentences that names are put into while nothing is learned; None, and a sentence, where they are none."""
-    shown = recall("templates", "\n".join(DEFAULT_TEMPLATES))
+    shown = recall(ExploreState.templates, "\n".join(DEFAULT_TEMPLATES))
     with st.expander("Templates: the words around a name", icon=":material/edit:"):
         typed = st.text_area(
             f"One on each line, up to {MOST_TEMPLATES}",
             shown,
-            key="templates",
+            key=ExploreState.templates.key,
             height=100,
             help="{} is where the name goes. Each prompt is one template; with fewer of them they are counted round.",
         )
-        keep("templates", typed)
+        keep(ExploreState.templates, typed)
         st.caption("Try `a drawing of a {}`, or `{} on a table`. Learned prompts take the place of templates.")
     try:
         found = parse_templates(typed)
@@ -110,23 +113,22 @@ def taught_prompts(session: Session, names: tuple[str, ...]) -> bool:
             icon=":material/info:",
         )
         return False
-    kinds = ["Zero-shot", "Taught"]
-    shown = recall("model", kinds[session.training.use_taught], kinds)
-    chosen = keep("model", st.segmented_control("Prompts", kinds, default=shown, key="model", required=True))
-    session.training.use_taught = chosen == "Taught"
+    place, kinds = ExploreState.prompts, [UNTAUGHT, TAUGHT]
+    shown = recall(place, UNTAUGHT, kinds)
+    chosen = keep(place, st.segmented_control("Prompts", kinds, default=shown, key=place.key, required=True))
     added = [name for name in names if name not in session.training.taught.names]
-    if session.training.use_taught and added:
+    if chosen == TAUGHT and added:
         st.caption(
             f"Added without training again: {text.markdown(text.joined(added))}. "
             "The learned prompts are put before a new name too."
         )
-    return session.training.use_taught
+    return chosen == TAUGHT
 
 
 def _take(files: list[Any]) -> Verdicts:
     verdicts = session().photos.shelf.add(files)
     if verdicts.taken:
-        put("photo", verdicts.taken[-1].sha256)
+        put(ExploreState.photo, verdicts.taken[-1].sha256)
     return verdicts
 
 
@@ -136,16 +138,17 @@ def _take_sample(name: str) -> None:
     verdicts = shelf.add([source])
     session().photos.verdicts.pop("photos", None)
     if verdicts.taken:
-        put("photo", verdicts.taken[0].sha256)
+        put(ExploreState.photo, verdicts.taken[0].sha256)
         return
     # It is here already, or there is no room.
     same = [key for key, kept in shelf.photos.items() if kept.name == name]
     if same:
-        put("photo", same[0])
+        put(ExploreState.photo, same[0])
     else:
         session().photos.verdicts["photos"] = verdicts
 
 
-def _remove() -> None:
-    # A second click may come from a page that one without photos has replaced.
-    session().photos.shelf.photos.pop(st.session_state.get("photo", ""), None)
+def _remove(shown: str) -> None:
+    # A second click may come from a page that another has replaced, and a click just after another photo was chosen.
+    if stands_at(ExploreState.photo) == shown:
+        session().photos.shelf.photos.pop(shown, None)

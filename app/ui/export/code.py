@@ -15,6 +15,7 @@ from app.ui.widgets.remembered import keep, recall
 from app.views import snippets
 from app.views.export import Screen
 from app.views.snippets import LANGUAGES, Snippet, SnippetProblem
+from app.visitor.page_state import ExportState
 from app.visitor.question import Question
 from app.visitor.session import Session
 
@@ -32,12 +33,13 @@ def code(
         page for page, can in zip(PAGES, (screen is not None, bool(session.photos.deck.cards)), strict=True) if can
     ]
     left, right = st.columns(2)
-    recall("code of", there[0], there)
-    recall("code as", LANGUAGES[0], LANGUAGES)
+    of, language = ExportState.code_of, ExportState.code_as
+    recall(of, there[0], there)
+    recall(language, LANGUAGES[0], LANGUAGES)
     with left:
-        page = keep("code of", st.segmented_control("What", there, key="code of", required=True) or there[0])
+        page = keep(of, st.segmented_control("What", there, key=of.key, required=True) or there[0])
     with right:
-        way = keep("code as", st.segmented_control("As", LANGUAGES, key="code as", required=True) or LANGUAGES[0])
+        way = keep(language, st.segmented_control("As", LANGUAGES, key=language.key, required=True) or LANGUAGES[0])
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None and classifier is not None:
         topk = screen.explanation.topk

@@ -22,8 +22,10 @@ from app.runs.model_zip import (
 from app.ui.explanation import adopted
 from app.ui.resources import backbone
 from app.ui.widgets import job_progress
+from app.ui.widgets.notices import show_notice
 from app.ui.widgets.uploads import listen
 from app.views import compare, export
+from app.visitor.notices import Notice, Where
 from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop.errors import GallopError
@@ -124,24 +126,23 @@ def back_in(session: Session) -> None:
     """A model that was saved before, here or on the command line."""
 
     def take(files: list[Any]) -> None:
-        session.kept["told of models"] = _take(session, files[0])
+        session.notices[Where.MODELS] = _take(session, files[0])
 
     st.file_uploader("A model's zip", key=listen("model zip", take), max_upload_size=MEGABYTES)
-    told = session.kept.pop("told of models", None)
-    if told:
-        (st.success if told[0] else st.error)(text.markdown(told[1]))
+    show_notice(session, Where.MODELS)
 
 
-def _take(session: Session, file: Any) -> tuple[bool, str]:
+def _take(session: Session, file: Any) -> Notice:
     try:
         shared = backbone()
         found = classifier_of(unzipped(file, file.name), shared)
     except GallopError as error:
-        return False, str(error)
+        return Notice("error", str(error))
     taught = export.imported(session, found, shared)
     session.training.adopt(taught)
     session.training.outcome = ("success", f"Opened {file.name}.")
     if session.training.ledger is not None:
         session.training.ledger.keep(taught, f"from {text.shorten(file.name, 60)}")
     adopted.show(session, taught)
-    return True, f"{file.name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."
+    answers = "It answers on Explore, and Compare lists it."
+    return Notice("success", f"{file.name} is in use: {text.joined(taught.names)}. {answers}")

@@ -13,6 +13,7 @@ from app.ui.widgets import job_progress, media
 from app.ui.widgets.remembered import one_of
 from app.views import compare, export
 from app.views.export import Screen
+from app.visitor.page_state import ExportState
 from app.visitor.question import Question
 from app.visitor.session import Session
 
@@ -32,7 +33,7 @@ def offer_pictures(session: Session, screen: Screen, version: Hashable) -> None:
         st.caption("Without local prompts there is no map.")
         return
     prompts = range(len(found.topk))
-    prompt = one_of("Map of local prompt", prompts, "map to take", 0, lambda n: f"{n + 1}, k = {found.topk[n]}")
+    prompt = one_of("Map of local prompt", prompts, ExportState.map, 0, lambda n: f"{n + 1}, k = {found.topk[n]}")
     picture = session.answers.once(
         ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
     )

@@ -11,6 +11,7 @@ from app.ui.widgets import privacy
 from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import one_of
 from app.views import method
+from app.visitor.page_state import MethodState
 from gallop.errors import GallopError
 from gallop.maps.region_grid.panel import answer_panel
 
@@ -49,7 +50,7 @@ with left:
 if photo is not None and found is not None:
     with left:
         classes = [maps.MOST_PROBABLE, *found.class_names]
-        chosen = one_of("Class followed", classes, "followed", maps.MOST_PROBABLE, maps.called)
+        chosen = one_of("Class followed", classes, MethodState.followed, maps.MOST_PROBABLE, maps.called)
         name = found.label if chosen == maps.MOST_PROBABLE else chosen
         region = asked(found.grid[0] * found.grid[1])
         region_grid(answer_panel(found, selected=region, photo=session_photo_url(session, found)), key="method grid")

@@ -8,6 +8,7 @@ from app.ui.prompts import diversity
 from app.ui.widgets import privacy
 from app.ui.widgets.remembered import keep, recall
 from app.views import prompts, testing
+from app.visitor.page_state import PromptsState
 from gallop.errors import GallopError
 
 session = resources.session()
@@ -48,8 +49,9 @@ elif not piles:
 else:
     pile = next(iter(piles))
     if len(piles) > 1:
-        recall("pile", pile, piles)
-        pile = keep("pile", st.segmented_control("On which photos", list(piles), key="pile", required=True) or pile)
+        place = PromptsState.pile
+        recall(place, pile, piles)
+        pile = keep(place, st.segmented_control("On which photos", list(piles), key=place.key, required=True) or pile)
     elif pile != "Test photos":
         st.info(
             "On the photos it learned from, since there are no test photos: how often it is right is flattered.",

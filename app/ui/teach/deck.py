@@ -14,7 +14,9 @@ from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, CardProblem, Pile, other_pile
 from app.ui.resources import backbone, jobs
 from app.ui.widgets import media
+from app.ui.widgets.notices import show_notice
 from app.ui.widgets.uploads import camera, uploader
+from app.visitor.notices import Notice, Where
 from app.visitor.session import Session
 from gallop import Photo, parse_names
 from gallop.errors import ClassNameError, GallopError
@@ -46,7 +48,7 @@ def _making(session: Session) -> None:
         )
         if button.form_submit_button("Add class", icon=":material/add:", width="stretch") and typed.strip():
             _add_classes(session, typed)
-            if not session.photos.complaint:  # one is shown below, by this run alone
+            if Where.CARDS not in session.notices:  # one is shown below, by this run alone
                 st.rerun()
     # Opening it starts no run: a file that is dropped just as a run begins is lost, for Streamlit forgets to answer it.
     with right, st.expander("All classes at once, from a folder or a zip", icon=":material/folder_zip:", key="bulk"):
@@ -65,22 +67,23 @@ def _add_classes(session: Session, typed: str) -> None:
         for name in parse_names(typed):
             session.photos.deck.add(name)
     except GallopError as error:
-        session.photos.complaint = str(error)
+        session.notices[Where.CARDS] = Notice("error", str(error))
 
 
 def _notices(session: Session) -> None:
-    _complaint(session)
+    show_notice(session, Where.CARDS)
     last = session.photos.deck.last_change
     if last is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button("Undo", icon=":material/undo:", on_click=session.photos.deck.undo)
+            change = session.photos.deck.changes
+            st.button("Undo", key=f"undo {change}", icon=":material/undo:", on_click=_undo, args=(session, change))
             st.caption(f"Last change: {text.markdown(text.shorten(last, 80))}")
 
 
-def _complaint(session: Session) -> None:
-    if session.photos.complaint:
-        st.error(text.markdown(session.photos.complaint), icon=":material/error:")
-        session.photos.complaint = ""
+def _undo(session: Session, change: int) -> None:
+    """Take back the change that the button spoke of: a second click is not for the one before."""
+    if session.photos.deck.changes == change:
+        session.photos.deck.undo()
 
 
 def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[[list[Any]], Verdicts]:
@@ -139,7 +142,9 @@ def _actions(session: Session, card: Card) -> None:
                 _rename(session, card.id, typed)
                 st.rerun()
         words = "Turn off" if card.enabled else "Turn on"
-        st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=(card.id, not card.enabled))
+        st.button(
+            words, key=f"{words} {card.id}", type="tertiary", on_click=deck.enable, args=(card.id, not card.enabled)
+        )
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 
 
@@ -147,7 +152,7 @@ def _rename(session: Session, card_id: int, name: str) -> None:
     try:
         session.photos.deck.rename(card_id, name)
     except ClassNameError as error:
-        session.photos.complaint = str(error)
+        session.notices[Where.CARDS] = Notice("error", str(error))
 
 
 def _open(session: Session, card_id: int) -> None:
@@ -177,11 +182,11 @@ def _move(session: Session, card_id: int, pile: Pile, photo: Photo) -> None:
     try:
         session.photos.deck.move(card_id, pile, photo)
     except CardProblem as error:
-        session.photos.complaint = str(error)
+        session.notices[Where.CARDS] = Notice("error", str(error))
 
 
 def _gallery(session: Session, card: Card) -> None:
-    _complaint(session)
+    show_notice(session, Where.CARDS)
     piles: tuple[Pile, ...] = ("shots", "tests")
     for pile in piles:
         photos = card.pile(pile)

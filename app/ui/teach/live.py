@@ -16,6 +16,7 @@ from app.ui.explanation.ask import alone
 from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import one_of
+from app.visitor.page_state import TeachState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.look import Subject, scale_of
@@ -59,7 +60,7 @@ def _watched(session: Session) -> None:
     chosen = one_of(
         "Photo to watch while it learns",
         photos,
-        "watched",
+        TeachState.watched,
         next(iter(photos)),
         lambda key: f"{photos[key][0]}: {photos[key][1].name}",
     )
@@ -83,7 +84,8 @@ def _running(session: Session) -> None:
             st.rerun()
         found = snapshot.progress or NOTHING_YET
         st.progress(found.share, text=_words(snapshot, stopping=job.stopping))
-        st.button("Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping)
+        words, key = "Cancel, and keep the best so far", f"cancel {job.number}"
+        st.button(words, on_click=job.cancel, disabled=job.stopping, key=key)
         history = list(found.history)
         steps = found.total if found.phase == "training" else len(history)
         _pictures(session, history, steps, found.kept, found.sights)

@@ -21,19 +21,19 @@ from app.teaching.settings import (
 )
 from app.ui.explanation.maps import put_scales
 from app.ui.widgets.remembered import keep, put, recall
+from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session
 from gallop.setting import Setting, settings_of
 
 
 def choose_settings(session: Session) -> None:
     """Draw them; ``session.training.settings`` is what they stand at."""
-    label = f"Settings: {session.kept.get('way', QUICK)}"
+    label = f"Settings: {session.teach.way or QUICK}"
     # With a key and a state of its own it stays open when its label changes.
     with st.expander(label, icon=":material/tune:", key="settings", on_change="rerun"):
-        shown = recall("way", QUICK, tuple(TRAINING_WAYS))
-        way = keep(
-            "way", st.segmented_control("How to teach", list(TRAINING_WAYS), default=shown, key="way", required=True)
-        )
+        place, ways = TeachState.way, list(TRAINING_WAYS)
+        shown = recall(place, QUICK, ways)
+        way = keep(place, st.segmented_control("How to teach", ways, default=shown, key=place.key, required=True))
         st.caption(TRAINING_WAYS[way])
         st.markdown(":material/model_training: **Take effect with the next training**")
         asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices}
@@ -55,11 +55,11 @@ def _asked(settings: Mapping[str, Setting], fixed: Settings | None) -> dict[str,
     """The answer for each setting; with ``fixed`` they only show its values."""
     values: dict[str, Any] = {}
     for (name, about), column in zip(settings.items(), _cells(len(settings)), strict=True):
-        key = f"set {name}"
-        usual = _value(fixed or preset(QUICK), name)
+        place: Place[Any] = TeachState.local_prompts if name == "local_prompts" else TeachState.settings.at(name)
+        usual = getattr(fixed or preset(QUICK), name)
         if fixed is not None:
-            put(key, usual)
-        values[name] = keep(key, _widget(column, key, about, recall(key, usual), disabled=fixed is not None))
+            put(place, usual)
+        values[name] = keep(place, _widget(column, place.key, about, recall(place, usual), disabled=fixed is not None))
     return values
 
 
@@ -74,10 +74,6 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
     return column.number_input(about.label, least, most, shown, step=step, format=shape, **common)
 
 
-def _value(settings: Settings, name: str) -> Any:
-    return len(settings.topk) if name == "local_prompts" else getattr(settings, name)
-
-
 def _cells(count: int, columns: int = 3) -> list[Any]:
     return [column for start in range(0, count, columns) for column in st.columns(columns)[: count - start]]
 
@@ -86,11 +82,13 @@ def _scales(session: Session, count: int) -> tuple[int, ...]:
     usual = with_prompts(session.training.settings.topk, count)
     chosen = []
     for n, column in enumerate(_cells(count, 4)):
-        key = f"set k {n}"
-        shown = recall(key, usual[n])
+        place = TeachState.scales.at(n)
+        shown = recall(place, usual[n])
         label = f"k of local prompt {n + 1}"
-        found = column.number_input(label, 1, 1024, shown, key=key, help="How many regions its score is the mean of.")
-        chosen.append(int(keep(key, found)))
+        found = column.number_input(
+            label, 1, 1024, shown, key=place.key, help="How many regions its score is the mean of."
+        )
+        chosen.append(int(keep(place, found)))
     if tuple(chosen) != session.training.settings.topk:
         put_scales(chosen)
     return tuple(chosen)

@@ -15,6 +15,7 @@ from app.ui.explanation.opened_photo import show_opened
 from app.ui.widgets import media
 from app.ui.widgets.remembered import one_of, put
 from app.views.testing import Tested
+from app.visitor.page_state import TestState
 from app.visitor.session import Session
 
 _Cell = tuple[int, int]
@@ -28,14 +29,14 @@ def confusion(session: Session, tested: Tested) -> None:
     """The grid, and the photos of the cell that was chosen."""
     found = tested.evaluation
     st.header("What it takes for what", anchor=False)
-    cells = _filled(tested)
+    cells, key = _filled(tested), f"confusion {session.training.number}"
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("Rows: what the photos really are. Columns: what it said. **Choose a cell to see its photos.**")
         st.dataframe(
             _table(tested),
-            key="confusion",
-            on_select=lambda: _choose(found.class_names, cells),
+            key=key,
+            on_select=lambda: _choose(key, found.class_names, cells),
             selection_mode="single-cell",
             column_config={"_index": st.column_config.TextColumn("really", width=_width(found.class_names))},
             width="content",
@@ -46,13 +47,13 @@ def confusion(session: Session, tested: Tested) -> None:
             "the arrow keys; or take a cell from the list."
         )
     with right:
-        cell = one_of("Photos of the cell", cells, "cell", cells[0], _named(tested))
+        cell = one_of("Photos of the cell", cells, TestState.cell, cells[0], _named(tested))
         photos = [tested.answers.photos[i] for i in found.cell(*cell)]
         names = ", ".join(text.shorten(photo.name) for photo in photos)
         media.image(thumbnails.strip(photos), alt=f"{_named(tested)(cell)}: {names}")
         places = range(len(photos))
         photo = photos[
-            one_of("Photo opened", places, "cell photo", 0, lambda place: text.shorten(photos[place].name, 60))
+            one_of("Photo opened", places, TestState.photo, 0, lambda place: text.shorten(photos[place].name, 60))
         ]
     show_opened(session, photo, really=found.class_names[cell[0]])
 
@@ -97,10 +98,10 @@ def _width(names: tuple[str, ...]) -> int:
     return min(24 + 8 * max(map(len, names)), 200)
 
 
-def _choose(names: tuple[str, ...], cells: list[_Cell]) -> None:
+def _choose(key: str, names: tuple[str, ...], cells: list[_Cell]) -> None:
     """A cell of the grid was chosen: the list goes there, if it holds photos. The browser may send anything."""
-    for row, column in st.session_state["confusion"]["selection"]["cells"][:1]:
+    for row, column in st.session_state[key]["selection"]["cells"][:1]:
         cell = (row, names.index(column)) if column in names else None
         if cell in cells:
-            put("cell", cell)
-            put("cell photo", 0)
+            put(TestState.cell, cell)
+            put(TestState.photo, 0)

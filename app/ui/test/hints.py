@@ -9,8 +9,10 @@ from app.photos import thumbnails
 from app.teaching.cards import CardProblem
 from app.ui.resources import backbone, jobs
 from app.ui.widgets import media
+from app.ui.widgets.notices import show_notice
 from app.views import testing
 from app.views.testing import Doubt, Tested
+from app.visitor.notices import Notice, Where
 from app.visitor.session import Session
 from gallop import Photo
 
@@ -30,10 +32,7 @@ def hints(session: Session, tested: Tested | None) -> None:
     if taught.after.cross_fit_ is None:
         st.caption("No photo it learned from was held out this time, so only test photos are judged.")
     found = [doubt for doubt in testing.doubts(session, tested) if _still_there(session, doubt)]
-    if session.photos.corrected is not None:
-        done, sentence = session.photos.corrected
-        session.photos.corrected = None
-        (st.success if done else st.info)(text.markdown(sentence))
+    show_notice(session, Where.CORRECTION)
     if not found:
         st.markdown(":material/check: No label is in doubt.")
     for start in range(0, min(len(found), _MOST), 4):
@@ -58,7 +57,7 @@ def _doubt(session: Session, doubt: Doubt) -> None:
         f"({text.percent(doubt.of_likely)})."
     )
     if doubt.learned:
-        key = f"relabel {doubt.photo.sha256}"
+        key = f"relabel {doubt.photo.sha256} {doubt.likely}"
         st.button(f"It is {likely}", key=key, type="tertiary", on_click=_relabel, args=(session, doubt))
 
 
@@ -70,9 +69,11 @@ def _still_there(session: Session, doubt: Doubt) -> bool:
 
 
 def _relabel(session: Session, doubt: Doubt) -> None:
+    if not _still_there(session, doubt):
+        return
     try:
-        session.photos.corrected = (True, session.photos.deck.correct(doubt.photo, doubt.likely))
+        session.notices[Where.CORRECTION] = Notice("success", session.photos.deck.correct(doubt.photo, doubt.likely))
     except CardProblem as error:
-        session.photos.corrected = (False, str(error))
+        session.notices[Where.CORRECTION] = Notice("info", str(error))
         return
     session.training.encode_ahead(jobs(), backbone(), [doubt.photo])

@@ -40,12 +40,10 @@ def unknown(session: Session, tested: Tested | None) -> None:
         uploader("Photos of none of the classes", "unknown", session.photos.unknown.add)
         photos = list(session.photos.unknown.photos.values())
         if photos:
-            st.button(
-                "Take these photos away",
-                on_click=session.photos.unknown.photos.clear,
-                type="tertiary",
-                icon=":material/close:",
-            )
+            shown = tuple(session.photos.unknown.photos)
+            icon, key = ":material/close:", f"take away {' '.join(shown)}"
+            args = (session, shown)
+            st.button("Take these photos away", on_click=_take_away, args=args, type="tertiary", icon=icon, key=key)
         else:
             st.caption(
                 f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the list. "
@@ -64,6 +62,17 @@ def unknown(session: Session, tested: Tested | None) -> None:
         _separation(tested.evaluation, found)
     if found is not None:
         _verdicts(session, found, limit)
+
+
+def _take_away(session: Session, shown: tuple[str, ...]) -> None:
+    for digest in shown:
+        session.photos.unknown.photos.pop(digest, None)
+
+
+def _moved(session: Session, key: str) -> None:
+    """The slider ``key`` was moved; one of an earlier training no longer says anything."""
+    if key == session.limit.key:
+        session.limit.set_by_hand(float(st.session_state[key]))
 
 
 def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float32]) -> float:
@@ -85,7 +94,8 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
         key=key,
         step=(high - low) / _STEPS,
         format="%.4f",
-        on_change=lambda: session.limit.set_by_hand(float(st.session_state[key])),
+        on_change=_moved,
+        args=(session, key),
     )
     if session.limit.own is not None:
         st.caption("Set by you. It decides on the pages *Explore* and *Teach* too, until you teach again.")

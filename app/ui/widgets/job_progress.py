@@ -39,7 +39,8 @@ def watch(session: Session) -> None:
         if running.job.stopping:
             words = "Stopping after the step in hand"
         st.progress(share, text=f"{running.words}. {words}")
-        st.button("Cancel this", on_click=running.job.cancel, disabled=running.job.stopping, key="cancel page job")
+        key = f"cancel {running.job.number}"
+        st.button("Cancel this", on_click=running.job.cancel, disabled=running.job.stopping, key=key)
 
     if session.page_jobs.running is not None:
         look()

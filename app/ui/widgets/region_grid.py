@@ -18,13 +18,13 @@ def region_grid(panel: dict[str, Any], *, key: str) -> None:
     """Draw a panel of ``gallop.maps.region_grid.panel``; a region that is clicked becomes the one that is asked."""
 
     def ask() -> None:
-        session().kept["region"] = st.session_state[key].asked
+        session().region = st.session_state[key].asked
 
     _draw(key=key, data=panel, on_asked_change=ask)
 
 
 def asked(regions: int) -> int | None:
     """The region that was asked last, of so many; None where there is none."""
-    region = session().kept.get("region")
+    region = session().region
     # It comes from the browser, where anybody may send anything.
     return region if isinstance(region, int) and 0 <= region < regions else None

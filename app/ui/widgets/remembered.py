@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from app.ui.resources import session
+from app.visitor.page_state import Place
 
 T = TypeVar("T")
 
@@ -34,26 +35,33 @@ def run_ends() -> None:
     st.session_state[_SHOWN] = st.session_state[_DRAWING]
 
 
-def recall(key: str, default: Any, allowed: Collection[Any] | None = None) -> Any:
-    """Before the widget ``key`` is drawn: what it stood at, or ``default`` where that is none of ``allowed``."""
-    before = session().kept.get(key, default)
-    value = st.session_state.get(key, before)
+def recall(place: Place[T | None], default: T, allowed: Collection[Any] | None = None) -> T:
+    """Before the widget of ``place`` is drawn: what it stood at, or ``default`` where that is none of ``allowed``."""
+    held = place.read(session())
+    before = default if held is None else held
+    value: T = st.session_state.get(place.key, before)
     if allowed is not None and value not in allowed:
         value = before if before in allowed else default
-    if key not in st.session_state or st.session_state[key] != value or key not in st.session_state.get(_SHOWN, ()):
-        st.session_state[key] = value
+    shown = place.key in st.session_state and place.key in st.session_state.get(_SHOWN, ())
+    if not shown or st.session_state[place.key] != value:
+        st.session_state[place.key] = value
     return value
 
 
-def keep(key: str, value: T) -> T:
-    """After the widget ``key`` was drawn: its value, which is remembered."""
-    session().kept[key] = value
-    st.session_state.setdefault(_DRAWING, {}).setdefault(key, None)
+def keep(place: Place[T | None], value: T) -> T:
+    """After the widget of ``place`` was drawn: its value, which is remembered."""
+    place.write(session(), value)
+    st.session_state.setdefault(_DRAWING, {}).setdefault(place.key, None)
     return value
 
 
 def one_of(
-    label: str, options: Iterable[T], key: str, default: T, words: Callable[[T], str] = str, **settings: Any
+    label: str,
+    options: Iterable[T],
+    place: Place[T | None],
+    default: T,
+    words: Callable[[T], str] = str,
+    **settings: Any,
 ) -> T:
     """Draw a list of choices that stands where it stood, or at ``default``.
 
@@ -61,15 +69,21 @@ def one_of(
         options: hashable.
         words: what an option is called.
     """
-    called = _told_apart({option: words(option) for option in options})
-    value: T = recall(key, default, called)
+    called, key = _told_apart({option: words(option) for option in options}), place.key
+    value = recall(place, default, called)
     shown = st.session_state.get(_SHOWN, {}).get(key)
     if shown is not None and shown[0] == value and shown[1] != called[value]:
         st.session_state[key] = value
-    place = list(called).index(value)
-    chosen: T = st.selectbox(label, list(called), place, key=key, format_func=called.__getitem__, **settings)
+    index = list(called).index(value)
+    chosen: T = st.selectbox(label, list(called), index, key=key, format_func=called.__getitem__, **settings)
     st.session_state.setdefault(_DRAWING, {})[key] = chosen, called[chosen]
-    return keep(key, chosen)
+    return keep(place, chosen)
+
+
+def stands_at(place: Place[T | None]) -> T | None:
+    """In a callback: what the widget of ``place`` stands at in the browser, which may be ahead of the last run."""
+    value: T | None = st.session_state.get(place.key, place.read(session()))
+    return value
 
 
 def _told_apart(called: dict[T, str]) -> dict[T, str]:
@@ -82,7 +96,8 @@ def _told_apart(called: dict[T, str]) -> dict[T, str]:
     return called
 
 
-def put(key: str, value: Any) -> None:
-    """Let the widget ``key`` stand at ``value``; before it is drawn, or in a callback."""
-    st.session_state[key] = session().kept[key] = value
-    st.session_state.get(_SHOWN, {}).pop(key, None)
+def put(place: Place[T | None], value: T) -> None:
+    """Let the widget of ``place`` stand at ``value``; before it is drawn, or in a callback."""
+    place.write(session(), value)
+    st.session_state[place.key] = value
+    st.session_state.get(_SHOWN, {}).pop(place.key, None)

@@ -1,0 +1,164 @@
+"""What the pages stand at: a frozen state a page, held by the session. Knows no Streamlit and no torch.
+
+Only what outlives a change of page or a reload. What a visitor is asked is a ``Remembered`` field. Read on a state it
+is the value; read on the class it is its ``Place``, which is what a widget is given: ``CompareState.pin_a`` is where
+the first pin is remembered, and the key of its widget follows from that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, TypeVar, overload
+
+from app.teaching.settings import QUICK, Settings, preset
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Place(Generic[T]):
+    """Where a value is remembered: a field of a page's state, or a part of what that field holds.
+
+    Attributes:
+        page: which state of the session.
+        part: of a tuple the place in it, of a dataclass the field.
+    """
+
+    page: str
+    field: str
+    part: int | str | None = None
+
+    @property
+    def key(self) -> str:
+        """Of the widget."""
+        return " ".join(str(word) for word in (self.page, self.field, self.part) if word is not None)
+
+    def at(self, part: int | str) -> Place[Any]:
+        """Return where a part of it is remembered."""
+        return Place(self.page, self.field, part)
+
+    def read(self, session: object) -> T | None:
+        """Return what is remembered there; None before its widget was touched."""
+        found = getattr(getattr(session, self.page), self.field)
+        if isinstance(self.part, int):
+            found = found[self.part] if self.part < len(found) else None
+        elif self.part is not None:
+            found = getattr(found, self.part)
+        value: T | None = found
+        return value
+
+    def write(self, session: object, value: T) -> None:
+        """Remember a value there."""
+        state = getattr(session, self.page)
+        whole: Any = value
+        held = getattr(state, self.field)
+        if isinstance(self.part, int):
+            whole = (*held[: self.part], value, *held[self.part + 1 :])
+        elif self.part is not None:
+            whole = replace(held, **{self.part: value})
+        setattr(session, self.page, replace(state, **{self.field: whole}))
+
+
+class Remembered(Generic[T]):
+    """A field of the frozen dataclass of a page; ``ExploreState`` is the session's ``explore``."""
+
+    def __init__(self, untouched: T) -> None:
+        self._untouched = untouched
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._place: Place[T] = Place(owner.__name__.removesuffix("State").lower(), name)
+
+    @overload
+    def __get__(self, state: None, owner: type) -> Place[T]: ...
+    @overload
+    def __get__(self, state: object, owner: type) -> T: ...
+    def __get__(self, state: object | None, owner: type) -> Place[T] | T:
+        if state is None:
+            return self._place
+        value: T = state.__dict__[self._place.field]
+        return value
+
+    def __set__(self, state: object, value: T | Place[T]) -> None:
+        # The dataclass takes what the class shows, the place, for the field's default.
+        state.__dict__[self._place.field] = self._untouched if value is self._place else value
+
+
+def said(state: Any) -> Iterator[tuple[Place[Any], Any]]:
+    """Yield the places of a state of which it says something, each with its value; of a tuple those of its items."""
+    for field in fields(state):
+        place, value = getattr(type(state), field.name), getattr(state, field.name)
+        if isinstance(value, tuple):
+            yield from ((place.at(n), item) for n, item in enumerate(value))
+        elif value is not None:
+            yield place, value
+
+
+@dataclass(frozen=True)
+class TeachState:
+    """Of the page Teach.
+
+    Attributes:
+        settings, local_prompts, scales: as the form stands; what a training takes is ``VisitorTraining.settings``.
+        watched: card and content hash of the photo that is watched.
+    """
+
+    way: Remembered[str | None] = Remembered(None)
+    settings: Remembered[Settings] = Remembered(preset(QUICK))
+    local_prompts: Remembered[int | None] = Remembered(None)
+    scales: Remembered[tuple[int, ...]] = Remembered(())
+    watched: Remembered[str | None] = Remembered(None)
+
+
+@dataclass(frozen=True)
+class TestState:
+    """Of the page Test: the cell of the confusion matrix, which of its photos, and whose maps."""
+
+    cell: Remembered[tuple[int, int] | None] = Remembered(None)
+    photo: Remembered[int | None] = Remembered(None)
+    maps: Remembered[str | None] = Remembered(None)
+
+
+@dataclass(frozen=True)
+class PromptsState:
+    """Of the page Prompts: which photos its figures are of."""
+
+    pile: Remembered[str | None] = Remembered(None)
+
+
+@dataclass(frozen=True)
+class CompareState:
+    """Of the page Compare.
+
+    Attributes:
+        run: the one to rename, open or delete.
+        pin_a, pin_b: the two beside each other.
+        photo, class_name, prompt: of the maps side by side.
+        newest: the newest run when the page was drawn last.
+        deleted: number and name of the run that can be brought back.
+    """
+
+    run: Remembered[int | None] = Remembered(None)
+    pin_a: Remembered[int | None] = Remembered(None)
+    pin_b: Remembered[int | None] = Remembered(None)
+    photo: Remembered[str | None] = Remembered(None)
+    class_name: Remembered[str | None] = Remembered(None)
+    prompt: Remembered[int | None] = Remembered(None)
+    newest: int | None = None
+    deleted: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class ExportState:
+    """Of the page Take away: which local prompt's map, code of which page, in which language."""
+
+    map: Remembered[int | None] = Remembered(None)
+    code_of: Remembered[str | None] = Remembered(None)
+    code_as: Remembered[str | None] = Remembered(None)
+
+
+@dataclass(frozen=True)
+class MethodState:
+    """Of the page Method: the class that is followed."""
+
+    followed: Remembered[str | None] = Remembered(None)

@@ -1,0 +1,66 @@
+"""What the pages stand at: which state a place belongs to, and what is remembered there."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from typing import Any
+
+import pytest
+
+from app.visitor.explore import ExploreState
+from app.visitor.page_state import Place, TeachState
+from app.visitor.session import Session
+from gallop.errors import GallopError
+
+
+def remembered() -> dict[str, Place[Any]]:
+    """Every place of every page, by where a session holds it."""
+    states = {name: state for name, state in vars(Session()).items() if type(state).__name__.endswith("State")}
+    assert len(states) == 7, "a page each"
+    found = {
+        (name, field.name): getattr(type(state), field.name)
+        for name, state in states.items()
+        for field in fields(state)
+    }
+    return {f"{name}.{field}": place for (name, field), place in found.items() if isinstance(place, Place)}
+
+
+def test_every_place_is_read_and_written_where_the_session_holds_it() -> None:
+    places = remembered()
+    assert all(where == f"{place.page}.{place.field}" for where, place in places.items())
+    assert len({place.key for place in places.values()}) == len(places) > 25
+    for place in places.values():
+        session, something = Session(), object()
+        before = {name: value for name, value in vars(session).items() if is_dataclass(value)}
+        place.write(session, something)
+        assert place.read(session) is something
+        changed = [name for name, value in before.items() if getattr(session, name) is not value]
+        assert changed == [place.page]
+        state = getattr(session, place.page)
+        assert replace(state, **{place.field: getattr(before[place.page], place.field)}) == before[place.page]
+
+
+def test_parts_of_a_field_are_remembered_one_by_one() -> None:
+    session = Session()
+    assert ExploreState.scales.at(0).read(session) is None
+    for n, k in enumerate((5, 10, 20)):
+        ExploreState.scales.at(n).write(session, k)
+    ExploreState.scales.at(1).write(session, 7)
+    assert session.explore == ExploreState(scales=(5, 7, 20))
+    assert [ExploreState.scales.at(n).read(session) for n in (1, 3)] == [7, None]
+    usual = TeachState().settings
+    TeachState.settings.at("epochs").write(session, 3)
+    assert session.teach.settings == replace(usual, epochs=3) != usual
+    assert TeachState.settings.at("epochs").read(session) == 3
+    with pytest.raises(GallopError, match="epochs"):
+        TeachState.settings.at("epochs").write(session, -1)
+    assert session.teach == TeachState(settings=replace(usual, epochs=3))
+
+
+def test_a_state_is_a_frozen_value() -> None:
+    state = ExploreState(photo="ab", opacity=40)
+    assert (state, hash(state)) == (ExploreState(photo="ab", opacity=40), hash(ExploreState(photo="ab", opacity=40)))
+    assert state != ExploreState(photo="ab")
+    assert (state.photo, state.names, state.scales, state.opacity) == ("ab", None, (), 40)
+    with pytest.raises(FrozenInstanceError):
+        state.photo = "cd"  # type: ignore[misc]
