@@ -119,6 +119,18 @@ def scale_of(maps: Iterable[FloatMap], *, signed: bool = False) -> Scale:
     return Scale(low, max(high, low + 1e-6))
 
 
+def shared_scale(explanation: Explanation) -> Scale:
+    """Return one scale for every class of a photo: from the score that regions have on average to the best of any.
+
+    The same colour means the same score whatever class is shown, and a class that nothing in the photo is like has a
+    map that stays pale.
+    """
+    found = explanation.similarities
+    scores = found.regions[0] if explanation.topk else found.ood_regions[0]
+    low, high = float(scores.mean()), float(scores.max())
+    return Scale(low, max(high, low + 1e-6))
+
+
 def painted(scores: FloatMap, scale: Scale, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return the colours (..., 3) of scores (...), and where they are strong enough to be shown."""
     table = colour_table(style.palette(signed=scale.signed))

@@ -10,8 +10,9 @@ import pytest
 
 from gallop.estimator import GalLoPClassifier
 from gallop.maps.look import Subject
+from gallop.maps.photo import photo_url
 from gallop.maps.region_grid import JAVASCRIPT, STYLE
-from gallop.maps.region_grid.panel import map_panel, photo_url
+from gallop.maps.region_grid.panel import map_panel
 from tests import tiny
 from tests.browsing import HOSTILE, Page, expect
 

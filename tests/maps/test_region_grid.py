@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gallop.estimator import GalLoPClassifier
-from gallop.maps import look
+from gallop.maps import look, photo
 from gallop.maps.look import Scale, Style, Subject
 from gallop.maps.region_grid import JAVASCRIPT, panel
 from gallop.predictions.explanation import Explanation
@@ -54,7 +54,7 @@ def test_the_grid_lies_on_what_the_model_saw(size: tuple[int, int]) -> None:
     """Each cell's place on the panel, read back in the photo's pixels, is the region's box."""
     found = explanation(size)
     shown = drawn(found, 3)
-    left, top, width, height = panel.shown(found)
+    left, top, width, height = photo.shown(found)
     across, down, share_across, share_down = shown["crop"]
     assert shown["ratio"] == pytest.approx(width / height)
     for box in found.regions("red", 3):
@@ -66,10 +66,10 @@ def test_the_grid_lies_on_what_the_model_saw(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_the_photo_is_small_and_shows_all_that_the_model_saw(size: tuple[int, int]) -> None:
     found = explanation(size)
-    picture = pixels(panel.photo_url(found))
-    assert min(picture.shape[:2]) == panel.SIDE
-    assert max(picture.shape[:2]) <= 1.5 * panel.SIDE
-    left, top, width, height = panel.shown(found)
+    picture = pixels(photo.photo_url(found))
+    assert min(picture.shape[:2]) == photo.SIDE
+    assert max(picture.shape[:2]) <= 1.5 * photo.SIDE
+    left, top, width, height = photo.shown(found)
     crop = found.crop
     if max(size) <= 1.5 * min(size):
         assert (left, top, width, height) == (0, 0, *size)

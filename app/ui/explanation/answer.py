@@ -11,6 +11,7 @@ from app.charts import score_charts
 from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked, region_grid
 from app.visitor.session import Session
+from gallop.maps.photo import photo_url
 from gallop.maps.region_grid import panel
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def show_answer(session: Session, explanation: Explanation, note: str) -> None:
 
 def session_photo_url(session: Session, explanation: Explanation) -> str:
     """The photo for the grids, made once: a browser that has it does not load it again."""
-    return session.answers.picture(explanation, "photo", lambda: panel.photo_url(explanation))
+    return session.answers.picture(explanation, "photo", lambda: photo_url(explanation))
 
 
 def change(session: Session, before: Explanation, after: Explanation) -> None:

@@ -5,8 +5,6 @@ Pictures are small and scaled by the browser. Whatever host draws them, this is 
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gallop.images import CropBox
-from gallop.maps.look import Scale, Style, Subject, colour_table, painted, rectangle, scale_of
+from gallop.maps.look import Scale, Style, Subject, colour_table, painted, scale_of
+from gallop.maps.photo import photo_place, picture_url
 from gallop.predictions.heatmaps import FloatMap, photo_map, place_in_words
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
 
-SIDE = 448
-"""Short side of the photo, in pixels."""
 SMOOTH = 8
 """Pixels a cell of a smooth map has; the browser does the rest."""
 
@@ -82,12 +79,9 @@ def answer_panel(explanation: Explanation, *, selected: int | None = None, photo
 def _photo_panel(explanation: Explanation, photo: str, selected: int | None) -> dict[str, Any]:
     """What every panel has."""
     rows, columns = explanation.grid
-    left, top, width, height = shown(explanation)
-    x, y, across, down = rectangle(explanation.crop)
     return {
         "photo": photo,
-        "ratio": width / height,
-        "crop": [(x - left) / width, (y - top) / height, across / width, down / height],
+        **photo_place(explanation),
         "rows": rows,
         "columns": columns,
         "selected": selected,
@@ -109,32 +103,6 @@ def _place(region: int, grid: tuple[int, int]) -> str:
     return f"{place_in_words(region, grid).capitalize()}, row {row + 1}, column {column + 1}"
 
 
-def shown(explanation: Explanation) -> tuple[float, float, float, float]:
-    """Return (left, top, width, height) of the part of the photo that is shown: all of it, but no longer than 3:2.
-
-    A longer photo is cut to that, around what the model saw.
-    """
-    width, height = explanation.image.size
-    longest = 1.5 * min(width, height)
-    shown_width, shown_height = min(width, longest), min(height, longest)
-    crop = explanation.crop
-    left = min(max((crop.left + crop.right - shown_width) / 2, 0), width - shown_width)
-    top = min(max((crop.top + crop.bottom - shown_height) / 2, 0), height - shown_height)
-    return left, top, shown_width, shown_height
-
-
-def photo_url(explanation: Explanation) -> str:
-    """Return the part of the photo that is shown, as a small JPEG in a data URL."""
-    left, top, width, height = shown(explanation)
-    scale = SIDE / min(width, height)
-    picture = explanation.image.resize(
-        (round(width * scale), round(height * scale)),
-        Image.Resampling.BILINEAR,
-        box=(left, top, left + width, top + height),
-    )
-    return _url(picture, "JPEG", quality=85)
-
-
 def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
     """Return a map (rows, columns) as a small picture in a data URL; what is below the threshold is clear."""
     rows, columns = scores.shape
@@ -143,15 +111,9 @@ def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
         scores = photo_map(scores, CropBox(0, 0, *size), size)
     colours, strong = painted(scores, scale, style)
     there = np.where(strong, 255, 0).astype(np.uint8)
-    return _url(Image.fromarray(np.dstack([colours, there])), "PNG", compress_level=1)
+    return picture_url(Image.fromarray(np.dstack([colours, there])), "PNG", compress_level=1)
 
 
 def legend_picture(style: Style, *, signed: bool = False) -> NDArray[np.uint8]:
     """Return the colours from the lowest to the highest score, as pixels (12, 256, 3)."""
     return np.repeat(colour_table(style.palette(signed=signed))[None], 12, axis=0)
-
-
-def _url(picture: Image.Image, kind: str, **settings: Any) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **settings)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gallop.maps.look import COLOURS, Style, Subject
+from gallop.maps.photo import photo_url
 from gallop.maps.region_grid import JAVASCRIPT, STYLE
-from gallop.maps.region_grid.panel import map_panel, photo_url
+from gallop.maps.region_grid.panel import map_panel
 from gallop.predictions.explanation import Explanation
 from gallop.wording import listed
 

@@ -1,0 +1,13 @@
+"""The explainer: a photo's cosines in, everything that follows from them worked out where it is looked at.
+
+One script, joined from the modules in ``src`` (``python -m gallop.maps.explainer.join`` after a change there), and one
+style sheet serve every host: a notebook (``gallop.maps.explainer.widget``, which needs anywidget) or a page of its own.
+What they show is a dictionary of plain values, made by ``gallop.maps.explainer.data``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SCRIPT = Path(__file__).with_name("explainer.js")
+STYLE_SHEET = Path(__file__).with_name("explainer.css")

@@ -1,0 +1,137 @@
+"""What an explainer holds, as one dictionary of plain values: the photo, the cosines, and what they add up with.
+
+Whatever host shows it, this is the only place that makes it. Cosines are little-endian float32 in base64, laid out as
+takes (one explanation, or one after and one before teaching) of branches (global prompts, local prompts) on grids.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gallop.maps.explainer.stands import Stands
+from gallop.maps.look import COLOURS, SIGNED_COLOURS, colour_table, shared_scale
+from gallop.maps.photo import photo_place, photo_url
+from gallop.predictions.predict import to_array
+
+if TYPE_CHECKING:
+    from gallop.predictions.explanation import Explanation
+
+COSINE_BYTES = 2_000_000
+"""Of region cosines that are sent. Up to it every class's are; above it those of the classes that are asked for and of
+the most probable ones, and the browser shows the probabilities of the last k until Python has worked out those of the
+next."""
+REGION_CLASSES = 5
+"""Classes that a region is said to be like, where the browser does not have all cosines."""
+
+
+def explainer_data(
+    explanation: Explanation,
+    *,
+    before: Explanation | None = None,
+    when: str = "before teaching",
+    stands: Stands | None = None,
+    photo: str | None = None,
+    asks: bool = True,
+) -> dict[str, Any]:
+    """Return everything that an explainer shows of a photo.
+
+    Args:
+        explanation: at the model's own scales, to which a button leads back.
+        before: the same photo and classes as another model saw them.
+        when: what tells ``before`` apart, such as "before teaching".
+        stands: what is shown; by default the most probable class at the model's scales.
+        photo: ``photo_url``, where the caller keeps it.
+        asks: whether the host can send more; a page without one offers only the classes whose maps it holds.
+
+    Raises:
+        ValueError: ``before`` has other classes, scales or regions.
+    """
+    takes = [explanation] if before is None else [explanation, before]
+    if before is not None and _frame(before) != _frame(explanation):
+        raise ValueError("Two explanations can be compared only where their classes, local prompts and grids agree.")
+    stands = (stands or Stands()).of(explanation)
+    sent = _sent(explanation, stands, len(takes))
+    scale = shared_scale(explanation)
+    rows, columns = explanation.grid
+    data = {
+        "photo": photo_url(explanation) if photo is None else photo,
+        **photo_place(explanation),
+        "names": list(explanation.class_names),
+        "scale": explanation.scale,
+        "temperature": explanation.temperature,
+        "threshold": explanation.threshold,
+        "grids": [{"rows": rows, "columns": columns}],
+        "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
+        "range": [scale.low, scale.high],
+        "colours": {name: _packed(colour_table(name)) for name in COLOURS},
+        "signed": _packed(colour_table(SIGNED_COLOURS)),
+        "stands": stands.as_dict(),
+    }
+    if sent is not None and not asks:
+        data["offered"] = sent
+    return data
+
+
+def _frame(explanation: Explanation) -> tuple[Any, ...]:
+    return explanation.class_names, len(explanation.topk), explanation.grid
+
+
+def _sent(explanation: Explanation, stands: Stands, takes: int) -> list[int] | None:
+    """The classes whose region cosines are sent; None where all are."""
+    planes = max(len(explanation.topk), 1)
+    room = COSINE_BYTES // (takes * planes * explanation.grid[0] * explanation.grid[1] * 4)
+    names = explanation.class_names
+    if len(names) <= room:
+        return None
+    probabilities = np.array(list(explanation.with_topk(stands.topk).probabilities.values()))
+    asked = [names.index(name) for name in (stands.class_name, stands.against) if name is not None]
+    order = [*asked, *(k for k in np.argsort(-probabilities, kind="stable").tolist() if k not in asked)]
+    return sorted(order[: max(room, len(asked), 1)])
+
+
+def _take(explanation: Explanation, stands: Stands, sent: list[int] | None, when: str) -> dict[str, Any]:
+    whole = {
+        "name": "whole photo",
+        "weight": 0.5 if explanation.topk else 1.0,
+        "prompts": explanation.global_scores.shape[1],
+        "cosines": _packed(explanation.global_scores),
+    }
+    take: dict[str, Any] = {"when": when, "branches": [whole, _regions(explanation, stands, sent)]}
+    if sent is not None:
+        found = explanation.region_probabilities
+        best = np.argsort(-found, axis=1, kind="stable")[:, :REGION_CLASSES]
+        shares = np.take_along_axis(found, best, axis=1)
+        take["best"] = [
+            [[c, share] for c, share in zip(*row, strict=True)]
+            for row in zip(best.tolist(), shares.tolist(), strict=True)
+        ]
+        take["outlier"] = {name: float(score[0]) for name, score in explanation.similarities.ood().items()}
+    return take
+
+
+def _regions(explanation: Explanation, stands: Stands, sent: list[int] | None) -> dict[str, Any]:
+    """The branch of regions. Where a model has no local prompts it has no weight and no maps, but can be asked."""
+    found = explanation.similarities
+    cosines = to_array(found.regions[0] if explanation.topk else found.ood_regions[0, :, :, None])
+    branch: dict[str, Any] = {
+        "name": "regions",
+        "weight": 0.5 if explanation.topk else 0.0,
+        "grid": 0,
+        "prompts": cosines.shape[2],
+        "usual": list(explanation.topk),
+    }
+    if sent is not None:
+        last = explanation.with_topk(stands.topk)
+        means = last.local_scores if last.topk else np.zeros((len(last.class_names), 1), np.float32)
+        branch |= {"classes": sent, "last": {"topk": list(last.topk), "means": _packed(means)}}
+        cosines = cosines[:, sent]
+    return branch | {"cosines": _packed(cosines)}
+
+
+def _packed(values: NDArray[Any]) -> str:
+    kind = np.uint8 if values.dtype == np.uint8 else "<f4"
+    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()

@@ -1,0 +1,1376 @@
+/* Joined from src/*.js by `python -m gallop.maps.explainer.join`: change those, not this. */
+
+// dom.js
+/* Elements. Text only ever goes in as textContent or as an attribute: names in it are anybody's. */
+
+let made = 0;
+
+function element(tag, name = "", attributes = {}, ...inside) {
+  const node = document.createElement(tag);
+  if (name) node.className = name;
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...inside);
+  return node;
+}
+
+/* Only what changed: a thousand elements that are touched for nothing make a slow browser slower. */
+function put(node, attribute, value) {
+  if (node.getAttribute(attribute) !== value) node.setAttribute(attribute, value);
+}
+
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/* An id of its own, however many explainers a page has. */
+function freshId() {
+  return `gx-${++made}`;
+}
+
+/* A control with its words above it. */
+function labelled(words, control) {
+  control.id = freshId();
+  return element("div", "field", {}, element("label", "", { for: control.id }, words), control);
+}
+
+/* Choices of a list, [value, text] each; it is built anew only where they changed. */
+function choices(select, options, chosen) {
+  const text = JSON.stringify(options);
+  if (listed.get(select) !== text) {
+    listed.set(select, text);
+    select.replaceChildren(...options.map(([value, words]) => element("option", "", { value }, words)));
+  }
+  if (select.value !== chosen) select.value = chosen;
+}
+
+const listed = new WeakMap();
+
+// words.js
+/* Numbers and places in words, as gallop/predictions/heatmaps.py has them. */
+
+function figure(score) {
+  return score.toFixed(4).replace("-", "\u2212");
+}
+
+function difference(score) {
+  return (score < 0 ? "\u2212" : "+") + Math.abs(score).toFixed(4);
+}
+
+/* Never certain, and never quite impossible. */
+function percent(share) {
+  if (share > 0.999) return "> 99.9%";
+  if (share < 0.001) return "< 0.1%";
+  return share < 0.1 || share > 0.99 ? `${(100 * share).toFixed(1)}%` : `${Math.round(100 * share)}%`;
+}
+
+function cell(region, grid) {
+  const column = region % grid.columns;
+  return [(region - column) / grid.columns, column];
+}
+
+/* In which ninth of the photo a region lies. */
+function ninth(region, grid) {
+  const [row, column] = cell(region, grid);
+  const vertical = ["upper", "middle", "lower"][Math.min(Math.floor((3 * row) / grid.rows), 2)];
+  const horizontal = ["left", "centre", "right"][Math.min(Math.floor((3 * column) / grid.columns), 2)];
+  return vertical === "middle" && horizontal === "centre" ? "centre" : `${vertical} ${horizontal}`;
+}
+
+function placeOf(region, grid) {
+  const [row, column] = cell(region, grid);
+  const words = ninth(region, grid);
+  return `${words[0].toUpperCase()}${words.slice(1)}, row ${row + 1}, column ${column + 1}`;
+}
+
+/* Outlined regions in words, the densest part of the photo first. */
+function where(regions, grid) {
+  const counts = new Map();
+  for (const region of regions) counts.set(ninth(region, grid), (counts.get(ninth(region, grid)) ?? 0) + 1);
+  return [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .map(([words, count]) => `${words}, ${count} of ${regions.length} regions`)
+    .join("; ");
+}
+
+/* A region: its score where there is a map, and what it is most like. */
+function regionLine(region, grid, { score, signed, outlined }, name, share) {
+  const parts = [
+    ...(score === null ? [] : [signed ? difference(score) : figure(score)]),
+    ...(outlined ? ["outlined"] : []),
+    `most like ${name}, ${percent(share)}`,
+  ];
+  return `${placeOf(region, grid)}: ${parts.join(", ")}`;
+}
+
+/* The score of a scale, as the sum that it is. */
+function sumLine(subject, n, k) {
+  const mine = subject.score(n, k);
+  const other = subject.other && figure(subject.otherScore(n, k));
+  if (other) return `${figure(mine)} minus ${other} is ${difference(subject.gap(n, k))}`;
+  return `Mean of the ${k} outlined region${k > 1 ? "s" : ""}: ${figure(mine)}, its score`;
+}
+
+/* Where there is nothing to see, that; nothing otherwise. */
+function faintLine(subject, name) {
+  if (!subject.here) return `The map of ${name} is on its way.`;
+  if (!subject.faint) return "";
+  if (subject.other) return `They hardly differ: by ${subject.reach.toFixed(4)} at most, anywhere.`;
+  const [most, best] = [figure(subject.most), figure(subject.scale.high)];
+  return `Nothing here is much like ${name}: no region has more than ${most}; the best of any class has ${best}.`;
+}
+
+// bars.js
+/* Probabilities as bars: of the classes, together and of each branch; and of one region alone. */
+
+const ROWS = 6;
+
+/* A line of a class: its name, its share, a bar, and thinner bars of the branches. */
+class Row {
+  constructor(choose) {
+    this.name = element("span", "name");
+    this.share = element("span", "share");
+    this.fill = element("span", "fill");
+    this.tick = element("span", "tick");
+    this.thin = [];
+    this.track = element("span", "track", { "aria-hidden": "true" }, this.fill, this.tick);
+    this.root = element("button", "bar", { type: "button" }, this.name, this.share, this.track);
+    this.root.addEventListener("click", () => choose(this.c));
+  }
+
+  show(c, name, share, branches, before) {
+    this.c = c;
+    say(this.name, name);
+    say(this.share, percent(share));
+    this.fill.style.transform = `scaleX(${share})`;
+    this.tick.hidden = before === undefined;
+    if (before !== undefined) this.tick.style.left = `${100 * before}%`;
+    while (this.thin.length < branches.length) {
+      this.thin.push(element("span", `fill thin thin-${this.thin.length}`));
+      this.track.append(this.thin.at(-1));
+    }
+    this.thin.forEach((thin, i) => (thin.style.transform = `scaleX(${branches[i]?.share ?? 0})`));
+    const parts = branches.map((branch) => `${branch.name} ${percent(branch.share)}`);
+    if (before !== undefined) parts.push(`before ${percent(before)}`);
+    this.title = parts.join(", ");
+    put(this.root, "title", this.title);
+  }
+}
+
+class Bars {
+  /* Args: choose(class) where one is clicked. */
+  constructor(choose) {
+    this.choose = choose;
+    this.list = element("div", "list", { role: "group", "aria-label": "Classes by probability" });
+    this.key = element("p", "key");
+    this.root = element("div", "bars", {}, this.list, this.key);
+    this.rows = [];
+  }
+
+  /* Which classes are shown changes where a hand lets go, not while it moves: nothing is to jump under it. */
+  arrange(answer, always) {
+    const order = Array.from(answer.shares.keys()).sort((a, b) => answer.shares[b] - answer.shares[a] || a - b);
+    const shown = order.slice(0, ROWS);
+    const wanted = [...new Set(always)].filter((c) => c !== null && !shown.includes(c));
+    this.shown = [...shown.slice(0, ROWS - wanted.length), ...wanted];
+    this.more = order.length - this.shown.length;
+  }
+
+  show(names, answer, { explained, against, before, beforeWords }) {
+    while (this.rows.length < this.shown.length) {
+      this.rows.push(new Row(this.choose));
+      this.list.append(this.rows.at(-1).root);
+    }
+    this.rows.forEach((row, i) => {
+      row.root.hidden = i >= this.shown.length;
+      if (row.root.hidden) return;
+      const c = this.shown[i];
+      const branches =
+        answer.branches.length > 1 ? answer.branches.map(({ name, shares }) => ({ name, share: shares[c] })) : [];
+      row.show(c, names[c], answer.shares[c], branches, before?.shares[c]);
+      row.root.classList.toggle("explained", c === explained);
+      row.root.classList.toggle("against", c === against);
+      put(row.root, "aria-pressed", String(c === explained));
+    });
+    this.explainKey(answer, before && beforeWords);
+  }
+
+  explainKey(answer, before) {
+    const entries = answer.branches.length > 1 ? [["together", "all"]] : [];
+    if (answer.branches.length > 1) answer.branches.forEach(({ name }, i) => entries.push([name, `thin-${i}`]));
+    if (before) entries.push([before, "was"]);
+    const text = entries.map((entry) => entry.join()).join() + this.more;
+    if (this.keyed === text) return;
+    this.keyed = text;
+    this.key.replaceChildren(
+      ...entries.map(([words, kind]) => element("span", "entry", {}, element("i", kind), words)),
+      ...(this.more > 0 ? [element("span", "entry more", {}, `and ${this.more.toLocaleString("en")} more`)] : []),
+    );
+  }
+}
+
+/* What one region looks like by itself. */
+class Asked {
+  constructor(forget) {
+    this.title = element("p", "title");
+    this.list = element("ul", "list");
+    this.forget = element("button", "quiet", { type: "button" }, "Forget this region");
+    this.forget.addEventListener("click", forget);
+    this.root = element("section", "asked", { "aria-live": "polite" }, this.title, this.list, this.forget);
+  }
+
+  show(place, found, names) {
+    this.root.hidden = place === null;
+    if (place === null) return;
+    say(this.title, `${place}: alone it would be`);
+    this.list.replaceChildren(
+      ...found.map(([c, share]) => {
+        const fill = element("span", "fill");
+        fill.style.transform = `scaleX(${share})`;
+        const name = element("span", "name");
+        name.textContent = names[c];
+        const track = element("span", "track", { "aria-hidden": "true" }, fill);
+        return element("li", "bar", {}, name, element("span", "share", {}, percent(share)), track);
+      }),
+    );
+  }
+}
+
+// colours.js
+/* Which score has which colour and how strongly it shows: gallop/maps/look.py says the tables and the scale. */
+
+/* 256 colours, three bytes each. */
+function table(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+/* From 0 to 1: where a score lies on a scale. */
+function place(score, scale) {
+  return Math.min(Math.max((score - scale.low) / (scale.high - scale.low), 0), 1);
+}
+
+/* From 0 to 1: how much it stands out. On a signed scale zero is in the middle, and how far from it counts. */
+function strength(score, scale) {
+  const at = place(score, scale);
+  return scale.signed ? Math.abs(2 * at - 1) : at;
+}
+
+/* Colour and opacity of every score, four bytes each: what stands out little shows little, what is below the
+   threshold nothing. */
+function painted(scores, scale, colours, { opacity, threshold }) {
+  const pixels = new Uint8ClampedArray(4 * scores.length);
+  for (let i = 0; i < scores.length; i++) {
+    const strong = strength(scores[i], scale);
+    const entry = 3 * Math.round(255 * place(scores[i], scale));
+    pixels[4 * i] = colours[entry];
+    pixels[4 * i + 1] = colours[entry + 1];
+    pixels[4 * i + 2] = colours[entry + 2];
+    pixels[4 * i + 3] = strong < threshold ? 0 : 255 * opacity * veil(strong);
+  }
+  return pixels;
+}
+
+/* Steep at first: half of the way to the strongest shows four fifths. */
+function veil(strong) {
+  return strong * (2.2 - 1.2 * strong);
+}
+
+// map.js
+/* A map on its photo, drawn on canvases: the colours of the regions, and the outlines of those that count. */
+
+const FINE = 8; // pixels a region has in a smooth map; the browser does the rest
+
+/* Scores (rows, columns) between the centres of the regions, as Pillow's bilinear resize has them. */
+function smoothed(scores, rows, columns, fine = FINE) {
+  const [height, width] = [rows * fine, columns * fine];
+  const wide = new Float32Array(height * width);
+  const across = Array.from({ length: width }, (_, x) => between(x, columns, fine));
+  for (let y = 0; y < height; y++) {
+    const [top, bottom, down] = between(y, rows, fine);
+    for (let x = 0; x < width; x++) {
+      const [left, right, share] = across[x];
+      const upper = scores[top * columns + left] * (1 - share) + scores[top * columns + right] * share;
+      const lower = scores[bottom * columns + left] * (1 - share) + scores[bottom * columns + right] * share;
+      wide[y * width + x] = upper * (1 - down) + lower * down;
+    }
+  }
+  return wide;
+}
+
+function between(pixel, cells, fine) {
+  const at = Math.min(Math.max((pixel + 0.5) / fine - 0.5, 0), cells - 1);
+  const first = Math.floor(at);
+  return [first, Math.min(first + 1, cells - 1), at - first];
+}
+
+const drawn = new WeakMap(); // canvas -> what is on it
+
+/* A map that stands there already is not drawn again: k moves its outlines alone. */
+function drawMap(canvas, scores, grid, scale, colours, style) {
+  const wanted = [scores, colours, scale.low, scale.high, style.opacity, style.threshold, style.smooth];
+  if (drawn.get(canvas)?.every((part, i) => part === wanted[i])) return;
+  drawn.set(canvas, wanted);
+  const fine = style.smooth ? FINE : 1;
+  const [width, height] = [grid.columns * fine, grid.rows * fine];
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const wide = style.smooth ? smoothed(scores, grid.rows, grid.columns, fine) : scores;
+  const pixels = painted(wide, scale, colours, style);
+  canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+  canvas.style.imageRendering = style.smooth ? "auto" : "pixelated";
+}
+
+/* The border of a set of regions, as lines [x, y, x, y] in units of regions; within it, the lines between two. */
+function borders(kept, grid) {
+  const inside = new Set(kept);
+  const lines = { around: [], within: [] };
+  for (const region of inside) {
+    const column = region % grid.columns;
+    const row = (region - column) / grid.columns;
+    const sides = [
+      [row > 0 && inside.has(region - grid.columns), [column, row, column + 1, row]],
+      [column > 0 && inside.has(region - 1), [column, row, column, row + 1]],
+    ];
+    for (const [shared, line] of sides) lines[shared ? "within" : "around"].push(line);
+    if (!(row < grid.rows - 1 && inside.has(region + grid.columns)))
+      lines.around.push([column, row + 1, column + 1, row + 1]);
+    if (!(column < grid.columns - 1 && inside.has(region + 1)))
+      lines.around.push([column + 1, row, column + 1, row + 1]);
+  }
+  return lines;
+}
+
+/* White within black is seen on a photo of any colour. */
+function drawOutlines(canvas, kept, rival, grid, size) {
+  const dense = Math.min(globalThis.devicePixelRatio || 1, 2);
+  const [width, height] = [Math.round(size.width * dense), Math.round(size.height * dense)];
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const pen = canvas.getContext("2d");
+  pen.clearRect(0, 0, width, height);
+  pen.lineCap = "round";
+  const unit = { x: width / grid.columns, y: height / grid.rows };
+  const bold = Math.min(Math.max(width / 180, 1.2 * dense), 2.2 * dense);
+  const lines = borders(kept, grid);
+  stroke(pen, lines.within, unit, [["rgb(255 255 255 / 45%)", 0.5 * bold]]);
+  stroke(pen, lines.around, unit, [
+    ["rgb(0 0 0 / 75%)", 2.4 * bold],
+    ["#fff", bold],
+  ]);
+  dot(pen, rival, grid, unit, bold);
+}
+
+/* The other one's regions: a dot in the middle of each, beside any outline. */
+function dot(pen, rival, grid, unit, bold) {
+  pen.fillStyle = "#fff";
+  pen.strokeStyle = "rgb(0 0 0 / 80%)";
+  pen.lineWidth = 0.8 * bold;
+  for (const region of rival) {
+    const column = region % grid.columns;
+    const row = (region - column) / grid.columns;
+    pen.beginPath();
+    pen.arc((column + 0.5) * unit.x, (row + 0.5) * unit.y, 1.7 * bold, 0, 2 * Math.PI);
+    pen.fill();
+    pen.stroke();
+  }
+}
+
+function stroke(pen, lines, unit, strokes) {
+  if (!lines.length) return;
+  pen.beginPath();
+  for (const [x, y, right, bottom] of lines) {
+    pen.moveTo(x * unit.x, y * unit.y);
+    pen.lineTo(right * unit.x, bottom * unit.y);
+  }
+  for (const [colour, wide] of strokes) {
+    pen.strokeStyle = colour;
+    pen.lineWidth = wide;
+    pen.stroke();
+  }
+}
+
+// controls.js
+/* What a hand moves: k on a track that is finer where k is small, the scale, the classes, how maps are drawn. */
+
+const STEPS = 10000; // of the track
+
+/* k of so many regions, from where the thumb stands, and back. */
+function kAt(step, regions) {
+  return Math.round(regions ** (step / STEPS));
+}
+
+function stepOf(k, regions) {
+  return regions > 1 ? Math.round((STEPS * Math.log(k)) / Math.log(regions)) : 0;
+}
+
+/* k of the chosen scale. Args: move(k) while it moves, settle() when a hand lets go. */
+class Track {
+  constructor(move, settle, reset) {
+    this.range = element("input", "track-range", { type: "range", min: "0", max: String(STEPS), step: "1" });
+    this.number = element("input", "number", { type: "number", min: "1", step: "1", inputmode: "numeric" });
+    this.mark = element("span", "mark", { "aria-hidden": "true" });
+    this.back = element("button", "quiet", { type: "button" });
+    this.sum = element("p", "sum");
+    this.title = element("label", "title", { for: (this.number.id = freshId()) });
+    const line = element("div", "line", {}, element("div", "rail", {}, this.mark, this.range), this.number);
+    this.root = element("div", "k", {}, this.title, line, element("div", "under", {}, this.sum, this.back));
+    this.range.addEventListener("input", () => move(kAt(Number(this.range.value), this.regions)));
+    this.range.addEventListener("keydown", (event) => this.key(event, move));
+    this.number.addEventListener("input", () => {
+      const k = Math.round(Number(this.number.value));
+      if (k >= 1 && k <= this.regions) move(k);
+    });
+    for (const input of [this.range, this.number]) input.addEventListener("change", settle);
+    this.number.addEventListener("blur", () => (this.number.value = this.k));
+    this.back.addEventListener("click", reset);
+  }
+
+  /* A step of a key is one region, whatever its length on the track. */
+  key(event, move) {
+    const far = Math.max(Math.round(this.k / 4), 1);
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -far, PageUp: far }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    move(Math.min(Math.max(this.k + by, 1), this.regions));
+    this.range.dispatchEvent(new Event("change"));
+  }
+
+  show(prompt, topk, usual, regions, sum) {
+    [this.k, this.regions] = [topk[prompt], regions];
+    say(this.title, `Local prompt ${prompt + 1}: its k best regions`);
+    put(this.range, "aria-label", `k of local prompt ${prompt + 1}`);
+    put(this.range, "aria-valuetext", `${this.k} of ${regions} regions`);
+    const step = stepOf(this.k, regions);
+    if (kAt(Number(this.range.value), regions) !== this.k) this.range.value = step;
+    this.range.style.setProperty("--at", `${(100 * Number(this.range.value)) / STEPS}%`);
+    this.mark.style.left = `${(100 * stepOf(usual[prompt], regions)) / STEPS}%`;
+    put(this.number, "max", String(regions));
+    if (this.root.getRootNode().activeElement !== this.number) this.number.value = this.k;
+    this.back.hidden = topk.every((k, n) => k === usual[n]);
+    say(this.back, `Back to k = ${usual.join(", ")}`);
+    say(this.sum, sum);
+  }
+}
+
+/* A small map of every scale, to choose one; large ones where all are shown. */
+class Strip {
+  constructor(choose) {
+    this.root = element("div", "strip", { role: "group", "aria-label": "Scales" });
+    this.choose = choose;
+    this.tiles = [];
+  }
+
+  fill(count) {
+    while (this.tiles.length < count) {
+      const n = this.tiles.length;
+      const [photo, map, lines] = [element("img", "photo", { alt: "" }), element("canvas"), element("canvas")];
+      const seen = element("span", "seen", {}, map, lines);
+      const frame = element("span", "frame", {}, photo, seen);
+      const words = element("span", "words");
+      const root = element("button", "tile", { type: "button" }, frame, words);
+      root.addEventListener("click", () => this.choose(n));
+      this.tiles.push({ root, photo, map, lines, seen, frame, words });
+      this.root.append(root);
+    }
+    this.tiles.forEach(({ root }, n) => (root.hidden = n >= count));
+  }
+
+  /* Where the photo and what was seen of it lie. */
+  frame(data) {
+    for (const { photo, seen, frame } of this.tiles) {
+      if (photo.src !== data.photo) photo.src = data.photo;
+      frame.style.aspectRatio = data.ratio;
+      lay(seen, data.crop);
+    }
+  }
+
+  show(n, subject, kept, rival, grid, colours, style, words, chosen) {
+    const { root, map, lines, seen, words: line } = this.tiles[n];
+    drawMap(map, subject.maps[n], grid, subject.scale, colours, style);
+    drawOutlines(lines, kept, rival, grid, { width: seen.clientWidth || 64, height: seen.clientHeight || 64 });
+    say(line, words);
+    put(root, "aria-label", `Local prompt ${n + 1}, ${words}`);
+    put(root, "aria-pressed", String(chosen));
+  }
+}
+
+/* A box on what the model saw: shares of the photo. */
+function lay(box, crop) {
+  ["left", "top", "width", "height"].forEach((side, i) => (box.style[side] = `${100 * crop[i]}%`));
+}
+
+/* Which class is explained, and against what. Args: change(part of the state). */
+class Classes {
+  constructor(change) {
+    this.explained = element("select");
+    this.against = element("select");
+    this.root = element(
+      "div",
+      "pair",
+      {},
+      labelled("Class explained", this.explained),
+      labelled("Compared with", this.against),
+    );
+    this.explained.addEventListener("change", () => {
+      const value = this.explained.value;
+      change({ class_name: value === "" ? null : this.names[Number(value)] });
+    });
+    this.against.addEventListener("change", () => {
+      const value = this.against.value;
+      const name = value === "" || value === "before" ? null : this.names[Number(value)];
+      change({ against: name, before: value === "before" });
+    });
+  }
+
+  show(names, offered, state, explained, when) {
+    const shown = [names, state.class_name, state.against, state.before, explained, when];
+    if (this.shown?.every((part, i) => part === shown[i])) return;
+    this.shown = shown;
+    this.names = names;
+    const listed = offered.map((c) => [String(c), names[c]]);
+    const chosen = state.class_name === null ? "" : String(explained);
+    const first = chosen === "" ? `The most probable (${names[explained]})` : "The most probable";
+    choices(this.explained, [["", first], ...listed], chosen);
+    const before = when === undefined ? [] : [["before", `Itself ${when}`]];
+    const others = listed.filter(([value]) => value !== String(explained));
+    const other = state.before ? "before" : state.against === null ? "" : String(names.indexOf(state.against));
+    choices(this.against, [["", "Nothing: its own scores"], ...before, ...others], other);
+  }
+}
+
+/* How maps are drawn, folded away. */
+class Options {
+  constructor(move, settle) {
+    this.opacity = element("input", "track-range", { type: "range", min: "0", max: "100" });
+    this.threshold = element("input", "track-range", { type: "range", min: "0", max: "100" });
+    this.smooth = element("select");
+    this.colours = element("select");
+    this.root = element(
+      "details",
+      "options",
+      {},
+      element("summary", "", {}, "How maps are drawn"),
+      element(
+        "div",
+        "pair",
+        {},
+        labelled("Opacity", this.opacity),
+        labelled("Hide weak regions", this.threshold),
+        labelled("Drawn", this.smooth),
+        labelled("Colours", this.colours),
+      ),
+    );
+    for (const [input, name] of [
+      [this.opacity, "opacity"],
+      [this.threshold, "threshold"],
+    ]) {
+      input.addEventListener("input", () => move({ [name]: Number(input.value) / 100 }));
+      input.addEventListener("change", settle);
+    }
+    const chosen = (change) => {
+      move(change);
+      settle();
+    };
+    this.smooth.addEventListener("change", () => chosen({ smooth: this.smooth.value === "smooth" }));
+    this.colours.addEventListener("change", () => chosen({ colours: this.colours.value }));
+  }
+
+  show(state, names) {
+    for (const [input, value] of [
+      [this.opacity, state.opacity],
+      [this.threshold, state.threshold],
+    ]) {
+      const whole = String(Math.round(100 * value));
+      if (input.value !== whole) input.value = whole;
+      put(input, "aria-valuetext", `${whole} %`);
+      input.style.setProperty("--at", `${whole}%`);
+    }
+    choices(
+      this.smooth,
+      [
+        ["smooth", "Smooth"],
+        ["cells", "Cells"],
+      ],
+      state.smooth ? "smooth" : "cells",
+    );
+    choices(
+      this.colours,
+      names.map((name) => [name, name]),
+      state.colours,
+    );
+  }
+}
+
+// numerics.js
+/* What follows from a photo's cosines, equal to gallop/model/similarity.py and scores.py: top-k means, probabilities,
+   outlier scores. Nothing here knows a page. Sizes as there: K classes, R regions, M global and N local prompts. */
+
+/* Base64 of little-endian float32. */
+function floats(text) {
+  const raw = atob(text);
+  const bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  return new Float32Array(bytes.buffer);
+}
+
+function softmax(logits) {
+  const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const shares = Float64Array.from(logits, (logit) => Math.exp(logit - most));
+  const sum = shares.reduce((a, b) => a + b, 0);
+  return shares.map((share) => share / sum);
+}
+
+function mean(values) {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+}
+
+/* The indices of the largest values, largest first, the earlier one of two that are equal. */
+function largest(values, count = values.length) {
+  const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a] || a - b);
+  return order.slice(0, count);
+}
+
+/* Prompts that are matched with the whole photo: cosines (K, M). */
+class Whole {
+  constructor(data, classes) {
+    this.prompts = data.prompts;
+    const cosines = floats(data.cosines);
+    this.rows = Array.from({ length: classes }, (_, c) => cosines.subarray(c * data.prompts, (c + 1) * data.prompts));
+    this.means = Float64Array.from(this.rows, mean);
+  }
+
+  scores() {
+    return this.means;
+  }
+}
+
+/* Prompts that are matched with regions: cosines (R, K, N), kept by prompt and class, so that a map lies together.
+   Of many classes only some are here; of the others their scores at the last k that Python was asked for. */
+class Regions {
+  constructor(data, classes, regions) {
+    this.prompts = data.prompts;
+    this.usual = data.usual; // k of the model; none where these prompts have no maps
+    this.regions = regions;
+    const sent = data.classes ?? Array.from({ length: classes }, (_, c) => c);
+    this.rank = new Map(sent.map((c, i) => [c, i]));
+    this.whole = sent.length === classes;
+    this.classes = sent.length;
+    this.last = data.last; // {topk, means (K, N)} where not all are here
+    this.lastMeans = data.last && floats(data.last.means);
+    const cosines = floats(data.cosines);
+    this.planes = new Float32Array(cosines.length);
+    const [K, N, R] = [this.classes, this.prompts, regions];
+    for (let r = 0, i = 0; r < R; r++)
+      for (let c = 0; c < K; c++) for (let n = 0; n < N; n++, i++) this.planes[(n * K + c) * R + r] = cosines[i];
+    this.sums = new Map(); // prompt -> (K, R + 1): sums of the best 0, 1, ... R cosines of each class
+    this.orders = new Map();
+  }
+
+  has(c) {
+    return this.rank.has(c);
+  }
+
+  /* The cosines (R) of a class and prompt. */
+  map(c, n) {
+    const start = (n * this.classes + this.rank.get(c)) * this.regions;
+    return this.planes.subarray(start, start + this.regions);
+  }
+
+  /* Regions, the best first, as a stable sort has them. */
+  order(c, n) {
+    const key = c * this.prompts + n;
+    if (!this.orders.has(key)) this.orders.set(key, largest(this.map(c, n)));
+    return this.orders.get(key);
+  }
+
+  kept(c, n, k) {
+    return this.order(c, n).slice(0, k);
+  }
+
+  /* Sorted once for every k: a class's top-k mean is then one division. */
+  sumsOf(n) {
+    if (this.sums.has(n)) return this.sums.get(n);
+    const [K, R] = [this.classes, this.regions];
+    const sums = new Float64Array(K * (R + 1));
+    for (let c = 0; c < K; c++) {
+      const sorted = this.planes.slice((n * K + c) * R, (n * K + c + 1) * R).sort();
+      for (let r = 0, at = c * (R + 1); r < R; r++, at++) sums[at + 1] = sums[at] + sorted[R - 1 - r];
+    }
+    this.sums.set(n, sums);
+    return sums;
+  }
+
+  topkMean(c, n, k) {
+    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + k] / k;
+  }
+
+  /* The score of every class (K); at other k than the last one of those that are not here, too. */
+  scores(topk, classes) {
+    const scores = new Float64Array(classes);
+    const [K, N, R] = [this.classes, this.prompts, this.regions];
+    if (this.last) return scores.map((_, c) => mean(this.lastMeans.subarray(c * N, (c + 1) * N)));
+    for (let n = 0; n < N; n++) {
+      const [sums, k] = [this.sumsOf(n), topk[n]];
+      for (let c = 0; c < K; c++) scores[c] += sums[c * (R + 1) + k] / k / N;
+    }
+    return scores;
+  }
+
+  /* Cosines of one region averaged over prompts, (K) of those that are here. */
+  at(region) {
+    const [K, N, R] = [this.classes, this.prompts, this.regions];
+    const found = new Float64Array(K);
+    for (let n = 0; n < N; n++)
+      for (let c = 0; c < K; c++) found[c] += this.planes[(n * K + c) * R + region] / N;
+    return found;
+  }
+}
+
+/* One photo as one model saw it: branches whose scores, each with its weight, add up to a class's. */
+class Take {
+  constructor(data, take) {
+    this.classes = data.names.length;
+    this.scale = data.scale / data.temperature;
+    this.when = take.when;
+    this.outlier = take.outlier; // where Python must say it
+    this.best = take.best;
+    this.branches = take.branches.map((branch) => {
+      const grid = data.grids[branch.grid];
+      const made = grid
+        ? new Regions(branch, this.classes, grid.rows * grid.columns)
+        : new Whole(branch, this.classes);
+      return { name: branch.name, weight: branch.weight, of: made };
+    });
+    this.local = this.branches.find((branch) => branch.of instanceof Regions)?.of;
+    this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
+  }
+
+  /* Scores and probabilities (K), together and of each branch that has a weight. */
+  answer(topk) {
+    const together = new Float64Array(this.classes);
+    const branches = [];
+    for (const { name, weight, of } of this.branches) {
+      if (!weight) continue;
+      const scores = of.scores(topk, this.classes);
+      scores.forEach((score, c) => (together[c] += weight * score));
+      branches.push({ name, scores, shares: this.shares(scores) });
+    }
+    return { scores: together, shares: this.shares(together), branches };
+  }
+
+  /* Whether the answer is that of these k, or that of the last ones. */
+  stands(topk) {
+    const last = this.local?.last?.topk;
+    return !last || last.every((k, n) => k === topk[n]);
+  }
+
+  shares(scores) {
+    return softmax(Array.from(scores, (score) => score * this.scale));
+  }
+
+  /* What the model would say if the photo were one region alone: [class, share], the most probable first. */
+  alone(region, count) {
+    if (this.best) return this.best[region].slice(0, count);
+    const shares = this.shares(this.local.at(region));
+    return largest(shares, count).map((c) => [c, shares[c]]);
+  }
+
+  /* The class that a region is most like, and how much: worked out once for all regions. */
+  mostLike(region) {
+    this.likes ??= Array.from({ length: this.local.regions }, (_, at) => {
+      if (this.best) return this.best[at][0];
+      const shares = this.shares(this.local.at(at));
+      const c = shares.reduce((best, share, other) => (share > shares[best] ? other : best), 0);
+      return [c, shares[c]];
+    });
+    return this.likes[region];
+  }
+
+  /* At temperature 1 and without the scale, larger = more outlier. */
+  outlierScores() {
+    if (this.outlier) return this.outlier;
+    const most = (cosines) => softmax(cosines).reduce((a, b) => Math.max(a, b));
+    const mcm = -most(this.global.means);
+    let found = 0;
+    for (let region = 0; region < this.local.regions; region++) found = Math.max(found, most(this.local.at(region)));
+    return { MCM: mcm, "L-MCM": -found, "GL-MCM": mcm - found };
+  }
+}
+
+// regions.js
+/* The regions of the photo as a grid of cells: to point at, click, and walk through with the keys. */
+
+class Cells {
+  /* Args: point(region or null) for what is pointed at; ask(region) for what is chosen. */
+  constructor(point, ask) {
+    this.root = element("div", "cells", { role: "grid" });
+    this.ask = ask;
+    this.cells = [];
+    const at = (event) => {
+      const region = event.target.dataset?.region;
+      return region === undefined ? null : Number(region);
+    };
+    this.root.addEventListener("keydown", (event) => this.walk(event));
+    this.root.addEventListener("click", (event) => this.choose(at(event)));
+    this.root.addEventListener("pointerover", (event) => point(at(event)));
+    this.root.addEventListener("pointerleave", () => point(this.focused()));
+    this.root.addEventListener("focusin", (event) => {
+      this.arrive(at(event));
+      point(at(event));
+    });
+    this.root.addEventListener("focusout", () => point(null));
+  }
+
+  fill({ rows, columns }) {
+    if (this.cells.length === rows * columns && this.columns === columns) return;
+    this.columns = columns;
+    this.current = undefined;
+    [this.marked, this.selected] = [[], null];
+    this.root.style.gridTemplate = `repeat(${rows}, 1fr) / repeat(${columns}, 1fr)`;
+    this.cells = Array.from({ length: rows * columns }, (_, region) =>
+      element("div", "cell", { role: "gridcell", "data-region": region, "aria-selected": "false", tabindex: "-1" }),
+    );
+    const lines = Array.from({ length: rows }, (_, row) =>
+      element("div", "row", { role: "row" }, ...this.cells.slice(row * columns, (row + 1) * columns)),
+    );
+    this.root.replaceChildren(...lines);
+  }
+
+  mark(kept, selected) {
+    this.current ??= selected ?? kept[0] ?? 0; // one cell takes part in tabbing; arrow keys move it
+    const inside = new Set(kept);
+    for (const region of new Set([...this.marked, ...kept]))
+      this.cells[region].classList.toggle("kept", inside.has(region));
+    this.marked = kept;
+    for (const region of new Set([this.selected, selected]))
+      if (region !== null) put(this.cells[region], "aria-selected", String(region === selected));
+    this.selected = selected;
+    this.cells[this.current].setAttribute("tabindex", "0");
+  }
+
+  /* What a screen reader says of the grid and of each region. */
+  name(words, label) {
+    put(this.root, "aria-label", words);
+    this.cells.forEach((cell, region) => put(cell, "aria-label", label(region)));
+  }
+
+  focused() {
+    return this.root.contains(this.root.getRootNode().activeElement) ? this.current : null;
+  }
+
+  arrive(region) {
+    if (region === null) return;
+    this.cells[this.current]?.setAttribute("tabindex", "-1");
+    this.current = region;
+    this.cells[region].setAttribute("tabindex", "0");
+  }
+
+  choose(region) {
+    if (region === null) return;
+    this.arrive(region);
+    this.ask(region);
+  }
+
+  walk(event) {
+    const last = this.cells.length - 1;
+    const column = this.current % this.columns;
+    const row = this.current - column;
+    const whole = event.ctrlKey || event.metaKey;
+    const to = {
+      ArrowLeft: this.current - (column > 0),
+      ArrowRight: this.current + (column < this.columns - 1),
+      ArrowUp: this.current - (row > 0 ? this.columns : 0),
+      ArrowDown: this.current + (this.current + this.columns <= last ? this.columns : 0),
+      Home: whole ? 0 : row,
+      End: whole ? last : row + this.columns - 1,
+    }[event.key];
+    if (to !== undefined) this.cells[to].focus();
+    else if (event.key === "Enter" || event.key === " ") this.choose(this.current);
+    else if (event.key === "Escape") this.ask(null);
+    else return;
+    event.preventDefault();
+  }
+}
+
+// state.js
+/* What stands: what is shown of the data, checked; and who has the last word, the hand here or the host.
+
+   A host is told what stands when a hand lets go, with a turn. Its data come back with the turn that it knew: what it
+   says counts unless a hand has moved since. */
+
+const EMPTY = {
+  class_name: null, // follows the answer
+  against: null, // another class whose scores are subtracted
+  before: false, // or the same class as the second take saw it
+  prompt: 0,
+  topk: [],
+  region: null, // the one that is asked
+  all: false, // every scale, or one
+  opacity: 0.85,
+  threshold: 0,
+  smooth: true,
+  colours: "viridis",
+};
+
+class State {
+  constructor() {
+    this.turn = -1;
+    this.moving = false;
+    this.now = EMPTY;
+  }
+
+  /* New data, and what their host says. */
+  follow(data, takes) {
+    this.data = data;
+    this.takes = takes;
+    const theirs = data.stands ?? {};
+    const turn = theirs.turn ?? 0;
+    if (turn >= this.turn) {
+      this.turn = turn;
+      this.now = { ...EMPTY, ...theirs };
+    }
+    this.now = this.checked(this.now);
+  }
+
+  /* A hand moves. */
+  move(change) {
+    if (!this.moving) this.turn += 1;
+    this.moving = true;
+    this.now = this.checked({ ...this.now, ...change });
+  }
+
+  /* It let go: what the host is told. */
+  settled() {
+    this.moving = false;
+    return { ...this.now, turn: this.turn };
+  }
+
+  checked(said) {
+    const { names, colours } = this.data;
+    const local = this.takes[0].local;
+    const count = local.usual.length;
+    const known = (name) => (names.includes(name) ? name : null);
+    const within = (value, low, high, other) =>
+      Number.isFinite(value) ? Math.min(Math.max(value, low), high) : other;
+    const whole = (value, low, high, other) => Math.round(within(value, low, high, other));
+    const usual = local.usual.map((k) => Math.min(k, local.regions));
+    const class_name = known(said.class_name);
+    return {
+      class_name,
+      against: known(said.against),
+      before: Boolean(said.before) && this.takes.length > 1,
+      prompt: whole(said.prompt, 0, Math.max(count - 1, 0), 0),
+      topk: usual.map((k, n) => whole(said.topk?.[n], 1, local.regions, k)),
+      region: Number.isInteger(said.region) && said.region >= 0 && said.region < local.regions ? said.region : null,
+      all: Boolean(said.all) && count > 1,
+      opacity: within(said.opacity, 0, 1, EMPTY.opacity),
+      threshold: within(said.threshold, 0, 1, 0),
+      smooth: said.smooth !== false,
+      colours: Object.hasOwn(colours, said.colours) ? said.colours : Object.keys(colours)[0],
+    };
+  }
+}
+
+// subject.js
+/* What the maps are about: a class, or what speaks for it and not for another, at each scale. No page is known here. */
+
+const LOW = 0.35; // of the scale: below it a map has nothing to show
+const ALIKE = 0.25; // of a logit: what differs less is no difference
+
+class Subject {
+  /* Args: takes; c, the class; a, another class, or null; before, whether the second take is subtracted. */
+  constructor(takes, range, c, a, before) {
+    this.local = takes[0].local;
+    this.alike = ALIKE / takes[0].scale;
+    this.range = range;
+    this.c = c;
+    this.other = before ? { of: takes[1].local, c } : a === null ? null : { of: this.local, c: a };
+    this.here = this.local.has(c) && (!this.other || this.other.of.has(this.other.c));
+    this.prompts = this.here ? this.local.usual.length : 0;
+    this.maps = Array.from({ length: this.prompts }, (_, n) => this.scores(n));
+    this.scale = this.scaled();
+  }
+
+  scores(n) {
+    const mine = this.local.map(this.c, n);
+    if (!this.other) return mine;
+    const theirs = this.other.of.map(this.other.c, n);
+    return mine.map((score, region) => score - theirs[region]);
+  }
+
+  /* One scale for all maps. Of scores it reaches from what a region usually has to the best score of any class, so
+     that colours mean the same for every class; of differences as far on both sides of zero. */
+  scaled() {
+    const [low, high] = this.range;
+    if (!this.other) return { low, high, signed: false };
+    const most = (map) => map.reduce((found, score) => Math.max(found, Math.abs(score)), 0);
+    this.reach = Math.max(0, ...this.maps.map(most));
+    const wide = Math.max(this.reach, this.alike);
+    return { low: -wide, high: wide, signed: true };
+  }
+
+  kept(n, k) {
+    return this.local.kept(this.c, n, k);
+  }
+
+  rival(n, k) {
+    return this.other ? this.other.of.kept(this.other.c, n, k) : [];
+  }
+
+  score(n, k) {
+    return this.local.topkMean(this.c, n, k);
+  }
+
+  otherScore(n, k) {
+    return this.other.of.topkMean(this.other.c, n, k);
+  }
+
+  gap(n, k) {
+    return this.score(n, k) - this.otherScore(n, k);
+  }
+
+  /* The most that the maps reach. */
+  get most() {
+    return this.other ? this.reach : Math.max(...this.maps.map((map) => map.reduce((a, b) => Math.max(a, b))));
+  }
+
+  /* Whether there is nothing to see, which is something to say. */
+  get faint() {
+    if (!this.prompts) return false;
+    return this.other ? this.reach < this.alike : place(this.most, this.scale) < LOW;
+  }
+}
+
+// view.js
+/* The explainer: a photo with its map, what was answered, and what decided. Everything is worked out here, at every
+   frame that something moved; the host is told when a hand lets go. */
+
+const HINT = "Point at a region to read it. Click it, or press Enter on it, to ask what it looks like.";
+const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
+const ANSWERS = 5; // classes that a region is said to be like
+
+class Explainer {
+  constructor() {
+    this.state = new State();
+    this.tell = () => {};
+    const move = (change) => this.move(change);
+    const settle = () => this.settle();
+    const set = (change) => {
+      move(change);
+      settle();
+    };
+    this.photo = element("img", "photo", { alt: "" });
+    this.map = element("canvas", "map");
+    this.lines = element("canvas", "lines");
+    this.ring = element("span", "ring", { "aria-hidden": "true" });
+    this.cells = new Cells(
+      (region) => this.pointAt(region),
+      (region) => set({ region }),
+    );
+    this.seen = element("div", "seen", {}, this.map, this.lines, this.ring, this.cells.root);
+    this.stage = element("div", "stage", {}, this.photo, this.seen);
+    // The words are each cell's own name too, so a screen reader has them already.
+    this.pointed = element("p", "pointed", { "aria-hidden": "true" });
+    this.legend = element("canvas", "ramp", { width: "256", height: "1", "aria-hidden": "true" });
+    [this.low, this.high, this.about] = ["low", "high", "about"].map((name) => element("span", name));
+    this.strip = new Strip((prompt) => set({ prompt, all: false }));
+    this.all = element("button", "quiet", { type: "button" });
+    this.all.addEventListener("click", () => set({ all: !this.state.now.all }));
+    this.track = new Track(
+      (k) => move({ topk: this.state.now.topk.map((old, n) => (n === this.state.now.prompt ? k : old)) }),
+      settle,
+      () => set({ topk: this.usual }),
+    );
+    this.best = element("p", "best");
+    this.verdict = element("p", "verdict");
+    this.stale = element("p", "stale", { role: "status" });
+    this.faint = element("p", "faint", { role: "status" });
+    this.spoken = element("p", "spoken", { "aria-live": "polite" });
+    this.bars = new Bars((c) => set({ class_name: this.data.names[c] }));
+    this.asked = new Asked(() => set({ region: null }));
+    this.classes = new Classes(set);
+    this.options = new Options(move, settle);
+    const ends = element("div", "line", {}, this.low, this.legend, this.high);
+    this.legendBox = element("div", "legend", {}, this.about, ends);
+    const head = element("div", "head", {}, element("span", "title", {}, "Scales"), this.all);
+    this.maps = element("div", "maps", {}, head, this.strip.root, this.track.root);
+    const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legendBox);
+    const answer = element("div", "answer", {}, this.best, this.verdict, this.bars.root, this.stale);
+    const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
+    this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
+    new ResizeObserver(() => this.schedule()).observe(this.stage);
+  }
+
+  /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand lets go. */
+  show(data, tell) {
+    this.tell = tell;
+    if (data !== this.data && JSON.stringify(data) !== this.text) this.read(data);
+    this.arranged = false;
+    this.paint();
+    this.rest();
+  }
+
+  read(data) {
+    this.text = JSON.stringify(data);
+    const cosines = JSON.stringify([data.takes, data.names, data.scale, data.temperature]);
+    if (cosines !== this.cosines) {
+      this.takes = data.takes.map((take) => new Take(data, take));
+      this.outlier = this.takes[0].outlierScores();
+      this.cosines = cosines;
+      this.subjects = new Map();
+    }
+    this.data = data;
+    this.state.follow(data, this.takes);
+    this.grid = data.grids[0];
+    this.usual = this.takes[0].local.usual.map((k) => Math.min(k, this.takes[0].local.regions));
+    this.colours = Object.fromEntries(Object.entries(data.colours).map(([name, text]) => [name, table(text)]));
+    this.signed = table(data.signed);
+    this.stage.style.setProperty("--ratio", data.ratio);
+    if (this.photo.src !== data.photo) this.photo.src = data.photo;
+    lay(this.seen, data.crop);
+    this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
+    this.cells.fill(this.grid);
+    this.strip.fill(this.usual.length);
+    this.strip.frame(data);
+    this.root.classList.toggle("plain", !this.usual.length);
+    this.root.classList.toggle("one", this.usual.length === 1);
+  }
+
+  move(change) {
+    this.state.move(change);
+    this.schedule();
+  }
+
+  /* Once a frame, however often a hand moved. */
+  schedule() {
+    if (this.waiting || !this.data) return;
+    this.waiting = requestAnimationFrame(() => {
+      this.waiting = undefined;
+      this.paint();
+    });
+  }
+
+  settle() {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      this.arranged = false;
+      this.schedule();
+      this.rest();
+      this.tell(this.state.settled());
+    }, TOLD_AFTER);
+  }
+
+  /* What is worked out of the state, before any of it is drawn. */
+  work() {
+    const now = this.state.now;
+    this.answer = this.takes[0].answer(now.topk);
+    this.before = this.takes[1]?.answer(now.topk);
+    this.label = largest(this.answer.shares, 1)[0];
+    this.explained = now.class_name === null ? this.label : this.data.names.indexOf(now.class_name);
+    const against = now.against === null ? null : this.data.names.indexOf(now.against);
+    this.against = against === this.explained ? null : against;
+    const { names } = this.data;
+    this.name = names[this.explained];
+    this.otherName = now.before ? `itself ${this.takes[1].when}` : names[this.against];
+    const key = [this.explained, this.against, now.before].join();
+    if (!this.subjects.has(key)) {
+      if (this.subjects.size > 50) this.subjects.clear();
+      const subject = new Subject(this.takes, this.data.range, this.explained, this.against, now.before);
+      this.subjects.set(key, subject);
+    }
+    this.subject = this.subjects.get(key);
+    this.title = this.subject.other ? `Why ${this.name}, not ${this.otherName}` : `Where it sees ${this.name}`;
+  }
+
+  paint() {
+    this.work();
+    const now = this.state.now;
+    this.root.classList.toggle("all", now.all);
+    if (!this.arranged) this.bars.arrange(this.answer, [this.explained, this.against]);
+    this.arranged = true;
+    this.paintAnswer(now);
+    this.paintMaps(now);
+    const offered = this.data.offered ?? Array.from(this.data.names.keys());
+    this.classes.show(this.data.names, offered, now, this.explained, this.takes[1]?.when);
+    this.options.show(now, Object.keys(this.data.colours));
+    const place = now.region === null ? null : placeOf(now.region, this.grid);
+    if (this.askedOf !== `${place}${this.cosines}`) {
+      this.asked.show(place, place && this.takes[0].alone(now.region, ANSWERS), this.data.names);
+      this.askedOf = `${place}${this.cosines}`;
+    }
+    this.root.dispatchEvent(new CustomEvent("painted"));
+  }
+
+  paintAnswer(now) {
+    const share = percent(this.answer.shares[this.label]);
+    if (this.best.dataset.label !== this.data.names[this.label] || this.best.dataset.share !== share) {
+      Object.assign(this.best.dataset, { label: this.data.names[this.label], share });
+      this.best.replaceChildren(
+        element("span", "name", {}, this.data.names[this.label]),
+        element("span", "share", {}, share),
+      );
+    }
+    this.bars.show(this.data.names, this.answer, {
+      explained: this.explained,
+      against: this.against,
+      before: this.before,
+      beforeWords: this.takes[1]?.when,
+    });
+    const score = this.outlier["GL-MCM"];
+    const { threshold } = this.data;
+    const odd = threshold !== null && score > threshold;
+    const words = odd ? "Perhaps none of these" : "One of these";
+    say(
+      this.verdict,
+      threshold === null ? "" : `${words}: outlier score ${figure(score)}, limit ${figure(threshold)}`,
+    );
+    this.verdict.classList.toggle("odd", odd);
+    const stands = this.takes[0].stands(now.topk);
+    this.root.classList.toggle("behind", !stands);
+    say(this.stale, stands ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
+  }
+
+  paintMaps(now) {
+    const { subject } = this;
+    const colours = subject.scale.signed ? this.signed : this.colours[now.colours];
+    const bare = !subject.prompts;
+    this.root.classList.toggle("bare", bare);
+    this.legendBox.hidden = this.maps.hidden = bare;
+    this.mark(now);
+    say(this.faint, faintLine(subject, this.name));
+    if (bare) return;
+    const [width, height] = [this.seen.clientWidth, this.seen.clientHeight];
+    for (let n = 0; n < subject.prompts; n++) {
+      const [kept, rival] = [subject.kept(n, now.topk[n]), subject.rival(n, now.topk[n])];
+      const score = subject.score(n, now.topk[n]);
+      const words = `k = ${now.topk[n]}: ${subject.other ? difference(subject.gap(n, now.topk[n])) : figure(score)}`;
+      if (subject.prompts > 1 && (now.all || this.due(n, subject, colours, now)))
+        this.strip.show(n, subject, kept, rival, this.grid, colours, now, words, n === now.prompt);
+      if (n !== now.prompt) continue;
+      if (!now.all) {
+        drawMap(this.map, subject.maps[n], this.grid, subject.scale, colours, now);
+        drawOutlines(this.lines, kept, rival, this.grid, { width, height });
+      }
+      this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
+    }
+    this.paintLegend(subject, colours);
+    say(this.all, now.all ? "One map" : "All large");
+  }
+
+  /* Of the small maps only those are drawn that changed. */
+  due(n, subject, colours, now) {
+    const shown = [subject.c, this.against, now.before, now.topk[n], now.prompt === n, this.cosines.length, now.all];
+    const text = [...shown, now.opacity, now.threshold, now.smooth, now.colours, this.seen.clientWidth].join();
+    this.drawn ??= [];
+    const due = this.drawn[n] !== text || this.drawnOf !== this.cosines;
+    this.drawn[n] = text;
+    if (n === subject.prompts - 1) this.drawnOf = this.cosines;
+    return due;
+  }
+
+  paintLegend(subject, colours) {
+    const { low, high, signed } = subject.scale;
+    if (this.ramped !== colours) {
+      const ramp = Array.from({ length: 256 }, (_, i) => low + ((high - low) * i) / 255);
+      drawMap(this.legend, ramp, { rows: 1, columns: 256 }, subject.scale, colours, {
+        opacity: 1,
+        threshold: 0,
+        smooth: false,
+      });
+      this.ramped = colours;
+    }
+    say(this.low, signed ? `${this.otherName} ${difference(low)}` : figure(low));
+    say(this.high, signed ? `${difference(high)} ${this.name}` : figure(high));
+    say(this.about, signed ? `${this.title}. Dots: the k best regions of ${this.otherName}` : this.title);
+  }
+
+  mark(now) {
+    const { subject } = this;
+    const kept = subject.prompts ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
+    this.cells.mark(kept, now.region);
+    this.ring.hidden = now.region === null;
+    if (now.region !== null) {
+      const { rows, columns } = this.grid;
+      const column = now.region % columns;
+      lay(this.ring, [column / columns, (now.region - column) / columns / rows, 1 / columns, 1 / rows]);
+    }
+    this.pointAt(this.cells.focused());
+  }
+
+  /* A region in words: its score, and what it is like. */
+  regionWords(region) {
+    const { subject } = this;
+    const { prompt, topk } = this.state.now;
+    const score = subject.prompts ? subject.maps[prompt][region] : null;
+    const outlined = score !== null && subject.kept(prompt, topk[prompt]).includes(region);
+    const [c, share] = this.takes[0].mostLike(region);
+    return regionLine(region, this.grid, { score, signed: subject.scale.signed, outlined }, this.data.names[c], share);
+  }
+
+  pointAt(region) {
+    const here = region ?? this.state.now.region;
+    say(this.pointed, here === null ? HINT : this.regionWords(here));
+  }
+
+  /* What only screen readers hear, where nothing moves. */
+  rest() {
+    const { subject } = this;
+    const now = this.state.now;
+    const best = this.data.names[this.label];
+    const words = (region) => this.regionWords(region);
+    if (subject.prompts) {
+      const kept = subject.kept(now.prompt, now.topk[now.prompt]);
+      const about = `Map of local prompt ${now.prompt + 1}. ${this.title}`;
+      this.cells.name(`${about}; its ${kept.length} best regions: ${where(kept, this.grid)}.`, words);
+    } else {
+      this.cells.name("The photo; each region says which class it is most like.", words);
+    }
+    put(this.root, "data-answer", best);
+    say(this.spoken, `Most probable: ${best}, ${percent(this.answer.shares[this.label])}.`);
+  }
+}
+
+// hosts.js
+/* Where an explainer lives. Hosts call the default export differently:
+   - Streamlit (components v2) calls it with the component whenever its data changed;
+   - anywidget calls it once without arguments and gets the object with its hooks;
+   - a page of its own has its data in blocks of JSON, each followed by the place where it is shown. */
+
+const shown = new WeakMap(); // root element -> Explainer
+
+export default function (component) {
+  return component ? showInStreamlit(component) : { render: showInNotebook };
+}
+
+function showInStreamlit({ data, parentElement, setStateValue }) {
+  explainerIn(parentElement).show(data, (stands) => setStateValue("stands", stands));
+}
+
+function showInNotebook({ model, el }) {
+  const tell = (stands) => {
+    model.set("stands", stands);
+    model.save_changes();
+  };
+  const show = () => explainerIn(el).show(model.get("data"), tell);
+  model.on("change:data", show);
+  show();
+  return () => model.off("change:data", show);
+}
+
+function showInPage() {
+  for (const block of document.querySelectorAll("script.explainer-data")) {
+    const place = block.nextElementSibling;
+    place.replaceChildren();
+    explainerIn(place).show(JSON.parse(block.textContent), () => {});
+  }
+}
+
+function explainerIn(parent) {
+  const found = parent.querySelector(".explainer");
+  if (found) return shown.get(found);
+  const made = new Explainer();
+  shown.set(made.root, made);
+  parent.append(made.root);
+  return made;
+}
+
+if (typeof document !== "undefined") showInPage();

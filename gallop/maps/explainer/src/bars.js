@@ -1,0 +1,117 @@
+/* Probabilities as bars: of the classes, together and of each branch; and of one region alone. */
+
+import { element, put, say } from "./dom.js";
+import { percent } from "./words.js";
+
+const ROWS = 6;
+
+/* A line of a class: its name, its share, a bar, and thinner bars of the branches. */
+class Row {
+  constructor(choose) {
+    this.name = element("span", "name");
+    this.share = element("span", "share");
+    this.fill = element("span", "fill");
+    this.tick = element("span", "tick");
+    this.thin = [];
+    this.track = element("span", "track", { "aria-hidden": "true" }, this.fill, this.tick);
+    this.root = element("button", "bar", { type: "button" }, this.name, this.share, this.track);
+    this.root.addEventListener("click", () => choose(this.c));
+  }
+
+  show(c, name, share, branches, before) {
+    this.c = c;
+    say(this.name, name);
+    say(this.share, percent(share));
+    this.fill.style.transform = `scaleX(${share})`;
+    this.tick.hidden = before === undefined;
+    if (before !== undefined) this.tick.style.left = `${100 * before}%`;
+    while (this.thin.length < branches.length) {
+      this.thin.push(element("span", `fill thin thin-${this.thin.length}`));
+      this.track.append(this.thin.at(-1));
+    }
+    this.thin.forEach((thin, i) => (thin.style.transform = `scaleX(${branches[i]?.share ?? 0})`));
+    const parts = branches.map((branch) => `${branch.name} ${percent(branch.share)}`);
+    if (before !== undefined) parts.push(`before ${percent(before)}`);
+    this.title = parts.join(", ");
+    put(this.root, "title", this.title);
+  }
+}
+
+export class Bars {
+  /* Args: choose(class) where one is clicked. */
+  constructor(choose) {
+    this.choose = choose;
+    this.list = element("div", "list", { role: "group", "aria-label": "Classes by probability" });
+    this.key = element("p", "key");
+    this.root = element("div", "bars", {}, this.list, this.key);
+    this.rows = [];
+  }
+
+  /* Which classes are shown changes where a hand lets go, not while it moves: nothing is to jump under it. */
+  arrange(answer, always) {
+    const order = Array.from(answer.shares.keys()).sort((a, b) => answer.shares[b] - answer.shares[a] || a - b);
+    const shown = order.slice(0, ROWS);
+    const wanted = [...new Set(always)].filter((c) => c !== null && !shown.includes(c));
+    this.shown = [...shown.slice(0, ROWS - wanted.length), ...wanted];
+    this.more = order.length - this.shown.length;
+  }
+
+  show(names, answer, { explained, against, before, beforeWords }) {
+    while (this.rows.length < this.shown.length) {
+      this.rows.push(new Row(this.choose));
+      this.list.append(this.rows.at(-1).root);
+    }
+    this.rows.forEach((row, i) => {
+      row.root.hidden = i >= this.shown.length;
+      if (row.root.hidden) return;
+      const c = this.shown[i];
+      const branches =
+        answer.branches.length > 1 ? answer.branches.map(({ name, shares }) => ({ name, share: shares[c] })) : [];
+      row.show(c, names[c], answer.shares[c], branches, before?.shares[c]);
+      row.root.classList.toggle("explained", c === explained);
+      row.root.classList.toggle("against", c === against);
+      put(row.root, "aria-pressed", String(c === explained));
+    });
+    this.explainKey(answer, before && beforeWords);
+  }
+
+  explainKey(answer, before) {
+    const entries = answer.branches.length > 1 ? [["together", "all"]] : [];
+    if (answer.branches.length > 1) answer.branches.forEach(({ name }, i) => entries.push([name, `thin-${i}`]));
+    if (before) entries.push([before, "was"]);
+    const text = entries.map((entry) => entry.join()).join() + this.more;
+    if (this.keyed === text) return;
+    this.keyed = text;
+    this.key.replaceChildren(
+      ...entries.map(([words, kind]) => element("span", "entry", {}, element("i", kind), words)),
+      ...(this.more > 0 ? [element("span", "entry more", {}, `and ${this.more.toLocaleString("en")} more`)] : []),
+    );
+  }
+}
+
+/* What one region looks like by itself. */
+export class Asked {
+  constructor(forget) {
+    this.title = element("p", "title");
+    this.list = element("ul", "list");
+    this.forget = element("button", "quiet", { type: "button" }, "Forget this region");
+    this.forget.addEventListener("click", forget);
+    this.root = element("section", "asked", { "aria-live": "polite" }, this.title, this.list, this.forget);
+  }
+
+  show(place, found, names) {
+    this.root.hidden = place === null;
+    if (place === null) return;
+    say(this.title, `${place}: alone it would be`);
+    this.list.replaceChildren(
+      ...found.map(([c, share]) => {
+        const fill = element("span", "fill");
+        fill.style.transform = `scaleX(${share})`;
+        const name = element("span", "name");
+        name.textContent = names[c];
+        const track = element("span", "track", { "aria-hidden": "true" }, fill);
+        return element("li", "bar", {}, name, element("span", "share", {}, percent(share)), track);
+      }),
+    );
+  }
+}

@@ -1,0 +1,213 @@
+/* What a hand moves: k on a track that is finer where k is small, the scale, the classes, how maps are drawn. */
+
+import { choices, element, freshId, labelled, put, say } from "./dom.js";
+import { drawMap, drawOutlines } from "./map.js";
+
+const STEPS = 10000; // of the track
+
+/* k of so many regions, from where the thumb stands, and back. */
+export function kAt(step, regions) {
+  return Math.round(regions ** (step / STEPS));
+}
+
+export function stepOf(k, regions) {
+  return regions > 1 ? Math.round((STEPS * Math.log(k)) / Math.log(regions)) : 0;
+}
+
+/* k of the chosen scale. Args: move(k) while it moves, settle() when a hand lets go. */
+export class Track {
+  constructor(move, settle, reset) {
+    this.range = element("input", "track-range", { type: "range", min: "0", max: String(STEPS), step: "1" });
+    this.number = element("input", "number", { type: "number", min: "1", step: "1", inputmode: "numeric" });
+    this.mark = element("span", "mark", { "aria-hidden": "true" });
+    this.back = element("button", "quiet", { type: "button" });
+    this.sum = element("p", "sum");
+    this.title = element("label", "title", { for: (this.number.id = freshId()) });
+    const line = element("div", "line", {}, element("div", "rail", {}, this.mark, this.range), this.number);
+    this.root = element("div", "k", {}, this.title, line, element("div", "under", {}, this.sum, this.back));
+    this.range.addEventListener("input", () => move(kAt(Number(this.range.value), this.regions)));
+    this.range.addEventListener("keydown", (event) => this.key(event, move));
+    this.number.addEventListener("input", () => {
+      const k = Math.round(Number(this.number.value));
+      if (k >= 1 && k <= this.regions) move(k);
+    });
+    for (const input of [this.range, this.number]) input.addEventListener("change", settle);
+    this.number.addEventListener("blur", () => (this.number.value = this.k));
+    this.back.addEventListener("click", reset);
+  }
+
+  /* A step of a key is one region, whatever its length on the track. */
+  key(event, move) {
+    const far = Math.max(Math.round(this.k / 4), 1);
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -far, PageUp: far }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    move(Math.min(Math.max(this.k + by, 1), this.regions));
+    this.range.dispatchEvent(new Event("change"));
+  }
+
+  show(prompt, topk, usual, regions, sum) {
+    [this.k, this.regions] = [topk[prompt], regions];
+    say(this.title, `Local prompt ${prompt + 1}: its k best regions`);
+    put(this.range, "aria-label", `k of local prompt ${prompt + 1}`);
+    put(this.range, "aria-valuetext", `${this.k} of ${regions} regions`);
+    const step = stepOf(this.k, regions);
+    if (kAt(Number(this.range.value), regions) !== this.k) this.range.value = step;
+    this.range.style.setProperty("--at", `${(100 * Number(this.range.value)) / STEPS}%`);
+    this.mark.style.left = `${(100 * stepOf(usual[prompt], regions)) / STEPS}%`;
+    put(this.number, "max", String(regions));
+    if (this.root.getRootNode().activeElement !== this.number) this.number.value = this.k;
+    this.back.hidden = topk.every((k, n) => k === usual[n]);
+    say(this.back, `Back to k = ${usual.join(", ")}`);
+    say(this.sum, sum);
+  }
+}
+
+/* A small map of every scale, to choose one; large ones where all are shown. */
+export class Strip {
+  constructor(choose) {
+    this.root = element("div", "strip", { role: "group", "aria-label": "Scales" });
+    this.choose = choose;
+    this.tiles = [];
+  }
+
+  fill(count) {
+    while (this.tiles.length < count) {
+      const n = this.tiles.length;
+      const [photo, map, lines] = [element("img", "photo", { alt: "" }), element("canvas"), element("canvas")];
+      const seen = element("span", "seen", {}, map, lines);
+      const frame = element("span", "frame", {}, photo, seen);
+      const words = element("span", "words");
+      const root = element("button", "tile", { type: "button" }, frame, words);
+      root.addEventListener("click", () => this.choose(n));
+      this.tiles.push({ root, photo, map, lines, seen, frame, words });
+      this.root.append(root);
+    }
+    this.tiles.forEach(({ root }, n) => (root.hidden = n >= count));
+  }
+
+  /* Where the photo and what was seen of it lie. */
+  frame(data) {
+    for (const { photo, seen, frame } of this.tiles) {
+      if (photo.src !== data.photo) photo.src = data.photo;
+      frame.style.aspectRatio = data.ratio;
+      lay(seen, data.crop);
+    }
+  }
+
+  show(n, subject, kept, rival, grid, colours, style, words, chosen) {
+    const { root, map, lines, seen, words: line } = this.tiles[n];
+    drawMap(map, subject.maps[n], grid, subject.scale, colours, style);
+    drawOutlines(lines, kept, rival, grid, { width: seen.clientWidth || 64, height: seen.clientHeight || 64 });
+    say(line, words);
+    put(root, "aria-label", `Local prompt ${n + 1}, ${words}`);
+    put(root, "aria-pressed", String(chosen));
+  }
+}
+
+/* A box on what the model saw: shares of the photo. */
+export function lay(box, crop) {
+  ["left", "top", "width", "height"].forEach((side, i) => (box.style[side] = `${100 * crop[i]}%`));
+}
+
+/* Which class is explained, and against what. Args: change(part of the state). */
+export class Classes {
+  constructor(change) {
+    this.explained = element("select");
+    this.against = element("select");
+    this.root = element(
+      "div",
+      "pair",
+      {},
+      labelled("Class explained", this.explained),
+      labelled("Compared with", this.against),
+    );
+    this.explained.addEventListener("change", () => {
+      const value = this.explained.value;
+      change({ class_name: value === "" ? null : this.names[Number(value)] });
+    });
+    this.against.addEventListener("change", () => {
+      const value = this.against.value;
+      const name = value === "" || value === "before" ? null : this.names[Number(value)];
+      change({ against: name, before: value === "before" });
+    });
+  }
+
+  show(names, offered, state, explained, when) {
+    const shown = [names, state.class_name, state.against, state.before, explained, when];
+    if (this.shown?.every((part, i) => part === shown[i])) return;
+    this.shown = shown;
+    this.names = names;
+    const listed = offered.map((c) => [String(c), names[c]]);
+    const chosen = state.class_name === null ? "" : String(explained);
+    const first = chosen === "" ? `The most probable (${names[explained]})` : "The most probable";
+    choices(this.explained, [["", first], ...listed], chosen);
+    const before = when === undefined ? [] : [["before", `Itself ${when}`]];
+    const others = listed.filter(([value]) => value !== String(explained));
+    const other = state.before ? "before" : state.against === null ? "" : String(names.indexOf(state.against));
+    choices(this.against, [["", "Nothing: its own scores"], ...before, ...others], other);
+  }
+}
+
+/* How maps are drawn, folded away. */
+export class Options {
+  constructor(move, settle) {
+    this.opacity = element("input", "track-range", { type: "range", min: "0", max: "100" });
+    this.threshold = element("input", "track-range", { type: "range", min: "0", max: "100" });
+    this.smooth = element("select");
+    this.colours = element("select");
+    this.root = element(
+      "details",
+      "options",
+      {},
+      element("summary", "", {}, "How maps are drawn"),
+      element(
+        "div",
+        "pair",
+        {},
+        labelled("Opacity", this.opacity),
+        labelled("Hide weak regions", this.threshold),
+        labelled("Drawn", this.smooth),
+        labelled("Colours", this.colours),
+      ),
+    );
+    for (const [input, name] of [
+      [this.opacity, "opacity"],
+      [this.threshold, "threshold"],
+    ]) {
+      input.addEventListener("input", () => move({ [name]: Number(input.value) / 100 }));
+      input.addEventListener("change", settle);
+    }
+    const chosen = (change) => {
+      move(change);
+      settle();
+    };
+    this.smooth.addEventListener("change", () => chosen({ smooth: this.smooth.value === "smooth" }));
+    this.colours.addEventListener("change", () => chosen({ colours: this.colours.value }));
+  }
+
+  show(state, names) {
+    for (const [input, value] of [
+      [this.opacity, state.opacity],
+      [this.threshold, state.threshold],
+    ]) {
+      const whole = String(Math.round(100 * value));
+      if (input.value !== whole) input.value = whole;
+      put(input, "aria-valuetext", `${whole} %`);
+      input.style.setProperty("--at", `${whole}%`);
+    }
+    choices(
+      this.smooth,
+      [
+        ["smooth", "Smooth"],
+        ["cells", "Cells"],
+      ],
+      state.smooth ? "smooth" : "cells",
+    );
+    choices(
+      this.colours,
+      names.map((name) => [name, name]),
+      state.colours,
+    );
+  }
+}

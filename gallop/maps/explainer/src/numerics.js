@@ -1,0 +1,196 @@
+/* What follows from a photo's cosines, equal to gallop/model/similarity.py and scores.py: top-k means, probabilities,
+   outlier scores. Nothing here knows a page. Sizes as there: K classes, R regions, M global and N local prompts. */
+
+/* Base64 of little-endian float32. */
+export function floats(text) {
+  const raw = atob(text);
+  const bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  return new Float32Array(bytes.buffer);
+}
+
+export function softmax(logits) {
+  const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const shares = Float64Array.from(logits, (logit) => Math.exp(logit - most));
+  const sum = shares.reduce((a, b) => a + b, 0);
+  return shares.map((share) => share / sum);
+}
+
+export function mean(values) {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+}
+
+/* The indices of the largest values, largest first, the earlier one of two that are equal. */
+export function largest(values, count = values.length) {
+  const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a] || a - b);
+  return order.slice(0, count);
+}
+
+/* Prompts that are matched with the whole photo: cosines (K, M). */
+export class Whole {
+  constructor(data, classes) {
+    this.prompts = data.prompts;
+    const cosines = floats(data.cosines);
+    this.rows = Array.from({ length: classes }, (_, c) => cosines.subarray(c * data.prompts, (c + 1) * data.prompts));
+    this.means = Float64Array.from(this.rows, mean);
+  }
+
+  scores() {
+    return this.means;
+  }
+}
+
+/* Prompts that are matched with regions: cosines (R, K, N), kept by prompt and class, so that a map lies together.
+   Of many classes only some are here; of the others their scores at the last k that Python was asked for. */
+export class Regions {
+  constructor(data, classes, regions) {
+    this.prompts = data.prompts;
+    this.usual = data.usual; // k of the model; none where these prompts have no maps
+    this.regions = regions;
+    const sent = data.classes ?? Array.from({ length: classes }, (_, c) => c);
+    this.rank = new Map(sent.map((c, i) => [c, i]));
+    this.whole = sent.length === classes;
+    this.classes = sent.length;
+    this.last = data.last; // {topk, means (K, N)} where not all are here
+    this.lastMeans = data.last && floats(data.last.means);
+    const cosines = floats(data.cosines);
+    this.planes = new Float32Array(cosines.length);
+    const [K, N, R] = [this.classes, this.prompts, regions];
+    for (let r = 0, i = 0; r < R; r++)
+      for (let c = 0; c < K; c++) for (let n = 0; n < N; n++, i++) this.planes[(n * K + c) * R + r] = cosines[i];
+    this.sums = new Map(); // prompt -> (K, R + 1): sums of the best 0, 1, ... R cosines of each class
+    this.orders = new Map();
+  }
+
+  has(c) {
+    return this.rank.has(c);
+  }
+
+  /* The cosines (R) of a class and prompt. */
+  map(c, n) {
+    const start = (n * this.classes + this.rank.get(c)) * this.regions;
+    return this.planes.subarray(start, start + this.regions);
+  }
+
+  /* Regions, the best first, as a stable sort has them. */
+  order(c, n) {
+    const key = c * this.prompts + n;
+    if (!this.orders.has(key)) this.orders.set(key, largest(this.map(c, n)));
+    return this.orders.get(key);
+  }
+
+  kept(c, n, k) {
+    return this.order(c, n).slice(0, k);
+  }
+
+  /* Sorted once for every k: a class's top-k mean is then one division. */
+  sumsOf(n) {
+    if (this.sums.has(n)) return this.sums.get(n);
+    const [K, R] = [this.classes, this.regions];
+    const sums = new Float64Array(K * (R + 1));
+    for (let c = 0; c < K; c++) {
+      const sorted = this.planes.slice((n * K + c) * R, (n * K + c + 1) * R).sort();
+      for (let r = 0, at = c * (R + 1); r < R; r++, at++) sums[at + 1] = sums[at] + sorted[R - 1 - r];
+    }
+    this.sums.set(n, sums);
+    return sums;
+  }
+
+  topkMean(c, n, k) {
+    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + k] / k;
+  }
+
+  /* The score of every class (K); at other k than the last one of those that are not here, too. */
+  scores(topk, classes) {
+    const scores = new Float64Array(classes);
+    const [K, N, R] = [this.classes, this.prompts, this.regions];
+    if (this.last) return scores.map((_, c) => mean(this.lastMeans.subarray(c * N, (c + 1) * N)));
+    for (let n = 0; n < N; n++) {
+      const [sums, k] = [this.sumsOf(n), topk[n]];
+      for (let c = 0; c < K; c++) scores[c] += sums[c * (R + 1) + k] / k / N;
+    }
+    return scores;
+  }
+
+  /* Cosines of one region averaged over prompts, (K) of those that are here. */
+  at(region) {
+    const [K, N, R] = [this.classes, this.prompts, this.regions];
+    const found = new Float64Array(K);
+    for (let n = 0; n < N; n++)
+      for (let c = 0; c < K; c++) found[c] += this.planes[(n * K + c) * R + region] / N;
+    return found;
+  }
+}
+
+/* One photo as one model saw it: branches whose scores, each with its weight, add up to a class's. */
+export class Take {
+  constructor(data, take) {
+    this.classes = data.names.length;
+    this.scale = data.scale / data.temperature;
+    this.when = take.when;
+    this.outlier = take.outlier; // where Python must say it
+    this.best = take.best;
+    this.branches = take.branches.map((branch) => {
+      const grid = data.grids[branch.grid];
+      const made = grid
+        ? new Regions(branch, this.classes, grid.rows * grid.columns)
+        : new Whole(branch, this.classes);
+      return { name: branch.name, weight: branch.weight, of: made };
+    });
+    this.local = this.branches.find((branch) => branch.of instanceof Regions)?.of;
+    this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
+  }
+
+  /* Scores and probabilities (K), together and of each branch that has a weight. */
+  answer(topk) {
+    const together = new Float64Array(this.classes);
+    const branches = [];
+    for (const { name, weight, of } of this.branches) {
+      if (!weight) continue;
+      const scores = of.scores(topk, this.classes);
+      scores.forEach((score, c) => (together[c] += weight * score));
+      branches.push({ name, scores, shares: this.shares(scores) });
+    }
+    return { scores: together, shares: this.shares(together), branches };
+  }
+
+  /* Whether the answer is that of these k, or that of the last ones. */
+  stands(topk) {
+    const last = this.local?.last?.topk;
+    return !last || last.every((k, n) => k === topk[n]);
+  }
+
+  shares(scores) {
+    return softmax(Array.from(scores, (score) => score * this.scale));
+  }
+
+  /* What the model would say if the photo were one region alone: [class, share], the most probable first. */
+  alone(region, count) {
+    if (this.best) return this.best[region].slice(0, count);
+    const shares = this.shares(this.local.at(region));
+    return largest(shares, count).map((c) => [c, shares[c]]);
+  }
+
+  /* The class that a region is most like, and how much: worked out once for all regions. */
+  mostLike(region) {
+    this.likes ??= Array.from({ length: this.local.regions }, (_, at) => {
+      if (this.best) return this.best[at][0];
+      const shares = this.shares(this.local.at(at));
+      const c = shares.reduce((best, share, other) => (share > shares[best] ? other : best), 0);
+      return [c, shares[c]];
+    });
+    return this.likes[region];
+  }
+
+  /* At temperature 1 and without the scale, larger = more outlier. */
+  outlierScores() {
+    if (this.outlier) return this.outlier;
+    const most = (cosines) => softmax(cosines).reduce((a, b) => Math.max(a, b));
+    const mcm = -most(this.global.means);
+    let found = 0;
+    for (let region = 0; region < this.local.regions; region++) found = Math.max(found, most(this.local.at(region)));
+    return { MCM: mcm, "L-MCM": -found, "GL-MCM": mcm - found };
+  }
+}

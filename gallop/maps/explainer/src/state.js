@@ -1,0 +1,77 @@
+/* What stands: what is shown of the data, checked; and who has the last word, the hand here or the host.
+
+   A host is told what stands when a hand lets go, with a turn. Its data come back with the turn that it knew: what it
+   says counts unless a hand has moved since. */
+
+const EMPTY = {
+  class_name: null, // follows the answer
+  against: null, // another class whose scores are subtracted
+  before: false, // or the same class as the second take saw it
+  prompt: 0,
+  topk: [],
+  region: null, // the one that is asked
+  all: false, // every scale, or one
+  opacity: 0.85,
+  threshold: 0,
+  smooth: true,
+  colours: "viridis",
+};
+
+export class State {
+  constructor() {
+    this.turn = -1;
+    this.moving = false;
+    this.now = EMPTY;
+  }
+
+  /* New data, and what their host says. */
+  follow(data, takes) {
+    this.data = data;
+    this.takes = takes;
+    const theirs = data.stands ?? {};
+    const turn = theirs.turn ?? 0;
+    if (turn >= this.turn) {
+      this.turn = turn;
+      this.now = { ...EMPTY, ...theirs };
+    }
+    this.now = this.checked(this.now);
+  }
+
+  /* A hand moves. */
+  move(change) {
+    if (!this.moving) this.turn += 1;
+    this.moving = true;
+    this.now = this.checked({ ...this.now, ...change });
+  }
+
+  /* It let go: what the host is told. */
+  settled() {
+    this.moving = false;
+    return { ...this.now, turn: this.turn };
+  }
+
+  checked(said) {
+    const { names, colours } = this.data;
+    const local = this.takes[0].local;
+    const count = local.usual.length;
+    const known = (name) => (names.includes(name) ? name : null);
+    const within = (value, low, high, other) =>
+      Number.isFinite(value) ? Math.min(Math.max(value, low), high) : other;
+    const whole = (value, low, high, other) => Math.round(within(value, low, high, other));
+    const usual = local.usual.map((k) => Math.min(k, local.regions));
+    const class_name = known(said.class_name);
+    return {
+      class_name,
+      against: known(said.against),
+      before: Boolean(said.before) && this.takes.length > 1,
+      prompt: whole(said.prompt, 0, Math.max(count - 1, 0), 0),
+      topk: usual.map((k, n) => whole(said.topk?.[n], 1, local.regions, k)),
+      region: Number.isInteger(said.region) && said.region >= 0 && said.region < local.regions ? said.region : null,
+      all: Boolean(said.all) && count > 1,
+      opacity: within(said.opacity, 0, 1, EMPTY.opacity),
+      threshold: within(said.threshold, 0, 1, 0),
+      smooth: said.smooth !== false,
+      colours: Object.hasOwn(colours, said.colours) ? said.colours : Object.keys(colours)[0],
+    };
+  }
+}

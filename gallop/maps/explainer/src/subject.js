@@ -1,0 +1,70 @@
+/* What the maps are about: a class, or what speaks for it and not for another, at each scale. No page is known here. */
+
+import { place } from "./colours.js";
+
+const LOW = 0.35; // of the scale: below it a map has nothing to show
+const ALIKE = 0.25; // of a logit: what differs less is no difference
+
+export class Subject {
+  /* Args: takes; c, the class; a, another class, or null; before, whether the second take is subtracted. */
+  constructor(takes, range, c, a, before) {
+    this.local = takes[0].local;
+    this.alike = ALIKE / takes[0].scale;
+    this.range = range;
+    this.c = c;
+    this.other = before ? { of: takes[1].local, c } : a === null ? null : { of: this.local, c: a };
+    this.here = this.local.has(c) && (!this.other || this.other.of.has(this.other.c));
+    this.prompts = this.here ? this.local.usual.length : 0;
+    this.maps = Array.from({ length: this.prompts }, (_, n) => this.scores(n));
+    this.scale = this.scaled();
+  }
+
+  scores(n) {
+    const mine = this.local.map(this.c, n);
+    if (!this.other) return mine;
+    const theirs = this.other.of.map(this.other.c, n);
+    return mine.map((score, region) => score - theirs[region]);
+  }
+
+  /* One scale for all maps. Of scores it reaches from what a region usually has to the best score of any class, so
+     that colours mean the same for every class; of differences as far on both sides of zero. */
+  scaled() {
+    const [low, high] = this.range;
+    if (!this.other) return { low, high, signed: false };
+    const most = (map) => map.reduce((found, score) => Math.max(found, Math.abs(score)), 0);
+    this.reach = Math.max(0, ...this.maps.map(most));
+    const wide = Math.max(this.reach, this.alike);
+    return { low: -wide, high: wide, signed: true };
+  }
+
+  kept(n, k) {
+    return this.local.kept(this.c, n, k);
+  }
+
+  rival(n, k) {
+    return this.other ? this.other.of.kept(this.other.c, n, k) : [];
+  }
+
+  score(n, k) {
+    return this.local.topkMean(this.c, n, k);
+  }
+
+  otherScore(n, k) {
+    return this.other.of.topkMean(this.other.c, n, k);
+  }
+
+  gap(n, k) {
+    return this.score(n, k) - this.otherScore(n, k);
+  }
+
+  /* The most that the maps reach. */
+  get most() {
+    return this.other ? this.reach : Math.max(...this.maps.map((map) => map.reduce((a, b) => Math.max(a, b))));
+  }
+
+  /* Whether there is nothing to see, which is something to say. */
+  get faint() {
+    if (!this.prompts) return false;
+    return this.other ? this.reach < this.alike : place(this.most, this.scale) < LOW;
+  }
+}

@@ -1,0 +1,298 @@
+/* The explainer: a photo with its map, what was answered, and what decided. Everything is worked out here, at every
+   frame that something moved; the host is told when a hand lets go. */
+
+import { Asked, Bars } from "./bars.js";
+import { table } from "./colours.js";
+import { Classes, lay, Options, Strip, Track } from "./controls.js";
+import { element, put, say } from "./dom.js";
+import { drawMap, drawOutlines } from "./map.js";
+import { largest, Take } from "./numerics.js";
+import { Cells } from "./regions.js";
+import { State } from "./state.js";
+import { Subject } from "./subject.js";
+import { difference, faintLine, figure, percent, placeOf, regionLine, sumLine, where } from "./words.js";
+
+const HINT = "Point at a region to read it. Click it, or press Enter on it, to ask what it looks like.";
+const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
+const ANSWERS = 5; // classes that a region is said to be like
+
+export class Explainer {
+  constructor() {
+    this.state = new State();
+    this.tell = () => {};
+    const move = (change) => this.move(change);
+    const settle = () => this.settle();
+    const set = (change) => {
+      move(change);
+      settle();
+    };
+    this.photo = element("img", "photo", { alt: "" });
+    this.map = element("canvas", "map");
+    this.lines = element("canvas", "lines");
+    this.ring = element("span", "ring", { "aria-hidden": "true" });
+    this.cells = new Cells(
+      (region) => this.pointAt(region),
+      (region) => set({ region }),
+    );
+    this.seen = element("div", "seen", {}, this.map, this.lines, this.ring, this.cells.root);
+    this.stage = element("div", "stage", {}, this.photo, this.seen);
+    // The words are each cell's own name too, so a screen reader has them already.
+    this.pointed = element("p", "pointed", { "aria-hidden": "true" });
+    this.legend = element("canvas", "ramp", { width: "256", height: "1", "aria-hidden": "true" });
+    [this.low, this.high, this.about] = ["low", "high", "about"].map((name) => element("span", name));
+    this.strip = new Strip((prompt) => set({ prompt, all: false }));
+    this.all = element("button", "quiet", { type: "button" });
+    this.all.addEventListener("click", () => set({ all: !this.state.now.all }));
+    this.track = new Track(
+      (k) => move({ topk: this.state.now.topk.map((old, n) => (n === this.state.now.prompt ? k : old)) }),
+      settle,
+      () => set({ topk: this.usual }),
+    );
+    this.best = element("p", "best");
+    this.verdict = element("p", "verdict");
+    this.stale = element("p", "stale", { role: "status" });
+    this.faint = element("p", "faint", { role: "status" });
+    this.spoken = element("p", "spoken", { "aria-live": "polite" });
+    this.bars = new Bars((c) => set({ class_name: this.data.names[c] }));
+    this.asked = new Asked(() => set({ region: null }));
+    this.classes = new Classes(set);
+    this.options = new Options(move, settle);
+    const ends = element("div", "line", {}, this.low, this.legend, this.high);
+    this.legendBox = element("div", "legend", {}, this.about, ends);
+    const head = element("div", "head", {}, element("span", "title", {}, "Scales"), this.all);
+    this.maps = element("div", "maps", {}, head, this.strip.root, this.track.root);
+    const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legendBox);
+    const answer = element("div", "answer", {}, this.best, this.verdict, this.bars.root, this.stale);
+    const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
+    this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
+    new ResizeObserver(() => this.schedule()).observe(this.stage);
+  }
+
+  /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand lets go. */
+  show(data, tell) {
+    this.tell = tell;
+    if (data !== this.data && JSON.stringify(data) !== this.text) this.read(data);
+    this.arranged = false;
+    this.paint();
+    this.rest();
+  }
+
+  read(data) {
+    this.text = JSON.stringify(data);
+    const cosines = JSON.stringify([data.takes, data.names, data.scale, data.temperature]);
+    if (cosines !== this.cosines) {
+      this.takes = data.takes.map((take) => new Take(data, take));
+      this.outlier = this.takes[0].outlierScores();
+      this.cosines = cosines;
+      this.subjects = new Map();
+    }
+    this.data = data;
+    this.state.follow(data, this.takes);
+    this.grid = data.grids[0];
+    this.usual = this.takes[0].local.usual.map((k) => Math.min(k, this.takes[0].local.regions));
+    this.colours = Object.fromEntries(Object.entries(data.colours).map(([name, text]) => [name, table(text)]));
+    this.signed = table(data.signed);
+    this.stage.style.setProperty("--ratio", data.ratio);
+    if (this.photo.src !== data.photo) this.photo.src = data.photo;
+    lay(this.seen, data.crop);
+    this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
+    this.cells.fill(this.grid);
+    this.strip.fill(this.usual.length);
+    this.strip.frame(data);
+    this.root.classList.toggle("plain", !this.usual.length);
+    this.root.classList.toggle("one", this.usual.length === 1);
+  }
+
+  move(change) {
+    this.state.move(change);
+    this.schedule();
+  }
+
+  /* Once a frame, however often a hand moved. */
+  schedule() {
+    if (this.waiting || !this.data) return;
+    this.waiting = requestAnimationFrame(() => {
+      this.waiting = undefined;
+      this.paint();
+    });
+  }
+
+  settle() {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      this.arranged = false;
+      this.schedule();
+      this.rest();
+      this.tell(this.state.settled());
+    }, TOLD_AFTER);
+  }
+
+  /* What is worked out of the state, before any of it is drawn. */
+  work() {
+    const now = this.state.now;
+    this.answer = this.takes[0].answer(now.topk);
+    this.before = this.takes[1]?.answer(now.topk);
+    this.label = largest(this.answer.shares, 1)[0];
+    this.explained = now.class_name === null ? this.label : this.data.names.indexOf(now.class_name);
+    const against = now.against === null ? null : this.data.names.indexOf(now.against);
+    this.against = against === this.explained ? null : against;
+    const { names } = this.data;
+    this.name = names[this.explained];
+    this.otherName = now.before ? `itself ${this.takes[1].when}` : names[this.against];
+    const key = [this.explained, this.against, now.before].join();
+    if (!this.subjects.has(key)) {
+      if (this.subjects.size > 50) this.subjects.clear();
+      const subject = new Subject(this.takes, this.data.range, this.explained, this.against, now.before);
+      this.subjects.set(key, subject);
+    }
+    this.subject = this.subjects.get(key);
+    this.title = this.subject.other ? `Why ${this.name}, not ${this.otherName}` : `Where it sees ${this.name}`;
+  }
+
+  paint() {
+    this.work();
+    const now = this.state.now;
+    this.root.classList.toggle("all", now.all);
+    if (!this.arranged) this.bars.arrange(this.answer, [this.explained, this.against]);
+    this.arranged = true;
+    this.paintAnswer(now);
+    this.paintMaps(now);
+    const offered = this.data.offered ?? Array.from(this.data.names.keys());
+    this.classes.show(this.data.names, offered, now, this.explained, this.takes[1]?.when);
+    this.options.show(now, Object.keys(this.data.colours));
+    const place = now.region === null ? null : placeOf(now.region, this.grid);
+    if (this.askedOf !== `${place}${this.cosines}`) {
+      this.asked.show(place, place && this.takes[0].alone(now.region, ANSWERS), this.data.names);
+      this.askedOf = `${place}${this.cosines}`;
+    }
+    this.root.dispatchEvent(new CustomEvent("painted"));
+  }
+
+  paintAnswer(now) {
+    const share = percent(this.answer.shares[this.label]);
+    if (this.best.dataset.label !== this.data.names[this.label] || this.best.dataset.share !== share) {
+      Object.assign(this.best.dataset, { label: this.data.names[this.label], share });
+      this.best.replaceChildren(
+        element("span", "name", {}, this.data.names[this.label]),
+        element("span", "share", {}, share),
+      );
+    }
+    this.bars.show(this.data.names, this.answer, {
+      explained: this.explained,
+      against: this.against,
+      before: this.before,
+      beforeWords: this.takes[1]?.when,
+    });
+    const score = this.outlier["GL-MCM"];
+    const { threshold } = this.data;
+    const odd = threshold !== null && score > threshold;
+    const words = odd ? "Perhaps none of these" : "One of these";
+    say(
+      this.verdict,
+      threshold === null ? "" : `${words}: outlier score ${figure(score)}, limit ${figure(threshold)}`,
+    );
+    this.verdict.classList.toggle("odd", odd);
+    const stands = this.takes[0].stands(now.topk);
+    this.root.classList.toggle("behind", !stands);
+    say(this.stale, stands ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
+  }
+
+  paintMaps(now) {
+    const { subject } = this;
+    const colours = subject.scale.signed ? this.signed : this.colours[now.colours];
+    const bare = !subject.prompts;
+    this.root.classList.toggle("bare", bare);
+    this.legendBox.hidden = this.maps.hidden = bare;
+    this.mark(now);
+    say(this.faint, faintLine(subject, this.name));
+    if (bare) return;
+    const [width, height] = [this.seen.clientWidth, this.seen.clientHeight];
+    for (let n = 0; n < subject.prompts; n++) {
+      const [kept, rival] = [subject.kept(n, now.topk[n]), subject.rival(n, now.topk[n])];
+      const score = subject.score(n, now.topk[n]);
+      const words = `k = ${now.topk[n]}: ${subject.other ? difference(subject.gap(n, now.topk[n])) : figure(score)}`;
+      if (subject.prompts > 1 && (now.all || this.due(n, subject, colours, now)))
+        this.strip.show(n, subject, kept, rival, this.grid, colours, now, words, n === now.prompt);
+      if (n !== now.prompt) continue;
+      if (!now.all) {
+        drawMap(this.map, subject.maps[n], this.grid, subject.scale, colours, now);
+        drawOutlines(this.lines, kept, rival, this.grid, { width, height });
+      }
+      this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
+    }
+    this.paintLegend(subject, colours);
+    say(this.all, now.all ? "One map" : "All large");
+  }
+
+  /* Of the small maps only those are drawn that changed. */
+  due(n, subject, colours, now) {
+    const shown = [subject.c, this.against, now.before, now.topk[n], now.prompt === n, this.cosines.length, now.all];
+    const text = [...shown, now.opacity, now.threshold, now.smooth, now.colours, this.seen.clientWidth].join();
+    this.drawn ??= [];
+    const due = this.drawn[n] !== text || this.drawnOf !== this.cosines;
+    this.drawn[n] = text;
+    if (n === subject.prompts - 1) this.drawnOf = this.cosines;
+    return due;
+  }
+
+  paintLegend(subject, colours) {
+    const { low, high, signed } = subject.scale;
+    if (this.ramped !== colours) {
+      const ramp = Array.from({ length: 256 }, (_, i) => low + ((high - low) * i) / 255);
+      drawMap(this.legend, ramp, { rows: 1, columns: 256 }, subject.scale, colours, {
+        opacity: 1,
+        threshold: 0,
+        smooth: false,
+      });
+      this.ramped = colours;
+    }
+    say(this.low, signed ? `${this.otherName} ${difference(low)}` : figure(low));
+    say(this.high, signed ? `${difference(high)} ${this.name}` : figure(high));
+    say(this.about, signed ? `${this.title}. Dots: the k best regions of ${this.otherName}` : this.title);
+  }
+
+  mark(now) {
+    const { subject } = this;
+    const kept = subject.prompts ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
+    this.cells.mark(kept, now.region);
+    this.ring.hidden = now.region === null;
+    if (now.region !== null) {
+      const { rows, columns } = this.grid;
+      const column = now.region % columns;
+      lay(this.ring, [column / columns, (now.region - column) / columns / rows, 1 / columns, 1 / rows]);
+    }
+    this.pointAt(this.cells.focused());
+  }
+
+  /* A region in words: its score, and what it is like. */
+  regionWords(region) {
+    const { subject } = this;
+    const { prompt, topk } = this.state.now;
+    const score = subject.prompts ? subject.maps[prompt][region] : null;
+    const outlined = score !== null && subject.kept(prompt, topk[prompt]).includes(region);
+    const [c, share] = this.takes[0].mostLike(region);
+    return regionLine(region, this.grid, { score, signed: subject.scale.signed, outlined }, this.data.names[c], share);
+  }
+
+  pointAt(region) {
+    const here = region ?? this.state.now.region;
+    say(this.pointed, here === null ? HINT : this.regionWords(here));
+  }
+
+  /* What only screen readers hear, where nothing moves. */
+  rest() {
+    const { subject } = this;
+    const now = this.state.now;
+    const best = this.data.names[this.label];
+    const words = (region) => this.regionWords(region);
+    if (subject.prompts) {
+      const kept = subject.kept(now.prompt, now.topk[now.prompt]);
+      const about = `Map of local prompt ${now.prompt + 1}. ${this.title}`;
+      this.cells.name(`${about}; its ${kept.length} best regions: ${where(kept, this.grid)}.`, words);
+    } else {
+      this.cells.name("The photo; each region says which class it is most like.", words);
+    }
+    put(this.root, "data-answer", best);
+    say(this.spoken, `Most probable: ${best}, ${percent(this.answer.shares[this.label])}.`);
+  }
+}

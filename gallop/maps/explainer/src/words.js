@@ -1,0 +1,72 @@
+/* Numbers and places in words, as gallop/predictions/heatmaps.py has them. */
+
+export function figure(score) {
+  return score.toFixed(4).replace("-", "\u2212");
+}
+
+export function difference(score) {
+  return (score < 0 ? "\u2212" : "+") + Math.abs(score).toFixed(4);
+}
+
+/* Never certain, and never quite impossible. */
+export function percent(share) {
+  if (share > 0.999) return "> 99.9%";
+  if (share < 0.001) return "< 0.1%";
+  return share < 0.1 || share > 0.99 ? `${(100 * share).toFixed(1)}%` : `${Math.round(100 * share)}%`;
+}
+
+export function cell(region, grid) {
+  const column = region % grid.columns;
+  return [(region - column) / grid.columns, column];
+}
+
+/* In which ninth of the photo a region lies. */
+export function ninth(region, grid) {
+  const [row, column] = cell(region, grid);
+  const vertical = ["upper", "middle", "lower"][Math.min(Math.floor((3 * row) / grid.rows), 2)];
+  const horizontal = ["left", "centre", "right"][Math.min(Math.floor((3 * column) / grid.columns), 2)];
+  return vertical === "middle" && horizontal === "centre" ? "centre" : `${vertical} ${horizontal}`;
+}
+
+export function placeOf(region, grid) {
+  const [row, column] = cell(region, grid);
+  const words = ninth(region, grid);
+  return `${words[0].toUpperCase()}${words.slice(1)}, row ${row + 1}, column ${column + 1}`;
+}
+
+/* Outlined regions in words, the densest part of the photo first. */
+export function where(regions, grid) {
+  const counts = new Map();
+  for (const region of regions) counts.set(ninth(region, grid), (counts.get(ninth(region, grid)) ?? 0) + 1);
+  return [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .map(([words, count]) => `${words}, ${count} of ${regions.length} regions`)
+    .join("; ");
+}
+
+/* A region: its score where there is a map, and what it is most like. */
+export function regionLine(region, grid, { score, signed, outlined }, name, share) {
+  const parts = [
+    ...(score === null ? [] : [signed ? difference(score) : figure(score)]),
+    ...(outlined ? ["outlined"] : []),
+    `most like ${name}, ${percent(share)}`,
+  ];
+  return `${placeOf(region, grid)}: ${parts.join(", ")}`;
+}
+
+/* The score of a scale, as the sum that it is. */
+export function sumLine(subject, n, k) {
+  const mine = subject.score(n, k);
+  const other = subject.other && figure(subject.otherScore(n, k));
+  if (other) return `${figure(mine)} minus ${other} is ${difference(subject.gap(n, k))}`;
+  return `Mean of the ${k} outlined region${k > 1 ? "s" : ""}: ${figure(mine)}, its score`;
+}
+
+/* Where there is nothing to see, that; nothing otherwise. */
+export function faintLine(subject, name) {
+  if (!subject.here) return `The map of ${name} is on its way.`;
+  if (!subject.faint) return "";
+  if (subject.other) return `They hardly differ: by ${subject.reach.toFixed(4)} at most, anywhere.`;
+  const [most, best] = [figure(subject.most), figure(subject.scale.high)];
+  return `Nothing here is much like ${name}: no region has more than ${most}; the best of any class has ${best}.`;
+}

@@ -1,0 +1,115 @@
+"""What an explainer stands at: what a hand last left it at in a browser, where anybody may send anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from gallop.maps.look import COLOURS, Style
+
+if TYPE_CHECKING:
+    from gallop.predictions.explanation import Explanation
+
+FADING = Style(opacity=0.8)
+"""How an explainer draws at first: weak regions fade, so the strongest may cover more than in a flat map."""
+
+
+@dataclass(frozen=True)
+class Stands:
+    """What is shown of an explanation.
+
+    Attributes:
+        class_name: the class explained; None follows the most probable one.
+        against: another class, whose scores are subtracted.
+        before: whether the same class's scores before teaching are subtracted.
+        prompt: the local prompt shown, counted from 0.
+        topk: k of each local prompt; the model's own where it is empty.
+        region: the one that is asked.
+        all_scales: every scale's map, large.
+        style: how maps are drawn; its opacity is that of the strongest regions.
+        turn: counts a browser's movements, so that it can tell an answer to an old one.
+    """
+
+    class_name: str | None = None
+    against: str | None = None
+    before: bool = False
+    prompt: int = 0
+    topk: tuple[int, ...] = ()
+    region: int | None = None
+    all_scales: bool = False
+    style: Style = field(default=FADING)
+    turn: int = 0
+
+    @classmethod
+    def told(cls, said: Mapping[str, Any]) -> Stands:
+        """Return what a browser told; of what makes no sense, nothing."""
+        topk = said.get("topk")
+        ks: Sequence[Any] = topk if isinstance(topk, list) else ()
+        return cls(
+            class_name=_of(said, "class_name", str, None),
+            against=_of(said, "against", str, None),
+            before=_of(said, "before", bool, False),
+            prompt=_of(said, "prompt", int, 0),
+            topk=tuple(ks) if all(isinstance(k, int) and not isinstance(k, bool) for k in ks) else (),
+            region=_of(said, "region", int, None),
+            all_scales=_of(said, "all", bool, False),
+            style=_style(said),
+            turn=_of(said, "turn", int, 0),
+        )
+
+    def of(self, explanation: Explanation) -> Stands:
+        """Return it as far as an explanation has such classes, prompts, scales and regions."""
+        regions = explanation.grid[0] * explanation.grid[1]
+        names = explanation.class_names
+        usual = (*self.topk, *explanation.topk[len(self.topk) :])[: len(explanation.topk)]
+        region = self.region if self.region is not None and 0 <= self.region < regions else None
+        return replace(
+            self,
+            class_name=self.class_name if self.class_name in names else None,
+            against=self.against if self.against in names else None,
+            prompt=min(max(self.prompt, 0), max(len(explanation.topk) - 1, 0)),
+            topk=tuple(min(max(k, 1), regions) for k in usual),
+            region=region,
+        )
+
+    def after(self, last: Stands) -> Stands:
+        """Return it as an answer to the browser's last movement, so that it is followed."""
+        return replace(self, turn=last.turn)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the browser has it."""
+        return {
+            "class_name": self.class_name,
+            "against": self.against,
+            "before": self.before,
+            "prompt": self.prompt,
+            "topk": list(self.topk),
+            "region": self.region,
+            "all": self.all_scales,
+            "opacity": self.style.opacity,
+            "threshold": self.style.threshold,
+            "smooth": self.style.smooth,
+            "colours": self.style.colours,
+            "turn": self.turn,
+        }
+
+
+def _of(said: Mapping[str, Any], name: str, kind: type, other: Any) -> Any:
+    value = said.get(name)
+    return value if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) else other
+
+
+def _style(said: Mapping[str, Any]) -> Style:
+    def share(name: str, other: float) -> float:
+        value = said.get(name)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+        return float(value) if number else other  # type: ignore[arg-type]
+
+    colours = said.get("colours")
+    return Style(
+        colours if colours in COLOURS else FADING.colours,
+        share("opacity", FADING.opacity),
+        share("threshold", FADING.threshold),
+        said.get("smooth") is not False,
+    )

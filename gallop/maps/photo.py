@@ -1,0 +1,60 @@
+"""The photo as a page shows it: small, and where on it lies what the model saw."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from gallop.maps.look import rectangle
+
+if TYPE_CHECKING:
+    from gallop.predictions.explanation import Explanation
+
+SIDE = 600
+"""Short side of the photo, in pixels."""
+
+
+def photo_place(explanation: Explanation) -> dict[str, Any]:
+    """Return the ratio of the part of the photo that is shown, and where what the model saw lies on it, in shares."""
+    left, top, width, height = shown(explanation)
+    x, y, across, down = rectangle(explanation.crop)
+    return {
+        "ratio": width / height,
+        "crop": [(x - left) / width, (y - top) / height, across / width, down / height],
+    }
+
+
+def shown(explanation: Explanation) -> tuple[float, float, float, float]:
+    """Return (left, top, width, height) of the part of the photo that is shown: all of it, but no longer than 3:2.
+
+    A longer photo is cut to that, around what the model saw.
+    """
+    width, height = explanation.image.size
+    longest = 1.5 * min(width, height)
+    shown_width, shown_height = min(width, longest), min(height, longest)
+    crop = explanation.crop
+    left = min(max((crop.left + crop.right - shown_width) / 2, 0), width - shown_width)
+    top = min(max((crop.top + crop.bottom - shown_height) / 2, 0), height - shown_height)
+    return left, top, shown_width, shown_height
+
+
+def photo_url(explanation: Explanation) -> str:
+    """Return the part of the photo that is shown, as a small JPEG in a data URL."""
+    left, top, width, height = shown(explanation)
+    scale = SIDE / min(width, height)
+    picture = explanation.image.resize(
+        (round(width * scale), round(height * scale)),
+        Image.Resampling.BILINEAR,
+        box=(left, top, left + width, top + height),
+    )
+    return picture_url(picture, "JPEG", quality=85)
+
+
+def picture_url(picture: Image.Image, kind: str, **settings: Any) -> str:
+    """Return a picture as a data URL."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **settings)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,271 @@
+"""The explainer's script where it lives: in a page of its own, and in a notebook, through the hooks of anywidget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gallop.maps.explainer import SCRIPT, STYLE_SHEET
+from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.stands import Stands
+from gallop.predictions.explanation import Explanation
+from tests import tiny
+from tests.browsing import HOSTILE, Page, expect
+from tests.maps.test_explainer import made_up
+
+pytestmark = pytest.mark.browser
+
+NOTEBOOK = """
+async ([source, data]) => {
+  const state = { data, stands: {} };
+  const heard = {};
+  window.model = {
+    saved: [],
+    get: (name) => state[name],
+    set: (name, value) => (state[name] = value),
+    save_changes: () => window.model.saved.push(structuredClone(state.stands)),
+    on: (event, call) => (heard[event] = call),
+    off: (event) => delete heard[event],
+    send: (changed) => { state.data = changed; heard["change:data"]?.(); },
+  };
+  const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  window.leave = module.default().render({ model: window.model, el: document.body });
+}
+"""
+STROKE = """
+(node) => {
+  const box = node.getBoundingClientRect();
+  return [box.left, box.top, box.width, box.height];
+}
+"""
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    opened = context.new_page()
+    requests: list[str] = []
+    errors: list[str] = []
+    opened.on("request", lambda request: requests.append(request.url))
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    context.close()
+    assert not [url for url in requests if not url.startswith(("blob:", "data:", "about:"))]
+    assert not errors
+
+
+def show(page: Page, *all_data: dict[str, Any]) -> None:
+    """In a page of its own, one below the other."""
+    blocks = "".join(
+        f'<script type="application/json" class="explainer-data">{json.dumps(data).replace("<", chr(92) + "u003c")}'
+        "</script><div></div>"
+        for data in all_data
+    )
+    style, script = (path.read_text(encoding="utf-8") for path in (STYLE_SHEET, SCRIPT))
+    page.set_content(f"<!doctype html><style>{style}</style><body>{blocks}<script type=module>{script}</script>")
+    expect(page.locator(".explainer")).to_have_count(len(all_data))
+
+
+def outlined(page: Page, which: int = 0) -> set[int]:
+    root = page.locator(".explainer").nth(which)
+    return set(
+        root.evaluate("node => [...node.querySelectorAll('.cell.kept')].map(cell => Number(cell.dataset.region))")
+    )
+
+
+def kept(found: Explanation, name: str, prompt: int, k: int) -> set[int]:
+    topk = [k if n == prompt else 1 for n in range(len(found.topk))]
+    return {box.region for box in found.with_topk(topk).regions(name, prompt)}
+
+
+def hostile() -> Explanation:
+    classifier = tiny.classifier(topk=(3, 7)).zero_shot([HOSTILE, "</script><b>bold</b>"])
+    return classifier.explain(tiny.picture(3, "green", (40, 32)))
+
+
+def drag(page: Page, share: float, *, release: bool = True) -> None:
+    left, top, width, height = page.locator(".k .track-range").evaluate(STROKE)
+    page.mouse.move(left + 9 + (width - 18) * share, top + height / 2)
+    page.mouse.down()
+    page.mouse.move(left + 9 + (width - 18) * share + 1, top + height / 2)
+    if release:
+        page.mouse.up()
+
+
+def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> None:
+    found = made_up(20, 7)
+    page.set_content(f"<!doctype html><style>{STYLE_SHEET.read_text(encoding='utf-8')}</style><body></body>")
+    page.evaluate(NOTEBOOK, [SCRIPT.read_text(encoding="utf-8"), explainer_data(found)])
+    assert outlined(page) == kept(found, found.label, 0, 5)
+
+    drag(page, 0.8, release=False)
+    k = int(page.get_by_label("Local prompt 1: its k best regions").input_value())
+    assert k > 10
+    expect(page.locator(".cell.kept")).to_have_count(k)
+    now = found.with_topk((k, 10, 15, 20))
+    assert outlined(page) == kept(found, now.label, 0, k)
+    score = now.local_scores[found.class_names.index(now.label), 0]
+    expect(page.locator(".sum")).to_contain_text(f"{score:.4f}")
+    expect(page.locator(".best .name")).to_have_text(now.label)
+    page.wait_for_timeout(400)
+    assert page.evaluate("model.saved.length") == 0, "it is still moving"
+    page.mouse.up()
+    page.wait_for_function("model.saved.length == 1")
+    told = Stands.told(page.evaluate("model.saved[0]"))
+    assert told.topk == (k, 10, 15, 20)
+    assert told.turn == 1
+
+    # An answer to what it was told before does not take a hand's place; one to its last movement does.
+    page.evaluate("data => model.send(data)", explainer_data(found, stands=Stands(topk=(2, 10, 15, 20), turn=0)))
+    expect(page.locator(".cell.kept")).to_have_count(k)
+    page.evaluate("data => model.send(data)", explainer_data(found, stands=Stands(topk=(2, 10, 15, 20), turn=1)))
+    expect(page.locator(".cell.kept")).to_have_count(2)
+    page.evaluate("leave()")
+    page.evaluate("data => model.send(data)", explainer_data(found))
+    expect(page.locator(".cell.kept")).to_have_count(2)
+
+
+def test_by_keyboard_alone(page: Page) -> None:
+    found = made_up(20, 7)
+    show(page, explainer_data(found, stands=Stands("class 3")))
+    grid = page.get_by_role("grid")
+    expect(grid).to_have_accessible_name(
+        f"Map of local prompt 1. Where it sees class 3; its 5 best regions: {found.describe('class 3', 0)}."
+    )
+    expect(grid.get_by_role("row")).to_have_count(7)
+    expect(grid.get_by_role("gridcell")).to_have_count(49)
+    assert grid.locator("[tabindex='0']").count() == 1, "one stop for the tab key"
+    grid.locator("[tabindex='0']").focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")  # at the edge it stays
+    score = found.region_scores("class 3", 0).ravel()[1]
+    number = f"{score:.4f}".replace("-", "\u2212")
+    like = found.class_names[found.region_probabilities[1].argmax()]
+    expect(page.locator(".pointed")).to_contain_text(f"Upper left, row 1, column 2: {number}")
+    expect(page.locator(".pointed")).to_contain_text(f"most like {like}, ")
+    page.keyboard.press("Enter")
+    expect(grid.get_by_role("gridcell", selected=True)).to_have_attribute("data-region", "1")
+    expect(page.locator(".asked .bar .name").first).to_have_text(like)
+    page.keyboard.press("Escape")
+    expect(page.locator(".asked")).to_be_hidden()
+
+    page.get_by_role("slider", name="k of local prompt 1").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".cell.kept")).to_have_count(6)
+    page.keyboard.press("End")
+    expect(page.locator(".cell.kept")).to_have_count(49)
+    expect(page.get_by_role("slider", name="k of local prompt 1")).to_have_attribute(
+        "aria-valuetext", "49 of 49 regions"
+    )
+    page.get_by_label("Local prompt 1: its k best regions").fill("12")
+    expect(page.locator(".cell.kept")).to_have_count(12)
+    page.get_by_role("button", name="Back to k = 5, 10, 15, 20").click()
+    expect(page.locator(".cell.kept")).to_have_count(5)
+    page.get_by_role("button", name="Local prompt 3, k = 15").click()
+    assert outlined(page) == kept(found, "class 3", 2, 15)
+    page.get_by_role("button", name="All large").click()
+    expect(page.locator(".stage")).to_be_hidden()
+
+
+def test_why_this_class_and_not_that_one_and_what_teaching_changed(page: Page) -> None:
+    found, before = made_up(20, 7), made_up(20, 7, seed=1)
+    show(page, explainer_data(found, before=before, stands=Stands("class 3")))
+    page.get_by_label("Compared with").select_option("class 5")
+    expect(page.locator(".about")).to_contain_text("Why class 3, not class 5")
+    row, other = found.local_scores[3, 0], found.local_scores[5, 0]
+    expect(page.locator(".sum")).to_have_text(
+        f"{row:.4f} minus {other:.4f} is {row - other:+.4f}".replace("-", "\u2212")
+    )
+    page.get_by_label("Compared with").select_option("Itself before teaching")
+    was = before.local_scores[3, 0]
+    expect(page.locator(".sum")).to_have_text(f"{row:.4f} minus {was:.4f} is {row - was:+.4f}".replace("-", "\u2212"))
+    page.locator("button.bar").first.click()
+    expect(page.locator("button.bar").first).to_have_attribute("aria-pressed", "true")
+
+
+def test_hostile_names_are_text_and_two_on_a_page_stand_alone(page: Page) -> None:
+    found, other = hostile(), made_up(3, 4, topk=(2,))
+    show(page, explainer_data(found), explainer_data(other))
+    expect(page.locator("img:not(.photo)")).to_have_count(0)
+    expect(page.locator("b")).to_have_count(0)
+    first, second = page.locator(".explainer").nth(0), page.locator(".explainer").nth(1)
+    for name in found.class_names:
+        expect(first.locator("button.bar .name").get_by_text(name, exact=True)).to_be_visible()
+    first.get_by_label("Local prompt 1: its k best regions").fill("9")
+    first.get_by_label("Class explained").select_option(HOSTILE)
+    expect(first.locator(".cell.kept")).to_have_count(9)
+    expect(second.locator(".cell.kept")).to_have_count(2)
+    assert outlined(page) == kept(found, HOSTILE, 0, 9)
+
+
+@pytest.mark.parametrize("side", [7, 24])
+def test_a_thousand_classes(page: Page, side: int) -> None:
+    """With 24 x 24 regions not all are sent: maps move at once, and probabilities say of which k they are."""
+    found = made_up(1000, side)
+    data = explainer_data(found, asks=False)
+    every = "offered" not in data
+    show(page, data)
+    assert every == (side == 7)
+    expect(page.locator(".cell")).to_have_count(side * side)
+    page.get_by_label("Local prompt 1: its k best regions").fill("30")
+    expect(page.locator(".cell.kept")).to_have_count(30)
+    name = page.locator(".bar.explained .name").inner_text()
+    assert outlined(page) == kept(found, name, 0, 30)
+    if every:
+        expect(page.locator(".stale")).to_be_hidden()
+        expect(page.locator(".best .name")).to_have_text(found.with_topk((30, 10, 15, 20)).label)
+    else:
+        expect(page.locator(".stale")).to_have_text("Probabilities are those of k = 5, 10, 15, 20.")
+    assert page.get_by_label("Class explained").locator("option").count() == (
+        1001 if every else len(data["offered"]) + 1
+    )
+
+
+def test_without_local_prompts_there_is_no_map_and_regions_can_still_be_asked(page: Page) -> None:
+    found = made_up(5, 7, topk=())
+    show(page, explainer_data(found))
+    expect(page.locator(".maps")).to_be_hidden()
+    expect(page.locator(".key .entry")).to_have_count(0)
+    page.locator(".cell").nth(8).click()
+    like = found.class_names[found.region_probabilities[8].argmax()]
+    expect(page.locator(".asked .bar .name").first).to_have_text(like)
+
+
+def test_cells_lie_on_what_the_model_saw_and_nothing_jumps(page: Page) -> None:
+    found = tiny.classifier(topk=(3,)).zero_shot(["red", "green"]).explain(tiny.picture(3, "green", (60, 40)))
+    data = explainer_data(found)
+    show(page, data)
+    stage, cells = (page.locator(name).bounding_box() for name in (".stage", ".cells"))
+    assert stage is not None
+    assert cells is not None
+    assert stage["width"] / stage["height"] == pytest.approx(data["ratio"], rel=0.01)
+    for side, size, share in (("x", "width", 0), ("y", "height", 1), ("width", "width", 2), ("height", "height", 3)):
+        place = cells[side] - (stage[side] if side in "xy" else 0)
+        assert place == pytest.approx(stage[size] * data["crop"][share], abs=0.6)
+    height = page.evaluate("document.body.scrollHeight")
+    page.locator(".cell").nth(3).hover()
+    expect(page.locator(".pointed")).to_contain_text("row 1, column 4")
+    assert page.evaluate("document.body.scrollHeight") == height
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = browser.new_page(color_scheme=scheme)
+    stands = Stands("class 3", "class 5", topk=(3, 10, 15, 20), region=9)
+    show(page, explainer_data(made_up(20, 7), before=made_up(20, 7, seed=1), stands=stands))
+    scheme_of_page = (
+        "document.documentElement.style.cssText = 'color-scheme: light dark; background: light-dark(#fff, #040606)'"
+    )
+    page.evaluate(scheme_of_page)
+    page.evaluate("document.title = 'An explainer'; document.documentElement.lang = 'en'")
+    page.get_by_text("How maps are drawn").click()
+    found = axe.Axe().run(page, context=".explainer")
+    assert not found.response["violations"], found.generate_report()
+    page.close()

@@ -1,0 +1,187 @@
+/* The explainer's parts that need no page, on numbers worked out by hand. Run by tests/maps/test_explainer.py. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+const source = pathToFileURL(`${process.env.EXPLAINER_SOURCE}/`);
+const part = (name) => import(new URL(`${name}.js`, source));
+const { floats, largest, softmax, Take } = await part("numerics");
+const { painted, place, strength, veil } = await part("colours");
+const { borders, smoothed } = await part("map");
+const { kAt, stepOf } = await part("controls");
+const { State } = await part("state");
+const { Subject } = await part("subject");
+const { faintLine, ninth, percent, sumLine, where } = await part("words");
+
+const packed = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
+const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-6, `${a} is not ${b}`);
+
+/* Two classes, one global and two local prompts, four regions. */
+function data(more = {}) {
+  const regions = [
+    // class 0, prompt 0 and 1; class 1, prompt 0 and 1
+    [0.4, 0.1, 0.0, 0.1],
+    [0.2, 0.3, 0.0, 0.1],
+    [0.3, 0.2, 0.1, 0.1],
+    [0.1, 0.0, 0.2, 0.1],
+  ];
+  return {
+    photo: "data:,",
+    names: ["a", "b"],
+    scale: 10,
+    temperature: 2,
+    threshold: null,
+    grids: [{ rows: 2, columns: 2 }],
+    takes: [
+      {
+        when: "",
+        branches: [
+          { name: "whole photo", weight: 0.5, prompts: 1, cosines: packed([0.3, 0.1]) },
+          { name: "regions", weight: 0.5, grid: 0, prompts: 2, usual: [2, 9], cosines: packed(regions.flat()) },
+        ],
+      },
+    ],
+    range: [0.1, 0.4],
+    colours: { gray: "" },
+    ...more,
+  };
+}
+
+test("base64 of float32 is read bit by bit", () => {
+  assert.deepEqual([...floats(packed([1.5, -0.1]))], [1.5, Math.fround(-0.1)]);
+});
+
+test("the softmax of large numbers is one, and of equals is even", () => {
+  assert.deepEqual([...softmax([1000, 0])], [1, 0]);
+  assert.deepEqual([...softmax([3, 3, 3, 3])], [0.25, 0.25, 0.25, 0.25]);
+});
+
+test("of equal values the earlier one is first", () => {
+  assert.deepEqual(largest([1, 3, 3, 2]), [1, 2, 3, 0]);
+  assert.deepEqual(largest([1, 3, 3, 2], 2), [1, 2]);
+});
+
+test("a score is the mean of the k best regions, and branches add up by their weights", () => {
+  const take = new Take(data(), data().takes[0]);
+  close(take.local.topkMean(0, 0, 2), 0.35); // 0.4 and 0.3
+  close(take.local.topkMean(0, 1, 4), 0.15);
+  assert.deepEqual(take.local.kept(0, 0, 2), [0, 2]);
+  assert.deepEqual(take.local.kept(0, 0, 1), [0]);
+  const { scores, shares } = take.answer([2, 4]);
+  close(scores[0], (0.3 + (0.35 + 0.15) / 2) / 2);
+  close(scores[1], (0.1 + (0.15 + 0.1) / 2) / 2); // 0.2 and 0.1; 0.1 four times
+  close(shares[0], 1 / (1 + Math.exp((10 / 2) * (scores[1] - scores[0]))));
+});
+
+test("outlier scores are taken at temperature 1, without the scale, over classes", () => {
+  const take = new Take(data(), data().takes[0]);
+  const mcm = -1 / (1 + Math.exp(0.1 - 0.3));
+  close(take.outlierScores().MCM, mcm);
+  // the region whose two means lie farthest apart: 0.25 and 0.05
+  const best = -1 / (1 + Math.exp(0.05 - 0.25));
+  close(take.outlierScores()["L-MCM"], best);
+  close(take.outlierScores()["GL-MCM"], mcm + best);
+});
+
+test("a region alone answers with the mean of its prompts", () => {
+  const take = new Take(data(), data().takes[0]);
+  const [[first, share], [second]] = take.alone(0, 2);
+  assert.deepEqual([first, second], [0, 1]);
+  close(share, 1 / (1 + Math.exp(5 * (0.05 - 0.25))));
+  assert.deepEqual(take.mostLike(0), take.alone(0, 1)[0]);
+});
+
+test("weak scores fade, and below the threshold nothing shows", () => {
+  const scale = { low: 0, high: 1, signed: false };
+  assert.equal(place(-3, scale), 0);
+  assert.equal(strength(0, { low: -1, high: 1, signed: true }), 0);
+  assert.equal(strength(-1, { low: -1, high: 1, signed: true }), 1);
+  assert.equal(veil(0), 0);
+  close(veil(1), 1);
+  const colours = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
+  const alpha = (threshold) =>
+    [0, 0.25, 0.5, 1].map((_, i, all) => painted(all, scale, colours, { opacity: 0.8, threshold })[4 * i + 3]);
+  const seen = alpha(0);
+  assert.ok(seen[0] === 0 && seen[0] < seen[1] && seen[1] < seen[2] && seen[2] < seen[3]);
+  assert.equal(seen[3], Math.round(255 * 0.8));
+  assert.deepEqual(alpha(0.5).slice(0, 2), [0, 0]);
+  assert.deepEqual([...painted([0.5], scale, colours, { opacity: 1, threshold: 0 }).slice(0, 3)], [128, 128, 128]);
+});
+
+test("a smooth map passes from centre to centre and stays flat outside of them", () => {
+  const wide = smoothed([0, 1, 2], 1, 3, 4);
+  assert.equal(wide.length, 4 * 12);
+  assert.deepEqual([...wide.slice(0, 2)], [0, 0]);
+  close(wide[2], 0.125);
+  close(wide[5], 0.875);
+  assert.deepEqual([...wide.slice(10, 12)], [2, 2]);
+});
+
+test("an outline goes around a set of regions, and lines between two of it are within", () => {
+  const { around, within } = borders([0, 1, 8], { rows: 3, columns: 3 });
+  assert.equal(around.length, 6 + 4);
+  assert.deepEqual(within, [[1, 0, 1, 1]]);
+  assert.equal(borders([], { rows: 3, columns: 3 }).around.length, 0);
+});
+
+test("the track reaches every k, and finer where k is small", () => {
+  for (const regions of [1, 2, 49, 196, 576])
+    for (let k = 1; k <= regions; k++) assert.equal(kAt(stepOf(k, regions), regions), k, `${k} of ${regions}`);
+  assert.ok(stepOf(10, 196) > 400);
+});
+
+test("what makes no sense is set right, whoever says it", () => {
+  const state = new State();
+  const takes = data().takes.map((take) => new Take(data(), take));
+  const said = { class_name: "c", against: 7, before: true, prompt: 9, topk: [0, "x", 3], region: 4, opacity: 7, turn: 3 };
+  state.follow(data({ stands: { ...said, colours: "__proto__" } }), takes);
+  const { class_name, against, before, prompt, topk, region, opacity, colours } = state.now;
+  assert.deepEqual([class_name, against, before, prompt, topk, region], [null, null, false, 1, [1, 4], null]);
+  assert.deepEqual([opacity, colours], [1, "gray"]);
+});
+
+test("an answer to an old movement does not take a hand's place", () => {
+  const state = new State();
+  const takes = data().takes.map((take) => new Take(data(), take));
+  const host = (topk, turn) => state.follow(data({ stands: { topk, turn } }), takes);
+  host([2, 2], 0);
+  state.move({ topk: [3, 2] });
+  assert.equal(state.settled().turn, 1);
+  host([2, 2], 0); // it had not heard yet
+  assert.deepEqual(state.now.topk, [3, 2]);
+  state.move({ topk: [4, 2] });
+  host([3, 2], 1); // it answers the first movement while the second one is under way
+  assert.deepEqual(state.now.topk, [4, 2]);
+  assert.equal(state.settled().turn, 2);
+  host([1, 1], 2); // it heard everything: what it says counts
+  assert.deepEqual(state.now.topk, [1, 1]);
+});
+
+test("a map is a difference where something is compared, and says where there is nothing to see", () => {
+  const takes = data().takes.map((take) => new Take(data(), take));
+  const own = new Subject(takes, [0.1, 0.4], 0, null, false);
+  assert.deepEqual([own.scale.low, own.scale.high, own.faint], [0.1, 0.4, false]);
+  const weak = new Subject(takes, [0.1, 0.9], 1, null, false);
+  assert.ok(weak.faint);
+  assert.match(faintLine(weak, "b"), /^Nothing here is much like b: no region has more than 0.2000; the best/);
+  const both = new Subject(takes, [0.1, 0.4], 0, 1, false);
+  close(both.maps[0][0], 0.4);
+  close(both.scale.high, 0.4);
+  assert.equal(both.scale.low, -both.scale.high);
+  assert.deepEqual(both.rival(0, 1), [3]);
+  const same = new Subject(takes, [0.1, 0.4], 0, 0, false);
+  assert.ok(same.faint && same.scale.high > 0);
+  assert.match(faintLine(same, "a"), /hardly differ/);
+});
+
+test("numbers and places in words", () => {
+  assert.equal(percent(0.9999), "> 99.9%");
+  assert.equal(percent(1e-9), "< 0.1%");
+  assert.equal(percent(0.123), "12%");
+  assert.equal(percent(0.0123), "1.2%");
+  assert.equal(ninth(0, { rows: 4, columns: 4 }), "upper left");
+  assert.equal(where([0, 1, 15], { rows: 4, columns: 4 }), "upper left, 2 of 3 regions; lower right, 1 of 3 regions");
+  const takes = data().takes.map((take) => new Take(data(), take));
+  assert.equal(sumLine(new Subject(takes, [0, 1], 0, null, false), 0, 2), "Mean of the 2 outlined regions: 0.3500, its score");
+});

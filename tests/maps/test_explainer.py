@@ -1,0 +1,314 @@
+"""The explainer: what it holds, that its script says what Python says, and the widget that shows it in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from app.photos import samples
+from gallop.estimator import GalLoPClassifier
+from gallop.images import CropBox
+from gallop.maps.explainer import SCRIPT, STYLE_SHEET
+from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
+from gallop.maps.explainer.join import SOURCE, one_script
+from gallop.maps.explainer.stands import FADING, Stands
+from gallop.maps.look import Style, shared_scale
+from gallop.model.gallop import Similarities
+from gallop.predictions.explanation import Explanation
+from tests import tiny
+
+NAMES = ("red", "green", "blue")
+MODULES = sorted(SOURCE.glob("*.js"))
+HERE = Path(__file__).with_name("explainer_script")
+
+
+def explanation(**settings: Any) -> Explanation:
+    """Of the golden towers."""
+    classifier = GalLoPClassifier(backbone=tiny.vit(), cache=False, **settings).zero_shot(NAMES)
+    return classifier.explain(tiny.picture(3, "green"))
+
+
+def made_up(classes: int, side: int, *, seed: int = 0, topk: tuple[int, ...] = (5, 10, 15, 20)) -> Explanation:
+    """Of cosines that were drawn, for sizes that no tower here has."""
+    drawn = torch.Generator().manual_seed(seed)
+    planes = max(len(topk), 1)
+    regions = 0.2 + 0.05 * torch.randn(1, side * side, classes, planes, generator=drawn)
+    found = Similarities(
+        0.2 + 0.05 * torch.randn(1, classes, 4, generator=drawn),
+        regions if topk else regions[..., :0],
+        regions.mean(dim=-1),
+    )
+    return Explanation(
+        image=Image.new("RGB", (224, 224), "gray"),
+        class_names=tuple(f"class {k}" for k in range(classes)),
+        topk=topk,
+        similarities=found,
+        scale=100.0,
+        temperature=1.3,
+        threshold=-1.2,
+        grid=(side, side),
+        crop=CropBox(0, 0, 224, 224),
+    )
+
+
+# The script ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_script_that_is_shipped_is_its_modules_joined() -> None:
+    assert SCRIPT.read_text(encoding="utf-8") == one_script(), "run: python -m gallop.maps.explainer.join"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_text_of_strangers_never_becomes_markup_and_nothing_is_fetched(module: Path) -> None:
+    text = module.read_text(encoding="utf-8")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
+    assert not re.search(r"\bfetch\(|XMLHttpRequest|WebSocket|https?://|localStorage", text)
+    assert len(text.splitlines()) < 300
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_its_parts_do_what_they_should_on_numbers_worked_out_by_hand(node: str) -> None:
+    command = [node, "--test", str(HERE / "parts.test.mjs")]
+    surroundings = os.environ | {"EXPLAINER_SOURCE": str(SOURCE)}
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_script_knows_its_hosts_and_needs_no_page_to_be_read(node: str) -> None:
+    script = base64.b64encode(SCRIPT.read_bytes()).decode()
+    program = f"""
+        const {{ default: explainer }} = await import("data:text/javascript;base64,{script}");
+        console.log(Object.keys(explainer()).join(), explainer.length);
+    """
+    command = [node, "--input-type=module", "-"]
+    done = subprocess.run(command, input=program, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["render", "1"]
+
+
+# The same figures as Python ------------------------------------------------------------------------------------------
+
+
+def mini() -> Explanation:
+    found = samples.available_samples()
+    names = ["cat", "kitten", "coffee cup", "rocket"]
+    return GalLoPClassifier("mini", cache=False).zero_shot(names).explain(str(found["Cat"]))
+
+
+CASES: dict[str, Any] = {
+    "golden towers": lambda: explanation(topk=(1, 3, 5, 16)),
+    "golden towers, one scale": lambda: explanation(topk=(3,), global_prompts=1),
+    "golden towers, no local prompts": lambda: explanation(topk=()),
+    "mini": mini,
+    "20 classes, 7 x 7": lambda: made_up(20, 7),
+    "one class": lambda: made_up(1, 7),
+    "600 classes, 14 x 14": lambda: made_up(600, 14),
+    "1,000 classes, 24 x 24": lambda: made_up(1000, 24),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_browser_says_what_python_says(case: str, node: str, record_property: Any) -> None:
+    """Everything that is shown unmarked, to 1e-5: at the model's k, at k that a hand chose, at every region asked."""
+    found: Explanation = CASES[case]()
+    count = found.grid[0] * found.grid[1]
+    usual = found.with_topk(Stands().of(found).topk) if found.topk else found
+    rng = np.random.default_rng(0)
+    topks = [list(usual.topk), *(rng.integers(1, count + 1, len(found.topk)).tolist() for _ in range(3))]
+    regions = [0, count // 2, count - 1]
+    data = explainer_data(found)
+    said = _said(node, data, topks, regions)
+    differences = [_difference_of_answer(found, data, said, i, topk) for i, topk in enumerate(topks)]
+    differences += [_difference_of_region(found, said, region) for region in regions]
+    for name, score in found.similarities.ood().items():
+        differences.append(abs(said["outlier"][name] - float(score[0])))
+    record_property("largest difference", max(differences))
+    assert max(differences) < 1e-5
+
+
+def _said(node: str, data: dict[str, Any], topks: list[list[int]], regions: list[int]) -> dict[str, Any]:
+    asked = json.dumps({"data": data, "topks": topks, "regions": regions})
+    command = [node, str(HERE / "said.mjs"), str(SOURCE)]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+def _difference_of_answer(
+    found: Explanation, data: dict[str, Any], said: dict[str, Any], i: int, topk: list[int]
+) -> float:
+    """The largest one of probabilities, scores and top-k means; the regions that count are the same ones."""
+    wanted = found.with_topk(topk) if topk else found
+    here = said["here"]
+    answer = said["topks"][i]
+    every = "last" not in data["takes"][0]["branches"][1]
+    assert answer["stands"] == (every or topk == data["stands"]["topk"]), "what is not so any more is marked"
+    differences = [0.0]
+    if answer["stands"]:
+        shares = [wanted.probabilities, wanted.global_probabilities, wanted.local_probabilities]
+        for branch, mine in zip([answer["shares"], *answer["branches"]], filter(None, shares), strict=False):
+            differences.append(np.abs(np.array(branch) - list(mine.values())).max())
+    if topk:
+        differences.append(np.abs(np.array(answer["means"]) - wanted.local_scores[here]).max())
+        for c in (here[0], here[-1]):
+            for n in range(len(topk)):
+                kept = [box.region for box in wanted.regions(found.class_names[c], n)]
+                assert answer["kept"][here.index(c)][n] == kept
+        assert answer["where"][0] == wanted.describe(found.class_names[here[0]], 0)
+        maps = [[wanted.region_scores(found.class_names[c], n).ravel() for n in range(len(topk))] for c in here[:3]]
+        differences.append(np.abs(np.array(said["maps"]) - maps).max())
+    if said["contrast"]:
+        first, second = (found.class_names[c] for c in here[:2])
+        minus = [wanted.region_scores(first, n) - wanted.region_scores(second, n) for n in range(len(topk))]
+        differences.append(np.abs(np.array(said["contrast"]["maps"]) - [m.ravel() for m in minus]).max())
+    return float(max(differences))
+
+
+def _difference_of_region(found: Explanation, said: dict[str, Any], region: int) -> float:
+    wanted = found.region_probabilities[region]
+    alone = said["alone"][str(region)]
+    assert [c for c, _ in alone] == np.argsort(-wanted, kind="stable")[:5].tolist()
+    return float(max(abs(share - wanted[c]) for c, share in alone))
+
+
+def test_what_teaching_changed_is_the_difference_of_two_takes(node: str) -> None:
+    after, before = made_up(5, 7), made_up(5, 7, seed=1)
+    data = explainer_data(after, before=before)
+    said = _said(node, data, [[3, 4, 5, 6]], [0])
+    wanted = [after.region_scores("class 0", n) - before.region_scores("class 0", n) for n in range(4)]
+    assert np.abs(np.array(said["before"]) - [m.ravel() for m in wanted]).max() < 1e-6
+    for other in (made_up(6, 7), made_up(5, 6), made_up(5, 7, topk=(3,))):
+        with pytest.raises(ValueError, match="can be compared only where"):
+            explainer_data(after, before=other)
+
+
+# What it holds -------------------------------------------------------------------------------------------------------
+
+
+def _bytes(data: dict[str, Any]) -> int:
+    return sum(len(base64.b64decode(take["branches"][1]["cosines"])) for take in data["takes"])
+
+
+def test_up_to_two_megabytes_everything_is_sent_and_above_what_is_asked_for_and_most_probable() -> None:
+    assert "classes" not in explainer_data(made_up(600, 14))["takes"][0]["branches"][1]
+    found = made_up(1000, 14)
+    asked = Stands(class_name="class 999", against="class 998", topk=(2, 3, 4, 5))
+    data = explainer_data(found, stands=asked)
+    assert COSINE_BYTES - 196 * 4 * 4 < _bytes(data) <= COSINE_BYTES
+    branch = data["takes"][0]["branches"][1]
+    probabilities = list(found.with_topk(asked.topk).probabilities.values())
+    wanted = {998, 999} | set(
+        np.argsort(-np.array(probabilities), kind="stable")[: len(branch["classes"]) - 2].tolist()
+    )
+    assert len(wanted & set(branch["classes"])) >= len(branch["classes"]) - 2
+    assert {998, 999} <= set(branch["classes"])
+    assert branch["last"]["topk"] == [2, 3, 4, 5]
+    assert "offered" not in data
+    assert explainer_data(found, asks=False)["offered"] == explainer_data(found)["takes"][0]["branches"][1]["classes"]
+    both = explainer_data(made_up(400, 14), before=made_up(400, 14, seed=1))
+    assert COSINE_BYTES / 2 < _bytes(both) <= COSINE_BYTES
+
+
+def test_the_data_are_plain_values_and_keep_hostile_names_as_they_are() -> None:
+    hostile = "</script><script>alert(1)</script>"
+    found = GalLoPClassifier(backbone=tiny.vit(), cache=False).zero_shot([hostile, "b"]).explain(tiny.picture(1))
+    data = json.loads(json.dumps(explainer_data(found)))
+    assert data["names"] == [hostile, "b"]
+    assert data["photo"].startswith("data:image/jpeg;base64,")
+
+
+def test_one_scale_serves_every_class() -> None:
+    found = explanation()
+    scale = shared_scale(found)
+    every = np.stack([found.region_scores(name, n) for name in NAMES for n in range(len(found.topk))])
+    assert scale.high == pytest.approx(every.max())
+    assert scale.low == pytest.approx(every.mean(), abs=1e-6)
+    assert explainer_data(found)["range"] == [scale.low, scale.high]
+
+
+# What stands ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_stands_goes_to_the_browser_and_comes_back() -> None:
+    style = Style("cividis", 0.3, 0.1, smooth=False)
+    stands = Stands("red", "blue", True, 2, (1, 2, 3, 4), 5, True, style, 8)
+    assert Stands.told(json.loads(json.dumps(stands.as_dict()))) == stands
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"class_name": 3, "topk": "5", "prompt": "x", "region": True, "opacity": "much", "colours": "jet"},
+        {"topk": [1, None], "threshold": 7, "turn": [], "before": 1, "class_name": ["red"]},
+        {"topk": [True, 2], "opacity": -1, "threshold": float("nan"), "colours": ["viridis"]},
+    ],
+)
+def test_a_browser_may_say_anything(said: dict[str, Any]) -> None:
+    found = explanation()
+    stands = Stands.told(said).of(found)
+    assert stands.class_name is None
+    assert stands.region is None
+    assert stands.style == FADING
+    assert stands.topk == tuple(min(k, 16) for k in found.topk)
+
+
+def test_what_stands_is_set_right_for_the_photo() -> None:
+    stands = Stands("pink", "red", False, 99, (0, 400), 16).of(explanation())
+    assert (stands.class_name, stands.against, stands.prompt, stands.region) == (None, "red", 3, None)
+    assert stands.topk == (1, 16, 15, 16)
+
+
+# In a notebook -------------------------------------------------------------------------------------------------------
+
+
+def widget(found: Explanation, **settings: Any) -> Any:
+    pytest.importorskip("anywidget", reason="needs the extra 'notebooks'")
+    from gallop.maps.explainer.widget import Explainer
+
+    return Explainer(found, **settings)
+
+
+def test_the_widget_carries_the_files_and_tells_python_what_stands() -> None:
+    found = explanation()
+    shown = widget(found, stands=Stands("red"))
+    assert str(shown._esm) == SCRIPT.read_text(encoding="utf-8")
+    assert str(shown._css) == STYLE_SHEET.read_text(encoding="utf-8")
+    before = json.loads(json.dumps(shown.get_state(["data"])))["data"]
+    assert before["stands"]["class_name"] == "red"
+    shown.stands = before["stands"] | {"topk": [2, 3, 4, 5], "region": 7, "turn": 1}  # as a hand that lets go
+    assert (shown.stood.topk, shown.stood.region) == ((2, 3, 4, 5), 7)
+    assert shown.explained.probabilities == found.with_topk((2, 3, 4, 5)).probabilities
+    assert shown.data == before, "the browser has everything already: nothing is sent"
+    shown.show(Stands("blue"))
+    assert shown.data["stands"]["class_name"] == "blue"
+    assert shown.data["stands"]["turn"] == 1, "an answer to the last movement is followed"
+
+
+def test_where_not_all_classes_are_sent_the_widget_sends_what_a_hand_came_to() -> None:
+    shown = widget(made_up(1000, 14))
+    last = shown.data["takes"][0]["branches"][1]["last"]
+    shown.stands = shown.stood.as_dict() | {"topk": [1, 2, 3, 4], "class_name": "class 7", "turn": 1}
+    branch = shown.data["takes"][0]["branches"][1]
+    assert branch["last"] != last
+    assert branch["last"]["topk"] == [1, 2, 3, 4]
+    assert 7 in branch["classes"]
+
+
+def test_without_anywidget_the_explainer_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    monkeypatch.delitem(sys.modules, "gallop.maps.explainer.widget", raising=False)
+    with pytest.raises(ImportError, match=r"pip install 'gallop-explorer\[notebooks\]'"):
+        import gallop.maps.explainer.widget  # noqa: F401
