@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gallop.config import RegionKind
 from gallop.features.encoding import ImageFeatures
 from gallop.model.gallop import GalLoP
 from gallop.model.losses import Loss, gallop_loss
@@ -52,23 +54,65 @@ def naive_vit_tokens(visual: Any, pixels: Tensor) -> Tensor:
     return visual.ln_post(visual.transformer(visual._embeds(pixels)))[:, 1:]
 
 
-def naive_vit_value_value(visual: Any, pixels: Tensor) -> Tensor:
-    """(B, R, V): the last block with softmax(v v' / sqrt(d_head)) v in its attention's place, head by head."""
+def _before_the_last_block(visual: Any, pixels: Tensor) -> tuple[Any, Tensor]:
+    """The last block, and the tokens (B, 1 + R, V) that enter it."""
     x = visual._embeds(pixels)
     blocks = list(visual.transformer.resblocks)
     for block in blocks[:-1]:
         x = block(x)
-    last, width = blocks[-1], x.shape[-1]
-    weight, bias = last.attn.in_proj_weight[2 * width :], last.attn.in_proj_bias[2 * width :]
-    values = last.ln_1(x) @ weight.T + bias
+    return blocks[-1], x
+
+
+def _self_attended(last: Any, x: Tensor, part: int, omega: Tensor | None = None) -> Tensor:
+    """What attention adds whose queries and keys are one of query (0), key (1) and value (2), head by head."""
+    width, attention = x.shape[-1], last.attn
+    weights, biases = attention.in_proj_weight.split(width), attention.in_proj_bias.split(width)
+    like, values = (last.ln_1(x) @ weights[i].T + biases[i] for i in (part, 2))
     mixed = []
-    for v in values.chunk(last.attn.num_heads, dim=-1):
-        scores = torch.einsum("bid,bjd->bij", v, v) / v.shape[-1] ** 0.5
+    for a, v in zip(like.chunk(attention.num_heads, dim=-1), values.chunk(attention.num_heads, dim=-1), strict=True):
+        scores = torch.einsum("bid,bjd->bij", a, a) / v.shape[-1] ** 0.5
+        scores = scores if omega is None else scores + omega
         mixed.append(torch.einsum("bij,bjd->bid", scores.softmax(dim=-1), v))
-    out = last.attn.out_proj
-    x = x + last.ls_1(torch.cat(mixed, dim=-1) @ out.weight.T + out.bias)
+    out = attention.out_proj
+    return last.ls_1(torch.cat(mixed, dim=-1) @ out.weight.T + out.bias)
+
+
+def naive_vit_value_value(visual: Any, pixels: Tensor) -> Tensor:
+    """(B, R, V): the last block with softmax(v v' / sqrt(d_head)) v in its attention's place, head by head."""
+    last, x = _before_the_last_block(visual, pixels)
+    x = x + _self_attended(last, x, 2)
     x = x + last.ls_2(last.mlp(last.ln_2(x)))
     return visual.ln_post(x)[:, 1:]
+
+
+def naive_vit_query_query(visual: Any, pixels: Tensor) -> Tensor:
+    """(B, R, V): the last block's attention with softmax(q q' / sqrt(d_head)) v, and nothing else of it."""
+    last, x = _before_the_last_block(visual, pixels)
+    return visual.ln_post(_self_attended(last, x, 0))[:, 1:]
+
+
+def naive_vit_neighbours(visual: Any, pixels: Tensor, deviation: float = 5.0) -> Tensor:
+    """(B, R, V): the same with keys, and a Gaussian of the distance of places beside their likeness.
+
+    It is written as a product of one along the rows and one along the columns.
+    """
+    last, x = _before_the_last_block(visual, pixels)
+    along = []
+    for side in visual.grid_size:
+        steps = torch.arange(side)[:, None] - torch.arange(side)
+        along.append(torch.exp(-0.5 * (steps / deviation) ** 2))
+    omega = torch.zeros(x.shape[1], x.shape[1])
+    omega[1:, 1:] = torch.kron(along[0], along[1])
+    return visual.ln_post(_self_attended(last, x, 1, omega))[:, 1:]
+
+
+OTHER_KINDS: dict[RegionKind, Callable[[Any, Tensor], Tensor]] = {
+    "tokens": naive_vit_tokens,
+    "value-value": naive_vit_value_value,
+    "query-query": naive_vit_query_query,
+    "neighbours": naive_vit_neighbours,
+}
+"""What a ViT's regions are beside the paper's, by the kind's name."""
 
 
 def naive_loss(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:

@@ -53,7 +53,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             ``FeatureCache(folder, kept=torch.float32)`` rounds no feature to half precision, as the others do.
         warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
         device: "auto", "cpu" or "cuda"; it and ``regions`` are for a backbone given by its name.
-        regions: kind of a ViT's region features: "value", "tokens" or "value-value", as for ``load_backbone``.
+        regions: kind of a ViT's region features: "value" or another of ``REGION_KINDS``, as for ``load_backbone``.
 
     After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
     ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``).

@@ -69,8 +69,8 @@ def load_backbone(
         device: "auto" (a GPU when there is one), "cpu", "cuda", "cuda:1".
         precision: of the towers on a CPU: "fp32", which gives the same prompts on every machine; "bf16"; or "auto",
             bf16 where the processor multiplies it faster.
-        regions: the kind of a ViT's region features, as ``gallop.backbones.vision`` defines them: "value" (the
-            paper's), "tokens" or "value-value"; other towers have "value" alone.
+        regions: the kind of a ViT's region features, as ``gallop.backbones.vision`` defines them: one of
+            ``gallop.config.REGION_KINDS``, of which "value" is the paper's; other towers have "value" alone.
         download: whether weights that are not on this machine may be asked for; without, no network is.
 
     Raises:

@@ -12,7 +12,7 @@ from gallop.cli import examples, values
 from gallop.cli.app_arguments import add_app
 from gallop.cli.data_arguments import add_data
 from gallop.cli.setting_options import add_settings
-from gallop.config import MethodConfig, Preset, RegionKind, train_preset
+from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, MethodConfig, Preset, train_preset
 from gallop.wording import one_line
 
 DESCRIPTION = """\
@@ -134,10 +134,14 @@ def _method(parser: Parser) -> None:
     )
     method.add_argument(
         "--regions",
-        choices=get_args(RegionKind),
+        choices=REGION_KINDS,
         default="value",
-        help="which features of its regions a ViT gives; value is the paper's (%(default)s)",
+        help=f"which features of its regions a ViT gives (%(default)s). {_rules()}. {REGION_ADVICE}",
     )
+
+
+def _rules() -> str:
+    return "; ".join(f"{kind}: {rule}" for kind, rule in REGION_RULES.items())
 
 
 def _evaluate(commands: _Subparsers[Parser]) -> Parser:

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
-from benchmarks.naive import naive_text, naive_vit_regions, naive_vit_tokens, naive_vit_value_value
+from benchmarks.naive import OTHER_KINDS, naive_text, naive_vit_regions, naive_vit_tokens
 from gallop.backbones import Backbone, Preprocess, pick_regions
-from gallop.config import RegionKind
+from gallop.backbones.vision.attention import nearness
+from gallop.config import REGION_KINDS, RegionKind
 from gallop.errors import BackboneError, ClassNameError, UnsupportedTower
 from tests.reference import backbone, relative_error, torch_threads
 
@@ -87,7 +88,8 @@ def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
     pixels = torch.randn(3, 3, 32, 32)
     whole, values = ours.encode_image(pixels)
     others = [values]
-    for kind, naive in (("tokens", naive_vit_tokens), ("value-value", naive_vit_value_value)):
+    assert ("value", *OTHER_KINDS) == REGION_KINDS, "each is checked"
+    for kind, naive in OTHER_KINDS.items():
         found, regions = ours.with_regions(pick_regions(kind)).encode_image(pixels)
         assert torch.equal(found, whole)
         assert relative_error(regions, naive(model.visual, pixels)) < 1e-5
@@ -97,18 +99,29 @@ def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
         assert relative_error(naive_vit_tokens(model.visual, pixels), model.visual(pixels)[1]) < 1e-6
 
 
+def test_near_places_count_more_whatever_the_shape_of_the_grid() -> None:
+    """NACLIP's Gaussian by hand: e^(-d^2 / 50), its standard deviation being five regions."""
+    found = nearness(2, 3)
+    assert found.shape == (7, 7)
+    assert not found[0].any(), "the class token has no place"
+    assert not found[:, 0].any()
+    rows = torch.tensor([[0, 1, 4, 1, 2, 5], [1, 0, 1, 2, 1, 2]], dtype=torch.float64)  # d^2 from the first two regions
+    assert torch.allclose(found[1:3, 1:].double(), torch.exp(-rows / 50))
+    assert torch.equal(found, found.T)
+
+
 def test_without_regions_mixing_the_class_token_alone_attends() -> None:
     """What makes the paper's features cheap: of the last block's attention a single row is computed."""
     ours, queries = backbone("vit"), []
     attention = ours.vision.tower.transformer.resblocks[-1].attn  # type: ignore[attr-defined]
     hook = attention.register_forward_pre_hook(lambda _, inputs: queries.append(inputs[0].shape[1]))
-    for kind in ("value", "value-value", "tokens"):
+    for kind in ("value", "value-value", "query-query", "neighbours", "tokens"):
         ours.with_regions(pick_regions(kind)).encode_image(torch.randn(1, 3, 32, 32))
     hook.remove()
-    assert queries == [1, 1, 1, 16]
+    assert queries == [1, 1, 1, 1, 1, 16]
 
 
-@pytest.mark.parametrize("kind", ["tokens", "value-value"])
+@pytest.mark.parametrize("kind", REGION_KINDS[1:])
 def test_other_towers_than_a_vit_have_one_kind_of_regions(kind: RegionKind) -> None:
     ours = backbone("rn")
     assert ours.with_regions("value") is ours

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import SETTINGS, read_checkpoint
-from gallop.config import MethodConfig, RegionKind
+from gallop.config import REGION_KINDS, MethodConfig, RegionKind
 from gallop.errors import BackboneError, CheckpointError, ConfigError
 from gallop.features.encoding import encode_photos
 from gallop.images import load_image
@@ -165,7 +165,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("kind", ["tokens", "value-value"])
+@pytest.mark.parametrize("kind", REGION_KINDS[1:])
 def test_a_checkpoint_restores_the_kind_of_regions(named: str, kind: RegionKind, tmp_path: Path) -> None:
     made = fit(backbone=named, regions=kind)
     made.save(tmp_path)
@@ -206,7 +206,7 @@ def test_a_checkpoint_that_says_nothing_of_the_kind_has_the_papers(tmp_path: Pat
 
 
 def test_a_cache_never_gives_features_of_another_kind(tmp_path: Path) -> None:
-    kinds: list[RegionKind] = ["value", "tokens", "value-value"]
+    kinds = REGION_KINDS
     apart = [learned(fit(backbone=vit().with_regions(kind))) for kind in kinds]
     shared = [learned(fit(backbone=vit().with_regions(kind), cache=tmp_path)) for kind in kinds]
     assert all(equal(first, second) for first, second in zip(apart, shared, strict=True))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.naive import naive_vit_tokens, naive_vit_value_value
+from benchmarks.naive import OTHER_KINDS
 from gallop.config import RegionKind, TrainConfig
 from gallop.evaluation import metrics
 from gallop.model import scores, similarity
@@ -37,7 +37,7 @@ def test_region_features_before_the_projections(case: Golden) -> None:
     check(case.features.regions, case.figure("local_features_raw"))
 
 
-@pytest.mark.parametrize(("kind", "naive"), [("tokens", naive_vit_tokens), ("value-value", naive_vit_value_value)])
+@pytest.mark.parametrize(("kind", "naive"), OTHER_KINDS.items())
 def test_other_kinds_of_region_features(kind: RegionKind, naive: Callable[[Any, Tensor], Tensor]) -> None:
     """The reference has none, so against open_clip's own blocks and against the formula; the whole image's stays."""
     paper = backbone("vit")

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gallop.backbones.vision.attention import Part, attended, likened, nearness, values
 from gallop.config import RegionKind
 from gallop.errors import UnsupportedTower
+
+_LIKENESS: dict[RegionKind, Part] = {"value-value": "value", "query-query": "query", "neighbours": "key"}
+"""Kinds whose attention is between tokens that are alike, and in what."""
+
+_ALONE: tuple[RegionKind, ...] = ("query-query", "neighbours")
+"""Kinds that are this attention alone: what came before the block, and its MLP, are left out."""
 
 
 @dataclass
@@ -29,6 +35,7 @@ class ViTVision:
             raise UnsupportedTower(f"This ViT is built of {type(block).__name__}, which has no plain value path.")
         self.region_width: int = tower.proj.shape[0]
         self.grid: tuple[int, int] = tuple(tower.grid_size)
+        self._near = nearness(*self.grid).to(tower.proj.device) if self.region_kind == "neighbours" else None
 
     @property
     def region_projection(self) -> Tensor | None:
@@ -42,36 +49,18 @@ class ViTVision:
         last = tower.transformer.resblocks[-1]
         normed = last.ln_1(x)
         # Attention and MLP for the class token alone, whatever the kind: its bits shall not depend on it.
-        pooled = _mlp(last, x[:, :1] + last.ls_1(_attended(last.attn, normed[:, :1], normed)))[:, 0]
-        regions = _mlp(last, x[:, 1:] + last.ls_1(self._mixed(last.attn, normed)))
+        pooled = _mlp(last, x[:, :1] + last.ls_1(attended(last.attn, normed[:, :1], normed)))[:, 0]
+        mixed = last.ls_1(self._mixed(last.attn, normed))
+        regions = mixed if self.region_kind in _ALONE else _mlp(last, x[:, 1:] + mixed)
         return tower.ln_post(pooled) @ tower.proj, tower.ln_post(regions)
 
     def _mixed(self, attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
-        """What the last block adds to each region before its MLP, of all tokens (B, 1 + R, V), class token first."""
+        """What the last block's attention gives each region, of all tokens (B, 1 + R, V), class token first."""
         if self.region_kind == "tokens":
-            return _attended(attention, x[:, 1:], x)
-        if self.region_kind == "value-value":
-            return _value_value(attention, x)[:, 1:]
-        return cast(Tensor, attention.out_proj(_values(attention, x[:, 1:])))
-
-
-def _attended(attention: nn.MultiheadAttention, queries: Tensor, x: Tensor) -> Tensor:
-    """The tower's own attention of some tokens to all."""
-    return cast(Tensor, attention(queries, x, x, need_weights=False)[0])
-
-
-def _values(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
-    """All heads beside each other. After ``out_proj``: attention, if every token attended to itself alone."""
-    width = x.shape[-1]
-    return F.linear(x, attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :])
-
-
-def _value_value(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
-    """Attention whose queries and keys are the values, of all tokens to all."""
-    images, count, width = x.shape
-    heads = _values(attention, x).view(images, count, attention.num_heads, width // attention.num_heads).transpose(1, 2)
-    mixed = F.scaled_dot_product_attention(heads, heads, heads)
-    return cast(Tensor, attention.out_proj(mixed.transpose(1, 2).flatten(2)))
+            return attended(attention, x[:, 1:], x)
+        if self.region_kind == "value":
+            return values(attention, x[:, 1:])
+        return likened(attention, x, _LIKENESS[self.region_kind], self._near)[:, 1:]
 
 
 def _mlp(block: Any, x: Tensor) -> Tensor:
