@@ -281,13 +281,6 @@ def test_a_custom_text_model_with_a_causal_tower_is_read() -> None:
         assert relative_error(ours.text.encode_texts(NAMES), model.encode_text(open_clip.tokenize(NAMES))) < 1e-5
 
 
-@pytest.mark.parametrize("vision", [{"pool_type": "avg"}, {"attentional_pool": True}, {"final_ln_after_pool": True}])
-def test_vision_towers_without_regions_are_refused(vision: dict[str, Any]) -> None:
-    model = CLIP(64, {**TINY_VISION, **vision}, {"width": 64, "heads": 1, "layers": 1})
-    with pytest.raises(UnsupportedTower):
-        Backbone("odd", model, open_clip.SimpleTokenizer(), PREPROCESS)
-
-
 def fresh_trunk(name: str = "tf_efficientnet_lite0", **vision: Any) -> CLIP:
     config = {"timm_model_name": name, "timm_pool": "", "timm_proj": "linear", "timm_proj_bias": True}
     torch.manual_seed(0)

@@ -17,6 +17,11 @@ place (paper, section 3.2; the value path of MaskCLIP):
   is NACLIP's (Hajimiri et al., WACV 2025, arXiv 2404.08181).
   The paper's rule is weak on ViT-L/14 (``gallop.config.REGION_ADVICE``).
 * ResNet: value and output projection of the attention pool at each cell, no positional embedding. V is already D.
+* ViT that pools its tokens behind the last block (SigLIP, PE-Core, CoCa: by attention; CLIPA, ViTamin: their mean):
+  what the pooling, and all that follows it, makes of the token alone; of attention that is the token's value, so here
+  too the last mixing is left out. The rule is ours: no paper that we know reads GalLoP's regions from them.
+* ViT of timm with a class token (MobileCLIP-B, EVA): the ViT's value path, through whatever its last block is built of.
+  V is already D.
 * CNN trunk (timm): each cell of the last feature map through the head that makes the global feature of their mean. V is
   already D. Where the head is linear, the mean of the regions is the global feature; ConvNeXt's has a norm.
 """

@@ -28,8 +28,6 @@ class ViTVision:
 
     def __post_init__(self) -> None:
         tower = self.tower
-        if tower.attn_pool is not None or tower.pool_type != "tok" or tower.final_ln_after_pool:
-            raise UnsupportedTower("This ViT does not pool at its class token; GalLoP's region features need that.")
         block = tower.transformer.resblocks[-1]
         if not isinstance(block.attn, nn.MultiheadAttention):
             raise UnsupportedTower(f"This ViT is built of {type(block).__name__}, which has no plain value path.")

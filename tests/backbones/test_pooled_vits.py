@@ -1,0 +1,222 @@
+"""ViTs without CLIP's class-token pooling, and timm's: the global feature is open_clip's, the regions a formula's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import open_clip
+import pytest
+import timm
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP, CustomTextCLIP
+from torch import Tensor, nn
+
+from gallop.backbones import Backbone
+from gallop.errors import BackboneError, UnsupportedTower
+from tests.backbones.test_towers import PREPROCESS, TINY_VISION, draw_parameters
+from tests.reference import relative_error
+
+TEXT = {"width": 64, "heads": 1, "layers": 1}
+
+
+def drawn(model: Any) -> Any:
+    """Everything at random, and large enough that attention is far from uniform."""
+    draw_parameters(model)
+    for parameter in model.visual.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=2 / parameter[0].numel() ** 0.5)
+    return model.eval().requires_grad_(False)
+
+
+def ours(model: Any, size: int = 32) -> Backbone:
+    return Backbone("odd", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=size))
+
+
+def open_clip_vit(**vision: Any) -> Any:
+    torch.manual_seed(0)
+    return drawn(CLIP(48, {**TINY_VISION, "layers": 2, "head_width": 16, "patch_size": 8, **vision}, TEXT))
+
+
+def timm_vit(name: str, size: int, **vision: Any) -> Any:
+    """A small trunk of timm's in open_clip's wrapper, built as the pairs that open_clip lists are."""
+    torch.manual_seed(0)
+    return drawn(CustomTextCLIP(48, {"timm_model_name": name, "image_size": size, **vision}, TEXT))
+
+
+@pytest.fixture(autouse=True)
+def small_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """timm's towers at two blocks of width 64: what they are built of stays as it is."""
+    build = timm.create_model
+
+    def smaller(name: str, **settings: Any) -> nn.Module:
+        small = {"embed_dim": 64, "depth": 2, "num_heads": 4}
+        return build(name, **small, **settings) if "vitamin" not in name else build(name, **settings)
+
+    monkeypatch.setattr(timm, "create_model", smaller)
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["CLIPA", "norm before the mean"])
+def test_a_mean_of_tokens_leaves_each_region_its_token(after: bool) -> None:
+    model = open_clip_vit(pool_type="avg", final_ln_after_pool=after, no_ln_pre=after)
+    tower, pixels = ours(model), torch.randn(3, 3, 32, 32)
+    whole, regions = tower.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    visual = model.visual
+    tokens = visual.transformer(visual._embeds(pixels))[:, 1:]
+    normed = F.layer_norm(tokens, (64,), visual.ln_post.weight, visual.ln_post.bias)
+    assert relative_error(regions, normed) < 1e-5
+    assert tower.vision.grid == (4, 4)
+    assert tower.feature_sizes == (16, 64, 48)
+    joint = regions @ visual.proj
+    assert tower.vision.mean_is_global is not after
+    assert (relative_error(joint.mean(dim=1), whole) < 1e-5) is not after
+
+
+@pytest.mark.parametrize("joint", [48, 64], ids=["wider tokens", "as wide"])
+def test_attention_pooling_leaves_each_region_its_value(joint: int) -> None:
+    """CoCa: the value through the pooling's matrices, as attention to a single token gives it for any query."""
+    torch.manual_seed(0)
+    vision = {**TINY_VISION, "layers": 2, "patch_size": 8, "attentional_pool": True, "attn_pooler_heads": 4}
+    model = drawn(CLIP(joint, {**vision, "attn_pooler_queries": 7}, TEXT))
+    tower, pixels = ours(model), torch.randn(3, 3, 32, 32)
+    whole, regions = tower.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    visual = model.visual
+    tokens = visual.transformer(visual._embeds(pixels))[:, 1:].flatten(0, 1)[:, None]
+    for query in (0, 6):
+        alone = visual.ln_post(visual.attn_pool(tokens)[:, query])
+        assert relative_error(regions.flatten(0, 1), alone) < 1e-5
+    assert not tower.vision.mean_is_global
+
+
+def timm_tokens(trunk: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Tokens before the last block and behind it, both before the final norm."""
+    seen: list[Tensor] = []
+    hook = trunk.blocks[-1].register_forward_hook(lambda _, inputs, output: seen.extend([inputs[0], output]))
+    trunk.forward_features(pixels)
+    hook.remove()
+    return seen[0], seen[1]
+
+
+def layer_norm(norm: Any, x: Tensor) -> Tensor:
+    centred = x - x.mean(dim=-1, keepdim=True)
+    scaled: Tensor = centred / (centred.square().mean(dim=-1, keepdim=True) + norm.eps).sqrt()
+    return scaled * norm.weight + norm.bias
+
+
+def linear(layer: Any, x: Tensor) -> Tensor:
+    found: Tensor = x @ layer.weight.T
+    return found if layer.bias is None else found + layer.bias
+
+
+def test_siglips_regions_are_the_values_of_its_pooling() -> None:
+    model = timm_vit("vit_base_patch16_siglip_224", 224, timm_pool="map", timm_proj="none")
+    tower, pixels = ours(model, 224), torch.randn(2, 3, 224, 224)
+    whole, regions = tower.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    trunk, pool = model.visual.trunk, model.visual.trunk.attn_pool
+    tokens = layer_norm(trunk.norm, timm_tokens(trunk, pixels)[1])
+    value = linear(pool.proj, tokens @ pool.kv.weight[64:].T + pool.kv.bias[64:])
+    hidden = linear(pool.mlp.fc1, layer_norm(pool.norm, value))
+    wanted = value + linear(pool.mlp.fc2, pool.mlp.act(hidden))
+    assert relative_error(regions, wanted) < 1e-5
+    assert tower.feature_sizes == (196, 64, 64)
+    assert not tower.vision.mean_is_global
+
+
+@pytest.mark.parametrize("bare", [False, True], ids=["with a class token", "bigG without"])
+def test_pe_cores_regions_are_the_values_of_its_pooling(bare: bool) -> None:
+    name, size = ("vit_pe_core_gigantic_patch14_448", 448) if bare else ("vit_pe_core_tiny_patch16_384", 384)
+    model = timm_vit(name, size, timm_pool="map", timm_proj=None)
+    tower, pixels = ours(model, size), torch.randn(1, 3, size, size)
+    whole, regions = tower.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    trunk, pool = model.visual.trunk, model.visual.trunk.attn_pool
+    tokens = layer_norm(trunk.norm, timm_tokens(trunk, pixels)[1])[:, trunk.num_prefix_tokens :]
+    value = linear(pool.proj, tokens @ pool.kv.weight[64:].T + pool.kv.bias[64:])
+    hidden = linear(pool.mlp.fc1, layer_norm(pool.norm, value))
+    wanted = linear(trunk.head, value + linear(pool.mlp.fc2, pool.mlp.act(hidden)))
+    assert relative_error(regions, wanted) < 1e-5
+    assert tower.vision.grid == ((32, 32) if bare else (24, 24))
+
+
+def test_mobileclip_bs_regions_are_the_value_path_of_its_last_block() -> None:
+    """As the paper's of CLIP's own ViT, written from the weights; the projection is the trunk's, with a bias."""
+    model = timm_vit("vit_base_patch16_clip_224", 224, timm_pool="token", timm_proj=None)
+    tower, pixels = ours(model, 224), torch.randn(2, 3, 224, 224)
+    whole, regions = tower.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
+    x = timm_tokens(trunk, pixels)[0][:, 1:]
+    value = layer_norm(last.norm1, x) @ last.attn.qkv.weight[128:].T + last.attn.qkv.bias[128:]
+    x = x + linear(last.attn.proj, value)
+    hidden = linear(last.mlp.fc1, layer_norm(last.norm2, x))
+    x = x + linear(last.mlp.fc2, last.mlp.act(hidden))
+    assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
+    assert tower.feature_sizes == (196, 48, 48)
+
+
+def test_evas_regions_are_the_value_path_of_its_last_block() -> None:
+    """EVA02: rotated queries and keys, which a token alone does not need, a gated MLP and norms within."""
+    model = timm_vit("eva02_base_patch16_clip_224", 224, timm_pool="token", timm_proj=None)
+    tower, pixels = ours(model, 224), torch.randn(2, 3, 224, 224)
+    whole, regions = tower.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
+    x = timm_tokens(trunk, pixels)[0][:, 1:]
+    value = linear(last.attn.v_proj, layer_norm(last.norm1, x))
+    x = x + linear(last.attn.proj, layer_norm(last.attn.norm, value))
+    gated, normed = last.mlp, layer_norm(last.norm2, x)
+    gate = linear(gated.fc1_g, normed)
+    hidden = gate * torch.sigmoid(gate) * linear(gated.fc1_x, normed)
+    x = x + linear(gated.fc2, layer_norm(gated.norm, hidden))
+    assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
+
+
+def test_evas_block_with_norms_behind_attention_and_mlp() -> None:
+    model = timm_vit("eva02_enormous_patch14_clip_224", 224, timm_pool="token", timm_proj=None)
+    tower, pixels = ours(model, 224), torch.randn(1, 3, 224, 224)
+    whole, regions = tower.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
+    x = timm_tokens(trunk, pixels)[0][:, 1:]
+    value = x @ last.attn.qkv.weight[128:].T + last.attn.v_bias
+    x = x + layer_norm(last.norm1, linear(last.attn.proj, value))
+    x = x + layer_norm(last.norm2, linear(last.mlp.fc2, last.mlp.act(linear(last.mlp.fc1, x))))
+    assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
+
+
+def test_vitamins_regions_are_its_tokens_through_the_norm_behind_its_mean() -> None:
+    model = timm_vit("vitamin_small_224", 224, timm_pool="", timm_proj="linear")
+    tower, pixels = ours(model, 224), torch.randn(1, 3, 224, 224)
+    whole, regions = tower.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    trunk = model.visual.trunk
+    tokens = timm_tokens(trunk, pixels)[1]
+    assert relative_error(regions, linear(model.visual.head.proj, layer_norm(trunk.fc_norm, tokens))) < 1e-5
+    assert tower.vision.grid == (14, 14)
+    assert not tower.vision.mean_is_global
+
+
+def test_a_mean_without_a_norm_behind_it_averages_to_the_global_feature() -> None:
+    model = timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="avg", timm_proj="linear")
+    tower = ours(model, 224)
+    whole, regions = tower.encode_image(torch.randn(2, 3, 224, 224))
+    assert tower.vision.mean_is_global
+    assert relative_error(regions.mean(dim=1), whole) < 1e-5
+
+
+def test_what_pools_in_more_ways_than_one_is_refused() -> None:
+    torch.manual_seed(0)
+    vision = {**TINY_VISION, "attentional_pool": "parallel", "attn_pooler_heads": 4}
+    with pytest.raises(UnsupportedTower, match="pools in more than one way"):
+        ours(CLIP(64, vision, TEXT))
+    with pytest.raises(UnsupportedTower, match="timm ViT pools by 'max'"):
+        ours(timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="max"), 224)
+
+
+def test_the_other_kinds_of_regions_are_those_of_clips_own_vits() -> None:
+    with pytest.raises(BackboneError, match="'tokens'; this vision tower is a VisionTransformer, which has 'value'"):
+        ours(open_clip_vit(pool_type="avg")).with_regions("tokens")
