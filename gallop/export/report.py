@@ -1,18 +1,27 @@
 """One photo's explanation as a single HTML page: to send, to print, to keep. It asks nothing of any other machine.
 
-All text is escaped, pictures are data URLs, there is no script, and a content policy in the page forbids the rest.
+The explanation lives in it, as in the app: k, class and regions can be moved and asked. All text is escaped, pictures
+are data URLs, and a content policy in the page admits one script, the explainer's by its hash, and forbids the rest.
+Readers without scripts see pictures in its place.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import json
 from collections.abc import Sequence
+from typing import Any
 
+from markupsafe import Markup
 from PIL import Image
 
 from gallop import __version__
 from gallop.documents.rendering import render
+from gallop.maps.explainer import SCRIPT, STYLE_SHEET
+from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.stands import FADING, Stands
 from gallop.maps.look import Scale, Style, Subject, scale_of
 from gallop.maps.pictures import map_picture
 from gallop.predictions.explanation import Explanation
@@ -31,15 +40,20 @@ def html_report(
     """Return the page.
 
     Args:
-        class_name: whose scores and maps are shown; by default the most probable class.
+        class_name: whose scores and maps are shown at first; by default the most probable class.
         photo_name: what the photo is called.
         facts: further lines (what, value), such as how the classifier was taught.
         style: how maps are drawn.
     """
     subject = Subject(explanation, explanation.label if class_name is None else class_name)
     scale = scale_of([subject.scores(n) for n in range(len(explanation.topk))]) if explanation.topk else None
+    script = SCRIPT.read_text(encoding="utf-8")
     return render(
         "export/report.html.j2",
+        script=Markup(script),
+        script_hash=_hash(script),
+        style_sheet=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
+        data=_block(explainer_data(explanation, stands=Stands(class_name, style=style or FADING), asks=False)),
         title=f"What decided: {photo_name or 'a photo'}",
         photo=_url(_small(explanation.image)),
         why=explanation,
@@ -86,6 +100,16 @@ def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str
         )
         for n, k in enumerate(why.topk)
     ]
+
+
+def _hash(script: str) -> str:
+    """What the content policy knows a script by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def _block(data: dict[str, Any]) -> Markup:
+    """JSON inside a page: no text of strangers in it can end its block or open another."""
+    return Markup(json.dumps(data).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 def _is_number(text: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -14,6 +17,7 @@ from PIL import Image
 from gallop import Explanation, GalLoPClassifier
 from gallop.export.model_card import model_card
 from gallop.export.report import html_report
+from gallop.maps.explainer import SCRIPT
 from gallop.maps.look import SIGNED_COLOURS, Scale, Style, Subject, colour_table
 from gallop.maps.pictures import map_picture
 from gallop.predictions.rows import answer_row, answers_csv
@@ -89,12 +93,16 @@ class Reader(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.scripts: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attributes)))
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self.tags and self.tags[-1][0] == "script" and self.cdata_elem == "script":
+            self.scripts.append(data)
+        else:
+            self.text += data
 
 
 def read(page: str) -> Reader:
@@ -109,11 +117,13 @@ def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanati
     sources = [attributes["src"] for tag, attributes in reader.tags if "src" in attributes]
     assert len(sources) == 1 + len(why.topk)
     assert all(source and source.startswith("data:image/jpeg;base64,") for source in sources)
-    assert not [tag for tag, attributes in reader.tags if tag in ("script", "link", "iframe") or "href" in attributes]
+    assert not [tag for tag, attributes in reader.tags if tag in ("link", "iframe") or "href" in attributes]
+    assert [attributes["type"] for tag, attributes in reader.tags if tag == "script"] == ["application/json", "module"]
     assert all(attributes.get("alt") for tag, attributes in reader.tags if tag == "img")
     assert "default-src 'none'" in page
     assert "url(" not in page
     assert "@import" not in page
+    assert "://" not in page
     for share in why.probabilities.values():
         assert f"{100 * share:.2f} %" in reader.text
     for score in (*why.global_scores[1], *why.local_scores[1]):
@@ -125,7 +135,9 @@ def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanati
 def test_hostile_names_are_text_in_the_report_and_in_the_card() -> None:
     classifier = tiny.classifier().zero_shot(HOSTILE)
     reader = read(html_report(classifier.explain(tiny.picture(1)), photo_name=HOSTILE[0], facts=[(HOSTILE[1], "x")]))
-    assert not [tag for tag, _ in reader.tags if tag == "script"]
+    assert len([tag for tag, _ in reader.tags if tag == "script"]) == 2
+    assert json.loads(reader.scripts[0])["names"] == HOSTILE
+    assert not set("<>&") & set(reader.scripts[0]), "nothing in it can end its block"
     assert all(str(attributes.get("src", "data:")).startswith("data:") for _, attributes in reader.tags)
     for name in HOSTILE:
         assert name in reader.text
@@ -133,6 +145,18 @@ def test_hostile_names_are_text_in_the_report_and_in_the_card() -> None:
     assert "<script>" not in card
     assert "](http://example" not in card
     assert re.search(r"\\!\\\[x\\\]\\\(http", card)
+
+
+def test_the_content_policy_admits_the_explainer_and_no_other_script(why: Explanation) -> None:
+    """A browser is held to it in tests/browser/test_report.py."""
+    reader = read(html_report(why, class_name="green", style=Style("cividis", opacity=0.3)))
+    block, script = reader.scripts
+    assert script == SCRIPT.read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = [str(found["content"]) for tag, found in reader.tags if "http-equiv" in found]
+    assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    stands = json.loads(block)["stands"]
+    assert (stands["class_name"], stands["colours"], stands["opacity"]) == ("green", "cividis", 0.3)
 
 
 def test_without_local_prompts_and_without_a_limit_the_report_says_so() -> None:

@@ -526,12 +526,12 @@ class Classes {
     this.names = names;
     const listed = offered.map((c) => [String(c), names[c]]);
     const chosen = state.class_name === null ? "" : String(explained);
-    const first = chosen === "" ? `The most probable (${names[explained]})` : "The most probable";
+    const first = chosen === "" ? `Most probable (${names[explained]})` : "Most probable";
     choices(this.explained, [["", first], ...listed], chosen);
     const before = when === undefined ? [] : [["before", `Itself ${when}`]];
     const others = listed.filter(([value]) => value !== String(explained));
     const other = state.before ? "before" : state.against === null ? "" : String(names.indexOf(state.against));
-    choices(this.against, [["", "Nothing: its own scores"], ...before, ...others], other);
+    choices(this.against, [["", "Nothing"], ...before, ...others], other);
   }
 }
 
@@ -1332,8 +1332,9 @@ class Explainer {
 // hosts.js
 /* Where an explainer lives. Hosts call the default export differently:
    - Streamlit (components v2) calls it with the component whenever its data changed;
-   - anywidget calls it once without arguments and gets the object with its hooks;
-   - a page of its own has its data in blocks of JSON, each followed by the place where it is shown. */
+   - anywidget calls it once without arguments and gets the object with its hooks.
+   A page of its own has its data in blocks of JSON, each followed by pictures for readers without scripts, in whose
+   place the explainer comes. */
 
 const shown = new WeakMap(); // root element -> Explainer
 
@@ -1358,9 +1359,9 @@ function showInNotebook({ model, el }) {
 
 function showInPage() {
   for (const block of document.querySelectorAll("script.explainer-data")) {
-    const place = block.nextElementSibling;
-    place.replaceChildren();
-    explainerIn(place).show(JSON.parse(block.textContent), () => {});
+    const made = new Explainer();
+    made.show(JSON.parse(block.textContent), () => {});
+    block.nextElementSibling.replaceChildren(made.root);
   }
 }
 

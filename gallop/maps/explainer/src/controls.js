@@ -140,12 +140,12 @@ export class Classes {
     this.names = names;
     const listed = offered.map((c) => [String(c), names[c]]);
     const chosen = state.class_name === null ? "" : String(explained);
-    const first = chosen === "" ? `The most probable (${names[explained]})` : "The most probable";
+    const first = chosen === "" ? `Most probable (${names[explained]})` : "Most probable";
     choices(this.explained, [["", first], ...listed], chosen);
     const before = when === undefined ? [] : [["before", `Itself ${when}`]];
     const others = listed.filter(([value]) => value !== String(explained));
     const other = state.before ? "before" : state.against === null ? "" : String(names.indexOf(state.against));
-    choices(this.against, [["", "Nothing: its own scores"], ...before, ...others], other);
+    choices(this.against, [["", "Nothing"], ...before, ...others], other);
   }
 }
 

@@ -1,7 +1,8 @@
 /* Where an explainer lives. Hosts call the default export differently:
    - Streamlit (components v2) calls it with the component whenever its data changed;
-   - anywidget calls it once without arguments and gets the object with its hooks;
-   - a page of its own has its data in blocks of JSON, each followed by the place where it is shown. */
+   - anywidget calls it once without arguments and gets the object with its hooks.
+   A page of its own has its data in blocks of JSON, each followed by pictures for readers without scripts, in whose
+   place the explainer comes. */
 
 import { Explainer } from "./view.js";
 
@@ -28,9 +29,9 @@ function showInNotebook({ model, el }) {
 
 function showInPage() {
   for (const block of document.querySelectorAll("script.explainer-data")) {
-    const place = block.nextElementSibling;
-    place.replaceChildren();
-    explainerIn(place).show(JSON.parse(block.textContent), () => {});
+    const made = new Explainer();
+    made.show(JSON.parse(block.textContent), () => {});
+    block.nextElementSibling.replaceChildren(made.root);
   }
 }
 

@@ -1,0 +1,78 @@
+"""The HTML report in a browser: the explanation lives in it, its content policy holds, and it can be read without scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gallop.export.report import html_report
+from gallop.predictions.explanation import Explanation
+from tests import tiny
+from tests.browsing import expect
+
+pytestmark = pytest.mark.browser
+
+HOSTILE_NAMES = ["</script><script>window.hacked = 1</script>", '"><img src=x onerror="window.hacked = 1">', "<!--"]
+
+
+def hostile() -> Explanation:
+    return tiny.classifier(topk=(3, 7)).zero_shot(HOSTILE_NAMES).explain(tiny.picture(3, "green", (60, 40)))
+
+
+def written(folder: Path, page: str) -> str:
+    path = folder / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path.as_uri()
+
+
+def test_the_explanation_lives_in_the_report_and_names_of_strangers_do_nothing(browser: Any, tmp_path: Path) -> None:
+    found = hostile()
+    context = browser.new_context()
+    page = context.new_page()
+    requests: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    name = HOSTILE_NAMES[0]
+    page.goto(written(tmp_path, html_report(found, class_name=name, photo_name=HOSTILE_NAMES[1])))
+    expect(page.locator(".explainer")).to_have_count(1)
+    expect(page.get_by_alt_text("The photo")).to_have_count(0)
+    expect(page.locator(".about")).to_have_text(f"Where it sees {name}")
+    page.get_by_label("Local prompt 1: its k best regions").fill("9")
+    expect(page.locator(".cell.kept")).to_have_count(9)
+    kept = page.evaluate("[...document.querySelectorAll('.cell.kept')].map(cell => Number(cell.dataset.region))")
+    assert set(kept) == {box.region for box in found.with_topk((9, 7)).regions(name, 0)}
+    page.locator(".cell").nth(5).click()
+    best = found.class_names[found.region_probabilities[5].argmax()]
+    expect(page.locator(".asked .bar .name").first).to_have_text(best)
+    assert page.evaluate("window.hacked") is None
+    assert not complaints
+    assert not [url for url in requests if not url.startswith(("data:", "file:"))]
+    context.close()
+
+
+def test_any_other_script_is_refused(browser: Any, tmp_path: Path) -> None:
+    """Even one that came into the page: the policy knows the explainer by its hash."""
+    report = html_report(hostile()).replace(
+        "<h1>", "<script>window.hacked = 1</script><h1 onclick='window.hacked = 1'>"
+    )
+    page = browser.new_page()
+    page.goto(written(tmp_path, report))
+    expect(page.locator(".explainer")).to_have_count(1)
+    page.locator("h1").click()
+    assert page.evaluate("window.hacked") is None
+    page.close()
+
+
+def test_who_reads_without_scripts_sees_pictures(browser: Any, tmp_path: Path) -> None:
+    found = hostile()
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(written(tmp_path, html_report(found)))
+    expect(page.get_by_alt_text("The photo")).to_be_visible()
+    expect(page.locator("figure img")).to_have_count(2)
+    expect(page.get_by_text(f"Local prompt 1, k = 3: {found.describe(found.label, 0)}.")).to_be_visible()
+    context.close()
