@@ -1,4 +1,4 @@
-"""The HTML report in a browser: the explanation lives in it, its content policy holds, and it can be read without scripts."""
+"""The HTML report in a browser: the explanation lives in it, and its content policy holds."""
 
 from __future__ import annotations
 
