@@ -68,16 +68,16 @@ def written_sum(terms: Sequence[float], mean: float) -> str:
 def _crop(found: Explanation, side: int) -> Step:
     crop, (width, height) = found.crop, found.image.size
     across, down = crop.right - crop.left, crop.bottom - crop.top
-    return Step(
-        "The crop",
-        (
-            f"The photo has {width} × {height} pixels. Its short side is resized to {side} and the middle is cut "
+    if (across, down) == (width, height) and across != down:
+        seen = f"It is resized to {side} × {side} as a whole, whatever its shape, so the model sees all of it."
+    else:
+        seen = (
+            f"Its short side is resized to {side} and the middle is cut "
             f"out, so the model sees {across:.0f} × {down:.0f} of them: from {crop.left:.0f} to {crop.right:.0f} "
             f"across and from {crop.top:.0f} to {crop.bottom:.0f} down, {across * down / (width * height):.0%} of "
-            "the photo.",
-        ),
-        ("01_similarity",),
-    )
+            "the photo."
+        )
+    return Step("The crop", (f"The photo has {width} × {height} pixels. {seen}",), ("01_similarity",))
 
 
 def _regions(found: Explanation) -> Step:

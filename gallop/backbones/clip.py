@@ -53,6 +53,13 @@ class Backbone:
             the towers, is fp32.
         damping: of its cosines.
 
+    Attributes:
+        logit_scale: what cosines are multiplied by before the softmax over the classes, one over the temperature.
+        sigmoid: whether it was trained with a sigmoid (SigLIP): whether a photo and a text belong together was
+            ``sigmoid(scale * cosine + bias)``, each pair for itself. Here the question is which of the classes it is,
+            so a softmax is taken. Its scale is used as CLIP's is; its bias is the same for all classes and cancels in a
+            softmax, so it is not read, and the probabilities are no longer those of the sigmoid.
+
     Raises:
         UnsupportedTower: a tower for which GalLoP's features are not defined.
     """
@@ -78,6 +85,7 @@ class Backbone:
         # Convolutions are faster where a pixel's channels lie side by side.
         self.vision: VisionTower = vision_tower(visual.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
         self.logit_scale = float(torch.as_tensor(model.logit_scale).exp())
+        self.sigmoid = getattr(model, "logit_bias", None) is not None
 
     @property
     def feature_sizes(self) -> tuple[int, int, int]:

@@ -31,12 +31,15 @@ class Preprocess:
         size: side of the square input, in pixels.
         mean, std: per channel, on values in [0, 1].
         interpolation: "bicubic" or "bilinear".
+        squash: the whole photo is resized to the square, whatever its shape, as SigLIP was trained; else its short
+            side is, and the middle cut out.
     """
 
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str = "bicubic"
+    squash: bool = False
 
     def __post_init__(self) -> None:
         from torchvision.transforms import InterpolationMode
@@ -46,10 +49,16 @@ class Preprocess:
             raise ValueError("Preprocessing needs a size and deviations above zero.")
 
     def centre(self, image: Image.Image) -> tuple[Tensor, CropBox]:
-        """Resize the short side to the input size and take the centre crop: pixels (3, size, size) and the crop box."""
+        """Return what the towers see of a photo, pixels (3, size, size), and which part of it that is.
+
+        The short side is resized to the input size and the middle taken, or with ``squash`` the whole photo.
+        """
         from torchvision.transforms import InterpolationMode
         from torchvision.transforms import functional as TF
 
+        if self.squash:
+            squashed = TF.resize(image, [self.size, self.size], InterpolationMode(self.interpolation), antialias=True)
+            return self._tensor(squashed), CropBox(0, 0, image.width, image.height)
         image, left, top = _limit_aspect(image)
         resized = TF.resize(image, [self.size], InterpolationMode(self.interpolation), antialias=True)
         cropped = TF.center_crop(resized, [self.size, self.size])
@@ -74,7 +83,15 @@ class Preprocess:
 
     def key(self) -> str:
         """Return text that differs wherever the pixels would: part of a cache key."""
-        return f"{self.size}|{self.mean}|{self.std}|{self.interpolation}|{CROP_SCALE}|{CROP_RATIO}"
+        squashed = "|squash" if self.squash else ""  # nothing else, so that what was kept before is still found
+        return f"{self.size}|{self.mean}|{self.std}|{self.interpolation}|{CROP_SCALE}|{CROP_RATIO}{squashed}"
+
+    @property
+    def sentence(self) -> str:
+        """How ``centre`` makes pixels of a photo, for those who do it without this library."""
+        by = f"({self.interpolation}, antialiased, as Pillow does it)"
+        cut = f"short side resized to {self.size} {by}; centre crop {self.size} x {self.size}"
+        return f"resized to {self.size} x {self.size}, whatever its shape {by}" if self.squash else cut
 
     def _tensor(self, image: Image.Image) -> Tensor:
         from torchvision.transforms import functional as TF

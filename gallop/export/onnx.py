@@ -173,10 +173,7 @@ def _metadata(classifier: GalLoPClassifier) -> dict[str, str]:
     """What a reader of the file needs: texts, and JSON where it is more than one."""
     model, calibration = classifier.model_, classifier.calibration_
     preprocess = model.backbone.preprocess
-    steps = (
-        f"RGB; short side resized to {preprocess.size} ({preprocess.interpolation}, antialiased, as Pillow does it); "
-        f"centre crop {preprocess.size} x {preprocess.size}; values / 255; minus mean, divided by std, per channel"
-    )
+    steps = f"RGB; {preprocess.sentence}; values / 255; minus mean, divided by std, per channel"
     return {
         "gallop_format": str(_FORMAT),
         "class_names": json.dumps(model.class_names, ensure_ascii=False),

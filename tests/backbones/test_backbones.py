@@ -380,7 +380,7 @@ def test_a_tag_brings_its_preprocessing(monkeypatch: pytest.MonkeyPatch, tmp_pat
     ours = load_backbone(f"{ARCH}/own", device="cpu")
     assert ours.preprocess == loading.Preprocess(32, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "bilinear")
     monkeypatch.setitem(
-        open_clip.pretrained._PRETRAINED, ARCH, {"own": {**TAG, "file": str(path), "resize_mode": "squash"}}
+        open_clip.pretrained._PRETRAINED, ARCH, {"own": {**TAG, "file": str(path), "resize_mode": "longest"}}
     )
     with pytest.raises(BackboneError, match="square inputs"):
         load_backbone(f"{ARCH}/own")
