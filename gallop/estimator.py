@@ -18,6 +18,7 @@ from gallop.backbones import Backbone, load_backbone
 from gallop.checkpoints.folder import Checkpoint, load_prompts, read_model, save_checkpoint
 from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
 from gallop.data import LabelledPhotos, training_set
+from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import Calibration
@@ -151,8 +152,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             parallel: other processes that fit with the same arguments, as ``gallop.training.launch`` starts
                 them. All learn the same prompts; the temperature and threshold are the first one's alone.
         """
+        cache = open_cache(self.cache)
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
-        data = training_set(images, labels, **draw)
+        data = training_set(images, labels, **draw, content=contents_beside(cache))
         config = train_preset(self.preset, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
         backbone, method = self._load_backbone(), self._method_config()
         warm = self.warm_start and hasattr(self, "model_")
@@ -161,7 +163,6 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             drop_training(work)  # whoever trains the same classifier anew does not want it
         self._start(GalLoP(backbone, data.class_names, method, prompts))
         self.training_, self._data_fingerprint = config, data.fingerprint
-        cache = open_cache(self.cache)
         for event in learn(self.model_, data, config, cache=cache, work=work, parallel=parallel):
             if isinstance(event, CrossFit):
                 self.cross_fit_ = event

@@ -13,7 +13,9 @@ from gallop import GalLoPClassifier, Photo, load_image, parse_names, read_folder
 from gallop.cli.console import Console
 from gallop.data import LabelledPhotos, from_csv, is_csv
 from gallop.errors import CommandError, ImageError
-from gallop.features.encoding import ahead, readers
+from gallop.features.contents import KnownContents
+from gallop.features.encoding import default_cache_folder, readers
+from gallop.runtime.ahead import ahead
 
 PHOTOS_AT_ONCE = 16
 """Photos in memory at a time."""
@@ -25,10 +27,14 @@ Refuse = Callable[[str | Path, str], None]
 
 
 def labelled_images(data: str, *, split: str) -> LabelledPhotos:
-    """Return the images of DATA: a table where it ends in .csv, otherwise a folder of class folders."""
+    """Return the images of DATA: a table where it ends in .csv, otherwise a folder of class folders.
+
+    What they hold is remembered beside the features: those that no command has seen are decoded for it.
+    """
+    content = KnownContents(default_cache_folder()).sha256
     if is_csv(data) and not Path(data).is_dir():
-        return from_csv(data, split=split)
-    return read_folder(data, split=split)
+        return from_csv(data, split=split, content=content)
+    return read_folder(data, split=split, content=content)
 
 
 def model_or_classes(options: Namespace) -> GalLoPClassifier:

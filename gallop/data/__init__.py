@@ -17,7 +17,14 @@ from gallop.data.folders import (
     training_set,
 )
 from gallop.data.hugging_face import from_hugging_face
-from gallop.data.labelled import LabelledPhotos, PhotoSource, check_shots, data_fingerprint
+from gallop.data.labelled import (
+    ContentHash,
+    LabelledPhotos,
+    PhotoSource,
+    check_shots,
+    content_hash,
+    data_fingerprint,
+)
 from gallop.data.listing import Listing
 from gallop.data.paper.checking import DatasetCheck, Missing, check_dataset, download
 from gallop.data.paper.opening import available_datasets, find_set, open_dataset
@@ -29,6 +36,7 @@ Dataset = LabelledPhotos
 
 __all__ = [
     "CatalogueEntry",
+    "ContentHash",
     "Dataset",
     "DatasetCheck",
     "LabelledPhotos",
@@ -39,6 +47,7 @@ __all__ = [
     "available_datasets",
     "check_dataset",
     "check_shots",
+    "content_hash",
     "csv_splits",
     "data_fingerprint",
     "distinct_photos",

@@ -10,9 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gallop.data.labelled import LabelledPhotos
+from gallop.data.labelled import ContentHash, LabelledPhotos, content_hash
 from gallop.errors import ClassNameError, DataError, ImageError
-from gallop.images import load_image
 from gallop.names.class_names import clean_name, clean_names
 from gallop.runtime.reading import open_file
 from gallop.wording import listed
@@ -47,7 +46,7 @@ def csv_splits(path: str | PathLike[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.split for row in _rows(Path(path)) if row.split))
 
 
-def from_csv(path: str | PathLike[str], *, split: str = "train") -> LabelledPhotos:
+def from_csv(path: str | PathLike[str], *, split: str = "train", content: ContentHash = content_hash) -> LabelledPhotos:
     """Return every readable image of a table, as ``read_folder`` does it: a picture twice in a class counts once.
 
     The first line names the columns: ``path`` (relative ones begin at the table's folder), ``label``, and where the
@@ -56,6 +55,7 @@ def from_csv(path: str | PathLike[str], *, split: str = "train") -> LabelledPhot
 
     Args:
         split: the part that is read where the table has the column; without it, all rows are.
+        content: tells the content of each file, as in ``read_folder``.
 
     Raises:
         DataError: a table that cannot be read, a row without label or whose file is not there (its line is named), no
@@ -81,7 +81,7 @@ def from_csv(path: str | PathLike[str], *, split: str = "train") -> LabelledPhot
         raise DataError(_gone(path, gone))
     if not rows:
         raise DataError(f"{path} has no rows of the split {split!r}; its splits are {listed(list(splits))}.")
-    return _dataset(path, rows)
+    return _dataset(path, rows, content)
 
 
 def _gone(table: Path, rows: list[_Row]) -> str:
@@ -93,7 +93,7 @@ def _gone(table: Path, rows: list[_Row]) -> str:
     )
 
 
-def _dataset(table: Path, rows: list[_Row]) -> LabelledPhotos:
+def _dataset(table: Path, rows: list[_Row], content: ContentHash) -> LabelledPhotos:
     class_names = clean_names(sorted({row.label for row in rows}))
     kept: dict[str, _Row] = {}
     skipped: list[tuple[Path, str]] = []
@@ -101,7 +101,7 @@ def _dataset(table: Path, rows: list[_Row]) -> LabelledPhotos:
     for row in rows:
         if row.path not in digests:
             try:
-                digests[row.path] = load_image(row.path).sha256
+                digests[row.path] = content(row.path)
             except ImageError as error:
                 digests[row.path] = None
                 skipped.append((row.path, f"{error} (line {row.line} of {table.name})"))

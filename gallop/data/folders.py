@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gallop.data.labelled import LabelledPhotos, PhotoSource
+from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash
 from gallop.errors import DataError, ImageError
 from gallop.images import IMAGE_SUFFIXES, list_images, load_image
 from gallop.names.class_names import clean_name, clean_names, folder_to_name
@@ -26,10 +26,14 @@ def resolve_split(root: Path, split: str) -> Path:
     return root
 
 
-def read_folder(root: str | Path, *, split: str = "train") -> LabelledPhotos:
+def read_folder(root: str | Path, *, split: str = "train", content: ContentHash = content_hash) -> LabelledPhotos:
     """Return every readable image of a folder of class folders; pictures that are there twice in a class count once.
 
     Files that are no readable image are listed in ``skipped``.
+
+    Args:
+        split: where the folder holds ``train/`` and ``test/``, which of them.
+        content: tells the content of each file; ``gallop.features.contents`` remembers it.
 
     Raises:
         DataError: no folder, no class folder, no readable image in any, or one picture in two classes.
@@ -48,7 +52,7 @@ def read_folder(root: str | Path, *, split: str = "train") -> LabelledPhotos:
     skipped: list[tuple[Path, str]] = []
     seen: dict[str, tuple[Path, int]] = {}
     for label, class_folder in enumerate(class_folders):
-        for path, digest in _readable(class_folder, skipped):
+        for path, digest in _readable(class_folder, content, skipped):
             first, first_label = seen.setdefault(digest, (path, label))
             if first_label != label:
                 raise DataError(f"{first} and {path} are the same picture in two classes; take one away.")
@@ -72,10 +76,10 @@ def _no_images(folder: Path, class_folders: Sequence[Path]) -> str:
     return f"{folder} holds no readable images in its class folders; what is read ends in {', '.join(IMAGE_SUFFIXES)}."
 
 
-def _readable(folder: Path, skipped: list[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
+def _readable(folder: Path, content: ContentHash, skipped: list[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
     for path in list_images(folder):
         try:
-            yield path, load_image(path).sha256
+            yield path, content(path)
         except ImageError as error:
             skipped.append((path, str(error)))
 
@@ -103,7 +107,7 @@ def labelled_photos(
         DataError: no labels and no folder, not one label for each image, or a class that is short (to train, empty).
     """
     if labels is None:
-        dataset = _drawn(images, split=split, shots=shots, seed=seed, allow_fewer=allow_fewer)
+        dataset = _drawn(images, content_hash, split=split, shots=shots, seed=seed, allow_fewer=allow_fewer)
         return list(dataset.photos), dataset.names
     photos: list[PhotoSource] = [
         Path(image) if isinstance(image, str | PathLike) else load_image(image) for image in many(images)
@@ -114,10 +118,12 @@ def labelled_photos(
     return photos, names
 
 
-def _drawn(images: Any, *, split: str, shots: int | None, seed: int, allow_fewer: bool) -> LabelledPhotos:
+def _drawn(
+    images: Any, content: ContentHash, *, split: str, shots: int | None, seed: int, allow_fewer: bool
+) -> LabelledPhotos:
     if not isinstance(images, str | PathLike | LabelledPhotos):
         raise DataError("Images came without labels; give their class names, or the path of a folder.")
-    dataset = images if isinstance(images, LabelledPhotos) else read_folder(Path(images), split=split)
+    dataset = images if isinstance(images, LabelledPhotos) else read_folder(Path(images), split=split, content=content)
     if shots is not None:
         return dataset.draw(shots, seed=seed, allow_fewer=allow_fewer)
     return dataset.draw(len(dataset), seed=seed, allow_fewer=True) if split == "train" else dataset
@@ -154,18 +160,24 @@ def distinct_photos(
 
 
 def training_set(
-    images: Any, labels: Sequence[str] | None, *, shots: int | None, seed: int, allow_fewer: bool
+    images: Any,
+    labels: Sequence[str] | None,
+    *,
+    shots: int | None,
+    seed: int,
+    allow_fewer: bool,
+    content: ContentHash = content_hash,
 ) -> LabelledPhotos:
     """Return what ``labelled_photos`` finds for training, each picture once.
 
-    The classes are in the order in which they first came.
+    The classes are in the order in which they first came. ``content`` is for a folder, as in ``read_folder``.
 
     Raises:
         DataError: as there and in ``distinct_photos``, or a single class.
         ClassNameError: names that differ in upper and lower case alone.
     """
     if labels is None:
-        drawn = _drawn(images, split="train", shots=shots, seed=seed, allow_fewer=allow_fewer)
+        drawn = _drawn(images, content, split="train", shots=shots, seed=seed, allow_fewer=allow_fewer)
         photos, names, hashes = distinct_photos(drawn.photos, drawn.names, drawn.hashes)
     else:
         photos, names, hashes = distinct_photos(*labelled_photos(images, labels, split="train"))

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import SupportsIndex
 
 from gallop.errors import DataError
-from gallop.images import Photo
+from gallop.images import Photo, load_image
 
 PhotoSource = Photo | Path
 """A photo in memory, or a file that is read again whenever it is needed, so that a large folder fits."""
+
+ContentHash = Callable[[Path], str]
+"""What tells the content of a file: ``content_hash``, or something that remembers what it has told."""
+
+
+def content_hash(path: Path) -> str:
+    """Return the hash of the decoded picture of a file.
+
+    Raises:
+        ImageError: it is no picture that can be read.
+    """
+    return load_image(path).sha256
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.images import Photo
 from gallop.runtime.writing import clear_drafts, write_quickly
 
 STORED_DTYPE = torch.float16
@@ -105,9 +104,9 @@ class Cache(Protocol):
         ...
 
 
-def feature_key(backbone: Backbone, photo: Photo, view: str, kept: torch.dtype = STORED_DTYPE) -> str:
-    """Return text that differs with photo, vision tower, view, and how the features are computed and kept."""
-    text = f"{photo.sha256}|{view}|{backbone.preprocess.key()}|{kept}"
+def feature_key(backbone: Backbone, content: str, view: str, kept: torch.dtype = STORED_DTYPE) -> str:
+    """Return text that differs with a photo's content, vision tower, view, and how features are computed and kept."""
+    text = f"{content}|{view}|{backbone.preprocess.key()}|{kept}"
     if backbone.feature_format != "fp32":
         text += f"|{backbone.feature_format}"
     return f"{backbone.vision_fingerprint[:16]}/{hashlib.sha256(text.encode()).hexdigest()[:40]}"

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +33,7 @@ from gallop.features.cache import (
     open_cache,
 )
 from gallop.images import CropBox, Photo, load_image
+from gallop.runtime.ahead import ahead
 
 __all__ = [
     "BATCH",
@@ -43,7 +42,6 @@ __all__ = [
     "ImageFeatures",
     "MemoryCache",
     "TrainingViews",
-    "ahead",
     "default_cache_folder",
     "encode_centres",
     "encode_photos",
@@ -65,7 +63,8 @@ VIEWS_AT_ONCE = 4
 all would fill the memory where they are many."""
 
 T = TypeVar("T")
-U = TypeVar("U")
+_Known = tuple[Any, str]
+"""A photo, and the hash of its content; empty where it is not known."""
 _Prepared = tuple[list[str], list[ImageFeatures | None], list[Tensor]]
 """Of one view of a batch: the keys, what the cache knows of them, and the pixels of the others."""
 
@@ -89,10 +88,20 @@ def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[Image
         yield _encode(backbone, batch).to(_CPU)
 
 
-def encode_centres(backbone: Backbone, sources: Sequence[Any], cache: Cache | None) -> Iterator[ImageFeatures]:
-    """Yield the same as they are kept, rounded and through a cache: for photos that are asked about again."""
+def encode_centres(
+    backbone: Backbone, sources: Sequence[Any], cache: Cache | None, hashes: Sequence[str] | None = None
+) -> Iterator[ImageFeatures]:
+    """Yield the same as they are kept, rounded and through a cache: for photos that are asked about again.
+
+    Args:
+        hashes: of the photos' content, where it is known: those of which the cache has all are not decoded.
+    """
     centre = _View("centre", lambda photo: backbone.preprocess.centre(photo.image)[0])
-    return _Views(backbone, cache, format_of(cache), (centre,)).encode(_batches(sources))
+    return _Views(backbone, cache, format_of(cache), (centre,)).encode(_batches(_known_as(sources, hashes)))
+
+
+def _known_as(sources: Sequence[Any], hashes: Sequence[str] | None) -> list[_Known]:
+    return list(zip(sources, repeat("") if hashes is None else hashes, strict=hashes is not None))
 
 
 def _batches(sources: Sequence[T]) -> list[Sequence[T]]:
@@ -102,24 +111,6 @@ def _batches(sources: Sequence[T]) -> list[Sequence[T]]:
 def readers(device: torch.device) -> int:
     """Return threads that decode photos for a tower there: one on a CPU, where the tower wants the cores for itself."""
     return 1 if device.type == "cpu" else min(os.cpu_count() or 1, READERS)
-
-
-def ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
-    """Yield what ``map`` does, with the next items prepared in threads meanwhile: photos are decoded while the tower
-    computes.
-    """
-    with ThreadPoolExecutor(threads) as pool:
-        coming: deque[Future[U]] = deque()
-        try:
-            for item in items:
-                coming.append(pool.submit(prepare, item))
-                if len(coming) > threads:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-        finally:
-            for future in coming:  # who stops listening does not wait for what has not begun
-                future.cancel()
 
 
 def _encode(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
@@ -154,33 +145,38 @@ class _Views:
     kept: torch.dtype
     views: Sequence[_View]
 
-    def encode(self, batches: Iterable[Sequence[Any]]) -> Iterator[ImageFeatures]:
+    def encode(self, batches: Iterable[Sequence[_Known]]) -> Iterator[ImageFeatures]:
         """Features of the first batch of sources, in one view after the other, then of the next batch."""
         if self.cache is not None:
             self.backbone.vision_fingerprint  # noqa: B018 - part of every key; all readers would compute it at once
         for prepared in ahead(self._prepare, batches, readers(self.backbone.device)):
             yield from map(self._finish, prepared)
 
-    def _prepare(self, sources: Sequence[Any]) -> list[_Prepared]:
+    def _prepare(self, sources: Sequence[_Known]) -> list[_Prepared]:
         prepared: list[_Prepared] = [([], [], []) for _ in self.views]
-        for source in sources:
-            photo = load_image(source)
-            for view, (keys, found, missing) in zip(self.views, prepared, strict=True):
-                known = None
-                if self.cache is not None:
-                    keys.append(feature_key(self.backbone, photo, view.name, self.kept))
-                    known = self._known(self.cache, keys[-1])
-                found.append(known)
-                if known is None:
+        for source, content in sources:
+            known = [self._look_up(content, view) for view in self.views] if content else [("", None)]
+            if None in (features for _, features in known):
+                photo = load_image(source)
+                if photo.sha256 != content:  # it was not known, or the file has changed since
+                    known = [self._look_up(photo.sha256, view) for view in self.views]
+            for view, (key, features), (keys, found, missing) in zip(self.views, known, prepared, strict=True):
+                keys.append(key)
+                found.append(features)
+                if features is None:
                     missing.append(view.pixels(photo))
         return prepared
 
-    def _known(self, cache: Cache, key: str) -> ImageFeatures | None:
-        found = cache.get(key)
+    def _look_up(self, content: str, view: _View) -> tuple[str, ImageFeatures | None]:
+        """The key of a view, and what the cache has of it."""
+        if self.cache is None:
+            return "", None
+        key = feature_key(self.backbone, content, view.name, self.kept)
+        found = self.cache.get(key)
         if found is None or found.sizes == self.backbone.feature_sizes:
-            return found
+            return key, found
         warnings.warn(f"The features kept as {key} are of another size; they are encoded anew.", stacklevel=2)
-        return None
+        return key, None
 
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, found, pixels = prepared
@@ -202,6 +198,7 @@ class TrainingViews:
 
     Args:
         photos: n photos, or files that are read again whenever they are needed, so that a large folder fits.
+        hashes: of their content, as for ``encode_centres``.
         views: kept per photo; 0 streams.
         cache: of views; all are rounded to the format in which it keeps them.
         memory_limit: bytes; kept views that would not fit are streamed too, from the cache where it has them.
@@ -217,6 +214,7 @@ class TrainingViews:
         self,
         backbone: Backbone,
         photos: Sequence[Photo | Path],
+        hashes: Sequence[str] | None = None,
         *,
         views: int,
         seed: int,
@@ -226,7 +224,7 @@ class TrainingViews:
     ) -> None:
         self._rank, self._processes = share
         self.backbone = backbone
-        self._photos, self._views, self._seed = photos, views, seed
+        self._photos, self._views, self._seed = _known_as(photos, hashes), views, seed
         self.format = format_of(cache)
         # Fresh views are used once each: keeping them would only fill the cache.
         self._cache = cache if views else None
@@ -272,7 +270,7 @@ class TrainingViews:
         chosen = [self._photos[i] for i in indices.tolist()]
         return ImageFeatures.cat(list(self._encode([view], chosen)))
 
-    def _encode(self, views: Iterable[int], photos: Sequence[Photo | Path]) -> Iterator[ImageFeatures]:
+    def _encode(self, views: Iterable[int], photos: Sequence[_Known]) -> Iterator[ImageFeatures]:
         made = tuple(map(self._view, views))
         return _Views(self.backbone, self._cache, self.format, made).encode(_batches(photos))
 

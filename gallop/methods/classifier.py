@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from gallop.backbones import Backbone, load_backbone
 from gallop.data import LabelledPhotos, many, training_set
 from gallop.errors import ConfigError, DataError
+from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
 from gallop.images import ImageSource
 from gallop.methods.interface import Fitted, Method, Setup
@@ -68,10 +69,12 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         """
         if isinstance(self.method, str | type):
             raise ConfigError(f"method is {self.method!r}; give one with its settings, such as TipAdapter().")
-        data = training_set(images, labels, shots=self.shots, seed=self.seed, allow_fewer=self.allow_fewer)
+        cache = open_cache(self.cache)
+        draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
+        data = training_set(images, labels, **draw, content=contents_beside(cache))
         named = self.backbone
         self._frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
-        self.fitted_ = self.method.fit(data, Setup(self._frozen, self.seed, open_cache(self.cache)))
+        self.fitted_ = self.method.fit(data, Setup(self._frozen, self.seed, cache))
         self.classes_ = np.array(data.class_names)
         return self
 

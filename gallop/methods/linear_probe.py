@@ -56,7 +56,7 @@ class LinearProbe:
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FittedProbe:
         """Fit; the same on every run."""
-        features = ImageFeatures.cat(list(encode_centres(setup.backbone, shots.photos, setup.cache)))
+        features = ImageFeatures.cat(list(encode_centres(setup.backbone, shots.photos, setup.cache, shots.hashes)))
         regression = LogisticRegression(C=self.strength, max_iter=5000, tol=1e-6)
         regression.fit(_unit(features), np.array(shots.labels))
         return FittedProbe(regression, shots.class_names)

@@ -117,7 +117,9 @@ class TipAdapter:
 
     def encoded(self, shots: LabelledPhotos, setup: Setup) -> TrainingViews:
         """Return augmented views of the shots, ready."""
-        views = TrainingViews(setup.backbone, shots.photos, views=self.views, seed=setup.seed, cache=setup.cache)
+        views = TrainingViews(
+            setup.backbone, shots.photos, shots.hashes, views=self.views, seed=setup.seed, cache=setup.cache
+        )
         for _ in views.encode():
             pass
         return views

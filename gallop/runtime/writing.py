@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -37,6 +38,24 @@ def write_file(path: Path, content: bytes) -> None:
 def write_quickly(path: Path, content: bytes) -> None:
     """Write one of many files that can be made again: this neither waits for the disk nor looks for old drafts."""
     _replace(path, content, lasting=False)
+
+
+def append_quickly(path: Path, content: bytes) -> None:
+    """Add to the end of a file that several processes add to, in one piece; its folder is made.
+
+    Raises:
+        OSError: it cannot be written, is no plain file, or there was no room for all of it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags, 0o666)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file, so nothing is added to it", str(path))
+        if os.write(handle, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(handle)
 
 
 def clear_drafts(folder: Path) -> None:

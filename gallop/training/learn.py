@@ -102,7 +102,9 @@ def learn(
             cross-fits. An objective must then be a mean over images, beside what does not depend on them.
     """
     share = parallel.rank, parallel.processes
-    views = TrainingViews(model.backbone, shots.photos, views=config.views, seed=config.seed, cache=cache, share=share)
+    views = TrainingViews(
+        model.backbone, shots.photos, shots.hashes, views=config.views, seed=config.seed, cache=cache, share=share
+    )
     try:
         for done in views.encode():
             yield EncodeEvent(done, len(views) * config.views)
@@ -118,7 +120,7 @@ def learn(
     steps = Steps(views, torch.tensor(shots.labels, dtype=torch.long), config, objective, parallel)
     yield from _train(model, steps, work, key)
     if config.calibration_folds:
-        yield from _cross_fit(model, steps, shots.photos, cache)
+        yield from _cross_fit(model, steps, shots, cache)
 
 
 def _train(model: GalLoP, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
@@ -185,7 +187,7 @@ class CrossFit:
 
 
 def _cross_fit(
-    model: GalLoP, steps: Steps, photos: Sequence[PhotoSource], cache: Cache | None
+    model: GalLoP, steps: Steps, shots: LabelledPhotos, cache: Cache | None
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
@@ -209,13 +211,15 @@ def _cross_fit(
         return
     yield CrossFit(
         models=tuple(learner.model for learner in learners),
-        features=tuple(
-            ImageFeatures.cat(list(encode_centres(model.backbone, [photos[i] for i in fold], cache))) for fold in folds
-        ),
+        features=tuple(_centres(model.backbone, shots.take(fold), cache) for fold in folds),
         labels=tuple(labels[fold] for fold in folds),
         index=tuple(map(torch.tensor, folds)),
         note=_reliability(labels),
     )
+
+
+def _centres(backbone: Backbone, shots: LabelledPhotos, cache: Cache | None) -> ImageFeatures:
+    return ImageFeatures.cat(list(encode_centres(backbone, shots.photos, cache, shots.hashes)))
 
 
 def _reliability(labels: Tensor) -> str:

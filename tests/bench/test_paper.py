@@ -97,7 +97,7 @@ def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
 def test_nothing_is_opened_before_a_run_needs_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Path] = []
     monkeypatch.setattr("gallop.data.listing.load_image", lambda path: opened.append(path) or load_image(path))
-    monkeypatch.setattr("gallop.bench.running.photos.load_image", lambda path: opened.append(path) or load_image(path))
+    monkeypatch.setattr("gallop.data.labelled.load_image", lambda path: opened.append(path) or load_image(path))
     plan = made(data)
     assert not opened
     assert (plan.sets, plan.unknown) == (("imagenet",), ("inaturalist", "textures"))

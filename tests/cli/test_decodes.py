@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from gallop import GalLoPClassifier, draw_shots, read_folder
+from gallop.backbones import Backbone
 from gallop.features.encoding import VIEWS_AT_ONCE, TrainingViews
 from gallop.images import photo
 from tests.cli.test_cli import backbone, cache_folder, call  # noqa: F401
 from tests.tiny import picture, vit
 
 SHOTS, VIEWS = 3, 4
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(cache_folder: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -54,12 +62,44 @@ def test_a_training_decodes_a_drawn_photo_as_often_as_it_has_views(
     drawn: set[str],
     decodes: Counter[str],
 ) -> None:
-    """For the draw, for all of its views, held out, and for the accuracy at the end. Others for the draw alone."""
-    settings = ("--shots", SHOTS, "--views", VIEWS, "--epochs", VIEWS, "--batch-size", 4)
-    outcome = call("train", folder, "--out", tmp_path / "out", "--backbone", backbone, "--json", *settings)
+    """For the draw, for all of its views, and held out, which the accuracy at the end is told from. Others for the draw
+    alone. The next training, with other settings of its steps, decodes nothing.
+    """
+    settings = ("--backbone", backbone, "--json", "--shots", SHOTS, "--views", VIEWS, "--batch-size", 4)
+    outcome = call("train", folder, "--out", tmp_path / "out", "--epochs", VIEWS, *settings)
     assert outcome.code == 0, outcome.err
     assert len(decodes) == 16
-    assert decodes == {name: VIEWS if name in drawn else 1 for name in decodes}
+    assert decodes == {name: 3 if name in drawn else 1 for name in decodes}
+    decodes.clear()
+    again = call("train", folder, "--out", tmp_path / "again", "--epochs", VIEWS, *settings)
+    assert again.code == 0, again.err
+    assert not decodes
+    first, second = (json.loads(each.out) | {"out": "", "seconds": 0} for each in (outcome, again))
+    assert first == second
+    assert call("train", folder, "--out", tmp_path / "other", "--epochs", 1, "--seed", 1, *settings).code == 0
+    views_and_centre = dict(decodes)
+    other = {path.name for path in draw_shots(read_folder(folder), SHOTS, seed=1).paths}
+    assert views_and_centre == {name: 1 if name in drawn else 2 for name in other}, "centres are those of any seed"
+
+
+def test_no_photo_is_encoded_twice_by_a_training(
+    folder: Path,
+    backbone: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of its views and one centre, for the held-out shots and for the accuracy at the end."""
+    encoded: list[int] = []
+    encode = Backbone.encode_image
+
+    def counted(self: Backbone, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        encoded.append(len(pixels))
+        return encode(self, pixels)
+
+    monkeypatch.setattr(Backbone, "encode_image", counted)
+    settings = ("--backbone", backbone, "--json", "--shots", SHOTS, "--views", VIEWS, "--epochs", 1)
+    assert call("train", folder, "--out", tmp_path / "out", *settings).code == 0
+    assert sum(encoded) == 2 * SHOTS * (VIEWS + 1)
 
 
 def test_fitting_a_folder_decodes_a_drawn_photo_for_its_content_its_views_and_held_out(

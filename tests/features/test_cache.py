@@ -197,4 +197,4 @@ def test_another_seed_has_other_views_and_the_same_centres() -> None:
     with counted(vit()) as calls:
         ahead(photos(2), cache, replace(CONFIG, seed=1))
     assert sum(calls) == 4
-    assert feature_key(vit(), photos(1)[0], "centre") != feature_key(vit(), photos(1)[0], "augmented 0 0")
+    assert feature_key(vit(), photos(1)[0].sha256, "centre") != feature_key(vit(), photos(1)[0].sha256, "augmented 0 0")

@@ -37,6 +37,7 @@ from gallop.features.encoding import (
     open_cache,
 )
 from gallop.images import CropBox, Photo, load_image
+from gallop.runtime.ahead import ahead
 from tests.reference import relative_error
 from tests.tiny import other_vit, picture, vit, write_images
 
@@ -233,22 +234,22 @@ def test_photos_are_prepared_ahead_in_order_and_no_further_than_needed(threads: 
         time.sleep(0.01 * (item % 3))  # so that later ones are ready first
         return item
 
-    ahead = encoding.ahead(prepare, range(20), threads)
+    coming = ahead(prepare, range(20), threads)
     for number in range(6):
-        assert next(ahead) == number
+        assert next(coming) == number
         assert len(begun) <= number + 1 + threads
-    ahead.close()  # type: ignore[attr-defined]
+    coming.close()  # type: ignore[attr-defined]
     after = len(begun)
     time.sleep(0.05)
     assert len(begun) == after <= 6 + threads
-    assert list(encoding.ahead(prepare, range(20), threads)) == list(range(20))
+    assert list(ahead(prepare, range(20), threads)) == list(range(20))
 
 
 def test_a_photo_that_cannot_be_prepared_is_told_in_its_turn() -> None:
-    ahead = encoding.ahead(lambda item: 1 // (3 - item), range(9), 4)
-    assert [next(ahead) for _ in range(3)] == [0, 0, 1]
+    coming = ahead(lambda item: 1 // (3 - item), range(9), 4)
+    assert [next(coming) for _ in range(3)] == [0, 0, 1]
     with pytest.raises(ZeroDivisionError):
-        next(ahead)
+        next(coming)
 
 
 def test_several_threads_give_the_features_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,23 +330,59 @@ def test_only_what_is_missing_is_computed(tmp_path: Path) -> None:
         assert sum(calls) == 5
 
 
+def test_what_is_kept_of_a_known_photo_is_found_without_decoding_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, cache = write_images(tmp_path / "photos", [noise(40, 30, seed) for seed in range(3)]), FeatureCache(tmp_path)
+    hashes = [load_image(path).sha256 for path in paths]
+
+    def both() -> list[ImageFeatures]:
+        views = TrainingViews(vit(), paths, hashes, views=2, seed=0, cache=cache)
+        list(views.encode())
+        everything = torch.arange(3)
+        return [*encoding.encode_centres(vit(), paths, cache, hashes), *(views.batch(everything, v) for v in (0, 1))]
+
+    first = both()
+    unknown = TrainingViews(vit(), paths, views=2, seed=0)
+    list(unknown.encode())
+    assert torch.equal(first[2].regions, unknown.batch(torch.arange(3), 1).regions)
+    monkeypatch.setattr(encoding, "load_image", None)
+    for one, other in zip(first, both(), strict=True):
+        assert torch.equal(one.global_, other.global_)
+        assert torch.equal(one.regions, other.regions)
+
+
+def test_a_photo_that_has_changed_since_its_hash_was_told_gets_features_of_its_own(tmp_path: Path) -> None:
+    paths, cache = write_images(tmp_path / "photos", [noise(40, 30, seed) for seed in range(2)]), FeatureCache(tmp_path)
+    hashes = [load_image(path).sha256 for path in paths]
+    (first,) = encoding.encode_centres(vit(), paths[1:], None)
+    (found,) = encoding.encode_centres(vit(), paths[1:], cache, hashes[:1])
+    assert torch.equal(found.regions, first.regions)
+    paths[1].unlink()
+    (kept,) = encoding.encode_centres(vit(), paths[1:], cache, hashes[1:])
+    assert torch.equal(kept.regions, first.regions), "kept under what it is, not under what it was said to be"
+    (own,) = encoding.encode_centres(vit(), paths[:1], cache, hashes[:1])
+    (alone,) = encoding.encode_centres(vit(), paths[:1], None)
+    assert torch.equal(own.regions, alone.regions)
+
+
 def test_keys_differ_with_everything_the_features_depend_on() -> None:
     photo, other = photos(2)
     tower = vit()
     resized = Backbone("tiny", tower._model, tower.text._tokenizer, replace(tower.preprocess, mean=(0.4, 0.5, 0.5)))
     keys = [
-        feature_key(tower, photo, "augmented 0 0"),
-        feature_key(tower, other, "augmented 0 0"),
-        feature_key(tower, photo, "augmented 0 1"),
-        feature_key(tower, photo, "augmented 1 0"),
-        feature_key(other_vit(), photo, "augmented 0 0"),
-        feature_key(resized, photo, "augmented 0 0"),
-        feature_key(tower.with_regions("tokens"), photo, "augmented 0 0"),
-        feature_key(tower.with_regions("value-value"), photo, "augmented 0 0"),
-        feature_key(tower, photo, "augmented 0 0", torch.float32),
+        feature_key(tower, photo.sha256, "augmented 0 0"),
+        feature_key(tower, other.sha256, "augmented 0 0"),
+        feature_key(tower, photo.sha256, "augmented 0 1"),
+        feature_key(tower, photo.sha256, "augmented 1 0"),
+        feature_key(other_vit(), photo.sha256, "augmented 0 0"),
+        feature_key(resized, photo.sha256, "augmented 0 0"),
+        feature_key(tower.with_regions("tokens"), photo.sha256, "augmented 0 0"),
+        feature_key(tower.with_regions("value-value"), photo.sha256, "augmented 0 0"),
+        feature_key(tower, photo.sha256, "augmented 0 0", torch.float32),
     ]
-    assert feature_key(tower, load_image(picture(0)), "augmented 0 0") == keys[0]
-    assert feature_key(tower, photo, "augmented 0 0", torch.float16) == keys[0]
+    assert feature_key(tower, load_image(picture(0)).sha256, "augmented 0 0") == keys[0]
+    assert feature_key(tower, photo.sha256, "augmented 0 0", torch.float16) == keys[0]
     assert len(set(keys)) == len(keys)
 
 
@@ -498,9 +535,9 @@ def test_a_cache_that_another_process_clears_meanwhile_still_opens(tmp_path: Pat
 def test_features_of_a_gpu_are_kept_apart() -> None:
     """Its towers run in half precision: the same seed on a CPU must not depend on who filled the cache."""
     photo = photos(1)[0]
-    on_cpu = feature_key(vit(), photo, "view")
+    on_cpu = feature_key(vit(), photo.sha256, "view")
     with mock.patch.object(Backbone, "device", torch.device("cuda")):
-        assert feature_key(vit(), photo, "view") != on_cpu
+        assert feature_key(vit(), photo.sha256, "view") != on_cpu
 
 
 def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path) -> None:

@@ -10,21 +10,25 @@ from pathlib import Path
 from gallop.bench.definition.benchmark import Spec
 from gallop.bench.running.photo_sets import Photos, class_numbers
 from gallop.data import (
+    ContentHash,
     LabelledPhotos,
     Listing,
     PhotoSet,
     available_datasets,
+    content_hash,
     duplicates,
     find_set,
     open_dataset,
     read_folder,
 )
 from gallop.errors import BenchError, DataError, ImageError
-from gallop.images import list_images, load_image
+from gallop.images import list_images
 from gallop.wording import listed
 
 
-def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -> Photos:
+def read_photos(
+    spec: Spec, root: Path, wanted: Collection[str] | None = None, content: ContentHash = content_hash
+) -> Photos:
     """Read or list the sets of a benchmark and its unknown photos.
 
     A name is a folder below ``root`` with train/ and test/; where there is none, a set of ``gallop.data``.
@@ -32,6 +36,7 @@ def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -
     Args:
         root: DATA.
         wanted: sets without which there is nothing to do; others may be absent. None wants all that the spec names.
+        content: tells what the files of folders hold, as for ``read_folder``.
 
     Raises:
         BenchError: a set or group that is not there, or test photos of classes that are not in train.
@@ -46,19 +51,21 @@ def read_photos(spec: Spec, root: Path, wanted: Collection[str] | None = None) -
     if missing:
         raise BenchError(f"The benchmark has no set {missing[0]!r}; its sets are {listed(names, 20)}.")
     needed = names if wanted is None else wanted
-    sets = dict(_sets(root, names, needed))
+    sets = dict(_sets(root, names, needed, content))
     targets = [target for name in sets for target in spec.transfer.get(name, ()) if target not in names]
     alone = {name: _named_set(root, name) for name in dict.fromkeys(targets)}
-    photos = Photos(sets, dict(_unknown_groups(spec, root)), alone)
+    photos = Photos(sets, dict(_unknown_groups(spec, root, content)), alone)
     _check_transfer(spec, photos)
     return photos
 
 
-def _sets(root: Path, names: Iterable[str], needed: Collection[str]) -> Iterator[tuple[str, PhotoSet]]:
+def _sets(
+    root: Path, names: Iterable[str], needed: Collection[str], content: ContentHash
+) -> Iterator[tuple[str, PhotoSet]]:
     by_name = {known.name for known in available_datasets()}
     for name in names:
         if _is_set(root / name) and not (name in by_name and _is_unlabelled(root / name / "test")):
-            yield name, _folder_set(name, root / name)
+            yield name, _folder_set(name, root / name, content)
         elif name in by_name:
             try:
                 found = _named_set(root, name)
@@ -101,8 +108,8 @@ def _is_unlabelled(test: Path) -> bool:
     return not any(path.is_dir() for path in test.iterdir())
 
 
-def _folder_set(name: str, folder: Path) -> PhotoSet:
-    train, test = read_folder(folder, split="train"), read_folder(folder, split="test")
+def _folder_set(name: str, folder: Path, content: ContentHash) -> PhotoSet:
+    train, test = (read_folder(folder, split=split, content=content) for split in ("train", "test"))
     for path, reason in (*train.skipped, *test.skipped):
         warnings.warn(f"{path} is left out: {reason}", stacklevel=2)
     strange = sorted(set(test.class_names) - set(train.class_names))
@@ -125,7 +132,7 @@ def _check_transfer(spec: Spec, photos: Photos) -> None:
                 class_numbers(photos.sets[source], photos.asked[target])
 
 
-def _unknown_groups(spec: Spec, root: Path) -> Iterator[tuple[str, LabelledPhotos | Listing]]:
+def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tuple[str, LabelledPhotos | Listing]]:
     if spec.unknown is None:
         return
     folder = root / spec.unknown.folder
@@ -143,17 +150,17 @@ def _unknown_groups(spec: Spec, root: Path) -> Iterator[tuple[str, LabelledPhoto
             there = listed(everything, 20)
             raise BenchError(f"'unknown', 'skip' of {name}: there is no group {strange[0]!r}, only {there}.")
     for name in names:
-        yield name, _read_group(folder / name)
+        yield name, _read_group(folder / name, content)
     for name in spec.unknown.sets:
         found = open_dataset(name, root)
         yield name, found.photos if len(found.photos) else found.test.unlabelled()
 
 
-def _read_group(folder: Path) -> LabelledPhotos:
+def _read_group(folder: Path, content: ContentHash) -> LabelledPhotos:
     kept: dict[str, Path] = {}
     for path in list_images(folder, recursive=True):
         try:
-            kept.setdefault(load_image(path).sha256, path)
+            kept.setdefault(content(path), path)
         except ImageError as error:
             warnings.warn(f"{path} is left out: {error}", stacklevel=2)
     if not kept:

@@ -26,7 +26,9 @@ from gallop.bench.running.runner import Finished, Runner
 from gallop.bench.running.runs import BenchRun, Plan
 from gallop.cli.commands.rehearse import rehearse
 from gallop.cli.console import Console, columns
+from gallop.data import content_hash
 from gallop.errors import CommandError
+from gallop.features.contents import KnownContents
 from gallop.features.encoding import FeatureCache, default_cache_folder
 
 CACHE_BYTES = 16 * 2**30
@@ -44,7 +46,8 @@ def run(options: Namespace, console: Console) -> int:
         why = f"The backbone is {options.backbone} here, not {spec.backbone}."
         spec = replace(spec.apart(why), backbone=options.backbone)
     console.progress(f"reading the photos of {options.data}")
-    photos = read_photos(spec, Path(options.data), options.sets)
+    content = content_hash if options.rehearse else KnownContents(default_cache_folder()).sha256
+    photos = read_photos(spec, Path(options.data), options.sets, content)
     parts = [name for name, found in photos.asked.items() if found.incomplete]
     if parts:
         spec = spec.apart(f"Not the whole set: {', '.join(parts)}.")

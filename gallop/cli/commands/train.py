@@ -16,13 +16,13 @@ import torch
 from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
 from gallop.checkpoints.folder import LOCK, SETTINGS
 from gallop.cli.console import Console, percentage
-from gallop.cli.inputs import DEFAULT_BACKBONE, PHOTOS_AT_ONCE, labelled_images
+from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images
 from gallop.cli.setting_options import given
 from gallop.config import default_topk, train_preset
 from gallop.data import LabelledPhotos, csv_splits, duplicates, is_csv, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
 from gallop.evaluation.intervals import Share
-from gallop.features.encoding import FeatureCache, default_cache_folder
+from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
 from gallop.runtime.writing import locked
 from gallop.training.launch import check_processes, launch
 from gallop.training.learn import CalibrationEvent, EncodeEvent
@@ -81,7 +81,7 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
     if parallel.rank == 0:
         try:
-            result["accuracy_train"] = _accuracy(classifier, shots, console)
+            result["accuracy_train"] = _accuracy(classifier, shots, cache, console)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"Stopped. The model is finished, and in {out}.") from None
     result["skipped"] = [{"image": str(path), "error": reason} for path, reason in everything.skipped]
@@ -237,11 +237,11 @@ def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, An
     }
 
 
-def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, console: Console) -> float:
-    """Of the final prompts, on the shots as prediction sees them."""
+def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, cache: FeatureCache, console: Console) -> float:
+    """Of the final prompts, on the centres of the shots, which the calibration has encoded for its held-out ones."""
     found: list[str] = []
-    for start in range(0, len(shots), PHOTOS_AT_ONCE):
-        found.extend(classifier.predict(list(shots.paths[start : start + PHOTOS_AT_ONCE])).tolist())
+    for features in encode_centres(classifier.model_.backbone, shots.photos, cache, shots.hashes):
+        found.extend(classifier.predict_all(features).labels.tolist())
         console.progress("checking the shots", len(found), len(shots))
     return Share(sum(said == name for said, name in zip(found, shots.names, strict=True)), len(shots)).value
 

@@ -1,0 +1,103 @@
+"""Content hashes of photo files, remembered by the files' bytes: what is not drawn is decoded once on a machine.
+
+A draw orders the photos of a class by the content of their pixels, so that it depends on no name and no packing. To
+know it of a whole folder for a few shots, all would be decoded at every training; to read their bytes takes far less.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import zlib
+from pathlib import Path
+
+import PIL
+from PIL import features
+
+from gallop import images
+from gallop.data import ContentHash, content_hash
+from gallop.features.cache import Cache, FeatureCache
+from gallop.images import DEFAULT_LIMITS, load_image
+from gallop.runtime.reading import read_bytes
+from gallop.runtime.writing import append_quickly
+
+MOST_BYTES = 32 * 2**20
+"""Of a file of hashes, some 290,000 photos; what is beyond them is decoded each time."""
+
+_LIBRARIES = ("jpg", "libjpeg_turbo", "zlib", "zlib_ng", "libtiff", "webp", "littlecms2")
+
+
+class KnownContents:
+    """What the files were decoded to that this machine has seen.
+
+    A line is the hash of a file's bytes, that of its content, and a checksum over both: one that is damaged, or was cut
+    off as a disk was full, is as if it were not there. There is a file for each decoder, since another version of
+    Pillow, of one of its libraries or of ``gallop.images`` may make other pixels of the same bytes.
+
+    Args:
+        folder: that of the feature cache; ``contents`` in it is made when the first photo is remembered.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "contents" / f"{decoder()}.txt"
+        self._known: dict[str, str] | None = None
+        self._room = MOST_BYTES
+
+    def sha256(self, path: Path) -> str:
+        """Return ``content_hash`` of a file, which is decoded only where nobody has decoded the same bytes before.
+
+        Raises:
+            ImageError: it is no picture that can be read.
+        """
+        try:
+            data = read_bytes(path, DEFAULT_LIMITS.max_bytes)
+        except OSError:
+            return content_hash(path)  # says in a sentence what is wrong
+        if self._known is None:
+            self._known = self._read()
+        key = hashlib.sha256(data).hexdigest()[:40]
+        if key not in self._known:
+            self._known[key] = load_image(data, name=path.name).sha256
+            self._write(key, self._known[key])
+        return self._known[key]
+
+    def _read(self) -> dict[str, str]:
+        try:
+            data = read_bytes(self._path, MOST_BYTES)
+        except FileNotFoundError:
+            return {}
+        except OSError:
+            self._room = 0
+            return {}
+        self._room -= len(data)
+        lines = (line.split() for line in data.decode("ascii", "replace").splitlines())
+        return {words[0]: words[1] for words in lines if len(words) == 3 and words[2] == _checksum(*words[:2])}
+
+    def _write(self, key: str, content: str) -> None:
+        line = f"\n{key} {content} {_checksum(key, content)}".encode()  # what was cut off before it stays alone
+        self._room -= len(line)
+        if self._room < 0:
+            return
+        try:
+            append_quickly(self._path, line)
+        except OSError:  # who reads photos is not stopped, nor told: a cache of features on the same disk tells
+            self._room = 0
+
+
+def _checksum(key: str, content: str) -> str:
+    return f"{zlib.crc32(f'{key} {content}'.encode()):08x}"
+
+
+def decoder() -> str:
+    """Return a short hash of all that decides which pixels a file is decoded to: code, libraries and processor."""
+    found = hashlib.sha256(f"{PIL.__version__}|{platform.machine()}".encode())
+    for library in _LIBRARIES:
+        found.update(f"|{library} {features.version(library)}".encode())
+    for module in sorted(Path(images.__file__).parent.glob("*.py")):
+        found.update(module.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def contents_beside(cache: Cache | None) -> ContentHash:
+    """Return what tells the content of files, remembered beside a cache on disk; without one nothing is kept."""
+    return KnownContents(cache.root).sha256 if isinstance(cache, FeatureCache) else content_hash
