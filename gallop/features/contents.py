@@ -21,7 +21,7 @@ from gallop.images import DEFAULT_LIMITS, load_image
 from gallop.runtime.reading import read_bytes
 from gallop.runtime.writing import append_quickly
 
-MOST_BYTES = 32 * 2**20
+CONTENTS_BYTES = 32 * 2**20
 """Of a file of hashes, some 290,000 photos; what is beyond them is decoded each time."""
 
 _LIBRARIES = ("jpg", "libjpeg_turbo", "zlib", "zlib_ng", "libtiff", "webp", "littlecms2")
@@ -41,7 +41,7 @@ class KnownContents:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "contents" / f"{decoder()}.txt"
         self._known: dict[str, str] | None = None
-        self._room = MOST_BYTES
+        self._room = CONTENTS_BYTES
 
     def sha256(self, path: Path) -> str:
         """Return ``content_hash`` of a file, which is decoded only where nobody has decoded the same bytes before.
@@ -63,7 +63,7 @@ class KnownContents:
 
     def _read(self) -> dict[str, str]:
         try:
-            data = read_bytes(self._path, MOST_BYTES)
+            data = read_bytes(self._path, CONTENTS_BYTES)
         except FileNotFoundError:
             return {}
         except OSError:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gallop.cli.inputs import labelled_images
-from gallop.data import csv_splits, csv_table, duplicates, from_csv, from_hugging_face, is_csv, read_folder
+from gallop.data import content_hash, csv_splits, duplicates, from_csv, from_hugging_face, is_csv, read_folder
 from gallop.errors import ClassNameError, DataError
 from gallop.images import load_image
 from tests.cli.test_cli import QUICK, backbone, cache_folder, call, photos  # noqa: F401
@@ -130,8 +130,12 @@ def test_a_file_that_many_rows_name_is_looked_at_once(folder: Path, monkeypatch:
     opened: list[Path] = []
     is_file = Path.is_file
     monkeypatch.setattr(Path, "is_file", lambda path, **named: asked.append(path) or is_file(path, **named))
-    monkeypatch.setattr(csv_table, "load_image", lambda path: opened.append(path) or load_image(path))
-    data = from_csv(write(folder, "path,label", *(500 * [*ROWS, "broken.png,red"])))
+
+    def opening(path: Path) -> str:
+        opened.append(path)
+        return content_hash(path)
+
+    data = from_csv(write(folder, "path,label", *(500 * [*ROWS, "broken.png,red"])), content=opening)
     assert len(asked) == len(opened) == 7
     assert len(data) == 6
     assert [path.name for path, _ in data.skipped] == ["broken.png"]

@@ -171,7 +171,7 @@ def test_a_disk_that_refuses_or_is_full_stops_nobody(
 
 
 def test_the_memory_has_an_end(tmp_path: Path, decoded: Decoded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "MOST_BYTES", 300)
+    monkeypatch.setattr(contents, "CONTENTS_BYTES", 300)
     paths = [saved(tmp_path / f"{seed}.png", seed) for seed in range(4)]
     for _ in range(2):
         known = KnownContents(tmp_path)

@@ -46,7 +46,8 @@ def run(options: Namespace, console: Console) -> int:
         why = f"The backbone is {options.backbone} here, not {spec.backbone}."
         spec = replace(spec.apart(why), backbone=options.backbone)
     console.progress(f"reading the photos of {options.data}")
-    content = content_hash if options.rehearse else KnownContents(default_cache_folder()).sha256
+    only_looks = options.rehearse or options.dry_run
+    content = content_hash if only_looks else KnownContents(default_cache_folder()).sha256
     photos = read_photos(spec, Path(options.data), options.sets, content)
     parts = [name for name, found in photos.asked.items() if found.incomplete]
     if parts:
