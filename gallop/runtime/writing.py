@@ -41,21 +41,21 @@ def write_quickly(path: Path, content: bytes) -> None:
 
 
 def append_quickly(path: Path, content: bytes) -> None:
-    """Add to the end of a file that several processes add to, in one piece; its folder is made.
+    """Add to the end of a file that several processes add to, in one piece; where there is none it is made.
 
     Raises:
-        OSError: it cannot be written, is no plain file, or there was no room for all of it.
+        OSError: it cannot be written, is no plain file, or there was room for a part of it alone.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    handle = os.open(path, flags, 0o666)
     try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        write_quickly(path, content)
+        return
+    with os.fdopen(handle, "ab", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is no plain file, so nothing is added to it", str(path))
-        if os.write(handle, content) < len(content):
+        if file.write(content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    finally:
-        os.close(handle)
 
 
 def clear_drafts(folder: Path) -> None:

@@ -153,21 +153,24 @@ def test_a_disk_that_refuses_or_is_full_stops_nobody(
     wanted = [load_image(path).sha256 for path in paths]
     assert [KnownContents(tmp_path).sha256(path) for path in paths] == wanted
 
-    write = os.write
-
-    def full(handle: int, data: bytes) -> int:
-        return write(handle, data[: len(data) // 2])
-
-    monkeypatch.setattr(os, "write", full)
-    known = KnownContents(tmp_path / "full")
-    assert [known.sha256(path) for path in paths] == wanted
-    monkeypatch.undo()
+    KnownContents(tmp_path / "full").sha256(saved(tmp_path / "first.png", 9))
     (memory,) = (tmp_path / "full" / "contents").iterdir()
-    assert memory.stat().st_size < 100, "after the first refusal nothing more is tried"
+    whole = memory.stat().st_size
+
+    def full(path: Path, content: bytes) -> None:
+        with path.open("ab") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contents, "append_quickly", full)
+        known = KnownContents(tmp_path / "full")
+        assert [known.sha256(path) for path in paths] == wanted
+    assert whole < memory.stat().st_size < 2 * whole, "after the first refusal nothing more is tried"
     known = KnownContents(tmp_path / "full")
     assert [known.sha256(path) for path in paths] == wanted
     assert [KnownContents(tmp_path / "full").sha256(path) for path in paths] == wanted
-    assert len(memory.read_bytes().split()) == 2 + 3 * 3, "half a line, and three whole ones"
+    assert len(memory.read_bytes().split()) == 3 + 2 + 3 * 3, "what was there, half a line, and three whole ones"
 
 
 def test_the_memory_has_an_end(tmp_path: Path, decoded: Decoded, monkeypatch: pytest.MonkeyPatch) -> None:
