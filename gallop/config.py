@@ -14,7 +14,11 @@ from typing import Any, Literal, get_args
 
 from gallop.setting import check_settings, require, setting, settings_of, whole_between, whole_number
 
-Preset = Literal["default", "paper"]
+OwnPreset = Literal["default", "paper"]
+"""Settings of a training that go with a tower: "default" was chosen by measurement on ``mini``, and nowhere else."""
+
+Preset = Literal["tower", "default", "paper"]
+"""The same by name, or those of the tower that is taught: ``mini``'s own, and the paper's for every other."""
 
 RegionKind = Literal["value", "tokens", "value-value", "query-query", "neighbours"]
 """What a ViT gives as region features; ``gallop.backbones.vision`` has the formulas."""
@@ -188,25 +192,29 @@ class TrainConfig:
 
 
 _PRESETS: dict[str, TrainConfig] = {
-    # Chosen by cross-validation inside train folders: benchmarks/choose_settings.py prints the figures.
+    # Chosen by cross-validation inside train folders, on mini: benchmarks/choose_settings.py prints the figures.
     "default": TrainConfig(),
     # Paper, section 4: "others" (everything but ImageNet, which takes epochs=50, batch_size=128).
     "paper": TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0),
 }
 
 
-def train_preset(name: str | TrainConfig, **changes: Any) -> TrainConfig:
+def train_preset(name: str | TrainConfig, own: OwnPreset | None = None, **changes: Any) -> TrainConfig:
     """Return the training settings of a preset, with the given fields replaced (``None`` keeps the preset's value).
 
     Args:
         name: of a preset; or settings that stand in its place.
+        own: what "tower" means: the preset of the backbone that is taught. None where no backbone is.
 
     Raises:
         ConfigError: unknown preset, unknown field or a value out of range.
     """
     if not isinstance(name, TrainConfig):
-        require(name in _PRESETS, f"There is no preset {name!r}; choose one of {', '.join(sorted(_PRESETS))}.")
-        name = _PRESETS[name]
+        presets: dict[str, TrainConfig] = dict(_PRESETS)
+        if own is not None:
+            presets["tower"] = presets[own]
+        require(name in presets, f"There is no preset {name!r}; choose one of {', '.join(sorted(presets))}.")
+        name = presets[name]
     known = settings_of(TrainConfig)
     for key in changes:
         require(key in known, f"There is no training setting {key!r}; the settings are {', '.join(sorted(known))}.")

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.checkpoints.folder import Checkpoint, load_prompts, read_model, save_checkpoint
-from gallop.config import MethodConfig, TrainConfig, default_topk, train_preset
+from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, train_preset
 from gallop.data import LabelledPhotos, training_set
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
@@ -42,7 +42,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     Args:
         backbone: name for ``load_backbone``, or a ``Backbone`` (frozen, so several classifiers may share it).
-        preset: "default" or "paper", or a ``TrainConfig``; the arguments below that are not None replace its values.
+        preset: "default", chosen by measurement on ``mini``; "paper"; "tower", which is the first for ``mini`` and the
+            second for every other backbone; or a ``TrainConfig``. What is not None below replaces its values.
         global_prompts: M.
         topk: one k a local prompt; None is 5, 10, ... for ``local_prompts`` of them.
         local_prompts: N; only used when ``topk`` is None.
@@ -78,7 +79,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self,
         backbone: str | Backbone = "mini",
         *,
-        preset: str | TrainConfig = "default",
+        preset: str | TrainConfig = "tower",
         global_prompts: int = 4,
         local_prompts: int = 4,
         topk: Sequence[int] | None = None,
@@ -155,8 +156,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         cache = open_cache(self.cache)
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
         data = training_set(images, labels, **draw, content=contents_beside(cache))
-        config = train_preset(self.preset, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
-        backbone, method = self._load_backbone(), self._method_config()
+        method, _ = self._method_config(), self._train_config("paper")  # refused before a tower is loaded
+        backbone = self._load_backbone()
+        config = self._train_config(backbone.preset)
         warm = self.warm_start and hasattr(self, "model_")
         prompts = learned_before(self.model_, backbone, method) if warm else None
         if work is not None and work == self._kept:
@@ -280,6 +282,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         if isinstance(named, Backbone):
             return named
         return load_backbone(named, device=self.device, regions=self.regions)
+
+    def _train_config(self, own: OwnPreset) -> TrainConfig:
+        return train_preset(self.preset, own, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
 
     def _method_config(self) -> MethodConfig:
         topk: Any = default_topk(self.local_prompts) if self.topk is None else self.topk  # checked by MethodConfig

@@ -37,6 +37,14 @@ def test_the_default_preset_is_what_an_empty_config_is() -> None:
     assert TrainConfig().views >= 4
 
 
+def test_what_the_towers_own_preset_is_the_tower_says() -> None:
+    assert train_preset("tower", "paper") == train_preset("paper")
+    assert train_preset("tower", "default", lr=0.5) == train_preset("default", lr=0.5)
+    assert train_preset("default", "paper") == TrainConfig(), "what is named is taken, whatever the tower"
+    with pytest.raises(ConfigError, match="no preset 'tower'; choose one of default, paper"):
+        train_preset("tower")  # where there is no tower, as in a benchmark's line
+
+
 def test_a_preset_takes_changes_and_none_keeps_its_value() -> None:
     changed = train_preset("paper", epochs=50, batch_size=128, lr=None, seed=3)
     assert (changed.epochs, changed.batch_size, changed.lr, changed.seed) == (50, 128, 0.002, 3)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from gallop import GalLoPClassifier
 from gallop.backbones import Backbone
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import MethodConfig, TrainConfig, train_preset
 from gallop.data import stratified_folds
 from gallop.errors import (
     BackboneError,
@@ -49,6 +49,7 @@ from tests.tiny import (
     classifier,
     equal,
     learned,
+    new_vit,
     other_vit,
     picture,
     pictures,
@@ -203,6 +204,17 @@ def test_no_images_and_unknown_scores_are_refused(fitted: GalLoPClassifier) -> N
         fitted.ood_score(picture(0), "MSP")
     with pytest.raises(DataError, match="does not know the classes cat, dog"):
         fitted.score([picture(0)] * 3, ["cat", "red", "dog"])
+
+
+def test_what_is_not_set_is_the_towers_own() -> None:
+    """The paper's where nothing was measured; ``mini`` says in its folder that its own was."""
+    usual: dict[str, Any] = {"epochs": 1, "views": 1, "lr": None, "batch_size": None}
+    assert fit(**usual).training_ == train_preset("paper", epochs=1, views=1, calibration_folds=0)
+    assert fit(**usual, preset="default").training_ == train_preset("default", epochs=1, views=1, calibration_folds=0)
+    measured = new_vit()
+    measured.preset = "default"
+    assert fit(**usual, backbone=measured).training_.lr == train_preset("default").lr
+    assert measured.copy_on("cpu").preset == "default"
 
 
 def test_settings_that_make_no_sense_are_refused_when_fitting() -> None:

@@ -50,7 +50,7 @@ try:
 except ConfigError as error:
     found["refused"] = str(error)
 options = parse("train photos --out model --warmup 2 --schedule line".split())
-found["parser"] = asdict(train._training(options))
+found["parser"] = asdict(train._training(options, "default"))
 
 def script():
     from app.ui.resources import session

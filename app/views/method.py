@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from app import text
 from app.teaching.progress import Taught
+from gallop.config import REGION_RULES
 
 if TYPE_CHECKING:
     from gallop import Explanation
+    from gallop.backbones import Backbone
 
 MOST_TERMS = 10
 """A longer sum is written with its first and last terms."""
@@ -35,17 +37,17 @@ class Step:
     table: dict[str, list[str]] | None = None
 
 
-def steps(explanation: Explanation, name: str, side: int, taught: Taught | None) -> list[Step]:
+def steps(explanation: Explanation, name: str, tower: Backbone, taught: Taught | None) -> list[Step]:
     """All of them, in order.
 
     Args:
         name: the class that is followed.
-        side: pixels of the square that the model takes.
+        tower: what the photo was seen with.
         taught: whose prompts answer; None for zero-shot.
     """
     return [
-        _crop(explanation, side),
-        _regions(explanation),
+        _crop(explanation, tower.preprocess.size),
+        _regions(explanation, tower),
         _prompts(explanation, taught),
         _global(explanation, name),
         _local(explanation, name),
@@ -80,7 +82,7 @@ def _crop(found: Explanation, side: int) -> Step:
     return Step("The crop", (f"The photo has {width} × {height} pixels. {seen}",), ("01_similarity",))
 
 
-def _regions(found: Explanation) -> Step:
+def _regions(found: Explanation, tower: Backbone) -> Step:
     rows, columns = found.grid
     across, down = (found.crop.right - found.crop.left) / columns, (found.crop.bottom - found.crop.top) / rows
     return Step(
@@ -89,9 +91,28 @@ def _regions(found: Explanation) -> Step:
             f"The frozen vision tower runs once. It gives one feature for the whole photo and one for each cell of a "
             f"{rows} × {columns} grid: **R = {rows * columns} regions**, each {across:.0f} × {down:.0f} pixels of the "
             "photo. Everything below starts here; nothing runs the tower again.",
+            *_of_the_tower(tower),
         ),
         ("02_regions",),
     )
+
+
+def _of_the_tower(tower: Backbone) -> list[str]:
+    """What is not as in plain CLIP and the paper, and belongs to the tower."""
+    words = []
+    if tower.region_kind != "value":
+        words.append(
+            f"Its regions are of the kind *{tower.region_kind}*, {REGION_RULES[tower.region_kind]}, in place of the "
+            "paper's."
+        )
+    image, region = tower.damping.image, tower.damping.region
+    if image or region:
+        words.append(
+            f"What is called a cosine below is damped in this tower, {text.markdown(tower.name)}: the product is "
+            f"divided by the feature's length or, where that is less, by {image:g} for the whole photo and by "
+            f"{region:g} for a region, so that what holds little counts little."
+        )
+    return words
 
 
 def _prompts(found: Explanation, taught: Taught | None) -> Step:

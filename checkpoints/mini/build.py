@@ -71,6 +71,7 @@ CONFIG: dict[str, Any] = {
     },
     "trunk": {"output_stride": 16},
     "damping": {"image": 46.0, "region": 120.0},
+    "preset": "default",
     "preprocess": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
 }
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextTower, memory_budget, text_tower
 from gallop.backbones.vision import VisionTower, vision_tower
-from gallop.config import RegionKind
+from gallop.config import OwnPreset, RegionKind
 from gallop.errors import UnsupportedTower
 
 Precision = Literal["fp32", "bf16"]
@@ -52,6 +52,7 @@ class Backbone:
         precision: of the towers on a CPU, "fp32" or "bf16" (a GPU has its own); text for answers, and all that follows
             the towers, is fp32.
         damping: of its cosines.
+        preset: settings of a training that go with it: the paper's, unless others were chosen on it by measurement.
 
     Attributes:
         logit_scale: what cosines are multiplied by before the softmax over the classes, one over the temperature.
@@ -72,6 +73,7 @@ class Backbone:
         preprocess: Preprocess,
         precision: Precision = "fp32",
         damping: Damping | None = None,
+        preset: OwnPreset = "paper",
     ) -> None:
         model.eval().requires_grad_(False)
         self._model = model
@@ -79,6 +81,7 @@ class Backbone:
         self.preprocess = preprocess
         self.precision = precision
         self.damping = damping or Damping()
+        self.preset: OwnPreset = preset
         text_module = getattr(model, "text", model)
         self.text: TextTower = text_tower(text_module, tokenizer)
         visual = _as_module(getattr(model, "visual", None))
@@ -111,7 +114,7 @@ class Backbone:
         """Return the same towers on another device; these stay where they are."""
         model = copy.deepcopy(self._model).to(device)
         other = Backbone(
-            self.name, model, self.text._tokenizer, self.preprocess, precision=self.precision, damping=self.damping
+            self.name, model, self.text._tokenizer, self.preprocess, self.precision, self.damping, self.preset
         )
         return other.with_regions(self.region_kind)
 

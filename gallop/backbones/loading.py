@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import moved, pick_device, pick_precision
@@ -19,6 +19,7 @@ from gallop.backbones.text import NameTokens
 from gallop.backbones.vision import pick_regions
 from gallop.backbones.weights.known import LARGEST_CONFIG
 from gallop.backbones.weights.on_disk import available_models
+from gallop.config import OwnPreset
 from gallop.errors import BackboneError, UnsupportedTower
 from gallop.runtime.reading import read_text
 
@@ -102,6 +103,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
             interpolation=pre["interpolation"],
         )
         damping = Damping(**config.get("damping", {}))
+        preset = _own_preset(config.get("preset", "paper"))
         model = CLIP(**model_cfg)
         if config.get("trunk"):
             import timm
@@ -118,7 +120,13 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         )
     load_strictly(model, read_state(str(files[0])), name)
     tokenizer = SimpleTokenizer(context_length=model.context_length)
-    return Backbone(name, model.float(), tokenizer, preprocess, damping=damping)
+    return Backbone(name, model.float(), tokenizer, preprocess, damping=damping, preset=preset)
+
+
+def _own_preset(name: Any) -> OwnPreset:
+    if name not in get_args(OwnPreset):
+        raise ValueError(f"there is no preset {name!r}")
+    return cast(OwnPreset, name)
 
 
 def _channels(values: Any) -> tuple[float, float, float]:

@@ -101,8 +101,14 @@ def _train(commands: _Subparsers[Parser]) -> Parser:
     parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn of each class (%(default)s)")
     parser.add_argument("--allow-fewer", action="store_true", help="take what there is where a class has fewer images")
     _method(parser)
-    training = parser.add_argument_group("training; what is not given comes from the preset")
-    training.add_argument("--preset", choices=get_args(Preset), default="default", help="(%(default)s)")
+    training = parser.add_argument_group("training; what is not given comes from the preset: mini's own; the paper's")
+    training.add_argument(
+        "--preset",
+        choices=get_args(Preset),
+        default="tower",
+        help="tower: that of the backbone, which is default for mini, where it was chosen by measurement, and paper "
+        "for every other (%(default)s)",
+    )
     add_settings(training, train_preset("default"), {"paper": train_preset("paper")})
     training.add_argument(
         "--cache-precision",
@@ -254,12 +260,22 @@ def _convert(commands: _Subparsers[Parser]) -> Parser:
 
 
 def _doctor(commands: _Subparsers[Parser]) -> Parser:
-    return commands.add_parser(
+    parser = commands.add_parser(
         "doctor",
-        help="versions, devices and models found",
+        help="versions, devices and towers found",
         epilog=examples.DOCTOR,
-        description="Show versions, devices, models and the cache: what to put into a bug report.",
+        description="Show versions, devices, the towers on this machine and the cache: what to put into a bug report. "
+        "With --backbone, load one and measure what a first pass through it costs.",
     )
+    parser.add_argument(
+        "--towers",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="folders of towers, or files as ARCH=FILE, beside those that ship and those in the caches of open_clip "
+        "and Hugging Face",
+    )
+    return parser
 
 
 def _model_or_classes(parser: Parser) -> None:

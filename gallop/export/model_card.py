@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gallop import __version__
+from gallop.backbones import Damping
 from gallop.config import MethodConfig, TrainConfig
 from gallop.documents.rendering import render
 from gallop.estimator import GalLoPClassifier
@@ -32,6 +33,7 @@ def model_card(classifier: GalLoPClassifier, measured: Sequence[str] = (), learn
         n=local_prompts,
         training=_phrases(classifier.training_, model.config) if classifier.training_ else [],
         calibration=classifier.calibration_,
+        damping=None if model.backbone.damping == Damping() else model.backbone.damping,
         measured=measured,
         learned_from=learned_from,
         version=__version__,

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from gallop.config import MethodConfig, Preset, TrainConfig, train_preset
+from gallop.config import MethodConfig, OwnPreset, TrainConfig, train_preset
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import Setup, Work
@@ -54,7 +54,7 @@ class PromptLearner:
 
     learns: ClassVar[bool] = True
 
-    preset: Preset | TrainConfig = "default"
+    preset: OwnPreset | TrainConfig = "default"
     epochs: int | None = None
     lr: float | None = None
     batch_size: int | None = None

@@ -13,6 +13,7 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from app.views import method
 from gallop import Explanation, load_image
+from gallop.backbones import Damping
 from tests import tiny
 from tests.app.test_teach import settings, teach, train
 from tests.app_pages import (
@@ -42,14 +43,27 @@ def explained(names: list[str] | None = None, **changes: Any) -> Explanation:
 
 
 def steps(found: Explanation, name: str = "red") -> dict[str, method.Step]:
-    return {step.title: step for step in method.steps(found, name, 32, None)}
+    return {step.title: step for step in method.steps(found, name, tiny.vit(), None)}
+
+
+def test_what_is_not_as_in_the_paper_is_said_of_the_tower_it_belongs_to() -> None:
+    title = "One feature for the whole, one for each region"
+    found = explained()
+    plain = next(step for step in method.steps(found, "red", tiny.vit(), None) if step.title == title)
+    assert len(plain.words) == 1, "CLIP's own tower, the paper's rule"
+    other = tiny.new_vit().with_regions("query-query")
+    other.damping = Damping(46, 120.5)
+    told = next(step for step in method.steps(found, "red", other, None) if step.title == title)
+    assert "*query-query*" in told.words[1]
+    assert "ClearCLIP" in told.words[1]
+    assert "by 46 for the whole photo and by 120.5 for a region" in told.words[2]
 
 
 def test_every_written_sum_adds_up_and_ends_in_the_score() -> None:
     found = explained(topk=(2, 5), calibration_folds=2)
     for name in found.class_names:
         row, seen = found.class_names.index(name), []
-        for step in method.steps(found, name, 32, None):
+        for step in method.steps(found, name, tiny.vit(), None):
             for terms, count, mean in SUM.findall(" ".join(step.words)):
                 values = [float(term) for term in terms.split(" + ")]
                 assert len(values) == int(count)
@@ -123,7 +137,7 @@ def test_outlier_scores_and_verdict() -> None:
 def test_no_local_prompt_one_global_one_and_one_class_can_be_walked_through(changes: Any) -> None:
     for names in (["red", "blue"], ["red"]):
         found = explained(names, **changes)
-        walked = method.steps(found, "red", 32, None)
+        walked = method.steps(found, "red", tiny.vit(), None)
         assert len(walked) == 10
         if not found.topk:
             assert "no local prompts" in walked[4].words[0]

@@ -448,6 +448,18 @@ def test_mini_has_one_kind_of_regions() -> None:
         load_backbone("mini", device="cpu", regions="tokens")
 
 
+def test_a_folder_says_whether_settings_were_measured_on_it(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "own")
+    assert load_backbone(str(folder), device="cpu").preset == "paper"
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"preset": "default"}))
+    assert load_backbone(str(folder), device="cpu").preset == "default"
+    (folder / "config.json").write_text(json.dumps(settings | {"preset": "best"}))
+    with pytest.raises(BackboneError, match="no preset 'best'"):
+        load_backbone(str(folder), device="cpu")
+    assert json.loads((available_models()["mini"] / "config.json").read_text())["preset"] == "default"
+
+
 def test_a_folders_damping_goes_into_cosines_and_fingerprint_and_not_into_features(tmp_path: Path) -> None:
     plain = load_backbone(str(folder_of(tmp_path / "own")), device="cpu")
     damped = load_backbone(

@@ -19,8 +19,9 @@ OPTIONS = {
 def test_no_option_is_the_preset_itself() -> None:
     options = parse(CALL)
     assert train._method(options) == MethodConfig()
-    assert train._training(options) == train_preset("default")
-    assert train._training(parse([*CALL, "--preset", "paper"])) == train_preset("paper")
+    assert train._training(options, "default") == train_preset("default"), "mini's own"
+    assert train._training(options, "paper") == train_preset("paper"), "any other tower's"
+    assert train._training(parse([*CALL, "--preset", "paper"]), "default") == train_preset("paper")
 
 
 def test_every_option_reaches_its_setting() -> None:
@@ -28,7 +29,7 @@ def test_every_option_reaches_its_setting() -> None:
     options = parse([*CALL, *words.split(), "--seed", "11"])
     assert train._method(options) == MethodConfig(2, (3, 4), 0.0, local_projection=False)
     wanted = train_preset("default", epochs=7, lr=0.5, views=0, batch_size=9, seed=11)
-    assert train._training(options) == wanted
+    assert train._training(options, "default") == wanted
     assert train._method(parse([*CALL, "--local-prompts", "2"])).topk == (5, 10)
     assert train._method(parse([*CALL, "--local-prompts", "0"])).topk == ()
 

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from gallop import Explanation, GalLoPClassifier
+from gallop.backbones import Damping
 from gallop.export.model_card import model_card
 from gallop.export.report import html_report
 from gallop.maps.explainer import SCRIPT
@@ -178,6 +179,15 @@ def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPCla
     other_card = model_card(other.zero_shot(["red"]))
     assert (
         "regions, no projection of the regions learned\n- Region features of the kind value\\-value, not" in other_card
+    )
+    temperature = f"divided by the temperature {taught.calibration_.temperature:.3f} that was found"
+    scale = f"4 x 4 regions; logits are cosines times {tiny.vit().logit_scale:.2f}"
+    assert f"{scale}, {temperature} on held-out photos\n" in card, "numbers of its tower and of its own"
+    damped = tiny.new_vit()
+    damped.damping = Damping(46, 120.5)
+    damped_card = model_card(tiny.classifier(backbone=damped).zero_shot(["red"]))
+    assert (
+        f"{scale}; what is called a cosine divides by 46 at least for a photo, by 120.5 for a region\n" in damped_card
     )
     plain = model_card(tiny.classifier().zero_shot(["red"], ["a {} thing"]))
     assert "not measured" in plain

@@ -60,7 +60,7 @@ if photo is not None and found is not None:
     with right:
         st.header("From photo to answer", anchor=False)
         taught = session.training.taught if question.taught else None
-        for number, step in enumerate(method.steps(found, name, backbone.preprocess.size, taught), 1):
+        for number, step in enumerate(method.steps(found, name, backbone, taught), 1):
             st.subheader(f"{number}. {step.title}", anchor=False)
             for paragraph in step.words:
                 st.markdown(paragraph)

@@ -18,7 +18,7 @@ from gallop.checkpoints.folder import LOCK, SETTINGS
 from gallop.cli.console import Console, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images
 from gallop.cli.setting_options import given
-from gallop.config import default_topk, train_preset
+from gallop.config import OwnPreset, default_topk, train_preset
 from gallop.data import LabelledPhotos, csv_splits, duplicates, is_csv, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
 from gallop.evaluation.intervals import Share
@@ -40,7 +40,7 @@ def run(options: Namespace, console: Console) -> int:
     """Train, save, and tell how it went."""
     out = Path(options.out)
     _check_out(out, options)
-    _method(options), _training(options)  # refused before processes are started
+    _method(options), _training(options, "paper")  # refused before processes are started
     done = _train(options, console, ALONE) if options.processes == 1 else _in_processes(options, console)
     result = done.result
     if result["threshold_note"]:
@@ -61,8 +61,11 @@ class _Done:
 def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     """All of it; in several processes, what each of them does."""
     out = Path(options.out)
-    method, training = _method(options), _training(options)
+    method = _method(options)
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
+    training = _training(options, backbone.preset)
+    if options.preset == "tower" and backbone.preset == "paper":
+        console.progress(f"settings: the paper's, since none were measured on {backbone.name}")
     console.progress(f"reading {options.data}")
     everything = labelled_images(options.data, split="train")
     for path, reason in everything.skipped:
@@ -143,8 +146,8 @@ def _method(options: Namespace) -> MethodConfig:
     return MethodConfig(**settings)
 
 
-def _training(options: Namespace) -> TrainConfig:
-    return train_preset(options.preset, **given(options, TrainConfig))
+def _training(options: Namespace, own: OwnPreset) -> TrainConfig:
+    return train_preset(options.preset, own, **given(options, TrainConfig))
 
 
 def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
