@@ -103,7 +103,12 @@ DOCTOR = """\
 examples:
   gallop doctor
   gallop doctor --json
-  gallop doctor --backbone mini                          # also load it: are its weights there and do they fit?"""
+  gallop doctor --towers ViT-B-16=weights.safetensors    # a file, among the towers that are here
+  gallop doctor --backbone mini                          # also load it: do its weights fit, and what does a pass cost?
+
+JSON: {versions, device, devices, towers: [{name, source, bytes, memory, licence, input, grid, tokens}], models, cache,
+       matplotlib, app, backbone: {name, fingerprint, input, grid,
+       seconds: {load, first_photo, next_photo, text_of_ten}}}"""
 
 BENCH = """\
 examples:

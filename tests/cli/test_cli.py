@@ -34,7 +34,7 @@ from gallop.errors import TrainingDiverged
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import StepEvent, Trainer
 from gallop.training.resume import TRAINING
-from tests.tiny import backbone_folder
+from tests.tiny import backbone_folder, vit
 
 CLASSES = {"red_disc": (200, 40, 30), "green_square": (40, 170, 60), "blue_disc": (30, 50, 210)}
 NAMES = ["blue disc", "green square", "red disc"]
@@ -614,11 +614,35 @@ def test_doctor(backbone: Path, cache_folder: Path, model: Path) -> None:
     assert told["cache"]["bytes"] == size > 0
     assert (told["matplotlib"], told["app"]) == (True, find_spec("streamlit") is not None)
     assert told["backbone"] is None
+    assert [tower["name"] for tower in told["towers"]][: len(available_models())] == list(available_models())
     loaded = call("doctor", "--json", "--backbone", backbone).json["backbone"]
     assert (loaded["input"], loaded["grid"]) == (32, [4, 4])
+    assert set(loaded["seconds"]) == {"load", "first_photo", "next_photo", "text_of_ten"}
+    assert all(seconds >= 0 for seconds in loaded["seconds"].values())
     table = call("doctor")
     assert table.code == 0
     assert f"model mini   {available_models()['mini']}" in table.out
+
+
+def test_doctor_tells_the_towers_that_are_here_and_what_a_first_pass_costs(backbone: Path, tmp_path: Path) -> None:
+    """Sizes as the files have them; the settings say the rest, and nothing is loaded to tell it."""
+    weights = next(backbone.glob("*.safetensors"))
+    file = shutil.copy(weights, tmp_path / "some.safetensors")
+    told = call("doctor", "--json", "--towers", backbone, f"ViT-B-32={file}").json["towers"]
+    folder, named = (
+        next(tower for tower in told if tower["source"] == source)
+        for source in (str(backbone.resolve()), f"ViT-B-32/{file}")
+    )
+    assert (folder["name"], folder["bytes"]) == (backbone.name, weights.stat().st_size)
+    assert (folder["input"], folder["grid"], folder["tokens"]) == (32, [4, 4], 32)
+    assert (named["bytes"], named["input"], named["grid"], named["tokens"]) == (folder["bytes"], 224, [7, 7], 77)
+    table = call("doctor", "--towers", backbone, "--backbone", backbone).out
+    assert re.search(rf"tower {backbone.name} +\d+ MB, \d+ MB in memory, 4 x 4 regions, 32 px, 32 tokens\n", table)
+    assert re.search(r"tower mini .* 14 x 14 regions, 224 px, 32 tokens, Apache-2.0\n", table)
+    assert re.search(r"its first pass +loading [\d.]+ s, a photo [\d.]+ s and the next [\d.]+ s, text of ten", table)
+    wrong = call("doctor", "--towers", tmp_path / "nowhere")
+    assert wrong.code == 2
+    assert "names no tower on this machine" in wrong.err
 
 
 # ------------------------------------------------------------------ what is refused
@@ -747,7 +771,7 @@ def test_a_training_that_diverges(
 
 def test_a_mistake_of_ours_is_not_hidden(photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(train, "labelled_images", lambda *_, **__: 1 / 0)
-    monkeypatch.setattr(train, "load_backbone", lambda *_, **__: None)
+    monkeypatch.setattr(train, "load_backbone", lambda *_, **__: vit())
     with pytest.raises(ZeroDivisionError):
         call("train", photos, "--out", tmp_path / "m")
 

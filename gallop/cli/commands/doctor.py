@@ -1,18 +1,31 @@
-"""``gallop doctor``: what is installed, and what was found."""
+"""``gallop doctor``: what is installed, which towers are here, and what a first pass through one of them costs."""
 
 from __future__ import annotations
 
+import time
 from argparse import Namespace
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from gallop import available_models, load_backbone
+import numpy as np
+import torch
+
+from gallop import MethodConfig, available_models, load_backbone, load_image
 from gallop.backbones import pick_device
+from gallop.backbones.weights.known import KnownTower
+from gallop.backbones.weights.on_disk import towers_here
 from gallop.cli.commands.app import missing_for_app
 from gallop.cli.console import Console, columns
-from gallop.features.encoding import default_cache_folder
+from gallop.features.encoding import default_cache_folder, encode_photos
+from gallop.model.gallop import GalLoP
 from gallop.runtime.machine import devices, versions
+
+TEN = ("cat", "dog", "bird", "horse", "car", "bicycle", "tree", "flower", "house", "cup")
+"""Class names whose text is measured."""
+
+T = TypeVar("T")
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -21,6 +34,7 @@ def run(options: Namespace, console: Console) -> int:
         "versions": versions(),
         "device": str(pick_device(options.device)),
         "devices": devices(),
+        "towers": [_tower(tower) for tower in towers_here(options.towers)],
         "models": {name: str(folder) for name, folder in available_models().items()},
         "cache": _cache(),
         "matplotlib": find_spec("matplotlib") is not None,
@@ -50,12 +64,38 @@ def _size(file: Path) -> int:
 def _backbone(options: Namespace) -> dict[str, Any] | None:
     if options.backbone is None:
         return None
-    backbone = load_backbone(options.backbone, device=options.device)
+    backbone, load = _timed(lambda: load_backbone(options.backbone, device=options.device))
+    photo = load_image(np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8))
+    first, next_ = (_timed(lambda: encode_photos(backbone, [photo]))[1] for _ in range(2))
+    model = GalLoP(backbone, TEN, MethodConfig())
+    with torch.no_grad():
+        _, text = _timed(lambda: model.text_features().local.cpu())
     return {
         "name": backbone.name,
         "fingerprint": backbone.fingerprint,
         "input": backbone.preprocess.size,
         "grid": list(backbone.vision.grid),
+        "seconds": {"load": load, "first_photo": first, "next_photo": next_, "text_of_ten": text},
+    }
+
+
+def _timed(function: Callable[[], T]) -> tuple[T, float]:
+    """What a function gives, and the seconds that it took; nothing of it may still be under way on a GPU."""
+    started = time.perf_counter()
+    found = function()
+    return found, round(time.perf_counter() - started, 3)
+
+
+def _tower(tower: KnownTower) -> dict[str, Any]:
+    return {
+        "name": tower.name,
+        "source": tower.source,
+        "bytes": tower.bytes,
+        "memory": tower.memory,
+        "licence": tower.licence,
+        "input": tower.input,
+        "grid": tower.grid and list(tower.grid),
+        "tokens": tower.tokens,
     }
 
 
@@ -65,9 +105,31 @@ def _table(result: dict[str, Any]) -> list[str]:
     rows.append(["extra app", "there" if result["app"] else "not installed"])
     rows += [["device", result["device"]], ["devices", ", ".join(result["devices"])]]
     rows += [[f"model {name}", folder] for name, folder in result["models"].items()] or [["models", "none"]]
+    rows += [[f"tower {tower['name']}", _words(tower)] for tower in result["towers"]]
     cache = result["cache"]
     rows.append(["cache", f"{cache['folder']} ({cache['bytes'] / 1e6:.1f} MB)"])
     if result["backbone"]:
         backbone = result["backbone"]
         rows.append([f"backbone {backbone['name']}", f"loads; fingerprint {backbone['fingerprint'][:12]}"])
+        took = backbone["seconds"]
+        rows.append(
+            [
+                "its first pass",
+                f"loading {took['load']:.1f} s, a photo {took['first_photo']:.2f} s and the next "
+                f"{took['next_photo']:.2f} s, text of ten names after all prompts {took['text_of_ten']:.2f} s",
+            ]
+        )
     return columns(rows)
+
+
+def _words(tower: dict[str, Any]) -> str:
+    """What is known of a tower without loading it; what is not known is left out."""
+    grid, side, tokens = tower["grid"], tower["input"], tower["tokens"]
+    told = [
+        f"{tower['bytes'] / 1e6:.0f} MB" + (f", {tower['memory'] / 1e6:.0f} MB in memory" if tower["memory"] else ""),
+        f"{grid[0]} x {grid[1]} regions" if grid else "",
+        f"{side} px" if side else "",
+        f"{tokens} tokens" if tokens else "",
+        tower["licence"],
+    ]
+    return ", ".join(filter(None, told))
