@@ -12,6 +12,7 @@ from app.runs.data_file import RunsProblem
 from app.runs.model_zip import file_name, zipped
 from app.runs.run import Run
 from app.runs.visitor_runs import Ledger
+from app.ui.compare.run_table import name
 from app.ui.explanation import adopted
 from app.ui.resources import backbone
 from app.ui.widgets.notices import show_notice
@@ -46,15 +47,15 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
         )
         icon = ":material/delete:"
         st.button("Delete", on_click=_delete, args=(*args, ledger), icon=icon, key=f"delete run {run.id}")
-    st.caption("Open: it becomes the taught classifier of this visit, as if it had just been trained.")
+    st.caption(f"Open {name(run)}: it becomes the taught classifier of this visit, as if it had just been trained.")
 
 
 def told(session: Session, ledger: Ledger) -> None:
     """What was done last, and the way back from a deletion."""
     if session.compare.deleted is not None:
-        number, name = session.compare.deleted
+        number, words = session.compare.deleted
         left, right = st.columns([4, 1], vertical_alignment="center")
-        left.caption(f"Deleted {text.markdown(name)}. It can be brought back until the next one is deleted.")
+        left.caption(f"Deleted {text.markdown(words)}. It can be brought back until the next one is deleted.")
         args, key = (session, ledger, number), f"undelete run {number}"
         right.button("Undo", on_click=_undo, args=args, icon=":material/undo:", key=key)
     show_notice(session, Where.RUNS)
