@@ -934,7 +934,7 @@ def test_regions_of_a_grid_that_is_not_square_are_numbered_row_by_row() -> None:
     assert [values[y, x] for y, x in ((0, 10), (0, 39), (19, 25), (19, 39))] == [0, 2, 4, 5]
     assert np.isnan(values[:, :10]).all()
     assert np.isnan(values[:, 40:]).all()
-    assert where_in_words([0, 5], (2, 3)) == "upper left, 1 of 2 regions; middle right, 1 of 2 regions"
+    assert where_in_words([0, 5], (2, 3)) == "upper left, 1 of 2 regions; lower right, 1 of 2 regions"
 
 
 def test_the_map_finds_the_odd_corner(fitted: GalLoPClassifier) -> None:

@@ -95,6 +95,26 @@ def said(state: Any) -> Iterator[tuple[Place[Any], Any]]:
 
 
 @dataclass(frozen=True)
+class AskedRegion:
+    """A region that was clicked: its number in a grid of (rows, columns)."""
+
+    region: int
+    grid: tuple[int, int]
+
+    @staticmethod
+    def of(sent: Any, grid: tuple[int, int]) -> AskedRegion | None:
+        """Return what a browser has sent; None where it is no region: anybody may send anything."""
+        there = isinstance(sent, int) and 0 <= sent < grid[0] * grid[1]
+        return AskedRegion(sent, grid) if there else None
+
+    def on(self, grid: tuple[int, int]) -> int:
+        """Return the region of another tower's grid in which the centre of this one lies."""
+        row, column = divmod(self.region, self.grid[1])
+        rows, columns = grid
+        return (2 * row + 1) * rows // (2 * self.grid[0]) * columns + (2 * column + 1) * columns // (2 * self.grid[1])
+
+
+@dataclass(frozen=True)
 class TeachState:
     """Of the page Teach.
 

@@ -11,7 +11,15 @@ from app.visitor.explore import ExploreState
 from app.visitor.limit import VisitorLimit
 from app.visitor.notices import Notice, Where
 from app.visitor.page_job import PageJobs
-from app.visitor.page_state import CompareState, ExportState, MethodState, PromptsState, TeachState, TestState
+from app.visitor.page_state import (
+    AskedRegion,
+    CompareState,
+    ExportState,
+    MethodState,
+    PromptsState,
+    TeachState,
+    TestState,
+)
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 
@@ -35,7 +43,7 @@ class Session:
         self.page_jobs = PageJobs()
         self.explore, self.teach, self.test, self.prompts = ExploreState(), TeachState(), TestState(), PromptsState()
         self.compare, self.export, self.method = CompareState(), ExportState(), MethodState()
-        self.region: int | None = None
+        self.region: AskedRegion | None = None
         self.notices: dict[Where, Notice] = {}
         self.lost = False
 

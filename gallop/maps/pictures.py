@@ -46,9 +46,10 @@ def map_picture(
 
 def _outline(picture: Image.Image, subject: Subject, prompt: int) -> None:
     """An outline around each region that entered the score."""
-    draw = ImageDraw.Draw(picture)
-    thick = max(round(min(picture.size) / 200), 1)
-    for box in subject.explanation.regions(subject.class_name, prompt):
+    draw, boxes = ImageDraw.Draw(picture), subject.explanation.regions(subject.class_name, prompt)
+    cell = min((min(box.right - box.left, box.bottom - box.top) for box in boxes), default=0.0)
+    thick = max(round(min(min(picture.size) / 200, cell / 14)), 1)  # black and white take a third of a cell at most
+    for box in boxes:
         left, top, right, bottom = box.rounded()
         corners = (max(left, 0), max(top, 0), min(right, picture.width) - 1, min(bottom, picture.height) - 1)
         draw.rectangle(corners, outline=EDGE, width=2 * thick + 1)

@@ -64,23 +64,23 @@ def photo_map(scores: FloatMap, crop: CropBox, size: tuple[int, int], *, smooth:
 
 
 def place_in_words(region: int, grid: tuple[int, int]) -> str:
-    """In which ninth of the photo a region lies.
+    """Return in which ninth of the photo a region has its centre.
 
     >>> place_in_words(0, (4, 4))
     'upper left'
     """
     rows, columns = grid
     row, column = divmod(region, columns)
-    vertical = ("upper", "middle", "lower")[min(3 * row // rows, 2)]
-    horizontal = ("left", "centre", "right")[min(3 * column // columns, 2)]
+    vertical = ("upper", "middle", "lower")[(6 * row + 3) // (2 * rows)]
+    horizontal = ("left", "centre", "right")[(6 * column + 3) // (2 * columns)]
     return "centre" if (vertical, horizontal) == ("middle", "centre") else f"{vertical} {horizontal}"
 
 
 def where_in_words(regions: Sequence[int], grid: tuple[int, int]) -> str:
     """Return a text alternative of outlined regions, densest part of the photo first.
 
-    >>> where_in_words([0, 1, 15], (4, 4))
-    'upper left, 2 of 3 regions; lower right, 1 of 3 regions'
+    >>> where_in_words([0, 1, 15], (6, 6))
+    'upper left, 2 of 3 regions; centre, 1 of 3 regions'
     """
     counts: dict[str, int] = {}
     for region in regions:

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from app.visitor.explore import ExploreState
-from app.visitor.page_state import Place, TeachState
+from app.visitor.page_state import AskedRegion, Place, TeachState
 from app.visitor.session import Session
 from gallop.errors import GallopError
+from gallop.images import CropBox
+from gallop.predictions.heatmaps import region_box
+
+WHOLE = CropBox(0, 0, 336, 336)
 
 
 def remembered() -> dict[str, Place[Any]]:
@@ -64,3 +68,27 @@ def test_a_state_is_a_frozen_value() -> None:
     assert (state.photo, state.names, state.scales, state.opacity) == ("ab", None, (), 40)
     with pytest.raises(FrozenInstanceError):
         state.photo = "cd"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("sent", [16, -1, "<b>", None, 2.5, [3]])
+def test_a_region_that_there_is_not_is_ignored(sent: Any) -> None:
+    assert AskedRegion.of(sent, (4, 4)) is None
+
+
+GRIDS = [(rows, columns) for rows in (1, 4, 7, 14, 16, 24) for columns in (1, 7, 14, 24)]
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("other", GRIDS)
+def test_a_region_is_asked_at_the_same_place_of_another_towers_grid(
+    grid: tuple[int, int], other: tuple[int, int]
+) -> None:
+    for region in range(grid[0] * grid[1]):
+        asked = AskedRegion.of(region, grid)
+        assert asked is not None
+        assert asked.on(grid) == region
+        found = region_box(asked.on(other), 0.0, other, WHOLE)
+        mine = region_box(region, 0.0, grid, WHOLE)
+        x, y = (mine.left + mine.right) / 2, (mine.top + mine.bottom) / 2
+        assert found.left - 1e-6 <= x <= found.right + 1e-6
+        assert found.top - 1e-6 <= y <= found.bottom + 1e-6

@@ -16,6 +16,7 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 from streamlit.testing.v1 import AppTest
 
 from app.ui import resources
+from app.visitor.page_state import AskedRegion
 from gallop.config import train_preset
 from tests.app_pages import (
     EXPLORE,
@@ -276,12 +277,12 @@ def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand
 def test_a_region_asked_on_a_map_of_this_page_is_answered_on_it(tiny_app: Open) -> None:
     at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
     assert "alone it would be" not in everything(at)
-    session_of(at).region = 6  # as a click does
+    session_of(at).region = AskedRegion(6, (4, 4))  # as a click does
     fine(at.run())
     assert grid(at, "watched map")["selected"] == 6
-    assert everything(at).count("Upper centre, row 2, column 3: alone it would be") == 1
+    assert everything(at).count("Centre, row 2, column 3: alone it would be") == 1
     uploader(at, "Photos to try").upload("found.png", png(500))
-    assert everything(fine(at.run())).count("Upper centre, row 2, column 3: alone it would be") == 2
+    assert everything(fine(at.run())).count("Centre, row 2, column 3: alone it would be") == 2
 
 
 def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> None:

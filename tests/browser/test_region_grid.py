@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,3 +107,19 @@ def test_cells_lie_on_their_part_of_the_photo_and_nothing_jumps(page: Page) -> N
     expect(page.locator(".words")).to_have_text(three["labels"][3])
     assert page.evaluate("document.body.scrollHeight") == height
     assert json.loads(page.evaluate("JSON.stringify(model.saved)")) == [], "pointing asks nothing"
+
+
+@pytest.mark.parametrize("side", [7, 14, 24])
+def test_an_outline_leaves_most_of_its_cell_whatever_the_grid(page: Page, side: int) -> None:
+    """All of it is drawn inside the cell, on a photo of 500 px and on one of 200."""
+    three, _ = panels()
+    whole = {"crop": [0, 0, 1, 1], "ratio": 1, "rows": side, "columns": side, "labels": ["here"] * side**2}
+    page.evaluate(HOST, [JAVASCRIPT.read_text(encoding="utf-8"), three | whole])
+    for width in (500, 200):
+        page.set_viewport_size({"width": width, "height": 700})
+        cell = page.locator(".cell.kept").first
+        lines = cell.evaluate("cell => getComputedStyle(cell).boxShadow")
+        reach = max(float(found) for found in re.findall(r"0px 0px 0px ([\d.]+)px inset", lines))
+        box = cell.bounding_box()
+        assert box is not None
+        assert 2 <= reach <= min(max(box["width"] / 5, 2) + 0.01, 3.5)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import matplotlib.colors
 import numpy as np
+import pytest
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from gallop.backbones import load_backbone
+from gallop.estimator import GalLoPClassifier
 from gallop.maps.look import LINE, Style, Subject, rectangle, scale_of
 from gallop.maps.pictures import map_picture
 from gallop.maps.region_grid import panel
+from gallop.predictions.heatmaps import place_in_words
 from tests import tiny
 
 BLOCKS = Style("cividis", opacity=1.0, smooth=False)
@@ -45,6 +50,30 @@ def test_three_ways_to_draw_agree_in_colours_scale_and_outlines() -> None:
         assert (picture[round(top + height / 2), round(left)] == 255).all()
     (crop,) = photo.patches
     assert (*crop.get_xy(), crop.get_width(), crop.get_height()) == rectangle(found.crop)
+
+
+@pytest.mark.parametrize("side", [1, 2, 4, 7, 14, 16, 24])
+def test_words_of_places_are_the_ninth_that_a_regions_centre_lies_in(side: int) -> None:
+    for row in range(side):
+        for column in range(side):
+            vertical, horizontal = (np.floor(3 * (n + 0.5) / side) for n in (row, column))
+            words = ("upper", "middle", "lower")[int(vertical)], ("left", "centre", "right")[int(horizontal)]
+            place = place_in_words(side * row + column, (side, side))
+            assert place == ("centre" if words == ("middle", "centre") else " ".join(words))
+
+
+@pytest.mark.parametrize(("image_size", "patch_size"), [(224, 32), (224, 16), (336, 14)], ids=["7", "14", "24"])
+def test_an_outline_leaves_most_of_its_cell_whatever_the_grid(image_size: int, patch_size: int, tmp_path: Path) -> None:
+    tower = load_backbone(str(tiny.backbone_folder(tmp_path, image_size=image_size, patch_size=patch_size)))
+    photo = tiny.picture(3, size=(900, 768))
+    found = GalLoPClassifier(backbone=tower, topk=(5,), cache=False).zero_shot(["red", "green"]).explain(photo)
+    picture = np.asarray(map_picture(Subject(found, "red"), 0, style=Style("cividis", opacity=0.0)))
+    drawn = (picture != np.asarray(photo)).any(axis=2)
+    for box in found.regions("red", 0):
+        left, top, right, bottom = box.rounded()
+        assert drawn[top:bottom, left].all()
+        assert drawn[top:bottom, left:right].mean() < 0.6
+        assert drawn[(top + bottom) // 2, left:right].mean() < 0.36
 
 
 def test_a_scale_does_not_count_what_lies_outside_of_the_crop() -> None:

@@ -105,7 +105,7 @@ def _maps(session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation]
             if prompt >= len(found.topk):
                 st.caption("It has no such local prompt: it looks at the whole photo alone, so there is no map.")
                 continue
-            region = asked(found.grid[0] * found.grid[1])
+            region = asked(found.grid)
             panel = map_panel(subject, prompt, scale=scale, selected=region, photo=session_photo_url(session, found))
             region_grid(panel, key=f"compared map {label}")
             score = float(found.local_scores[found.class_names.index(chosen), prompt])

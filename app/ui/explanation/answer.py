@@ -22,14 +22,13 @@ def show_answer(session: Session, explanation: Explanation, note: str) -> None:
     """The photo, the most probable class and the probabilities."""
     left, right = st.columns(2)
     with left:
-        rows, columns = explanation.grid
         shown = panel.answer_panel(
-            explanation, selected=asked(rows * columns), photo=session_photo_url(session, explanation)
+            explanation, selected=asked(explanation.grid), photo=session_photo_url(session, explanation)
         )
         region_grid(shown, key="photo grid")
         if _cropped(explanation):
             st.caption("The bright part is what the model sees.")
-        if asked(rows * columns) is not None:
+        if asked(explanation.grid) is not None:
             st.caption("More about this region below, under *Ask a region*.")
     with right:
         found = explanation.probabilities

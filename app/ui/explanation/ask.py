@@ -23,8 +23,7 @@ MOST_PAIRS = 12
 def ask(explanation: Explanation) -> None:
     """Ranked classes and prompts of the region that was clicked."""
     st.markdown("**Ask a region**")
-    rows, columns = explanation.grid
-    region = asked(rows * columns)
+    region = asked(explanation.grid)
     if region is None:
         how = "Click a region of a picture, or walk to it with the arrow keys and press Enter."
         st.info(how, icon=":material/ads_click:")

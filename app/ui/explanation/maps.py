@@ -148,7 +148,7 @@ def _panel(session: Session, shown: Shown, prompt: int, scale: Scale, style: Sty
         minus=minus,
         scale=scale,
         style=style,
-        selected=asked(rows * columns),
+        selected=asked(explanation.grid),
         photo=session_photo_url(session, explanation),
     )
     region_grid(drawn, key=f"map {prompt}")

@@ -32,7 +32,7 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     found = session.answers.explain(backbone(), photo, testing.taught_question(session)).with_topk(
         session.training.scales()
     )
-    region = asked(found.grid[0] * found.grid[1])
+    region = asked(found.grid)
     left, right = st.columns([1, 3], gap="large")
     with left:
         region_grid(answer_panel(found, selected=region, photo=session_photo_url(session, found)), key="opened photo")

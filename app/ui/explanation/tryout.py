@@ -46,7 +46,7 @@ def tryout(session: Session) -> None:
         photo = photos[shown]
         found = session.answers.explain(backbone(), photo, Question(taught.names, taught=True))
         found = found.with_topk(session.training.scales())
-        region = asked(found.grid[0] * found.grid[1])
+        region = asked(found.grid)
         region_grid(answer_panel(found, selected=region, photo=session_photo_url(session, found)), key="tried grid")
         if region is not None:
             st.caption(alone(found, region))

@@ -52,7 +52,7 @@ if photo is not None and found is not None:
         classes = [maps.MOST_PROBABLE, *found.class_names]
         chosen = one_of("Class followed", classes, MethodState.followed, maps.MOST_PROBABLE, maps.called)
         name = found.label if chosen == maps.MOST_PROBABLE else chosen
-        region = asked(found.grid[0] * found.grid[1])
+        region = asked(found.grid)
         region_grid(answer_panel(found, selected=region, photo=session_photo_url(session, found)), key="method grid")
         st.caption(
             "Photo, classes, k and limit are those of the other pages: change them there, and this page follows."

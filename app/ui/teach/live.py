@@ -166,7 +166,7 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     name = name if name in found.class_names else found.label
     subjects = [Subject(each.explanation, name) for each in sights]
     scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
-    region = asked(found.grid[0] * found.grid[1])
+    region = asked(found.grid)
     photo = session_photo_url(session, sights[0].explanation)
     region_grid(map_panel(Subject(found, name), 0, scale=scale, selected=region, photo=photo), key="watched map")
     if region is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.ui.resources import session
+from app.visitor.page_state import AskedRegion
 from gallop.maps.region_grid import JAVASCRIPT, STYLE
 
 _draw = st.components.v2.component(
@@ -18,13 +19,12 @@ def region_grid(panel: dict[str, Any], *, key: str) -> None:
     """Draw a panel of ``gallop.maps.region_grid.panel``; a region that is clicked becomes the one that is asked."""
 
     def ask() -> None:
-        session().region = st.session_state[key].asked
+        session().region = AskedRegion.of(st.session_state[key].asked, (panel["rows"], panel["columns"]))
 
     _draw(key=key, data=panel, on_asked_change=ask)
 
 
-def asked(regions: int) -> int | None:
-    """The region that was asked last, of so many; None where there is none."""
-    region = session().region
-    # It comes from the browser, where anybody may send anything.
-    return region if isinstance(region, int) and 0 <= region < regions else None
+def asked(grid: tuple[int, int]) -> int | None:
+    """The region that was asked last, in a grid of (rows, columns); None where there is none."""
+    found = session().region
+    return None if found is None else found.on(grid)

@@ -68,11 +68,11 @@ function cell(region, grid) {
   return [(region - column) / grid.columns, column];
 }
 
-/* In which ninth of the photo a region lies. */
+/* In which ninth of the photo a region has its centre. */
 function ninth(region, grid) {
   const [row, column] = cell(region, grid);
-  const vertical = ["upper", "middle", "lower"][Math.min(Math.floor((3 * row) / grid.rows), 2)];
-  const horizontal = ["left", "centre", "right"][Math.min(Math.floor((3 * column) / grid.columns), 2)];
+  const vertical = ["upper", "middle", "lower"][Math.floor((3 * row + 1.5) / grid.rows)];
+  const horizontal = ["left", "centre", "right"][Math.floor((3 * column + 1.5) / grid.columns)];
   return vertical === "middle" && horizontal === "centre" ? "centre" : `${vertical} ${horizontal}`;
 }
 

@@ -94,6 +94,7 @@ class Panel {
     if (this.cells.length === rows * columns && this.columns === columns) return;
     this.columns = columns;
     this.current = undefined;
+    this.grid.style.setProperty("--columns", columns);
     this.grid.style.gridTemplate = `repeat(${rows}, 1fr) / repeat(${columns}, 1fr)`;
     this.cells = Array.from({ length: rows * columns }, (_, region) =>
       element("div", "cell", { role: "gridcell", "data-region": region }),

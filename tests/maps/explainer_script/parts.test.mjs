@@ -181,7 +181,10 @@ test("numbers and places in words", () => {
   assert.equal(percent(0.123), "12%");
   assert.equal(percent(0.0123), "1.2%");
   assert.equal(ninth(0, { rows: 4, columns: 4 }), "upper left");
-  assert.equal(where([0, 1, 15], { rows: 4, columns: 4 }), "upper left, 2 of 3 regions; lower right, 1 of 3 regions");
+  assert.equal(ninth(7 * 2 + 2, { rows: 7, columns: 7 }), "centre");
+  assert.equal(ninth(7 * 4 + 4, { rows: 7, columns: 7 }), "centre");
+  assert.equal(ninth(14 * 9 + 4, { rows: 14, columns: 14 }), "lower left");
+  assert.equal(where([0, 1, 15], { rows: 6, columns: 6 }), "upper left, 2 of 3 regions; centre, 1 of 3 regions");
   const takes = data().takes.map((take) => new Take(data(), take));
   assert.equal(sumLine(new Subject(takes, [0, 1], 0, null, false), 0, 2), "Mean of the 2 outlined regions: 0.3500, its score");
 });
