@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 import urllib.request
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from huggingface_hub import constants as hub
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from gallop.backbones.clip import Backbone
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.state import load_strictly, read_state
-from gallop.backbones.text.hub import hub_tokenizer
+from gallop.backbones.text.hub import check_installed, hub_tokenizer
 from gallop.backbones.weights.fetching import fetch_problem
 from gallop.backbones.weights.on_disk import cached_weights, clip_cache
-from gallop.errors import BackboneError
+from gallop.errors import BackboneError, UnsupportedTower
 
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 """Entries that only OpenAI's own files have, all of which were trained with QuickGELU."""
@@ -36,8 +36,13 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     import open_clip
     from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
-    if open_clip.get_model_config(arch) is None:
+    settings = open_clip.get_model_config(arch)
+    if settings is None:
         raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.")
+    check_architecture(name, settings)  # before gigabytes are downloaded for nothing
+    tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
+    if tokenizer:
+        check_installed(name)
     tag: dict[str, Any] = get_pretrained_cfg(arch, source) or {}
     if tag:
         path = _download(name, tag) if download else _cached(name, tag)
@@ -48,23 +53,38 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
         raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}; its tags are: {tags}.")
     state = read_state(path)
     quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # open_clip warns that it loads no weights: they are loaded here, strictly
-        model = open_clip.create_model(arch, pretrained=None, force_quick_gelu=quick, pretrained_text=False)
+    model = open_clip_model(arch, force_quick_gelu=quick)
     state = {key: value for key, value in state.items() if key not in _OPENAI_MARKERS}
     load_strictly(model, _as_open_clip_writes(model, state), name)
-    return Backbone(name, model, _tokenizer(name, arch, Path(path).parent, download), _open_clip_preprocess(model, tag))
+    preprocess = pair_preprocess(model.visual.image_size, tag)
+    if not tokenizer:
+        return Backbone(name, model, open_clip.get_tokenizer(arch), preprocess)
+    with _no_waiting_without_a_network():
+        reader = hub_tokenizer(name, settings["text_cfg"], Path(path).parent, download=download)
+    return Backbone(name, model, reader, preprocess)
 
 
-def _tokenizer(name: str, arch: str, folder: Path, download: bool) -> Any:
-    """CLIP's own, or the one that the settings name, which is looked for beside the weights first."""
+def check_architecture(name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse an architecture by open_clip's settings where building it would ask the Hub for settings of its own.
+
+    Raises:
+        UnsupportedTower: its text tower is one of Hugging Face's.
+    """
+    theirs = settings["text_cfg"].get("hf_model_name")
+    if theirs:
+        raise UnsupportedTower(
+            f"The text tower of {name} is Hugging Face's {theirs}; learned contexts are put into open_clip's own text "
+            "transformers here."
+        )
+
+
+def open_clip_model(arch: str, **settings: Any) -> Any:
+    """Return open_clip's model of an architecture, with random weights."""
     import open_clip
 
-    settings = open_clip.get_model_config(arch)["text_cfg"]
-    if not settings.get("hf_tokenizer_name"):
-        return open_clip.get_tokenizer(arch)
-    with _no_waiting_without_a_network():
-        return hub_tokenizer(name, settings, folder, download=download)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # open_clip warns that it loads no weights: they are loaded here, strictly
+        return open_clip.create_model(arch, pretrained=None, pretrained_text=False, **settings)
 
 
 def _as_open_clip_writes(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -101,10 +121,14 @@ def _tag_of_file(arch: str, file: str) -> dict[str, Any]:
     return {key: tags[0][key] for key in wanted if tags and len({tag.get(key) for tag in tags}) == 1 and key in tags[0]}
 
 
-def _open_clip_preprocess(model: nn.Module, tag: dict[str, Any]) -> Preprocess:
+def pair_preprocess(size: int | tuple[int, int], tag: Mapping[str, Any]) -> Preprocess:
+    """Return how photos become the input of a pair, by open_clip's settings of its weights.
+
+    Raises:
+        BackboneError: in a way that is not supported here.
+    """
     from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 
-    size = cast(Any, model).visual.image_size
     height, width = (size, size) if isinstance(size, int) else size
     resize = tag.get("resize_mode", "shortest")
     if height != width or resize not in ("shortest", "squash"):

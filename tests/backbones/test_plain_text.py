@@ -172,3 +172,16 @@ def test_towers_of_another_make_are_refused() -> None:
         text_tower(custom({"pool_type": "none"}).text, open_clip.SimpleTokenizer())
     with pytest.raises(UnsupportedTower, match="this is a object"):
         text_tower(custom({}).text, object())
+
+
+@pytest.mark.parametrize("kind", ["MobileCLIP", "causal and last", "CoCa", "norms of queries and keys"])
+def test_it_computes_in_bf16_where_it_is_called_in_it(kind: str) -> None:
+    tower = plain(custom(KINDS[kind]))
+    tokens = tower.tokenize(NAMES, context_tokens=4)
+    contexts = (0.1 * torch.randn(2, 4, tower.width)).requires_grad_()
+    exact = tower.encode(contexts, tokens)
+    with torch.autocast("cpu", torch.bfloat16):
+        features = tower.encode(contexts, tokens)
+    assert relative_error(features.detach().float(), exact.detach()) < 0.05
+    (gradient,) = torch.autograd.grad(features.float().sum(), contexts)
+    assert gradient.isfinite().all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,19 @@ class HubTokenizer:
         return torch.as_tensor(self._wrapped(texts, context_length))
 
 
+def check_installed(name: str) -> None:
+    """Make sure of the package that reads such tokenizers.
+
+    Raises:
+        BackboneError: it is not installed.
+    """
+    if find_spec("transformers") is None:
+        raise BackboneError(
+            f"{name} reads text with a tokenizer of Hugging Face's, for which the package transformers is needed. "
+            "Install it: pip install 'gallop-explorer[tokenizers]'."
+        )
+
+
 def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, download: bool) -> HubTokenizer:
     """Return the tokenizer that open_clip's settings of a text tower name.
 
@@ -75,7 +89,7 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
         download: whether the Hub may be asked for one that is not on this machine.
 
     Raises:
-        BackboneError: ``transformers`` is not installed, or there is no such tokenizer here.
+        BackboneError: there is no such tokenizer here.
     """
     from open_clip.tokenizer import HFTokenizer
 
@@ -94,11 +108,6 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
             **more,
         )
         return HubTokenizer(wrapped)
-    except ImportError as error:
-        raise BackboneError(
-            f"{name} reads text with a tokenizer of Hugging Face's, for which the package transformers is needed. "
-            "Install it: pip install 'gallop-explorer[tokenizers]'."
-        ) from error
     except Exception as error:  # the hub's, those of transformers and of what it reads with
         raise BackboneError(
             f"The tokenizer of {name} ({source}) is not on this machine and could not be had ({first_line(error)}). "

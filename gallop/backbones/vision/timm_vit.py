@@ -42,7 +42,8 @@ class TimmViTVision:
         self.mean_is_global: bool = self._pool == "avg" and plain
         last = layers[-1] if layers else trunk.head
         self.region_width: int = last.out_features if isinstance(last, nn.Linear) else trunk.num_features
-        self.grid: tuple[int, int] = tuple(trunk.patch_embed.grid_size)
+        # Not the trunk's own grid: open_clip asks some trunks for photos of another size than they were built for.
+        self.grid: tuple[int, int] = tuple(trunk.patch_embed.dynamic_feat_size(self.tower.image_size))
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         trunk = self.tower.trunk

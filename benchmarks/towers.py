@@ -1,0 +1,193 @@
+"""Which pairs of open_clip are read, and whether our features are open_clip's own at true sizes.
+
+    python -m benchmarks.towers                          the table of all pairs, into docs/towers.md
+    python -m benchmarks.towers --check [ARCH ...]       features of true towers with random weights
+
+The table is told from settings alone: nothing is downloaded, no weights are made. A check makes a tower's weights, with
+norms, biases and scales drawn at random too, and compares both features with ``encode_image`` and ``encode_text``.
+"""
+
+from __future__ import annotations
+
+from gallop.runtime.process import prepare
+
+prepare()
+
+import argparse
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from gallop.backbones.admission import Admission, admission
+from gallop.backbones.pairs import open_clip_model
+from gallop.backbones.text import text_tower
+from gallop.backbones.text.tokens import TokenRule
+from gallop.backbones.vision import vision_tower
+from gallop.runtime.writing import write_file
+
+TABLE = Path(__file__).resolve().parent.parent / "docs" / "towers.md"
+CHECKED = ("ViT-B-16", "RN50", "ViT-L-14", "MobileCLIP2-S0", "ViT-B-16-SigLIP2", "convnext_base")
+HEAD = "| pair | read | text | tokens | input | grid | parameters, M | tokenizer |"
+
+
+def table() -> str:
+    """The page: how many, why not the others, and a row for every pair."""
+    found = {pair: admission(*pair) for pair in open_clip.list_pretrained()}
+    refused = Counter(_kind(each.refusal) for each in found.values() if each.refusal)
+    lines = [
+        "# Towers",
+        "",
+        f"{len(found) - refused.total()} of the {len(found)} pairs that open_clip {open_clip.__version__} lists are "
+        "read here. Written by `python -m benchmarks.towers`, from settings alone: no weights were downloaded.",
+        "",
+        *(f"- {count} are not: {reason}" for reason, count in refused.items()),
+        "",
+        "*fast*: a causal text tower, whose prompts are computed from what is needed alone; *plain*: one that runs at "
+        "its whole length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "
+        "`tokenizers`; none: CLIP's own. How regions are made of each kind of tower stands in "
+        "`gallop/backbones/vision/__init__.py`.",
+        "",
+        HEAD,
+        "|" + "---|" * HEAD.count(" | ") + "---|",
+        *(_row("/".join(pair), each) for pair, each in found.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(pair: str, found: Admission) -> str:
+    if found.refusal:
+        return f"| {pair} | no | | | | | | |"
+    text, (rows, columns) = "fast" if found.fast else "plain", found.grid
+    cells = (text, found.tokens, found.input, f"{rows} x {columns}", round(found.parameters / 1e6), found.tokenizer)
+    return f"| {pair} | yes | {' | '.join(map(str, cells))} |"
+
+
+def _kind(refusal: str) -> str:
+    """A sentence without the names in it."""
+    _, theirs, reason = refusal.partition("; ")
+    return f"their text towers are Hugging Face's; {reason}" if theirs and "Hugging Face" in refusal else refusal
+
+
+class RandomIds:
+    """Stands for a tokenizer where none is to be downloaded: a text is so many tokens as it has words."""
+
+    def __init__(self, rule: TokenRule) -> None:
+        self.rule = rule
+
+    def encode(self, text: str) -> list[int]:
+        return [1000 + sum(map(ord, word)) for word in text.split()]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Relative errors of a tower's features, and seconds of two photos and of three prompts.
+
+    ``apart``: how far the features of two photos, and of two texts, are from each other, in the same measure.
+    """
+
+    image: float
+    text: float
+    apart: tuple[float, float]
+    regions: int
+    mean_is_global: float | None
+    seconds_image: float
+    seconds_text: float
+
+
+def draw(model: nn.Module) -> None:
+    """Everything at random: at their initial 0 and 1 norms, biases and scales would hide where they act."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_(0, 0.1, generator=generator)
+            elif name.endswith("running_var"):
+                buffer.uniform_(0.5, 2.0, generator=generator)
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 1:
+                centre = 1.0 if name.endswith(("weight", "gamma")) else 0.0
+                parameter.normal_(centre, 0.2, generator=generator)
+            elif parameter.ndim:  # as much in as out: at timm's 0.02 all photos have nearly the same feature
+                parameter.normal_(0, parameter[0].numel() ** -0.5, generator=generator)
+
+
+def check(arch: str) -> Checked:
+    """Both features of a true tower against open_clip's own, in single precision."""
+    model: Any = open_clip_model(arch).eval().requires_grad_(False)
+    draw(model)
+    vision, size = vision_tower(model.visual), model.visual.image_size
+    side = size[0] if isinstance(size, tuple) else size
+    pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
+    pixels[1] = torch.linspace(-2, 2, side).sin()
+    names = ["cat", "golden retriever", "double decker bus"]
+    with torch.no_grad():
+        start = perf_counter()
+        whole, regions = vision(pixels)
+        photo = perf_counter() - start
+        tokenizer, ids = _tokenizer(arch, names)
+        text = text_tower(getattr(model, "text", model), tokenizer)
+        start = perf_counter()
+        context = text.embed("a photo of")
+        found = text.encode(context[None], text.tokenize(names, context_tokens=len(context)))[:, 0]
+        prompts = perf_counter() - start
+        mean = regions.mean(dim=1)
+        if vision.region_projection is not None:
+            mean = mean @ vision.region_projection
+        coca = {"normalize": False}  # CoCa's default is another than CLIP's
+        return Checked(
+            error(whole, model.encode_image(pixels, **coca)),
+            error(found, model.encode_text(ids, **coca)),
+            (error(whole[:1], whole[1:]), error(found[:1], found[1:2])),
+            regions.shape[1],
+            error(mean, whole) if vision.mean_is_global else None,
+            photo,
+            prompts,
+        )
+
+
+def _tokenizer(arch: str, names: list[str]) -> tuple[Any, Tensor]:
+    settings = open_clip.get_model_config(arch)["text_cfg"]
+    texts = [f"a photo of {name}" for name in names]
+    length = settings.get("context_length", 77)
+    if not settings.get("hf_tokenizer_name"):
+        tokenizer = open_clip.get_tokenizer(arch)
+        return tokenizer, tokenizer(texts, length)
+    end = settings.get("eos_id", 1)
+    stands = RandomIds(TokenRule((), (end,), 0, frozenset({0, end})))
+    rows = [[*stands.encode(text), end] for text in texts]
+    return stands, torch.tensor([[*row, *[0] * (length - len(row))] for row in rows])
+
+
+def error(found: Tensor, wanted: Tensor) -> float:
+    return float((found.double() - wanted.double()).norm() / wanted.double().norm())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", nargs="*", metavar="ARCH", help=f"compare features; by default of {CHECKED}")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)  # open_clip's, that there are no weights
+    if options.check is None:
+        write_file(TABLE, table().encode())
+        print(f"{TABLE} is written.")
+        return
+    for arch in options.check or CHECKED:
+        found = check(arch)
+        mean = "" if found.mean_is_global is None else f", mean of regions {found.mean_is_global:.1e}"
+        print(
+            f"{arch}: image {found.image:.1e}, text {found.text:.1e} (two photos are {found.apart[0]:.2f} apart, texts "
+            f"{found.apart[1]:.2f}), {found.regions} regions{mean}; "
+            f"{found.seconds_image:.1f} s two photos, {found.seconds_text:.1f} s three prompts",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
