@@ -30,7 +30,7 @@ def pixels(backbone: Backbone) -> torch.Tensor:
     return torch.stack([backbone.preprocess.centre(photo.image)[0] for photo in made])
 
 
-@pytest.mark.parametrize("name", ["vit", "rn", "mini"])
+@pytest.mark.parametrize("name", ["vit", "rn", "plain", "mini"])
 def test_features_are_those_of_the_cpu(device: torch.device, name: str) -> None:
     with exact():
         reference = tower(name, CPU)
@@ -95,11 +95,12 @@ def classifier(backbone: Backbone, **changes: Any) -> GalLoPClassifier:
     return tiny.classifier(backbone=backbone, **{**settings, **changes})
 
 
-def test_five_steps_lead_where_they_lead_on_the_cpu(device: torch.device) -> None:
+@pytest.mark.parametrize("name", ["vit", "plain"])
+def test_five_steps_lead_where_they_lead_on_the_cpu(device: torch.device, name: str) -> None:
     def five(where: torch.device) -> tuple[torch.Tensor, torch.Tensor, list[StepEvent]]:
-        made = classifier(tower("vit", where))
+        made = classifier(tower(name, where))
         events = [event for event in made.fit_steps(*tiny.pictures(COUNTS)) if isinstance(event, StepEvent)]
-        start = learned(classifier(tower("vit", where)).zero_shot(list(COUNTS)))
+        start = learned(classifier(tower(name, where)).zero_shot(list(COUNTS)))
         assert len(events) == 5
         return learned(made), start, events
 
@@ -132,10 +133,11 @@ def test_answers_and_outlier_scores_are_those_of_the_cpu(device: torch.device) -
         assert np.abs(as_it_is.ood[name] - scores).max() < HALF / 4
 
 
-def test_text_for_answers_is_exact_and_text_to_learn_from_is_not(device: torch.device) -> None:
+@pytest.mark.parametrize("name", ["vit", "plain"])
+def test_text_for_answers_is_exact_and_text_to_learn_from_is_not(device: torch.device, name: str) -> None:
     with exact():
-        wanted = classifier(tower("vit", CPU)).zero_shot(list(COUNTS)).text_features()
-    here = classifier(tower("vit", device)).zero_shot(list(COUNTS))
+        wanted = classifier(tower(name, CPU)).zero_shot(list(COUNTS)).text_features()
+    here = classifier(tower(name, device)).zero_shot(list(COUNTS))
     found = here.text_features()
     assert relative_error(found.global_.cpu(), wanted.global_) < EXACT
     assert relative_error(found.local.cpu(), wanted.local) < EXACT

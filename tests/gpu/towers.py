@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest import mock
 
 import torch
+from open_clip import SimpleTokenizer
+from open_clip.model import CustomTextCLIP
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.estimator import GalLoPClassifier
 from tests import tiny
+from tests.backbones.test_towers import PREPROCESS, TINY_VISION, draw_parameters
 from tests.reference import backbone
 
 EXACT = 1e-4
@@ -24,13 +28,28 @@ IMAGES = {"cpu": 0.1, "cuda": HALF}
 
 
 def tower(name: str, device: torch.device) -> Backbone:
-    """``mini``, or one of the reference's two; on a CPU in bf16, which stands for a GPU's half precision there."""
-    made = (
-        load_backbone("mini", device="cpu") if name == "mini" else tiny.new_vit() if name == "vit" else backbone(name)
-    )
+    """``mini``, one of the reference's two, or "plain": text that is not causal, and an image pooled by attention;
+    on a CPU in bf16, which stands for a GPU's half precision there.
+    """
+    ways: dict[str, Callable[[], Backbone]] = {
+        "mini": lambda: load_backbone("mini", device="cpu"),
+        "vit": tiny.new_vit,
+        "rn": lambda: backbone("rn"),
+        "plain": _plain,
+    }
+    made = ways[name]()
     if device.type == "cpu":
         made.precision = "bf16"
     return made.to(device)
+
+
+def _plain() -> Backbone:
+    torch.manual_seed(0)
+    vision = {**TINY_VISION, "layers": 2, "head_width": 16, "patch_size": 8, "attentional_pool": True}
+    text = {"width": 64, "heads": 2, "layers": 2, "context_length": 24, "no_causal_mask": True, "pool_type": "last"}
+    model = CustomTextCLIP(32, vision, text)
+    draw_parameters(model)
+    return Backbone("plain", model, SimpleTokenizer(context_length=24), replace(PREPROCESS, size=32))
 
 
 @contextmanager
