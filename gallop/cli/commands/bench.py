@@ -24,8 +24,8 @@ from gallop.bench.running.plan import make_plan
 from gallop.bench.running.records import Record, RecordStore
 from gallop.bench.running.runner import Finished, Runner
 from gallop.bench.running.runs import BenchRun, Plan
-from gallop.cli.commands.rehearse import rehearse
 from gallop.cli.console import Console, columns
+from gallop.cli.rehearse import rehearse
 from gallop.data import content_hash
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents

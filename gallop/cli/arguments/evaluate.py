@@ -1,0 +1,43 @@
+"""The words of ``gallop evaluate``."""
+
+from __future__ import annotations
+
+from gallop.cli.shared_options import Commands, add_common
+from gallop.model.scores import SCORES
+
+_EXAMPLES = """\
+examples:
+  gallop evaluate model photos
+  gallop evaluate model photos --ood scenes=other/scenes --ood sketches=other/sketches --json
+  gallop evaluate zero-shot photos                       # nothing learned: "A photo of a {class}"
+
+MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures of the JSON are fractions:
+{accuracy, accuracy_global, accuracy_local, n, per_class {name: accuracy}, tpr,
+ ood {NAME: {SCORE: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...]}
+FPR95 is the share of unknown photos that pass at the tightest threshold that keeps at least 95% of the known ones.
+fpr95_authors is that of the paper's own code: at the loosest threshold that keeps the share nearest to 95%.
+SCORE, larger = more outlier, is one of:"""
+
+
+def add_evaluate(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="accuracy and OOD detection",
+        epilog=_examples(),
+        description="Measure accuracy on labelled images, and how well unknown things are told from them.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="folder of a trained model, or the word zero-shot")
+    parser.add_argument(
+        "data", metavar="DATA", help="folder of class folders, one that holds train/ and test/, or a .csv"
+    )
+    parser.add_argument(
+        "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"
+    )
+    add_common(parser)
+
+
+def _examples() -> str:
+    """With the scores that it measures."""
+    lines = [f"  {score.caption} ({score.paper})" for score in SCORES.values() if score.of_cosines]
+    return "\n".join([_EXAMPLES, *lines])

@@ -1,0 +1,45 @@
+"""What the words of several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gallop.wording import one_line
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with one sentence for an error, and no guessing of shortened options."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        ours: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        super().__init__(*args, **(ours | named))
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"gallop: error: {one_line(message)} (`{self.prog} --help` shows examples)\n")
+
+
+if TYPE_CHECKING:  # generic in the type stubs only
+    Commands = argparse._SubParsersAction[Parser]
+    """To which a command is added."""
+else:
+    Commands = Any
+
+
+def add_common(parser: Parser) -> None:
+    """Add what nearly every command takes."""
+    group = parser.add_argument_group("options of every command")
+    group.add_argument("--device", default="auto", help="auto (a GPU when there is one), cpu or cuda")
+    group.add_argument(
+        "--backbone",
+        help="mini (shipped, the default), an open_clip pair such as ViT-B-16/openai, ARCH/FILE or a folder; for a "
+        "trained model: where its backbone's weights are now",
+    )
+    group.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")
+
+
+def add_model_or_classes(parser: Parser) -> None:
+    """Add the two ways to name classes."""
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--model", metavar="DIR", help="folder of a trained model")
+    group.add_argument("--classes", metavar='"A,B"', help="class names, for an answer without training")

@@ -1,0 +1,72 @@
+"""A command is two files: its words in ``gallop/cli/arguments``, and what it does in ``gallop/cli/commands``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from pkgutil import iter_modules
+
+import pytest
+
+from gallop.cli import arguments, commands, main
+from gallop.cli.arguments import build_parser, known_commands, parse
+
+WORDS = """
+from gallop.cli.shared_options import add_common
+
+def add_greet(commands):
+    parser = commands.add_parser("greet", help="good manners")
+    parser.add_argument("--classes")
+    add_common(parser)
+"""
+DEED = """
+def run(options, console):
+    console.result({"greeting": options.classes}, lambda: [f"Good day, {options.classes}."])
+    return 0
+"""
+
+
+@pytest.fixture
+def greet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package, text in ((arguments, WORDS), (commands, DEED)):
+        folder = tmp_path / package.__name__.rpartition(".")[2]
+        folder.mkdir()
+        (folder / "greet.py").write_text(text)
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+        monkeypatch.delitem(sys.modules, f"{package.__name__}.greet", raising=False)
+
+
+@pytest.mark.usefixtures("greet")
+def test_two_files_make_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "greet     good manners" in capsys.readouterr().out
+    assert main(["greet", "--classes", "- minus"]) == 0
+    assert capsys.readouterr().out == "Good day, - minus.\n"
+    assert main(["greet", "--classes", "cat", "--json"]) == 0
+    assert "greeting" in capsys.readouterr().out
+    assert main(["greet", "--loud"]) == 2
+    assert "unrecognized arguments: --loud" in capsys.readouterr().err
+
+
+def test_every_command_has_words_and_does_something() -> None:
+    assert known_commands() == sorted(module.name for module in iter_modules(commands.__path__))
+
+
+def test_a_call_is_read_alike_whether_other_commands_are_known_or_not() -> None:
+    everything, _ = build_parser(known_commands())
+    for words in (["doctor", "--json"], ["predict", "a.jpg", "--classes", "a,b"], ["data", "list"], ["app"]):
+        assert parse(words) == everything.parse_args(words)
+
+
+def test_only_the_words_of_the_command_that_is_named_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    look_up = arguments.import_module
+    monkeypatch.setattr(arguments, "import_module", lambda name: asked.append(name) or look_up(name))
+    parse(["doctor"])
+    assert asked == ["gallop.cli.arguments.doctor"]
+
+
+def test_an_unknown_command_is_told_all_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian"]) == 2
+    told = capsys.readouterr().err
+    assert all(name in told for name in known_commands())
