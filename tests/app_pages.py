@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
+from app import text
 from app.photos.archives import CardPlace, Member
 from app.runs.data_file import data_folder
 from app.runs.store import RunStore
 from app.ui import resources
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
+from gallop.maps.explainer.stands import Stands
 from tests import tiny
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
@@ -123,12 +128,86 @@ def with_photo(open_app: Open, names: str = "red\ngreen\nblue") -> AppTest:
 
 
 def answer(at: AppTest) -> str:
-    found: str = next(metric.value for metric in at.metric if metric.label == "Most probable")
-    return found
+    """The most probable class and its share: of the explainer, on a page that has one."""
+    if not explaining(at):
+        found: str = next(metric.value for metric in at.metric if metric.label == "Most probable")
+        return found
+    shares = explained(at).shares
+    best = max(shares, key=shares.__getitem__)
+    return f"{best}: {text.percent(shares[best])}"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What an explainer shows, worked out of the data that it was sent: by the paper's formulas, without the product.
+
+    Attributes:
+        shares: probabilities by class.
+        branches: of each branch alone.
+        sums: for each scale k and the mean of the k best regions of the class explained.
+        kept: for each scale the k best regions, best first.
+        cosines: of regions, classes and local prompts.
+    """
+
+    shares: dict[str, float]
+    branches: tuple[dict[str, float], ...]
+    sums: list[str]
+    kept: list[list[int]]
+    cosines: NDArray[np.float32]
+
+
+def explaining(at: AppTest) -> bool:
+    """Whether the page has an explainer."""
+    return any(found.proto.id.endswith("-explainer") for found in at.get("bidi_component"))
+
+
+def explained(at: AppTest) -> Explained:
+    data = grid(at, "explainer")
+    names, stands = data["names"], data["stands"]
+    whole, regions = (
+        np.frombuffer(base64.b64decode(branch["cosines"]), "<f4").reshape(-1, len(names), branch["prompts"])
+        for branch in data["takes"][0]["branches"]
+    )
+    ranked = -np.sort(-regions, axis=0)
+    local = np.array([ranked[:k, :, n].mean(axis=0) for n, k in enumerate(stands["topk"])])
+    scores = [whole[0].mean(axis=-1), local.mean(axis=0)]
+
+    def softmax(cosines: NDArray[Any]) -> dict[str, float]:
+        odds = np.exp(data["scale"] / data["temperature"] * (cosines - cosines.max()))
+        return dict(zip(names, (odds / odds.sum()).tolist(), strict=True))
+
+    shares = softmax((scores[0] + scores[1]) / 2)
+    shown = names.index(stands["class_name"] or max(shares, key=shares.__getitem__))
+    return Explained(
+        shares,
+        tuple(softmax(branch) for branch in scores),
+        [f"k = {k}: {local[n, shown]:.4f}" for n, k in enumerate(stands["topk"])],
+        [np.argsort(-regions[:, shown, n], kind="stable")[:k].tolist() for n, k in enumerate(stands["topk"])],
+        regions,
+    )
+
+
+def hand(at: AppTest, k: dict[int, int] | None = None, **said: Any) -> AppTest:
+    """As a hand that lets go of the explainer does: the browser tells what stands, then the page is drawn.
+
+    Args:
+        k: of local prompts, counted from 0.
+        said: other parts of what stands.
+    """
+    session, data = session_of(at), grid(at, "explainer")
+    stands, (shape,) = data["stands"], data["grids"]
+    topk = [(k or {}).get(n, usual) for n, usual in enumerate(stands["topk"])]
+    photo = session.explore.photo
+    assert photo is not None
+    session.explore = session.explore.told(
+        Stands.told({**stands, "topk": topk, **said}), photo, (shape["rows"], shape["columns"])
+    )
+    return fine(at.run())
 
 
 def sums(at: AppTest) -> list[str]:
-    return [found.value for found in at.markdown if found.value.startswith("k = ")]
+    """For each scale k and the score of the class explained."""
+    return explained(at).sums
 
 
 def score(at: AppTest) -> str:
@@ -146,7 +225,7 @@ def shares(at: AppTest, key: str) -> list[float]:
 
 
 def grid(at: AppTest, key: str) -> dict[str, Any]:
-    """What the region grid ``key`` shows."""
+    """What the region grid or the explainer ``key`` was sent."""
     data: str = next(found.proto.json for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}"))
     shown: dict[str, Any] = json.loads(data)
     return shown

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gallop.predictions.faithfulness import Deletion
 
 MOST_BARS = 8
-MOST_GROUPS = 5
-"""Classes with a bar for each branch."""
 
 
 def strongest(probabilities: Mapping[str, float], most: int = MOST_BARS) -> list[str]:
@@ -39,13 +37,6 @@ def probabilities(found: Mapping[str, float]) -> go.Figure:
     """A bar for each of the most probable classes, best on top."""
     names = strongest(found)
     return _shares(names, [_bars(names, found)])
-
-
-def branches(found: Mapping[str, Mapping[str, float]]) -> go.Figure:
-    """A bar for each of the most probable classes and each branch; the first branch (the ensemble) sets the order."""
-    ensemble = next(iter(found.values()))
-    names = strongest(ensemble, MOST_BARS if len(found) == 1 else MOST_GROUPS)
-    return _shares(names, [_bars(names, shares, label) for label, shares in found.items()])
 
 
 def before_after(before: Mapping[str, float], after: Mapping[str, float]) -> go.Figure:

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from app.visitor.explore import NO_CLASS, ExploreState
+from app.visitor.explore import CELLS, SMOOTH, ExploreState
+from gallop.maps.look import COLOURS
 
 _MOST = 4000
 """Characters of a field: browsers and servers cut longer addresses."""
 _WORDS = {"names": "names", "templates": "templates", "class": "class_name", "against": "against"}
 """Fields that are text, and what each says of Explore."""
 _DRAWN = {"colours": "colours", "drawn": "drawn"}
+_CHOICES = {"colours": COLOURS, "drawn": (SMOOTH, CELLS)}
 _SHARES = {"opacity": "opacity", "hidden": "hidden"}
 """Fields that are numbers from 0 to 100."""
 _SCALES = "k"
@@ -31,7 +33,7 @@ def address(base: str, shown: ExploreState) -> str:
         base: of a page, such as ``http://localhost:8501/take_away?session=...``; only what leads to it is used.
     """
     found = {field: getattr(shown, name) for field, name in (_WORDS | _DRAWN | _SHARES).items()}
-    found = {field: value for field, value in found.items() if value is not None and NO_CLASS not in str(value)[:1]}
+    found = {field: value for field, value in found.items() if value is not None}
     if shown.scales:
         found[_SCALES] = "-".join(map(str, shown.scales))
     return f"{base.split('?')[0].rpartition('/')[0]}/?{urlencode(found)}"
@@ -43,6 +45,7 @@ def read_address(parameters: Mapping[str, str]) -> ExploreState:
     for field, name in (_WORDS | _DRAWN).items():
         if 0 < len(parameters.get(field, "")) <= _MOST:
             found[name] = parameters[field]
+    found = {name: value for name, value in found.items() if value in _CHOICES.get(name, (value,))}
     for field, name in _SHARES.items():
         value = _number(parameters.get(field, ""))
         if value is not None and value <= 100:

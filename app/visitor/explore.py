@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from app.visitor.page_state import Remembered
+from app.visitor.page_state import AskedRegion, Remembered
 from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
+from gallop.maps.explainer.stands import FADING, Stands
 from gallop.maps.look import Style
 from gallop.names.templates import parse_templates
 
-NO_CLASS = "\u200b"
-"""Begins a choice that is no class: cleaned class names hold no zero-width characters."""
+T = TypeVar("T")
+
 SMOOTH, CELLS = "Smooth", "Cells"
 UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
 
@@ -27,7 +29,10 @@ class ExploreState:
         photo: content hash.
         names, templates: as they are typed.
         prompts: ``UNTAUGHT`` or ``TAUGHT``: which answer.
-        class_name, against: the class explained and the one it is compared with, or a choice that is no class.
+        class_name, against: the class explained, the most probable one if None, and the one it is compared with.
+        before: whether it is compared with itself before teaching.
+        prompt, all_scales: the local prompt whose map is shown, counted from 0; or all.
+        region, region_of: the region that is asked, and the content hash of the photo that it is on.
         drawn: ``SMOOTH`` or ``CELLS``.
         opacity, hidden: in percent; regions whose score is below ``hidden`` are not drawn.
         scales: k of the local prompts.
@@ -40,6 +45,11 @@ class ExploreState:
     prompts: Remembered[str | None] = Remembered(None)
     class_name: Remembered[str | None] = Remembered(None)
     against: Remembered[str | None] = Remembered(None)
+    before: Remembered[bool | None] = Remembered(None)
+    prompt: Remembered[int | None] = Remembered(None)
+    all_scales: Remembered[bool | None] = Remembered(None)
+    region: Remembered[AskedRegion | None] = Remembered(None)
+    region_of: Remembered[str | None] = Remembered(None)
     colours: Remembered[str | None] = Remembered(None)
     drawn: Remembered[str | None] = Remembered(None)
     opacity: Remembered[int | None] = Remembered(None)
@@ -60,6 +70,38 @@ class ExploreState:
         """Return the k of each local prompt: as its slider stands, or as ``usual``."""
         return (*self.scales, *usual[len(self.scales) :])[: len(usual)]
 
+    def stands(self, photo: str, grid: tuple[int, int]) -> Stands:
+        """Return what the explainer of a photo, by its content hash, is to stand at with this grid of regions."""
+        return Stands(
+            self.class_name,
+            self.against,
+            bool(self.before),
+            self.prompt or 0,
+            self.scales,
+            self.region.on(grid) if self.region is not None and self.region_of == photo else None,
+            bool(self.all_scales),
+            replace(self.style, opacity=FADING.opacity) if self.opacity is None else self.style,
+        )
+
+    def told(self, stands: Stands, photo: str, grid: tuple[int, int]) -> ExploreState:
+        """Return it as a hand left the explainer of a photo; what nobody touched stays untouched."""
+        drawn = SMOOTH if stands.style.smooth else CELLS
+        return replace(
+            self,
+            class_name=stands.class_name,
+            against=stands.against,
+            before=stands.before,
+            prompt=stands.prompt,
+            all_scales=stands.all_scales,
+            region=AskedRegion.of(stands.region, grid),
+            region_of=photo,
+            colours=_touched(self.colours, stands.style.colours, FADING.colours),
+            drawn=_touched(self.drawn, drawn, SMOOTH),
+            opacity=_touched(self.opacity, round(100 * stands.style.opacity), round(100 * FADING.opacity)),
+            hidden=_touched(self.hidden, round(100 * stands.style.threshold), 0),
+            scales=stands.topk,
+        )
+
     @property
     def style(self) -> Style:
         """How maps are drawn."""
@@ -69,3 +111,7 @@ class ExploreState:
             0.0 if self.hidden is None else self.hidden / 100,
             self.drawn in (None, SMOOTH),
         )
+
+
+def _touched(held: T | None, said: T, usual: T) -> T | None:
+    return None if held is None and said == usual else said

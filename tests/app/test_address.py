@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from app.ui import resources
-from app.ui.explanation.maps import BEFORE
 from app.views import address as address_module
-from app.visitor.explore import ExploreState
+from app.visitor.explore import CELLS, SMOOTH, ExploreState
 from app.visitor.page_state import said
-from gallop.maps.look import Style
-from tests.app_pages import EXPLORE, HOSTILE, TAKE_AWAY, Open, answer, fine, go, png, session_of, uploader
+from gallop.maps.look import COLOURS, Style
+from tests.app_pages import EXPLORE, HOSTILE, TAKE_AWAY, Open, answer, fine, go, grid, hand, png, session_of, uploader
 
 BASE = "http://localhost:8501/explorer/take_away?session=5ec2e7"
 words = st.text(min_size=1, max_size=60)
@@ -29,7 +28,9 @@ words = st.text(min_size=1, max_size=60)
         ExploreState,
         names=words,
         scales=st.lists(st.integers(1, 200), max_size=8).map(tuple),
-        **dict.fromkeys(["templates", "class_name", "against", "colours", "drawn"], st.none() | words),
+        **dict.fromkeys(["templates", "class_name", "against"], st.none() | words),
+        colours=st.none() | st.sampled_from(COLOURS),
+        drawn=st.none() | st.sampled_from([SMOOTH, CELLS]),
         **dict.fromkeys(["opacity", "hidden"], st.none() | st.integers(0, 100)),
     )
 )
@@ -45,8 +46,8 @@ def test_what_is_shown_is_where_the_widgets_stand() -> None:
     shown = ExploreState(names="a\nb", class_name="b", drawn="Cells", scales=(5, 40))
     keys = {"explore names": "a\nb", "explore class_name": "b", "explore drawn": "Cells"}
     assert {place.key: value for place, value in said(shown)} == keys | {"explore scales 0": 5, "explore scales 1": 40}
-    before = address_module.address(BASE, replace(shown, against=BEFORE))
-    assert before == address_module.address(BASE, shown), "itself before teaching is no class"
+    before = address_module.address(BASE, replace(shown, before=True, region=3, prompt=1))
+    assert before == address_module.address(BASE, shown), "what hangs on a visit or a photo is in no link"
     assert shown.scales_of((1, 2, 3)) == (5, 40, 3)
     assert (shown.scales_of((1,)), shown.style.smooth) == ((5,), False)
     assert ExploreState().style == Style()
@@ -82,9 +83,7 @@ def test_a_link_opens_the_page_as_it_stood_for_another_visitor(tiny_app: Open) -
     uploader(at, "Upload photos").upload("secret.png", png(1))
     at.text_area(key="explore names").set_value("red\nblue & green\nyellow")
     fine(at.run())
-    at.slider(key="explore scales 1").set_value(3)
-    at.selectbox(key="explore class_name").set_value("yellow")
-    fine(at.run())
+    hand(at, k={1: 3}, class_name="yellow")
     said = answer(at)
     fine(go(at, TAKE_AWAY))
     address = next(found.value for found in at.code if "names=" in found.value)
@@ -101,8 +100,8 @@ def test_a_link_opens_the_page_as_it_stood_for_another_visitor(tiny_app: Open) -
     assert other.text_area(key="explore names").value == "red\nblue & green\nyellow"
     uploader(other, "Upload photos").upload("same.png", png(1))
     fine(other.run())
-    assert (answer(other), other.slider(key="explore scales 1").value) == (said, 3)
-    assert other.selectbox(key="explore class_name").value == "yellow"
+    stands = grid(other, "explainer")["stands"]
+    assert (answer(other), stands["topk"][1], stands["class_name"]) == (said, 3, "yellow")
 
 
 @pytest.mark.parametrize(

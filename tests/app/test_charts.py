@@ -25,7 +25,6 @@ CHARTS = {
     "without": lambda: prompt_charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
     "seeds": lambda: run_charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
     "probabilities": lambda: score_charts.probabilities(SHARES),
-    "branches": lambda: score_charts.branches({"together": SHARES, "global": SHARES}),
     "before, after": lambda: score_charts.before_after(SHARES, SHARES),
     "prompts": lambda: score_charts.prompt_scores([0.2, 0.3], 0.4),
     "deletion": lambda: score_charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),

@@ -13,7 +13,6 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from streamlit.testing.v1 import AppTest
 
-from app.visitor.page_state import AskedRegion
 from tests.app_pages import (
     EXPLORE,
     HOSTILE,
@@ -23,10 +22,13 @@ from tests.app_pages import (
     bars,
     button,
     everything,
+    explained,
+    explaining,
     fine,
     finish,
     go,
     grid,
+    hand,
     png,
     score,
     session_of,
@@ -39,7 +41,7 @@ from tests.app_pages import (
 def test_the_empty_page_says_what_to_do(tiny_app: Open) -> None:
     at = fine(tiny_app())
     assert "upload a photo, or take a sample" in at.info[0].value
-    assert not at.metric
+    assert not explaining(at)
     assert "written to no disk, sent to no other machine" in everything(at)
 
 
@@ -93,7 +95,7 @@ def test_a_bad_file_gets_a_sentence_and_the_good_one_is_shown(tiny_app: Open) ->
 def test_names_that_cannot_be_used_are_told_in_a_sentence(tiny_app: Open, typed: str, words: str) -> None:
     at = with_photo(tiny_app, typed)
     assert words in at.error[0].value
-    assert not at.metric
+    assert not explaining(at)
 
 
 def test_a_name_too_long_for_the_model_is_told_in_a_sentence(tiny_app: Open) -> None:
@@ -109,9 +111,8 @@ def test_one_class_is_answered_with_a_hint(tiny_app: Open) -> None:
 
 def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "\n".join(HOSTILE))
-    at.selectbox(key="explore class_name").select(HOSTILE[1])
-    fine(at.run())
-    shown = everything(at)
+    shown = "".join(everything(hand(at, class_name=name)) for name in HOSTILE)
+    assert grid(at, "explainer")["names"] == HOSTILE, "the explainer takes them as they are, and as text"
     for raw in ("![x](", "<b>", ":red[", "`code`", "$x$", "http://"):
         assert raw not in shown
     assert "\\!\\[x\\]" in shown
@@ -133,36 +134,33 @@ def test_k_changes_outlines_scores_and_probabilities_without_a_tower(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = with_photo(tiny_app)
-    before = (sums(at), score(at), bars(at, "probabilities"))
-    kept = grid(at, "map 0")["kept"]
+    before, said = explained(at), score(at)
+    photo = grid(at, "explainer")["photo"]
 
     def no_tower(*_: object) -> None:
         raise AssertionError("a tower ran")
 
     monkeypatch.setattr(type(tiny.vit()), "encode_image", no_tower)
     monkeypatch.setattr(type(tiny.vit().text), "encode", no_tower)
-    at.slider(key="explore scales 0").set_value(1)
-    fine(at.run())
-    assert sums(at)[0].startswith("k = 1: mean of 1 region ")
-    assert grid(at, "map 0")["kept"] == kept[:1]
-    assert sums(at)[0] != before[0][0]
-    assert sums(at)[1:] == before[0][1:]
-    assert score(at) != before[1]
-    assert bars(at, "probabilities") != before[2]
-    assert all(line.endswith("= the score") for line in sums(at))
-    button(at, "Back to k").click()
-    fine(at.run())
-    assert (sums(at), score(at)) == before[:2]
+    hand(at, k={0: 1})
+    now = explained(at)
+    assert now.sums[0].startswith("k = 1: ")
+    assert now.kept[0] == before.kept[0][:1]
+    assert now.sums[1:] == before.sums[1:]
+    assert score(at) != said
+    assert now.shares != before.shares
+    assert grid(at, "explainer")["photo"] == photo
+    hand(at, k={0: 5})
+    assert (sums(at), score(at)) == (before.sums, said)
 
 
 def test_every_class_can_be_explained(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
     seen = set()
     for name in ("red", "green", "blue"):
-        at.selectbox(key="explore class_name").select(name)
-        fine(at.run())
+        hand(at, class_name=name)
         assert f"score of {name}" in score(at)
-        assert f"for {name};" in grid(at, "map 2")["name"]
+        assert grid(at, "explainer")["stands"]["class_name"] == name
         seen.add(score(at))
     assert len(seen) == 3
 
@@ -179,33 +177,35 @@ def test_a_photo_can_be_taken_away(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
     button(at, "Take this photo away").click()
     fine(at.run())
-    assert not at.metric
+    assert not explaining(at)
     assert "upload a photo" in at.info[0].value
 
 
-def test_the_three_branches_are_shown_and_the_ensemble_sets_the_order(tiny_app: Open) -> None:
+def test_the_page_says_in_words_what_the_explainer_shows(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    chart = json.loads(bars(at, "probabilities"))
-    assert [trace["name"] for trace in chart["data"]] == ["ensemble", "global prompts", "local prompts"]
-    ensemble, whole, parts = (trace["x"] for trace in chart["data"])
-    assert ensemble == sorted(ensemble, reverse=True)
-    assert [sum(shares) for shares in (ensemble, whole, parts)] == [pytest.approx(100, abs=0.01)] * 3
-    assert ensemble != whole != parts
+    shown = explained(hand(at, k={0: 2, 3: 7}))
+    table = at.dataframe[0].value.set_index("class")
+    for name, share in shown.shares.items():
+        assert table.loc[name, "probability"] == pytest.approx(share, abs=1e-5)
+    local = [float(line.split(": ")[1]) for line in shown.sums]
+    assert f"the local prompts' mean {sum(local) / 4:.4f}"[:-1] in score(at)
+    first, second = shown.branches
+    assert first != second != shown.shares
 
 
 def test_templates_change_the_answer_and_make_prompts_differ(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    one = (bars(at, "probabilities"), score(at))
+    one = (explained(at).shares, score(at))
     assert "all prompts say the same" in everything(at)
     at.text_area(key="explore templates").set_value("a drawing of a {}\n{} on a table")
     fine(at.run())
-    assert (bars(at, "probabilities"), score(at)) != one
+    assert (explained(at).shares, score(at)) != one
     assert "all prompts say the same" not in everything(at)
     scores = json.loads(bars(at, "global"))["data"][0]["x"]
     assert scores[0] == scores[2] != scores[1] == scores[3]
     at.text_area(key="explore templates").set_value("A photo of a {}")
     fine(at.run())
-    assert (bars(at, "probabilities"), score(at)) == one
+    assert (explained(at).shares, score(at)) == one
 
 
 @pytest.mark.parametrize(
@@ -222,71 +222,49 @@ def test_templates_that_cannot_be_used_are_told_in_a_sentence(tiny_app: Open, ty
     at.text_area(key="explore templates").set_value(typed)
     fine(at.run())
     assert words in at.error[0].value.replace("\\", "")
-    assert not at.metric
+    assert not explaining(at)
 
 
-def test_why_this_class_and_not_that_one(tiny_app: Open) -> None:
+def test_what_a_hand_left_stands_as_long_as_there_is_such_a_class(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    at.selectbox(key="explore class_name").select("red")
+    hand(at, class_name="red", against="blue")
+    stands = grid(at, "explainer")["stands"]
+    assert (stands["class_name"], stands["against"]) == ("red", "blue")
+    at.text_area(key="explore names").set_value("red\ngreen")
     fine(at.run())
-    red, own = grid(at, "map 1"), sums(at)
-    at.selectbox(key="explore against").select("blue")
+    assert grid(at, "explainer")["stands"]["against"] is None
+    at.text_area(key="explore names").set_value("green\nblue")
     fine(at.run())
-    shown = grid(at, "map 1")
-    assert "red minus blue" in shown["name"]
-    assert shown["kept"] == red["kept"]
-    assert shown["map"] != red["map"]
-    assert len(shown["rival"]) == 10
-    at.selectbox(key="explore class_name").select("blue")
-    fine(at.run())
-    assert at.selectbox(key="explore against").value not in ("red", "blue"), "a class is not compared with itself"
-    blue = grid(at, "map 1")
-    assert set(shown["rival"]) == set(blue["kept"])
-
-    def scores(labels: list[str]) -> list[float]:
-        return [float(label.split(": ")[1].removesuffix(", outlined")) for label in labels]
-
-    differences = zip(scores(red["labels"]), scores(blue["labels"]), scores(shown["labels"]), strict=True)
-    assert all(mine - other == pytest.approx(both, abs=2e-4) for mine, other, both in differences)
-    assert sums(at) != own
+    stands = grid(at, "explainer")["stands"]
+    assert (stands["class_name"], stands["against"]) == (None, "blue")
 
 
-def test_how_maps_are_drawn_follows_at_once(tiny_app: Open) -> None:
+def test_how_maps_are_drawn_is_kept_and_what_nobody_touched_stays_so(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    before = grid(at, "map 0")
-    at.slider(key="explore opacity").set_value(20)
-    fine(at.run())
-    assert grid(at, "map 0")["opacity"] == 0.2
-    assert grid(at, "map 0")["map"] == before["map"]
-    changed = {before["map"]}
-    for key, value in (("hidden", 60), ("colours", "cividis"), ("drawn", "Cells")):
-        at.session_state[f"explore {key}"] = value
-        fine(at.run())
-        shown = grid(at, "map 0")
-        assert shown["map"] not in changed
-        changed.add(shown["map"])
-        assert shown["kept"] == before["kept"]
-    assert shown["smooth"] is False
+    hand(at, k={0: 2})
+    state = session_of(at).explore
+    assert (state.opacity, state.hidden, state.colours, state.drawn) == (None, None, None, None)
+    hand(at, opacity=0.2, threshold=0.6, colours="cividis", smooth=False)
+    state = session_of(at).explore
+    assert (state.opacity, state.hidden, state.colours, state.drawn) == (20, 60, "cividis", "Cells")
+    stands = grid(at, "explainer")["stands"]
+    assert (stands["opacity"], stands["threshold"], stands["colours"], stands["smooth"]) == (0.2, 0.6, "cividis", False)
 
 
-def test_a_region_can_be_asked(tiny_app: Open) -> None:
-    at = with_photo(tiny_app)
-    assert "walk to it with the arrow keys" in at.info[0].value
-    session_of(at).region = AskedRegion(6, (4, 4))  # as a click does
-    fine(at.run())
-    assert all(grid(at, key)["selected"] == 6 for key in ("photo grid", "map 0", "map 3"))
-    assert "Centre, row 2, column 3: alone it would be" in everything(at)
-    shares = json.loads(bars(at, "asked"))["data"][0]["x"]
-    assert sum(shares) == pytest.approx(100, abs=0.01)
-    table = at.dataframe[0].value
-    assert list(table["score"]) == sorted(table["score"], reverse=True)
-    assert len(table) == 12
-    for _, line in table.iterrows():
-        at.selectbox(key="explore class_name").select(line["class"])
-        fine(at.run())
-        shown = grid(at, f"map {int(line['prompt'].split()[-1]) - 1}")
-        assert (6 in shown["kept"]) == line["counted"]
-        assert f": {line['score']:.4f}" in shown["labels"][6]
+def test_a_region_is_asked_of_one_photo(tiny_app: Open) -> None:
+    at = hand(with_photo(tiny_app), region=6)
+    assert grid(at, "explainer")["stands"]["region"] == 6
+    first = at.selectbox(key="explore photo").value
+    uploader(at, "Upload photos").upload("other.png", png(2))
+    assert grid(fine(at.run()), "explainer")["stands"]["region"] is None
+    at.selectbox(key="explore photo").set_value(first)
+    assert grid(fine(at.run()), "explainer")["stands"]["region"] == 6
+
+
+@pytest.mark.parametrize("sent", [16, -1, "<b>", None, 2.5, True])
+def test_a_region_that_there_is_not_is_ignored(tiny_app: Open, sent: Any) -> None:
+    at = hand(with_photo(tiny_app), region=sent)
+    assert grid(at, "explainer")["stands"]["region"] is None
 
 
 def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_of(tiny_app: Open) -> None:
@@ -299,11 +277,9 @@ def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_
     assert f"**{curve['y'][0]:.4f}**" in score(at), "it starts at the score shown"
     area = next(found.value for found in at.markdown if found.value.startswith("Area"))
     assert not [found for found in at.button if found.label == "Take regions away"]
-    at.slider(key="explore scales 0").set_value(9)
-    fine(at.run())
+    hand(at, k={0: 9})
     assert button(at, "Take regions away"), "another k, another curve"
-    button(at, "Back to k").click()
-    fine(at.run())
+    hand(at, k={0: 5})
     assert area in [found.value for found in at.markdown]
 
 
@@ -323,15 +299,12 @@ def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) ->
 
 def test_what_was_chosen_is_there_after_another_page(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "red\nblue")
-    at.slider(key="explore scales 2").set_value(3)
-    at.slider(key="explore opacity").set_value(30)
     at.text_area(key="explore templates").set_value("a drawing of a {}")
-    at.selectbox(key="explore class_name").select("blue")
-    fine(at.run())
-    before = (sums(at), score(at), grid(at, "map 2"))
+    hand(at, k={2: 3}, opacity=0.3, class_name="blue", prompt=2, all=True, region=4)
+    before = (score(at), grid(at, "explainer"))
     go(at, TEACH)
     go(at, EXPLORE)
-    assert (sums(at), score(at), grid(at, "map 2")) == before
+    assert (score(at), grid(at, "explainer")) == before
 
 
 def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) -> None:
@@ -345,20 +318,14 @@ def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) 
     assert "What teaching changed" in [header.value for header in at.header]
     scores = json.loads(bars(at, "global"))["data"][0]["x"]
     assert len(set(scores)) == 4, "learned prompts differ"
-    at.selectbox(key="explore class_name").select("red")
-    at.selectbox(key="explore against").select("\u200bbefore teaching")
-    fine(at.run())
-    change = grid(at, "map 1")
-    assert "red minus red before teaching" in change["name"]
-    learned = float(sums(at)[1].split(": ")[1].split(" minus ")[0])
-    before = float(sums(at)[1].split(" minus ")[1].split(" is ")[0])
-    assert sums(at)[1].endswith(f"is **{learned - before:+.4f}**") or abs(learned - before) < 1e-3
-    at.selectbox(key="explore against").select("\u200bnothing")
-    fine(at.run())
-    assert f"{learned:.4f} = the score" in sums(at)[1]
+    hand(at, class_name="red", before=True)
+    data = grid(at, "explainer")
+    after, before = data["takes"]
+    assert (data["stands"]["before"], before["when"]) == (True, "before teaching")
+    assert after["branches"] != before["branches"]
     at.session_state["explore prompts"] = "Zero-shot"
     fine(at.run())
-    assert "\u200bbefore teaching" not in at.selectbox(key="explore against").options
+    assert len(grid(at, "explainer")["takes"]) == 1
     assert len(sums(at)) == 4
 
 
@@ -376,14 +343,16 @@ def test_a_wrong_answer_of_what_was_taught_becomes_a_shot_with_one_click(tiny_ap
     assert "Changed since the training: the photos" in everything(at)
 
 
-def test_maps_that_are_alike_are_told_to_be(tiny_app: Open) -> None:
+def test_prompts_that_are_alike_are_told_to_be(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    words = "their maps are alike and differ only in k"
+    words = "With one template all prompts say the same"
     assert words in everything(at)
-    assert grid(at, "map 0")["map"] == grid(at, "map 3")["map"]
+    cosines = explained(at).cosines
+    assert (cosines[..., 0] == cosines[..., 3]).all()
     at.text_area(key="explore templates").set_value("a {}\na drawing of a {}")
     assert words not in everything(fine(at.run()))
-    assert grid(at, "map 0")["map"] != grid(at, "map 1")["map"]
+    cosines = explained(at).cosines
+    assert (cosines[..., 0] != cosines[..., 1]).any()
 
 
 def test_without_a_model_the_page_says_what_to_do(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:

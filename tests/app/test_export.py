@@ -44,6 +44,7 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    hand,
     png,
     session_of,
     table,
@@ -90,9 +91,7 @@ def test_the_empty_page_says_what_to_do_and_takes_a_model(tiny_app: Open) -> Non
 
 def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes]) -> None:
     at = with_photo(tiny_app)
-    at.selectbox(key="explore class_name").set_value("blue")
-    at.slider(key="explore scales 1").set_value(3)
-    fine(at.run())
+    hand(at, k={1: 3}, class_name="blue")
     go(at, TAKE_AWAY)
     first = handed["save map"]
     picture = Image.open(io.BytesIO(first))
@@ -120,8 +119,7 @@ def test_the_report_is_of_what_is_shown_and_goes_when_that_changes(tiny_app: Ope
         assert f"{100 * share:.2f} %" in page
     assert "photo.png" in page
     go(at, EXPLORE)
-    at.slider(key="explore scales 0").set_value(1)
-    go(fine(at.run()), TAKE_AWAY)
+    go(hand(at, k={0: 1}), TAKE_AWAY)
     assert "save report" not in handed
 
 
@@ -173,8 +171,7 @@ def test_an_added_class_and_another_k_go_with_the_model(
     at = train(cards(with_photo(tiny_app), {"red": 3, "green": 3}))
     go(at, EXPLORE)
     at.text_area(key="explore names").set_value("red\ngreen\na blue thing")
-    at.slider(key="explore scales 0").set_value(7)
-    go(fine(at.run()), TAKE_AWAY)
+    go(hand(at, k={0: 7}), TAKE_AWAY)
     model = GalLoPClassifier.load(unzipped(handed["save model"], tmp_path) / "model", backbone=tiny.vit()).model_
     assert set(model.class_names) == {"red", "green", "a blue thing"}
     assert model.config.topk == (7, 4)

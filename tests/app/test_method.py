@@ -26,6 +26,7 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    hand,
     png,
     session_of,
     uploader,
@@ -156,8 +157,7 @@ def test_without_a_photo_it_says_what_to_do_and_still_names_the_notebooks(tiny_a
 
 def test_the_page_follows_photo_k_and_class(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    at.slider(key="explore scales 0").set_value(2)
-    at = go(fine(at.run()), METHOD)
+    at = go(hand(at, k={0: 2}), METHOD)
     shown = everything(at)
     assert "local prompt 1, k = 2:" in shown
     assert [found.value.split(". ")[0] for found in at.subheader] == [str(i) for i in range(1, 11)]

@@ -26,13 +26,14 @@ from tests.app_pages import (
     bars,
     button,
     everything,
+    explained,
     fine,
     finish,
     go,
     grid,
+    hand,
     png,
     session_of,
-    shares,
     sums,
     uploader,
     with_photo,
@@ -264,14 +265,13 @@ def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand
     at = teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})
     at.number_input(key="teach scales 0").set_value(3)
     at = go(finish(train(fine(at.run()))), EXPLORE)
-    assert sums(at)[0].startswith("k = 3: mean of 3 regions")
-    at.slider(key="explore scales 1").set_value(7)
-    at = go(fine(at.run()), TEACH)
+    assert sums(at)[0].startswith("k = 3: ")
+    at = go(hand(at, k={1: 7}), TEACH)
     assert sums(go(at, EXPLORE))[1].startswith("k = 7: "), "nothing was set in between"
     at = go(at, TEACH)
     at.number_input(key="teach scales 0").set_value(1)
     at = go(fine(at.run()), EXPLORE)
-    assert sums(at)[0].startswith("k = 1: mean of 1 region ")
+    assert sums(at)[0].startswith("k = 1: ")
 
 
 def test_a_region_asked_on_a_map_of_this_page_is_answered_on_it(tiny_app: Open) -> None:
@@ -324,22 +324,22 @@ def test_teaching_changes_the_answer_and_says_by_how_much(
 ) -> None:
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
     at = with_photo(tiny_app, "red\ngreen")
-    zero_shot = shares(at, "probabilities")
+    zero_shot = explained(at).shares
     at = finish(train(teach(at, {"red": 4, "green": 4}, epochs=8, tests=2)))
     assert "Done: 8 steps on 8 photos of 2 classes" in at.success[0].value.replace("\\", "")
     labels = {metric.label: metric for metric in at.metric}
     assert labels["Right on the 8 photos it learned from"].value.endswith("%")
     assert labels["Right on the 4 test photos, which it has not seen"].delta.endswith("points on zero-shot")
     at = go(at, EXPLORE)
-    assert shares(at, "probabilities") != pytest.approx(zero_shot, abs=0.1)
+    assert explained(at).shares != pytest.approx(zero_shot, abs=1e-3)
     assert any("Right on the 4 test photos" in metric.label for metric in at.metric)
-    assert "outlier score" in everything(at), "a limit for none of these was found"
+    assert grid(at, "explainer")["threshold"] is not None, "a limit for none of these was found"
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path.name for path in written] == ["runs.sqlite"], "the privacy line says that no photo is written to disk"
     # The frozen answer is still there, and the same.
     at.session_state["explore prompts"] = "Zero-shot"
     fine(at.run())
-    assert shares(at, "probabilities") == pytest.approx(zero_shot, abs=1e-3)
+    assert explained(at).shares == pytest.approx(zero_shot, abs=1e-5)
 
 
 def test_photos_for_two_cards_that_come_at_once_are_all_taken(tiny_app: Open) -> None:
@@ -387,14 +387,12 @@ def in_training(at: AppTest) -> AppTest:
 
 def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "red\ngreen")
-    zero_shot = bars(at, "probabilities")
+    zero_shot = explained(at).shares
     at = in_training(train(teach(at, {"red": 2, "green": 2}, epochs=400)))
     assert at.button(key="train").disabled
     at = go(at, EXPLORE)
     assert "see the page *Teach*" in everything(at)
-    at.slider(key="explore scales 1").set_value(2)
-    fine(at.run())
-    assert sums(at)[1].startswith("k = 2: mean of 2 regions")
+    assert sums(hand(at, k={1: 2}))[1].startswith("k = 2: ")
     at = go(at, TEACH)
     button(at, "Cancel").click()
     at = finish(fine(at.run()))
@@ -406,7 +404,7 @@ def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) 
     assert taught.best_epoch == best
     assert f"round {best}, the best so far" in at.info[-1].value.replace("\\", "")
     at = go(at, EXPLORE)
-    assert bars(at, "probabilities") != zero_shot
+    assert explained(at).shares != zero_shot
 
 
 def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(tiny_app: Open) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,14 @@ def test_what_teaching_changed_is_the_difference_of_two_takes(node: str) -> None
     said = _said(node, data, [[3, 4, 5, 6]], [0])
     wanted = [after.region_scores("class 0", n) - before.region_scores("class 0", n) for n in range(4)]
     assert np.abs(np.array(said["before"]) - [m.ravel() for m in wanted]).max() < 1e-6
+    names, order = after.class_names, [3, 0, 4, 1, 2]
+    found = before.similarities
+    turned = replace(
+        before,
+        class_names=tuple(names[k] for k in order),
+        similarities=Similarities(found.global_[:, order], found.regions[:, :, order], found.ood_regions[:, :, order]),
+    )
+    assert explainer_data(after, before=turned) == data, "by name, whatever their order"
     for other in (made_up(6, 7), made_up(5, 6), made_up(5, 7, topk=(3,))):
         with pytest.raises(ValueError, match="can be compared only where"):
             explainer_data(after, before=other)

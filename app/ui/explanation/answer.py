@@ -1,4 +1,4 @@
-"""The answer for one photo: what the model saw, the probabilities of each branch, and none of these."""
+"""The answer for one photo: the explainer, what is said of none of these, and what teaching changed."""
 
 from __future__ import annotations
 
@@ -9,41 +9,26 @@ import streamlit as st
 from app import text
 from app.charts import score_charts
 from app.ui.widgets import media
-from app.ui.widgets.region_grid import asked, region_grid
+from app.ui.widgets.explainer import explainer
 from app.visitor.session import Session
 from gallop.maps.photo import photo_url
-from gallop.maps.region_grid import panel
 
 if TYPE_CHECKING:
     from gallop import Explanation
 
 
-def show_answer(session: Session, explanation: Explanation, note: str) -> None:
-    """The photo, the most probable class and the probabilities."""
-    left, right = st.columns(2)
-    with left:
-        shown = panel.answer_panel(
-            explanation, selected=asked(explanation.grid), photo=session_photo_url(session, explanation)
-        )
-        region_grid(shown, key="photo grid")
-        if _cropped(explanation):
-            st.caption("The bright part is what the model sees.")
-        if asked(explanation.grid) is not None:
-            st.caption("More about this region below, under *Ask a region*.")
-    with right:
-        found = explanation.probabilities
-        best = explanation.label
-        st.metric("Most probable", f"{text.markdown(best)}: {text.percent(found[best])}")
-        _verdict(explanation, note)
-        branches = {"ensemble": found, "global prompts": explanation.global_probabilities}
-        if explanation.local_probabilities is not None:
-            branches["local prompts"] = explanation.local_probabilities
-        alt = " ".join(f"{label}: {_in_words(shares)}" for label, shares in branches.items())
-        media.chart(score_charts.branches(branches), key="probabilities", alt=f"Bars of the probabilities. {alt}")
-        if len(found) > score_charts.MOST_GROUPS:
-            st.caption(f"The {score_charts.MOST_GROUPS} most probable of {len(found)} classes.")
-        if len(found) == 1:
-            st.caption("With one class there is nothing to choose between. Name a second one.")
+def show_answer(session: Session, found: Explanation, before: Explanation | None, photo: str, note: str) -> None:
+    """The photo explained: its map, the most probable class and the probabilities.
+
+    Args:
+        found: at the model's own scales; so is ``before``, the same before teaching.
+        photo: content hash.
+        note: how the limit for none of these came about.
+    """
+    explainer(found, before, photo=photo, picture=session_photo_url(session, found))
+    _limit(found, note)
+    if len(found.class_names) == 1:
+        st.caption("With one class there is nothing to choose between. Name a second one.")
 
 
 def session_photo_url(session: Session, explanation: Explanation) -> str:
@@ -80,26 +65,12 @@ def change(session: Session, before: Explanation, after: Explanation) -> None:
         media.chart(figure, key="change", alt=alt)
 
 
-def _verdict(explanation: Explanation, note: str) -> None:
-    """None of these, or not, or why that cannot be said."""
-    threshold, out = explanation.threshold, explanation.is_ood
-    if threshold is None or out is None:
-        st.caption(
-            f"Of the {len(explanation.class_names)} names on the list. Whether it is none of these cannot be said yet: "
-            "the limit for that is found while teaching."
-        )
-        return
-    scores = f"outlier score {explanation.ood_score:.3f}, limit {threshold:.3f}"
-    more = f" {text.markdown(note[0].upper() + note[1:])}." if note else ""
-    if out:
-        st.warning(f"Perhaps none of these: {scores}.{more}", icon=":material/help:")
-    else:
-        st.caption(f":material/check: It is one of these, by its {scores}.{more}")
-
-
-def _cropped(explanation: Explanation) -> bool:
-    crop, (width, height) = explanation.crop, explanation.image.size
-    return crop.left > 1 or crop.top > 1 or crop.right < width - 1 or crop.bottom < height - 1
+def _limit(explanation: Explanation, note: str) -> None:
+    """What there is to say of the limit for none of these beside its number, which stands with the answer."""
+    if explanation.threshold is None:
+        st.caption("Whether it is none of these cannot be said yet: the limit for that is found while teaching.")
+    elif note:
+        st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
 
 
 def _in_words(found: dict[str, float]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from app.ui.widgets.remembered import one_of, put
 from app.views import compare
 from app.visitor.explore import ExploreState
@@ -25,3 +28,8 @@ def stand_at(state: ExploreState) -> None:
     """Before any widget is drawn: let those of Explore stand as it says; of what it says nothing, as they are."""
     for place, value in said(state):
         put(place, value)
+
+
+def put_scales(session: Session, topk: Sequence[int]) -> None:
+    """Let the k of Explore stand at these."""
+    session.explore = replace(session.explore, scales=tuple(topk))

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import text
 from app.ui import resources
-from app.ui.explanation import answer, ask, faithful, maps, scores, tryout
+from app.ui.explanation import answer, faithful, scores, tryout
 from app.ui.explore import inputs
 from app.ui.widgets import privacy
 from app.visitor.question import Question
@@ -43,11 +43,11 @@ with right:
                 question = Question(names, taught, templates)
                 classifier = session.answers.classifier(backbone, question)
                 found = session.answers.explain(backbone, photo, question)
-                k = maps.choose_scales(found)
-                explanation = found.with_topk(k)
                 if taught:
-                    before = session.answers.explain(backbone, photo, Question(names, like_taught=True)).with_topk(k)
-            answer.show_answer(session, explanation, session.limit.note(question, classifier))
+                    before = session.answers.explain(backbone, photo, Question(names, like_taught=True))
+            answer.show_answer(session, found, before, photo.sha256, session.limit.note(question, classifier))
+            stands = session.explore.stands(photo.sha256, found.grid).of(found)
+            explanation = found.with_topk(stands.topk)
             if taught:
                 tryout.correction(session, photo, explanation)
         except GallopError as error:
@@ -55,20 +55,16 @@ with right:
 
 if explanation is not None and photo is not None and templates is not None:
     if before is not None:
-        answer.change(session, before, explanation)
+        answer.change(session, before.with_topk(stands.topk), explanation)
     st.header("What decided", anchor=False)
-    shown = maps.choose_map(explanation, before)
-    name = shown.subject.class_name
+    name = stands.class_name or explanation.label
     alike = not taught and len(templates) == 1
-    left, right = st.columns([2, 1], gap="large")
-    if explanation.topk:
-        with left:
-            maps.maps(session, shown, maps.style(), maps.usual(found), alike=alike)
-    with right:
-        ask.ask(explanation)
+    left, right = st.columns(2, gap="large")
+    with left:
         scores.global_prompts(explanation, name, alike=alike)
         scores.together(explanation, name)
-        if explanation.topk:
+    if explanation.topk:
+        with right:
             faithful.faithful(session, classifier, explanation, name, (photo.sha256, question))
     scores.numbers(explanation)
     onward = "Back to your classes" if session.photos.deck.cards else "On to classes of your own"

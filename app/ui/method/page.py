@@ -5,7 +5,7 @@ import streamlit as st
 
 from app import text
 from app.ui import resources
-from app.ui.explanation import current, maps
+from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
 from app.ui.widgets import privacy
 from app.ui.widgets.region_grid import asked, region_grid
@@ -15,6 +15,7 @@ from app.visitor.page_state import MethodState
 from gallop.errors import GallopError
 from gallop.maps.region_grid.panel import answer_panel
 
+_MOST_PROBABLE = "\u200bmost probable"  # cleaned class names hold no zero-width characters
 _FURTHER = {
     "08_another_domain": "photos of another kind than those it learned from",
     "09_debugging_alignment": "when a map lights up at the wrong place",
@@ -43,15 +44,18 @@ with left:
             with st.spinner("Looking at the photo …", show_time=False):
                 backbone, question = resources.backbone(), session.explore.question(session.training)
                 found = session.answers.explain(backbone, photo, question)
-                found = found.with_topk(maps.choose_scales(found))
+                found = found.with_topk(session.explore.scales_of(found.topk))
         except GallopError as error:
             st.error(text.markdown(error), icon=":material/error:")
             st.page_link("ui/explore/page.py", label="Change it there", icon=":material/travel_explore:")
 if photo is not None and found is not None:
     with left:
-        classes = [maps.MOST_PROBABLE, *found.class_names]
-        chosen = one_of("Class followed", classes, MethodState.followed, maps.MOST_PROBABLE, maps.called)
-        name = found.label if chosen == maps.MOST_PROBABLE else chosen
+        classes = [_MOST_PROBABLE, *found.class_names]
+        called = {_MOST_PROBABLE: "The most probable"}
+        chosen = one_of(
+            "Class followed", classes, MethodState.followed, _MOST_PROBABLE, lambda choice: called.get(choice, choice)
+        )
+        name = found.label if chosen == _MOST_PROBABLE else chosen
         region = asked(found.grid)
         region_grid(answer_panel(found, selected=region, photo=session_photo_url(session, found)), key="method grid")
         st.caption(

@@ -19,7 +19,7 @@ from app.teaching.settings import (
     preset,
     with_prompts,
 )
-from app.ui.explanation.maps import put_scales
+from app.ui.explanation.current import put_scales
 from app.ui.widgets.remembered import keep, put, recall
 from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session
@@ -90,5 +90,5 @@ def _scales(session: Session, count: int) -> tuple[int, ...]:
         )
         chosen.append(int(keep(place, found)))
     if tuple(chosen) != session.training.settings.topk:
-        put_scales(chosen)
+        put_scales(session, chosen)
     return tuple(chosen)

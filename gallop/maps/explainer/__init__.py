@@ -1,8 +1,8 @@
 """The explainer: a photo's cosines in, everything that follows from them worked out where it is looked at.
 
 One script, joined from the modules in ``src`` (``python -m gallop.maps.explainer.join`` after a change there), and one
-style sheet serve every host: a notebook (``gallop.maps.explainer.widget``, which needs anywidget) or a page of its own.
-What they show is a dictionary of plain values, made by ``gallop.maps.explainer.data``.
+style sheet serve every host: the app, a notebook (``gallop.maps.explainer.widget``, which needs anywidget) and the HTML
+report. What they show is a dictionary of plain values, made by ``gallop.maps.explainer.data``.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ takes (one explanation, or one after and one before teaching) of branches (globa
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import COLOURS, SIGNED_COLOURS, colour_table, shared_scale
 from gallop.maps.photo import photo_place, photo_url
-from gallop.predictions.predict import to_array
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
@@ -50,9 +50,7 @@ def explainer_data(
     Raises:
         ValueError: ``before`` has other classes, scales or regions.
     """
-    takes = [explanation] if before is None else [explanation, before]
-    if before is not None and _frame(before) != _frame(explanation):
-        raise ValueError("Two explanations can be compared only where their classes, local prompts and grids agree.")
+    takes = [explanation] if before is None else [explanation, _in_order_of(explanation, before)]
     stands = (stands or Stands()).of(explanation)
     sent = _sent(explanation, stands, len(takes))
     scale = shared_scale(explanation)
@@ -76,8 +74,20 @@ def explainer_data(
     return data
 
 
-def _frame(explanation: Explanation) -> tuple[Any, ...]:
-    return explanation.class_names, len(explanation.topk), explanation.grid
+def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
+    """The same classes in the same order: a class that was added after teaching is the last one there."""
+    names, frame = explanation.class_names, (len(explanation.topk), explanation.grid)
+    if {*before.class_names} != {*names} or (len(before.topk), before.grid) != frame:
+        raise ValueError("Two explanations can be compared only where their classes, local prompts and grids agree.")
+    order = [before.class_names.index(name) for name in names]
+    found = before.similarities
+    moved = replace(
+        found,
+        global_=found.global_[:, order],
+        regions=found.regions[:, :, order],
+        ood_regions=found.ood_regions[:, :, order],
+    )
+    return replace(before, class_names=names, similarities=moved)
 
 
 def _sent(explanation: Explanation, stands: Stands, takes: int) -> list[int] | None:
@@ -116,7 +126,8 @@ def _take(explanation: Explanation, stands: Stands, sent: list[int] | None, when
 def _regions(explanation: Explanation, stands: Stands, sent: list[int] | None) -> dict[str, Any]:
     """The branch of regions. Where a model has no local prompts it has no weight and no maps, but can be asked."""
     found = explanation.similarities
-    cosines = to_array(found.regions[0] if explanation.topk else found.ood_regions[0, :, :, None])
+    # Tensors on the CPU, read without torch: whoever imports this need not load it.
+    cosines = np.asarray(found.regions[0] if explanation.topk else found.ood_regions[0, :, :, None], dtype=np.float32)
     branch: dict[str, Any] = {
         "name": "regions",
         "weight": 0.5 if explanation.topk else 0.0,

@@ -22,6 +22,11 @@ function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/* A box, by the shares of its parent at which it lies and that it takes. */
+function lay(box, crop) {
+  ["left", "top", "width", "height"].forEach((side, i) => (box.style[side] = `${100 * crop[i]}%`));
+}
+
 /* An id of its own, however many explainers a page has. */
 function freshId() {
   return `gx-${++made}`;
@@ -56,11 +61,10 @@ function difference(score) {
   return (score < 0 ? "\u2212" : "+") + Math.abs(score).toFixed(4);
 }
 
-/* Never certain, and never quite impossible. */
+/* A probability in words that never claims certainty, as app/text.py has it. */
 function percent(share) {
-  if (share > 0.999) return "> 99.9%";
-  if (share < 0.001) return "< 0.1%";
-  return share < 0.1 || share > 0.99 ? `${(100 * share).toFixed(1)}%` : `${Math.round(100 * share)}%`;
+  if (share > 0.9995) return "> 99.9 %";
+  return share < 0.0005 && share > 0 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
 }
 
 function cell(region, grid) {
@@ -428,7 +432,8 @@ class Track {
     const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -far, PageUp: far }[event.key];
     if (!by) return;
     event.preventDefault();
-    move(Math.min(Math.max(this.k + by, 1), this.regions));
+    this.k = Math.min(Math.max(this.k + by, 1), this.regions); // at once: keys may come faster than frames
+    move(this.k);
     this.range.dispatchEvent(new Event("change"));
   }
 
@@ -489,11 +494,6 @@ class Strip {
     put(root, "aria-label", `Local prompt ${n + 1}, ${words}`);
     put(root, "aria-pressed", String(chosen));
   }
-}
-
-/* A box on what the model saw: shares of the photo. */
-function lay(box, crop) {
-  ["left", "top", "width", "height"].forEach((side, i) => (box.style[side] = `${100 * crop[i]}%`));
 }
 
 /* Which class is explained, and against what. Args: change(part of the state). */
@@ -803,6 +803,7 @@ class Cells {
   /* Args: point(region or null) for what is pointed at; ask(region) for what is chosen. */
   constructor(point, ask) {
     this.root = element("div", "cells", { role: "grid" });
+    this.ring = element("span", "ring", { "aria-hidden": "true" }); // around the one that is asked
     this.ask = ask;
     this.cells = [];
     const at = (event) => {
@@ -822,7 +823,7 @@ class Cells {
 
   fill({ rows, columns }) {
     if (this.cells.length === rows * columns && this.columns === columns) return;
-    this.columns = columns;
+    [this.rows, this.columns] = [rows, columns];
     this.current = undefined;
     [this.marked, this.selected] = [[], null];
     this.root.style.gridTemplate = `repeat(${rows}, 1fr) / repeat(${columns}, 1fr)`;
@@ -844,13 +845,16 @@ class Cells {
     for (const region of new Set([this.selected, selected]))
       if (region !== null) put(this.cells[region], "aria-selected", String(region === selected));
     this.selected = selected;
+    this.ring.hidden = selected === null;
+    const [row, column] = cell(selected ?? 0, this);
+    lay(this.ring, [column / this.columns, row / this.rows, 1 / this.columns, 1 / this.rows]);
     this.cells[this.current].setAttribute("tabindex", "0");
   }
 
   /* What a screen reader says of the grid and of each region. */
   name(words, label) {
     put(this.root, "aria-label", words);
-    this.cells.forEach((cell, region) => put(cell, "aria-label", label(region)));
+    this.cells.forEach((node, region) => put(node, "aria-label", label(region)));
   }
 
   focused() {
@@ -1044,7 +1048,8 @@ class Subject {
 /* The explainer: a photo with its map, what was answered, and what decided. Everything is worked out here, at every
    frame that something moved; the host is told when a hand lets go. */
 
-const HINT = "Point at a region to read it. Click it, or press Enter on it, to ask what it looks like.";
+const HINT = "Point at a region to read it; click it, or press Enter on it, to ask what it looks like.";
+const PART = "The bright part is what the model sees. ";
 const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
 const ANSWERS = 5; // classes that a region is said to be like
 
@@ -1061,12 +1066,11 @@ class Explainer {
     this.photo = element("img", "photo", { alt: "" });
     this.map = element("canvas", "map");
     this.lines = element("canvas", "lines");
-    this.ring = element("span", "ring", { "aria-hidden": "true" });
     this.cells = new Cells(
       (region) => this.pointAt(region),
       (region) => set({ region }),
     );
-    this.seen = element("div", "seen", {}, this.map, this.lines, this.ring, this.cells.root);
+    this.seen = element("div", "seen", {}, this.map, this.lines, this.cells.ring, this.cells.root);
     this.stage = element("div", "stage", {}, this.photo, this.seen);
     // The words are each cell's own name too, so a screen reader has them already.
     this.pointed = element("p", "pointed", { "aria-hidden": "true" });
@@ -1103,14 +1107,15 @@ class Explainer {
   /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand lets go. */
   show(data, tell) {
     this.tell = tell;
-    if (data !== this.data && JSON.stringify(data) !== this.text) this.read(data);
+    const text = JSON.stringify(data); // hosts send what is there already, too
+    if (text !== this.text) this.read(data);
+    this.text = text;
     this.arranged = false;
     this.paint();
     this.rest();
   }
 
   read(data) {
-    this.text = JSON.stringify(data);
     const cosines = JSON.stringify([data.takes, data.names, data.scale, data.temperature]);
     if (cosines !== this.cosines) {
       this.takes = data.takes.map((take) => new Take(data, take));
@@ -1120,14 +1125,15 @@ class Explainer {
     }
     this.data = data;
     this.state.follow(data, this.takes);
-    this.grid = data.grids[0];
+    [this.grid] = data.grids;
     this.usual = this.takes[0].local.usual.map((k) => Math.min(k, this.takes[0].local.regions));
     this.colours = Object.fromEntries(Object.entries(data.colours).map(([name, text]) => [name, table(text)]));
     this.signed = table(data.signed);
     this.stage.style.setProperty("--ratio", data.ratio);
     if (this.photo.src !== data.photo) this.photo.src = data.photo;
     lay(this.seen, data.crop);
-    this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
+    this.part = data.crop[2] < 0.999 || data.crop[3] < 0.999;
+    this.stage.classList.toggle("part", this.part);
     this.cells.fill(this.grid);
     this.strip.fill(this.usual.length);
     this.strip.frame(data);
@@ -1201,11 +1207,13 @@ class Explainer {
   }
 
   paintAnswer(now) {
-    const share = percent(this.answer.shares[this.label]);
+    const only = this.data.names.length === 1; // nothing to be certain of
+    const share = only ? "" : percent(this.answer.shares[this.label]);
     if (this.best.dataset.label !== this.data.names[this.label] || this.best.dataset.share !== share) {
       Object.assign(this.best.dataset, { label: this.data.names[this.label], share });
       this.best.replaceChildren(
         element("span", "name", {}, this.data.names[this.label]),
+        " ", // between the two for who reads them as one
         element("span", "share", {}, share),
       );
     }
@@ -1287,12 +1295,6 @@ class Explainer {
     const { subject } = this;
     const kept = subject.prompts ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
     this.cells.mark(kept, now.region);
-    this.ring.hidden = now.region === null;
-    if (now.region !== null) {
-      const { rows, columns } = this.grid;
-      const column = now.region % columns;
-      lay(this.ring, [column / columns, (now.region - column) / columns / rows, 1 / columns, 1 / rows]);
-    }
     this.pointAt(this.cells.focused());
   }
 
@@ -1308,13 +1310,12 @@ class Explainer {
 
   pointAt(region) {
     const here = region ?? this.state.now.region;
-    say(this.pointed, here === null ? HINT : this.regionWords(here));
+    say(this.pointed, here === null ? `${this.part ? PART : ""}${HINT}` : this.regionWords(here));
   }
 
   /* What only screen readers hear, where nothing moves. */
   rest() {
-    const { subject } = this;
-    const now = this.state.now;
+    const [{ subject }, { now }] = [this, this.state];
     const best = this.data.names[this.label];
     const words = (region) => this.regionWords(region);
     if (subject.prompts) {

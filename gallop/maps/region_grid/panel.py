@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from gallop.images import CropBox
-from gallop.maps.look import Scale, Style, Subject, colour_table, painted, scale_of
+from gallop.maps.look import Scale, Style, Subject, painted, scale_of
 from gallop.maps.photo import photo_place, picture_url
 from gallop.predictions.heatmaps import FloatMap, photo_map, place_in_words
 
@@ -112,8 +111,3 @@ def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
     colours, strong = painted(scores, scale, style)
     there = np.where(strong, 255, 0).astype(np.uint8)
     return picture_url(Image.fromarray(np.dstack([colours, there])), "PNG", compress_level=1)
-
-
-def legend_picture(style: Style, *, signed: bool = False) -> NDArray[np.uint8]:
-    """Return the colours from the lowest to the highest score, as pixels (12, 256, 3)."""
-    return np.repeat(colour_table(style.palette(signed=signed))[None], 12, axis=0)

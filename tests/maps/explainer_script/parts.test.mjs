@@ -176,10 +176,10 @@ test("a map is a difference where something is compared, and says where there is
 });
 
 test("numbers and places in words", () => {
-  assert.equal(percent(0.9999), "> 99.9%");
-  assert.equal(percent(1e-9), "< 0.1%");
-  assert.equal(percent(0.123), "12%");
-  assert.equal(percent(0.0123), "1.2%");
+  assert.equal(percent(0.99999), "> 99.9 %");
+  assert.equal(percent(1e-9), "< 0.1 %");
+  assert.equal(percent(0.9994), "99.9 %");
+  assert.equal(percent(0.5), "50.0 %");
   assert.equal(ninth(0, { rows: 4, columns: 4 }), "upper left");
   assert.equal(ninth(7 * 2 + 2, { rows: 7, columns: 7 }), "centre");
   assert.equal(ninth(7 * 4 + 4, { rows: 7, columns: 7 }), "centre");

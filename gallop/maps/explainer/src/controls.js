@@ -1,6 +1,6 @@
 /* What a hand moves: k on a track that is finer where k is small, the scale, the classes, how maps are drawn. */
 
-import { choices, element, freshId, labelled, put, say } from "./dom.js";
+import { choices, element, freshId, labelled, lay, put, say } from "./dom.js";
 import { drawMap, drawOutlines } from "./map.js";
 
 const STEPS = 10000; // of the track
@@ -42,7 +42,8 @@ export class Track {
     const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -far, PageUp: far }[event.key];
     if (!by) return;
     event.preventDefault();
-    move(Math.min(Math.max(this.k + by, 1), this.regions));
+    this.k = Math.min(Math.max(this.k + by, 1), this.regions); // at once: keys may come faster than frames
+    move(this.k);
     this.range.dispatchEvent(new Event("change"));
   }
 
@@ -103,11 +104,6 @@ export class Strip {
     put(root, "aria-label", `Local prompt ${n + 1}, ${words}`);
     put(root, "aria-pressed", String(chosen));
   }
-}
-
-/* A box on what the model saw: shares of the photo. */
-export function lay(box, crop) {
-  ["left", "top", "width", "height"].forEach((side, i) => (box.style[side] = `${100 * crop[i]}%`));
 }
 
 /* Which class is explained, and against what. Args: change(part of the state). */

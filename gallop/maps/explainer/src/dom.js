@@ -19,6 +19,11 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/* A box, by the shares of its parent at which it lies and that it takes. */
+export function lay(box, crop) {
+  ["left", "top", "width", "height"].forEach((side, i) => (box.style[side] = `${100 * crop[i]}%`));
+}
+
 /* An id of its own, however many explainers a page has. */
 export function freshId() {
   return `gx-${++made}`;

@@ -1,11 +1,13 @@
 /* The regions of the photo as a grid of cells: to point at, click, and walk through with the keys. */
 
-import { element, put } from "./dom.js";
+import { element, lay, put } from "./dom.js";
+import { cell } from "./words.js";
 
 export class Cells {
   /* Args: point(region or null) for what is pointed at; ask(region) for what is chosen. */
   constructor(point, ask) {
     this.root = element("div", "cells", { role: "grid" });
+    this.ring = element("span", "ring", { "aria-hidden": "true" }); // around the one that is asked
     this.ask = ask;
     this.cells = [];
     const at = (event) => {
@@ -25,7 +27,7 @@ export class Cells {
 
   fill({ rows, columns }) {
     if (this.cells.length === rows * columns && this.columns === columns) return;
-    this.columns = columns;
+    [this.rows, this.columns] = [rows, columns];
     this.current = undefined;
     [this.marked, this.selected] = [[], null];
     this.root.style.gridTemplate = `repeat(${rows}, 1fr) / repeat(${columns}, 1fr)`;
@@ -47,13 +49,16 @@ export class Cells {
     for (const region of new Set([this.selected, selected]))
       if (region !== null) put(this.cells[region], "aria-selected", String(region === selected));
     this.selected = selected;
+    this.ring.hidden = selected === null;
+    const [row, column] = cell(selected ?? 0, this);
+    lay(this.ring, [column / this.columns, row / this.rows, 1 / this.columns, 1 / this.rows]);
     this.cells[this.current].setAttribute("tabindex", "0");
   }
 
   /* What a screen reader says of the grid and of each region. */
   name(words, label) {
     put(this.root, "aria-label", words);
-    this.cells.forEach((cell, region) => put(cell, "aria-label", label(region)));
+    this.cells.forEach((node, region) => put(node, "aria-label", label(region)));
   }
 
   focused() {

@@ -3,8 +3,8 @@
 
 import { Asked, Bars } from "./bars.js";
 import { table } from "./colours.js";
-import { Classes, lay, Options, Strip, Track } from "./controls.js";
-import { element, put, say } from "./dom.js";
+import { Classes, Options, Strip, Track } from "./controls.js";
+import { element, lay, put, say } from "./dom.js";
 import { drawMap, drawOutlines } from "./map.js";
 import { largest, Take } from "./numerics.js";
 import { Cells } from "./regions.js";
@@ -12,7 +12,8 @@ import { State } from "./state.js";
 import { Subject } from "./subject.js";
 import { difference, faintLine, figure, percent, placeOf, regionLine, sumLine, where } from "./words.js";
 
-const HINT = "Point at a region to read it. Click it, or press Enter on it, to ask what it looks like.";
+const HINT = "Point at a region to read it; click it, or press Enter on it, to ask what it looks like.";
+const PART = "The bright part is what the model sees. ";
 const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
 const ANSWERS = 5; // classes that a region is said to be like
 
@@ -29,12 +30,11 @@ export class Explainer {
     this.photo = element("img", "photo", { alt: "" });
     this.map = element("canvas", "map");
     this.lines = element("canvas", "lines");
-    this.ring = element("span", "ring", { "aria-hidden": "true" });
     this.cells = new Cells(
       (region) => this.pointAt(region),
       (region) => set({ region }),
     );
-    this.seen = element("div", "seen", {}, this.map, this.lines, this.ring, this.cells.root);
+    this.seen = element("div", "seen", {}, this.map, this.lines, this.cells.ring, this.cells.root);
     this.stage = element("div", "stage", {}, this.photo, this.seen);
     // The words are each cell's own name too, so a screen reader has them already.
     this.pointed = element("p", "pointed", { "aria-hidden": "true" });
@@ -71,14 +71,15 @@ export class Explainer {
   /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand lets go. */
   show(data, tell) {
     this.tell = tell;
-    if (data !== this.data && JSON.stringify(data) !== this.text) this.read(data);
+    const text = JSON.stringify(data); // hosts send what is there already, too
+    if (text !== this.text) this.read(data);
+    this.text = text;
     this.arranged = false;
     this.paint();
     this.rest();
   }
 
   read(data) {
-    this.text = JSON.stringify(data);
     const cosines = JSON.stringify([data.takes, data.names, data.scale, data.temperature]);
     if (cosines !== this.cosines) {
       this.takes = data.takes.map((take) => new Take(data, take));
@@ -88,14 +89,15 @@ export class Explainer {
     }
     this.data = data;
     this.state.follow(data, this.takes);
-    this.grid = data.grids[0];
+    [this.grid] = data.grids;
     this.usual = this.takes[0].local.usual.map((k) => Math.min(k, this.takes[0].local.regions));
     this.colours = Object.fromEntries(Object.entries(data.colours).map(([name, text]) => [name, table(text)]));
     this.signed = table(data.signed);
     this.stage.style.setProperty("--ratio", data.ratio);
     if (this.photo.src !== data.photo) this.photo.src = data.photo;
     lay(this.seen, data.crop);
-    this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
+    this.part = data.crop[2] < 0.999 || data.crop[3] < 0.999;
+    this.stage.classList.toggle("part", this.part);
     this.cells.fill(this.grid);
     this.strip.fill(this.usual.length);
     this.strip.frame(data);
@@ -169,11 +171,13 @@ export class Explainer {
   }
 
   paintAnswer(now) {
-    const share = percent(this.answer.shares[this.label]);
+    const only = this.data.names.length === 1; // nothing to be certain of
+    const share = only ? "" : percent(this.answer.shares[this.label]);
     if (this.best.dataset.label !== this.data.names[this.label] || this.best.dataset.share !== share) {
       Object.assign(this.best.dataset, { label: this.data.names[this.label], share });
       this.best.replaceChildren(
         element("span", "name", {}, this.data.names[this.label]),
+        " ", // between the two for who reads them as one
         element("span", "share", {}, share),
       );
     }
@@ -255,12 +259,6 @@ export class Explainer {
     const { subject } = this;
     const kept = subject.prompts ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
     this.cells.mark(kept, now.region);
-    this.ring.hidden = now.region === null;
-    if (now.region !== null) {
-      const { rows, columns } = this.grid;
-      const column = now.region % columns;
-      lay(this.ring, [column / columns, (now.region - column) / columns / rows, 1 / columns, 1 / rows]);
-    }
     this.pointAt(this.cells.focused());
   }
 
@@ -276,13 +274,12 @@ export class Explainer {
 
   pointAt(region) {
     const here = region ?? this.state.now.region;
-    say(this.pointed, here === null ? HINT : this.regionWords(here));
+    say(this.pointed, here === null ? `${this.part ? PART : ""}${HINT}` : this.regionWords(here));
   }
 
   /* What only screen readers hear, where nothing moves. */
   rest() {
-    const { subject } = this;
-    const now = this.state.now;
+    const [{ subject }, { now }] = [this, this.state];
     const best = this.data.names[this.label];
     const words = (region) => this.regionWords(region);
     if (subject.prompts) {

@@ -8,11 +8,10 @@ export function difference(score) {
   return (score < 0 ? "\u2212" : "+") + Math.abs(score).toFixed(4);
 }
 
-/* Never certain, and never quite impossible. */
+/* A probability in words that never claims certainty, as app/text.py has it. */
 export function percent(share) {
-  if (share > 0.999) return "> 99.9%";
-  if (share < 0.001) return "< 0.1%";
-  return share < 0.1 || share > 0.99 ? `${(100 * share).toFixed(1)}%` : `${Math.round(100 * share)}%`;
+  if (share > 0.9995) return "> 99.9 %";
+  return share < 0.0005 && share > 0 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
 }
 
 export function cell(region, grid) {
