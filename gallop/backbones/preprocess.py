@@ -58,7 +58,7 @@ class Preprocess:
 
         if self.squash:
             squashed = TF.resize(image, [self.size, self.size], InterpolationMode(self.interpolation), antialias=True)
-            return self._tensor(squashed), CropBox(0, 0, image.width, image.height)
+            return self._tensor(squashed), CropBox(0.0, 0.0, float(image.width), float(image.height))
         image, left, top = _limit_aspect(image)
         resized = TF.resize(image, [self.size], InterpolationMode(self.interpolation), antialias=True)
         cropped = TF.center_crop(resized, [self.size, self.size])

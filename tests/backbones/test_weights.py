@@ -132,6 +132,19 @@ def test_a_pair_in_the_hubs_cache_is_found_and_loaded_without_a_network(
     assert hub.asked == []
 
 
+def test_a_cached_pair_says_what_it_needs_and_one_that_is_not_read_is_not_listed(caches: Path) -> None:
+    for arch, tag in (("ViT-B-16-SigLIP2", "webli"), ("roberta-ViT-B-32", "laion2b_s12b_b32k")):
+        repository = get_pretrained_cfg(arch, tag)["hf_hub"].rstrip("/").replace("/", "--")
+        place = caches / "hub" / f"models--{repository}"
+        (place / "refs").mkdir(parents=True)
+        (place / "refs" / "main").write_text(COMMIT)
+        (place / "snapshots" / COMMIT).mkdir(parents=True)
+        (place / "snapshots" / COMMIT / "open_clip_model.safetensors").write_bytes(b"x" * 100)
+    (tower,) = cached_towers()
+    assert (tower.name, tower.needs) == ("ViT-B-16-SigLIP2/webli", "needs the extra tokenizers")
+    assert (tower.grid, tower.tokens, tower.licence) == ((14, 14), 64, "Apache-2.0")
+
+
 @pytest.mark.parametrize("tower", offered_towers(), ids=lambda tower: tower.name)
 def test_what_is_offered_is_as_large_as_open_clip_makes_it(tower: KnownTower) -> None:
     arch, _, tag = tower.name.partition("/")

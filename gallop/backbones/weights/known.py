@@ -14,6 +14,8 @@ from gallop.runtime.reading import open_file
 
 LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30
 """Bytes of the settings of a folder, and of a file of weights."""
+TOKENIZERS = "needs the extra tokenizers"
+"""Of a tower that reads text with a tokenizer of the Hub."""
 _LARGEST_HEADER = 2**20
 _FP32 = 4
 _LICENCES = {
@@ -64,7 +66,8 @@ class KnownTower:
         """Return it with what open_clip's settings of its architecture say; ``trunk`` are those of timm's trunk."""
         vision, text = settings.get("vision_cfg", {}), settings.get("text_cfg", {})
         side, tokens = vision.get("image_size", 224), text.get("context_length", 77)
-        return replace(self, input=_number(side), grid=_grid(vision, trunk or {}), tokens=_number(tokens))
+        needs = TOKENIZERS if text.get("hf_tokenizer_name") else self.needs
+        return replace(self, input=_number(side), grid=_grid(vision, trunk or {}), tokens=_number(tokens), needs=needs)
 
 
 def licence_of(tag: str) -> str:

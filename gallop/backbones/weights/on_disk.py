@@ -107,10 +107,12 @@ def cached_towers() -> list[KnownTower]:
         if arch.endswith(_QUICK) and (arch.removesuffix(_QUICK), tag) in pairs:
             continue  # the same weights, and the tag tells that they want QuickGELU
         path = cached_weights(get_pretrained_cfg(arch, tag) or {})
-        if path is not None:
+        settings = get_model_config(arch) or {}
+        # Text towers of Hugging Face's are not read here.
+        if path is not None and not settings.get("text_cfg", {}).get("hf_model_name"):
             name, size = f"{arch}/{tag}", path.stat().st_size
             tower = KnownTower(name, name, size, memory_of(path, halved=tag == "openai"), licence_of(tag))
-            found.append(tower.with_settings(get_model_config(arch) or {}))
+            found.append(tower.with_settings(settings))
     return found
 
 
