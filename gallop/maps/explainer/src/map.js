@@ -72,7 +72,8 @@ export function drawOutlines(canvas, kept, rival, grid, size) {
   pen.clearRect(0, 0, width, height);
   pen.lineCap = "round";
   const unit = { x: width / grid.columns, y: height / grid.rows };
-  const bold = Math.min(Math.max(width / 180, 1.2 * dense), 2.2 * dense);
+  // Thinner in a fine grid, so that the colour within is seen.
+  const bold = Math.min(Math.max(Math.min(width / 180, unit.x / 9), 0.8 * dense), 2.2 * dense);
   const lines = borders(kept, grid);
   stroke(pen, lines.within, unit, [["rgb(255 255 255 / 45%)", 0.5 * bold]]);
   stroke(pen, lines.around, unit, [
