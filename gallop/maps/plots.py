@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
 
 _STYLE = Style(colours="cividis")
-_OUTLINE = [withStroke(linewidth=3.2, foreground=EDGE)]
+_LINE, _STROKE = 1.2, 3.2
+"""Points, of outlines in grids of up to ``_FINE`` a side; in finer ones thinner, so that the colour within is seen."""
+_FINE = 16
 
 
 def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
@@ -65,8 +67,10 @@ def _draw_overlay(
 ) -> AxesImage:
     axes.imshow(explanation.image)
     shown = axes.imshow(values, cmap=_STYLE.colours, alpha=_STYLE.opacity, vmin=scale.low, vmax=scale.high)
+    thin = min(1.0, _FINE / max(explanation.grid))
+    stroke = [withStroke(linewidth=thin * _STROKE, foreground=EDGE)]
     for box in explanation.regions(class_name, prompt):
-        _outline(axes, box, linewidth=1.2, path_effects=_OUTLINE)
+        _outline(axes, box, linewidth=thin * _LINE, path_effects=stroke)
     score = explanation.local_scores[explanation.class_names.index(class_name), prompt]
     axes.set_title(f"local prompt {prompt + 1}, k = {explanation.topk[prompt]}: {score:.3f}", fontsize=9)
     axes.set_axis_off()

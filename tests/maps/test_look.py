@@ -74,6 +74,13 @@ def test_an_outline_leaves_most_of_its_cell_whatever_the_grid(image_size: int, p
         assert drawn[top:bottom, left].all()
         assert drawn[top:bottom, left:right].mean() < 0.6
         assert drawn[(top + bottom) // 2, left:right].mean() < 0.36
+    figure = found.plot("red")
+    figure.draw_without_rendering()
+    overlay = figure.axes[2]
+    for patch in (patch for patch in overlay.patches if isinstance(patch, Rectangle)):
+        cell = patch.get_window_extent().width * 72 / figure.dpi
+        (stroke,) = patch.get_path_effects()
+        assert stroke._gc["linewidth"] < 0.45 * cell, "half of it lies inside, on either side"
 
 
 def test_a_scale_does_not_count_what_lies_outside_of_the_crop() -> None:
