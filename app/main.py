@@ -30,6 +30,8 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
     spec.loader.exec_module(sys.modules["app"])
 
 from app.doors import OwnPagesOnly
+from app.towers.options import TowerOptions, start_with
+from gallop.cli.app_arguments import add_app_words
 
 SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
@@ -38,9 +40,7 @@ SOON = 0.5
 def app_options(words: Sequence[str]) -> argparse.Namespace:
     """What the app itself is told, after ``--``; ``gallop app`` hands it on. Where it listens, the server is told."""
     parser = argparse.ArgumentParser("streamlit run app/main.py --", allow_abbrev=False)
-    parser.add_argument(
-        "--data", metavar="DIR", help="where runs are kept; else $GALLOP_DATA, or the user's data folder"
-    )
+    add_app_words(parser)
     return parser.parse_args(words)
 
 
@@ -56,8 +56,11 @@ class LateDownloads(logging.Filter):
 
 
 own_start = Path(sys.argv[0]).resolve() == HERE / "main.py"  # another server, such as uvicorn itself, has its own words
-if own_start and (folder := app_options(sys.argv[1:]).data):
-    os.environ["GALLOP_DATA"] = folder
+if own_start:
+    said = app_options(sys.argv[1:])
+    if said.data:
+        os.environ["GALLOP_DATA"] = said.data
+    start_with(TowerOptions(tuple(said.towers), said.tower_memory, said.allow_downloads, said.device, said.precision))
 
 logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(LateDownloads())
 

@@ -9,7 +9,7 @@ from app import text
 from app.ui import resources
 from app.ui.explanation import adopted, link
 from app.ui.teach import live
-from app.ui.widgets import remembered, uploads
+from app.ui.widgets import remembered, towers, uploads
 from app.visitor.registry import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -39,9 +39,12 @@ if taught is not None:
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
 remembered.run_begins()
-link.follow()
-uploads.receive()
-if page.title != "Teach":
-    live.badge(session)
-page.run()
+towers.settle_download(session)
+adopted.settle_opening(session)
+link.follow(session)
+with resources.page_drawn():
+    uploads.receive()
+    if page.title != "Teach":
+        live.badge(session)
+    page.run()
 remembered.run_ends()

@@ -22,8 +22,9 @@ from gallop.errors import GallopError, sentence_of
 
 _log = logging.getLogger(__name__)
 
-STUCK_SECONDS = 120.0
-"""A step takes a second or two. One that takes so long is given up, so that others need not wait for it."""
+STUCK_SECONDS = 600.0
+"""With the tower that ships a step takes a second or two, with a large one on a busy processor minutes. One that takes
+so long is given up, so that others need not wait for it."""
 
 
 class PlainError(GallopError):

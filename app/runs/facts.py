@@ -9,6 +9,7 @@ from typing import Any
 from app.runs.run import Run
 from app.teaching.progress import Answer, Point
 from app.teaching.settings import Settings
+from app.towers.options import DEFAULT_TOWER
 from gallop.setting import recorded
 
 _FIRST = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", "batch_size", "views", "seed")
@@ -21,6 +22,8 @@ def written(run: Run) -> str:
     facts = {
         "class_names": run.class_names,
         "settings": recorded_settings(run.settings) if run.settings else None,
+        "tower": run.tower,
+        "fingerprint": run.fingerprint,
         "data": run.data,
         "content": sorted(run.content),
         "shots": run.shots,
@@ -43,6 +46,12 @@ def _answers(answers: Mapping[str, Answer]) -> dict[str, list[Any]]:
     return {digest: [a.truth, a.label, a.probability, a.seen] for digest, a in answers.items()}
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("this is a text in every run")
+    return value
+
+
 def run_of_row(row: Any) -> Run | None:
     """A run as it was kept; None for a row that somebody else has changed."""
     try:
@@ -55,6 +64,8 @@ def run_of_row(row: Any) -> Run | None:
             made=row.made,
             class_names=tuple(facts["class_names"]),
             settings=Settings(**settings),
+            tower=_text(facts.get("tower", DEFAULT_TOWER)),
+            fingerprint=_text(facts.get("fingerprint", "")),
             content=frozenset((name, digest) for name, digest in facts["content"]),
             history=tuple(Point(*point) for point in facts["history"]),
             **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},

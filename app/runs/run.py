@@ -11,6 +11,7 @@ from statistics import fmean, stdev
 
 from app.teaching.progress import Answer, Course, Taught
 from app.teaching.settings import Settings
+from app.towers.options import DEFAULT_TOWER
 from gallop.data import data_fingerprint
 from gallop.evaluation.intervals import Share
 from gallop.setting import settings_of
@@ -28,6 +29,8 @@ class Run(Course):
     Attributes:
         made: seconds since 1970.
         settings: None for zero-shot.
+        tower: the name of the tower it is of; runs that were kept before there was a choice are of the one that ships.
+        fingerprint: of that tower's weights; empty where it was not kept.
     """
 
     id: int
@@ -35,6 +38,8 @@ class Run(Course):
     made: float
     class_names: tuple[str, ...]
     settings: Settings | None
+    tower: str = DEFAULT_TOWER
+    fingerprint: str = ""
 
     @property
     def data(self) -> str:
@@ -55,7 +60,16 @@ def of_taught(taught: Taught, name: str, made: float) -> Run:
     """A training that has just ended, before it has a number."""
     every = max(len(taught.history) // MOST_POINTS, 1)
     history = (*taught.history[:-1:every], *taught.history[-1:])
-    return Run(ZERO_SHOT, name, made, taught.names, taught.settings, **taught.course() | {"history": history})
+    return Run(
+        ZERO_SHOT,
+        name,
+        made,
+        taught.names,
+        taught.settings,
+        tower=taught.tower,
+        fingerprint=taught.fingerprint,
+        **taught.course() | {"history": history},
+    )
 
 
 def zero_shot_run(of: Run) -> Run:
@@ -72,6 +86,23 @@ def zero_shot_run(of: Run) -> Run:
         history=(),
         answers=of.answers_before,
         answers_before={},
+    )
+
+
+def same_tower(a: Run, b: Run) -> bool:
+    """Whether two runs are of the same tower: by its weights, or by its name where a run does not tell whose."""
+    if a.fingerprint and b.fingerprint:
+        return a.fingerprint == b.fingerprint
+    return a.tower == b.tower
+
+
+def towers_in_words(a: Run, b: Run) -> str:
+    """What is to be said beside figures of two towers; empty where there is only one."""
+    if same_tower(a, b):
+        return ""
+    return (
+        f"A answers with the tower {a.tower} and B with {b.tower}: what differs may be the towers' doing, not the "
+        "training's, and outlier scores and cosines of the two have no common scale."
     )
 
 
@@ -135,7 +166,7 @@ def sign_test(a: Run, b: Run) -> tuple[int, int, float] | None:
 
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     """What differs between two runs: (what, A's, B's), in words."""
-    found = [("classes", _listed(a.class_names), _listed(b.class_names))]
+    found = [("tower", *_towers(a, b)), ("classes", _listed(a.class_names), _listed(b.class_names))]
     for key, about in settings_of(Settings).items():
         mine, other = (_value(run.settings, key) for run in (a, b))
         found.append((about.words, mine, other))
@@ -143,6 +174,13 @@ def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     found.append(("photos on the cards", a.data[:8], b.data[:8]))
     found.append(("steps", _steps(a), _steps(b)))
     return [line for line in found if line[1] != line[2]]
+
+
+def _towers(a: Run, b: Run) -> tuple[str, str]:
+    if same_tower(a, b):
+        return a.tower, a.tower
+    mine, other = ("" if a.tower != b.tower else f" ({run.fingerprint[:8]})" for run in (a, b))
+    return a.tower + mine, b.tower + other
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -178,6 +216,7 @@ def siblings(run: Run, runs: Iterable[Run]) -> list[Run]:
         and replace(other.settings, seed=run.settings.seed) == run.settings
         and (set(other.class_names), other.content) == (set(run.class_names), run.content)
         and not other.stopped_early
+        and same_tower(run, other)
         and tests(other) == tests(run)
     }
     return [alike[seed] for seed in sorted(alike)]

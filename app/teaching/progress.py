@@ -149,6 +149,16 @@ class Taught(Course):
     """Each photo that was learned from and its class, in the order of the training; none where a model was opened."""
 
     @property
+    def tower(self) -> str:
+        """The name of the tower that it was taught on, and answers with."""
+        return self.after.model_.backbone.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Of that tower's weights."""
+        return self.after.model_.backbone.fingerprint
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The classes, in the order in which both classifiers give their figures."""
         return tuple(self.after.model_.class_names)

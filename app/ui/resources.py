@@ -1,7 +1,10 @@
-"""What all visitors share: the frozen backbone, the job manager, the runs; and the way to a visitor's own session."""
+"""What all visitors share: the towers, the job managers, the runs; and the way to a visitor's own session."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,9 @@ from app.jobs.manager import JobManager
 from app.runs.data_file import data_folder, owner_of
 from app.runs.store import RunStore
 from app.runs.visitor_runs import Ledger
+from app.towers.download import download_manager
+from app.towers.options import DEFAULT_TOWER, started_with
+from app.towers.room import Lease, TowerLoading, TowerRoom
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.runtime.process import prepare
@@ -22,21 +28,10 @@ if TYPE_CHECKING:
 
 prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
 
-BACKBONE = "mini"
 ADDRESS, STATE = "session", "token"
 """Where the token is kept: in the page's address, so that a reload finds the session again, and in the page's state."""
-
-
-@st.cache_resource(max_entries=2, show_spinner="Loading the model, a few seconds the first time …")
-def backbone(name: str = BACKBONE) -> Backbone:
-    """A frozen backbone, loaded once for all visitors.
-
-    Raises:
-        BackboneError, UnsupportedTower: its weights are missing or do not fit.
-    """
-    from gallop.backbones import load_backbone
-
-    return load_backbone(name)
+PAGE_PATIENCE = 1.5
+"""Seconds that a page waits for its tower before it shows how far that is."""
 
 
 def this_page() -> str:
@@ -58,7 +53,9 @@ class Shared:
     Not in Streamlit's cache of resources: any visitor may have that emptied, by one message of its websocket.
     """
 
+    towers: TowerRoom = field(default_factory=lambda: TowerRoom(started_with()))
     jobs: JobManager = field(default_factory=JobManager)
+    downloads: JobManager = field(default_factory=download_manager)
     runs: RunStore = field(default_factory=lambda: RunStore(data_folder()))
     visitors: Visitors = field(default_factory=lambda: Visitors(connected))
 
@@ -69,6 +66,62 @@ shared = Shared()
 def jobs() -> JobManager:
     """One worker for the one processor; a second visitor's training waits."""
     return shared.jobs
+
+
+def downloads() -> JobManager:
+    return shared.downloads
+
+
+def towers() -> TowerRoom:
+    return shared.towers
+
+
+class _Held(threading.local):
+    """The towers that the page which this thread draws uses, until it is drawn."""
+
+    leases: list[Lease] | None = None
+
+
+_held = _Held()
+
+
+@contextmanager
+def page_drawn() -> Iterator[None]:
+    """While a page is drawn: no tower that it asks for is let go before its end."""
+    _held.leases = []
+    try:
+        yield
+    finally:
+        for lease in _held.leases:
+            lease.give_back()
+        _held.leases = None
+
+
+def backbone(tower: str = DEFAULT_TOWER) -> Backbone:
+    """A tower for the page that is being drawn; loading it takes place beside the page.
+
+    Raises:
+        TowerLoading: it is not there yet.
+        TowerProblem: it cannot be had.
+    """
+    lease = towers().lease(tower, PAGE_PATIENCE)
+    if lease is None:
+        raise TowerLoading(tower)
+    if _held.leases is not None:
+        _held.leases.append(lease)
+    return lease.backbone
+
+
+@contextmanager
+def holding(tower: str) -> Iterator[Backbone]:
+    """A tower for a fragment or a callback, which no page draws. Raises as ``backbone``."""
+    lease = towers().lease(tower, PAGE_PATIENCE)
+    if lease is None:
+        raise TowerLoading(tower)
+    try:
+        yield lease.backbone
+    finally:
+        lease.give_back()
 
 
 def runs() -> RunStore:

@@ -1,8 +1,8 @@
 """What stands on the page Explore as the end of an address, and back. Knows no Streamlit.
 
-Words and numbers alone: class names, templates, k, the class explained and how maps are drawn. No photo, no learned
-prompt and nothing that leads to the visit it was made in. An address may come from anybody: what the widgets would not
-take is left out here, or refused by the page in its own words.
+Words and numbers alone: tower, class names, templates, k, the class explained and how maps are drawn. No photo, no
+learned prompt and nothing that leads to the visit it was made in. An address may come from anybody: what the widgets
+would not take is left out here, or refused by the page in its own words.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from app.towers.options import DEFAULT_TOWER
 from app.visitor.explore import CELLS, SMOOTH, ExploreState
 from gallop.maps.look import COLOURS
 
@@ -22,18 +23,21 @@ _DRAWN = {"colours": "colours", "drawn": "drawn"}
 _CHOICES = {"colours": COLOURS, "drawn": (SMOOTH, CELLS)}
 _SHARES = {"opacity": "opacity", "hidden": "hidden"}
 """Fields that are numbers from 0 to 100."""
-_SCALES = "k"
-ADDRESS_FIELDS = (*_WORDS, *_DRAWN, *_SHARES, _SCALES)
+_SCALES, TOWER = "k", "tower"
+ADDRESS_FIELDS = (*_WORDS, *_DRAWN, *_SHARES, _SCALES, TOWER)
 
 
-def address(base: str, shown: ExploreState) -> str:
+def address(base: str, shown: ExploreState, tower: str = DEFAULT_TOWER) -> str:
     """A link to the page as it stands.
 
     Args:
         base: of a page, such as ``http://localhost:8501/take_away?session=...``; only what leads to it is used.
+        tower: by name; the one that ships is not named, since who names none has it.
     """
     found = {field: getattr(shown, name) for field, name in (_WORDS | _DRAWN | _SHARES).items()}
     found = {field: value for field, value in found.items() if value is not None}
+    if tower != DEFAULT_TOWER:
+        found[TOWER] = tower
     if shown.scales:
         found[_SCALES] = "-".join(map(str, shown.scales))
     return f"{base.split('?')[0].rpartition('/')[0]}/?{urlencode(found)}"

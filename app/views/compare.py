@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from app.runs.model_zip import classifier_of
 from app.runs.recorder import Series
-from app.runs.run import ZERO_SHOT, Run, tests, zero_shot_run
+from app.runs.run import ZERO_SHOT, Run, same_tower, tests, zero_shot_run
 from app.teaching.progress import Answer, Taught, Watch
 from app.teaching.settings import Settings
 from app.teaching.tasks import Teaching, answers_by_photo, check_photos, content, opened
+from app.towers.room import TowerProblem, TowerRoom
+from app.towers.work import OnTower
 from gallop import Photo
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def untaught(session: Session, backbone: Callable[[], Backbone], runs: Sequence[
     }
     if len(shots) < 2 or not any(pairs.values()):
         return zero_shot_run(runs[0]) if runs else None
-    key = ("zero-shot", content(shots), content(cards), tuple(shots))
+    key = ("zero-shot", session.training.tower, content(shots), content(cards), tuple(shots))
     return session.answers.once(key, lambda: _untaught(session, backbone(), tuple(shots), pairs))
 
 
@@ -67,12 +69,14 @@ def _untaught(
             found |= part
     of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
     # Nothing is learned here, but what a run would learn from is marked as seen: it is no test for the two of them.
-    return Run(ZERO_SHOT, "Zero-shot", 0.0, names, None, content=of_cards, answers=found)
+    whose = backbone.name, backbone.fingerprint
+    return Run(ZERO_SHOT, "Zero-shot", 0.0, names, None, *whose, content=of_cards, answers=found)
 
 
 def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
-    """CoOp, trained to its end on the same photos and tested on the same."""
-    same = (run for run in runs if run.is_coop and run.content == of.content and tests(run) == tests(of))
+    """CoOp, trained to its end on the same tower and photos and tested on the same."""
+    alike = (run for run in runs if run.is_coop and same_tower(run, of))
+    same = (run for run in alike if run.content == of.content and tests(run) == tests(of))
     return next((run for run in same if not run.stopped_early), None)
 
 
@@ -81,12 +85,32 @@ def coop_settings(settings: Settings) -> Settings:
     return replace(settings, global_prompts=1, topk=(), dropout=0.0)
 
 
-def series(session: Session, backbone: Backbone, settings: Sequence[Settings]) -> Series:
-    """Trainings of the cards as they are, one for each of these settings."""
-    assert session.training.ledger is not None
-    cards, features = (session.photos.shots(), session.photos.tests()), session.photos.features()
-    make = [partial(Teaching, backbone, features, *cards, each, Watch()) for each in settings]
-    return Series(make, session.training.ledger.keep)
+def tower_of_run(room: TowerRoom, run: Run) -> str:
+    """Return what the tower of a run is called here: it may have got another name since.
+
+    Raises:
+        TowerProblem: it is not here, or one of its name has other weights.
+    """
+    name = (room.named_by(run.fingerprint) if run.fingerprint else "") or run.tower
+    if room.listing.seek(name) is None:
+        raise TowerProblem(
+            f"{run.name} is of the tower {run.tower}, which is not on this machine now. The run stays. To open it, "
+            f"start the app with that tower: see --towers, and {run.name} exports as a zip all the same."
+        )
+    return name
+
+
+def series(session: Session, room: TowerRoom, tower: str, settings: Sequence[Settings]) -> OnTower:
+    """Trainings of the cards as they are with a tower, one for each of these settings."""
+    ledger, photos = session.training.ledger, session.photos
+    assert ledger is not None
+    keep, cards = ledger.keep, (photos.shots(), photos.tests())
+
+    def make(backbone: Backbone) -> Series:
+        features = photos.features()
+        return Series([partial(Teaching, backbone, features, *cards, each, Watch()) for each in settings], keep)
+
+    return OnTower(room, tower, make)
 
 
 def cannot_repeat(session: Session, run: Run) -> str:
@@ -105,7 +129,9 @@ def classifier_of_run(session: Session, backbone: Backbone, run: Run) -> GalLoPC
     Raises:
         RunsProblem, ModelProblem: it is gone, damaged, or belongs to another backbone.
     """
-    return session.answers.once(("classifier", run.id, run.class_names), lambda: _classifier(session, backbone, run))
+    return session.answers.once(
+        ("classifier", run.id, run.tower, run.class_names), lambda: _classifier(session, backbone, run)
+    )
 
 
 def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassifier:
@@ -120,7 +146,7 @@ def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassif
 
 def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:
     """A photo as a run sees it. Raises as ``classifier``."""
-    key = ("explained", run.id, run.class_names, photo.sha256)
+    key = ("explained", run.id, run.tower, run.class_names, photo.sha256)
     return session.answers.once(key, lambda: classifier_of_run(session, backbone, run).explain(photo))
 
 

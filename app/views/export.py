@@ -113,7 +113,7 @@ def screen(session: Session, backbone: Backbone, asked: Question) -> Screen | No
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
     """Tells files of this classifier from files of another."""
     taught = session.training.taught.after.model_.prompts if asked.taught and session.training.taught else None
-    return (asked, tuple(topk), id(taught), session.limit.own_for(asked))
+    return (session.training.tower, asked, tuple(topk), id(taught), session.limit.own_for(asked))
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -140,9 +140,11 @@ def learned_from(taught: Taught) -> str:
 def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
     """The classifier in a few lines, for a report."""
     if not asked.taught or session.training.taught is None:
-        return [("prompts", "zero-shot: nothing was learned"), ("templates", "; ".join(asked.templates))]
+        tower = ("tower", session.training.tower)
+        return [tower, ("prompts", "zero-shot: nothing was learned"), ("templates", "; ".join(asked.templates))]
     taught = session.training.taught
     return [
+        ("tower", taught.tower),
         ("prompts", learned_from(taught)),
         *(("how good", sentence) for sentence in measured(taught)),
         ("seed", str(taught.settings.seed)),

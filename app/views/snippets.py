@@ -16,6 +16,7 @@ from typing import Any
 from app.jobs.manager import PlainError
 from app.teaching.cards import MOST_PHOTOS
 from app.teaching.settings import Settings
+from app.towers.options import DEFAULT_TOWER
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.errors import ClassNameError
 from gallop.names.class_names import folder_to_name
@@ -27,6 +28,46 @@ LANGUAGES = ("Python", "Command line", "Notebook")
 
 class SnippetProblem(PlainError):
     """What cannot be written as code; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class UsedTower:
+    """The tower whose numbers the page shows: by name, as it lies on another machine or in the working folder.
+
+    Attributes:
+        precision: of a tower on a CPU, as ``load_backbone`` takes it.
+    """
+
+    name: str = DEFAULT_TOWER
+    precision: str = "fp32"
+
+    @property
+    def exact(self) -> bool:
+        """Whether its precision has to be said."""
+        return self.precision == "bf16"
+
+    @property
+    def python(self) -> str:
+        """What makes it."""
+        return f"load_backbone({self.name!r}, precision={self.precision!r})" if self.exact else repr(self.name)
+
+    @property
+    def argument(self) -> str:
+        """Of the classifier; nothing for the tower that ships."""
+        return "" if self == SHIPPED else f"backbone={self.python}, "
+
+    @property
+    def imported(self) -> str:
+        """What it needs beside the classifier."""
+        return ", load_backbone" if self.exact else ""
+
+    @property
+    def option(self) -> str:
+        """Of ``gallop train``, which computes in single precision."""
+        return "" if self.name == DEFAULT_TOWER else f" --backbone {shlex.quote(self.name)}"
+
+
+SHIPPED = UsedTower()
 
 
 @dataclass(frozen=True)
@@ -67,21 +108,29 @@ class Snippet:
 
 
 def explain_snippet(
-    names: Sequence[str], templates: Sequence[str], topk: Sequence[int], class_name: str, *, taught: bool
+    names: Sequence[str],
+    templates: Sequence[str],
+    topk: Sequence[int],
+    class_name: str,
+    *,
+    taught: bool,
+    tower: UsedTower = SHIPPED,
 ) -> Snippet:
     """The page Explore: one photo, asked of zero-shot or of what was taught.
 
     Args:
         taught: the model folder answers, which holds names and k; otherwise it is zero-shot, and they stand here.
     """
+    loaded = f", backbone={tower.python}" if tower.exact else ""
     made = (
-        f"classifier = GalLoPClassifier.load({MODEL!r})"
+        f"classifier = GalLoPClassifier.load({MODEL!r}{loaded})"
         if taught
-        else f"classifier = GalLoPClassifier(topk={list(topk)!r}).zero_shot(\n"
+        else f"classifier = GalLoPClassifier({tower.argument}topk={list(topk)!r}).zero_shot(\n"
         f"    {list(names)!r},\n    templates={list(templates)!r},\n)"
     )
     cells = (
-        f"from gallop import GalLoPClassifier\n\n{made}\nexplanation = classifier.explain({PHOTO_FILE!r})",
+        f"from gallop import GalLoPClassifier{tower.imported}\n\n{made}\n"
+        f"explanation = classifier.explain({PHOTO_FILE!r})",
         "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
         'print("outlier score", explanation.ood_score)',
         f"explanation.plot({class_name!r}).savefig('why.png')",
@@ -95,7 +144,7 @@ def explain_snippet(
     return Snippet("One photo, explained", cells, shell + "\n")
 
 
-def teach(class_names: Iterable[str], settings: Settings, *, tests: bool) -> Snippet:
+def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, tower: UsedTower = SHIPPED) -> Snippet:
     """The page Teach: a training with these settings on the photos of the cards, and how good it is.
 
     Args:
@@ -107,14 +156,15 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool) -> Sni
     for name in class_names:
         _folder(name)
     arguments, more = _arguments(settings)
+    arguments = f"    {tower.argument.strip()}\n{arguments}" if tower.argument else arguments
     cells = [
-        f"from gallop import GalLoPClassifier{more}\n\nclassifier = GalLoPClassifier(\n{arguments})",
+        f"from gallop import GalLoPClassifier{more}{tower.imported}\n\nclassifier = GalLoPClassifier(\n{arguments})",
         f"classifier.fit({_PHOTOS!r})\nclassifier.save({MODEL!r})",
     ]
     if tests:
         cells.append(f"print('right on the test photos', classifier.score({_PHOTOS!r}))")
     words = " ".join(_options(settings))
-    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {words}\n"
+    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {words}{tower.option}\n"
     return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
 
 

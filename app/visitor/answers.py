@@ -1,4 +1,7 @@
-"""What is worked out from a visitor's photos, each thing once. Knows no Streamlit, and loads torch when it is asked."""
+"""What is worked out from a visitor's photos, each thing once for a tower and what was taught on it.
+
+Knows no Streamlit, and loads torch when it is asked.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ class VisitorAnswers:
         Raises:
             ClassNameError, TemplateError: a name or a template that the text tower cannot take.
         """
-        return self._classifiers.get_or((question, self.training.number), lambda: self._classifier(backbone, question))
+        return self._classifiers.get_or((question, self.training.version), lambda: self._classifier(backbone, question))
 
     def _classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
         from gallop import GalLoPClassifier
@@ -70,7 +73,7 @@ class VisitorAnswers:
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return the one pass through the towers for a photo and a question; everything else starts here."""
         found: Explanation = self._explanations.get_or(
-            (photo.sha256, question, self.training.number), lambda: self.classifier(backbone, question).explain(photo)
+            (photo.sha256, question, self.training.version), lambda: self.classifier(backbone, question).explain(photo)
         )
         own = self.limit.own_for(question)
         return found if own is None else replace(found, threshold=own)
@@ -86,18 +89,18 @@ class VisitorAnswers:
             features = encode_centres(backbone, photos, self.photos.features())
             return similarities(classifier.model_, classifier.text_features(), features)
 
-        return self._similarities.get_or((_shas(photos), question, self.training.number), compute)
+        return self._similarities.get_or((_shas(photos), question, self.training.version), compute)
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
         """Return something small that was worked out from photos, since the last training."""
-        return self._figures.get_or((what, _shas(photos), more, self.training.number), compute)
+        return self._figures.get_or((what, _shas(photos), more, self.training.version), compute)
 
     def deletion(self, key: Hashable) -> Deletion | None:
         """Return the deletion curve that was kept under ``key``, since the last training."""
-        return self._deletions.get((key, self.training.number))
+        return self._deletions.get((key, self.training.version))
 
     def keep_deletion(self, key: Hashable, found: Deletion) -> None:
-        self._deletions.put((key, self.training.number), found)
+        self._deletions.put((key, self.training.version), found)
 
     def picture(self, explanation: Explanation, key: Hashable, make: Callable[[], T]) -> T:
         """Return something drawn from the similarities of an explanation, whatever its k: drawn once."""

@@ -14,6 +14,7 @@ class Where(Enum):
     CORRECTION = auto()
     RUNS = auto()
     MODELS = auto()
+    TOWERS = auto()
 
 
 @dataclass(frozen=True)

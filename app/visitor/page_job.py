@@ -48,6 +48,11 @@ class PageJobs:
         snapshot = self._ended.get(name)
         return None if snapshot is None else snapshot.result
 
+    def take(self, name: str) -> Any:
+        """Return what the last one of this name made, once; what it left is forgotten."""
+        snapshot = self._ended.pop(name, None)
+        return None if snapshot is None else snapshot.result
+
     def problem(self, name: str) -> str:
         """Return why the last one of this name left nothing, as a sentence; empty where it ended well."""
         snapshot = self._ended.get(name)

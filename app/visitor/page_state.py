@@ -131,6 +131,13 @@ class TeachState:
 
 
 @dataclass(frozen=True)
+class TowersState:
+    """Of the pages that ask a tower: which; what answers is ``VisitorTraining.tower``."""
+
+    chosen: Remembered[str | None] = Remembered(None)
+
+
+@dataclass(frozen=True)
 class TestState:
     """Of the page Test: the cell of the confusion matrix, which of its photos, and whose maps."""
 

@@ -19,6 +19,7 @@ from app.visitor.page_state import (
     PromptsState,
     TeachState,
     TestState,
+    TowersState,
 )
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
@@ -29,7 +30,8 @@ class Session:
 
     Attributes:
         page_jobs: work that pages other than Teach have asked for.
-        explore, teach, test, prompts, compare, export, method: what the pages stand at.
+        downloads: towers that are fetched for this visitor.
+        explore, teach, test, prompts, compare, export, method, towers: what the pages stand at.
         region: the one that was asked last, of whatever photo.
         notices: what is to be told once.
         lost: whether the address led to a session that had ended.
@@ -40,9 +42,10 @@ class Session:
         self.training = VisitorTraining(self.photos)
         self.limit = VisitorLimit(self.training)
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
-        self.page_jobs = PageJobs()
+        self.page_jobs, self.downloads = PageJobs(), PageJobs()
         self.explore, self.teach, self.test, self.prompts = ExploreState(), TeachState(), TestState(), PromptsState()
         self.compare, self.export, self.method = CompareState(), ExportState(), MethodState()
+        self.towers = TowersState()
         self.region: AskedRegion | None = None
         self.notices: dict[Where, Notice] = {}
         self.lost = False
@@ -51,3 +54,4 @@ class Session:
         """Stop all its work: its page is gone for good."""
         self.training.close()
         self.page_jobs.cancel()
+        self.downloads.cancel()

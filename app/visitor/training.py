@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.jobs.manager import Job, JobManager, PlainError
+from app.jobs.manager import Job, JobManager, PlainError, Task
 from app.runs.recorder import Recorded
 from app.runs.visitor_runs import Ledger
 from app.teaching.progress import Taught, Watch, training_outcome
 from app.teaching.settings import QUICK, Settings, changed, preset
-from app.teaching.tasks import EncodeAhead, Teaching, content
+from app.teaching.tasks import EncodeAhead, Teaching, check_photos, content
+from app.towers.options import DEFAULT_TOWER
+from app.towers.room import TowerRoom
+from app.towers.work import OnTower
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo
 
@@ -32,31 +35,65 @@ class VisitorTraining:
     job: Job | None = None
     outcome: tuple[str, str] | None = None
     """How the last training ended: (kind, sentence)."""
-    taught: Taught | None = None
-    number: int = 0
-    """Counts what was taught, trained or opened: what was worked out with one is not asked for with the next."""
+    tower: str = DEFAULT_TOWER
+    """The one that answers, and that the next training is on."""
+    _taught: dict[str, tuple[int, Taught]] = field(default_factory=dict)
+    """What was taught last on each tower, and its number."""
+    _count: int = 0
     _pending: deque[Photo] = field(default_factory=deque)
     _encoding: Job | None = None
 
-    def start(self, manager: JobManager, backbone: Backbone) -> None:
-        """Queue a training on the cards that are turned on.
+    @property
+    def taught(self) -> Taught | None:
+        """What was taught on the tower that answers: prompts of one say nothing to another."""
+        return self._taught.get(self.tower, (0, None))[1]
+
+    @property
+    def number(self) -> int:
+        """Counts what was taught, trained or opened: what was worked out with one is not asked for with the next."""
+        return self._taught.get(self.tower, (0, None))[0]
+
+    @property
+    def version(self) -> tuple[str, int]:
+        """Which tower answers, and with which prompts: figures of two versions are never the same thing."""
+        return self.tower, self.number
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """Return the other towers on which something was taught."""
+        return [tower for tower in self._taught if tower != self.tower]
+
+    def start(self, manager: JobManager, room: TowerRoom) -> None:
+        """Queue a training on the cards that are turned on, with the tower that is chosen.
 
         Raises:
             PlainError: these photos cannot be learned from, or too many trainings are waiting.
         """
         photos, cards = self.photos, self.photos.deck.in_use
+        shots, tests, settings = photos.shots(), photos.tests(), self.settings
+        if problem := check_photos(shots):
+            raise PlainError(problem)
         if self.watch.photo is None:
             self.watch.photo = next((photo for card in cards for photo in card.tests + card.shots), None)
-        task = Teaching(backbone, photos.features(), photos.shots(), photos.tests(), self.settings, self.watch)
-        self.job, self.outcome = manager.submit(Recorded(task, self.ledger.keep) if self.ledger else task), None
 
-    def encode_ahead(self, manager: JobManager, backbone: Backbone, photos: Iterable[Photo]) -> None:
+        def make(backbone: Backbone) -> Task:
+            task = Teaching(backbone, photos.features(), shots, tests, settings, self.watch)
+            return Recorded(task, self.ledger.keep) if self.ledger else task
+
+        self.job, self.outcome = manager.submit(OnTower(room, self.tower, make)), None
+
+    def encode_ahead(self, manager: JobManager, room: TowerRoom, photos: Iterable[Photo]) -> None:
         """Encode photos in the background, so that a training with the settings as they are need not."""
         self._pending.extend(photos)
         if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
             return
         try:
-            task = EncodeAhead(backbone, self.photos.features(), self._pending, self.settings)
+            settings = self.settings
+            task = OnTower(
+                room,
+                self.tower,
+                lambda backbone: EncodeAhead(backbone, self.photos.features(), self._pending, settings),
+            )
             self._encoding = manager.submit(task, urgent=False)
         except PlainError:
             self._pending.clear()  # no harm: the training encodes them itself
@@ -74,13 +111,20 @@ class VisitorTraining:
             return None
         if self.ledger is not None and self.ledger.problem:
             self.outcome = ("info", f"{self.outcome[1]} {self.ledger.problem}")
-        self.adopt(snapshot.result)
-        return self.taught
+        self._keep(snapshot.result)
+        if snapshot.result.tower != self.tower:
+            words = f"It was taught on {snapshot.result.tower}: choose that tower to use it."
+            self.outcome = (self.outcome[0], f"{self.outcome[1]} {words}")
+        return self.taught if self.taught is snapshot.result else None
 
     def adopt(self, taught: Taught) -> None:
-        """Let this be what was taught from now on."""
-        self.taught = taught
-        self.number += 1
+        """Let this be what was taught from now on, and its tower the one that answers."""
+        self.tower = taught.tower
+        self._keep(taught)
+
+    def _keep(self, taught: Taught) -> None:
+        self._count += 1
+        self._taught[taught.tower] = self._count, taught
 
     def knows(self, names: tuple[str, ...]) -> bool:
         """Return whether what was taught can answer for this class list: all its classes are on it."""

@@ -16,12 +16,15 @@ from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextTower, memory_budget, text_tower
 from gallop.backbones.vision import VisionTower, vision_tower
 from gallop.config import OwnPreset, RegionKind
-from gallop.errors import UnsupportedTower
+from gallop.errors import BackboneError, UnsupportedTower
 
 Precision = Literal["fp32", "bf16"]
 
 CPU_BATCH = 4
 """Photos in one pass on a CPU: what lies between two layers then stays within the processor's cache and malloc's."""
+
+_WEIGHTS = ("_model", "text", "vision")
+"""What holds the weights of a backbone."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,51 @@ class Backbone:
             self.vision = vision_tower(_as_module(getattr(self._model, "visual", None)), self.region_kind)
             self.text.memory_budget = memory_budget(self.device)
         return self
+
+    @property
+    def bytes(self) -> int:
+        """What its weights take; nothing once they were let go."""
+        if not self.loaded:
+            return 0
+        return sum(value.numel() * value.element_size() for value in self._model.state_dict().values())
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it has its weights."""
+        return "_model" in self.__dict__
+
+    def let_go(self) -> None:
+        """Drop the weights, and keep what tells whose they were: those who hold it may have them back.
+
+        Nothing may be encoded until ``take_weights``. Copies with other region features keep theirs.
+        """
+        if self.loaded:
+            on_gpu, _ = self.device.type == "cuda", (self.fingerprint, self.vision_fingerprint)
+            for held in _WEIGHTS:
+                del self.__dict__[held]
+            if on_gpu:
+                torch.cuda.empty_cache()
+
+    def take_weights(self, other: Backbone) -> None:
+        """Take those of another backbone of the same weights, which is of no use afterwards.
+
+        Raises:
+            BackboneError: they are other weights than it had before.
+        """
+        if other.fingerprint != self.fingerprint:
+            raise BackboneError(
+                f"The weights of {self.name} have changed since they were loaded first; what was worked out with the "
+                "earlier ones cannot go on. Start anew."
+            )
+        for held in _WEIGHTS:
+            self.__dict__[held] = other.__dict__.pop(held)
+        self.precision = other.precision
+
+    def __getattr__(self, name: str) -> Any:
+        # Asked only for what is not there.
+        if name in _WEIGHTS:
+            raise BackboneError(f"The weights of {self.__dict__.get('name', 'this backbone')} are not loaded now.")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def copy_on(self, device: str | torch.device) -> Backbone:
         """Return the same towers on another device; these stay where they are."""

@@ -9,6 +9,7 @@ import torch
 
 from gallop.backbones.clip import Backbone, Precision
 from gallop.errors import BackboneError, first_line
+from gallop.runtime.memory import machine_memory
 
 
 def pick_precision(precision: str = "auto") -> Precision:
@@ -49,6 +50,18 @@ def pick_device(device: str = "auto") -> torch.device:
     if chosen.type not in ("cpu", "cuda", "mps"):
         raise BackboneError(f"The device {device!r} is not supported; use 'auto', 'cpu' or 'cuda'.")
     return chosen
+
+
+def memory_bytes(device: str = "auto") -> int:
+    """Return the bytes of memory that a device has, in use or not; 0 where nothing tells.
+
+    Raises:
+        BackboneError: as ``pick_device``.
+    """
+    chosen = pick_device(device)
+    if chosen.type == "cuda":
+        return int(torch.cuda.get_device_properties(chosen).total_memory)
+    return machine_memory()
 
 
 def moved(backbone: Backbone, device: torch.device) -> Backbone:

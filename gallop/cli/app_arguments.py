@@ -12,6 +12,7 @@ examples:
   gallop app                                             # this machine only; Ctrl-C ends it
   gallop app --port 8600 --no-browser
   gallop app --data runs                                 # trainings are kept in runs/, not in the user's data folder
+  gallop app --towers ViT-B-16=ViT-B-16.pt               # a choice of towers beside mini
   gallop app --host lab-pc.example --host lab-pc         # for others too, who write http://lab-pc:8501
 
 With --host everybody who reaches this machine may use the app; each visitor has photos and runs of their own. A name
@@ -38,10 +39,50 @@ def add_app(commands: _Commands[Any]) -> None:
         metavar="NAME",
         help="serve others too: a name or an address by which they call this machine; may be given again",
     )
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        help="where runs are kept; else $GALLOP_DATA, or the user's folder for program data",
-    )
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
+    add_app_words(parser)
     parser.set_defaults(json=False)
+
+
+def add_app_words(parser: argparse.ArgumentParser) -> None:
+    """Add what the app itself is told, with ``gallop app`` as behind ``streamlit run app/main.py --``."""
+    parser.add_argument(
+        "--data", metavar="DIR", help="where runs are kept; else $GALLOP_DATA, or the user's folder for program data"
+    )
+    towers = parser.add_argument_group("towers")
+    towers.add_argument(
+        "--towers",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=values.tower,
+        metavar="TOWER",
+        help="further ones to choose from: a folder laid out as checkpoints/mini is, or ARCH=FILE with an architecture "
+        "of open_clip; those in the caches of open_clip and Hugging Face are found by themselves",
+    )
+    towers.add_argument(
+        "--allow-downloads", action="store_true", help="let visitors have a few towers of open_clip downloaded"
+    )
+    towers.add_argument(
+        "--tower-memory",
+        type=values.gigabytes,
+        metavar="GB",
+        help="what towers may take together (half of the device's memory); one makes room for another",
+    )
+    towers.add_argument("--device", default="auto", metavar="NAME", help="auto (a GPU if there is one), cpu or cuda")
+    towers.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "fp32", "bf16"),
+        help="of towers on a CPU, but for mini: auto is bf16 where the processor multiplies it faster",
+    )
+
+
+def app_words(options: argparse.Namespace) -> list[str]:
+    """Return the same again as words, for the server that ``gallop app`` starts."""
+    words = [f"--data={options.data}"] if options.data else []
+    words += [word for tower in options.towers for word in ("--towers", tower)]
+    words += ["--allow-downloads"] * options.allow_downloads
+    words += [f"--tower-memory={options.tower_memory / 1e9:.9g}"] if options.tower_memory is not None else []
+    words += [f"--{name}={value}" for name in ("device", "precision") if (value := getattr(options, name)) != "auto"]
+    return words

@@ -6,6 +6,9 @@ import argparse
 import ipaddress
 import re
 
+from gallop.backbones.weights.on_disk import named_tower
+from gallop.errors import BackboneError
+
 
 def count(text: str) -> int:
     """Return a whole number of 0 or more."""
@@ -50,6 +53,23 @@ def port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
     return int(text)
+
+
+def gigabytes(text: str) -> int:
+    """Return bytes of a number of GB."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:GB)?", text)
+    if found is None or not float(found[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of GB such as 4 or 1.5")
+    return int(float(found[1]) * 1e9)
+
+
+def tower(text: str) -> str:
+    """Return the word for a tower on this machine, if it is there; torch is not loaded."""
+    try:
+        named_tower(text)
+    except BackboneError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def topk(text: str) -> tuple[int, ...]:

@@ -100,7 +100,7 @@ def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open) -> None:
     assert [line["run"] for line in table(at, "method")] == ["Zero-shot", "CoOp", "GalLoP 1"]
     session = session_of(at)
     session.training.settings = replace(session.training.settings, epochs=400, lr=0.001)
-    session.training.start(resources.jobs(), resources.backbone())
+    session.training.start(resources.jobs(), resources.towers())
     job = session.training.job
     assert job is not None
     while not (progress := job.snapshot().progress) or progress.phase != "training" or progress.done < 3:

@@ -45,12 +45,13 @@ def test_the_empty_page_says_what_to_do(tiny_app: Open) -> None:
     assert "written to no disk, sent to no other machine" in everything(at)
 
 
-def test_a_sample_is_answered_at_once_by_the_shipped_model() -> None:
+def test_a_sample_is_answered_at_once_by_the_shipped_model(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("skimage")
     from app.ui import resources
     from tests.conftest import SCRIPT
 
-    resources.backbone.clear()
+    monkeypatch.setattr(resources, "shared", resources.Shared())
+    monkeypatch.setattr(resources, "PAGE_PATIENCE", 60.0)
     at = fine(AppTest.from_file(str(SCRIPT), default_timeout=60).run())
     at.button(key="sample Cat").click()
     fine(at.run())

@@ -16,7 +16,7 @@ from app.ui import resources
 from app.views import export, prompts
 from gallop import GalLoPClassifier
 from gallop.evaluation.diversity import text_cosines
-from tests import app_pages, tiny
+from tests import app_pages
 from tests.app_pages import PAPERS, PROMPTS, TEACH, Open, bars, everything, fine, go, session_of
 
 
@@ -72,8 +72,9 @@ def test_without_test_photos_it_takes_those_it_learned_from_and_says_so(tiny_app
 def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from(tiny_app: Open) -> None:
     at = taught(tiny_app)
     session = session_of(at)
-    model = GalLoPClassifier(backbone=tiny.vit(), cache=False).zero_shot(["red", "green"])
-    session.training.adopt(export.imported(session, model, tiny.vit()))
+    backbone = resources.backbone()
+    model = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(["red", "green"])
+    session.training.adopt(export.imported(session, model, backbone))
     fine(at.run())
     assert "6 photos" in everything(at)
     assert not at.get("button_group"), "nothing to choose between"

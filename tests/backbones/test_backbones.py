@@ -23,14 +23,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gallop.backbones import Backbone, available_models, load_backbone, loading, pick_device, pick_precision
-from gallop.backbones.device import moved
+from gallop.backbones.device import memory_bytes, moved
 from gallop.config import REGION_KINDS, MethodConfig
 from gallop.errors import BackboneError
 from gallop.features.cache import feature_key
 from gallop.images import load_image
 from gallop.methods.zero_shot import template_features
 from gallop.model.gallop import GalLoP
-from tests import reference
+from tests import reference, tiny
 from tests.reference import relative_error
 from tests.tiny import new_vit, picture, vit
 
@@ -672,3 +672,43 @@ def test_text_for_answers_is_fp32_in_any_precision(way: str, outside: bool) -> N
             found = ANSWERS[way](rounded)
     assert found.dtype == torch.float32
     assert relative_error(found, wanted) < 1e-6
+
+
+def test_weights_that_were_let_go_come_back_to_all_who_hold_the_backbone() -> None:
+    backbone, again = tiny.new_vit(), tiny.new_vit()
+    classifier = tiny.classifier(backbone=backbone).zero_shot(["red", "green"])
+    photo = tiny.picture(1)
+    before, known, size = classifier.explain(photo).probabilities, backbone.fingerprint, backbone.bytes
+    assert size == sum(4 * value.numel() for value in backbone._model.state_dict().values())
+    backbone.let_go()
+    backbone.let_go()  # once more changes nothing
+    assert not backbone.loaded
+    assert (backbone.bytes, backbone.fingerprint) == (0, known)
+    with pytest.raises(BackboneError, match="not loaded now"):
+        classifier.explain(photo)
+    with pytest.raises(AttributeError):
+        backbone.nonsense  # noqa: B018
+    with pytest.raises(BackboneError, match="have changed"):
+        backbone.take_weights(tiny.other_vit())
+    backbone.take_weights(again)
+    assert backbone.loaded
+    assert not again.loaded
+    assert classifier.explain(photo).probabilities == before
+
+
+def test_weights_that_were_let_go_leave_the_memory() -> None:
+    import gc
+    import weakref
+
+    backbone = tiny.new_vit()
+    classifier = tiny.classifier(backbone=backbone).zero_shot(["red", "green"])
+    classifier.explain(tiny.picture(1))
+    weights = weakref.ref(next(backbone._model.parameters()))
+    backbone.let_go()
+    gc.collect()
+    assert weights() is None, "the classifier holds the backbone, and nothing of it holds the weights"
+
+
+def test_the_machines_memory_is_told() -> None:
+    found = memory_bytes("cpu")
+    assert 2**28 < found <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

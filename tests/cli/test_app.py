@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import subprocess
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from gallop.cli import main
+from gallop.cli.app_arguments import add_app_words
 from gallop.cli.arguments import parse
 from gallop.cli.commands import app
+from tests import tiny
 from tests.conftest import MAIN, ROOT, listen_to_interrupts, serving
 from tests.connects import STARTED, Connects
 
@@ -168,3 +171,41 @@ def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path
     said = (tmp_path / "log.txt").read_text(encoding="utf-8")
     assert f"URL: {address.replace('127.0.0.1', 'lab.example')}" in said
     assert "Traceback" not in said
+
+
+def app_words(*words: str) -> list[str]:
+    """What the app itself is told, behind ``--``."""
+    command = app.server_command(parse(["app", *words]))
+    return command[command.index("--") + 1 :]
+
+
+def test_what_is_said_of_towers_is_handed_on_and_read_alike(tmp_path: Path) -> None:
+    """``streamlit run app/main.py -- WORDS`` takes the same words: both parsers are one."""
+    folder = tiny.backbone_folder(tmp_path)
+    weights = f"ViT-B-16={folder / 'weights.safetensors'}"
+    words = ["--data", "runs", "--allow-downloads", "--tower-memory", "1.5", "--device", "cpu", "--precision", "bf16"]
+    told = app_words("--towers", str(folder), weights, *words)
+    parser = argparse.ArgumentParser()
+    add_app_words(parser)
+    found = parser.parse_args(told)
+    assert found.towers == [str(folder), weights]
+    assert (found.data, found.allow_downloads, found.tower_memory) == ("runs", True, 1_500_000_000)
+    assert (found.device, found.precision) == ("cpu", "bf16")
+    assert found == parser.parse_args(app_words("--towers", str(folder), "--towers", weights, *words))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--towers nothing", "'nothing' names no tower on this machine"),
+        ("--towers ViT-B-16=nothing.pt", "names no tower on this machine"),
+        ("--tower-memory much", "'much' is not a number of GB"),
+        ("--tower-memory 0", "'0' is not a number of GB"),
+        ("--precision fp8", "invalid choice: 'fp8'"),
+    ],
+)
+def test_what_is_wrong_with_a_tower_is_said_before_the_server_starts(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["app", *words.split()]) == 2
+    assert said in capsys.readouterr().err

@@ -14,7 +14,7 @@ from app.runs import run as of
 from app.runs.run import Flip, Run
 from app.ui.compare.run_table import name
 from app.ui.explanation.answer import session_photo_url
-from app.ui.resources import backbone
+from app.ui.resources import holding, towers
 from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import one_of
@@ -69,7 +69,7 @@ def _line(flip: Flip, photos: Mapping[str, Photo]) -> dict[str, str]:
 
 
 def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str, Photo]) -> None:
-    """One photo as A and as B see it: the answer of each, and a map of each to the same colour scale."""
+    """One photo as A and as B see it: the answer of each, and a map of each; of one tower, to the same colour scale."""
     a, b = pinned
     first = [flip.digest for flip in of.flips(a, b) if flip.digest in photos]
     listed = list(dict.fromkeys([*first, *photos]))
@@ -83,7 +83,7 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
     left, middle, right = st.columns([2, 2, 1])
     with left:
         photo = photos[one_of("Photo", listed, CompareState.photo, listed[0], compare.photo_names(session).__getitem__)]
-    both = [compare.explain_with_run(session, backbone(), run, photo) for run in pinned]
+    both = [_explained(session, run, photo) for run in pinned]
     usual = both[0].label if both[0].label in shared else shared[0]
     with middle:
         chosen = one_of("Class of the maps", shared, CompareState.class_name, usual)
@@ -93,10 +93,18 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
     _maps(session, pinned, both, chosen, prompt)
 
 
+def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
+    """With the run's own tower, one after the other: there may not be room for both."""
+    with holding(compare.tower_of_run(towers(), run)) as backbone:
+        return compare.explain_with_run(session, backbone, run, photo)
+
+
 def _maps(session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation], chosen: str, prompt: int) -> None:
     subjects = [Subject(found, chosen) for found in both]
     drawn = [subject for subject in subjects if prompt < len(subject.explanation.topk)]
-    scale = scale_of([subject.scores(prompt) for subject in drawn]) if drawn else None
+    # Cosines of two towers have no common scale, so each map has its own.
+    together = of.same_tower(*pinned)
+    scale = scale_of([subject.scores(prompt) for subject in drawn]) if drawn and together else None
     for column, label, run, subject in zip(st.columns(2, gap="large"), "AB", pinned, subjects, strict=True):
         found = subject.explanation
         with column:

@@ -6,8 +6,8 @@ from app import text
 from app.ui import resources
 from app.ui.compare import flipped, run_actions, run_table, seeds, versus
 from app.ui.widgets import job_progress, privacy
+from app.ui.widgets.problems import ProblemsTold
 from app.views import compare
-from gallop.errors import GallopError
 
 session = resources.session()
 ledger = session.training.ledger
@@ -16,14 +16,15 @@ session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
 st.markdown("Every training is kept as a run. Pin two of them, and see what differs: settings, figures, photos, maps.")
-job_progress.watch(session)
+job_progress.watch(session.page_jobs)
 job_progress.job_outcome(session, "seeds")
 run_actions.told(session, ledger)
-try:
+there = False
+with ProblemsTold():
     kept = ledger.runs()
-    baseline = compare.untaught(session, resources.backbone, kept)
-except GallopError as error:
-    st.error(text.markdown(error), icon=":material/error:")
+    baseline = compare.untaught(session, lambda: resources.backbone(session.training.tower), kept)
+    there = True
+if not there:
     st.stop()
 for sentence in (ledger.store.note, ledger.store.only_read, ledger.problem):
     if sentence:
@@ -61,13 +62,11 @@ if kept and baseline is not None:
     photos = compare.photos(session)
     flipped.flipped(*pinned, photos)
     st.subheader("Maps side by side", anchor=False)
-    try:
-        with st.spinner("Looking at the photo …", show_time=False):
-            flipped.side_by_side(session, pinned, photos)
-        st.header("4. Rename, export, open, delete", anchor=False)
+    with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
+        flipped.side_by_side(session, pinned, photos)
+    st.header("4. Rename, export, open, delete", anchor=False)
+    with ProblemsTold():
         run_actions.keeping(session, ledger, kept)
-    except GallopError as error:
-        st.error(text.markdown(error), icon=":material/error:")
 
 whose = (
     f"Runs are kept in {ledger.store.path} on this machine, and everybody who opens this app on it sees the same ones."

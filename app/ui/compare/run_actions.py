@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -14,14 +15,18 @@ from app.runs.run import Run
 from app.runs.visitor_runs import Ledger
 from app.ui.compare.run_table import name
 from app.ui.explanation import adopted
-from app.ui.resources import backbone
+from app.ui.resources import towers
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.remembered import one_of, stands_at
 from app.views import compare
+from app.views.opening import Opened
 from app.visitor.notices import Notice, Where
 from app.visitor.page_state import CompareState
 from app.visitor.session import Session
 from gallop.errors import GallopError
+
+if TYPE_CHECKING:
+    from gallop.backbones import Backbone
 
 
 def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
@@ -73,16 +78,16 @@ def _chosen(session: Session, run: Run, done: str) -> bool:
 def _open(session: Session, run: Run) -> None:
     if not _chosen(session, run, "opened"):
         return
+
+    def make(backbone: Backbone) -> Opened:
+        return Opened(compare.taught_of_run(session, backbone, run), run.name, from_file=False)
+
     try:
-        taught = compare.taught_of_run(session, backbone(), run)
+        tower = compare.tower_of_run(towers(), run)
     except GallopError as error:
         session.notices[Where.RUNS] = Notice("error", str(error))
         return
-    session.training.adopt(taught)
-    session.training.outcome = ("success", f"Opened {run.name} from the page Compare.")
-    adopted.show(session, taught)
-    words = f"{run.name} is in use now: it answers on Explore, and Take away exports it."
-    session.notices[Where.RUNS] = Notice("success", words)
+    adopted.open_on(session, tower, make, run.name, Where.RUNS)
 
 
 def _delete(session: Session, run: Run, ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 from app import text
 from app.runs import run as of
 from app.runs.run import Run
+from app.towers.options import DEFAULT_TOWER
 from app.ui.resources import session
 from app.ui.widgets.remembered import one_of, put
 from app.visitor.page_state import CompareState
@@ -23,7 +24,8 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
     Args:
         coop_missing: whether CoOp was not trained on these photos yet.
     """
-    lines = [_line(run) for run in rows]
+    several = len({run.tower for run in rows}) > 1
+    lines = [_line(run) | ({"tower": run.tower} if several else {}) for run in rows]
     if coop_missing:
         lines.insert(1, {"run": "CoOp", "method": "not trained yet"})
     st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs")
@@ -80,7 +82,8 @@ def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
 
 def _label(run: Run) -> str:
     found = of.on_tests(run)
-    more = [f"seed {run.settings.seed}"] if run.settings else []
+    more = [run.tower] if run.tower != DEFAULT_TOWER else []
+    more += [f"seed {run.settings.seed}"] if run.settings else []
     more += [f"{found.value:.0%} right"] if found else []
     return f"{run.name} ({', '.join(more)})" if more else run.name
 

@@ -11,8 +11,9 @@ from app.charts import run_charts
 from app.runs import run as of
 from app.runs.run import Run
 from app.teaching import tasks
+from app.towers.room import TowerProblem
 from app.ui.compare.run_table import name
-from app.ui.resources import backbone
+from app.ui.resources import towers
 from app.ui.widgets import job_progress, media
 from app.views import compare
 from app.visitor.session import Session
@@ -57,7 +58,12 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
     if clicked and run.settings is not None:
         settings = [replace(run.settings, seed=seed) for seed in of.further_seeds(run, everything, _FURTHER)]
         words = f"{label} with {_FURTHER} more seeds"
-        job_progress.send(session, compare.series(session, backbone(), settings), "seeds", words)
+        try:
+            tower = compare.tower_of_run(towers(), run)
+        except TowerProblem as error:
+            st.error(text.markdown(error), icon=":material/error:")
+            return
+        job_progress.send(session, compare.series(session, towers(), tower, settings), "seeds", words)
 
 
 def compare_with_coop(session: Session) -> None:
@@ -76,4 +82,5 @@ def compare_with_coop(session: Session) -> None:
     )
     if clicked:
         settings = [compare.coop_settings(session.training.settings)]
-        job_progress.send(session, compare.series(session, backbone(), settings), "seeds", "CoOp on the cards")
+        task = compare.series(session, towers(), session.training.tower, settings)
+        job_progress.send(session, task, "seeds", "CoOp on the cards")

@@ -19,6 +19,8 @@ def versus(a: Run, b: Run) -> None:
         with column:
             _metric(label, run, other)
     st.markdown(_verdict(a, b))
+    if words := of.towers_in_words(a, b):
+        st.info(text.markdown(words), icon=":material/info:")
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**What is set otherwise**")

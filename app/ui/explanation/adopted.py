@@ -2,14 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from app import text
+from app.jobs.manager import PlainError
 from app.teaching.progress import Taught
+from app.towers.room import TowerLoading
+from app.towers.work import OnTower
 from app.ui.explanation.current import stand_at
+from app.ui.resources import holding, jobs, towers
 from app.ui.widgets.remembered import put
+from app.ui.widgets.towers import choose
+from app.views.opening import Opened, Opening
 from app.visitor.explore import TAUGHT, ExploreState
+from app.visitor.notices import Notice, Where
 from app.visitor.session import Session
+from gallop.errors import GallopError
+
+if TYPE_CHECKING:
+    from gallop.backbones import Backbone
+
+_OPENING = "opening"
 
 
 def show(session: Session, taught: Taught) -> None:
-    """Before any widget is drawn: its classes become the class list, at the scales set on the page Teach."""
+    """Before any widget is drawn: its tower answers, and its classes become the class list, at the scales of Teach."""
+    choose(session, taught.tower)
     stand_at(ExploreState(names="\n".join(taught.names), scales=session.training.scales()))
     put(ExploreState.prompts, TAUGHT)
+
+
+def open_on(session: Session, tower: str, make: Callable[[Backbone], Opened], name: str, where: Where) -> None:
+    """Open a model with the tower that it was taught on; where that has to be loaded first, as a job of the page."""
+    try:
+        with holding(tower) as backbone:
+            adopt(session, make(backbone))
+    except TowerLoading:
+        try:
+            task = OnTower(towers(), tower, lambda backbone: Opening(lambda: make(backbone)))
+            session.page_jobs.start(jobs(), task, _OPENING, f"Opening {text.markdown(name)} on its tower")
+        except PlainError as error:
+            session.notices[where] = Notice("error", str(error))
+    except GallopError as error:
+        session.notices[where] = Notice("error", str(error))
+
+
+def settle_opening(session: Session) -> None:
+    """Before any widget is drawn: adopt what a job has opened, or tell why there is nothing."""
+    session.page_jobs.settle()
+    problem = session.page_jobs.problem(_OPENING)
+    found: Opened | None = session.page_jobs.take(_OPENING)
+    if found is not None:
+        adopt(session, found)
+    elif problem:
+        session.notices[Where.RUNS] = session.notices[Where.MODELS] = Notice("info", problem)
+
+
+def adopt(session: Session, opened: Opened) -> None:
+    """Let a model that was opened be what was taught; one that came as a file becomes a run."""
+    taught, name, ledger = opened.taught, opened.name, session.training.ledger
+    session.training.adopt(taught)
+    source = "." if opened.from_file else " from the page Compare."
+    session.training.outcome = ("success", f"Opened {name}{source}")
+    if opened.from_file and ledger is not None:
+        ledger.keep(taught, f"from {text.shorten(name, 60)}")
+    show(session, taught)
+    words = f"{name} is in use now: it answers on Explore, and Take away exports it."
+    if opened.from_file:
+        words = f"{name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."
+    session.notices[Where.MODELS if opened.from_file else Where.RUNS] = Notice("success", words)

@@ -10,7 +10,9 @@ import streamlit as st
 
 from app import text
 from app.charts import score_charts
+from app.ui.resources import holding
 from app.ui.widgets import media
+from app.ui.widgets.problems import ProblemsTold
 from app.visitor.session import Session
 
 if TYPE_CHECKING:
@@ -39,8 +41,11 @@ def faithful(
             st.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
         if not clicked:
             return
-        found = _play(classifier, explanation, name, place)
-        session.answers.keep_deletion(key, found)
+        with ProblemsTold(), holding(session.training.tower):
+            found = _play(classifier, explanation, name, place)
+            session.answers.keep_deletion(key, found)
+    if found is None:
+        return
     with place.container():
         _show(found)
 

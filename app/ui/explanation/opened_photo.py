@@ -29,9 +29,8 @@ SAID, REALLY, DIFFERENCE = "What it said", "What it is", "The first minus the se
 
 def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     """Draw it. ``really`` is the class it has."""
-    found = session.answers.explain(backbone(), photo, testing.taught_question(session)).with_topk(
-        session.training.scales()
-    )
+    tower, question = backbone(session.training.tower), testing.taught_question(session)
+    found = session.answers.explain(tower, photo, question).with_topk(session.training.scales())
     region = asked(found.grid)
     left, right = st.columns([1, 3], gap="large")
     with left:

@@ -11,7 +11,7 @@ from app.charts import score_charts
 from app.photos.shelf import Verdicts
 from app.ui.explanation.answer import session_photo_url
 from app.ui.explanation.ask import alone
-from app.ui.resources import backbone, jobs
+from app.ui.resources import backbone, jobs, towers
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.region_grid import asked, region_grid
@@ -44,7 +44,7 @@ def tryout(session: Session) -> None:
             return
         shown = one_of("Photo shown", photos, ExploreState.photo, next(reversed(photos)), lambda key: photos[key].name)
         photo = photos[shown]
-        found = session.answers.explain(backbone(), photo, Question(taught.names, taught=True))
+        found = session.answers.explain(backbone(session.training.tower), photo, Question(taught.names, taught=True))
         found = found.with_topk(session.training.scales())
         region = asked(found.grid)
         region_grid(answer_panel(found, selected=region, photo=session_photo_url(session, found)), key="tried grid")
@@ -97,4 +97,4 @@ def _correct(session: Session, photo: Photo, name: str) -> None:
         session.notices[Where.CORRECTION] = Notice("info", str(error))
         return
     card = session.photos.deck.find(name)
-    session.training.encode_ahead(jobs(), backbone(), card.shots[-1:] if card else ())
+    session.training.encode_ahead(jobs(), towers(), card.shots[-1:] if card else ())

@@ -2,13 +2,12 @@
 
 import streamlit as st
 
-from app import text
 from app.ui import resources
 from app.ui.explanation import answer, faithful, scores, tryout
 from app.ui.explore import inputs
-from app.ui.widgets import privacy
+from app.ui.widgets import privacy, towers
+from app.ui.widgets.problems import ProblemsTold
 from app.visitor.question import Question
-from gallop.errors import GallopError
 
 session = resources.session()
 
@@ -18,6 +17,7 @@ st.markdown("Drop in a photo, name some classes, and see which prompt and which 
 left, right = st.columns([1, 2], gap="large")
 with left:
     photo = inputs.choose_photo()
+    chosen_tower = towers.choose_tower(session)
     names = inputs.choose_names()
     taught = names is not None and inputs.taught_prompts(session, names)
     templates = inputs.templates()
@@ -37,21 +37,20 @@ with right:
         )
         st.page_link("ui/teach/page.py", label="On to classes of your own", icon=":material/school:")
     elif names is not None and templates is not None:
-        try:
+        with ProblemsTold():
             with st.spinner("Looking at the photo …", show_time=False):
-                backbone = resources.backbone()
+                backbone = resources.backbone(session.training.tower)
                 question = Question(names, taught, templates)
                 classifier = session.answers.classifier(backbone, question)
                 found = session.answers.explain(backbone, photo, question)
                 if taught:
                     before = session.answers.explain(backbone, photo, Question(names, like_taught=True))
+            towers.describe(session, chosen_tower)
             answer.show_answer(session, found, before, photo.sha256, session.limit.note(question, classifier))
             stands = session.explore.stands(photo.sha256, found.grid).of(found)
             explanation = found.with_topk(stands.topk)
             if taught:
                 tryout.correction(session, photo, explanation)
-        except GallopError as error:
-            st.error(text.markdown(error), icon=":material/error:")
 
 if explanation is not None and photo is not None and templates is not None:
     if before is not None:

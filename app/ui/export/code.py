@@ -10,11 +10,13 @@ import streamlit as st
 
 from app import text
 from app.runs.model_zip import zipped
+from app.towers.options import DEFAULT_TOWER
 from app.ui.export.model_files import files
+from app.ui.resources import towers
 from app.ui.widgets.remembered import keep, recall
 from app.views import snippets
 from app.views.export import Screen
-from app.views.snippets import LANGUAGES, Snippet, SnippetProblem
+from app.views.snippets import LANGUAGES, Snippet, SnippetProblem, UsedTower
 from app.visitor.page_state import ExportState
 from app.visitor.question import Question
 from app.visitor.session import Session
@@ -40,21 +42,26 @@ def code(
         page = keep(of, st.segmented_control("What", there, key=of.key, required=True) or there[0])
     with right:
         way = keep(language, st.segmented_control("As", LANGUAGES, key=language.key, required=True) or LANGUAGES[0])
+    tower = UsedTower(session.training.tower, towers().standing(session.training.tower).precision or "fp32")
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None and classifier is not None:
         topk = screen.explanation.topk
-        recipe = snippets.explain_snippet(asked.names, asked.templates, topk, screen.class_name, taught=asked.taught)
+        recipe = snippets.explain_snippet(
+            asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, tower=tower
+        )
         folder = files(session, classifier, key).as_folder()
         beside = partial(snippets.photo_beside, screen.photo, folder)
     else:
         shots, tests = session.photos.shots(), session.photos.tests()
         try:
-            recipe = snippets.teach(shots, session.training.settings, tests=any(tests.values()))
+            recipe = snippets.teach(shots, session.training.settings, tests=any(tests.values()), tower=tower)
         except SnippetProblem as error:
             st.info(text.markdown(error), icon=":material/info:")
             return
         beside = partial(snippets.photo_folder, shots, tests)
     _show(recipe, way)
+    if tower.name != DEFAULT_TOWER:
+        st.caption(_other_tower(tower))
     st.download_button(
         "Save the code and all that it reads",
         lambda: zipped({**recipe.files(), **beside()}),  # photos are packed when somebody asks for them
@@ -69,6 +76,15 @@ def code(
         "Photos are saved without loss, as this page keeps them (shrunk to 1024 or 512 pixels), so the numbers are the "
         "same."
     )
+
+
+def _other_tower(tower: UsedTower) -> str:
+    words = f"The code names the tower {text.markdown(tower.name)}, whose weights are not in the zip: a file or folder "
+    words += "has to lie where the code is run; a pair of open_clip is downloaded, once."
+    if tower.precision != "fp32":
+        words += f" This page computes in {tower.precision}; the command line in single precision, so its numbers "
+        words += "differ in the third digit or so."
+    return words
 
 
 def _show(recipe: Snippet, way: str) -> None:

@@ -19,12 +19,14 @@ from app.runs.model_zip import (
     unzipped,
     zipped,
 )
+from app.towers.work import OnTower
 from app.ui.explanation import adopted
-from app.ui.resources import backbone
+from app.ui.resources import towers
 from app.ui.widgets import job_progress
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.uploads import listen
 from app.views import compare, export
+from app.views.opening import Opened, tower_of_files
 from app.visitor.notices import Notice, Where
 from app.visitor.question import Question
 from app.visitor.session import Session
@@ -32,6 +34,7 @@ from gallop.errors import GallopError
 
 if TYPE_CHECKING:
     from gallop import GalLoPClassifier
+    from gallop.backbones import Backbone
 
 CHECKED_WITH = 16
 """Photos of the visit that an ONNX file is checked with."""
@@ -98,7 +101,8 @@ def onnx(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
     )
     if clicked:
         photos = list(compare.photos(session).values())[:CHECKED_WITH]
-        job_progress.send(session, export.Exporting(classifier, photos, key), "onnx", "The ONNX file")
+        task = OnTower(towers(), session.training.tower, lambda _: export.Exporting(classifier, photos, key))
+        job_progress.send(session, task, "onnx", "The ONNX file")
     job_progress.job_outcome(session, "onnx")
     made_for, made = session.page_jobs.result("onnx") or (None, None)
     if made is None or made_for != key:
@@ -126,23 +130,22 @@ def back_in(session: Session) -> None:
     """A model that was saved before, here or on the command line."""
 
     def take(files: list[Any]) -> None:
-        session.notices[Where.MODELS] = _take(session, files[0])
+        _take(session, files[0])
 
     st.file_uploader("A model's zip", key=listen("model zip", take), max_upload_size=MEGABYTES)
     show_notice(session, Where.MODELS)
 
 
-def _take(session: Session, file: Any) -> Notice:
+def _take(session: Session, file: Any) -> None:
     try:
-        shared = backbone()
-        found = classifier_of(unzipped(file, file.name), shared)
+        found = unzipped(file, file.name)
     except GallopError as error:
-        return Notice("error", str(error))
-    taught = export.imported(session, found, shared)
-    session.training.adopt(taught)
-    session.training.outcome = ("success", f"Opened {file.name}.")
-    if session.training.ledger is not None:
-        session.training.ledger.keep(taught, f"from {text.shorten(file.name, 60)}")
-    adopted.show(session, taught)
-    answers = "It answers on Explore, and Compare lists it."
-    return Notice("success", f"{file.name} is in use: {text.joined(taught.names)}. {answers}")
+        session.notices[Where.MODELS] = Notice("error", str(error))
+        return
+
+    def make(backbone: Backbone) -> Opened:
+        taught = export.imported(session, classifier_of(found, backbone), backbone)
+        return Opened(taught, file.name, from_file=True)
+
+    tower = tower_of_files(towers(), found, session.training.tower)
+    adopted.open_on(session, tower, make, file.name, Where.MODELS)

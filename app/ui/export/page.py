@@ -2,20 +2,19 @@
 
 import streamlit as st
 
-from app import text
 from app.ui import resources
 from app.ui.explanation import link
 from app.ui.export import code, model_files, photo_files
 from app.ui.widgets import job_progress, privacy
+from app.ui.widgets.problems import ProblemsTold
 from app.views import export
-from gallop.errors import GallopError
 
 session = resources.session()
 session.page_jobs.settle()
 
 st.title("Take away", anchor=False)
 st.markdown("What you have seen and taught here, as files and as code of your own.")
-job_progress.watch(session)
+job_progress.watch(session.page_jobs)
 
 has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
 if not (has_photo or has_cards or session.training.taught):
@@ -33,15 +32,12 @@ if not (has_photo or has_cards or session.training.taught):
     left.page_link("ui/explore/page.py", label="Look at a photo", icon=":material/travel_explore:")
     right.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
 else:
-    try:
-        backbone = resources.backbone()
+    with ProblemsTold():
+        backbone = resources.backbone(session.training.tower)
         asked = export.exported_question(session)
         with st.spinner("Looking at the photo …", show_time=False):
             classifier = export.exported_classifier(session, backbone, asked)
             screen = export.screen(session, backbone, asked)
-    except GallopError as error:
-        st.error(text.markdown(error), icon=":material/error:")
-    else:
         version = export.version(session, asked, classifier.model_.config.topk)
         st.header("1. The photo", anchor=False)
         left, right = st.columns([3, 2], gap="large")

@@ -9,6 +9,8 @@ import streamlit as st
 
 from app import text
 from app.runs.model_zip import file_name
+from app.towers.work import OnTower
+from app.ui.resources import towers
 from app.ui.widgets import job_progress, media
 from app.ui.widgets.remembered import one_of
 from app.views import compare, export
@@ -91,7 +93,8 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
         icon=":material/table:",
     )
     if clicked:
-        job_progress.send(session, export.Tabling(classifier, photos, names, key), "csv", "The table")
+        task = OnTower(towers(), session.training.tower, lambda _: export.Tabling(classifier, photos, names, key))
+        job_progress.send(session, task, "csv", "The table")
     job_progress.job_outcome(session, "csv")
     made_for, data = session.page_jobs.result("csv") or (None, None)
     if data is not None and made_for == key:

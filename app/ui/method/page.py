@@ -3,16 +3,15 @@
 import pandas as pd
 import streamlit as st
 
-from app import text
 from app.ui import resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
 from app.ui.widgets import privacy
+from app.ui.widgets.problems import ProblemsTold
 from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import one_of
 from app.views import method
 from app.visitor.page_state import MethodState
-from gallop.errors import GallopError
 from gallop.maps.region_grid.panel import answer_panel
 
 _MOST_PROBABLE = "\u200bmost probable"  # cleaned class names hold no zero-width characters
@@ -40,13 +39,12 @@ with left:
         )
         st.page_link("ui/explore/page.py", label="On to a photo", icon=":material/travel_explore:")
     else:
-        try:
-            with st.spinner("Looking at the photo …", show_time=False):
-                backbone, question = resources.backbone(), session.explore.question(session.training)
-                found = session.answers.explain(backbone, photo, question)
-                found = found.with_topk(session.explore.scales_of(found.topk))
-        except GallopError as error:
-            st.error(text.markdown(error), icon=":material/error:")
+        with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
+            backbone = resources.backbone(session.training.tower)
+            question = session.explore.question(session.training)
+            found = session.answers.explain(backbone, photo, question)
+            found = found.with_topk(session.explore.scales_of(found.topk))
+        if found is None:
             st.page_link("ui/explore/page.py", label="Change it there", icon=":material/travel_explore:")
 if photo is not None and found is not None:
     with left:

@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from app import text
 from app.ui import resources
 from app.ui.prompts import diversity
 from app.ui.widgets import privacy
+from app.ui.widgets.problems import ProblemsTold
 from app.ui.widgets.remembered import keep, recall
 from app.views import prompts, testing
 from app.visitor.page_state import PromptsState
-from gallop.errors import GallopError
 
 session = resources.session()
 taught = session.training.taught
@@ -58,16 +57,14 @@ else:
             icon=":material/info:",
         )
     pairs = piles[pile]
-    try:
+    with ProblemsTold():
         with st.spinner("Looking at the photos …", show_time=True):
-            found = prompts.figures(session, resources.backbone(), pairs)
+            found = prompts.figures(session, backbone := resources.backbone(session.training.tower), pairs)
         diversity.says(found)
         diversity.show_overlap(found, len(pairs))
         diversity.worth(found, len(pairs), learned=pile != "Test photos")
-        diversity.show_words(prompts.prompt_words(session, resources.backbone()), len(found.says_global))
+        diversity.show_words(prompts.prompt_words(session, backbone), len(found.says_global))
         st.page_link(
             "ui/method/page.py", label="On to the method, with the numbers of a photo", icon=":material/functions:"
         )
-    except GallopError as error:
-        st.error(text.markdown(error), icon=":material/error:")
 privacy.line()

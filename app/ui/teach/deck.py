@@ -12,7 +12,7 @@ from app.photos import thumbnails
 from app.photos.archives import MAX_ARCHIVE_BYTES, sorted_out
 from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, CardProblem, Pile, other_pile
-from app.ui.resources import backbone, jobs
+from app.ui.resources import jobs, towers
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.uploads import camera, uploader
@@ -90,13 +90,8 @@ def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[
     """What an uploader does with its files: to the card, or sorted by their folders; then they are encoded ahead."""
 
     def take(files: list[Any]) -> Verdicts:
-        try:
-            shared = backbone()  # first: drawing may be cut short, and nothing may come between photos and verdicts
-        except GallopError:
-            shared = None  # the button that trains will say why
         found = session.photos.deck.add_photos(sorted_out(files, card.name if card else None), pile)
-        if shared is not None:
-            session.training.encode_ahead(jobs(), shared, found.taken)
+        session.training.encode_ahead(jobs(), towers(), found.taken)  # where that fails, the training will say why
         return found
 
     return take

@@ -82,7 +82,7 @@ def _running(session: Session) -> None:
         snapshot = job.snapshot()
         if not snapshot.active:
             st.rerun()
-        found = snapshot.progress or NOTHING_YET
+        found = snapshot.progress if isinstance(snapshot.progress, Progress) else NOTHING_YET
         st.progress(found.share, text=_words(snapshot, stopping=job.stopping))
         words, key = "Cancel, and keep the best so far", f"cancel {job.number}"
         st.button(words, on_click=job.cancel, disabled=job.stopping, key=key)

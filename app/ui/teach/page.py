@@ -7,7 +7,8 @@ from app.teaching import tasks
 from app.ui import resources
 from app.ui.explanation import tryout
 from app.ui.teach import deck, live, settings
-from app.ui.widgets import privacy
+from app.ui.widgets import privacy, towers
+from app.ui.widgets.problems import ProblemsTold
 from gallop.errors import GallopError
 
 session = resources.session()
@@ -30,6 +31,7 @@ deck.dialogs(session)
 
 if session.photos.deck.cards:
     st.header("2. Training", anchor=False)
+    towers.choose_tower(session)
     settings.choose_settings(session)
     problem = tasks.check_photos(session.photos.shots())
     left, right = st.columns([1, 3], vertical_alignment="center")
@@ -37,7 +39,7 @@ if session.photos.deck.cards:
     busy = session.training.job is not None
     if left.button(label, disabled=bool(problem) or busy, width="stretch", key="train"):
         try:
-            session.training.start(resources.jobs(), resources.backbone())
+            session.training.start(resources.jobs(), resources.towers())
         except GallopError as error:
             session.training.outcome = ("error", str(error))
         st.rerun()
@@ -48,5 +50,6 @@ if session.photos.deck.cards:
         elif stale and not busy:
             st.caption(f":material/model_training: Changed since the training: {text.markdown(text.joined(stale))}.")
 live.panel(session)
-tryout.tryout(session)
+with ProblemsTold():
+    tryout.tryout(session)
 privacy.line()

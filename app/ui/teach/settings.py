@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from app import text
 from app.teaching.settings import (
     CUSTOM,
     FREE,
@@ -19,6 +20,7 @@ from app.teaching.settings import (
     preset,
     with_prompts,
 )
+from app.towers.options import DEFAULT_TOWER
 from app.ui.explanation.current import put_scales
 from app.ui.widgets.remembered import keep, put, recall
 from app.visitor.page_state import Place, TeachState
@@ -35,6 +37,11 @@ def choose_settings(session: Session) -> None:
         shown = recall(place, QUICK, ways)
         way = keep(place, st.segmented_control("How to teach", ways, default=shown, key=place.key, required=True))
         st.caption(TRAINING_WAYS[way])
+        if way == QUICK and session.training.tower != DEFAULT_TOWER:
+            st.caption(
+                f":material/info: They were measured on {DEFAULT_TOWER}; for {text.markdown(session.training.tower)} "
+                f"nothing was, and the paper's, *{PAPER}*, are the usual ones."
+            )
         st.markdown(":material/model_training: **Take effect with the next training**")
         asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices}
         fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}

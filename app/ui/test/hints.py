@@ -7,7 +7,7 @@ import streamlit as st
 from app import text
 from app.photos import thumbnails
 from app.teaching.cards import CardProblem
-from app.ui.resources import backbone, jobs
+from app.ui.resources import jobs, towers
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
 from app.views import testing
@@ -76,4 +76,4 @@ def _relabel(session: Session, doubt: Doubt) -> None:
     except CardProblem as error:
         session.notices[Where.CORRECTION] = Notice("info", str(error))
         return
-    session.training.encode_ahead(jobs(), backbone(), [doubt.photo])
+    session.training.encode_ahead(jobs(), towers(), [doubt.photo])

@@ -5,15 +5,17 @@ import streamlit as st
 from app import text
 from app.ui import resources
 from app.ui.test import accuracy, confusion, hints, unknown
-from app.ui.widgets import privacy
+from app.ui.widgets import privacy, towers
+from app.ui.widgets.problems import ProblemsTold
 from app.views import testing
-from gallop.errors import GallopError
 
 session = resources.session()
 
 st.title("Test", anchor=False)
 st.markdown("How good is it on photos it has not seen, what does it confuse, and does it notice what is none of these?")
 
+if session.training.taught is not None or session.training.elsewhere:
+    towers.choose_tower(session)
 if session.training.taught is None:
     st.info(
         "**Start here:** teach it classes first, and keep some photos of each to test with: on a card choose *Test "
@@ -30,9 +32,9 @@ if session.training.taught is None:
     )
     st.page_link("ui/teach/page.py", label="On to teaching", icon=":material/school:")
 else:
-    try:
+    with ProblemsTold():
         with st.spinner("Looking at the test photos …", show_time=True):
-            tested = testing.measure(session, resources.backbone())
+            tested = testing.measure(session, resources.backbone(session.training.tower))
         _, left_out = testing.labelled(session)
         if left_out:
             st.info(
@@ -54,6 +56,4 @@ else:
         unknown.unknown(session, tested)
         hints.hints(session, tested)
         st.page_link("ui/prompts/page.py", label="On to what each prompt is worth", icon=":material/join_inner:")
-    except GallopError as error:
-        st.error(text.markdown(error), icon=":material/error:")
 privacy.line()

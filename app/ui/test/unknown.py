@@ -49,7 +49,7 @@ def unknown(session: Session, tested: Tested | None) -> None:
                 f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the list. "
                 "They are only tested with, never learned from."
             )
-    found = testing.answered(session, backbone(), photos)
+    found = testing.answered(session, backbone(session.training.tower), photos)
     known = tested.answers.outlier if tested is not None else NONE_YET
     other = found.outlier if found is not None else NONE_YET
     if not known.size and not other.size:

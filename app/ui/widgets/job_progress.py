@@ -7,6 +7,7 @@ import streamlit as st
 from app import text
 from app.jobs.manager import PlainError, State, Task
 from app.ui.resources import jobs
+from app.visitor.page_job import PageJobs
 from app.visitor.session import Session
 
 _POLL_SECONDS = 1.0
@@ -22,12 +23,12 @@ def send(session: Session, task: Task, name: str, words: str) -> None:
     st.rerun()
 
 
-def watch(session: Session) -> None:
+def watch(page_jobs: PageJobs) -> None:
     """Draw the one that is under way; at its end the page is drawn anew with what it made."""
 
     @st.fragment(run_every=_POLL_SECONDS)
     def look() -> None:
-        running = session.page_jobs.running
+        running = page_jobs.running
         if running is None:
             return
         snapshot = running.job.snapshot()
@@ -35,14 +36,14 @@ def watch(session: Session) -> None:
             st.rerun()
         share, words = getattr(snapshot.progress, "share", 0.0), getattr(snapshot.progress, "sentence", "Starting")
         if snapshot.state is State.QUEUED:
-            words = "Waiting for another training to end" if snapshot.ahead else "Starting"
+            words = "Waiting for another one to end" if snapshot.ahead else "Starting"
         if running.job.stopping:
             words = "Stopping after the step in hand"
         st.progress(share, text=f"{running.words}. {words}")
         key = f"cancel {running.job.number}"
         st.button("Cancel this", on_click=running.job.cancel, disabled=running.job.stopping, key=key)
 
-    if session.page_jobs.running is not None:
+    if page_jobs.running is not None:
         look()
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from gallop.backbones.weights.known import KnownTower, licence_of
 
 _FP32 = 4
-_SIZES: dict[str, tuple[int, int, tuple[int, int]]] = {
+_SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
     "ViT-B-16": (149_620_737, 224, (14, 14)),
     "ViT-B-32": (151_277_313, 224, (7, 7)),
     "ViT-L-14": (427_616_513, 224, (16, 16)),
     "RN50": (102_060_440, 224, (7, 7)),
+    "MobileCLIP2-S0": (74_885_875, 256, None),
 }
-"""Of an architecture: its weights, its input and the grid of its regions; a test asks open_clip whether they are so."""
+"""Of an architecture: its weights, its input and, where its settings tell it, the grid of its regions; a test asks
+open_clip whether they are so."""
 _TOKENS = 77
 _PAIRS = (
     "ViT-B-16/openai",
@@ -23,6 +25,7 @@ _PAIRS = (
     "ViT-B-16/datacomp_xl_s13b_b90k",
     "ViT-L-14/laion2b_s32b_b82k",
     "ViT-B-16/dfn2b",
+    "MobileCLIP2-S0/dfndr2b",
 )
 """The paper's own first. Everything else that open_clip lists works by its name as well."""
 

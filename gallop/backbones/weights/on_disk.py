@@ -36,13 +36,18 @@ def _checkpoint_roots() -> list[Path]:
     return [package / _CHECKPOINTS, package.parent / _CHECKPOINTS]
 
 
-def towers_here(named: Sequence[str] = ()) -> list[KnownTower]:
+def towers_here(named: Sequence[str] = (), *, seek: bool = True) -> list[KnownTower]:
     """Return all of them: shipped, ``named`` as ``named_tower`` takes them, cached. The first of a name counts.
+
+    Args:
+        seek: look into the caches, and up what is known of the architectures of named files; else torch is not needed.
 
     Raises:
         BackboneError: a named one is not there.
     """
-    listed = [*_shipped(), *(_described(named_tower(word)) for word in named), *cached_towers()]
+    listed = [*_shipped(), *map(named_tower, named)]
+    if seek:
+        listed = [*map(_described, listed), *cached_towers()]
     return list({tower.name: tower for tower in reversed(listed)}.values())[::-1]
 
 

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
+from gallop.cli.app_arguments import app_words
 from gallop.cli.console import Console
 from gallop.errors import CommandError
 
@@ -74,9 +75,8 @@ def server_command(options: Namespace) -> list[str]:
         words += ["--server.address", _listening_address(options.host), "--browser.serverAddress", shown]
         for name in dict.fromkeys([*THIS_MACHINE, *options.host]):
             words += ["--server.allowedHosts", name]
-    if options.data:
-        words += ["--", f"--data={options.data}"]
-    return words
+    own = app_words(options)
+    return [*words, "--", *own] if own else words
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:

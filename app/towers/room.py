@@ -1,0 +1,296 @@
+"""Towers in memory: loaded one at a time on a thread of their own, used under a lease, and let go for others' room.
+
+A backbone that was let go keeps its identity: classifiers that hold it go on when its weights are back. Nothing is let
+go while a lease of it is held, by a page that is being drawn or by a job. Knows no Streamlit, and loads torch when a
+tower is loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.jobs.manager import PlainError
+from app.towers.listing import TowerList
+from app.towers.options import DEFAULT_TOWER, TowerOptions
+from gallop.backbones.weights.known import KnownTower
+from gallop.errors import sentence_of
+
+if TYPE_CHECKING:
+    from gallop.backbones import Backbone
+
+_log = logging.getLogger(__name__)
+
+_SHARE = 0.5
+"""Of the device's memory, where nobody says how much towers may take."""
+_USUAL = 4 * 2**30
+"""Bytes, where nothing tells how much there is either."""
+_POLL, PATIENCE_FOR_ROOM = 0.1, 5.0
+"""Seconds: a page that is being drawn holds its tower for a moment; a training that runs, for minutes."""
+
+
+class TowerProblem(PlainError):
+    """A tower that cannot be had; the message says why and what to do.
+
+    Args:
+        tower: its name, where trying again may help.
+    """
+
+    def __init__(self, words: str, tower: str = "") -> None:
+        super().__init__(words)
+        self.tower = tower
+
+
+class TowerLoading(PlainError):
+    """A tower that is not there yet, and will be."""
+
+    def __init__(self, tower: str) -> None:
+        super().__init__(f"The tower {tower} is being loaded. Try again in a moment.")
+        self.tower = tower
+
+
+@dataclass
+class _Place:
+    """A tower that somebody has asked for."""
+
+    tower: KnownTower
+    backbone: Backbone | None = None
+    loading: Future[None] | None = None
+    began: float = 0.0
+    leases: int = 0
+    used: float = 0.0
+    problem: str = ""
+
+    @property
+    def ready(self) -> bool:
+        return self.loading is None and self.backbone is not None and self.backbone.loaded
+
+    @property
+    def bytes(self) -> int:
+        return self.backbone.bytes if self.backbone is not None else 0
+
+
+class Lease:
+    """A tower that stays loaded until this is given back, or forgotten."""
+
+    def __init__(self, room: TowerRoom, place: _Place) -> None:
+        assert place.backbone is not None
+        self.backbone: Backbone = place.backbone
+        self._room, self._place = room, place
+        self._held = True
+
+    def give_back(self) -> None:
+        """A second time does nothing."""
+        if self._held:
+            self._held = False
+            self._room._given_back(self._place)
+
+    def __del__(self) -> None:
+        self.give_back()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a tower stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes."""
+
+    tower: KnownTower
+    seconds: float | None = None
+    device: str = ""
+    precision: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """How far it is, in words."""
+        size = f"{self.tower.memory / 1e6:.0f} MB" if self.tower.memory else "its weights"
+        return f"Loading {self.tower.name} ({size}), {self.seconds or 0:.0f} seconds so far"
+
+
+Load = Callable[[KnownTower, TowerOptions], "Backbone"]
+
+
+def load_tower(tower: KnownTower, options: TowerOptions) -> Backbone:
+    """Load one, called as visitors know it: no path of this machine leaves it. Asks no network.
+
+    Raises:
+        BackboneError, UnsupportedTower: its weights are missing or do not fit, or the device cannot be used.
+    """
+    from gallop.backbones import load_backbone
+
+    # The one that ships gives the same figures on every machine.
+    precision = "fp32" if tower.name == DEFAULT_TOWER else options.precision
+    found = load_backbone(tower.source, device=options.device, precision=precision, download=False)
+    found.name = tower.name
+    return found
+
+
+@dataclass
+class TowerRoom:
+    """All towers of this server. Safe to use from several threads.
+
+    Attributes:
+        listing: which towers there are to choose from.
+    """
+
+    options: TowerOptions = field(default_factory=TowerOptions)
+    load: Load = load_tower
+    listing: TowerList = field(init=False)
+    _places: dict[str, _Place] = field(default_factory=dict, init=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
+    _loader: ThreadPoolExecutor | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.listing = TowerList(self.options.named)
+
+    def lease(self, name: str, patience: float = 0.0) -> Lease | None:
+        """Return a lease of a tower; while it is not loaded yet, None after so many seconds. The first asks for it.
+
+        Raises:
+            TowerProblem: there is no such tower, it cannot be loaded, or there is no room for it.
+        """
+        end = time.monotonic() + patience
+        while True:
+            with self._lock:
+                place = self._place(name)
+                if place.problem:
+                    raise TowerProblem(place.problem, name)
+                if place.ready:
+                    place.leases += 1
+                    place.used = time.monotonic()
+                    return Lease(self, place)
+                loading = self._asked_for(place)
+            if not wait([loading], max(end - time.monotonic(), 0.0)).done:
+                return None
+
+    def standing(self, name: str) -> Standing:
+        """Return how one stands, without asking for it. Raises TowerProblem where there is none."""
+        with self._lock:
+            place = self._places.get(name)
+            if place is None:
+                return Standing(self._listed(name))
+            if place.ready and place.backbone is not None:
+                device = str(place.backbone.device)
+                return Standing(place.tower, None, device, place.backbone.precision if device == "cpu" else "fp16")
+            return Standing(place.tower, time.monotonic() - place.began if place.loading is not None else None)
+
+    def busy(self, name: str) -> bool:
+        """Whether it is being loaded."""
+        with self._lock:
+            place = self._places.get(name)
+            return place is not None and place.loading is not None
+
+    def try_again(self, name: str) -> None:
+        """Forget why it could not be loaded."""
+        with self._lock:
+            if name in self._places:
+                self._places[name].problem = ""
+
+    def named_by(self, fingerprint: str) -> str:
+        """Return what a tower of these weights is called, among those loaded since the start; empty for none."""
+        with self._lock:
+            held = [place for place in self._places.values() if place.backbone is not None]
+            return next((p.tower.name for p in held if p.backbone and p.backbone.fingerprint == fingerprint), "")
+
+    @property
+    def used(self) -> int:
+        """Bytes that towers take now."""
+        with self._lock:
+            return sum(place.bytes for place in self._places.values())
+
+    def close(self) -> None:
+        """Wait for what is being loaded; nothing is loaded any more."""
+        with self._lock:
+            loader, self._loader = self._loader, None
+        if loader is not None:
+            loader.shutdown(cancel_futures=True)
+
+    # The lock is held, but in _load and what it calls ----------------------------------------------------------------
+
+    def _listed(self, name: str) -> KnownTower:
+        found = self.listing.find(name)
+        if found is None:
+            raise TowerProblem(
+                f"The tower {name!r} is not on this machine, or whoever started the app did not name it (--towers)."
+            )
+        return found
+
+    def _place(self, name: str) -> _Place:
+        if name not in self._places:
+            self._places[name] = _Place(self._listed(name))
+        return self._places[name]
+
+    def _asked_for(self, place: _Place) -> Future[None]:
+        if place.loading is None:
+            if self._loader is None:
+                self._loader = ThreadPoolExecutor(1, "towers")
+            place.began = time.monotonic()
+            place.loading = self._loader.submit(self._load, place)
+        return place.loading
+
+    def _given_back(self, place: _Place) -> None:
+        with self._lock:
+            place.leases -= 1
+            place.used = time.monotonic()
+
+    def _load(self, place: _Place) -> None:
+        """On the loader's thread."""
+        problem = ""
+        try:
+            self._make_room(place)
+            found = self.load(place.tower, self.options)
+            found.fingerprint, found.vision_fingerprint  # noqa: B018  known from now on, whatever is let go
+            if place.backbone is None:
+                place.backbone = found
+            else:
+                place.backbone.take_weights(found)
+        except Exception as error:
+            problem = sentence_of(error) or ""
+            if not problem:
+                _log.error("A tower could not be loaded", exc_info=error)
+                problem = (
+                    f"{place.tower.name} could not be loaded ({type(error).__name__}); details are in the terminal."
+                )
+        with self._lock:
+            place.problem, place.loading, place.used = problem, None, time.monotonic()
+        self.listing.look()
+
+    def _make_room(self, place: _Place) -> None:
+        """Let go what was not used for longest, until there is room; those that ship are small, and always come in."""
+        needed, most = place.tower.memory, self._budget()
+        end = time.monotonic() + PATIENCE_FOR_ROOM
+        while place.tower.name != DEFAULT_TOWER:
+            with self._lock:
+                if self.used + needed <= most:
+                    return
+                held = [other for other in self._places.values() if other is not place and other.bytes]
+                free = [other for other in held if not other.leases]
+                if needed <= most and free:
+                    oldest = min(free, key=lambda other: other.used)
+                    assert oldest.backbone is not None
+                    oldest.backbone.let_go()
+                    continue
+            if needed > most or not held or time.monotonic() > end:
+                raise TowerProblem(_no_room(place.tower, most, [other.tower.name for other in held]))
+            time.sleep(_POLL)
+
+    def _budget(self) -> int:
+        if self.options.memory is not None:
+            return self.options.memory
+        from gallop.backbones.device import memory_bytes
+
+        return int(_SHARE * memory_bytes(self.options.device)) or _USUAL
+
+
+def _no_room(tower: KnownTower, most: int, held: list[str]) -> str:
+    need = f"{tower.name} needs {tower.memory / 1e9:.1f} GB of memory, and towers may take {most / 1e9:.1f} GB here"
+    if held and tower.memory <= most:
+        they = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'}"
+        return (
+            f"{need}, where {they} in use by a training or a page. Try again when it has ended, or ask whoever started "
+            "the app for more (--tower-memory)."
+        )
+    return f"{need}. Choose a smaller one, or ask whoever started the app for more (--tower-memory)."

@@ -1,0 +1,128 @@
+"""The choice of a tower, small, beside what is asked of it; and fetching another where that is allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import text
+from app.jobs.manager import PlainError
+from app.towers.download import Downloading, to_download
+from app.towers.options import DEFAULT_TOWER
+from app.ui.resources import downloads, towers
+from app.ui.widgets import job_progress
+from app.ui.widgets.notices import show_notice
+from app.ui.widgets.remembered import one_of, put
+from app.visitor.notices import Notice, Where
+from app.visitor.page_state import TowersState
+from app.visitor.session import Session
+from gallop.backbones.weights.known import KnownTower
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+_HELP = (
+    "What looks at photos and reads names; it is frozen, and prompts are learned for it. Whoever starts the app names "
+    "more towers with --towers, or lets you download some with --allow-downloads."
+)
+
+
+def choose_tower(session: Session) -> DeltaGenerator:
+    """Draw the choice; ``session.training.tower`` is what it stands at. Returns the place of ``describe``."""
+    listed = {tower.name: tower for tower in towers().listing.towers()}
+    before = session.training.tower
+    chosen = one_of("Tower", listed, TowersState.chosen, before if before in listed else DEFAULT_TOWER, help=_HELP)
+    session.training.tower = chosen
+    place = st.empty()
+    describe(session, place)
+    if towers().listing.problem:
+        st.caption(f":material/warning: {text.markdown(towers().listing.problem)}")
+    show_notice(session, Where.TOWERS)
+    job_progress.watch(session.downloads)
+    elsewhere = session.training.elsewhere
+    if session.training.taught is None and elsewhere:
+        st.caption(
+            f"What was taught on {text.markdown(text.joined(elsewhere))} waits there: prompts of one tower say nothing "
+            "to another."
+        )
+    _more(session)
+    return place
+
+
+def describe(session: Session, place: DeltaGenerator) -> None:
+    """Say what the chosen tower is; once it is loaded, where and how it computes as well."""
+    standing = towers().standing(session.training.tower)
+    tower = standing.tower
+    words = [f"computes on {standing.device}, {standing.precision}"] if standing.device else []
+    words += [f"{tower.input} pixels"] if tower.input else []
+    words += [f"{tower.grid[0]} x {tower.grid[1]} regions"] if tower.grid else []
+    words += [f"{tower.memory / 1e6:.0f} MB"] if tower.memory else []
+    words += [f"licence: {tower.licence}"] if tower.licence else []
+    place.caption(text.markdown("; ".join(words)))
+
+
+def _more(session: Session) -> None:
+    offered = to_download(towers())
+    if not offered:
+        return
+    with st.popover("More towers", type="tertiary", icon=":material/add:"):
+        st.markdown("**Towers that can be downloaded**, once, by the machine that runs this app")
+        for tower in offered:
+            st.markdown(f"**{text.markdown(tower.name)}**: {text.markdown(_offered(tower))}")
+            if towers().options.downloads:
+                st.button(
+                    f"Download {text.markdown(tower.name)}",
+                    key=f"download {tower.name}",
+                    on_click=_download,
+                    args=(session, tower.name),
+                    disabled=session.downloads.running is not None,
+                )
+        if not towers().options.downloads:
+            st.caption("The app was started without --allow-downloads, so none is fetched from here.")
+
+
+def _offered(tower: KnownTower) -> str:
+    words = [f"about {tower.bytes / 1e6:.0f} MB", f"{tower.input} pixels"]
+    words += [f"{tower.grid[0]} x {tower.grid[1]} regions"] if tower.grid else []
+    words += [f"licence: {tower.licence}", *([tower.needs] if tower.needs else [])]
+    return ", ".join(words)
+
+
+def _download(session: Session, name: str) -> None:
+    try:
+        session.downloads.start(downloads(), Downloading(towers(), name), name, f"Downloading {name}")
+    except PlainError as error:
+        session.notices[Where.TOWERS] = Notice("error", str(error))
+
+
+def settle_download(session: Session) -> None:
+    """Before any widget is drawn: the tower whose download has ended is chosen, or it is told why there is none."""
+    running = session.downloads.running
+    session.downloads.settle()
+    if running is None or session.downloads.running is not None:
+        return
+    if session.downloads.result(running.name):
+        choose(session, running.name)
+        session.notices[Where.TOWERS] = Notice("success", f"{running.name} is here, and chosen.")
+    elif problem := session.downloads.problem(running.name):
+        gone = "The download was cancelled; nothing of it was kept." if problem == "Cancelled." else problem
+        session.notices[Where.TOWERS] = Notice("info", gone)
+
+
+def choose(session: Session, name: str) -> None:
+    """Before any widget is drawn: let this tower answer."""
+    session.training.tower = name
+    put(TowersState.chosen, name)
+
+
+def ask_for(session: Session, name: str) -> None:
+    """Let the tower answer that an address names, where there is such a one; a name from outside opens nothing."""
+    if towers().listing.seek(name) is not None:
+        choose(session, name)
+        return
+    session.notices[Where.TOWERS] = Notice(
+        "info",
+        f"The address asks for the tower {text.shorten(name, 60)!r}, which is not offered here, so "
+        f"{session.training.tower} goes on to answer.",
+    )

@@ -1,0 +1,60 @@
+"""A model that was taught before, opened on its own tower: at once where that is loaded, else as a job that waits.
+
+Knows no Streamlit, and loads torch only when a model is opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from app.runs.model_zip import Files
+from app.teaching.progress import Taught
+from app.towers.room import TowerRoom
+from app.views.export import Counted
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What came of it.
+
+    Attributes:
+        name: of the run or the file.
+        from_file: it is no run yet.
+    """
+
+    taught: Taught
+    name: str
+    from_file: bool
+
+
+@dataclass
+class Opening:
+    """One model, on a tower that is there."""
+
+    make: Callable[[], Opened]
+    made: Opened | None = None
+
+    def run(self) -> Iterator[Counted]:
+        yield Counted(0.5, "Reading it")
+        self.made = self.make()
+
+    def result(self) -> Opened | None:
+        return self.made
+
+
+def tower_of_files(room: TowerRoom, files: Files, usual: str) -> str:
+    """Return what the tower of a model in files is called here; ``usual`` where none that is known is its own.
+
+    Then the library tells what does not fit. What the files say opens nothing: it is looked up in the list.
+    """
+    try:
+        said = json.loads(files.settings)
+        name, fingerprint = said["backbone"], said["fingerprint"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return usual
+    if not isinstance(name, str) or not isinstance(fingerprint, str):
+        return usual
+    known = room.named_by(fingerprint) or name
+    return known if room.listing.seek(known) is not None else usual

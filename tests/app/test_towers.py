@@ -1,0 +1,330 @@
+"""Towers in memory: one load at a time, under a budget, never let go while in use; and work that waits for one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.jobs.manager import JobManager, PlainError, State
+from app.towers import room as rooms
+from app.towers.download import Downloading, download_manager, to_download
+from app.towers.options import TowerOptions
+from app.towers.room import TowerProblem, TowerRoom
+from app.towers.work import OnTower, TowerLoads
+from gallop.backbones import Backbone
+from gallop.backbones.weights import fetching
+from gallop.backbones.weights.known import KnownTower
+from gallop.errors import BackboneError
+from tests import tiny
+
+NAMES = ("a", "b", "c")
+
+
+class Loads:
+    """Loads that take as long as they are told to, each of a tower of its own."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.at_once = self.most_at_once = 0
+        self.may_end = threading.Event()
+        self.may_end.set()
+        self.fails: dict[str, Exception] = {}
+
+    def __call__(self, tower: KnownTower, options: TowerOptions) -> Backbone:
+        self.begun.append(tower.name)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            assert self.may_end.wait(30)
+            if tower.name in self.fails:
+                raise self.fails[tower.name]
+            return tiny.new_vit()
+        finally:
+            self.at_once -= 1
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
+    monkeypatch.setattr(rooms, "PATIENCE_FOR_ROOM", 0.3)
+    return Loads()
+
+
+def size() -> int:
+    return tiny.vit().bytes
+
+
+@pytest.fixture
+def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
+    """A function for a room of three towers of equal size, and memory for so many of them."""
+    made: list[TowerRoom] = []
+
+    def room(towers: float = 10, **options: Any) -> TowerRoom:
+        folders = []
+        for name in NAMES:
+            (tmp_path / name).mkdir(exist_ok=True)
+            folders.append(str(tiny.backbone_folder(tmp_path / name)))
+        found = TowerRoom(TowerOptions(tuple(folders), memory=int(towers * size()), **options), loads)
+        for tower in found.listing.towers():
+            object.__setattr__(tower, "memory", size())
+        made.append(found)
+        return found
+
+    yield room
+    for found in made:
+        found.close()
+
+
+def leased(room: TowerRoom, name: str) -> rooms.Lease:
+    found = room.lease(name, 30)
+    assert found is not None
+    return found
+
+
+def test_a_tower_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> None:
+    room = make()
+    loads.may_end.clear()
+    assert room.lease("a") is None, "nobody waits"
+    assert room.lease("a", 0.05) is None
+    assert room.busy("a")
+    assert room.standing("a").seconds is not None
+    assert "Loading a (" in room.standing("a").sentence
+    loads.may_end.set()
+    lease = leased(room, "a")
+    assert leased(room, "a").backbone is lease.backbone
+    assert loads.begun == ["a"]
+    assert room.standing("a").device == "cpu"
+    assert room.used == size()
+
+
+def test_one_load_at_a_time(make: Any, loads: Loads) -> None:
+    room = make()
+    loads.may_end.clear()
+    for name in NAMES:
+        assert room.lease(name) is None
+    loads.may_end.set()
+    for name in NAMES:
+        leased(room, name)
+    assert (sorted(loads.begun), loads.most_at_once) == (list(NAMES), 1)
+
+
+def test_the_one_unused_for_longest_makes_room_and_comes_back_as_itself(make: Any, loads: Loads) -> None:
+    room = make(towers=2)
+    a = leased(room, "a")
+    classifier = tiny.classifier(backbone=a.backbone).zero_shot(["red", "green"])
+    before = classifier.explain(tiny.picture(1)).probabilities
+    a.give_back()
+    leased(room, "b").give_back()
+    leased(room, "c").give_back()
+    assert not a.backbone.loaded, "a was used before b"
+    assert room.used == 2 * size()
+    with pytest.raises(BackboneError, match="not loaded now"):
+        classifier.explain(tiny.picture(2))
+    again = leased(room, "a")
+    assert again.backbone is a.backbone
+    assert classifier.explain(tiny.picture(1)).probabilities == before
+    assert room.used == 2 * size()
+    assert loads.begun == ["a", "b", "c", "a"]
+
+
+def test_what_is_used_is_never_let_go(make: Any) -> None:
+    room = make(towers=2)
+    held = leased(room, "a")
+    leased(room, "b").give_back()
+    leased(room, "c").give_back()
+    assert held.backbone.loaded, "b went, though it was used later"
+    both = [held, leased(room, "c")]
+    with pytest.raises(TowerProblem, match=r"b needs 0\.0 GB.* where a and c are in use"):
+        room.lease("b", 30)
+    assert all(lease.backbone.loaded for lease in both)
+    both.pop().give_back()
+    room.try_again("b")
+    leased(room, "b")
+
+
+def test_a_lease_that_is_forgotten_is_given_back(make: Any) -> None:
+    room = make(towers=1)
+    lease = leased(room, "a")
+    lease.give_back()
+    lease.give_back()
+    leased(room, "b")  # nobody keeps it
+    assert leased(room, "a").backbone.loaded
+
+
+def test_one_that_is_larger_than_all_room_is_refused_and_mini_never(make: Any, loads: Loads) -> None:
+    room = make(towers=0.5)
+    with pytest.raises(TowerProblem, match="Choose a smaller one"):
+        room.lease("a", 30)
+    assert loads.begun == []
+    leased(room, "mini")
+
+
+def test_what_cannot_be_loaded_is_a_sentence_until_somebody_tries_again(make: Any, loads: Loads) -> None:
+    room = make()
+    loads.fails = {"a": BackboneError("The weights do not fit."), "b": KeyError("oops")}
+    for _ in range(2):
+        with pytest.raises(TowerProblem, match="do not fit"):
+            room.lease("a", 30)
+    with pytest.raises(TowerProblem, match="details are in the terminal"):
+        room.lease("b", 30)
+    assert loads.begun == ["a", "b"]
+    leased(room, "c")
+    loads.fails = {}
+    room.try_again("a")
+    leased(room, "a")
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "", "../a", "ViT-B-16//etc/passwd", "a/", "nothing"])
+def test_a_name_that_is_not_listed_opens_nothing(make: Any, loads: Loads, name: str) -> None:
+    room = make()
+    with pytest.raises(TowerProblem, match="not on this machine"):
+        room.lease(name, 30)
+    assert loads.begun == []
+    assert room.listing.seek(name) is None
+
+
+def test_a_named_tower_that_is_not_there_is_told_and_the_others_stay(tmp_path: Path) -> None:
+    folder = tiny.backbone_folder(tmp_path)
+    room = TowerRoom(TowerOptions((str(tmp_path / "gone"), str(folder))))
+    assert "names no tower" in room.listing.problem
+    assert [tower.name for tower in room.listing.towers()] == ["mini", folder.name]
+
+
+def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
+    (tmp_path / "wrong.safetensors").write_bytes(b"no weights at all")
+    room = TowerRoom(TowerOptions((f"ViT-B-16-quickgelu={tmp_path / 'wrong.safetensors'}",)))
+    try:
+        with pytest.raises(TowerProblem, match="holds no weights that can be read safely"):
+            room.lease("ViT-B-16-quickgelu/wrong.safetensors", 60)
+    finally:
+        room.close()
+
+
+def test_a_tower_is_called_without_its_path(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    room = TowerRoom(TowerOptions((str(tiny.backbone_folder(tmp_path / "mine")),), precision="fp32"))
+    try:
+        backbone = leased(room, "mine").backbone
+        assert backbone.name == "mine"
+        assert room.named_by(backbone.fingerprint) == "mine"
+        assert room.named_by("other") == ""
+    finally:
+        room.close()
+
+
+# Work ----------------------------------------------------------------------------------------------------------------
+
+
+class Counting:
+    def __init__(self, backbone: Backbone, steps: int = 3) -> None:
+        self.backbone, self.steps, self.done = backbone, steps, 0
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def run(self) -> Iterator[int]:
+        while self.done < self.steps:
+            assert self.go_on.wait(30)
+            assert self.backbone.loaded
+            self.done += 1
+            yield self.done
+
+    def result(self) -> tuple[int, bool]:
+        return self.done, self.backbone.loaded
+
+
+def until(holds: Any, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_work_waits_for_its_tower_in_steps_and_holds_it_to_its_end(make: Any, loads: Loads) -> None:
+    room, manager, made = make(towers=1), JobManager(), []
+
+    def work(backbone: Backbone) -> Counting:
+        made.append(Counting(backbone))
+        made[-1].go_on.clear()
+        return made[-1]
+
+    loads.may_end.clear()
+    job = manager.submit(OnTower(room, "a", work))
+    try:
+        until(lambda: isinstance(job.snapshot().progress, TowerLoads))
+        assert job.snapshot().state is State.RUNNING
+        loads.may_end.set()
+        until(lambda: made)
+        with pytest.raises(TowerProblem, match="where a is in use"):
+            room.lease("b", 30)
+        made[0].go_on.set()
+        until(lambda: not job.snapshot().active)
+        assert job.snapshot().result == (3, True)
+        room.try_again("b")
+        leased(room, "b")
+    finally:
+        manager.close()
+
+
+def test_work_that_is_cancelled_or_fails_gives_its_tower_back(make: Any, loads: Loads) -> None:
+    room, manager = make(towers=1), JobManager()
+
+    def fail(_: Backbone) -> Counting:
+        raise BackboneError("It went wrong.")
+
+    try:
+        loads.may_end.clear()
+        job = manager.submit(OnTower(room, "a", Counting))
+        until(lambda: isinstance(job.snapshot().progress, TowerLoads))
+        job.cancel()
+        until(lambda: not job.snapshot().active)
+        assert (job.snapshot().state, job.snapshot().result) == (State.CANCELLED, None)
+        loads.may_end.set()
+        failed = manager.submit(OnTower(room, "b", fail))
+        until(lambda: not failed.snapshot().active)
+        assert failed.snapshot().error == "It went wrong."
+        unknown = manager.submit(OnTower(room, "/etc/passwd", Counting))
+        until(lambda: not unknown.snapshot().active)
+        assert "not on this machine" in unknown.snapshot().error
+        leased(room, "c")
+    finally:
+        manager.close()
+
+
+# Downloads -----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_downloaded_unless_it_is_allowed_and_on_the_list(make: Any) -> None:
+    with pytest.raises(PlainError, match="--allow-downloads"):
+        Downloading(make(), "ViT-B-16/openai")
+    for name in ("ViT-B-16/nothing", "/etc/passwd", "http://example.invalid/x"):
+        with pytest.raises(PlainError, match="not on the list"):
+            Downloading(make(downloads=True), name)
+
+
+def test_a_downloaded_tower_is_listed(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    room, manager = make(downloads=True), download_manager()
+    clip = tmp_path / ".cache" / "clip"
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def fetched(name: str) -> Iterator[fetching.Fetched]:
+        yield fetching.Fetched(1, 2)
+        clip.mkdir(parents=True)
+        (clip / "ViT-B-16.pt").write_bytes(b"xx")
+        yield fetching.Fetched(2, 2)
+
+    monkeypatch.setattr(fetching, "fetch_weights", fetched)
+    assert "ViT-B-16/openai" in [tower.name for tower in to_download(room)]
+    try:
+        job = manager.submit(Downloading(room, "ViT-B-16/openai"))
+        until(lambda: not job.snapshot().active, 60)
+        assert job.snapshot().result == "ViT-B-16/openai"
+    finally:
+        manager.close()
+    assert room.listing.find("ViT-B-16/openai") is not None
+    assert "ViT-B-16/openai" not in [tower.name for tower in to_download(room)]
+    assert json.dumps([tower.name for tower in room.listing.towers()]).startswith('["mini"')

@@ -1,0 +1,341 @@
+"""Two towers in one visit: each has its own answers, prompts, runs and exports, and none is taken for the other's."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from streamlit.testing.v1 import AppTest
+
+import gallop.backbones
+from app.runs.data_file import FILE, MACHINE, data_folder
+from app.runs.run import same_tower, siblings, towers_in_words
+from app.towers.options import TowerOptions
+from app.towers.room import TowerRoom
+from app.ui import resources
+from app.views import compare
+from app.views.opening import tower_of_files
+from gallop import GalLoPClassifier
+from gallop.backbones import Backbone
+from gallop.errors import BackboneError
+from tests import tiny
+from tests.app_pages import (
+    COMPARE,
+    EXPLORE,
+    TAKE_AWAY,
+    TEACH,
+    TEST,
+    Open,
+    answer,
+    button,
+    cards,
+    everything,
+    explained,
+    fine,
+    finish,
+    go,
+    png,
+    restart,
+    session_of,
+    table,
+    train,
+    uploader,
+    with_photo,
+)
+
+COLOURS = {"red": 3, "green": 3}
+
+
+@pytest.fixture
+def two(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """The app with a second tower, ``other``, which whoever starts it has named."""
+    (tmp_path / "other").mkdir()
+    folder = tiny.backbone_folder(tmp_path / "other")
+
+    def load(name: str, **_: Any) -> Backbone:
+        return tiny.new_vit() if name == "mini" else tiny.other_vit()
+
+    monkeypatch.setattr(gallop.backbones, "load_backbone", load)
+    room = TowerRoom(TowerOptions((str(folder),), precision="fp32"))
+    monkeypatch.setattr(resources.shared, "towers", room)
+    monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
+    yield tiny_app
+    room.close()
+
+
+def choose(at: AppTest, name: str) -> AppTest:
+    at.selectbox(key="towers chosen").set_value(name)
+    return fine(at.run())
+
+
+def test_the_choice_is_small_there_and_says_what_computes(two: Open) -> None:
+    at = fine(two())
+    assert at.selectbox(key="towers chosen").value == "mini"
+    assert at.selectbox(key="towers chosen").options == ["mini", "other"]
+    at = with_photo(two)
+    written = everything(at).replace("\\", "")
+    assert "computes on cpu, fp32; 224 pixels; 14 x 14 regions" in written
+    assert "was started without --allow-downloads" in written
+    assert "ViT-B-16/openai" in written
+
+
+def test_each_answers_for_itself_on_every_page(two: Open) -> None:
+    at = with_photo(two, "red\ngreen")
+    mini = explained(at).shares
+    other = explained(choose(at, "other")).shares
+    assert mini != other
+    direct = GalLoPClassifier(backbone=tiny.other_vit(), cache=False).zero_shot(["red", "green"])
+    photo = next(iter(session_of(at).photos.shelf.photos.values()))
+    assert other == pytest.approx(direct.explain(photo).probabilities, abs=1e-5)
+    go(at, TAKE_AWAY)
+    assert "backbone='other'" in "".join(found.value for found in at.code)
+    assert "&tower=other" in at.code[-1].value
+    go(at, EXPLORE)
+    assert at.selectbox(key="towers chosen").value == "other"
+    assert explained(choose(at, "mini")).shares == mini
+
+
+def test_prompts_of_one_wait_while_the_other_answers(two: Open) -> None:
+    at = with_photo(two, "red\ngreen")
+    train(cards(at, COLOURS, tests=2))
+    taught = session_of(at).training.taught
+    assert taught is not None
+    assert taught.tower == "mini"
+    go(at, TEST)
+    assert any("Right on the 4 test photos" in metric.label for metric in at.metric)
+    choose(at, "other")
+    assert session_of(at).training.taught is None
+    assert "What was taught on mini waits there" in everything(at)
+    assert "Start here" in at.info[0].value
+    train(at)
+    mine = session_of(at).training.taught
+    assert mine is not None
+    assert mine.tower == "other"
+    assert mine.fingerprint == tiny.other_vit().fingerprint != taught.fingerprint
+    choose(go(at, TEST), "mini")
+    assert session_of(at).training.taught is taught
+    direct = taught.after.score(*_tests(at))
+    assert any(metric.value == f"{100 * direct:.0f} %" for metric in at.metric)
+
+
+def _tests(at: AppTest) -> tuple[list[Any], list[str]]:
+    pairs = [(photo, name) for name, photos in session_of(at).photos.tests().items() for photo in photos]
+    return [photo for photo, _ in pairs], [name for _, name in pairs]
+
+
+def test_a_training_that_ends_after_another_tower_was_chosen_stays_with_its_own(two: Open) -> None:
+    at = cards(fine(two()), COLOURS)
+    session = session_of(at)
+    session.training.start(resources.jobs(), resources.towers())
+    choose(at, "other")
+    finish(at)
+    assert session.training.taught is None
+    assert session.training.elsewhere == ["mini"]
+    assert session.training.outcome is not None
+    assert "It was taught on mini: choose that tower to use it." in session.training.outcome[1]
+
+
+def test_runs_know_their_tower_and_open_with_it(two: Open) -> None:
+    at = cards(fine(two()), COLOURS, tests=2)
+    train(at)
+    go(at, TEACH)
+    choose(at, "other")
+    train(at)
+    go(at, COMPARE)
+    ledger = session_of(at).training.ledger
+    assert ledger is not None
+    theirs, mine = ledger.runs()
+    assert [(run.tower, run.fingerprint) for run in (mine, theirs)] == [
+        ("mini", tiny.new_vit().fingerprint),
+        ("other", tiny.other_vit().fingerprint),
+    ]
+    assert siblings(mine, [mine, theirs]) == [mine], "another tower is no other seed"
+    assert not same_tower(mine, theirs)
+    assert "A answers with the tower mini and B with other" in towers_in_words(mine, theirs)
+    room = resources.towers()
+    assert [compare.tower_of_run(room, run) for run in (mine, theirs)] == ["mini", "other"]
+    assert session_of(at).training.tower == "other"
+    at.selectbox(key="compare run").set_value(mine.id)
+    fine(at.run())
+    button(at, "Open this run").click()
+    fine(at.run())
+    assert session_of(at).training.tower == "mini"
+    assert session_of(at).training.taught is not None
+    assert session_of(at).training.taught.fingerprint == tiny.new_vit().fingerprint  # type: ignore[union-attr]
+    go(at, EXPLORE)
+    assert at.selectbox(key="towers chosen").value == "mini"
+
+
+def test_a_run_whose_tower_is_loaded_first_opens_as_soon_as_it_is(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = cards(fine(two()), COLOURS)
+    choose(at, "other")
+    train(at)
+    restart()
+    room = TowerRoom(resources.towers().options)
+    monkeypatch.setattr(resources.shared, "towers", room)
+    monkeypatch.setattr(resources, "PAGE_PATIENCE", 0.0)
+    at = go(fine(two()), COMPARE)
+    end = time.monotonic() + 30
+    while not any(found.label == "Open this run" for found in at.button):  # mini is loaded for the row of zero-shot
+        assert time.monotonic() < end
+        time.sleep(0.1)
+        fine(at.run())
+    button(at, "Open this run").click()
+    fine(at.run())
+    assert session_of(at).page_jobs.running is not None, "no page waits for a tower"
+    finish(at)
+    assert session_of(at).training.tower == "other"
+    assert session_of(at).training.taught is not None
+    room.close()
+
+
+def test_runs_that_were_kept_before_are_minis(two: Open) -> None:
+    at = cards(fine(two()), COLOURS)
+    train(at)
+    ledger = session_of(at).training.ledger
+    assert ledger is not None
+    with sqlite3.connect(data_folder() / FILE) as file:
+        ((facts,),) = file.execute("SELECT facts FROM runs").fetchall()
+        old = {key: value for key, value in json.loads(facts).items() if key not in ("tower", "fingerprint")}
+        file.execute("UPDATE runs SET facts = ?", (json.dumps(old),))
+    (run,) = ledger.runs()
+    assert (run.tower, run.fingerprint) == ("mini", "")
+    assert compare.tower_of_run(resources.towers(), run) == "mini"
+    assert compare.taught_of_run(session_of(at), resources.backbone("mini"), run).names == ("green", "red")
+
+
+def test_a_run_of_a_tower_that_is_gone_is_a_sentence_and_stays(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = cards(fine(two()), COLOURS)
+    choose(at, "other")
+    train(at)
+    restart()
+    monkeypatch.setattr(resources.shared, "towers", TowerRoom(TowerOptions()))
+    at = go(fine(two()), COMPARE)
+    assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
+    button(at, "Open this run").click()
+    fine(at.run())
+    told = " ".join(error.value.replace("\\", "") for error in at.error)
+    assert "is of the tower other, which is not on this machine now. The run stays." in told
+    assert session_of(at).training.taught is None
+
+
+def test_a_models_zip_opens_on_its_own_tower(two: Open, tmp_path: Path) -> None:
+    at = cards(fine(two()), COLOURS)
+    choose(at, "other")
+    train(at)
+    ledger = session_of(at).training.ledger
+    assert ledger is not None
+    files = ledger.files(ledger.runs()[0].id)
+    assert json.loads(files.settings)["backbone"] == "other", "and no path of this machine"
+    choose(go(at, EXPLORE), "mini")
+    go(at, TAKE_AWAY)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in files.as_folder().items():
+            archive.writestr(name, content)
+    uploader(at, "A model's zip").upload("model.zip", stream.getvalue())
+    fine(at.run())
+    assert any("model.zip is in use: green and red." in found.value.replace("\\", "") for found in at.success)
+    assert session_of(at).training.tower == "other"
+    room = resources.towers()
+    evil = type(files)(files.settings.replace('"other"', '"/etc/passwd"'), files.prompts)
+    assert tower_of_files(room, evil, "mini") == "other", "by its weights, which were loaded"
+    unknown = type(files)('{"backbone": "/etc/passwd", "fingerprint": "x"}', files.prompts)
+    assert tower_of_files(room, unknown, "mini") == "mini"
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../other", "other/", "ViT-B-16/openai", "<b>x</b>", "x" * 5000])
+def test_an_address_that_asks_for_a_path_opens_nothing_and_loses_nothing(two: Open, name: str) -> None:
+    at = with_photo(two, "red\ngreen")
+    before, session = answer(at), session_of(at)
+    at.query_params["tower"] = name
+    fine(at.run())
+    told = [found.value for found in at.info if "is not offered here" in found.value]
+    assert len(told) == 1
+    assert "<b>" not in told[0]
+    assert (answer(at), session_of(at)) == (before, session)
+    assert session.training.tower == "mini"
+    assert "tower" not in at.query_params
+
+
+def test_an_address_that_asks_for_a_tower_that_is_offered_has_it(two: Open) -> None:
+    at = with_photo(two, "red\ngreen")
+    at.query_params["tower"] = "other"
+    fine(at.run())
+    assert session_of(at).training.tower == "other"
+    assert at.selectbox(key="towers chosen").value == "other"
+
+
+def test_a_tower_that_cannot_be_loaded_is_a_sentence_and_the_page_goes_on(
+    two: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str, **_: Any) -> Backbone:
+        if name == "mini":
+            return tiny.new_vit()
+        raise BackboneError("The weights do not fit.")
+
+    monkeypatch.setattr(gallop.backbones, "load_backbone", load)
+    at = choose(with_photo(two, "red\ngreen"), "other")
+    assert [error.value.replace("\\", "") for error in at.error] == ["The weights do not fit."]
+    monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.other_vit())
+    button(at, "Try again").click()
+    fine(at.run())
+    assert answer(at)
+    fine(choose(at, "mini"))
+    assert answer(at)
+
+
+def test_a_gpu_that_is_too_small_is_a_sentence_and_ends_nothing_else(
+    two: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    at = choose(with_photo(two, "red\ngreen"), "other")
+    backbone = resources.backbone("other")
+
+    def full(_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(backbone, "encode_image", full)
+    uploader(at, "Upload photos").upload("second.png", png(77))
+    fine(at.run())
+    assert at.error[0].value.startswith("The GPU has too little memory")
+    train(cards(at, COLOURS))
+    assert session_of(at).training.outcome is not None
+    assert "The GPU has too little memory" in session_of(at).training.outcome[1]
+    go(at, EXPLORE)
+    assert answer(choose(at, "mini"))
+
+
+def test_no_page_waits_for_a_tower(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at, may = with_photo(two, "red\ngreen"), threading.Event()
+
+    def load(name: str, **_: Any) -> Backbone:
+        assert may.wait(30)
+        return tiny.other_vit()
+
+    monkeypatch.setattr(gallop.backbones, "load_backbone", load)
+    monkeypatch.setattr(resources, "PAGE_PATIENCE", 0.05)
+    start = time.monotonic()
+    choose(at, "other")
+    assert time.monotonic() - start < 10
+    assert not at.metric
+    assert not at.error
+    may.set()
+    end = time.monotonic() + 30
+    while resources.towers().busy("other"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    fine(at.run())
+    assert answer(at)
