@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextTower, memory_budget, text_tower
 from gallop.backbones.vision import VisionTower, vision_tower
+from gallop.backbones.vision.trunk import TrunkVision
 from gallop.config import OwnPreset, RegionKind
 from gallop.errors import BackboneError, UnsupportedTower
 
@@ -244,7 +245,12 @@ class Backbone:
         return self._digest(vision, self._regions())
 
     def _regions(self) -> str:
-        """Nothing for the paper's kind, so that what was kept before there were others is still found."""
+        """Nothing for the paper's kind, so that what was kept before there were others is still found.
+
+        Not of a trunk with a norm behind its pooling: what was kept of ConvNeXt had regions without it.
+        """
+        if isinstance(self.vision, TrunkVision) and not self.vision.mean_is_global:
+            return "regions behind the norm"
         return "" if self.region_kind == "value" else f"regions {self.region_kind}"
 
     def _digest(self, state: dict[str, Tensor], more: str = "") -> str:

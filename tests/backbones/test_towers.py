@@ -351,6 +351,8 @@ def test_a_norm_behind_the_pooling_acts_on_every_cell(projection: str) -> None:
     assert relative_error(regions, wanted) < 1e-5
     assert not ours.vision.mean_is_global
     assert relative_error(regions.mean(dim=1), whole) > 0.05
+    vision = {key: value for key, value in model.state_dict().items() if key.startswith("visual.")}
+    assert ours.vision_fingerprint != ours._digest(vision)  # features that were kept without the norm are not found
 
 
 def test_regions_of_mobileclips_trunk_average_to_the_global_feature() -> None:
@@ -363,6 +365,8 @@ def test_regions_of_mobileclips_trunk_average_to_the_global_feature() -> None:
         assert relative_error(whole, model.encode_image(pixels)) < 1e-5
     assert ours.vision.grid == (2, 2)
     assert ours.vision.mean_is_global
+    vision = {key: value for key, value in model.state_dict().items() if key.startswith("visual.")}
+    assert ours.vision_fingerprint == ours._digest(vision)
     assert relative_error(regions.mean(dim=1), whole) < 1e-5
 
 

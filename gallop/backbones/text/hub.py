@@ -98,12 +98,13 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     if beside:
         for file in FILES:
             check_file(folder / file, _LARGEST)
-    more = {} if download and not beside else {"local_files_only": True}
+    more: dict[str, Any] = {} if download and not beside else {"local_files_only": True}
+    if settings.get("tokenizer_mode"):
+        more["tokenizer_mode"] = settings["tokenizer_mode"]
     try:
         wrapped = HFTokenizer(
             str(folder) if beside else source,
             context_length=settings.get("context_length"),
-            tokenizer_mode=settings.get("tokenizer_mode"),
             **settings.get("tokenizer_kwargs", {}),
             **more,
         )
