@@ -60,7 +60,8 @@ if own_start:
     said = app_options(sys.argv[1:])
     if said.data:
         os.environ["GALLOP_DATA"] = said.data
-    start_with(TowerOptions(tuple(said.towers), said.tower_memory, said.allow_downloads, said.device, said.precision))
+    own = (said.tower_memory, said.allow_downloads, said.device, said.precision, said.regions)
+    start_with(TowerOptions(tuple(said.towers), *own))
 
 logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(LateDownloads())
 

@@ -25,7 +25,7 @@ RegionKind = Literal["value", "tokens", "value-value", "query-query", "neighbour
 
 REGION_KINDS: tuple[RegionKind, ...] = get_args(RegionKind)
 
-REGION_RULES: dict[RegionKind, str] = {
+REGION_RULES: dict[str, str] = {
     "value": "each region's own value, which is the paper's",
     "tokens": "the tower's own output tokens",
     "value-value": "attention of values to values (CLIP Surgery, arXiv 2304.05653)",

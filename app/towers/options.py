@@ -18,6 +18,7 @@ class TowerOptions:
         downloads: whether visitors may have weights downloaded.
         device: where towers compute, as ``load_backbone`` takes it.
         precision: of the towers on a CPU, as ``load_backbone`` takes it; the one that ships has its own.
+        regions: the kind of region features of the towers that have several; the others have "value", the paper's.
     """
 
     named: tuple[str, ...] = ()
@@ -25,6 +26,7 @@ class TowerOptions:
     downloads: bool = False
     device: str = "auto"
     precision: str = "auto"
+    regions: str = "value"
 
 
 _given = TowerOptions()

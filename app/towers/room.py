@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from app.jobs.manager import PlainError
 from app.towers.listing import TowerList
 from app.towers.options import DEFAULT_TOWER, TowerOptions
 from gallop.backbones.weights.known import KnownTower
-from gallop.errors import sentence_of
+from gallop.errors import BackboneError, sentence_of
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -96,12 +97,15 @@ class Lease:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a tower stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes."""
+    """How a tower stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes, and what
+    its regions are.
+    """
 
     tower: KnownTower
     seconds: float | None = None
     device: str = ""
     precision: str = ""
+    regions: str = "value"
 
     @property
     def sentence(self) -> str:
@@ -119,12 +123,14 @@ def load_tower(tower: KnownTower, options: TowerOptions) -> Backbone:
     Raises:
         BackboneError, UnsupportedTower: its weights are missing or do not fit, or the device cannot be used.
     """
-    from gallop.backbones import load_backbone
+    from gallop.backbones import load_backbone, pick_regions
 
     # The one that ships gives the same figures on every machine.
     precision = "fp32" if tower.name == DEFAULT_TOWER else options.precision
     found = load_backbone(tower.source, device=options.device, precision=precision, download=False)
     found.name = tower.name
+    with suppress(BackboneError):  # most kinds of towers have the paper's regions alone
+        return found.with_regions(pick_regions(options.regions))
     return found
 
 
@@ -173,8 +179,9 @@ class TowerRoom:
             if place is None:
                 return Standing(self._listed(name))
             if place.ready and place.backbone is not None:
-                device = str(place.backbone.device)
-                return Standing(place.tower, None, device, place.backbone.precision if device == "cpu" else "fp16")
+                device, regions = str(place.backbone.device), place.backbone.region_kind
+                precision = place.backbone.precision if device == "cpu" else "fp16"
+                return Standing(place.tower, None, device, precision, regions)
             return Standing(place.tower, time.monotonic() - place.began if place.loading is not None else None)
 
     def busy(self, name: str) -> bool:

@@ -36,20 +36,26 @@ class UsedTower:
 
     Attributes:
         precision: of a tower on a CPU, as ``load_backbone`` takes it.
+        regions: the kind of its region features.
     """
 
     name: str = DEFAULT_TOWER
     precision: str = "fp32"
+    regions: str = "value"
 
     @property
     def exact(self) -> bool:
-        """Whether its precision has to be said."""
-        return self.precision == "bf16"
+        """Whether more than its name has to be said."""
+        return self.precision == "bf16" or self.regions != "value"
 
     @property
     def python(self) -> str:
         """What makes it."""
-        return f"load_backbone({self.name!r}, precision={self.precision!r})" if self.exact else repr(self.name)
+        if not self.exact:
+            return repr(self.name)
+        precision = ", precision='bf16'" if self.precision == "bf16" else ""
+        regions = f", regions={self.regions!r}" if self.regions != "value" else ""
+        return f"load_backbone({self.name!r}{precision}{regions})"
 
     @property
     def argument(self) -> str:
@@ -64,7 +70,8 @@ class UsedTower:
     @property
     def option(self) -> str:
         """Of ``gallop train``, which computes in single precision."""
-        return "" if self.name == DEFAULT_TOWER else f" --backbone {shlex.quote(self.name)}"
+        regions = f" --regions {self.regions}" if self.regions != "value" else ""
+        return "" if self.name == DEFAULT_TOWER else f" --backbone {shlex.quote(self.name)}{regions}"
 
 
 SHIPPED = UsedTower()

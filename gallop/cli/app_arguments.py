@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from gallop.cli import values
+from gallop.config import REGION_ADVICE, REGION_KINDS
 
 APP_EPILOG = """\
 examples:
@@ -76,6 +77,12 @@ def add_app_words(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "fp32", "bf16"),
         help="of towers on a CPU, but for mini: auto is bf16 where the processor multiplies it faster",
     )
+    towers.add_argument(
+        "--regions",
+        default="value",
+        choices=REGION_KINDS,
+        help=f"which features of its regions a ViT of CLIP's gives (%(default)s, the paper's). {REGION_ADVICE}",
+    )
 
 
 def app_words(options: argparse.Namespace) -> list[str]:
@@ -85,4 +92,5 @@ def app_words(options: argparse.Namespace) -> list[str]:
     words += ["--allow-downloads"] * options.allow_downloads
     words += [f"--tower-memory={options.tower_memory / 1e9:.9g}"] if options.tower_memory is not None else []
     words += [f"--{name}={value}" for name in ("device", "precision") if (value := getattr(options, name)) != "auto"]
+    words += [f"--regions={options.regions}"] * (options.regions != "value")
     return words

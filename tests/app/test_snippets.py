@@ -141,6 +141,19 @@ def test_explore_taught_as_python_notebook_and_command_line(
     assert said == pytest.approx(row["probabilities"], abs=0)
 
 
+def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> None:
+    tower = snippets.UsedTower("ViT-L-14/openai", regions="query-query")
+    made = "backbone=load_backbone('ViT-L-14/openai', regions='query-query'), "
+    asked = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False, tower=tower)
+    assert made in asked.python
+    assert asked.python.startswith("from gallop import GalLoPClassifier, load_backbone\n")
+    taught = snippets.teach(["red", "green"], SETTINGS, tests=False, tower=tower)
+    assert made.strip() in taught.python
+    assert " --backbone ViT-L-14/openai --regions query-query\n" in taught.shell
+    both = snippets.UsedTower("ViT-L-14/openai", "bf16", "neighbours")
+    assert both.python == "load_backbone('ViT-L-14/openai', precision='bf16', regions='neighbours')"
+
+
 def test_a_notebook_is_one(tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     recipe = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False)

@@ -217,6 +217,20 @@ def test_a_tower_is_called_without_its_path(tmp_path: Path) -> None:
         room.close()
 
 
+def test_regions_are_of_the_kind_that_was_asked_for_where_a_tower_has_several(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    folder = str(tiny.backbone_folder(tmp_path / "mine"))
+    room = TowerRoom(TowerOptions((folder,), precision="fp32", regions="query-query"))
+    try:
+        backbone = leased(room, "mine").backbone
+        assert (backbone.name, backbone.region_kind) == ("mine", "query-query")
+        assert room.standing("mine").regions == "query-query"
+        assert leased(room, "mini").backbone.region_kind == "value", "it has no other"
+        assert room.standing("mini").regions == "value"
+    finally:
+        room.close()
+
+
 # Work ----------------------------------------------------------------------------------------------------------------
 
 

@@ -184,13 +184,14 @@ def test_what_is_said_of_towers_is_handed_on_and_read_alike(tmp_path: Path) -> N
     folder = tiny.backbone_folder(tmp_path)
     weights = f"ViT-B-16={folder / 'weights.safetensors'}"
     words = ["--data", "runs", "--allow-downloads", "--tower-memory", "1.5", "--device", "cpu", "--precision", "bf16"]
+    words += ["--regions", "query-query"]
     told = app_words("--towers", str(folder), weights, *words)
     parser = argparse.ArgumentParser()
     add_app_words(parser)
     found = parser.parse_args(told)
     assert found.towers == [str(folder), weights]
     assert (found.data, found.allow_downloads, found.tower_memory) == ("runs", True, 1_500_000_000)
-    assert (found.device, found.precision) == ("cpu", "bf16")
+    assert (found.device, found.precision, found.regions) == ("cpu", "bf16", "query-query")
     assert found == parser.parse_args(app_words("--towers", str(folder), "--towers", weights, *words))
 
 
@@ -202,6 +203,7 @@ def test_what_is_said_of_towers_is_handed_on_and_read_alike(tmp_path: Path) -> N
         ("--tower-memory much", "'much' is not a number of GB"),
         ("--tower-memory 0", "'0' is not a number of GB"),
         ("--precision fp8", "invalid choice: 'fp8'"),
+        ("--regions patches", "invalid choice: 'patches'"),
     ],
 )
 def test_what_is_wrong_with_a_tower_is_said_before_the_server_starts(

@@ -42,7 +42,8 @@ def code(
         page = keep(of, st.segmented_control("What", there, key=of.key, required=True) or there[0])
     with right:
         way = keep(language, st.segmented_control("As", LANGUAGES, key=language.key, required=True) or LANGUAGES[0])
-    tower = UsedTower(session.training.tower, towers().standing(session.training.tower).precision or "fp32")
+    standing = towers().standing(session.training.tower)
+    tower = UsedTower(session.training.tower, standing.precision or "fp32", standing.regions)
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None and classifier is not None:
         topk = screen.explanation.topk

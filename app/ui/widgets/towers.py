@@ -18,6 +18,7 @@ from app.visitor.notices import Notice, Where
 from app.visitor.page_state import TowersState
 from app.visitor.session import Session
 from gallop.backbones.weights.known import KnownTower
+from gallop.config import REGION_RULES
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -57,6 +58,8 @@ def describe(session: Session, place: DeltaGenerator) -> None:
     words = [f"computes on {standing.device}, {standing.precision}"] if standing.device else []
     words += [f"{tower.input} pixels"] if tower.input else []
     words += [f"{tower.grid[0]} x {tower.grid[1]} regions"] if tower.grid else []
+    if standing.regions != "value":
+        words.append(f"of the kind {standing.regions}: {REGION_RULES[standing.regions]}, in place of the paper's")
     words += [f"{tower.memory / 1e6:.0f} MB"] if tower.memory else []
     words += [f"licence: {tower.licence}"] if tower.licence else []
     place.caption(text.markdown("; ".join(words)))
