@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from gallop.maps.explainer import SCRIPT
+from gallop.runtime.writing import write_file
 
 SOURCE = Path(__file__).with_name("src")
 _ENTRY = "hosts.js"
@@ -48,4 +49,4 @@ def _add(name: str, parts: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    SCRIPT.write_text(one_script(), encoding="utf-8", newline="\n")
+    write_file(SCRIPT, one_script().encode())
