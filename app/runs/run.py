@@ -96,13 +96,26 @@ def same_tower(a: Run, b: Run) -> bool:
     return a.tower == b.tower
 
 
+def towers_of(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What the tower of each run is called, to tell them apart; nothing where all are of the same.
+
+    Two towers of one name, of other weights, are told apart by their fingerprints.
+    """
+    if all(same_tower(run, runs[0]) for run in runs):
+        return ("",) * len(runs)
+    weights = {run.tower: {other.fingerprint for other in runs if other.tower == run.tower} - {""} for run in runs}
+    twice = {name for name, found in weights.items() if len(found) > 1}
+    return tuple(f"{run.tower} ({run.fingerprint[:8]})" if run.tower in twice else run.tower for run in runs)
+
+
 def towers_in_words(a: Run, b: Run) -> str:
     """What is to be said beside figures of two towers; empty where there is only one."""
-    if same_tower(a, b):
+    mine, other = towers_of((a, b))
+    if not mine:
         return ""
     return (
-        f"A answers with the tower {a.tower} and B with {b.tower}: what differs may be the towers' doing, not the "
-        "training's, and outlier scores and cosines of the two have no common scale."
+        f"A answers with the tower {mine} and B with {other}: what differs may be the towers' doing, not the "
+        "training's, and outlier scores, cosines and losses of the two have no common scale."
     )
 
 
@@ -166,7 +179,8 @@ def sign_test(a: Run, b: Run) -> tuple[int, int, float] | None:
 
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     """What differs between two runs: (what, A's, B's), in words."""
-    found = [("tower", *_towers(a, b)), ("classes", _listed(a.class_names), _listed(b.class_names))]
+    mine, other = towers_of((a, b))
+    found = [("tower", mine, other), ("classes", _listed(a.class_names), _listed(b.class_names))]
     for key, about in settings_of(Settings).items():
         mine, other = (_value(run.settings, key) for run in (a, b))
         found.append((about.words, mine, other))
@@ -174,13 +188,6 @@ def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     found.append(("photos on the cards", a.data[:8], b.data[:8]))
     found.append(("steps", _steps(a), _steps(b)))
     return [line for line in found if line[1] != line[2]]
-
-
-def _towers(a: Run, b: Run) -> tuple[str, str]:
-    if same_tower(a, b):
-        return a.tower, a.tower
-    mine, other = ("" if a.tower != b.tower else f" ({run.fingerprint[:8]})" for run in (a, b))
-    return a.tower + mine, b.tower + other
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
 from app.runs.data_file import FILE, MACHINE, data_folder
-from app.runs.run import same_tower, siblings, towers_in_words
+from app.runs.run import Run, differences, same_tower, siblings, towers_in_words, towers_of
 from app.towers.options import TowerOptions
 from app.towers.room import TowerRoom
 from app.ui import resources
@@ -30,6 +30,8 @@ from app.views.opening import tower_of_files
 from gallop import GalLoPClassifier
 from gallop.backbones import Backbone
 from gallop.errors import BackboneError
+from gallop.maps.look import Style, scale_of
+from gallop.maps.region_grid.panel import map_url
 from tests import tiny
 from tests.app_pages import (
     COMPARE,
@@ -46,6 +48,7 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    grid,
     png,
     restart,
     session_of,
@@ -56,6 +59,7 @@ from tests.app_pages import (
 )
 
 COLOURS = {"red": 3, "green": 3}
+LOADED = {"mini": tiny.new_vit, "other": tiny.other_vit}
 
 
 @pytest.fixture
@@ -167,8 +171,9 @@ def test_runs_know_their_tower_and_open_with_it(two: Open) -> None:
     room = resources.towers()
     assert [compare.tower_of_run(room, run) for run in (mine, theirs)] == ["mini", "other"]
     assert session_of(at).training.tower == "other"
+    assert "It answers with its own tower" not in everything(at)
     at.selectbox(key="compare run").set_value(mine.id)
-    fine(at.run())
+    assert "It answers with its own tower, mini." in everything(fine(at.run())).replace("\\", "")
     button(at, "Open this run").click()
     fine(at.run())
     assert session_of(at).training.tower == "mini"
@@ -176,6 +181,64 @@ def test_runs_know_their_tower_and_open_with_it(two: Open) -> None:
     assert session_of(at).training.taught.fingerprint == tiny.new_vit().fingerprint  # type: ignore[union-attr]
     go(at, EXPLORE)
     assert at.selectbox(key="towers chosen").value == "mini"
+
+
+def test_figures_of_two_towers_are_never_beside_each_other_without_a_word(two: Open) -> None:
+    at = cards(fine(two()), COLOURS, tests=2)
+    go(train(at), COMPARE)
+    assert "tower" not in table(at, "method")[0], "all are of one"
+    assert "no common scale" not in everything(at)
+    go(at, TEACH)
+    choose(at, "other")
+    go(train(at), COMPARE)
+    assert {line["run"]: line["tower"] for line in table(at, "method") if line["run"] != "CoOp"} == {
+        "Zero-shot": "other",
+        "GalLoP 1": "mini",
+        "GalLoP 2": "other",
+    }
+    assert [words.split(",")[0] for words in at.selectbox(key="compare pin_a").options] == [
+        "Zero-shot (other",
+        "GalLoP 2 (other",
+        "GalLoP 1 (mini",
+    ]
+    assert "no common scale" not in everything(at), "A and B are of one"
+    at.selectbox(key="compare pin_b").set_value(1)
+    said = everything(fine(at.run())).replace("\\", "")
+    assert "A answers with the tower other and B with mini" in said
+    assert "A: GalLoP 2 on other, right on 4 test photos" in said
+    assert "B: GalLoP 1 on mini, right on 4 test photos" in said
+    assert "A says what it does with the tower other, B with mini." in said or "None: A and B say the same" in said
+    assert "**A: GalLoP 2 on other** says" in said
+    assert "two towers share no scale" in said
+    assert {line["what"]: (line["A"], line["B"]) for line in table(at, "what")}["tower"] == ("other", "mini")
+    assert "A: GalLoP 2 on other: loss" in next(
+        found.proto.alt for found in at.get("plotly_chart") if "losses" in found.proto.id
+    )
+    # Each of the two maps has the colours of its own scores, from the lowest to the highest.
+    session, shown, name = session_of(at), [], at.selectbox(key="compare class_name").value
+    for label, number in (("A", 2), ("B", 1)):
+        run = next(run for run in session.training.ledger.runs() if run.id == number)  # type: ignore[union-attr]
+        photo = compare.photos(session)[at.selectbox(key="compare photo").value]
+        found = compare.explain_with_run(session, LOADED[run.tower](), run, photo)
+        shown.append(found.region_scores(name, 0))
+        assert grid(at, f"compared map {label}")["map"] == map_url(shown[-1], scale_of(shown[-1:]), Style())
+    assert grid(at, "compared map B")["map"] != map_url(shown[1], scale_of(shown), Style())
+    at.selectbox(key="compare pin_b").set_value(2)
+    assert "share no scale" not in everything(fine(at.run()))
+
+
+def test_two_towers_of_one_name_are_told_apart_by_their_weights() -> None:
+    def run(number: int, fingerprint: str, tower: str = "ours") -> Run:
+        return Run(number, f"run {number}", 0.0, ("a", "b"), None, tower, fingerprint)
+
+    first, second, third, old = run(1, "a" * 64), run(2, "b" * 64), run(3, "c" * 64, "theirs"), run(4, "", "theirs")
+    assert towers_of([first, first]) == ("", "")
+    assert towers_of([third, old]) == ("", ""), "of an old run the name is all there is"
+    assert towers_of([first, second, third]) == ("ours (aaaaaaaa)", "ours (bbbbbbbb)", "theirs")
+    assert towers_of([]) == ()
+    assert "the tower ours (aaaaaaaa) and B with ours (bbbbbbbb)" in towers_in_words(first, second)
+    assert ("tower", "ours (aaaaaaaa)", "theirs") not in differences(first, first)
+    assert ("tower", "ours", "theirs") in differences(first, third)
 
 
 def test_a_run_whose_tower_is_loaded_first_opens_as_soon_as_it_is(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from app import text
 from app.photos import thumbnails
 from app.runs import run as of
 from app.runs.run import Flip, Run
-from app.ui.compare.run_table import name
+from app.ui.compare.run_table import pin_names
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import holding, towers
 from app.ui.widgets import media
@@ -33,7 +33,9 @@ MOST_SMALL = 8
 
 def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     """Which photos, what each run says to them, and the photos themselves where they are here."""
-    found = of.flips(a, b)
+    found, towers = of.flips(a, b), of.towers_of((a, b))
+    if all(towers):
+        st.caption(text.markdown(f"A says what it does with the tower {towers[0]}, B with {towers[1]}."))
     if not found:
         both = set(a.answers) & set(b.answers)
         st.caption(f"None: A and B say the same to all {len(both)} photos that both were asked about.")
@@ -102,14 +104,14 @@ def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
 def _maps(session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation], chosen: str, prompt: int) -> None:
     subjects = [Subject(found, chosen) for found in both]
     drawn = [subject for subject in subjects if prompt < len(subject.explanation.topk)]
-    # Cosines of two towers have no common scale, so each map has its own.
-    together = of.same_tower(*pinned)
-    scale = scale_of([subject.scores(prompt) for subject in drawn]) if drawn and together else None
-    for column, label, run, subject in zip(st.columns(2, gap="large"), "AB", pinned, subjects, strict=True):
+    alike = of.same_tower(*pinned)  # cosines of two towers have no common scale
+    scale = scale_of([subject.scores(prompt) for subject in drawn]) if drawn and alike else None
+    names = pin_names(pinned)
+    for column, label, subject in zip(st.columns(2, gap="large"), names, subjects, strict=True):
         found = subject.explanation
         with column:
             said = f"{text.markdown(found.label)}, {text.percent(found.probabilities[found.label])}"
-            st.markdown(f"**{label}: {name(run)}** says {said}")
+            st.markdown(f"**{label}: {text.markdown(names[label])}** says {said}")
             if prompt >= len(found.topk):
                 st.caption("It has no such local prompt: it looks at the whole photo alone, so there is no map.")
                 continue
@@ -120,3 +122,5 @@ def _maps(session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation]
             words = found.describe(chosen, prompt)
             k = f"k = {found.topk[prompt]}"
             st.caption(f"Score of {text.markdown(chosen)} here, {k}: {score:.4f}. Its best regions: {words}.")
+    if len(drawn) == 2 and not alike:
+        st.caption("Each map has colours of its own, from its lowest to its highest score: two towers share no scale.")

@@ -52,7 +52,9 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
         )
         icon = ":material/delete:"
         st.button("Delete", on_click=_delete, args=(*args, ledger), icon=icon, key=f"delete run {run.id}")
-    st.caption(f"Open {name(run)}: it becomes the taught classifier of this visit, as if it had just been trained.")
+    own = "" if run.tower == session.training.tower else f" It answers with its own tower, {text.markdown(run.tower)}."
+    becomes = "it becomes the taught classifier of this visit, as if it had just been trained."
+    st.caption(f"Open {name(run)}: {becomes}{own}")
 
 
 def told(session: Session, ledger: Ledger) -> None:

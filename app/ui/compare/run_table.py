@@ -12,7 +12,6 @@ import streamlit as st
 from app import text
 from app.runs import run as of
 from app.runs.run import Run
-from app.towers.options import DEFAULT_TOWER
 from app.ui.resources import session
 from app.ui.widgets.remembered import one_of, put
 from app.visitor.page_state import CompareState
@@ -24,8 +23,7 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
     Args:
         coop_missing: whether CoOp was not trained on these photos yet.
     """
-    several = len({run.tower for run in rows}) > 1
-    lines = [_line(run) | ({"tower": run.tower} if several else {}) for run in rows]
+    lines = [_line(run, tower) for run, tower in zip(rows, of.towers_of(rows), strict=True)]
     if coop_missing:
         lines.insert(1, {"run": "CoOp", "method": "not trained yet"})
     st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs")
@@ -35,10 +33,11 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
     )
 
 
-def _line(run: Run) -> dict[str, str]:
+def _line(run: Run, tower: str) -> dict[str, str]:
     found, before = of.on_tests(run), of.on_tests(of.zero_shot_run(run))
     line = {
         "run": run.name,
+        **({"tower": tower} if tower else {}),
         "method": run.method + (" (cancelled)" if run.stopped_early else ""),
         "right": right(run),
         "gain": f"{100 * (found.value - before.value):+.0f}" if found and before and run.settings else "-",
@@ -72,17 +71,27 @@ def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
     if state.newest not in (None, newest) and state.pin_a == state.newest:
         put(CompareState.pin_a, newest)  # A stood at the newest run, and goes on to do so
     session().compare = replace(session().compare, newest=newest)
+    labels = {run.id: _label(run, tower) for run, tower in zip(rows, of.towers_of(rows), strict=True)}
     left, right = st.columns(2)
     with left:
-        a = one_of("Pin A", by_id, CompareState.pin_a, newest, lambda at: _label(by_id[at]))
+        a = one_of("Pin A", by_id, CompareState.pin_a, newest, labels.__getitem__)
     with right:
-        b = one_of("Pin B", by_id, CompareState.pin_b, of.ZERO_SHOT, lambda at: _label(by_id[at]))
+        b = one_of("Pin B", by_id, CompareState.pin_b, of.ZERO_SHOT, labels.__getitem__)
     return by_id[a], by_id[b]
 
 
-def _label(run: Run) -> str:
+def pin_names(pinned: tuple[Run, Run]) -> dict[str, str]:
+    """What A and B are called beside each other, plain: with their towers where these differ."""
+    towers = of.towers_of(pinned)
+    short = [text.shorten(run.name) for run in pinned]
+    return {
+        label: f"{name} on {tower}" if tower else name for label, name, tower in zip("AB", short, towers, strict=True)
+    }
+
+
+def _label(run: Run, tower: str) -> str:
     found = of.on_tests(run)
-    more = [run.tower] if run.tower != DEFAULT_TOWER else []
+    more = [tower] if tower else []
     more += [f"seed {run.settings.seed}"] if run.settings else []
     more += [f"{found.value:.0%} right"] if found else []
     return f"{run.name} ({', '.join(more)})" if more else run.name

@@ -12,7 +12,7 @@ from app.runs import run as of
 from app.runs.run import Run
 from app.teaching import tasks
 from app.towers.room import TowerProblem
-from app.ui.compare.run_table import name
+from app.ui.compare.run_table import pin_names
 from app.ui.resources import towers
 from app.ui.widgets import job_progress, media
 from app.views import compare
@@ -31,12 +31,12 @@ def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]
     # Two seeds of the same training are one line, and one button.
     together = a.id == b.id or b.id in {run.id for run in of.siblings(a, everything)}
     sides = {"A": a} if together else {"A": a, "B": b}
-    spreads = {}
+    names, spreads = pin_names(pinned), {}
     for label, run in sides.items():
         found = of.spread(of.siblings(run, everything))
         if found is not None:
-            spreads[f"{label}: {run.name}"] = found
-            st.markdown(f"{label}, {name(run)}: {text.markdown(run_charts.spread_in_words(found))}.")
+            spreads[f"{label}: {names[label]}"] = found
+            st.markdown(f"{label}, {text.markdown(names[label])}: {text.markdown(run_charts.spread_in_words(found))}.")
     if spreads:
         media.chart(run_charts.seeds_chart(spreads), key="seeds", alt=run_charts.seeds_in_words(spreads))
         st.caption("A dot for each seed; the bar is the 95 % interval of their mean.")

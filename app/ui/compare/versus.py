@@ -9,18 +9,19 @@ from app import text
 from app.charts import run_charts
 from app.runs import run as of
 from app.runs.run import Run
-from app.ui.compare.run_table import name
+from app.ui.compare.run_table import pin_names
 from app.ui.widgets import media
 
 
 def versus(a: Run, b: Run) -> None:
+    names, towers = pin_names((a, b)), of.towers_in_words(a, b)
+    if towers:
+        st.info(text.markdown(towers), icon=":material/info:")
     left, right = st.columns(2, gap="large")
     for column, label, run, other in ((left, "A", a, b), (right, "B", b, a)):
         with column:
-            _metric(label, run, other)
+            _metric(label, names[label], run, other)
     st.markdown(_verdict(a, b))
-    if words := of.towers_in_words(a, b):
-        st.info(text.markdown(words), icon=":material/info:")
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**What is set otherwise**")
@@ -33,7 +34,7 @@ def versus(a: Run, b: Run) -> None:
             st.caption("Nothing: the same settings, classes and photos.")
     with right:
         st.markdown("**How the loss fell**")
-        histories = {f"{label}: {run.name}": run for label, run in (("A", a), ("B", b)) if run.history}
+        histories = {f"{label}: {names[label]}": run for label, run in (("A", a), ("B", b)) if run.history}
         if histories:
             shown = {text.plotly(label): run for label, run in histories.items()}
             media.chart(run_charts.losses(shown), key="losses", alt=run_charts.losses_in_words(histories))
@@ -41,15 +42,16 @@ def versus(a: Run, b: Run) -> None:
             st.caption("Zero-shot learns nothing, so there is no curve.")
 
 
-def _metric(label: str, run: Run, other: Run) -> None:
+def _metric(label: str, name: str, run: Run, other: Run) -> None:
+    called = f"{label}: {text.markdown(name)}"
     photos = of.fair(run, other)
     found, reference = of.share(run, photos), of.share(other, photos)
     if found is None or reference is None:
-        st.metric(f"{label}: {name(run)}", "-")
+        st.metric(called, "-")
         return
     low, high = found.interval
     delta = f"{100 * (found.value - reference.value):+.1f} points on B" if label == "A" and run.id != other.id else None
-    st.metric(f"{label}: {name(run)}, right on {found.of} test photos", f"{100 * found.value:.1f} %", delta)
+    st.metric(f"{called}, right on {found.of} test photos", f"{100 * found.value:.1f} %", delta)
     st.caption(f"95 % interval: {100 * low:.0f} to {100 * high:.0f} %, for so few photos.")
 
 
