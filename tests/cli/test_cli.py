@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
 from gallop import available_models, draw_shots, read_folder
+from gallop.backbones.weights.known import TOKENIZERS
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli import main
 from gallop.cli.commands import evaluate, train
@@ -640,6 +641,12 @@ def test_doctor_tells_the_towers_that_are_here_and_what_a_first_pass_costs(backb
     assert re.search(rf"tower {backbone.name} +\d+ MB, \d+ MB in memory, 4 x 4 regions, 32 px, 32 tokens\n", table)
     assert re.search(r"tower mini .* 14 x 14 regions, 224 px, 32 tokens, Apache-2.0\n", table)
     assert re.search(r"its first pass +loading [\d.]+ s, a photo [\d.]+ s and the next [\d.]+ s, text of ten", table)
+    siglip = f"ViT-B-16-SigLIP={file}"
+    assert [
+        t["needs"] for t in call("doctor", "--json", "--towers", siglip).json["towers"] if str(file) in t["source"]
+    ] == [TOKENIZERS]
+    assert f", 64 tokens, {TOKENIZERS}\n" in call("doctor", "--towers", siglip).out
+    assert folder["needs"] == ""
     wrong = call("doctor", "--towers", tmp_path / "nowhere")
     assert wrong.code == 2
     assert "names no tower on this machine" in wrong.err

@@ -11,8 +11,8 @@ examples:
   gallop doctor --towers ViT-B-16=weights.safetensors    # a file, among the towers that are here
   gallop doctor --backbone mini                          # also load it: do its weights fit, and what does a pass cost?
 
-JSON: {versions, device, devices, towers: [{name, source, bytes, memory, licence, input, grid, tokens}], models, cache,
-       matplotlib, app, backbone: {name, fingerprint, input, grid,
+JSON: {versions, device, devices, towers: [{name, source, bytes, memory, licence, input, grid, tokens, needs}],
+       models, cache, matplotlib, app, backbone: {name, fingerprint, input, grid,
        seconds: {load, first_photo, next_photo, text_of_ten}}}"""
 
 

@@ -96,6 +96,7 @@ def _tower(tower: KnownTower) -> dict[str, Any]:
         "input": tower.input,
         "grid": tower.grid and list(tower.grid),
         "tokens": tower.tokens,
+        "needs": tower.needs,
     }
 
 
@@ -131,5 +132,6 @@ def _words(tower: dict[str, Any]) -> str:
         f"{side} px" if side else "",
         f"{tokens} tokens" if tokens else "",
         tower["licence"],
+        tower["needs"],
     ]
     return ", ".join(filter(None, told))
