@@ -34,7 +34,7 @@ def plain_topk(cosines: Tensor, topk: Sequence[int]) -> Tensor:
     return torch.stack([ordered[:, :k, :, n].mean(dim=1) for n, k in enumerate(topk)], dim=-1)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     images=st.integers(1, 5),
     count=st.integers(1, 20),

@@ -173,7 +173,7 @@ def names_of_lengths(draw: st.DrawFn) -> list[str]:
     return [" ".join(draw(st.lists(ONE_WORD, min_size=length, max_size=length))) for length in lengths]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     names=st.one_of(RANDOM_NAMES, REAL_NAMES, names_of_lengths()),
     prompts=st.integers(1, 3),

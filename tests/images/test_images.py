@@ -646,7 +646,7 @@ def test_a_cut_file_is_refused_or_whole(name: str, monkeypatch: pytest.MonkeyPat
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True, "put back as it was found"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(WHOLE)), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1))
 def test_damage_is_refused_in_our_own_words(name: str, changes: list[tuple[int, int]]) -> None:
     data = bytearray(WHOLE[name])

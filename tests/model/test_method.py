@@ -34,7 +34,7 @@ def test_one_k_for_each_local_prompt() -> None:
         similarity.topk_mean(torch.randn(1, 4, 2, 2), (1, 2, 3))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**20), k=st.integers(1, 12))
 def test_topk_mean_falls_with_k_and_does_not_see_the_order_of_regions(seed: int, k: int) -> None:
     torch.manual_seed(seed)
