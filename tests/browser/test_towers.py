@@ -127,20 +127,20 @@ def test_two_towers_are_trained_compared_exported_and_found_again(visit: Any, tm
 def test_what_goes_wrong_with_a_tower_is_a_sentence_and_loses_nothing(visit: Any, hub: Hub, server: str) -> None:
     page = visit()
     page.get_by_role("button", name="Cat", exact=True).click()
-    expect(answer(page)).to_contain_text("cat: ")
+    expect(answer(page)).to_contain_text("cat", timeout=4 * PATIENCE)  # torch and mini are loaded first
 
     # A visitor who asks for a path.
     separator = "&" if "?" in page.url else "?"
     page.goto(f"{page.url}{separator}tower=/etc/passwd")
     expect(page.get_by_text("is not offered here, so mini goes on to answer")).to_be_visible()
-    expect(answer(page)).to_contain_text("cat: ")
+    expect(answer(page)).to_contain_text("cat")
 
     # A wrong file.
     tower(page, "ViT-B-16-quickgelu/wrong.safetensors")
     expect(page.get_by_text("holds no weights that can be read safely")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     tower(page, "mini")
-    expect(answer(page)).to_contain_text("cat: ")
+    expect(answer(page)).to_contain_text("cat")
 
     # A download that is cancelled, then one without a network.
     settled(page)
@@ -150,11 +150,11 @@ def test_what_goes_wrong_with_a_tower_is_a_sentence_and_loses_nothing(visit: Any
     expect(page.get_by_text(re.compile(r"[1-9]\d* of 34 MB are here"))).to_be_visible()
     page.get_by_role("button", name="Cancel this").click()
     expect(page.get_by_text("The download was cancelled; nothing of it was kept.")).to_be_visible()
-    expect(answer(page)).to_contain_text("cat: ")
+    expect(answer(page)).to_contain_text("cat")
     settled(page)
     hub.files = {}
     page.get_by_role("button", name="More towers").click()
     page.get_by_role("button", name="Download ViT-B-32/laion2b_s34b_b79k").click()
     page.keyboard.press("Escape")
     expect(page.get_by_text("are not on this machine and could not be downloaded")).to_be_visible()
-    expect(answer(page)).to_contain_text("cat: ")
+    expect(answer(page)).to_contain_text("cat")
