@@ -25,7 +25,7 @@ class TowerOptions:
     memory: int | None = None
     downloads: bool = False
     device: str = "auto"
-    precision: str = "auto"
+    precision: str = "fp32"
     regions: str = "value"
 
 

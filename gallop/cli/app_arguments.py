@@ -73,9 +73,10 @@ def add_app_words(parser: argparse.ArgumentParser) -> None:
     towers.add_argument("--device", default="auto", metavar="NAME", help="auto (a GPU if there is one), cpu or cuda")
     towers.add_argument(
         "--precision",
-        default="auto",
+        default="fp32",
         choices=("auto", "fp32", "bf16"),
-        help="of towers on a CPU, but for mini: auto is bf16 where the processor multiplies it faster",
+        help="of towers on a CPU, but for mini: auto is bf16 where the processor multiplies it; try whether that pays, "
+        "since some are slower with it at several photos at once",
     )
     towers.add_argument(
         "--regions",
@@ -91,6 +92,7 @@ def app_words(options: argparse.Namespace) -> list[str]:
     words += [word for tower in options.towers for word in ("--towers", tower)]
     words += ["--allow-downloads"] * options.allow_downloads
     words += [f"--tower-memory={options.tower_memory / 1e9:.9g}"] if options.tower_memory is not None else []
-    words += [f"--{name}={value}" for name in ("device", "precision") if (value := getattr(options, name)) != "auto"]
+    words += [f"--device={options.device}"] * (options.device != "auto")
+    words += [f"--precision={options.precision}"] * (options.precision != "fp32")
     words += [f"--regions={options.regions}"] * (options.regions != "value")
     return words
