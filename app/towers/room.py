@@ -48,10 +48,14 @@ class TowerProblem(PlainError):
 
 
 class TowerLoading(PlainError):
-    """A tower that is not there yet, and will be."""
+    """A tower that is not there yet, and will be.
 
-    def __init__(self, tower: str) -> None:
-        super().__init__(f"The tower {tower} is being loaded. Try again in a moment.")
+    Args:
+        tower: its name.
+    """
+
+    def __init__(self, words: str, tower: str = "") -> None:
+        super().__init__(words)
         self.tower = tower
 
 

@@ -104,9 +104,7 @@ def backbone(tower: str = DEFAULT_TOWER) -> Backbone:
         TowerLoading: it is not there yet.
         TowerProblem: it cannot be had.
     """
-    lease = towers().lease(tower, PAGE_PATIENCE)
-    if lease is None:
-        raise TowerLoading(tower)
+    lease = _leased(tower)
     if _held.leases is not None:
         _held.leases.append(lease)
     return lease.backbone
@@ -115,13 +113,18 @@ def backbone(tower: str = DEFAULT_TOWER) -> Backbone:
 @contextmanager
 def holding(tower: str) -> Iterator[Backbone]:
     """A tower for a fragment or a callback, which no page draws. Raises as ``backbone``."""
-    lease = towers().lease(tower, PAGE_PATIENCE)
-    if lease is None:
-        raise TowerLoading(tower)
+    lease = _leased(tower)
     try:
         yield lease.backbone
     finally:
         lease.give_back()
+
+
+def _leased(tower: str) -> Lease:
+    lease = towers().lease(tower, PAGE_PATIENCE)
+    if lease is None:
+        raise TowerLoading(f"The tower {tower} is being loaded. Try again in a moment.", tower)
+    return lease
 
 
 def runs() -> RunStore:

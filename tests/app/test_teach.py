@@ -109,7 +109,7 @@ def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_ap
     at.text_input(key=f"name {first} red").set_value("rose")
     button(at, "Rename it").click()
     assert [found.value for found in fine(at.run()).subheader] == ["rose", "green", "blue"]
-    at.button(key=f"Turn off {first}").click()
+    at.button(key=f"turn {first}").click()
     assert "Turned off: left out of training" in everything(fine(at.run()))
     at.button(key=f"delete {first}").click()
     assert [found.value for found in fine(at.run()).subheader] == ["green", "blue"]
@@ -314,7 +314,7 @@ def test_one_class_or_an_empty_one_cannot_be_taught(tiny_app: Open) -> None:
     assert "two or more classes" in everything(at)
     at = add_classes(at, "green, blue")
     assert "green and blue have no photos" in everything(at)
-    at.button(key=f"Turn off {card(at, 'blue').id}").click()
+    at.button(key=f"turn {card(at, 'blue').id}").click()
     fine(at.run())
     assert "green has no photos" in everything(at)
 
@@ -353,7 +353,7 @@ def test_photos_for_two_cards_that_come_at_once_are_all_taken(tiny_app: Open) ->
 
 def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny_app: Open) -> None:
     at = teach(fine(tiny_app()), {"red": 4, "green": 3, "blue": 2})
-    at.button(key=f"Turn off {card(at, 'blue').id}").click()
+    at.button(key=f"turn {card(at, 'blue').id}").click()
     at = finish(train(settings(fine(at.run()), shots=2)))
     taught = session_of(at).training.taught
     assert taught is not None

@@ -44,7 +44,7 @@ def test_a_line_is_read_unrendered_too_and_holds_no_html_link_or_border() -> Non
 
 
 def test_a_fact_that_is_missing_is_an_error() -> None:
-    with pytest.raises(UndefinedError, match="title"):
+    with pytest.raises(UndefinedError, match="is undefined"):
         render("export/report.html.j2")
 
 

@@ -137,9 +137,9 @@ def _actions(session: Session, card: Card) -> None:
                 _rename(session, card.id, typed)
                 st.rerun()
         words = "Turn off" if card.enabled else "Turn on"
-        st.button(
-            words, key=f"{words} {card.id}", type="tertiary", on_click=deck.enable, args=(card.id, not card.enabled)
-        )
+        # One key for both words: a new button would stand beside the old one for a moment, and push Delete from under a
+        # click.
+        st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=(card.id, not card.enabled))
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 
 
