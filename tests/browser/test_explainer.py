@@ -69,10 +69,14 @@ def show(page: Page, *all_data: dict[str, Any]) -> None:
     expect(page.locator(".explainer")).to_have_count(len(all_data))
 
 
-def outlined(page: Page, which: int = 0) -> set[int]:
-    root = page.locator(".explainer").nth(which)
-    return set(
-        root.evaluate("node => [...node.querySelectorAll('.cell.kept')].map(cell => Number(cell.dataset.region))")
+def outlines(page: Page, regions: set[int], which: int = 0) -> None:
+    """Wait until exactly these regions are outlined: what a hand does is drawn with the next frame."""
+    page.wait_for_function(
+        """([which, regions]) => {
+            const cells = document.querySelectorAll(".explainer")[which].querySelectorAll(".cell.kept");
+            return [...cells].map(cell => Number(cell.dataset.region)).sort((a, b) => a - b).join() === regions.join();
+        }""",
+        arg=[which, sorted(regions)],
     )
 
 
@@ -99,14 +103,14 @@ def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> 
     found = made_up(20, 7)
     page.set_content(f"<!doctype html><style>{STYLE_SHEET.read_text(encoding='utf-8')}</style><body></body>")
     page.evaluate(NOTEBOOK, [SCRIPT.read_text(encoding="utf-8"), explainer_data(found)])
-    assert outlined(page) == kept(found, found.label, 0, 5)
+    outlines(page, kept(found, found.label, 0, 5))
 
     drag(page, 0.8, release=False)
     k = int(page.get_by_label("Local prompt 1: its k best regions").input_value())
     assert k > 10
     expect(page.locator(".cell.kept")).to_have_count(k)
     now = found.with_topk((k, 10, 15, 20))
-    assert outlined(page) == kept(found, now.label, 0, k)
+    outlines(page, kept(found, now.label, 0, k))
     score = now.local_scores[found.class_names.index(now.label), 0]
     expect(page.locator(".sum")).to_contain_text(f"{score:.4f}")
     expect(page.locator(".best .name")).to_have_text(now.label)
@@ -171,7 +175,7 @@ def test_by_keyboard_alone(page: Page) -> None:
     page.get_by_role("button", name="Back to k = 5, 10, 15, 20").click()
     expect(page.locator(".cell.kept")).to_have_count(5)
     page.get_by_role("button", name="Local prompt 3, k = 15").click()
-    assert outlined(page) == kept(found, "class 3", 2, 15)
+    outlines(page, kept(found, "class 3", 2, 15))
     page.get_by_role("button", name="All large").click()
     expect(page.locator(".stage")).to_be_hidden()
 
@@ -204,7 +208,7 @@ def test_hostile_names_are_text_and_two_on_a_page_stand_alone(page: Page) -> Non
     first.get_by_label("Class explained").select_option(HOSTILE)
     expect(first.locator(".cell.kept")).to_have_count(9)
     expect(second.locator(".cell.kept")).to_have_count(2)
-    assert outlined(page) == kept(found, HOSTILE, 0, 9)
+    outlines(page, kept(found, HOSTILE, 0, 9))
 
 
 @pytest.mark.parametrize("side", [7, 24])
@@ -219,7 +223,7 @@ def test_a_thousand_classes(page: Page, side: int) -> None:
     page.get_by_label("Local prompt 1: its k best regions").fill("30")
     expect(page.locator(".cell.kept")).to_have_count(30)
     name = page.locator(".bar.explained .name").inner_text()
-    assert outlined(page) == kept(found, name, 0, 30)
+    outlines(page, kept(found, name, 0, 30))
     if every:
         expect(page.locator(".stale")).to_be_hidden()
         expect(page.locator(".best .name")).to_have_text(found.with_topk((30, 10, 15, 20)).label)
