@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.jobs.manager import PlainError
 from app.towers.listing import TowerList
 from app.towers.options import DEFAULT_TOWER, TowerOptions
+from app.towers.problems import TowerProblem
 from gallop.backbones.weights.known import KnownTower
 from gallop.errors import BackboneError, sentence_of
 
@@ -33,30 +33,6 @@ _USUAL = 4 * 2**30
 """Bytes, where nothing tells how much there is either."""
 _POLL, PATIENCE_FOR_ROOM = 0.1, 5.0
 """Seconds: a page that is being drawn holds its tower for a moment; a training that runs, for minutes."""
-
-
-class TowerProblem(PlainError):
-    """A tower that cannot be had; the message says why and what to do.
-
-    Args:
-        tower: its name, where trying again may help.
-    """
-
-    def __init__(self, words: str, tower: str = "") -> None:
-        super().__init__(words)
-        self.tower = tower
-
-
-class TowerLoading(PlainError):
-    """A tower that is not there yet, and will be.
-
-    Args:
-        tower: its name.
-    """
-
-    def __init__(self, words: str, tower: str = "") -> None:
-        super().__init__(words)
-        self.tower = tower
 
 
 @dataclass

@@ -18,7 +18,8 @@ from app.runs.store import RunStore
 from app.runs.visitor_runs import Ledger
 from app.towers.download import download_manager
 from app.towers.options import DEFAULT_TOWER, started_with
-from app.towers.room import Lease, TowerLoading, TowerRoom
+from app.towers.problems import TowerLoading
+from app.towers.room import Lease, TowerRoom
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.runtime.process import prepare

@@ -16,7 +16,8 @@ from app.runs.run import ZERO_SHOT, Run, same_tower, tests, zero_shot_run
 from app.teaching.progress import Answer, Taught, Watch
 from app.teaching.settings import Settings
 from app.teaching.tasks import Teaching, answers_by_photo, check_photos, content, opened
-from app.towers.room import TowerProblem, TowerRoom
+from app.towers.problems import TowerProblem
+from app.towers.room import TowerRoom
 from app.towers.work import OnTower
 from gallop import Photo
 

@@ -15,7 +15,8 @@ from app.jobs.manager import JobManager, PlainError, State
 from app.towers import room as rooms
 from app.towers.download import Downloading, download_manager, to_download
 from app.towers.options import TowerOptions
-from app.towers.room import TowerProblem, TowerRoom
+from app.towers.problems import TowerProblem
+from app.towers.room import TowerRoom
 from app.towers.work import OnTower, TowerLoads
 from gallop.backbones import Backbone
 from gallop.backbones.weights import fetching

@@ -11,7 +11,7 @@ from app.charts import run_charts
 from app.runs import run as of
 from app.runs.run import Run
 from app.teaching import tasks
-from app.towers.room import TowerProblem
+from app.towers.problems import TowerProblem
 from app.ui.compare.run_table import pin_names
 from app.ui.resources import towers
 from app.ui.widgets import job_progress, media

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app import text
 from app.jobs.manager import PlainError
 from app.teaching.progress import Taught
-from app.towers.room import TowerLoading
+from app.towers.problems import TowerLoading
 from app.towers.work import OnTower
 from app.ui.explanation.current import stand_at
 from app.ui.resources import holding, jobs, towers

@@ -7,7 +7,7 @@ from types import TracebackType
 import streamlit as st
 
 from app import text
-from app.towers.room import TowerLoading, TowerProblem
+from app.towers.problems import TowerLoading, TowerProblem
 from app.ui.resources import towers
 from gallop.errors import sentence_of
 
