@@ -22,7 +22,7 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import train_preset
 from gallop.errors import GallopError
-from gallop.maps.look import Style, Subject
+from gallop.maps.look import Style, Subject, shared_scale
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
@@ -53,11 +53,9 @@ class Screen:
 
     def picture(self, prompt: int) -> bytes:
         """The map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
-        from gallop.maps.look import scale_of
         from gallop.maps.pictures import map_picture
 
-        subject = Subject(self.explanation, self.class_name)
-        scale = scale_of([subject.scores(n) for n in range(len(self.explanation.topk))])
+        subject, scale = Subject(self.explanation, self.class_name), shared_scale(self.explanation)
         stream = io.BytesIO()
         map_picture(subject, prompt, scale=scale, style=self.style).save(stream, "PNG")
         return stream.getvalue()

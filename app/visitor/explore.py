@@ -10,7 +10,7 @@ from app.visitor.page_state import AskedRegion, Remembered
 from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
-from gallop.maps.explainer.stands import FADING, Stands
+from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Style
 from gallop.names.templates import parse_templates
 
@@ -80,7 +80,7 @@ class ExploreState:
             self.scales,
             self.region.on(grid) if self.region is not None and self.region_of == photo else None,
             bool(self.all_scales),
-            replace(self.style, opacity=FADING.opacity) if self.opacity is None else self.style,
+            self.style,
         )
 
     def told(self, stands: Stands, photo: str, grid: tuple[int, int]) -> ExploreState:
@@ -95,9 +95,9 @@ class ExploreState:
             all_scales=stands.all_scales,
             region=AskedRegion.of(stands.region, grid),
             region_of=photo,
-            colours=_touched(self.colours, stands.style.colours, FADING.colours),
+            colours=_touched(self.colours, stands.style.colours, Style.colours),
             drawn=_touched(self.drawn, drawn, SMOOTH),
-            opacity=_touched(self.opacity, round(100 * stands.style.opacity), round(100 * FADING.opacity)),
+            opacity=_touched(self.opacity, round(100 * stands.style.opacity), round(100 * Style.opacity)),
             hidden=_touched(self.hidden, round(100 * stands.style.threshold), 0),
             scales=stands.topk,
         )

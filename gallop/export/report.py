@@ -21,8 +21,8 @@ from gallop import __version__
 from gallop.documents.rendering import render
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
 from gallop.maps.explainer.data import explainer_data
-from gallop.maps.explainer.stands import FADING, Stands
-from gallop.maps.look import Scale, Style, Subject, scale_of
+from gallop.maps.explainer.stands import Stands
+from gallop.maps.look import Scale, Style, Subject, shared_scale
 from gallop.maps.pictures import map_picture
 from gallop.predictions.explanation import Explanation
 
@@ -46,14 +46,14 @@ def html_report(
         style: how maps are drawn.
     """
     subject = Subject(explanation, explanation.label if class_name is None else class_name)
-    scale = scale_of([subject.scores(n) for n in range(len(explanation.topk))]) if explanation.topk else None
+    scale = shared_scale(explanation) if explanation.topk else None
     script = SCRIPT.read_text(encoding="utf-8")
     return render(
         "export/report.html.j2",
         script=Markup(script),
         script_hash=_hash(script),
         style_sheet=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
-        data=_block(explainer_data(explanation, stands=Stands(class_name, style=style or FADING), asks=False)),
+        data=_block(explainer_data(explanation, stands=Stands(class_name, style=style or Style()), asks=False)),
         title=f"What decided: {photo_name or 'a photo'}",
         photo=_url(_small(explanation.image)),
         why=explanation,
@@ -95,7 +95,7 @@ def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str
     why = subject.explanation
     return [
         (
-            _url(_small(map_picture(subject, n, scale=scale, style=style))),
+            _url(map_picture(subject, n, scale=scale, style=style, side=_SIDE)),
             f"Local prompt {n + 1}, k = {k}: {why.describe(subject.class_name, n)}.",
         )
         for n, k in enumerate(why.topk)

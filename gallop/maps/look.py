@@ -1,6 +1,7 @@
-"""How maps look, whoever draws them: their subject, colours, scale and opacity, and where outlines and the crop stand.
+"""How maps look, whoever draws them: their subject, colours, scale and opacity, and what lies around and under them.
 
-matplotlib's plots, picture files and the region grid draw with other means, and all of them take this from here.
+``gallop.maps.pictures`` draws with it for files, reports and matplotlib's plots. A browser draws the explainer itself,
+from the same rules: ``tests/maps/test_look.py`` and ``tests/browser/test_explainer.py`` hold the two together.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from gallop.images import CropBox
-from gallop.predictions.heatmaps import Box, FloatMap
+from gallop.predictions.heatmaps import FloatMap
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
@@ -23,8 +23,11 @@ COLOURS = ("viridis", "cividis", "inferno", "gray")
 """Colour maps of matplotlib that are read alike with every common kind of colour blindness, and in grey."""
 SIGNED_COLOURS = "PuOr_r"
 """From violet over white at zero to orange: told apart with any colour vision."""
-LINE, EDGE = "white", "black"
-"""Of outlines: white on black is seen on a photo of any colour."""
+GREYED, DARKENED = 0.85, 0.94
+"""Under a map a photo loses so much of its colour, and keeps so much of its light: the map's colours are then those of
+its scale."""
+DIMMED = 0.62
+"""Share of black over what the model did not see."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,13 @@ class Style:
 
     Attributes:
         colours: one of ``COLOURS``; signed maps have their own.
-        opacity: of the map over the photo, 0 to 1.
+        opacity: of the map over the photo where it is strongest, 0 to 1; weak regions fade (``veil``).
         threshold: regions less strong than this, 0 to 1 of the scale, stay uncoloured.
         smooth: colours pass over from cell to cell; otherwise each cell is one block.
     """
 
     colours: str = COLOURS[0]
-    opacity: float = 0.55
+    opacity: float = 0.8
     threshold: float = 0.0
     smooth: bool = True
 
@@ -131,15 +134,18 @@ def shared_scale(explanation: Explanation) -> Scale:
     return Scale(low, max(high, low + 1e-6))
 
 
-def painted(scores: FloatMap, scale: Scale, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return the colours (..., 3) of scores (...), and where they are strong enough to be shown."""
+def veil(strengths: FloatMap) -> FloatMap:
+    """Return the share of a map's opacity that regions of a strength show: three quarters half way to the strongest."""
+    return strengths * (2 - strengths)
+
+
+def painted(scores: FloatMap, scale: Scale, style: Style) -> NDArray[np.uint8]:
+    """Return colour and opacity (..., 4) of scores (...): weak ones show little, those below the threshold nothing."""
     table = colour_table(style.palette(signed=scale.signed))
-    return table[np.rint(255 * scale.places(scores)).astype(np.uint8)], scale.strengths(scores) >= style.threshold
-
-
-def rectangle(box: CropBox | Box) -> tuple[float, float, float, float]:
-    """Return (left, top, width, height) of an outline, in pixels of the photo."""
-    return box.left, box.top, box.right - box.left, box.bottom - box.top
+    strengths = scale.strengths(scores)
+    opacity = np.where(strengths < style.threshold, 0, 255 * style.opacity * veil(strengths))
+    colours = table[np.rint(255 * scale.places(scores)).astype(np.uint8)]
+    return np.concatenate([colours, np.rint(opacity)[..., None].astype(np.uint8)], axis=-1)
 
 
 def colour_table(name: str) -> NDArray[np.uint8]:

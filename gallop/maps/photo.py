@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from gallop.maps.look import rectangle
-
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
 
@@ -20,10 +18,15 @@ SIDE = 600
 def photo_place(explanation: Explanation) -> dict[str, Any]:
     """Return the ratio of the part of the photo that is shown, and where what the model saw lies on it, in shares."""
     left, top, width, height = shown(explanation)
-    x, y, across, down = rectangle(explanation.crop)
+    crop = explanation.crop
     return {
         "ratio": width / height,
-        "crop": [(x - left) / width, (y - top) / height, across / width, down / height],
+        "crop": [
+            (crop.left - left) / width,
+            (crop.top - top) / height,
+            (crop.right - crop.left) / width,
+            (crop.bottom - crop.top) / height,
+        ],
     }
 
 

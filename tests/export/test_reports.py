@@ -19,8 +19,8 @@ from gallop.backbones import Damping
 from gallop.export.model_card import model_card
 from gallop.export.report import html_report
 from gallop.maps.explainer import SCRIPT
-from gallop.maps.look import SIGNED_COLOURS, Scale, Style, Subject, colour_table
-from gallop.maps.pictures import map_picture
+from gallop.maps.look import Style, Subject, colour_table
+from gallop.maps.pictures import map_picture, seen_picture
 from gallop.predictions.rows import answer_row, answers_csv
 from tests import tiny
 
@@ -41,49 +41,44 @@ def why(taught: GalLoPClassifier) -> Explanation:
 # Map pictures --------------------------------------------------------------------------------------------------------
 
 
-def test_a_map_colours_what_the_model_saw_and_outlines_the_k_regions(why: Explanation) -> None:
+def test_the_strongest_region_has_its_colour_and_what_was_not_seen_has_none(why: Explanation) -> None:
     subject, style = Subject(why, "red"), Style(opacity=1.0, smooth=False)
-    pixels = np.asarray(map_picture(subject, 0, style=style))
-    photo = np.asarray(why.image)
-    assert pixels.shape == photo.shape
-    left, right = round(why.crop.left), round(why.crop.right)
-    assert (pixels[:, :left] == photo[:, :left]).all()
-    assert (pixels[:, right:] == photo[:, right:]).all()
+    pixels = np.asarray(map_picture(subject, 0, style=style)).astype(int)
+    assert pixels.shape == np.asarray(why.image).shape
     scores = why.region_scores("red", 0)
-    scale = Scale(float(scores.min()), float(scores.max()))
-    kept = {box.region for box in why.regions("red", 0)}
-    rows, columns = why.grid
-    for region in range(rows * columns):
-        row, column = divmod(region, columns)
-        x = round(why.crop.left + (column + 0.5) * (why.crop.right - why.crop.left) / columns)
-        y = round(why.crop.top + (row + 0.5) * (why.crop.bottom - why.crop.top) / rows)
-        wanted = colour_table("viridis")[round(255 * float(scale.places(scores[row, column])))]
-        assert (pixels[y, x] == wanted).all(), region
-        edge = pixels[y, round(why.crop.left + column * (why.crop.right - why.crop.left) / columns)]
-        assert (edge.tolist() == [255, 255, 255]) == (region in kept)
+    row, column = np.unravel_index(scores.argmax(), scores.shape)
+    x = round(why.crop.left + (column + 0.5) * (why.crop.right - why.crop.left) / why.grid[1])
+    y = round(why.crop.top + (row + 0.5) * (why.crop.bottom - why.crop.top) / why.grid[0])
+    assert (pixels[y, x] == colour_table("viridis")[255]).all()
+    other = np.asarray(map_picture(Subject(why, "green"), 0, style=style)).astype(int)
+    rim = 2  # an outline's half
+    for outside in (slice(0, round(why.crop.left) - rim), slice(round(why.crop.right) + rim, None)):
+        assert (pixels[:, outside] == other[:, outside]).all(), "whatever the class"
 
 
 def test_a_clear_map_is_the_photo_and_a_threshold_uncovers_it(why: Explanation) -> None:
-    subject, photo = Subject(why, "red"), np.asarray(why.image)
-    bare = np.asarray(map_picture(subject, 0, style=Style(opacity=0.0)))
+    subject, photo = Subject(why, "red"), np.asarray(seen_picture(why))
+    bare = np.asarray(map_picture(subject, 0, style=Style(opacity=0.0))).astype(int)
     changed = (bare != photo).any(axis=-1)
-    white_or_black = (bare == 255).all(axis=-1) | (bare == 0).all(axis=-1)
-    assert changed.any()
-    assert (white_or_black | ~changed).all()  # the outlines, nothing else
-    covered = [
-        (np.asarray(map_picture(subject, 0, style=Style(opacity=1.0, threshold=t))) != bare).any(axis=-1).mean()
-        for t in (0.0, 0.5, 1.0)
-    ]
+    assert 0 < changed.mean() < 0.5, "the outlines"
+    left, top, width, height = why.crop.left, why.crop.top, *why.grid[::-1]
+    for region in {*range(width * height)} - {box.region for box in why.regions("red", 0)}:
+        x = round(left + (region % width + 0.5) * (why.crop.right - left) / width)
+        y = round(top + (region // width + 0.5) * (why.crop.bottom - top) / height)
+        assert not changed[y, x], "nothing else"
+    grey = np.asarray(map_picture(subject, 0, style=Style(opacity=1e-9)))
+    maps = (map_picture(subject, 0, style=Style(opacity=1.0, threshold=t, smooth=False)) for t in (0.0, 0.5, 1.0))
+    covered = [(np.asarray(shown) != grey).any(axis=-1).mean() for shown in maps]
     assert covered[0] > covered[1] > covered[2]
 
 
-def test_a_signed_map_takes_the_signed_colours_and_a_large_photo_is_made_smaller(taught: GalLoPClassifier) -> None:
-    why = taught.explain(Image.new("RGB", (3200, 1600), "red"))
-    assert map_picture(Subject(why, "red"), 0).size == (1600, 800)
+def test_a_map_of_no_difference_leaves_the_photo_grey(taught: GalLoPClassifier) -> None:
+    why = taught.explain(Image.new("RGB", (320, 160), (200, 100, 50)))
     same = Subject(why, "red")
-    nothing = np.asarray(map_picture(same, 0, minus=same, style=Style(opacity=1.0)))
-    middle = colour_table(SIGNED_COLOURS)[128]
-    assert np.abs(nothing.astype(int) - middle).max(axis=-1).min() <= 2  # zero is white, in the middle of the scale
+    nothing = np.asarray(map_picture(same, 0, minus=same, style=Style(opacity=1.0))).astype(int)
+    light = 0.2126 * 200 + 0.7152 * 100 + 0.0722 * 50
+    wanted = [0.94 * (0.85 * light + 0.15 * value) for value in (200, 100, 50)]
+    assert np.abs(nothing - wanted).max(axis=-1).min() <= 0.51  # zero, in the middle of the scale, shows nothing
 
 
 # The report ----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from gallop.images import CropBox
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.join import SOURCE, one_script
-from gallop.maps.explainer.stands import FADING, Stands
+from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Style, shared_scale
 from gallop.model.gallop import Similarities
 from gallop.predictions.explanation import Explanation
@@ -268,7 +268,7 @@ def test_a_browser_may_say_anything(said: dict[str, Any]) -> None:
     stands = Stands.told(said).of(found)
     assert stands.class_name is None
     assert stands.region is None
-    assert stands.style == FADING
+    assert stands.style == Style()
     assert stands.topk == tuple(min(k, 16) for k in found.topk)
 
 

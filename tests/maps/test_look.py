@@ -1,55 +1,184 @@
-"""A plot, a picture file and the region grid draw a map alike: equal scores, equal colours, equal outlines."""
+"""A map is drawn in one place: plots, picture files and the region grid show it, and browsers follow its rules."""
 
 from __future__ import annotations
 
 import base64
 import io
+import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
-import matplotlib.colors
 import numpy as np
 import pytest
-from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 from PIL import Image
 
 from gallop.backbones import load_backbone
 from gallop.estimator import GalLoPClassifier
-from gallop.maps.look import LINE, Style, Subject, rectangle, scale_of
-from gallop.maps.pictures import map_picture
+from gallop.images import CropBox
+from gallop.maps.explainer.join import SOURCE
+from gallop.maps.look import (
+    DARKENED,
+    DIMMED,
+    GREYED,
+    Scale,
+    Style,
+    Subject,
+    colour_table,
+    painted,
+    scale_of,
+    shared_scale,
+)
+from gallop.maps.outlines import borders, outlined
+from gallop.maps.pictures import map_picture, seen_picture
 from gallop.maps.region_grid import panel
-from gallop.predictions.heatmaps import place_in_words
+from gallop.predictions.explanation import Explanation
+from gallop.predictions.heatmaps import photo_map, place_in_words
 from tests import tiny
 
-BLOCKS = Style("cividis", opacity=1.0, smooth=False)
+BLOCKS = Style("cividis", smooth=False)
+BROWSER = """
+import {{ readFileSync }} from "node:fs";
+const {{ painted }} = await import("{source}/colours.js");
+const {{ borders, smoothed }} = await import("{source}/map.js");
+const asked = JSON.parse(readFileSync(0, "utf8"));
+const colours = Uint8Array.from(asked.colours);
+console.log(JSON.stringify({{
+  painted: Array.from(painted(asked.scores, asked.scale, colours, asked.style)),
+  smoothed: Array.from(smoothed(asked.scores, asked.rows, asked.columns, asked.fine)),
+  borders: borders(asked.kept, {{ rows: asked.rows, columns: asked.columns }}),
+}}));
+"""
 
 
-def test_three_ways_to_draw_agree_in_colours_scale_and_outlines() -> None:
-    found = tiny.classifier().zero_shot(["red", "green"]).explain(tiny.picture(3, size=(320, 320)))
+def explanation(size: tuple[int, int] = (320, 320)) -> Explanation:
+    return tiny.classifier().zero_shot(["red", "green"]).explain(tiny.picture(3, size=size))
+
+
+def under(photo: Image.Image) -> NDArray[np.float64]:
+    """What lies under a map, as the filters of CSS have it: grayscale(0.85) brightness(0.94)."""
+    pixels = np.asarray(photo, dtype=np.float64)
+    grey = pixels @ [0.2126, 0.7152, 0.0722]
+    return DARKENED * (GREYED * grey[..., None] + (1 - GREYED) * pixels)
+
+
+def test_a_cell_has_the_colour_of_its_score_over_the_greyed_photo_in_a_picture_as_in_the_region_grid() -> None:
+    found = explanation()
     subject = Subject(found, "red")
-    scale = scale_of([subject.scores(0)])
-    grid = np.asarray(Image.open(io.BytesIO(base64.b64decode(panel.map_url(subject.scores(0), scale, BLOCKS)[22:]))))
+    scores, scale = subject.scores(0), scale_of([subject.scores(0)])
+    grid = np.asarray(Image.open(io.BytesIO(base64.b64decode(panel.map_url(scores, scale, BLOCKS)[22:]))))
     picture = np.asarray(map_picture(subject, 0, scale=scale, style=BLOCKS))
+    photo = under(found.image)
+    for row, column in np.ndindex(4, 4):
+        strength = float((scores[row, column] - scale.low) / (scale.high - scale.low))
+        share = BLOCKS.opacity * strength * (2 - strength)
+        colour = colour_table("cividis")[round(255 * strength)]
+        y, x = 80 * row + 40, 80 * column + 40
+        assert np.abs(picture[y, x] - (share * colour + (1 - share) * photo[y, x])).max() <= 1
+        assert (grid[row, column, :3] == colour).all()
+        assert grid[row, column, 3] == pytest.approx(255 * share, abs=0.51)
+
+
+def test_a_plot_lays_out_the_pictures_and_its_bar_has_their_colours() -> None:
+    found = explanation((400, 320))
     figure = found.plot("red")
-    photo, *_, overlay = figure.axes[0], figure.axes[2]
-    shown = overlay.images[1]
-    places = [rectangle(box) for box in found.regions("red", 0)]
-    for row in range(4):
-        for column in range(4):
-            centre = picture[80 * row + 40, 80 * column + 40]
-            assert (centre == grid[row, column, :3]).all()
-            drawn = shown.cmap((subject.scores(0)[row, column] - scale.low) / (scale.high - scale.low), bytes=True)
-            assert np.abs(centre.astype(int) - np.array(drawn[:3], dtype=int)).max() <= 3
-    assert (shown.cmap.name, shown.get_alpha()) == ("cividis", Style().opacity)
-    whole = scale_of([found.map("red", prompt) for prompt in range(len(found.topk))])
-    assert shown.get_clim() == (whole.low, whole.high)
-    outlines = [patch for patch in overlay.patches if isinstance(patch, Rectangle)]
-    assert [(*patch.get_xy(), patch.get_width(), patch.get_height()) for patch in outlines] == places
-    assert {patch.get_edgecolor() for patch in outlines} == {matplotlib.colors.to_rgba(LINE)}
-    for left, top, width, height in places:
-        assert (picture[round(top), round(left + width / 2)] == 255).all()
-        assert (picture[round(top + height / 2), round(left)] == 255).all()
-    (crop,) = photo.patches
-    assert (*crop.get_xy(), crop.get_width(), crop.get_height()) == rectangle(found.crop)
+    photo, _, *maps, bar = figure.axes
+    assert (np.asarray(photo.images[0].get_array()) == np.asarray(seen_picture(found))).all()
+    scale = shared_scale(found)
+    for prompt, axes in enumerate(maps):
+        (shown,) = axes.images
+        wanted = map_picture(Subject(found, "red"), prompt, scale=scale)
+        assert (np.asarray(shown.get_array()) == np.asarray(wanted)).all()
+        assert not axes.patches, "nothing is drawn over it"
+    assert bar.get_ylim() == pytest.approx((scale.low, scale.high))
+    figure.draw_without_rendering()
+    (mesh,) = bar.collections[-1:]
+    drawn = np.rint(255 * mesh.get_facecolors()[:, :3])
+    assert (drawn == colour_table(Style().colours)).all()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(("threshold", "opacity"), [(0.0, 0.8), (0.4, 1.0)])
+def test_the_browser_paints_as_python_does(node: str, signed: bool, threshold: float, opacity: float) -> None:
+    """Colours one step of the table apart, opacity one of 255: JavaScript counts in doubles and rounds halves up."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(5, 7)).astype(np.float32)
+    scale = Scale(-2.0, 2.0, signed=True) if signed else Scale(-0.5, 1.5)
+    style = Style("inferno", opacity, threshold)
+    table, kept = colour_table(style.palette(signed=signed)), [0, 1, 8, 9, 20, 34, 33, 27]
+    said = _browser(
+        node,
+        scores=scores.ravel().tolist(),
+        scale={"low": scale.low, "high": scale.high, "signed": signed},
+        style={"opacity": opacity, "threshold": threshold},
+        colours=table.ravel().tolist(),
+        kept=kept,
+        rows=5,
+        columns=7,
+        fine=8,
+    )
+    theirs, ours = np.array(said["painted"]).reshape(5, 7, 4), painted(scores, scale, style)
+    assert np.abs(theirs[..., 3] - ours[..., 3]).max() <= 1
+    steps = np.abs(np.diff(table.astype(int), axis=0)).max()
+    assert np.abs(theirs[..., :3] - ours[..., :3]).max() <= steps
+    wide = photo_map(scores, CropBox(0, 0, 56, 40), (56, 40))
+    assert np.abs(np.array(said["smoothed"]).reshape(40, 56) - wide).max() < 1e-5
+    around, within = borders(kept, (5, 7))
+    assert {tuple(line) for line in said["borders"]["around"]} == set(around)
+    assert {tuple(line) for line in said["borders"]["within"]} == set(within)
+
+
+def _browser(node: str, **asked: Any) -> dict[str, Any]:
+    program = BROWSER.format(source=SOURCE.as_uri())
+    command = [node, "--input-type=module", "-e", program]
+    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+def test_what_the_model_did_not_see_is_dimmed_and_has_no_map() -> None:
+    found = explanation((480, 320))
+    photo, crop = np.asarray(found.image, dtype=np.float64), found.crop
+    outside = np.ones((320, 480), dtype=bool)
+    outside[:, round(crop.left) : round(crop.right)] = False
+    assert outside.any()
+    seen = np.asarray(seen_picture(found))
+    assert (seen[~outside] == photo[~outside]).all()
+    assert np.abs(seen[outside] - (1 - DIMMED) * photo[outside]).max() <= 0.51
+    mapped = np.asarray(map_picture(Subject(found, "red"), 0))
+    away = outside.copy()
+    away[:, round(crop.left) - 4 : round(crop.right) + 4] = False  # where outlines at the rim end
+    assert np.abs(mapped[away] - (1 - DIMMED) * under(found.image)[away]).max() <= 1
+
+
+def test_an_outline_is_white_within_black_around_what_lies_together() -> None:
+    """Lines of whole pixels: regions of 90 on a picture of 360, whose white is 2 pixels wide and whose black 4.8."""
+    grey = np.full((360, 360, 3), 100, dtype=np.float32)
+    drawn = outlined(grey, CropBox(0, 0, 360, 360), (4, 4), kept=[5, 6], rival=[15])
+    assert (drawn[89:91, 120] == 255).all(), "above"
+    assert (drawn[135, 89:91] == 255).all(), "left"
+    assert (drawn[135, 269:271] == 255).all(), "right"
+    assert (drawn[[88, 91], 120] == 25).all(), "three quarters black"
+    between = drawn[135, 178:182, 0]
+    assert between == pytest.approx([100, 100 + 0.45 * 155 / 2, 100 + 0.45 * 155 / 2, 100], abs=40)
+    assert between.max() < 200, "fainter than around them"
+    assert (drawn[135, 225] == 100).all(), "the region itself"
+    assert (drawn[315, 315] == 255).all(), "a dot in the rival one"
+    assert (drawn[315, 315 + 5] < 255).all()
+    assert (drawn[20:60, 20:60] == 100).all()
+
+
+@pytest.mark.parametrize("size", [(3200, 1600), (1601, 40), (7, 5), (1, 1)])
+def test_a_picture_is_as_large_as_its_photo_and_no_larger_than_asked_for(size: tuple[int, int]) -> None:
+    found = explanation(size)
+    for side in (1600, 64):
+        picture = map_picture(Subject(found, "red"), 0, side=side)
+        shrunk = min(1.0, side / max(size))
+        assert max(picture.size) == min(max(size), side)
+        assert picture.size == tuple(max(round(length * shrunk), 1) for length in size)
+        assert seen_picture(found, side=side).size == picture.size
 
 
 @pytest.mark.parametrize("side", [1, 2, 4, 7, 14, 16, 24])
@@ -68,19 +197,16 @@ def test_an_outline_leaves_most_of_its_cell_whatever_the_grid(image_size: int, p
     photo = tiny.picture(3, size=(900, 768))
     found = GalLoPClassifier(backbone=tower, topk=(5,), cache=False).zero_shot(["red", "green"]).explain(photo)
     picture = np.asarray(map_picture(Subject(found, "red"), 0, style=Style("cividis", opacity=0.0)))
-    drawn = (picture != np.asarray(photo)).any(axis=2)
+    bare = np.asarray(seen_picture(found))
+    drawn = (picture != bare).any(axis=2)
+    kept = {box.region for box in found.regions("red", 0)}
+    columns = found.grid[1]
     for box in found.regions("red", 0):
         left, top, right, bottom = box.rounded()
-        assert drawn[top:bottom, left].all()
+        if box.region - 1 not in kept or box.region % columns == 0:
+            assert drawn[top:bottom, max(left, 0)].all()
         assert drawn[top:bottom, left:right].mean() < 0.6
         assert drawn[(top + bottom) // 2, left:right].mean() < 0.36
-    figure = found.plot("red")
-    figure.draw_without_rendering()
-    overlay = figure.axes[2]
-    for patch in (patch for patch in overlay.patches if isinstance(patch, Rectangle)):
-        cell = patch.get_window_extent().width * 72 / figure.dpi
-        (stroke,) = patch.get_path_effects()
-        assert stroke._gc["linewidth"] < 0.45 * cell, "half of it lies inside, on either side"
 
 
 def test_a_scale_does_not_count_what_lies_outside_of_the_crop() -> None:

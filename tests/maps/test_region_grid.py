@@ -104,21 +104,22 @@ def test_below_the_threshold_a_map_is_clear(threshold: float) -> None:
     scores = explanation().region_scores("red", 0)
     scale = look.scale_of([scores])
     seen = pixels(panel.map_url(scores, scale, Style(smooth=False, threshold=threshold)))[..., 3] > 0
-    assert (seen == ((scores - scores.min()) / (scores.max() - scores.min()) >= threshold)).all()
+    places = (scores - scores.min()) / (scores.max() - scores.min())
+    assert (seen == ((places >= threshold) & (places > 0))).all(), "the weakest of all has faded"
 
 
 def test_a_signed_map_has_zero_in_the_middle_and_a_threshold_on_both_sides() -> None:
     scores = np.array([[-0.2, -0.05, 0.0, 0.1]], np.float32)
     scale = look.scale_of([scores], signed=True)
     assert (scale.low, scale.high) == (pytest.approx(-0.2), pytest.approx(0.2))
-    picture = pixels(panel.map_url(scores, scale, Style(smooth=False)))[0]
-    assert (picture[:, 3] == 255).all()
+    picture = pixels(panel.map_url(scores, scale, Style(smooth=False, opacity=1.0)))[0]
+    assert picture[:, 3].tolist() == [255, round(255 * 0.25 * 1.75), 0, round(255 * 0.5 * 1.5)]
     violet, orange = picture[0].astype(int), picture[3].astype(int)
     assert violet[2] > violet[1]
     assert orange[0] > orange[2] + 50
     assert picture[2, :3].min() > 235
-    clear = pixels(panel.map_url(scores, scale, Style(smooth=False, threshold=0.4)))[0, :, 3]
-    assert clear.tolist() == [255, 0, 0, 255]
+    clear = pixels(panel.map_url(scores, scale, Style(smooth=False, opacity=1.0, threshold=0.4)))[0, :, 3]
+    assert clear.tolist() == [255, 0, 0, picture[3, 3]]
 
 
 def test_why_this_class_and_not_that_one_is_the_difference_of_their_scores() -> None:
@@ -245,7 +246,9 @@ def test_setting_a_value_redraws_the_widget() -> None:
     grid.smooth = False
     assert grid.panel["map"] != smooth
     grid.opacity = 0.2
-    assert grid.panel["opacity"] == 0.2
+    assert pixels(grid.panel["map"])[..., 3].max() == round(255 * 0.2)
+    grid.opacity = 0
+    assert grid.panel["clear"]
     grid.region = 9  # as a click does
     assert grid.panel["selected"] == 9
     assert grid.panel["photo"] == before["photo"]

@@ -273,9 +273,9 @@ function painted(scores, scale, colours, { opacity, threshold }) {
   return pixels;
 }
 
-/* Steep at first: half of the way to the strongest shows four fifths. */
+/* Steep at first and level at the end: half of the way to the strongest shows three quarters. */
 function veil(strong) {
-  return strong * (2.2 - 1.2 * strong);
+  return strong * (2 - strong);
 }
 
 // map.js
@@ -1243,6 +1243,7 @@ class Explainer {
     const colours = subject.scale.signed ? this.signed : this.colours[now.colours];
     const bare = !subject.prompts;
     this.root.classList.toggle("bare", bare);
+    this.root.classList.toggle("clear", now.opacity === 0);
     this.legendBox.hidden = this.maps.hidden = bare;
     this.mark(now);
     say(this.faint, faintLine(subject, this.name));

@@ -11,9 +11,6 @@ from gallop.maps.look import COLOURS, Style
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
 
-FADING = Style(opacity=0.8)
-"""How an explainer draws at first: weak regions fade, so the strongest may cover more than in a flat map."""
-
 
 @dataclass(frozen=True)
 class Stands:
@@ -38,7 +35,7 @@ class Stands:
     topk: tuple[int, ...] = ()
     region: int | None = None
     all_scales: bool = False
-    style: Style = field(default=FADING)
+    style: Style = field(default_factory=Style)
     turn: int = 0
 
     @classmethod
@@ -108,8 +105,8 @@ def _style(said: Mapping[str, Any]) -> Style:
 
     colours = said.get("colours")
     return Style(
-        colours if colours in COLOURS else FADING.colours,
-        share("opacity", FADING.opacity),
-        share("threshold", FADING.threshold),
+        colours if colours in COLOURS else Style.colours,
+        share("opacity", Style.opacity),
+        share("threshold", Style.threshold),
         said.get("smooth") is not False,
     )

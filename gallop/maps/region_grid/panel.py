@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from gallop.images import CropBox
@@ -53,8 +52,8 @@ def map_panel(
             f"{_place(region, subject.explanation.grid)}: {number.format(score)}{', outlined' * (region in kept)}"
             for region, score in enumerate(scores.ravel())
         ],
+        "clear": not style.opacity,
         "map": map_url(scores, scale or scale_of([scores], signed=minus is not None), style),
-        "opacity": style.opacity,
         "smooth": style.smooth,
         "kept": kept,
         "rival": rival,
@@ -84,8 +83,8 @@ def _photo_panel(explanation: Explanation, photo: str, selected: int | None) -> 
         "rows": rows,
         "columns": columns,
         "selected": selected,
+        "clear": True,
         "map": "",
-        "opacity": 0.0,
         "smooth": True,
         "kept": [],
         "rival": [],
@@ -103,11 +102,9 @@ def _place(region: int, grid: tuple[int, int]) -> str:
 
 
 def map_url(scores: FloatMap, scale: Scale, style: Style) -> str:
-    """Return a map (rows, columns) as a small picture in a data URL; what is below the threshold is clear."""
+    """Return a map (rows, columns) as a small picture in a data URL, as clear as the style has it."""
     rows, columns = scores.shape
     if style.smooth:
         size = (columns * SMOOTH, rows * SMOOTH)
         scores = photo_map(scores, CropBox(0, 0, *size), size)
-    colours, strong = painted(scores, scale, style)
-    there = np.where(strong, 255, 0).astype(np.uint8)
-    return picture_url(Image.fromarray(np.dstack([colours, there])), "PNG", compress_level=1)
+    return picture_url(Image.fromarray(painted(scores, scale, style)), "PNG", compress_level=1)

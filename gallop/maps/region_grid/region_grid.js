@@ -76,8 +76,7 @@ class Panel {
     this.data = data;
     this.send = send;
     this.root.style.setProperty("--ratio", data.ratio);
-    this.root.style.setProperty("--opacity", data.map ? data.opacity : 0);
-    this.seen.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
+    this.stage.classList.toggle("mapped", !data.clear);
     const sides = ["left", "top", "width", "height"];
     sides.forEach((side, i) => (this.seen.style[side] = `${100 * data.crop[i]}%`));
     if (this.photo.src !== data.photo) this.photo.src = data.photo;

@@ -98,7 +98,9 @@ test("weak scores fade, and below the threshold nothing shows", () => {
   assert.equal(strength(0, { low: -1, high: 1, signed: true }), 0);
   assert.equal(strength(-1, { low: -1, high: 1, signed: true }), 1);
   assert.equal(veil(0), 0);
+  close(veil(0.5), 0.75);
   close(veil(1), 1);
+  for (let i = 0; i < 100; i++) assert.ok(veil(i / 100) < veil((i + 1) / 100), "the stronger, the more it shows");
   const colours = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
   const alpha = (threshold) =>
     [0, 0.25, 0.5, 1].map((_, i, all) => painted(all, scale, colours, { opacity: 0.8, threshold })[4 * i + 3]);

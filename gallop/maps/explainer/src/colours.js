@@ -31,7 +31,7 @@ export function painted(scores, scale, colours, { opacity, threshold }) {
   return pixels;
 }
 
-/* Steep at first: half of the way to the strongest shows four fifths. */
+/* Steep at first and level at the end: half of the way to the strongest shows three quarters. */
 export function veil(strong) {
-  return strong * (2.2 - 1.2 * strong);
+  return strong * (2 - strong);
 }

@@ -206,6 +206,7 @@ export class Explainer {
     const colours = subject.scale.signed ? this.signed : this.colours[now.colours];
     const bare = !subject.prompts;
     this.root.classList.toggle("bare", bare);
+    this.root.classList.toggle("clear", now.opacity === 0);
     this.legendBox.hidden = this.maps.hidden = bare;
     this.mark(now);
     say(this.faint, faintLine(subject, this.name));
