@@ -93,6 +93,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     copy = tmp_path_factory.mktemp("copy")
     for package in ("gallop", "app"):
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "checkpoints").symlink_to(ROOT / "checkpoints")  # the form asks what goes with the tower
     config = copy / "gallop" / "config.py"
     before, after = config.read_text(encoding="utf-8").split("\n_PRESETS", 1)
     start, end = before.rsplit("\n    def __post_init__", 1)

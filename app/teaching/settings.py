@@ -1,21 +1,25 @@
-"""How to teach: every setting with its limits, and three ways to choose them. Knows no Streamlit and no torch."""
+"""How to teach a tower: every setting with its limits, three ways to choose them. Knows no Streamlit and no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from app.teaching.cards import MOST_PHOTOS
 from gallop import MethodConfig, TrainConfig
-from gallop.config import train_preset
+from gallop.backbones.weights.known import KnownTower
+from gallop.config import default_topk, train_preset
 from gallop.setting import Setting, setting, settings_of
 
 QUICK, PAPER, CUSTOM = "Quick", "As in the paper", "Custom"
-TRAINING_WAYS = {
-    QUICK: "Chosen by measurement for the model that ships: a few views of each photo, 30 rounds.",
-    PAPER: "The paper's own settings: 200 rounds, a fresh view of each photo in every one. Takes many times as long.",
-    CUSTOM: "Every setting is yours.",
-}
+WAYS = (QUICK, PAPER, CUSTOM)
+_ROUNDS, _VIEWS = 50, 4
+"""Of a quick training with the paper's other settings: as many rounds as the paper takes for ImageNet, in few views."""
+_PROMPTS = MethodConfig().local_prompts
+PAPERS_REGIONS = 14 * 14
+"""Of the paper's ViT-B/16, which its scales were chosen on."""
 ALL_SHOTS = 0
 LOCAL_PROMPTS = Setting(
     "local prompts", "Each is matched with regions, at a scale of its own.", symbol="N", form=(0, 8, 1)
@@ -63,15 +67,74 @@ def _values(config: MethodConfig | TrainConfig, kind: type[MethodConfig | TrainC
     return {name: getattr(config, name) for name in settings_of(kind)}
 
 
-def preset(way: str) -> Settings:
-    """The settings of a way to teach; ``CUSTOM`` begins with those of ``QUICK``."""
-    return Settings.of(MethodConfig(), train_preset("paper" if way == PAPER else "default"))
+def usual_way(own: str) -> str:
+    """The way that a tower is taught unless another is chosen: its own settings, or the paper's where it has none."""
+    return QUICK if own == "default" else PAPER
 
 
-def with_prompts(topk: tuple[int, ...], count: int) -> tuple[int, ...]:
-    """The same scales for ``count`` local prompts: further ones go on in fives."""
-    further = tuple(5 * (n + 1) for n in range(len(topk), count))
-    return (*topk, *further)[:count]
+def preset(way: str, own: str = "default", regions: int = PAPERS_REGIONS) -> Settings:
+    """The settings of a way to teach; ``CUSTOM`` begins with those of ``QUICK``.
+
+    What was measured on one tower is never another's: its quick training is a short one with the paper's settings.
+
+    Args:
+        own: the settings that go with the tower.
+        regions: R of the tower; a quick training looks at the same shares of a photo whatever its grid.
+    """
+    if way == PAPER:
+        return Settings.of(
+            MethodConfig(topk=with_prompts(MethodConfig().topk, _PROMPTS, regions)), train_preset("paper")
+        )
+    training = train_preset("default") if own == "default" else train_preset("paper", epochs=_ROUNDS, views=_VIEWS)
+    return Settings.of(MethodConfig(topk=scales_for(regions, _PROMPTS)), training)
+
+
+def way_of(settings: Settings, own: str, regions: int) -> str:
+    """The way to teach that settings are of; what no way fixes, and k, may be anything."""
+    for way in (QUICK, PAPER):
+        free = {key: getattr(settings, key) for key in (*FREE, "topk")}
+        if len(settings.topk) == _PROMPTS and replace(preset(way, own, regions), **free) == settings:
+            return way
+    return CUSTOM
+
+
+def regions_of(tower: KnownTower) -> int:
+    """R of a tower; the paper's where it is not known before the tower is loaded."""
+    return prod(tower.grid) if tower.grid else PAPERS_REGIONS
+
+
+def way_in_words(way: str, tower: KnownTower) -> str:
+    """What a way to teach does with a tower, in a sentence or two."""
+    if way == CUSTOM:
+        return "Every setting is yours."
+    if way == PAPER:
+        usual = "" if tower.preset == "default" else " Nothing was measured on this tower, so they are the usual ones."
+        return (
+            "The paper's own settings: 200 rounds, a fresh view of each photo in every one. Takes many times as long."
+            + usual
+        )
+    if tower.preset == "default":
+        return "Chosen by measurement for the model that ships: a few views of each photo, 30 rounds."
+    scaled = "" if regions_of(tower) == PAPERS_REGIONS else f", k for its {regions_of(tower)} regions"
+    return (
+        f"The paper's settings, cut short to try out: {_ROUNDS} rounds of {_VIEWS} views of each photo{scaled}. "
+        "Measured on no tower."
+    )
+
+
+def scales_for(regions: int, count: int) -> tuple[int, ...]:
+    """The paper's k = 5, 10, 15, ... as the same shares of another number of regions; each is more than the last."""
+    found: list[int] = []
+    for k in default_topk(count):
+        share = round(k * regions / PAPERS_REGIONS)
+        found.append(min(max(share, found[-1] + 1 if found else 1), regions))
+    return tuple(found)
+
+
+def with_prompts(topk: Sequence[int], count: int, regions: int = PAPERS_REGIONS) -> tuple[int, ...]:
+    """The same scales for ``count`` local prompts: further ones go on as ``scales_for`` has them; none is above R."""
+    further = scales_for(regions, count)[len(topk) :]
+    return tuple(min(k, regions) for k in (*topk, *further)[:count])
 
 
 def changed(then: Settings, now: Settings) -> list[str]:

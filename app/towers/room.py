@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from app.towers.listing import TowerList
@@ -159,9 +159,11 @@ class TowerRoom:
             if place is None:
                 return Standing(self._listed(name))
             if place.ready and place.backbone is not None:
+                vision = place.backbone.vision
+                grid = place.tower.grid or (vision.grid[0], vision.grid[1])
                 device, regions = str(place.backbone.device), place.backbone.region_kind
                 precision = place.backbone.precision if device == "cpu" else "fp16"
-                return Standing(place.tower, None, device, precision, regions)
+                return Standing(replace(place.tower, grid=grid), None, device, precision, regions)
             return Standing(place.tower, time.monotonic() - place.began if place.loading is not None else None)
 
     def busy(self, name: str) -> bool:

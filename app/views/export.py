@@ -152,7 +152,7 @@ def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
 
 def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:
     """A model that came as a file, as what a training leaves; asked about the test photos of the cards it knows."""
-    settings = Settings.of(found.model_.config, found.training_ or train_preset("default"))
+    settings = Settings.of(found.model_.config, found.training_ or train_preset(backbone.preset))
     taught = opened(found, backbone, settings, Course())
     pairs = [(photo, name) for name, some in session.photos.tests().items() if name in found.classes_ for photo in some]
     said = [_said(session, asked, backbone, pairs) for asked in (taught.before, found)]

@@ -119,7 +119,8 @@ class TeachState:
     """Of the page Teach.
 
     Attributes:
-        settings, local_prompts, scales: as the form stands; what a training takes is ``VisitorTraining.settings``.
+        way, settings, local_prompts, scales: as the form stands; what a training takes is ``VisitorTraining.settings``.
+        tower: whose settings the form shows; None before it was drawn, and where they were changed elsewhere.
         watched: card and content hash of the photo that is watched.
     """
 
@@ -128,6 +129,7 @@ class TeachState:
     local_prompts: Remembered[int | None] = Remembered(None)
     scales: Remembered[tuple[int, ...]] = Remembered(())
     watched: Remembered[str | None] = Remembered(None)
+    tower: str | None = None
 
 
 @dataclass(frozen=True)

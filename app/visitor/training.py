@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from app.jobs.manager import Job, JobManager, PlainError, Task
 from app.runs.recorder import Recorded
 from app.runs.visitor_runs import Ledger
 from app.teaching.progress import Taught, Watch, training_outcome
-from app.teaching.settings import QUICK, Settings, changed, preset
+from app.teaching.settings import Settings, changed, preset, regions_of, usual_way
 from app.teaching.tasks import EncodeAhead, Teaching, check_photos, content
 from app.towers.options import DEFAULT_TOWER
 from app.towers.room import TowerRoom
 from app.towers.work import OnTower
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo
+from gallop.backbones.weights.known import KnownTower
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -28,7 +29,6 @@ class VisitorTraining:
     """From the cards and the settings to what was taught."""
 
     photos: VisitorPhotos
-    settings: Settings = field(default_factory=lambda: preset(QUICK))
     watch: Watch = field(default_factory=Watch)
     ledger: Ledger | None = None
     """Where trainings are kept as runs; None where they are not."""
@@ -37,11 +37,28 @@ class VisitorTraining:
     """How the last training ended: (kind, sentence)."""
     tower: str = DEFAULT_TOWER
     """The one that answers, and that the next training is on."""
+    _settings: dict[str, Settings] = field(default_factory=dict)
+    """As they stand for each tower; none for one that nobody has set anything for."""
     _taught: dict[str, tuple[int, Taught]] = field(default_factory=dict)
     """What was taught last on each tower, and its number."""
     _count: int = 0
     _pending: deque[Photo] = field(default_factory=deque)
     _encoding: Job | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the next training, on the tower that answers: what suits one tower need not suit another."""
+        own = "default" if self.tower == DEFAULT_TOWER else "paper"
+        return self._settings.get(self.tower) or preset(usual_way(own), own)
+
+    @settings.setter
+    def settings(self, chosen: Settings) -> None:
+        self._settings[self.tower] = chosen
+
+    def settings_on(self, tower: KnownTower) -> Settings:
+        """Return those of a tower: as they were left for it, or as it is usually taught."""
+        own, regions = tower.preset, regions_of(tower)
+        return self._settings.get(tower.name) or preset(usual_way(own), own, regions)
 
     @property
     def taught(self) -> Taught | None:
@@ -118,8 +135,9 @@ class VisitorTraining:
         return self.taught if self.taught is snapshot.result else None
 
     def adopt(self, taught: Taught) -> None:
-        """Let this be what was taught from now on, and its tower the one that answers."""
+        """Let this be what was taught from now on, its tower the one that answers, and its k those that stand."""
         self.tower = taught.tower
+        self.settings = replace(self.settings, topk=taught.settings.topk)
         self._keep(taught)
 
     def _keep(self, taught: Taught) -> None:

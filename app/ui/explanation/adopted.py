@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app import text
@@ -63,6 +64,7 @@ def adopt(session: Session, opened: Opened) -> None:
     """Let a model that was opened be what was taught; one that came as a file becomes a run."""
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
     session.training.adopt(taught)
+    session.teach = replace(session.teach, tower=None)  # its form is to show the model's k
     source = "." if opened.from_file else " from the page Compare."
     session.training.outcome = ("success", f"Opened {name}{source}")
     if opened.from_file and ledger is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,60 +13,79 @@ from app.teaching.settings import (
     CUSTOM,
     FREE,
     LOCAL_PROMPTS,
-    PAPER,
-    QUICK,
-    TRAINING_WAYS,
+    WAYS,
     Settings,
     preset,
+    regions_of,
+    usual_way,
+    way_in_words,
+    way_of,
     with_prompts,
 )
-from app.towers.options import DEFAULT_TOWER
 from app.ui.explanation.current import put_scales
+from app.ui.resources import towers
 from app.ui.widgets.remembered import keep, put, recall
 from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session
+from gallop.backbones.weights.known import KnownTower
 from gallop.setting import Setting, settings_of
 
 
 def choose_settings(session: Session) -> None:
-    """Draw them; ``session.training.settings`` is what they stand at."""
-    label = f"Settings: {session.teach.way or QUICK}"
+    """Draw them; ``session.training.settings`` is what they stand at, for the tower that is chosen."""
+    tower = towers().standing(session.training.tower).tower
+    if session.teach.tower != session.training.tower:
+        _stand_at_those_of(session, tower)
+    place, before = TeachState.way, session.teach.way
     # With a key and a state of its own it stays open when its label changes.
-    with st.expander(label, icon=":material/tune:", key="settings", on_change="rerun"):
-        place, ways = TeachState.way, list(TRAINING_WAYS)
-        shown = recall(place, QUICK, ways)
-        way = keep(place, st.segmented_control("How to teach", ways, default=shown, key=place.key, required=True))
-        st.caption(TRAINING_WAYS[way])
-        if way == QUICK and session.training.tower != DEFAULT_TOWER:
-            st.caption(
-                f":material/info: They were measured on {DEFAULT_TOWER}; for {text.markdown(session.training.tower)} "
-                f"nothing was, and the paper's, *{PAPER}*, are the usual ones."
-            )
+    with st.expander(f"Settings: {before}", icon=":material/tune:", key="settings", on_change="rerun"):
+        shown = recall(place, usual_way(tower.preset), WAYS)
+        way = keep(place, st.segmented_control("How to teach", WAYS, default=shown, key=place.key, required=True))
+        usual = preset(way, tower.preset, regions_of(tower))
+        if way not in (before, CUSTOM) and usual.topk != preset(before or way, tower.preset, regions_of(tower)).topk:
+            _put_scales(usual.topk)
+        st.caption(text.markdown(way_in_words(way, tower)))
         st.markdown(":material/model_training: **Take effect with the next training**")
         asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices}
         fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
         fixed |= {name: about for name, about in asked.items() if name not in FREE}
-        values = _asked(fixed, None if way == CUSTOM else preset(way))
-        values |= _asked({name: asked[name] for name in FREE}, None)
+        values = _asked(fixed, usual, disabled=way != CUSTOM)
+        values |= _asked({name: asked[name] for name in FREE}, usual)
         st.markdown(":material/bolt: **Act at once, without a training** (the next training learns with them too)")
-        topk = _scales(session, int(values.pop("local_prompts")))
+        topk = _scales(session, tower, int(values.pop("local_prompts")))
         st.caption(
             "The sliders of k on the page *Explore* follow. "
             "The class list, the threshold and the colours there act at once too."
         )
-    usual = preset(PAPER if way == PAPER else QUICK)  # has what is not asked for
-    session.training.settings = replace(usual, **values, topk=topk)
+    session.training.settings = replace(usual, **values, topk=topk)  # of the usual, what is not asked for
 
 
-def _asked(settings: Mapping[str, Setting], fixed: Settings | None) -> dict[str, Any]:
-    """The answer for each setting; with ``fixed`` they only show its values."""
+def _stand_at_those_of(session: Session, tower: KnownTower) -> None:
+    """Let the form stand where it was left for this tower: each has settings of its own."""
+    settings = session.training.settings_on(tower)
+    put(TeachState.way, way_of(settings, tower.preset, regions_of(tower)))
+    for name in settings_of(Settings):
+        if name != "topk":
+            put(TeachState.settings.at(name), getattr(settings, name))
+    _put_scales(settings.topk)
+    session.teach = replace(session.teach, tower=session.training.tower)
+
+
+def _put_scales(topk: Sequence[int]) -> None:
+    put(TeachState.local_prompts, len(topk))
+    for n, k in enumerate(topk):
+        put(TeachState.scales.at(n), k)
+
+
+def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool = False) -> dict[str, Any]:
+    """The answer for each setting; those that are ``disabled`` only show the usual values."""
     values: dict[str, Any] = {}
     for (name, about), column in zip(settings.items(), _cells(len(settings)), strict=True):
         place: Place[Any] = TeachState.local_prompts if name == "local_prompts" else TeachState.settings.at(name)
-        usual = getattr(fixed or preset(QUICK), name)
-        if fixed is not None:
-            put(place, usual)
-        values[name] = keep(place, _widget(column, place.key, about, recall(place, usual), disabled=fixed is not None))
+        value = getattr(usual, name)
+        if disabled:
+            put(place, value)
+        values[name] = keep(place, _widget(column, place.key, about, recall(place, value), disabled=disabled))
     return values
 
 
@@ -85,17 +104,18 @@ def _cells(count: int, columns: int = 3) -> list[Any]:
     return [column for start in range(0, count, columns) for column in st.columns(columns)[: count - start]]
 
 
-def _scales(session: Session, count: int) -> tuple[int, ...]:
-    usual = with_prompts(session.training.settings.topk, count)
+def _scales(session: Session, tower: KnownTower, count: int) -> tuple[int, ...]:
+    last, regions = session.training.settings_on(tower).topk, regions_of(tower)
+    usual = with_prompts(last, count, regions)
     chosen = []
     for n, column in enumerate(_cells(count, 4)):
         place = TeachState.scales.at(n)
-        shown = recall(place, usual[n])
+        shown = recall(place, usual[n], range(1, regions + 1))
         label = f"k of local prompt {n + 1}"
         found = column.number_input(
-            label, 1, 1024, shown, key=place.key, help="How many regions its score is the mean of."
+            label, 1, regions, shown, key=place.key, help=f"How many of its {regions} regions its score is the mean of."
         )
         chosen.append(int(keep(place, found)))
-    if tuple(chosen) != session.training.settings.topk:
+    if tuple(chosen) != last:
         put_scales(session, chosen)
     return tuple(chosen)

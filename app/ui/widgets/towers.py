@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -34,7 +35,10 @@ def choose_tower(session: Session) -> DeltaGenerator:
     listed = {tower.name: tower for tower in towers().listing.towers()}
     before = session.training.tower
     chosen = one_of("Tower", listed, TowersState.chosen, before if before in listed else DEFAULT_TOWER, help=_HELP)
-    session.training.tower = chosen
+    if chosen != before:
+        session.training.tower = chosen
+        taught = session.training.taught  # k is of a tower and its grid: Explore shows what goes with this one
+        session.explore = replace(session.explore, scales=session.training.scales() if taught else ())
     place = st.empty()
     describe(session, place)
     if towers().listing.problem:

@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from gallop.config import OwnPreset
 from gallop.runtime.reading import open_file
 
 LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30
@@ -45,6 +46,7 @@ class KnownTower:
         grid: rows and columns of its regions.
         tokens: the longest prompt.
         needs: what else must be installed for it, where something must.
+        preset: settings of a training that go with it, as ``Backbone`` has them.
     """
 
     name: str
@@ -56,6 +58,7 @@ class KnownTower:
     grid: tuple[int, int] | None = None
     tokens: int | None = None
     needs: str = ""
+    preset: OwnPreset = "paper"
 
     @property
     def here(self) -> bool:

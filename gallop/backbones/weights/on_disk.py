@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gallop.backbones.weights.known import LARGEST_CONFIG, KnownTower, licence_of, memory_of
+from gallop.config import OwnPreset
 from gallop.errors import BackboneError
 from gallop.runtime.reading import read_text
 
@@ -94,7 +96,8 @@ def _of_folder(name: str, source: str, folder: Path, licence: str = "") -> Known
     found = KnownTower(name, source, size, memory, licence)
     try:
         config = json.loads(read_text(folder / CONFIG, LARGEST_CONFIG))
-        return found.with_settings(config["model_cfg"], config.get("trunk"))
+        own: OwnPreset = "default" if config.get("preset") == "default" else "paper"
+        return replace(found.with_settings(config["model_cfg"], config.get("trunk")), preset=own)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return found  # loading it will tell why
 

@@ -1,0 +1,228 @@
+"""Each tower is taught with settings of its own: what was measured on one is never another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from hypothesis import given
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+import gallop.backbones
+from app.teaching.settings import (
+    CUSTOM,
+    PAPER,
+    QUICK,
+    preset,
+    scales_for,
+    usual_way,
+    way_in_words,
+    way_of,
+    with_prompts,
+)
+from app.towers.options import TowerOptions
+from app.towers.room import TowerRoom
+from app.ui import resources
+from app.views.export import imported
+from app.visitor.photos import VisitorPhotos
+from app.visitor.session import Session
+from app.visitor.training import VisitorTraining
+from gallop.backbones.loading import load_backbone
+from gallop.backbones.weights.known import KnownTower
+from gallop.config import train_preset
+from tests import tiny
+from tests.app_pages import (
+    COMPARE,
+    EXPLORE,
+    TEACH,
+    Open,
+    button,
+    cards,
+    everything,
+    fine,
+    go,
+    session_of,
+    sums,
+    train,
+    with_photo,
+)
+
+GRIDS = {"four": (32, 8), "seven": (56, 8), "fine": (192, 8)}
+"""Side of the photo and of a region, in pixels, of a tower by its name."""
+
+
+@pytest.fixture
+def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """The app with ``mini`` and towers of 4 x 4, 7 x 7 and 24 x 24 regions beside it."""
+    monkeypatch.setattr(
+        gallop.backbones, "load_backbone", load_backbone
+    )  # of all of them, not a tiny one in their place
+    folders = []
+    for name, (side, patch) in GRIDS.items():
+        (tmp_path / name).mkdir()
+        folders.append(str(tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch)))
+    room = TowerRoom(TowerOptions(tuple(folders)))
+    monkeypatch.setattr(resources.shared, "towers", room)
+    yield tiny_app
+    room.close()
+
+
+@given(st.integers(1, 4096), st.integers(0, 64))
+def test_scales_are_the_same_shares_of_a_photo_in_every_grid(regions: int, count: int) -> None:
+    found = scales_for(regions, count)
+    assert len(found) == count
+    assert all(1 <= k <= regions for k in found)
+    assert all(a < b or b == regions for a, b in pairwise(found))
+    apart = Fraction(5 * regions, 196) > 2  # then no two shares meet
+    for n, k in enumerate(found if apart else ()):
+        share = Fraction(5 * (n + 1) * regions, 196)
+        assert k == regions if share > regions else abs(k - share) <= Fraction(1, 2)
+
+
+def test_scales_of_known_grids() -> None:
+    assert scales_for(14 * 14, 5) == (5, 10, 15, 20, 25), "the paper's own"
+    assert scales_for(24 * 24, 4) == (15, 29, 44, 59)
+    assert scales_for(7 * 7, 4) == (1, 2, 4, 5)
+    assert scales_for(4 * 4, 4) == (1, 2, 3, 4)
+    assert scales_for(1, 3) == (1, 1, 1)
+    assert with_prompts((5, 300), 4, 7 * 7) == (5, 49, 4, 5)
+
+
+def test_what_was_measured_on_mini_is_no_other_towers() -> None:
+    mini, paper = train_preset("default"), train_preset("paper")
+    assert preset(QUICK).training() == mini
+    assert preset(PAPER).training() == preset(PAPER, "paper", 49).training() == paper
+    quick = preset(QUICK, "paper", 49)
+    assert quick.training() == replace(paper, epochs=50, views=4), "the paper's but for what takes long"
+    assert quick.topk == (1, 2, 4, 5)
+    assert preset(PAPER, "paper", 16).topk == (5, 10, 15, 16), "clamped, as the paper's are when they are pooled"
+    assert (usual_way("default"), usual_way("paper")) == (QUICK, PAPER)
+
+
+def test_the_way_that_settings_are_of_is_known_again() -> None:
+    for own in ("default", "paper"):
+        for way in (QUICK, PAPER):
+            found = preset(way, own, 49)
+            assert way_of(found, own, 49) == way
+            assert way_of(replace(found, seed=7, shots=3, topk=(9, 9, 9, 9)), own, 49) == way
+            assert way_of(replace(found, lr=0.3), own, 49) == CUSTOM
+            assert way_of(replace(found, topk=(1, 2)), own, 49) == CUSTOM
+
+
+def test_words_say_what_was_measured_and_what_was_not() -> None:
+    mini = KnownTower("mini", grid=(14, 14), preset="default")
+    other = KnownTower("other", grid=(7, 7))
+    assert "Chosen by measurement" in way_in_words(QUICK, mini)
+    assert "Chosen by measurement" not in way_in_words(QUICK, other)
+    assert "50 rounds of 4 views of each photo, k for its 49 regions. Measured on no tower." in way_in_words(
+        QUICK, other
+    )
+    assert "the usual ones" in way_in_words(PAPER, other)
+    assert "the usual ones" not in way_in_words(PAPER, mini)
+
+
+def test_of_a_tower_that_nothing_was_set_for_a_training_takes_the_usual_settings() -> None:
+    training = VisitorTraining(VisitorPhotos())
+    assert training.settings == preset(QUICK)
+    training.tower = "other"
+    assert training.settings == preset(PAPER, "paper")
+    training.settings = replace(training.settings, lr=0.5)
+    training.tower = "mini"
+    assert training.settings == preset(QUICK)
+    assert training.settings_on(KnownTower("other")).lr == 0.5
+    assert training.settings_on(KnownTower("third", grid=(2, 2))).topk == (4, 4, 4, 4)
+
+
+def choose(at: AppTest, name: str) -> AppTest:
+    at.selectbox(key="towers chosen").set_value(name)
+    return fine(at.run())
+
+
+def scales(at: AppTest) -> list[tuple[int, int]]:
+    """Value and largest value of each k on Teach."""
+    found = [at.number_input(key=f"teach scales {n}") for n in range(4)]
+    return [(int(each.value), int(each.max)) for each in found]
+
+
+def form(at: AppTest, *names: str) -> list[Any]:
+    return [at.number_input(key=f"teach settings {name}").value for name in names]
+
+
+def test_each_tower_has_a_form_of_its_own(three: Open) -> None:
+    at = cards(fine(three()), {"red": 2, "green": 2})
+    session_of(at).training._settings.clear()
+    go(at, TEACH)
+    assert at.segmented_control(key="teach way").value == QUICK
+    assert form(at, "lr", "epochs", "views") == [0.1, 30, 4]
+    assert scales(at) == [(5, 196), (10, 196), (15, 196), (20, 196)]
+    at.segmented_control(key="teach way").set_value(CUSTOM)
+    fine(at.run())
+    at.number_input(key="teach settings epochs").set_value(7)
+    at.number_input(key="teach scales 1").set_value(150)
+    fine(at.run())
+    mine = session_of(at).training.settings
+
+    choose(at, "seven")
+    assert at.segmented_control(key="teach way").value == PAPER, "what goes with it"
+    assert form(at, "lr", "epochs", "views") == [0.002, 200, 0]
+    assert scales(at) == [(5, 49), (10, 49), (15, 49), (20, 49)]
+    assert "the usual ones" in everything(at)
+    at.segmented_control(key="teach way").set_value(QUICK)
+    fine(at.run())
+    assert form(at, "lr", "epochs", "views") == [0.002, 50, 4]
+    assert scales(at) == [(1, 49), (2, 49), (4, 49), (5, 49)]
+    assert "k for its 49 regions" in everything(at)
+    at.number_input(key="teach scales 3").set_value(30)
+    fine(at.run())
+
+    choose(at, "four")
+    assert [k for k, _ in scales(at)] == [5, 10, 15, 16]
+    choose(at, "fine")
+    assert scales(at)[0] == (5, 576)
+
+    # Nothing is lost on the way, and nothing of one got into another.
+    choose(at, "mini")
+    assert at.segmented_control(key="teach way").value == CUSTOM
+    assert session_of(at).training.settings == mine
+    assert scales(at)[1] == (150, 196)
+    choose(at, "seven")
+    assert at.segmented_control(key="teach way").value == QUICK
+    assert form(at, "lr", "epochs", "views") == [0.002, 50, 4]
+    assert [k for k, _ in scales(at)] == [1, 2, 4, 30]
+
+
+def test_a_model_that_is_opened_is_read_at_the_k_that_it_learned_with(three: Open) -> None:
+    at = cards(choose(with_photo(three, "red\ngreen"), "seven"), {"red": 2, "green": 2}, topk=(1, 3, 4, 5))
+    train(at)
+    session = session_of(at)
+    taught = session.training.taught
+    assert taught is not None
+    go(at, TEACH)
+    at.number_input(key="teach scales 0").set_value(40)
+    fine(at.run())
+    assert session.training.scales()[0] == 40
+    go(at, COMPARE)
+    button(at, "Open this run").click()
+    fine(at.run())
+    assert session.training.scales() == (1, 3, 4, 5)
+    go(at, TEACH)
+    assert [k for k, _ in scales(at)] == [1, 3, 4, 5]
+    go(at, EXPLORE)
+    assert [line.split(":")[0] for line in sums(at)] == ["k = 1", "k = 3", "k = 4", "k = 5"]
+    choose(at, "mini")
+    assert [line.split(":")[0] for line in sums(at)] == ["k = 5", "k = 10", "k = 15", "k = 20"], "its own"
+
+
+def test_of_a_model_that_does_not_say_how_it_was_taught_the_settings_are_its_towers() -> None:
+    found = tiny.classifier().zero_shot(["red", "green"])
+    taught = imported(Session(), found, tiny.vit())
+    assert taught.settings.training() == train_preset("paper"), "nothing of mini's"
