@@ -22,16 +22,16 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import train_preset
 from gallop.errors import GallopError
+from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
 from gallop.maps.look import Style, Subject, shared_scale
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
     from gallop.backbones import Backbone
-    from gallop.export.onnx import OnnxFile
 
 _PHOTOS_AT_ONCE = 16
-BEAT, HALF_WAY = 1.0, 15.0
-"""Seconds: between two looks at an export, and after which its bar stands in the middle."""
+BEAT = 1.0
+"""Seconds between two looks at an export."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,21 @@ def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
     ]
 
 
+def model_to_export(
+    session: Session, asked: Question, classifier: GalLoPClassifier, photos: Sequence[Photo] = ()
+) -> ModelToExport:
+    """The classifier as export formats take it, with what is known of its training."""
+    taught = session.training.taught if asked.taught else None
+    if taught is None:
+        return ModelToExport(classifier, photos)
+    return ModelToExport(classifier, photos, measured(taught), learned_from(taught))
+
+
+def photo_to_export(session: Session, asked: Question, screen: Screen) -> PhotoToExport:
+    """The explained photo of Explore as export formats take it."""
+    return PhotoToExport(screen.explanation, screen.class_name, screen.photo.name, facts(session, asked), screen.style)
+
+
 def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:
     """A model that came as a file, as what a training leaves; asked about the test photos of the cards it knows."""
     settings = Settings.of(found.model_.config, found.training_ or train_preset(backbone.preset))
@@ -202,29 +217,27 @@ class Tabling:
 
 @dataclass
 class Exporting:
-    """A classifier as an ONNX file, checked with some photos.
+    """A classifier as a file of a format that takes a while, such as an ONNX file, which is checked with some photos.
 
-    Torch writes the file in one go, on a busy machine for minutes. So that is done in a thread beside the job, which
+    Such a file is written in one go, on a busy machine for minutes. So that is done in a thread beside the job, which
     takes a step each second as long as the thread lives: it is never given up for being stuck.
     """
 
-    classifier: GalLoPClassifier
-    photos: Sequence[Photo]
+    format_: ExportFormat[ModelToExport]
+    model: ModelToExport
     key: Hashable
-    made: tuple[Hashable, OnnxFile] | None = None
+    made: tuple[Hashable, Exported] | None = None
 
     def run(self) -> Iterator[Counted]:
-        from gallop.export.onnx import export_onnx
-
-        start = time.monotonic()
-        with ThreadPoolExecutor(1, "onnx") as beside:  # which waits for its end, after a cancel too
-            found = beside.submit(export_onnx, self.classifier, self.photos)
+        start, takes = time.monotonic(), self.format_.seconds
+        with ThreadPoolExecutor(1, "export") as beside:  # which waits for its end, after a cancel too
+            found = beside.submit(self.format_.make, self.model)
             while not found.done():
                 seconds = time.monotonic() - start
-                words = f"Writing and checking, about half a minute; {seconds:.0f} seconds so far"
-                yield Counted(seconds / (seconds + HALF_WAY), words)
+                words = f"Being made, about {takes:.0f} seconds; {seconds:.0f} so far"
+                yield Counted(seconds / (seconds + takes / 2), words)
                 wait([found], BEAT)
             self.made = (self.key, found.result())
 
-    def result(self) -> tuple[Hashable, OnnxFile] | None:
+    def result(self) -> tuple[Hashable, Exported] | None:
         return self.made

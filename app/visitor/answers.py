@@ -33,8 +33,6 @@ class VisitorAnswers:
     photos: VisitorPhotos
     training: VisitorTraining
     limit: VisitorLimit
-    report: tuple[Hashable, str] | None = None
-    """The last report that was made, and what it is about."""
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
     _deletions: Bounded = field(default_factory=lambda: Bounded(8))

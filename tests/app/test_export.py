@@ -22,10 +22,12 @@ from streamlit.testing.v1 import AppTest
 
 from app.jobs.manager import JobManager, State
 from app.runs.model_zip import _SETTINGS, ZIP_TENSORS, files_of, zipped
-from app.ui.export import model_files
+from app.ui.export import formats
 from app.views import export
 from app.visitor.question import Question
 from gallop import GalLoPClassifier
+from gallop.export.format import ModelToExport
+from gallop.export.formats import known_formats
 from gallop.export.onnx import ALLOWED
 from tests import tiny
 from tests.app.test_jobs import wait
@@ -52,6 +54,7 @@ from tests.app_pages import (
     uploader,
     with_photo,
 )
+from tests.export.added_format import added_format as added_format
 
 
 @pytest.fixture
@@ -105,11 +108,8 @@ def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes])
     assert handed["save map"] == screen.picture(1) != first
 
 
-def test_the_report_is_of_what_is_shown_and_goes_when_that_changes(tiny_app: Open, handed: dict[str, bytes]) -> None:
+def test_the_report_is_of_what_is_shown(tiny_app: Open, handed: dict[str, bytes]) -> None:
     at = go(with_photo(tiny_app), TAKE_AWAY)
-    assert "save report" not in handed
-    button(at, "Make the report").click()
-    fine(at.run())
     page = handed.pop("save report").decode()
     session = session_of(at)
     found = session.answers.explain(
@@ -120,7 +120,20 @@ def test_the_report_is_of_what_is_shown_and_goes_when_that_changes(tiny_app: Ope
     assert "photo.png" in page
     go(at, EXPLORE)
     go(hand(at, k={0: 1}), TAKE_AWAY)
-    assert "save report" not in handed
+    assert "local prompt 1, k = 1<" in handed["save report"].decode()
+    assert "local prompt 1, k = 1<" not in page
+
+
+@pytest.mark.usefixtures("added_format")
+def test_every_format_that_gallop_knows_is_offered_by_its_words(tiny_app: Open, handed: dict[str, bytes]) -> None:
+    at = go(with_photo(tiny_app), TAKE_AWAY)
+    assert "**List of classes**: the class names, a line each." in everything(at)
+    names = [line.strip() for line in handed["save list_of_classes"].decode().splitlines()]
+    assert names == list(
+        session_of(at).answers.classifier(tiny.vit(), export.exported_question(session_of(at))).classes_
+    )
+    for format_ in known_formats().values():
+        assert f"**{format_.title}**: {format_.help}" in everything(at)
 
 
 def test_the_table_answers_every_photo_that_is_here(tiny_app: Open, handed: dict[str, bytes]) -> None:
@@ -251,19 +264,21 @@ def test_onnx_is_made_checked_and_told(tiny_app: Open, handed: dict[str, bytes])
     assert np.abs(shares - after.predict_proba(tiny.picture(60, "red"))).max() < ALLOWED
 
 
-def test_an_export_that_takes_long_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gallop.export.onnx
+def slow(make: Any) -> Any:
+    """A format that takes long."""
+    return replace(known_formats()["onnx"], make=make)
 
+
+def test_an_export_that_takes_long_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     made, go_on = object(), threading.Event()
 
-    def slow(*_: Any) -> Any:
+    def make(_: Any) -> Any:
         assert go_on.wait(20)
         return made
 
-    monkeypatch.setattr(gallop.export.onnx, "export_onnx", slow)
     monkeypatch.setattr(export, "BEAT", 0.01)
     manager = JobManager(stuck=2)
-    job = manager.submit(export.Exporting(tiny.classifier(), (), "key"))
+    job = manager.submit(export.Exporting(slow(make), ModelToExport(tiny.classifier()), "key"))
     time.sleep(2.2)
     assert wait(job, lambda snapshot: snapshot.progress is not None).state is State.RUNNING
     go_on.set()
@@ -272,13 +287,10 @@ def test_an_export_that_takes_long_is_not_given_up(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gallop.export.onnx
-
     go_on = threading.Event()
-    monkeypatch.setattr(gallop.export.onnx, "export_onnx", lambda *_: go_on.wait(20))
     monkeypatch.setattr(export, "BEAT", 0.01)
     manager = JobManager()
-    job = manager.submit(export.Exporting(tiny.classifier(), (), "key"))
+    job = manager.submit(export.Exporting(slow(lambda _: go_on.wait(20)), ModelToExport(tiny.classifier()), "key"))
     wait(job, lambda snapshot: snapshot.progress is not None)
     job.cancel()
     time.sleep(0.1)
@@ -356,7 +368,7 @@ def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyP
         def result(self) -> None:
             return None
 
-    monkeypatch.setattr(model_files.export, "Exporting", lambda *_: Endless())
+    monkeypatch.setattr(formats.export, "Exporting", lambda *_: Endless())
     button(at, "Make the ONNX file").click()
     fine(at.run())
     assert button(at, "Make the table").disabled

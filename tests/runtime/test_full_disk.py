@@ -300,7 +300,7 @@ def test_explain(things: Things, disk: Disk, tmp_path: Path, full: str) -> None:
 
 def test_export(things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     made = OnnxFile(bytes(10_000), {}, Parity(4, 0.0, {"probabilities": 0.0}, 0))
-    monkeypatch.setattr("gallop.cli.commands.export.export_onnx", lambda *_: made)
+    monkeypatch.setattr("gallop.export.onnx.export_onnx", lambda *_: made)
     disk.fill()
     refused(call("export", things.model, "--onnx", disk.root / "model.onnx"), disk.root / "model.onnx")
     assert disk.files() == {}

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.ui import resources
 from app.ui.explanation import link
-from app.ui.export import code, model_files, photo_files
+from app.ui.export import code, formats, model_files, photo_files
 from app.ui.widgets import job_progress, privacy
 from app.ui.widgets.problems import ProblemsTold
 from app.views import export
@@ -25,7 +25,7 @@ if not (has_photo or has_cards or session.training.taught):
     st.markdown(
         "What you can take then:\n"
         "- maps as pictures, a report as one page, a table of answers;\n"
-        "- the classifier as a folder, or as one ONNX file for other programs;\n"
+        "- the classifier as a folder, with its model card, or as one ONNX file for other programs;\n"
         "- code that gives the same numbers: Python, command line or a notebook."
     )
     left, right = st.columns(2)
@@ -48,14 +48,14 @@ else:
                 photo_files.offer_pictures(session, screen, version)
         with right:
             if screen is not None:
-                photo_files.report(session, screen, asked, version)
+                formats.offer_photo_formats(session, screen, asked)
             photo_files.offer_table(session, classifier, version)
         st.header("2. The classifier", anchor=False)
         left, right = st.columns(2, gap="large")
         with left:
             model_files.model(session, classifier, asked, version)
         with right:
-            model_files.onnx(session, classifier, version)
+            formats.offer_model_formats(session, classifier, asked, version)
         if screen is not None or has_cards:
             st.header("3. As code", anchor=False)
             code.code(session, screen, classifier, asked, version)

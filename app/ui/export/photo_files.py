@@ -1,4 +1,4 @@
-"""Files about the photo that Explore shows: a map as a picture, a report, a table of answers to all photos."""
+"""A map of the photo that Explore shows, as a picture, and a table of answers to all photos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from app.ui.widgets.remembered import one_of
 from app.views import compare, export
 from app.views.export import Screen
 from app.visitor.page_state import ExportState
-from app.visitor.question import Question
 from app.visitor.session import Session
 
 if TYPE_CHECKING:
@@ -50,32 +49,6 @@ def offer_pictures(session: Session, screen: Screen, version: Hashable) -> None:
         icon=":material/image:",
         on_click="ignore",
     )
-
-
-def report(session: Session, screen: Screen, asked: Question, version: Hashable) -> None:
-    """One HTML page with all of it."""
-    st.markdown("**A report**: photo, probabilities, scores and all maps on one page that needs no network.")
-    clicked = st.button("Make the report", key="make report", icon=":material/article:")
-    key = (version, screen.photo.sha256, screen.class_name, screen.style)
-    if clicked:
-        from gallop.export.report import html_report
-
-        with st.spinner("Drawing …"):
-            session.answers.report = (
-                key,
-                html_report(
-                    screen.explanation,
-                    class_name=screen.class_name,
-                    photo_name=screen.photo.name,
-                    facts=export.facts(session, asked),
-                    style=screen.style,
-                ),
-            )
-    if session.answers.report is not None and session.answers.report[0] == key:
-        name = f"{file_name(screen.photo.name)}.html"
-        st.download_button(
-            "Save the report", session.answers.report[1], name, "text/html", key="save report", on_click="ignore"
-        )
 
 
 def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:

@@ -1,4 +1,4 @@
-"""``gallop export``: a trained model as one ONNX file, checked with onnxruntime."""
+"""``gallop export``: a trained model, or what it says of a photo, as a file of the format that was asked for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from gallop import load_image
+from gallop import GalLoPClassifier, load_image
 from gallop.cli.console import Console
 from gallop.cli.inputs import check_output, trained_model
-from gallop.errors import CommandError, ImageError, OnnxError
-from gallop.export.onnx import PIXELS, OnnxFile, export_onnx
+from gallop.errors import CommandError, ImageError
+from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
+from gallop.export.formats import known_formats, option_of
 from gallop.images import list_images
 from gallop.runtime.writing import write_file
 
@@ -21,23 +22,42 @@ _MOST_PHOTOS = 64
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Write the file, and say how it differs from the model."""
-    out = Path(options.onnx)
-    check_output(out, "--onnx")
+    """Write the file, and say what there is to say about it."""
+    key, format_ = next((key, format_) for key, format_ in known_formats().items() if getattr(options, key) is not None)
+    out = Path(getattr(options, key))
+    check_output(out, option_of(key))
+    _check_photos(options, option_of(key), format_)
     if options.device == "auto":
-        options.device = "cpu"  # where the check is made
+        options.device = "cpu"  # a check is made there, and nothing else is worth the start of a GPU
     classifier = trained_model(options.model, options)
-    photos = _photos(options.photos, console) if options.photos is not None else []
-    console.progress("exporting and checking")
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # the exporter may talk; standard output is for the result
-            made = export_onnx(classifier, photos)
-    except OnnxError as error:
-        raise CommandError(str(error)) from error
+    subject = _subject(format_, classifier, options, console)
+    console.progress(f"making the {format_.name}")
+    with contextlib.redirect_stdout(sys.stderr):  # an exporter may talk; standard output is for the result
+        made = format_.make(subject)
     write_file(out, made.data)
     result = _result(made, classifier.classes_.tolist(), out)
-    console.result(result, lambda: _table(result))
+    console.result(result, lambda: _table(result, format_, made))
     return 0
+
+
+def _check_photos(options: Namespace, option: str, format_: ExportFormat[Any]) -> None:
+    """Refuse photos that would be left aside, and a missing one, before a model is loaded."""
+    if options.photos is not None and not format_.checked:
+        raise CommandError(f"--photos has no use with {option}, which is not checked with any; leave it away.")
+    explains = format_.of is PhotoToExport
+    if explains and options.photo is None:
+        raise CommandError(f"{option} explains a photo; name it with --photo IMAGE.")
+    if options.photo is not None and not explains:
+        raise CommandError(f"--photo has no use with {option}, which explains none; leave it away.")
+
+
+def _subject(
+    format_: ExportFormat[Any], classifier: GalLoPClassifier, options: Namespace, console: Console
+) -> ModelToExport | PhotoToExport:
+    if format_.of is PhotoToExport:
+        path = Path(options.photo)
+        return PhotoToExport(classifier.explain(load_image(path)), photo_name=path.name)
+    return ModelToExport(classifier, _photos(options.photos, console) if options.photos is not None else ())
 
 
 def _photos(folder: str, console: Console) -> list[Any]:
@@ -52,24 +72,14 @@ def _photos(folder: str, console: Console) -> list[Any]:
     return photos
 
 
-def _result(made: OnnxFile, class_names: list[str], out: Path) -> dict[str, Any]:
-    parity = made.parity
-    return {
-        "out": str(out),
-        "bytes": len(made.data),
-        "input": PIXELS,
-        "outputs": list(parity.by_output),
-        "class_names": class_names,
-        "checked_on": parity.images,
-        "largest_difference": parity.difference,
-        "labels_differ": parity.labels_differ,
-    }
+def _result(made: Exported, class_names: list[str], out: Path) -> dict[str, Any]:
+    return {"out": str(out), "bytes": len(made.data), "class_names": class_names, **made.record}
 
 
-def _table(result: dict[str, Any]) -> list[str]:
-    return [
-        f"{len(result['class_names'])} classes in {result['out']} ({result['bytes'] / 2**20:.1f} MB): "
-        f"{result['input']} in; {', '.join(result['outputs'])} out.",
-        f"Checked on {result['checked_on']} pictures with onnxruntime: the same labels, the largest difference "
-        f"{result['largest_difference']:.1e}.",
-    ]
+def _table(result: dict[str, Any], format_: ExportFormat[Any], made: Exported) -> list[str]:
+    classes, size = len(result["class_names"]), _size(result["bytes"])
+    return [f"The {format_.name} of {classes} classes is in {result['out']} ({size}).", *made.told]
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{max(count / 2**10, 1):.0f} kB"

@@ -1,0 +1,95 @@
+"""An export format is one file in ``gallop/export/formats``: the command line and the app tell what it says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gallop.cli import main
+from gallop.cli.arguments import parse
+from gallop.estimator import GalLoPClassifier
+from gallop.export.format import ModelToExport, PhotoToExport
+from gallop.export.formats import formats_of, known_formats, option_of
+from gallop.export.model_card import model_card
+from gallop.export.report import html_report
+from tests import tiny
+from tests.export.added_format import added_format as added_format
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("gallop.estimator.load_backbone", lambda name, **_: tiny.vit())
+    tiny.classifier().zero_shot(["red", "green"]).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.usefixtures("added_format")
+def test_one_file_makes_a_format(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--list-of-classes FILE List of classes: the class names, a line each" in told
+    assert "--list-of-classes: With the last line ended, too." in told
+    out = tmp_path / "names.txt"
+    assert main(["export", str(model), "--list-of-classes", str(out), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert out.read_text() == "red\ngreen\n"
+    assert said == {"out": str(out), "bytes": 10, "class_names": ["red", "green"], "lines": 2}
+    assert main(["export", str(model), "--list-of-classes", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"The list of classes of 2 classes is in {out} (1 kB).",
+        "2 lines were counted.",
+    ]
+
+
+def test_card_and_report_of_the_command_line_are_the_librarys(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "a photo.png"
+    tiny.picture(3, "red").save(photo)
+    assert main(["export", str(model), "--card", str(tmp_path / "model.md")]) == 0
+    assert "The model card of 2 classes is in" in capsys.readouterr().out
+    found = GalLoPClassifier.load(model)
+    assert (tmp_path / "model.md").read_text(encoding="utf-8") == model_card(found)
+    assert main(["export", str(model), "--report", str(tmp_path / "why.html"), "--photo", str(photo)]) == 0
+    wanted = html_report(found.explain(photo), photo_name="a photo.png")
+    assert (tmp_path / "why.html").read_text(encoding="utf-8") == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--report", "OUT"], "--report explains a photo; name it with --photo IMAGE."),
+        (["--card", "OUT", "--photo", "a.png"], "--photo has no use with --card, which explains none; leave it away."),
+        (["--card", "OUT", "--photos", "a"], "--photos has no use with --card, which is not checked with any;"),
+        (["--card", "OUT", "--onnx", "OUT"], "not allowed with"),
+        ([], "one of the arguments --card --onnx --report is required"),
+        (["--report", "OUT", "--photo", "nowhere.png"], "nowhere.png"),
+    ],
+)
+def test_what_cannot_be_is_told_and_nothing_is_written(
+    words: list[str], sentence: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["export", str(model), *(str(out) if word == "OUT" else word for word in words)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_every_format_says_what_it_is() -> None:
+    formats = known_formats()
+    assert {*formats_of(ModelToExport)} | {*formats_of(PhotoToExport)} == {*formats} >= {"card", "onnx", "report"}
+    for key, format_ in formats.items():
+        assert format_.suffix.startswith(".")
+        assert not format_.help.endswith("."), "it is the rest of a sentence"
+        assert format_.title[0].isupper()
+        assert getattr(parse(["export", "model", option_of(key), "file"]), key) == "file"
+
+
+def test_the_words_of_formats_load_no_torch() -> None:
+    program = "import sys, gallop.export.formats as at; at.known_formats(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
