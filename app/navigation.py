@@ -45,6 +45,7 @@ link.follow(session)
 with resources.page_drawn():
     uploads.receive()
     if page.title != "Teach":
+        live.begin(session)
         live.badge(session)
     page.run()
 remembered.run_ends()

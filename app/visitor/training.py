@@ -32,15 +32,18 @@ class VisitorTraining:
     watch: Watch = field(default_factory=Watch)
     ledger: Ledger | None = None
     """Where trainings are kept as runs; None where they are not."""
+    asked: bool = False
+    """Whether a training is to start with the next page that is drawn."""
     job: Job | None = None
-    outcome: tuple[str, str] | None = None
-    """How the last training ended: (kind, sentence)."""
     tower: str = DEFAULT_TOWER
     """The one that answers, and that the next training is on."""
     _settings: dict[str, Settings] = field(default_factory=dict)
     """As they stand for each tower; none for one that nobody has set anything for."""
     _taught: dict[str, tuple[int, Taught]] = field(default_factory=dict)
     """What was taught last on each tower, and its number."""
+    _outcomes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """How the last training ended that is told with each tower."""
+    _training_on: str = DEFAULT_TOWER
     _count: int = 0
     _pending: deque[Photo] = field(default_factory=deque)
     _encoding: Job | None = None
@@ -64,6 +67,15 @@ class VisitorTraining:
     def taught(self) -> Taught | None:
         """What was taught on the tower that answers: prompts of one say nothing to another."""
         return self._taught.get(self.tower, (0, None))[1]
+
+    @property
+    def outcome(self) -> tuple[str, str] | None:
+        """Return how the last training ended, as told with the tower that answers: (kind, sentence)."""
+        return self._outcomes.get(self.tower)
+
+    def end_with(self, kind: str, sentence: str) -> None:
+        """Let this be ``outcome`` from now on."""
+        self._outcomes[self.tower] = kind, sentence
 
     @property
     def number(self) -> int:
@@ -97,7 +109,8 @@ class VisitorTraining:
             task = Teaching(backbone, photos.features(), shots, tests, settings, self.watch)
             return Recorded(task, self.ledger.keep) if self.ledger else task
 
-        self.job, self.outcome = manager.submit(OnTower(room, self.tower, make)), None
+        self.job, self._training_on = manager.submit(OnTower(room, self.tower, make)), self.tower
+        self._outcomes.pop(self.tower, None)
 
     def encode_ahead(self, manager: JobManager, room: TowerRoom, photos: Iterable[Photo]) -> None:
         """Encode photos in the background, so that a training with the settings as they are need not."""
@@ -123,16 +136,16 @@ class VisitorTraining:
         if snapshot.active:
             return None
         self.job = None
-        self.outcome = training_outcome(snapshot)
-        if snapshot.result is None:
-            return None
-        if self.ledger is not None and self.ledger.problem:
-            self.outcome = ("info", f"{self.outcome[1]} {self.ledger.problem}")
-        self._keep(snapshot.result)
-        if snapshot.result.tower != self.tower:
-            words = f"It was taught on {snapshot.result.tower}: choose that tower to use it."
-            self.outcome = (self.outcome[0], f"{self.outcome[1]} {words}")
-        return self.taught if self.taught is snapshot.result else None
+        (kind, sentence), tower = training_outcome(snapshot), self._training_on
+        if snapshot.result is not None:
+            self._keep(snapshot.result)
+            if self.ledger is not None and self.ledger.problem:
+                kind, sentence = "info", f"{sentence} {self.ledger.problem}"
+        self._outcomes[tower] = kind, sentence
+        if tower != self.tower:
+            words = f" It was taught on {tower}: choose that tower to use it." if snapshot.result else ""
+            self.end_with(kind, sentence + words)
+        return snapshot.result if tower == self.tower else None
 
     def adopt(self, taught: Taught) -> None:
         """Let this be what was taught from now on, its tower the one that answers, and its k those that stand."""

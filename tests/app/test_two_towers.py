@@ -157,6 +157,41 @@ def test_a_training_that_ends_after_another_tower_was_chosen_stays_with_its_own(
     assert session.training.elsewhere == ["mini"]
     assert session.training.outcome is not None
     assert "It was taught on mini: choose that tower to use it." in session.training.outcome[1]
+    choose(at, "mini")
+    assert session.training.outcome is not None
+    assert "choose that tower" not in session.training.outcome[1]
+
+
+def test_how_a_training_ended_is_told_with_its_own_tower(two: Open) -> None:
+    at = go(cards(fine(two()), COLOURS), TEACH)
+    train(at)
+    assert "steps on 6 photos" in everything(at)
+    choose(at, "other")
+    assert "steps on 6 photos" not in everything(at)
+    choose(at, "mini")
+    assert "steps on 6 photos" in everything(at)
+
+
+def test_train_takes_settings_that_came_with_the_click(two: Open) -> None:
+    at = go(cards(fine(two()), COLOURS), TEACH)
+    at.session_state["teach way"] = "Custom"
+    fine(at.run())
+    at.number_input(key="teach settings epochs").set_value(3)
+    button(at, "**Train**").click()
+    finish(fine(at.run()))
+    taught = session_of(at).training.taught
+    assert taught is not None
+    assert taught.settings.epochs == 3
+
+
+def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page(two: Open) -> None:
+    at = go(cards(fine(two()), COLOURS), TEACH)
+    button(at, "**Train**").click()
+    at.switch_page(COMPARE)  # one request then takes both to the server
+    fine(at.run())
+    assert session_of(at).training.job is not None or session_of(at).training.taught is not None
+    finish(at)
+    assert session_of(at).training.taught is not None
 
 
 def test_runs_know_their_tower_and_open_with_it(two: Open) -> None:

@@ -100,6 +100,7 @@ def test_two_towers_are_trained_compared_exported_and_found_again(visit: Any, tm
     train(page)
     tower(page, "small")
     expect(page.get_by_text("What was taught on mini waits there")).to_be_visible()
+    expect(page.get_by_text("Done: 2 steps")).to_have_count(0)  # that was the other's
     train(page)
 
     # Compare: a run of each, told apart, and maps of both on one photo.

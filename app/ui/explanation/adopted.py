@@ -66,7 +66,7 @@ def adopt(session: Session, opened: Opened) -> None:
     session.training.adopt(taught)
     session.teach = replace(session.teach, tower=None)  # its form is to show the model's k
     source = "." if opened.from_file else " from the page Compare."
-    session.training.outcome = ("success", f"Opened {name}{source}")
+    session.training.end_with("success", f"Opened {name}{source}")
     if opened.from_file and ledger is not None:
         ledger.keep(taught, f"from {text.shorten(name, 60)}")
     show(session, taught)

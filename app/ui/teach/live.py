@@ -13,17 +13,35 @@ from app.teaching.cards import Card
 from app.teaching.progress import Kept, Point, Progress, Score, Sight
 from app.ui.explanation.answer import session_photo_url
 from app.ui.explanation.ask import alone
+from app.ui.resources import jobs, towers
 from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session
 from gallop import Photo
+from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
 from gallop.maps.region_grid.panel import map_panel
 
 _POLL_SECONDS = 1.0
 NOTHING_YET = Progress("looking", 0, 0, [])
+
+
+def ask_to_train(session: Session) -> None:
+    """In a callback: a click is heard even where its visitor went on to another page before this one was drawn."""
+    session.training.asked = True
+
+
+def begin(session: Session) -> None:
+    """Queue the training that was asked for; where settings are drawn, after them: they may change with the click."""
+    if not session.training.asked:
+        return
+    session.training.asked = False
+    try:
+        session.training.start(jobs(), towers())
+    except GallopError as error:
+        session.training.end_with("error", str(error))
 
 
 def panel(session: Session) -> None:

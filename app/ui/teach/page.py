@@ -9,7 +9,6 @@ from app.ui.explanation import tryout
 from app.ui.teach import deck, live, settings
 from app.ui.widgets import privacy, towers
 from app.ui.widgets.problems import ProblemsTold
-from gallop.errors import GallopError
 
 session = resources.session()
 
@@ -33,16 +32,14 @@ if session.photos.deck.cards:
     st.header("2. Training", anchor=False)
     towers.choose_tower(session)
     settings.choose_settings(session)
+    live.begin(session)
     problem = tasks.check_photos(session.photos.shots())
     left, right = st.columns([1, 3], vertical_alignment="center")
     label = "**Train again**" if session.training.taught is not None else "**Train**"
     busy = session.training.job is not None
-    if left.button(label, disabled=bool(problem) or busy, width="stretch", key="train"):
-        try:
-            session.training.start(resources.jobs(), resources.towers())
-        except GallopError as error:
-            session.training.outcome = ("error", str(error))
-        st.rerun()
+    left.button(
+        label, disabled=bool(problem) or busy, width="stretch", key="train", on_click=live.ask_to_train, args=(session,)
+    )
     with right:
         stale = session.training.stale()
         if problem:
