@@ -184,10 +184,3 @@ class ExportState:
     map: Remembered[int | None] = Remembered(None)
     code_of: Remembered[str | None] = Remembered(None)
     code_as: Remembered[str | None] = Remembered(None)
-
-
-@dataclass(frozen=True)
-class MethodState:
-    """Of the page Method: the class that is followed."""
-
-    followed: Remembered[str | None] = Remembered(None)

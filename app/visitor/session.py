@@ -15,7 +15,6 @@ from app.visitor.page_state import (
     AskedRegion,
     CompareState,
     ExportState,
-    MethodState,
     PromptsState,
     TeachState,
     TestState,
@@ -31,7 +30,7 @@ class Session:
     Attributes:
         page_jobs: work that pages other than Teach have asked for.
         downloads: towers that are fetched for this visitor.
-        explore, teach, test, prompts, compare, export, method, towers: what the pages stand at.
+        explore, teach, test, prompts, compare, export, towers: what the pages stand at.
         region: the one that was asked last, of whatever photo.
         notices: what is to be told once.
         lost: whether the address led to a session that had ended.
@@ -44,7 +43,7 @@ class Session:
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
         self.page_jobs, self.downloads = PageJobs(), PageJobs()
         self.explore, self.teach, self.test, self.prompts = ExploreState(), TeachState(), TestState(), PromptsState()
-        self.compare, self.export, self.method = CompareState(), ExportState(), MethodState()
+        self.compare, self.export = CompareState(), ExportState()
         self.towers = TowersState()
         self.region: AskedRegion | None = None
         self.notices: dict[Where, Notice] = {}

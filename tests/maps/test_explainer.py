@@ -21,7 +21,7 @@ from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
-from gallop.maps.explainer.join import SOURCE, one_script
+from gallop.maps.explainer.join import ENTRIES, SOURCE, one_script
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Style, shared_scale
 from gallop.model.gallop import Similarities
@@ -29,7 +29,7 @@ from gallop.predictions.explanation import Explanation
 from tests import tiny
 
 NAMES = ("red", "green", "blue")
-MODULES = sorted(SOURCE.glob("*.js"))
+MODULES = sorted(SOURCE.rglob("*.js"))
 HERE = Path(__file__).with_name("explainer_script")
 
 
@@ -65,11 +65,12 @@ def made_up(classes: int, side: int, *, seed: int = 0, topk: tuple[int, ...] = (
 # The script ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_script_that_is_shipped_is_its_modules_joined() -> None:
-    assert SCRIPT.read_text(encoding="utf-8") == one_script(), "run: python -m gallop.maps.explainer.join"
+def test_the_scripts_that_are_shipped_are_their_modules_joined() -> None:
+    for script, entry in ENTRIES.items():
+        assert script.read_text(encoding="utf-8") == one_script(entry), "run: python -m gallop.maps.explainer.join"
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_text_of_strangers_never_becomes_markup_and_nothing_is_fetched(module: Path) -> None:
     text = module.read_text(encoding="utf-8")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)

@@ -1,4 +1,4 @@
-/* Joined from src/*.js by `python -m gallop.maps.explainer.join`: change those, not this. */
+/* Joined from src by `python -m gallop.maps.explainer.join`: change those, not this. */
 
 // dom.js
 /* Elements. Text only ever goes in as textContent or as an attribute: names in it are anybody's. */

@@ -1,0 +1,185 @@
+/* The later steps: from cosines to a score, an answer, a verdict, and what learning would change. */
+
+import { Track } from "../controls.js";
+import { element, put, say } from "../dom.js";
+import { mean } from "../numerics.js";
+import { percent, placeOf } from "../words.js";
+import { lossOf, lots, scoresOf, sharesOf, signed, surest, writtenMean } from "./figures.js";
+import { Panel } from "./panel.js";
+import { classRows, Dots, drawRanking, Few, Rows, Slide } from "./parts.js";
+
+const NO_LOCAL = "There are no local prompts here: the whole photo decides alone.";
+
+export class TopK extends Panel {
+  constructor(set) {
+    super("Top-k", "kept");
+    this.few = new Few("Scale", (prompt) => set({ prompt, global: null }));
+    this.ranking = element("canvas", "ranking", { role: "img" });
+    const change = (now, k) => now.topk.map((old, n) => (n === now.prompt ? k : old));
+    this.track = new Track(
+      (k) => set({ topk: change(this.now, k) }),
+      () => {},
+      () => set({ topk: this.usual }),
+    );
+    this.add(this.few.root, this.ranking, this.track.root);
+  }
+
+  show({ c, name, take, now, usual, ink }) {
+    [this.now, this.usual] = [now, usual];
+    this.parts.hidden = !usual.length;
+    if (!usual.length) return this.tell(NO_LOCAL, "");
+    const { prompt } = now;
+    const k = now.topk[prompt];
+    const map = take.local.map(c, prompt);
+    const sorted = take.local.order(c, prompt).map((region) => map[region]);
+    const score = take.local.topkMean(c, prompt, k);
+    this.few.show(
+      now.topk.map((each, n) => `local ${n + 1}, k = ${each}`),
+      prompt,
+    );
+    drawRanking(this.ranking, sorted, k, score, ink);
+    put(this.ranking, "aria-label", `All regions by cosine. The mean of the ${k} best: ${signed(score)}.`);
+    this.track.show(prompt, now.topk, usual, take.local.regions, `Their mean: ${signed(score)}`);
+    this.tell(
+      `All regions in order. Only the k best count for ${name}, and each local prompt has a k of its own: small for ` +
+        "details, large for what fills the photo.",
+      writtenMean(sorted.slice(0, k)),
+    );
+  }
+}
+
+export class Ensemble extends Panel {
+  constructor(set) {
+    super("Ensemble", "kept");
+    this.dots = new Dots();
+    this.slide = new Slide("What regions count", { low: 0, high: 1 }, (share) => set({ share }));
+    this.rows = new Rows("Classes by score", (c) => set({ c }));
+    this.add(this.dots.root, this.slide.root, this.rows.root);
+  }
+
+  show({ c, name, names, take, now, usual }) {
+    const { whole, regions, together } = scoresOf(take, now.topk, now.share);
+    const globals = Array.from(take.global.rows[c]);
+    const locals = now.topk.map((k, n) => take.local.topkMean(c, n, k));
+    const line = (name, values, mean) => ({ name, values, mean, words: signed(mean) });
+    this.dots.show([
+      line("global prompts", globals, whole[c]),
+      ...(usual.length ? [line("local prompts", locals, regions[c])] : []),
+      line("together", [], together[c]),
+    ]);
+    this.slide.root.hidden = !usual.length;
+    this.slide.show(now.share, 0.5, `${(100 * now.share).toFixed(0)} %`, "Back to half, as in the paper");
+    this.rows.show(classRows(together, c, names, signed, Math.max(...together)), c);
+    const [half, other] = [1 - now.share, now.share].map((share) => share.toFixed(2));
+    const sum = usual.length
+      ? `Global: ${writtenMean(globals)}. Local: ${writtenMean(locals)}. ` +
+        `Together: ${half} × ${signed(whole[c])} + ${other} × ${signed(regions[c])} = ${signed(together[c])}.`
+      : writtenMean(globals);
+    this.tell(`Each dot is a prompt's score for ${name}. Their means are averaged: one score for each class.`, sum);
+  }
+}
+
+export class Softmax extends Panel {
+  constructor(set) {
+    super("Softmax", "kept");
+    this.slide = new Slide("Scale", { low: 1, high: 300, logarithmic: true }, (scale) => set({ scale }));
+    this.rows = new Rows("Classes by probability", (c) => set({ c }));
+    this.stale = element("p", "note", { role: "status" });
+    this.add(this.slide.root, this.rows.root, this.stale);
+  }
+
+  show({ c, name, names, take, now, data }) {
+    const { together } = scoresOf(take, now.topk, now.share);
+    const shares = sharesOf(together, now.scale);
+    this.slide.show(now.scale, take.scale, now.scale.toFixed(1), "Back to the model's own");
+    this.rows.show(classRows(shares, c, names, percent, 1), c);
+    say(this.stale, take.stands(now.topk) ? "" : `These are of k = ${take.local.last.topk.join(", ")}.`);
+    const { temperature } = data;
+    const warm = temperature === 1 ? "" : ` = ${data.scale.toFixed(2)} / temperature ${temperature.toFixed(3)}`;
+    const best = Math.max(...together);
+    const sum = together.reduce((all, score) => all + Math.exp(now.scale * (score - best)), 0);
+    this.tell(
+      "Cosines differ little, so each score is multiplied by a scale. The softmax makes shares of 100 % of them.",
+      `scale${warm} = ${now.scale.toFixed(2)}. For ${name}: e^(${now.scale.toFixed(2)} × (${signed(together[c])} − ` +
+        `${signed(best)})) / ${sum.toFixed(4)} = ${shares[c].toFixed(4)}.`,
+    );
+  }
+}
+
+export class NoneOfThese extends Panel {
+  constructor(set) {
+    super("None of these?", "surest");
+    this.verdict = element("p", "best");
+    this.slide = new Slide("Limit", { low: -2, high: 0 }, (limit) => set({ limit }));
+    this.dots = new Dots();
+    this.add(this.verdict, this.dots.root, this.slide.root);
+  }
+
+  show({ names, now, take, data, grid }) {
+    const { MCM: mcm, "L-MCM": local, "GL-MCM": both } = take.outlierScores();
+    const alike = -2 / names.length; // the most there can be: all classes alike, everywhere
+    const wide = Math.max(alike - both, data.threshold === null ? 0 : 3 * Math.abs(data.threshold - both), 1e-3);
+    Object.assign(this.slide, { low: both - wide, high: both + wide });
+    const limit = now.limit ?? data.threshold;
+    say(this.verdict, limit === null ? "No limit yet" : both > limit ? "None of these" : "One of these");
+    this.dots.show([
+      { name: "outlier score", values: [], mean: both, words: signed(both) },
+      ...(limit === null ? [] : [{ name: "limit", values: [], mean: limit, words: signed(limit) }]),
+    ]);
+    this.slide.show(limit ?? both, data.threshold, limit === null ? "" : signed(limit), "Back to the one in force");
+    const found = surest(take);
+    const where = found ? ` The ring: the surest region, ${placeOf(found.region, grid).toLowerCase()}.` : "";
+    this.tell(
+      `How sure is it at all, of the photo and of any region? The less, the more it is something else.${where}`,
+      `Without the scale, the largest share is ${signed(-mcm)} for the photo, ${signed(-local)} for a region. ` +
+        `GL-MCM = MCM + L-MCM = ${signed(mcm)} + (${signed(local)}) = ${signed(both)}.`,
+    );
+  }
+}
+
+export class Learning extends Panel {
+  constructor(set) {
+    super("Learning", "plain");
+    this.few = new Few("Global prompts that sit in", (m) => set({ kept: this.toggled(m) }));
+    this.again = element("button", "quiet", { type: "button" }, "Draw again");
+    this.again.addEventListener("click", () => set({ kept: this.draw() }));
+    this.rows = new Rows("Loss");
+    const head = element("div", "head", {}, element("span", "title", {}, "Prompt dropout"), this.again);
+    this.add(head, this.few.root, this.rows.root);
+  }
+
+  /* In or out; one stays. */
+  toggled(m) {
+    const others = this.kept.filter((other) => other !== m);
+    if (others.length === this.kept.length) return [...others, m].sort((a, b) => a - b);
+    return others.length ? others : this.kept;
+  }
+
+  show({ c, name, take, now, method, data }) {
+    const { prompts } = take.global;
+    this.draw = () => lots(prompts, Math.min(method.kept, prompts), Math.random);
+    const kept = now.kept ?? [...Array(Math.min(method.kept, prompts)).keys()];
+    this.kept = kept;
+    this.again.hidden = method.kept >= prompts;
+    this.few.show(
+      Array.from({ length: prompts }, (_, m) => `global ${m + 1}`),
+      kept,
+    );
+    const found = take.outlier ? null : lossOf(take, now.topk, data.scale, c, kept);
+    this.rows.root.hidden = found === null;
+    if (found) {
+      const most = Math.max(found.whole, ...found.each, 1e-6);
+      const rows = [["kept global prompts", found.whole], ...found.each.map((loss, n) => [`local ${n + 1}`, loss])];
+      this.rows.show(
+        rows.map(([words, loss]) => ({ name: words, value: loss.toFixed(4), share: loss / most })),
+      );
+    }
+    const local = found?.each.length ? ` + mean of the local ones, ${mean(found.each).toFixed(4)}` : "";
+    this.tell(
+      `If this were a shot of ${name}, each step would make these losses smaller. Only a random few of the global ` +
+        "prompts sit in, so that they learn to differ. The towers never change.",
+      found && `Loss = −log of the share of ${name}. ${found.whole.toFixed(4)}${local} = ${found.total.toFixed(4)}.`,
+      method.notes.learning,
+    );
+  }
+}

@@ -1,0 +1,33 @@
+/* What every step has: a title, few words, its own parts, and its formula folded away. */
+
+import { element, say } from "../dom.js";
+
+export class Panel {
+  /* Args: title; stage: what is drawn on the photo, of "frame", "grid", "plain", "map", "kept" and "surest". */
+  constructor(title, stage) {
+    this.title = title;
+    this.stage = stage;
+    this.words = element("p", "saying");
+    this.notes = element("p", "note");
+    this.parts = element("div", "parts");
+    this.formula = element("p", "formula");
+    this.folded = element("details", "options", {}, element("summary", "", {}, "Formula"), this.formula);
+    this.root = element("div", "step", {}, this.words, this.parts, this.notes, this.folded);
+  }
+
+  add(...parts) {
+    this.parts.append(...parts);
+  }
+
+  /* Args: words; formula; note, which the page gives for this step. */
+  tell(words, formula, note = "") {
+    say(this.words, words);
+    say(this.formula, formula);
+    say(this.notes, note);
+    this.folded.hidden = !formula;
+  }
+}
+
+export function plural(count, word) {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}

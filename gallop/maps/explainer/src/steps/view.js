@@ -1,0 +1,197 @@
+/* The method on one photo, step by step: the photo stays, what is drawn on it and what can be moved beside it change.
+   Everything moves here; no host is told. */
+
+import { table } from "../colours.js";
+import { element, freshId, lay, put, say } from "../dom.js";
+import { drawMap, drawOutlines } from "../map.js";
+import { largest, Take } from "../numerics.js";
+import { Cells } from "../regions.js";
+import { State } from "../state.js";
+import { Subject } from "../subject.js";
+import { placeOf, where } from "../words.js";
+import { Ensemble, Learning, NoneOfThese, Softmax, TopK } from "./answers.js";
+import { scoresOf, signed, surest } from "./figures.js";
+import { Cosines, Crop, Grid, Texts } from "./sight.js";
+
+const MAPS = ["map", "kept", "surest"];
+
+export class Steps {
+  constructor() {
+    const set = (change) => this.set(change);
+    this.photo = element("img", "photo", { alt: "" });
+    this.photo.addEventListener("load", () => this.schedule());
+    this.map = element("canvas", "map");
+    this.lines = element("canvas", "lines");
+    this.pixels = element("canvas", "pixels", { role: "img" });
+    this.cells = new Cells(
+      () => {},
+      (region) => set({ region, global: null }),
+    );
+    this.seen = element("div", "seen", {}, this.map, this.lines, this.cells.ring, this.cells.root);
+    this.stage = element("div", "stage", {}, this.photo, this.seen, this.pixels);
+    this.legend = element("p", "pointed");
+    this.panels = [Crop, Grid, Texts, Cosines, TopK, Ensemble, Softmax, NoneOfThese, Learning].map(
+      (Made) => new Made(set),
+    );
+    this.tabs = this.panels.map(({ title }, i) => this.tab(title, i));
+    this.list = element("div", "tabs", { role: "tablist", "aria-label": "Steps" }, ...this.tabs);
+    this.list.addEventListener("keydown", (event) => this.walk(event));
+    this.panel = element("div", "shown", { role: "tabpanel", id: freshId() });
+    for (const tab of this.tabs) put(tab, "aria-controls", this.panel.id);
+    this.title = element("h2", "heading", { id: freshId() });
+    put(this.panel, "aria-labelledby", this.title.id);
+    this.back = element("button", "plain", { type: "button" }, "Back");
+    this.next = element("button", "next", { type: "button" }, "Next");
+    this.back.addEventListener("click", () => this.turn(-1));
+    this.next.addEventListener("click", () => this.turn(1));
+    const onward = element("div", "onward", {}, this.back, this.next);
+    this.now = { step: 0 };
+    const look = element("div", "look", {}, this.stage, this.legend);
+    const told = element("div", "told", {}, this.title, this.panel, onward);
+    this.root = element("div", "explainer steps", {}, this.list, element("div", "columns", {}, look, told));
+    new ResizeObserver(() => this.schedule()).observe(this.stage);
+  }
+
+  tab(title, i) {
+    const number = element("span", "number", { "aria-hidden": "true" }, String(i + 1));
+    const tab = element("button", "tab", { type: "button", role: "tab" }, number, element("span", "words", {}, title));
+    tab.addEventListener("click", () => this.set({ step: i }));
+    return tab;
+  }
+
+  walk(event) {
+    const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    this.turn(by);
+    this.tabs[this.now.step].focus();
+  }
+
+  turn(by) {
+    this.set({ step: Math.min(Math.max(this.now.step + by, 0), this.panels.length - 1) });
+  }
+
+  /* Args: data, as gallop/maps/explainer/steps.py makes them. */
+  show(data) {
+    const text = JSON.stringify(data);
+    if (text === this.text) return; // hosts send what is there already, too
+    this.text = text;
+    this.data = data;
+    const takes = data.takes.map((take) => new Take(data, take));
+    [this.take] = takes;
+    [this.grid] = data.grids;
+    this.usual = this.take.local.usual.map((k) => Math.min(k, this.take.local.regions));
+    this.colours = table(data.colours[Object.keys(data.colours)[0]]);
+    const state = new State();
+    state.follow(data, takes); // what the host says, checked
+    const { class_name, prompt, topk, region } = state.now;
+    const scores = scoresOf(this.take, topk, 0.5).together;
+    const c = class_name === null ? largest(scores, 1)[0] : data.names.indexOf(class_name);
+    this.now = {
+      step: this.now.step,
+      c: this.take.local.has(c) ? c : data.takes[0].branches[1].classes[0],
+      prompt,
+      topk,
+      region,
+      global: null, // the global prompt whose cosines are shown; a local one's where it is null
+      asModel: false,
+      share: 0.5, // of the regions in a score
+      scale: this.take.scale,
+      limit: null, // the page's own where nobody moved it
+      kept: null, // global prompts that sit in; the first ones until they are drawn
+    };
+    this.place(data);
+    this.paint();
+  }
+
+  place(data) {
+    this.stage.style.setProperty("--ratio", data.ratio);
+    if (this.photo.src !== data.photo) this.photo.src = data.photo;
+    lay(this.seen, data.crop);
+    this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
+    this.cells.fill(this.grid);
+  }
+
+  set(change) {
+    Object.assign(this.now, change);
+    this.schedule();
+  }
+
+  schedule() {
+    if (this.waiting || !this.data) return;
+    this.waiting = requestAnimationFrame(() => {
+      this.waiting = undefined;
+      this.paint();
+    });
+  }
+
+  paint() {
+    const { now, data, take } = this;
+    const panel = this.panels[now.step];
+    if (this.panel.firstChild !== panel.root) this.panel.replaceChildren(panel.root);
+    say(this.title, panel.title);
+    this.tabs.forEach((tab, i) => {
+      put(tab, "aria-selected", String(i === now.step));
+      put(tab, "tabindex", i === now.step ? "0" : "-1");
+    });
+    this.back.disabled = now.step === 0;
+    this.next.hidden = now.step === this.panels.length - 1;
+    this.paintStage(now, data, take, panel.stage);
+    const style = getComputedStyle(this.root);
+    panel.show({
+      ...{ now, data, take, grid: this.grid, usual: this.usual, method: data.method, picture: this.photo },
+      ...{ c: now.c, name: data.names[now.c], names: data.names, best: this.best },
+      offered: data.takes[0].branches[1].classes ?? Array.from(data.names.keys()),
+      ink: {
+        accent: style.getPropertyValue("--accent-drawn") || style.color,
+        pale: style.getPropertyValue("--pale-drawn") || style.color,
+        text: style.color,
+      },
+    });
+    this.root.dispatchEvent(new CustomEvent("painted"));
+  }
+
+  paintStage(now, data, take, stage) {
+    const local = this.usual.length > 0;
+    const mapped = MAPS.includes(stage) && local && (stage !== "map" || now.global === null);
+    this.root.classList.toggle("bare", !mapped);
+    this.root.dataset.stage = stage;
+    const whole = stage === "frame" && now.asModel;
+    this.pixels.hidden = !whole;
+    if (whole) this.drawPixels(data);
+    this.cells.root.hidden = stage === "frame" || stage === "plain";
+    const subject = new Subject([take], data.range, now.c, null, false);
+    const kept = mapped && stage !== "map" ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
+    // Where a step is about a region and none was chosen, the class's best one.
+    this.best = local ? take.local.order(now.c, now.prompt)[0] : 0;
+    const sure = stage === "surest" ? surest(take)?.region ?? null : null;
+    const ring = { grid: now.region, map: now.global === null ? (now.region ?? this.best) : null, surest: sure }[stage];
+    this.cells.mark(kept, ring ?? null);
+    const cosine = (region) => (mapped ? `: ${signed(take.local.map(now.c, now.prompt)[region])}` : "");
+    const words = (region) => `${placeOf(region, this.grid)}${cosine(region)}`;
+    this.cells.name(mapped ? `Regions, a map of ${data.names[now.c]}` : "Regions", words);
+    say(this.legend, this.sight(now, data, stage, mapped, kept));
+    if (!mapped) return;
+    drawMap(this.map, subject.maps[now.prompt], this.grid, subject.scale, this.colours, data.stands);
+    drawOutlines(this.lines, kept, [], this.grid, { width: this.seen.clientWidth, height: this.seen.clientHeight });
+  }
+
+  /* What is seen on the photo, in a line below it. */
+  sight(now, data, stage, mapped, kept) {
+    if (!mapped) return "";
+    const map = `Brighter: more like ${data.names[now.c]}, by local prompt ${now.prompt + 1}.`;
+    return kept.length ? `${map} Outlined: ${where(kept, this.grid).split(";")[0]}.` : map;
+  }
+
+  /* The crop in as many pixels as the model gets. */
+  drawPixels(data) {
+    if (!this.photo.naturalWidth) return;
+    const [x, y, width, height] = data.crop;
+    const { naturalWidth: wide, naturalHeight: high } = this.photo;
+    const { side } = data.method;
+    Object.assign(this.pixels, { width: side, height: side });
+    const pen = this.pixels.getContext("2d");
+    pen.drawImage(this.photo, x * wide, y * high, width * wide, height * high, 0, 0, side, side);
+    put(this.pixels, "aria-label", `The crop, ${side} × ${side} pixels`);
+  }
+}

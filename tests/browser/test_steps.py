@@ -1,0 +1,174 @@
+"""The steps of the method where they live: walked through by hand and by keys, and nothing is asked of a server."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gallop.maps.explainer import STEPS_SCRIPT, STEPS_STYLE_SHEET, STYLE_SHEET
+from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.steps import Origins, steps_data
+from gallop.predictions.explanation import Explanation
+from tests import tiny
+from tests.browsing import HOSTILE, Page, expect
+from tests.maps.test_explainer import made_up
+
+pytestmark = pytest.mark.browser
+
+TITLES = ["Crop", "Regions", "Prompts", "Cosines", "Top-k", "Ensemble", "Softmax", "None of these?", "Learning"]
+COLOURS = {"light": ("#fff", "#0f6b62", "#0f6b62"), "dark": ("#040606", "#158578", "#5ccfc1")}
+SHOW = """
+async ([script, data]) => {
+  window.steps ??= await import("data:text/javascript;base64," + script);
+  window.steps.default({ data, parentElement: document.body });
+}
+"""
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 700})
+    opened = context.new_page()
+    requests: list[str] = []
+    errors: list[str] = []
+    opened.on("request", lambda request: requests.append(request.url))
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    context.close()
+    assert not [url for url in requests if not url.startswith(("blob:", "data:", "about:"))]
+    assert not errors
+
+
+def show(page: Page, found: Explanation, origins: Origins, stands: Stands | None = None, scheme: str = "light") -> None:
+    paper, accent, link = COLOURS[scheme]
+    css = "\n".join(path.read_text(encoding="utf-8") for path in (STYLE_SHEET, STEPS_STYLE_SHEET))
+    theme = f"color-scheme: {scheme}; --st-primary-color: {accent}; --st-link-color: {link}; background: {paper}"
+    page.set_content(f"<!doctype html><html lang=en><title>Steps</title><style>:root {{ {theme} }} {css}</style><main>")
+    data = steps_data(explainer_data(found, stands=stands, asks=False), found.image.size, found.crop, origins)
+    page.evaluate(SHOW, [base64.b64encode(STEPS_SCRIPT.read_bytes()).decode(), data])
+    expect(page.get_by_role("tab")).to_have_text([f"{i}{title}" for i, title in enumerate(TITLES, 1)])
+
+
+def step(page: Page, title: str) -> None:
+    page.get_by_role("tab", name=title, exact=True).click()
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+
+
+def figure(score: float) -> str:
+    return f"{score:.4f}".replace("-", "\u2212")
+
+
+def test_every_step_says_the_explanations_own_figures(page: Page) -> None:
+    found = made_up(20, 7)
+    show(page, found, Origins(224, ("A photo of a {}", "A drawing of a {}"), kept=1), Stands("class 3", prompt=1))
+    step(page, "Prompts")
+    expect(page.locator(".texts li").nth(1)).to_have_text("global 2A drawing of a class 3the whole photo")
+    step(page, "Cosines")
+    page.get_by_role("button", name="global 2").click()
+    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(figure(found.global_scores[3, 1]))
+    page.get_by_role("button", name="local 3").click()
+    page.locator(".cell").nth(9).click()
+    cosine = found.region_scores("class 3", 2).ravel()[9]
+    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(figure(cosine))
+    step(page, "Top-k")
+    page.get_by_role("button", name="local 2, k = 10").click()
+    expect(page.locator(".sum")).to_have_text(f"Their mean: {figure(found.local_scores[3, 1])}")
+    expect(page.locator(".cell.kept")).to_have_count(10)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    moved = found.with_topk((5, 11, 15, 20))
+    expect(page.locator(".cell.kept")).to_have_count(11)
+    expect(page.locator(".sum")).to_have_text(f"Their mean: {figure(moved.local_scores[3, 1])}")
+    step(page, "Ensemble")
+    branches = (moved.global_scores, moved.local_scores)
+    whole, local = (float(np.mean(scores[3], dtype=np.float64)) for scores in branches)
+    expect(page.locator(".dots .line").nth(2)).to_have_text(f"together{figure((whole + local) / 2)}")
+    step(page, "Softmax")
+    share = f"{100 * moved.probabilities['class 3']:.1f} %"
+    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("End")
+    expect(page.get_by_role("button", name="class 3 ")).not_to_contain_text(share)
+    page.get_by_role("button", name="Back to the model's own").click()
+    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
+
+
+def test_a_limit_that_is_moved_turns_the_verdict_and_dropout_changes_the_loss(page: Page) -> None:
+    found = made_up(20, 7)
+    show(page, found, Origins(224, kept=1, notes={"learning": "In its last step."}))
+    step(page, "None of these?")
+    score = float(found.similarities.ood()["GL-MCM"][0])
+    verdict = ("One of these", "None of these")[score > -1.2]
+    expect(page.locator(".step .best")).to_have_text(verdict)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("Home" if score < -1.2 else "End")
+    expect(page.locator(".step .best")).not_to_have_text(verdict)
+    step(page, "Learning")
+    expect(page.get_by_text("In its last step.")).to_be_visible()
+    loss = page.locator(".step .bar").first
+    first = loss.inner_text()
+    page.get_by_role("button", name="global 3").click()
+    expect(page.get_by_role("button", name="global 3")).to_have_attribute("aria-pressed", "true")
+    expect(loss).not_to_have_text(first)
+
+
+def test_it_is_walked_through_by_keys_and_by_next(page: Page) -> None:
+    show(page, made_up(3, 7), Origins(224))
+    for title in TITLES:
+        expect(page.get_by_role("tab", name=title, exact=True)).to_have_attribute("aria-selected", "true")
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        if title != TITLES[-1]:
+            page.get_by_role("button", name="Next").click()
+    expect(page.get_by_role("button", name="Next")).to_be_hidden()
+    page.get_by_role("tab", name="Learning").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Regions")).to_be_focused()
+    page.locator(".cell[tabindex='0']").focus()
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Lower right, row 7, column 7")).to_be_visible()
+
+
+def test_the_crop_is_seen_as_the_model_gets_it(page: Page) -> None:
+    found = tiny.classifier(topk=(3,)).zero_shot(["red", "green"]).explain(tiny.picture(3, "green", (60, 40)))
+    show(page, found, Origins(32, ("A {}",)))
+    expect(page.locator("canvas.pixels")).to_be_hidden()
+    page.get_by_role("button", name="What the model gets, 32 × 32").click()
+    expect(page.get_by_role("img", name="The crop, 32 × 32 pixels")).to_be_visible()
+    assert page.locator("canvas.pixels").evaluate("canvas => [canvas.width, canvas.height]") == [32, 32]
+    page.get_by_text("Formula").click()
+    expect(page.locator(".formula")).to_have_text("Of 60 × 40 pixels: 10 to 50 across, 0 to 40 down, 67 %.")
+
+
+@pytest.mark.parametrize("topk", [(), (2,)])
+def test_one_class_no_local_prompt_and_hostile_names_are_walked_through(page: Page, topk: tuple[int, ...]) -> None:
+    from dataclasses import replace
+
+    found = replace(made_up(1, 4, topk=topk), class_names=(HOSTILE,), threshold=None)
+    show(page, found, Origins(224, ("<b>{}</b>",)))
+    for title in TITLES:
+        step(page, title)
+    step(page, "Prompts")
+    expect(page.locator(".texts .text b").first).to_have_text(HOSTILE)
+    expect(page.locator("img:not(.photo)")).to_have_count(0)
+    expect(page.locator(".texts .text").first).to_have_text(f"<b>{HOSTILE}</b>")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_step(page: Page, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    show(page, made_up(20, 7), Origins(224, kept=2), scheme=scheme)
+    told = []
+    for title in TITLES:
+        step(page, title)
+        for summary in page.get_by_text("Formula", exact=True).all():
+            summary.click()
+        found = axe.Axe().run(page, context=".explainer")
+        told += [f"{title}: {found.generate_report()}"] * bool(found.response["violations"])
+    assert not told, "\n".join(told)

@@ -1,0 +1,78 @@
+"""The steps of the method: their sums are the library's, and what they hold is told in the photo's own pixels."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gallop.config import MethodConfig
+from gallop.images import CropBox
+from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.join import SOURCE
+from gallop.maps.explainer.steps import Origins, steps_data
+from gallop.model.losses import gallop_loss
+from gallop.predictions.explanation import Explanation
+from tests.maps.test_explainer import explanation, made_up
+
+HERE = Path(__file__).with_name("explainer_script")
+
+
+def test_the_sums_are_right_on_numbers_worked_out_by_hand(node: str) -> None:
+    surroundings = os.environ | {"EXPLAINER_SOURCE": str(SOURCE)}
+    command = [node, "--test", str(HERE / "steps.test.mjs")]
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+CASES: dict[str, Any] = {
+    "golden towers": lambda: explanation(topk=(1, 3, 5, 16)),
+    "one global prompt, one scale": lambda: explanation(topk=(3,), global_prompts=1),
+    "no local prompts": lambda: explanation(topk=()),
+    "20 classes, with a temperature": lambda: made_up(20, 7),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_shares_loss_and_outlier_score_are_the_librarys(case: str, node: str) -> None:
+    found: Explanation = CASES[case]()
+    prompts = found.global_scores.shape[1]
+    kept = list(range(prompts))[: MethodConfig(prompts, found.topk).kept_prompts]
+    asked = json.dumps({"data": explainer_data(found), "topk": found.topk, "c": 1, "kept": kept})
+    command = [node, str(HERE / "steps_said.mjs"), str(SOURCE)]
+    said = json.loads(
+        subprocess.run(command, input=asked, capture_output=True, text=True, check=True, timeout=120).stdout
+    )
+    assert said["shares"] == pytest.approx(list(found.probabilities.values()), abs=1e-5)
+    similarities = found.similarities
+    local = similarities.local(found.topk)
+    loss = gallop_loss(similarities.global_, local, torch.tensor([1]), found.scale, torch.tensor([kept]))
+    assert said["loss"]["total"] == pytest.approx(float(loss.total), rel=1e-4, abs=1e-5)
+    assert -said["surest"]["share"] == pytest.approx(float(similarities.ood()["L-MCM"][0]), abs=1e-5)
+
+
+def test_the_crop_is_told_in_the_photos_pixels() -> None:
+    shown = explainer_data(explanation())
+    data = steps_data(
+        shown, (80, 40), CropBox(20, 0, 60, 40), Origins(32, ("A {}",), kept=2, notes={"regions": "Odd."})
+    )
+    assert data["method"] == {
+        "pixels": [80, 40],
+        "side": 32,
+        "cut": [20, 0, 60, 40],
+        "squeezed": False,
+        "texts": ["A {}"],
+        "tokens": 4,
+        "kept": 2,
+        "notes": {"regions": "Odd.", "prompts": "", "cosines": "", "learning": ""},
+    }
+    assert {key: data[key] for key in shown} == shown
+    assert steps_data(shown, (80, 40), CropBox(0, 0, 80, 40), Origins(32))["method"]["squeezed"], "of another shape"
+    assert steps_data(shown, (40, 40), CropBox(0, 0, 40, 40), Origins(32))["method"]["texts"] is None
+    assert np.isfinite(json.loads(json.dumps(data))["scale"])
