@@ -108,11 +108,19 @@ def number(words: str) -> float:
 def rounds(page: Page, epochs: int) -> None:
     """Open the settings of the page Teach and set how often the photos are gone through: 500 times at most."""
     page.get_by_text("Settings:").click()
-    page.get_by_role("radio", name="Custom").or_(page.get_by_role("button", name="Custom")).first.click()
+    pick(page, "Custom")
     field = page.get_by_role("spinbutton", name="Rounds")
     expect(field).to_be_enabled()
     field.fill(str(epochs))
     field.press("Enter")
+
+
+def pick(page: Page, option: str) -> None:
+    """Choose one of a few that are in sight. What is drawn of a radio button lies over it, and takes the click."""
+    found = page.get_by_role("radio", name=option, exact=True)
+    expect(found).to_be_visible()
+    found.click(force=True)
+    expect(found).to_be_checked()
 
 
 def settled(page: Page) -> None:

@@ -25,6 +25,7 @@ from tests.browsing import (
     metric,
     number,
     options_of,
+    pick,
     rounds,
     shots,
 )
@@ -179,7 +180,7 @@ def test_what_is_taken_away_holds_what_the_screen_shows(new_page: Any, tmp_path:
     assert 100 * found["kitten"] == pytest.approx(share, abs=0.11)
     shown = page.get_by_test_id("stCode").first.inner_text()
     assert "GalLoPClassifier.load('model')" in shown
-    page.get_by_role("radio", name="Command line").or_(page.get_by_role("button", name="Command line")).first.click()
+    pick(page, "Command line")
     expect(page.get_by_test_id("stCode").first).to_contain_text("gallop predict photo.png --model model --json")
 
     other = new_page("take_away")

@@ -18,6 +18,7 @@ from tests.browsing import (
     number,
     options_of,
     photo,
+    pick,
     settled,
     upload,
     write,
@@ -163,7 +164,7 @@ def snap(page: Page) -> None:
 
 def test_a_photo_from_the_webcam_is_answered(page: Page) -> None:
     """The browser's own moving test picture stands in for a camera."""
-    page.get_by_role("radio", name="Webcam").or_(page.get_by_role("button", name="Webcam")).first.click()
+    pick(page, "Webcam")
     snap(page)
     expect(answer(page)).to_contain_text("%")
     first = page.get_by_role("combobox", name="Photo shown").input_value()

@@ -21,6 +21,7 @@ from tests.browsing import (
     number,
     options_of,
     photo,
+    pick,
     rounds,
     settled,
     shots,
@@ -95,7 +96,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     assert options_of(page, "Photo shown") == ["Cat", "rocket.jpg"]
     page.get_by_role("option", name="Cat").click()
     expect(answer(page)).to_have_text(re.compile("^kitten"))
-    page.get_by_role("radio", name="Zero-shot").or_(page.get_by_role("button", name="Zero-shot")).first.click()
+    pick(page, "Zero-shot")
     expect(answer(page)).to_have_text(zero_shot)
 
 

@@ -17,12 +17,24 @@ from tests.browsing import (
     metric,
     number,
     photo,
+    pick,
     settled,
     teach_with_tests,
     upload,
 )
 
 pytestmark = pytest.mark.browser
+
+COUNT_SENT = """
+() => {
+  const { send } = WebSocket.prototype;
+  window.sent = 0;
+  WebSocket.prototype.send = function (...data) {
+    window.sent += 1;
+    return send.apply(this, data);
+  };
+}
+"""
 
 
 @pytest.fixture
@@ -54,7 +66,7 @@ def test_a_cell_is_opened_from_the_keyboard_and_from_the_list(page: Page) -> Non
     expect(page.get_by_role("combobox", name="Photo opened")).to_have_value(re.compile("^Coffee [456].jpg$"))
 
     choose(page, "Photos of the cell", "kitten, said cup: 1 photo")
-    page.get_by_role("radio", name="What it is").or_(page.get_by_role("button", name="What it is")).first.click()
+    pick(page, "What it is")
     expect(page.get_by_role("grid", name=re.compile("Map of local prompt 1 for kitten"))).to_be_visible()
     choose(page, "Photos of the cell", "kitten, rightly said: 3 photos")
     expect(page.get_by_text("It said kitten")).to_contain_text("and that is right")
@@ -89,19 +101,19 @@ def test_the_limit_is_moved_from_the_keyboard_and_decides_on_explore_too(page: P
     expect(noticed).to_have_text(before[0])
 
 
-def test_prompts_and_method_follow_the_photos_and_the_class(page: Page) -> None:
+def test_prompts_and_method_follow_the_photos(page: Page) -> None:
     go(page, "Prompts")
     dashed = page.get_by_text("Dashed: with all prompts,")
     expect(dashed).to_contain_text("6 of 7 photos right")
-    pile = "Photos it learned from"
-    page.get_by_role("radio", name=pile).or_(page.get_by_role("button", name=pile)).first.click()
+    pick(page, "Photos it learned from")
     expect(dashed).to_contain_text("of 8 photos right")
     go(page, "Method")
-    followed = page.get_by_role("combobox", name="Class followed")
-    share = page.get_by_text("The softmax makes shares of them").locator("strong")
-    expect(followed).to_have_value("The most probable")
-    best, kitten = number(share.inner_text()), page.get_by_text("For kitten:").count()
-    choose(page, "Class followed", "cup" if kitten else "kitten")
-    expect(share).not_to_have_text(re.compile(str(best)))
-    other = number(share.inner_text())
-    assert best >= 50 >= other
+    page.get_by_role("tab", name="Softmax").click()
+    share = page.get_by_role("button", name=re.compile("^kitten")).locator(".share")
+    before = number(share.inner_text())
+    page.evaluate(COUNT_SENT)
+    slider = page.get_by_role("slider", name="Scale")
+    slider.focus()
+    slider.press("Home")
+    expect(share).not_to_have_text(re.compile(str(before)))
+    assert page.evaluate("window.sent") == 0, "nothing runs on the server"

@@ -6,6 +6,7 @@ from app import text
 from app.ui import resources
 from app.ui.compare import flipped, run_actions, run_table, seeds, versus
 from app.ui.widgets import job_progress, privacy
+from app.ui.widgets.onward import onward
 from app.ui.widgets.problems import ProblemsTold
 from app.views import compare
 
@@ -42,7 +43,7 @@ if baseline is None:
         "- the photos that two runs answer differently, and where each of them looked;\n"
         "- zero-shot and CoOp, always there to compare with."
     )
-    st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
+    onward("Teach classes of your own", "ui/teach/page.py", ":material/school:")
 else:
     st.header("1. Runs", anchor=False)
     rows = [baseline, *kept]
@@ -52,7 +53,7 @@ else:
         seeds.compare_with_coop(session)
     if not kept:
         st.caption("The first training on *Teach* is compared with these.")
-        st.page_link("ui/teach/page.py", label="Train on Teach", icon=":material/school:")
+        onward("Train on Teach", "ui/teach/page.py", ":material/school:")
 if kept and baseline is not None:
     st.header("2. Two beside each other", anchor=False)
     pinned = run_table.pins(rows)

@@ -13,7 +13,7 @@ from app.ui.explanation.ask import alone
 from app.ui.resources import backbone
 from app.ui.widgets import media
 from app.ui.widgets.region_grid import asked, region_grid
-from app.ui.widgets.remembered import keep, recall
+from app.ui.widgets.remembered import one_of_few
 from app.views import testing
 from app.visitor.page_state import TestState
 from app.visitor.session import Session
@@ -66,9 +66,7 @@ def _maps(session: Session, found: Explanation, really: str, region: int | None)
         return
     subject, minus = Subject(found, found.label), None
     if found.label != really:
-        place, choices = TestState.maps, [SAID, REALLY, DIFFERENCE]
-        recall(place, SAID, choices)
-        which = keep(place, st.segmented_control("Maps of", choices, key=place.key, required=True))
+        which = one_of_few("Maps of", [SAID, REALLY, DIFFERENCE], TestState.maps, SAID)
         if which == REALLY:
             subject = Subject(found, really)
         elif which == DIFFERENCE:

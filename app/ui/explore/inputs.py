@@ -10,7 +10,7 @@ from app import text
 from app.photos import samples
 from app.photos.shelf import Verdicts
 from app.ui.resources import session
-from app.ui.widgets.remembered import keep, one_of, put, recall, stands_at
+from app.ui.widgets.remembered import keep, one_of, one_of_few, put, recall, stands_at
 from app.ui.widgets.uploads import camera, uploader
 from app.visitor.explore import TAUGHT, UNTAUGHT, ExploreState
 from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES
@@ -29,9 +29,7 @@ def choose_photo() -> Photo | None:
     """Upload, take or pick a photo; the one that is shown."""
     st.header("1. A photo", anchor=False)
     sources = [FILES, _FOLDER, _WEBCAM]
-    place = ExploreState.source
-    shown = recall(place, FILES, sources)
-    source = keep(place, st.segmented_control("From", sources, default=shown, key=place.key, required=True))
+    source = one_of_few("From", sources, ExploreState.source, FILES)
     if source == _WEBCAM:
         camera("Take a photo", "webcam", _take)
     elif source == _FOLDER:
@@ -113,9 +111,7 @@ def taught_prompts(session: Session, names: tuple[str, ...]) -> bool:
             icon=":material/info:",
         )
         return False
-    place, kinds = ExploreState.prompts, [UNTAUGHT, TAUGHT]
-    shown = recall(place, UNTAUGHT, kinds)
-    chosen = keep(place, st.segmented_control("Prompts", kinds, default=shown, key=place.key, required=True))
+    chosen = one_of_few("Prompts", [UNTAUGHT, TAUGHT], ExploreState.prompts, UNTAUGHT)
     added = [name for name in names if name not in session.training.taught.names]
     if chosen == TAUGHT and added:
         st.caption(

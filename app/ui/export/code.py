@@ -13,7 +13,7 @@ from app.runs.model_zip import zipped
 from app.towers.options import DEFAULT_TOWER
 from app.ui.export.model_files import files
 from app.ui.resources import towers
-from app.ui.widgets.remembered import keep, recall
+from app.ui.widgets.remembered import one_of_few
 from app.views import snippets
 from app.views.export import Screen
 from app.views.snippets import LANGUAGES, Snippet, SnippetProblem, UsedTower
@@ -36,12 +36,10 @@ def code(
     ]
     left, right = st.columns(2)
     of, language = ExportState.code_of, ExportState.code_as
-    recall(of, there[0], there)
-    recall(language, LANGUAGES[0], LANGUAGES)
     with left:
-        page = keep(of, st.segmented_control("What", there, key=of.key, required=True) or there[0])
+        page = one_of_few("What", there, of, there[0])
     with right:
-        way = keep(language, st.segmented_control("As", LANGUAGES, key=language.key, required=True) or LANGUAGES[0])
+        way = one_of_few("As", LANGUAGES, language, LANGUAGES[0])
     standing = towers().standing(session.training.tower)
     tower = UsedTower(session.training.tower, standing.precision or "fp32", standing.regions)
     beside: Callable[[], dict[str, bytes]]

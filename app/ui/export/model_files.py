@@ -61,6 +61,7 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
         "model.zip",
         "application/zip",
         key="save model",
+        type="primary",
         icon=":material/folder_zip:",
         on_click="ignore",
     )

@@ -6,6 +6,7 @@ from app.ui import resources
 from app.ui.explanation import link
 from app.ui.export import code, formats, model_files, photo_files
 from app.ui.widgets import job_progress, privacy
+from app.ui.widgets.onward import onward
 from app.ui.widgets.problems import ProblemsTold
 from app.views import export
 
@@ -28,9 +29,9 @@ if not (has_photo or has_cards or session.training.taught):
         "- the classifier as a folder, with its model card, or as one ONNX file for other programs;\n"
         "- code that gives the same numbers: Python, command line or a notebook."
     )
-    left, right = st.columns(2)
-    left.page_link("ui/explore/page.py", label="Look at a photo", icon=":material/travel_explore:")
-    right.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        onward("Look at a photo", "ui/explore/page.py", ":material/travel_explore:")
+        st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
 else:
     with ProblemsTold():
         backbone = resources.backbone(session.training.tower)

@@ -5,8 +5,9 @@ import streamlit as st
 from app.ui import resources
 from app.ui.prompts import diversity
 from app.ui.widgets import privacy
+from app.ui.widgets.onward import onward
 from app.ui.widgets.problems import ProblemsTold
-from app.ui.widgets.remembered import keep, recall
+from app.ui.widgets.remembered import one_of_few
 from app.views import prompts, testing
 from app.visitor.page_state import PromptsState
 
@@ -37,20 +38,18 @@ if taught is None:
         "- how often it is right without each prompt, and which give nothing;\n"
         "- the nearest words of what was learned, and why they mean little."
     )
-    st.page_link("ui/teach/page.py", label="On to teaching", icon=":material/school:")
+    onward("On to teaching", "ui/teach/page.py", ":material/school:")
 elif not piles:
     st.info(
         "**No photos yet.** This model was opened, and none of the photos that are here is of its classes. Put some on "
         "cards that bear their names: choose *Test photos* on a card of the page *Teach*.",
         icon=":material/add_photo_alternate:",
     )
-    st.page_link("ui/teach/page.py", label="Add test photos", icon=":material/school:")
+    onward("Add test photos", "ui/teach/page.py", ":material/school:")
 else:
     pile = next(iter(piles))
     if len(piles) > 1:
-        place = PromptsState.pile
-        recall(place, pile, piles)
-        pile = keep(place, st.segmented_control("On which photos", list(piles), key=place.key, required=True) or pile)
+        pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
     elif pile != "Test photos":
         st.info(
             "On the photos it learned from, since there are no test photos: how often it is right is flattered.",

@@ -46,7 +46,15 @@ def _making(session: Session) -> None:
             placeholder="for example: ant, bee",
             help=f"One name, or several with commas; up to {MOST_CARDS} classes. English words work best.",
         )
-        if button.form_submit_button("Add class", icon=":material/add:", width="stretch") and typed.strip():
+        # Coloured while it is what there is to do; with cards that is the training's button.
+        added = button.form_submit_button(
+            "Add class",
+            type="secondary" if session.photos.deck.cards else "primary",
+            icon=":material/add:",
+            width="stretch",
+            key="add class",
+        )
+        if added and typed.strip():
             _add_classes(session, typed)
             if Where.CARDS not in session.notices:  # one is shown below, by this run alone
                 st.rerun()
@@ -105,13 +113,12 @@ def _card(session: Session, card: Card) -> None:
     shown = [*card.shots, *card.tests]
     if shown:
         media.image(thumbnails.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
-    what = st.segmented_control(
+    what = st.radio(
         f"What to add to {name}",
         [_PHOTOS, TESTS, _WEBCAM],
-        default=_PHOTOS,
         key=f"what {card.id}",
+        horizontal=True,
         label_visibility="collapsed",
-        required=True,
     )
     if what == _WEBCAM:
         camera(f"Take photos of {name}", f"webcam {card.id}", _taking(session, card, "shots"))

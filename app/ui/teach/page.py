@@ -35,10 +35,16 @@ if session.photos.deck.cards:
     live.begin(session)
     problem = tasks.check_photos(session.photos.shots())
     left, right = st.columns([1, 3], vertical_alignment="center")
-    label = "**Train again**" if session.training.taught is not None else "**Train**"
+    label = "Train again" if session.training.taught is not None else "Train"
     busy = session.training.job is not None
     left.button(
-        label, disabled=bool(problem) or busy, width="stretch", key="train", on_click=live.ask_to_train, args=(session,)
+        label,
+        type="primary",
+        disabled=bool(problem) or busy,
+        width="stretch",
+        key="train",
+        on_click=live.ask_to_train,
+        args=(session,),
     )
     with right:
         stale = session.training.stale()

@@ -24,7 +24,7 @@ from app.teaching.settings import (
 )
 from app.ui.explanation.current import put_scales
 from app.ui.resources import towers
-from app.ui.widgets.remembered import keep, put, recall
+from app.ui.widgets.remembered import keep, one_of_few, put, recall
 from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session
 from gallop.backbones.weights.known import KnownTower
@@ -36,15 +36,14 @@ def choose_settings(session: Session) -> None:
     tower = towers().standing(session.training.tower).tower
     if session.teach.tower != session.training.tower:
         _stand_at_those_of(session, tower)
-    place, before = TeachState.way, session.teach.way
-    # With a key and a state of its own it stays open when its label changes.
-    with st.expander(f"Settings: {before}", icon=":material/tune:", key="settings", on_change="rerun"):
-        shown = recall(place, usual_way(tower.preset), WAYS)
-        way = keep(place, st.segmented_control("How to teach", WAYS, default=shown, key=place.key, required=True))
-        usual = preset(way, tower.preset, regions_of(tower))
-        if way not in (before, CUSTOM) and usual.topk != preset(before or way, tower.preset, regions_of(tower)).topk:
-            _put_scales(usual.topk)
-        st.caption(text.markdown(way_in_words(way, tower)))
+    before = session.teach.way
+    way = one_of_few("How to teach", WAYS, TeachState.way, usual_way(tower.preset))
+    usual = preset(way, tower.preset, regions_of(tower))
+    if way not in (before, CUSTOM) and usual.topk != preset(before or way, tower.preset, regions_of(tower)).topk:
+        _put_scales(usual.topk)
+    st.caption(text.markdown(way_in_words(way, tower)))
+    # Its label says nothing that changes: one that did was another panel to a browser, and closed under the hand.
+    with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun"):
         st.markdown(":material/model_training: **Take effect with the next training**")
         asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices}
         fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}

@@ -6,6 +6,7 @@ from app import text
 from app.ui import resources
 from app.ui.test import accuracy, confusion, hints, unknown
 from app.ui.widgets import privacy, towers
+from app.ui.widgets.onward import onward
 from app.ui.widgets.problems import ProblemsTold
 from app.views import testing
 
@@ -30,7 +31,7 @@ if session.training.taught is None:
         "- how well it notices photos of none of the classes, and the limit for that, which you may move;\n"
         "- photos that may be on the wrong card."
     )
-    st.page_link("ui/teach/page.py", label="On to teaching", icon=":material/school:")
+    onward("On to teaching", "ui/teach/page.py", ":material/school:")
 else:
     with ProblemsTold():
         with st.spinner("Looking at the test photos …", show_time=True):
@@ -48,7 +49,7 @@ else:
                 "*Test photos* on a card of the page *Teach*, or upload a folder or zip with a folder called `test`.",
                 icon=":material/add_photo_alternate:",
             )
-            st.page_link("ui/teach/page.py", label="Add test photos", icon=":material/school:")
+            onward("Add test photos", "ui/teach/page.py", ":material/school:")
         else:
             accuracy.show_accuracy(tested)
             confusion.confusion(session, tested)

@@ -6,8 +6,8 @@ that sets it; if another event cuts that run short, the browser may never see it
 So a value is set in every run until one has come to its end, and then no more: the browser may be ahead by then. On a
 busy machine even a whole run may be lost on its way. So what is recalled is given to the widget as its default, too.
 
-A browser knows a choice by its words alone, so a list of choices is drawn by ``one_of``: words that are the same are
-told apart, and a choice whose words have changed is set anew.
+A browser knows a choice by its words alone, so a list of choices is drawn by ``one_of`` or ``one_of_few``: words that
+are the same are told apart, and a choice whose words have changed is set anew.
 """
 
 from __future__ import annotations
@@ -69,13 +69,30 @@ def one_of(
         options: hashable.
         words: what an option is called.
     """
+    return _chosen(st.selectbox, label, options, place, default, words, settings)
+
+
+def one_of_few(label: str, options: Iterable[T], place: Place[T | None], default: T, **settings: Any) -> T:
+    """Draw as ``one_of``, with all options in sight beside each other."""
+    return _chosen(st.radio, label, options, place, default, str, {"horizontal": True} | settings)
+
+
+def _chosen(
+    draw: Any,
+    label: str,
+    options: Iterable[T],
+    place: Place[T | None],
+    default: T,
+    words: Callable[[T], str],
+    settings: dict[str, Any],
+) -> T:
     called, key = _told_apart({option: words(option) for option in options}), place.key
     value = recall(place, default, called)
     shown = st.session_state.get(_SHOWN, {}).get(key)
     if shown is not None and shown[0] == value and shown[1] != called[value]:
         st.session_state[key] = value
     index = list(called).index(value)
-    chosen: T = st.selectbox(label, list(called), index, key=key, format_func=called.__getitem__, **settings)
+    chosen: T = draw(label, list(called), index, key=key, format_func=called.__getitem__, **settings)
     st.session_state.setdefault(_DRAWING, {})[key] = chosen, called[chosen]
     return keep(place, chosen)
 
