@@ -85,6 +85,8 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "checkpoints/mini/README.md",
         "maps/explainer/explainer.css",
         "maps/explainer/explainer.js",
+        "maps/explainer/steps.css",
+        "maps/explainer/steps.js",
         "maps/region_grid/region_grid.js",
     )
     for wanted in (*files, "maps/region_grid/region_grid.css", "bench/specs/photos-mini.yaml"):

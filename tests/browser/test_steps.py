@@ -129,6 +129,7 @@ def test_it_is_walked_through_by_keys_and_by_next(page: Page) -> None:
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Regions")).to_be_focused()
+    expect(page.get_by_role("heading", name="Regions")).to_be_visible()  # drawn with the next frame
     page.locator(".cell[tabindex='0']").focus()
     page.keyboard.press("Control+End")
     page.keyboard.press("Enter")

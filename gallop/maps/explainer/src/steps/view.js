@@ -61,7 +61,7 @@ export class Steps {
 
   walk(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
-    if (!by) return;
+    if (!by || event.ctrlKey || event.metaKey || event.altKey) return; // those are the browser's own
     event.preventDefault();
     this.turn(by);
     this.tabs[this.now.step].focus();
