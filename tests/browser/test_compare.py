@@ -78,7 +78,7 @@ def test_runs_are_pinned_compared_seeded_deleted_and_opened_again(new_page: Any)
     kitten_and_cup(page, 1)
     field = page.get_by_role("spinbutton", name="Rounds")
     if not field.is_visible():
-        page.get_by_text("Settings:").click()
+        page.get_by_text("All settings").click()
     field.fill("4")
     field.press("Enter")
     expect(page.get_by_text("Changed since the training: rounds.")).to_be_visible()

@@ -57,6 +57,18 @@ def two_cards(page: Page, count: int = 3) -> None:
         expect(card(page, name).get_by_text(f"{count} to learn from")).to_be_visible()
 
 
+def test_the_settings_stay_open_when_another_way_to_teach_is_chosen(new_page: Any) -> None:
+    page = new_page("teach")
+    add_classes(page, "ant, bee")
+    page.get_by_text("All settings").click()
+    field = page.get_by_role("spinbutton", name="Rounds")
+    for way, usual in (("As in the paper", "200"), ("Quick", "30"), ("Custom", "30")):
+        pick(page, way)
+        expect(field).to_have_value(usual)
+        settled(page)
+        expect(field).to_be_visible()
+
+
 def train(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Train")).click()
 
