@@ -77,7 +77,7 @@ def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from
     session.training.adopt(export.imported(session, model, backbone))
     fine(at.run())
     assert "6 photos" in everything(at)
-    assert not at.get("button_group"), "nothing to choose between"
+    assert not at.radio, "nothing to choose between"
     session.photos.deck.delete(session.photos.deck.cards[0].id)
     session.photos.deck.delete(session.photos.deck.cards[0].id)
     fine(at.run())

@@ -161,10 +161,10 @@ def test_each_tower_has_a_form_of_its_own(three: Open) -> None:
     at = cards(fine(three()), {"red": 2, "green": 2})
     session_of(at).training._settings.clear()
     go(at, TEACH)
-    assert at.segmented_control(key="teach way").value == QUICK
+    assert at.radio(key="teach way").value == QUICK
     assert form(at, "lr", "epochs", "views") == [0.1, 30, 4]
     assert scales(at) == [(5, 196), (10, 196), (15, 196), (20, 196)]
-    at.segmented_control(key="teach way").set_value(CUSTOM)
+    at.radio(key="teach way").set_value(CUSTOM)
     fine(at.run())
     at.number_input(key="teach settings epochs").set_value(7)
     at.number_input(key="teach scales 1").set_value(150)
@@ -172,11 +172,11 @@ def test_each_tower_has_a_form_of_its_own(three: Open) -> None:
     mine = session_of(at).training.settings
 
     choose(at, "seven")
-    assert at.segmented_control(key="teach way").value == PAPER, "what goes with it"
+    assert at.radio(key="teach way").value == PAPER, "what goes with it"
     assert form(at, "lr", "epochs", "views") == [0.002, 200, 0]
     assert scales(at) == [(5, 49), (10, 49), (15, 49), (20, 49)]
     assert "the usual ones" in everything(at)
-    at.segmented_control(key="teach way").set_value(QUICK)
+    at.radio(key="teach way").set_value(QUICK)
     fine(at.run())
     assert form(at, "lr", "epochs", "views") == [0.002, 50, 4]
     assert scales(at) == [(1, 49), (2, 49), (4, 49), (5, 49)]
@@ -191,11 +191,11 @@ def test_each_tower_has_a_form_of_its_own(three: Open) -> None:
 
     # Nothing is lost on the way, and nothing of one got into another.
     choose(at, "mini")
-    assert at.segmented_control(key="teach way").value == CUSTOM
+    assert at.radio(key="teach way").value == CUSTOM
     assert session_of(at).training.settings == mine
     assert scales(at)[1] == (150, 196)
     choose(at, "seven")
-    assert at.segmented_control(key="teach way").value == QUICK
+    assert at.radio(key="teach way").value == QUICK
     assert form(at, "lr", "epochs", "views") == [0.002, 50, 4]
     assert [k for k, _ in scales(at)] == [1, 2, 4, 30]
 
