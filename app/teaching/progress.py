@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.jobs.manager import Snapshot, State
 from app.teaching.settings import Settings
+from app.towers.listing import called
 from gallop import Photo
 
 if TYPE_CHECKING:
@@ -150,8 +151,9 @@ class Taught(Course):
 
     @property
     def tower(self) -> str:
-        """The name of the tower that it was taught on, and answers with."""
-        return self.after.model_.backbone.name
+        """What the tower that it was taught on, and answers with, is called here."""
+        backbone = self.after.model_.backbone
+        return called(backbone.name, backbone.region_kind)
 
     @property
     def fingerprint(self) -> str:

@@ -1,6 +1,7 @@
 """Which towers there are to choose from: those that ship and are named at once, those in caches once they were sought.
 
-Knows no Streamlit, and loads torch only to seek in caches that hold something.
+A tower with another kind of region features is another tower, with a name of its own: what is worked out with one is
+never the other's. Knows no Streamlit, and loads torch only to seek in caches that hold something.
 """
 
 from __future__ import annotations
@@ -8,12 +9,30 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from gallop.backbones.weights.known import KnownTower
 from gallop.backbones.weights.on_disk import named_tower, towers_here
+from gallop.config import REGION_KINDS
 from gallop.errors import GallopError
 
 _log = logging.getLogger(__name__)
+
+PAPERS_KIND = REGION_KINDS[0]
+"""The kind of region features that is not said with a tower's name."""
+
+
+def called(tower: str, kind: str) -> str:
+    """Return what a tower with a kind of region features is called in the app."""
+    return tower if kind == PAPERS_KIND else f"{tower} ({kind})"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A tower and the kind of region features that it is to give."""
+
+    tower: KnownTower
+    kind: str = PAPERS_KIND
 
 
 class TowerList:
@@ -44,15 +63,21 @@ class TowerList:
         """Return those known so far; the one that ships comes first."""
         return list(self._towers.values())
 
-    def find(self, name: str) -> KnownTower | None:
-        """Return one that is known so far."""
-        return self._towers.get(name)
+    def find(self, name: str) -> Choice | None:
+        """Return one that is known so far, by what it is called with its kind of regions."""
+        towers = self._towers
+        if name in towers:
+            return Choice(towers[name])
+        others = (Choice(tower, kind) for tower in towers.values() for kind in tower.kinds)
+        return next((choice for choice in others if called(choice.tower.name, choice.kind) == name), None)
 
-    def seek(self, name: str) -> KnownTower | None:
+    def seek(self, name: str) -> Choice | None:
         """Return one, after seeking in the caches where it is not known yet, which may take seconds."""
-        if name not in self._towers:
+        found = self.find(name)
+        if found is None:
             self.look()
-        return self.find(name)
+            found = self.find(name)
+        return found
 
     def look(self, *, again: bool = False) -> None:
         """Seek in the caches: once, or ``again`` after a download."""

@@ -18,7 +18,7 @@ class TowerOptions:
         downloads: whether visitors may have weights downloaded.
         device: where towers compute, as ``load_backbone`` takes it.
         precision: of the towers on a CPU, as ``load_backbone`` takes it; the one that ships has its own.
-        regions: the kind of region features of the towers that have several; the others have "value", the paper's.
+        regions: the kind of region features that the towers which have several give unless a visitor chooses another.
     """
 
     named: tuple[str, ...] = ()

@@ -12,15 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from app.towers.listing import TowerList
+from app.towers.listing import Choice, TowerList, called
 from app.towers.options import DEFAULT_TOWER, TowerOptions
 from app.towers.problems import TowerProblem
 from gallop.backbones.weights.known import KnownTower
-from gallop.errors import BackboneError, sentence_of
+from gallop.errors import sentence_of
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -40,12 +39,17 @@ class _Place:
     """A tower that somebody has asked for."""
 
     tower: KnownTower
+    kind: str
     backbone: Backbone | None = None
     loading: Future[None] | None = None
     began: float = 0.0
     leases: int = 0
     used: float = 0.0
     problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return called(self.tower.name, self.kind)
 
     @property
     def ready(self) -> bool:
@@ -77,8 +81,8 @@ class Lease:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a tower stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes, and what
-    its regions are.
+    """How a tower stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes; and the
+    kind of its regions.
     """
 
     tower: KnownTower
@@ -100,8 +104,12 @@ Load = Callable[[KnownTower, TowerOptions], "Backbone"]
 def load_tower(tower: KnownTower, options: TowerOptions) -> Backbone:
     """Load one, called as visitors know it: no path of this machine leaves it. Asks no network.
 
+    Args:
+        options: with the kind of its regions.
+
     Raises:
-        BackboneError, UnsupportedTower: its weights are missing or do not fit, or the device cannot be used.
+        BackboneError, UnsupportedTower: its weights are missing or do not fit, it has no such kind of regions, or the
+            device cannot be used.
     """
     from gallop.backbones import load_backbone, pick_regions
 
@@ -109,9 +117,7 @@ def load_tower(tower: KnownTower, options: TowerOptions) -> Backbone:
     precision = "fp32" if tower.name == DEFAULT_TOWER else options.precision
     found = load_backbone(tower.source, device=options.device, precision=precision, download=False)
     found.name = tower.name
-    with suppress(BackboneError):  # most kinds of towers have the paper's regions alone
-        return found.with_regions(pick_regions(options.regions))
-    return found
+    return found.with_regions(pick_regions(options.regions))
 
 
 @dataclass
@@ -157,14 +163,16 @@ class TowerRoom:
         with self._lock:
             place = self._places.get(name)
             if place is None:
-                return Standing(self._listed(name))
+                found = self._listed(name)
+                return Standing(found.tower, regions=found.kind)
             if place.ready and place.backbone is not None:
                 vision = place.backbone.vision
                 grid = place.tower.grid or (vision.grid[0], vision.grid[1])
-                device, regions = str(place.backbone.device), place.backbone.region_kind
+                device = str(place.backbone.device)
                 precision = place.backbone.precision if device == "cpu" else "fp16"
-                return Standing(replace(place.tower, grid=grid), None, device, precision, regions)
-            return Standing(place.tower, time.monotonic() - place.began if place.loading is not None else None)
+                return Standing(replace(place.tower, grid=grid), None, device, precision, place.kind)
+            seconds = time.monotonic() - place.began if place.loading is not None else None
+            return Standing(place.tower, seconds, regions=place.kind)
 
     def busy(self, name: str) -> bool:
         """Whether it is being loaded."""
@@ -182,7 +190,8 @@ class TowerRoom:
         """Return what a tower of these weights is called, among those loaded since the start; empty for none."""
         with self._lock:
             held = [place for place in self._places.values() if place.backbone is not None]
-            return next((p.tower.name for p in held if p.backbone and p.backbone.fingerprint == fingerprint), "")
+            same = (place for place in held if place.backbone and place.backbone.fingerprint == fingerprint)
+            return next((place.name for place in same), "")
 
     @property
     def used(self) -> int:
@@ -199,7 +208,7 @@ class TowerRoom:
 
     # The lock is held, but in _load and what it calls ----------------------------------------------------------------
 
-    def _listed(self, name: str) -> KnownTower:
+    def _listed(self, name: str) -> Choice:
         found = self.listing.find(name)
         if found is None:
             raise TowerProblem(
@@ -209,7 +218,8 @@ class TowerRoom:
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:
-            self._places[name] = _Place(self._listed(name))
+            found = self._listed(name)
+            self._places[name] = _Place(found.tower, found.kind)
         return self._places[name]
 
     def _asked_for(self, place: _Place) -> Future[None]:
@@ -230,7 +240,7 @@ class TowerRoom:
         problem = ""
         try:
             self._make_room(place)
-            found = self.load(place.tower, self.options)
+            found = self.load(place.tower, replace(self.options, regions=place.kind))
             found.fingerprint, found.vision_fingerprint  # noqa: B018  known from now on, whatever is let go
             if place.backbone is None:
                 place.backbone = found
@@ -263,7 +273,7 @@ class TowerRoom:
                     oldest.backbone.let_go()
                     continue
             if needed > most or not held or time.monotonic() > end:
-                raise TowerProblem(_no_room(place.tower, most, [other.tower.name for other in held]))
+                raise TowerProblem(_no_room(place.tower, most, [other.name for other in held]))
             time.sleep(_POLL)
 
     def _budget(self) -> int:

@@ -16,6 +16,7 @@ from app.runs.run import ZERO_SHOT, Run, same_tower, tests, zero_shot_run
 from app.teaching.progress import Answer, Taught, Watch
 from app.teaching.settings import Settings
 from app.teaching.tasks import Teaching, answers_by_photo, check_photos, content, opened
+from app.towers.listing import called
 from app.towers.problems import TowerProblem
 from app.towers.room import TowerRoom
 from app.towers.work import OnTower
@@ -70,7 +71,7 @@ def _untaught(
             found |= part
     of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
     # Nothing is learned here, but what a run would learn from is marked as seen: it is no test for the two of them.
-    whose = backbone.name, backbone.fingerprint
+    whose = called(backbone.name, backbone.region_kind), backbone.fingerprint
     return Run(ZERO_SHOT, "Zero-shot", 0.0, names, None, *whose, content=of_cards, answers=found)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from app.runs.model_zip import Files
 from app.teaching.progress import Taught
+from app.towers.listing import PAPERS_KIND, called
 from app.towers.room import TowerRoom
 from app.views.export import Counted
 
@@ -52,9 +53,10 @@ def tower_of_files(room: TowerRoom, files: Files, usual: str) -> str:
     try:
         said = json.loads(files.settings)
         name, fingerprint = said["backbone"], said["fingerprint"]
+        kind = said.get("regions", PAPERS_KIND)
     except (ValueError, KeyError, TypeError, RecursionError):
         return usual
-    if not isinstance(name, str) or not isinstance(fingerprint, str):
+    if not all(isinstance(word, str) for word in (name, fingerprint, kind)):
         return usual
-    known = room.named_by(fingerprint) or name
+    known = room.named_by(fingerprint) or called(name, kind)
     return known if room.listing.seek(known) is not None else usual

@@ -134,9 +134,10 @@ class TeachState:
 
 @dataclass(frozen=True)
 class TowersState:
-    """Of the pages that ask a tower: which; what answers is ``VisitorTraining.tower``."""
+    """Of the pages that ask a tower: which, and which regions of it; what answers is ``VisitorTraining.tower``."""
 
     chosen: Remembered[str | None] = Remembered(None)
+    regions: Remembered[str | None] = Remembered(None)
 
 
 @dataclass(frozen=True)

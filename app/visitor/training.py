@@ -59,9 +59,9 @@ class VisitorTraining:
         self._settings[self.tower] = chosen
 
     def settings_on(self, tower: KnownTower) -> Settings:
-        """Return those of a tower: as they were left for it, or as it is usually taught."""
+        """Return the same where what is known of the tower that answers tells more than its name."""
         own, regions = tower.preset, regions_of(tower)
-        return self._settings.get(tower.name) or preset(usual_way(own), own, regions)
+        return self._settings.get(self.tower) or preset(usual_way(own), own, regions)
 
     @property
     def taught(self) -> Taught | None:

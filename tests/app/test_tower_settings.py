@@ -136,9 +136,10 @@ def test_of_a_tower_that_nothing_was_set_for_a_training_takes_the_usual_settings
     training.tower = "other"
     assert training.settings == preset(PAPER, "paper")
     training.settings = replace(training.settings, lr=0.5)
+    assert training.settings_on(KnownTower("other", grid=(2, 2))).lr == 0.5
     training.tower = "mini"
     assert training.settings == preset(QUICK)
-    assert training.settings_on(KnownTower("other")).lr == 0.5
+    training.tower = "third"
     assert training.settings_on(KnownTower("third", grid=(2, 2))).topk == (4, 4, 4, 4)
 
 

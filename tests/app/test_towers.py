@@ -218,16 +218,22 @@ def test_a_tower_is_called_without_its_path(tmp_path: Path) -> None:
         room.close()
 
 
-def test_regions_are_of_the_kind_that_was_asked_for_where_a_tower_has_several(tmp_path: Path) -> None:
+def test_with_another_kind_of_regions_it_is_another_tower(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     folder = str(tiny.backbone_folder(tmp_path / "mine"))
     room = TowerRoom(TowerOptions((folder,), precision="fp32", regions="query-query"))
     try:
-        backbone = leased(room, "mine").backbone
-        assert (backbone.name, backbone.region_kind) == ("mine", "query-query")
-        assert room.standing("mine").regions == "query-query"
+        backbone = leased(room, "mine (query-query)").backbone
+        assert (backbone.name, backbone.region_kind) == ("mine", "query-query"), "the name is one that can be loaded"
+        assert room.standing("mine (query-query)").regions == "query-query"
+        other = leased(room, "mine").backbone
+        assert (other.name, other.region_kind) == ("mine", "value")
+        assert other.fingerprint != backbone.fingerprint
+        named = [room.named_by(found.fingerprint) for found in (backbone, other)]
+        assert named == ["mine (query-query)", "mine"]
         assert leased(room, "mini").backbone.region_kind == "value", "it has no other"
-        assert room.standing("mini").regions == "value"
+        with pytest.raises(TowerProblem, match="not on this machine"):
+            room.lease("mini (query-query)")
     finally:
         room.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import subprocess
@@ -18,10 +19,12 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained
 from safetensors.torch import save_file
 
 from gallop.backbones import load_backbone
+from gallop.backbones.vision import vision_tower
 from gallop.backbones.weights.fetching import Fetched, fetch_weights
 from gallop.backbones.weights.known import KnownTower, licence_of, memory_of
 from gallop.backbones.weights.offered import offered_towers
 from gallop.backbones.weights.on_disk import cached_towers, cached_weights, named_tower, towers_here
+from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError
 from tests import tiny
 from tests.conftest import ROOT
@@ -104,7 +107,8 @@ def test_a_pair_in_open_clips_cache_is_found(caches: Path) -> None:
     assert sorted(found) == ["RN50/openai", "ViT-B-16/openai"], "once each, though two architectures share the weights"
     tower = found["ViT-B-16/openai"]
     assert (tower.source, tower.bytes, tower.memory) == ("ViT-B-16/openai", 1000, 2000)
-    assert (tower.licence, tower.input, tower.grid, tower.tokens) == ("MIT", 224, (14, 14), 77)
+    assert (tower.input, tower.grid, tower.tokens) == (224, (14, 14), 77)
+    assert tower.licence == licence_of("openai")
     assert found["RN50/openai"].grid == (7, 7)
 
 
@@ -259,3 +263,29 @@ def test_a_disk_that_fills_up_meanwhile_is_one_too(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BackboneError, match="no room on the disk"):
         list(fetch_weights(NAME))
     assert files(caches / "hub") == []
+
+
+@pytest.mark.parametrize(
+    ("vision", "several"),
+    [
+        ({}, True),
+        ({"pool_type": "avg"}, False),
+        ({"attentional_pool": True}, False),
+        ({"final_ln_after_pool": True}, False),
+        ({"layers": [1, 1, 1, 1], "width": 8}, False),
+        ({"timm_model_name": "test_vit", "timm_pool": "token"}, False),
+    ],
+)
+def test_the_kinds_of_regions_that_settings_tell_are_those_that_the_tower_has(
+    vision: dict[str, Any], several: bool
+) -> None:
+    usual = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 1, "head_width": 32}
+    text = {"context_length": 16, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
+    settings = {"embed_dim": 32, "vision_cfg": usual | vision, "text_cfg": text}
+    told = KnownTower("x").with_settings(settings).kinds
+    tower = open_clip.CLIP(**settings).visual
+    has = []
+    for kind in REGION_KINDS:
+        with contextlib.suppress(BackboneError):
+            has.append(vision_tower(tower, kind).region_kind)
+    assert told == tuple(has) == (REGION_KINDS if several else ("value",))

@@ -41,7 +41,7 @@ def code(
     with right:
         way = one_of_few("As", LANGUAGES, language, LANGUAGES[0])
     standing = towers().standing(session.training.tower)
-    tower = UsedTower(session.training.tower, standing.precision or "fp32", standing.regions)
+    tower = UsedTower(standing.tower.name, standing.precision or "fp32", standing.regions)
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None and classifier is not None:
         topk = screen.explanation.topk

@@ -10,6 +10,7 @@ import streamlit as st
 from app import text
 from app.jobs.manager import PlainError
 from app.towers.download import Downloading, to_download
+from app.towers.listing import PAPERS_KIND, called
 from app.towers.options import DEFAULT_TOWER
 from app.ui.resources import downloads, towers
 from app.ui.widgets import job_progress
@@ -19,7 +20,7 @@ from app.visitor.notices import Notice, Where
 from app.visitor.page_state import TowersState
 from app.visitor.session import Session
 from gallop.backbones.weights.known import KnownTower
-from gallop.config import REGION_RULES
+from gallop.config import REGION_ADVICE, REGION_RULES
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -30,11 +31,21 @@ _HELP = (
 )
 
 
+_REGIONS_HELP = (
+    "What a region of this tower is. With another kind it is another tower: its runs and answers are kept apart. "
+    + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items())
+    + f". {REGION_ADVICE}"
+)
+
+
 def choose_tower(session: Session) -> DeltaGenerator:
     """Draw the choice; ``session.training.tower`` is what it stands at. Returns the place of ``describe``."""
     listed = {tower.name: tower for tower in towers().listing.towers()}
     before = session.training.tower
-    chosen = one_of("Tower", listed, TowersState.chosen, before if before in listed else DEFAULT_TOWER, help=_HELP)
+    now = towers().listing.find(before)
+    usual = now.tower.name if now is not None else DEFAULT_TOWER
+    name = one_of("Tower", listed, TowersState.chosen, usual, help=_HELP)
+    chosen = called(name, _kind(listed[name]))
     if chosen != before:
         session.training.tower = chosen
         taught = session.training.taught  # k is of a tower and its grid: Explore shows what goes with this one
@@ -55,6 +66,13 @@ def choose_tower(session: Session) -> DeltaGenerator:
     return place
 
 
+def _kind(tower: KnownTower) -> str:
+    """The kind of its regions: asked for where it has several."""
+    if len(tower.kinds) == 1:
+        return tower.kinds[0]
+    return one_of("Regions", tower.kinds, TowersState.regions, towers().options.regions, help=_REGIONS_HELP)
+
+
 def describe(session: Session, place: DeltaGenerator) -> None:
     """Say what the chosen tower is; once it is loaded, where and how it computes as well."""
     standing = towers().standing(session.training.tower)
@@ -62,8 +80,10 @@ def describe(session: Session, place: DeltaGenerator) -> None:
     words = [f"computes on {standing.device}, {standing.precision}"] if standing.device else []
     words += [f"{tower.input} pixels"] if tower.input else []
     words += [f"{tower.grid[0]} x {tower.grid[1]} regions"] if tower.grid else []
-    if standing.regions != "value":
+    if standing.regions != PAPERS_KIND:
         words.append(f"of the kind {standing.regions}: {REGION_RULES[standing.regions]}, in place of the paper's")
+    elif len(tower.kinds) > 1:
+        words.append(f"of the kind {PAPERS_KIND}: {REGION_RULES[PAPERS_KIND]}")
     words += [f"{tower.memory / 1e6:.0f} MB"] if tower.memory else []
     words += [f"licence: {tower.licence}"] if tower.licence else []
     place.caption(text.markdown("; ".join(words)))
@@ -110,7 +130,9 @@ def settle_download(session: Session) -> None:
     if running is None or session.downloads.running is not None:
         return
     if session.downloads.result(running.name):
-        choose(session, running.name)
+        known = towers().listing.find(running.name)
+        usual = towers().options.regions
+        choose(session, called(running.name, usual if known and usual in known.tower.kinds else PAPERS_KIND))
         session.notices[Where.TOWERS] = Notice("success", f"{running.name} is here, and chosen.")
     elif problem := session.downloads.problem(running.name):
         gone = "The download was cancelled; nothing of it was kept." if problem == "Cancelled." else problem
@@ -120,7 +142,10 @@ def settle_download(session: Session) -> None:
 def choose(session: Session, name: str) -> None:
     """Before any widget is drawn: let this tower answer."""
     session.training.tower = name
-    put(TowersState.chosen, name)
+    found = towers().listing.find(name)
+    put(TowersState.chosen, found.tower.name if found is not None else name)
+    if found is not None and len(found.tower.kinds) > 1:
+        put(TowersState.regions, found.kind)
 
 
 def ask_for(session: Session, name: str) -> None:

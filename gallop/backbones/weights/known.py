@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from gallop.config import OwnPreset
+from gallop.config import REGION_KINDS, OwnPreset, RegionKind
 from gallop.runtime.reading import open_file
 
 LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30
@@ -20,16 +20,20 @@ TOKENIZERS = "needs the extra tokenizers"
 _LARGEST_HEADER = 2**20
 _FP32 = 4
 _LICENCES = {
-    "openai": "MIT",
+    "openai": "MIT, its repository's; of the weights nothing is said, and the model card is for research alone",
     "laion": "MIT",
     "datacomp_": "MIT",
     "commonpool_": "MIT",
     "metaclip": "CC BY-NC 4.0: no commercial use",
-    "dfn": "Apple's own; read it on the model's page",
-    "datacompdr": "Apple's own; read it on the model's page",
+    "dfn": "Apple's for models, for research alone",
+    "datacompdr": "Apple's for models, for research alone",
     "webli": "Apache-2.0",
 }
-"""By how the tag of the weights begins, the longest that fits: what the pages of these models say."""
+"""By how the tag of the weights begins, the longest that fits: what the pages of these models said in 2025.
+
+OpenAI was asked and has not answered (its issues 203 and 241); of LAION's, open_clip says that MIT is the weights' too
+(its issue 177); Apple's is called apple-amlr on the hub.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class KnownTower:
         tokens: the longest prompt.
         needs: what else must be installed for it, where something must.
         preset: settings of a training that go with it, as ``Backbone`` has them.
+        kinds: of region features that it has, as far as its settings tell.
     """
 
     name: str
@@ -59,6 +64,7 @@ class KnownTower:
     tokens: int | None = None
     needs: str = ""
     preset: OwnPreset = "paper"
+    kinds: tuple[RegionKind, ...] = ("value",)
 
     @property
     def here(self) -> bool:
@@ -70,7 +76,9 @@ class KnownTower:
         vision, text = settings.get("vision_cfg", {}), settings.get("text_cfg", {})
         side, tokens = vision.get("image_size", 224), text.get("context_length", 77)
         needs = TOKENIZERS if text.get("hf_tokenizer_name") else self.needs
-        return replace(self, input=_number(side), grid=_grid(vision, trunk or {}), tokens=_number(tokens), needs=needs)
+        kinds = REGION_KINDS if _at_class_token(vision) else self.kinds
+        known = replace(self, input=_number(side), grid=_grid(vision, trunk or {}), tokens=_number(tokens))
+        return replace(known, needs=needs, kinds=kinds)
 
 
 def licence_of(tag: str) -> str:
@@ -94,6 +102,13 @@ def memory_of(path: Path, *, halved: bool = False) -> int:
         return sum(_FP32 * prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return size  # it is no such file, which loading it will tell
+
+
+def _at_class_token(vision: Mapping[str, Any]) -> bool:
+    """Whether it is open_clip's own ViT, read at its class token: such a one has every kind of regions."""
+    own = not vision.get("timm_model_name") and isinstance(vision.get("layers", 12), int)
+    pooled = vision.get("attentional_pool") or vision.get("final_ln_after_pool")
+    return own and not pooled and vision.get("pool_type", "tok") == "tok"
 
 
 def _grid(vision: Mapping[str, Any], trunk: Mapping[str, Any]) -> tuple[int, int] | None:

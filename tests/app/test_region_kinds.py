@@ -1,0 +1,148 @@
+"""A visitor chooses what a region of a ViT is: with another kind it is another tower, and nothing of them is mixed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from streamlit.testing.v1 import AppTest
+
+import gallop.backbones
+from app.runs.model_zip import Files
+from app.towers.options import TowerOptions
+from app.towers.room import TowerRoom
+from app.ui import resources
+from app.views import compare
+from app.views.opening import tower_of_files
+from gallop import GalLoPClassifier
+from gallop.backbones.loading import load_backbone
+from gallop.config import REGION_KINDS
+from tests import tiny
+from tests.app_pages import (
+    COMPARE,
+    EXPLORE,
+    TAKE_AWAY,
+    Open,
+    cards,
+    everything,
+    explained,
+    fine,
+    go,
+    session_of,
+    train,
+    with_photo,
+)
+
+OTHER = "small (query-query)"
+
+
+def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> TowerRoom:
+    (folder / "small").mkdir()
+    monkeypatch.setattr(gallop.backbones, "load_backbone", load_backbone)
+    room = TowerRoom(TowerOptions((str(tiny.backbone_folder(folder / "small")),), **options))
+    monkeypatch.setattr(resources.shared, "towers", room)
+    return room
+
+
+@pytest.fixture
+def small(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """The app with ``mini``, and a small ViT beside it."""
+    room = opens(monkeypatch, tmp_path)
+    yield tiny_app
+    room.close()
+
+
+def choose(at: AppTest, tower: str, kind: str | None = None) -> AppTest:
+    at.selectbox(key="towers chosen").set_value(tower)
+    fine(at.run())
+    if kind is not None:
+        at.selectbox(key="towers regions").set_value(kind)
+        fine(at.run())
+    return at
+
+
+def kinds(at: AppTest) -> list[str]:
+    return [option for found in at.selectbox if found.key == "towers regions" for option in found.options]
+
+
+def test_the_choice_is_there_for_a_vit_and_says_what_it_is(small: Open) -> None:
+    at = with_photo(small, "red\ngreen")
+    assert kinds(at) == [], "mini has the paper's alone"
+    choose(at, "small")
+    assert kinds(at) == list(REGION_KINDS)
+    assert "of the kind value: each region's own value, which is the paper's" in everything(at).replace("\\", "")
+    choose(at, "small", "query-query")
+    assert "of the kind query-query: attention of queries to queries" in everything(at).replace("\\", "")
+    assert kinds(choose(at, "mini")) == []
+
+
+def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_path: Path) -> None:
+    at = with_photo(small, "red\ngreen")
+    photo = next(iter(session_of(at).photos.shelf.photos.values()))
+    for kind in ("value", "query-query"):
+        shown = explained(choose(at, "small", kind)).cosines
+        backbone = load_backbone(tmp_path / "small", regions=kind)
+        found = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(["red", "green"]).explain(photo)
+        assert shown == pytest.approx(found.similarities.regions[0].numpy(), abs=1e-6)
+    go(at, TAKE_AWAY)
+    said = "".join(found.value for found in at.code)
+    assert "backbone=load_backbone('small', regions='query-query')" in said
+    link = at.code[-1].value
+    assert "tower=small+%28query-query%29" in link
+    go(at, EXPLORE)
+    choose(at, "mini")
+    at.query_params["tower"] = OTHER
+    fine(at.run())
+    assert [at.selectbox(key=f"towers {what}").value for what in ("chosen", "regions")] == ["small", "query-query"]
+    assert session_of(at).training.tower == OTHER
+
+
+def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
+    at = choose(with_photo(small, "red\ngreen"), "small", "query-query")
+    train(cards(at, {"red": 2, "green": 2}, tests=1))
+    session = session_of(at)
+    taught, ledger = session.training.taught, session.training.ledger
+    assert taught is not None
+    assert ledger is not None
+    assert taught.tower == OTHER
+    (run,) = ledger.runs()
+    assert run.tower == OTHER
+    files = ledger.files(run.id)
+    told = json.loads(files.settings)
+    assert (told["backbone"], told["regions"]) == ("small", "query-query"), "as the library reads it"
+
+    choose(at, "small", "value")
+    assert session.training.taught is None
+    assert "What was taught on small (query-query) waits there" in everything(at).replace("\\", "")
+    go(at, COMPARE)
+    assert "It answers with its own tower, small (query-query)." in everything(at).replace("\\", "")
+    next(found for found in at.button if found.label == "Open this run").click()
+    fine(at.run())
+    assert session.training.tower == OTHER
+    go(at, EXPLORE)
+    assert at.selectbox(key="towers regions").value == "query-query"
+
+    # By its weights where they were loaded, else by what the model says; and what it says opens nothing.
+    assert tower_of_files(resources.towers(), files, "mini") == OTHER
+    fresh = TowerRoom(resources.towers().options)
+    assert tower_of_files(fresh, files, "mini") == OTHER
+    assert compare.tower_of_run(fresh, run) == OTHER
+    for kind in ("nothing", 3, ["value"]):
+        assert tower_of_files(fresh, Files(json.dumps(told | {"regions": kind}), b""), "mini") == "mini"
+
+
+def test_whoever_starts_the_app_says_which_kind_is_usual(
+    tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = opens(monkeypatch, tmp_path, regions="tokens")
+    at = choose(with_photo(tiny_app, "red\ngreen"), "small")
+    assert session_of(at).training.tower == "small (tokens)"
+    assert room.standing("small (tokens)").device == "cpu"
+    assert not room.standing("small").device, "nobody asked for it"
+    room.close()
