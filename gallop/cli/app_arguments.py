@@ -82,7 +82,8 @@ def add_app_words(parser: argparse.ArgumentParser) -> None:
         "--regions",
         default="value",
         choices=REGION_KINDS,
-        help=f"which features of its regions a ViT of CLIP's gives (%(default)s, the paper's). {REGION_ADVICE}",
+        help="which features of its regions a ViT of CLIP's gives unless a visitor chooses others (%(default)s, the "
+        f"paper's). {REGION_ADVICE}",
     )
 
 

@@ -122,7 +122,7 @@ def test_the_spread_over_seeds_is_that_of_a_sample() -> None:
 
 def test_a_long_curve_is_kept_short_with_both_its_ends() -> None:
     class Tower:
-        name, fingerprint = "other", "f1n9e7"
+        name, fingerprint, region_kind = "other", "f1n9e7", "value"
 
     class Model:
         class_names = ("x", "y")
