@@ -8,7 +8,7 @@ field never changes, while a preset may. Nothing here knows torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -115,6 +115,28 @@ class MethodConfig:
     def kept_prompts(self) -> int:
         """How many global prompts survive prompt dropout for one image (paper, section 3.1)."""
         return max(self.global_prompts - int(self.dropout * self.global_prompts), 1)
+
+
+def method_of(others: MethodConfig | None, **arguments: Any) -> MethodConfig:
+    """Return the settings of the method: the arguments, and what ``others`` says of all that are no arguments.
+
+    Raises:
+        ConfigError: ``others`` says one that is an argument, or a value is out of range.
+    """
+    usual = MethodConfig()
+    others = usual if others is None else others
+    require(isinstance(others, MethodConfig), f"method is {others!r}; it must be a MethodConfig.")
+    for name in arguments:
+        said = f"method says {name}, which is an argument of its own; give it there, and leave it out of MethodConfig."
+        require(getattr(others, name) == getattr(usual, name), said)
+    return replace(others, **arguments)
+
+
+def others_of(method: MethodConfig, arguments: Collection[str]) -> MethodConfig | None:
+    """Return what ``method_of`` takes beside these arguments; None where all of it is as usual."""
+    usual = MethodConfig()
+    others = replace(method, **{name: getattr(usual, name) for name in arguments})
+    return None if others == usual else others
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from sklearn.base import BaseEstimator
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.checkpoints.folder import Checkpoint, load_prompts, read_model, save_checkpoint
-from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, train_preset
+from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_of, others_of, train_preset
 from gallop.data import LabelledPhotos, training_set
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
@@ -33,6 +32,7 @@ from gallop.training.loop import ALONE, Parallel, StepEvent
 from gallop.training.resume import drop_training
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
+_METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection")  # those that are arguments
 _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
 """Constructor arguments that replace a preset's values where they are not None."""
 
@@ -49,6 +49,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         local_prompts: N; only used when ``topk`` is None.
         dropout: p of prompt dropout.
         local_projection: learn the projection of the regions; without, it stays the identity.
+        method: a ``MethodConfig``, of which settings are taken that are no arguments here.
         shots: images a class drawn by ``fit(folder)``; None takes all.
         allow_fewer: take what there is where a class has fewer than ``shots``.
         cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
@@ -97,6 +98,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         warm_start: bool = False,
         device: str = "auto",
         regions: str = "value",
+        method: MethodConfig | None = None,
     ) -> None:
         self.backbone = backbone
         self.preset = preset
@@ -117,13 +119,15 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.warm_start = warm_start
         self.device = device
         self.regions = regions
+        self.method = method
 
     @classmethod
     def of(cls, method: MethodConfig, training: TrainConfig | None, backbone: str | Backbone, **named: Any) -> Any:
         """Return a classifier with whole settings; ``named`` are other arguments, such as ``cache``."""
         if training is not None:
             named |= {"preset": training} | {name: getattr(training, name) for name in _TRAIN_SETTINGS}
-        return cls(backbone, **asdict(method), **named)
+        named |= {name: getattr(method, name) for name in _METHOD_SETTINGS}
+        return cls(backbone, method=others_of(method, _METHOD_SETTINGS), **named)
 
     def fit(
         self, images: str | PathLike[str] | LabelledPhotos | Sequence[ImageSource], labels: Sequence[str] | None = None
@@ -199,8 +203,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         with torch.no_grad():
             added = model.text_features_of(names[-1])
         self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates)
-        self._text = text.append(added)
-        self.classes_ = np.array(names)
+        self._text, self.classes_ = text.append(added), np.array(names)
         if self.cross_fit_ is not None:
             self.calibration_ = self.cross_fit_.calibrate(names)
         elif self.calibration_.threshold is not None:
@@ -219,8 +222,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     def explain(self, image: ImageSource) -> Explanation:
         """Return every prompt's score for one image, and where each local prompt looked."""
-        model = self._fitted()
-        return explain_photo(model, self.text_features(), load_image(image), self.calibration_)
+        return explain_photo(self._fitted(), self.text_features(), load_image(image), self.calibration_)
 
     def deletion(self, explanation: Explanation, class_name: str) -> Iterator[DeletionEvent | Deletion]:
         """Take an explained photo's regions away, as ``gallop.predictions.faithfulness``; stop whenever you like."""
@@ -257,8 +259,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         frozen = self._load_backbone()
         prompts = load_prompts(Path(folder), checkpoint, tensors, frozen)
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
-        self.calibration_ = checkpoint.calibration
-        self.training_, self._data_fingerprint = training, checkpoint.data_fingerprint
+        self.calibration_, self.training_ = checkpoint.calibration, training
+        self._data_fingerprint = checkpoint.data_fingerprint
         return self
 
     def _start(self, model: GalLoP) -> None:
@@ -278,17 +280,15 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self.model_
 
     def _load_backbone(self) -> Backbone:
-        named = self.backbone
-        if isinstance(named, Backbone):
-            return named
-        return load_backbone(named, device=self.device, regions=self.regions)
+        named, how = self.backbone, dict[str, Any](device=self.device, regions=self.regions)
+        return named if isinstance(named, Backbone) else load_backbone(named, **how)
 
     def _train_config(self, own: OwnPreset) -> TrainConfig:
         return train_preset(self.preset, own, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
 
     def _method_config(self) -> MethodConfig:
         topk: Any = default_topk(self.local_prompts) if self.topk is None else self.topk  # checked by MethodConfig
-        return MethodConfig(self.global_prompts, topk, self.dropout, self.local_projection)
+        return method_of(self.method, **{name: getattr(self, name) for name in _METHOD_SETTINGS} | {"topk": topk})
 
     def text_features(self) -> TextFeatures:
         """Return (K, M, D) and (K, N, D), every class after every prompt; kept until prompts or classes change."""

@@ -36,6 +36,7 @@ from gallop.errors import (
 )
 from gallop.features.encoding import MemoryCache, TrainingViews, encode_photos
 from gallop.images import CropBox, load_image
+from gallop.methods import GalLoPMethod, make_method, method_settings
 from gallop.model import losses
 from gallop.model.gallop import GalLoP
 from gallop.model.losses import Loss
@@ -95,6 +96,7 @@ def test_the_constructor_only_stores() -> None:
         "warm_start": object(),
         "device": object(),
         "regions": object(),
+        "method": object(),
     }
     made = GalLoPClassifier(**values)
     assert set(made.get_params()) == set(values)
@@ -126,8 +128,24 @@ def test_settings_travel_whole() -> None:
     assert made.training_ == replace(training, epochs=1, seed=4)
 
 
-def test_every_setting_of_the_method_is_an_argument() -> None:
-    assert set(settings_of(MethodConfig)) <= set(GalLoPClassifier().get_params())
+def test_what_is_an_argument_is_not_said_in_the_whole_method() -> None:
+    """What was said twice and differently would be taken from one of the two, without a word."""
+    shots = pictures(SHOTS)
+    for method in (MethodConfig(dropout=0.5), MethodConfig(topk=(1,)), MethodConfig(local_projection=False)):
+        with pytest.raises(ConfigError, match="which is an argument of its own; give it there"):
+            classifier(method=method).fit(*shots)
+    with pytest.raises(ConfigError, match=r"method is 'paper'; it must be a MethodConfig"):
+        classifier(method="paper").fit(*shots)
+    assert classifier(method=MethodConfig(), topk=(3,)).zero_shot(["red"]).model_.config.topk == (3,)
+
+
+def test_the_method_of_the_benchmark_has_every_setting_and_checks_it() -> None:
+    made = make_method("GalLoP", {"topk": [3, 4], "dropout": 0.5})
+    assert isinstance(made, GalLoPMethod)
+    assert made.method == MethodConfig(topk=(3, 4), dropout=0.5)
+    assert set(settings_of(MethodConfig)) <= set(method_settings("GalLoP"))
+    with pytest.raises(ConfigError, match="dropout is 2"):
+        make_method("GalLoP", {"dropout": 2})
 
 
 def test_a_clone_of_a_fitted_classifier_is_not_fitted(fitted: GalLoPClassifier) -> None:

@@ -23,12 +23,20 @@ FIELDS = """
 
 _PRESETS"""
 """After the last one of ``TrainConfig``."""
+METHOD_FIELD = """
+    tilt: float = setting(0.0, "tilt", "How far regions lean.", high=1, form=(0.0, 1.0, 0.1))
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        require(isinstance(self.topk"""
+"""After the last one of ``MethodConfig``."""
 
 ASKED = """
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from sklearn.base import clone
 from streamlit.testing.v1 import AppTest
 
 from app.runs.facts import recorded_settings
@@ -49,8 +57,12 @@ try:
     TrainConfig(warmup=11)
 except ConfigError as error:
     found["refused"] = str(error)
-options = parse("train photos --out model --warmup 2 --schedule line".split())
-found["parser"] = asdict(train._training(options, "default"))
+try:
+    MethodConfig(tilt=2)
+except ConfigError as error:
+    found["refused too"] = str(error)
+options = parse("train photos --out model --warmup 2 --schedule line --tilt 0.5".split())
+found["parser"] = asdict(train._training(options, "default")) | asdict(train._method(options))
 
 def script():
     from app.ui.resources import session
@@ -63,24 +75,31 @@ at.session_state["teach way"] = "Custom"
 at.run()
 assert not at.exception, at.exception
 widgets = [at.number_input(key="teach settings warmup"), at.selectbox(key="teach settings schedule")]
+widgets.append(at.number_input(key="teach settings tilt"))
 found["form"] = [[widget.label, widget.help, widget.value] for widget in widgets]
 
-used = replace(preset(QUICK), epochs=1, warmup=2, schedule="line")
+used = replace(preset(QUICK), epochs=1, warmup=2, schedule="line", tilt=0.5)
 found["changed"] = changed(preset(QUICK), used)
 snippet = teach(["red", "green"], used, tests=False)
 found["python"], found["shell"] = snippet.python, snippet.shell
 
-def taught(training):
-    made = GalLoPClassifier.of(MethodConfig(2, (2,)), training, tiny.vit(), cache=False)
+def taught(method, training):
+    made = clone(GalLoPClassifier.of(method, training, tiny.vit(), cache=False))
     return made.fit(*tiny.pictures({"red": 2, "green": 2}))
 
-usual, other = taught(TrainConfig(epochs=1, views=1)), taught(TrainConfig(epochs=1, views=1, warmup=2))
+method, training = MethodConfig(2, (2,)), TrainConfig(epochs=1, views=1)
+usual = taught(method, training)
+other = taught(replace(method, tilt=0.5), replace(training, warmup=2))
+by_hand = GalLoPClassifier(tiny.vit(), method=MethodConfig(tilt=0.25)).zero_shot(["red"])
+found["models"] = [made.model_.config.tilt for made in (usual, other, by_hand)]
 found["card"] = model_card(other)
 other.save("other")
 usual.save("usual")
-found["checkpoints"] = [json.loads(Path(name, "gallop.json").read_text())["training"] for name in ("usual", "other")]
-found["loaded"] = asdict(GalLoPClassifier.load("other", backbone=tiny.vit()).training_)
-found["keys"] = [canonical("GalLoP", make_method("GalLoP", asked)) for asked in ({}, {"warmup": 2})]
+saved = [json.loads(Path(name, "gallop.json").read_text()) for name in ("usual", "other")]
+found["checkpoints"] = [said["training"] | said["method"] for said in saved]
+loaded = GalLoPClassifier.load("other", backbone=tiny.vit())
+found["loaded"] = asdict(loaded.training_) | asdict(loaded.model_.config)
+found["keys"] = [canonical("GalLoP", make_method("GalLoP", asked)) for asked in ({}, {"warmup": 2, "tilt": 0.5})]
 found["runs"] = [recorded_settings(preset(QUICK)), recorded_settings(used)]
 print(json.dumps(found))
 """
@@ -98,7 +117,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     before, after = config.read_text(encoding="utf-8").split("\n_PRESETS", 1)
     start, end = before.rsplit("\n    def __post_init__", 1)
     assert end.count("check_settings(self)") == 1
-    config.write_text(start + FIELDS + after, encoding="utf-8")
+    ends = "\n    def __post_init__(self) -> None:\n        check_settings(self)\n        require(isinstance(self.topk"
+    assert start.count(ends) == 1
+    config.write_text(start.replace(ends, METHOD_FIELD) + FIELDS + after, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "GALLOP_DATA": str(copy / "data")}
     (copy / "asked.py").write_text(ASKED, encoding="utf-8")  # a file: the app's tests look for their script's source
     command = [sys.executable, "asked.py"]
@@ -109,38 +130,47 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_it_is_checked(found: Any) -> None:
     assert found["refused"] == "warmup is 11; it must be between 0 and 10."
+    assert found["refused too"] == "tilt is 2.0; it must be between 0 and 1."
 
 
 def test_the_command_line_takes_it(found: Any) -> None:
-    assert (found["parser"]["warmup"], found["parser"]["schedule"]) == (2, "line")
+    assert [found["parser"][name] for name in ("warmup", "schedule", "tilt")] == [2, "line", 0.5]
+
+
+def test_the_classifier_hands_it_to_the_model_from_a_whole_method(found: Any) -> None:
+    assert found["models"] == [0.0, 0.5, 0.25]
 
 
 def test_the_form_of_the_app_asks_for_it(found: Any) -> None:
     assert found["form"] == [
         ["Warm-up", "Epochs in which the rate rises.", 0],
         ["Schedule", "How the rate falls.", "cosine"],
+        ["Tilt", "How far regions lean.", 0.0],
     ]
-    assert found["changed"] == ["rounds", "warm-up", "schedule"]
+    assert set(found["changed"]) == {"rounds", "warm-up", "schedule", "tilt"}
 
 
 def test_code_and_card_tell_it(found: Any) -> None:
     assert "preset=TrainConfig(warmup=2, schedule='line')" in found["python"]
-    assert "import GalLoPClassifier, TrainConfig\n" in found["python"]
+    assert "method=MethodConfig(tilt=0.5)" in found["python"]
+    assert "import GalLoPClassifier, TrainConfig, MethodConfig\n" in found["python"]
     assert "--warmup 2 --schedule line" in found["shell"]
+    assert "--tilt 0.5" in found["shell"]
     assert "warm-up 2, schedule cosine" in found["card"]
+    assert "tilt 0.5" in found["card"]
 
 
 def test_it_comes_back_and_leaves_no_trace_where_it_is_not_used(found: Any) -> None:
     usual, other = found["checkpoints"]
-    assert not {"warmup", "schedule"} & set(usual)
-    assert other == usual | {"warmup": 2}
-    assert found["loaded"] == usual | {"warmup": 2, "schedule": "cosine"}
+    assert not {"warmup", "schedule", "tilt"} & set(usual)
+    assert other == usual | {"warmup": 2, "tilt": 0.5}
+    assert found["loaded"] == other | {"schedule": "cosine"}
     usual, other = found["keys"]
-    assert not {"warmup", "schedule"} & set(usual)
-    assert other == usual | {"warmup": 2}
+    assert not {"warmup", "schedule", "tilt"} & set(usual)
+    assert other == usual | {"warmup": 2, "tilt": 0.5}
     usual, other = found["runs"]
     assert set(usual) == {
         *("shots", "global_prompts", "topk", "dropout"),
         *("lr", "epochs", "batch_size", "views", "seed"),
     }
-    assert other == usual | {"epochs": 1, "warmup": 2, "schedule": "line"}
+    assert other == usual | {"epochs": 1, "warmup": 2, "schedule": "line", "tilt": 0.5}

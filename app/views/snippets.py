@@ -175,15 +175,15 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, tower:
     return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
 
 
-_ARGUMENTS = (*settings_of(MethodConfig), "lr", "epochs", "batch_size", "views", "seed")
+_ARGUMENTS = ("global_prompts", "topk", "dropout", "local_projection", "lr", "epochs", "batch_size", "views", "seed")
 """Settings that the code gives the classifier by name; others that are not at their default go in as a whole."""
+_WHOLE = {"preset": TrainConfig, "method": MethodConfig}
+"""By the argument that takes it."""
 
 
 def _arguments(settings: Settings) -> tuple[str, str]:
     """The constructor's arguments, a line each, and what else has to be imported for them."""
     usual = Settings()
-    changed = {name: getattr(settings, name) for name in settings_of(TrainConfig) if name not in _ARGUMENTS}
-    changed = {name: value for name, value in changed.items() if value != getattr(usual, name)}
     values = {name: getattr(settings, name) for name in _ARGUMENTS}
     if values["local_projection"]:
         del values["local_projection"]
@@ -191,10 +191,14 @@ def _arguments(settings: Settings) -> tuple[str, str]:
     if settings.shots:
         values |= {"shots": settings.shots, "allow_fewer": True}
     lines = [f"    {key}={value!r},\n" for key, value in values.items()]
-    if changed:
-        whole = ", ".join(f"{key}={value!r}" for key, value in changed.items())
-        lines.insert(0, f"    preset=TrainConfig({whole}),\n")
-    return "".join(lines), ", TrainConfig" if changed else ""
+    imported = ""
+    for argument, kind in _WHOLE.items():
+        others = {name: getattr(settings, name) for name in settings_of(kind) if name not in _ARGUMENTS}
+        changed = [f"{name}={value!r}" for name, value in others.items() if value != getattr(usual, name)]
+        if changed:
+            lines.insert(0, f"    {argument}={kind.__name__}({', '.join(changed)}),\n")
+            imported += f", {kind.__name__}"
+    return "".join(lines), imported
 
 
 def _options(settings: Settings) -> Iterator[str]:

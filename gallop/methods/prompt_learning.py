@@ -98,17 +98,12 @@ ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)
 
 
 @dataclass(frozen=True)
-class GalLoPMethod(PromptLearner):
-    """GalLoP; what is learned is set as in ``MethodConfig``."""
-
-    global_prompts: int = 4
-    topk: tuple[int, ...] = (5, 10, 15, 20)
-    dropout: float = 0.75
-    local_projection: bool = True
+class GalLoPMethod(PromptLearner, MethodConfig):
+    """GalLoP, with every setting of ``MethodConfig``."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "topk", self.method.topk)  # a list of YAML's is a tuple from here on
+        MethodConfig.__post_init__(self)  # a list of YAML's is a tuple from here on
+        PromptLearner.__post_init__(self)
 
     @property
     def method(self) -> MethodConfig:
