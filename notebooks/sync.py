@@ -26,6 +26,8 @@ COLOURS = 256
 """Of a stored picture of lines and bars: a third of the bytes of a picture in full colour, and the same to the eye."""
 FULL = 110_000
 """Bytes. A picture that takes no more in full colour keeps all of it: fewer colours draw bands across a photo."""
+PYTHON = (sys.executable,)
+"""The words that start the process in which a notebook is run."""
 LOOK_AGAIN = 0.2
 """Seconds after which the end of a cell is looked for again: see ``EXECUTE``."""
 EXECUTE = f"""
@@ -135,7 +137,7 @@ def run(notebook: Any, timeout: float) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "notebook.ipynb")
         nbformat.write(notebook, path)
-        command = [sys.executable, "-c", EXECUTE, str(path), str(FOLDER), str(timeout)]
+        command = [*PYTHON, "-c", EXECUTE, str(path), str(FOLDER), str(timeout)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(done.stderr[-4000:])

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import hypothesis
 import pytest
 
+from tests import warm
 from tests.connects import Connects
 
 # A busy machine is slow, not wrong: no time of a single example is a fact.
@@ -109,9 +110,12 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def served(folder: Path, script: Path = MAIN, *options: str) -> Iterator[str]:
-    """The app as a server, or another script that uses its modules; ``folder`` is its home."""
+    """The app as a server, or another script that uses its modules; ``folder`` is its home.
+
+    Its process begins with its imports done.
+    """
     words = ["-m", "streamlit", "run", str(script), "--server.headless", "true", *options, "--server.port"]
-    with serving(folder, [sys.executable, *words], ROOT) as (address, _):
+    with serving(folder, [*warm.python(), *words], ROOT) as (address, _):
         yield address
 
 

@@ -46,10 +46,11 @@ def test_the_command_line_answers_without_asking_anybody(tmp_path: Path) -> None
 def test_the_app_answers_without_asking_anybody(tmp_path: Path) -> None:
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
     pytest.importorskip("skimage", reason="needs the extra 'app'")
-    from tests.conftest import served
+    from tests.conftest import MAIN, ROOT, serving
     from tests.raw_sockets import buttons, drawn, opened
 
-    with served(tmp_path) as server, opened(server) as page:
+    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true", "--server.port"]
+    with serving(tmp_path, command, ROOT) as (server, _), opened(server) as page:
         answered = page.click(buttons(page.run())["Cat"])
         end = time.monotonic() + 120
         while not drawn(answered, "bidi_component"):  # the explainer, once the tower has been loaded beside the page

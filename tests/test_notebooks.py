@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 
 from gallop.images import Photo, load_image
 from notebooks import photos
-from tests import tiny
+from tests import tiny, warm
 from tests.conftest import ROOT
 from tests.connects import Connects
 from tests.notebook_widgets import WIDGETS
@@ -148,11 +149,21 @@ def test_only_public_names_and_no_paths_of_one_machine(script: Path) -> None:
 
 
 @pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Kernels, and what runs a notebook in them, that begin with their imports done."""
+    start = [*warm.python(), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    folder = tmp_path / "jupyter" / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps({"argv": start, "display_name": "Python 3", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setattr(sync, "PYTHON", warm.python())
+
+
+@pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """What a kernel started now finds: short trainings and the sample photos. It asks nothing of another machine."""
     connects = Connects(tmp_path)
     monkeypatch.setenv("FAST", "1")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for name, value in connects.environment({"PYTHONPATH": str(ROOT)}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
@@ -163,7 +174,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.slow
 @each_notebook
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("forked", "quick")
 def test_it_runs_shows_and_says_what_to_see(script: Path) -> None:
     notebook = sync.blank(script)
     written = len(notebook.cells)
@@ -186,6 +197,7 @@ def pictures_beside(cells: list[Any], number: int) -> bool:
     return any("image/png" in out.get("data", {}) for cell in (before, after) if cell for out in cell.outputs)
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_cell_that_takes_too_long_is_told() -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time; time.sleep(60)")])
     with pytest.raises(RuntimeError, match="timed out"):
@@ -200,6 +212,7 @@ def test_pictures_are_shown_whatever_was_imported_here(monkeypatch: pytest.Monke
     assert cell.outputs[0].text == "True\n"
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_cell_that_fails_is_told() -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("raise ValueError('too few photos')")])
     with pytest.raises(RuntimeError, match="too few photos"):

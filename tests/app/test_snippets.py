@@ -28,7 +28,7 @@ from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import GalLoPClassifier, Photo, load_backbone, load_image
 from gallop.backbones import Backbone
-from tests import tiny
+from tests import tiny, warm
 from tests.conftest import ROOT
 
 NAMES = ["red' + \"thing", "$(green)", "blue;ls {x}"]
@@ -93,7 +93,7 @@ def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
     session.photos.shelf.add([photo])
     found = session.answers.explain(mini, photo, Question(tuple(NAMES), templates=tuple(templates))).with_topk(topk)
     recipe = snippets.explain_snippet(NAMES, templates, topk, NAMES[1], taught=False)
-    out = elsewhere(put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo)}), sys.executable, "code.py")
+    out = elsewhere(put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo)}), *warm.python(), "code.py")
     *lines, last = out.splitlines()
     said = [line.rsplit(" ", 1) for line in lines]
     assert {name: float(share) for name, share in said} == found.probabilities  # to the last bit
@@ -129,7 +129,7 @@ def test_explore_taught_as_python_notebook_and_command_line(
 
     # As a shell reads it, hostile names and all.
     (tmp_path / "why.png").unlink()
-    script = (tmp_path / "code.sh").read_text().replace("gallop ", f"{sys.executable} -m gallop ")
+    script = (tmp_path / "code.sh").read_text().replace("gallop ", f"{warm.executable()} -m gallop ")
     told = elsewhere(tmp_path, "sh", "-ec", script)
     assert (tmp_path / "why.png").is_file()
     (row,), _ = json.JSONDecoder().raw_decode(told)
@@ -178,12 +178,12 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     recipe, photos = snippets.teach(shots, settings, tests=True), snippets.photo_folder(shots, tests)
     python, shell = put(tmp_path / "python", {**recipe.files(), **photos}), put(tmp_path / "shell", photos)
 
-    out = elsewhere(python, sys.executable, "code.py") if drawn else here(python, recipe.python)
+    out = elsewhere(python, *warm.python(), "code.py") if drawn else here(python, recipe.python)
     assert GalLoPClassifier.load(python / "model", backbone=mini).model_.prompts.digest() == wanted
     assert float(out.split()[-1]) == pytest.approx(taught.on_tests.after)
 
     if drawn:
-        elsewhere(shell, "sh", "-ec", recipe.shell.replace("gallop ", f"{sys.executable} -m gallop "))
+        elsewhere(shell, "sh", "-ec", recipe.shell.replace("gallop ", f"{warm.executable()} -m gallop "))
     else:
         here(shell, line_by_line(recipe.shell))
     found = GalLoPClassifier.load(shell / "model", backbone=mini)

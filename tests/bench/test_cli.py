@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from gallop.bench.running import runner
 from gallop.bench.running.records import RecordStore
 from gallop.cli import main
 from gallop.methods import METHODS
+from tests import warm
 from tests.bench_things import FAKES, SPEC, Fake, write_sets
 from tests.conftest import ROOT
 from tests.tiny import backbone_folder
@@ -266,7 +266,7 @@ def figures(out: Path) -> list[dict[str, str]]:
 def test_after_kill_9_the_resumed_benchmark_equals_an_uninterrupted_one(place: Place) -> None:
     place.spec.write_text(REAL)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "gallop", *place.words("--out", place.out)]
+    command = [*warm.python(), "-m", "gallop", *place.words("--out", place.out)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120
     while time.monotonic() < end and not place.records() and process.poll() is None:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import ALONE, Parallel, StepEvent
 from gallop.training.parallel import Processes
 from gallop.training.resume import TRAINING
+from tests import warm
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import listen_to_interrupts
 from tests.tiny import classifier, learned, pictures, vit, write_folder
@@ -142,6 +144,13 @@ def everything(parallel: Processes, work: Path) -> dict[str, Any]:
         found[f"{rank} {at}"] = leaving(parallel, rank, at)
     found["left"] = left(parallel)  # at the end: here the second process goes
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spawned() -> Iterator[None]:
+    """Processes of a training that begin with their imports done, but for those of a command that starts cold."""
+    with warm.spawning():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -337,9 +346,14 @@ def words(small: dict[str, Path], out: Path, *more: str) -> list[object]:
     return ["train", small["photos"], "--out", out, "--backbone", small["backbone"], *QUICK, "--json", *more]
 
 
-def gallop(small: dict[str, Path], out: Path, *more: str) -> subprocess.Popen[str]:
+FORKING = "import sys; from multiprocessing import set_executable; set_executable(sys.argv.pop(1))"
+FORKING += "; from gallop.cli import main; sys.exit(main())"
+"""``gallop`` whose processes begin with their imports done."""
+
+
+def gallop(start: list[str], small: dict[str, Path], out: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "gallop", *map(str, words(small, out, *more))],
+        [*start, *map(str, words(small, out, *more))],
         env=os.environ | {"GALLOP_CACHE": str(out.parent / "cache")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -354,7 +368,7 @@ def test_the_command_line_trains_the_same_model(
     small: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
-    running = gallop(small, tmp_path / "2", "--processes", "2")
+    running = gallop([sys.executable, "-m", "gallop"], small, tmp_path / "2", "--processes", "2")
     out, err = running.communicate(timeout=120)
     by_two = Outcome(running.returncode, out, err)
     told = {}
@@ -378,7 +392,9 @@ def test_the_command_line_trains_the_same_model(
 @pytest.mark.parametrize("whole_group", [True, False], ids=["the terminal's", "to the first process alone"])
 def test_ctrl_c_ends_all_and_keeps_the_last_epoch(whole_group: bool, small: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "model"
-    running = gallop(small, out, "--epochs", "10000", "--processes", "2")
+    running = gallop(
+        [sys.executable, "-c", FORKING, warm.executable()], small, out, "--epochs", "10000", "--processes", "2"
+    )
     try:
         end = time.monotonic() + 90
         while not (out / WORK / TRAINING).exists() and time.monotonic() < end and running.poll() is None:
@@ -408,7 +424,8 @@ def alive(group: int) -> list[str]:
 
 @pytest.mark.slow
 def test_what_the_processes_find_wrong_is_a_sentence(small: dict[str, Path], tmp_path: Path) -> None:
-    running = gallop(small, tmp_path / "model", "--processes", "2", "--shots", "9")
+    start = [*warm.python(), "-c", FORKING, warm.executable()]
+    running = gallop(start, small, tmp_path / "model", "--processes", "2", "--shots", "9")
     out, err = running.communicate(timeout=120)
     assert (running.returncode, out) == (2, "")
     assert err.splitlines()[-1].startswith("gallop: error: ")

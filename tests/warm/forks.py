@@ -1,0 +1,171 @@
+"""The process that has imported everything: it listens, and becomes what each starter asks for, in a fork."""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import gc
+import importlib
+import itertools
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+MOST = 64
+"""Files that a starter may have open."""
+NOTHING_HERE = ("-B", "-u")
+"""Options of Python that change nothing for who has its imports done."""
+
+
+def served(address: str) -> list[Any]:
+    """What a fork is to be; the first process never returns, and ends when whoever started it has gone."""
+    ready = selectors.DefaultSelector()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    ready.register(listener, selectors.EVENT_READ)
+    ready.register(sys.stdin, selectors.EVENT_READ)
+    print("ready", flush=True)
+    running: dict[int, tuple[int, socket.socket]] = {}
+    while True:
+        for key, _ in ready.select():
+            if key.fileobj is sys.stdin:
+                for pid, _ in running.values():
+                    os.kill(pid, signal.SIGKILL)
+                os._exit(0)
+            elif key.fileobj is listener:
+                starter, _ = listener.accept()
+                (numbers, *request), files = received(starter)
+                pid = os.fork()
+                if pid == 0:
+                    for handle, (_, end) in running.items():
+                        os.close(handle)
+                        end.close()
+                    for ours in (ready, listener, starter):
+                        ours.close()
+                    take_over(files, numbers)
+                    return request
+                for file in files:
+                    os.close(file)
+                starter.sendall(f"{pid}\n".encode())
+                handle = os.pidfd_open(pid)
+                running[handle] = pid, starter
+                ready.register(handle, selectors.EVENT_READ, handle)
+                ready.register(starter, selectors.EVENT_READ, handle)
+            elif key.data in running:  # a fork has ended, or its starter has been killed
+                pid, starter = running.pop(key.data)
+                if key.fileobj is starter:
+                    os.kill(pid, signal.SIGKILL)
+                status = os.waitpid(pid, 0)[1]
+                for end in (key.data, starter):
+                    ready.unregister(end)
+                if key.fileobj is not starter:
+                    starter.sendall(f"{status}\n".encode())
+                starter.close()
+                os.close(key.data)
+
+
+def received(starter: socket.socket) -> tuple[list[Any], list[int]]:
+    """The request, and the starter's open files."""
+    head, files, _, _ = socket.recv_fds(starter, 8, MOST)
+    left, data = int.from_bytes(head, "little"), b""
+    while len(data) < left:
+        data += starter.recv(left - len(data))
+    return json.loads(data), files
+
+
+def take_over(files: list[int], numbers: list[int]) -> None:
+    """Open files under the numbers that they have in the starter."""
+    aside = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, max(*files, *numbers) + 1) for file in files]
+    for file in files:
+        os.close(file)
+    for file, number in zip(aside, numbers, strict=True):
+        os.dup2(file, number)
+        os.close(file)
+
+
+def settle(environment: dict[str, str], folder: str, deaf: bool, first: str) -> None:
+    """Take over what Python takes over when it starts."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN if deaf else signal.default_int_handler)
+    os.chdir(folder)
+    ours = {"", *os.environ.get("PYTHONPATH", "").split(os.pathsep)}
+    os.environ.clear()
+    os.environ.update(environment)
+    theirs = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:] = [first, *theirs, *(path for path in sys.path if path not in ours)]
+    sys.modules.pop("sitecustomize", None)
+    importlib.invalidate_caches()
+    if any(Path(path, "sitecustomize.py").is_file() for path in theirs):
+        importlib.import_module("sitecustomize")
+
+
+def become(words: list[str], environment: dict[str, str], folder: str, deaf: bool) -> None:
+    """Run ``python WORDS``, of which ``-c CODE``, ``-m MODULE`` and a file are understood."""
+    how, *rest = [*itertools.dropwhile(NOTHING_HERE.__contains__, words)]
+    names = sys.modules["__main__"].__dict__
+    del names["forks"]
+    if how == "-m":
+        settle(environment, folder, deaf, folder)
+        sys.argv = ["-m", *rest[1:]]
+        runpy._run_module_as_main(rest[0])  # type: ignore[attr-defined]  # what -m does
+    elif how == "-c":
+        settle(environment, folder, deaf, "")
+        sys.argv = ["-c", *rest[1:]]
+        exec(compile(rest[0], "<string>", "exec", dont_inherit=True), names)
+    else:
+        settle(environment, folder, deaf, str(Path(folder, how).parent))
+        sys.argv = words
+        names |= {"__file__": str(Path(folder, how)), "__cached__": None}
+        exec(compile(Path(folder, how).read_bytes(), how, "exec", dont_inherit=True), names)
+
+
+def status_of(request: list[Any]) -> int:
+    """Of the command that was asked for, negative for the signal that ends it."""
+    try:
+        become(*request)
+    except SystemExit as stop:
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or 0
+        print(stop.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())
+        return -signal.SIGINT
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def end(status: int) -> None:
+    """As Python ends, but for taking every module apart, which takes as long as many a command."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if not stream.closed:
+                stream.flush()
+        except OSError:
+            status = status or 120  # Python's own, for a stream that takes no more
+    if status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)
+
+
+def main(address: str, *modules: str) -> None:
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            continue  # of an extra that is not installed: what needs it says so itself
+    gc.freeze()
+    end(status_of(served(address)))
