@@ -23,7 +23,7 @@ page = st.navigation(
         st.Page("ui/test/page.py", title="Test", icon=":material/fact_check:", url_path="test"),
         st.Page("ui/prompts/page.py", title="Prompts", icon=":material/join_inner:", url_path="prompts"),
         st.Page("ui/compare/page.py", title="Compare", icon=":material/compare:", url_path="compare"),
-        st.Page("ui/export/page.py", title="Take away", icon=":material/download:", url_path="take_away"),
+        st.Page("ui/export/page.py", title="Export", icon=":material/download:", url_path="export"),
         st.Page("ui/method/page.py", title="Method", icon=":material/functions:", url_path="method"),
     ],
     position="top",

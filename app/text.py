@@ -50,6 +50,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def gain(points: float, on: str, digits: int = 0) -> str | None:
+    """A difference in words, such as "+3 points on zero-shot"; of none there is nothing to say, and no arrow to draw.
+
+    >>> gain(3.2, "zero-shot"), gain(-0.04, "B", 1)
+    ('+3 points on zero-shot', None)
+    """
+    return f"{points:+.{digits}f} points on {on}" if round(points, digits) else None
+
+
 def joined(names: list[str] | tuple[str, ...], most: int = 6) -> str:
     """Names in a sentence, not escaped: "a, b and c"; of a long list the first few and a count."""
     shown = [shorten(name) for name in names[:most]]

@@ -28,7 +28,7 @@ HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code
 Open = Callable[[], AppTest]
 EXPLORE, TEACH = "ui/explore/page.py", "ui/teach/page.py"
 TEST, PROMPTS, METHOD = "ui/test/page.py", "ui/prompts/page.py", "ui/method/page.py"
-COMPARE, TAKE_AWAY = "ui/compare/page.py", "ui/export/page.py"
+COMPARE, EXPORT = "ui/compare/page.py", "ui/export/page.py"
 
 
 PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}
@@ -71,12 +71,17 @@ def button(at: AppTest, label: str) -> Any:
 
 
 def everything(at: AppTest) -> str:
-    """All text that Streamlit would render as Markdown."""
+    """All text that Streamlit would render as Markdown, that behind a question mark too."""
     kinds = (at.markdown, at.caption, at.error, at.warning, at.info, at.success, at.subheader, at.header)
-    written = [element.value for kind in kinds for element in kind]
+    written = [words for kind in kinds for element in kind for words in (element.value, _help(element))]
     widgets = (at.button, at.slider, at.selectbox, at.file_uploader, at.text_area, at.number_input, at.metric)
     labels = [element.label for kind in widgets for element in kind]
     return "\n".join([*written, *labels, *(metric.value for metric in at.metric)])
+
+
+def _help(element: Any) -> str:
+    words: str = getattr(element.proto, "help", "")
+    return words
 
 
 def finish(at: AppTest, seconds: float = 60) -> AppTest:

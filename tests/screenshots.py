@@ -45,7 +45,7 @@ def visit(browser: Any, server: str) -> None:
     page.goto(server)
     page.get_by_role("heading", level=1).wait_for()
     shoot(browser, server, "explore, empty")
-    for name in ("teach", "test", "prompts", "compare", "take_away", "method"):
+    for name in ("teach", "test", "prompts", "compare", "export", "method"):
         shoot(browser, f"{server}/{name}", f"{name.replace('_', ' ')}, empty")
     page.get_by_role("button", name="Cat", exact=True).click()
     expect(answer(page)).to_contain_text("%")
@@ -83,9 +83,9 @@ def visit(browser: Any, server: str) -> None:
     go(page, "Compare")
     expect(page.get_by_role("heading", name="4. Rename")).to_be_visible()
     shoot(browser, page.url, "compare")
-    go(page, "Take away")
+    go(page, "Export")
     expect(page.get_by_role("button", name="Save the model as zip")).to_be_visible()
-    shoot(browser, page.url, "take away")
+    shoot(browser, page.url, "export")
 
 
 def main() -> int:

@@ -18,6 +18,8 @@ from app import text
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 GREY, PALE_GREY = "#8a9698", "rgba(138, 150, 152, 0.3)"
 """Seen on white and on black."""
+BESIDE = {"r": 60}
+"""The margin of a chart with values beside its bars: pixels that the longest one takes, however narrow the chart is."""
 HEIGHT = 310
 """Of a chart whose height does not follow from its rows."""
 

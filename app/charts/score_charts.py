@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from app import text
 from app.charts.layout import (
+    BESIDE,
     GREY,
     PALE_GREY,
     band,
@@ -57,11 +58,12 @@ def prompt_scores(scores: Sequence[float], highest: float) -> go.Figure:
     mean, spread = fmean(scores), pstdev(scores)
     names = [f"prompt {number}" for number, _ in enumerate(scores, 1)]
     bars = _bar(scores, names, written=[f"{score:.3f}" for score in scores], hover="%{customdata}: %{x:.4f}")
-    span = [1.15 * min(0.0, *scores), 1.15 * max(highest, 0.01)]
+    span = [1.15 * min(0.0, *scores), max(highest, 0.01)]
     return new_chart(
         bars,
         height=rows_height(len(scores)),
         xaxis={"range": span},
+        margin=BESIDE,
         yaxis=named_rows(names),
         shapes=[band(mean - spread, mean + spread), line_at(x=mean)],
     )
@@ -91,7 +93,8 @@ def _shares(names: Sequence[str], bars: Sequence[go.Bar]) -> go.Figure:
     return new_chart(
         bars,
         height=rows_height(len(bars) * len(names)) + 30 * several,
-        xaxis=percent_axis(range=[0, 118], dtick=25),
+        xaxis=percent_axis(range=[0, 100], dtick=50),
+        margin=BESIDE,
         yaxis=named_rows(names),
         barmode="group",
         showlegend=several,

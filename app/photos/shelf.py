@@ -56,9 +56,7 @@ class Shelf:
             if photo.sha256 in self.photos:
                 refused.append(f"{photo.name} is here already; the same picture twice adds nothing.")
             elif len(self.photos) >= self.most:
-                refused.append(
-                    f"{photo.name} does not fit: {self.most} photos are the most here. Take some away first."
-                )
+                refused.append(f"{photo.name} does not fit: {self.most} photos are the most here. Remove some first.")
             else:
                 name = free_name(photo.name, (kept.name for kept in self.photos.values()))
                 photo = Photo(photo.image, name, photo.sha256)

@@ -224,9 +224,7 @@ class Deck:
         if where is not None:
             raise CardProblem(_twice(photo, where, (card, pile)))
         if len(card.pile(pile)) >= MOST_PHOTOS:
-            raise CardProblem(
-                f"{photo.name} does not fit: {MOST_PHOTOS} photos are the most here. Take some away first."
-            )
+            raise CardProblem(f"{photo.name} does not fit: {MOST_PHOTOS} photos are the most here. Remove some first.")
         if sum(1 for _ in self._all()) >= MOST_ALTOGETHER:
             raise CardProblem(
                 f"{photo.name} does not fit: {MOST_ALTOGETHER} photos are the most in all classes together."

@@ -31,7 +31,7 @@ def address(base: str, shown: ExploreState, tower: str = DEFAULT_TOWER) -> str:
     """A link to the page as it stands.
 
     Args:
-        base: of a page, such as ``http://localhost:8501/take_away?session=...``; only what leads to it is used.
+        base: of a page, such as ``http://localhost:8501/export?session=...``; only what leads to it is used.
         tower: by name; the one that ships is not named, since who names none has it.
     """
     found = {field: getattr(shown, name) for field, name in (_WORDS | _DRAWN | _SHARES).items()}

@@ -1,4 +1,4 @@
-"""What the page Take away hands out: what is on the screen of Explore, tables, ONNX, cards. Knows no Streamlit.
+"""What the page Export hands out: what is on the screen of Explore, tables, ONNX, cards. Knows no Streamlit.
 
 Torch is loaded only when something is computed.
 """

@@ -180,7 +180,7 @@ class CompareState:
 
 @dataclass(frozen=True)
 class ExportState:
-    """Of the page Take away: which local prompt's map, code of which page, in which language."""
+    """Of the page Export: which local prompt's map, code of which page, in which language."""
 
     map: Remembered[int | None] = Remembered(None)
     code_of: Remembered[str | None] = Remembered(None)

@@ -179,6 +179,15 @@ class VisitorTraining:
             words.insert(0, "the photos")
         return words
 
+    def tested_otherwise(self) -> bool:
+        """Return whether the last training was tested on other photos or classes than the cards have now, if any."""
+        if self.taught is None or not self.photos.deck.in_use:
+            return False
+        tested = {digest: answer.truth for digest, answer in self.taught.answers.items() if not answer.seen}
+        tests = self.photos.tests()
+        now = {photo.sha256: name for name, photos in tests.items() for photo in photos}
+        return now != tested or set(tests) != set(self.taught.names)
+
     def close(self) -> None:
         """Stop what is under way: the visitor has gone for good."""
         for job in (self.job, self._encoding):

@@ -17,9 +17,9 @@ from app.views import address as address_module
 from app.visitor.explore import CELLS, SMOOTH, ExploreState
 from app.visitor.page_state import said
 from gallop.maps.look import COLOURS, Style
-from tests.app_pages import EXPLORE, HOSTILE, TAKE_AWAY, Open, answer, fine, go, grid, hand, png, session_of, uploader
+from tests.app_pages import EXPLORE, EXPORT, HOSTILE, Open, answer, fine, go, grid, hand, png, session_of, uploader
 
-BASE = "http://localhost:8501/explorer/take_away?session=5ec2e7"
+BASE = "http://localhost:8501/explorer/export?session=5ec2e7"
 words = st.text(min_size=1, max_size=60)
 
 
@@ -85,7 +85,7 @@ def test_a_link_opens_the_page_as_it_stood_for_another_visitor(tiny_app: Open) -
     fine(at.run())
     hand(at, k={1: 3}, class_name="yellow")
     said = answer(at)
-    fine(go(at, TAKE_AWAY))
+    fine(go(at, EXPORT))
     address = next(found.value for found in at.code if "names=" in found.value)
     token = session_token(at)
     assert token not in address

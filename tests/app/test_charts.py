@@ -66,6 +66,17 @@ def test_a_row_for_each_name_though_two_are_written_alike() -> None:
     assert tuple(figure.layout.yaxis.range) == (1.5, -0.5)
 
 
+def test_values_beside_bars_have_their_room_in_pixels_so_that_no_narrow_page_cuts_them() -> None:
+    sure = score_charts.probabilities({"cat": 0.99999, "dog": 0.00001})
+    both = score_charts.prompt_scores([0.3123, 0.25], 0.3)
+    for figure in (sure, both):
+        longest = max(map(len, figure.data[0].text))
+        assert figure.layout.margin.r >= 7 * longest, "a letter takes up to 7 pixels"
+        assert max(figure.data[0].x) <= 1.01 * figure.layout.xaxis.range[1] * 1.05
+        assert figure.data[0].cliponaxis is False
+    assert tuple(sure.layout.xaxis.range) == (0, 100)
+
+
 def test_dashed_lines_stand_at_their_figures() -> None:
     assert [(s.x0, s.x1) for s in CHARTS["without"]().layout.shapes] == [(70, 70)]
     assert [(s.x0, s.x1) for s in CHARTS["classes"]().layout.shapes] == [(50, 50)]

@@ -68,12 +68,12 @@ def runs_of(at: AppTest) -> list[Any]:
 
 def test_the_empty_page_says_what_to_do_and_whose_runs_these_are(tiny_app: Open, monkeypatch: Any) -> None:
     at = go(fine(tiny_app()), COMPARE)
-    assert "teach some classes, then come back" in at.info[0].value
+    assert "teach some classes" in at.info[0].value
     assert "deleted a few minutes after you close the page" in everything(at)
     monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
     restart()
     at = go(fine(tiny_app()), COMPARE)
-    assert "everybody who opens this app on it sees the same ones" in everything(at)
+    assert "for everybody who opens this app on it" in everything(at)
     assert "runs" in everything(at)
 
 

@@ -1,4 +1,4 @@
-"""The page Take away in this process: every state, and files that hold what the screen shows."""
+"""the page Export in this process: every state, and files that hold what the screen shows."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from tests.app.test_jobs import wait
 from tests.app_pages import (
     COMPARE,
     EXPLORE,
+    EXPORT,
     HOSTILE,
     METHOD,
-    TAKE_AWAY,
     TEACH,
     Open,
     answer,
@@ -46,6 +46,7 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    grid,
     hand,
     png,
     session_of,
@@ -86,8 +87,8 @@ def code(at: AppTest) -> str:
 
 
 def test_the_empty_page_says_what_to_do_and_takes_a_model(tiny_app: Open) -> None:
-    at = go(fine(tiny_app()), TAKE_AWAY)
-    assert "look at a photo on *Explore*, or teach" in at.info[0].value
+    at = go(fine(tiny_app()), EXPORT)
+    assert "look at a photo, teach" in at.info[0].value
     assert uploader(at, "A model's zip")
     assert "written to no disk" in everything(at)
 
@@ -95,7 +96,7 @@ def test_the_empty_page_says_what_to_do_and_takes_a_model(tiny_app: Open) -> Non
 def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes]) -> None:
     at = with_photo(tiny_app)
     hand(at, k={1: 3}, class_name="blue")
-    go(at, TAKE_AWAY)
+    go(at, EXPORT)
     first = handed["save map"]
     picture = Image.open(io.BytesIO(first))
     assert (picture.format, picture.size) == ("PNG", (40, 32))
@@ -109,7 +110,7 @@ def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes])
 
 
 def test_the_report_is_of_what_is_shown(tiny_app: Open, handed: dict[str, bytes]) -> None:
-    at = go(with_photo(tiny_app), TAKE_AWAY)
+    at = go(with_photo(tiny_app), EXPORT)
     page = handed.pop("save report").decode()
     session = session_of(at)
     found = session.answers.explain(
@@ -119,14 +120,14 @@ def test_the_report_is_of_what_is_shown(tiny_app: Open, handed: dict[str, bytes]
         assert f"{100 * share:.2f} %" in page
     assert "photo.png" in page
     go(at, EXPLORE)
-    go(hand(at, k={0: 1}), TAKE_AWAY)
+    go(hand(at, k={0: 1}), EXPORT)
     assert "local prompt 1, k = 1<" in handed["save report"].decode()
     assert "local prompt 1, k = 1<" not in page
 
 
 @pytest.mark.usefixtures("added_format")
 def test_every_format_that_gallop_knows_is_offered_by_its_words(tiny_app: Open, handed: dict[str, bytes]) -> None:
-    at = go(with_photo(tiny_app), TAKE_AWAY)
+    at = go(with_photo(tiny_app), EXPORT)
     assert "**List of classes**: the class names, a line each." in everything(at)
     names = [line.strip() for line in handed["save list_of_classes"].decode().splitlines()]
     assert names == list(
@@ -138,7 +139,7 @@ def test_every_format_that_gallop_knows_is_offered_by_its_words(tiny_app: Open, 
 
 def test_the_table_answers_every_photo_that_is_here(tiny_app: Open, handed: dict[str, bytes]) -> None:
     at = with_photo(tiny_app, "red\ngreen")
-    go(cards(at, {"red": 2, "green": 2}, tests=1), TAKE_AWAY)
+    go(cards(at, {"red": 2, "green": 2}, tests=1), EXPORT)
     button(at, "Make the table of 7 photos").click()
     finish(fine(at.run()))
     rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
@@ -152,7 +153,7 @@ def test_the_table_answers_every_photo_that_is_here(tiny_app: Open, handed: dict
 
 
 def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[str, bytes], tmp_path: Path) -> None:
-    at = go(train(cards(with_photo(tiny_app), {"red": 3, "green": 3}, tests=2)), TAKE_AWAY)
+    at = go(train(cards(with_photo(tiny_app), {"red": 3, "green": 3}, tests=2)), EXPORT)
     data, before = handed["save model"], session_of(at).training.taught
     assert before is not None
     probe = [tiny.picture(60, "red"), tiny.picture(61, "blue")]
@@ -162,7 +163,7 @@ def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[
     assert card == handed["save card"].decode()
     assert f"{before.on_tests.after:.1%} of 4 test photos".replace("%", "\\%").replace(".", "\\.") in card
 
-    other = go(fine(tiny_app()), TAKE_AWAY)  # another visitor takes it in
+    other = go(fine(tiny_app()), EXPORT)  # another visitor takes it in
     uploader(other, "A model's zip").upload("my model.zip", data)
     fine(other.run())
     assert "is in use: green and red" in everything(other).replace("\\", "")
@@ -171,7 +172,7 @@ def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[
     assert np.array_equal(mine.after.predict_proba(probe), before.after.predict_proba(probe))
     assert "Learned elsewhere, 2 classes" in everything(other).replace("\\", "")
     uploader(go(other, EXPLORE), "Upload photos").upload("photo.png", png(1))
-    assert "They were learned: a prompt" in everything(go(fine(other.run()), METHOD))
+    assert grid(go(fine(other.run()), METHOD), "steps")["method"]["texts"] is None, "learned"
     go(other, COMPARE)
     assert {line["run"]: line["photos"] for line in table(other, "method")}["from my model.zip"] == "-"
     go(other, TEACH)
@@ -184,7 +185,7 @@ def test_an_added_class_and_another_k_go_with_the_model(
     at = train(cards(with_photo(tiny_app), {"red": 3, "green": 3}))
     go(at, EXPLORE)
     at.text_area(key="explore names").set_value("red\ngreen\na blue thing")
-    go(hand(at, k={0: 7}), TAKE_AWAY)
+    go(hand(at, k={0: 7}), EXPORT)
     model = GalLoPClassifier.load(unzipped(handed["save model"], tmp_path) / "model", backbone=tiny.vit()).model_
     assert set(model.class_names) == {"red", "green", "a blue thing"}
     assert model.config.topk == (7, 4)
@@ -200,7 +201,7 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_tab
     found = session.training.taught.after.calibration_  # type: ignore[union-attr]
     for limit, verdict in ((-1e9, "True"), (1e9, "False")):
         session.limit.set_by_hand(limit)
-        go(at, TAKE_AWAY)
+        go(at, EXPORT)
         button(at, "Make the table").click()
         finish(fine(at.run()))
         rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
@@ -215,7 +216,7 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_tab
     [(b"no zip", "is not a zip"), (zipped({"gallop.json": b"{}"}), "no prompts.safetensors")],
 )
 def test_a_hostile_or_broken_model_is_refused_and_nothing_changes(tiny_app: Open, data: bytes, words: str) -> None:
-    at = go(train(cards(fine(tiny_app()), {"red": 2, "green": 2})), TAKE_AWAY)
+    at = go(train(cards(fine(tiny_app()), {"red": 2, "green": 2})), EXPORT)
     before = session_of(at).training.taught
     uploader(at, "A model's zip").upload("bad.zip", data)
     fine(at.run())
@@ -234,7 +235,7 @@ def test_a_flood_of_names_in_a_model_is_told_in_a_few_words(tiny_app: Open, floo
     else:
         settings = json.loads(sound.settings) | dict.fromkeys(names, 1)
         bad, words = replace(sound, settings=json.dumps(settings)), "and 29994 more"
-    at = go(fine(tiny_app()), TAKE_AWAY)
+    at = go(fine(tiny_app()), EXPORT)
     uploader(at, "A model's zip").upload("flood.zip", zipped(bad.as_folder()))
     fine(at.run())
     told = at.error[0].value.replace("\\", "")
@@ -244,7 +245,7 @@ def test_a_flood_of_names_in_a_model_is_told_in_a_few_words(tiny_app: Open, floo
 
 def test_a_model_of_another_backbone_is_refused(tiny_app: Open) -> None:
     other = tiny.classifier(backbone=tiny.other_vit()).zero_shot(["red", "green"])
-    at = go(fine(tiny_app()), TAKE_AWAY)
+    at = go(fine(tiny_app()), EXPORT)
     uploader(at, "A model's zip").upload("other.zip", zipped(files_of(other).as_folder()))
     fine(at.run())
     assert "was trained on other weights" in at.error[0].value.replace("\\", "")
@@ -253,7 +254,7 @@ def test_a_model_of_another_backbone_is_refused(tiny_app: Open) -> None:
 def test_onnx_is_made_checked_and_told(tiny_app: Open, handed: dict[str, bytes]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
     pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
-    at = go(train(cards(with_photo(tiny_app), {"red": 3, "green": 3})), TAKE_AWAY)
+    at = go(train(cards(with_photo(tiny_app), {"red": 3, "green": 3})), EXPORT)
     button(at, "Make the ONNX file").click()
     finish(fine(at.run()), 300)
     assert "on 11 pictures" in everything(at)  # four made ones, six shots and the photo
@@ -304,14 +305,14 @@ def test_onnx_without_its_extra_says_what_to_install(tiny_app: Open, monkeypatch
     import gallop.export.onnx
 
     monkeypatch.setattr(gallop.export.onnx, "_NEEDED", ("no_such_package",))
-    at = go(with_photo(tiny_app), TAKE_AWAY)
+    at = go(with_photo(tiny_app), EXPORT)
     button(at, "Make the ONNX file").click()
     finish(fine(at.run()))
     assert "no_such_package must be installed" in at.warning[0].value.replace("\\", "")
 
 
 def test_the_code_is_of_the_page_that_is_chosen(tiny_app: Open, handed: dict[str, bytes]) -> None:
-    at = go(cards(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}, tests=1, seed=7), TAKE_AWAY)
+    at = go(cards(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}, tests=1, seed=7), EXPORT)
     assert "['red', 'green']" in code(at)
     assert "classifier.explain('photo.png')" in code(at)
     at.session_state["export code_of"] = "Teach"
@@ -328,7 +329,7 @@ def test_the_code_is_of_the_page_that_is_chosen(tiny_app: Open, handed: dict[str
 
 
 def test_the_code_of_explore_names_the_taught_model(tiny_app: Open, handed: dict[str, bytes], tmp_path: Path) -> None:
-    at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), TAKE_AWAY)
+    at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), EXPORT)
     assert "GalLoPClassifier.load('model')" in code(at)
     folder = unzipped(handed["save code"], tmp_path)
     session = session_of(at)
@@ -339,26 +340,26 @@ def test_the_code_of_explore_names_the_taught_model(tiny_app: Open, handed: dict
 
 
 def test_a_class_that_no_folder_can_carry_is_told(tiny_app: Open) -> None:
-    at = go(cards(fine(tiny_app()), {"a/b": 2, "green": 2}), TAKE_AWAY)
+    at = go(cards(fine(tiny_app()), {"a/b": 2, "green": 2}), EXPORT)
     assert "none can be called" in at.info[0].value
 
 
 def test_names_that_cannot_be_used_are_told(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "red\nRed")
-    go(at, TAKE_AWAY)
+    go(at, EXPORT)
     assert "Mend it on the page Explore" in at.error[0].value
 
 
 def test_hostile_names_are_shown_as_typed(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "\n".join(HOSTILE))
     assert answer(at)
-    shown = everything(go(train(cards(at, dict.fromkeys(HOSTILE, 2))), TAKE_AWAY))
+    shown = everything(go(train(cards(at, dict.fromkeys(HOSTILE, 2))), EXPORT))
     for raw in ("![x](", "<b>", ":red[", "`code`", "http://"):
         assert raw not in shown
 
 
 def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), TAKE_AWAY)
+    at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), EXPORT)
 
     class Endless:
         def run(self) -> Any:
@@ -380,7 +381,7 @@ def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyP
 
 
 def test_names_that_cannot_be_used_leave_a_way_to_open_a_model(tiny_app: Open) -> None:
-    at = fine(go(with_photo(tiny_app, "red\nRed"), TAKE_AWAY))
+    at = fine(go(with_photo(tiny_app, "red\nRed"), EXPORT))
     assert any("Red" in error.value for error in at.error)
     assert uploader(at, "A model's zip") is not None
     assert "sent to no other machine" in everything(at)

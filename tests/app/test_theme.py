@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from tests.app.test_rules import APP, SOURCES
-from tests.app_pages import COMPARE, METHOD, PROMPTS, TAKE_AWAY, TEACH, TEST, Open, cards, fine, go, train, with_photo
+from tests.app_pages import COMPARE, EXPORT, METHOD, PROMPTS, TEACH, TEST, Open, cards, fine, go, train, with_photo
 
 CONFIG = (APP / ".streamlit" / "config.toml").read_text(encoding="utf-8")
 
@@ -86,7 +86,7 @@ def test_a_page_has_at_most_one_coloured_button_and_an_empty_one_says_where_to_g
         TEST: ["On to teaching"],
         PROMPTS: ["On to teaching"],
         COMPARE: ["Teach classes of your own"],
-        TAKE_AWAY: ["Look at a photo"],
+        EXPORT: ["Look at a photo"],
     }
     assert {page: coloured(go(at, page)) for page in wanted} == wanted
     go(at, TEST)
@@ -99,5 +99,5 @@ def test_after_teaching_too(tiny_app: Open) -> None:
     assert coloured(go(at, TEACH)) == ["Train"]
     train(at)
     assert coloured(go(at, TEACH)) == ["Train again"]
-    assert coloured(go(at, TAKE_AWAY)) == ["Save the model as zip"]
+    assert coloured(go(at, EXPORT)) == ["Save the model as zip"]
     assert [page for page in (TEST, PROMPTS, COMPARE, METHOD) if coloured(go(at, page))] == []

@@ -37,7 +37,7 @@ from tests import tiny
 from tests.app_pages import (
     COMPARE,
     EXPLORE,
-    TAKE_AWAY,
+    EXPORT,
     TEACH,
     TEST,
     Open,
@@ -111,7 +111,7 @@ def test_each_answers_for_itself_on_every_page(two: Open) -> None:
     direct = GalLoPClassifier(backbone=tiny.other_vit(), cache=False).zero_shot(["red", "green"])
     photo = next(iter(session_of(at).photos.shelf.photos.values()))
     assert other == pytest.approx(direct.explain(photo).probabilities, abs=1e-5)
-    go(at, TAKE_AWAY)
+    go(at, EXPORT)
     assert "backbone='other'" in "".join(found.value for found in at.code)
     assert "&tower=other" in at.code[-1].value
     go(at, EXPLORE)
@@ -348,7 +348,7 @@ def test_a_models_zip_opens_on_its_own_tower(two: Open, tmp_path: Path) -> None:
     files = ledger.files(ledger.runs()[0].id)
     assert json.loads(files.settings)["backbone"] == "other", "and no path of this machine"
     choose(go(at, EXPLORE), "mini")
-    go(at, TAKE_AWAY)
+    go(at, EXPORT)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, content in files.as_folder().items():

@@ -59,9 +59,9 @@ def test_axe_finds_nothing_on_any_page_in_any_state(new_page: Any, theme: str) -
     page.get_by_role("button", name="Cat").click()
     expect(answer(page)).to_contain_text("%")
     found["explore"] = violations(page)
-    page.get_by_role("link", name="Take away").click()
+    page.get_by_role("link", name="Export").click()
     expect(page.get_by_role("button", name="Save this map as PNG")).to_be_visible()
-    found["take away"] = violations(page)
+    found["export"] = violations(page)
     page.get_by_role("link", name="Teach").click()
     expect(page.get_by_text("Start here:")).to_be_visible()
     found["teach, empty"] = violations(page)
@@ -81,9 +81,9 @@ def test_axe_finds_nothing_on_any_page_in_any_state(new_page: Any, theme: str) -
     page.get_by_role("link", name="Compare").click()
     expect(page.get_by_role("heading", name="4. Rename")).to_be_visible()
     found["compare"] = violations(page)
-    page.get_by_role("link", name="Take away").click()
+    page.get_by_role("link", name="Export").click()
     expect(page.get_by_role("button", name="Save the model as zip")).to_be_visible()
-    found["take away, taught"] = violations(page)
+    found["export, taught"] = violations(page)
     told = [f"{state}: {line}" for state, lines in found.items() for line in lines]
     assert len(found) == 9
     assert not told, "\n".join(told)  # one line each: pytest would shorten a list

@@ -1,4 +1,4 @@
-"""Compare and Take away in a real browser: runs pinned, seeds trained, files that hold what the screen shows."""
+"""Compare and Export in a real browser: runs pinned, seeds trained, files that hold what the screen shows."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_what_is_taken_away_holds_what_the_screen_shows(new_page: Any, tmp_path:
     page.get_by_role("link", name="Explore").click()
     expect(answer(page)).to_have_text(re.compile("^kitten"))
     share = number(answer(page).inner_text())
-    page.get_by_role("link", name="Take away").click()
+    page.get_by_role("link", name="Export").click()
 
     assert Image.open(saved(page, "Save this map as PNG", tmp_path)).size == (451, 300)
     report = saved(page, "Save the report", tmp_path).read_text()
@@ -183,7 +183,7 @@ def test_what_is_taken_away_holds_what_the_screen_shows(new_page: Any, tmp_path:
     pick(page, "Command line")
     expect(page.get_by_test_id("stCode").first).to_contain_text("gallop predict photo.png --model model --json")
 
-    other = new_page("take_away")
+    other = new_page("export")
     files = {"name": "model.zip", "mimeType": "application/zip", "buffer": model.read_bytes()}
     files_into(other, "A model's zip", [files])
     expect(other.get_by_text("is in use: kitten and tiger cat")).to_be_visible()
@@ -197,7 +197,7 @@ def test_onnx_is_made_beside_the_page_and_runs(new_page: Any, tmp_path: Path) ->
     page = new_page()
     page.get_by_role("button", name="Cat", exact=True).click()
     expect(answer(page)).to_contain_text("%")
-    page.get_by_role("link", name="Take away").click()
+    page.get_by_role("link", name="Export").click()
     page.get_by_role("button", name="Make the ONNX file").click()
     expect(page.get_by_role("button", name="Save the ONNX file")).to_be_visible(timeout=5 * PATIENCE)
     file = saved(page, re.compile("Save the ONNX file"), tmp_path)  # type: ignore[arg-type]

@@ -108,8 +108,8 @@ def test_two_towers_are_trained_compared_exported_and_found_again(visit: Any, tm
     expect(page.get_by_role("combobox", name="Pin A")).to_have_value(re.compile("^GalLoP"))
     expect(page.get_by_role("combobox", name="Pin B")).to_have_value(re.compile("^Zero-shot"))
 
-    # Take away: the model names its tower, and no path of this machine.
-    page.get_by_role("link", name="Take away", exact=True).click()
+    # Export: the model names its tower, and no path of this machine.
+    page.get_by_role("link", name="Export", exact=True).click()
     with page.expect_download(timeout=2 * PATIENCE) as download:
         page.get_by_role("button", name="Save the model as zip").click()
     download.value.save_as(tmp_path / "model.zip")

@@ -16,7 +16,7 @@ assert ledger is not None  # every session of this app has one
 session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
-st.markdown("Every training is kept as a run. Pin two of them, and see what differs: settings, figures, photos, maps.")
+st.markdown("Every training is kept as a run. Pin two, and see what differs.")
 job_progress.watch(session.page_jobs)
 job_progress.job_outcome(session, "seeds")
 run_actions.told(session, ledger)
@@ -33,15 +33,12 @@ for sentence in (ledger.store.note, ledger.store.only_read, ledger.problem):
 
 if baseline is None:
     st.info(
-        "**Start here:** teach some classes, then come back. Each training appears here as a run.",
+        "**Start here:** teach some classes. Each training appears here as a run.",
         icon=":material/compare:",
     )
     st.markdown(
-        "What you will see then:\n"
-        "- how good each run is, with the range that so few photos leave open;\n"
-        "- how far the same training moves with the seed alone;\n"
-        "- the photos that two runs answer differently, and where each of them looked;\n"
-        "- zero-shot and CoOp, always there to compare with."
+        "Then: how good each run is beside zero-shot and CoOp, how far a seed moves it, and photos that two runs "
+        "answer differently."
     )
     onward("Teach classes of your own", "ui/teach/page.py", ":material/school:")
 else:
@@ -65,15 +62,20 @@ if kept and baseline is not None:
     st.subheader("Maps side by side", anchor=False)
     with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
         flipped.side_by_side(session, pinned, photos)
-    st.header("4. Rename, export, open, delete", anchor=False)
+    st.header("4. Keep or remove", anchor=False)
     with ProblemsTold():
         run_actions.keeping(session, ledger, kept)
 
-whose = (
-    f"Runs are kept in {ledger.store.path} on this machine, and everybody who opens this app on it sees the same ones."
+whose, more = (
+    (
+        "Runs are kept on this machine, for everybody who opens this app on it.",
+        f"They lie in {ledger.store.path}.",
+    )
     if ledger.of_this_machine
-    else "Your runs are kept for this visit: they are deleted a few minutes after you close the page. Export what you "
-    "need."
+    else (
+        "Your runs are kept for this visit. Export what you need.",
+        "They are deleted a few minutes after you close the page.",
+    )
 )
-st.caption(f":material/lock: {text.markdown(whose)} No photo is among them, only their fingerprints.")
+st.caption(f":material/lock: {whose}", help=f"{text.markdown(more)} No photo is among them, only their fingerprints.")
 privacy.line()

@@ -53,8 +53,8 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
         icon = ":material/delete:"
         st.button("Delete", on_click=_delete, args=(*args, ledger), icon=icon, key=f"delete run {run.id}")
     own = "" if run.tower == session.training.tower else f" It answers with its own tower, {text.markdown(run.tower)}."
-    becomes = "it becomes the taught classifier of this visit, as if it had just been trained."
-    st.caption(f"Open {name(run)}: {becomes}{own}")
+    becomes = "It becomes the taught classifier of this visit, as if it had just been trained."
+    st.caption(f"What opening {name(run)} does", help=f"{becomes}{own}")
 
 
 def told(session: Session, ledger: Ledger) -> None:

@@ -28,8 +28,8 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
         lines.insert(1, {"run": "CoOp", "method": "not trained yet"})
     st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs")
     st.caption(
-        "Right: share of the test photos, and the range that its true value lies in 19 times of 20 for so many photos. "
-        "Gain: points on zero-shot, on the same photos."
+        "Right: of the test photos, with the 95 % interval. Gain: points on zero-shot.",
+        help="The interval holds the true value 19 times of 20 for so many photos. The gain is on the same photos.",
     )
 
 

@@ -24,8 +24,8 @@ _FURTHER = 4
 def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]) -> None:
     """Mean and spread of the pinned runs over their seeds, and a button for more of them."""
     st.markdown(
-        "**Over seeds**: which photos are drawn, how they are cropped and which prompts sit out is chance. One seed "
-        "can be ten points off, so judge by several."
+        "**Over seeds**: one can be ten points off, so judge by several.",
+        help="Which photos are drawn, how they are cropped and which prompts sit out is chance.",
     )
     a, b = pinned
     # Two seeds of the same training are one line, and one button.
@@ -77,8 +77,8 @@ def compare_with_coop(session: Session) -> None:
         icon=":material/model_training:",
     )
     right.caption(
-        "CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. What GalLoP has on it is what local "
-        "prompts and dropout add." + (f" {text.markdown(problem)}" if problem else "")
+        "CoOp learns one global prompt and looks at no regions." + (f" {text.markdown(problem)}" if problem else ""),
+        help="Zhou et al. 2022. What GalLoP has on it is what local prompts and dropout add.",
     )
     if clicked:
         settings = [compare.coop_settings(session.training.settings)]

@@ -50,9 +50,9 @@ def _metric(label: str, name: str, run: Run, other: Run) -> None:
         st.metric(called, "-")
         return
     low, high = found.interval
-    delta = f"{100 * (found.value - reference.value):+.1f} points on B" if label == "A" and run.id != other.id else None
-    st.metric(f"{called}, right on {found.of} test photos", f"{100 * found.value:.1f} %", delta)
-    st.caption(f"95 % interval: {100 * low:.0f} to {100 * high:.0f} %, for so few photos.")
+    points = 100 * (found.value - reference.value) if label == "A" else 0.0
+    st.metric(f"{called}, right on {found.of} test photos", f"{100 * found.value:.1f} %", text.gain(points, "B", 1))
+    st.caption(f"95 % interval: {100 * low:.0f} to {100 * high:.0f} %.")
 
 
 def _verdict(a: Run, b: Run) -> str:
@@ -69,6 +69,6 @@ def _verdict(a: Run, b: Run) -> str:
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
     chance = "which is hardly chance" if p < 0.05 else "which may well be chance: more test photos, or more seeds, tell"
     return (
-        f"Where they differ, A alone is right on **{only_a}** photos and B alone on **{only_b}**. If both were equally "
-        f"good, so uneven a split would come in {often} of cases (McNemar's exact test), {chance}."
+        f"A alone is right on **{only_a}** photos, B alone on **{only_b}**. Were both equally good, so uneven a split "
+        f"would come in {often} of cases (McNemar's exact test), {chance}."
     )

@@ -70,7 +70,7 @@ def adopt(session: Session, opened: Opened) -> None:
     if opened.from_file and ledger is not None:
         ledger.keep(taught, f"from {text.shorten(name, 60)}")
     show(session, taught)
-    words = f"{name} is in use now: it answers on Explore, and Take away exports it."
+    words = f"{name} is in use now: it answers on Explore, and Export saves it."
     if opened.from_file:
         words = f"{name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."
     session.notices[Where.MODELS if opened.from_file else Where.RUNS] = Notice("success", words)

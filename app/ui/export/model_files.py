@@ -66,8 +66,8 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
         on_click="ignore",
     )
     st.caption(
-        "The zip holds a folder: settings to read (JSON), the learned prompts (safetensors) and the model card. "
-        "`GalLoPClassifier.load` and `gallop predict --model` read it, and so does this page."
+        "Settings (JSON), learned prompts (safetensors) and the model card.",
+        help="`GalLoPClassifier.load` and `gallop predict --model` read the folder in the zip, and so does this page.",
     )
 
 

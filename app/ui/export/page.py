@@ -13,22 +13,17 @@ from app.views import export
 session = resources.session()
 session.page_jobs.settle()
 
-st.title("Take away", anchor=False)
-st.markdown("What you have seen and taught here, as files and as code of your own.")
+st.title("Export", anchor=False)
+st.markdown("What you have seen and taught, as files and as code.")
 job_progress.watch(session.page_jobs)
 
 has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
 if not (has_photo or has_cards or session.training.taught):
     st.info(
-        "**Start here:** look at a photo on *Explore*, or teach classes of your own. Or open a model that you saved.",
+        "**Start here:** look at a photo, teach classes of your own, or open a model that you saved.",
         icon=":material/download:",
     )
-    st.markdown(
-        "What you can take then:\n"
-        "- maps as pictures, a report as one page, a table of answers;\n"
-        "- the classifier as a folder, with its model card, or as one ONNX file for other programs;\n"
-        "- code that gives the same numbers: Python, command line or a notebook."
-    )
+    st.markdown("Then: maps, a report, a table of answers; the classifier, as ONNX too; code for the same numbers.")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         onward("Look at a photo", "ui/explore/page.py", ":material/travel_explore:")
         st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")

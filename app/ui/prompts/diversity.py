@@ -30,12 +30,13 @@ ADVICE = {
 
 def says(found: Figures) -> None:
     """Cosines between the prompts' texts."""
-    st.header("Do they say the same?", anchor=False)
-    st.markdown(
-        "A prompt and a class name become one text feature. For two prompts: the cosine of their features of the same "
-        "class, averaged over the classes. **1: they say the same.** Before teaching every pair is at 1, since all "
-        "begin as “A photo of a”."
+    st.header(
+        "Do they say the same?",
+        anchor=False,
+        help="A prompt and a class name become one text feature. For two prompts: the cosine of their features of the "
+        "same class, averaged over the classes. Before teaching every pair is at 1, since all begin as “A photo of a”.",
     )
+    st.markdown("Cosines of the prompts' texts. **1: they say the same.**")
     branches = (("global", found.says_global), ("local", found.says_local))
     for (branch, cosines), column in zip(branches, st.columns(2, gap="large"), strict=True):
         with column:
@@ -51,7 +52,7 @@ def says(found: Figures) -> None:
                 alt=f"Cosines of the {branch} prompts' texts. {_pairs(cosines, names)}.",
             )
             i, j, value = pair(cosines)
-            words = f"Colours from {low:.2f} to 1. Closest: {names[i]} and {names[j]}, {value:.3f}."
+            words = f"Closest: {names[i]} and {names[j]}, {value:.3f}."
             st.caption(words + (f" They say nearly the same. {ADVICE[branch]}" if value > COPY else ""))
 
 
@@ -63,9 +64,8 @@ def show_overlap(found: Figures, photos: int) -> None:
         return
     names, highest = numbered("local", len(found.topk)), float(found.looks.max())
     st.markdown(
-        f"For the true class of each of the {_photos(photos)}, each local prompt chooses its k best regions. **Where, "
-        "over all of them:** the brighter a region, the more often it was chosen, from never to in "
-        f"{highest:.0%} of the photos."
+        f"Regions chosen for the true class, over {_photos(photos)}; the brighter, the more often, to {highest:.0%}.",
+        help="For the true class of each photo, each local prompt chooses its k best regions.",
     )
     for start in range(0, len(names), 4):
         for n, column in zip(range(start, min(start + 4, len(names))), st.columns(4), strict=False):
@@ -80,8 +80,9 @@ def show_overlap(found: Figures, photos: int) -> None:
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
                 st.caption(
-                    f"{names[n].capitalize()}, k = {k}: one region in up to {found.looks[n].max():.0%} of the photos; "
-                    f"chance would be {k / regions:.0%}. {where.split(';')[0].capitalize()}."
+                    f"{names[n].capitalize()}, k = {k}: a region in up to {found.looks[n].max():.0%} of the photos, by "
+                    f"chance {k / regions:.0%}.",
+                    help=f"{where.split(';')[0].capitalize()}.",
                 )
     if len(names) < 2:
         return
@@ -94,9 +95,9 @@ def show_overlap(found: Figures, photos: int) -> None:
         )
     with right:
         st.markdown(
-            "**Overlap:** of the regions that either of two prompts chose in a photo, the share that both did "
-            "(Jaccard), averaged over the photos. Two scales cannot reach 1: a small k inside a large one is its share "
-            "of it."
+            "**Overlap:** of the regions that either of two prompts chose, the share that both did.",
+            help="In each photo (Jaccard), averaged over the photos. Two scales cannot reach 1: a small k inside a "
+            "large one is its share of it.",
         )
         i, j, value = pair(found.overlap / found.most)
         st.markdown(
@@ -132,28 +133,29 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
             st.caption("There is only one prompt, which cannot be taken away.")
     with right:
         st.markdown(
-            "**Taken away:** the mean of its branch is taken over the others. Left of the line: it is missed. On the "
-            "line: the others know as much, which is what an ensemble of prompts is for. **Influence:** how much its "
-            "scores tell the classes apart, 1 being its branch's average."
+            "How often it is right **without** each prompt. Left of the line: it is missed.",
+            help="Its branch's mean is taken over the others. On the line: the others know as much, which is what an "
+            "ensemble of prompts is for. Influence: how much its scores tell the classes apart, 1 being its branch's "
+            "average.",
         )
         low, high = overall.interval
         st.caption(
-            f"With {_photos(photos)} the accuracy itself is known to {low:.0%} to {high:.0%} only: differences of "
-            "one or two photos mean nothing."
-            + (" And it has learned from these photos, which flatters it." if learned else "")
+            f"Known to {low:.0%} to {high:.0%} only: one or two photos mean nothing."
+            + (" And it has learned from these, which flatters it." if learned else "")
         )
     st.dataframe(_table(names, found.worths, photos), hide_index=True, key="worth")
 
 
 def show_words(found: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int) -> None:
     """The nearest words of each learned token."""
-    st.header("What would they be in words?", anchor=False)
-    st.markdown(
-        "A prompt is a few learned vectors. For each, the nearest words of the vocabulary and their distance. **They "
-        "mean little:** vectors learned for what they do together lie between words, and the nearest one is mostly "
-        "chance (so found CoOp too, Zhou and others 2022, table 4). All began as “A photo of a”, so those words are "
-        "near."
+    st.header(
+        "What would they be in words?",
+        anchor=False,
+        help="A prompt is a few learned vectors. Vectors learned for what they do together lie between words, and the "
+        "nearest one is mostly chance (so found CoOp too, Zhou and others 2022, table 4). All began as “A photo of a”, "
+        "so those words are near.",
     )
+    st.markdown("The nearest words to each learned vector, and their distance. **They mean little.**")
     names = [*numbered("global", global_prompts), *numbered("local", len(found) - global_prompts)]
     table: dict[str, Any] = {"prompt": names}
     for c in range(len(found[0])):
@@ -171,13 +173,13 @@ def _warning(found: Figures) -> None:
         "right no more often than always naming the commonest class. It still takes part in the mean."
     )
     if not dead:
-        st.markdown(f":material/check: No prompt is dead. {meaning}")
+        st.markdown(":material/check: No prompt is dead.", help=meaning)
         return
     told = "; ".join(f"**{name}** {_why(each)}" for name, each in dead)
     st.warning(
-        f"Dead prompts: {told}. {meaning} More rounds, another seed, or fewer prompts may help.",
-        icon=":material/warning:",
+        f"Dead prompts: {told}. More rounds, another seed, or fewer prompts may help.", icon=":material/warning:"
     )
+    st.caption("What dead means", help=meaning)
 
 
 def _why(each: Worth) -> str:

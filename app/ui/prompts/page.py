@@ -20,29 +20,19 @@ if taught is not None:
     piles = {name: pairs for name, pairs in both.items() if pairs}
 
 st.title("Prompts", anchor=False)
-st.markdown(
-    "GalLoP's answer is the mean of several prompts. That only helps if they differ: what does each say, where does it "
-    "look, and would it be missed?"
-)
+st.markdown("The answer is the mean of several prompts. That only helps if they differ.")
 
 if taught is None:
     st.info(
-        "**Start here:** teach it classes first. Before that all prompts say “A photo of a”, and there is nothing to "
-        "compare.",
+        "**Start here:** teach it classes first. Before that all prompts say “A photo of a”.",
         icon=":material/school:",
     )
-    st.markdown(
-        "What you will see then:\n"
-        "- how alike the prompts' texts are;\n"
-        "- where each local prompt looks over all your photos, and how far two of them choose the same regions;\n"
-        "- how often it is right without each prompt, and which give nothing;\n"
-        "- the nearest words of what was learned, and why they mean little."
-    )
+    st.markdown("Then: what each prompt says, where it looks, what it is worth, and its nearest words.")
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
 elif not piles:
     st.info(
-        "**No photos yet.** This model was opened, and none of the photos that are here is of its classes. Put some on "
-        "cards that bear their names: choose *Test photos* on a card of the page *Teach*.",
+        "**No photos yet.** This model was opened, and no photo here is of its classes. Put some on cards that bear "
+        "their names, as *Test photos*.",
         icon=":material/add_photo_alternate:",
     )
     onward("Add test photos", "ui/teach/page.py", ":material/school:")
@@ -52,7 +42,7 @@ else:
         pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
     elif pile != "Test photos":
         st.info(
-            "On the photos it learned from, since there are no test photos: how often it is right is flattered.",
+            "On the photos it learned from, since there are no test photos: that flatters it.",
             icon=":material/info:",
         )
     pairs = piles[pile]

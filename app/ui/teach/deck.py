@@ -207,4 +207,4 @@ def _photo(session: Session, card: Card, pile: Pile, photo: Photo) -> None:
     key, deck = f"{card.id} {pile} {photo.sha256}", session.photos.deck
     move = "To tests" if other_pile(pile) == "tests" else "To learning"
     st.button(move, key=f"move {key}", type="tertiary", on_click=_move, args=(session, card.id, pile, photo))
-    st.button("Take away", key=f"away {key}", type="tertiary", on_click=deck.take_away, args=(card.id, pile, photo))
+    st.button("Remove", key=f"away {key}", type="tertiary", on_click=deck.take_away, args=(card.id, pile, photo))

@@ -10,7 +10,7 @@ from app import text
 from app.charts import training_charts
 from app.jobs.manager import Snapshot, State
 from app.teaching.cards import Card
-from app.teaching.progress import Kept, Point, Progress, Score, Sight
+from app.teaching.progress import Kept, Point, Progress, Score, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.explanation.ask import alone
 from app.ui.resources import jobs, towers
@@ -127,23 +127,29 @@ def _ended(session: Session) -> None:
     taught = session.training.taught
     if taught is None:
         return
-    scores = {"photos it learned from": taught.on_shots}
-    if taught.on_tests.photos:
-        scores = {"test photos, which it has not seen": taught.on_tests} | scores
+    _scores(session, taught)
+    _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
+
+
+def _scores(session: Session, taught: Taught) -> None:
+    """How often it is right; of test photos only as long as the cards have the same ones, and the same classes."""
+    scores, old = {"photos it learned from": taught.on_shots}, session.training.tested_otherwise()
+    if taught.on_tests.photos and not old:
+        scores = {"test photos": taught.on_tests} | scores
     for (which, score), column in zip(scores.items(), st.columns(2), strict=False):
         with column:
             _score(which, score)
-    if not taught.on_tests.photos:
-        st.caption(
-            "Right on the photos it learned from says little. Add test photos to the cards to see how good it is."
-        )
-    _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
+    if old and any(session.photos.tests().values()):
+        st.caption("Test photos or classes have changed since.")
+        st.page_link("ui/test/page.py", label="Test it on those of now", icon=":material/fact_check:")
+    elif taught.on_shots.photos and (old or not taught.on_tests.photos):
+        st.caption("These it has seen: add test photos to the cards to see how good it is.")
 
 
 def _score(which: str, score: Score) -> None:
     if not score.photos or score.after is None or score.before is None:
         return
-    points = f"{100 * (score.after - score.before):+.0f} points on zero-shot"
+    points = text.gain(100 * (score.after - score.before), "zero-shot")
     st.metric(f"Right on the {score.photos} {which}", f"{score.after:.0%}", points)
 
 
@@ -157,10 +163,13 @@ def _pictures(
             training_charts.learning(history, steps), key="learning", alt=training_charts.curve_in_words(history)
         )
     with middle:
-        st.markdown("**Prompt dropout: the prompts kept for each photo**")
+        st.markdown(
+            "**Prompt dropout**",
+            help="Coloured: the prompts kept for each photo in this step. The others sit it out, so that the prompts "
+            "learn to differ.",
+        )
         figure = training_charts.kept_prompts(kept, kept.total if kept else session.training.settings.global_prompts)
         media.chart(figure, key="kept prompts", alt=training_charts.kept_in_words(kept))
-        st.caption("Coloured: kept in this step. The others sit it out, so that the prompts learn to differ.")
     with right:
         st.markdown("**Where a local prompt looks**")
         _map(session, sights, replay=session.training.job is None)

@@ -13,15 +13,11 @@ from app.ui.widgets.problems import ProblemsTold
 session = resources.session()
 
 st.title("Teach", anchor=False)
-st.markdown(
-    "Show it a few photos of each of your own classes, 4 to 16 are usually enough. It learns prompts for them, here, "
-    "while you watch."
-)
+st.markdown("Show it 4 to 16 photos of each of your classes. It learns prompts for them while you watch.")
 start_training = st.container()  # always there, so that what follows keeps its place, and expanders stay open
 if not session.photos.deck.cards:
     start_training.info(
-        "**Start here:** name two or more classes, such as `ant, bee`, then put a few photos on the card of each. "
-        "Or take a folder or a zip with a folder for each class.",
+        "**Start here:** name two or more classes, such as `ant, bee`. Or take a folder or a zip of class folders.",
         icon=":material/school:",
     )
 st.header("1. Classes", anchor=False)

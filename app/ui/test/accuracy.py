@@ -14,19 +14,17 @@ from gallop.evaluation.intervals import Share
 def show_accuracy(tested: Tested) -> None:
     """The share that is right, with its interval, for all photos and for each class."""
     found = tested.evaluation
-    st.header("How often it is right", anchor=False)
+    st.header("Accuracy", anchor=False)
     left, right = st.columns([1, 2], gap="large")
     with left:
-        gain = 100 * (found.accuracy.value - tested.zero_shot.value)
+        points = 100 * (found.accuracy.value - tested.zero_shot.value)
         photos = f"{found.accuracy.of} test photo{'s' * (found.accuracy.of != 1)}"
-        st.metric(f"Right on the {photos}", _percent(found.accuracy), f"{gain:+.0f} points on zero-shot")
+        st.metric(f"Right on the {photos}", _percent(found.accuracy), text.gain(points, "zero-shot"))
         low, high = found.accuracy.interval
         st.markdown(
-            f"{found.accuracy.right} of {found.accuracy.of}. On other photos like these it would be right **{low:.0%} "
-            f"to {high:.0%}** of the time: that is Wilson's 95 % interval, and it is as wide as few photos make it."
+            f"{found.accuracy.right} of {found.accuracy.of}. On other photos like these: **{low:.0%} to {high:.0%}**.",
+            help="Wilson's 95 % interval, as wide as few photos make it. Thirty or more make a test worth comparing.",
         )
-        if found.accuracy.of < 30:
-            st.caption("With so few photos one more or less says little. Thirty or more make a test worth comparing.")
     with right:
         words = "; ".join(
             f"{text.shorten(name)}: {test_charts.share_in_words(share)}" for name, share in found.per_class.items()
@@ -34,7 +32,7 @@ def show_accuracy(tested: Tested) -> None:
         media.chart(
             test_charts.classes(found.per_class, found.accuracy), key="classes", alt=f"Right by class. {words}."
         )
-        st.caption("Right for each class, with 95 % intervals. Dashed: all photos together.")
+        st.caption("Each class with its 95 % interval. Dashed: all photos.")
         untested = [name for name in found.class_names if name not in found.per_class]
         if untested:
             st.caption(f"Without test photos: {text.markdown(text.joined(untested))}.")
@@ -43,7 +41,7 @@ def show_accuracy(tested: Tested) -> None:
 def calibration(tested: Tested, temperature: float) -> None:
     """Whether 80 % sure is right 80 % of the time."""
     found = tested.evaluation
-    st.header("As sure as it may be?", anchor=False)
+    st.header("Calibration", anchor=False, help="Whether 80 % sure is right 80 % of the time.")
     left, right = st.columns([1, 2], gap="large")
     error, chance = found.calibration_error, found.calibration_error_by_chance
     with left:
@@ -56,14 +54,14 @@ def calibration(tested: Tested, temperature: float) -> None:
         verdict = (
             "More than chance explains: do not take its percentages at their word." if more else "Chance may do it."
         )
-        st.markdown(
-            f"With this many photos, answers that are exactly as sure as they may be would show **{100 * chance:.1f} "
-            f"points** by chance. {verdict}"
-        )
-        st.caption(
+        fitted = (
             f"Its logits were divided by {temperature:.2f}, a temperature found on held-out photos while teaching."
             if temperature != 1
             else "No temperature was fitted while teaching: its probabilities are the paper's, uncalibrated."
+        )
+        st.markdown(
+            f"By chance alone: **{100 * chance:.1f} points**. {verdict}",
+            help="What answers that are exactly as sure as they may be would show with this many photos. " + fitted,
         )
     with right:
         words = "; ".join(
@@ -71,8 +69,9 @@ def calibration(tested: Tested, temperature: float) -> None:
         )
         media.chart(test_charts.reliability(found.bins), key="reliability", alt=f"Reliability diagram. {words}.")
         st.caption(
-            "Each point gathers photos with answers of like probability; the larger it is, the more. Below the dashed "
-            "line it is surer than it may be, above it less sure. Bars: 95 % intervals."
+            "Below the dashed line it is surer than it may be, above it less sure.",
+            help="Each point gathers photos with answers of like probability; the larger it is, the more. Bars: 95 % "
+            "intervals.",
         )
 
 

@@ -28,11 +28,11 @@ WEAKEST, STRONGEST = 0.12, 0.5
 def confusion(session: Session, tested: Tested) -> None:
     """The grid, and the photos of the cell that was chosen."""
     found = tested.evaluation
-    st.header("What it takes for what", anchor=False)
+    st.header("Confusions", anchor=False, help="With the keyboard: Tab to the grid, then the arrow keys.")
     cells, key = _filled(tested), f"confusion {session.training.number}"
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown("Rows: what the photos really are. Columns: what it said. **Choose a cell to see its photos.**")
+        st.markdown("Rows: what it is. Columns: what it said. **Choose a cell to see its photos.**")
         st.dataframe(
             _table(tested),
             key=key,
@@ -42,10 +42,7 @@ def confusion(session: Session, tested: Tested) -> None:
             width="content",
         )
         wrong = found.accuracy.of - found.accuracy.right
-        st.caption(
-            f"Green: right. Orange: wrong ({wrong} of {found.accuracy.of}). With the keyboard: Tab to the grid, then "
-            "the arrow keys; or take a cell from the list."
-        )
+        st.caption(f"Green: right. Orange: wrong ({wrong} of {found.accuracy.of}).")
     with right:
         cell = one_of("Photos of the cell", cells, TestState.cell, cells[0], _named(tested))
         photos = [tested.answers.photos[i] for i in found.cell(*cell)]

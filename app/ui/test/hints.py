@@ -21,31 +21,31 @@ _MOST = 8
 
 def hints(session: Session, tested: Tested | None) -> None:
     """The most doubtful labels, and one click to put a photo to the class it looks like."""
-    st.header("Labels to look at again", anchor=False)
+    st.header(
+        "Labels to look at again",
+        anchor=False,
+        help="A photo on the wrong card teaches the wrong thing. Each photo it learned from is judged by prompts that "
+        "were taught without it: calibration splits the photos into parts and learns anew without each part in turn. A "
+        "test photo is judged by the prompts in use, which never saw it either. The rule is that of confident learning "
+        "(Northcutt and others, 2021): a label is doubted when another class is the most probable of those that this "
+        "photo reaches as well as that class's own photos do on average.",
+    )
     taught = session.training.taught
     assert taught is not None
-    st.markdown(
-        "A photo on the wrong card teaches the wrong thing. Each photo it learned from is judged by prompts that were "
-        "taught **without** it: calibration splits the photos into parts and learns anew without each part in turn. A "
-        "test photo is judged by the prompts in use, which never saw it either."
-    )
     if taught.after.cross_fit_ is None:
         st.caption("No photo it learned from was held out this time, so only test photos are judged.")
     found = [doubt for doubt in testing.doubts(session, tested) if _still_there(session, doubt)]
     show_notice(session, Where.CORRECTION)
     if not found:
         st.markdown(":material/check: No label is in doubt.")
+        return
     for start in range(0, min(len(found), _MOST), 4):
         for doubt, column in zip(found[start : min(start + 4, _MOST)], st.columns(4), strict=False):
             with column:
                 _doubt(session, doubt)
     if len(found) > _MOST:
         st.caption(f"And {len(found) - _MOST} more, less doubtful.")
-    st.caption(
-        "The rule is that of confident learning (Northcutt and others, 2021): a label is doubted when another class is "
-        "the most probable of those that this photo reaches as well as that class's own photos do on average. It is a "
-        "hint: a photo may also be hard, or the classes alike."
-    )
+    st.caption("Hints: a photo may also be hard, or the classes alike.")
 
 
 def _doubt(session: Session, doubt: Doubt) -> None:

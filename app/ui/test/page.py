@@ -13,23 +13,18 @@ from app.views import testing
 session = resources.session()
 
 st.title("Test", anchor=False)
-st.markdown("How good is it on photos it has not seen, what does it confuse, and does it notice what is none of these?")
+st.markdown("How good is it on photos it has not seen?")
 
 if session.training.taught is not None or session.training.elsewhere:
     towers.choose_tower(session)
 if session.training.taught is None:
     st.info(
-        "**Start here:** teach it classes first, and keep some photos of each to test with: on a card choose *Test "
-        "photos*, or put them into a folder called `test`.",
+        "**Start here:** teach it classes first, and keep some photos of each to test with.",
         icon=":material/school:",
     )
     st.markdown(
-        "What you will see then:\n"
-        "- how often it is right, with the interval that so few photos leave open, in all and for each class;\n"
-        "- what it takes for what: choose a cell, and its photos open with the maps of what decided;\n"
-        "- whether 80 % sure is right 80 % of the time;\n"
-        "- how well it notices photos of none of the classes, and the limit for that, which you may move;\n"
-        "- photos that may be on the wrong card."
+        "Then: how often it is right and what it confuses, whether it is as sure as it may be, whether it notices what "
+        "is none of these, and labels to look at again."
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
 else:
@@ -45,8 +40,8 @@ else:
             )
         if tested is None:
             st.info(
-                "**No test photos yet.** Photos it learned from test nothing. Put a few others on the cards: choose "
-                "*Test photos* on a card of the page *Teach*, or upload a folder or zip with a folder called `test`.",
+                "**No test photos yet.** Photos it learned from test nothing: choose *Test photos* on a card of the "
+                "page *Teach*.",
                 icon=":material/add_photo_alternate:",
             )
             onward("Add test photos", "ui/teach/page.py", ":material/school:")

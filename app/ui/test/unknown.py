@@ -30,25 +30,25 @@ NONE_YET = np.zeros(0, dtype=np.float32)
 
 def unknown(session: Session, tested: Tested | None) -> None:
     """Uploads, the limit, and what it does to known and unknown photos."""
-    st.header("None of these", anchor=False)
-    st.markdown(
-        "A photo that is none of the classes still gets the most probable of them. The outlier score says when not to "
-        "believe it: above the limit the answer is “none of these”."
+    st.header(
+        "None of these",
+        anchor=False,
+        help="A photo that is none of the classes still gets the most probable of them. The outlier score says when "
+        "not to believe it: above the limit the answer is “none of these”.",
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
-        uploader("Photos of none of the classes", "unknown", session.photos.unknown.add)
+        hint = (
+            f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the list. They "
+            "are only tested with, never learned from."
+        )
+        uploader("Photos of none of the classes", "unknown", session.photos.unknown.add, help=hint)
         photos = list(session.photos.unknown.photos.values())
         if photos:
             shown = tuple(session.photos.unknown.photos)
             icon, key = ":material/close:", f"take away {' '.join(shown)}"
             args = (session, shown)
-            st.button("Take these photos away", on_click=_take_away, args=args, type="tertiary", icon=icon, key=key)
-        else:
-            st.caption(
-                f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the list. "
-                "They are only tested with, never learned from."
-            )
+            st.button("Remove these photos", on_click=_take_away, args=args, type="tertiary", icon=icon, key=key)
     found = testing.answered(session, backbone(session.training.tower), photos)
     known = tested.answers.outlier if tested is not None else NONE_YET
     other = found.outlier if found is not None else NONE_YET
@@ -99,7 +99,7 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
     )
     if session.limit.own is not None:
         st.caption("Set by you. It decides on the pages *Explore* and *Teach* too, until you teach again.")
-        back = "Back to the limit found while teaching" if stored is not None else "Take this limit away"
+        back = "Back to the limit found while teaching" if stored is not None else "Remove this limit"
         st.button(back, on_click=session.limit.set_by_hand, args=(None,))
     elif stored is None:
         st.caption("No limit was found while teaching, so there is no verdict yet. Move this one to have a verdict.")
@@ -107,8 +107,9 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
         note = session.training.taught.after.calibration_.note
         more = f" {text.markdown(note[0].upper() + note[1:])}." if note else ""
         st.caption(
-            "Found while teaching: 95 % of the photos that were held out in turn lie below it. Moved here, it decides "
-            f"on the pages *Explore* and *Teach* too.{more}"
+            f"Found while teaching.{more}",
+            help="95 % of the photos that were held out in turn lie below it. Moved here, it decides on the pages "
+            "*Explore* and *Teach* too.",
         )
     return value
 
@@ -133,9 +134,13 @@ def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
     with left:
         words = "; ".join(f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in found.items())
         media.chart(test_charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
-        st.caption("Each curve: all limits from strict to lenient. The dashed line is at 95 % of the known photos.")
+        st.caption("Each curve: all limits, strict to lenient. Dashed: 95 % of the known photos kept.")
     with right:
-        st.markdown("**How well each score tells known from unknown**")
+        st.markdown(
+            "**How well each score tells known from unknown**",
+            help="FPR95: unknown photos that pass for known where 95 % of the known do; 0 % is best. AUROC: how often "
+            f"an unknown photo scores above a known one; 1 is best, 0.5 is chance. {captions(found)}",
+        )
         table = {
             "score": list(found),
             "FPR95": [f"{each.fpr95:.0%}" for each in found.values()],
@@ -143,11 +148,7 @@ def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
         }
         st.dataframe(pd.DataFrame(table), hide_index=True, key="separation")
         best = min(found, key=lambda name: (found[name].fpr95, -found[name].auroc))
-        st.caption(
-            "FPR95: unknown photos that pass for known where 95 % of the known do; 0 % is best. AUROC: how often an "
-            "unknown photo scores above a known one; 1 is best, 0.5 is chance. "
-            f"{captions(found)} The verdict goes by {VERDICT}. Here {best} has the lowest FPR95."
-        )
+        st.caption(f"The verdict goes by {VERDICT}. Here {best} has the lowest FPR95.")
 
 
 def _verdicts(session: Session, found: AnsweredPhotos, limit: float) -> None:
@@ -162,7 +163,7 @@ def _verdicts(session: Session, found: AnsweredPhotos, limit: float) -> None:
         **{name: [f"{value:.4f}" for value in scores] for name, scores in found.ood.items()},
         "verdict": [_verdict(float(value), limit, decided=decided) for value in found.outlier],
     }
-    with st.expander(f"The {len(found.photos)} unknown photos one by one", icon=":material/table:"):
+    with st.expander("The unknown photos one by one", icon=":material/table:"):
         st.dataframe(pd.DataFrame(table), hide_index=True, key="unknown photos")
 
 

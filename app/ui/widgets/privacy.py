@@ -5,7 +5,7 @@ import streamlit as st
 
 def line() -> None:
     st.caption(
-        ":material/lock: Photos stay with the program behind this page: kept in memory until a few minutes after you "
-        "close it, written to no disk, sent to no other machine. What a training learns is kept, with its class names: "
-        "see the page *Compare*."
+        ":material/lock: Photos stay in memory, sent to no other machine.",
+        help="They stay with the program behind this page until a few minutes after you close it, and are written to "
+        "no disk. What a training learns is kept, with its class names: see the page *Compare*.",
     )

@@ -1,6 +1,6 @@
 """The export formats, a module each with its entry: a format is known by its module here, ``card`` by ``CARD`` in it.
 
-The options of ``gallop export``, its help, and what the app offers to take away are made from them.
+The options of ``gallop export``, its help, and what the app offers are made from them.
 """
 
 from __future__ import annotations

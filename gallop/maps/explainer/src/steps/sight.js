@@ -16,14 +16,17 @@ export class Crop extends Panel {
 
   show({ now, method }) {
     const { pixels, side, cut, squeezed } = method;
-    const whole = `The photo is resized to ${side} × ${side}, whatever its shape.`;
+    const [wide, high] = pixels;
+    const shape = squeezed ? ", whatever its shape" : "";
+    const whole = `The photo is resized to ${side} × ${side}${shape}. All of it is seen.`;
     const middle = `The short side becomes ${side} pixels, and the middle is cut out. The dark part is not seen.`;
+    const [across, down] = [cut[2] - cut[0], cut[3] - cut[1]];
     this.few.show(["The photo", `What the model gets, ${side} × ${side}`], now.asModel ? 1 : 0);
     const [left, top, right, bottom] = cut.map(Math.round);
-    const share = ((cut[2] - cut[0]) * (cut[3] - cut[1])) / (pixels[0] * pixels[1]);
+    const share = (across * down) / (wide * high);
     this.tell(
-      squeezed ? whole : middle,
-      `Of ${pixels[0]} × ${pixels[1]} pixels: ${left} to ${right} across, ${top} to ${bottom} down, ` +
+      share > 0.999 ? whole : middle,
+      `Of ${wide} × ${high} pixels: ${left} to ${right} across, ${top} to ${bottom} down, ` +
         `${(100 * share).toFixed(0)} %.`,
     );
   }
