@@ -1,6 +1,7 @@
 """``load_backbone``: the one door to frozen CLIP towers. Only this package imports open_clip and timm.
 
-They take longer to load than torch itself, so they are loaded with the first towers and not with the library.
+They take longer to load than torch itself, so they are loaded with the first towers that ``gallop.backbones.own`` does
+not build, and not with the library.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import os
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from torch import nn
+
 from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import moved, pick_device, pick_precision
+from gallop.backbones.own import own_model
 from gallop.backbones.pairs import load_pair
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.state import load_strictly, read_state
 from gallop.backbones.text import NameTokens
+from gallop.backbones.text.bpe import ClipTokens
 from gallop.backbones.vision import pick_regions
 from gallop.backbones.weights.known import LARGEST_CONFIG
 from gallop.backbones.weights.on_disk import available_models
@@ -90,9 +95,6 @@ def _shipped_folder(name: str) -> Path | None:
 
 def _load_folder(name: str, folder: Path) -> Backbone:
     """``config.json`` (open_clip's model settings, the trunk's, preprocessing) and one safetensors file beside it."""
-    from open_clip import SimpleTokenizer
-    from open_clip.model import CLIP
-
     try:
         config = json.loads(read_text(folder / "config.json", LARGEST_CONFIG))
         model_cfg, pre = config["model_cfg"], config["preprocess"]
@@ -104,13 +106,8 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         )
         damping = Damping(**config.get("damping", {}))
         preset = _own_preset(config.get("preset", "paper"))
-        model = CLIP(**model_cfg)
-        if config.get("trunk"):
-            import timm
-
-            # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
-            architecture = model_cfg["vision_cfg"]["timm_model_name"]
-            model.visual.trunk = timm.create_model(architecture, num_classes=0, **config["trunk"])
+        trunk = config.get("trunk") or {}
+        model = own_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise BackboneError(f"{folder / 'config.json'} is missing or not a backbone's settings ({error!r}).") from error
     files = sorted(folder.glob("*.safetensors"))
@@ -119,8 +116,20 @@ def _load_folder(name: str, folder: Path) -> Backbone:
             f"{folder} must hold exactly one .safetensors file beside config.json; it has {len(files)}."
         )
     load_strictly(model, read_state(str(files[0])), name)
-    tokenizer = SimpleTokenizer(context_length=model.context_length)
-    return Backbone(name, model.float(), tokenizer, preprocess, damping=damping, preset=preset)
+    return Backbone(name, model.float(), ClipTokens(), preprocess, damping=damping, preset=preset)
+
+
+def _open_clip_model(settings: dict[str, Any], trunk: dict[str, Any]) -> nn.Module:
+    from open_clip.model import CLIP
+
+    model: nn.Module = CLIP(**settings)
+    if trunk:
+        import timm
+
+        # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
+        architecture = settings["vision_cfg"]["timm_model_name"]
+        model.visual.trunk = timm.create_model(architecture, num_classes=0, **trunk)  # type: ignore[union-attr]
+    return model
 
 
 def _own_preset(name: Any) -> OwnPreset:

@@ -1,6 +1,6 @@
 """A photo to pixels: resize and crop with the crop box kept, and the few-shot augmentation.
 
-torchvision takes as long to load as torch itself, so it is loaded with the first towers and not with the library.
+Pixel by pixel what torchvision makes of a photo that Pillow opened, without it: it takes longer to load than torch.
 """
 
 from __future__ import annotations
@@ -23,6 +23,17 @@ CROP_RATIO = (3 / 4, 4 / 3)
 """Random resized crop of the paper's code (torchvision's defaults)."""
 
 
+_RESAMPLING = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+"""By torchvision's names."""
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """Pixels as one backbone wants them.
@@ -30,7 +41,7 @@ class Preprocess:
     Attributes:
         size: side of the square input, in pixels.
         mean, std: per channel, on values in [0, 1].
-        interpolation: "bicubic" or "bilinear".
+        interpolation: "bicubic", "bilinear" or another of Pillow's.
         squash: the whole photo is resized to the square, whatever its shape, as SigLIP was trained; else its short
             side is, and the middle cut out.
     """
@@ -42,9 +53,9 @@ class Preprocess:
     squash: bool = False
 
     def __post_init__(self) -> None:
-        from torchvision.transforms import InterpolationMode
-
-        InterpolationMode(self.interpolation)  # raises ValueError for one that there is not
+        if self.interpolation not in _RESAMPLING:
+            known = ", ".join(_RESAMPLING)
+            raise ValueError(f"There is no interpolation {self.interpolation!r}; the kinds are {known}.")
         if min(self.std) <= 0 or self.size < 1:
             raise ValueError("Preprocessing needs a size and deviations above zero.")
 
@@ -53,33 +64,25 @@ class Preprocess:
 
         The short side is resized to the input size and the middle taken, or with ``squash`` the whole photo.
         """
-        from torchvision.transforms import InterpolationMode
-        from torchvision.transforms import functional as TF
-
         if self.squash:
-            squashed = TF.resize(image, [self.size, self.size], InterpolationMode(self.interpolation), antialias=True)
-            return self._tensor(squashed), CropBox(0.0, 0.0, float(image.width), float(image.height))
+            whole = CropBox(0.0, 0.0, float(image.width), float(image.height))
+            return self._tensor(self._resized(image, self.size, self.size)), whole
         image, left, top = _limit_aspect(image)
-        resized = TF.resize(image, [self.size], InterpolationMode(self.interpolation), antialias=True)
-        cropped = TF.center_crop(resized, [self.size, self.size])
-        # The same offsets that torchvision's center_crop rounds to.
+        short, long = self.size, int(self.size * max(image.size) / min(image.size))
+        resized = self._resized(image, *((short, long) if image.width <= image.height else (long, short)))
         x = round((resized.width - self.size) / 2.0)
         y = round((resized.height - self.size) / 2.0)
+        cropped = resized.crop((x, y, x + self.size, y + self.size))
         sx, sy = image.width / resized.width, image.height / resized.height
         box = CropBox(left + x * sx, top + y * sy, left + (x + self.size) * sx, top + (y + self.size) * sy)
         return self._tensor(cropped), box
 
     def augment(self, image: Image.Image, rng: np.random.Generator) -> Tensor:
         """Return a random resized crop, flipped half of the time: pixels (3, size, size)."""
-        from torchvision.transforms import InterpolationMode
-        from torchvision.transforms import functional as TF
-
         image, _, _ = _limit_aspect(image)
         top, left, height, width = _random_crop(image.height, image.width, rng)
-        view = TF.resized_crop(
-            image, top, left, height, width, [self.size, self.size], InterpolationMode(self.interpolation)
-        )
-        return self._tensor(TF.hflip(view) if rng.random() < 0.5 else view)
+        view = self._resized(image.crop((left, top, left + width, top + height)), self.size, self.size)
+        return self._tensor(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view)
 
     def key(self) -> str:
         """Return text that differs wherever the pixels would: part of a cache key."""
@@ -93,12 +96,15 @@ class Preprocess:
         cut = f"short side resized to {self.size} {by}; centre crop {self.size} x {self.size}"
         return f"resized to {self.size} x {self.size}, whatever its shape {by}" if self.squash else cut
 
-    def _tensor(self, image: Image.Image) -> Tensor:
-        from torchvision.transforms import functional as TF
+    def _resized(self, image: Image.Image, width: int, height: int) -> Image.Image:
+        return (
+            image if image.size == (width, height) else image.resize((width, height), _RESAMPLING[self.interpolation])
+        )
 
+    def _tensor(self, image: Image.Image) -> Tensor:
         pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).float().div_(255.0)
-        normalised: Tensor = TF.normalize(pixels, list(self.mean), list(self.std), inplace=True)
-        return normalised
+        mean, std = (torch.tensor(channels).view(-1, 1, 1) for channels in (self.mean, self.std))
+        return pixels.sub_(mean).div_(std)
 
 
 def _limit_aspect(image: Image.Image) -> tuple[Image.Image, int, int]:

@@ -444,7 +444,7 @@ def test_an_unknown_kind_of_regions_is_named_before_anything_is_loaded(kind: Any
 def test_mini_has_one_kind_of_regions() -> None:
     if not list(available_models()["mini"].glob("*.safetensors")):
         pytest.skip("mini's weights are not here")
-    with pytest.raises(BackboneError, match="'tokens'; this vision tower is a TimmModel, which has 'value' alone"):
+    with pytest.raises(BackboneError, match="'tokens'; this vision tower is a TrunkTower, which has 'value' alone"):
         load_backbone("mini", device="cpu", regions="tokens")
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast, get_args
 
 from torch import nn
 
+from gallop.backbones.own import TrunkTower
 from gallop.backbones.vision.pooled import PooledViTVision
 from gallop.backbones.vision.resnet import ResNetVision
 from gallop.backbones.vision.timm_vit import TimmViTVision
@@ -30,6 +31,8 @@ def pick_regions(kind: str = "value") -> RegionKind:
 
 
 def _kind(module: Any) -> type:
+    if isinstance(module, TrunkTower):
+        return TrunkVision
     name = type(module).__name__
     if name == "VisionTransformer":
         at_class_token = module.attn_pool is None and module.pool_type == "tok" and not module.final_ln_after_pool
