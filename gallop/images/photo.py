@@ -143,6 +143,11 @@ def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLim
     return Photo(image, label, _content_hash(image))
 
 
+def is_photo_name(name: str) -> bool:
+    """Return whether a file is a photo by its name, of a kind that is read here or of one that is refused by name."""
+    return name.lower().endswith(IMAGE_SUFFIXES + _UNREAD_SUFFIXES)
+
+
 def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
     """Return the image files of a folder, by their suffix, in natural order (``2.jpg`` before ``10.jpg``).
 
@@ -165,7 +170,7 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
         found += [
             Path(parent, f)
             for f in files
-            if f.lower().endswith(IMAGE_SUFFIXES + _UNREAD_SUFFIXES) and not _HIDDEN.match(f)
+            if is_photo_name(f) and not _HIDDEN.match(f)
         ]
     return sorted((path for path in found if path.is_file() or not path.exists()), key=_natural)
 

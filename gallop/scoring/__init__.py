@@ -1,0 +1,5 @@
+"""Photos by the million come in, from disk, bucket or archive; tables of answers or features go out, a shard at a time."""
+
+from gallop.scoring.scorer import Extras, PhotoEmbedder, PhotoScorer
+
+__all__ = ["Extras", "PhotoEmbedder", "PhotoScorer"]

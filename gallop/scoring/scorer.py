@@ -1,0 +1,259 @@
+"""Batches of photos to columns of a table, by a model that travels to other processes by its name.
+
+Shapes: B photos, K classes, N local prompts, D joint width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gallop.backbones import Backbone, load_backbone
+from gallop.errors import ImageError
+from gallop.estimator import GalLoPClassifier
+from gallop.features.encoding import ImageFeatures
+from gallop.images import CropBox, load_image
+from gallop.model.gallop import Similarities
+from gallop.predictions.heatmaps import region_box
+from gallop.predictions.predict import Predictions, predictions_of, to_array
+from gallop.scoring.sources import Item, Opener
+
+Columns: TypeAlias = dict[str, list[Any]]
+"""By name, a value a photo; None where there is none."""
+
+TOP_CLASSES = 5
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a table holds beside label, probability, best classes, OOD scores and verdict.
+
+    Attributes:
+        probabilities: of all K classes.
+        embedding: the photo's global feature, of length 1, in half precision.
+        regions: the boxes that the finest local prompt took for the label.
+    """
+
+    probabilities: bool = False
+    embedding: bool = False
+    regions: bool = False
+
+
+@dataclass
+class Prepared:
+    """B photos, decoded and cropped; of those that cannot be read the problem alone.
+
+    Attributes:
+        problems: a sentence for each that is missing.
+        pixels: of the others, (n, 3, H, W).
+        crops: what was cropped of them.
+    """
+
+    keys: list[str]
+    problems: dict[int, str]
+    pixels: Tensor | None
+    crops: list[CropBox]
+
+    def rows(self) -> list[int]:
+        """Return which of the B photos were read, in order."""
+        return [i for i in range(len(self.keys)) if i not in self.problems]
+
+    def spread(self, found: Sequence[Any]) -> list[Any]:
+        """Return values of the photos that were read as values of all B, with None for the others."""
+        values: list[Any] = [None] * len(self.keys)
+        for row, value in zip(self.rows(), found, strict=True):
+            values[row] = value
+        return values
+
+    def columns(self) -> Columns:
+        """Return the columns that every table has."""
+        return {"key": list(self.keys), "error": [self.problems.get(i) for i in range(len(self.keys))]}
+
+
+class _Worker:
+    """What answers and embedding share: photos are read and cropped for a tower."""
+
+    opener: Opener
+
+    def _tower(self) -> Backbone:
+        raise NotImplementedError
+
+    def prepare(self, items: Sequence[Item]) -> Prepared:
+        """Read, decode and crop photos; safe to call from several threads."""
+        centre = self._tower().preprocess.centre
+        problems: dict[int, str] = {}
+        made: list[tuple[Tensor, CropBox]] = []
+        for i, item in enumerate(items):
+            try:
+                if item.problem:
+                    problems[i] = item.problem
+                    continue
+                data = self.opener.read(item.place) if item.data is None else item.data
+                made.append(centre(load_image(data, name=item.key).image))
+            except ImageError as error:
+                problems[i] = str(error)
+        pixels = torch.stack([pixels for pixels, _ in made]) if made else None
+        return Prepared([item.key for item in items], problems, pixels, [crop for _, crop in made])
+
+    def finish(self, prepared: Prepared) -> Columns:
+        """Return the table's columns of photos that were prepared."""
+        raise NotImplementedError
+
+    def __call__(self, batch: Mapping[str, Any]) -> Columns:
+        """Return the table's columns of a batch, as Ray's and Spark's batches are.
+
+        Args:
+            batch: ``path`` (paths or addresses) or ``bytes``, B each, and ``key`` where photos have other names.
+        """
+        given = batch.get("bytes")
+        places = batch.get("path", batch.get("key"))
+        count = len(given) if given is not None else len(places) if places is not None else 0
+        keys = batch.get("key", places if places is not None else [f"row {i + 1}" for i in range(count)])
+        items = [
+            Item(str(keys[i]), data=bytes(given[i])) if given is not None else Item(str(keys[i]), place=str(places[i]))
+            for i in range(count)
+        ]
+        return self.finish(self.prepare(items))
+
+    def _encode(self, prepared: Prepared) -> ImageFeatures:
+        assert prepared.pixels is not None
+        return ImageFeatures(*self._tower().encode_image(prepared.pixels))
+
+
+class PhotoScorer(_Worker):
+    """Answers for batches of photos: label, probability, best classes, OOD scores, verdict.
+
+    Made from a model's folder it is pickled as the folder's name, and loads the model where it is used first.
+
+    Args:
+        model: the folder of a trained model, or a classifier.
+        device, backbone: as ``GalLoPClassifier.load``.
+        extras: further columns.
+        opener: opens what batches name.
+    """
+
+    def __init__(
+        self,
+        model: str | GalLoPClassifier,
+        *,
+        device: str = "auto",
+        backbone: str | None = None,
+        extras: Extras = Extras(),
+        opener: Opener = Opener(),
+    ) -> None:
+        self.model, self.device, self.backbone = model, device, backbone
+        self.extras, self.opener = extras, opener
+        self._loaded: GalLoPClassifier | None = None if isinstance(model, str) else model
+
+    def __getstate__(self) -> dict[str, Any]:
+        loaded = None if isinstance(self.model, str) else self._loaded
+        return self.__dict__ | {"_loaded": loaded}
+
+    @property
+    def classifier(self) -> GalLoPClassifier:
+        """The classifier, which is loaded when it is asked for first."""
+        if self._loaded is None:
+            assert isinstance(self.model, str)
+            self._loaded = GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
+        return self._loaded
+
+    def _tower(self) -> Backbone:
+        return self.classifier.model_.backbone
+
+    def finish(self, prepared: Prepared) -> Columns:
+        """Return the table's columns of photos that were prepared; B rows, whatever could be read."""
+        columns = prepared.columns()
+        if prepared.pixels is None:
+            return columns
+        model = self.classifier.model_
+        features = self._encode(prepared)
+        with torch.no_grad():
+            cosines = model.similarities(features, self.classifier.text_features())
+        found = predictions_of(model, cosines, self.classifier.calibration_)
+        columns |= {name: prepared.spread(values) for name, values in _answers(found, model.class_names).items()}
+        if self.extras.probabilities:
+            columns["probabilities"] = prepared.spread(found.probabilities.tolist())
+        if self.extras.embedding:
+            columns["embedding"] = prepared.spread(_embeddings(features))
+        if self.extras.regions:
+            best = found.probabilities.argmax(axis=1)
+            columns["regions"] = prepared.spread(_regions(model.config.topk, cosines, best, self._tower(), prepared))
+        return columns
+
+
+class PhotoEmbedder(_Worker):
+    """Global features of batches of photos, of length 1, in half precision.
+
+    Args:
+        backbone, device: as ``load_backbone``.
+        opener: opens what batches name.
+    """
+
+    def __init__(self, backbone: str, *, device: str = "auto", opener: Opener = Opener()) -> None:
+        self.backbone, self.device, self.opener = backbone, device, opener
+        self._loaded: Backbone | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loaded": None}
+
+    @property
+    def tower(self) -> Backbone:
+        """The frozen towers, which are loaded when they are asked for first."""
+        if self._loaded is None:
+            self._loaded = load_backbone(self.backbone, device=self.device)
+        return self._loaded
+
+    def _tower(self) -> Backbone:
+        return self.tower
+
+    def finish(self, prepared: Prepared) -> Columns:
+        """Return the table's columns of photos that were prepared."""
+        columns = prepared.columns()
+        if prepared.pixels is not None:
+            columns["embedding"] = prepared.spread(_embeddings(self._encode(prepared)))
+        return columns
+
+
+def _embeddings(features: ImageFeatures) -> list[Any]:
+    return list(to_array(torch.nn.functional.normalize(features.global_.float(), dim=-1)).astype(np.float16))
+
+
+def _answers(found: Predictions, class_names: Sequence[str]) -> Columns:
+    best = np.argsort(-found.probabilities, axis=1, kind="stable")[:, :TOP_CLASSES]
+    columns: Columns = {
+        "label": [str(label) for label in found.labels],
+        "probability": found.probabilities.max(axis=1).tolist(),
+        "top": [
+            [{"label": class_names[k], "probability": float(row[k])} for k in order]
+            for row, order in zip(found.probabilities, best, strict=True)
+        ],
+    }
+    columns |= {score: values.tolist() for score, values in found.ood.items()}
+    columns["is_ood"] = [None] * len(found.labels) if found.is_ood is None else found.is_ood.tolist()
+    return columns
+
+
+def _regions(topk: Sequence[int], cosines: Similarities, best: Any, tower: Backbone, prepared: Prepared) -> list[Any]:
+    """Of each photo the regions that the local prompt with the smallest k took for its label, as boxes."""
+    if not topk:
+        return [[] for _ in prepared.crops]
+    prompt = int(np.argmin(topk))
+    ranked, order = cosines.ranked
+    boxes = []
+    for i, crop in enumerate(prepared.crops):
+        scores, regions = ranked[i, best[i], prompt], order[i, best[i], prompt]
+        taken = [
+            region_box(int(regions[j]), float(scores[j]), tower.vision.grid, crop)
+            for j in range(min(topk[prompt], len(regions)))
+        ]
+        boxes.append([dict(zip(BOX, (*map(float, box.rounded()), box.score), strict=True)) for box in taken])
+    return boxes
+
+
+BOX = ("left", "top", "right", "bottom", "score")
+"""Of a region: its corners in the photo's pixels, and its cosine."""

@@ -1,0 +1,32 @@
+"""A folder, a list, a table or tar archives come in; photos go out, one after the other, always in the same order."""
+
+from __future__ import annotations
+
+from gallop.scoring.sources.archives import TarSource, is_tar
+from gallop.scoring.sources.folder import FolderSource
+from gallop.scoring.sources.item import Item, Source
+from gallop.scoring.sources.lists import ListSource
+from gallop.scoring.sources.opening import Opener
+from gallop.scoring.sources.tables import TableSource
+
+__all__ = ["Item", "Opener", "Source", "open_source"]
+
+
+def open_source(name: str, opener: Opener, column: str | None = None) -> Source:
+    """Return the photos of a source by what its name ends in: .txt, .csv, .parquet, .tar, and else a folder.
+
+    Args:
+        name: a path, an address that fsspec knows (``s3://bucket/photos``), or a pattern with ``*`` for tar archives.
+        column: of a table, that holds paths, addresses or bytes; None finds it by its name.
+
+    Raises:
+        DataError: it is not there, or is none of these.
+    """
+    end = name.lower().rsplit("?", 1)[0]
+    if is_tar(end):
+        return TarSource(name, opener)
+    if end.endswith((".csv", ".parquet")):
+        return TableSource(name, opener, column)
+    if end.endswith((".txt", ".lst")):
+        return ListSource(name, opener)
+    return FolderSource(name, opener)

@@ -1,0 +1,76 @@
+"""The photos of a folder and of all folders below it, on disk or in a bucket, listed as they are needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gallop.errors import DataError
+from gallop.images.formats import printable_name
+from gallop.images.photo import is_photo_name
+from gallop.scoring.sources.item import Item
+from gallop.scoring.sources.opening import Opener, local_path, reason
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Files whose names say that they are photos, by name; a folder's own before those of the folders in it.
+
+    Only one folder's names are in memory at a time, and those of the folders on the way to it. Hidden files and
+    folders are left out. A key is the path below the folder, with ``/``.
+    """
+
+    name: str
+    opener: Opener
+
+    def __iter__(self) -> Iterator[Item]:
+        path = local_path(self.name)
+        if path is not None:
+            if not os.path.isdir(path):
+                raise DataError(
+                    f"{printable_name(path)} is no folder: give one, or a .txt list, a .csv or .parquet table or .tar "
+                    "archives."
+                )
+            return self._local(Path(path), "", ())
+        return self._remote()
+
+    def _local(self, folder: Path, above: str, seen: tuple[str, ...]) -> Iterator[Item]:
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back would never end
+            return
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted((entry.name, entry.is_dir()) for entry in entries if not _hidden(entry.name))
+        except OSError as error:
+            yield Item(above or ".", problem=f"The folder {folder} cannot be read: {reason(error)}.")
+            return
+        for name, is_folder in found:
+            if not is_folder and is_photo_name(name):
+                yield Item(f"{above}{name}", place=os.path.join(folder, name))
+        for name, is_folder in found:
+            if is_folder:
+                yield from self._local(folder / name, f"{above}{name}/", (*seen, real))
+
+    def _remote(self) -> Iterator[Item]:
+        system, root = self.opener.system(self.name)
+        root, start = root.rstrip("/"), self.name.rstrip("/")
+        try:
+            if not system.isdir(root):
+                raise DataError(f"{printable_name(self.name)} is no folder, or is empty: check the address.")
+            for folder, folders, files in system.walk(root):
+                folders = sorted(name for name in folders if not _hidden(name))
+                above = folder[len(root) :].strip("/")
+                for name in sorted(files):
+                    if is_photo_name(name) and not any(map(_hidden, [*above.split("/"), name])):
+                        key = f"{above}/{name}" if above else name
+                        yield Item(key, place=f"{start}/{key}")
+        except DataError:
+            raise
+        except Exception as error:  # every service has errors of its own
+            raise DataError(f"{printable_name(self.name)} cannot be listed ({reason(error)}).") from error
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"

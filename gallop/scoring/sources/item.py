@@ -1,0 +1,36 @@
+"""What a source gives: a photo's key, and where its bytes are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Item:
+    """A photo that has not been read yet.
+
+    Attributes:
+        key: what the answer is found by: a path below the source's folder, an address, a name in an archive.
+        place: the path or address to read it from; empty where the source has the bytes itself.
+        data: those bytes.
+        problem: why there is no photo, in a sentence: an archive that ends early, an empty cell.
+    """
+
+    key: str
+    place: str = ""
+    data: bytes | None = None
+    problem: str = ""
+
+
+class Source(Protocol):
+    """Photos in an order that is the same at each call, however many there are: none is kept."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yield every photo, named and not yet read.
+
+        Raises:
+            DataError: the source cannot be read.
+        """
+        ...

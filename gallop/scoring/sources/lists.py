@@ -1,0 +1,32 @@
+"""Photos that a text file names, one a line."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gallop.errors import DataError
+from gallop.images.formats import printable_name
+from gallop.scoring.sources.item import Item
+from gallop.scoring.sources.opening import Opener, below, folder_of, reason
+
+
+@dataclass(frozen=True)
+class ListSource:
+    """Paths or addresses, UTF-8; those that are not absolute lie beside the list. Empty lines count for nothing."""
+
+    name: str
+    opener: Opener
+
+    def __iter__(self) -> Iterator[Item]:
+        folder = folder_of(self.name)
+        try:
+            with self.opener.open(self.name) as file, io.TextIOWrapper(file, "utf-8-sig") as lines:
+                for line in lines:
+                    if key := line.strip():
+                        yield Item(key, place=below(folder, key))
+        except UnicodeDecodeError as error:
+            raise DataError(f"{printable_name(self.name)} is no list of UTF-8 text: save it as UTF-8.") from error
+        except OSError as error:
+            raise DataError(f"{printable_name(self.name)} cannot be read: {reason(error)}.") from error

@@ -1,0 +1,136 @@
+"""Files of any place that fsspec knows, opened with the limits that photos have; what may be asked of the network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from gallop.errors import DataError, ImageError, NotAnImage
+from gallop.images import DEFAULT_LIMITS, ImageLimits
+from gallop.images.formats import printable_name, too_large
+from gallop.runtime.reading import open_file
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+WEB = ("http", "https")
+BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
+"""Places that need no permission of their own: who names a bucket has its keys."""
+_LOCAL = ("file", "local")
+
+
+@dataclass(frozen=True)
+class Opener:
+    """Opens what a source names. It travels to other processes, so it holds no connection.
+
+    Attributes:
+        web: whether addresses of the web may be asked.
+        limits: on the bytes of a photo.
+    """
+
+    web: bool = False
+    limits: ImageLimits = DEFAULT_LIMITS
+
+    def system(self, place: str) -> tuple[AbstractFileSystem, str]:
+        """Return the file system of a place, and what the place is called there.
+
+        Raises:
+            DataError: the place is of a kind that is not opened, or what opens it is not installed.
+        """
+        protocol = protocol_of(place)
+        if "::" in place or (protocol and protocol not in (*WEB, *BUCKETS, *_LOCAL)):
+            known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *WEB))
+            raise DataError(f"{printable_name(place)} is not opened here: give a path, or an address of {known}.")
+        if protocol in WEB and not self.web:
+            raise DataError(
+                f"{printable_name(place)} is an address of the web, and nothing is fetched from there unless it is "
+                "allowed: give --web."
+            )
+        import fsspec
+
+        try:
+            found, path = fsspec.core.url_to_fs(place)
+        except ImportError as error:  # its sentence says which package to install
+            raise DataError(f"{printable_name(place)} cannot be opened: {error}") from error
+        return found, str(path)
+
+    def read(self, place: str) -> bytes:
+        """Return the bytes of a photo, at most as many as a photo may have.
+
+        Raises:
+            ImageError: it is not there, cannot be read, or is larger.
+        """
+        label, most = printable_name(os.path.basename(place) or place), self.limits.max_bytes
+        try:
+            with self.open(place) as file:
+                data = file.read(most + 1)
+        except (ImageError, DataError) as error:
+            raise NotAnImage(str(error)) from error
+        except Exception as error:  # every service has errors of its own
+            raise NotAnImage(f"{printable_name(place)} cannot be opened ({reason(error)}): check the place.") from error
+        if len(data) > most:
+            raise too_large(label, self.limits)
+        return data
+
+    @contextmanager
+    def open(self, place: str) -> Iterator[BinaryIO]:
+        """Open a file to be read from its start to its end.
+
+        Raises:
+            DataError: as ``system``.
+            OSError: it cannot be opened.
+        """
+        if local_path(place) is not None:
+            with open_file(str(local_path(place)), _ANY_SIZE) as file:
+                yield file
+            return
+        system, path = self.system(place)
+        opened: Any = system.open(path, "rb")
+        with opened as file:
+            yield file
+
+
+_ANY_SIZE = 2**63 - 1
+
+
+def protocol_of(place: str) -> str:
+    """Return what stands before ``://``, in small letters; empty for a path.
+
+    >>> protocol_of("S3://photos/1.jpg"), protocol_of("C:/photos"), protocol_of("photos")
+    ('s3', '', '')
+    """
+    head, separator, _ = place.partition("://")
+    return head.lower() if separator else ""
+
+
+def local_path(place: str) -> str | None:
+    """Return the path of a place on this machine, or None where it is elsewhere."""
+    protocol = protocol_of(place)
+    if not protocol:
+        return place
+    return place.partition("://")[2] if protocol in _LOCAL else None
+
+
+def below(folder: str, path: str) -> str:
+    """Return a path or address as it is meant by a list that lies in ``folder``."""
+    if protocol_of(path) or os.path.isabs(path):
+        return path
+    return f"{folder.rstrip('/')}/{path}" if folder else path
+
+
+def folder_of(place: str) -> str:
+    """Return the folder of a file; empty where it has none.
+
+    >>> folder_of("s3://photos/new/list.txt"), folder_of("list.txt")
+    ('s3://photos/new', '')
+    """
+    return place.rpartition("/")[0]
+
+
+def reason(error: BaseException) -> str:
+    """Return why something failed, on one line that may be shown."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable_name(said.splitlines()[0] if said.strip() else type(error).__name__)
