@@ -44,13 +44,13 @@ class Console:
             return
         if stage != self._stage:
             self._stage, self._last = stage, time.monotonic()
-        counted = f" {done}/{total}" if total else ""
+        counted = f" {done}/{total}" if total else f" {done}" if done else ""
         text = printable(f"{stage}{counted}{': ' if note else ''}{note}")
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
             self._write(sys.stderr, f"\r{text[:width]}\x1b[K")
             self._line_is_open = True
-        elif total and (done == total or time.monotonic() - self._last >= SECONDS_BETWEEN_LINES):
+        elif done and (done == total or time.monotonic() - self._last >= SECONDS_BETWEEN_LINES):
             self._last = time.monotonic()
             self._write(sys.stderr, f"{text}\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from gallop.cli.values import part, some
 from gallop.wording import one_line
 
 
@@ -43,3 +44,17 @@ def add_model_or_classes(parser: Parser) -> None:
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--model", metavar="DIR", help="folder of a trained model")
     group.add_argument("--classes", metavar='"A,B"', help="class names, for an answer without training")
+
+
+def add_many(parser: Parser, made: str) -> None:
+    """Add what commands take that answer many photos into a folder of tables."""
+    group = parser.add_argument_group("many photos, into a folder of Parquet tables")
+    group.add_argument(
+        "--out",
+        metavar="DIR",
+        help=f"write {made} there, in tables of some thousand photos each; made again, a call that was cut off goes on",
+    )
+    group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do one of N shares of the work")
+    group.add_argument("--shard-size", type=some, default=4096, metavar="PHOTOS", help="of a table (4096)")
+    group.add_argument("--column", metavar="NAME", help="of a .csv or .parquet table, that holds paths, URLs or bytes")
+    group.add_argument("--web", action="store_true", help="also read photos from addresses of the web")

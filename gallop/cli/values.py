@@ -17,6 +17,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def some(text: str) -> int:
+    """Return a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
 def duration(text: str) -> float:
     """Return seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)

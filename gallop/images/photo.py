@@ -167,11 +167,7 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
         seen.add(os.path.realpath(parent))  # a linked folder counts, but one that leads back would never end
         deeper = [f for f in folders if recursive and not _HIDDEN.match(f)]
         folders[:] = [f for f in deeper if os.path.realpath(os.path.join(parent, f)) not in seen]
-        found += [
-            Path(parent, f)
-            for f in files
-            if is_photo_name(f) and not _HIDDEN.match(f)
-        ]
+        found += [Path(parent, f) for f in files if is_photo_name(f) and not _HIDDEN.match(f)]
     return sorted((path for path in found if path.is_file() or not path.exists()), key=_natural)
 
 

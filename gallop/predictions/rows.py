@@ -30,18 +30,26 @@ def answer_row(image: str, found: Predictions, i: int, class_names: Sequence[str
     }
 
 
-def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> bytes:
-    """Return one line an image, UTF-8; the last columns are the classes' probabilities.
+def csv_head(class_names: Sequence[str]) -> bytes:
+    """Return the first line of a table of answers, UTF-8; its last columns are the classes' probabilities."""
+    return _csv_line([*FIXED, *(csv_cell(f"p({name})") for name in class_names)])
 
-    A row that has an ``error`` instead of an answer keeps its line.
-    """
+
+def csv_row(row: Mapping[str, Any], class_names: Sequence[str]) -> bytes:
+    """Return the line of one image; a row that has an ``error`` instead of an answer has its line, too."""
+    probabilities = row.get("probabilities", {})
+    shares = [probabilities.get(name, "") for name in class_names]
+    return _csv_line([*(csv_cell(row.get(key)) for key in FIXED), *shares])
+
+
+def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> bytes:
+    """Return a whole table, one line an image."""
+    return csv_head(class_names) + b"".join(csv_row(row, class_names) for row in rows)
+
+
+def _csv_line(cells: Sequence[Any]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow([*FIXED, *(csv_cell(f"p({name})") for name in class_names)])
-    for row in rows:
-        probabilities = row.get("probabilities", {})
-        shares = [probabilities.get(name, "") for name in class_names]
-        writer.writerow([*(csv_cell(row.get(key)) for key in FIXED), *shares])
+    csv.writer(text).writerow(cells)
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""Photos by the million come in, from disk, bucket or archive; tables of answers or features go out, a shard at a time."""
+"""Photos by the million come in, from disk, bucket or archive; tables of answers or features go out."""
 
 from gallop.scoring.scorer import Extras, PhotoEmbedder, PhotoScorer
 

@@ -21,7 +21,7 @@ from gallop.images import CropBox, load_image
 from gallop.model.gallop import Similarities
 from gallop.predictions.heatmaps import region_box
 from gallop.predictions.predict import Predictions, predictions_of, to_array
-from gallop.scoring.sources import Item, Opener
+from gallop.scoring.sources import Opener, SourceItem
 
 Columns: TypeAlias = dict[str, list[Any]]
 """By name, a value a photo; None where there is none."""
@@ -44,7 +44,11 @@ class Extras:
     regions: bool = False
 
 
-@dataclass
+PLAIN = Extras()
+DISK_AND_BUCKETS = Opener()
+
+
+@dataclass(frozen=True)
 class Prepared:
     """B photos, decoded and cropped; of those that cannot be read the problem alone.
 
@@ -83,7 +87,12 @@ class _Worker:
     def _tower(self) -> Backbone:
         raise NotImplementedError
 
-    def prepare(self, items: Sequence[Item]) -> Prepared:
+    @property
+    def tower_device(self) -> torch.device:
+        """Where its tower computes."""
+        return self._tower().device
+
+    def prepare(self, items: Sequence[SourceItem]) -> Prepared:
         """Read, decode and crop photos; safe to call from several threads."""
         centre = self._tower().preprocess.centre
         problems: dict[int, str] = {}
@@ -114,10 +123,10 @@ class _Worker:
         places = batch.get("path", batch.get("key"))
         count = len(given) if given is not None else len(places) if places is not None else 0
         keys = batch.get("key", places if places is not None else [f"row {i + 1}" for i in range(count)])
-        items = [
-            Item(str(keys[i]), data=bytes(given[i])) if given is not None else Item(str(keys[i]), place=str(places[i]))
-            for i in range(count)
-        ]
+        if given is not None:
+            items = [SourceItem(str(keys[i]), data=bytes(given[i])) for i in range(count)]
+        else:
+            items = [SourceItem(str(keys[i]), place=str(places[i])) for i in range(count)]
         return self.finish(self.prepare(items))
 
     def _encode(self, prepared: Prepared) -> ImageFeatures:
@@ -143,8 +152,8 @@ class PhotoScorer(_Worker):
         *,
         device: str = "auto",
         backbone: str | None = None,
-        extras: Extras = Extras(),
-        opener: Opener = Opener(),
+        extras: Extras = PLAIN,
+        opener: Opener = DISK_AND_BUCKETS,
     ) -> None:
         self.model, self.device, self.backbone = model, device, backbone
         self.extras, self.opener = extras, opener
@@ -194,7 +203,7 @@ class PhotoEmbedder(_Worker):
         opener: opens what batches name.
     """
 
-    def __init__(self, backbone: str, *, device: str = "auto", opener: Opener = Opener()) -> None:
+    def __init__(self, backbone: str, *, device: str = "auto", opener: Opener = DISK_AND_BUCKETS) -> None:
         self.backbone, self.device, self.opener = backbone, device, opener
         self._loaded: Backbone | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallop.cli.shared_options import Commands, add_common, add_model_or_classes
+from gallop.cli.shared_options import Commands, add_common, add_many, add_model_or_classes
 from gallop.model.scores import VERDICT
 
 _EXAMPLES = f"""\
@@ -10,10 +10,16 @@ examples:
   gallop predict cat.jpg dog.jpg --model model
   gallop predict holiday/ --model model --csv answers.csv          # a folder and all that is below it
   gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
+  gallop predict archive/ --model model --out answers    # any number of photos; goes on where it was cut off
+  gallop predict s3://bucket/photos --model model --out answers --part 1/4 --with embedding regions
+  gallop predict "shards/*.tar" --model model --out answers         # or a .txt list, a .csv or .parquet table
 
 JSON: [{{image, label, probability, probabilities {{name: p}}, ood_score, is_ood}} or {{image, error}}, ...]
 ood_score is {VERDICT} (larger = more outlier); is_ood is null without a threshold. Images that cannot be read
-are named, the others are answered, and the exit status is 2."""
+are named, the others are answered, and the exit status is 2.
+
+With --out: columns key, error, label, probability, top (the five best classes), the OOD scores, is_ood. A photo that
+cannot be read has its row, and its error."""
 
 
 def add_predict(commands: Commands) -> None:
@@ -27,4 +33,15 @@ def add_predict(commands: Commands) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, or folders read recursively")
     add_model_or_classes(parser)
     parser.add_argument("--csv", metavar="FILE", help="also write the answers as a table")
+    add_many(parser, "the answers")
+    parser.add_argument(
+        "--with",
+        dest="extras",
+        nargs="+",
+        default=[],
+        choices=("probabilities", "embedding", "regions"),
+        metavar="COLUMN",
+        help="with --out, further columns: probabilities (of all classes), embedding (the photo's feature, half "
+        "precision), regions (boxes of those that decided)",
+    )
     add_common(parser)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, model_or_classes, readable
+from gallop.cli.many import answer_many, opener_of
+from gallop.errors import CommandError
 from gallop.images import list_images
-from gallop.predictions.rows import answer_row, answers_csv
-from gallop.runtime.writing import write_file
+from gallop.predictions.rows import answer_row, csv_head, csv_row
+from gallop.runtime.writing import open_draft
+from gallop.scoring import Extras, PhotoScorer
+from gallop.scoring.layout import LAYOUTS
 
 
 def run(options: Namespace, console: Console) -> int:
     """Answer every image that can be read, and name the others."""
+    if options.out is not None:
+        return _many(options, console)
+    if options.extras or options.column or options.web or options.part != (1, 1):
+        raise CommandError("--with, --column, --web and --part are for many photos: give --out DIR as well.")
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
     classifier = model_or_classes(options)
@@ -31,14 +40,55 @@ def run(options: Namespace, console: Console) -> int:
         refuse(path, f"The folder {path} holds no images.")
         paths.remove(path)
     classes = classifier.classes_.tolist()
-    for chunk, photos in readable(paths, refuse, console, "answering", classifier.model_.backbone.device):
-        found = classifier.predict_all(photos)
-        rows.update((path, answer_row(path, found, i, classes)) for i, path in enumerate(chunk))
+    with _table_as_it_grows(options.csv, rows, classes) as written:
+        for chunk, photos in readable(paths, refuse, console, "answering", classifier.model_.backbone.device):
+            found = classifier.predict_all(photos)
+            rows.update((path, answer_row(path, found, i, classes)) for i, path in enumerate(chunk))
+            written()
     answers = list(rows.values())
-    if options.csv is not None:
-        write_file(Path(options.csv), answers_csv(answers, classes))
     console.result(answers, lambda: _table(answers))
     return 2 if any("error" in answer for answer in answers) else 0
+
+
+def _many(options: Namespace, console: Console) -> int:
+    if len(options.images) != 1 or options.csv is not None:
+        raise CommandError("With --out, give one source (a folder, a list, a table or archives), and no --csv.")
+    worker = PhotoScorer(
+        model_or_classes(options),
+        extras=Extras(**dict.fromkeys(options.extras, True)),
+        opener=opener_of(options),
+    )
+    return answer_many(options.images[0], worker, options, console, LAYOUTS["parquet"])
+
+
+@contextmanager
+def _table_as_it_grows(
+    path: str | None, rows: Mapping[str, Mapping[str, Any]], classes: Sequence[str]
+) -> Iterator[Callable[[], None]]:
+    """Write answers in the order of the call as they come; a call that is stopped has kept them.
+
+    Yields what writes those that can be written; the rest follows at the end.
+    """
+    if path is None:
+        yield lambda: None
+        return
+    waiting, stopped = iter(rows), False
+    following = [next(waiting, None)]
+    with open_draft(Path(path)) as file:
+        file.write(csv_head(classes))
+
+        def written() -> None:
+            while following[0] is not None and rows[following[0]]:
+                file.write(csv_row(rows[following[0]], classes))
+                following[0] = next(waiting, None)
+
+        try:
+            yield written
+        except KeyboardInterrupt:
+            stopped = True
+        written()
+    if stopped:
+        raise KeyboardInterrupt(f"Stopped. The answers so far are in {path}.")
 
 
 def _expand(image: str) -> list[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from gallop.scoring.sources.archives import TarSource, is_tar
 from gallop.scoring.sources.folder import FolderSource
-from gallop.scoring.sources.item import Item, Source
+from gallop.scoring.sources.item import Source, SourceItem
 from gallop.scoring.sources.lists import ListSource
 from gallop.scoring.sources.opening import Opener
 from gallop.scoring.sources.tables import TableSource
 
-__all__ = ["Item", "Opener", "Source", "open_source"]
+__all__ = ["Opener", "Source", "SourceItem", "open_source"]
 
 
 def open_source(name: str, opener: Opener, column: str | None = None) -> Source:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gallop.errors import DataError
 from gallop.images.formats import printable_name, too_large
 from gallop.images.photo import is_photo_name
-from gallop.scoring.sources.item import Item
+from gallop.scoring.sources.item import SourceItem
 from gallop.scoring.sources.opening import Opener, local_path, protocol_of, reason
 
 
@@ -30,7 +30,7 @@ class TarSource:
     name: str
     opener: Opener
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[SourceItem]:
         archives = self._archives()
         if not archives:
             raise DataError(f"No archive is called {printable_name(self.name)}: check the path.")
@@ -49,7 +49,7 @@ class TarSource:
         except Exception as error:  # every service has errors of its own
             raise DataError(f"{printable_name(self.name)} cannot be listed ({reason(error)}).") from error
 
-    def _of(self, archive: str) -> Iterator[Item]:
+    def _of(self, archive: str) -> Iterator[SourceItem]:
         short = archive.rpartition("/")[2]
         try:
             with self.opener.open(archive) as file, tarfile.open(fileobj=file, mode="r|*") as members:
@@ -59,10 +59,10 @@ class TarSource:
         except DataError:
             raise
         except Exception as error:  # tarfile, zlib and every service have errors of their own
-            yield Item(short, problem=f"The archive {printable_name(short)} cannot be read on: {reason(error)}.")
+            yield SourceItem(short, problem=f"The archive {printable_name(short)} cannot be read on: {reason(error)}.")
 
-    def _member(self, members: tarfile.TarFile, member: tarfile.TarInfo, key: str) -> Item:
+    def _member(self, members: tarfile.TarFile, member: tarfile.TarInfo, key: str) -> SourceItem:
         if member.size > self.opener.limits.max_bytes:
-            return Item(key, problem=str(too_large(printable_name(key), self.opener.limits)))
+            return SourceItem(key, problem=str(too_large(printable_name(key), self.opener.limits)))
         found = members.extractfile(member)
-        return Item(key, data=b"" if found is None else found.read())
+        return SourceItem(key, data=b"" if found is None else found.read())

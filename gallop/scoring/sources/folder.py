@@ -10,7 +10,7 @@ from pathlib import Path
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
 from gallop.images.photo import is_photo_name
-from gallop.scoring.sources.item import Item
+from gallop.scoring.sources.item import SourceItem
 from gallop.scoring.sources.opening import Opener, local_path, reason
 
 
@@ -25,7 +25,7 @@ class FolderSource:
     name: str
     opener: Opener
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[SourceItem]:
         path = local_path(self.name)
         if path is not None:
             if not os.path.isdir(path):
@@ -36,7 +36,7 @@ class FolderSource:
             return self._local(Path(path), "", ())
         return self._remote()
 
-    def _local(self, folder: Path, above: str, seen: tuple[str, ...]) -> Iterator[Item]:
+    def _local(self, folder: Path, above: str, seen: tuple[str, ...]) -> Iterator[SourceItem]:
         real = os.path.realpath(folder)
         if real in seen:  # a link that leads back would never end
             return
@@ -44,16 +44,16 @@ class FolderSource:
             with os.scandir(folder) as entries:
                 found = sorted((entry.name, entry.is_dir()) for entry in entries if not _hidden(entry.name))
         except OSError as error:
-            yield Item(above or ".", problem=f"The folder {folder} cannot be read: {reason(error)}.")
+            yield SourceItem(above or ".", problem=f"The folder {folder} cannot be read: {reason(error)}.")
             return
         for name, is_folder in found:
             if not is_folder and is_photo_name(name):
-                yield Item(f"{above}{name}", place=os.path.join(folder, name))
+                yield SourceItem(f"{above}{name}", place=os.path.join(folder, name))
         for name, is_folder in found:
             if is_folder:
                 yield from self._local(folder / name, f"{above}{name}/", (*seen, real))
 
-    def _remote(self) -> Iterator[Item]:
+    def _remote(self) -> Iterator[SourceItem]:
         system, root = self.opener.system(self.name)
         root, start = root.rstrip("/"), self.name.rstrip("/")
         try:
@@ -65,7 +65,7 @@ class FolderSource:
                 for name in sorted(files):
                     if is_photo_name(name) and not any(map(_hidden, [*above.split("/"), name])):
                         key = f"{above}/{name}" if above else name
-                        yield Item(key, place=f"{start}/{key}")
+                        yield SourceItem(key, place=f"{start}/{key}")
         except DataError:
             raise
         except Exception as error:  # every service has errors of its own

@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Item:
+class SourceItem:
     """A photo that has not been read yet.
 
     Attributes:
@@ -27,7 +27,7 @@ class Item:
 class Source(Protocol):
     """Photos in an order that is the same at each call, however many there are: none is kept."""
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[SourceItem]:
         """Yield every photo, named and not yet read.
 
         Raises:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
-from gallop.scoring.sources.item import Item
+from gallop.scoring.sources.item import SourceItem
 from gallop.scoring.sources.opening import Opener, below, folder_of, reason
 
 
@@ -19,13 +19,13 @@ class ListSource:
     name: str
     opener: Opener
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[SourceItem]:
         folder = folder_of(self.name)
         try:
             with self.opener.open(self.name) as file, io.TextIOWrapper(file, "utf-8-sig") as lines:
                 for line in lines:
                     if key := line.strip():
-                        yield Item(key, place=below(folder, key))
+                        yield SourceItem(key, place=below(folder, key))
         except UnicodeDecodeError as error:
             raise DataError(f"{printable_name(self.name)} is no list of UTF-8 text: save it as UTF-8.") from error
         except OSError as error:

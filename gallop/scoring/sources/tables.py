@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
-from gallop.scoring.sources.item import Item
+from gallop.scoring.sources.item import SourceItem
 from gallop.scoring.sources.opening import Opener, below, folder_of, reason
-from gallop.wording import did_you_mean
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
@@ -31,7 +30,7 @@ class TableSource:
     opener: Opener
     column: str | None = None
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[SourceItem]:
         from pyarrow.lib import ArrowException
 
         number = 0
@@ -64,10 +63,7 @@ class TableSource:
         """The column of the photos, and that of their keys where there is one."""
         small = {name.lower(): name for name in names}
         if self.column is not None and self.column not in names:
-            raise DataError(
-                f"{printable_name(self.name)} has no column {self.column!r}{did_you_mean(self.column, names)}; it has "
-                f"{', '.join(names)}."
-            )
+            raise DataError(f"{printable_name(self.name)} has no column {self.column!r}; it has {', '.join(names)}.")
         photos = self.column or next((small[name] for name in PHOTO_COLUMNS if name in small), None)
         if photos is None:
             raise DataError(
@@ -76,12 +72,12 @@ class TableSource:
             )
         return photos, next((small[name] for name in KEY_COLUMNS if name in small and small[name] != photos), None)
 
-    def _item(self, cell: Any, key: Any, number: int) -> Item:
+    def _item(self, cell: Any, key: Any, number: int) -> SourceItem:
         named = str(key) if key is not None else f"row {number}"
         if isinstance(cell, dict):  # Hugging Face's column of images
             cell = cell.get("bytes") or cell.get("path")
         if isinstance(cell, bytes):
-            return Item(named, data=cell)
+            return SourceItem(named, data=cell)
         if isinstance(cell, str) and cell.strip():
-            return Item(str(key) if key is not None else cell, place=below(folder_of(self.name), cell.strip()))
-        return Item(named, problem=f"Row {number} of the table names no photo.")
+            return SourceItem(str(key) if key is not None else cell, place=below(folder_of(self.name), cell.strip()))
+        return SourceItem(named, problem=f"Row {number} of the table names no photo.")

@@ -1,0 +1,31 @@
+"""The words of ``gallop embed``."""
+
+from __future__ import annotations
+
+from gallop.cli.shared_options import Commands, add_common, add_many
+
+_EXAMPLES = """\
+examples:
+  gallop embed archive/ --out features                                   # of mini
+  gallop embed s3://bucket/photos --backbone ViT-B-16/openai --out features
+  gallop embed "shards/*.tar" --out features --layout clip-retrieval     # img_emb/*.npy and metadata/*.parquet
+
+Columns: key, error, embedding (length 1, half precision). A call that was cut off goes on when it is made again."""
+
+
+def add_embed(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "embed",
+        help="features of many photos",
+        epilog=_EXAMPLES,
+        description="Write the global features of photos, for search, clustering and programs of one's own.",
+    )
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a folder, a .txt list, a .csv or .parquet table, .tar archives, or an address"
+    )
+    add_many(parser, "the features")
+    parser.add_argument(
+        "--layout", choices=("parquet", "clip-retrieval"), default="parquet", help="how the files are laid out"
+    )
+    add_common(parser)

@@ -1,0 +1,21 @@
+"""``gallop embed``: the global features of many photos."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from gallop.cli.console import Console
+from gallop.cli.inputs import DEFAULT_BACKBONE
+from gallop.cli.many import answer_many, opener_of
+from gallop.errors import CommandError
+from gallop.scoring import PhotoEmbedder
+from gallop.scoring.layout import LAYOUTS
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Write the features of every photo that can be read, and a row for the others."""
+    if options.out is None:
+        raise CommandError("Say with --out into which folder the features go.")
+    tower = options.backbone or DEFAULT_BACKBONE
+    worker = PhotoEmbedder(tower, device=options.device, opener=opener_of(options))
+    return answer_many(options.source, worker, options, console, LAYOUTS[options.layout])

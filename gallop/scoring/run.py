@@ -1,0 +1,132 @@
+"""From a source to a folder of shards: decoded while others are encoded, resumed where a call was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, count, islice
+from pathlib import Path
+
+from gallop.errors import DataError
+from gallop.features.encoding import BATCH, readers
+from gallop.runtime.ahead import ahead
+from gallop.scoring.layout import LAYOUTS, Layout, keys_hash_of, schema_of, table_of
+from gallop.scoring.scorer import Columns, PhotoEmbedder, PhotoScorer
+from gallop.scoring.sources import SourceItem
+
+SHARD_SIZE = 4096
+"""Photos whose answers make a file; what a killed call loses at most."""
+
+
+@dataclass(frozen=True)
+class ScoringProgress:
+    """How far a call is.
+
+    Attributes:
+        done: photos answered by this call, those without an answer counted.
+        errors: those without an answer.
+        skipped: photos in shards that were there already.
+        shards: files written by this call.
+        seconds: since its beginning.
+    """
+
+    done: int = 0
+    errors: int = 0
+    skipped: int = 0
+    shards: int = 0
+    seconds: float = 0.0
+
+    def plus(self, began: float, **more: int) -> ScoringProgress:
+        """Return the progress after so much more."""
+        counted = {name: getattr(self, name) + number for name, number in more.items()}
+        return replace(self, **counted, seconds=time.monotonic() - began)
+
+    @property
+    def rate(self) -> float:
+        """Return photos a second."""
+        return self.done / self.seconds if self.seconds else 0.0
+
+
+def score_source(
+    source: Iterable[SourceItem],
+    worker: PhotoScorer | PhotoEmbedder,
+    folder: Path,
+    *,
+    layout: Layout = LAYOUTS["parquet"],
+    shard_size: int = SHARD_SIZE,
+    part: tuple[int, int] = (1, 1),
+    heard: Callable[[ScoringProgress], None] = lambda _: None,
+) -> ScoringProgress:
+    """Answer the photos of a source, a file of ``shard_size`` rows after the other; files that are there are kept.
+
+    Memory does not grow with the number of photos: a batch of them and the answers of one shard are held.
+
+    Args:
+        part: (i, n): of n calls that share the work, this one is the i-th and writes every n-th shard.
+        heard: told of the progress after each batch and each shard that is skipped.
+
+    Raises:
+        DataError: the source cannot be read on, or it is not the one that the files are of.
+        OSError: a shard cannot be written.
+    """
+    began, progress, schema = time.monotonic(), ScoringProgress(), schema_of(worker)
+    items = iter(source)
+    for number in count():
+        first = next(items, None)
+        if first is None:
+            return progress
+        photos = _Hashed(chain([first], islice(items, shard_size - 1)))
+        path = layout.place(folder, number)
+        if number % part[1] != part[0] - 1 or path.exists():
+            counted = sum(1 for _ in photos)
+            if path.exists():
+                _check(path, photos.hash)
+                progress = progress.plus(began, skipped=counted)
+                heard(progress)
+            continue
+        rows = []
+        for columns in _answers(worker, photos):
+            rows.append(columns)
+            lost = sum(error is not None for error in columns["error"])
+            progress = progress.plus(began, done=len(columns["key"]), errors=lost)
+            heard(progress)
+        layout.write(folder, number, table_of(rows, schema), photos.hash)
+        progress = progress.plus(began, shards=1)
+        heard(progress)
+    return progress
+
+
+class _Hashed:
+    """Photos that are handed on, and the hash of the keys of those that were."""
+
+    def __init__(self, items: Iterator[SourceItem]) -> None:
+        self._items, self._found = items, hashlib.sha256()
+
+    def __iter__(self) -> Iterator[SourceItem]:
+        for item in self._items:
+            self._found.update(item.key.encode("utf-8", "surrogateescape") + b"\0")
+            yield item
+
+    @property
+    def hash(self) -> str:
+        return self._found.hexdigest()
+
+
+def _check(path: Path, keys_hash: str) -> None:
+    if keys_hash_of(path) != keys_hash:
+        raise DataError(
+            f"{path} holds answers to other photos than the source has there now: some came or went since, or the "
+            "file is damaged. Give another folder, or remove that file and all later ones."
+        )
+
+
+def _answers(worker: PhotoScorer | PhotoEmbedder, photos: _Hashed) -> Iterator[Columns]:
+    for prepared in ahead(worker.prepare, _batches(iter(photos)), readers(worker.tower_device)):
+        yield worker.finish(prepared)
+
+
+def _batches(items: Iterator[SourceItem]) -> Iterator[list[SourceItem]]:
+    while batch := list(islice(items, BATCH)):
+        yield batch

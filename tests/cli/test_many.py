@@ -1,0 +1,139 @@
+"""``predict --out`` and ``embed``: what a call writes and says, and what is kept when it is cut off."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+from gallop import GalLoPClassifier
+from gallop.scoring import PhotoScorer
+from gallop.scoring.manifest import MANIFEST
+from tests import tiny
+from tests.cli.test_cli import Outcome, call
+
+CLASSES = ("--classes", "red,green")
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tiny.write_folder(tmp_path / "photos", {"red": 25, "green": 20})
+    (folder / "green" / "7.png").write_bytes(b"")
+    return folder
+
+
+def predict(photos: Path, out: Path, backbone: Path, *more: object) -> Outcome:
+    return call("predict", photos, *CLASSES, "--backbone", backbone, "--out", out, "--shard-size", 20, *more)
+
+
+def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    outcome = predict(photos, tmp_path / "out", backbone, "--with", "regions", "--json")
+    assert outcome.code == 2, "one photo has no answer"
+    told = outcome.json
+    assert (told["answered"], told["errors"], told["skipped"], told["tables"]) == (44, 1, 0, 3)
+    table = parquet.read_table(tmp_path / "out")
+    assert table.num_rows == 45
+    assert "regions" in table.column_names
+    assert json.loads(table.schema.metadata[b"classes"]) == ["red", "green"]
+    plain = call("predict", photos, *CLASSES, "--backbone", backbone, "--json").json
+    labels = {Path(answer["image"]).relative_to(photos).as_posix(): answer.get("label") for answer in plain}
+    assert dict(zip(table["key"].to_pylist(), table["label"].to_pylist(), strict=True)) == labels
+    again = predict(photos, tmp_path / "out", backbone, "--with", "regions", "--json")
+    assert (again.code, again.json["skipped"], again.json["answered"]) == (0, 45, 0)
+    other = predict(photos, tmp_path / "out", backbone, "--json")
+    assert other.code == 2
+    assert "holds answers of other columns: give another folder" in other.err
+
+
+def test_ctrl_c_keeps_whole_tables_and_the_same_call_goes_on(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, seen = PhotoScorer.finish, [0]
+
+    def stopped(self: PhotoScorer, prepared: Any) -> Any:
+        seen[0] += 1
+        if seen[0] == 3:  # in the second table
+            raise KeyboardInterrupt
+        return finish(self, prepared)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PhotoScorer, "finish", stopped)
+        outcome = predict(photos, tmp_path / "out", backbone)
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err.splitlines()[-1] == (
+        f"gallop: Stopped. 1 table was written to {tmp_path / 'out'}; the same call goes on after that."
+    )
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [MANIFEST, "part-000000.parquet"]
+    assert predict(photos, tmp_path / "out", backbone, "--json").json["skipped"] == 20
+    assert parquet.read_table(tmp_path / "out").num_rows == 45
+
+
+def test_ctrl_c_keeps_the_answers_of_a_csv(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, seen = GalLoPClassifier.predict_all, [0]
+
+    def stopped(self: GalLoPClassifier, images: Any) -> Any:
+        seen[0] += 1
+        if seen[0] == 3:
+            raise KeyboardInterrupt
+        return answer(self, images)
+
+    monkeypatch.setattr(GalLoPClassifier, "predict_all", stopped)
+    table = tmp_path / "answers.csv"
+    outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", table)
+    assert outcome.code == 130
+    assert outcome.err.splitlines()[-1] == f"gallop: Stopped. The answers so far are in {table}."
+    rows = list(csv.DictReader(table.open(encoding="utf-8", newline="")))
+    assert len(rows) == 32
+    assert [Path(row["image"]).name for row in rows[:9]] == [f"{i}.png" for i in range(9)], "in the order of the call"
+    assert rows[7]["error"]
+    assert all(row["label"] in ("red", "green") for row in rows if not row["error"])
+
+
+def test_features(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    words = ("embed", photos, "--backbone", backbone, "--shard-size", 20, "--json")
+    assert call(*words, "--out", tmp_path / "a").json["answered"] == 44
+    assert parquet.read_schema(tmp_path / "a" / "part-000000.parquet").field("embedding").type.list_size == 32
+    assert call(*words, "--out", tmp_path / "b", "--layout", "clip-retrieval").code == 2
+    assert sorted(path.name for path in (tmp_path / "b" / "img_emb").iterdir()) == [
+        f"img_emb_{i}.npy" for i in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("embed PHOTOS", "Say with --out into which folder the features go"),
+        ("embed ROOT/none --out ROOT/o", "is no folder: give one, or a .txt list"),
+        ("embed ROOT/empty --out ROOT/o", "holds no photos"),
+        ("embed PHOTOS --out ROOT/file", "is a file; give the name of a folder"),
+        ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part such as 1/2"),
+        ("embed PHOTOS --out ROOT/o --shard-size 0", "is not a whole number of 1 or more"),
+        ("embed https://example.org/x.txt --out ROOT/o", "give --web"),
+        ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, give one source"),
+        ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and no --csv"),
+        ("predict PHOTOS --classes a,b --with regions", "are for many photos: give --out DIR as well"),
+        ("predict PHOTOS --classes a,b --out ROOT/o --with maps", "invalid choice: 'maps'"),
+    ],
+)
+def test_a_call_that_cannot_be_carried_out_is_a_sentence(
+    photos: Path, backbone: Path, tmp_path: Path, words: str, sentence: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    given = words.replace("PHOTOS", str(photos)).replace("ROOT", str(tmp_path)).split()
+    outcome = call(*given, "--backbone", backbone)
+    assert outcome.code == 2
+    assert sentence in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (tmp_path / "o").exists()

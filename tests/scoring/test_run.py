@@ -1,0 +1,261 @@
+"""A folder of answers: equal to ``predict``'s, whole after every interruption, and never a mixture."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from pyarrow import parquet
+
+from gallop import GalLoPClassifier
+from gallop.errors import DataError
+from gallop.model.calibration import Calibration
+from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer
+from gallop.scoring.layout import LAYOUTS
+from gallop.scoring.manifest import MANIFEST, fingerprint, manifest_of, settle_manifest
+from gallop.scoring.run import ScoringProgress, score_source
+from gallop.scoring.sources import Opener, open_source
+from tests import tiny
+
+NAMES = ["red", "green", "blue"]
+ALL = Extras(probabilities=True, embedding=True, regions=True)
+
+
+@pytest.fixture(scope="module")
+def taught() -> GalLoPClassifier:
+    images, labels = tiny.pictures({"red": 4, "green": 4, "blue": 4})
+    fitted = tiny.classifier().fit(images, labels)
+    fitted.calibration_ = Calibration(1.3, float(np.median(fitted.predict_all(images).ood["GL-MCM"])), "for a test")
+    return fitted
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tiny.write_folder(tmp_path / "photos", {"red": 20, "green": 15, "blue": 7}, first_seed=50)
+    (folder / "green" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    (folder / "red" / "page.jpg").write_bytes(b"<html>")
+    return folder
+
+
+def run(worker: Any, photos: Path, out: Path, **options: Any) -> ScoringProgress:
+    options = {"shard_size": 10} | options
+    return score_source(open_source(str(photos), Opener()), worker, out, **options)
+
+
+def rows(out: Path) -> list[dict[str, Any]]:
+    files = sorted(out.glob("part-*.parquet"))
+    return [row for file in files for row in parquet.read_table(file).to_pylist()]
+
+
+def test_answers_are_those_of_predict(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
+    done = run(PhotoScorer(taught, extras=ALL), photos, tmp_path / "out")
+    found = rows(tmp_path / "out")
+    assert (done.done, done.errors, done.skipped, done.shards) == (44, 2, 0, 5)
+    assert [row["key"] for row in found] == [item.key for item in open_source(str(photos), Opener())]
+    bad = {row["key"]: row["error"] for row in found if row["error"]}
+    assert set(bad) == {"green/broken.png", "red/page.jpg"}
+    assert "a web page, not a picture" in bad["red/page.jpg"]
+    assert all(row["label"] is None and row["regions"] is None for row in found if row["error"])
+    good = [row for row in found if not row["error"]]
+    paths = [photos / row["key"] for row in good]
+    expected = taught.predict_all(paths)
+    assert [row["label"] for row in good] == expected.labels.tolist()
+    assert [row["is_ood"] for row in good] == expected.is_ood.tolist()  # type: ignore[union-attr]
+    for name, column in (("probabilities", expected.probabilities), *expected.ood.items()):
+        np.testing.assert_allclose([row[name] for row in good], column, atol=1e-5)
+    for row, shares in zip(good, expected.probabilities, strict=True):
+        assert row["probability"] == pytest.approx(shares.max(), abs=1e-5)
+        assert [entry["label"] for entry in row["top"]] == [taught.classes_[k] for k in np.argsort(-shares)]
+    features = taught.model_.backbone.encode_image(
+        torch.stack([taught.model_.backbone.preprocess.centre(tiny.picture(50, "red"))[0]])
+    )[0]
+    red = next(row for row in good if row["key"] == "red/0.png")
+    unit = (features / features.norm()).numpy()[0]
+    np.testing.assert_allclose(np.array(red["embedding"], np.float32), unit, atol=1e-3)
+
+
+def test_regions_are_those_that_decided(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
+    run(PhotoScorer(taught, extras=ALL), photos, tmp_path / "out")
+    for row in rows(tmp_path / "out")[:6]:
+        found = taught.explain(photos / row["key"])
+        boxes = found.regions(found.label, 0)
+        assert len(row["regions"]) == found.topk[0] == 2
+        for mine, box in zip(row["regions"], boxes, strict=True):
+            corners = [mine[name] for name in ("left", "top", "right", "bottom")]
+            assert corners == list(map(float, box.rounded()))
+            assert mine["score"] == pytest.approx(box.score, abs=1e-5)
+        mean = np.mean([mine["score"] for mine in row["regions"]])
+        assert mean == pytest.approx(np.mean([box.score for box in boxes]), abs=1e-5)
+
+
+class Killed(Exception):
+    pass
+
+
+def stop_after(calls: int) -> Callable[[ScoringProgress], None]:
+    counted = itertools.count(1)
+
+    def heard(_: ScoringProgress) -> None:
+        if next(counted) == calls:
+            raise Killed
+
+    return heard
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 5])
+def test_a_call_that_is_cut_off_is_completed(
+    taught: GalLoPClassifier, photos: Path, tmp_path: Path, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = PhotoScorer(taught, extras=ALL)
+    run(worker, photos, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(worker, photos, tmp_path / "out", heard=stop_after(calls))
+    there = len(list((tmp_path / "out").glob("*.parquet")))
+    read: list[str] = []
+    prepare = PhotoScorer.prepare
+
+    def counting(self: PhotoScorer, items: Any) -> Any:
+        read.extend(item.key for item in items)
+        return prepare(self, items)
+
+    monkeypatch.setattr(PhotoScorer, "prepare", counting)
+    done = run(worker, photos, tmp_path / "out")
+    assert (done.shards, done.skipped, done.done) == (5 - there, 10 * there, 44 - 10 * there)
+    assert len(read) == len(set(read)) == 44 - 10 * there, "what was there is not read again"
+    for mine, other in zip(*(sorted((tmp_path / name).glob("*")) for name in ("out", "whole")), strict=True):
+        assert mine.name == other.name
+        assert parquet.read_table(mine).equals(parquet.read_table(other))
+
+
+def test_parts_make_the_whole(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
+    worker = PhotoScorer(taught)
+    run(worker, photos, tmp_path / "whole")
+    first = run(worker, photos, tmp_path / "out", part=(1, 2))
+    assert [file.name for file in sorted((tmp_path / "out").glob("*"))] == [f"part-00000{i}.parquet" for i in (0, 2, 4)]
+    second = run(worker, photos, tmp_path / "out", part=(2, 2))
+    assert (first.shards, second.shards, first.done + second.done) == (3, 2, 44)
+    assert rows(tmp_path / "out") == rows(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "renamed"])
+def test_another_source_is_not_mixed_in(taught: GalLoPClassifier, photos: Path, tmp_path: Path, change: str) -> None:
+    worker = PhotoScorer(taught)
+    run(worker, photos, tmp_path / "out")
+    (tmp_path / "out" / "part-000004.parquet").unlink()
+    before = rows(tmp_path / "out")
+    if change == "added":
+        tiny.picture(1).save(photos / "blue" / "00.png")
+    elif change == "removed":
+        (photos / "blue" / "3.png").unlink()
+    else:
+        (photos / "blue" / "3.png").rename(photos / "blue" / "33.png")
+    with pytest.raises(DataError, match="holds answers to other photos than the source has there now"):
+        run(worker, photos, tmp_path / "out")
+    assert rows(tmp_path / "out") == before
+
+
+def test_a_shard_that_is_damaged_is_told(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
+    run(PhotoScorer(taught), photos, tmp_path / "out")
+    (tmp_path / "out" / "part-000001.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"part-000001\.parquet .*or the file is damaged"):
+        run(PhotoScorer(taught), photos, tmp_path / "out")
+
+
+def test_all_photos_of_a_batch_may_be_bad(taught: GalLoPClassifier, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for i in range(3):
+        (tmp_path / "photos" / f"{i}.png").write_bytes(b"")
+    done = run(PhotoScorer(taught, extras=ALL), tmp_path / "photos", tmp_path / "out")
+    assert (done.done, done.errors) == (3, 3)
+    assert [row["error"].split(" is empty")[0] for row in rows(tmp_path / "out")] == ["0.png", "1.png", "2.png"]
+
+
+def test_without_local_prompts_and_without_a_limit(photos: Path, tmp_path: Path) -> None:
+    plain = tiny.classifier(topk=(), global_prompts=1).zero_shot(NAMES)
+    run(PhotoScorer(plain, extras=ALL), photos, tmp_path / "out")
+    good = [row for row in rows(tmp_path / "out") if not row["error"]]
+    assert all(row["regions"] == [] and row["is_ood"] is None for row in good)
+
+
+# What the folder was made with ---------------------------------------------------------------------------------------
+
+
+def test_a_folder_takes_one_model_one_source_and_one_layout(taught: GalLoPClassifier, tmp_path: Path) -> None:
+    worker, asked = PhotoScorer(taught), {"source": "a", "column": None, "shard_size": 10, "layout": "parquet"}
+    settle_manifest(tmp_path, manifest_of(worker, **asked))
+    settle_manifest(tmp_path, manifest_of(worker, **asked))
+    other = tiny.classifier().zero_shot(NAMES)
+    for changed, why in (
+        (manifest_of(PhotoScorer(other), **asked), "another model"),
+        (manifest_of(PhotoScorer(taught, extras=ALL), **asked), "other columns"),
+        (manifest_of(worker, **asked | {"source": "b"}), "another source"),
+        (manifest_of(worker, **asked | {"shard_size": 11}), "shards of another size"),
+        (manifest_of(worker, **asked | {"layout": "clip-retrieval"}), "another layout"),
+    ):
+        with pytest.raises(DataError, match=f"holds answers of {why}: give another folder"):
+            settle_manifest(tmp_path, changed)
+
+
+def test_tables_of_others_and_a_damaged_manifest_are_refused(taught: GalLoPClassifier, tmp_path: Path) -> None:
+    said = manifest_of(PhotoScorer(taught), source="a", column=None, shard_size=10, layout="parquet")
+    parquet.write_table(pa.table({"x": [1]}), tmp_path / "mine.parquet")
+    with pytest.raises(DataError, match="holds tables, but no"):
+        settle_manifest(tmp_path, said)
+    (tmp_path / MANIFEST).write_text("[1")
+    with pytest.raises(DataError, match="is damaged"):
+        settle_manifest(tmp_path, said)
+
+
+def test_the_fingerprint_follows_all_that_answers_depend_on(taught: GalLoPClassifier, tmp_path: Path) -> None:
+    first = fingerprint(taught)
+    taught.save(tmp_path / "model")
+    again = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
+    assert fingerprint(again) == first
+    again.calibration_ = Calibration(2.0)
+    assert fingerprint(again) != first
+    again = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
+    with torch.no_grad():
+        again.model_.prompts.global_contexts.add_(1e-3)
+    assert fingerprint(again) != first
+
+
+# The workers by themselves -------------------------------------------------------------------------------------------
+
+
+def test_a_scorer_of_a_folder_travels_as_its_name(tmp_path: Path) -> None:
+    named = tiny.backbone_folder(tmp_path)
+    GalLoPClassifier(backbone=str(named), cache=False, device="cpu").zero_shot(NAMES).save(tmp_path / "model")
+    scorer = PhotoScorer(str(tmp_path / "model"), device="cpu", extras=ALL)
+    paths = tiny.write_images(tmp_path / "some", [tiny.picture(i) for i in range(3)])
+    here = scorer({"path": np.array([str(path) for path in paths])})
+    sent = pickle.dumps(scorer)
+    assert len(sent) < 2000, "no weights"
+    there = pickle.loads(sent)({"path": [str(path) for path in paths]})
+    assert here["label"] == there["label"]
+    np.testing.assert_allclose(here["probabilities"], there["probabilities"], atol=1e-6)
+    given = scorer({"bytes": [path.read_bytes() for path in paths], "key": ["a", "b", "c"]})
+    assert given["key"] == ["a", "b", "c"]
+    assert given["label"] == here["label"]
+
+
+def test_features_alone_and_as_clip_retrieval_has_them(photos: Path, tmp_path: Path) -> None:
+    named = tiny.backbone_folder(tmp_path)
+    worker = PhotoEmbedder(str(named), device="cpu")
+    run(worker, photos, tmp_path / "out")
+    run(worker, photos, tmp_path / "laion", layout=LAYOUTS["clip-retrieval"])
+    good = [row for row in rows(tmp_path / "out") if not row["error"]]
+    embeddings = np.array([row["embedding"] for row in good], np.float16)
+    np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float32), axis=1), 1, atol=2e-3)
+    arrays = [np.load(tmp_path / "laion" / "img_emb" / f"img_emb_{i}.npy") for i in range(5)]
+    tables = [parquet.read_table(tmp_path / "laion" / "metadata" / f"metadata_{i}.parquet") for i in range(5)]
+    keys = [key for table in tables for key in table["image_path"].to_pylist()]
+    assert all(array.dtype == np.float16 for array in arrays)
+    np.testing.assert_array_equal(np.concatenate(arrays), embeddings)
+    assert keys == [row["key"] for row in good]

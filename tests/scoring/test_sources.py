@@ -1,0 +1,206 @@
+"""Sources: every photo once, in an order that stays, wherever it lies; what cannot be read is a sentence or a row."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from gallop.errors import DataError, ImageError
+from gallop.scoring.sources import Opener, SourceItem, open_source
+from tests import tiny
+
+
+def png(seed: int) -> bytes:
+    stream = io.BytesIO()
+    tiny.picture(seed).save(stream, "PNG")
+    return stream.getvalue()
+
+
+FILES = {"b.png": 0, "a.JPG": 1, "cats/2.png": 2, "cats/10.png": 3, "cats/old/x.heic": 4, "dogs/1.webp": 5}
+OTHERS = ("notes.txt", ".hidden.png", ".git/1.png", "__MACOSX/b.png", "cats/list.csv")
+IN_ORDER = ["a.JPG", "b.png", "cats/10.png", "cats/2.png", "cats/old/x.heic", "dogs/1.webp"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, seed in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png(seed))
+    for name in OTHERS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"no photo")
+    return tmp_path
+
+
+def items(source: object, **options: Any) -> list[SourceItem]:
+    column = options.pop("column", None)
+    return list(open_source(str(source), Opener(**options), column))
+
+
+def contents(found: list[SourceItem]) -> dict[str, bytes]:
+    return {item.key: Opener().read(item.place) if item.data is None else item.data for item in found}
+
+
+def test_a_folder_gives_its_photos_by_name(folder: Path) -> None:
+    found = items(folder)
+    assert [item.key for item in found] == IN_ORDER
+    assert contents(found) == {key: png(FILES[key]) for key in IN_ORDER}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_that_leads_back_ends(folder: Path) -> None:
+    (folder / "cats" / "round").symlink_to(folder)
+    (folder / "elsewhere").symlink_to(folder / "dogs")
+    keys = [item.key for item in items(folder)]
+    assert keys == [*IN_ORDER, "elsewhere/1.webp"]
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    system = fsspec.filesystem("memory")
+    yield system
+    system.rm("/photos", recursive=True)
+
+
+def test_a_bucket_gives_what_a_folder_does(folder: Path, memory: Any) -> None:
+    for name in (*FILES, *OTHERS):
+        memory.pipe(f"/photos/{name}", (folder / name).read_bytes())
+    found = items("memory://photos")
+    assert [item.key for item in found] == IN_ORDER
+    assert contents(found) == contents(items(folder))
+    assert [item.key for item in items("memory://photos/cats")] == ["10.png", "2.png", "old/x.heic"]
+
+
+def test_a_list_names_photos_beside_it_and_elsewhere(folder: Path) -> None:
+    lines = ["cats/2.png", "", f"  {folder}/b.png  ", "gone.png", "file://" + str(folder / "a.JPG")]
+    (folder / "list.txt").write_text("\n".join(lines), encoding="utf-8-sig")
+    found = items(folder / "list.txt")
+    assert [item.key for item in found] == [line.strip() for line in lines if line]
+    assert [Opener().read(found[i].place) for i in (0, 1, 3)] == [png(2), png(0), png(1)]
+    with pytest.raises(ImageError, match=r"gone\.png cannot be opened"):
+        Opener().read(found[2].place)
+
+
+def test_tables_of_paths(folder: Path) -> None:
+    rows = {"label": ["x", "y", "z"], "path": ["b.png", "cats/2.png", None], "id": [7, 8, 9]}
+    (folder / "t.csv").write_text("label,path,id\nx,b.png,7\ny,cats/2.png,8\nz,,9\n")
+    parquet.write_table(pa.table(rows), folder / "t.parquet")
+    for table in ("t.csv", "t.parquet"):
+        found = items(folder / table)
+        assert [item.key for item in found] == ["7", "8", "9"]
+        assert contents(found[:2]) == {"7": png(0), "8": png(2)}
+        assert found[2].problem == "Row 3 of the table names no photo."
+
+
+def test_tables_of_bytes(tmp_path: Path) -> None:
+    """As webdataset's tables and Hugging Face's have them."""
+    plain = pa.table({"jpg": [png(0), png(1)], "__key__": ["a", "b"]})
+    pairs = pa.table({"image": [{"bytes": png(i), "path": None} for i in range(600)]})
+    parquet.write_table(plain, tmp_path / "plain.parquet")
+    parquet.write_table(pairs, tmp_path / "pairs.parquet")
+    assert contents(items(tmp_path / "plain.parquet")) == {"a": png(0), "b": png(1)}
+    found = items(tmp_path / "pairs.parquet")
+    assert [item.key for item in found] == [f"row {i + 1}" for i in range(600)]
+    assert found[599].data == png(599)
+
+
+def test_a_tables_column_can_be_named(folder: Path) -> None:
+    (folder / "t.csv").write_text("picture,weight\nb.png,3\n")
+    with pytest.raises(DataError, match="say with --column which holds the photos"):
+        items(folder / "t.csv")
+    with pytest.raises(DataError, match="has no column 'photo'; it has picture, weight"):
+        items(folder / "t.csv", column="photo")
+    assert contents(items(folder / "t.csv", column="picture")) == {"b.png": png(0)}
+
+
+def archive(path: Path, files: dict[str, bytes], mode: Any = "w") -> bytes:
+    with tarfile.open(path, mode) as made:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            made.addfile(member, io.BytesIO(data))
+    return path.read_bytes()
+
+
+def test_tar_archives(tmp_path: Path) -> None:
+    archive(tmp_path / "s-1.tar", {"0.png": png(0), "0.json": b"{}", "0.txt": b"words", "in/1.png": png(1)})
+    archive(tmp_path / "s-0.tar", {"9.png": png(9)})
+    archive(tmp_path / "s-2.tar.gz", {"7.png": png(7)}, "w:gz")
+    found = items(tmp_path / "s-*.tar")
+    assert contents(found) == {"s-0.tar/9.png": png(9), "s-1.tar/0.png": png(0), "s-1.tar/in/1.png": png(1)}
+    assert contents(items(tmp_path / "s-2.tar.gz")) == {"s-2.tar.gz/7.png": png(7)}
+
+
+def test_an_archive_that_ends_early_keeps_what_it_has_and_the_next_is_read(tmp_path: Path) -> None:
+    whole = archive(tmp_path / "s-0.tar", {"0.png": png(0), "1.png": png(1)})
+    (tmp_path / "s-0.tar").write_bytes(whole[: 512 + 4096 + 512 + 100])
+    (tmp_path / "s-1.tar").write_bytes(b"no archive at all")
+    archive(tmp_path / "s-2.tar", {"2.png": png(2)})
+    found = items(tmp_path / "s-*.tar")
+    assert (found[0].key, found[0].data) == ("s-0.tar/0.png", png(0))
+    assert (found[-1].key, found[-1].data) == ("s-2.tar/2.png", png(2))
+    assert [item.key for item in found if item.problem] == ["s-0.tar", "s-1.tar"]
+    assert all("cannot be read on" in item.problem for item in found if item.problem)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("nowhere", "nowhere is no folder: give one, or a .txt list"),
+        ("nowhere.txt", "cannot be read"),
+        ("nowhere.parquet", "cannot be read after 0 rows"),
+        ("nowhere-*.tar", "No archive is called"),
+        ("https://example.org/photos", "nothing is fetched from there unless it is allowed: give --web"),
+        ("ftp://example.org/photos", "is not opened here: give a path, or an address of"),
+        ("simplecache::https://example.org/photos", "is not opened here"),
+        ("memory://nothing-here", "is no folder, or is empty"),
+    ],
+)
+@pytest.mark.usefixtures("elsewhere")
+def test_what_is_no_source_is_a_sentence(source: str, sentence: str) -> None:
+    with pytest.raises(DataError) as refused:
+        items(source)
+    assert sentence in str(refused.value)
+
+
+def test_a_list_asks_nothing_of_the_web_unless_it_may(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("http://127.0.0.1:1/a.png\n")
+    (item,) = items(tmp_path / "list.txt")
+    with pytest.raises(ImageError, match="give --web"):
+        Opener().read(item.place)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00cats", b"PAR1 not really", b""])
+def test_damaged_lists_and_tables(tmp_path: Path, content: bytes) -> None:
+    for name in ("a.txt", "a.parquet"):
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot be read after 0 rows"):
+        items(tmp_path / "a.parquet")
+    if b"\xff" in content:
+        with pytest.raises(DataError, match="save it as UTF-8"):
+            items(tmp_path / "a.txt")
+
+
+def test_more_bytes_than_a_photo_may_have(tmp_path: Path) -> None:
+    large = b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20)
+    (tmp_path / "large.png").write_bytes(large)
+    archive(tmp_path / "large.tar", {"large.png": large, "0.png": png(0)})
+    with pytest.raises(ImageError, match="larger than 20 MB"):
+        Opener().read(str(tmp_path / "large.png"))
+    first, second = items(tmp_path / "large.tar")
+    assert "larger than 20 MB" in first.problem
+    assert second.data == png(0)
