@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def answer_many(
     source: str, worker: PhotoScorer | PhotoEmbedder, options: Namespace, console: Console, layout: Layout
 ) -> int:
     """Write the answers to all photos of a source. Returns the exit status: 2 where one has none."""
+    if missing := [name for name in ("pyarrow", "fsspec") if find_spec(name) is None]:
+        raise CommandError(f"{' and '.join(missing)} must be installed for --out: pip install 'gallop-explorer[many]'.")
     folder = Path(options.out)
     if folder.exists() and not folder.is_dir():
         raise CommandError(f"--out {folder} is a file; give the name of a folder.")

@@ -11,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from gallop import GalLoPClassifier
+from gallop.cli import many
 from gallop.scoring import PhotoScorer
 from gallop.scoring.manifest import MANIFEST
 from tests import tiny
@@ -108,6 +109,15 @@ def test_features(photos: Path, backbone: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "b" / "img_emb").iterdir()) == [
         f"img_emb_{i}.npy" for i in range(3)
     ]
+
+
+def test_without_its_packages_it_says_what_to_install(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "find_spec", lambda _: None)
+    outcome = predict(photos, tmp_path / "out", backbone)
+    assert outcome.code == 2
+    assert "pyarrow and fsspec must be installed for --out: pip install 'gallop-explorer[many]'" in outcome.err
 
 
 @pytest.mark.parametrize(
