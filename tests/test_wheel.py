@@ -89,6 +89,8 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "maps/explainer/steps.js",
         "maps/region_grid/region_grid.js",
     )
+    sample = sorted(path.relative_to(ROOT) for path in (ROOT / "gallop" / "sample").rglob("*") if path.is_file())
+    assert {str(path) for path in sample if path.suffix != ".pyc"} <= set(names)
     for wanted in (*files, "maps/region_grid/region_grid.css", "bench/specs/photos-mini.yaml"):
         assert f"gallop/{wanted}" in names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.py")}

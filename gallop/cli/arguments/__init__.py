@@ -23,7 +23,8 @@ well: a file that ends in .csv, with the columns path and label, and perhaps spl
 
 _EXAMPLES = """\
 examples:
-  gallop train photos --out model
+  gallop sample photos
+  gallop train photos --out model --shots 8
   gallop evaluate model photos
   gallop predict holiday/ --model model --csv answers.csv
   gallop predict cat.jpg --classes "cat, dog, horse"

@@ -1,0 +1,32 @@
+"""``gallop sample``: the sample project in a folder of one's own."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from gallop.cli.console import Console
+from gallop.sample import SAMPLE_SHOTS, sample_photos, write_sample
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Write it, and say what can be done with it."""
+    out = Path(options.out)
+    write_sample(out)
+    photos = sample_photos()
+    parts = Counter(photo.part for photo in photos)
+    classes = sorted({photo.class_name for photo in photos if photo.class_name is not None})
+    result = {"out": str(out), "classes": classes, **parts, "model": str(out / "model")}
+    console.result(result, lambda: _table(result))
+    return 0
+
+
+def _table(result: dict[str, Any]) -> list[str]:
+    out = result["out"]
+    return [
+        f"In {out}: {', '.join(result['classes'])}, {result['train']} photos to learn from and {result['test']} to "
+        f"test with; {result['other']} photos of none of them; and a model.",
+        f"Next: gallop train {out} --out my-model --shots {SAMPLE_SHOTS}",
+    ]

@@ -1,0 +1,125 @@
+"""The sample project: its photos are what is said of them, its model answers as it is said to, its maps hit."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.sample.figures import Hits, figures, hits
+from gallop import GalLoPClassifier, load_backbone, load_image, read_folder
+from gallop.backbones import Backbone
+from gallop.data import duplicates
+from gallop.errors import DataError
+from gallop.sample import SAMPLE_SHOTS, sample_folder, sample_mask, sample_photos, write_sample
+from tests.conftest import ROOT
+from tests.tiny import new_vit
+
+CLASSES = ("candle", "mug", "teapot", "vase")
+
+needs_mini = pytest.mark.skipif(
+    not (ROOT / "checkpoints" / "mini" / "mini.safetensors").is_file(), reason="the weights of mini are not here"
+)
+
+
+@pytest.fixture(scope="module")
+def mini() -> Backbone:
+    return load_backbone("mini", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def shipped(mini: Backbone) -> GalLoPClassifier:
+    return GalLoPClassifier.load(sample_folder() / "model", backbone=mini)
+
+
+def test_each_class_has_photos_to_learn_from_and_others_to_test_with() -> None:
+    counts = Counter((photo.part, photo.class_name) for photo in sample_photos())
+    wanted = {("train", name): SAMPLE_SHOTS for name in CLASSES} | {("test", name): 6 for name in CLASSES}
+    assert {key: count for key, count in counts.items() if key[1] is not None} == wanted
+    assert 6 <= counts["other", None] <= 12
+
+
+def test_no_photo_is_there_twice_and_all_are_small() -> None:
+    contents = [load_image(photo.path).sha256 for photo in sample_photos()]
+    assert len(set(contents)) == len(contents)
+    assert not duplicates(read_folder(sample_folder(), split="train"), read_folder(sample_folder(), split="test"))
+    size = sum(path.stat().st_size for path in sample_folder().rglob("*") if path.is_file() and path.suffix != ".pyc")
+    assert size < 3 * 2**20
+
+
+def test_every_photo_says_where_its_thing_is() -> None:
+    """The mask of a photo parts it in two: what is sharp and stands out, and the rest."""
+    for photo in sample_photos():
+        mask = sample_mask(photo)
+        with Image.open(photo.path) as picture:
+            assert mask.shape == (picture.height, picture.width), photo.path
+        assert 0.01 < mask.mean() < 0.6, photo.path
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        assert min(rows[0], columns[0]) > 0, f"{photo.path}: the thing is whole"
+        assert max(rows[-1], columns[-1]) < len(mask) - 1, f"{photo.path}: the thing is whole"
+
+
+def test_it_is_written_where_someone_can_use_it(tmp_path: Path) -> None:
+    written = write_sample(tmp_path / "photos")
+    assert all(path.is_file() for path in written)
+    for split, count in (("train", 8), ("test", 6)):
+        found = read_folder(tmp_path / "photos", split=split)
+        assert Counter(found.names) == dict.fromkeys(CLASSES, count)
+    assert {path.name for path in (tmp_path / "photos").iterdir()} == {"README.md", "model", "other", "test", "train"}
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "holiday.jpg").write_bytes(b"mine")
+    with pytest.raises(DataError, match="mine is not empty"):
+        write_sample(mine)
+    with pytest.raises(DataError, match=r"holiday\.jpg is a file"):
+        write_sample(mine / "holiday.jpg")
+    assert [path.name for path in mine.iterdir()] == ["holiday.jpg"]
+
+
+@needs_mini
+def test_its_model_answers_its_photos_as_was_kept(shipped: GalLoPClassifier) -> None:
+    """What ``run.json`` says, of the very photos that are there."""
+    kept = json.loads((sample_folder() / "run.json").read_text(encoding="utf-8"))["answers"]
+    photos = [photo for photo in sample_photos() if photo.class_name is not None]
+    found = shipped.predict_all([photo.path for photo in photos])
+    assert len(kept) == len(photos)
+    for i, photo in enumerate(photos):
+        truth, label, probability, seen = kept[load_image(photo.path).sha256]
+        assert (truth, seen) == (photo.class_name, photo.part == "train")
+        assert found.labels[i] == label
+        assert found.probabilities[i].max() == pytest.approx(probability, abs=0.01)
+
+
+def test_hits_are_counted_by_the_regions_that_entered_the_score() -> None:
+    """On a mask drawn from the regions themselves all of them hit, on its opposite none, and on half of it half."""
+    classifier = GalLoPClassifier(backbone=new_vit(), topk=(4,), cache=False).zero_shot(["red", "green"])
+    explanation = classifier.explain(Image.new("RGB", (64, 64), "red"))
+    mask = np.zeros((64, 64), dtype=bool)
+    boxes = [box.rounded() for box in explanation.regions("red", 0)]
+    for left, top, right, bottom in boxes:
+        mask[top:bottom, left:right] = True
+    assert hits(explanation, mask, "red") == Hits(1.0, 1.0, mask.mean())
+    assert hits(explanation, ~mask, "red") == Hits(0.0, 0.0, (~mask).mean())
+    for left, top, right, bottom in boxes[:2]:
+        mask[top:bottom, left:right] = False
+    assert hits(explanation, mask, "red") == Hits(0.5, 0.0, mask.mean())
+
+
+@needs_mini
+def test_it_is_learned_and_its_maps_lie_on_the_things(mini: Backbone, shipped: GalLoPClassifier) -> None:
+    """The figures of the README: a person tells these photos apart at a glance, zero-shot does not, training helps."""
+    before = figures(GalLoPClassifier(backbone=mini, cache=False).zero_shot(CLASSES))
+    after = figures(shipped)
+    said = (sample_folder() / "README.md").read_text(encoding="utf-8")
+    assert before.right < before.photos
+    assert after.right > before.right
+    for found in (before, after):
+        assert found.hits.regions > 2.5 * found.hits.chance
+        assert found.hits.best > 3 * found.hits.chance
+        shares = found.auroc, found.hits.regions, found.hits.best
+        row = " | ".join([f"{found.right} of {found.photos}", *(f"{100 * share:.0f}" for share in shares)])
+        assert f"| {row} |" in said
