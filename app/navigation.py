@@ -9,7 +9,7 @@ from app import text
 from app.ui import resources
 from app.ui.explanation import adopted, link
 from app.ui.teach import live
-from app.ui.widgets import remembered, towers, uploads
+from app.ui.widgets import job_progress, remembered, towers, uploads
 from app.visitor.registry import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -47,5 +47,6 @@ with resources.page_drawn():
     if page.title != "Teach":
         live.begin(session)
         live.badge(session)
+    job_progress.watch(session.page_jobs)
     page.run()
 remembered.run_ends()

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.browsing import PATIENCE, answer, expect, files_into, go, metric, photo, rounds, shots, upload, zipped
 from tests.conftest import ROOT, launched, served
@@ -37,6 +38,21 @@ def shoot(browser: Any, address: str, name: str) -> None:
             page.wait_for_timeout(700)
             page.screenshot(path=FOLDER / f"{name} {theme} {width}.png")
             context.close()
+
+
+def visit_with_sample(browser: Any, server: str) -> None:
+    """Every page as the sample project fills it; then it is taken away, with its run."""
+    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    page.set_default_timeout(2 * PATIENCE)
+    page.goto(f"{server}/test")
+    page.get_by_role("button", name="Try it with a sample project").click()
+    expect(metric(page, "Unknown photos noticed")).to_be_visible()
+    token = urlsplit(page.url).query
+    for name in ("", "teach", "test", "prompts", "compare", "export", "method"):
+        shoot(browser, f"{server}/{name}?{token}", f"{name.replace('_', ' ') or 'explore'}, sample")
+    go(page, "Teach")
+    page.get_by_role("button", name="Remove the sample").click()
+    expect(page.get_by_text("Start here")).to_be_visible()
 
 
 def visit(browser: Any, server: str) -> None:
@@ -91,6 +107,7 @@ def visit(browser: Any, server: str) -> None:
 def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server, launched() as browser:
+        visit_with_sample(browser, server)
         visit(browser, server)
     print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER.relative_to(ROOT)}")
     return 0

@@ -20,6 +20,7 @@ from app.jobs.manager import PlainError
 from app.photos.archives import ArchiveError, check_whole, member_bytes
 from gallop.errors import GallopError
 from gallop.images.formats import printable_name
+from gallop.runtime.reading import read_bytes
 
 if TYPE_CHECKING:
     from gallop import GalLoPClassifier
@@ -76,8 +77,13 @@ def files_of(classifier: GalLoPClassifier) -> Files:
     """
     with _for_a_moment() as folder:
         classifier.save(Path(folder, _FOLDER))
-        kept = Path(folder, _FOLDER)
-        return Files((kept / _SETTINGS).read_text(encoding="utf-8"), (kept / ZIP_TENSORS).read_bytes())
+        return read_files(Path(folder, _FOLDER))
+
+
+def read_files(folder: Path) -> Files:
+    """The checkpoint in a folder. Raises OSError: it cannot be read."""
+    settings, prompts = (read_bytes(folder / name, most) for name, most in MOST_ZIP_BYTES.items())
+    return Files(settings.decode("utf-8"), prompts)
 
 
 def classifier_of(files: Files, backbone: Backbone) -> GalLoPClassifier:

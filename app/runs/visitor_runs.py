@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.runs.data_file import MACHINE, RunsProblem
 from app.runs.model_zip import Files, files_of
@@ -38,6 +38,14 @@ class Ledger:
         self.problem = ""
         try:
             self.store.add(self.owner, of_taught(taught, name, time.time()), files_of(taught.after))
+        except (GallopError, OSError) as error:
+            self.problem = sentence_of(error) or ""
+
+    def bring(self, run: Run, files: Files) -> None:
+        """Keep a run that was trained elsewhere. It never fails, as ``keep``."""
+        self.problem = ""
+        try:
+            self.store.add(self.owner, replace(run, made=time.time()), files)
         except (GallopError, OSError) as error:
             self.problem = sentence_of(error) or ""
 

@@ -5,7 +5,7 @@ A card is a value and a deck is a tuple of them, so a change is a new tuple, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -133,6 +133,15 @@ class Deck:
         where = {card.name for card in self.cards if card not in before}
         self._note(f"added {_photos(len(found.taken))} to {joined(sorted(where))}" if where else "", before)
         return found
+
+    def clear_out(self, contents: Collection[str], what: str) -> None:
+        """Take photos away, by content, from wherever they are; a card that is left with none goes. One change."""
+        left = []
+        for card in self.cards:
+            shots, tests = (tuple(p for p in pile if p.sha256 not in contents) for pile in (card.shots, card.tests))
+            if (shots, tests) == (card.shots, card.tests) or shots or tests:
+                left.append(replace(card, shots=shots, tests=tests))
+        self._change(f"took {what} away", tuple(left))
 
     def correct(self, photo: Photo, name: str) -> str:
         """A photo that was answered wrongly becomes a shot of its true class; what was done, as a sentence.

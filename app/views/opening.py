@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from app.runs.model_zip import Files
 from app.teaching.progress import Taught
@@ -21,13 +22,13 @@ class Opened:
     """What came of it.
 
     Attributes:
-        name: of the run or the file.
-        from_file: it is no run yet.
+        name: of the run, the file or the sample.
+        source: where it came from; one from a file is no run yet.
     """
 
     taught: Taught
     name: str
-    from_file: bool
+    source: Literal["run", "file", "sample"]
 
 
 @dataclass

@@ -153,6 +153,12 @@ class VisitorTraining:
         self.settings = replace(self.settings, topk=taught.settings.topk)
         self._keep(taught)
 
+    def forget(self, taught: Taught) -> None:
+        """Let this no longer be what was taught; nothing is, on its tower, until the next training."""
+        if self._taught.get(taught.tower, (0, None))[1] is taught:
+            del self._taught[taught.tower]
+            self._outcomes.pop(taught.tower, None)
+
     def _keep(self, taught: Taught) -> None:
         self._count += 1
         self._taught[taught.tower] = self._count, taught

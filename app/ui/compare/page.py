@@ -5,6 +5,7 @@ import streamlit as st
 from app import text
 from app.ui import resources
 from app.ui.compare import flipped, run_actions, run_table, seeds, versus
+from app.ui.sample import offer
 from app.ui.widgets import job_progress, privacy
 from app.ui.widgets.onward import onward
 from app.ui.widgets.problems import ProblemsTold
@@ -17,7 +18,6 @@ session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
 st.markdown("Every training is kept as a run. Pin two, and see what differs.")
-job_progress.watch(session.page_jobs)
 job_progress.job_outcome(session, "seeds")
 run_actions.told(session, ledger)
 there = False
@@ -41,6 +41,7 @@ if baseline is None:
         "answer differently."
     )
     onward("Teach classes of your own", "ui/teach/page.py", ":material/school:")
+    offer.offer_sample(session)
 else:
     st.header("1. Runs", anchor=False)
     rows = [baseline, *kept]

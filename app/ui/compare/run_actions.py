@@ -82,7 +82,7 @@ def _open(session: Session, run: Run) -> None:
         return
 
     def make(backbone: Backbone) -> Opened:
-        return Opened(compare.taught_of_run(session, backbone, run), run.name, from_file=False)
+        return Opened(compare.taught_of_run(session, backbone, run), run.name, source="run")
 
     try:
         tower = compare.tower_of_run(towers(), run)

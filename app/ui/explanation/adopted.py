@@ -65,12 +65,14 @@ def adopt(session: Session, opened: Opened) -> None:
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
     session.training.adopt(taught)
     session.teach = replace(session.teach, tower=None)  # its form is to show the model's k
-    source = "." if opened.from_file else " from the page Compare."
+    source = " from the page Compare." if opened.source == "run" else "."
     session.training.end_with("success", f"Opened {name}{source}")
-    if opened.from_file and ledger is not None:
+    if opened.source == "file" and ledger is not None:
         ledger.keep(taught, f"from {text.shorten(name, 60)}")
     show(session, taught)
-    words = f"{name} is in use now: it answers on Explore, and Export saves it."
-    if opened.from_file:
+    if opened.source == "file":
         words = f"{name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."
-    session.notices[Where.MODELS if opened.from_file else Where.RUNS] = Notice("success", words)
+        session.notices[Where.MODELS] = Notice("success", words)
+    elif opened.source == "run":
+        words = f"{name} is in use now: it answers on Explore, and Export saves it."
+        session.notices[Where.RUNS] = Notice("success", words)

@@ -5,6 +5,7 @@ import streamlit as st
 from app.ui import resources
 from app.ui.explanation import answer, faithful, scores, tryout
 from app.ui.explore import inputs
+from app.ui.sample import offer
 from app.ui.widgets import privacy, towers
 from app.ui.widgets.problems import ProblemsTold
 from app.visitor.question import Question
@@ -35,6 +36,7 @@ with right:
             "- what any region of the photo looks like to the model: click it.\n\n"
             "Then teach it classes of your own with a handful of photos."
         )
+        offer.offer_sample(session)
         st.page_link("ui/teach/page.py", label="On to classes of your own", icon=":material/school:")
     elif names is not None and templates is not None:
         with ProblemsTold():

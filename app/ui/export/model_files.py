@@ -90,7 +90,7 @@ def _take(session: Session, file: Any) -> None:
 
     def make(backbone: Backbone) -> Opened:
         taught = export.imported(session, classifier_of(found, backbone), backbone)
-        return Opened(taught, file.name, from_file=True)
+        return Opened(taught, file.name, source="file")
 
     tower = tower_of_files(towers(), found, session.training.tower)
     adopted.open_on(session, tower, make, file.name, Where.MODELS)

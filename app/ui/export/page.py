@@ -5,7 +5,8 @@ import streamlit as st
 from app.ui import resources
 from app.ui.explanation import link
 from app.ui.export import code, formats, model_files, photo_files
-from app.ui.widgets import job_progress, privacy
+from app.ui.sample import offer
+from app.ui.widgets import privacy
 from app.ui.widgets.onward import onward
 from app.ui.widgets.problems import ProblemsTold
 from app.views import export
@@ -15,7 +16,6 @@ session.page_jobs.settle()
 
 st.title("Export", anchor=False)
 st.markdown("What you have seen and taught, as files and as code.")
-job_progress.watch(session.page_jobs)
 
 has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
 if not (has_photo or has_cards or session.training.taught):
@@ -27,6 +27,7 @@ if not (has_photo or has_cards or session.training.taught):
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         onward("Look at a photo", "ui/explore/page.py", ":material/travel_explore:")
         st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
+    offer.offer_sample(session)
 else:
     with ProblemsTold():
         backbone = resources.backbone(session.training.tower)

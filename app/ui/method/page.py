@@ -5,6 +5,7 @@ import streamlit as st
 from app.ui import resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
+from app.ui.sample import offer
 from app.ui.widgets import privacy
 from app.ui.widgets.problems import ProblemsTold
 from app.ui.widgets.steps import steps
@@ -24,6 +25,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 photo = current.current_photo(session)
 if photo is None:
     st.info("**Start here:** choose a photo on *Explore*.", icon=":material/add_photo_alternate:")
+    offer.offer_sample(session)
 else:
     with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
         backbone = resources.backbone(session.training.tower)

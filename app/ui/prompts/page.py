@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.ui import resources
 from app.ui.prompts import diversity
+from app.ui.sample import offer
 from app.ui.widgets import privacy
 from app.ui.widgets.onward import onward
 from app.ui.widgets.problems import ProblemsTold
@@ -29,6 +30,7 @@ if taught is None:
     )
     st.markdown("Then: what each prompt says, where it looks, what it is worth, and its nearest words.")
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
+    offer.offer_sample(session)
 elif not piles:
     st.info(
         "**No photos yet.** This model was opened, and no photo here is of its classes. Put some on cards that bear "

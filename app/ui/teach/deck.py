@@ -13,6 +13,7 @@ from app.photos.archives import MAX_ARCHIVE_BYTES, sorted_out
 from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, CardProblem, Pile, other_pile
 from app.ui.resources import jobs, towers
+from app.ui.sample import offer
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.uploads import camera, uploader
@@ -86,6 +87,7 @@ def _notices(session: Session) -> None:
             change = session.photos.deck.changes
             st.button("Undo", key=f"undo {change}", icon=":material/undo:", on_click=_undo, args=(session, change))
             st.caption(f"Last change: {text.markdown(text.shorten(last, 80))}")
+            offer.offer_removal(session)
 
 
 def _undo(session: Session, change: int) -> None:

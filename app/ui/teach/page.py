@@ -6,6 +6,7 @@ from app import text
 from app.teaching import tasks
 from app.ui import resources
 from app.ui.explanation import tryout
+from app.ui.sample import offer
 from app.ui.teach import deck, live, settings
 from app.ui.widgets import privacy, towers
 from app.ui.widgets.problems import ProblemsTold
@@ -20,6 +21,8 @@ if not session.photos.deck.cards:
         "**Start here:** name two or more classes, such as `ant, bee`. Or take a folder or a zip of class folders.",
         icon=":material/school:",
     )
+with start_training:
+    offer.offer_sample(session)
 st.header("1. Classes", anchor=False)
 deck.cards(session)
 deck.dialogs(session)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import text
 from app.ui import resources
+from app.ui.sample import offer
 from app.ui.test import accuracy, confusion, hints, unknown
 from app.ui.widgets import privacy, towers
 from app.ui.widgets.onward import onward
@@ -27,6 +28,7 @@ if session.training.taught is None:
         "is none of these, and labels to look at again."
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
+    offer.offer_sample(session)
 else:
     with ProblemsTold():
         with st.spinner("Looking at the test photos …", show_time=True):

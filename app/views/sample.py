@@ -1,0 +1,86 @@
+"""The sample project in a visitor's hands: put onto the cards, and taken away again. Knows no Streamlit, no torch."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import cache
+from typing import TYPE_CHECKING
+
+from app.photos.archives import CardPlace, Member
+from app.photos.shelf import SHOT_SIDE, small
+from app.runs.data_file import RunsProblem
+from app.runs.model_zip import classifier_of
+from app.runs.run import Run
+from app.runs.sample_run import SAMPLE_RUN, is_sample_run, sample_files, sample_run
+from app.teaching.tasks import opened
+from app.views.opening import Opened
+from gallop import Photo
+from gallop.sample import sample_photos
+
+if TYPE_CHECKING:
+    from app.visitor.session import Session
+    from gallop.backbones import Backbone
+
+
+def is_offered(session: Session) -> bool:
+    """Whether the visitor has nothing yet that the sample could be mixed up with."""
+    training = session.training
+    return not (session.photos.deck.cards or training.taught or training.elsewhere or training.job)
+
+
+def is_there(session: Session) -> bool:
+    """Whether some of the sample is on the cards."""
+    mine = sample_run().answers  # of every photo on its cards
+    cards = session.photos.deck.cards
+    return any(photo.sha256 in mine for card in cards for photo in (*card.shots, *card.tests))
+
+
+def put_in(session: Session) -> tuple[Photo, ...]:
+    """Put the photos onto cards and shelves, and the run among the others; the photos of the cards."""
+    photos = session.photos
+    on_cards = [photo for photo in sample_photos() if photo.class_name is not None]
+    members = [
+        Member(CardPlace(photo.class_name or "", photo.part == "test", photo.path.name), photo.path)
+        for photo in on_cards
+    ]
+    taken = photos.deck.add_photos(members).taken
+    photos.unknown.add(photo.path for photo in sample_photos() if photo.part == "other")
+    tests = {photo.class_name: photo.path for photo in reversed(on_cards) if photo.part == "test"}
+    photos.shelf.add(tests.values())
+    ledger = session.training.ledger
+    with contextlib.suppress(RunsProblem):  # Compare tells it, and the model is opened all the same
+        if ledger is not None and not any(map(is_sample_run, ledger.runs())):
+            ledger.bring(sample_run(), sample_files())
+    return taken
+
+
+def sample_opened(backbone: Backbone) -> Opened:
+    """The run's model, as what was taught.
+
+    Raises:
+        ModelProblem: this backbone is not the one that it learned on.
+    """
+    run = sample_run()
+    assert run.settings is not None
+    return Opened(opened(classifier_of(sample_files(), backbone), backbone, run.settings, run), SAMPLE_RUN, "sample")
+
+
+def take_out(session: Session) -> Run | None:
+    """Take all of it away: photos, what was taught, and the run, which is returned where there was one."""
+    training, photos = session.training, session.photos
+    photos.deck.clear_out(_contents(), "the sample project")
+    for shelf in (photos.unknown, photos.shelf):
+        for digest in _contents() & set(shelf.photos):
+            del shelf.photos[digest]
+    if training.taught is not None and training.taught.history == sample_run().history:
+        training.forget(training.taught)
+    found = next((run for run in training.ledger.runs() if is_sample_run(run)), None) if training.ledger else None
+    if found is not None and training.ledger is not None:
+        training.ledger.delete(found.id)
+    return found
+
+
+@cache
+def _contents() -> frozenset[str]:
+    """Of all photos, as the cards and shelves keep them."""
+    return frozenset(small(photo.path, SHOT_SIDE).sha256 for photo in sample_photos())

@@ -1,0 +1,50 @@
+"""Teach the sample's model anew, from the photos that are there: ``python -m benchmarks.sample.learn``.
+
+As the app does it, with the settings of its *Quick* and the seed 0; ``gallop train photos --shots 8`` gives the same
+prompts. Beside the model it keeps how the training went, as the app keeps a run.
+"""
+
+from __future__ import annotations
+
+from gallop.runtime.process import prepare
+
+prepare()
+
+import shutil
+
+from app.photos.shelf import SHOT_SIDE, small
+from app.runs.facts import written
+from app.runs.run import of_taught
+from app.runs.sample_run import RUN_FILE, SAMPLE_RUN
+from app.teaching.progress import Watch
+from app.teaching.settings import QUICK, preset
+from app.teaching.tasks import Teaching
+from app.visitor.photos import VisitorPhotos
+from gallop import Photo, load_backbone
+from gallop.sample import sample_folder, sample_photos
+
+
+def piles(part: str) -> dict[str, list[Photo]]:
+    """The photos of a part by class, as the app's cards keep them."""
+    found: dict[str, list[Photo]] = {}
+    for photo in sample_photos():
+        if photo.part == part and photo.class_name is not None:
+            found.setdefault(photo.class_name, []).append(small(photo.path, SHOT_SIDE))
+    return found
+
+
+def main() -> None:
+    backbone = load_backbone("mini", device="cpu")
+    teaching = Teaching(backbone, VisitorPhotos().features(), piles("train"), piles("test"), preset(QUICK), Watch())
+    for progress in teaching.run():
+        print(progress.sentence, flush=True)
+    taught = teaching.result()
+    assert taught is not None  # it ran to its end
+    folder = sample_folder()
+    shutil.rmtree(folder / "model", ignore_errors=True)
+    taught.after.save(folder / "model")
+    (folder / RUN_FILE).write_text(written(of_taught(taught, SAMPLE_RUN, 0.0)) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

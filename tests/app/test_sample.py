@@ -1,0 +1,212 @@
+"""The sample project in the app: one click fills every page and loses nothing of a visitor's, one empties them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.runs.sample_run import SAMPLE_RUN, is_sample_run, sample_run
+from app.ui import resources
+from app.views import sample
+from tests.app_pages import (
+    COMPARE,
+    EXPLORE,
+    EXPORT,
+    METHOD,
+    PROMPTS,
+    TEACH,
+    TEST,
+    Open,
+    button,
+    cards,
+    everything,
+    fine,
+    finish,
+    go,
+    png,
+    restart,
+    session_of,
+    uploader,
+)
+from tests.conftest import ROOT, SCRIPT
+
+PAGES = (EXPLORE, TEACH, TEST, PROMPTS, COMPARE, EXPORT, METHOD)
+OFFER, REMOVE = "Try it with a sample project", "Remove the sample"
+
+needs_mini = pytest.mark.skipif(
+    not (ROOT / "checkpoints" / "mini" / "mini.safetensors").is_file(), reason="the weights of mini are not here"
+)
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_components: Any) -> Iterator[Open]:
+    """A function that opens the app in this process, with ``mini`` itself."""
+    from streamlit.components.v2 import manifest_scanner
+
+    monkeypatch.setenv("GALLOP_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(resources, "shared", resources.Shared())
+    monkeypatch.setattr(resources, "PAGE_PATIENCE", 60.0)  # a tower is there in the first run
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: installed_components)
+    yield lambda: AppTest.from_file(str(SCRIPT), default_timeout=120).run()
+    resources.jobs().close()
+    resources.downloads().close()
+    resources.towers().close()
+
+
+def offered(at: AppTest) -> bool:
+    return any(found.label == OFFER for found in at.button)
+
+
+def take(at: AppTest) -> AppTest:
+    return fine(button(at, OFFER).click().run())
+
+
+@needs_mini
+def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
+    at = fine(app())
+    for page in PAGES:
+        assert offered(go(at, page)), page
+        assert "Start here" in everything(at)
+    take(go(at, TEST))
+    for page in PAGES:
+        assert not offered(go(at, page)), page
+        assert "Start here" not in everything(at), page
+        assert not at.error, [error.value for error in at.error]
+    # What is shown is what was kept when the model was taught: of zero-shot and of the run.
+    said = [answer for answer in sample_run().answers.values() if not answer.seen]
+    right = sum(answer.right for answer in said)
+    go(at, TEST)
+    assert f"{right} of {len(said)}" in everything(at)
+    assert session_of(at).training.stale() == [], "the cards are those that the model was taught with"
+    names = {card.name: (len(card.shots), len(card.tests)) for card in session_of(at).photos.deck.cards}
+    assert set(names.values()) == {(8, 6)}
+    assert tuple(names) == sample_run().class_names
+    assert not go(at, TEACH).warning, "no two photos are alike"
+
+
+@needs_mini
+def test_while_its_tower_is_loaded_every_page_says_so_and_then_is_full(
+    app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gallop.backbones
+
+    load, may_load = gallop.backbones.load_backbone, Event()
+
+    def waiting(*words: Any, **named: Any) -> Any:
+        assert may_load.wait(120)
+        return load(*words, **named)
+
+    monkeypatch.setattr(gallop.backbones, "load_backbone", waiting)
+    monkeypatch.setattr(resources, "PAGE_PATIENCE", 0.05)
+    at = take(go(fine(app()), TEST))
+    for page in PAGES:
+        go(at, page)
+        assert any(found.label == "Cancel this" for found in at.button), page
+    may_load.set()
+    finish(at)
+    assert session_of(at).training.taught is not None
+    assert "Start here" not in everything(go(at, TEST))
+
+
+@needs_mini
+def test_training_again_on_the_sample_gives_the_prompts_that_come_with_it(app: Open) -> None:
+    at = take(go(fine(app()), TEACH))
+    session = session_of(at)
+    assert session.training.taught is not None
+    shipped = session.training.taught.answers
+    session.training.start(resources.jobs(), resources.towers())
+    finish(fine(at.run()), 240)
+    again = session.training.taught
+    assert again.steps == again.of_steps
+    assert {digest: answer.label for digest, answer in again.answers.items()} == {
+        digest: answer.label for digest, answer in shipped.items()
+    }
+    for digest, answer in again.answers.items():
+        assert answer.probability == pytest.approx(shipped[digest].probability, abs=0.01)
+
+
+@needs_mini
+def test_it_is_taken_away_without_what_the_visitor_has_added(app: Open) -> None:
+    at = take(go(fine(app()), TEACH))
+    session = session_of(at)
+    name = sample_run().class_names[0]
+    uploader(at, f"Photos of {name}").upload("mine.png", png(3))
+    fine(at.run())
+    session.photos.deck.add("dog")
+    session.photos.unknown.add([sample_photo_of_mine()])
+    fine(at.run())
+    fine(button(at, REMOVE).click().run())
+    kept = {card.name: [photo.name for photo in (*card.shots, *card.tests)] for card in session.photos.deck.cards}
+    assert kept == {name: ["mine.png"], "dog": []}
+    assert [photo.name for photo in session.photos.unknown.photos.values()] == ["mine too"]
+    assert not session.photos.shelf.photos
+    assert session.training.taught is None
+    assert session.training.ledger is not None
+    assert not session.training.ledger.runs()
+    assert not any(found.label == REMOVE for found in at.button)
+    for page in PAGES:
+        assert not offered(go(at, page)), "there are cards of the visitor's own"
+    # And the way back: the cards by Undo on Teach, the run by Undo on Compare.
+    fine(button(go(at, TEACH), "Undo").click().run())
+    assert len(session.photos.deck.cards) == len(sample_run().class_names) + 1
+    fine(button(go(at, COMPARE), "Undo").click().run())
+    assert [run.name for run in session.training.ledger.runs()] == [SAMPLE_RUN]
+
+
+def sample_photo_of_mine() -> Any:
+    from gallop import load_image
+
+    return load_image(png(77), name="mine too")
+
+
+@needs_mini
+def test_its_run_is_there_once_whoever_asks_for_it(app: Open) -> None:
+    take(go(fine(app()), TEACH))
+    restart()
+    second = take(go(fine(app()), PROMPTS))
+    ledger = session_of(second).training.ledger
+    assert ledger is not None
+    assert [run.name for run in ledger.runs()] == [SAMPLE_RUN]
+    ledger.rename(ledger.runs()[0].id, "mine now")
+    fine(button(go(second, TEACH), REMOVE).click().run())
+    take(second)
+    assert [run.name for run in ledger.runs()] == [SAMPLE_RUN], "it was deleted under its new name, and came again"
+
+
+@needs_mini
+def test_a_file_of_runs_that_cannot_be_used_keeps_no_one_from_the_sample(app: Open, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "runs.sqlite").mkdir()
+    at = take(go(fine(app()), TEACH))
+    assert session_of(at).training.taught is not None
+    assert "Start here" not in everything(go(at, TEST))
+    shutil.rmtree(tmp_path / "data")
+
+
+def test_cards_of_ones_own_are_never_mixed_with_it(tiny_app: Open) -> None:
+    at = go(fine(tiny_app()), TEACH)
+    clicked = button(at, OFFER)
+    cards(at, {"red": 1})  # in another tab, just before
+    fine(clicked.click().run())
+    assert [card.name for card in session_of(at).photos.deck.cards] == ["red"]
+    for page in PAGES:
+        assert not offered(go(at, page)), page
+
+
+def test_on_another_tower_there_are_the_photos_and_a_sentence(tiny_app: Open) -> None:
+    """Here a tiny one is called mini."""
+    at = take(go(fine(tiny_app()), TEACH))
+    session = session_of(at)
+    assert sample.is_there(session)
+    assert session.training.taught is None
+    (error,) = at.error
+    assert error.value.startswith("This model was trained on other weights")
+    assert session.training.ledger is not None
+    (run,) = session.training.ledger.runs()
+    assert is_sample_run(run)
