@@ -48,7 +48,8 @@ def shots(sample: str, count: int) -> list[dict[str, Any]]:
     return pieces
 
 
-def files_into(page: Page, label: str, files: list[dict[str, Any]]) -> None:
+def files_into(page: Page, label: str, files: list[Any]) -> None:
+    """Put files, or what ``upload`` makes of pictures, into an uploader."""
     page.get_by_test_id("stFileUploader").filter(has_text=label).locator("input[type=file]").set_input_files(files)
 
 

@@ -151,7 +151,8 @@ def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
 
 
 def snap(page: Page) -> None:
-    """A click does nothing until the camera runs, which the page does not tell: then once more."""
+    """A click does nothing until the camera runs, and the page learns of that after its picture: then once more."""
+    page.wait_for_function("() => document.querySelector('video')?.readyState === 4")
     for _ in range(6):
         try:
             with page.expect_request(lambda request: request.method == "PUT", timeout=PATIENCE / 6):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,14 +176,15 @@ def test_hostile_names_are_shown_as_typed_and_ask_nothing(new_page: Any) -> None
     expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)
 
 
-def test_a_photo_of_30_mb_and_a_bomb_are_refused_in_words(new_page: Any) -> None:
+def test_a_photo_of_30_mb_and_a_bomb_are_refused_in_words(new_page: Any, tmp_path: Path) -> None:
     page = new_page("teach")
     add_classes(page, "cat")
     bomb = {"name": "bomb.png", "mimeType": "image/png", "buffer": png_bomb(12_000)}
     files_into(page, "Photos of cat", [bomb, upload("cat.jpg", photo("Cat"))])
     expect(page.get_by_text("1 taken, 1 not taken:")).to_be_visible()
     assert "12000 x 12000" in page.get_by_test_id("stAlert").get_by_role("listitem").inner_text()
-    huge = {"name": "huge.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff" + bytes(30 * 2**20)}
+    huge = tmp_path / "huge.jpg"
+    huge.write_bytes(b"\xff\xd8\xff" + bytes(30 * 2**20))
     files_into(page, "Photos of cat", [huge])
     expect(page.get_by_text("File must be 20.0MB or smaller.")).to_be_visible()
     expect(card(page, "cat").get_by_text("1 to learn from")).to_be_visible()
