@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the app 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers, and what they start, share the cores
 
+import gc
 import shutil
 import signal
 import socket
@@ -62,6 +63,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     the other's when it has done (``--dist=worksteal``; groups do nothing with xdist 3.8 under pytest 9.2).
     """
     return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays; nobody looks through it for garbage, as a run of a benchmark does."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -197,7 +204,14 @@ def launched() -> Iterator[Any]:
 
 @pytest.fixture
 def new_page(browser: Any, app_server: str) -> Iterator[Any]:
-    """A function that opens the app in a context of its own; fails when a page asked anything of another machine."""
+    """A function that opens the app in a context of its own."""
+    with visiting(browser, app_server) as make:
+        yield make
+
+
+@contextmanager
+def visiting(browser: Any, server: str) -> Iterator[Any]:
+    """A function that opens a page there in a context of its own; fails when one asked anything of another machine."""
     contexts: list[Any] = []
     away: list[str] = []
 
@@ -215,7 +229,7 @@ def new_page(browser: Any, app_server: str) -> Iterator[Any]:
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE)
         page.on("websocket", lambda socket: note(socket.url))
-        page.goto(f"{app_server}/{path}")
+        page.goto(f"{server}/{path}")
         page.get_by_role("heading", level=1).wait_for()
         return page
 
