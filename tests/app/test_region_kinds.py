@@ -27,7 +27,7 @@ from tests import tiny
 from tests.app_pages import (
     COMPARE,
     EXPLORE,
-    TAKE_AWAY,
+    EXPORT,
     Open,
     cards,
     everything,
@@ -90,7 +90,7 @@ def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_p
         backbone = load_backbone(tmp_path / "small", regions=kind)
         found = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(["red", "green"]).explain(photo)
         assert shown == pytest.approx(found.similarities.regions[0].numpy(), abs=1e-6)
-    go(at, TAKE_AWAY)
+    go(at, EXPORT)
     said = "".join(found.value for found in at.code)
     assert "backbone=load_backbone('small', regions='query-query')" in said
     link = at.code[-1].value
