@@ -30,7 +30,7 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
     spec.loader.exec_module(sys.modules["app"])
 
 from app.doors import OwnPagesOnly
-from app.towers.options import TowerOptions, start_with
+from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
 from gallop.cli.app_arguments import add_app_words
 
 SOON = 0.5
@@ -66,9 +66,19 @@ if own_start:
 logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(LateDownloads())
 
 
+def load_ahead() -> None:
+    """Beside the pages: who looks at the first sample needs it only afterwards."""
+    from app.ui.resources import towers
+
+    towers().begin(DEFAULT_TOWER)
+
+
 @asynccontextmanager
 async def browser_opens(_: st.App) -> AsyncIterator[None]:
-    """As Streamlit does for a script; for a server of one's own it does not."""
+    """As Streamlit does for a script, not for a server of one's own; and the tower that all begin with is loaded."""
+    loading = threading.Timer(SOON, load_ahead)
+    loading.daemon = True
+    loading.start()
     if not st.get_option("server.headless"):
         opening = threading.Timer(SOON, webbrowser.open, [get_url(st.get_option("browser.serverAddress"))])
         opening.daemon = True

@@ -19,6 +19,7 @@ from app.photos.archives import CardPlace, Member
 from app.runs.data_file import data_folder
 from app.runs.store import RunStore
 from app.ui import resources
+from app.views.exploring import look_at, photo_on_explore
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.maps.explainer.stands import Stands
@@ -126,9 +127,11 @@ def table(at: AppTest, column: str) -> list[dict[str, Any]]:
 
 
 def with_photo(open_app: Open, names: str = "red\ngreen\nblue") -> AppTest:
+    """Explore with a photo that is red, and all that is folded away unfolded."""
     at = fine(open_app())
     uploader(at, "Upload photos").upload("photo.png", png(1))
     at.text_area(key="explore names").set_value(names)
+    at.session_state["numbers"] = at.session_state["right"] = True
     return fine(at.run())
 
 
@@ -202,10 +205,10 @@ def hand(at: AppTest, k: dict[int, int] | None = None, **said: Any) -> AppTest:
     session, data = session_of(at), grid(at, "explainer")
     stands, (shape,) = data["stands"], data["grids"]
     topk = [(k or {}).get(n, usual) for n, usual in enumerate(stands["topk"])]
-    photo = session.explore.photo
+    photo = photo_on_explore(session)
     assert photo is not None
     session.explore = session.explore.told(
-        Stands.told({**stands, "topk": topk, **said}), photo, (shape["rows"], shape["columns"])
+        Stands.told({**stands, "topk": topk, **said}), photo.sha256, (shape["rows"], shape["columns"])
     )
     return fine(at.run())
 
@@ -213,6 +216,26 @@ def hand(at: AppTest, k: dict[int, int] | None = None, **said: Any) -> AppTest:
 def sums(at: AppTest) -> list[str]:
     """For each scale k and the score of the class explained."""
     return explained(at).sums
+
+
+def unfolded(at: AppTest, key: str) -> AppTest:
+    """With what is folded away on Explore: "numbers" or "right"."""
+    at.session_state[key] = True
+    return fine(at.run())
+
+
+def look(at: AppTest, name: str) -> AppTest:
+    """As a click on a photo of the strip, by its name."""
+    tile = next(tile for tile in grid(at, "photo strip")["tiles"] if tile["name"] == name)
+    session = session_of(at)
+    look_at(session, tile["key"])
+    at.session_state["explore photo"] = session.explore.photo
+    return fine(at.run())
+
+
+def chips(at: AppTest) -> Any:
+    """The class names as chips."""
+    return next(found for found in at.multiselect if found.label == "What might it be?")
 
 
 def score(at: AppTest) -> str:
@@ -233,4 +256,5 @@ def grid(at: AppTest, key: str) -> dict[str, Any]:
     """What the region grid or the explainer ``key`` was sent."""
     data: str = next(found.proto.json for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}"))
     shown: dict[str, Any] = json.loads(data)
-    return shown
+    # A page that has photo and cosines goes on with them: no page of a test says so, and each is sent them.
+    return {**shown["whole"], "stands": shown["stands"]} if "whole" in shown else shown

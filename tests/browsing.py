@@ -95,6 +95,28 @@ def write(page: Page, label: str, words: str) -> None:
     field.press("Control+Enter")
 
 
+def name_classes(page: Page, words: str) -> None:
+    """On Explore: these class names, with commas between them, in place of those that are there."""
+    field = page.get_by_role("combobox", name="What might it be?")
+    settled(page)
+    chips = page.get_by_test_id("stMultiSelect").locator("[data-tag]")
+    field.click()
+    while chips.count():
+        before = chips.count()
+        field.press("Backspace")
+        expect(chips).to_have_count(before - 1)
+        settled(page)
+    field.fill(words)
+    field.press("Enter")
+    field.press("Escape")
+    expect(chips.first).to_be_visible()
+
+
+def choose_photo(page: Page, name: str) -> None:
+    """On Explore: one of the strip."""
+    page.get_by_role("group", name="Photos").get_by_role("button", name=name, exact=True).click()
+
+
 def answer(page: Page) -> Any:
     """The most probable class and its share: of the explainer, on a page that has one."""
     return page.locator(".explainer .best").or_(metric(page, "Most probable"))

@@ -2,27 +2,69 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-_FILES = {
-    # name shown: (file, credit as scikit-image states it)
-    "Cat": ("chelsea.png", "Chelsea the cat, by Stefan van der Walt, CC0"),
-    "Coffee": ("coffee.png", "Coffee cup, by Rachel Michetti (Pikolo Espresso Bar), CC0"),
-    "Rocket": ("rocket.jpg", "Falcon 9 launch, by SpaceX, public domain"),
-    "Astronaut": ("astronaut.png", "Eileen Collins, by NASA, public domain"),
-    "Galaxies": ("hubble_deep_field.jpg", "Hubble eXtreme Deep Field, by NASA, public domain"),
-}
+
+@dataclass(frozen=True)
+class SamplePhoto:
+    """A photo to begin with.
+
+    Attributes:
+        file: in scikit-image's folder.
+        credit: as scikit-image states it.
+        names: what it might be; the first is what it is.
+    """
+
+    name: str
+    file: str
+    credit: str
+    names: tuple[str, ...]
+
+
+SAMPLES = (
+    SamplePhoto(
+        "Cat",
+        "chelsea.png",
+        "Chelsea the cat, by Stefan van der Walt, CC0",
+        ("cat", "dog", "rabbit", "fox", "teddy bear"),
+    ),
+    SamplePhoto(
+        "Coffee",
+        "coffee.png",
+        "Coffee cup, by Rachel Michetti (Pikolo Espresso Bar), CC0",
+        ("cup of coffee", "bowl of soup", "spoon", "cake", "book"),
+    ),
+    SamplePhoto(
+        "Rocket",
+        "rocket.jpg",
+        "Falcon 9 launch, by SpaceX, public domain",
+        ("rocket", "lighthouse", "fireworks", "airplane", "candle"),
+    ),
+    SamplePhoto(
+        "Astronaut",
+        "astronaut.png",
+        "Eileen Collins, by NASA, public domain",
+        ("astronaut", "flag", "guitar", "car", "dog"),
+    ),
+    SamplePhoto(
+        "Galaxies",
+        "hubble_deep_field.jpg",
+        "Hubble eXtreme Deep Field, by NASA, public domain",
+        ("night sky", "flowers", "sand", "snow", "coral reef"),
+    ),
+)
 
 
 def available_samples() -> dict[str, Path]:
-    """Sample photos by name; empty where scikit-image is not installed."""
+    """SamplePhoto photos by name; empty where scikit-image is not installed."""
     found = find_spec("skimage")
     if found is None or not found.submodule_search_locations:
         return {}
     folder = Path(found.submodule_search_locations[0], "data")
-    return {name: folder / file for name, (file, _) in _FILES.items() if (folder / file).is_file()}
+    return {sample.name: folder / sample.file for sample in SAMPLES if (folder / sample.file).is_file()}
 
 
 def credit(name: str) -> str:
-    return _FILES[name][1]
+    return next(sample.credit for sample in SAMPLES if sample.name == name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gallop import Photo
+from gallop.maps.photo import picture_url
 
 
 def strip(photos: Sequence[Photo], *, side: int = 64, most: int = 8) -> bytes:
@@ -22,3 +23,8 @@ def strip(photos: Sequence[Photo], *, side: int = 64, most: int = 8) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=88)
     return buffer.getvalue()
+
+
+def thumbnail_url(photo: Photo, size: tuple[int, int] = (144, 96)) -> str:
+    """One photo, cut to this shape, as a JPEG in a data URL."""
+    return picture_url(ImageOps.fit(photo.image, size, Image.Resampling.BILINEAR), "JPEG", quality=80)

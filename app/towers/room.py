@@ -158,6 +158,13 @@ class TowerRoom:
             if not wait([loading], max(end - time.monotonic(), 0.0)).done:
                 return None
 
+    def begin(self, name: str) -> None:
+        """Let one be loaded, if it is not yet, and wait for nothing: who asks for it next is told of any problem."""
+        with self._lock:
+            place = self._place(name)
+            if not place.ready and not place.problem:
+                self._asked_for(place)
+
     def standing(self, name: str) -> Standing:
         """Return how one stands, without asking for it. Raises TowerProblem where there is none."""
         with self._lock:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from app.photos.shelf import MAX_PHOTOS
 from app.visitor.limit import VisitorLimit
 from app.visitor.photos import VisitorPhotos
 from app.visitor.question import Question
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class ShortAnswer:
+    """An answer in short: the most probable class, and whether it is perhaps none of these."""
+
+    label: str
+    unknown: bool
+
+
 @dataclass
 class VisitorAnswers:
     """Classifiers, explanations, similarities, figures and pictures: of each kind the last few are kept."""
@@ -40,6 +49,8 @@ class VisitorAnswers:
     _similarities: Bounded = field(default_factory=lambda: Bounded(3))
     _figures: Bounded = field(default_factory=lambda: Bounded(12))
     _others: Bounded = field(default_factory=lambda: Bounded(16))
+    _verdicts: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
+    _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * MAX_PHOTOS))
 
     def classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
         """Return zero-shot, or what was taught with the further names added; made once for a question.
@@ -70,11 +81,22 @@ class VisitorAnswers:
 
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return the one pass through the towers for a photo and a question; everything else starts here."""
-        found: Explanation = self._explanations.get_or(
-            (photo.sha256, question, self.training.version), lambda: self.classifier(backbone, question).explain(photo)
-        )
+        key = (photo.sha256, question, self.training.version)
+        found: Explanation = self._explanations.get_or(key, lambda: self.classifier(backbone, question).explain(photo))
         own = self.limit.own_for(question)
-        return found if own is None else replace(found, threshold=own)
+        found = found if own is None else replace(found, threshold=own)
+        self._verdicts.get_or((key, own), lambda: ShortAnswer(found.label, bool(found.is_ood)))
+        return found
+
+    def verdict(self, photo: Photo, question: Question) -> ShortAnswer | None:
+        """Return the answer in short, at the model's own scales; None for a photo that was not explained yet."""
+        key = (photo.sha256, question, self.training.version)
+        found: ShortAnswer | None = self._verdicts.get((key, self.limit.own_for(question)))
+        return found
+
+    def thumbnail(self, photo: Photo, make: Callable[[], str]) -> str:
+        """Return a small picture of a photo: made once."""
+        return self._thumbnails.get_or(photo.sha256, make)
 
     def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:
         """Return those of many photos at once, each encoded once; at least one."""

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from app.photos.sample_answers import sample_answers
 from app.visitor.page_state import AskedRegion, Remembered
+from app.visitor.photos import VisitorPhotos
 from app.visitor.question import DEFAULT_NAMES, DEFAULT_TEMPLATES, Question
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
@@ -27,7 +29,9 @@ class ExploreState:
     Attributes:
         source: where photos come from.
         photo: content hash.
-        names, templates: as they are typed.
+        names: as they are typed; None follows the photo shown.
+        own_names: those that were typed, while a sample is shown with its own.
+        templates: as they are typed.
         prompts: ``UNTAUGHT`` or ``TAUGHT``: which answer.
         class_name, against: the class explained, the most probable one if None, and the one it is compared with.
         before: whether it is compared with itself before teaching.
@@ -41,6 +45,7 @@ class ExploreState:
     source: Remembered[str | None] = Remembered(None)
     photo: Remembered[str | None] = Remembered(None)
     names: Remembered[str | None] = Remembered(None)
+    own_names: Remembered[str | None] = Remembered(None)
     templates: Remembered[str | None] = Remembered(None)
     prompts: Remembered[str | None] = Remembered(None)
     class_name: Remembered[str | None] = Remembered(None)
@@ -62,9 +67,37 @@ class ExploreState:
         Raises:
             ClassNameError, TemplateError: what is typed there cannot be used.
         """
-        names = parse_names("\n".join(DEFAULT_NAMES) if self.names is None else self.names)
+        names = parse_names(self.names_on(training.photos))
         templates = parse_templates("\n".join(DEFAULT_TEMPLATES) if self.templates is None else self.templates)
         return Question(names, self.prompts == TAUGHT and training.knows(names), templates)
+
+    def names_on(self, photos: VisitorPhotos) -> str:
+        """Return the class names, one on each line: as they are typed, or those that go with the photo shown.
+
+        A sample brings its own; a photo of the visitor's the names of the cards, or none: nobody has said yet what it
+        might be.
+        """
+        if self.names is not None:
+            return self.names
+        shown = self.photo if self.photo in photos.shelf.photos else next(reversed(photos.shelf.photos), None)
+        cards = [card.name for card in photos.deck.cards]
+        samples = sample_answers()
+        if shown in samples or (shown is None and not cards):
+            first = next(iter(samples.values()), None)
+            found = samples[shown] if shown is not None else first
+            return "\n".join(DEFAULT_NAMES if found is None else found.class_names)
+        return "\n".join(cards)
+
+    def looking_at(self, photo: str) -> ExploreState:
+        """Return it with another photo shown, by content hash: a sample comes with its own names, if nothing that was
+        taught needs those that stand; the visitor's photos with those that were typed.
+        """
+        typed = self.own_names if self.names is None else self.names
+        if photo not in sample_answers():
+            return replace(self, photo=photo, names=typed)
+        if self.prompts == TAUGHT:
+            return replace(self, photo=photo)
+        return replace(self, photo=photo, names=None, own_names=typed)
 
     def scales_of(self, usual: Sequence[int]) -> tuple[int, ...]:
         """Return the k of each local prompt: as its slider stands, or as ``usual``."""

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from PIL import Image
 
-if TYPE_CHECKING:
-    from gallop.predictions.explanation import Explanation
+from gallop.images import CropBox
 
 SIDE = 600
 """Short side of the photo, in pixels."""
 
 
-def photo_place(explanation: Explanation) -> dict[str, Any]:
+class Framed(Protocol):
+    """A photo, and what the model saw of it: an explanation, for one."""
+
+    @property
+    def image(self) -> Image.Image: ...
+
+    @property
+    def crop(self) -> CropBox: ...
+
+
+def photo_place(framed: Framed) -> dict[str, Any]:
     """Return the ratio of the part of the photo that is shown, and where what the model saw lies on it, in shares."""
-    left, top, width, height = shown(explanation)
-    crop = explanation.crop
+    left, top, width, height = shown(framed)
+    crop = framed.crop
     return {
         "ratio": width / height,
         "crop": [
@@ -30,25 +39,25 @@ def photo_place(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def shown(explanation: Explanation) -> tuple[float, float, float, float]:
+def shown(framed: Framed) -> tuple[float, float, float, float]:
     """Return (left, top, width, height) of the part of the photo that is shown: all of it, but no longer than 3:2.
 
     A longer photo is cut to that, around what the model saw.
     """
-    width, height = explanation.image.size
+    width, height = framed.image.size
     longest = 1.5 * min(width, height)
     shown_width, shown_height = min(width, longest), min(height, longest)
-    crop = explanation.crop
+    crop = framed.crop
     left = min(max((crop.left + crop.right - shown_width) / 2, 0), width - shown_width)
     top = min(max((crop.top + crop.bottom - shown_height) / 2, 0), height - shown_height)
     return left, top, shown_width, shown_height
 
 
-def photo_url(explanation: Explanation) -> str:
+def photo_url(framed: Framed) -> str:
     """Return the part of the photo that is shown, as a small JPEG in a data URL."""
-    left, top, width, height = shown(explanation)
+    left, top, width, height = shown(framed)
     scale = SIDE / min(width, height)
-    picture = explanation.image.resize(
+    picture = framed.image.resize(
         (round(width * scale), round(height * scale)),
         Image.Resampling.BILINEAR,
         box=(left, top, left + width, top + height),

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import base64
 import io
+import json
 
 import numpy as np
 import pytest
 
 from app.photos import samples
+from app.photos.sample_answers import sample_answers, worked_out
 from app.photos.shelf import Shelf, small
 from gallop import load_image
 from tests import tiny
@@ -85,3 +88,28 @@ def test_samples_ship_inside_the_wheel_and_can_be_read() -> None:
         photo = load_image(path, name=name)
         assert np.asarray(photo.image).std() > 10
         assert "CC0" in samples.credit(name) or "public domain" in samples.credit(name)
+
+
+def test_what_is_said_of_the_samples_beforehand_is_what_the_tower_says() -> None:
+    """After a change of the tower, of a name or of what an explainer holds: python -m app.photos.sample_answers."""
+    pytest.importorskip("skimage")
+    found = sample_answers()
+    now = worked_out()
+    assert [held["sha256"] for held in now] == list(found)
+    for held in now:
+        answer = found[held["sha256"]]
+        assert (answer.topk, answer.grid, answer.label) == (held["topk"], held["grid"], held["label"])
+        assert answer.share == pytest.approx(held["share"], abs=1e-5)
+        assert (answer.crop.left, answer.crop.right) == pytest.approx((held["crop"][0], held["crop"][2]))
+        mine, theirs = dict(answer.cosines), held["cosines"]
+        assert mine.pop("range") == pytest.approx(theirs.pop("range"), abs=1e-6)
+        for branch, other in zip(mine.pop("takes")[0]["branches"], theirs.pop("takes")[0]["branches"], strict=True):
+            ours, wanted = (np.frombuffer(base64.b64decode(part.pop("cosines")), "<f4") for part in (branch, other))
+            assert np.abs(ours - wanted).max() < 1e-6
+            assert json.loads(json.dumps(other)) == branch
+        assert json.loads(json.dumps(theirs)) == mine
+
+
+def test_each_sample_is_what_its_first_name_says() -> None:
+    pytest.importorskip("skimage")
+    assert [answer.label for answer in sample_answers().values()] == [sample.names[0] for sample in samples.SAMPLES]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -18,8 +20,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.runs.data_file import LOOPBACK
 from gallop.cli.commands.app import THIS_MACHINE
-from tests.conftest import MAIN, served
-from tests.raw_sockets import buttons, drawn, opened
+from tests.conftest import MAIN, ROOT, served
+from tests.raw_sockets import drawn, opened
 
 
 def named(server: str, host: str) -> str:
@@ -145,13 +147,31 @@ def test_a_file_that_is_gone_before_it_is_read_is_left_out(app_server: str) -> N
         assert drawn(found, "file_uploader"), "the page is drawn to its end"
 
 
-def test_a_photo_that_is_taken_away_twice_is_gone_once(app_server: str) -> None:
-    """The second click comes from a page that one without a photo has just replaced."""
-    pytest.importorskip("skimage", reason="needs the extra 'app'")
-    with opened(app_server) as page:
-        away = buttons(page.click(buttons(page.run())["Cat"]))["Take this photo away"]
-        assert "Take this photo away" not in buttons(page.click(away))
-        assert not drawn(page.click(away), "exception")
+def test_the_tower_that_all_begin_with_is_loaded_before_anybody_asks(tmp_path: Path) -> None:
+    note = tmp_path / "note.txt"
+    code = f"""
+import asyncio, time
+from pathlib import Path
+from app import main
+from app.towers.room import TowerRoom
+from app.ui import resources
+
+begun = []
+resources.shared.towers = TowerRoom(load=lambda tower, _: begun.append(tower.name))
+main.SOON = 0
+
+async def live():
+    async with main.browser_opens(None):
+        end = time.monotonic() + 30
+        while not begun and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+
+asyncio.run(live())
+Path({str(note)!r}).write_text(" ".join(begun))
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "STREAMLIT_SERVER_HEADLESS": "true"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path, timeout=120)
+    assert note.read_text() == "mini"
 
 
 def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(tmp_path: Path) -> None:

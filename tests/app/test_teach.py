@@ -386,7 +386,7 @@ def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off
     at.text_area(key="explore names").set_value("red\ngreen\nyellow")
     fine(at.run())
     assert "Added without training again: yellow" in everything(at)
-    assert set(at.dataframe[0].value["class"]) == {"red", "green", "yellow"}
+    assert set(grid(at, "explainer")["names"]) == {"red", "green", "yellow"}
     at.text_area(key="explore names").set_value("red\nyellow")
     fine(at.run())
     assert "Back to zero-shot" in at.info[0].value

@@ -103,6 +103,18 @@ def test_a_tower_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> None
     assert room.used == size()
 
 
+def test_one_may_begin_to_load_before_anybody_asks(make: Any, loads: Loads) -> None:
+    room = make()
+    loads.may_end.clear()
+    for _ in range(2):
+        room.begin("a")
+    assert room.busy("a")
+    loads.may_end.set()
+    leased(room, "a")
+    room.begin("a")
+    assert (loads.begun, room.busy("a")) == (["a"], False)
+
+
 def test_one_load_at_a_time(make: Any, loads: Loads) -> None:
     room = make()
     loads.may_end.clear()

@@ -17,6 +17,7 @@ from tests.browsing import (
     PATIENCE,
     Page,
     answer,
+    choose_photo,
     expect,
     files_into,
     go,
@@ -66,7 +67,7 @@ def in_theme(page: Page, theme: Literal["light", "dark"]) -> list[str]:
 def test_axe_finds_nothing_on_any_page_in_any_state(new_page: Any) -> None:
     page = new_page(color_scheme="light")
     found = {"explore, empty": violations(page)}
-    page.get_by_role("button", name="Cat").click()
+    choose_photo(page, "Cat")
     expect(answer(page)).to_contain_text("%")
     found["explore"] = violations(page)
     page.get_by_role("link", name="Export").click()

@@ -13,10 +13,11 @@ from tests.browsing import (
     Page,
     TimeoutError,
     answer,
+    choose_photo,
     expect,
     files_into,
+    name_classes,
     number,
-    options_of,
     photo,
     pick,
     settled,
@@ -34,12 +35,11 @@ def page(new_page: Any) -> Page:
 
 def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
     """What moves with a hand needs no run of the page; what the page says in words follows when the hand lets go."""
-    write(
-        page, "One on each line, or with commas", "tabby cat, tiger cat, Egyptian cat"
-    )  # three that are hard to tell apart
     files_into(page, "Upload photos", [upload("my cat.jpg", photo("Cat"))])
+    expect(page.get_by_role("button", name="All of these")).to_be_visible()
+    name_classes(page, "tabby cat, tiger cat, Egyptian cat")  # three that are hard to tell apart
     expect(answer(page)).to_contain_text("%")
-    expect(page.get_by_text("All numbers as a table")).to_be_visible()
+    page.get_by_text("All numbers").click()
     settled(page)
     answer_before = answer(page).inner_text()
     together = page.get_by_text("Together:").locator("strong")
@@ -69,7 +69,7 @@ def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
 
 
 def test_k_moves_without_a_run_of_the_page_and_without_a_connection(page: Page) -> None:
-    page.get_by_role("button", name="Coffee").click()
+    choose_photo(page, "Coffee")
     expect(answer(page)).to_contain_text("cup of coffee")
     settled(page)
     page.context.set_offline(True)
@@ -80,8 +80,74 @@ def test_k_moves_without_a_run_of_the_page_and_without_a_connection(page: Page) 
     page.context.set_offline(False)
 
 
+def test_photo_and_cosines_are_sent_once(new_page: Any) -> None:
+    """And not after each movement, which changes nothing of them."""
+    page, heard = new_page(), []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(len(frame))))
+    page.reload()
+    expect(answer(page)).to_contain_text("cat")
+    settled(page)
+    assert sum(heard) > 100_000, "a photo and its cosines"
+    heard.clear()
+    field = page.get_by_label("Local prompt 1: its k best regions")
+    for k in ("9", "17", "30"):
+        field.fill(k)
+        field.press("Tab")
+        expect(page.locator(".cell.kept")).to_have_count(int(k))
+        page.wait_for_timeout(700)
+        settled(page)
+        assert (sum(heard) < 20_000) == (k != "9"), "after the first movement the page is known to have them"
+        heard.clear()
+
+
+def test_what_moved_just_before_a_reload_is_not_lost(page: Page) -> None:
+    choose_photo(page, "Coffee")
+    expect(answer(page)).to_contain_text("cup of coffee")
+    settled(page)
+    slider = page.get_by_role("slider", name="k of local prompt 1")
+    slider.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.reload()  # at once: nothing was told yet
+    expect(answer(page)).to_contain_text("cup of coffee")
+    expect(page.get_by_label("Local prompt 1: its k best regions")).to_have_value("9")
+    settled(page)
+    page.wait_for_timeout(600)
+    page.reload()
+    expect(page.get_by_label("Local prompt 1: its k best regions")).to_have_value("9")
+
+
+def test_a_region_asked_just_before_another_photo_is_chosen_stays_with_its_own(page: Page) -> None:
+    choose_photo(page, "Coffee")
+    expect(answer(page)).to_contain_text("cup of coffee")
+    settled(page)
+    page.get_by_role("gridcell", name=re.compile("row 5, column 8")).click()
+    choose_photo(page, "Rocket")
+    expect(answer(page)).to_contain_text("rocket")
+    settled(page)
+    expect(page.locator(".asked .title")).to_be_hidden()
+    choose_photo(page, "Coffee")
+    expect(page.locator(".asked .title")).to_contain_text("row 5, column 8")
+
+
+def test_the_first_screen_needs_no_scrolling(new_page: Any) -> None:
+    page = new_page(viewport={"width": 1280, "height": 800})
+    parts = {
+        "photo": page.locator(".explainer .stage"),
+        "verdict": page.locator(".explainer .best"),
+        "bars": page.locator(".explainer .bars"),
+        "k": page.get_by_role("slider", name="k of local prompt 1"),
+        "way on": page.get_by_role("button", name="Teach it your own classes"),
+    }
+    for name, part in parts.items():
+        expect(part).to_be_visible()
+        box = part.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 800, name
+
+
 def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> None:
-    page.get_by_role("button", name="Coffee").click()
+    choose_photo(page, "Coffee")
     expect(answer(page)).to_contain_text("cup of coffee")
     page.get_by_role("button", name="Local prompt 2, k = 10").click()
     grid = page.get_by_role("grid", name=re.compile("Map of local prompt 2"))
@@ -110,26 +176,43 @@ def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> N
     page.wait_for_timeout(500)
     settled(page)
     assert page.evaluate("document.activeElement.shadowRoot.activeElement.tabIndex") == 0, "the focus outlives the run"
-    page.get_by_role("button", name="Rocket", exact=True).click()
+    choose_photo(page, "Rocket")
     expect(answer(page)).to_contain_text("rocket")
     expect(asked).to_be_hidden()
 
 
 def test_another_list_of_names_is_another_answer(page: Page) -> None:
-    page.get_by_role("button", name="Rocket").click()
+    choose_photo(page, "Rocket")
     expect(answer(page)).to_contain_text("rocket")
-    write(page, "One on each line, or with commas", "street lamp, lighthouse")
+    name_classes(page, "street lamp, lighthouse")
     expect(answer(page)).to_contain_text(re.compile("street lamp|lighthouse"))
     before = answer(page).inner_text()
-    page.get_by_text("Templates: the words around a name").click()
-    write(page, "One on each line, up to 4", "a {} at night")
+    page.get_by_text("Settings").click()
+    write(page, "Templates: one on each line, up to 4", "a {} at night")
     expect(answer(page)).not_to_have_text(before)
 
 
+def test_a_sample_has_its_own_names_whatever_was_typed_and_opened_before(page: Page) -> None:
+    """The list of names is folded: a browser that does not have it sends what it had before."""
+    page.get_by_text("Settings").click()
+    write(page, "Class names, one on each line", "tabby, tiger cat")
+    expect(answer(page)).to_have_text(re.compile("^(tabby|tiger cat)"))
+    page.get_by_text("Settings").click()
+    settled(page)
+    choose_photo(page, "Coffee")
+    expect(answer(page)).to_have_text(re.compile("^cup of coffee"))
+    field = page.get_by_label("Local prompt 1: its k best regions")
+    for k in ("9", "17"):
+        field.fill(k)
+        field.press("Tab")
+        page.wait_for_timeout(600)
+        settled(page)
+        expect(answer(page)).to_have_text(re.compile("^cup of coffee"))
+
+
 def test_hostile_names_are_shown_as_typed_and_ask_nothing(page: Page) -> None:
-    write(page, "One on each line, or with commas", f"{HOSTILE}\n<b>bold</b>\n<img src=http://example.invalid/y.png>")
-    page.get_by_role("button", name="Cat").click()
-    expect(answer(page)).to_contain_text("%")
+    name_classes(page, f"{HOSTILE}, <b>bold</b>, <img src=http://example.invalid/y.png>")
+    expect(page.locator(".explainer .bar")).to_have_count(3)
     options = page.get_by_label("Class explained").locator("option")
     names = [HOSTILE, "<b>bold</b>", "<img src=http://example.invalid/y.png>"]
     expect(options).to_have_text([re.compile("^Most probable"), *names])
@@ -147,7 +230,16 @@ def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
     expect(page.get_by_text("1 taken, 2 not taken:")).to_be_visible()
     refused = page.get_by_test_id("stAlert").get_by_role("listitem").all_inner_texts()
     assert ["words.jpg" in refused[0], "cut.jpg" in refused[1], len(refused)] == [True, True, 2]
-    expect(answer(page)).to_have_text(re.compile("cup of coffee"))
+    expect(strip(page).get_by_role("button", name="good.jpg", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def strip(page: Page) -> Any:
+    return page.get_by_role("group", name="Photos")
+
+
+def own(page: Page) -> Any:
+    """The photos of the visitor's, the newest first."""
+    return strip(page).get_by_role("button", name=re.compile("^Take .* away$"))
 
 
 def snap(page: Page) -> None:
@@ -165,15 +257,14 @@ def snap(page: Page) -> None:
 
 def test_a_photo_from_the_webcam_is_answered(page: Page) -> None:
     """The browser's own moving test picture stands in for a camera."""
+    page.get_by_role("button", name="Webcam, folder").click()
     pick(page, "Webcam")
     snap(page)
-    expect(answer(page)).to_contain_text("%")
-    first = page.get_by_role("combobox", name="Photo shown").input_value()
-    assert first.startswith("camera")
+    expect(own(page)).to_have_count(1)
+    expect(own(page)).to_have_accessible_name(re.compile("camera"))
     # The camera is ready for the next one, and the picture moves.
     snap(page)
-    expect(page.get_by_role("combobox", name="Photo shown")).not_to_have_value(first)
-    assert len(options_of(page, "Photo shown")) == 2
+    expect(own(page)).to_have_count(2)
 
 
 def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> None:
@@ -188,5 +279,4 @@ def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> 
     page.wait_for_timeout(3000)  # a run that ends later must not lead back
     expect(page.get_by_role("heading", level=1)).to_have_text("Teach")
     page.get_by_role("link", name="Explore").click()
-    expect(answer(page)).to_contain_text("%")
-    assert len(options_of(page, "Photo shown")) == len(pieces)
+    expect(own(page)).to_have_count(len(pieces))

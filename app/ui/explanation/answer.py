@@ -4,17 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from app import text
-from app.charts import score_charts
+from app.ui.resources import backbone
 from app.ui.widgets import media
 from app.ui.widgets.explainer import explainer
+from app.visitor.question import Question
 from app.visitor.session import Session
+from gallop import Photo
 from gallop.maps.photo import photo_url
 
 if TYPE_CHECKING:
     from gallop import Explanation
+
+
+def unnamed(photo: Photo) -> None:
+    """A photo of which nobody has said what it might be."""
+    media.image(np.asarray(photo.image), alt=photo.name, width=420)
+
+
+def explained_now(session: Session, photo: Photo, question: Question) -> tuple[Explanation, Explanation | None]:
+    """Return a photo explained at the model's own scales and, where taught prompts answer, as it was before teaching.
+
+    Raises:
+        TowerLoading, TowerProblem, GallopError: there is no answer yet, or none to be had.
+    """
+    with st.spinner("Looking at the photo …", show_time=False):
+        tower = backbone(session.training.tower)
+        found = session.answers.explain(tower, photo, question)
+        asked = Question(question.names, like_taught=True)
+        return found, session.answers.explain(tower, photo, asked) if question.taught else None
+
+
+def standing(session: Session, photo: Photo, question: Question) -> Explanation:
+    """Return a photo explained at the k that stand. Raises as ``explained_now``."""
+    found, _ = explained_now(session, photo, question)
+    return found.with_topk(session.explore.stands(photo.sha256, found.grid).of(found).topk) if found.topk else found
+
+
+def limit_note(session: Session, question: Question) -> str:
+    """Return how the limit for none of these came about, if that needs to be said."""
+    classifier = session.answers.classifier(backbone(session.training.tower), question)
+    return session.limit.note(question, classifier)
 
 
 def show_answer(session: Session, found: Explanation, before: Explanation | None, photo: str, note: str) -> None:
@@ -37,42 +70,34 @@ def session_photo_url(session: Session, explanation: Explanation) -> str:
 
 
 def change(session: Session, before: Explanation, after: Explanation) -> None:
-    """What teaching changed for this photo, and for those it learned from."""
+    """What teaching changed for this photo, and for those it learned from; class by class the explainer's bars tell."""
     taught = session.training.taught
     assert taught is not None
     st.header("What teaching changed", anchor=False)
-    left, right = st.columns([1, 2], gap="large")
-    with left:
-        best = after.label
-        was, now = before.probabilities[best], after.probabilities[best]
-        st.metric(
-            f"This photo is {text.markdown(best)}",
-            text.percent(now),
-            f"{100 * (now - was):+.1f} points on zero-shot",
-            help="Zero-shot: before anything was learned.",
-        )
-        unseen = bool(taught.on_tests.photos)
-        score = taught.on_tests if unseen else taught.on_shots
-        if score.before is not None and score.after is not None:
-            gain = 100 * (score.after - score.before)
-            which = "test photos" if unseen else "photos it learned from"
-            st.metric(f"Right on the {score.photos} {which}", f"{score.after:.0%}", f"{gain:+.0f} points on zero-shot")
-            if not unseen:
-                st.caption("It has seen these photos: to judge it, show it others.")
-    with right:
-        figure = score_charts.before_after(before.probabilities, after.probabilities)
-        alt = f"Before: {_in_words(before.probabilities)} After: {_in_words(after.probabilities)}"
-        media.chart(figure, key="change", alt=alt)
+    left, right = st.columns(2, gap="large")
+    best = after.label
+    was, now = before.probabilities[best], after.probabilities[best]
+    left.metric(
+        f"This photo is {text.markdown(best)}",
+        text.percent(now),
+        _gain(100 * (now - was), 1),
+        help="Zero-shot: before anything was learned.",
+    )
+    unseen = bool(taught.on_tests.photos)
+    score = taught.on_tests if unseen else taught.on_shots
+    if score.before is not None and score.after is not None:
+        which = "test photos" if unseen else "photos it learned from"
+        label, gain = f"Right on the {score.photos} {which}", _gain(100 * (score.after - score.before), 0)
+        seen = None if unseen else "It has seen these photos: to judge it, show it others."
+        right.metric(label, f"{score.after:.0%}", gain, help=seen)
+
+
+def _gain(points: float, digits: int) -> str | None:
+    """In words; of none there is nothing to show, and so no arrow up."""
+    return f"{points:+.{digits}f} points on zero-shot" if round(points, digits) else None
 
 
 def _limit(explanation: Explanation, note: str) -> None:
     """What there is to say of the limit for none of these beside its number, which stands with the answer."""
-    if explanation.threshold is None:
-        st.caption("Whether it is none of these cannot be said yet: the limit for that is found while teaching.")
-    elif note:
+    if explanation.threshold is not None and note:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
-
-
-def _in_words(found: dict[str, float]) -> str:
-    names = score_charts.strongest(found)
-    return ", ".join(f"{text.shorten(name)} {text.percent(found[name])}" for name in names) + "."

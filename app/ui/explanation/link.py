@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from app.ui.explanation.current import stand_at
@@ -15,7 +17,8 @@ def link(session: Session) -> None:
     st.markdown(
         "**A link** to the page *Explore* as it stands: tower, names, templates, k, and how the maps are drawn."
     )
-    found = address.address(st.context.url or "", session.explore, session.training.tower)
+    shown = replace(session.explore, names=session.explore.names_on(session.photos) or None)
+    found = address.address(st.context.url or "", shown, session.training.tower)
     st.code(found, language=None, wrap_lines=True)
     st.caption("No photo is in it and nothing that was taught: who opens it takes a photo, or the model's zip, along.")
 

@@ -20,18 +20,20 @@ def global_prompts(explanation: Explanation, class_name: str, *, alike: bool) ->
     """A bar for each prompt that is matched with the whole photo.
 
     Args:
-        alike: whether all prompts say the same, as with one template.
+        alike: whether all prompts say the same, as with one template; then they are one.
     """
     scores = explanation.global_scores
     mine = [float(score) for score in scores[explanation.class_names.index(class_name)]]
+    if alike:
+        st.markdown(f"**Whole photo against {text.markdown(class_name)}**: {mine[0]:.4f}, a cosine from -1 to 1.")
+        return
     st.markdown(f"**Whole photo against {text.markdown(class_name)}**: the score of each global prompt")
     figure = score_charts.prompt_scores(mine, float(scores.max()))
     words = ", ".join(f"prompt {i}: {score:.3f}" for i, score in enumerate(mine, 1))
     media.chart(figure, key="global", alt=f"Bars of the global prompts' scores. {words}.")
     st.caption(
         f"Cosines from -1 to 1: mean {sum(mine) / len(mine):.4f} (dashed), "
-        f"spread {0.0 if alike else pstdev(mine):.4f} (band, one standard deviation)."
-        + (" With one template all prompts say the same." if alike else "")
+        f"spread {pstdev(mine):.4f} (band, one standard deviation)."
     )
 
 
@@ -50,15 +52,14 @@ def together(explanation: Explanation, class_name: str) -> None:
     )
 
 
-def numbers(explanation: Explanation) -> None:
-    """Every figure as a table."""
-    with st.expander("All numbers as a table", icon=":material/table:"):
-        table: dict[str, Any] = {
-            "class": list(explanation.class_names),
-            "probability": list(explanation.probabilities.values()),
-        }
-        for m, column in enumerate(explanation.global_scores.T, 1):
-            table[f"global {m}"] = column
-        for n, column in enumerate(explanation.local_scores.T):
-            table[f"local {n + 1}, k = {explanation.topk[n]}"] = column
-        st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)
+def numbers(explanation: Explanation, *, alike: bool) -> None:
+    """Every figure as a table; of prompts that all say the same, one."""
+    table: dict[str, Any] = {
+        "class": list(explanation.class_names),
+        "probability": list(explanation.probabilities.values()),
+    }
+    for m, column in enumerate(explanation.global_scores.T[: 1 if alike else None], 1):
+        table[f"global {'' if alike else m}".strip()] = column
+    for n, column in enumerate(explanation.local_scores.T):
+        table[f"local {n + 1}, k = {explanation.topk[n]}"] = column
+    st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)

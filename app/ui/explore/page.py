@@ -1,72 +1,84 @@
-"""A photo, class names, and what decided."""
+"""A photo, what it might be, and what decided: living from the first moment, on a sample."""
+
+from functools import partial
 
 import streamlit as st
 
 from app.ui import resources
-from app.ui.explanation import answer, faithful, scores, tryout
-from app.ui.explore import inputs
+from app.ui.explanation import answer, tryout
+from app.ui.explore import details, names, photos, settings
+from app.ui.explore.prompts import taught_prompts
 from app.ui.sample import offer
 from app.ui.widgets import privacy, towers
+from app.ui.widgets.explainer import explainer_beforehand
 from app.ui.widgets.problems import ProblemsTold
+from app.views import exploring
 from app.visitor.question import Question
 
+LOOKING_AHEAD = 0.5  # seconds of a run for the answers to the other photos
+
 session = resources.session()
+taught_before = bool(session.photos.deck.cards)
 
-st.title("GalLoP Explorer", anchor=False)
-st.markdown("Drop in a photo, name some classes, and see which prompt and which regions of the photo decided.")
-
-left, right = st.columns([1, 2], gap="large")
-with left:
-    photo = inputs.choose_photo()
-    chosen_tower = towers.choose_tower(session)
-    names = inputs.choose_names()
-    taught = names is not None and inputs.taught_prompts(session, names)
-    templates = inputs.templates()
-    privacy.line()
-
-explanation = before = None
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    st.title("GalLoP Explorer", anchor=False, width="content")
+    st.markdown("Which words fit a photo, and which regions of it decide.", width="content")
+    label = "Back to your classes" if taught_before else "Teach it your own classes"
+    onward = st.button(label, type="primary", icon=":material/school:", key="onward")
+if onward:
+    st.switch_page("ui/teach/page.py")
+with st.container(horizontal=True, gap="medium"):
+    photos.upload()
+    strip = st.container()
+photo = exploring.photo_on_explore(session)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    class_names = names.choose_names()
+    photos.more_ways()
+taught = taught_prompts(session, class_names)
+explained = st.container()  # drawn after the settings, which stand below it
+left, middle, right = st.columns(3)
 with right:
-    if photo is None:
-        st.info("**Start here:** upload a photo, or take a sample.", icon=":material/add_photo_alternate:")
-        st.markdown(
-            "What you will see then:\n"
-            "- how probable each class is, for any words you type, without any training;\n"
-            "- the score of each *global prompt*, which is matched with the whole photo;\n"
-            "- for each *local prompt* a map of where it looked, with exactly the regions that entered its score;\n"
-            "- what any region of the photo looks like to the model: click it.\n\n"
-            "Then teach it classes of your own with a handful of photos."
-        )
-        offer.offer_sample(session)
-        st.page_link("ui/teach/page.py", label="On to classes of your own", icon=":material/school:")
-    elif names is not None and templates is not None:
-        with ProblemsTold():
-            with st.spinner("Looking at the photo …", show_time=False):
-                backbone = resources.backbone(session.training.tower)
-                question = Question(names, taught, templates)
-                classifier = session.answers.classifier(backbone, question)
-                found = session.answers.explain(backbone, photo, question)
-                if taught:
-                    before = session.answers.explain(backbone, photo, Question(names, like_taught=True))
-            towers.describe(session, chosen_tower)
-            answer.show_answer(session, found, before, photo.sha256, session.limit.note(question, classifier))
-            stands = session.explore.stands(photo.sha256, found.grid).of(found)
-            explanation = found.with_topk(stands.topk)
-            if taught:
-                tryout.correction(session, photo, explanation)
+    chosen_tower, templates = settings.folded_settings()
 
-if explanation is not None and photo is not None and templates is not None:
-    if before is not None:
-        answer.change(session, before.with_topk(stands.topk), explanation)
-    st.header("What decided", anchor=False)
-    name = stands.class_name or explanation.label
-    alike = not taught and len(templates) == 1
-    left, right = st.columns(2, gap="large")
+question = Question(class_names, taught, templates) if class_names and templates else None
+ahead = False
+find = None
+with explained:
+    if photo is None:
+        st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
+    elif question is None:
+        if templates is not None:
+            with ProblemsTold():
+                names.suggestions(photo, class_names)
+            answer.unnamed(photo)
+    elif (known := exploring.answer_at_hand(session, photo, question)) is not None:
+        explainer_beforehand(known)
+        find = partial(answer.standing, session, photo, question)
+    else:
+        own = photo.sha256 in session.photos.shelf.photos
+        with ProblemsTold():
+            found, before = answer.explained_now(session, photo, question)
+            towers.describe(session, chosen_tower)
+            answer.show_answer(session, found, before, photo.sha256, answer.limit_note(session, question))
+            if own:
+                names.suggestions(photo, class_names)
+            find = partial(answer.standing, session, photo, question)
+            if taught:
+                stands = find()
+                tryout.correction(session, photo, stands)
+                assert before is not None
+                answer.change(session, before.with_topk(stands.topk), stands)
+            ahead = own and exploring.look_ahead(
+                session, resources.backbone(session.training.tower), question, LOOKING_AHEAD
+            )
+if find is not None and photo is not None and question is not None:
     with left:
-        scores.global_prompts(explanation, name, alike=alike)
-        scores.together(explanation, name)
-    if explanation.topk:
-        with right:
-            faithful.faithful(session, classifier, explanation, name, (photo.sha256, question))
-    scores.numbers(explanation)
-    onward = "Back to your classes" if session.photos.deck.cards else "On to classes of your own"
-    st.page_link("ui/teach/page.py", label=onward, icon=":material/school:")
+        details.folded_numbers(question, find)
+    with middle:
+        details.map_tested(photo, question, find)
+with strip:
+    photos.choose_from(photo, question)
+offer.offer_sample(session)
+privacy.line()
+if ahead:
+    st.rerun()

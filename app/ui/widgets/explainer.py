@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from app.photos.sample_answers import SampleAnswer
 from app.ui.resources import session
+from app.views.exploring import look_at
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
-from gallop.maps.explainer.data import explainer_data
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.data import all_sent, explainer_data
+from gallop.maps.explainer.stands import Extent, Stands
 
 if TYPE_CHECKING:
     from gallop import Explanation
@@ -30,18 +35,53 @@ def explainer(explanation: Explanation, before: Explanation | None, *, photo: st
         photo: content hash.
         picture: the photo in a data URL.
     """
-    drawn = explanation
+
+    def whole(stands: Stands) -> tuple[str, dict[str, Any]]:
+        takes = 1 if before is None else 2
+        told = None if all_sent(explanation, takes) else (stands.class_name, stands.against, stands.topk)
+        key = ("explainer", before and id(before.similarities), explanation.threshold, told)
+        return session().answers.picture(explanation, key, lambda: _whole(stands))
+
+    def _whole(stands: Stands) -> tuple[str, dict[str, Any]]:
+        data = explainer_data(explanation, before=before, stands=stands, photo=picture)
+        del data["stands"]
+        return hashlib.sha256(json.dumps(data).encode()).hexdigest(), data
+
+    _drawn(explanation, photo, whole)
+
+
+def explainer_beforehand(answer: SampleAnswer) -> None:
+    """Draw a sample with the answer that was worked out beforehand."""
+    _drawn(answer, answer.sha256, lambda _: (answer.sha256, answer.shown))
+
+
+def _drawn(extent: Extent, photo: str, whole: Callable[[Stands], tuple[str, dict[str, Any]]]) -> None:
+    """Photo and cosines are sent once: what the page has already, by its own words, goes by its id alone, and what it
+    told last is not told to it.
+    """
 
     def told() -> None:
-        session().explore = session().explore.told(_said().of(drawn), photo, drawn.grid)
+        if session().explore.photo is None:
+            look_at(session(), photo)  # the one to begin with: what a hand has touched is chosen
+        stands = Stands.told(_told("stands")).of(extent)
+        if _told("stands").get("of", name) != name:  # another photo came in between
+            stands = replace(stands, region=session().explore.stands(photo, extent.grid).region)
+        session().explore = session().explore.told(stands, photo, extent.grid)
 
-    stands = replace(session().explore.stands(photo, drawn.grid), turn=_said().turn)
-    data = explainer_data(explanation, before=before, stands=stands, photo=picture)
-    _draw(key=KEY, data=data, on_stands_change=told)
+    stands = session().explore.stands(photo, extent.grid).of(extent)
+    stands = replace(stands, turn=Stands.told(_told("stands")).turn)
+    name, data = whole(stands)
+    there = name in _listed(_told("stands").get("holds")) and _told("lacks").get("id") != name
+    echo = there and _told("stands").get("of") == name and Stands.told(_told("stands")).of(extent) == stands
+    sent = {"id": name} | ({} if echo else {"stands": stands.as_dict()}) | ({} if there else {"whole": data})
+    _draw(key=KEY, data=sent, on_stands_change=told, on_lacks_change=lambda: None)
 
 
-def _said() -> Stands:
+def _told(what: str) -> Mapping[str, Any]:
     """What the browser told last."""
-    found: Any = st.session_state.get(KEY)
-    stands = getattr(found, "stands", None)
-    return Stands.told(stands if isinstance(stands, dict) else {})
+    found: Any = getattr(st.session_state.get(KEY), what, None)
+    return found if isinstance(found, dict) else {}
+
+
+def _listed(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else []

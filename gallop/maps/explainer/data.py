@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,13 +66,21 @@ def explainer_data(
         "grids": [{"rows": rows, "columns": columns}],
         "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],
-        "colours": {name: _packed(colour_table(name)) for name in COLOURS},
-        "signed": _packed(colour_table(SIGNED_COLOURS)),
+        **palettes(),
         "stands": stands.as_dict(),
     }
     if sent is not None and not asks:
         data["offered"] = sent
     return data
+
+
+@cache
+def palettes() -> dict[str, Any]:
+    """Return the colours that maps are drawn with; every photo has the same."""
+    return {
+        "colours": {name: _packed(colour_table(name)) for name in COLOURS},
+        "signed": _packed(colour_table(SIGNED_COLOURS)),
+    }
 
 
 def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
@@ -90,13 +99,21 @@ def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
     return replace(before, class_names=names, similarities=moved)
 
 
+def all_sent(explanation: Explanation, takes: int) -> bool:
+    """Return whether every class's region cosines are sent, so that the rest does not depend on what stands."""
+    return len(explanation.class_names) <= _room(explanation, takes)
+
+
+def _room(explanation: Explanation, takes: int) -> int:
+    planes = max(len(explanation.topk), 1)
+    return COSINE_BYTES // (takes * planes * explanation.grid[0] * explanation.grid[1] * 4)
+
+
 def _sent(explanation: Explanation, stands: Stands, takes: int) -> list[int] | None:
     """The classes whose region cosines are sent; None where all are."""
-    planes = max(len(explanation.topk), 1)
-    room = COSINE_BYTES // (takes * planes * explanation.grid[0] * explanation.grid[1] * 4)
-    names = explanation.class_names
-    if len(names) <= room:
+    if all_sent(explanation, takes):
         return None
+    room, names = _room(explanation, takes), explanation.class_names
     probabilities = np.array(list(explanation.with_topk(stands.topk).probabilities.values()))
     asked = [names.index(name) for name in (stands.class_name, stands.against) if name is not None]
     order = [*asked, *(k for k in np.argsort(-probabilities, kind="stable").tolist() if k not in asked)]

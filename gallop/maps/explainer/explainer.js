@@ -1,5 +1,32 @@
 /* Joined from src by `python -m gallop.maps.explainer.join`: change those, not this. */
 
+// reload.js
+/* What a hand did just before its page was loaded anew: the host may not have heard or heeded it yet. */
+
+const PLACE = "gallop explainer";
+const JUST = 3000; // ms before the page was left
+
+function remember(id, stands) {
+  try {
+    sessionStorage.setItem(PLACE, JSON.stringify({ id, stands, at: Date.now() }));
+  } catch {
+    // A browser that keeps nothing: then the host alone knows.
+  }
+}
+
+/* What was left of this photo and these cosines; nothing where the page was not loaded anew, or long after. */
+function recalled(id) {
+  try {
+    const [opened] = performance.getEntriesByType("navigation");
+    const left = JSON.parse(sessionStorage.getItem(PLACE));
+    sessionStorage.removeItem(PLACE);
+    const just = left?.id === id && performance.timeOrigin - left.at < JUST;
+    return opened?.type === "reload" && just ? left.stands : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 // dom.js
 /* Elements. Text only ever goes in as textContent or as an attribute: names in it are anybody's. */
 
@@ -141,10 +168,10 @@ class Row {
     this.root.addEventListener("click", () => choose(this.c));
   }
 
-  show(c, name, share, branches, before) {
+  show(c, name, share, words, branches, before) {
     this.c = c;
     say(this.name, name);
-    say(this.share, percent(share));
+    say(this.share, words);
     this.fill.style.transform = `scaleX(${share})`;
     this.tick.hidden = before === undefined;
     if (before !== undefined) this.tick.style.left = `${100 * before}%`;
@@ -190,7 +217,9 @@ class Bars {
       const c = this.shown[i];
       const branches =
         answer.branches.length > 1 ? answer.branches.map(({ name, shares }) => ({ name, share: shares[c] })) : [];
-      row.show(c, names[c], answer.shares[c], branches, before?.shares[c]);
+      // Of one class alone nothing is certain, so nothing is said.
+      const words = names.length > 1 ? percent(answer.shares[c]) : "";
+      row.show(c, names[c], answer.shares[c], words, words ? branches : [], before?.shares[c]);
       row.root.classList.toggle("explained", c === explained);
       row.root.classList.toggle("against", c === against);
       put(row.root, "aria-pressed", String(c === explained));
@@ -599,6 +628,32 @@ class Options {
   }
 }
 
+// legend.js
+/* Which colour is which score, under the photo. */
+
+const PLAIN = { opacity: 1, threshold: 0, smooth: false };
+
+class Legend {
+  constructor() {
+    this.ramp = element("canvas", "ramp", { width: "256", height: "1", "aria-hidden": "true" });
+    [this.low, this.high, this.about] = ["low", "high", "about"].map((name) => element("span", name));
+    this.root = element("div", "legend", {}, this.about, element("div", "line", {}, this.low, this.ramp, this.high));
+  }
+
+  /* Args: title of the map; names of the class and of the one it is compared with. */
+  show(subject, colours, title, name, otherName) {
+    const { low, high, signed } = subject.scale;
+    if (this.ramped !== colours) {
+      const scores = Array.from({ length: 256 }, (_, i) => low + ((high - low) * i) / 255);
+      drawMap(this.ramp, scores, { rows: 1, columns: 256 }, subject.scale, colours, PLAIN);
+      this.ramped = colours;
+    }
+    say(this.low, signed ? `${otherName} ${difference(low)}` : figure(low));
+    say(this.high, signed ? `${difference(high)} ${name}` : figure(high));
+    say(this.about, signed ? `${title}. Dots: the k best regions of ${otherName}` : title);
+  }
+}
+
 // numerics.js
 /* What follows from a photo's cosines, equal to gallop/model/similarity.py and scores.py: top-k means, probabilities,
    outlier scores. Nothing here knows a page. Sizes as there: K classes, R regions, M global and N local prompts. */
@@ -662,6 +717,8 @@ class Regions {
     const [K, N, R] = [this.classes, this.prompts, regions];
     for (let r = 0, i = 0; r < R; r++)
       for (let c = 0; c < K; c++) for (let n = 0; n < N; n++, i++) this.planes[(n * K + c) * R + r] = cosines[i];
+    const [first, ...others] = Array.from({ length: N }, (_, n) => this.planes.subarray(n * K * R, (n + 1) * K * R));
+    this.alike = others.every((plane) => plane.every((cosine, i) => cosine === first[i]));
     this.sums = new Map(); // prompt -> (K, R + 1): sums of the best 0, 1, ... R cosines of each class
     this.orders = new Map();
   }
@@ -925,9 +982,11 @@ class State {
 
   /* New data, and what their host says. */
   follow(data, takes) {
+    const same = data.photo === this.data?.photo;
     this.data = data;
     this.takes = takes;
     const theirs = data.stands ?? {};
+    if (!same) this.now = { ...this.now, region: theirs.region }; // of another photo nobody has asked one yet
     const turn = theirs.turn ?? 0;
     if (turn >= this.turn) {
       this.turn = turn;
@@ -1049,15 +1108,14 @@ class Subject {
 /* The explainer: a photo with its map, what was answered, and what decided. Everything is worked out here, at every
    frame that something moved; the host is told when a hand lets go. */
 
-const HINT = "Point at a region to read it; click it, or press Enter on it, to ask what it looks like.";
-const PART = "The bright part is what the model sees. ";
+const HINT = "Click a region to ask what it looks like.";
 const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
 const ANSWERS = 5; // classes that a region is said to be like
 
 class Explainer {
   constructor() {
     this.state = new State();
-    this.tell = () => {};
+    this.tell = this.remember = () => {};
     const move = (change) => this.move(change);
     const settle = () => this.settle();
     const set = (change) => {
@@ -1075,8 +1133,7 @@ class Explainer {
     this.stage = element("div", "stage", {}, this.photo, this.seen);
     // The words are each cell's own name too, so a screen reader has them already.
     this.pointed = element("p", "pointed", { "aria-hidden": "true" });
-    this.legend = element("canvas", "ramp", { width: "256", height: "1", "aria-hidden": "true" });
-    [this.low, this.high, this.about] = ["low", "high", "about"].map((name) => element("span", name));
+    this.legend = new Legend();
     this.strip = new Strip((prompt) => set({ prompt, all: false }));
     this.all = element("button", "quiet", { type: "button" });
     this.all.addEventListener("click", () => set({ all: !this.state.now.all }));
@@ -1094,23 +1151,25 @@ class Explainer {
     this.asked = new Asked(() => set({ region: null }));
     this.classes = new Classes(set);
     this.options = new Options(move, settle);
-    const ends = element("div", "line", {}, this.low, this.legend, this.high);
-    this.legendBox = element("div", "legend", {}, this.about, ends);
     const head = element("div", "head", {}, element("span", "title", {}, "Scales"), this.all);
     this.maps = element("div", "maps", {}, head, this.strip.root, this.track.root);
-    const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legendBox);
+    const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legend.root);
     const answer = element("div", "answer", {}, this.best, this.verdict, this.bars.root, this.stale);
     const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
     this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
     new ResizeObserver(() => this.schedule()).observe(this.stage);
   }
 
-  /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand lets go. */
-  show(data, tell) {
-    this.tell = tell;
+  /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand has let go for a
+     moment; remember(what stands), called at once. */
+  show(data, tell, remember = () => {}) {
     const text = JSON.stringify(data); // hosts send what is there already, too
-    if (text !== this.text) this.read(data);
+    if (text !== this.text) {
+      this.hurry(); // what a hand did here is of what was shown until now
+      this.read(data);
+    }
     this.text = text;
+    [this.tell, this.remember] = [tell, remember];
     this.arranged = false;
     this.paint();
     this.rest();
@@ -1133,13 +1192,14 @@ class Explainer {
     this.stage.style.setProperty("--ratio", data.ratio);
     if (this.photo.src !== data.photo) this.photo.src = data.photo;
     lay(this.seen, data.crop);
-    this.part = data.crop[2] < 0.999 || data.crop[3] < 0.999;
-    this.stage.classList.toggle("part", this.part);
+    this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
     this.cells.fill(this.grid);
     this.strip.fill(this.usual.length);
     this.strip.frame(data);
     this.root.classList.toggle("plain", !this.usual.length);
     this.root.classList.toggle("one", this.usual.length === 1);
+    // Prompts that were not learned say the same: one map, of which each takes its own number of regions.
+    this.root.classList.toggle("alike", this.takes.every((take) => take.local.alike));
   }
 
   move(change) {
@@ -1158,12 +1218,28 @@ class Explainer {
 
   settle() {
     clearTimeout(this.telling);
+    this.remember(this.state.now);
     this.telling = setTimeout(() => {
       this.arranged = false;
       this.schedule();
       this.rest();
-      this.tell(this.state.settled());
+      this.hurry();
     }, TOLD_AFTER);
+  }
+
+  /* What waits to be told is told now. */
+  hurry() {
+    if (this.telling === undefined) return;
+    clearTimeout(this.telling);
+    this.telling = undefined;
+    this.tell(this.state.settled());
+  }
+
+  /* Go on with what a hand left before the page was loaded anew; undefined where it left nothing. */
+  resume(stands) {
+    if (stands === undefined) return;
+    this.move(stands);
+    this.settle();
   }
 
   /* What is worked out of the state, before any of it is drawn. */
@@ -1244,7 +1320,7 @@ class Explainer {
     const bare = !subject.prompts;
     this.root.classList.toggle("bare", bare);
     this.root.classList.toggle("clear", now.opacity === 0);
-    this.legendBox.hidden = this.maps.hidden = bare;
+    this.legend.root.hidden = this.maps.hidden = bare;
     this.mark(now);
     say(this.faint, faintLine(subject, this.name));
     if (bare) return;
@@ -1262,7 +1338,7 @@ class Explainer {
       }
       this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
     }
-    this.paintLegend(subject, colours);
+    this.legend.show(subject, colours, this.title, this.name, this.otherName);
     say(this.all, now.all ? "One map" : "All large");
   }
 
@@ -1275,22 +1351,6 @@ class Explainer {
     this.drawn[n] = text;
     if (n === subject.prompts - 1) this.drawnOf = this.cosines;
     return due;
-  }
-
-  paintLegend(subject, colours) {
-    const { low, high, signed } = subject.scale;
-    if (this.ramped !== colours) {
-      const ramp = Array.from({ length: 256 }, (_, i) => low + ((high - low) * i) / 255);
-      drawMap(this.legend, ramp, { rows: 1, columns: 256 }, subject.scale, colours, {
-        opacity: 1,
-        threshold: 0,
-        smooth: false,
-      });
-      this.ramped = colours;
-    }
-    say(this.low, signed ? `${this.otherName} ${difference(low)}` : figure(low));
-    say(this.high, signed ? `${difference(high)} ${this.name}` : figure(high));
-    say(this.about, signed ? `${this.title}. Dots: the k best regions of ${this.otherName}` : this.title);
   }
 
   mark(now) {
@@ -1312,7 +1372,7 @@ class Explainer {
 
   pointAt(region) {
     const here = region ?? this.state.now.region;
-    say(this.pointed, here === null ? `${this.part ? PART : ""}${HINT}` : this.regionWords(here));
+    say(this.pointed, here === null ? HINT : this.regionWords(here));
   }
 
   /* What only screen readers hear, where nothing moves. */
@@ -1328,7 +1388,8 @@ class Explainer {
       this.cells.name("The photo; each region says which class it is most like.", words);
     }
     put(this.root, "data-answer", best);
-    say(this.spoken, `Most probable: ${best}, ${percent(this.answer.shares[this.label])}.`);
+    const share = this.data.names.length > 1 ? `, ${percent(this.answer.shares[this.label])}` : "";
+    say(this.spoken, `Most probable: ${best}${share}.`);
   }
 }
 
@@ -1340,13 +1401,38 @@ class Explainer {
    place the explainer comes. */
 
 const shown = new WeakMap(); // root element -> Explainer
+const held = new Map(); // id -> what an explainer shows, but for what it stands at
+const left = new Map(); // id -> what a hand left it at, as the host was told
+const HELD = 8;
 
 export default function (component) {
   return component ? showInStreamlit(component) : { render: showInNotebook };
 }
 
+/* Photo and cosines come once, and are known by their id from then on; what stands comes where it is not what was told
+   last. So a page that is drawn anew because a hand let go has nothing to send. What is not here after all is asked
+   for. */
 function showInStreamlit({ data, parentElement, setStateValue }) {
-  explainerIn(parentElement).show(data, (stands) => setStateValue("stands", stands));
+  const { id, whole, stands } = data;
+  if (whole) hold(id, whole);
+  if (!held.has(id) || !(stands ?? left.has(id))) return setStateValue("lacks", { id, at: Date.now() });
+  const explainer = explainerIn(parentElement);
+  const fresh = !explainer.data;
+  const tell = (told) => {
+    left.set(id, told);
+    setStateValue("stands", { ...told, of: id, holds: [...held.keys()] });
+  };
+  explainer.show({ ...held.get(id), stands: stands ?? left.get(id) }, tell, (told) => remember(id, told));
+  if (fresh) explainer.resume(recalled(id));
+}
+
+function hold(id, whole) {
+  held.delete(id); // the newest last
+  held.set(id, whole);
+  if (held.size <= HELD) return;
+  const oldest = held.keys().next().value;
+  held.delete(oldest);
+  left.delete(oldest);
 }
 
 function showInNotebook({ model, el }) {

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from gallop.maps.look import COLOURS, Style
 
-if TYPE_CHECKING:
-    from gallop.predictions.explanation import Explanation
+
+class Extent(Protocol):
+    """What there is to stand at: an explanation has it, and so has what is left of one."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def topk(self) -> tuple[int, ...]: ...
+
+    @property
+    def grid(self) -> tuple[int, int]: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class Stands:
             turn=_of(said, "turn", int, 0),
         )
 
-    def of(self, explanation: Explanation) -> Stands:
+    def of(self, explanation: Extent) -> Stands:
         """Return it as far as an explanation has such classes, prompts, scales and regions."""
         regions = explanation.grid[0] * explanation.grid[1]
         names = explanation.class_names

@@ -10,6 +10,7 @@ const { floats, largest, softmax, Take } = await part("numerics");
 const { painted, place, strength, veil } = await part("colours");
 const { borders, smoothed } = await part("map");
 const { kAt, stepOf } = await part("controls");
+const { recalled, remember } = await part("reload");
 const { State } = await part("state");
 const { Subject } = await part("subject");
 const { faintLine, ninth, percent, sumLine, where } = await part("words");
@@ -158,6 +159,56 @@ test("an answer to an old movement does not take a hand's place", () => {
   assert.equal(state.settled().turn, 2);
   host([1, 1], 2); // it heard everything: what it says counts
   assert.deepEqual(state.now.topk, [1, 1]);
+});
+
+test("a region that was asked of one photo is asked of no other, whatever a hand did last", () => {
+  const state = new State();
+  const takes = data().takes.map((take) => new Take(data(), take));
+  state.follow(data({ stands: { region: null, turn: 0 } }), takes);
+  state.move({ region: 3, topk: [3, 2] });
+  state.follow(data({ photo: "data:other", stands: { region: null, turn: 0 } }), takes);
+  assert.deepEqual([state.now.region, state.now.topk], [null, [3, 2]]);
+  state.move({ region: 2 });
+  state.follow(data({ photo: "data:other", stands: { region: null, turn: 0 } }), takes);
+  assert.equal(state.now.region, 2);
+});
+
+test("prompts that say the same are known by their cosines", () => {
+  const take = (cosines) => {
+    const whole = data();
+    whole.takes[0].branches[1].cosines = packed(cosines);
+    return new Take(whole, whole.takes[0]);
+  };
+  const same = [0.4, 0.4, 0.1, 0.1, 0.2, 0.2, 0, 0, 0.3, 0.3, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2];
+  assert.ok(take(same).local.alike);
+  assert.ok(!take([...same.slice(0, 15), 0.3]).local.alike);
+});
+
+test("what a hand left goes on only where its page was loaded anew just then", () => {
+  const kept = new Map();
+  const [opened, told] = [{ type: "reload" }, { topk: [7] }];
+  globalThis.sessionStorage = {
+    setItem: (key, value) => kept.set(key, value),
+    getItem: (key) => kept.get(key) ?? null,
+    removeItem: (key) => kept.delete(key),
+  };
+  const entries = performance.getEntriesByType;
+  const left = (after, type = "reload", id = "photo") => {
+    remember("photo", told);
+    opened.type = type;
+    const entry = JSON.parse(kept.get("gallop explainer"));
+    kept.set("gallop explainer", JSON.stringify({ ...entry, at: performance.timeOrigin - after }));
+    return recalled(id);
+  };
+  performance.getEntriesByType = () => [opened];
+  assert.deepEqual(left(100), told);
+  assert.equal(recalled("photo"), undefined); // once
+  assert.equal(left(5000), undefined);
+  assert.equal(left(100, "navigate"), undefined);
+  assert.equal(left(100, "reload", "another photo"), undefined);
+  performance.getEntriesByType = entries;
+  delete globalThis.sessionStorage;
+  assert.equal(recalled("photo"), undefined);
 });
 
 test("a map is a difference where something is compared, and says where there is nothing to see", () => {

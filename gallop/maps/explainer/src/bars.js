@@ -18,10 +18,10 @@ class Row {
     this.root.addEventListener("click", () => choose(this.c));
   }
 
-  show(c, name, share, branches, before) {
+  show(c, name, share, words, branches, before) {
     this.c = c;
     say(this.name, name);
-    say(this.share, percent(share));
+    say(this.share, words);
     this.fill.style.transform = `scaleX(${share})`;
     this.tick.hidden = before === undefined;
     if (before !== undefined) this.tick.style.left = `${100 * before}%`;
@@ -67,7 +67,9 @@ export class Bars {
       const c = this.shown[i];
       const branches =
         answer.branches.length > 1 ? answer.branches.map(({ name, shares }) => ({ name, share: shares[c] })) : [];
-      row.show(c, names[c], answer.shares[c], branches, before?.shares[c]);
+      // Of one class alone nothing is certain, so nothing is said.
+      const words = names.length > 1 ? percent(answer.shares[c]) : "";
+      row.show(c, names[c], answer.shares[c], words, words ? branches : [], before?.shares[c]);
       row.root.classList.toggle("explained", c === explained);
       row.root.classList.toggle("against", c === against);
       put(row.root, "aria-pressed", String(c === explained));

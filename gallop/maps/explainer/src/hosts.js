@@ -4,16 +4,42 @@
    A page of its own has its data in blocks of JSON, each followed by pictures for readers without scripts, in whose
    place the explainer comes. */
 
+import { recalled, remember } from "./reload.js";
 import { Explainer } from "./view.js";
 
 const shown = new WeakMap(); // root element -> Explainer
+const held = new Map(); // id -> what an explainer shows, but for what it stands at
+const left = new Map(); // id -> what a hand left it at, as the host was told
+const HELD = 8;
 
 export default function (component) {
   return component ? showInStreamlit(component) : { render: showInNotebook };
 }
 
+/* Photo and cosines come once, and are known by their id from then on; what stands comes where it is not what was told
+   last. So a page that is drawn anew because a hand let go has nothing to send. What is not here after all is asked
+   for. */
 function showInStreamlit({ data, parentElement, setStateValue }) {
-  explainerIn(parentElement).show(data, (stands) => setStateValue("stands", stands));
+  const { id, whole, stands } = data;
+  if (whole) hold(id, whole);
+  if (!held.has(id) || !(stands ?? left.has(id))) return setStateValue("lacks", { id, at: Date.now() });
+  const explainer = explainerIn(parentElement);
+  const fresh = !explainer.data;
+  const tell = (told) => {
+    left.set(id, told);
+    setStateValue("stands", { ...told, of: id, holds: [...held.keys()] });
+  };
+  explainer.show({ ...held.get(id), stands: stands ?? left.get(id) }, tell, (told) => remember(id, told));
+  if (fresh) explainer.resume(recalled(id));
+}
+
+function hold(id, whole) {
+  held.delete(id); // the newest last
+  held.set(id, whole);
+  if (held.size <= HELD) return;
+  const oldest = held.keys().next().value;
+  held.delete(oldest);
+  left.delete(oldest);
 }
 
 function showInNotebook({ model, el }) {

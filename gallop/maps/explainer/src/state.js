@@ -26,9 +26,11 @@ export class State {
 
   /* New data, and what their host says. */
   follow(data, takes) {
+    const same = data.photo === this.data?.photo;
     this.data = data;
     this.takes = takes;
     const theirs = data.stands ?? {};
+    if (!same) this.now = { ...this.now, region: theirs.region }; // of another photo nobody has asked one yet
     const turn = theirs.turn ?? 0;
     if (turn >= this.turn) {
       this.turn = turn;

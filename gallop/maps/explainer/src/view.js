@@ -5,6 +5,7 @@ import { Asked, Bars } from "./bars.js";
 import { table } from "./colours.js";
 import { Classes, Options, Strip, Track } from "./controls.js";
 import { element, lay, put, say } from "./dom.js";
+import { Legend } from "./legend.js";
 import { drawMap, drawOutlines } from "./map.js";
 import { largest, Take } from "./numerics.js";
 import { Cells } from "./regions.js";
@@ -12,15 +13,14 @@ import { State } from "./state.js";
 import { Subject } from "./subject.js";
 import { difference, faintLine, figure, percent, placeOf, regionLine, sumLine, where } from "./words.js";
 
-const HINT = "Point at a region to read it; click it, or press Enter on it, to ask what it looks like.";
-const PART = "The bright part is what the model sees. ";
+const HINT = "Click a region to ask what it looks like.";
 const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
 const ANSWERS = 5; // classes that a region is said to be like
 
 export class Explainer {
   constructor() {
     this.state = new State();
-    this.tell = () => {};
+    this.tell = this.remember = () => {};
     const move = (change) => this.move(change);
     const settle = () => this.settle();
     const set = (change) => {
@@ -38,8 +38,7 @@ export class Explainer {
     this.stage = element("div", "stage", {}, this.photo, this.seen);
     // The words are each cell's own name too, so a screen reader has them already.
     this.pointed = element("p", "pointed", { "aria-hidden": "true" });
-    this.legend = element("canvas", "ramp", { width: "256", height: "1", "aria-hidden": "true" });
-    [this.low, this.high, this.about] = ["low", "high", "about"].map((name) => element("span", name));
+    this.legend = new Legend();
     this.strip = new Strip((prompt) => set({ prompt, all: false }));
     this.all = element("button", "quiet", { type: "button" });
     this.all.addEventListener("click", () => set({ all: !this.state.now.all }));
@@ -57,23 +56,25 @@ export class Explainer {
     this.asked = new Asked(() => set({ region: null }));
     this.classes = new Classes(set);
     this.options = new Options(move, settle);
-    const ends = element("div", "line", {}, this.low, this.legend, this.high);
-    this.legendBox = element("div", "legend", {}, this.about, ends);
     const head = element("div", "head", {}, element("span", "title", {}, "Scales"), this.all);
     this.maps = element("div", "maps", {}, head, this.strip.root, this.track.root);
-    const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legendBox);
+    const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legend.root);
     const answer = element("div", "answer", {}, this.best, this.verdict, this.bars.root, this.stale);
     const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
     this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
     new ResizeObserver(() => this.schedule()).observe(this.stage);
   }
 
-  /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand lets go. */
-  show(data, tell) {
-    this.tell = tell;
+  /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand has let go for a
+     moment; remember(what stands), called at once. */
+  show(data, tell, remember = () => {}) {
     const text = JSON.stringify(data); // hosts send what is there already, too
-    if (text !== this.text) this.read(data);
+    if (text !== this.text) {
+      this.hurry(); // what a hand did here is of what was shown until now
+      this.read(data);
+    }
     this.text = text;
+    [this.tell, this.remember] = [tell, remember];
     this.arranged = false;
     this.paint();
     this.rest();
@@ -96,13 +97,14 @@ export class Explainer {
     this.stage.style.setProperty("--ratio", data.ratio);
     if (this.photo.src !== data.photo) this.photo.src = data.photo;
     lay(this.seen, data.crop);
-    this.part = data.crop[2] < 0.999 || data.crop[3] < 0.999;
-    this.stage.classList.toggle("part", this.part);
+    this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
     this.cells.fill(this.grid);
     this.strip.fill(this.usual.length);
     this.strip.frame(data);
     this.root.classList.toggle("plain", !this.usual.length);
     this.root.classList.toggle("one", this.usual.length === 1);
+    // Prompts that were not learned say the same: one map, of which each takes its own number of regions.
+    this.root.classList.toggle("alike", this.takes.every((take) => take.local.alike));
   }
 
   move(change) {
@@ -121,12 +123,28 @@ export class Explainer {
 
   settle() {
     clearTimeout(this.telling);
+    this.remember(this.state.now);
     this.telling = setTimeout(() => {
       this.arranged = false;
       this.schedule();
       this.rest();
-      this.tell(this.state.settled());
+      this.hurry();
     }, TOLD_AFTER);
+  }
+
+  /* What waits to be told is told now. */
+  hurry() {
+    if (this.telling === undefined) return;
+    clearTimeout(this.telling);
+    this.telling = undefined;
+    this.tell(this.state.settled());
+  }
+
+  /* Go on with what a hand left before the page was loaded anew; undefined where it left nothing. */
+  resume(stands) {
+    if (stands === undefined) return;
+    this.move(stands);
+    this.settle();
   }
 
   /* What is worked out of the state, before any of it is drawn. */
@@ -207,7 +225,7 @@ export class Explainer {
     const bare = !subject.prompts;
     this.root.classList.toggle("bare", bare);
     this.root.classList.toggle("clear", now.opacity === 0);
-    this.legendBox.hidden = this.maps.hidden = bare;
+    this.legend.root.hidden = this.maps.hidden = bare;
     this.mark(now);
     say(this.faint, faintLine(subject, this.name));
     if (bare) return;
@@ -225,7 +243,7 @@ export class Explainer {
       }
       this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
     }
-    this.paintLegend(subject, colours);
+    this.legend.show(subject, colours, this.title, this.name, this.otherName);
     say(this.all, now.all ? "One map" : "All large");
   }
 
@@ -238,22 +256,6 @@ export class Explainer {
     this.drawn[n] = text;
     if (n === subject.prompts - 1) this.drawnOf = this.cosines;
     return due;
-  }
-
-  paintLegend(subject, colours) {
-    const { low, high, signed } = subject.scale;
-    if (this.ramped !== colours) {
-      const ramp = Array.from({ length: 256 }, (_, i) => low + ((high - low) * i) / 255);
-      drawMap(this.legend, ramp, { rows: 1, columns: 256 }, subject.scale, colours, {
-        opacity: 1,
-        threshold: 0,
-        smooth: false,
-      });
-      this.ramped = colours;
-    }
-    say(this.low, signed ? `${this.otherName} ${difference(low)}` : figure(low));
-    say(this.high, signed ? `${difference(high)} ${this.name}` : figure(high));
-    say(this.about, signed ? `${this.title}. Dots: the k best regions of ${this.otherName}` : this.title);
   }
 
   mark(now) {
@@ -275,7 +277,7 @@ export class Explainer {
 
   pointAt(region) {
     const here = region ?? this.state.now.region;
-    say(this.pointed, here === null ? `${this.part ? PART : ""}${HINT}` : this.regionWords(here));
+    say(this.pointed, here === null ? HINT : this.regionWords(here));
   }
 
   /* What only screen readers hear, where nothing moves. */
@@ -291,6 +293,7 @@ export class Explainer {
       this.cells.name("The photo; each region says which class it is most like.", words);
     }
     put(this.root, "data-answer", best);
-    say(this.spoken, `Most probable: ${best}, ${percent(this.answer.shares[this.label])}.`);
+    const share = this.data.names.length > 1 ? `, ${percent(this.answer.shares[this.label])}` : "";
+    say(this.spoken, `Most probable: ${best}${share}.`);
   }
 }

@@ -1,0 +1,125 @@
+"""What the tower that ships says of the samples, worked out beforehand: the first picture waits for no tower.
+
+``python -m app.photos.sample_answers`` works it out anew; a test holds it equal to what the tower says. Loads no torch
+but for that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from app.photos.samples import SAMPLES, SamplePhoto, available_samples
+from gallop import Photo, load_image
+from gallop.images import CropBox
+from gallop.maps.explainer.data import explainer_data, palettes
+from gallop.maps.photo import photo_url
+from gallop.runtime.writing import write_file
+
+ANSWERS = Path(__file__).with_suffix(".json")
+_MADE_HERE = ("photo", "stands", *palettes())
+"""Of what an explainer shows: the photo comes with scikit-image, and the rest is the same for every photo."""
+
+
+@dataclass(frozen=True)
+class SampleAnswer:
+    """A sample, and the zero-shot answer to it for its own names.
+
+    Attributes:
+        sha256: of its content, as ``Photo`` has it.
+        crop: what the model saw, in the photo's pixels.
+        label, share: the most probable class, and how probable it is.
+        cosines: what an explainer shows, without the photo and what is the same for all.
+    """
+
+    sample: SamplePhoto
+    sha256: str
+    topk: tuple[int, ...]
+    grid: tuple[int, int]
+    crop: CropBox
+    label: str
+    share: float
+    cosines: Mapping[str, Any]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.sample.names
+
+    @property
+    def photo(self) -> Photo:
+        """Decoded once for all visitors."""
+        return _decoded(self.sample.name)
+
+    @property
+    def image(self) -> Image.Image:
+        return self.photo.image
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What an explainer shows, but for what it stands at."""
+        return {"photo": _url(self.sample.name), **self.cosines, **palettes()}
+
+
+@cache
+def sample_answers() -> dict[str, SampleAnswer]:
+    """Return the samples that there are, each with its answer, by content hash."""
+    found = {held["name"]: held for held in json.loads(ANSWERS.read_text(encoding="utf-8"))}
+    here = available_samples()
+    return {
+        held["sha256"]: SampleAnswer(
+            sample,
+            held["sha256"],
+            tuple(held["topk"]),
+            (held["grid"][0], held["grid"][1]),
+            CropBox(*held["crop"]),
+            held["label"],
+            held["share"],
+            held["cosines"],
+        )
+        for sample in SAMPLES
+        if sample.name in here and (held := found[sample.name])
+    }
+
+
+@cache
+def _decoded(name: str) -> Photo:
+    return load_image(available_samples()[name], name=name)
+
+
+@cache
+def _url(name: str) -> str:
+    return photo_url(next(found for found in sample_answers().values() if found.sample.name == name))
+
+
+def worked_out() -> list[dict[str, Any]]:
+    """Return what the tower that ships says of every sample, as the file holds it."""
+    from gallop import GalLoPClassifier
+
+    classifier, found = GalLoPClassifier("mini", device="cpu", cache=False), []
+    for sample in SAMPLES:
+        photo = _decoded(sample.name)
+        said = classifier.zero_shot(sample.names).explain(photo)
+        box = said.crop
+        found.append(
+            {
+                "name": sample.name,
+                "sha256": photo.sha256,
+                "topk": said.topk,
+                "grid": said.grid,
+                "crop": (box.left, box.top, box.right, box.bottom),
+                "label": said.label,
+                "share": said.probabilities[said.label],
+                "cosines": {key: held for key, held in explainer_data(said).items() if key not in _MADE_HERE},
+            }
+        )
+    return found
+
+
+if __name__ == "__main__":
+    write_file(ANSWERS, (json.dumps(worked_out(), indent=1) + "\n").encode())

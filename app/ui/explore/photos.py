@@ -1,0 +1,65 @@
+"""The photos: a strip to choose from, and the ways in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.photos.shelf import Verdicts
+from app.ui.explore.strip import photo_strip
+from app.ui.resources import session
+from app.ui.widgets.remembered import one_of_few, put, stands_at
+from app.ui.widgets.uploads import camera, uploader
+from app.views import exploring
+from app.visitor.explore import ExploreState
+from app.visitor.question import Question
+from gallop import Photo
+
+FOLDER, WEBCAM = "Folder", "Webcam"
+
+
+def upload() -> None:
+    """Where photos are dropped."""
+    with st.container(width=200):
+        uploader("Upload photos", "photos", _take, label_visibility="collapsed")
+
+
+def choose_from(shown: Photo | None, question: Question | None) -> None:
+    """All photos side by side, with what was answered."""
+    found = exploring.tiles(session(), shown, question)
+    photo_strip(found, shown.sha256 if shown is not None else None, show_photo, take_away)
+
+
+def more_ways() -> None:
+    """A whole folder, or the webcam."""
+    with st.popover("Webcam, folder", icon=":material/photo_camera:", width=190):
+        _other_source()
+
+
+def _other_source() -> None:
+    if one_of_few("Photos from", [FOLDER, WEBCAM], ExploreState.source, FOLDER) == WEBCAM:
+        camera("Take a photo", "webcam", _take)
+    else:
+        uploader("Upload a folder of photos", "folder", _take, accept_multiple_files="directory")
+
+
+def show_photo(photo: str) -> None:
+    """In a callback, or before anything is drawn: show this one, by content hash, with the names that go with it."""
+    exploring.look_at(session(), photo)
+    if session().explore.photo is not None:
+        put(ExploreState.photo, session().explore.photo)
+
+
+def take_away(photo: str) -> None:
+    """In a callback: the photo with this content hash; one that is gone already, or never was, does nothing."""
+    session().photos.shelf.photos.pop(photo, None)
+    if stands_at(ExploreState.photo) == photo and (left := session().photos.shelf.photos):
+        show_photo(next(reversed(left)))
+
+
+def _take(files: list[Any]) -> Verdicts:
+    verdicts = session().photos.shelf.add(files)
+    if verdicts.taken:
+        show_photo(verdicts.taken[-1].sha256)
+    return verdicts

@@ -1,0 +1,55 @@
+"""What few change, folded: the tower, the words around names, and many names at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import text
+from app.ui.explore import names
+from app.ui.resources import session
+from app.ui.widgets import towers
+from app.ui.widgets.remembered import keep, recall
+from app.visitor.explore import ExploreState
+from app.visitor.question import DEFAULT_TEMPLATES
+from gallop.errors import TemplateError
+from gallop.names.templates import parse_templates
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+MOST_TEMPLATES = 4
+"""As many as there are global prompts in zero-shot."""
+
+
+def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
+    """Draw them; the place of what is said of the tower, and the templates, or None where they cannot be used."""
+    with st.expander("Settings", icon=":material/tune:"):
+        place = towers.choose_tower(session())
+        found = _templates()
+        names.names_as_list()
+    problem = "" if isinstance(found, tuple) else found
+    if problem:
+        st.error(text.markdown(problem), icon=":material/error:")
+    return place, found if isinstance(found, tuple) else None
+
+
+def _templates() -> tuple[str, ...] | str:
+    """The sentences that names are put into while nothing is learned, or why what was typed is none."""
+    place = ExploreState.templates
+    shown = recall(place, "\n".join(DEFAULT_TEMPLATES))
+    typed = st.text_area(
+        f"Templates: one on each line, up to {MOST_TEMPLATES}",
+        shown,
+        key=place.key,
+        height=100,
+        help="{} is where the name goes. Try `a drawing of a {}`. Each prompt is one template; with fewer of them they "
+        "are counted round. Learned prompts take the place of templates.",
+    )
+    keep(place, typed)
+    try:
+        found = parse_templates(typed)
+    except TemplateError as error:
+        return str(error)
+    return found if len(found) <= MOST_TEMPLATES else f"These are {len(found)} templates; the most is {MOST_TEMPLATES}."

@@ -1,0 +1,89 @@
+/* Photos side by side, each with what was answered: one is chosen with a click, and one's own are taken away. */
+
+const shown = new WeakMap(); // root element -> Strip
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let root = parentElement.querySelector(".strip");
+  if (!root) {
+    const made = new Strip();
+    root = made.root;
+    shown.set(root, made);
+    parentElement.append(root);
+  }
+  shown.get(root).show(data, setTriggerValue);
+}
+
+class Strip {
+  constructor() {
+    this.root = element("div", "strip");
+    this.root.setAttribute("role", "group");
+    this.root.setAttribute("aria-label", "Photos");
+    this.tiles = new Map(); // photo -> its tile
+  }
+
+  show({ tiles, chosen }, send) {
+    const before = this.chosen;
+    this.chosen = chosen;
+    for (const [key, tile] of this.tiles) {
+      if (tiles.some((wanted) => wanted.key === key)) continue;
+      tile.root.remove();
+      this.tiles.delete(key);
+    }
+    tiles.forEach((wanted, place) => {
+      if (!this.tiles.has(wanted.key)) this.tiles.set(wanted.key, new Tile());
+      const tile = this.tiles.get(wanted.key);
+      tile.show(wanted, chosen, send);
+      if (this.root.children[place] !== tile.root) this.root.insertBefore(tile.root, this.root.children[place] ?? null);
+    });
+    const tile = this.tiles.get(chosen);
+    if (tile && chosen !== before) this.uncover(tile.root);
+  }
+
+  /* Only the strip is moved, never the page. */
+  uncover(node) {
+    const [left, right] = [node.offsetLeft, node.offsetLeft + node.offsetWidth];
+    if (left < this.root.scrollLeft) this.root.scrollLeft = left - 8;
+    else if (right > this.root.scrollLeft + this.root.clientWidth)
+      this.root.scrollLeft = right - this.root.clientWidth + 8;
+  }
+}
+
+class Tile {
+  constructor() {
+    this.picture = element("img", "picture");
+    this.picture.alt = "";
+    this.name = element("span", "name");
+    this.verdict = element("span", "verdict");
+    this.choose = element("button", "choose", this.picture, this.name, this.verdict);
+    this.away = element("button", "away", "×");
+    for (const button of [this.choose, this.away]) button.type = "button";
+    this.root = element("div", "tile", this.choose, this.away);
+    this.choose.addEventListener("click", () => this.send("chosen", this.key));
+    this.away.addEventListener("click", () => this.send("away", this.key));
+  }
+
+  show({ key, name, url, verdict, own, about }, chosen, send) {
+    [this.key, this.send] = [key, send];
+    if (this.picture.src !== url) this.picture.src = url;
+    say(this.name, name);
+    say(this.verdict, verdict);
+    this.choose.setAttribute("aria-label", name);
+    this.choose.setAttribute("aria-description", [verdict, about].filter(Boolean).join(". "));
+    this.choose.setAttribute("aria-pressed", String(key === chosen));
+    this.choose.title = [name, about].filter(Boolean).join(": ");
+    this.away.hidden = !own;
+    this.away.setAttribute("aria-label", `Take ${name} away`);
+    this.away.title = `Take ${name} away`;
+  }
+}
+
+function element(tag, name, ...inside) {
+  const node = document.createElement(tag);
+  node.className = name;
+  node.append(...inside);
+  return node;
+}
+
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

@@ -1,0 +1,160 @@
+"""What the page Explore shows: the photo, the names that it is asked about, and the answers known to all photos.
+
+Knows no Streamlit, and loads torch only when a photo is looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app import text
+from app.photos.sample_answers import SampleAnswer, sample_answers
+from app.photos.thumbnails import thumbnail_url
+from app.towers.options import DEFAULT_TOWER
+from app.visitor.question import DEFAULT_TEMPLATES, Question
+from app.visitor.session import Session
+from gallop import Photo, parse_names
+from gallop.errors import ClassNameError
+from gallop.names.class_names import clean_name
+
+if TYPE_CHECKING:
+    from gallop.backbones import Backbone
+
+NONE_OF_THESE = "none of these?"
+MOST_SUGGESTED = 6
+EVERYDAY = parse_names(
+    "cat, dog, bird, horse, cow, sheep, rabbit, fish, butterfly, insect, flower, tree, forest, mountain, beach, lake, "
+    "snow, sky, city, street, house, bridge, boat, car, train, airplane, bicycle, motorcycle, person, baby, crowd, "
+    "bread, cake, pizza, soup, salad, fruit, cup of coffee, bottle, book, computer, telephone, clock, chair, sofa, "
+    "bed, table, lamp, shoe, dress, bag, guitar, painting, statue, map, text, toy, ball"
+)
+"""What a photo might be, where nobody has said anything yet: the tower picks the likeliest of these."""
+
+
+@dataclass(frozen=True)
+class PhotoTile:
+    """A photo to choose.
+
+    Attributes:
+        key: content hash.
+        url: a small picture, in a data URL.
+        verdict: the answer to it, where that is known.
+        own: the visitor's, so that it can be taken away.
+        about: whose it is.
+    """
+
+    key: str
+    name: str
+    url: str
+    verdict: str = ""
+    own: bool = False
+    about: str = ""
+
+
+def photo_on_explore(session: Session) -> Photo | None:
+    """Return the one chosen, or the newest; before there is any, a sample. None where there are no samples either."""
+    photos = session.photos.shelf.photos
+    found = photos.get(session.explore.photo or "") or next(reversed(photos.values()), None)
+    return found or next((answer.photo for answer in sample_answers().values()), None)
+
+
+def look_at(session: Session, photo: str) -> None:
+    """Let a photo be shown, by content hash: one on the shelf, or a sample, which is put there. No other does anything.
+
+    Where there is no room for a sample, the verdict on what was uploaded says so.
+    """
+    shelf, answer = session.photos.shelf, sample_answers().get(photo)
+    if photo not in shelf.photos and answer is not None:
+        session.photos.verdicts["photos"] = verdicts = shelf.add([answer.photo])
+        if verdicts.taken:
+            del session.photos.verdicts["photos"]
+    if photo in shelf.photos:
+        session.explore = session.explore.looking_at(photo)
+
+
+def merged_names(typed: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return class names as they can be used, and a sentence for each that cannot be or was there already."""
+    names: dict[str, str] = {}
+    said = []
+    for piece in (piece for line in typed for part in line.split("\n") for piece in part.split(",")):
+        if not piece.strip():
+            continue
+        try:
+            name = clean_name(piece)
+        except ClassNameError as error:
+            said.append(str(error))
+            continue
+        if name.casefold() in names:
+            said.append(f"{text.shorten(name)} is on the list already.")
+        names.setdefault(name.casefold(), name)
+    return tuple(names.values()), list(dict.fromkeys(said))
+
+
+def answer_at_hand(session: Session, photo: Photo, question: Question) -> SampleAnswer | None:
+    """Return what was worked out beforehand, if that is what is asked: a sample, its own names, the usual tower."""
+    answer = sample_answers().get(photo.sha256)
+    if answer is None or session.training.tower != DEFAULT_TOWER:
+        return None
+    return answer if question == Question(answer.class_names, templates=DEFAULT_TEMPLATES) else None
+
+
+def tiles(session: Session, shown: Photo | None, question: Question | None) -> list[PhotoTile]:
+    """The visitor's photos, the newest first, and the samples; each with its answer to what is asked of it.
+
+    Args:
+        question: what is asked of the photo shown; None while that cannot be asked.
+    """
+    samples = sample_answers()
+    own = [photo for sha, photo in reversed(session.photos.shelf.photos.items()) if sha not in samples]
+    asked = question
+    if own and shown is not None and shown.sha256 in samples and question is not None:  # which has names of its own
+        typed = session.explore.looking_at(own[0].sha256).names_on(session.photos)
+        asked = replace(question, names=merged_names([typed])[0])
+    found = [
+        PhotoTile(photo.sha256, photo.name, _url(session, photo), _verdict(session, photo, asked), True)
+        for photo in own
+    ]
+    for answer in samples.values():
+        said = "" if question is not None and question.taught else answer.label
+        if shown is not None and shown.sha256 == answer.sha256 and question is not None:
+            beforehand = answer.label if answer_at_hand(session, shown, question) else ""
+            said = _verdict(session, shown, question) or beforehand
+        sample = answer.sample
+        found.append(PhotoTile(answer.sha256, sample.name, _url(session, answer.photo), said, about=sample.credit))
+    return found
+
+
+def look_ahead(session: Session, backbone: Backbone, question: Question, seconds: float) -> bool:
+    """Find the answers to the visitor's other photos, for so long; whether some are left."""
+    end = time.monotonic() + seconds
+    for photo in session.photos.shelf.photos.values():
+        if photo.sha256 in sample_answers() or session.answers.verdict(photo, question) is not None:
+            continue
+        if time.monotonic() > end:
+            return True
+        session.answers.explain(backbone, photo, question)
+    return False
+
+
+def suggested(session: Session, backbone: Backbone, photo: Photo) -> list[str]:
+    """Return what a photo might be, the likeliest first, of everyday things."""
+
+    def likeliest() -> list[str]:
+        found = session.answers.explain(backbone, photo, Question(EVERYDAY)).probabilities
+        return sorted(found, key=lambda name: -found[name])[:MOST_SUGGESTED]
+
+    return session.answers.once(("suggested", photo.sha256, session.training.tower), likeliest)
+
+
+def _verdict(session: Session, photo: Photo, question: Question | None) -> str:
+    found = None if question is None else session.answers.verdict(photo, question)
+    if found is None:
+        return ""
+    return NONE_OF_THESE if found.unknown else found.label
+
+
+def _url(session: Session, photo: Photo) -> str:
+    return session.answers.thumbnail(photo, lambda: thumbnail_url(photo))
