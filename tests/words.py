@@ -39,6 +39,8 @@ def counted(page: Any) -> dict[str, int]:
         expect(page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
         expect(page.get_by_text("sent to no other machine")).to_be_visible(timeout=2 * PATIENCE)
         settled(page)
+        if name == "Method":
+            expect(page.get_by_role("tab").first).to_be_visible()  # its words come with its script
         page.wait_for_timeout(1500)
         found[name] = page.evaluate(_COUNT)
     return found

@@ -70,6 +70,18 @@ def test_the_settings_stay_open_when_another_way_to_teach_is_chosen(new_page: An
         expect(field).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [1280, 1000, 820, 390])
+def test_no_button_is_cut_however_narrow_the_page(new_page: Any, width: int) -> None:
+    page = new_page("teach", viewport={"width": width, "height": 900})
+    expect(page.get_by_role("button", name="Add class")).to_be_visible()
+    settled(page)
+    cut = page.evaluate(
+        "() => [...document.querySelectorAll('button div')].filter(box => box.scrollWidth > box.clientWidth + 1)"
+        ".map(box => box.textContent)"
+    )
+    assert not cut
+
+
 def train(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Train")).click()
 

@@ -40,19 +40,18 @@ def cards(session: Session) -> None:
 def _making(session: Session) -> None:
     left, right = st.columns(2)
     with left.form("new class", clear_on_submit=True, border=False):
-        field, button = st.columns([3, 1], vertical_alignment="bottom")
-        typed = field.text_input(
+        line = st.container(horizontal=True, vertical_alignment="bottom")  # the button is as wide as its words
+        typed = line.text_input(
             "New class",
             key="new class name",
             placeholder="for example: ant, bee",
             help=f"One name, or several with commas; up to {MOST_CARDS} classes. English words work best.",
         )
         # Coloured while it is what there is to do; with cards that is the training's button.
-        added = button.form_submit_button(
+        added = line.form_submit_button(
             "Add class",
             type="secondary" if session.photos.deck.cards else "primary",
             icon=":material/add:",
-            width="stretch",
             key="add class",
         )
         if added and typed.strip():
