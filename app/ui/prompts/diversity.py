@@ -64,7 +64,7 @@ def show_overlap(found: Figures, photos: int) -> None:
         return
     names, highest = numbered("local", len(found.topk)), float(found.looks.max())
     st.markdown(
-        f"Regions chosen for the true class, over {_photos(photos)}; the brighter, the more often, up to {highest:.0%}.",
+        f"Regions chosen for the true class in {_photos(photos)}; the brighter, the more often, up to {highest:.0%}.",
         help="For the true class of each photo, each local prompt chooses its k best regions.",
     )
     for start in range(0, len(names), 4):
