@@ -53,7 +53,7 @@ export class Steps {
   }
 
   tab(title, i) {
-    const number = element("span", "number", { "aria-hidden": "true" }, String(i + 1));
+    const number = element("span", "count", { "aria-hidden": "true" }, String(i + 1));
     const tab = element("button", "tab", { type: "button", role: "tab" }, number, element("span", "words", {}, title));
     tab.addEventListener("click", () => this.set({ step: i }));
     return tab;
