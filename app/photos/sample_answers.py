@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image
 
-from app.photos.samples import SAMPLES, SamplePhoto, available_samples
+from app.photos.samples import SAMPLES, TrialPhoto, available_samples
 from gallop import Photo, load_image
 from gallop.images import CropBox
 from gallop.maps.explainer.data import explainer_data, palettes
@@ -38,7 +38,7 @@ class SampleAnswer:
         cosines: what an explainer shows, without the photo and what is the same for all.
     """
 
-    sample: SamplePhoto
+    sample: TrialPhoto
     sha256: str
     topk: tuple[int, ...]
     grid: tuple[int, int]

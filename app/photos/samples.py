@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class SamplePhoto:
+class TrialPhoto:
     """A photo to begin with.
 
     Attributes:
@@ -24,31 +24,31 @@ class SamplePhoto:
 
 
 SAMPLES = (
-    SamplePhoto(
+    TrialPhoto(
         "Cat",
         "chelsea.png",
         "Chelsea the cat, by Stefan van der Walt, CC0",
         ("cat", "dog", "rabbit", "fox", "teddy bear"),
     ),
-    SamplePhoto(
+    TrialPhoto(
         "Coffee",
         "coffee.png",
         "Coffee cup, by Rachel Michetti (Pikolo Espresso Bar), CC0",
         ("cup of coffee", "bowl of soup", "spoon", "cake", "book"),
     ),
-    SamplePhoto(
+    TrialPhoto(
         "Rocket",
         "rocket.jpg",
         "Falcon 9 launch, by SpaceX, public domain",
         ("rocket", "lighthouse", "fireworks", "airplane", "candle"),
     ),
-    SamplePhoto(
+    TrialPhoto(
         "Astronaut",
         "astronaut.png",
         "Eileen Collins, by NASA, public domain",
         ("astronaut", "flag", "guitar", "car", "dog"),
     ),
-    SamplePhoto(
+    TrialPhoto(
         "Galaxies",
         "hubble_deep_field.jpg",
         "Hubble eXtreme Deep Field, by NASA, public domain",
@@ -58,7 +58,7 @@ SAMPLES = (
 
 
 def available_samples() -> dict[str, Path]:
-    """SamplePhoto photos by name; empty where scikit-image is not installed."""
+    """TrialPhoto photos by name; empty where scikit-image is not installed."""
     found = find_spec("skimage")
     if found is None or not found.submodule_search_locations:
         return {}

@@ -10,11 +10,8 @@ from app.runs.sample_run import SAMPLE_RUN, sample_run
 from app.ui.explanation import adopted
 from app.ui.resources import jobs, towers
 from app.ui.widgets.notices import show_notice
-from app.ui.widgets.remembered import put
 from app.views import compare, sample
-from app.visitor.explore import ExploreState
 from app.visitor.notices import Notice, Where
-from app.visitor.question import DEFAULT_NAMES
 from app.visitor.session import Session
 from gallop.errors import GallopError
 
@@ -59,7 +56,7 @@ def _take(session: Session) -> None:
 
 def _remove(session: Session) -> None:
     if session.explore.names == "\n".join(sample_run().class_names):
-        put(ExploreState.names, "\n".join(DEFAULT_NAMES))
+        session.explore = replace(session.explore, names=None, own_names=None)
     try:
         gone = sample.take_out(session)
     except GallopError as error:
