@@ -105,9 +105,8 @@ class Imports:
             return self.named[f"{package}.{name}"]
         found: set[Path] = set()
         for path in self.named.get(package, ()):
-            for node in ast.walk(parse(path)):
-                if isinstance(node, ast.ImportFrom) and name in {alias.asname or alias.name for alias in node.names}:
-                    found |= self.on_the_way(str(node.module)) if node.module != package else set()
+            for module in handed_on(path).get(name, ()):
+                found |= self.on_the_way(module) if module != package else set()
         return found
 
     @cache  # noqa: B019
@@ -119,6 +118,17 @@ class Imports:
 @cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+@cache
+def handed_on(path: Path) -> Mapping[str, list[str]]:
+    """Names that a module has from others, and those others."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                found[alias.asname or alias.name].append(str(node.module))
+    return found
 
 
 def running(tree: ast.AST) -> Iterator[ast.AST]:
