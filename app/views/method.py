@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.teaching.progress import Taught
+from app.towers.options import DEFAULT_TOWER
 from app.visitor.question import Question
-from gallop.config import REGION_RULES
+from gallop.config import REGION_RULES, MethodConfig
 from gallop.maps.explainer.steps import Origins
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
-    from gallop.config import MethodConfig
 
 NOTEBOOKS = {
     "01_similarity": "crop, cosines, softmax",
@@ -26,6 +26,17 @@ NOTEBOOKS = {
     "10_your_own_data": "a folder of your own",
 }
 
+_SHIPPED = 224, 46.0, 120.0
+"""Side of its input and damping (image, region) of the tower that ships, whose answers to the samples are there before
+it is loaded; a test holds them to the tower."""
+
+
+def origins_beforehand(question: Question) -> Origins:
+    """Return those of an answer of ``sample_answers``: the tower that ships, and nothing taught."""
+    side, image, region = _SHIPPED
+    notes = {"regions": "", "cosines": _of_cosines(DEFAULT_TOWER, image, region)}
+    return Origins(side, question.templates, kept=MethodConfig().kept_prompts, notes=notes)
+
 
 def origins(tower: Backbone, config: MethodConfig, question: Question, taught: Taught | None) -> Origins:
     """Return how photo and prompts came about, as plain text.
@@ -35,7 +46,10 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
         config: of the classifier that answers.
         taught: whose prompts answer; None for zero-shot.
     """
-    notes = {"regions": _of_regions(tower), "cosines": _of_cosines(tower)}
+    notes = {
+        "regions": _of_regions(tower),
+        "cosines": _of_cosines(tower.name, tower.damping.image, tower.damping.region),
+    }
     if taught is not None:
         notes |= {"prompts": _of_prompts(taught), "learning": _of_dropout(taught)}
     return Origins(
@@ -49,13 +63,12 @@ def _of_regions(tower: Backbone) -> str:
     return "" if kind == "value" else f"This tower's are of the kind {kind}: {REGION_RULES[kind]}, not the paper's."
 
 
-def _of_cosines(tower: Backbone) -> str:
+def _of_cosines(tower: str, image: float, region: float) -> str:
     """What is not as in plain CLIP."""
-    image, region = tower.damping.image, tower.damping.region
     if not (image or region):
         return ""
     return (
-        f"In this tower, {tower.name}, they are damped: the product is divided by the feature's length or, where that "
+        f"In this tower, {tower}, they are damped: the product is divided by the feature's length or, where that "
         f"is less, by {image:g} for the whole photo and {region:g} for a region, so that little counts little."
     )
 

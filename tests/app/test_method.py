@@ -8,9 +8,10 @@ import pytest
 
 pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
+from app.photos.sample_answers import sample_answers
 from app.views import method
 from app.visitor.question import Question
-from gallop.backbones import Damping
+from gallop.backbones import Damping, load_backbone
 from gallop.config import MethodConfig
 from tests import tiny
 from tests.app_pages import (
@@ -48,12 +49,29 @@ def test_what_is_not_as_in_the_paper_is_said_of_the_tower_it_belongs_to() -> Non
     assert "by 46 for the whole photo and 120.5 for a region" in told["cosines"]
 
 
+def test_what_is_told_of_a_sample_before_its_tower_is_there_is_what_the_tower_tells() -> None:
+    question = Question(("cat", "dog"), templates=("A {}",))
+    shipped = load_backbone("mini", device="cpu")
+    assert method.origins_beforehand(question) == method.origins(shipped, MethodConfig(), question, None)
+
+
 def test_every_notebook_is_named_and_is_there() -> None:
     there = {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
     assert set(method.NOTEBOOKS) == there
 
 
 # The page -----------------------------------------------------------------------------------------------------------
+
+
+def test_it_begins_on_a_sample(tiny_app: Open) -> None:
+    at = go(fine(tiny_app()), METHOD)
+    if not (samples := sample_answers()):
+        pytest.skip("scikit-image is not installed")
+    first = next(iter(samples.values()))
+    data = grid(at, "steps")
+    assert data["names"] == list(first.class_names)
+    assert data["method"]["pixels"] == list(first.image.size)
+    assert data["takes"] == first.shown["takes"]
 
 
 def test_the_page_follows_photo_k_class_and_region(tiny_app: Open) -> None:

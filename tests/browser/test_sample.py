@@ -16,14 +16,14 @@ def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
     page: Page = new_page()
     go(page, "Test")
     page.get_by_role("button", name="Try it with a sample project").click()
-    expect(metric(page, re.compile("Accuracy"))).to_contain_text("%", timeout=4 * PATIENCE)  # torch and mini first
+    expect(metric(page, re.compile("Right on the"))).to_contain_text("%", timeout=4 * PATIENCE)  # torch and mini first
     expect(metric(page, "Unknown photos noticed")).to_be_visible()
-    for name, heading in (("Prompts", "worth"), ("Compare", "4. Rename"), ("Export", "3. As code")):
+    for name, heading in (("Prompts", "worth"), ("Compare", "4. Keep or remove"), ("Export", "3. As code")):
         go(page, name)
         expect(page.get_by_role("heading", name=re.compile(heading))).to_be_visible()
         expect(page.get_by_text("Start here")).to_have_count(0)
     go(page, "Method")
-    expect(page.get_by_role("heading", name="From photo to answer")).to_be_visible()
+    expect(page.get_by_role("tab", name="Crop")).to_be_visible()
     go(page, "Explore")
     expect(answer(page)).to_contain_text("%")
     page.reload()

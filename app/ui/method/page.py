@@ -1,7 +1,10 @@
 """The method on the photo that is shown, step by step, each drawn on the photo."""
 
+from typing import Any
+
 import streamlit as st
 
+from app.photos.sample_answers import SampleAnswer
 from app.ui import resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
@@ -9,11 +12,32 @@ from app.ui.sample import offer
 from app.ui.widgets import privacy
 from app.ui.widgets.problems import ProblemsTold
 from app.ui.widgets.steps import steps
-from app.views import method
+from app.views import exploring, method
+from app.visitor.question import Question
+from gallop import Photo
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.steps import steps_data
 
 session = resources.session()
+
+
+def _beforehand(answer: SampleAnswer, question: Question) -> dict[str, Any]:
+    """A sample whose answer is there before its tower."""
+    stands = session.explore.stands(answer.sha256, answer.grid).of(answer)
+    shown = answer.shown | {"stands": stands.as_dict()}
+    return steps_data(shown, answer.image.size, answer.crop, method.origins_beforehand(question))
+
+
+def _explained(photo: Photo, question: Question) -> dict[str, Any]:
+    backbone = resources.backbone(session.training.tower)
+    classifier = session.answers.classifier(backbone, question)
+    found = session.answers.explain(backbone, photo, question)
+    stands = session.explore.stands(photo.sha256, found.grid).of(found)
+    shown = explainer_data(found, stands=stands, photo=session_photo_url(session, found), asks=False)
+    taught = session.training.taught if question.taught else None
+    origins = method.origins(backbone, classifier.model_.config, question, taught)
+    return steps_data(shown, found.image.size, found.crop, origins)
+
 
 st.title("Method", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -22,21 +46,17 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         help="The photo, its classes, k and limit are those of the other pages. GalLoP is by Lafon and others (ECCV "
         "2024, [arXiv 2407.01400](https://arxiv.org/abs/2407.01400)).",
     )
-photo = current.current_photo(session)
+own = current.current_photo(session)
+photo = own or exploring.photo_on_explore(session)
 if photo is None:
     st.info("**Start here:** choose a photo on *Explore*.", icon=":material/add_photo_alternate:")
-    offer.offer_sample(session)
 else:
     with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
-        backbone = resources.backbone(session.training.tower)
         question = session.explore.question(session.training)
-        classifier = session.answers.classifier(backbone, question)
-        found = session.answers.explain(backbone, photo, question)
-        stands = session.explore.stands(photo.sha256, found.grid).of(found)
-        shown = explainer_data(found, stands=stands, photo=session_photo_url(session, found), asks=False)
-        taught = session.training.taught if question.taught else None
-        origins = method.origins(backbone, classifier.model_.config, question, taught)
-        steps(steps_data(shown, found.image.size, found.crop, origins))
+        known = exploring.answer_at_hand(session, photo, question)
+        steps(_explained(photo, question) if known is None else _beforehand(known, question))
+if own is None:
+    offer.offer_sample(session)
 with st.expander("Notebooks, with code to change", icon=":material/menu_book:"):
     st.markdown(
         "`make notebooks` opens the folder beside the app.\n"
