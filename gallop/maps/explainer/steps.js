@@ -1728,7 +1728,7 @@ class Steps {
   sight(now, data, stage, mapped, kept) {
     if (!mapped) return "";
     const map = `Brighter: more like ${data.names[now.c]}, by local prompt ${now.prompt + 1}.`;
-    return kept.length ? `${map} Outlined: ${where(kept, this.grid).split(";")[0]}.` : map;
+    return kept.length ? `${map} Outlined: its ${plural(kept.length, "best region")}.` : map;
   }
 
   /* The crop in as many pixels as the model gets. */

@@ -8,9 +8,10 @@ import { largest, Take } from "../numerics.js";
 import { Cells } from "../regions.js";
 import { State } from "../state.js";
 import { Subject } from "../subject.js";
-import { placeOf, where } from "../words.js";
+import { placeOf } from "../words.js";
 import { Ensemble, Learning, NoneOfThese, Softmax, TopK } from "./answers.js";
 import { scoresOf, signed, surest } from "./figures.js";
+import { plural } from "./panel.js";
 import { Cosines, Crop, Grid, Texts } from "./sight.js";
 
 const MAPS = ["map", "kept", "surest"];
@@ -180,7 +181,7 @@ export class Steps {
   sight(now, data, stage, mapped, kept) {
     if (!mapped) return "";
     const map = `Brighter: more like ${data.names[now.c]}, by local prompt ${now.prompt + 1}.`;
-    return kept.length ? `${map} Outlined: ${where(kept, this.grid).split(";")[0]}.` : map;
+    return kept.length ? `${map} Outlined: its ${plural(kept.length, "best region")}.` : map;
   }
 
   /* The crop in as many pixels as the model gets. */
