@@ -177,7 +177,7 @@ def test_train_takes_settings_that_came_with_the_click(two: Open) -> None:
     at.session_state["teach way"] = "Custom"
     fine(at.run())
     at.number_input(key="teach settings epochs").set_value(3)
-    button(at, "**Train**").click()
+    button(at, "Train").click()
     finish(fine(at.run()))
     taught = session_of(at).training.taught
     assert taught is not None
@@ -186,7 +186,7 @@ def test_train_takes_settings_that_came_with_the_click(two: Open) -> None:
 
 def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page(two: Open) -> None:
     at = go(cards(fine(two()), COLOURS), TEACH)
-    button(at, "**Train**").click()
+    button(at, "Train").click()
     at.switch_page(COMPARE)  # one request then takes both to the server
     fine(at.run())
     assert session_of(at).training.job is not None or session_of(at).training.taught is not None

@@ -34,11 +34,12 @@ photo = exploring.photo_on_explore(session)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     class_names = names.choose_names()
     photos.more_ways()
-taught = taught_prompts(session, class_names)
-explained = st.container()  # drawn after the settings, which stand below it
+which_prompts, explained = st.container(), st.container()  # drawn after the settings, which stand below them
 left, middle, right = st.columns(3)
 with right:
     chosen_tower, templates = settings.folded_settings()
+with which_prompts:  # of the tower that is chosen now
+    taught = taught_prompts(session, class_names)
 
 question = Question(class_names, taught, templates) if class_names and templates else None
 ahead = False
