@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -45,13 +46,25 @@ def put_in(session: Session) -> tuple[Photo, ...]:
     ]
     taken = photos.deck.add_photos(members).taken
     photos.unknown.add(photo.path for photo in sample_photos() if photo.part == "other")
-    tests = {photo.class_name: photo.path for photo in reversed(on_cards) if photo.part == "test"}
-    photos.shelf.add(tests.values())
+    photos.shelf.add(_to_look_at(photos.tests()))
     ledger = session.training.ledger
     with contextlib.suppress(RunsProblem):  # Compare tells it, and the model is opened all the same
         if ledger is not None and not any(map(is_sample_run, ledger.runs())):
             ledger.bring(sample_run(), sample_files())
     return taken
+
+
+def _to_look_at(tests: Mapping[str, Sequence[Photo]]) -> list[Photo]:
+    """A photo of each class, and one that is answered rightly only since it was taught; the last is shown first."""
+    before, after = sample_run().answers_before, sample_run().answers
+    mended = [
+        photo
+        for some in tests.values()
+        for photo in some
+        if after[photo.sha256].right and not before[photo.sha256].right
+    ]
+    right = [next(photo for photo in some if after[photo.sha256].right) for some in tests.values()]
+    return [*mended[:1], *sorted(right, key=lambda photo: after[photo.sha256].probability)]
 
 
 def sample_opened(backbone: Backbone) -> Opened:

@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.runs.sample_run import SAMPLE_RUN, is_sample_run, sample_run
+from app.text import percent
 from app.ui import resources
 from app.views import sample
 from tests.app_pages import (
@@ -23,6 +24,7 @@ from tests.app_pages import (
     TEACH,
     TEST,
     Open,
+    answer,
     button,
     cards,
     everything,
@@ -85,6 +87,12 @@ def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
     go(at, TEST)
     assert f"{right} of {len(said)}" in everything(at)
     assert session_of(at).training.stale() == [], "the cards are those that the model was taught with"
+    go(at, EXPLORE)
+    shown = list(session_of(at).photos.shelf.photos)
+    run = sample_run()
+    assert answer(at) == f"{run.answers[shown[-1]].truth}: {percent(run.answers[shown[-1]].probability)}"
+    assert run.answers[shown[0]].right, "one of them is what teaching has mended"
+    assert not run.answers_before[shown[0]].right
     names = {card.name: (len(card.shots), len(card.tests)) for card in session_of(at).photos.deck.cards}
     assert set(names.values()) == {(8, 6)}
     assert tuple(names) == sample_run().class_names
@@ -125,11 +133,11 @@ def test_training_again_on_the_sample_gives_the_prompts_that_come_with_it(app: O
     finish(fine(at.run()), 240)
     again = session.training.taught
     assert again.steps == again.of_steps
-    assert {digest: answer.label for digest, answer in again.answers.items()} == {
-        digest: answer.label for digest, answer in shipped.items()
+    assert {digest: said.label for digest, said in again.answers.items()} == {
+        digest: said.label for digest, said in shipped.items()
     }
-    for digest, answer in again.answers.items():
-        assert answer.probability == pytest.approx(shipped[digest].probability, abs=0.01)
+    for digest, said in again.answers.items():
+        assert said.probability == pytest.approx(shipped[digest].probability, abs=0.01)
 
 
 @needs_mini

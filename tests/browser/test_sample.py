@@ -24,7 +24,7 @@ def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
         expect(page.get_by_text("Start here")).to_have_count(0)
     go(page, "Method")
     expect(page.get_by_role("tab", name="Crop")).to_be_visible()
-    go(page, "Explore")
+    page.get_by_role("link", name="Explore").click()
     expect(answer(page)).to_contain_text("%")
     page.reload()
     expect(answer(page)).to_contain_text("%")

@@ -27,8 +27,7 @@ def offer_sample(session: Session) -> None:
             args=(session,),
         )
         st.caption(
-            "Photos of candles, mugs, teapots and vases, a few of other things, and a model that learned them: all "
-            "pages are full at once. One click on *Teach* takes it away again."
+            "Candles, mugs, teapots and vases, and a model that learned them: every page is full. *Teach* removes it."
         )
     elif session.training.taught is None and sample.is_there(session):
         show_notice(session, Where.CARDS)
