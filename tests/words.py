@@ -20,7 +20,10 @@ _COUNT = """
   const words = [];
   const walk = (node) => {
     if (node.nodeType === Node.TEXT_NODE) words.push(...node.textContent.match(/\\S*\\p{L}\\S*/gu) ?? []);
-    if (node.nodeType === Node.ELEMENT_NODE && (node.matches(silent) || !node.checkVisibility())) return;
+    if (node.nodeType === Node.ELEMENT_NODE) {
+      const boxless = getComputedStyle(node).display === "contents"; // what is in it may be in sight
+      if (node.matches(silent) || (!boxless && !node.checkVisibility())) return;
+    }
     for (const child of node.shadowRoot?.childNodes ?? []) walk(child);
     for (const child of node.childNodes) walk(child);
   };
