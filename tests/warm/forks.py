@@ -11,6 +11,7 @@ import json
 import os
 import runpy
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -39,6 +40,7 @@ def served(address: str) -> list[Any]:
             if key.fileobj is sys.stdin:
                 for pid, _ in running.values():
                     os.kill(pid, signal.SIGKILL)
+                shutil.rmtree(Path(address).parent)
                 os._exit(0)
             elif key.fileobj is listener:
                 starter, _ = listener.accept()
