@@ -20,8 +20,8 @@ WIDTHS = (1400, 500)
 THEMES = ("light", "dark")
 
 
-def shoot(browser: Any, address: str, name: str) -> None:
-    """One state in every theme and width, each picture as long as the page."""
+def shoot(browser: Any, address: str, name: str, *, button: str = "") -> None:
+    """One state in every theme and width, each picture as long as the page, with what a button opens."""
     for theme in THEMES:
         for width in WIDTHS:
             context = browser.new_context(
@@ -32,6 +32,8 @@ def shoot(browser: Any, address: str, name: str) -> None:
             page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
             expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
             expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE)
+            if button:
+                page.get_by_role("button", name=button).click()
             page.wait_for_timeout(1500)  # charts and maps are drawn after the page
             height = page.get_by_test_id("stMain").evaluate("element => element.scrollHeight")
             page.set_viewport_size({"width": width, "height": min(height + 60, 6000)})
@@ -66,6 +68,7 @@ def visit(browser: Any, server: str) -> None:
     page.get_by_role("button", name="Cat", exact=True).click()
     expect(answer(page)).to_contain_text("%")
     shoot(browser, page.url, "explore, zero-shot")
+    shoot(browser, page.url, "explore, more towers", button="More towers")
 
     page.get_by_role("link", name="Teach").click()
     page.get_by_role("textbox", name="New class").fill("kitten, cup")

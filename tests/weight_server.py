@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +24,7 @@ class Hub:
         pause: seconds between two pieces of a file.
         other: it sends as many bytes, but others.
         asked: the method and path of each request.
+        leave: let nobody be there any more: whoever connects is refused.
     """
 
     files: dict[str, bytes]
@@ -33,6 +34,7 @@ class Hub:
     other: bool = False
     asked: list[str] = field(default_factory=list)
     address: str = ""
+    leave: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -75,6 +77,7 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
                 self.end_headers()
                 return content
             self.send_header("Content-Length", "0")
+            self.send_header("Connection", "close")  # one that was kept would be answered after ``leave``
             self.end_headers()
             return None
 
@@ -85,9 +88,14 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     hub.address = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield hub
-    finally:
+
+    def leave() -> None:
         server.shutdown()
         server.server_close()
         thread.join()
+
+    hub.leave = leave
+    try:
+        yield hub
+    finally:
+        leave()

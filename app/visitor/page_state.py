@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar, overload
 
 from app.teaching.settings import QUICK, Settings, preset
+from gallop.maps.explainer.stands import Stands
 
 T = TypeVar("T")
 
@@ -142,11 +143,23 @@ class TowersState:
 
 @dataclass(frozen=True)
 class TestState:
-    """Of the page Test: the cell of the confusion matrix, which of its photos, and whose maps."""
+    """Of the page Test.
+
+    Attributes:
+        cell, photo: of the confusion matrix, and which of its photos is opened.
+        stands, stands_of: where a hand left the explainer, and the content hash of the photo it was on.
+    """
 
     cell: Remembered[tuple[int, int] | None] = Remembered(None)
     photo: Remembered[int | None] = Remembered(None)
-    maps: Remembered[str | None] = Remembered(None)
+    stands: Stands = Stands()
+    stands_of: str = ""
+
+    def stands_for(self, photo: str) -> Stands:
+        """Return what the explainer of a photo is to stand at: of another photo's only how maps are drawn stays."""
+        if photo == self.stands_of:
+            return self.stands
+        return Stands(prompt=self.stands.prompt, all_scales=self.stands.all_scales, style=self.stands.style)
 
 
 @dataclass(frozen=True)

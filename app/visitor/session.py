@@ -31,7 +31,7 @@ class Session:
         page_jobs: work that pages other than Teach have asked for.
         downloads: towers that are fetched for this visitor.
         explore, teach, test, prompts, compare, export, towers: what the pages stand at.
-        region: the one that was asked last, of whatever photo.
+        region, region_of: the one that was asked last on a map that stands alone, and the content hash of its photo.
         notices: what is to be told once.
         lost: whether the address led to a session that had ended.
     """
@@ -46,6 +46,7 @@ class Session:
         self.compare, self.export = CompareState(), ExportState()
         self.towers = TowersState()
         self.region: AskedRegion | None = None
+        self.region_of = ""
         self.notices: dict[Where, Notice] = {}
         self.lost = False
 

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("streamlit", reason="needs the extra 'app'")
@@ -254,10 +255,10 @@ def test_presets_set_every_field_and_custom_frees_them(tiny_app: Open) -> None:
 def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) -> None:
     at = finish(train(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})))
     assert "Changed since the training" not in everything(at)
-    before = bars(at, "tried")
+    before = explained(at).shares
     at.number_input(key="teach scales 0").set_value(1)
     fine(at.run())
-    assert bars(at, "tried") != before
+    assert explained(at).shares != before
     assert "Changed since the training" not in everything(at)
     settings(at, epochs=9)
     uploader(at, "Photos of red").upload("new.png", png(77))
@@ -277,15 +278,28 @@ def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand
     assert sums(at)[0].startswith("k = 1: ")
 
 
-def test_a_region_asked_on_a_map_of_this_page_is_answered_on_it(tiny_app: Open) -> None:
+def test_a_region_that_is_asked_is_asked_of_its_own_photo_alone(tiny_app: Open) -> None:
     at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
-    assert "alone it would be" not in everything(at)
-    session_of(at).region = AskedRegion(6, (4, 4))  # as a click does
-    fine(at.run())
-    assert grid(at, "watched map")["selected"] == 6
-    assert everything(at).count("Centre, row 2, column 3: alone it would be") == 1
+    watched = session_of(at).training.watch.photo
+    assert watched is not None
+    assert grid(at, "watched map")["stands"]["region"] is None
+    session_of(at).region, session_of(at).region_of = AskedRegion(6, (4, 4)), watched.sha256  # as a click does
+    assert grid(fine(at.run()), "watched map")["stands"]["region"] == 6
     uploader(at, "Photos to try").upload("found.png", png(500))
-    assert everything(fine(at.run())).count("Centre, row 2, column 3: alone it would be") == 2
+    assert grid(fine(at.run()), "explainer")["stands"]["region"] is None, "that is another photo"
+    session_of(at).region_of = "another"
+    assert grid(fine(at.run()), "watched map")["stands"]["region"] is None
+
+
+def test_the_watched_map_is_one_of_a_fixed_scale_and_says_no_more(tiny_app: Open) -> None:
+    at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
+    shown = grid(at, "watched map")
+    sights = session_of(at).training.taught.sights  # type: ignore[union-attr]
+    name = shown["stands"]["class_name"]
+    scores = [sight.explanation.region_scores(name, 0) for sight in sights]
+    assert shown["compact"]
+    assert shown["range"] == pytest.approx([min(map(np.min, scores)), max(map(np.max, scores))])
+    assert (shown["stands"]["prompt"], shown["stands"]["topk"]) == (0, [5, 10, 15, 16])
 
 
 def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from app.ui import resources
 from app.views import testing
 from gallop import load_image
+from gallop.maps.explainer.stands import Stands
 from gallop.model.scores import SCORES, OODScore
 from tests import app_pages, tiny
 from tests.app.test_teach import add_classes, settings, teach, train
@@ -28,12 +30,14 @@ from tests.app_pages import (
     bars,
     button,
     everything,
+    explained,
     fine,
     finish,
     go,
     grid,
     png,
     session_of,
+    sums,
     uploader,
 )
 
@@ -118,8 +122,9 @@ def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> 
         assert [str(o) for o in at.selectbox(key="test photo").options] == [photo.name for photo in photos]
         said = session.training.taught.names[cell[1]]  # type: ignore[union-attr]
         assert f"It said **{said}**" in everything(at)
-        shown.append(grid(at, "opened map 0")["name"])
-        assert f"for {said}" in shown[-1]
+        shares = explained(at).shares
+        assert max(shares, key=shares.__getitem__) == said
+        shown.append(grid(at, "explainer")["photo"])
     assert len(set(shown)) == len(cells)
 
 
@@ -135,13 +140,25 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
     fine(at.run())
     cell = at.selectbox(key="test cell").value
     assert cell[0] != cell[1], "a wrong answer is shown first"
-    said = grid(at, "opened map 0")
-    at.session_state["test maps"] = "What it is"
-    really = grid(fine(at.run()), "opened map 0")
-    at.session_state["test maps"] = "The first minus the second"
-    signed = grid(fine(at.run()), "opened map 0")
-    assert len({picture["map"] for picture in (said, really, signed)}) == 3
-    assert " minus " in signed["name"]
+    found = session.training.taught.after  # type: ignore[union-attr]
+    measured = testing.measure(session, resources.backbone())
+    assert measured is not None
+    opened = measured.answers.photos[measured.evaluation.cell(*cell)[0]]
+    data = grid(at, "explainer")
+    assert data["names"] == list(session.training.taught.names)  # type: ignore[union-attr]
+    assert explained(at).shares == pytest.approx(found.explain(opened).probabilities, abs=1e-5)
+    assert data["stands"]["class_name"] is None, "what it said is explained"
+
+    # As a hand leaves it: why what it said, not what it is; k of one prompt moved, and opaque maps.
+    really = session.training.taught.names[cell[0]]  # type: ignore[union-attr]
+    usual = data["stands"]["topk"]
+    left = Stands.told(data["stands"] | {"against": really, "topk": [1, *usual[1:]], "opacity": 1.0, "region": 3})
+    session.test = replace(session.test, stands=left, stands_of=opened.sha256)
+    stands = grid(fine(at.run()), "explainer")["stands"]
+    assert (stands["against"], stands["topk"][0], stands["opacity"], stands["region"]) == (really, 1, 1.0, 3)
+    session.test = replace(session.test, stands_of="another photo")
+    stands = grid(fine(at.run()), "explainer")["stands"]
+    assert (stands["against"], stands["topk"], stands["opacity"], stands["region"]) == (None, usual, 1.0, None)
 
 
 def test_what_the_browser_sends_for_a_cell_is_checked(tiny_app: Open) -> None:
@@ -218,7 +235,7 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     # Teach's try-out and Explore go by it.
     at = go(at, TEACH)
     uploader(at, "Photos to try").upload("found.png", png(500, "red"))
-    assert any("none of these" in found.value for found in fine(at.run()).warning)
+    assert grid(fine(at.run()), "explainer")["threshold"] == session.limit.value != stored
     at = go(at, EXPLORE)
     assert grid(at, "explainer")["threshold"] == session.limit.value != stored
     assert "this limit was set by you" in everything(at).lower().replace("\\", "")
@@ -293,7 +310,7 @@ def test_test_photos_of_a_class_that_was_not_taught_are_left_out_and_told(tiny_a
 
 def test_without_local_prompts_and_with_one_global_prompt_the_page_holds(tiny_app: Open) -> None:
     at = add_unknown(taught(tiny_app, global_prompts=1, topk=()), 1)
-    assert "Without local prompts there are no maps" in everything(at)
+    assert [branch["weight"] for branch in grid(at, "explainer")["takes"][0]["branches"]] == [1.0, 0.0]
     assert metric(at, "Right on the 6 test photos")
     assert metric(at, "Unknown photos noticed")
 
@@ -309,7 +326,7 @@ def test_k_set_on_another_page_is_the_k_of_the_test(tiny_app: Open) -> None:
     assert after is not None
     assert abs(before.answers.probabilities - after.answers.probabilities).max() > 0
     assert (before.answers.outlier == after.answers.outlier).all(), "outlier scores know no k"
-    assert "k = 1:" in everything(at)
+    assert sums(at)[0].startswith("k = 1: ")
 
 
 def test_photos_are_encoded_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def test_a_cell_is_opened_from_the_keyboard_and_from_the_list(page: Page) -> Non
     cell = page.get_by_role("combobox", name="Photos of the cell")
     expect(cell).to_have_value("kitten, said cup: 1 photo")
     expect(page.get_by_text("It said cup")).to_contain_text("it is kitten")
-    opened = page.get_by_role("grid", name=re.compile("Map of local prompt 1 for cup"))
+    opened = page.get_by_role("grid", name=re.compile("Map of local prompt 1. Where it sees cup"))
     expect(opened).to_be_visible()
     expect(opened.get_by_role("gridcell", name=re.compile(", outlined$"))).to_have_count(5)
 
@@ -80,8 +80,10 @@ def test_a_cell_is_opened_from_the_keyboard_and_from_the_list(page: Page) -> Non
     expect(page.get_by_role("combobox", name="Photo opened")).to_have_value(re.compile("^Coffee [456].jpg$"))
 
     choose(page, "Photos of the cell", "kitten, said cup: 1 photo")
-    pick(page, "What it is")
-    expect(page.get_by_role("grid", name=re.compile("Map of local prompt 1 for kitten"))).to_be_visible()
+    page.get_by_role("combobox", name="Compared with").select_option("kitten")
+    expect(page.get_by_role("grid", name=re.compile("Map of local prompt 1. Why cup, not kitten"))).to_be_visible()
+    settled(page)
+    expect(page.get_by_role("combobox", name="Compared with")).to_have_value("1")  # the page has heard of it
     choose(page, "Photos of the cell", "kitten, rightly said: 3 photos")
     expect(page.get_by_text("It said kitten")).to_contain_text("and that is right")
 

@@ -16,14 +16,13 @@ from app.ui.compare.run_table import pin_names
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import holding, towers
 from app.ui.widgets import media
-from app.ui.widgets.region_grid import asked, region_grid
+from app.ui.widgets.explained import one_map
 from app.ui.widgets.remembered import one_of
 from app.views import compare
 from app.visitor.page_state import CompareState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.look import Subject, scale_of
-from gallop.maps.region_grid.panel import map_panel
 
 if TYPE_CHECKING:
     from gallop import Explanation
@@ -92,7 +91,7 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
     prompts = range(max(*(len(found.topk) for found in both), 1))
     with right:
         prompt = one_of("Local prompt", prompts, CompareState.prompt, 0, lambda n: f"{n + 1}")
-    _maps(session, pinned, both, chosen, prompt)
+    _maps(session, pinned, both, photo.sha256, chosen, prompt)
 
 
 def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
@@ -101,7 +100,9 @@ def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
         return compare.explain_with_run(session, backbone, run, photo)
 
 
-def _maps(session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation], chosen: str, prompt: int) -> None:
+def _maps(
+    session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation], photo: str, chosen: str, prompt: int
+) -> None:
     subjects = [Subject(found, chosen) for found in both]
     drawn = [subject for subject in subjects if prompt < len(subject.explanation.topk)]
     alike = of.same_tower(*pinned)  # cosines of two towers have no common scale
@@ -115,9 +116,9 @@ def _maps(session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation]
             if prompt >= len(found.topk):
                 st.caption("It has no such local prompt: it looks at the whole photo alone, so there is no map.")
                 continue
-            region = asked(found.grid)
-            panel = map_panel(subject, prompt, scale=scale, selected=region, photo=session_photo_url(session, found))
-            region_grid(panel, key=f"compared map {label}")
+            picture = session_photo_url(session, found)
+            own = scale or scale_of([subject.scores(prompt)])
+            one_map(found, chosen, prompt, photo=photo, picture=picture, scale=own, key=f"compared map {label}")
             score = float(found.local_scores[found.class_names.index(chosen), prompt])
             words = found.describe(chosen, prompt)
             k = f"k = {found.topk[prompt]}"

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import text
-from app.charts import score_charts
 from app.photos.shelf import Verdicts
 from app.ui.explanation.answer import session_photo_url
-from app.ui.explanation.ask import alone
 from app.ui.resources import backbone, jobs, towers
-from app.ui.widgets import media
+from app.ui.widgets.explainer import explainer
 from app.ui.widgets.notices import show_notice
-from app.ui.widgets.region_grid import asked, region_grid
 from app.ui.widgets.remembered import one_of, put, stands_at
 from app.ui.widgets.uploads import uploader
 from app.visitor.explore import ExploreState
@@ -23,7 +20,6 @@ from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.errors import GallopError
-from gallop.maps.region_grid.panel import answer_panel
 
 if TYPE_CHECKING:
     from gallop import Explanation
@@ -35,7 +31,7 @@ def tryout(session: Session) -> None:
         return
     st.header("3. Try it", anchor=False)
     st.page_link("ui/explore/page.py", label="See what decided, and where it looked", icon=":material/travel_explore:")
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([1, 3], gap="large")
     with left:
         uploader("Photos to try", "try", lambda files: _take(session, files))
         photos = session.photos.shelf.photos
@@ -44,15 +40,11 @@ def tryout(session: Session) -> None:
             return
         shown = one_of("Photo shown", photos, ExploreState.photo, next(reversed(photos)), lambda key: photos[key].name)
         photo = photos[shown]
-        found = session.answers.explain(backbone(session.training.tower), photo, Question(taught.names, taught=True))
-        found = found.with_topk(session.training.scales())
-        region = asked(found.grid)
-        region_grid(answer_panel(found, selected=region, photo=session_photo_url(session, found)), key="tried grid")
-        if region is not None:
-            st.caption(alone(found, region))
-    with right:
-        _answer(found)
+        tower, question = backbone(session.training.tower), Question(taught.names, taught=True)
+        found = session.answers.explain(tower, photo, question)
         correction(session, photo, found)
+    with right:
+        explainer(found, None, photo=photo.sha256, picture=session_photo_url(session, found))
 
 
 def _take(session: Session, files: list[Any]) -> Verdicts:
@@ -60,17 +52,6 @@ def _take(session: Session, files: list[Any]) -> Verdicts:
     if verdicts.taken:
         put(ExploreState.photo, verdicts.taken[-1].sha256)
     return verdicts
-
-
-def _answer(found: Explanation) -> None:
-    share = found.probabilities[found.label]
-    st.metric("Most probable", f"{text.markdown(found.label)}: {text.percent(share)}")
-    if found.is_ood:
-        st.warning("Perhaps none of these.", icon=":material/help:")
-    listed = ", ".join(f"{name} {text.percent(value)}" for name, value in found.probabilities.items())
-    media.chart(
-        score_charts.probabilities(found.probabilities), key="tried", alt=f"Bars of the probabilities: {listed}."
-    )
 
 
 def correction(session: Session, photo: Photo, found: Explanation) -> None:

@@ -12,17 +12,15 @@ from app.jobs.manager import Snapshot, State
 from app.teaching.cards import Card
 from app.teaching.progress import Kept, Point, Progress, Score, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
-from app.ui.explanation.ask import alone
 from app.ui.resources import jobs, towers
 from app.ui.widgets import media
-from app.ui.widgets.region_grid import asked, region_grid
+from app.ui.widgets.explained import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
-from gallop.maps.region_grid.panel import map_panel
 
 _POLL_SECONDS = 1.0
 NOTHING_YET = Progress("looking", 0, 0, [])
@@ -193,11 +191,8 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     name = name if name in found.class_names else found.label
     subjects = [Subject(each.explanation, name) for each in sights]
     scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
-    region = asked(found.grid)
-    photo = session_photo_url(session, sights[0].explanation)
-    region_grid(map_panel(Subject(found, name), 0, scale=scale, selected=region, photo=photo), key="watched map")
-    if region is not None:
-        st.caption(alone(found, region))
+    picture, photo = session_photo_url(session, sights[0].explanation), _photo_of(session, found.image)
+    one_map(found, name, 0, photo=photo, picture=picture, scale=scale, key="watched map")
     words, chance = found.describe(name, 0), text.percent(found.probabilities[name])
     when = f"After step {sight.step}" if sight.step else "Before training"
     st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {words}.")
@@ -205,3 +200,9 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
 
 def _class_of(session: Session, image: object) -> str | None:
     return next((card.name for card in session.photos.deck.cards for photo in _all(card) if photo.image is image), None)
+
+
+def _photo_of(session: Session, image: object) -> str:
+    """Its content hash; empty once it is on no card."""
+    photos = (photo for card in session.photos.deck.cards for photo in _all(card))
+    return next((photo.sha256 for photo in photos if photo.image is image), "")

@@ -26,6 +26,11 @@ _draw = st.components.v2.component(
 )
 
 
+def draw_explainer(key: str, sent: dict[str, Any], told: Callable[[], None]) -> None:
+    """Draw the component ``key``; ``told`` is called where a hand lets go of it."""
+    _draw(key=key, data=sent, on_stands_change=told, on_lacks_change=lambda: None)
+
+
 def explainer(explanation: Explanation, before: Explanation | None, *, photo: str, picture: str) -> None:
     """Draw the photo explained; where a hand leaves it is what Explore stands at, and no run is needed while it moves.
 
@@ -74,7 +79,7 @@ def _drawn(extent: Extent, photo: str, whole: Callable[[Stands], tuple[str, dict
     there = name in _listed(_told("stands").get("holds")) and _told("lacks").get("id") != name
     echo = there and _told("stands").get("of") == name and Stands.told(_told("stands")).of(extent) == stands
     sent = {"id": name} | ({} if echo else {"stands": stands.as_dict()}) | ({} if there else {"whole": data})
-    _draw(key=KEY, data=sent, on_stands_change=told, on_lacks_change=lambda: None)
+    draw_explainer(KEY, sent, told)
 
 
 def _told(what: str) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.look import COLOURS, SIGNED_COLOURS, colour_table, shared_scale
+from gallop.maps.look import COLOURS, SIGNED_COLOURS, Scale, colour_table, shared_scale
 from gallop.maps.photo import photo_place, photo_url
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def explainer_data(
     stands: Stands | None = None,
     photo: str | None = None,
     asks: bool = True,
+    scale: Scale | None = None,
+    compact: bool = False,
 ) -> dict[str, Any]:
     """Return everything that an explainer shows of a photo.
 
@@ -47,6 +49,8 @@ def explainer_data(
         stands: what is shown; by default the most probable class at the model's scales.
         photo: ``photo_url``, where the caller keeps it.
         asks: whether the host can send more; a page without one offers only the classes whose maps it holds.
+        scale: of the colours, where several explainers share one; None takes that of this explanation's maps.
+        compact: one map and what is asked of it, for pages that choose class and local prompt themselves.
 
     Raises:
         ValueError: ``before`` has other classes, scales or regions.
@@ -54,7 +58,7 @@ def explainer_data(
     takes = [explanation] if before is None else [explanation, _in_order_of(explanation, before)]
     stands = (stands or Stands()).of(explanation)
     sent = _sent(explanation, stands, len(takes))
-    scale = shared_scale(explanation)
+    scale = scale or shared_scale(explanation)
     rows, columns = explanation.grid
     data = {
         "photo": photo_url(explanation) if photo is None else photo,
@@ -68,6 +72,7 @@ def explainer_data(
         "range": [scale.low, scale.high],
         **palettes(),
         "stands": stands.as_dict(),
+        "compact": compact,
     }
     if sent is not None and not asks:
         data["offered"] = sent

@@ -61,6 +61,7 @@ export class Explainer {
     const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legend.root);
     const answer = element("div", "answer", {}, this.best, this.verdict, this.bars.root, this.stale);
     const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
+    this.beside = [answer, this.maps, this.classes.root, this.options.root];
     this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
     new ResizeObserver(() => this.schedule()).observe(this.stage);
   }
@@ -105,6 +106,8 @@ export class Explainer {
     this.root.classList.toggle("one", this.usual.length === 1);
     // Prompts that were not learned say the same: one map, of which each takes its own number of regions.
     this.root.classList.toggle("alike", this.takes.every((take) => take.local.alike));
+    this.root.classList.toggle("compact", Boolean(data.compact));
+    if (data.compact) for (const part of this.beside) part.remove(); // one map, and what is asked of it
   }
 
   move(change) {
@@ -234,7 +237,7 @@ export class Explainer {
       const [kept, rival] = [subject.kept(n, now.topk[n]), subject.rival(n, now.topk[n])];
       const score = subject.score(n, now.topk[n]);
       const words = `k = ${now.topk[n]}: ${subject.other ? difference(subject.gap(n, now.topk[n])) : figure(score)}`;
-      if (subject.prompts > 1 && (now.all || this.due(n, subject, colours, now)))
+      if (subject.prompts > 1 && !this.data.compact && (now.all || this.due(n, subject, colours, now)))
         this.strip.show(n, subject, kept, rival, this.grid, colours, now, words, n === now.prompt);
       if (n !== now.prompt) continue;
       if (!now.all) {
