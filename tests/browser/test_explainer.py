@@ -14,7 +14,7 @@ from PIL import Image
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.look import Style, Subject, scale_of, shared_scale
+from gallop.maps.look import Scale, Style, Subject, scale_of, shared_scale
 from gallop.maps.photo import picture_url
 from gallop.maps.pictures import map_picture
 from gallop.predictions.explanation import Explanation
@@ -313,3 +313,24 @@ def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
     found = axe.Axe().run(page, context=".explainer")
     assert not found.response["violations"], found.generate_report()
     page.close()
+
+
+def test_a_compact_one_is_a_map_and_what_is_asked_of_it(page: Page) -> None:
+    found = made_up(3, 7)
+    scale = Scale(-0.5, 0.75)
+    stands = Stands(found.class_names[2], prompt=1)
+    page.set_content(f"<!doctype html><style>{STYLE_SHEET.read_text(encoding='utf-8')}</style><body></body>")
+    data = explainer_data(found, stands=stands, scale=scale, compact=True)
+    page.evaluate(NOTEBOOK, [SCRIPT.read_text(encoding="utf-8"), data])
+    outlines(page, {box.region for box in found.regions(found.class_names[2], 1)})
+    expect(page.locator(".legend .low")).to_have_text("\u22120.5000")
+    expect(page.locator(".legend .high")).to_have_text("0.7500")
+    for kind in (".best", ".bars", ".track-range", ".tile", "select", "details"):
+        expect(page.locator(kind)).to_have_count(0)
+    page.locator('.cell[data-region="9"]').click()
+    page.wait_for_function("model.saved.length == 1")
+    assert Stands.told(page.evaluate("model.saved[0]")).region == 9
+    expect(page.locator(".asked")).to_contain_text("alone it would be")
+    # Another map in its place: the host chooses.
+    page.evaluate("data => model.send(data)", explainer_data(found, stands=Stands(found.label, turn=1), compact=True))
+    outlines(page, {box.region for box in found.regions(found.label, 0)})
