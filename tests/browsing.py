@@ -130,7 +130,8 @@ def number(words: str) -> float:
 
 def rounds(page: Page, epochs: int) -> None:
     """Open the settings of the page Teach and set how often the photos are gone through: 500 times at most."""
-    page.get_by_text("All settings").click()
+    if page.locator("details[open]").filter(has_text="All settings").count() == 0:
+        page.get_by_text("All settings").click()
     pick(page, "Custom")
     field = page.get_by_role("spinbutton", name="Rounds")
     expect(field).to_be_enabled()

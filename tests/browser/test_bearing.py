@@ -36,6 +36,7 @@ STREAMLITS_OWN = {
     # Rule, and the element of Streamlit's own that breaks it: no setting of an app changes these.
     ("presentation-role-conflict", 'data-testid="stFileUploaderDropzone"'),  # its section is focusable by script
     ("region", 'id="stFloatingOverlayPortal"'),  # where tooltips are drawn, beside the landmarks
+    ("region", 'role="listbox"'),  # and the choices of a list that is open
 }
 
 
