@@ -102,12 +102,10 @@ export class Explainer {
     this.cells.fill(this.grid);
     this.strip.fill(this.usual.length);
     this.strip.frame(data);
-    this.root.classList.toggle("plain", !this.usual.length);
-    this.root.classList.toggle("one", this.usual.length === 1);
-    // Prompts that were not learned say the same: one map, of which each takes its own number of regions.
-    this.root.classList.toggle("alike", this.takes.every((take) => take.local.alike));
-    this.root.classList.toggle("compact", Boolean(data.compact));
-    if (data.compact) for (const part of this.beside) part.remove(); // one map, and what is asked of it
+    const kinds = { plain: !this.usual.length, one: this.usual.length === 1, compact: Boolean(data.compact) };
+    kinds.alike = this.takes.every((take) => take.local.alike); // not learned: one map, of which each takes its own k
+    for (const [name, holds] of Object.entries(kinds)) this.root.classList.toggle(name, holds);
+    if (data.compact) this.beside.forEach((part) => part.remove());
   }
 
   move(change) {
