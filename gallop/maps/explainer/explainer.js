@@ -1169,8 +1169,7 @@ class Explainer {
       this.hurry(); // what a hand did here is of what was shown until now
       this.read(data);
     }
-    this.text = text;
-    [this.tell, this.remember] = [tell, remember];
+    [this.text, this.tell, this.remember] = [text, tell, remember];
     this.arranged = false;
     this.paint();
     this.rest();
@@ -1198,10 +1197,9 @@ class Explainer {
     this.strip.fill(this.usual.length);
     this.strip.frame(data);
     const kinds = { plain: !this.usual.length, one: this.usual.length === 1, compact: Boolean(data.compact) };
-    // Prompts that were not learned say the same: one map, of which each takes its own number of regions.
-    kinds.alike = this.takes.every((take) => take.local.alike);
+    kinds.alike = this.takes.every((take) => take.local.alike); // not learned: one map, of which each takes its own k
     for (const [name, holds] of Object.entries(kinds)) this.root.classList.toggle(name, holds);
-    if (data.compact) this.beside.forEach((part) => part.remove()); // one map, and what is asked of it
+    if (data.compact) this.beside.forEach((part) => part.remove());
   }
 
   move(change) {

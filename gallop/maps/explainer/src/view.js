@@ -74,8 +74,7 @@ export class Explainer {
       this.hurry(); // what a hand did here is of what was shown until now
       this.read(data);
     }
-    this.text = text;
-    [this.tell, this.remember] = [tell, remember];
+    [this.text, this.tell, this.remember] = [text, tell, remember];
     this.arranged = false;
     this.paint();
     this.rest();
