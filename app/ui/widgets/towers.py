@@ -50,7 +50,6 @@ def choose_tower(session: Session) -> DeltaGenerator:
         session.training.tower = chosen
         taught = session.training.taught  # k is of a tower and its grid: Explore shows what goes with this one
         session.explore = replace(session.explore, scales=session.training.scales() if taught else ())
-        st.rerun()  # what stands above was drawn for the other one
     place = st.empty()
     describe(session, place)
     if towers().listing.problem:
