@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from open_clip.transformer import Transformer
 from torch import Tensor, nn
 
+from gallop.backbones.own.model import _Transformer as OwnTransformer
 from gallop.config import RegionKind
 from gallop.features.encoding import ImageFeatures
 from gallop.model.gallop import GalLoP
 from gallop.model.losses import Loss, gallop_loss
 
 
+@cache
+def open_clips(transformer: nn.Module) -> nn.Module:
+    """open_clip's transformer with the weights of the one that `mini` is built with; any other is open_clip's own."""
+    if not isinstance(transformer, OwnTransformer):
+        return transformer
+    blocks = transformer.resblocks
+    width, heads = blocks[0].attn.embed_dim, blocks[0].attn.num_heads
+    theirs = Transformer(width, len(blocks), heads).eval()
+    theirs.load_state_dict(transformer.state_dict())
+    return theirs.requires_grad_(False)
+
+
 def naive_text(module: Any, tokenizer: Any, contexts: Tensor, names: list[str]) -> Tensor:
     """(K, P, D): 77 tokens, one prompt at a time, through open_clip's transformer, as public prompt learners do."""
-    length = module.positional_embedding.shape[0]
+    length, transformer = module.positional_embedding.shape[0], open_clips(module.transformer)
     features = []
     for context in contexts:
         rows, ends = [], []
@@ -29,7 +44,7 @@ def naive_text(module: Any, tokenizer: Any, contexts: Tensor, names: list[str]) 
             rows.append(torch.cat([embedded[:1], context, embedded[1 + len(context) :]]))
             ends.append(len(tokens) - 1)
         x = torch.stack(rows) + module.positional_embedding
-        x = module.ln_final(module.transformer(x, attn_mask=module.attn_mask))
+        x = module.ln_final(transformer(x, attn_mask=module.attn_mask))
         x = x[torch.arange(len(names)), torch.tensor(ends)]
         projection = module.text_projection
         features.append(projection(x) if isinstance(projection, nn.Linear) else x @ projection)
