@@ -19,6 +19,7 @@ from tests.browsing import (
     Page,
     answer,
     choose,
+    choose_photo,
     expect,
     files_into,
     go,
@@ -131,7 +132,7 @@ def test_two_towers_are_trained_compared_exported_and_found_again(visit: Any, tm
 
 def test_what_goes_wrong_with_a_tower_is_a_sentence_and_loses_nothing(visit: Any, hub: Hub, server: str) -> None:
     page = visit()
-    page.get_by_role("button", name="Cat", exact=True).click()
+    choose_photo(page, "Cat")
     expect(answer(page)).to_contain_text("cat", timeout=4 * PATIENCE)  # torch and mini are loaded first
 
     # A visitor who asks for a path.
@@ -141,6 +142,8 @@ def test_what_goes_wrong_with_a_tower_is_a_sentence_and_loses_nothing(visit: Any
     expect(answer(page)).to_contain_text("cat")
 
     # A wrong file.
+    settled(page)
+    page.get_by_text("Settings").click()
     tower(page, "ViT-B-16-quickgelu/wrong.safetensors")
     expect(page.get_by_text("holds no weights that can be read safely")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()

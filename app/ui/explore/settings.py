@@ -10,8 +10,10 @@ from app import text
 from app.ui.explore import names
 from app.ui.resources import session
 from app.ui.widgets import towers
+from app.ui.widgets.notices import show_notice
 from app.ui.widgets.remembered import keep, recall
 from app.visitor.explore import ExploreState
+from app.visitor.notices import Where
 from app.visitor.question import DEFAULT_TEMPLATES
 from gallop.errors import TemplateError
 from gallop.names.templates import parse_templates
@@ -25,6 +27,7 @@ MOST_TEMPLATES = 4
 
 def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
     """Draw them; the place of what is said of the tower, and the templates, or None where they cannot be used."""
+    show_notice(session(), Where.TOWERS)  # within it, nobody would see it
     with st.expander("Settings", icon=":material/tune:"):
         place = towers.choose_tower(session())
         found = _templates()
