@@ -143,7 +143,6 @@ def test_what_goes_wrong_with_a_tower_is_a_sentence_and_loses_nothing(visit: Any
 
     # A wrong file.
     settled(page)
-    page.get_by_text("Settings").click()
     tower(page, "ViT-B-16-quickgelu/wrong.safetensors")
     expect(page.get_by_text("holds no weights that can be read safely")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()

@@ -1,4 +1,4 @@
-"""What few change, folded: the tower, the words around names, and many names at once."""
+"""What few change, folded: the words around names, many names at once, and the tower where there is one alone."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ MOST_TEMPLATES = 4
 def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
     """Draw them; the place of what is said of the tower, and the templates, or None where they cannot be used."""
     show_notice(session(), Where.TOWERS)  # within it, nobody would see it
+    at_hand = towers.choose_tower(session()) if towers.is_choice() else None
     with st.expander("Settings", icon=":material/tune:"):
-        place = towers.choose_tower(session())
+        place = at_hand or towers.choose_tower(session())
         found = _templates()
         names.names_as_list()
     problem = "" if isinstance(found, tuple) else found

@@ -38,6 +38,11 @@ _REGIONS_HELP = (
 )
 
 
+def is_choice() -> bool:
+    """Return whether there is another tower than ``mini``, or one may be fetched."""
+    return len(towers().listing.towers()) > 1 or towers().options.downloads
+
+
 def choose_tower(session: Session) -> DeltaGenerator:
     """Draw the choice; ``session.training.tower`` is what it stands at. Returns the place of ``describe``."""
     listed = {tower.name: tower for tower in towers().listing.towers()}
