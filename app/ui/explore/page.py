@@ -27,13 +27,12 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     onward = st.button(label, type="primary", icon=":material/school:", key="onward")
 if onward:
     st.switch_page("ui/teach/page.py")
-with st.container(horizontal=True, gap="medium"):
+with st.container(horizontal=True):
     photos.upload()
+    photos.more_ways()
     strip = st.container()
 photo = exploring.photo_on_explore(session)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    class_names = names.choose_names()
-    photos.more_ways()
+class_names = names.choose_names()
 which_prompts, explained = st.container(), st.container()  # drawn after the settings, which stand below them
 left, middle, right = st.columns(3)
 with right:

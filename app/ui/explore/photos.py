@@ -21,7 +21,7 @@ FOLDER, WEBCAM = "Folder", "Webcam"
 
 def upload() -> None:
     """Where photos are dropped."""
-    with st.container(width=200):
+    with st.container(width=180):
         uploader("Upload photos", "photos", _take, label_visibility="collapsed")
 
 
@@ -33,7 +33,7 @@ def choose_from(shown: Photo | None, question: Question | None) -> None:
 
 def more_ways() -> None:
     """A whole folder, or the webcam."""
-    with st.popover("Webcam, folder", icon=":material/photo_camera:", width=190):
+    with st.popover("Webcam, folder", width=155):
         _other_source()
 
 

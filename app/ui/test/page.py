@@ -16,7 +16,7 @@ session = resources.session()
 st.title("Test", anchor=False)
 st.markdown("How good is it on photos it has not seen?")
 
-if session.training.taught is not None or session.training.elsewhere:
+if towers.is_choice() and (session.training.taught is not None or session.training.elsewhere):
     towers.choose_tower(session)
 if session.training.taught is None:
     st.info(
