@@ -99,7 +99,14 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
     app = {f"gallop/{path.relative_to(ROOT)}" for path in MAIN.parent.rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == sources | app  # no tests, no build scripts
     beside = {name for name in names if name.startswith("gallop/app/")} - app
-    assert beside == {"gallop/app/.streamlit/config.toml", "gallop/app/icon.png"}
+    held = (
+        ".streamlit/config.toml",
+        "icon.png",
+        "photos/sample_answers.json",
+        "ui/explore/strip.css",
+        "ui/explore/strip.js",
+    )
+    assert beside == {f"gallop/app/{name}" for name in held}
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"gallop"}
     licences = [name for name in names if ".dist-info/" in name and "licenses/" in name]
     assert any(name.endswith("LICENSE") for name in licences)
@@ -143,7 +150,7 @@ def test_the_app_starts_from_the_installed_wheel(installed: Path, tmp_path: Path
     with serving(tmp_path, command, installed) as (address, server):
         with opened(address) as page:
             explore = page.run()
-        assert "1. A photo" in [heading.body for heading in drawn(explore, "heading")]
+        assert "GalLoP Explorer" in [heading.body for heading in drawn(explore, "heading")]
         assert not drawn(explore, "exception")
         server.send_signal(signal.SIGINT)
         assert server.wait(30) == 130
@@ -163,5 +170,5 @@ def test_the_clones_app_runs_on_the_installed_library(installed: Path, tmp_path:
     command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true", "--server.port"]
     with serving(tmp_path, command, installed) as (address, _), opened(address) as page:
         explore = page.run()
-    assert "1. A photo" in [heading.body for heading in drawn(explore, "heading")]
+    assert "GalLoP Explorer" in [heading.body for heading in drawn(explore, "heading")]
     assert not drawn(explore, "exception")
