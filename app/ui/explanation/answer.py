@@ -80,21 +80,16 @@ def change(session: Session, before: Explanation, after: Explanation) -> None:
     left.metric(
         f"This photo is {text.markdown(best)}",
         text.percent(now),
-        _gain(100 * (now - was), 1),
+        text.gain(100 * (now - was), "zero-shot", 1),
         help="Zero-shot: before anything was learned.",
     )
     unseen = bool(taught.on_tests.photos)
     score = taught.on_tests if unseen else taught.on_shots
     if score.before is not None and score.after is not None:
         which = "test photos" if unseen else "photos it learned from"
-        label, gain = f"Right on the {score.photos} {which}", _gain(100 * (score.after - score.before), 0)
+        label, gain = f"Right on the {score.photos} {which}", text.gain(100 * (score.after - score.before), "zero-shot")
         seen = None if unseen else "It has seen these photos: to judge it, show it others."
         right.metric(label, f"{score.after:.0%}", gain, help=seen)
-
-
-def _gain(points: float, digits: int) -> str | None:
-    """In words; of none there is nothing to show, and so no arrow up."""
-    return f"{points:+.{digits}f} points on zero-shot" if round(points, digits) else None
 
 
 def _limit(explanation: Explanation, note: str) -> None:
