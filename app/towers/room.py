@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from app.towers.listing import Choice, TowerList, called
 from app.towers.options import DEFAULT_TOWER, TowerOptions
 from app.towers.problems import TowerProblem
+from app.towers.standing import Standing
 from gallop.backbones.weights.known import KnownTower
 from gallop.errors import sentence_of
 
@@ -77,25 +78,6 @@ class Lease:
 
     def __del__(self) -> None:
         self.give_back()
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How a tower stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes; and the
-    kind of its regions.
-    """
-
-    tower: KnownTower
-    seconds: float | None = None
-    device: str = ""
-    precision: str = ""
-    regions: str = "value"
-
-    @property
-    def sentence(self) -> str:
-        """How far it is, in words."""
-        size = f"{self.tower.memory / 1e6:.0f} MB" if self.tower.memory else "its weights"
-        return f"Loading {self.tower.name} ({size}), {self.seconds or 0:.0f} seconds so far"
 
 
 Load = Callable[[KnownTower, TowerOptions], "Backbone"]

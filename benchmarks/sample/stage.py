@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.sample import materials as made_of
 from benchmarks.sample import shapes
-from benchmarks.sample.others import BESIDE
+from benchmarks.sample.beside import BESIDE
 from benchmarks.sample.things import Parts
 
 SIDE = 320

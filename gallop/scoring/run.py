@@ -16,9 +16,6 @@ from gallop.scoring.layout import LAYOUTS, Layout, keys_hash_of, schema_of, tabl
 from gallop.scoring.scorer import Columns, PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
 
-SHARD_SIZE = 4096
-"""Photos whose answers make a file; what a killed call loses at most."""
-
 
 @dataclass(frozen=True)
 class ScoringProgress:
@@ -55,7 +52,7 @@ def score_source(
     folder: Path,
     *,
     layout: Layout = LAYOUTS["parquet"],
-    shard_size: int = SHARD_SIZE,
+    shard_size: int,
     part: tuple[int, int] = (1, 1),
     heard: Callable[[ScoringProgress], None] = lambda _: None,
 ) -> ScoringProgress:
@@ -64,6 +61,7 @@ def score_source(
     Memory does not grow with the number of photos: a batch of them and the answers of one shard are held.
 
     Args:
+        shard_size: what a killed call loses at most.
         part: (i, n): of n calls that share the work, this one is the i-th and writes every n-th shard.
         heard: told of the progress after each batch and each shard that is skipped.
 
