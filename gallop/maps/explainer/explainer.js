@@ -628,6 +628,21 @@ class Options {
   }
 }
 
+// frames.js
+/* Drawing once a frame, however often a hand moves. */
+
+function onceAFrame(paint) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      paint();
+    });
+  };
+}
+
 // legend.js
 /* Which colour is which score, under the photo. */
 
@@ -1116,6 +1131,7 @@ class Explainer {
   constructor() {
     this.state = new State();
     this.tell = this.remember = () => {};
+    this.soon = onceAFrame(() => this.paint());
     const move = (change) => this.move(change);
     const settle = () => this.settle();
     const set = (change) => {
@@ -1207,13 +1223,8 @@ class Explainer {
     this.schedule();
   }
 
-  /* Once a frame, however often a hand moved. */
   schedule() {
-    if (this.waiting || !this.data) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = undefined;
-      this.paint();
-    });
+    if (this.data) this.soon();
   }
 
   settle() {

@@ -89,6 +89,21 @@ function choices(select, options, chosen) {
 
 const listed = new WeakMap();
 
+// frames.js
+/* Drawing once a frame, however often a hand moves. */
+
+function onceAFrame(paint) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      paint();
+    });
+  };
+}
+
 // map.js
 /* A map on its photo, drawn on canvases: the colours of the regions, and the outlines of those that count. */
 
@@ -1565,6 +1580,7 @@ const MAPS = ["map", "kept", "surest"];
 
 class Steps {
   constructor() {
+    this.soon = onceAFrame(() => this.paint());
     const set = (change) => this.set(change);
     this.photo = element("img", "photo", { alt: "" });
     this.photo.addEventListener("load", () => this.schedule());
@@ -1666,11 +1682,7 @@ class Steps {
   }
 
   schedule() {
-    if (this.waiting || !this.data) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = undefined;
-      this.paint();
-    });
+    if (this.data) this.soon();
   }
 
   paint() {

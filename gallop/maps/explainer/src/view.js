@@ -5,6 +5,7 @@ import { Asked, Bars } from "./bars.js";
 import { table } from "./colours.js";
 import { Classes, Options, Strip, Track } from "./controls.js";
 import { element, lay, put, say } from "./dom.js";
+import { onceAFrame } from "./frames.js";
 import { Legend } from "./legend.js";
 import { drawMap, drawOutlines } from "./map.js";
 import { largest, Take } from "./numerics.js";
@@ -21,6 +22,7 @@ export class Explainer {
   constructor() {
     this.state = new State();
     this.tell = this.remember = () => {};
+    this.soon = onceAFrame(() => this.paint());
     const move = (change) => this.move(change);
     const settle = () => this.settle();
     const set = (change) => {
@@ -112,13 +114,8 @@ export class Explainer {
     this.schedule();
   }
 
-  /* Once a frame, however often a hand moved. */
   schedule() {
-    if (this.waiting || !this.data) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = undefined;
-      this.paint();
-    });
+    if (this.data) this.soon();
   }
 
   settle() {

@@ -3,6 +3,7 @@
 
 import { table } from "../colours.js";
 import { element, freshId, lay, put, say } from "../dom.js";
+import { onceAFrame } from "../frames.js";
 import { drawMap, drawOutlines } from "../map.js";
 import { largest, Take } from "../numerics.js";
 import { Cells } from "../regions.js";
@@ -18,6 +19,7 @@ const MAPS = ["map", "kept", "surest"];
 
 export class Steps {
   constructor() {
+    this.soon = onceAFrame(() => this.paint());
     const set = (change) => this.set(change);
     this.photo = element("img", "photo", { alt: "" });
     this.photo.addEventListener("load", () => this.schedule());
@@ -119,11 +121,7 @@ export class Steps {
   }
 
   schedule() {
-    if (this.waiting || !this.data) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = undefined;
-      this.paint();
-    });
+    if (this.data) this.soon();
   }
 
   paint() {
