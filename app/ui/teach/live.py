@@ -166,8 +166,13 @@ def _pictures(
             help="Coloured: the prompts kept for each photo in this step. The others sit it out, so that the prompts "
             "learn to differ.",
         )
-        figure = training_charts.kept_prompts(kept, kept.total if kept else session.training.settings.global_prompts)
-        media.chart(figure, key="kept prompts", alt=training_charts.kept_in_words(kept))
+        if kept is None and session.training.job is None:
+            st.caption("A run that was opened keeps no count of them.")
+        else:
+            figure = training_charts.kept_prompts(
+                kept, kept.total if kept else session.training.settings.global_prompts
+            )
+            media.chart(figure, key="kept prompts", alt=training_charts.kept_in_words(kept))
     with right:
         st.markdown("**Where a local prompt looks**")
         _map(session, sights, replay=session.training.job is None)
