@@ -140,10 +140,10 @@ def rounds(page: Page, epochs: int) -> None:
 
 
 def pick(page: Page, option: str) -> None:
-    """Choose one of a few that are in sight. What is drawn of a radio button lies over it, and takes the click."""
+    """Choose one of a few by its label, since what is drawn of a radio button lies over it; once it stands still."""
     found = page.get_by_role("radio", name=option, exact=True)
-    expect(found).to_be_visible()
-    found.click(force=True)
+    settled(page)
+    found.locator("xpath=ancestor::label[1]").click()
     expect(found).to_be_checked()
 
 
