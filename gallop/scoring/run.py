@@ -70,25 +70,17 @@ def score_source(
         OSError: a shard cannot be written.
     """
     began, progress, schema = time.monotonic(), ScoringProgress(), schema_of(worker)
-    items = iter(source)
-    for number in count():
-        first = next(items, None)
-        if first is None:
-            return progress
-        photos = _Hashed(chain([first], islice(items, shard_size - 1)))
-        path = layout.place(folder, number)
-        if number % part[1] != part[0] - 1 or path.exists():
-            counted = sum(1 for _ in photos)
-            if path.exists():
-                _check(path, photos.hash)
-                progress = progress.plus(began, skipped=counted)
-                heard(progress)
-            continue
+
+    def skipped(photos: int) -> None:
+        nonlocal progress
+        progress = progress.plus(began, skipped=photos)
+        heard(progress)
+
+    for number, photos in due(source, folder, layout, shard_size, part, skipped):
         rows = []
-        for columns in _answers(worker, photos):
+        for columns in answers(worker, photos):
             rows.append(columns)
-            lost = sum(error is not None for error in columns["error"])
-            progress = progress.plus(began, done=len(columns["key"]), errors=lost)
+            progress = progress.plus(began, done=len(columns["key"]), errors=errors_in(columns))
             heard(progress)
         layout.write(folder, number, table_of(rows, schema), photos.hash)
         progress = progress.plus(began, shards=1)
@@ -96,8 +88,8 @@ def score_source(
     return progress
 
 
-class _Hashed:
-    """Photos that are handed on, and the hash of the keys of those that were."""
+class ShardPhotos:
+    """The photos of one shard, which are handed on once, and the hash of the keys of those that were."""
 
     def __init__(self, items: Iterator[SourceItem]) -> None:
         self._items, self._found = items, hashlib.sha256()
@@ -109,7 +101,42 @@ class _Hashed:
 
     @property
     def hash(self) -> str:
+        """The hash."""
         return self._found.hexdigest()
+
+
+def due(
+    source: Iterable[SourceItem],
+    folder: Path,
+    layout: Layout,
+    shard_size: int,
+    part: tuple[int, int],
+    skipped: Callable[[int], None],
+) -> Iterator[tuple[int, ShardPhotos]]:
+    """Yield the shards of a source that are to be written: those of this part that are not there yet.
+
+    The photos of one must have been taken before the next is asked for.
+
+    Args:
+        skipped: told how many photos each shard has that is there already.
+
+    Raises:
+        DataError: the source cannot be read on, or it is not the one that the files are of.
+    """
+    items = iter(source)
+    for number in count():
+        first = next(items, None)
+        if first is None:
+            return
+        photos = ShardPhotos(chain([first], islice(items, shard_size - 1)))
+        path = layout.place(folder, number)
+        if number % part[1] == part[0] - 1 and not path.exists():
+            yield number, photos
+            continue
+        counted = sum(1 for _ in photos)
+        if path.exists():
+            _check(path, photos.hash)
+            skipped(counted)
 
 
 def _check(path: Path, keys_hash: str) -> None:
@@ -120,9 +147,15 @@ def _check(path: Path, keys_hash: str) -> None:
         )
 
 
-def _answers(worker: PhotoScorer | PhotoEmbedder, photos: _Hashed) -> Iterator[Columns]:
+def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:
+    """Yield the columns of photos, a batch after the other; the next ones are read while one is encoded."""
     for prepared in ahead(worker.prepare, _batches(iter(photos)), readers(worker.tower_device)):
         yield worker.finish(prepared)
+
+
+def errors_in(columns: Columns) -> int:
+    """Return how many photos of a batch have no answer."""
+    return sum(error is not None for error in columns["error"])
 
 
 def _batches(items: Iterator[SourceItem]) -> Iterator[list[SourceItem]]:
