@@ -10,6 +10,7 @@ from collections.abc import Sequence
 LONGEST_SENTENCE = 2000
 """Characters of an error or a warning, whatever is quoted in it."""
 MOST_LISTED, LONGEST_LISTED = 6, 80
+NONE_OF_THESE = "none of these"
 
 
 def printable(text: str) -> str:
@@ -44,3 +45,12 @@ def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     """
     shown = ", ".join(shortened(printable(name[: 2 * LONGEST_LISTED]), LONGEST_LISTED) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def answer_in_words(label: str, is_ood: bool | None) -> str:
+    """Return an answer as it is told everywhere; ``is_ood`` is the verdict, None where there is no limit.
+
+    >>> answer_in_words("lemon", True), answer_in_words("lemon", False), answer_in_words("lemon", None)
+    ('none of these (nearest: lemon)', 'lemon', 'lemon')
+    """
+    return f"{NONE_OF_THESE} (nearest: {label})" if is_ood else label

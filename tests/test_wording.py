@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from gallop.errors import CheckpointError, DataError, GallopError, sentence_of
-from gallop.wording import LONGEST_SENTENCE, listed, printable, shortened
+from gallop.wording import LONGEST_SENTENCE, answer_in_words, listed, printable, shortened
 
 
 def test_control_characters_and_broken_names_become_escapes() -> None:
@@ -46,3 +46,8 @@ def test_no_error_is_longer_than_a_page_whatever_it_quotes(kind: type[GallopErro
 
 def test_what_the_system_says_of_a_long_name_is_short_too() -> None:
     assert len(sentence_of(OSError(36, "File name too long", "x" * 100_000)) or "") <= LONGEST_SENTENCE
+
+
+def test_an_answer_is_none_of_these_where_the_limit_says_so() -> None:
+    assert answer_in_words("lemon", True) == "none of these (nearest: lemon)"
+    assert answer_in_words("lemon", False) == answer_in_words("lemon", None) == "lemon"

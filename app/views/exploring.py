@@ -19,11 +19,11 @@ from app.visitor.session import Session
 from gallop import Photo, parse_names
 from gallop.errors import ClassNameError
 from gallop.names.class_names import clean_name
+from gallop.wording import answer_in_words
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
 
-NONE_OF_THESE = "none of these?"
 MOST_SUGGESTED = 6
 EVERYDAY = parse_names(
     "cat, dog, bird, horse, cow, sheep, rabbit, fish, butterfly, insect, flower, tree, forest, mountain, beach, lake, "
@@ -153,7 +153,7 @@ def _verdict(session: Session, photo: Photo, question: Question | None) -> str:
     found = None if question is None else session.answers.verdict(photo, question)
     if found is None:
         return ""
-    return NONE_OF_THESE if found.unknown else found.label
+    return answer_in_words(found.label, found.unknown)
 
 
 def _url(session: Session, photo: Photo) -> str:

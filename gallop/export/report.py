@@ -25,6 +25,7 @@ from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale, Style, Subject, shared_scale
 from gallop.maps.pictures import map_picture
 from gallop.predictions.explanation import Explanation
+from gallop.wording import answer_in_words
 
 _SIDE = 640
 
@@ -57,6 +58,7 @@ def html_report(
         title=f"What decided: {photo_name or 'a photo'}",
         photo=_url(_small(explanation.image)),
         why=explanation,
+        answer=answer_in_words(explanation.label, explanation.is_ood),
         shown=subject.class_name,
         probabilities=_probabilities(explanation),
         scores=_scores(subject),

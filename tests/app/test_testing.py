@@ -13,11 +13,13 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from streamlit.testing.v1 import AppTest
 
+from app import text
 from app.ui import resources
 from app.views import testing
 from gallop import load_image
 from gallop.maps.explainer.stands import Stands
 from gallop.model.scores import SCORES, OODScore
+from gallop.wording import answer_in_words
 from tests import app_pages, tiny
 from tests.app.test_teach import add_classes, settings, teach, train
 from tests.app_pages import (
@@ -121,7 +123,10 @@ def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> 
         photos = [found.answers.photos[i] for i in found.evaluation.cell(*cell)]
         assert [str(o) for o in at.selectbox(key="test photo").options] == [photo.name for photo in photos]
         said = session.training.taught.names[cell[1]]  # type: ignore[union-attr]
-        assert f"It said **{said}**" in everything(at)
+        assert session.limit.value is not None
+        odd = bool(found.answers.outlier[found.evaluation.cell(*cell)[0]] > session.limit.value)
+        # As Markdown: brackets are shown as typed.
+        assert text.markdown(answer_in_words(said, odd)) in everything(at)
         shares = explained(at).shares
         assert max(shares, key=shares.__getitem__) == said
         shown.append(grid(at, "explainer")["photo"])
@@ -238,6 +243,7 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     assert grid(fine(at.run()), "explainer")["threshold"] == session.limit.value != stored
     at = go(at, EXPLORE)
     assert grid(at, "explainer")["threshold"] == session.limit.value != stored
+    assert grid(at, "photo strip")["tiles"][0]["verdict"].startswith("none of these (nearest: ")
     assert "this limit was set by you" in everything(at).lower().replace("\\", "")
     at = go(at, TEST)
     assert limit(at).value == limit(at).min, "it stands over a change of page"

@@ -518,8 +518,24 @@ def test_the_table_of_predict_cannot_steer_the_terminal(photos: Path, model: Pat
     outcome = call("predict", image, tmp_path / "\x1b[2J", "--model", model)
     assert outcome.code == 2
     assert "\x1b" not in outcome.out + outcome.err
-    assert outcome.out.splitlines()[0].split() == ["image", "label", "probability", "OOD", "score", "verdict"]
+    assert outcome.out.splitlines()[0].split() == ["image", "answer", "probability", "OOD", "score"]
     assert "\\x1b[31m.png" in outcome.out
+
+
+@pytest.mark.parametrize(("limit", "wanted"), [(-1e9, "none of these (nearest: {})"), (1e9, "{}"), (None, "{}")])
+def test_predict_says_none_of_these_where_the_limit_does(
+    photos: Path, model: Path, tmp_path: Path, limit: float | None, wanted: str
+) -> None:
+    shutil.copytree(model, tmp_path / "m")
+    settings = tmp_path / "m" / "gallop.json"
+    said = json.loads(settings.read_text())
+    said["calibration"]["threshold"] = limit
+    settings.write_text(json.dumps(said))
+    image = photos / "test" / "red_disc" / "0.png"
+    (answer,) = call("predict", image, "--model", tmp_path / "m", "--json").json
+    assert answer["is_ood"] is (None if limit is None else limit < 0)
+    _, line = call("predict", image, "--model", tmp_path / "m").out.splitlines()
+    assert line.removeprefix(str(image)).strip().startswith(f"{wanted.format(answer['label'])}  ")
 
 
 # ------------------------------------------------------------------ the cache of features

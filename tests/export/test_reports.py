@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -126,6 +127,16 @@ def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanati
         assert f"{score:.4f}" in reader.text
     assert why.describe("green", 1) in reader.text
     assert f"limit {why.threshold:.4f}" in reader.text
+
+
+def test_none_of_these_is_the_answer_where_the_limit_says_so(why: Explanation) -> None:
+    for threshold, answer, place in (
+        (why.ood_score - 0.1, f"The answer: none of these (nearest: {why.label}), ", "above"),
+        (why.ood_score + 0.1, f"The answer: {why.label}, ", "within"),
+    ):
+        text = read(html_report(replace(why, threshold=threshold))).text
+        assert answer in text
+        assert f"Outlier score (GL-MCM) {why.ood_score:.4f}, {place} the limit {threshold:.4f}." in text
 
 
 def test_hostile_names_are_text_in_the_report_and_in_the_card() -> None:

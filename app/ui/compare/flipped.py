@@ -23,6 +23,7 @@ from app.visitor.page_state import CompareState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.look import Subject, scale_of
+from gallop.wording import answer_in_words
 
 if TYPE_CHECKING:
     from gallop import Explanation
@@ -111,7 +112,8 @@ def _maps(
     for column, label, subject in zip(st.columns(2, gap="large"), names, subjects, strict=True):
         found = subject.explanation
         with column:
-            said = f"{text.markdown(found.label)}, {text.percent(found.probabilities[found.label])}"
+            answer = answer_in_words(found.label, found.is_ood)
+            said = f"{text.markdown(answer)}, {text.percent(found.probabilities[found.label])}"
             st.markdown(f"**{label}: {text.markdown(names[label])}** says {said}")
             if prompt >= len(found.topk):
                 st.caption("It has no such local prompt: it looks at the whole photo alone, so there is no map.")

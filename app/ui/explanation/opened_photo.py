@@ -14,6 +14,7 @@ from app.views import testing
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.explainer.stands import Stands
+from gallop.wording import answer_in_words
 
 
 def show_opened(session: Session, photo: Photo, *, really: str) -> None:
@@ -21,8 +22,11 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     tower, question = backbone(session.training.tower), testing.taught_question(session)
     found = session.answers.explain(tower, photo, question).with_topk(session.training.scales())
     said, name = found.label, text.markdown(really)
-    share = f"It said **{text.markdown(said)}** ({text.percent(found.probabilities[said])})"
-    if said == really:
+    answer = text.markdown(answer_in_words(said, found.is_ood))
+    share = f"It said **{answer}**, {text.percent(found.probabilities[said])}"
+    if found.is_ood:
+        st.markdown(f"{share}; it is **{name}**. Its outlier score is above the limit.")
+    elif said == really:
         st.markdown(f"{share}, and that is right.")
     else:
         st.markdown(

@@ -70,7 +70,7 @@ class Tile {
     this.choose.setAttribute("aria-label", name);
     this.choose.setAttribute("aria-description", [verdict, about].filter(Boolean).join(". "));
     this.choose.setAttribute("aria-pressed", String(key === chosen));
-    this.choose.title = [name, about].filter(Boolean).join(": ");
+    this.choose.title = [name, [verdict, about].filter(Boolean).join(". ")].filter(Boolean).join(": ");
     this.away.hidden = !own;
     this.away.setAttribute("aria-label", `Take ${name} away`);
     this.away.title = `Take ${name} away`;

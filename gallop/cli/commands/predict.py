@@ -17,6 +17,7 @@ from gallop.predictions.rows import answer_row, csv_head, csv_row
 from gallop.runtime.writing import open_draft
 from gallop.scoring import Extras, PhotoScorer
 from gallop.scoring.layout import LAYOUTS
+from gallop.wording import answer_in_words
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -102,12 +103,11 @@ def _expand(image: str) -> list[str]:
 
 
 def _table(answers: Sequence[dict[str, Any]]) -> list[str]:
-    rows = [["image", "label", "probability", "OOD score", "verdict"]]
+    rows = [["image", "answer", "probability", "OOD score"]]
     for answer in answers:
         if "error" in answer:
-            rows.append([answer["image"], "-", "-", "-", "not read"])
+            rows.append([answer["image"], "not read", "-", "-"])
         else:
-            verdict = {None: "-", True: "none of these", False: "known"}[answer["is_ood"]]
-            score = f"{answer['ood_score']:.4f}"
-            rows.append([answer["image"], answer["label"], percentage(answer["probability"]), score, verdict])
+            said = answer_in_words(answer["label"], answer["is_ood"])
+            rows.append([answer["image"], said, percentage(answer["probability"]), f"{answer['ood_score']:.4f}"])
     return columns(rows)

@@ -94,6 +94,15 @@ function percent(share) {
   return share < 0.0005 && share > 0 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
 }
 
+/* What heads an answer, as gallop/wording.py has it: the class, or none of these and what it is nearest to. */
+function headline(name, share, odd) {
+  return odd ? ["None of these", `nearest: ${name}${share && ` ${share}`}`] : [name, share];
+}
+
+function limitLine(score, limit, odd) {
+  return limit === null ? "" : `Outlier score ${figure(score)}, ${odd ? "above" : "within"} the limit ${figure(limit)}`;
+}
+
 function cell(region, grid) {
   const column = region % grid.columns;
   return [(region - column) / grid.columns, column];
@@ -1259,6 +1268,7 @@ class Explainer {
     this.answer = this.takes[0].answer(now.topk);
     this.before = this.takes[1]?.answer(now.topk);
     this.label = largest(this.answer.shares, 1)[0];
+    this.odd = this.data.threshold !== null && this.outlier["GL-MCM"] > this.data.threshold;
     this.explained = now.class_name === null ? this.label : this.data.names.indexOf(now.class_name);
     const against = now.against === null ? null : this.data.names.indexOf(now.against);
     this.against = against === this.explained ? null : against;
@@ -1295,12 +1305,11 @@ class Explainer {
   }
 
   paintAnswer(now) {
-    const only = this.data.names.length === 1; // nothing to be certain of
-    const share = only ? "" : percent(this.answer.shares[this.label]);
-    if (this.best.dataset.label !== this.data.names[this.label] || this.best.dataset.share !== share) {
-      Object.assign(this.best.dataset, { label: this.data.names[this.label], share });
+    const [label, share] = this.said();
+    if (this.best.dataset.label !== label || this.best.dataset.share !== share) {
+      Object.assign(this.best.dataset, { label, share });
       this.best.replaceChildren(
-        element("span", "name", {}, this.data.names[this.label]),
+        element("span", "name", {}, label),
         " ", // between the two for who reads them as one
         element("span", "share", {}, share),
       );
@@ -1311,18 +1320,17 @@ class Explainer {
       before: this.before,
       beforeWords: this.takes[1]?.when,
     });
-    const score = this.outlier["GL-MCM"];
-    const { threshold } = this.data;
-    const odd = threshold !== null && score > threshold;
-    const words = odd ? "Perhaps none of these" : "One of these";
-    say(
-      this.verdict,
-      threshold === null ? "" : `${words}: outlier score ${figure(score)}, limit ${figure(threshold)}`,
-    );
-    this.verdict.classList.toggle("odd", odd);
+    say(this.verdict, limitLine(this.outlier["GL-MCM"], this.data.threshold, this.odd));
+    this.best.classList.toggle("odd", this.odd);
     const stands = this.takes[0].stands(now.topk);
     this.root.classList.toggle("behind", !stands);
     say(this.stale, stands ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
+  }
+
+  /* The answer, and how probable it is; of one class nothing is certain. */
+  said() {
+    const share = this.data.names.length > 1 ? percent(this.answer.shares[this.label]) : "";
+    return headline(this.data.names[this.label], share, this.odd);
   }
 
   paintMaps(now) {
@@ -1399,8 +1407,7 @@ class Explainer {
       this.cells.name("The photo; each region says which class it is most like.", words);
     }
     put(this.root, "data-answer", best);
-    const share = this.data.names.length > 1 ? `, ${percent(this.answer.shares[this.label])}` : "";
-    say(this.spoken, `Most probable: ${best}${share}.`);
+    say(this.spoken, `Answer: ${this.said().filter(Boolean).join(", ")}.`);
   }
 }
 

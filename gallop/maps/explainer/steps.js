@@ -434,6 +434,15 @@ function percent(share) {
   return share < 0.0005 && share > 0 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
 }
 
+/* What heads an answer, as gallop/wording.py has it: the class, or none of these and what it is nearest to. */
+function headline(name, share, odd) {
+  return odd ? ["None of these", `nearest: ${name}${share && ` ${share}`}`] : [name, share];
+}
+
+function limitLine(score, limit, odd) {
+  return limit === null ? "" : `Outlier score ${figure(score)}, ${odd ? "above" : "within"} the limit ${figure(limit)}`;
+}
+
 function cell(region, grid) {
   const column = region % grid.columns;
   return [(region - column) / grid.columns, column];

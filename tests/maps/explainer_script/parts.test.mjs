@@ -13,7 +13,7 @@ const { kAt, stepOf } = await part("controls");
 const { recalled, remember } = await part("reload");
 const { State } = await part("state");
 const { Subject } = await part("subject");
-const { faintLine, ninth, percent, sumLine, where } = await part("words");
+const { faintLine, headline, limitLine, ninth, percent, sumLine, where } = await part("words");
 
 const packed = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
 const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-6, `${a} is not ${b}`);
@@ -83,6 +83,15 @@ test("outlier scores are taken at temperature 1, without the scale, over classes
   const best = -1 / (1 + Math.exp(0.05 - 0.25));
   close(take.outlierScores()["L-MCM"], best);
   close(take.outlierScores()["GL-MCM"], mcm + best);
+});
+
+test("none of these is the headline where the limit says so, and the nearest class stands beside it", () => {
+  assert.deepEqual(headline("lemon", "61.0 %", false), ["lemon", "61.0 %"]);
+  assert.deepEqual(headline("lemon", "61.0 %", true), ["None of these", "nearest: lemon 61.0 %"]);
+  assert.deepEqual(headline("lemon", "", true), ["None of these", "nearest: lemon"]);
+  assert.equal(limitLine(-1.25, -1.5, true), "Outlier score \u22121.2500, above the limit \u22121.5000");
+  assert.equal(limitLine(-1.75, -1.5, false), "Outlier score \u22121.7500, within the limit \u22121.5000");
+  assert.equal(limitLine(-1.75, null, false), "");
 });
 
 test("a region alone answers with the mean of its prompts", () => {

@@ -12,7 +12,8 @@ import { largest, Take } from "./numerics.js";
 import { Cells } from "./regions.js";
 import { State } from "./state.js";
 import { Subject } from "./subject.js";
-import { difference, faintLine, figure, percent, placeOf, regionLine, sumLine, where } from "./words.js";
+import { difference, faintLine, figure, headline, limitLine, percent } from "./words.js";
+import { placeOf, regionLine, sumLine, where } from "./words.js";
 
 const HINT = "Click a region to ask what it looks like.";
 const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
@@ -150,6 +151,7 @@ export class Explainer {
     this.answer = this.takes[0].answer(now.topk);
     this.before = this.takes[1]?.answer(now.topk);
     this.label = largest(this.answer.shares, 1)[0];
+    this.odd = this.data.threshold !== null && this.outlier["GL-MCM"] > this.data.threshold;
     this.explained = now.class_name === null ? this.label : this.data.names.indexOf(now.class_name);
     const against = now.against === null ? null : this.data.names.indexOf(now.against);
     this.against = against === this.explained ? null : against;
@@ -186,12 +188,11 @@ export class Explainer {
   }
 
   paintAnswer(now) {
-    const only = this.data.names.length === 1; // nothing to be certain of
-    const share = only ? "" : percent(this.answer.shares[this.label]);
-    if (this.best.dataset.label !== this.data.names[this.label] || this.best.dataset.share !== share) {
-      Object.assign(this.best.dataset, { label: this.data.names[this.label], share });
+    const [label, share] = this.said();
+    if (this.best.dataset.label !== label || this.best.dataset.share !== share) {
+      Object.assign(this.best.dataset, { label, share });
       this.best.replaceChildren(
-        element("span", "name", {}, this.data.names[this.label]),
+        element("span", "name", {}, label),
         " ", // between the two for who reads them as one
         element("span", "share", {}, share),
       );
@@ -202,18 +203,17 @@ export class Explainer {
       before: this.before,
       beforeWords: this.takes[1]?.when,
     });
-    const score = this.outlier["GL-MCM"];
-    const { threshold } = this.data;
-    const odd = threshold !== null && score > threshold;
-    const words = odd ? "Perhaps none of these" : "One of these";
-    say(
-      this.verdict,
-      threshold === null ? "" : `${words}: outlier score ${figure(score)}, limit ${figure(threshold)}`,
-    );
-    this.verdict.classList.toggle("odd", odd);
+    say(this.verdict, limitLine(this.outlier["GL-MCM"], this.data.threshold, this.odd));
+    this.best.classList.toggle("odd", this.odd);
     const stands = this.takes[0].stands(now.topk);
     this.root.classList.toggle("behind", !stands);
     say(this.stale, stands ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
+  }
+
+  /* The answer, and how probable it is; of one class nothing is certain. */
+  said() {
+    const share = this.data.names.length > 1 ? percent(this.answer.shares[this.label]) : "";
+    return headline(this.data.names[this.label], share, this.odd);
   }
 
   paintMaps(now) {
@@ -290,7 +290,6 @@ export class Explainer {
       this.cells.name("The photo; each region says which class it is most like.", words);
     }
     put(this.root, "data-answer", best);
-    const share = this.data.names.length > 1 ? `, ${percent(this.answer.shares[this.label])}` : "";
-    say(this.spoken, `Most probable: ${best}${share}.`);
+    say(this.spoken, `Answer: ${this.said().filter(Boolean).join(", ")}.`);
   }
 }
