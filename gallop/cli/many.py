@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from importlib.util import find_spec
 from itertools import chain
-from pathlib import Path
 
 from gallop.cli.console import Console
 from gallop.errors import CommandError
+from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import Layout
 from gallop.scoring.manifest import manifest_of, settle_manifest
 from gallop.scoring.run import ScoringProgress, score_source
@@ -27,16 +27,14 @@ def answer_many(
     """Write the answers to all photos of a source. Returns the exit status: 2 where one has none."""
     if missing := [name for name in ("pyarrow", "fsspec") if find_spec(name) is None]:
         raise CommandError(f"{' and '.join(missing)} must be installed for --out: pip install 'gallop-explorer[many]'.")
-    folder = Path(options.out)
-    if folder.exists() and not folder.is_dir():
-        raise CommandError(f"--out {folder} is a file; give the name of a folder.")
+    place = open_destination(options.out)
     photos = iter(open_source(source, worker.opener, options.column))
     first = next(photos, None)
     if first is None:
         raise CommandError(f"{source} holds no photos.")
     console.progress("loading the model")
     asked = {"source": source, "column": options.column, "shard_size": options.shard_size, "layout": layout.name}
-    settle_manifest(folder, manifest_of(worker, **asked))
+    settle_manifest(place, manifest_of(worker, **asked))
     last = ScoringProgress()
 
     def heard(progress: ScoringProgress) -> None:
@@ -47,12 +45,14 @@ def answer_many(
 
     try:
         how = {"layout": layout, "shard_size": options.shard_size, "part": options.part}
-        last = score_source(chain([first], photos), worker, folder, heard=heard, **how)
+        last = score_source(chain([first], photos), worker, place, heard=heard, **how)
     except KeyboardInterrupt:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
-        raise KeyboardInterrupt(f"Stopped. {tables} written to {folder}; the same call goes on after that.") from None
+        raise KeyboardInterrupt(
+            f"Stopped. {tables} written to {place.name}; the same call goes on after that."
+        ) from None
     result = {
-        "out": str(folder),
+        "out": place.name,
         "answered": last.done - last.errors,
         "errors": last.errors,
         "skipped": last.skipped,

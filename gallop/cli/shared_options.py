@@ -52,7 +52,8 @@ def add_many(parser: Parser, made: str) -> None:
     group.add_argument(
         "--out",
         metavar="DIR",
-        help=f"write {made} there, in tables of some thousand photos each; made again, a call that was cut off goes on",
+        help=f"write {made} there, a folder or an address such as s3://bucket/answers, in tables of thousands of "
+        "photos; made again, a call that was cut off goes on",
     )
     group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do one of N shares of the work")
     group.add_argument("--shard-size", type=some, default=4096, metavar="PHOTOS", help="of a table (4096)")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gallop.model.scores import SCORES
-from gallop.runtime.writing import open_draft
+from gallop.scoring.destination import Destination
 from gallop.scoring.scorer import BOX, Columns, PhotoEmbedder, PhotoScorer
 
 if TYPE_CHECKING:
@@ -65,64 +64,65 @@ class Layout:
 
     Attributes:
         name: as a call says it.
-        place: of the file whose presence means that shard ``number``, counted from 0, is complete.
-        write: a shard, which a reader finds whole or not at all.
+        file: that which says, by being there, that shard ``number``, counted from 0, is complete.
+        write: a shard, and the hash of its keys.
     """
 
     name: str
-    place: Callable[[Path, int], Path]
-    write: Callable[[Path, int, Table, str], None]
+    file: Callable[[int], str]
+    write: Callable[[Destination, int, Table, str], None]
 
 
-def _parquet_place(folder: Path, number: int) -> Path:
-    return folder / f"part-{number:06d}.parquet"
+def _parquet_file(number: int) -> str:
+    return f"part-{number:06d}.parquet"
 
 
-def _write_parquet(folder: Path, number: int, table: Table, keys_hash: str) -> None:
-    _write_table(_parquet_place(folder, number), table, keys_hash)
+def _write_parquet(place: Destination, number: int, table: Table, keys_hash: str) -> None:
+    _write_table(place, _parquet_file(number), table, keys_hash)
 
 
-def _retrieval_place(folder: Path, number: int) -> Path:
-    return folder / "metadata" / f"metadata_{number}.parquet"
+def _retrieval_file(number: int) -> str:
+    return f"metadata/metadata_{number}.parquet"
 
 
-def _write_retrieval(folder: Path, number: int, table: Table, keys_hash: str) -> None:
+def _write_retrieval(place: Destination, number: int, table: Table, keys_hash: str) -> None:
     """Features first, so where the metadata are, both are; as in clip-retrieval, of photos that could be read alone."""
     import pyarrow.compute as pc
 
     there = table.filter(pc.is_valid(table["embedding"]))
     width = table.schema.field("embedding").type.list_size
     values = there["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    with open_draft(folder / "img_emb" / f"img_emb_{number}.npy") as file:
+    with place.write(f"img_emb/img_emb_{number}.npy") as file:
         np.save(file, values.reshape(-1, width).astype(np.float16))
     described = there.select(["key"]).rename_columns(["image_path"])
-    _write_table(_retrieval_place(folder, number), described, keys_hash)
+    _write_table(place, _retrieval_file(number), described, keys_hash)
 
 
-def _write_table(path: Path, table: Table, keys_hash: str) -> None:
+def _write_table(place: Destination, name: str, table: Table, keys_hash: str) -> None:
     from pyarrow import parquet
 
     metadata = {**(table.schema.metadata or {}), KEYS_HASH: keys_hash.encode()}
-    with open_draft(path) as file:
+    with place.write(name) as file:
         parquet.write_table(table.replace_schema_metadata(metadata), file)
 
 
 LAYOUTS = {
     layout.name: layout
     for layout in (
-        Layout("parquet", _parquet_place, _write_parquet),
-        Layout("clip-retrieval", _retrieval_place, _write_retrieval),
+        Layout("parquet", _parquet_file, _write_parquet),
+        Layout("clip-retrieval", _retrieval_file, _write_retrieval),
     )
 }
 """By name. ``clip-retrieval`` is that tool's: one row a photo that could be read, features and metadata apart."""
 
 
-def keys_hash_of(path: Path) -> str:
+def keys_hash_of(place: Destination, name: str) -> str:
     """Return the hash of the keys in a shard that was written; empty where it is no such file."""
     from pyarrow import parquet
     from pyarrow.lib import ArrowException
 
     try:
-        return str((parquet.read_schema(path).metadata or {}).get(KEYS_HASH, b"").decode())
+        with place.open(name) as file:
+            return str((parquet.read_schema(file).metadata or {}).get(KEYS_HASH, b"").decode())
     except (ArrowException, OSError, UnicodeDecodeError):
         return ""

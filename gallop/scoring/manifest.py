@@ -6,16 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
 
 from gallop import GalLoPClassifier, __version__
 from gallop.checkpoints.folder import Checkpoint
-from gallop.errors import DataError
-from gallop.runtime.reading import read_bytes
-from gallop.runtime.writing import locked, write_file
+from gallop.errors import DataError, GallopError
+from gallop.scoring.destination import Destination
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 
 MANIFEST = "_manifest.json"
@@ -54,26 +52,32 @@ def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, 
     return said | {"backbone": tower.fingerprint} | asked
 
 
-def settle_manifest(folder: Path, said: Mapping[str, Any]) -> None:
+def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
     """Write the manifest of a folder, or compare it with the one that is there.
 
+    Where a place knows no locks, as buckets do, what was written is read again: of two calls that begin there at one
+    moment with different wishes, the one that lost finds out.
+
     Raises:
-        DataError: the folder holds answers that were made otherwise, or other files.
+        DataError: the folder holds answers that were made otherwise, or other files, or cannot be written.
         OSError: it cannot be written.
     """
-    path = folder / MANIFEST
-    with locked(folder / f"{MANIFEST}.lock"):  # parts may be started at the same moment
-        if not path.exists():
-            if any(entry.suffix == ".parquet" for entry in folder.iterdir()):
-                raise DataError(f"{folder} holds tables, but no {MANIFEST} that says of what: give an empty folder.")
+    with place.alone(MANIFEST):  # parts may be started at the same moment
+        if not place.has(MANIFEST):
+            if any(name.endswith(".parquet") for name in place.names()):
+                raise DataError(
+                    f"{place.name} holds tables, but no {MANIFEST} that says of what: give an empty folder."
+                )
             written = dict(said) | {"gallop": __version__}
-            write_file(path, json.dumps(written, indent=2, ensure_ascii=False).encode())
-            return
+            with place.write(MANIFEST) as file:
+                file.write(json.dumps(written, indent=2, ensure_ascii=False).encode())
     try:
-        found = json.loads(read_bytes(path, _MOST_BYTES))
+        found = json.loads(place.read(MANIFEST, _MOST_BYTES))
         differs = [name for name in ("format", *_WORDS) if found.get(name) != said.get(name)]
+    except GallopError:
+        raise
     except (ValueError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path} is damaged: give an empty folder.") from error
+        raise DataError(f"{place.label(MANIFEST)} is damaged: give an empty folder.") from error
     if differs:
         why = ", ".join(_WORDS.get(name, "another version of gallop") for name in differs)
-        raise DataError(f"{folder} holds answers of {why}: give another folder, or call it as before to go on.")
+        raise DataError(f"{place.name} holds answers of {why}: give another folder, or call it as before to go on.")

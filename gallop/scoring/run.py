@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
-from pathlib import Path
 
 from gallop.errors import DataError
 from gallop.features.encoding import BATCH, readers
 from gallop.runtime.ahead import ahead
+from gallop.scoring.destination import Destination
 from gallop.scoring.layout import LAYOUTS, Layout, keys_hash_of, schema_of, table_of
 from gallop.scoring.scorer import Columns, PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
@@ -49,7 +49,7 @@ class ScoringProgress:
 def score_source(
     source: Iterable[SourceItem],
     worker: PhotoScorer | PhotoEmbedder,
-    folder: Path,
+    place: Destination,
     *,
     layout: Layout = LAYOUTS["parquet"],
     shard_size: int,
@@ -67,7 +67,7 @@ def score_source(
 
     Raises:
         DataError: the source cannot be read on, or it is not the one that the files are of.
-        OSError: a shard cannot be written.
+        DataError, OSError: a shard cannot be written.
     """
     began, progress, schema = time.monotonic(), ScoringProgress(), schema_of(worker)
 
@@ -76,13 +76,13 @@ def score_source(
         progress = progress.plus(began, skipped=photos)
         heard(progress)
 
-    for number, photos in due(source, folder, layout, shard_size, part, skipped):
+    for number, photos in due(source, place, layout, shard_size, part, skipped):
         rows = []
         for columns in answers(worker, photos):
             rows.append(columns)
             progress = progress.plus(began, done=len(columns["key"]), errors=errors_in(columns))
             heard(progress)
-        layout.write(folder, number, table_of(rows, schema), photos.hash)
+        layout.write(place, number, table_of(rows, schema), photos.hash)
         progress = progress.plus(began, shards=1)
         heard(progress)
     return progress
@@ -107,7 +107,7 @@ class ShardPhotos:
 
 def due(
     source: Iterable[SourceItem],
-    folder: Path,
+    place: Destination,
     layout: Layout,
     shard_size: int,
     part: tuple[int, int],
@@ -129,21 +129,21 @@ def due(
         if first is None:
             return
         photos = ShardPhotos(chain([first], islice(items, shard_size - 1)))
-        path = layout.place(folder, number)
-        if number % part[1] == part[0] - 1 and not path.exists():
+        there = place.has(layout.file(number))
+        if number % part[1] == part[0] - 1 and not there:
             yield number, photos
             continue
         counted = sum(1 for _ in photos)
-        if path.exists():
-            _check(path, photos.hash)
+        if there:
+            _check(place, layout.file(number), photos.hash)
             skipped(counted)
 
 
-def _check(path: Path, keys_hash: str) -> None:
-    if keys_hash_of(path) != keys_hash:
+def _check(place: Destination, file: str, keys_hash: str) -> None:
+    if keys_hash_of(place, file) != keys_hash:
         raise DataError(
-            f"{path} holds answers to other photos than the source has there now: some came or went since, or the "
-            "file is damaged. Give another folder, or remove that file and all later ones."
+            f"{place.label(file)} holds answers to other photos than the source has there now: some came or went "
+            "since, or the file is damaged. Give another folder, or remove that file and all later ones."
         )
 
 

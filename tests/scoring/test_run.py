@@ -18,6 +18,7 @@ from gallop import GalLoPClassifier
 from gallop.errors import DataError
 from gallop.model.calibration import Calibration
 from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer
+from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import LAYOUTS
 from gallop.scoring.manifest import MANIFEST, fingerprint, manifest_of, settle_manifest
 from gallop.scoring.run import ScoringProgress, score_source
@@ -46,7 +47,7 @@ def photos(tmp_path: Path) -> Path:
 
 def run(worker: Any, photos: Path, out: Path, **options: Any) -> ScoringProgress:
     options = {"shard_size": 10} | options
-    return score_source(open_source(str(photos), Opener()), worker, out, **options)
+    return score_source(open_source(str(photos), Opener()), worker, open_destination(str(out)), **options)
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -189,8 +190,8 @@ def test_without_local_prompts_and_without_a_limit(photos: Path, tmp_path: Path)
 
 def test_a_folder_takes_one_model_one_source_and_one_layout(taught: GalLoPClassifier, tmp_path: Path) -> None:
     worker, asked = PhotoScorer(taught), {"source": "a", "column": None, "shard_size": 10, "layout": "parquet"}
-    settle_manifest(tmp_path, manifest_of(worker, **asked))
-    settle_manifest(tmp_path, manifest_of(worker, **asked))
+    settle_manifest(open_destination(str(tmp_path)), manifest_of(worker, **asked))
+    settle_manifest(open_destination(str(tmp_path)), manifest_of(worker, **asked))
     other = tiny.classifier().zero_shot(NAMES)
     for changed, why in (
         (manifest_of(PhotoScorer(other), **asked), "another model"),
@@ -200,17 +201,17 @@ def test_a_folder_takes_one_model_one_source_and_one_layout(taught: GalLoPClassi
         (manifest_of(worker, **asked | {"layout": "clip-retrieval"}), "another layout"),
     ):
         with pytest.raises(DataError, match=f"holds answers of {why}: give another folder"):
-            settle_manifest(tmp_path, changed)
+            settle_manifest(open_destination(str(tmp_path)), changed)
 
 
 def test_tables_of_others_and_a_damaged_manifest_are_refused(taught: GalLoPClassifier, tmp_path: Path) -> None:
     said = manifest_of(PhotoScorer(taught), source="a", column=None, shard_size=10, layout="parquet")
     parquet.write_table(pa.table({"x": [1]}), tmp_path / "mine.parquet")
     with pytest.raises(DataError, match="holds tables, but no"):
-        settle_manifest(tmp_path, said)
+        settle_manifest(open_destination(str(tmp_path)), said)
     (tmp_path / MANIFEST).write_text("[1")
     with pytest.raises(DataError, match="is damaged"):
-        settle_manifest(tmp_path, said)
+        settle_manifest(open_destination(str(tmp_path)), said)
 
 
 def test_the_fingerprint_follows_all_that_answers_depend_on(taught: GalLoPClassifier, tmp_path: Path) -> None:

@@ -1,0 +1,156 @@
+"""Where tables go: on disk and in a bucket a file is there whole or not at all."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from gallop.errors import DataError
+from gallop.scoring import PhotoScorer
+from gallop.scoring.destination import Destination, open_destination
+from gallop.scoring.layout import keys_hash_of
+from gallop.scoring.manifest import MANIFEST, manifest_of, settle_manifest
+from gallop.scoring.run import score_source
+from gallop.scoring.sources import Opener, open_source
+from tests import tiny
+
+ASKED = {"source": "a", "column": None, "shard_size": 10, "layout": "parquet"}
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    system = fsspec.filesystem("memory")
+    yield system
+    system.store.clear()
+
+
+@pytest.fixture(params=["disk", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, memory: Any) -> Destination:
+    return open_destination(str(tmp_path / "out") if request.param == "disk" else "memory://bucket/out/")
+
+
+def test_a_file_is_there_when_it_is_whole(place: Destination) -> None:
+    assert place.names() == []
+    with place.write("in/a.txt") as file:
+        file.write(b"one ")
+        assert not place.has("in/a.txt")
+        file.write(b"two")
+    assert place.has("in/a.txt")
+    assert place.read("in/a.txt", 7) == b"one two"
+    with place.open("in/a.txt") as file:
+        file.seek(4)
+        assert file.read() == b"two"
+    with pytest.raises((DataError, OSError)):
+        place.read("in/a.txt", 6)
+    assert pickle.loads(pickle.dumps(place)).has("in/a.txt")
+
+
+def test_what_broke_off_never_was_and_what_was_stays(place: Destination) -> None:
+    with place.write("b.txt") as file:
+        file.write(b"before")
+
+    def half(name: str) -> None:
+        with place.write(name) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    for name in ("a.txt", "b.txt"):
+        with pytest.raises(KeyboardInterrupt):
+            half(name)
+    assert place.names() == ["b.txt"]
+    assert place.read("b.txt", 99) == b"before"
+
+
+def test_a_bucket_holds_what_a_folder_does(tmp_path: Path, memory: Any) -> None:
+    photos = tiny.write_folder(tmp_path / "photos", {"red": 15, "green": 8})
+    worker = PhotoScorer(tiny.classifier().zero_shot(["red", "green"]))
+    disk, bucket = open_destination(str(tmp_path / "out")), open_destination("memory://bucket/out")
+    for place in (disk, bucket):
+        settle_manifest(place, manifest_of(worker, **ASKED))
+        done = score_source(open_source(str(photos), Opener()), worker, place, shard_size=10)
+        assert (done.done, done.shards) == (23, 3)
+    assert sorted(bucket.names()) == sorted(disk.names())
+    for name in disk.names():
+        assert bucket.read(name, 2**20) == disk.read(name, 2**20), name
+    memory.rm_file("/bucket/out/part-000001.parquet")
+    again = score_source(open_source(str(photos), Opener()), worker, bucket, shard_size=10)
+    assert (again.done, again.shards, again.skipped) == (10, 1, 13)
+    assert keys_hash_of(bucket, "part-000001.parquet") == keys_hash_of(disk, "part-000001.parquet") != ""
+    settle_manifest(bucket, manifest_of(worker, **ASKED))
+    with pytest.raises(DataError, match="memory://bucket/out holds answers of another source"):
+        settle_manifest(bucket, manifest_of(worker, **ASKED | {"source": "b"}))
+
+
+def test_of_two_that_begin_in_a_bucket_at_one_moment_the_one_that_lost_finds_out(
+    memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have found no manifest; the other's is written last."""
+    place = open_destination("memory://bucket/out")
+    worker = PhotoScorer(tiny.classifier().zero_shot(["red", "green"]))
+    put = type(memory).pipe_file
+
+    def then_the_other(self: Any, path: str, value: bytes, **named: Any) -> Any:
+        put(self, path, value, **named)
+        return put(self, path, value.replace(b'"source": "a"', b'"source": "b"'), **named)
+
+    monkeypatch.setattr(type(memory), "pipe_file", then_the_other)
+    with pytest.raises(DataError, match="holds answers of another source"):
+        settle_manifest(place, manifest_of(worker, **ASKED))
+    assert place.names() == [MANIFEST]
+
+
+@pytest.mark.parametrize("kind", ["written", "looked for", "read", "listed"])
+def test_what_a_service_refuses_is_a_sentence(memory: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    place = open_destination("memory://bucket/out")
+    with place.write("there.txt") as file:
+        file.write(b"x")
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("AccessDenied\nand a page of XML")
+
+    for name in ("pipe_file", "info", "open", "ls"):
+        monkeypatch.setattr(type(memory), name, refused)
+
+    def write() -> None:
+        with place.write("a.txt") as file:
+            file.write(b"x")
+
+    calls: dict[str, Callable[[], object]] = {
+        "written": write,
+        "looked for": lambda: place.has("there.txt"),
+        "read": lambda: place.read("there.txt", 9),
+        "listed": place.names,
+    }
+    with pytest.raises(DataError) as refusal:
+        calls[kind]()
+    assert str(refusal.value).endswith(f"cannot be {kind} (AccessDenied): check the place and your rights.")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("ROOT/file", "is a file; give the name of a folder"),
+        (
+            "https://example.org/out",
+            "Nothing is written to https://example.org/out: give a path, or an address of s3://",
+        ),
+        ("hf://datasets/me/out", "Nothing is written to hf://"),
+        ("simplecache::s3://bucket/out", "Nothing is written to simplecache"),
+    ],
+)
+def test_where_nothing_can_be_written(tmp_path: Path, name: str, sentence: str) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError) as refused:
+        open_destination(name.replace("ROOT", str(tmp_path)))
+    assert sentence in str(refused.value)
+
+
+def test_an_address_of_the_disk_is_the_disk(tmp_path: Path) -> None:
+    with open_destination(f"file://{tmp_path}/out").write("a.txt") as file:
+        file.write(b"x")
+    assert (tmp_path / "out" / "a.txt").read_bytes() == b"x"
