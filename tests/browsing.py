@@ -122,6 +122,11 @@ def answer(page: Page) -> Any:
     return page.locator(".explainer .best").or_(metric(page, "Most probable"))
 
 
+def limit_track(page: Page) -> Any:
+    """On Test: what the limit for none of these is moved with."""
+    return page.get_by_role("slider", name="Limit, strict to lenient")
+
+
 def number(words: str) -> float:
     found = re.search(r"-?\d+\.\d+", words)
     assert found is not None, words

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.browsing import PATIENCE, answer, expect, files_into, go, metric, photo, rounds, shots, upload, zipped
+from tests.browsing import PATIENCE, answer, expect, files_into, go, limit_track, photo, rounds, shots, upload, zipped
 from tests.conftest import ROOT, launched, served
 
 FOLDER = ROOT / "test-results" / "screenshots"
@@ -48,7 +48,7 @@ def visit_with_sample(browser: Any, server: str) -> None:
     page.set_default_timeout(2 * PATIENCE)
     page.goto(f"{server}/test")
     page.get_by_role("button", name="Try it with a sample project").click()
-    expect(metric(page, "Unknown photos noticed")).to_be_visible()
+    expect(limit_track(page)).to_be_visible()
     token = urlsplit(page.url).query
     for name in ("", "teach", "test", "prompts", "compare", "export", "method"):
         shoot(browser, f"{server}/{name}?{token}", f"{name.replace('_', ' ') or 'explore'}, sample")
@@ -94,7 +94,7 @@ def visit(browser: Any, server: str) -> None:
     shoot(browser, page.url, "explore, taught")
     go(page, "Test")
     files_into(page, "Photos of none of the classes", [upload("rocket.jpg", photo("Rocket"))])
-    expect(metric(page, "Unknown photos noticed")).to_be_visible()
+    expect(limit_track(page)).to_be_visible()
     shoot(browser, page.url, "test, taught")
     for name in ("Prompts", "Method"):
         go(page, name)

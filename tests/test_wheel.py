@@ -105,6 +105,8 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "photos/sample_answers.json",
         "ui/explore/strip.css",
         "ui/explore/strip.js",
+        "ui/test/limit_track.css",
+        "ui/test/limit_track.js",
     )
     assert beside == {f"gallop/app/{name}" for name in held}
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"gallop"}

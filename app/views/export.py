@@ -74,7 +74,7 @@ def exported_question(session: Session) -> Question:
 
 
 def exported_classifier(session: Session, backbone: Backbone, asked: Question) -> GalLoPClassifier:
-    """What answers on Explore, with the k that it is read with there, and the limit that was set by hand.
+    """What answers on Explore, with the k that it is read with there, and the visitor's own limit.
 
     Raises:
         PlainError: the text tower cannot take a name or a template.
@@ -88,7 +88,7 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
     found.model_, found.backbone = model, backbone
     own = session.limit.own_for(asked)
     if own is not None:
-        found.calibration_ = replace(found.calibration_, threshold=own, note="set by hand")
+        found.calibration_ = replace(found.calibration_, threshold=own, note=session.limit.origin)
     return found
 
 

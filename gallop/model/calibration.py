@@ -1,15 +1,22 @@
-"""What is fitted on held-out shots: the temperature of probabilities, and the limit for "none of these"."""
+"""What is fitted on held-out shots: the temperature of probabilities, and the limit for "none of these".
+
+Torch and SciPy are loaded when a temperature is fitted: pages that move a limit need neither.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PROMISED = 0.95
+"""Share of the known photos that a threshold is found to keep."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class Calibration:
     Attributes:
         temperature: divides the logits in probabilities; 1 is the paper's.
         threshold: GL-MCM above it means "none of these"; None when it could not be found or is void.
-        note: why there is no threshold, or why it is unreliable; empty when it is sound.
+        note: why there is no threshold, why it is unreliable, or where else it came from; empty when it is sound.
     """
 
     temperature: float = 1.0
@@ -37,7 +44,7 @@ def finite_scores(values: ArrayLike, what: str) -> NDArray[np.float64]:
     return array
 
 
-def threshold_at_tpr(inlier_scores: ArrayLike, tpr: float = 0.95) -> float:
+def threshold_at_tpr(inlier_scores: ArrayLike, tpr: float = PROMISED) -> float:
     """Return the smallest threshold at which at least ``tpr`` of the inliers are not above it."""
     ordered = np.sort(finite_scores(inlier_scores, "inlier"))
     # Rounded before the ceiling: 0.95 * 20 is 19.000000000000004 in floating point.
@@ -56,6 +63,9 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
         logits: scale x cosines (B, K) of images that were not trained on.
         labels: class indices (B,).
     """
+    import torch.nn.functional as F
+    from scipy.optimize import minimize_scalar
+
     logits = logits.double()
 
     def loss(log_t: float) -> float:

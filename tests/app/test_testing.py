@@ -16,7 +16,9 @@ from streamlit.testing.v1 import AppTest
 from app import text
 from app.ui import resources
 from app.views import testing
+from app.views.export import exported_classifier
 from gallop import load_image
+from gallop.export.model_card import model_card
 from gallop.maps.explainer.stands import Stands
 from gallop.model.scores import SCORES, OODScore
 from gallop.wording import answer_in_words
@@ -60,12 +62,22 @@ def add_unknown(at: AppTest, *seeds: int, colour: str = "blue") -> AppTest:
     return fine(at.run())
 
 
-def limit(at: AppTest) -> Any:
-    return next(found for found in at.slider if found.label.startswith("Limit of the outlier score"))
+def track(at: AppTest) -> dict[str, Any]:
+    """What the track of the limit was sent."""
+    return grid(at, f"limit {session_of(at).training.number}")
 
 
-def put_limit(at: AppTest, value: float) -> AppTest:
-    limit(at).set_value(value)
+def does(at: AppTest) -> str:
+    """What the limit does where the track stands, worked out of what it was sent."""
+    shown = track(at)
+    kept = sum(score <= shown["limit"] for score in shown["known"])
+    noticed = sum(score > shown["limit"] for score in shown["unknown"])
+    return f"{kept} of {len(shown['known'])}, {noticed} of {len(shown['unknown'])}"
+
+
+def put_limit(at: AppTest, cut: int) -> AppTest:
+    """As a hand that leaves the track at one of its cuts."""
+    session_of(at).limit.set_by_hand(track(at)["cuts"][cut])
     return fine(at.run())
 
 
@@ -80,7 +92,7 @@ def test_without_test_photos_it_says_so_and_unknown_ones_are_still_judged(tiny_a
     assert "No test photos yet" in at.info[0].value
     assert not at.metric
     at = add_unknown(at, 1, 2)
-    assert {found.label for found in at.metric} == {"Unknown photos noticed"}
+    assert (track(at)["known"], len(track(at)["unknown"])) == ([], 2)
     assert len(at.dataframe[0].value) == 2
 
 
@@ -198,7 +210,7 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     pairs = [(a, b) for a in known.answers.ood["MCM"] for b in other.ood["MCM"]]
     area = np.mean([(b > a) + 0.5 * (b == a) for a, b in pairs])
     assert next(iter(scores["AUROC"])) == f"{area:.3f}"
-    assert metric(at, "Unknown photos noticed").value.endswith(" of 3")
+    assert does(at).endswith(" of 3")
     button(at, "Remove these photos").click()
     fine(at.run())
     assert not session.photos.unknown.photos
@@ -232,11 +244,10 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     session = session_of(at)
     stored = session.limit.value
     assert stored is not None
-    assert limit(at).value == pytest.approx(stored)
+    assert track(at)["limit"] == pytest.approx(stored)
     assert "Found while teaching" in everything(at)
-    at = put_limit(at, limit(at).min)
-    assert metric(at, "Known photos").value == "0 of 6"
-    assert metric(at, "Unknown photos noticed").value == "2 of 2"
+    at = put_limit(at, 0)
+    assert does(at) == "0 of 6, 2 of 2"
     # Teach's try-out and Explore go by it.
     at = go(at, TEACH)
     uploader(at, "Photos to try").upload("found.png", png(500, "red"))
@@ -246,22 +257,21 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     assert grid(at, "photo strip")["tiles"][0]["verdict"].startswith("none of these (nearest: ")
     assert "this limit was set by you" in everything(at).lower().replace("\\", "")
     at = go(at, TEST)
-    assert limit(at).value == limit(at).min, "it stands over a change of page"
-    at = put_limit(at, limit(at).max)
-    assert metric(at, "Known photos").value == "6 of 6"
-    assert metric(at, "Unknown photos noticed").value == "0 of 2"
+    assert track(at)["limit"] == track(at)["cuts"][0], "it stands over a change of page"
+    at = put_limit(at, -1)
+    assert does(at) == "6 of 6, 0 of 2"
     at = go(at, EXPLORE)
     assert grid(at, "explainer")["threshold"] == session.limit.value != stored
     at = go(at, TEST)
     button(at, "Back to the limit").click()
     fine(at.run())
     assert session.limit.value == stored
-    assert limit(at).value == pytest.approx(stored)
+    assert track(at)["limit"] == pytest.approx(stored)
 
 
 def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_app: Open) -> None:
     at = taught(tiny_app)
-    at = put_limit(at, limit(at).min)
+    at = put_limit(at, 0)
     session = session_of(at)
     at = go(at, EXPLORE)
     uploader(at, "Upload photos").upload("photo.png", png(1))
@@ -271,17 +281,43 @@ def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_a
     assert "for the taught classes alone" in everything(at)
     at = go(finish(train(go(at, TEACH))), TEST)
     assert session.limit.own is None
-    assert limit(at).value == pytest.approx(session.limit.value)
+    assert track(at)["limit"] == pytest.approx(session.limit.value)
 
 
-def test_without_a_limit_from_teaching_the_slider_makes_one(tiny_app: Open) -> None:
+def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_from_them(tiny_app: Open) -> None:
+    at = taught(tiny_app, tests=8)
+    session = session_of(at)
+    classifier, found = session.training.taught.after, testing.measure(session, resources.backbone())  # type: ignore[union-attr]
+    assert found is not None
+    strict = float(np.sort(found.answers.outlier)[3])
+    classifier.calibration_ = replace(classifier.calibration_, threshold=strict)
+    at = fine(at.run())
+    assert any("Far fewer known photos pass than the promised 95 %: 4 of 16." in found.value for found in at.warning)
+    button(at, "Use the limit from the test photos").click()
+    at = fine(at.run())
+    assert does(at).startswith("16 of 16")
+    assert not at.warning
+    assert session.limit.value == session.limit.own > found.answers.outlier.max()
+    assert "taken from 16 test photos, to keep 95 % of them" in everything(at)
+    card = model_card(exported_classifier(session, resources.backbone(), testing.taught_question(session)))
+    told = f"{session.limit.value:.4f} (taken from 16 test photos, to keep 95 % of them)"
+    assert told in card.replace("\\", "")
+    button(at, "Back to the limit").click()
+    assert any("4 of 16" in found.value for found in fine(at.run()).warning)
+    assert session.limit.value == strict
+
+
+def test_without_a_limit_from_teaching_the_track_makes_one(tiny_app: Open) -> None:
     """One photo a class: nothing can be held out."""
     at = taught(tiny_app, {"red": 1, "green": 1})
     assert session_of(at).limit.value is None
     assert "No limit was found while teaching" in everything(at)
     assert "only test photos are judged" in everything(at)
-    at = put_limit(at, limit(at).min)
-    assert session_of(at).limit.value == limit(at).min
+    button(at, "Use the limit from the test photos").click()
+    at = fine(at.run())
+    assert does(at) == "6 of 6, 0 of 0"
+    at = put_limit(at, 0)
+    assert session_of(at).limit.value == track(at)["cuts"][0]
     button(at, "Remove this limit").click()
     assert session_of(fine(at.run())).limit.value is None
 
@@ -318,7 +354,7 @@ def test_without_local_prompts_and_with_one_global_prompt_the_page_holds(tiny_ap
     at = add_unknown(taught(tiny_app, global_prompts=1, topk=()), 1)
     assert [branch["weight"] for branch in grid(at, "explainer")["takes"][0]["branches"]] == [1.0, 0.0]
     assert metric(at, "Right on the 6 test photos")
-    assert metric(at, "Unknown photos noticed")
+    assert len(track(at)["unknown"]) == 1
 
 
 def test_k_set_on_another_page_is_the_k_of_the_test(tiny_app: Open) -> None:
@@ -342,7 +378,7 @@ def test_photos_are_encoded_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch
     encode = type(backbone).encode_image
     monkeypatch.setattr(type(backbone), "encode_image", lambda self, x: calls.append(len(x)) or encode(self, x))
     fine(at.run())
-    put_limit(at, limit(at).min)
+    put_limit(at, 0)
     assert calls == []
     add_unknown(at, 1, 2)
     assert sum(calls) == 2

@@ -21,7 +21,7 @@ from tests.browsing import (
     expect,
     files_into,
     go,
-    metric,
+    limit_track,
     options_of,
     photo,
     rounds,
@@ -124,7 +124,7 @@ def test_axe_finds_nothing_on_the_pages_after_teaching(new_page: Any) -> None:
     teach_with_tests(page, 2)
     go(page, "Test")
     files_into(page, "Photos of none of the classes", [upload("rocket.jpg", photo("Rocket"))])
-    expect(metric(page, "Unknown photos noticed")).to_be_visible()
+    expect(limit_track(page)).to_be_visible()
     found["Test"] = violations(page)
     for name in ("Prompts", "Method"):
         go(page, name)

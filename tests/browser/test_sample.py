@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import PATIENCE, Page, answer, expect, go, metric
+from tests.browsing import PATIENCE, Page, answer, expect, go, limit_track, metric
 
 pytestmark = pytest.mark.browser
 
@@ -17,7 +17,7 @@ def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
     go(page, "Test")
     page.get_by_role("button", name="Try it with a sample project").click()
     expect(metric(page, re.compile("Right on the"))).to_contain_text("%", timeout=4 * PATIENCE)  # torch and mini first
-    expect(metric(page, "Unknown photos noticed")).to_be_visible()
+    expect(limit_track(page)).to_be_visible()
     for name, heading in (("Prompts", "worth"), ("Compare", "4. Keep or remove"), ("Export", "3. As code")):
         go(page, name)
         expect(page.get_by_role("heading", name=re.compile(heading))).to_be_visible()

@@ -13,19 +13,24 @@ from app import text
 from app.charts import test_charts
 from app.photos.shelf import MAX_PHOTOS
 from app.ui.resources import backbone
+from app.ui.test.limit_track import limit_track
 from app.ui.widgets import media
 from app.ui.widgets.uploads import uploader
 from app.views import testing
 from app.views.testing import AnsweredPhotos, Tested
 from app.visitor.session import Session
-from gallop.evaluation.intervals import Share
+from gallop.evaluation.limits import AtLimit, at_limit, cuts, limit_of_tests
 from gallop.model.scores import VERDICT, captions
+from gallop.wording import answer_in_words
 
 if TYPE_CHECKING:
     from gallop.evaluation.measure import Evaluation
 
-_STEPS = 200
 NONE_YET = np.zeros(0, dtype=np.float32)
+_HOLDS = (
+    "It decides on every page, and goes with what Export saves: zip, ONNX file, card and report. The run on Compare "
+    "keeps the one found while teaching, and the next training finds its own."
+)
 
 
 def unknown(session: Session, tested: Tested | None) -> None:
@@ -56,12 +61,13 @@ def unknown(session: Session, tested: Tested | None) -> None:
         return
     with right:
         limit = _limit(session, known, other)
-        _effect(known, other, limit)
+    with st.expander("Outlier scores", icon=":material/bar_chart:"):
         media.chart(test_charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
-    if tested is not None and found is not None:
-        _separation(tested.evaluation, found)
-    if found is not None:
-        _verdicts(session, found, limit)
+        st.caption(_intervals(at_limit(known, other, limit)))
+        if tested is not None and found is not None:
+            _separation(tested.evaluation, found)
+        if found is not None:
+            _answers(session, found, limit)
 
 
 def _take_away(session: Session, shown: tuple[str, ...]) -> None:
@@ -69,62 +75,48 @@ def _take_away(session: Session, shown: tuple[str, ...]) -> None:
         session.photos.unknown.photos.pop(digest, None)
 
 
-def _moved(session: Session, key: str) -> None:
-    """The slider ``key`` was moved; one of an earlier training no longer says anything."""
-    if key == session.limit.key:
-        session.limit.set_by_hand(float(st.session_state[key]))
-
-
 def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """The slider, at the limit in force."""
+    """The track, at the limit in force; where there is none yet, at the one that the photos suggest."""
     assert session.training.taught is not None
-    stored = session.training.taught.after.calibration_.threshold
-    # Without one from teaching it begins where 95% of the known photos are kept.
-    usual = stored if stored is not None else float(np.quantile(known if known.size else other, 0.95))
-    every = np.concatenate([known, other, [usual]])
-    room = max(float(np.ptp(every)) / 20, 1e-4)
-    low, high = float(every.min()) - room, float(every.max()) + room
-    value = min(max(usual if session.limit.own is None else session.limit.own, low), high)
-    key = session.limit.key
-    st.slider(
-        "Limit of the outlier score: above it, none of these",
-        low,
-        high,
-        value,
-        key=key,
-        step=(high - low) / _STEPS,
-        format="%.4f",
-        on_change=_moved,
-        args=(session, key),
-    )
+    in_force = session.limit.value
+    limit = limit_of_tests(known if known.size else other) if in_force is None else in_force
+    every, key = cuts(np.concatenate([known, other])), f"limit {session.training.number}"
+    moved = session.limit.set_by_hand
+    limit_track(key, known.tolist(), other.tolist(), every, limit=limit, moved=moved)
+    _origin(session, known, at_limit(known, other, limit))
+    return limit
+
+
+def _origin(session: Session, known: NDArray[np.float32], does: AtLimit) -> None:
+    """Where the limit came from, whether it keeps its promise, and the way to another."""
+    assert session.training.taught is not None
+    found = session.training.taught.after.calibration_
     if session.limit.own is not None:
-        st.caption("Set by you. It decides on the pages *Explore* and *Teach* too, until you teach again.")
-        back = "Back to the limit found while teaching" if stored is not None else "Remove this limit"
+        st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
+        back = "Remove this limit" if found.threshold is None else "Back to the limit found while teaching"
         st.button(back, on_click=session.limit.set_by_hand, args=(None,))
-    elif stored is None:
-        st.caption("No limit was found while teaching, so there is no verdict yet. Move this one to have a verdict.")
+        return
+    if found.threshold is None:
+        st.caption("No limit was found while teaching: move this one to have a verdict.", help=_HOLDS)
     else:
-        note = session.training.taught.after.calibration_.note
-        more = f" {text.markdown(note[0].upper() + note[1:])}." if note else ""
-        st.caption(
-            f"Found while teaching.{more}",
-            help="95 % of the photos that were held out in turn lie below it. Moved here, it decides on the pages "
-            "*Explore* and *Teach* too.",
-        )
-    return value
+        more = f" {text.markdown(found.note[0].upper() + found.note[1:])}." if found.note else ""
+        st.caption("Found while teaching.", help=f"95 % of the photos held out in turn lie below it.{more} {_HOLDS}")
+        if does.broken and does.kept is not None:
+            st.warning(
+                f"Far fewer known photos pass than the promised 95 %: {does.kept.right} of {does.kept.of}.",
+                icon=":material/warning:",
+            )
+    if known.size and (found.threshold is None or does.broken):
+        value = limit_of_tests(known)
+        args, key = (value, known.size), f"limit from tests {session.training.number} {value}"
+        words = "Use the limit from the test photos"
+        st.button(words, on_click=session.limit.take_from_tests, args=args, key=key, help=_HOLDS)
 
 
-def _effect(known: NDArray[np.float32], other: NDArray[np.float32], limit: float) -> None:
-    rows = st.columns(2)
-    kept, caught = int((known <= limit).sum()), int((other > limit).sum())
-    if known.size:
-        share = Share(kept, known.size)
-        rows[0].metric("Known photos taken for known", f"{kept} of {known.size}")
-        rows[0].caption(test_charts.span(share))
-    if other.size:
-        share = Share(caught, other.size)
-        rows[1].metric("Unknown photos noticed", f"{caught} of {other.size}")
-        rows[1].caption(test_charts.span(share))
+def _intervals(does: AtLimit) -> str:
+    """Both shares, as far as so few photos can tell."""
+    parts = {"Known photos kept": does.kept, "unknown photos noticed": does.noticed}
+    return "; ".join(f"{words}: {test_charts.span(share)}" for words, share in parts.items() if share) + "."
 
 
 def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
@@ -151,26 +143,18 @@ def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
         st.caption(f"The verdict goes by {VERDICT}. Here {best} has the lowest FPR95.")
 
 
-def _verdicts(session: Session, found: AnsweredPhotos, limit: float) -> None:
-    """Every unknown photo: what it was taken for, and whether it was noticed."""
+def _answers(session: Session, found: AnsweredPhotos, limit: float) -> None:
+    """Every unknown photo: what is said to it."""
     assert session.training.taught is not None
     names, best = session.training.taught.names, found.probabilities.argmax(axis=1)
-    decided = session.limit.value is not None
+    odd = found.outlier > limit if session.limit.value is not None else [None] * len(best)
     table = {
         "photo": [photo.name for photo in found.photos],
-        "most like": [names[k] for k in best],
+        "answer": [answer_in_words(names[k], is_odd) for k, is_odd in zip(best, odd, strict=True)],
         "probability": [text.percent(float(row[k])) for row, k in zip(found.probabilities, best, strict=True)],
         **{name: [f"{value:.4f}" for value in scores] for name, scores in found.ood.items()},
-        "verdict": [_verdict(float(value), limit, decided=decided) for value in found.outlier],
     }
-    with st.expander("The unknown photos one by one", icon=":material/table:"):
-        st.dataframe(pd.DataFrame(table), hide_index=True, key="unknown photos")
-
-
-def _verdict(score: float, limit: float, *, decided: bool) -> str:
-    if not decided:
-        return "none yet"
-    return "none of these" if score > limit else "passes for known"
+    st.dataframe(pd.DataFrame(table), hide_index=True, key="unknown photos")
 
 
 def _alt(known: NDArray[np.float32], other: NDArray[np.float32], limit: float) -> str:

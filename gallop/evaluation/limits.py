@@ -1,0 +1,88 @@
+"""What a limit for "none of these" does to photos of known and of unknown things, and whether it keeps its promise.
+
+Scores are larger = more outlier; a photo is none of these where its score is ABOVE the limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gallop.evaluation.intervals import Share
+from gallop.model.calibration import PROMISED, threshold_at_tpr
+
+SURE = 0.01
+"""A promise is called broken where fewer keep it than would in one of so many cases by chance."""
+REWORKED = 1e-5
+"""Whoever works a score out anew, such as a browser, may be off by so much."""
+
+
+@dataclass(frozen=True)
+class AtLimit:
+    """What a limit does.
+
+    Attributes:
+        kept: known photos that pass; None without known photos.
+        noticed: unknown photos that do not; None without unknown photos.
+    """
+
+    kept: Share | None
+    noticed: Share | None
+
+    @property
+    def words(self) -> str:
+        """Such as "keeps 22 of 24 known, notices 7 of 9 unknown"."""
+        parts = [f"keeps {self.kept.right} of {self.kept.of} known"] if self.kept else []
+        parts += [f"notices {self.noticed.right} of {self.noticed.of} unknown"] if self.noticed else []
+        return ", ".join(parts)
+
+    @property
+    def chance(self) -> float:
+        """How often so few known photos, or fewer, would pass if each did with the promised 95 % (exact binomial test).
+
+        The limit itself was found on few photos, so a little less than promised is usual: see ``broken``. 1 without
+        known photos.
+        """
+        from scipy.stats import binomtest
+
+        if self.kept is None:
+            return 1.0
+        return float(binomtest(self.kept.right, self.kept.of, PROMISED, alternative="less").pvalue)
+
+    @property
+    def broken(self) -> bool:
+        """Whether far fewer known photos pass than were promised."""
+        return self.chance < SURE
+
+
+def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float) -> AtLimit:
+    """Return what a limit does to the scores of known and of unknown photos, either of which may be none."""
+    passes, fails = _exact(known) <= limit, _exact(unknown) > limit
+    return AtLimit(*(Share(int(some.sum()), some.size) if some.size else None for some in (passes, fails)))
+
+
+def limit_of_tests(known: ArrayLike) -> float:
+    """Return the strictest limit that keeps the promised share of these photos, whoever works their scores out.
+
+    Raises:
+        ValueError: there is no score, or one is not finite.
+    """
+    return threshold_at_tpr(known) + REWORKED
+
+
+def cuts(scores: ArrayLike) -> NDArray[np.float64]:
+    """Return a limit for every outcome there is, the strictest first: with each one the next photo passes, too.
+
+    Args:
+        scores: of at least one photo; those that are equal pass together.
+    """
+    values = np.unique(_exact(scores))
+    room = max(float(np.ptp(values)) / 20, 10 * REWORKED)
+    return np.concatenate([[values[0] - room], (values[1:] + values[:-1]) / 2, [values[-1] + room]])
+
+
+def _exact(scores: ArrayLike) -> NDArray[np.float64]:
+    """Not in single precision, in which a limit between two scores might be one of them."""
+    return np.asarray(scores, dtype=np.float64).ravel()

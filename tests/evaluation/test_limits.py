@@ -1,0 +1,56 @@
+"""What a limit does to photos, against counting by hand and the binomial formula."""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+import pytest
+
+from gallop.evaluation.limits import REWORKED, SURE, AtLimit, at_limit, cuts, limit_of_tests
+
+
+def test_outcomes_are_told_in_photos() -> None:
+    found = at_limit([-3.0, -2.0, -1.0], [-1.5, -0.5], -1.5)
+    assert found.words == "keeps 2 of 3 known, notices 1 of 2 unknown", "one at the limit is not above it"
+    assert at_limit([-3.0, -2.0], [], -2.0).words == "keeps 2 of 2 known"
+    assert at_limit([], [-2.0], -3.0).words == "notices 1 of 1 unknown"
+    assert at_limit([], [], 0.0) == AtLimit(None, None)
+
+
+def test_each_cut_lets_the_next_photo_pass_and_no_outcome_is_left_out() -> None:
+    scores = np.random.default_rng(0).normal(size=30).astype(np.float32)
+    scores[5] = scores[4]
+    found = cuts(scores)
+    assert (np.diff(found) > 0).all()
+    passing = [int((scores.astype(np.float64) <= cut).sum()) for cut in found]
+    by_hand = sorted({0, *(int((scores <= score).sum()) for score in scores)})
+    assert passing == by_hand
+    assert len(cuts([0.5])) == 2
+
+
+def test_neighbours_in_single_precision_are_told_apart() -> None:
+    low = np.float32(-1.3)
+    both = np.array([low, np.nextafter(low, np.float32(0))])
+    assert [at_limit(both, [], cut).kept.right for cut in cuts(both)] == [0, 1, 2]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("photos", "kept"), [(7, 7), (19, 19), (20, 19), (40, 38), (41, 39)])
+def test_the_limit_of_tests_is_the_strictest_that_keeps_what_is_promised(photos: int, kept: int) -> None:
+    scores = np.random.default_rng(photos).normal(size=photos)
+    limit = limit_of_tests(scores)
+    assert at_limit(scores, [], limit).kept.right == kept  # type: ignore[union-attr]
+    assert (scores <= limit - 2 * REWORKED).sum() < 0.95 * photos
+    assert (scores + REWORKED / 2 <= limit).sum() == kept, "whoever works the scores out anew"
+
+
+@pytest.mark.parametrize(("right", "of"), [(24, 24), (22, 24), (19, 24), (15, 24), (0, 1), (0, 2)])
+def test_a_promise_is_broken_where_so_few_would_hardly_pass_by_chance(right: int, of: int) -> None:
+    found = at_limit([0.0] * right + [2.0] * (of - right), [], 1.0)
+    chance = sum(comb(of, k) * 0.95**k * 0.05 ** (of - k) for k in range(right + 1))
+    assert found.chance == pytest.approx(chance)
+    assert found.broken is (chance < SURE)
+
+
+def test_where_nothing_is_known_nothing_was_promised() -> None:
+    assert not at_limit([], [1.0], 0.0).broken
