@@ -11,6 +11,8 @@ from app.charts.layout import PALE_GREY, WHOLE, new_chart, percent_axis, titled_
 from app.teaching.progress import Kept, Point
 
 _MOST_POINTS = 300
+_HEIGHT, _LOW = 230, 150
+"""They are looked at while they grow, below the button and beside the cards."""
 _KEPT = "#0f8579"
 
 
@@ -28,6 +30,7 @@ def learning(history: Sequence[Point], steps: int) -> go.Figure:
     highest = max((point.loss for point in shown), default=1.0)
     return new_chart(
         [loss, right],
+        height=_HEIGHT,
         xaxis=titled_axis("step", range=[0, max(steps, 2)], anchor="y2"),
         yaxis=titled_axis("loss", range=[0, 1.05 * highest], domain=[0.56, 1]),
         yaxis2=percent_axis("right", range=WHOLE, domain=[0, 0.44]),
@@ -52,6 +55,7 @@ def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
     )
     return new_chart(
         grid,
+        height=_LOW,
         xaxis=titled_axis("photos of this step", showticklabels=False, showgrid=False),
         yaxis=titled_axis("global prompt", tickvals=list(range(1, total + 1)), autorange="reversed", showgrid=False),
     )

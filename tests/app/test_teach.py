@@ -103,7 +103,7 @@ def test_the_empty_page_says_what_to_do(tiny_app: Open) -> None:
     assert "name two or more classes" in at.info[0].value
     assert "sent to no other machine" in everything(at)
     assert "written to no disk" in everything(at)
-    assert not [found for found in at.button if found.key == "train"]
+    assert at.button(key="train").disabled
 
 
 def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_app: Open) -> None:
@@ -111,10 +111,10 @@ def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_ap
     assert [found.value for found in at.subheader] == ["red", "green", "blue"]
     first = session_of(at).photos.deck.cards[0].id
     at.text_input(key=f"name {first} red").set_value("rose")
-    button(at, "Rename it").click()
+    button(at, "Rename").click()
     assert [found.value for found in fine(at.run()).subheader] == ["rose", "green", "blue"]
     at.button(key=f"turn {first}").click()
-    assert "Turned off: left out of training" in everything(fine(at.run()))
+    assert "Turned off." in everything(fine(at.run()))
     at.button(key=f"delete {first}").click()
     assert [found.value for found in fine(at.run()).subheader] == ["green", "blue"]
     for wanted in (["rose", "green", "blue"], ["rose", "green", "blue"], ["red", "green", "blue"], ["red", "green"]):
@@ -128,7 +128,7 @@ def test_a_name_that_cannot_be_used_is_told_and_the_card_stays(tiny_app: Open, t
     at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
     second = session_of(at).photos.deck.cards[1].id
     at.text_input(key=f"name {second} green").set_value(typed)
-    [found for found in at.button if found.label == "Rename it"][1].click()
+    [found for found in at.button if found.label == "Rename"][1].click()
     assert words in fine(at.run()).error[0].value
     assert names(at) == ["red", "green"]
     assert words in add_classes(at, typed).error[0].value
@@ -308,7 +308,7 @@ def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> 
     deck.delete(card(at, "red").id)
     fine(at.run())
     before = button(at, "Undo")
-    assert "Last change: deleted red" in everything(at)
+    assert "deleted red" in everything(at)
     deck.enable(card(at, "green").id, False)  # by another tab, just before
     before.click()
     fine(at.run())
@@ -344,7 +344,7 @@ def test_what_is_said_of_a_test_is_of_the_photos_and_classes_that_are_there_now(
     assert advice not in everything(at), "they were added"
     assert since in everything(at)
     at = go(run_training(at), TEACH)
-    label = "Right on the 2 test photos"
+    label = "Right on 2 test photos"
     assert label in [metric.label for metric in at.metric]
     assert since not in everything(at)
     at = add_classes(at, "blue")
@@ -361,8 +361,8 @@ def test_teaching_changes_the_answer_and_says_by_how_much(
     at = finish(train(teach(at, {"red": 4, "green": 4}, epochs=8, tests=2)))
     assert "Done: 8 steps on 8 photos of 2 classes" in at.success[0].value.replace("\\", "")
     labels = {metric.label: metric for metric in at.metric}
-    assert labels["Right on the 8 photos it learned from"].value.endswith("%")
-    assert labels["Right on the 4 test photos"].delta.endswith("points on zero-shot")
+    assert labels["Right on 8 learned from"].value.endswith("%")
+    assert labels["Right on 4 test photos"].delta.endswith("points on zero-shot")
     at = go(at, EXPLORE)
     assert explained(at).shares != pytest.approx(zero_shot, abs=1e-3)
     assert any("Right on the 4 test photos" in metric.label for metric in at.metric)

@@ -24,27 +24,29 @@ from gallop.errors import GallopError
 if TYPE_CHECKING:
     from gallop import Explanation
 
+_UPLOADER = 160
+"""Pixels: the photo shown is chosen beside it."""
+
 
 def tryout(session: Session) -> None:
+    """A photo in, its answer below it, and the way to say what it really is."""
     taught = session.training.taught
     if taught is None:
+        st.caption("What it has learned is tried here, on photos it has not seen.")
         return
-    st.header("3. Try it", anchor=False)
-    st.page_link("ui/explore/page.py", label="See what decided, and where it looked", icon=":material/travel_explore:")
-    left, right = st.columns([1, 3], gap="large")
-    with left:
-        uploader("Photos to try", "try", lambda files: _take(session, files))
+    with st.container(horizontal=True, vertical_alignment="top"):
+        with st.container(width=_UPLOADER):
+            uploader("Photos to try", "try", lambda files: _take(session, files), label_visibility="collapsed")
         photos = session.photos.shelf.photos
         if not photos:
-            st.caption("Upload a photo that it has not learned from.")
             return
         shown = one_of("Photo shown", photos, ExploreState.photo, next(reversed(photos)), lambda key: photos[key].name)
-        photo = photos[shown]
-        tower, question = backbone(session.training.tower), Question(taught.names, taught=True)
-        found = session.answers.explain(tower, photo, question)
-        correction(session, photo, found)
-    with right:
-        explainer(found, None, photo=photo.sha256, picture=session_photo_url(session, found))
+    photo = photos[shown]
+    tower, question = backbone(session.training.tower), Question(taught.names, taught=True)
+    found = session.answers.explain(tower, photo, question)
+    explainer(found, None, photo=photo.sha256, picture=session_photo_url(session, found))
+    correction(session, photo, found)
+    st.page_link("ui/explore/page.py", label="See what decided", icon=":material/travel_explore:")
 
 
 def _take(session: Session, files: list[Any]) -> Verdicts:

@@ -14,6 +14,7 @@ from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, CardProblem, Pile, other_pile
 from app.ui.resources import jobs, towers
 from app.ui.sample import offer
+from app.ui.teach.columns import heading
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.uploads import camera, uploader
@@ -22,24 +23,31 @@ from app.visitor.session import Session
 from gallop import Photo, parse_names
 from gallop.errors import ClassNameError, GallopError
 
-_COLUMNS = 3
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
-_PHOTOS, TESTS, _WEBCAM = "Photos", "Test photos", "Webcam"
+TESTS, _WEBCAM = "Test photos", "Webcam"
+_UPLOADER = 180
+"""Pixels: a button and what it takes."""
+_BESIDE_UNDO = 200
 
 
 def cards(session: Session) -> None:
-    """All cards, and the ways to make new ones."""
-    _making(session)
-    deck = session.photos.deck
-    for start in range(0, len(deck.cards), _COLUMNS):
-        for card, column in zip(deck.cards[start : start + _COLUMNS], st.columns(_COLUMNS), strict=False):
-            with column.container(border=True, key=f"card {card.id}"):
-                _card(session, card)
+    """The ways to make cards, and all there are."""
+    with heading("Collect"):
+        offer.offer_removal(session)
+    start = st.container()  # always there, so that what follows keeps its place, and expanders stay open
+    if not session.photos.deck.cards:
+        start.info("**Start here:** name two or more classes.", icon=":material/school:")
+    _new_class(session)
+    _notices(session)
+    for card in session.photos.deck.cards:
+        with st.container(border=True, key=f"card {card.id}", gap="small"):
+            _card(session, card)
+    _from_folders(session)
+    offer.offer_sample(session)
 
 
-def _making(session: Session) -> None:
-    left, right = st.columns(2)
-    with left.form("new class", clear_on_submit=True, border=False):
+def _new_class(session: Session) -> None:
+    with st.form("new class", clear_on_submit=True, border=False):
         line = st.container(horizontal=True, vertical_alignment="bottom")  # the button is as wide as its words
         typed = line.text_input(
             "New class",
@@ -58,8 +66,11 @@ def _making(session: Session) -> None:
             _add_classes(session, typed)
             if Where.CARDS not in session.notices:  # one is shown below, by this run alone
                 st.rerun()
+
+
+def _from_folders(session: Session) -> None:
     # Opening it starts no run: a file that is dropped just as a run begins is lost, for Streamlit forgets to answer it.
-    with right, st.expander("All classes at once, from a folder or a zip", icon=":material/folder_zip:", key="bulk"):
+    with st.expander("All classes at once", icon=":material/folder_zip:", key="bulk"):
         st.caption(
             "The folder that a photo lies in is its class: `ant/1.jpg`, `bee/7.jpg`. What lies below a folder called "
             f"`test` is kept to test with. Up to {ZIP_MEGABYTES} MB a zip, {MOST_PHOTOS} photos a class."
@@ -67,7 +78,6 @@ def _making(session: Session) -> None:
         take = _taking(session, None, None)
         uploader("A zip of class folders", "class zip", take, megabytes=ZIP_MEGABYTES, type="zip")
         uploader("A folder of class folders", "class folder", take, accept_multiple_files="directory")
-    _notices(session)
 
 
 def _add_classes(session: Session, typed: str) -> None:
@@ -82,11 +92,11 @@ def _notices(session: Session) -> None:
     show_notice(session, Where.CARDS)
     last = session.photos.deck.last_change
     if last is not None:
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             change = session.photos.deck.changes
-            st.button("Undo", key=f"undo {change}", icon=":material/undo:", on_click=_undo, args=(session, change))
-            st.caption(f"Last change: {text.markdown(text.shorten(last, 80))}")
-            offer.offer_removal(session)
+            key, icon = f"undo {change}", ":material/undo:"
+            st.button("Undo", key=key, type="tertiary", icon=icon, on_click=_undo, args=(session, change))
+            st.caption(text.markdown(text.shorten(last, 80)), width=_BESIDE_UNDO)
 
 
 def _undo(session: Session, change: int) -> None:
@@ -108,46 +118,53 @@ def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[
 
 def _card(session: Session, card: Card) -> None:
     name = text.markdown(text.shorten(card.name, 60))
-    st.subheader(name, anchor=False)
-    counts = f"{len(card.shots)} to learn from" + (f", {len(card.tests)} to test with" if card.tests else "")
-    st.caption(counts if card.enabled else f":material/visibility_off: Turned off: left out of training. {counts}.")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader(name, anchor=False, width="content")
+        _changes(session, card)
     shown = [*card.shots, *card.tests]
     if shown:
         media.image(thumbnails.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        counts = f"{len(card.shots)} to learn from" + (f", {len(card.tests)} to test with" if card.tests else "")
+        words = counts if card.enabled else f":material/visibility_off: Turned off. {counts}"
+        st.caption(words, width="content")
+        if shown:
+            label, key = "Look through", f"look {card.id}"
+            st.button(label, key=key, type="tertiary", on_click=_open, args=(session, card.id))
+    with st.container(horizontal=True, vertical_alignment="top"):
+        with st.container(width=_UPLOADER):
+            key, take = f"shots {card.id}", _taking(session, card, "shots")
+            uploader(f"Photos of {name}", key, take, label_visibility="collapsed")
+        with st.popover("Test, webcam", width="content"):
+            _more_ways(session, card, name)
+
+
+def _more_ways(session: Session, card: Card, name: str) -> None:
+    """Photos that are kept to test with, and the webcam."""
+    ways = [TESTS, _WEBCAM]
     what = st.radio(
-        f"What to add to {name}",
-        [_PHOTOS, TESTS, _WEBCAM],
-        key=f"what {card.id}",
-        horizontal=True,
-        label_visibility="collapsed",
+        f"What to add to {name}", ways, key=f"what {card.id}", horizontal=True, label_visibility="collapsed"
     )
     if what == _WEBCAM:
         camera(f"Take photos of {name}", f"webcam {card.id}", _taking(session, card, "shots"))
-    elif what == TESTS:
-        label = f"Test photos of {name}"
-        hint = "Never learned from: they show how good it is on photos it has not seen."
-        uploader(label, f"tests {card.id}", _taking(session, card, "tests"), help=hint)
-    else:
-        label = f"Photos of {name}"
-        uploader(label, f"shots {card.id}", _taking(session, card, "shots"))
-    _actions(session, card)
+        return
+    hint = "Never learned from: they show how good it is on photos it has not seen."
+    uploader(f"Test photos of {name}", f"tests {card.id}", _taking(session, card, "tests"), help=hint)
 
 
-def _actions(session: Session, card: Card) -> None:
+def _changes(session: Session, card: Card) -> None:
     deck = session.photos.deck
-    with st.container(horizontal=True, gap="small"):
-        if card.shots or card.tests:
-            st.button("Look through", key=f"look {card.id}", type="tertiary", on_click=_open, args=(session, card.id))
-        with st.popover("Rename", type="tertiary"), st.form(f"rename {card.id}", border=False):
+    with st.popover("Edit", type="tertiary"):
+        with st.form(f"rename {card.id}", border=False):
             # A form: what is only typed, or comes late from the browser, renames nothing.
             typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
-            if st.form_submit_button("Rename it"):
+            if st.form_submit_button("Rename"):
                 _rename(session, card.id, typed)
                 st.rerun()
-        words = "Turn off" if card.enabled else "Turn on"
         # One key for both words: a new button would stand beside the old one for a moment, and push Delete from under a
         # click.
-        st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=(card.id, not card.enabled))
+        words, args = "Leave out of training" if card.enabled else "Take into training", (card.id, not card.enabled)
+        st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=args)
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 
 

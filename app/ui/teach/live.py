@@ -11,6 +11,7 @@ from app.charts import training_charts
 from app.jobs.manager import Snapshot, State
 from app.teaching.cards import Card
 from app.teaching.progress import Kept, Point, Progress, Score, Sight, Taught
+from app.teaching.tasks import check_photos
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import jobs, towers
 from app.ui.widgets import media
@@ -42,11 +43,30 @@ def begin(session: Session) -> None:
         session.training.end_with("error", str(error))
 
 
+def train_button(session: Session) -> None:
+    """The way to start, and what is missing or has changed."""
+    problem, busy = check_photos(session.photos.shots()), session.training.job is not None
+    st.button(
+        "Train again" if session.training.taught is not None else "Train",
+        type="primary",
+        disabled=bool(problem) or busy,
+        width="stretch",
+        key="train",
+        on_click=ask_to_train,
+        args=(session,),
+    )
+    stale = session.training.stale()
+    if problem and session.photos.deck.cards:
+        st.caption(text.markdown(problem))
+    elif stale and not busy:
+        st.caption(f"Changed since the training: {text.markdown(text.joined(stale))}.")
+
+
 def panel(session: Session) -> None:
     """Draw what there is: a training that runs, or how the last one went."""
     if session.training.job is not None:
-        _watched(session)
         _running(session)
+        _watched(session)
     elif session.training.outcome is not None or session.training.taught is not None:
         _ended(session)
 
@@ -131,7 +151,7 @@ def _ended(session: Session) -> None:
 
 def _scores(session: Session, taught: Taught) -> None:
     """How often it is right; of test photos only as long as the cards have the same ones, and the same classes."""
-    scores, old = {"photos it learned from": taught.on_shots}, session.training.tested_otherwise()
+    scores, old = {"learned from": taught.on_shots}, session.training.tested_otherwise()
     if taught.on_tests.photos and not old:
         scores = {"test photos": taught.on_tests} | scores
     for (which, score), column in zip(scores.items(), st.columns(2), strict=False):
@@ -148,40 +168,36 @@ def _score(which: str, score: Score) -> None:
     if not score.photos or score.after is None or score.before is None:
         return
     points = text.gain(100 * (score.after - score.before), "zero-shot")
-    st.metric(f"Right on the {score.photos} {which}", f"{score.after:.0%}", points)
+    st.metric(f"Right on {score.photos} {which}", f"{score.after:.0%}", points)
 
 
 def _pictures(
     session: Session, history: Sequence[Point], steps: int, kept: Kept | None, sights: Sequence[Sight]
 ) -> None:
-    left, middle, right = st.columns([4, 3, 3])
-    with left:
-        st.markdown("**Loss and accuracy**")
-        media.chart(
-            training_charts.learning(history, steps), key="learning", alt=training_charts.curve_in_words(history)
-        )
-    with middle:
+    """Of a run that was opened there are only the curves."""
+    st.markdown("**Loss and accuracy**")
+    alt = training_charts.curve_in_words(history)
+    media.chart(training_charts.learning(history, steps), key="learning", alt=alt)
+    busy = session.training.job is not None
+    if busy or kept is not None:
         st.markdown(
             "**Prompt dropout**",
             help="Coloured: the prompts kept for each photo in this step. The others sit it out, so that the prompts "
             "learn to differ.",
         )
-        if kept is None and session.training.job is None:
-            st.caption("A run that was opened keeps no count of them.")
-        else:
-            figure = training_charts.kept_prompts(
-                kept, kept.total if kept else session.training.settings.global_prompts
-            )
-            media.chart(figure, key="kept prompts", alt=training_charts.kept_in_words(kept))
-    with right:
+        total = kept.total if kept else session.training.settings.global_prompts
+        media.chart(
+            training_charts.kept_prompts(kept, total), key="kept prompts", alt=training_charts.kept_in_words(kept)
+        )
+    if busy or sights:
         st.markdown("**Where a local prompt looks**")
-        _map(session, sights, replay=session.training.job is None)
+        _map(session, sights, replay=not busy)
 
 
 def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     """The map after the last step, or after the one that a slider is put to."""
     if not sights:
-        st.caption("A run that was opened keeps no maps." if replay else "The map appears before the first step.")
+        st.caption("The map appears with the first step.")
         return
     if not sights[0].explanation.topk:
         st.caption("Without local prompts there is no map.")

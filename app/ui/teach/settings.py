@@ -24,6 +24,7 @@ from app.teaching.settings import (
 )
 from app.ui.explanation.current import put_scales
 from app.ui.resources import towers
+from app.ui.widgets import towers as towers_widget
 from app.ui.widgets.remembered import keep, one_of_few, put, recall
 from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session
@@ -31,8 +32,21 @@ from gallop.backbones.weights.known import KnownTower
 from gallop.setting import Setting, settings_of
 
 
-def choose_settings(session: Session) -> None:
-    """Draw them; ``session.training.settings`` is what they stand at, for the tower that is chosen."""
+def fold(session: Session) -> None:
+    """Draw them, folded; ``session.training.settings`` is what they stand at, for the tower that is chosen.
+
+    Where there is a choice of towers it stands at hand: who chose a wrong one would look for the way back.
+    """
+    if towers_widget.is_choice():
+        towers_widget.choose_tower(session)
+    # Its label says nothing that changes: one that did was another panel to a browser, and closed under the hand.
+    with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun"):
+        if not towers_widget.is_choice():
+            towers_widget.choose_tower(session)
+        _choose(session)
+
+
+def _choose(session: Session) -> None:
     tower = towers().standing(session.training.tower).tower
     if session.teach.tower != session.training.tower:
         _stand_at_those_of(session, tower)
@@ -42,20 +56,16 @@ def choose_settings(session: Session) -> None:
     if way not in (before, CUSTOM) and usual.topk != preset(before or way, tower.preset, regions_of(tower)).topk:
         _put_scales(usual.topk)
     st.caption(text.markdown(way_in_words(way, tower)))
-    # Its label says nothing that changes: one that did was another panel to a browser, and closed under the hand.
-    with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun"):
-        st.markdown(":material/model_training: **Take effect with the next training**")
-        asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices}
-        fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
-        fixed |= {name: about for name, about in asked.items() if name not in FREE}
-        values = _asked(fixed, usual, disabled=way != CUSTOM)
-        values |= _asked({name: asked[name] for name in FREE}, usual)
-        st.markdown(":material/bolt: **Act at once, without a training** (the next training learns with them too)")
-        topk = _scales(session, tower, int(values.pop("local_prompts")))
-        st.caption(
-            "The sliders of k on the page *Explore* follow. "
-            "The class list, the threshold and the colours there act at once too."
-        )
+    asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices}
+    fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
+    fixed |= {name: about for name, about in asked.items() if name not in FREE}
+    values = _asked(fixed, usual, disabled=way != CUSTOM)
+    values |= _asked({name: asked[name] for name in FREE}, usual)
+    st.markdown(
+        ":material/bolt: **Act at once, without a training**",
+        help="The next training learns with them too. The sliders of k on the page *Explore* follow.",
+    )
+    topk = _scales(session, tower, int(values.pop("local_prompts")))
     session.training.settings = replace(usual, **values, topk=topk)  # of the usual, what is not asked for
 
 
@@ -99,7 +109,7 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
     return column.number_input(about.label, least, most, shown, step=step, format=shape, **common)
 
 
-def _cells(count: int, columns: int = 3) -> list[Any]:
+def _cells(count: int, columns: int = 2) -> list[Any]:
     return [column for start in range(0, count, columns) for column in st.columns(columns)[: count - start]]
 
 
@@ -107,7 +117,7 @@ def _scales(session: Session, tower: KnownTower, count: int) -> tuple[int, ...]:
     last, regions = session.training.settings_on(tower).topk, regions_of(tower)
     usual = with_prompts(last, count, regions)
     chosen = []
-    for n, column in enumerate(_cells(count, 4)):
+    for n, column in enumerate(_cells(count)):
         place = TeachState.scales.at(n)
         shown = recall(place, usual[n], range(1, regions + 1))
         label = f"k of local prompt {n + 1}"
