@@ -51,7 +51,11 @@ class Watch:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands. ``history`` grows with it, so read a copy."""
+    """Where a training stands. ``history`` grows with it, so read a copy.
+
+    Attributes:
+        ready: what was taught, once its prompts are final; what calibration adds is not in it.
+    """
 
     phase: str
     done: int
@@ -61,19 +65,21 @@ class Progress:
     kept: Kept | None = None
     sights: tuple[Sight, ...] = ()
     share: float = 0.0
+    of_steps: int = 0
+    ready: Taught | None = None
 
     @property
     def sentence(self) -> str:
-        words = {
-            "looking": "Looking at the photos before anything is learned",
-            "encoding": "Encoding the photos, each in a few random crops",
-            "training": "Training",
-            "calibrating": "Calibrating on photos held out in turn: how sure it may be, when to say none of these",
-            "measuring": "Measuring what was learned",
-        }
-        step = "step " if self.phase in ("training", "calibrating") else ""
         left = "" if self.seconds_left is None else f"; {time_in_words(self.seconds_left)} left"
-        return f"{words[self.phase]}, {step}{self.done} of {self.total}{left}"
+        return f"{_PHASES[self.phase]} {self.done} of {self.total}{left}"
+
+
+_PHASES = {
+    "encoding": "Encoding views of the photos,",
+    "training": "Training, step",
+    "measuring": "Asking it about the photos,",
+    "calibrating": "Ready to try. Calibrating, step",
+}
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,8 @@ class Teaching:
         self._sights: list[Sight] = []
         self._sight_time = 0.0
         self._pace = Pace(len(self._shots), settings.training())
-        self._steps, self._of_steps, self._finished = 0, 0, False
+        self._steps, self._of_steps = 0, 0
+        self._ready: Taught | None = None
 
     def run(self) -> Iterator[Progress]:
         # Only a training that was started needs these; the page is drawn without torch.
@@ -109,29 +110,42 @@ class Teaching:
         # With as many prompts and the same scales as will be taught, so that like is compared with like.
         sizes: dict[str, Any] = {"global_prompts": self._settings.global_prompts, "topk": self._settings.topk}
         self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
-        yield from self._measure("looking", "before", self._before)
-        self._look(self._before, 0)
         # Nothing of anybody's photos is written to disk.
         settings = self._settings
         after = GalLoPClassifier.of(settings.method(), settings.training(), self._backbone, cache=self._cache or False)
         photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
         for event in after.fit_steps(photos, labels):
             yield self._after_event(event, after)
-        self._finished = True
-        yield from self._measure("measuring", "after", after)
+            if self._complete and self._ready is None:
+                # Nobody waits for figures before the first step is seen, nor for calibration to try it.
+                yield from self._measure("before", self._before)
+                yield from self._measure("after", after)
+                self._ready = self._taught(_uncalibrated(after))
+                yield self._progress("measuring", len(self._answers["after"]), len(self._answers["after"]))
+        yield from self._measure("after", after)
+
+    @property
+    def _complete(self) -> bool:
+        return 0 < self._of_steps == self._steps
 
     def result(self) -> Taught | None:
         """What has been learned so far; None before the first step."""
         if self._before is None or self._after is None:
             return None
-        if not self._finished and self._steps < self._of_steps:  # cancelled while it learned
+        if not self._complete:  # cancelled while it learned
             self._best.restore(self._after)
-        for _ in self._measure("measuring", "after", self._after):  # again where it was cut short
-            pass
+        for when, classifier in (("before", self._before), ("after", self._after)):
+            if when == "after" or when not in self._answers:  # the last also where it was cut short
+                for _ in self._measure(when, classifier):
+                    pass
         self._look(self._after, self._steps, always=True)
+        return self._taught(self._after)
+
+    def _taught(self, after: GalLoPClassifier) -> Taught:
+        assert self._before is not None
         return Taught(
             self._before,
-            self._after,
+            after,
             self._settings,
             self._kept,
             tuple(self._sights),
@@ -140,7 +154,7 @@ class Teaching:
             content=self._content,
             steps=self._steps,
             of_steps=self._of_steps,
-            best_epoch=self._best.epoch if self._steps < self._of_steps else None,
+            best_epoch=None if self._complete else self._best.epoch,
             history=tuple(self._history),
             answers_before=self._answers.get("before", {}),
             answers=self._answers.get("after", {}),
@@ -151,8 +165,9 @@ class Teaching:
         if hasattr(event, "done"):
             return self._progress("encoding", event.done, event.total)
         if not hasattr(event, "loss"):
-            self._pace.calibrating(event.step, event.steps)
             return self._progress("calibrating", event.step, event.steps)
+        if self._before is not None and not self._history:
+            self._look(self._before, 0)  # it has its own prompts: those of the first step are in ``after``
         self._after, self._steps, self._of_steps = after, event.step, event.steps
         self._history.append(Point(event.step, event.loss, event.accuracy))
         names = tuple(self._shots[i][0].name for i in event.images.tolist())
@@ -160,12 +175,13 @@ class Teaching:
         self._kept = Kept(event.step, names, kept, self._settings.global_prompts)
         self._best.note(event, after)
         self._look(after, event.step)
-        self._pace.training(event.step)
         return self._progress("training", event.step, event.steps)
 
     def _progress(self, phase: str, done: int, total: int) -> Progress:
-        left, share = self._pace.left, self._pace.share
-        return Progress(phase, done, total, self._history, left, self._kept, tuple(self._sights), share)
+        if phase != "measuring":
+            self._pace.note(phase, done, total)
+        left, share, sights = self._pace.left, self._pace.share, tuple(self._sights)
+        return Progress(phase, done, total, self._history, left, self._kept, sights, share, self._of_steps, self._ready)
 
     def _look(self, classifier: GalLoPClassifier, step: int, *, always: bool = False) -> None:
         """See the watched photo with the prompts as they are now, unless that was just done."""
@@ -180,15 +196,24 @@ class Teaching:
             self._sights = [*self._sights[:-1:2], sight]
         self._sight_time = now
 
-    def _measure(self, phase: str, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
+    def _measure(self, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
         """What a classifier says to the shots themselves and to the test photos."""
         total = len(self._shots) + len(self._tests)
         found: dict[str, Answer] = {}
         for pairs in (self._shots, self._tests):
             for part in answers_by_photo(classifier, self._backbone, self._cache, pairs, seen=pairs is self._shots):
                 found |= part
-                yield self._progress(phase, len(found), total)
+                yield self._progress("measuring", len(found), total)
         self._answers[when] = found
+
+
+def _uncalibrated(after: GalLoPClassifier) -> GalLoPClassifier:
+    """One with the same prompts that stays as it is while the other is calibrated."""
+    from gallop.model.calibration import Calibration
+
+    ready: GalLoPClassifier = copy.copy(after)
+    ready.calibration_ = Calibration(note="none yet: it is being calibrated")
+    return ready
 
 
 def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, course: Course) -> Taught:

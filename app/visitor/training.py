@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from app.jobs.manager import Job, JobManager, PlainError, Task
+from app.jobs.manager import Job, JobManager, PlainError, Snapshot, Task
 from app.runs.recorder import Recorded
 from app.runs.visitor_runs import Ledger
-from app.teaching.progress import Taught, Watch, training_outcome
+from app.teaching.progress import Progress, Taught, Watch, training_outcome
 from app.teaching.settings import Settings, changed, preset, regions_of, usual_way
 from app.teaching.tasks import EncodeAhead, Teaching, check_photos, content
 from app.towers.options import DEFAULT_TOWER
@@ -44,6 +44,8 @@ class VisitorTraining:
     _outcomes: dict[str, tuple[str, str]] = field(default_factory=dict)
     """How the last training ended that is told with each tower."""
     _training_on: str = DEFAULT_TOWER
+    _tried: Taught | None = None
+    """What the training under way had ready before it is calibrated, once that was taken over."""
     _count: int = 0
     _pending: deque[Photo] = field(default_factory=deque)
     _encoding: Job | None = None
@@ -129,14 +131,19 @@ class VisitorTraining:
             self._pending.clear()  # no harm: the training encodes them itself
 
     def settle(self) -> Taught | None:
-        """Take over what a finished training left: the new ``taught``, or None while there is none."""
+        """Take over what a training left, or what it has ready before it is calibrated: what is to be shown now."""
         if self.job is None:
             return None
-        snapshot = self.job.snapshot()
+        snapshot, tower = self.job.snapshot(), self._training_on
         if snapshot.active:
-            return None
-        self.job = None
-        (kind, sentence), tower = training_outcome(snapshot), self._training_on
+            ready = _ready(snapshot)
+            if ready is None or ready is self._tried:
+                return None
+            self._tried = ready
+            self._keep(ready)
+            return ready if tower == self.tower else None
+        self.job, tried, self._tried = None, self._tried, None
+        kind, sentence = training_outcome(snapshot)
         if snapshot.result is not None:
             self._keep(snapshot.result)
             if self.ledger is not None and self.ledger.problem:
@@ -145,7 +152,13 @@ class VisitorTraining:
         if tower != self.tower:
             words = f" It was taught on {tower}: choose that tower to use it." if snapshot.result else ""
             self.end_with(kind, sentence + words)
-        return snapshot.result if tower == self.tower else None
+        # Who has tried it since may have put what stands on Explore elsewhere.
+        return snapshot.result if tower == self.tower and tried is None else None
+
+    def has_news(self, snapshot: Snapshot) -> bool:
+        """Return whether there is something for ``settle`` to take over."""
+        ready = _ready(snapshot)
+        return not snapshot.active or (ready is not None and ready is not self._tried)
 
     def adopt(self, taught: Taught) -> None:
         """Let this be what was taught from now on, its tower the one that answers, and its k those that stand."""
@@ -201,3 +214,7 @@ class VisitorTraining:
                 job.cancel()
         if self.ledger is not None:
             self.ledger.close()
+
+
+def _ready(snapshot: Snapshot) -> Taught | None:
+    return snapshot.progress.ready if isinstance(snapshot.progress, Progress) else None

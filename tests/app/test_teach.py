@@ -6,6 +6,7 @@ import io
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -438,6 +439,22 @@ def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) 
     assert f"round {best}, the best so far" in at.info[-1].value.replace("\\", "")
     at = go(at, EXPLORE)
     assert explained(at).shares != zero_shot
+
+
+def test_it_can_be_tried_while_it_is_calibrated_and_what_stands_on_explore_is_left_alone(tiny_app: Open) -> None:
+    at = train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400))
+    end = time.monotonic() + 60
+    while not at.progress[0].text.startswith("Ready to try. Calibrating"):
+        assert time.monotonic() < end
+        fine(at.run())
+    assert session_of(at).training.taught is not None
+    uploader(at, "Photos to try").upload("found.png", png(500))
+    assert grid(fine(at.run()), "explainer")["threshold"] is None, "no limit was found yet"
+    session_of(at).explore = replace(session_of(at).explore, names="red\ngreen\nblue")
+    at = finish(at)
+    assert session_of(at).explore.names == "red\ngreen\nblue"
+    assert grid(at, "explainer")["threshold"] is not None
+    assert len(session_of(at).training.ledger.runs()) == 1  # type: ignore[union-attr]
 
 
 def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(tiny_app: Open) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from app.teaching import time_left
 from app.teaching.progress import Progress, Taught, Watch, time_in_words
 from app.teaching.settings import QUICK, Settings, changed, preset, with_prompts
 from app.teaching.tasks import EncodeAhead, Teaching, content
-from gallop import Photo, TrainConfig, load_image
+from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
 from gallop.features.encoding import MemoryCache
 from tests import tiny
 
@@ -173,25 +174,82 @@ def test_what_cannot_be_learned_from_is_told_before_it_is_queued(shots: Any, wor
         Teaching(tiny.vit(), None, shots, {}, SETTINGS, Watch())
 
 
-def test_time_left_follows_the_pace_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos side by side in 2 steps each: 10 more.
-    told = time_left.Pace(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3))
-    whole = 10 + 10 * 3 * time_left.SIDE_BY_SIDE
-    told.training(1)
+    told = time_left.Pace(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3, views=2))
+    encoding, calibrating = 64 * 2 * time_left.VIEW, 10 * 3 * time_left.SIDE_BY_SIDE
+    whole = encoding + 10 + calibrating
+    for done in (32, 128):
+        now[0] += 1.0
+        told.note("encoding", done, 128)
+        assert told.left is None, "what a step takes is not known"
+        assert told.share == pytest.approx(encoding * done / 128 / whole)
+    told.note("training", 1, 10)
     assert told.left is None
     now[0] += 2.0
-    told.training(2)
-    assert told.left == pytest.approx((whole - 2) * 2.0)
+    told.note("training", 2, 10)
+    assert told.left == pytest.approx((8 + calibrating) * 2.0)
     now[0] += 16.0
-    told.training(10)
-    assert (told.left, told.share) == (pytest.approx((whole - 10) * 2.0), pytest.approx(10 / whole))
-    now[0] += 3 * time_left.SIDE_BY_SIDE * 2.0
-    told.calibrating(1, 10)
-    assert told.left == pytest.approx(9 * 3 * time_left.SIDE_BY_SIDE * 2.0)
-    told.calibrating(10, 10)
-    assert (told.left, told.share) == (0.0, 1.0)
+    told.note("training", 10, 10)
+    assert (told.left, told.share) == (pytest.approx(calibrating * 2.0), pytest.approx((encoding + 10) / whole))
+    now[0] += 50.0  # it is asked about the photos meanwhile
+    told.note("calibrating", 1, 10)
+    assert told.left == pytest.approx(0.9 * calibrating * 2.0)
+    now[0] += 3.0
+    told.note("calibrating", 2, 10)
+    assert told.left == pytest.approx(8 * 3.0), "by its own rate, once that was measured"
+    now[0] += 24.0
+    told.note("calibrating", 10, 10)
+    assert (told.left, told.share) == (0.0, pytest.approx(1.0))
+
+
+def test_no_bar_of_a_training_falls() -> None:
+    seen, _ = run(task(red=photos("red", 2, 50)))
+    shares = [progress.share for progress in seen]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+    assert seen[0].phase == "encoding"
+
+
+def test_what_is_learned_can_be_tried_while_it_is_calibrated_and_stays_the_same() -> None:
+    seen, taught = run(task(red=photos("red", 2, 50)))
+    first = next(progress for progress in seen if progress.ready is not None)
+    ready = first.ready
+    assert ready is not None
+    assert all(progress.ready is ready for progress in seen[seen.index(first) :]), "it is one, to its end"
+    assert {progress.phase for progress in seen[seen.index(first) :]} == {"measuring", "calibrating"}
+    assert ready.after.calibration_.threshold is None
+    assert ready.after.cross_fit_ is None
+    assert taught.after.calibration_.threshold is not None
+    assert tiny.equal(tiny.learned(ready.after), tiny.learned(taught.after))
+    assert {digest: said.label for digest, said in ready.answers.items()} == {
+        digest: said.label for digest, said in taught.answers.items()
+    }
+    assert ready.answers_before == taught.answers_before
+    assert (ready.steps, ready.stopped_early, ready.best_epoch) == (18, False, None)
+
+
+def test_a_training_on_the_page_learns_what_the_library_learns_from_a_folder_to_the_last_digit(tmp_path: Path) -> None:
+    """With a photo that is watched, and asked about its photos before it is calibrated: the same steps and prompts."""
+    seen, taught = run(task(watch=Watch(SHOTS["red"][0]), red=photos("red", 2, 50)))
+    for name, shots in SHOTS.items():
+        (tmp_path / name).mkdir()
+        for photo in shots:
+            photo.image.save(tmp_path / name / f"{photo.name}.png")
+    draw: dict[str, Any] = {"shots": 16, "allow_fewer": True}  # as ``gallop train`` does
+    plain = GalLoPClassifier.of(SETTINGS.method(), SETTINGS.training(), tiny.vit(), cache=MemoryCache(), **draw)
+    plain.fit(tmp_path)
+    assert [(e.step, e.loss, e.accuracy) for e in plain.history_] == [
+        (point.step, point.loss, point.accuracy) for point in taught.history
+    ]
+    assert tiny.equal(tiny.learned(plain), tiny.learned(taught.after))
+    assert plain.calibration_ == taught.after.calibration_
+    assert len([progress for progress in seen if progress.phase == "training"]) == len(plain.history_)
+
+
+def test_times_are_told_no_more_exactly_than_they_are_known() -> None:
     assert (time_in_words(0.2), time_in_words(59), time_in_words(61), time_in_words(200)) == (
         "about 1 s",
         "about 59 s",

@@ -23,8 +23,9 @@ from gallop import Photo
 from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
 
-_POLL_SECONDS = 1.0
-NOTHING_YET = Progress("looking", 0, 0, [])
+_STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
+"""A line is drawn in no time; charts and a map take the processor from what they show."""
+NOTHING_YET = Progress("encoding", 0, 0, [])
 
 
 def ask_to_train(session: Session) -> None:
@@ -72,13 +73,13 @@ def panel(session: Session) -> None:
 
 
 def badge(session: Session) -> None:
-    """One line on the other pages while a training runs; at its end the page is drawn anew with what was learned."""
+    """One line on the other pages while a training runs; what it has learned is taken over as soon as it is there."""
 
-    @st.fragment(run_every=2 * _POLL_SECONDS)
+    @st.fragment(run_every=2 * _PICTURE_SECONDS)
     def look() -> None:
         job = session.training.job
         snapshot = job.snapshot() if job is not None else None
-        if job is None or snapshot is None or not snapshot.active:
+        if job is None or snapshot is None or session.training.has_news(snapshot):
             st.rerun()
         st.caption(f":material/model_training: {_words(snapshot, stopping=job.stopping)} (see the page *Teach*).")
 
@@ -108,24 +109,32 @@ def _all(card: Card) -> tuple[Photo, ...]:
 
 
 def _running(session: Session) -> None:
-    """Look at the training every second, without running the rest of the page; at its end run all of it once."""
+    """How far it is, often, and what it looks like, less often; when there is news the whole page is drawn anew."""
 
-    @st.fragment(run_every=_POLL_SECONDS)
-    def look() -> None:
+    @st.fragment(run_every=_STEP_SECONDS)
+    def far() -> None:
         job = session.training.job
         if job is None:
             return
         snapshot = job.snapshot()
-        if not snapshot.active:
+        if session.training.has_news(snapshot):
             st.rerun()
-        found = snapshot.progress if isinstance(snapshot.progress, Progress) else NOTHING_YET
-        st.progress(found.share, text=_words(snapshot, stopping=job.stopping))
+        share = getattr(snapshot.progress, "share", 0.0)
+        st.progress(share, text=_words(snapshot, stopping=job.stopping))
         words, key = "Cancel, and keep the best so far", f"cancel {job.number}"
         st.button(words, on_click=job.cancel, disabled=job.stopping, key=key)
-        history = list(found.history)
-        steps = found.total if found.phase == "training" else len(history)
-        _pictures(session, history, steps, found.kept, found.sights)
 
+    @st.fragment(run_every=_PICTURE_SECONDS)
+    def look() -> None:
+        job = session.training.job
+        if job is None:
+            return
+        progress = job.snapshot().progress
+        found = progress if isinstance(progress, Progress) else NOTHING_YET
+        history = list(found.history)
+        _pictures(session, history, found.of_steps, found.kept, found.sights)
+
+    far()
     look()
 
 
