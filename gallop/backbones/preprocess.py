@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -102,9 +104,18 @@ class Preprocess:
         )
 
     def _tensor(self, image: Image.Image) -> Tensor:
-        pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).float().div_(255.0)
-        mean, std = (torch.tensor(channels).view(-1, 1, 1) for channels in (self.mean, self.std))
-        return pixels.sub_(mean).div_(std)
+        table, pixels = _levels(self.mean, self.std), np.empty((3, image.height, image.width), np.float32)
+        for channel, levels in enumerate(image.split()):  # a third of the time of arithmetic, and one thread's alone
+            np.take(table[channel], np.asarray(levels), out=pixels[channel], mode="clip")
+        return torch.from_numpy(pixels)
+
+
+@lru_cache
+def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
+    """What each of the 256 levels becomes in each channel, (3, 256)."""
+    shares = torch.arange(256, dtype=torch.float32).div_(255.0)
+    rows = [shares.sub(torch.tensor(m)).div_(torch.tensor(s)) for m, s in zip(mean, std, strict=True)]
+    return torch.stack(rows).numpy()
 
 
 def _limit_aspect(image: Image.Image) -> tuple[Image.Image, int, int]:

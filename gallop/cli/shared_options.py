@@ -58,4 +58,10 @@ def add_many(parser: Parser, made: str) -> None:
     group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do one of N shares of the work")
     group.add_argument("--shard-size", type=some, default=4096, metavar="PHOTOS", help="of a table (4096)")
     group.add_argument("--column", metavar="NAME", help="of a .csv or .parquet table, that holds paths, URLs or bytes")
+    group.add_argument(
+        "--draft",
+        action="store_true",
+        help="decode JPEGs whose short side is four times the tower's input or more at a half, a quarter or an eighth "
+        "of their size: two to three times faster, and answers move (probabilities by 0.02 in the mean)",
+    )
     group.add_argument("--web", action="store_true", help="also read photos from addresses of the web")

@@ -1,26 +1,20 @@
 """The one safe way from bytes, a path, a file, a PIL image or an array to an RGB image; all else is refused.
 
-The order matters: byte cap, magic number, size from the header, completeness, decoding, then pixels. Nothing is decoded
-before its size is known, and Pillow is only ever handed the one format that the magic number names.
+What is done with bytes is in ``gallop.images.decoding``; here is what may be given in their place.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
-import io
 import os
 import re
-import threading
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy.typing as npt
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile
 
 from gallop.errors import (
     CorruptImage,
@@ -31,17 +25,8 @@ from gallop.errors import (
     TooManyPixels,
     UnsupportedImage,
 )
-from gallop.images.formats import (
-    DEFAULT_LIMITS,
-    FORMATS,
-    ImageLimits,
-    check_size,
-    declared_size,
-    is_complete,
-    printable_name,
-    sniff,
-    too_large,
-)
+from gallop.images.decoding import decode_image, strict_pillow
+from gallop.images.formats import DEFAULT_LIMITS, FORMATS, ImageLimits, check_size, printable_name, too_large
 from gallop.images.pixels import BACKGROUND, array_to_rgb, to_rgb
 from gallop.runtime.reading import open_file
 
@@ -95,6 +80,10 @@ class CropBox:
     right: float
     bottom: float
 
+    def scaled(self, across: float, down: float) -> CropBox:
+        """Return the same part of a picture that is so many times as wide and as high."""
+        return CropBox(self.left * across, self.top * down, self.right * across, self.bottom * down)
+
 
 ImageSource: TypeAlias = "bytes | str | os.PathLike[str] | BinaryIO | Image.Image | npt.NDArray[Any] | Photo"
 
@@ -122,24 +111,15 @@ def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLim
         source = _read_path(source, label, limits)
     elif hasattr(source, "read"):
         source = _read_stream(source, label, limits)
-    try:
-        with _strict_pillow():
-            if isinstance(source, (bytes, bytearray, memoryview)):
-                image = _from_bytes(bytes(source), label, limits)
-            elif isinstance(source, Image.Image):
-                image = _from_pil(source, label, limits)
-            else:
-                image = array_to_rgb(source, label, limits)
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise TooManyPixels(f"{label} has far more pixels than allowed: make it smaller first.") from error
-    except Exception as error:  # a bad byte makes Pillow raise nearly anything
-        broken_header = isinstance(error, UnidentifiedImageError)
-        why = "its header cannot be read" if broken_header else printable_name(str(error) or type(error).__name__)
-        raise CorruptImage(
-            f"{label} cannot be decoded ({why}); it may be damaged or incomplete: use another copy, or save it anew."
-        ) from error
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        image = decode_image(bytes(source), label, limits).image
+    else:
+        with strict_pillow(label):
+            image = (
+                _from_pil(source, label, limits)
+                if isinstance(source, Image.Image)
+                else array_to_rgb(source, label, limits)
+            )
     return Photo(image, label, _content_hash(image))
 
 
@@ -217,48 +197,6 @@ def _read_stream(stream: Any, label: str, limits: ImageLimits) -> bytes:
     return bytes(data)
 
 
-_users = 0
-_users_lock = threading.Lock()
-_pillow_as_found = contextlib.ExitStack()
-
-
-@contextlib.contextmanager
-def _strict_pillow() -> Iterator[None]:
-    """Silence Pillow's warnings and make it refuse truncated files, whatever others have set.
-
-    Both settings belong to the process. The first thread to come in changes them, the last one out puts them back.
-    """
-    global _users
-    with _users_lock:
-        _users += 1
-        if _users == 1:
-            _pillow_as_found.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-            _pillow_as_found.callback(setattr, ImageFile, "LOAD_TRUNCATED_IMAGES", ImageFile.LOAD_TRUNCATED_IMAGES)
-            ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        yield
-    finally:
-        with _users_lock:
-            _users -= 1
-            if _users == 0:
-                _pillow_as_found.close()
-
-
-def _from_bytes(data: bytes, label: str, limits: ImageLimits) -> Image.Image:
-    if len(data) > limits.max_bytes:
-        raise too_large(label, limits)
-    form = sniff(data, label)
-    if size := declared_size(form, data):
-        check_size(size, label, limits)
-    with Image.open(io.BytesIO(data), formats=[form]) as opened:
-        check_size(opened.size, label, limits)
-        if not is_complete(opened, form, data):
-            raise CorruptImage(f"{label} is incomplete, some of its pixels are missing: copy or download it again.")
-        opened.load()
-        return to_rgb(opened)
-
-
 def _from_pil(source: Image.Image, label: str, limits: ImageLimits) -> Image.Image:
     check_size(source.size, label, limits)
     if isinstance(source, ImageFile.ImageFile):  # as Image.open gives it, perhaps not decoded yet
@@ -268,7 +206,7 @@ def _from_pil(source: Image.Image, label: str, limits: ImageLimits) -> Image.Ima
                 "or pass image.convert('RGB')."
             )
         if source.tile and source.fp is not None and source.tell() == 0:
-            return _from_bytes(_read_stream(source.fp, label, limits), label, limits)
+            return decode_image(_read_stream(source.fp, label, limits), label, limits).image
     source.load()
     return to_rgb(source)
 

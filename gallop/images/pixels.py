@@ -24,13 +24,23 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_QUARTERS = tuple(_UPRIGHT[number] for number in (5, 6, 7, 8))
+
+
+def lies_on_its_side(im: Image.Image) -> bool:
+    """Return whether width and height change places where it is turned upright."""
+    return _turn(im) in _QUARTERS
+
+
+def _turn(im: Image.Image) -> Image.Transpose | None:
+    with contextlib.suppress(Exception):  # broken EXIF tells nothing, and harms nothing
+        return _UPRIGHT.get(im.getexif().get(0x0112, 1))
+    return None
 
 
 def to_rgb(im: Image.Image) -> Image.Image:
     """Turn a loaded picture of any mode into an upright RGB copy without metadata."""
-    turn = None
-    with contextlib.suppress(Exception):  # broken EXIF tells nothing, and harms nothing
-        turn = _UPRIGHT.get(im.getexif().get(0x0112, 1))
+    turn = _turn(im)
     if im.mode.startswith(("I", "F")):
         im = Image.fromarray(_grey_levels(im))
     if im.has_transparency_data:

@@ -11,7 +11,8 @@ import numpy as np
 
 from gallop.model.scores import SCORES
 from gallop.scoring.destination import Destination
-from gallop.scoring.scorer import BOX, Columns, PhotoEmbedder, PhotoScorer
+from gallop.scoring.prepared import Columns
+from gallop.scoring.scorer import BOX, PhotoEmbedder, PhotoScorer
 
 if TYPE_CHECKING:
     from pyarrow import Schema, Table

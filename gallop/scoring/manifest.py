@@ -24,6 +24,7 @@ _WORDS = {
     "model": "another model",
     "backbone": "another tower",
     "columns": "other columns",
+    "draft": "photos that were decoded otherwise",
     "source": "another source",
     "column": "another column of the table",
     "shard_size": "shards of another size",
@@ -49,6 +50,8 @@ def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, 
         said |= {"model": fingerprint(worker.classifier), "columns": asdict(worker.extras)}
     else:
         tower = worker.tower
+    if worker.draft:  # its absence is what was done before there was another way
+        said["draft"] = True
     return said | {"backbone": tower.fingerprint} | asked
 
 

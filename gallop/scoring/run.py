@@ -8,13 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 
+import torch
+
 from gallop.errors import DataError
 from gallop.features.encoding import BATCH, readers
 from gallop.runtime.ahead import ahead
 from gallop.scoring.destination import Destination
 from gallop.scoring.layout import LAYOUTS, Layout, keys_hash_of, schema_of, table_of
-from gallop.scoring.scorer import Columns, PhotoEmbedder, PhotoScorer
+from gallop.scoring.prepared import Columns
+from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
+
+GPU_BATCH = 128
+"""Photos that pass a tower on a GPU together: it has thousands of units to feed, and their pixels are 80 MB."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,8 @@ def _check(place: Destination, file: str, keys_hash: str) -> None:
 
 def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:
     """Yield the columns of photos, a batch after the other; the next ones are read while one is encoded."""
-    for prepared in ahead(worker.prepare, _batches(iter(photos)), readers(worker.tower_device)):
+    device = worker.tower_device
+    for prepared in ahead(worker.prepare, _batches(iter(photos), batch_for(device)), readers(device)):
         yield worker.finish(prepared)
 
 
@@ -158,6 +165,11 @@ def errors_in(columns: Columns) -> int:
     return sum(error is not None for error in columns["error"])
 
 
-def _batches(items: Iterator[SourceItem]) -> Iterator[list[SourceItem]]:
-    while batch := list(islice(items, BATCH)):
+def batch_for(device: torch.device) -> int:
+    """Return how many photos pass a tower together where it is."""
+    return BATCH if device.type == "cpu" else GPU_BATCH
+
+
+def _batches(items: Iterator[SourceItem], size: int) -> Iterator[list[SourceItem]]:
+    while batch := list(islice(items, size)):
         yield batch

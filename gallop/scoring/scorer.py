@@ -7,24 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.errors import ImageError
 from gallop.estimator import GalLoPClassifier
-from gallop.features.encoding import ImageFeatures
-from gallop.images import CropBox, load_image
+from gallop.features.encoding import BATCH, ImageFeatures
+from gallop.images import CropBox
 from gallop.model.gallop import Similarities
 from gallop.predictions.heatmaps import region_box
 from gallop.predictions.predict import Predictions, predictions_of, to_array
+from gallop.scoring.prepared import Columns, Prepared, prepare_photos
 from gallop.scoring.sources import Opener, SourceItem
-
-Columns: TypeAlias = dict[str, list[Any]]
-"""By name, a value a photo; None where there is none."""
 
 TOP_CLASSES = 5
 
@@ -48,41 +45,11 @@ PLAIN = Extras()
 DISK_AND_BUCKETS = Opener()
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """B photos, decoded and cropped; of those that cannot be read the problem alone.
-
-    Attributes:
-        problems: a sentence for each that is missing.
-        pixels: of the others, (n, 3, H, W).
-        crops: what was cropped of them.
-    """
-
-    keys: list[str]
-    problems: dict[int, str]
-    pixels: Tensor | None
-    crops: list[CropBox]
-
-    def rows(self) -> list[int]:
-        """Return which of the B photos were read, in order."""
-        return [i for i in range(len(self.keys)) if i not in self.problems]
-
-    def spread(self, found: Sequence[Any]) -> list[Any]:
-        """Return values of the photos that were read as values of all B, with None for the others."""
-        values: list[Any] = [None] * len(self.keys)
-        for row, value in zip(self.rows(), found, strict=True):
-            values[row] = value
-        return values
-
-    def columns(self) -> Columns:
-        """Return the columns that every table has."""
-        return {"key": list(self.keys), "error": [self.problems.get(i) for i in range(len(self.keys))]}
-
-
 class _Worker:
     """What answers and embedding share: photos are read and cropped for a tower."""
 
     opener: Opener
+    draft: bool
 
     def _tower(self) -> Backbone:
         raise NotImplementedError
@@ -94,20 +61,7 @@ class _Worker:
 
     def prepare(self, items: Sequence[SourceItem]) -> Prepared:
         """Read, decode and crop photos; safe to call from several threads."""
-        centre = self._tower().preprocess.centre
-        problems: dict[int, str] = {}
-        made: list[tuple[Tensor, CropBox]] = []
-        for i, item in enumerate(items):
-            try:
-                if item.problem:
-                    problems[i] = item.problem
-                    continue
-                data = self.opener.read(item.place) if item.data is None else item.data
-                made.append(centre(load_image(data, name=item.key).image))
-            except ImageError as error:
-                problems[i] = str(error)
-        pixels = torch.stack([pixels for pixels, _ in made]) if made else None
-        return Prepared([item.key for item in items], problems, pixels, [crop for _, crop in made])
+        return prepare_photos(items, self.opener, self._tower().preprocess, draft=self.draft)
 
     def finish(self, prepared: Prepared) -> Columns:
         """Return the table's columns of photos that were prepared."""
@@ -144,6 +98,7 @@ class PhotoScorer(_Worker):
         device, backbone: as ``GalLoPClassifier.load``.
         extras: further columns.
         opener: opens what batches name.
+        draft: as ``prepare_photos``.
     """
 
     def __init__(
@@ -154,9 +109,10 @@ class PhotoScorer(_Worker):
         backbone: str | None = None,
         extras: Extras = PLAIN,
         opener: Opener = DISK_AND_BUCKETS,
+        draft: bool = False,
     ) -> None:
         self.model, self.device, self.backbone = model, device, backbone
-        self.extras, self.opener = extras, opener
+        self.extras, self.opener, self.draft = extras, opener, draft
         self._loaded: GalLoPClassifier | None = None if isinstance(model, str) else model
 
     def __getstate__(self) -> dict[str, Any]:
@@ -179,19 +135,27 @@ class PhotoScorer(_Worker):
         columns = prepared.columns()
         if prepared.pixels is None:
             return columns
+        found: dict[str, list[Any]] = {}
+        crops = iter(prepared.crops)
+        for features in self._encode(prepared).split(BATCH):  # cosines of many classes are large
+            part = self._answered(features, list(islice(crops, len(features))))
+            for name, values in part.items():
+                found.setdefault(name, []).extend(values)
+        return columns | {name: prepared.spread(values) for name, values in found.items()}
+
+    def _answered(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
         model = self.classifier.model_
-        features = self._encode(prepared)
         with torch.no_grad():
             cosines = model.similarities(features, self.classifier.text_features())
         found = predictions_of(model, cosines, self.classifier.calibration_)
-        columns |= {name: prepared.spread(values) for name, values in _answers(found, model.class_names).items()}
+        columns = _answers(found, model.class_names)
         if self.extras.probabilities:
-            columns["probabilities"] = prepared.spread(found.probabilities.tolist())
+            columns["probabilities"] = found.probabilities.tolist()
         if self.extras.embedding:
-            columns["embedding"] = prepared.spread(_embeddings(features))
+            columns["embedding"] = _embeddings(features)
         if self.extras.regions:
             best = found.probabilities.argmax(axis=1)
-            columns["regions"] = prepared.spread(_regions(model.config.topk, cosines, best, self._tower(), prepared))
+            columns["regions"] = _regions(model.config.topk, cosines, best, self._tower().vision.grid, crops)
         return columns
 
 
@@ -201,10 +165,13 @@ class PhotoEmbedder(_Worker):
     Args:
         backbone, device: as ``load_backbone``.
         opener: opens what batches name.
+        draft: as ``prepare_photos``.
     """
 
-    def __init__(self, backbone: str, *, device: str = "auto", opener: Opener = DISK_AND_BUCKETS) -> None:
-        self.backbone, self.device, self.opener = backbone, device, opener
+    def __init__(
+        self, backbone: str, *, device: str = "auto", opener: Opener = DISK_AND_BUCKETS, draft: bool = False
+    ) -> None:
+        self.backbone, self.device, self.opener, self.draft = backbone, device, opener, draft
         self._loaded: Backbone | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -247,18 +214,19 @@ def _answers(found: Predictions, class_names: Sequence[str]) -> Columns:
     return columns
 
 
-def _regions(topk: Sequence[int], cosines: Similarities, best: Any, tower: Backbone, prepared: Prepared) -> list[Any]:
+def _regions(
+    topk: Sequence[int], cosines: Similarities, best: Any, grid: tuple[int, int], crops: Sequence[CropBox]
+) -> list[Any]:
     """Of each photo the regions that the local prompt with the smallest k took for its label, as boxes."""
     if not topk:
-        return [[] for _ in prepared.crops]
+        return [[] for _ in crops]
     prompt = int(np.argmin(topk))
     ranked, order = cosines.ranked
     boxes = []
-    for i, crop in enumerate(prepared.crops):
+    for i, crop in enumerate(crops):
         scores, regions = ranked[i, best[i], prompt], order[i, best[i], prompt]
         taken = [
-            region_box(int(regions[j]), float(scores[j]), tower.vision.grid, crop)
-            for j in range(min(topk[prompt], len(regions)))
+            region_box(int(regions[j]), float(scores[j]), grid, crop) for j in range(min(topk[prompt], len(regions)))
         ]
         boxes.append([dict(zip(BOX, (*map(float, box.rounded()), box.score), strict=True)) for box in taken])
     return boxes

@@ -45,13 +45,13 @@ def drawn(folder: Path) -> set[str]:
 def decodes(drawn: set[str], monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each file was decoded, by its name."""
     counts: Counter[str] = Counter()
-    decode = photo._from_bytes
+    decode = photo.decode_image
 
     def counted(data: bytes, label: str, limits: Any) -> Any:
         counts[label] += 1
         return decode(data, label, limits)
 
-    monkeypatch.setattr(photo, "_from_bytes", counted)
+    monkeypatch.setattr(photo, "decode_image", counted)
     return counts
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import pickle
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from PIL import Image
 from pyarrow import parquet
 
 from gallop import GalLoPClassifier
 from gallop.errors import DataError
+from gallop.features.encoding import BATCH
 from gallop.model.calibration import Calibration
 from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer
 from gallop.scoring.destination import open_destination
@@ -183,6 +188,66 @@ def test_without_local_prompts_and_without_a_limit(photos: Path, tmp_path: Path)
     run(PhotoScorer(plain, extras=ALL), photos, tmp_path / "out")
     good = [row for row in rows(tmp_path / "out") if not row["error"]]
     assert all(row["regions"] == [] and row["is_ood"] is None for row in good)
+
+
+def test_photos_at_once_change_nothing(taught: GalLoPClassifier, photos: Path) -> None:
+    """A GPU takes more than a CPU, and cosines of many classes are made of some at a time."""
+    worker = PhotoScorer(taught, extras=ALL)
+    items = list(open_source(str(photos), Opener()))
+    whole = worker.finish(worker.prepare(items))
+    alone = [worker.finish(worker.prepare([item])) for item in items]
+    for name, values in whole.items():
+        found = [columns.get(name, [None])[0] for columns in alone]
+        if name in ("key", "error", "label", "is_ood"):
+            assert values == found
+        elif name in ("probability", "GL-MCM", "probabilities"):
+            for mine, other in zip(values, found, strict=True):
+                assert mine == (None if other is None else pytest.approx(other, abs=1e-5))
+    assert len(items) > 2 * BATCH
+
+
+def test_photos_from_afar_are_asked_for_together(taught: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of eight answers only when all eight were asked."""
+    memory = fsspec.filesystem("memory")
+    for i in range(8):
+        stream = io.BytesIO()
+        tiny.picture(i).save(stream, "PNG")
+        memory.pipe(f"/afar/{i}.png", stream.getvalue())
+    all_asked, read = threading.Barrier(8), Opener.read
+
+    def slow(self: Opener, place: str) -> bytes:
+        all_asked.wait(30)
+        return read(self, place)
+
+    monkeypatch.setattr(Opener, "read", slow)
+    found = PhotoScorer(taught)({"path": [f"memory://afar/{i}.png" for i in range(8)]})
+    memory.rm("/afar", recursive=True)
+    assert found["error"] == [None] * 8
+    assert found["key"] == [f"memory://afar/{i}.png" for i in range(8)]
+    assert found["label"] == taught.predict([tiny.picture(i) for i in range(8)]).tolist()
+
+
+def test_jpegs_decoded_smaller_are_answered_nearly_alike(taught: GalLoPClassifier, tmp_path: Path) -> None:
+    """Their boxes lie where they lay, in pixels of the photo; and the folder says how it was made."""
+    for i, colour in enumerate(NAMES):
+        large = tiny.picture(i, colour).resize((640, 512), Image.Resampling.BICUBIC)
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        large.save(tmp_path / "photos" / f"{i}.jpg", quality=95)
+    exact, draft = (PhotoScorer(taught, extras=ALL, draft=draft) for draft in (False, True))
+    run(exact, tmp_path / "photos", tmp_path / "exact")
+    run(draft, tmp_path / "photos", tmp_path / "draft")
+    for mine, other in zip(rows(tmp_path / "draft"), rows(tmp_path / "exact"), strict=True):
+        np.testing.assert_allclose(mine["probabilities"], other["probabilities"], atol=0.05)
+        assert mine["probabilities"] != other["probabilities"], "the pixels are others"
+        sides = [[round(box[name]) for name in ("left", "top", "right", "bottom")] for box in mine["regions"]]
+        grid = {(left - 64) // 128 for left, *_ in sides} | {top // 128 for _, top, *_ in sides}
+        assert grid <= {0, 1, 2, 3}, "cells of the 512 x 512 pixels in the photo's middle"
+        assert {right - left for left, _, right, _ in sides} == {128}
+    asked = {"source": "a", "column": None, "shard_size": 10, "layout": "parquet"}
+    place = open_destination(str(tmp_path / "new"))
+    settle_manifest(place, manifest_of(exact, **asked))
+    with pytest.raises(DataError, match="holds answers of photos that were decoded otherwise"):
+        settle_manifest(place, manifest_of(draft, **asked))
 
 
 # What the folder was made with ---------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ def run(options: Namespace, console: Console) -> int:
     """Answer every image that can be read, and name the others."""
     if options.out is not None:
         return _many(options, console)
-    if options.extras or options.column or options.web or options.part != (1, 1):
-        raise CommandError("--with, --column, --web and --part are for many photos: give --out DIR as well.")
+    if options.extras or options.column or options.web or options.draft or options.part != (1, 1):
+        raise CommandError("--with, --column, --web, --draft and --part are for many photos: give --out DIR as well.")
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
     classifier = model_or_classes(options)
@@ -58,6 +58,7 @@ def _many(options: Namespace, console: Console) -> int:
         model_or_classes(options),
         extras=Extras(**dict.fromkeys(options.extras, True)),
         opener=opener_of(options),
+        draft=options.draft,
     )
     return answer_many(options.images[0], worker, options, console, LAYOUTS["parquet"])
 

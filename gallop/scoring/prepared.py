@@ -1,0 +1,101 @@
+"""Photos by name or as bytes, a batch at a time, to what a tower takes; for what cannot be read, a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from gallop.backbones import Preprocess
+from gallop.errors import ImageError, NotAnImage
+from gallop.images import CropBox, decode_image
+from gallop.images.formats import printable_name
+from gallop.runtime.ahead import ahead
+from gallop.scoring.sources import Opener, SourceItem
+from gallop.scoring.sources.opening import local_path
+
+Columns: TypeAlias = dict[str, list[Any]]
+"""By name, a value a photo; None where there is none."""
+
+DRAFT_SIDES = 2
+"""Of a JPEG that is decoded smaller, the short side keeps so many times the tower's. As many as one would be faster;
+answers would move twice as far."""
+
+FETCHERS = 16
+"""Photos that are asked of a bucket or of the web at a time: each answer takes long, and no work here."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """B photos, decoded and cropped; of those that cannot be read the problem alone.
+
+    Attributes:
+        problems: a sentence for each that is missing.
+        pixels: of the others, (n, 3, H, W).
+        crops: what was cropped of them.
+    """
+
+    keys: list[str]
+    problems: dict[int, str]
+    pixels: Tensor | None
+    crops: list[CropBox]
+
+    def rows(self) -> list[int]:
+        """Return which of the B photos were read, in order."""
+        return [i for i in range(len(self.keys)) if i not in self.problems]
+
+    def spread(self, found: Sequence[Any]) -> list[Any]:
+        """Return values of the photos that were read as values of all B, with None for the others."""
+        values: list[Any] = [None] * len(self.keys)
+        for row, value in zip(self.rows(), found, strict=True):
+            values[row] = value
+        return values
+
+    def columns(self) -> Columns:
+        """Return the columns that every table has."""
+        return {"key": list(self.keys), "error": [self.problems.get(i) for i in range(len(self.keys))]}
+
+
+def prepare_photos(
+    items: Sequence[SourceItem], opener: Opener, preprocess: Preprocess, *, draft: bool = False
+) -> Prepared:
+    """Read, decode and crop photos. Safe to call from several threads.
+
+    Args:
+        draft: JPEGs that are larger than the tower needs are decoded smaller, which is faster and moves answers a bit.
+    """
+    short_side = DRAFT_SIDES * preprocess.size if draft else None
+    problems: dict[int, str] = {}
+    made: list[Tensor] = []
+    crops: list[CropBox] = []
+    for i, data in enumerate(_contents(items, opener)):
+        try:
+            if isinstance(data, ImageError):
+                raise data
+            decoded = decode_image(data, printable_name(items[i].key), opener.limits, short_side=short_side)
+        except ImageError as error:
+            problems[i] = str(error)
+            continue
+        pixels, crop = preprocess.centre(decoded.image)
+        made.append(pixels)
+        across, down = (whole / part for whole, part in zip(decoded.size, decoded.image.size, strict=True))
+        crops.append(crop.scaled(across, down))
+    return Prepared([item.key for item in items], problems, torch.stack(made) if made else None, crops)
+
+
+def _contents(items: Sequence[SourceItem], opener: Opener) -> Iterator[bytes | ImageError]:
+    """The bytes of each, in order: several at a time where they come from afar."""
+
+    def content(item: SourceItem) -> bytes | ImageError:
+        if item.problem:
+            return NotAnImage(item.problem)
+        try:
+            return opener.read(item.place) if item.data is None else item.data
+        except ImageError as error:
+            return error
+
+    far = any(item.place and local_path(item.place) is None for item in items)
+    return ahead(content, items, FETCHERS) if far else map(content, items)
