@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import logging
 import os
 import sys
@@ -10,6 +11,7 @@ import threading
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -30,11 +32,18 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
     spec.loader.exec_module(sys.modules["app"])
 
 from app.doors import OwnPagesOnly
+from app.front import OwnScripts, Rest, answer_at_once
 from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
 from gallop.cli.app_arguments import add_app_words
 
 SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
+REST = 1.5
+"""Seconds without a visitor: who has just come sees the first picture, and both would wait for the other."""
+FIRST_SCRIPTS = (HERE / "navigation.py", HERE / "ui" / "explore" / "page.py")
+FIRST_PARTS = ("BidiComponent", "Button", "FileUploader", "Multiselect", "Selectbox", "TextArea")
+FIRST_FONTS = ("MaterialSymbols-Rounded",)
+"""What Explore is drawn with."""
 
 
 def app_options(words: Sequence[str]) -> argparse.Namespace:
@@ -66,19 +75,38 @@ if own_start:
 logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(LateDownloads())
 
 
+def make_ready() -> None:
+    """All that the first page would load and work out while its first visitor waits."""
+    for script in FIRST_SCRIPTS:
+        for node in ast.parse(script.read_bytes()).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                module = import_module(node.module)
+                for name in node.names:
+                    if not hasattr(module, name.name):
+                        import_module(f"{node.module}.{name.name}")
+    from app.photos.sample_answers import sample_answers
+
+    for answer in sample_answers().values():
+        _ = answer.shown, answer.thumbnail
+
+
 def load_ahead() -> None:
     """Beside the pages: who looks at the first sample needs it only afterwards."""
     from app.ui.resources import towers
 
+    rest.wait(REST)
     towers().begin(DEFAULT_TOWER)
 
 
 @asynccontextmanager
-async def browser_opens(_: st.App) -> AsyncIterator[None]:
-    """As Streamlit does for a script, not for a server of one's own; and the tower that all begin with is loaded."""
-    loading = threading.Timer(SOON, load_ahead)
-    loading.daemon = True
-    loading.start()
+async def starts(_: st.App) -> AsyncIterator[None]:
+    """The first visitor is to wait no longer than the second; and the tower that all begin with is loaded.
+
+    That the browser opens is seen to by Streamlit for a script, not for a server of one's own.
+    """
+    answer_at_once(st.get_option("server.port"))
+    make_ready()
+    threading.Thread(target=load_ahead, daemon=True).start()
     if not st.get_option("server.headless"):
         opening = threading.Timer(SOON, webbrowser.open, [get_url(st.get_option("browser.serverAddress"))])
         opening.daemon = True
@@ -86,4 +114,8 @@ async def browser_opens(_: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(HERE / "navigation.py", middleware=[Middleware(OwnPagesOnly)], lifespan=browser_opens)
+rest = Rest()
+scripts = Middleware(
+    OwnScripts, folder=Path(st.__file__).with_name("static"), parts=FIRST_PARTS, fonts=FIRST_FONTS, rest=rest
+)
+app = st.App(HERE / "navigation.py", middleware=[Middleware(OwnPagesOnly), scripts], lifespan=starts)

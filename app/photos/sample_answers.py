@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 from app.photos.samples import SAMPLES, TrialPhoto, available_samples
+from app.photos.thumbnails import thumbnail_url
 from gallop import Photo, load_image
 from gallop.images import CropBox
 from gallop.maps.explainer.data import explainer_data, palettes
@@ -61,6 +62,11 @@ class SampleAnswer:
         return self.photo.image
 
     @property
+    def thumbnail(self) -> str:
+        """Made once for all visitors."""
+        return _thumbnail(self.sample.name)
+
+    @property
     def shown(self) -> dict[str, Any]:
         """What an explainer shows, but for what it stands at."""
         return {"photo": _url(self.sample.name), **self.cosines, **palettes()}
@@ -90,6 +96,11 @@ def sample_answers() -> dict[str, SampleAnswer]:
 @cache
 def _decoded(name: str) -> Photo:
     return load_image(available_samples()[name], name=name)
+
+
+@cache
+def _thumbnail(name: str) -> str:
+    return thumbnail_url(_decoded(name))
 
 
 @cache

@@ -123,7 +123,7 @@ def tiles(session: Session, shown: Photo | None, question: Question | None) -> l
             beforehand = answer.label if answer_at_hand(session, shown, question) else ""
             said = _verdict(session, shown, question) or beforehand
         sample = answer.sample
-        found.append(PhotoTile(answer.sha256, sample.name, _url(session, answer.photo), said, about=sample.credit))
+        found.append(PhotoTile(answer.sha256, sample.name, answer.thumbnail, said, about=sample.credit))
     return found
 
 

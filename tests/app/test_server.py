@@ -158,10 +158,10 @@ from app.ui import resources
 
 begun = []
 resources.shared.towers = TowerRoom(load=lambda tower, _: begun.append(tower.name))
-main.SOON = 0
+main.REST = 0
 
 async def live():
-    async with main.browser_opens(None):
+    async with main.starts(None):
         end = time.monotonic() + 30
         while not begun and time.monotonic() < end:
             await asyncio.sleep(0.01)

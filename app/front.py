@@ -1,0 +1,147 @@
+"""What a browser is sent before the page itself: Streamlit's own scripts, without delay. Knows no Streamlit.
+
+Streamlit reads each of its hundred scripts anew for every visitor, the browser hears of those that a page is drawn with
+only when it has the page, and each answer waits for the browser to confirm its head: together as long as all the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_INDEX = "index.html"
+_FOR_EVER = "public, immutable, max-age=31536000"
+"""The name of each file changes with what is in it; Streamlit says the same."""
+_KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+"""Not as the system has it: on some a script is plain text, which no browser runs."""
+_OPEN_FILES = Path("/dev/fd")
+
+
+class Rest:
+    """How long no visitor has come."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def ends(self) -> None:
+        self._since = time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Until nobody has come for so long."""
+        while (left := self._since + seconds - time.monotonic()) > 0:
+            time.sleep(left)
+
+
+class OwnScripts:
+    """Answer for Streamlit's scripts from memory; a page names in its head those that it is drawn with.
+
+    Args:
+        folder: with Streamlit's ``index.html`` and, beside it, the list of its files.
+        parts: kinds of widgets on the first page, as Streamlit's scripts call them; one that it does not know is
+            left out.
+        fonts: by their files' names, those of which it writes.
+        rest: ends with each page that is asked for.
+    """
+
+    def __init__(self, app: ASGIApp, folder: Path, parts: Collection[str], fonts: Collection[str], rest: Rest) -> None:
+        self._app, self._rest = app, rest
+        files = _listed(folder / "manifest.json")
+        at_once = set(_reached(files, [_INDEX]))
+        later = [file for file in _reached(files, _called(files, parts)) if file not in at_once]
+        letters = [files[entry]["file"] for entry in _called(files, fonts)]
+        self._named = ", ".join(
+            [f"<./{file}>; rel=modulepreload" for file in later]
+            + [f"<./{file}>; rel=preload; as=font; crossorigin" for file in letters]
+        )
+        here = [file for file in {*at_once, *later} if Path(file).suffix in _KINDS and (folder / file).is_file()]
+        self._held = {f"/{file}": (folder / file).read_bytes() for file in here}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["method"] == "GET" and scope["path"] in self._held and "range" not in Headers(scope=scope):
+            await _sent(scope["path"], self._held[scope["path"]], send)
+        else:
+            await self._app(scope, receive, self._naming(send))
+
+    def _naming(self, send: Send) -> Send:
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    self._rest.ends()
+                    if self._named:
+                        headers.append("link", self._named)
+            await send(message)
+
+        return named
+
+
+def answer_at_once(port: int) -> None:
+    """Let the system send what is written, though the other side has not confirmed what came before.
+
+    Python's event loop sees to that for sockets that it makes itself. The one at ``port`` was made by Streamlit, in a
+    way by which it is not known for one of these; those that it accepts take after it. Without this, every answer
+    took 40 milliseconds. Where a system does not list what a process has open, nothing is done.
+    """
+    for file in _open_files():
+        try:
+            found = socket.socket(fileno=file)
+        except OSError:
+            os.close(file)
+            continue
+        with found:
+            if found.family in (socket.AF_INET, socket.AF_INET6) and found.getsockname()[1] == port:
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _open_files() -> Iterator[int]:
+    """Copies of this process's open files."""
+    if not _OPEN_FILES.is_dir():
+        return
+    for name in os.listdir(_OPEN_FILES):
+        try:
+            yield os.dup(int(name))
+        except OSError:  # the folder's own
+            continue
+
+
+async def _sent(path: str, body: bytes, send: Send) -> None:
+    headers = {"content-type": _KINDS[Path(path).suffix], "content-length": str(len(body)), "cache-control": _FOR_EVER}
+    found = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 200, "headers": found})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _listed(manifest: Path) -> dict[str, Any]:
+    """What Streamlit's bundler tells of each file; nothing where it told in another manner."""
+    try:
+        found = json.loads(manifest.read_text(encoding="utf-8"))
+        return {name: file for name, file in found.items() if isinstance(file["file"], str)}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _called(files: Mapping[str, Any], names: Collection[str]) -> list[str]:
+    """Entries whose source has such a name: ``…/Button/Button.tsx`` for ``Button``."""
+    return [entry for entry in files if Path(entry).stem in names and entry.endswith((".tsx", ".woff2"))]
+
+
+def _reached(files: Mapping[str, Any], entries: Collection[str]) -> Iterator[str]:
+    """Their files, and all that these cannot do without."""
+    found, ahead = set(), list(entries)
+    while ahead:
+        entry = ahead.pop()
+        if entry in files and entry not in found:
+            found.add(entry)
+            yield files[entry]["file"]
+            yield from files[entry].get("css", ())
+            ahead.extend(files[entry].get("imports", ()))
