@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -38,21 +38,36 @@ class Console:
         self._stage = ""
         self._last = time.monotonic()
 
-    def progress(self, stage: str, done: int = 0, total: int = 0, note: str = "") -> None:
-        """Say how far a stage is: a line that overwrites itself on a terminal; elsewhere a line now and then."""
+    def progress(
+        self, stage: str, done: int = 0, total: int = 0, note: str = "", facts: Mapping[str, Any] | None = None
+    ) -> None:
+        """Say how far a stage is: a line that overwrites itself on a terminal; elsewhere a line now and then.
+
+        Args:
+            facts: the same for programs: with ``--json`` they are the line, as JSON.
+        """
         if self._silent:
             return
         if stage != self._stage:
             self._stage, self._last = stage, time.monotonic()
+        if self._as_json and facts is not None:
+            if self._line_is_due():
+                self._write(sys.stderr, json.dumps(plain_line(facts), allow_nan=False) + "\n")
+            return
         counted = f" {done}/{total}" if total else f" {done}" if done else ""
         text = printable(f"{stage}{counted}{': ' if note else ''}{note}")
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
             self._write(sys.stderr, f"\r{text[:width]}\x1b[K")
             self._line_is_open = True
-        elif done and (done == total or time.monotonic() - self._last >= SECONDS_BETWEEN_LINES):
-            self._last = time.monotonic()
+        elif done and (done == total or self._line_is_due()):
             self._write(sys.stderr, f"{text}\n")
+
+    def _line_is_due(self) -> bool:
+        if time.monotonic() - self._last < SECONDS_BETWEEN_LINES:
+            return False
+        self._last = time.monotonic()
+        return True
 
     def warn(self, sentence: str) -> None:
         """One line on standard error; the work goes on."""

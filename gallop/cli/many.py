@@ -8,6 +8,7 @@ from itertools import chain
 
 from gallop.cli.console import Console
 from gallop.errors import CommandError
+from gallop.scoring.counting import Counting
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import Layout
 from gallop.scoring.manifest import manifest_of, settle_manifest
@@ -28,7 +29,8 @@ def answer_many(
     if missing := [name for name in ("pyarrow", "fsspec") if find_spec(name) is None]:
         raise CommandError(f"{' and '.join(missing)} must be installed for --out: pip install 'gallop-explorer[many]'.")
     place = open_destination(options.out)
-    photos = iter(open_source(source, worker.opener, options.column))
+    counting = Counting(open_source(source, worker.opener, options.column))
+    photos = iter(counting)
     first = next(photos, None)
     if first is None:
         raise CommandError(f"{source} holds no photos.")
@@ -40,12 +42,12 @@ def answer_many(
     def heard(progress: ScoringProgress) -> None:
         nonlocal last
         last = progress
-        words = f"{progress.rate:.1f} a second, {progress.errors} without an answer, {progress.skipped} there already"
-        console.progress("photos", progress.done, note=words)
+        _tell(progress, counting, options.part[1], console)
 
     try:
-        how = {"layout": layout, "shard_size": options.shard_size, "part": options.part}
-        last = score_source(chain([first], photos), worker, place, heard=heard, **how)
+        with counting.meanwhile():
+            how = {"layout": layout, "shard_size": options.shard_size, "part": options.part}
+            last = score_source(chain([first], photos), worker, place, heard=heard, **how)
     except KeyboardInterrupt:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
         raise KeyboardInterrupt(
@@ -61,3 +63,39 @@ def answer_many(
     }
     console.result(result, lambda: [f"{name}: {value}" for name, value in result.items()])
     return 2 if last.errors else 0
+
+
+def _tell(progress: ScoringProgress, counting: Counting, parts: int, console: Console) -> None:
+    """How far it is, with what is left where that is known by now."""
+    left = counting.seconds_left(progress.rate, parts)
+    words = [f"{progress.rate:.1f} a second", f"{progress.errors} without an answer"]
+    if progress.skipped:
+        words.append(f"{progress.skipped} there already")
+    if left is not None:
+        words.append(f"{_duration(left)} left")
+    facts = {
+        "photos": progress.done,
+        "errors": progress.errors,
+        "skipped": progress.skipped,
+        "tables": progress.shards,
+        "a_second": round(progress.rate, 2),
+        "total": counting.total,
+        "seconds": round(progress.seconds, 1),
+        "seconds_left": None if left is None else round(left, 1),
+    }
+    console.progress("photos", progress.done, note=", ".join(words), facts=facts)
+
+
+def _duration(seconds: float) -> str:
+    """Two units are enough of what is a guess.
+
+    >>> _duration(59.6), _duration(3 * 3600 + 59), _duration(80 * 3600)
+    ('1 min', '3 h 0 min', '3 d 8 h')
+    """
+    minutes = round(seconds / 60)
+    if not minutes:
+        return f"{round(seconds)} s"
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

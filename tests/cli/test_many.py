@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from gallop import GalLoPClassifier
-from gallop.cli import many
+from gallop.cli import console, many
 from gallop.scoring import PhotoScorer
 from gallop.scoring.manifest import MANIFEST
 from tests import tiny
@@ -99,6 +99,24 @@ def test_ctrl_c_keeps_the_answers_of_a_csv(
     assert [Path(row["image"]).name for row in rows[:9]] == [f"{i}.png" for i in range(9)], "in the order of the call"
     assert rows[7]["error"]
     assert all(row["label"] in ("red", "green") for row in rows if not row["error"])
+
+
+def test_programs_hear_how_far_it_is(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of JSON each on standard error; standard output has the result alone."""
+    monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0)
+    outcome = predict(photos, tmp_path / "out", backbone, "--json")
+    assert outcome.json["answered"] == 44
+    told = [json.loads(line) for line in outcome.err.splitlines() if line.startswith("{")]
+    assert [event["photos"] for event in told] == [16, 20, 20, 36, 40, 40, 45, 45]
+    assert [event["errors"] for event in told][-1] == 1
+    assert [event["tables"] for event in told] == [0, 0, 1, 1, 1, 2, 2, 3]
+    assert all(event["total"] in (None, 45) and event["a_second"] > 0 for event in told)
+    assert all((event["seconds_left"] is None) == (event["total"] is None) for event in told)
+    people = predict(photos, tmp_path / "other", backbone)
+    assert "photos 45: " in people.err
+    assert " a second, 1 without an answer" in people.err
 
 
 def test_features(photos: Path, backbone: Path, tmp_path: Path) -> None:

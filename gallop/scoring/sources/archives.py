@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gallop.errors import DataError
@@ -36,6 +36,10 @@ class TarSource:
             raise DataError(f"No archive is called {printable_name(self.name)}: check the path.")
         for archive in archives:
             yield from self._of(archive)
+
+    def total(self, goes_on: Callable[[], bool]) -> int | None:
+        """Return None: an archive has no list of what is in it."""
+        return None
 
     def _archives(self) -> list[str]:
         path = local_path(self.name)

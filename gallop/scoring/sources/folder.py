@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
 from gallop.images.photo import is_photo_name
-from gallop.scoring.sources.item import SourceItem
+from gallop.scoring.sources.item import SourceItem, listed_total
 from gallop.scoring.sources.opening import Opener, local_path, reason
 
 
@@ -35,6 +35,10 @@ class FolderSource:
                 )
             return self._local(Path(path), "", ())
         return self._remote()
+
+    def total(self, goes_on: Callable[[], bool]) -> int | None:
+        """Return how many there are, by listing them once more."""
+        return listed_total(self, goes_on)
 
     def _local(self, folder: Path, above: str, seen: tuple[str, ...]) -> Iterator[SourceItem]:
         real = os.path.realpath(folder)

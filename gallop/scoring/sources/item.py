@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol
 
 
@@ -34,3 +35,16 @@ class Source(Protocol):
             DataError: the source cannot be read.
         """
         ...
+
+    def total(self, goes_on: Callable[[], bool]) -> int | None:
+        """Return how many photos there are; None where only who reads them all knows.
+
+        Args:
+            goes_on: asked at each photo that is listed for it; where it says no, the number is none.
+        """
+        ...
+
+
+def listed_total(source: Source, goes_on: Callable[[], bool]) -> int:
+    """Return how many photos a source lists, which reads none of them."""
+    return sum(1 for _ in takewhile(lambda _: goes_on(), source))

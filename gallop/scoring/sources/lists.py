@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
-from gallop.scoring.sources.item import SourceItem
+from gallop.scoring.sources.item import SourceItem, listed_total
 from gallop.scoring.sources.opening import Opener, below, folder_of, reason
 
 
@@ -30,3 +30,7 @@ class ListSource:
             raise DataError(f"{printable_name(self.name)} is no list of UTF-8 text: save it as UTF-8.") from error
         except OSError as error:
             raise DataError(f"{printable_name(self.name)} cannot be read: {reason(error)}.") from error
+
+    def total(self, goes_on: Callable[[], bool]) -> int | None:
+        """Return how many there are, by listing them once more."""
+        return listed_total(self, goes_on)

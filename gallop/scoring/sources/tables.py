@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
-from gallop.scoring.sources.item import SourceItem
+from gallop.scoring.sources.item import SourceItem, listed_total
 from gallop.scoring.sources.opening import Opener, below, folder_of, reason
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ class TableSource:
             raise DataError(
                 f"{printable_name(self.name)} cannot be read after {number} rows ({reason(error)}): is it whole?"
             ) from error
+
+    def total(self, goes_on: Callable[[], bool]) -> int | None:
+        """Return how many rows there are, which a Parquet file's last bytes tell."""
+        if self.name.lower().endswith(".csv"):
+            return listed_total(self, goes_on)
+        from pyarrow import parquet
+
+        with self.opener.open(self.name) as file:
+            return int(parquet.read_metadata(file).num_rows)
 
     def _batches(self, file: Any) -> Iterator[RecordBatch]:
         if self.name.lower().endswith(".csv"):
