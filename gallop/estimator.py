@@ -23,9 +23,9 @@ from gallop.images import ImageSource, load_image
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.names.class_names import clean_names
-from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.explanation import Explanation, explain_photo
 from gallop.predictions.faithfulness import Deletion, DeletionEvent, deletion
+from gallop.predictions.in_tables import AnswersInTables
 from gallop.predictions.predict import Predictions, predict
 from gallop.training.learn import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
 from gallop.training.loop import ALONE, Parallel, StepEvent
@@ -37,7 +37,7 @@ _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "
 """Constructor arguments that replace a preset's values where they are not None."""
 
 
-class GalLoPClassifier(AnswersByName, BaseEstimator):
+class GalLoPClassifier(AnswersInTables, BaseEstimator):
     """Few-shot image classification with global and local prompts, and "none of these".
 
     Args:

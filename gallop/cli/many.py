@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from importlib.util import find_spec
 from itertools import chain
 
 from gallop.cli.console import Console
 from gallop.errors import CommandError
+from gallop.scoring.arrow import require_arrow
 from gallop.scoring.counting import Counting
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import Layout
@@ -26,8 +26,7 @@ def answer_many(
     source: str, worker: PhotoScorer | PhotoEmbedder, options: Namespace, console: Console, layout: Layout
 ) -> int:
     """Write the answers to all photos of a source. Returns the exit status: 2 where one has none."""
-    if missing := [name for name in ("pyarrow", "fsspec") if find_spec(name) is None]:
-        raise CommandError(f"{' and '.join(missing)} must be installed for --out: pip install 'gallop-explorer[many]'.")
+    require_arrow("--out")
     place = open_destination(options.out)
     counting = Counting(open_source(source, worker.opener, options.column))
     photos = iter(counting)

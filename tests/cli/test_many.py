@@ -11,8 +11,8 @@ import pytest
 from pyarrow import parquet
 
 from gallop import GalLoPClassifier
-from gallop.cli import console, many
-from gallop.scoring import PhotoScorer
+from gallop.cli import console
+from gallop.scoring import PhotoScorer, arrow
 from gallop.scoring.manifest import MANIFEST
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
@@ -132,7 +132,7 @@ def test_features(photos: Path, backbone: Path, tmp_path: Path) -> None:
 def test_without_its_packages_it_says_what_to_install(
     photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(many, "find_spec", lambda _: None)
+    monkeypatch.setattr(arrow, "find_spec", lambda _: None)
     outcome = predict(photos, tmp_path / "out", backbone)
     assert outcome.code == 2
     assert "pyarrow and fsspec must be installed for --out: pip install 'gallop-explorer[many]'" in outcome.err

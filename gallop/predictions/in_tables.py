@@ -1,0 +1,50 @@
+"""Answers to more photos than memory holds, as tables that come one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from os import PathLike, fspath
+from typing import TYPE_CHECKING
+
+from gallop.predictions.by_name import AnswersByName
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+
+class AnswersInTables(AnswersByName):
+    """What follows for photos without number."""
+
+    def predict_many(
+        self,
+        source: str | PathLike[str],
+        *,
+        extras: Sequence[str] = (),
+        column: str | None = None,
+        rows: int = 1024,
+        draft: bool = False,
+        web: bool = False,
+    ) -> Iterator[Table]:
+        """Yield Arrow tables of answers to any number of photos, with the columns that ``gallop predict --out`` writes.
+
+        Every photo has its row, one that cannot be read a sentence in ``error``. Memory stays the same for any number.
+
+        Args:
+            source: a folder, a .txt list, a .csv or .parquet table, .tar archives, or an address such as
+                s3://bucket/photos.
+            extras: further columns, of ``gallop.scoring.Extras``: "probabilities", "embedding", "regions".
+            column: of a table, that holds paths, addresses or bytes.
+            rows: of a table that is yielded, or a few more; the last has what is left.
+            draft: decode large JPEGs smaller, which is faster and moves answers a little.
+            web: addresses of the web may be asked.
+
+        Raises:
+            DataError: the source cannot be read, or a column or a package of the extra ``many`` is missing.
+
+        >>> for table in GalLoPClassifier.load("model").predict_many("archive"):  # doctest: +SKIP
+        ...     print(table.column("label").value_counts())
+        """
+        from gallop.scoring.arrow import tables_of
+
+        self.require_classes()
+        return tables_of(self, fspath(source), extras, column, rows, draft=draft, web=web)
