@@ -12,6 +12,7 @@ from typing import Literal
 from app.jobs.manager import PlainError
 from app.photos.archives import Member
 from app.photos.shelf import SHOT_SIDE, Verdicts, alike, free_name, outline, small
+from app.teaching.card_words import among_photos, here_twice, photos_counted
 from app.text import joined
 from gallop import Photo
 from gallop.errors import GallopError
@@ -110,16 +111,6 @@ class Deck:
             left = _without(card.pile(pile), photo)
             self._replace(f"took {photo.name} away from {card.name}", card.with_pile(pile, left))
 
-    def move(self, card_id: int, pile: Pile, photo: Photo) -> None:
-        """To the other pile of the same card."""
-        card, other = self.get(card_id), other_pile(pile)
-        if card is None or photo not in card.pile(pile):
-            return
-        if len(card.pile(other)) >= MOST_PHOTOS:
-            raise CardProblem(f"{photo.name} does not fit there: {MOST_PHOTOS} photos are the most.")
-        moved = card.with_pile(pile, _without(card.pile(pile), photo)).with_pile(other, (*card.pile(other), photo))
-        self._replace(f"moved {photo.name} of {card.name}", moved)
-
     def add_photos(self, members: Iterable[Member | str], pile: Pile | None = None) -> Verdicts:
         """Check, shrink and keep photos, each on the card of its class, which is made where there is none.
 
@@ -131,7 +122,7 @@ class Deck:
         for member in members:
             found += Verdicts(refused=(member,)) if isinstance(member, str) else self._add(member, pile)
         where = {card.name for card in self.cards if card not in before}
-        self._note(f"added {_photos(len(found.taken))} to {joined(sorted(where))}" if where else "", before)
+        self._note(f"added {photos_counted(len(found.taken))} to {joined(sorted(where))}" if where else "", before)
         return found
 
     def clear_out(self, contents: Collection[str], what: str) -> None:
@@ -143,26 +134,44 @@ class Deck:
                 left.append(replace(card, shots=shots, tests=tests))
         self._change(f"took {what} away", tuple(left))
 
-    def correct(self, photo: Photo, name: str) -> str:
-        """A photo that was answered wrongly becomes a shot of its true class; what was done, as a sentence.
+    def relabel(self, photo: Photo, name: str, pile: Pile | None = None) -> str:
+        """Put a photo, wherever it is, to a class, which is made where there is none; what was done, as a sentence.
+
+        Args:
+            pile: None leaves it on the pile where it is; one that is on no card is learned from.
 
         Raises:
-            CardProblem: it is one already, or there is no room.
+            CardProblem: it is there already, or there is no room; nothing has changed then.
+            ClassNameError: as ``add``.
         """
         before, picture = self.cards, small(photo, SHOT_SIDE)
         try:
             card, where = self._card_of(name), self._where(picture)
-            if where == (card, "shots"):
-                raise CardProblem(f"{photo.name} is among the photos of {card.name} already.")
+            pile = pile or (where[1] if where is not None else "shots")
+            if where == (card, pile):
+                raise CardProblem(f"{photo.name} is {among_photos(card.name, tests=pile == 'tests')} already.")
             if where is not None:
-                other, pile = where
-                self._put(other.with_pile(pile, _without(other.pile(pile), picture)))
-            self._accept(self._card_of(name), "shots", picture)
-        except CardProblem:
+                other, there = where
+                self._put(other.with_pile(there, _without(other.pile(there), picture)))
+            self._accept(self._card_of(name), pile, picture)
+        except GallopError:
             self.cards = before
             raise
-        self._note(f"put {photo.name} to {card.name}", before)
+        self._note(f"put {photo.name} to {'the tests of ' * (pile == 'tests')}{card.name}", before)
+        if pile == "tests":
+            return f"{photo.name} is a test photo of {card.name} now."
         return f"{photo.name} is a photo of {card.name} now. Train again, and it is learned from."
+
+    def place_of(self, photo: Photo) -> tuple[Card, Pile] | None:
+        """Where a photo is; None where it is on no card."""
+        return self._where(small(photo, SHOT_SIDE))
+
+    def remove(self, photo: Photo) -> None:
+        """Take a photo away from wherever it is."""
+        where = self.place_of(photo)
+        if where is not None:
+            card, pile = where
+            self.take_away(card.id, pile, next(kept for kept in card.pile(pile) if _same(kept, photo)))
 
     # Undoing ---------------------------------------------------------------------------------------------------------
 
@@ -231,7 +240,9 @@ class Deck:
         """
         where = self._where(photo)
         if where is not None:
-            raise CardProblem(_twice(photo, where, (card, pile)))
+            there, same = where
+            words = among_photos(there.name, tests=same == "tests")
+            raise CardProblem(here_twice(photo.name, words, same_class=there.id == card.id, same_pile=same == pile))
         if len(card.pile(pile)) >= MOST_PHOTOS:
             raise CardProblem(f"{photo.name} does not fit: {MOST_PHOTOS} photos are the most here. Remove some first.")
         if sum(1 for _ in self._all()) >= MOST_ALTOGETHER:
@@ -258,11 +269,16 @@ class Deck:
             if kept.sha256 not in self._outlines:
                 self._outlines[kept.sha256] = outline(kept)
             if (other.id, there) != (card.id, pile) and alike(self._outlines[kept.sha256], mine):
+                where = among_photos(other.name, tests=there == "tests")
                 return (
-                    f"{photo.name} looks like {kept.name} {_among(other, there)}, perhaps saved anew. It was "
-                    "taken; if it is the same picture, take one of them away."
+                    f"{photo.name} looks like {kept.name} {where}, perhaps saved anew. It was taken; if it is the same "
+                    "picture, remove one of them."
                 )
         return ""
+
+
+def _same(kept: Photo, photo: Photo) -> bool:
+    return kept.sha256 == small(photo, SHOT_SIDE).sha256
 
 
 def _without(photos: tuple[Photo, ...], gone: Photo) -> tuple[Photo, ...]:
@@ -271,21 +287,3 @@ def _without(photos: tuple[Photo, ...], gone: Photo) -> tuple[Photo, ...]:
 
 def other_pile(pile: Pile) -> Pile:
     return "tests" if pile == "shots" else "shots"
-
-
-def _photos(count: int) -> str:
-    return f"{count} photo{'' if count == 1 else 's'}"
-
-
-def _among(card: Card, pile: Pile) -> str:
-    return f"among the {'test ' if pile == 'tests' else ''}photos of {card.name!r}"
-
-
-def _twice(photo: Photo, there: tuple[Card, Pile], here: tuple[Card, Pile]) -> str:
-    """Why the same picture is not taken again."""
-    among = _among(*there)
-    if there[0].id != here[0].id:
-        return f"{photo.name} is already {among}; one photo, one class."
-    if there[1] != here[1]:
-        return f"{photo.name} is already {among}; a test on a photo that was learned from tests nothing."
-    return f"{photo.name} is here already; the same picture twice adds nothing."

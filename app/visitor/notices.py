@@ -12,6 +12,7 @@ class Where(Enum):
 
     CARDS = auto()
     CORRECTION = auto()
+    OPENED = auto()
     RUNS = auto()
     MODELS = auto()
     TOWERS = auto()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts
-from app.teaching.cards import Deck
+from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, small
+from app.teaching.cards import CardProblem, Deck, Pile
 from gallop import Photo
 
 if TYPE_CHECKING:
@@ -26,7 +26,45 @@ class VisitorPhotos:
     deck: Deck = field(default_factory=Deck)
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     """What became of the files that an uploader took last, by its name."""
+    _called_back: dict[str, Photo] = field(default_factory=dict)
+    """Photos that were of none of the classes before they were put to one."""
     _features: MemoryCache | None = None
+
+    def set_aside(self, photo: Photo) -> str:
+        """Put a photo to those of none of the classes, off any card; what was done, as a sentence.
+
+        Raises:
+            CardProblem: there is no room for it.
+        """
+        picture = small(photo, SHOT_SIDE)
+        if picture.sha256 not in self.unknown.photos:
+            refused = self.unknown.add([picture]).refused
+            if refused:
+                raise CardProblem(refused[0])
+        self.deck.remove(picture)
+        return f"{photo.name} is one of none of the classes now: it is only tested with."
+
+    def relabel(self, photo: Photo, name: str, pile: Pile | None = None) -> str:
+        """As ``Deck.relabel``; a photo of none of the classes is one no more."""
+        words = self.deck.relabel(photo, name, pile)
+        found = self.unknown.photos.pop(small(photo, SHOT_SIDE).sha256, None)
+        if found is not None:
+            self._called_back[found.sha256] = found
+        return words
+
+    def undo(self) -> None:
+        """Take the last change of the cards back: a photo is on a card or of none of the classes, as it was."""
+        before = self._on_cards()
+        self.deck.undo()
+        after = self._on_cards()
+        for digest in after - before:
+            self.unknown.photos.pop(digest, None)
+        for digest in before - after:
+            if digest in self._called_back:
+                self.unknown.photos[digest] = self._called_back.pop(digest)
+
+    def _on_cards(self) -> set[str]:
+        return {photo.sha256 for card in self.deck.cards for photo in (*card.shots, *card.tests)}
 
     def shots(self) -> dict[str, tuple[Photo, ...]]:
         """Return the photos to learn from, of the classes that take part."""

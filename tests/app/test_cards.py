@@ -5,8 +5,10 @@ import io
 import pytest
 
 from app.photos.archives import CardPlace, Member
+from app.photos.shelf import Shelf
 from app.teaching import cards
 from app.teaching.cards import MOST_CARDS, CardProblem, Deck
+from app.visitor.photos import VisitorPhotos
 from gallop import load_image
 from gallop.errors import ClassNameError
 from tests import tiny
@@ -41,8 +43,8 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
         (lambda: deck.enable(bee.id, False), "turned bee off"),
         (lambda: deck.add_photos([member(9, "wasp")]), "added 1 photo to wasp"),
         (lambda: deck.take_away(ant.id, "shots", photo), "took 1.jpg away from fire ant"),
-        (lambda: deck.move(ant.id, "shots", ant.shots[1]), "moved 2.jpg of fire ant"),
-        (lambda: deck.correct(load_image(tiny.picture(77)), "bee"), "put picture to bee"),
+        (lambda: deck.relabel(ant.shots[1], "fire ant", "tests"), "put 2.jpg to the tests of fire ant"),
+        (lambda: deck.relabel(load_image(tiny.picture(77)), "bee"), "put picture to bee"),
         (lambda: deck.delete(bee.id), "deleted bee"),
     ]
     states = [deck.cards]
@@ -65,13 +67,13 @@ def test_a_change_of_a_card_that_is_gone_does_nothing(deck: Deck) -> None:
     deck.enable(ant.id, False)
     deck.delete(ant.id)
     deck.take_away(ant.id, "shots", ant.shots[0])
-    deck.move(ant.id, "shots", ant.shots[0])
+    deck.remove(ant.shots[0])
     assert (deck.cards, deck.last_change) == (state, last)
 
 
 def test_a_test_photo_that_is_corrected_is_no_test_photo_any_more(deck: Deck) -> None:
     tested = deck.cards[1].tests[0]
-    deck.correct(tested, "bee")
+    deck.relabel(tested, "bee", "shots")
     assert deck.cards[1].tests == ()
     assert [photo.name for photo in deck.cards[1].shots] == ["3.jpg", "4.jpg"]
 
@@ -80,8 +82,53 @@ def test_a_correction_that_does_not_fit_changes_nothing(deck: Deck, monkeypatch:
     monkeypatch.setattr(cards, "MOST_PHOTOS", 1)
     before = deck.cards
     with pytest.raises(CardProblem, match="does not fit"):
-        deck.correct(deck.cards[1].tests[0], "bee")
+        deck.relabel(deck.cards[1].tests[0], "bee", "shots")
     assert deck.cards == before
+
+
+def test_a_photo_goes_to_another_class_on_the_pile_where_it_is(deck: Deck) -> None:
+    ant, bee = deck.cards
+    assert deck.relabel(bee.tests[0], "ant") == f"{bee.tests[0].name} is a test photo of ant now."
+    assert [photo.sha256 for photo in deck.cards[0].tests] == [bee.tests[0].sha256]
+    assert deck.cards[1].tests == ()
+    deck.relabel(ant.shots[0], "wasp")  # a class that there was not
+    assert [(card.name, len(card.shots)) for card in deck.cards] == [("ant", 1), ("bee", len(bee.shots)), ("wasp", 1)]
+    before = deck.cards
+    with pytest.raises(ClassNameError):
+        deck.relabel(ant.shots[1], "x" * 300)
+    with pytest.raises(CardProblem, match="already"):
+        deck.relabel(ant.shots[1], "Ant")
+    assert deck.cards == before, "nothing is lost where it cannot be done"
+
+
+def test_a_photo_of_none_of_these_leaves_its_card_and_undo_puts_it_back() -> None:
+    photos = VisitorPhotos()
+    photos.deck.add_photos([member(1), member(2)])
+    (ant,) = photos.deck.cards
+    photo = ant.shots[0]
+    assert "none of the classes" in photos.set_aside(photo)
+    assert [kept.sha256 for kept in photos.deck.cards[0].shots] == [ant.shots[1].sha256]
+    assert list(photos.unknown.photos) == [photo.sha256]
+    photos.undo()
+    assert (photos.deck.cards, list(photos.unknown.photos)) == ((ant,), [])
+
+    photos.set_aside(photo)
+    photos.relabel(photo, "bee")
+    assert list(photos.unknown.photos) == [], "it is of a class now"
+    photos.undo()
+    assert list(photos.unknown.photos) == [photo.sha256], "and of none again"
+    assert len(photos.deck.cards) == 1
+    photos.set_aside(photo)  # a second click
+    assert list(photos.unknown.photos) == [photo.sha256]
+
+
+def test_where_there_is_no_room_for_a_photo_of_none_of_these_it_stays_on_its_card() -> None:
+    photos = VisitorPhotos(unknown=Shelf(512, 0))
+    photos.deck.add_photos([member(1)])
+    before = photos.deck.cards
+    with pytest.raises(CardProblem, match="does not fit"):
+        photos.set_aside(before[0].shots[0])
+    assert photos.deck.cards == before
 
 
 def test_undoing_with_nothing_left_does_nothing() -> None:
@@ -177,11 +224,11 @@ def test_limits_are_told_and_no_card_is_made_for_what_is_refused(monkeypatch: py
 
 def test_a_wrong_answer_becomes_a_shot_of_its_true_class(deck: Deck) -> None:
     photo = load_image(tiny.picture(50, size=(900, 700)), name="walk.jpg")
-    assert "walk.jpg is a photo of bee now" in deck.correct(photo, "bee")
+    assert "walk.jpg is a photo of bee now" in deck.relabel(photo, "bee")
     assert shots(deck, "bee") == ["3.jpg", "walk.jpg"]
     with pytest.raises(CardProblem, match="already"):
-        deck.correct(photo, "bee")
-    deck.correct(photo, "wasp")
+        deck.relabel(photo, "bee")
+    deck.relabel(photo, "wasp")
     assert shots(deck, "bee") == ["3.jpg"], "one photo, one class"
     assert shots(deck, "wasp") == ["walk.jpg"]
     assert deck.cards[2].shots[0].image.size == (512, 398)

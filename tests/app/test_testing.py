@@ -17,7 +17,7 @@ from app import text
 from app.ui import resources
 from app.views import testing
 from app.views.export import exported_classifier
-from gallop import load_image
+from gallop import Photo, load_image
 from gallop.export.model_card import model_card
 from gallop.maps.explainer.stands import Stands
 from gallop.model.scores import SCORES, OODScore
@@ -143,6 +143,40 @@ def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> 
         assert max(shares, key=shares.__getitem__) == said
         shown.append(grid(at, "explainer")["photo"])
     assert len(set(shown)) == len(cells)
+
+
+def test_the_photo_of_a_cell_gets_another_label_where_it_is_shown_and_undo_brings_all_back(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    session = session_of(at)
+    before = session.photos.deck.cards
+    photos = {photo.sha256: photo for some in session.photos.tests().values() for photo in some}
+
+    def opened() -> Photo:
+        key = next(found.key for found in at.button if found.key and re.match("opened .* none of these", found.key))
+        return photos[key.split()[1]]
+
+    first = opened()
+    at.button(key=f"opened {first.sha256} none of these").click()
+    fine(at.run())
+    assert "none of the classes now" in at.success[0].value
+    assert first.sha256 in session.photos.unknown.photos
+    assert first.sha256 not in {photo.sha256 for some in session.photos.tests().values() for photo in some}
+    second = opened()
+    name = next(card.name for card in session.photos.deck.cards if second not in card.tests)
+    at.button(key=f"opened {second.sha256} {name}").click()
+    fine(at.run())
+    found = session.photos.deck.find(name)
+    assert found is not None
+    assert second.sha256 in {photo.sha256 for photo in found.tests}, "on the pile where it was"
+    third = opened()
+    at.text_input(key=f"opened {third.sha256} name").set_value("violet")
+    at.button(key=f"opened {third.sha256} add").click()
+    fine(at.run())
+    assert [photo.sha256 for photo in session.photos.tests()["violet"]] == [third.sha256]
+    for _ in range(3):
+        session.photos.undo()
+    assert session.photos.deck.cards == before
+    assert first.sha256 not in session.photos.unknown.photos
 
 
 def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: Open) -> None:

@@ -9,7 +9,8 @@ import streamlit as st
 from app import text
 from app.photos.shelf import Verdicts
 from app.ui.explanation.answer import session_photo_url
-from app.ui.resources import backbone, jobs, towers
+from app.ui.explanation.labels import Labels
+from app.ui.resources import backbone
 from app.ui.widgets.explainer import explainer
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.remembered import one_of, put, stands_at
@@ -19,7 +20,6 @@ from app.visitor.notices import Notice, Where
 from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
-from gallop.errors import GallopError
 
 if TYPE_CHECKING:
     from gallop import Explanation
@@ -57,27 +57,17 @@ def _take(session: Session, files: list[Any]) -> Verdicts:
 
 
 def correction(session: Session, photo: Photo, found: Explanation) -> None:
-    """Say what a photo really is: with one click it is a photo to learn from."""
+    """Say what a photo really is: with one click it is a photo to learn from, or one of none of the classes."""
     st.markdown(f"Wrong? Then **{text.markdown(text.shorten(photo.name, 60))}** is really …")
-    with st.container(horizontal=True, gap="small"):
-        for name in found.class_names:
-            label = text.markdown(text.shorten(name))
-            key = f"really {photo.sha256} {name}"
-            st.button(label, key=key, on_click=_correct, args=(session, photo, name))
+    labels = Labels(session, photo, Where.CORRECTION, "really", lambda name: _is_shown(session, photo, name))
+    labels.offer(found.class_names)
     show_notice(session, Where.CORRECTION)
 
 
-def _correct(session: Session, photo: Photo, name: str) -> None:
-    if stands_at(ExploreState.photo) != photo.sha256:  # another was chosen, and the answer to it not drawn yet
-        words = (
-            f"The photo had just changed, so {photo.name} was not put to {name}. Look at the answer, and say it again."
-        )
-        session.notices[Where.CORRECTION] = Notice("info", words)
-        return
-    try:
-        session.notices[Where.CORRECTION] = Notice("success", session.photos.deck.correct(photo, name))
-    except GallopError as error:
-        session.notices[Where.CORRECTION] = Notice("info", str(error))
-        return
-    card = session.photos.deck.find(name)
-    session.training.encode_ahead(jobs(), towers(), card.shots[-1:] if card else ())
+def _is_shown(session: Session, photo: Photo, name: str) -> bool:
+    """Whether no other was chosen, the answer to which is not drawn yet; else it is told that nothing was done."""
+    if stands_at(ExploreState.photo) == photo.sha256:
+        return True
+    words = f"The photo had just changed, so {photo.name} was not put to {name}. Look at the answer, and say it again."
+    session.notices[Where.CORRECTION] = Notice("info", words)
+    return False

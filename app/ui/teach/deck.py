@@ -11,7 +11,8 @@ from app import text
 from app.photos import thumbnails
 from app.photos.archives import MAX_ARCHIVE_BYTES, sorted_out
 from app.photos.shelf import Verdicts
-from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, CardProblem, Pile, other_pile
+from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile
+from app.ui.explanation.labels import Labels
 from app.ui.resources import jobs, towers
 from app.ui.sample import offer
 from app.ui.teach.columns import heading
@@ -102,7 +103,7 @@ def _notices(session: Session) -> None:
 def _undo(session: Session, change: int) -> None:
     """Take back the change that the button spoke of: a second click is not for the one before."""
     if session.photos.deck.changes == change:
-        session.photos.deck.undo()
+        session.photos.undo()
 
 
 def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[[list[Any]], Verdicts]:
@@ -198,13 +199,6 @@ def _close() -> None:
     st.session_state["looked through"] = 0
 
 
-def _move(session: Session, card_id: int, pile: Pile, photo: Photo) -> None:
-    try:
-        session.photos.deck.move(card_id, pile, photo)
-    except CardProblem as error:
-        session.notices[Where.CARDS] = Notice("error", str(error))
-
-
 def _gallery(session: Session, card: Card) -> None:
     show_notice(session, Where.CARDS)
     piles: tuple[Pile, ...] = ("shots", "tests")
@@ -216,13 +210,10 @@ def _gallery(session: Session, card: Card) -> None:
         for start in range(0, len(photos), 4):
             for photo, column in zip(photos[start : start + 4], st.columns(4), strict=False):
                 with column:
-                    _photo(session, card, pile, photo)
+                    _photo(session, photo)
 
 
-def _photo(session: Session, card: Card, pile: Pile, photo: Photo) -> None:
+def _photo(session: Session, photo: Photo) -> None:
     media.image(thumbnails.strip([photo], side=144), width="stretch", alt=photo.name)
     st.caption(text.markdown(text.shorten(photo.name, 24)))
-    key, deck = f"{card.id} {pile} {photo.sha256}", session.photos.deck
-    move = "To tests" if other_pile(pile) == "tests" else "To learning"
-    st.button(move, key=f"move {key}", type="tertiary", on_click=_move, args=(session, card.id, pile, photo))
-    st.button("Remove", key=f"away {key}", type="tertiary", on_click=deck.take_away, args=(card.id, pile, photo))
+    Labels(session, photo, Where.CARDS, "look").menu()

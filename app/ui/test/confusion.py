@@ -11,10 +11,13 @@ import streamlit as st
 
 from app import text
 from app.photos import thumbnails
+from app.ui.explanation.labels import Labels
 from app.ui.explanation.opened_photo import show_opened
 from app.ui.widgets import media
+from app.ui.widgets.notices import show_notice
 from app.ui.widgets.remembered import one_of, put
 from app.views.testing import Tested
+from app.visitor.notices import Where
 from app.visitor.page_state import TestState
 from app.visitor.session import Session
 
@@ -52,6 +55,8 @@ def confusion(session: Session, tested: Tested) -> None:
         photo = photos[
             one_of("Photo opened", places, TestState.photo, 0, lambda place: text.shorten(photos[place].name, 60))
         ]
+        Labels(session, photo, Where.OPENED, "opened").menu()
+        show_notice(session, Where.OPENED)
     show_opened(session, photo, really=found.class_names[cell[0]])
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from app import text
 from app.photos import thumbnails
 from app.teaching.cards import CardProblem
+from app.ui.explanation.labels import Labels
 from app.ui.resources import jobs, towers
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
@@ -56,9 +57,9 @@ def _doubt(session: Session, doubt: Doubt) -> None:
         f"{name} ({where}): called {given} ({text.percent(doubt.of_given)}), looks like **{likely}** "
         f"({text.percent(doubt.of_likely)})."
     )
-    if doubt.learned:
-        key = f"relabel {doubt.photo.sha256} {doubt.likely}"
-        st.button(f"It is {likely}", key=key, type="tertiary", on_click=_relabel, args=(session, doubt))
+    key = f"relabel {doubt.photo.sha256} {doubt.likely}"
+    st.button(f"It is {likely}", key=key, type="tertiary", on_click=_relabel, args=(session, doubt))
+    Labels(session, doubt.photo, Where.CORRECTION, "doubt").menu()
 
 
 def _still_there(session: Session, doubt: Doubt) -> bool:
@@ -72,7 +73,7 @@ def _relabel(session: Session, doubt: Doubt) -> None:
     if not _still_there(session, doubt):
         return
     try:
-        session.notices[Where.CORRECTION] = Notice("success", session.photos.deck.correct(doubt.photo, doubt.likely))
+        session.notices[Where.CORRECTION] = Notice("success", session.photos.relabel(doubt.photo, doubt.likely))
     except CardProblem as error:
         session.notices[Where.CORRECTION] = Notice("info", str(error))
         return
