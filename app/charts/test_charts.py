@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,6 +15,7 @@ from gallop.evaluation.intervals import Share
 from gallop.model.scores import VERDICT
 
 if TYPE_CHECKING:
+    from gallop.evaluation.k_sweep import KSweep
     from gallop.evaluation.measure import Bin, Separation
 
 HISTOGRAM_BINS = 24
@@ -100,6 +101,39 @@ def roc(found: Mapping[str, Separation]) -> go.Figure:
     xaxis = percent_axis("unknown photos that pass for known", range=WHOLE)
     yaxis = percent_axis("known photos kept", range=WHOLE)
     return new_chart(lines, xaxis=xaxis, yaxis=yaxis, showlegend=True, shapes=[line_at(y=95)])
+
+
+def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
+    """A line for each local prompt: the share that is right at each k of it; a ring where it stands."""
+    ks = list(range(1, len(found.together) + 1))
+    lines: list[Any] = []
+    for n, (right, k) in enumerate(zip(found.each, topk, strict=True), 1):
+        shares, at = (100 * right / found.photos).tolist(), min(k, len(ks))
+        line = go.Scatter(x=ks, y=shares, name=f"local {n}", mode="lines", line={"shape": "hv"}, legendgroup=str(n))
+        line.hovertemplate = "k = %{x}: %{y:.1f} %"
+        ring = go.Scatter(x=[at], y=[shares[at - 1]], mode="markers", showlegend=False, hoverinfo="skip")
+        ring.marker.symbol = "circle-open"
+        ring.marker.color = GREY
+        lines += [line, ring]
+    together = (100 * found.together / found.photos).tolist()
+    every = go.Scatter(x=ks, y=together, name="all", mode="lines", line={"color": GREY, "dash": "dash", "shape": "hv"})
+    every.hovertemplate = "all k = %{x}: %{y:.1f} %"
+    return new_chart(
+        [*lines, every],
+        xaxis=titled_axis("k", type="log", tickvals=[1, 2, 5, 10, 20, 50, 100, 200, 500]),
+        yaxis=percent_axis("right"),
+        showlegend=True,
+    )
+
+
+def k_sweep_in_words(found: KSweep, topk: Sequence[int]) -> str:
+    """For each local prompt where it stands and its best k, and the best k of all together."""
+    parts = [
+        f"local {n} at k = {k} {right[min(k, right.size) - 1]}, at best {right.max()} (k = {right.argmax() + 1})"
+        for n, (right, k) in enumerate(zip(found.each, topk, strict=True), 1)
+    ]
+    best = f"all alike at best {found.together.max()} (k = {found.together.argmax() + 1})"
+    return f"{'; '.join([*parts, best])}; of {found.photos} photos."
 
 
 def share_in_words(share: Share) -> str:

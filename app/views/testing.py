@@ -1,4 +1,4 @@
-"""A test of what was taught: which photos, their answers, and where a label may be wrong.
+"""A test of what was taught: which photos, their answers, other k, and where a label may be wrong.
 
 Knows no Streamlit. Photos are encoded once; everything here starts at similarities that the session keeps.
 """
@@ -6,12 +6,13 @@ Knows no Streamlit. Photos are encoded once; everything here starts at similarit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.visitor.page_state import TunedScales
 from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
@@ -21,6 +22,7 @@ from gallop.model.scores import VERDICT, class_probabilities
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
+    from gallop.evaluation.k_sweep import KSweep
     from gallop.evaluation.measure import Evaluation
 
 
@@ -73,6 +75,15 @@ class Doubt:
     of_likely: float
 
 
+@dataclass(frozen=True)
+class Swept:
+    """Accuracy at every k, and the k that are right most often, with how many photos then are."""
+
+    sweep: KSweep
+    best: tuple[int, ...]
+    right: int
+
+
 def taught_question(session: Session) -> Question:
     """The taught classes, asked of the taught prompts."""
     assert session.training.taught is not None
@@ -117,6 +128,44 @@ def doubts(session: Session, tested: Tested | None) -> list[Doubt]:
         judged, truth = tested.answers, tested.evaluation.truth
         found = found + _doubts(session, judged.photos, judged.probabilities, truth, learned=False)
     return sorted(found, key=lambda doubt: doubt.of_given - doubt.of_likely)
+
+
+def swept(session: Session, backbone: Backbone, tested: Tested) -> Swept:
+    """Return it for the test photos, worked out once; nothing is learned, and no photo encoded again."""
+    photos, truth = tested.answers.photos, tested.evaluation.truth.tolist()
+    topk = session.training.scales()
+
+    def compute() -> Swept:
+        from gallop.evaluation.k_sweep import better_k, sweep_k
+
+        found = session.answers.similarities(backbone, photos, taught_question(session))
+        return Swept(sweep_k(found, topk, truth), *better_k(found, topk, truth))
+
+    return session.answers.figure("k sweep", photos, (topk, tuple(truth)), compute)
+
+
+def can_use_scales(session: Session) -> bool:
+    """Return whether k can be set for what was taught: the next training may be set to another number of them."""
+    return len(session.training.settings.topk) == len(session.training.scales())
+
+
+def use_scales(session: Session, topk: Sequence[int], tested: Tested) -> None:
+    """Let answers be read with these k, here and wherever k can be moved, as if a hand had set them on Teach."""
+    session.training.settings = replace(session.training.settings, topk=tuple(topk))
+    session.explore = replace(session.explore, scales=tuple(topk))
+    session.teach = replace(session.teach, tower=None)  # its form is to show them
+    session.test = replace(session.test, tuned=_tuned(session, tested))
+
+
+def are_tuned(session: Session, tested: Tested) -> bool:
+    """Return whether the k that stand were chosen on these test photos, or on some of them: that flatters them."""
+    now, then = _tuned(session, tested), session.test.tuned
+    return then is not None and (then.of, then.topk) == (now.of, now.topk) and bool(then.photos & now.photos)
+
+
+def _tuned(session: Session, tested: Tested) -> TunedScales:
+    photos = frozenset(photo.sha256 for photo in tested.answers.photos)
+    return TunedScales(session.training.version, session.training.scales(), photos)
 
 
 def _learned_doubts(session: Session) -> list[Doubt]:

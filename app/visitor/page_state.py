@@ -142,18 +142,29 @@ class TowersState:
 
 
 @dataclass(frozen=True)
+class TunedScales:
+    """Scales k that were chosen on test photos: of what was taught (``VisitorTraining.version``), and which photos."""
+
+    of: tuple[str, int]
+    topk: tuple[int, ...]
+    photos: frozenset[str]
+
+
+@dataclass(frozen=True)
 class TestState:
     """Of the page Test.
 
     Attributes:
         cell, photo: of the confusion matrix, and which of its photos is opened.
         stands, stands_of: where a hand left the explainer, and the content hash of the photo it was on.
+        tuned: the scales that were chosen here last.
     """
 
     cell: Remembered[tuple[int, int] | None] = Remembered(None)
     photo: Remembered[int | None] = Remembered(None)
     stands: Stands = Stands()
     stands_of: str = ""
+    tuned: TunedScales | None = None
 
     def stands_for(self, photo: str) -> Stands:
         """Return what the explainer of a photo is to stand at: of another photo's only how maps are drawn stays."""

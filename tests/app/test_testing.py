@@ -405,6 +405,52 @@ def test_k_set_on_another_page_is_the_k_of_the_test(tiny_app: Open) -> None:
     assert sums(at)[0].startswith("k = 1: ")
 
 
+def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Open) -> None:
+    at = taught(tiny_app, tests=8, counts={"red": 2, "green": 2, "blue": 2}, epochs=1, topk=(1, 1))
+    session = session_of(at)
+    assert not [found for found in at.button if found.label == "Use these k"], "folded away"
+    at.session_state["k sweep"] = True
+    at = fine(at.run())
+    now = testing.measure(session, resources.backbone())
+    assert now is not None
+    found = testing.swept(session, resources.backbone(), now)
+    assert found.best != (1, 1), "these pictures are answered better with other k, or nothing is tested here"
+    right = now.evaluation.accuracy.right
+    assert found.right > right
+    words = ", ".join(map(str, found.best))
+    assert f"**k = {words}**: {found.right} of 24 right, now {right}." in everything(at)
+    for k in range(1, found.sweep.together.size + 1):
+        session.training.settings = replace(session.training.settings, topk=(k, 1))
+        assert testing.measure(session, resources.backbone()).evaluation.accuracy.right == found.sweep.each[0, k - 1]  # type: ignore[union-attr]
+    session.training.settings = replace(session.training.settings, topk=(1, 1))
+    button(at, "Use these k").click()
+    at = fine(at.run())
+    assert metric(at, "Right on the 24").value == f"{100 * found.right / 24:.0f} %"
+    assert "Its k were chosen on these photos, which flatters it." in everything(at)
+    assert "None that was found" in everything(at)
+    assert session.training.scales() == session.explore.scales == found.best
+    assert (
+        exported_classifier(session, resources.backbone(), testing.taught_question(session)).model_.config.topk
+        == found.best
+    )
+    at = go(at, TEACH)
+    assert at.number_input(key="teach scales 0").value == found.best[0]
+    at.number_input(key="teach scales 0").set_value(3 if found.best[0] != 3 else 4)
+    at = go(fine(at.run()), TEST)
+    assert "which flatters it" not in everything(at), "other k than those that were chosen"
+
+
+def test_k_is_not_offered_where_there_is_none_or_another_number_is_set(tiny_app: Open) -> None:
+    at = taught(tiny_app, topk=())
+    assert "k sweep" not in at.session_state
+    at = taught(tiny_app, tests=8, counts={"red": 2, "green": 2, "blue": 2}, epochs=1, topk=(1, 1))
+    session = session_of(at)
+    session.training.settings = replace(session.training.settings, topk=(1, 1, 2))
+    at.session_state["k sweep"] = True
+    assert button(fine(at.run()), "Use these k").disabled
+    assert "set it back on *Teach*" in everything(at)
+
+
 def test_photos_are_encoded_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     at = taught(tiny_app)
     calls: list[int] = []

@@ -6,12 +6,14 @@ import streamlit as st
 
 from app import text
 from app.charts import test_charts
+from app.ui.test.scales import tuned_note
 from app.ui.widgets import media
 from app.views.testing import Tested
+from app.visitor.session import Session
 from gallop.evaluation.intervals import Share
 
 
-def show_accuracy(tested: Tested) -> None:
+def show_accuracy(session: Session, tested: Tested) -> None:
     """The share that is right, with its interval, for all photos and for each class."""
     found = tested.evaluation
     st.header("Accuracy", anchor=False)
@@ -20,6 +22,7 @@ def show_accuracy(tested: Tested) -> None:
         points = 100 * (found.accuracy.value - tested.zero_shot.value)
         photos = f"{found.accuracy.of} test photo{'s' * (found.accuracy.of != 1)}"
         st.metric(f"Right on the {photos}", _percent(found.accuracy), text.gain(points, "zero-shot"))
+        tuned_note(session, tested)
         low, high = found.accuracy.interval
         st.markdown(
             f"{found.accuracy.right} of {found.accuracy.of}. On other photos like these: **{low:.0%} to {high:.0%}**.",

@@ -5,7 +5,7 @@ import streamlit as st
 from app import text
 from app.ui import resources
 from app.ui.sample import offer
-from app.ui.test import accuracy, confusion, hints, unknown
+from app.ui.test import accuracy, confusion, hints, scales, unknown
 from app.ui.widgets import privacy, towers
 from app.ui.widgets.onward import onward
 from app.ui.widgets.problems import ProblemsTold
@@ -48,7 +48,8 @@ else:
             )
             onward("Add test photos", "ui/teach/page.py", ":material/school:")
         else:
-            accuracy.show_accuracy(tested)
+            accuracy.show_accuracy(session, tested)
+            scales.other_scales(session, tested)
             confusion.confusion(session, tested)
             accuracy.calibration(tested, session.training.taught.after.calibration_.temperature)
         unknown.unknown(session, tested)

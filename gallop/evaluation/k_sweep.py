@@ -1,0 +1,84 @@
+"""How often a model would be right at every other k, without learning anew: k acts on cosines that are there already.
+
+Shapes: B photos, K classes, R regions, M global and N local prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gallop.model.gallop import Similarities
+
+_ROUNDS = 10
+"""Of looking through all scales for better k: more than ever was needed."""
+
+
+@dataclass(frozen=True)
+class KSweep:
+    """Right answers on B photos at k = 1, 2, ... R.
+
+    Attributes:
+        each: (N, R) where one local prompt has that k, and the others those that stand.
+        together: (R,) where all of them have it.
+        photos: B.
+    """
+
+    each: NDArray[np.intp]
+    together: NDArray[np.intp]
+    photos: int
+
+
+def sweep_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> KSweep:
+    """Return how many photos are right at each k: the model's own answers, but for ties in its last digit.
+
+    Args:
+        topk: the k that stand, one for each of at least one local prompt.
+        truth: B class indices.
+    """
+    whole, means = _means(found)
+    each = [_right(whole, _with(means, topk, n), truth) for n in range(len(topk))]
+    return KSweep(np.stack(each), _right(whole, means.mean(dim=2), truth), len(truth))
+
+
+def better_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> tuple[tuple[int, ...], int]:
+    """Return k with which more photos are right, or those that stand where none was found, and how many then are.
+
+    Scale after scale takes the k that is right most often with the others as they are by then, of several the nearest
+    to the one it had, until none moves. On the photos it was chosen on, such a k looks better than it is.
+    """
+    whole, means = _means(found)
+    best = [min(k, means.shape[-1]) for k in topk]
+    for _ in range(_ROUNDS):
+        before = list(best)
+        for n, k in enumerate(best):
+            right = _right(whole, _with(means, best, n), truth)
+            if right.max() > right[k - 1]:
+                most = np.flatnonzero(right == right.max()) + 1
+                best[n] = int(most[np.abs(most - k).argmin()])
+        if best == before:
+            break
+    return tuple(best), int(_right(whole, _with(means, best, 0), truth)[best[0] - 1])
+
+
+def _means(found: Similarities) -> tuple[Tensor, Tensor]:
+    """Mean over global prompts (B, K), and means of the best 1, 2, ... R cosines (B, K, N, R): sorted once."""
+    ranked = found.regions.movedim(1, -1).double().sort(dim=-1, descending=True).values
+    return found.global_.double().mean(dim=-1), ranked.cumsum(dim=-1) / torch.arange(1, ranked.shape[-1] + 1)
+
+
+def _with(means: Tensor, topk: Sequence[int], n: int) -> Tensor:
+    """Mean over local prompts (B, K, R): of prompt n at every k, of the others at theirs."""
+    others = [means[:, :, p, min(k, means.shape[-1]) - 1] for p, k in enumerate(topk) if p != n]
+    return (sum(others, torch.zeros(())).unsqueeze(-1) + means[:, :, n]) / len(topk) if others else means[:, :, n]
+
+
+def _right(whole: Tensor, local: Tensor, truth: Sequence[int]) -> NDArray[np.intp]:
+    """(R,) of cosines (B, K) and (B, K, R)."""
+    said = (whole.unsqueeze(-1) + local).argmax(dim=1)
+    return np.asarray((said == torch.as_tensor(truth)[:, None]).sum(dim=0), dtype=np.intp)
