@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from gallop import GalLoPClassifier
     from gallop.backbones import Backbone
 
-_SETTINGS, ZIP_TENSORS = "gallop.json", "prompts.safetensors"
+ZIP_SETTINGS, ZIP_TENSORS = "gallop.json", "prompts.safetensors"
 _FOLDER = "model"
-MOST_ZIP_BYTES = {_SETTINGS: 4 * 2**20, ZIP_TENSORS: 64 * 2**20}
+MOST_ZIP_BYTES = {ZIP_SETTINGS: 4 * 2**20, ZIP_TENSORS: 64 * 2**20}
 """Bytes: ten times what the largest models need."""
 _ANY_DAY = (1980, 1, 1, 0, 0, 0)
 """The same model gives the same zip."""
@@ -49,11 +49,11 @@ class Files:
     def size(self) -> int:
         return len(self.settings.encode()) + len(self.prompts)
 
-    def as_folder(self, card: str = "") -> dict[str, bytes]:
+    def as_folder(self, card: str = "", folder: str = _FOLDER) -> dict[str, bytes]:
         """The files of the folder by their path, for ``zipped``; with a model card where there is one."""
-        found = {_SETTINGS: self.settings.encode(), ZIP_TENSORS: self.prompts}
+        found = {ZIP_SETTINGS: self.settings.encode(), ZIP_TENSORS: self.prompts}
         found |= {"README.md": card.encode()} if card else {}
-        return {f"{_FOLDER}/{name}": content for name, content in found.items()}
+        return {f"{folder}/{name}": content for name, content in found.items()}
 
 
 @contextlib.contextmanager
@@ -96,7 +96,7 @@ def classifier_of(files: Files, backbone: Backbone) -> GalLoPClassifier:
     from gallop import GalLoPClassifier
 
     with _for_a_moment() as folder:
-        Path(folder, _SETTINGS).write_text(files.settings, encoding="utf-8")
+        Path(folder, ZIP_SETTINGS).write_text(files.settings, encoding="utf-8")
         Path(folder, ZIP_TENSORS).write_bytes(files.prompts)
         try:
             return GalLoPClassifier.load(folder, backbone=backbone)
@@ -110,7 +110,7 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for path, content in files.items():
-            kind = zipfile.ZIP_STORED if path.endswith((".png", ZIP_TENSORS)) else zipfile.ZIP_DEFLATED
+            kind = zipfile.ZIP_STORED if path.endswith((".png", ".webp", ZIP_TENSORS)) else zipfile.ZIP_DEFLATED
             archive.writestr(zipfile.ZipInfo(path, _ANY_DAY), content, kind)
     return stream.getvalue()
 
@@ -132,12 +132,12 @@ def unzipped(archive: BinaryIO, name: str) -> Files:
         check_whole(archive, shown)
         with zipfile.ZipFile(archive) as opened:
             found = {wanted: _one(opened, wanted, shown) for wanted in MOST_ZIP_BYTES}
-            settings = found[_SETTINGS].decode("utf-8")
+            settings = found[ZIP_SETTINGS].decode("utf-8")
     except ArchiveError as error:
         raise ModelProblem(str(error)) from error
     except UnicodeDecodeError as error:
         raise ModelProblem(
-            f"{_SETTINGS} in {shown} is no text; take the zip that this app or `gallop` made."
+            f"{ZIP_SETTINGS} in {shown} is no text; take the zip that this app or `gallop` made."
         ) from error
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
         raise ModelProblem(f"{shown} cannot be read as a zip: make it again.") from error
@@ -150,7 +150,8 @@ def _one(opened: zipfile.ZipFile, wanted: str, shown: str) -> bytes:
     members = [member for member in members if "__MACOSX" not in member.filename]
     if len(members) != 1:
         there = f"{len(members)} files named {wanted}" if members else f"no {wanted}"
-        raise ArchiveError(f"{shown} holds {there}; a model is one {_SETTINGS} and one {ZIP_TENSORS}, in one folder.")
+        model = f"a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS}, in one folder"
+        raise ArchiveError(f"{shown} holds {there}; {model}.")
     most = MOST_ZIP_BYTES[wanted]
     too_large = ArchiveError(f"{wanted} in {shown} has more than {most // 2**20} MB, which no model needs.")
     return member_bytes(opened, members[0], shown, most, too_large)

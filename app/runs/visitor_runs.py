@@ -42,7 +42,7 @@ class Ledger:
             self.problem = sentence_of(error) or ""
 
     def bring(self, run: Run, files: Files) -> None:
-        """Keep a run that was trained elsewhere. It never fails, as ``keep``."""
+        """Keep a run that was trained elsewhere, as one of now. It never fails, as ``keep``."""
         self.problem = ""
         try:
             self.store.add(self.owner, replace(run, made=time.time()), files)

@@ -134,6 +134,13 @@ class Deck:
                 left.append(replace(card, shots=shots, tests=tests))
         self._change(f"took {what} away", tuple(left))
 
+    def lay_out(self, cards: Iterable[Card], words: str) -> None:
+        """Put these in place of all that are there, with numbers of their own. One change, which ``words`` tell."""
+        first = self._next_id
+        laid = tuple(replace(card, id=first + n) for n, card in enumerate(cards))
+        self._next_id += len(laid)
+        self._change(words, laid)
+
     def relabel(self, photo: Photo, name: str, pile: Pile | None = None) -> str:
         """Put a photo, wherever it is, to a class, which is made where there is none; what was done, as a sentence.
 

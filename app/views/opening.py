@@ -12,6 +12,7 @@ from typing import Literal
 
 from app.runs.model_zip import Files
 from app.teaching.progress import Taught
+from app.teaching.settings import Settings
 from app.towers.listing import PAPERS_KIND, called
 from app.towers.room import TowerRoom
 from app.views.export import Counted
@@ -24,11 +25,14 @@ class Opened:
     Attributes:
         name: of the run, the file or the sample.
         source: where it came from; one from a file is no run yet.
+        settings, limit: of a project's, as they stand with it: of the next training, and for "none of these".
     """
 
     taught: Taught
     name: str
-    source: Literal["run", "file", "sample"]
+    source: Literal["run", "file", "sample", "project"]
+    settings: Settings | None = None
+    limit: float | None = None
 
 
 @dataclass

@@ -16,6 +16,7 @@ class Where(Enum):
     RUNS = auto()
     MODELS = auto()
     TOWERS = auto()
+    PROJECT = auto()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ prompts are a session's own.
 
 from __future__ import annotations
 
+from app.projects.content import Project
 from app.visitor.answers import VisitorAnswers
 from app.visitor.explore import ExploreState
 from app.visitor.limit import VisitorLimit
@@ -34,6 +35,7 @@ class Session:
         region, region_of: the one that was asked last on a map that stands alone, and the content hash of its photo.
         notices: what is to be told once.
         lost: whether the address led to a session that had ended.
+        asked: a project that was read and the name of its file, while it is asked what to do with what is here.
     """
 
     def __init__(self) -> None:
@@ -49,6 +51,7 @@ class Session:
         self.region_of = ""
         self.notices: dict[Where, Notice] = {}
         self.lost = False
+        self.asked: tuple[Project, str] | None = None
 
     def close(self) -> None:
         """Stop all its work: its page is gone for good."""

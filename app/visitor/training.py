@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -160,11 +160,24 @@ class VisitorTraining:
         ready = _ready(snapshot)
         return not snapshot.active or (ready is not None and ready is not self._tried)
 
-    def adopt(self, taught: Taught) -> None:
-        """Let this be what was taught from now on, its tower the one that answers, and its k those that stand."""
+    @property
+    def settings_set(self) -> dict[str, Settings]:
+        """The settings of the towers for which somebody has set any."""
+        return dict(self._settings)
+
+    def adopt(self, taught: Taught, settings: Settings | None = None) -> None:
+        """Let this be what was taught from now on, and its tower the one that answers.
+
+        Args:
+            settings: of the next training; None lets those of its tower stand, with its k.
+        """
         self.tower = taught.tower
-        self.settings = replace(self.settings, topk=taught.settings.topk)
+        self.settings = settings or replace(self.settings, topk=taught.settings.topk)
         self._keep(taught)
+
+    def begin_anew(self, settings: Mapping[str, Settings]) -> None:
+        """Let nothing be taught on any tower, and these be the settings by tower."""
+        self._settings, self._taught, self._outcomes = dict(settings), {}, {}
 
     def forget(self, taught: Taught) -> None:
         """Let this no longer be what was taught; nothing is, on its tower, until the next training."""

@@ -57,19 +57,24 @@ def settle_opening(session: Session) -> None:
     if found is not None:
         adopt(session, found)
     elif problem:
-        session.notices[Where.RUNS] = session.notices[Where.MODELS] = Notice("info", problem)
+        for where in (Where.RUNS, Where.MODELS, Where.PROJECT):
+            session.notices[where] = Notice("info", problem)
 
 
 def adopt(session: Session, opened: Opened) -> None:
     """Let a model that was opened be what was taught; one that came as a file becomes a run."""
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
-    session.training.adopt(taught)
+    session.training.adopt(taught, opened.settings)
     session.teach = replace(session.teach, tower=None)  # its form is to show the model's k
     source = " from the page Compare." if opened.source == "run" else "."
     session.training.end_with("success", f"Opened {name}{source}")
     if opened.source == "file" and ledger is not None:
         ledger.keep(taught, f"from {text.shorten(name, 60)}")
-    show(session, taught)
+    if opened.source == "project":  # Explore stands as it stood when the project was saved
+        choose(session, taught.tower)
+        session.limit.set_by_hand(opened.limit)
+    else:
+        show(session, taught)
     if opened.source == "file":
         words = f"{name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."
         session.notices[Where.MODELS] = Notice("success", words)

@@ -5,6 +5,7 @@ import streamlit as st
 from app.ui import resources
 from app.ui.explanation import link
 from app.ui.export import code, formats, model_files, photo_files
+from app.ui.project import menu
 from app.ui.sample import offer
 from app.ui.widgets import privacy
 from app.ui.widgets.onward import onward
@@ -14,8 +15,7 @@ from app.views import export
 session = resources.session()
 session.page_jobs.settle()
 
-st.title("Export", anchor=False)
-st.markdown("What you have seen and taught, as files and as code.")
+menu.title_with_project(session, "Export", "What you have seen and taught, as files and as code.")
 
 has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
 if not (has_photo or has_cards or session.training.taught):

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.ui import resources
 from app.ui.explanation import tryout
+from app.ui.project import menu
 from app.ui.teach import deck, live, settings
 from app.ui.teach.columns import heading, three_columns
 from app.ui.widgets import privacy
@@ -11,9 +12,9 @@ from app.ui.widgets.problems import ProblemsTold
 
 session = resources.session()
 
-with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    st.title("Teach", anchor=False, width="content")
-    st.markdown("Show it 4 to 16 photos of each of your classes. It learns prompts for them.", width="content")
+menu.title_with_project(
+    session, "Teach", "Show it 4 to 16 photos of each of your classes. It learns prompts for them."
+)
 collect, train, try_it = three_columns()
 with collect:
     deck.cards(session)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -111,6 +112,15 @@ def _told_apart(called: dict[T, str]) -> dict[T, str]:
         if seen[words] > 1:
             called[option] = f"{words} ({seen[words]})"
     return called
+
+
+def forget(*states: type) -> None:
+    """Before any widget is drawn: let none of these states' widgets stand at what they stood at."""
+    places = [getattr(state, field.name) for state in states for field in fields(state)]
+    keys = [place.key for place in places if isinstance(place, Place)]
+    for held in [str(held) for held in st.session_state]:
+        if any(held == key or held.startswith(f"{key} ") for key in keys):
+            del st.session_state[held]
 
 
 def put(place: Place[T | None], value: T) -> None:

@@ -1,0 +1,226 @@
+"""The zip of a project to the project, whole or not at all; nothing is written to disk. Knows no Streamlit, no torch.
+
+The file comes from a stranger: it is read as ``archives`` reads photos, and each photo and run has to be the one whose
+fingerprint the manifest tells.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from app.photos.archives import (
+    MAX_MEMBERS,
+    MAX_RATIO,
+    MAX_TOTAL_BYTES,
+    PIECE,
+    ArchiveError,
+    check_whole,
+    member_bytes,
+)
+from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE
+from app.projects.content import (
+    MANIFEST,
+    PROJECT_FORMAT,
+    RUN_FACTS,
+    SHELVES,
+    Project,
+    ProjectProblem,
+    ProjectRun,
+    run_fingerprint,
+)
+from app.projects.said import Said, run_said, wrong
+from app.runs.model_zip import MOST_ZIP_BYTES, ZIP_SETTINGS, ZIP_TENSORS, Files
+from app.runs.store import MOST_NAME, MOST_RUNS
+from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, Card
+from app.teaching.settings import Settings
+from gallop import Photo, load_image
+from gallop.errors import GallopError
+from gallop.images import DEFAULT_LIMITS, ImageLimits
+from gallop.images.formats import printable_name
+from gallop.names.class_names import clean_names
+from gallop.wording import listed
+
+_MOST_JSON = 4 * 2**20
+"""Bytes of the manifest, or of what is known of a run."""
+
+
+def read_project(file: BinaryIO, name: str) -> Project:
+    """Return the project in a file.
+
+    Raises:
+        ProjectProblem: no zip or no project; of a newer version; cut, changed, hostile or too large.
+    """
+    shown = printable_name(name)
+    try:
+        check_whole(file, shown)
+        with zipfile.ZipFile(file) as archive:
+            return _Opened(archive, shown).project()
+    except ProjectProblem:
+        raise
+    except ArchiveError as error:
+        rest = "" if shown in str(error) else f" So nothing of {shown} was opened."
+        raise ProjectProblem(f"{error}{rest}") from error
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
+        raise ProjectProblem(f"{shown} cannot be read as a zip: it is damaged, or only a part of a file.") from error
+
+
+@dataclass
+class _Opened:
+    """A zip that is a project, it says."""
+
+    archive: zipfile.ZipFile
+    shown: str
+    members: dict[str, zipfile.ZipInfo] = field(init=False)
+    left: int = MAX_TOTAL_BYTES
+
+    def __post_init__(self) -> None:
+        found = [member for member in self.archive.infolist() if not member.is_dir()]
+        if len(found) > MAX_MEMBERS:
+            raise ProjectProblem(f"{self.shown} holds {len(found)} files; {MAX_MEMBERS} are the most.")
+        for member in found:
+            parts = member.filename.replace("\\", "/").split("/")
+            if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
+                raise wrong(self.shown, f"has a path that leads out of it, {printable_name(member.filename)}")
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise wrong(self.shown, f"holds a link, {printable_name(member.filename)}")
+        self.members = {member.filename: member for member in found}
+        if len(self.members) < len(found):
+            raise wrong(self.shown, "holds two files of one name")
+        if sum(member.file_size for member in found) > MAX_TOTAL_BYTES:
+            raise self._too_much()
+
+    def project(self) -> Project:
+        if MANIFEST not in self.members:
+            raise ProjectProblem(
+                f"{self.shown} is no project: there is no {MANIFEST} in it. Photos in class folders are taken by "
+                "Teach, and a model's zip by Export."
+            )
+        said = Said.of_text(self._text(MANIFEST), f"{MANIFEST} in {self.shown}")
+        self._check_version(said)
+        runs = tuple(self._run(each) for each in said.objects("runs")[: MOST_RUNS + 1])
+        if len(runs) > MOST_RUNS:
+            raise ProjectProblem(f"{self.shown} holds more than {MOST_RUNS} runs, which are the most.")
+        return Project(
+            self._cards(said),
+            self._shelves(said.object("shelves")),
+            runs,
+            said.whole("taught", len(runs)),
+            said.number("limit"),
+            said.text("tower"),
+            self._settings(said.object("settings")),
+            said.object("explore").held,
+        )
+
+    def _check_version(self, said: Said) -> None:
+        found = said.held.get("format")
+        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+            raise wrong(said.where, "tells no format")
+        if found > PROJECT_FORMAT:
+            by = printable_name(said.text("version", 80)) if "version" in said.held else "another version"
+            raise ProjectProblem(
+                f"{self.shown} was saved by a newer version of this app ({by}, format {found}; this one reads up to "
+                f"{PROJECT_FORMAT}), so it is not opened. Update the app: pip install -U 'gallop-explorer[app]'."
+            )
+
+    # Photos ----------------------------------------------------------------------------------------------------------
+
+    def _cards(self, said: Said) -> tuple[Card, ...]:
+        listed_cards = said.objects("cards")
+        if len(listed_cards) > MOST_CARDS:
+            raise ProjectProblem(f"{self.shown} holds {len(listed_cards)} classes; {MOST_CARDS} are the most.")
+        names = [each.text("name") for each in listed_cards]
+        try:
+            as_they_are = not names or clean_names(names) == tuple(names)
+        except GallopError:  # too long, invisible, or two that are the same
+            as_they_are = False
+        if not as_they_are:
+            raise wrong(said.where, f"has class names that cannot be used ({listed(names)})")
+        cards = []
+        for number, (name, each) in enumerate(zip(names, listed_cards, strict=True), 1):
+            shots, tests = (self._pile(each, pile, MOST_PHOTOS, SHOT_SIDE) for pile in ("shots", "tests"))
+            cards.append(Card(number, name, each.flag("enabled"), shots, tests))
+        self._check_once(photo for card in cards for photo in (*card.shots, *card.tests))
+        return tuple(cards)
+
+    def _shelves(self, said: Said) -> dict[str, tuple[Photo, ...]]:
+        sides = {"look": SHOWN_SIDE, "other": SHOT_SIDE}
+        found = {shelf: self._pile(said, shelf, MAX_PHOTOS, sides[shelf]) for shelf in SHELVES}
+        for photos in found.values():
+            self._check_once(photos)
+        return found
+
+    def _check_once(self, photos: Iterable[Photo]) -> None:
+        digests = [photo.sha256 for photo in photos]
+        if len(digests) > MOST_ALTOGETHER:
+            raise ProjectProblem(f"{self.shown} holds {len(digests)} photos on cards; {MOST_ALTOGETHER} are the most.")
+        if len(set(digests)) < len(digests):
+            raise wrong(self.shown, "holds a photo twice")
+
+    def _pile(self, said: Said, pile: str, most: int, side: int) -> tuple[Photo, ...]:
+        photos = said.objects(pile)
+        if len(photos) > most:
+            raise ProjectProblem(f"{self.shown} holds {len(photos)} photos of one kind; {most} are the most.")
+        return tuple(self._photo(each, side) for each in photos)
+
+    def _photo(self, said: Said, side: int) -> Photo:
+        path, name = said.text("file"), said.text("name")
+        limits = ImageLimits(DEFAULT_LIMITS.max_bytes, side * side, side)  # the app keeps none that is larger
+        try:
+            photo = load_image(self._bytes(path, limits.max_bytes), name=name, limits=limits)
+        except GallopError as error:
+            if isinstance(error, ProjectProblem | ArchiveError):
+                raise
+            raise ProjectProblem(f"{error} So nothing of {self.shown} was opened.") from error
+        if photo.sha256 != said.sha256("sha256"):
+            raise wrong(f"{printable_name(path)} in {self.shown}", "is not the photo that was saved")
+        return photo
+
+    # Runs and settings -----------------------------------------------------------------------------------------------
+
+    def _run(self, said: Said) -> ProjectRun:
+        folder, where = said.text("folder"), f"{printable_name(said.text('folder'))} in {self.shown}"
+        facts = self._text(f"{folder}/{RUN_FACTS}")
+        prompts = self._bytes(f"{folder}/{ZIP_TENSORS}", MOST_ZIP_BYTES[ZIP_TENSORS])
+        files = Files(self._text(f"{folder}/{ZIP_SETTINGS}"), prompts)
+        if run_fingerprint(facts, files) != said.sha256("sha256"):
+            raise wrong(where, "is not the run that was saved")
+        return ProjectRun(run_said(facts, said.text("name", MOST_NAME), where), files)
+
+    def _settings(self, said: Said) -> dict[str, Settings]:
+        found = {}
+        for tower in said.held:
+            held = dict(said.object(tower).held)
+            try:
+                found[tower] = Settings(**held | {"topk": tuple(held["topk"])})
+            except (GallopError, KeyError, TypeError, ValueError) as error:
+                raise wrong(said.where, f"has settings that are not known here ({error})") from error
+        return found
+
+    # Members ---------------------------------------------------------------------------------------------------------
+
+    def _text(self, path: str) -> str:
+        try:
+            return self._bytes(path, _MOST_JSON).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise wrong(f"{printable_name(path)} in {self.shown}", "is no text") from error
+
+    def _bytes(self, path: str, most: int) -> bytes:
+        shown = f"{printable_name(path)} in {self.shown}"
+        if path not in self.members:
+            raise ProjectProblem(f"{shown} is missing, so nothing of the project was opened. Take another copy of it.")
+        member = self.members[path]
+        most = min(most, MAX_RATIO * max(member.compress_size, PIECE))
+        too_large = ArchiveError(f"{shown} unpacks to more than such a file has: this is no project of this app.")
+        data = member_bytes(self.archive, member, self.shown, most, too_large)
+        self.left -= len(data)
+        if self.left < 0:
+            raise self._too_much()
+        return data
+
+    def _too_much(self) -> ProjectProblem:
+        return ProjectProblem(f"{self.shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the most.")

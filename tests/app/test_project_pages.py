@@ -1,0 +1,243 @@
+"""A project saved and opened in the app: another browser has the same pages, and what is here is not lost unasked."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.photos.archives import CardPlace, Member
+from app.projects.writing import project_file
+from app.runs.sample_run import SAMPLE_RUN
+from app.ui import resources
+from app.views.explore_said import explore_of, explore_said
+from app.views.project import project_of
+from app.visitor.explore import TAUGHT, ExploreState
+from app.visitor.page_state import AskedRegion
+from gallop import load_image
+from tests.app.test_sample import app, needs_mini, take  # noqa: F401 - a fixture
+from tests.app_pages import (
+    COMPARE,
+    EXPLORE,
+    EXPORT,
+    PROMPTS,
+    TEACH,
+    TEST,
+    Open,
+    button,
+    cards,
+    everything,
+    fine,
+    finish,
+    go,
+    png,
+    restart,
+    session_of,
+    train,
+    uploader,
+)
+
+PAGES = (EXPLORE, TEST, PROMPTS, COMPARE, EXPORT)
+
+
+def saved(at: AppTest) -> bytes:
+    return project_file(project_of(session_of(at)))
+
+
+def manifest(data: bytes) -> dict[str, Any]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        found: dict[str, Any] = json.loads(archive.read("project.json"))
+    return found
+
+
+def read(at: AppTest, data: bytes, page: str = TEACH) -> AppTest:
+    """What dropping a project's file onto the page does."""
+    uploader(go(at, page), "Open a project").upload("shop.zip", data, "application/zip")
+    return finish(fine(at.run()))
+
+
+def plain(found: Any) -> str:
+    """What an element says, as it is shown."""
+    words: str = found.value.replace("\\", "")
+    return words
+
+
+def taught_app(open_app: Open, **settings: Any) -> AppTest:
+    """Two classes, taught; photos of neither, one to look at, and a limit set by hand."""
+    at = cards(fine(open_app()), {"red": 3, "green": 2}, tests=2, **settings)
+    session = session_of(at)
+    session.photos.unknown.add([load_image(png(500, "blue"), name="no class.png")])
+    session.photos.shelf.add([load_image(png(501, "red", (90, 60)), name="look.png")])
+    train(at)
+    session.limit.set_by_hand(-0.7)
+    session.explore = replace(session.explore, class_name="green", opacity=30, names="red\ngreen")
+    return go(at, TEACH)  # which shows a photo, and remembers which
+
+
+def elsewhere(open_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> AppTest:
+    """Another browser on another machine."""
+    monkeypatch.setenv("GALLOP_DATA", str(tmp_path_factory.mktemp("elsewhere")))
+    restart()
+    return fine(open_app())
+
+
+def test_another_browser_has_the_same_pages_and_saves_the_same_file(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    at = taught_app(tiny_app, dropout=0.5)
+    words = {page: everything(go(at, page)) for page in PAGES}
+    data, mine = saved(at), session_of(at)
+    other = read(elsewhere(tiny_app, monkeypatch, tmp_path_factory), data)
+    session = session_of(other)
+    assert not other.error
+    assert any("Opened shop.zip: 2 classes, 11 photos, 1 run." in plain(found) for found in other.success)
+    assert manifest(saved(other)) == manifest(data)
+    assert saved(other) == data
+    taught, before = session.training.taught, mine.training.taught
+    assert taught is not None
+    assert before is not None
+    assert (taught.answers, taught.answers_before) == (before.answers, before.answers_before)
+    assert [point.step for point in taught.history] == [point.step for point in before.history]
+    assert session.training.settings == mine.training.settings
+    assert session.limit.own == -0.7
+    assert not session.training.stale()
+    for page in PAGES:
+        assert everything(go(other, page)) == words[page], page
+
+
+def test_the_runs_of_a_project_are_those_about_its_photos(tiny_app: Open) -> None:
+    at = taught_app(tiny_app)
+    session = session_of(at)
+    session.photos.deck.lay_out((), "began anew")
+    cards(at, {"blue": 2, "yellow": 2})
+    first = saved(at)
+    train(at)
+    kept = session.training.ledger
+    assert kept is not None
+    newest, _ = kept.runs()
+    project = project_of(session)
+    assert [each.run.name for each in project.runs] == [newest.name]
+    assert project.taught == 0
+    assert saved(at) != first
+    kept.delete(newest.id)
+    assert [each.run.name for each in project_of(session).runs] == ["Taught"], "it answers, so it goes along"
+
+
+def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: Open) -> None:
+    at = taught_app(tiny_app)
+    data = saved(at)
+    restart()
+    at = fine(tiny_app())
+    session = session_of(at)
+    mine = Member(CardPlace("red", False, "mine.png"), png(900, "red"))
+    session.photos.deck.add_photos([mine])
+    before = session.photos.deck.cards
+    read(at, data, EXPORT)
+    assert session.photos.deck.cards == before
+    assert session.training.taught is None
+    fine(button(at, "Leave it").click().run())
+    assert session.photos.deck.cards == before
+    assert not any(found.label == "Replace" for found in at.button)
+    fine(button(read(at, data), "Add to it").click().run())
+    counts = {card.name: (len(card.shots), len(card.tests)) for card in session.photos.deck.cards}
+    assert counts == {"red": (4, 2), "green": (2, 2)}
+    assert len(session.photos.unknown.photos) == len(session.photos.shelf.photos) == 1
+    assert [plain(found) for found in at.success] == ["Added shop.zip: 11 photos."]
+    assert session.training.ledger is not None
+    assert len(session.training.ledger.runs()) == 1
+    finish(fine(button(read(at, data), "Replace").click().run()))
+    assert manifest(saved(at)) == manifest(data)
+    assert len(session.training.ledger.runs()) == 1, "it was there already"
+    fine(button(go(at, TEACH), "Undo").click().run())
+    assert {card.name: len(card.shots) for card in session.photos.deck.cards} == {"red": 4, "green": 2}
+
+
+def test_a_file_that_is_none_is_told_and_nothing_is_lost(tiny_app: Open) -> None:
+    at = taught_app(tiny_app)
+    data = saved(at)
+    read(at, data[: len(data) // 2])
+    assert [plain(found).startswith("shop.zip is not a zip") for found in at.error] == [True]
+    assert saved(at) == data
+    assert not fine(at.run()).error, "it is told once"
+
+
+def test_a_question_that_was_answered_is_answered_once(tiny_app: Open) -> None:
+    at = taught_app(tiny_app)
+    click = button(read(at, saved(at)), "Replace")
+    session_of(at).asked = None  # in another tab, just before
+    before = session_of(at).photos.deck.cards
+    fine(click.click().run())
+    assert session_of(at).photos.deck.cards == before
+
+
+def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = taught_app(tiny_app)
+    session = session_of(at)
+    click = button(read(at, saved(at)), "Replace")
+    session.training.settings = replace(session.training.settings, epochs=500)
+    session.training.start(resources.jobs(), resources.towers())
+    job, before = session.training.job, session.photos.deck.cards
+    assert job is not None
+    fine(click.click().run())
+    assert [found.value.startswith("A training is under way") for found in at.error] == [True]
+    assert session.photos.deck.cards == before
+    job.cancel()
+    finish(at)
+
+
+def test_another_machine_without_the_tower_has_all_but_the_model(tiny_app: Open) -> None:
+    at = taught_app(tiny_app)
+    project = project_of(session_of(at))
+    (kept,) = project.runs
+    strange = replace(kept, run=replace(kept.run, tower="ViT-XYZ", fingerprint="f" * 64))
+    restart()
+    at = read(fine(tiny_app()), project_file(replace(project, runs=(strange,), tower="ViT-XYZ")))
+    (error,) = at.error
+    assert "Opened shop.zip" in plain(error)
+    assert "tower ViT-XYZ, which is not on this machine" in plain(error)
+    session = session_of(at)
+    assert session.training.taught is None
+    assert session.training.tower == "mini"
+    assert len(session.photos.deck.cards) == 2
+    for page in PAGES:
+        go(at, page)
+
+
+@needs_mini
+def test_the_sample_is_a_project_like_any_other(
+    app: Open,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    at = take(go(fine(app()), TEACH))
+    words = {page: everything(go(at, page)) for page in PAGES}
+    data = saved(at)
+    assert [each.run.name for each in project_of(session_of(at)).runs] == [SAMPLE_RUN]
+    other = read(elsewhere(app, monkeypatch, tmp_path_factory), data, EXPORT)
+    assert not other.error
+    assert saved(other) == data
+    for page in PAGES:
+        assert everything(go(other, page)) == words[page], page
+
+
+def test_what_explore_stands_at_is_told_whole_and_nonsense_is_not_heard() -> None:
+    state = ExploreState(
+        photo="a" * 64, names="cat\ndog", templates="a {}", prompts=TAUGHT, class_name="cat", against="dog", before=True
+    )
+    state = replace(state, prompt=2, all_scales=False, region=AskedRegion(7, (14, 14)), region_of="b" * 64)
+    state = replace(state, colours="inferno", drawn="Cells", opacity=0, hidden=10, scales=(1, 2, 3))
+    assert explore_of(explore_said(state)) == state
+    assert explore_of(explore_said(ExploreState())) == ExploreState()
+    nonsense: list[Any] = [None, 5, "x" * 30_000, [], {}, True, -1, 1e9, [[1]], ["a"], "cat\u202e", [0, 0, 0], [1, 2]]
+    for name in explore_said(state):
+        for value in nonsense:
+            found = explore_of({name: value})
+            assert explore_of(explore_said(found)) == found, (name, value)
+    assert explore_of({"opacity": 500, "scales": [0], "region": [9, 2, 2], "colours": [], "prompt": True}) == (
+        ExploreState()
+    )

@@ -1,0 +1,347 @@
+"""The file of a project: what is saved comes back, and nothing else comes in."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.photos import archives
+from app.projects import writing
+from app.projects.content import Project, ProjectProblem, ProjectRun
+from app.projects.reading import read_project
+from app.projects.writing import project_file
+from app.runs.facts import written
+from app.runs.model_zip import Files, classifier_of, files_of
+from app.runs.run import Run
+from app.teaching.cards import Card
+from app.teaching.progress import Answer
+from app.teaching.settings import PAPER, QUICK, preset
+from gallop import GalLoPClassifier, Photo, load_image, read_folder
+from tests import tiny
+from tests.app.test_runs import run
+
+STORED = Path(__file__).with_name("project-format-1.zip")
+"""As the first version wrote it."""
+
+
+def photo(seed: int, colour: str = "red", name: str = "") -> Photo:
+    return load_image(tiny.picture(seed, colour), name=name or f"{colour} {seed}.jpg")
+
+
+@pytest.fixture(scope="module")
+def files() -> Files:
+    images, labels = tiny.pictures({"red": 3, "green": 3})
+    return files_of(tiny.classifier().fit(images, labels))
+
+
+def learned(files: Files, name: str, digests: tuple[str, ...], **changes: Any) -> ProjectRun:
+    answers = {digest: Answer("x", "y", 0.1 + 0.2, seen=False) for digest in digests}
+    return ProjectRun(run(0, name=name, made=0.0, answers=answers, answers_before=answers, **hashes() | changes), files)
+
+
+def hashes() -> dict[str, Any]:
+    return {"content": frozenset({("x", "a" * 64), ("y", "b" * 64)})}
+
+
+@pytest.fixture
+def project(files: Files) -> Project:
+    cards = (
+        Card(1, "red", True, (photo(1), photo(2, name="a/b:c.jpg")), (photo(3),)),
+        Card(2, "Red_ (2)", False, (photo(4, name="image.jpg"), photo(5, name="image.jpg (2)"))),
+        Card(3, "ein Käfer / *bold*", True),
+    )
+    return Project(
+        cards,
+        {"look": (photo(6, "blue"), cards[0].tests[0]), "other": (photo(7, "yellow"),)},
+        (learned(files, "first", ("c" * 64,)), learned(files, "<b>second</b>", ("d" * 64,), best_epoch=2)),
+        taught=1,
+        limit=-0.25,
+        settings={"mini": replace(preset(QUICK), epochs=3, topk=(1, 2)), "ViT-B-16": preset(PAPER)},
+        explore={"names": "red\ngreen", "scales": [3, 4], "opacity": 40},
+    )
+
+
+def opened(data: bytes) -> Project:
+    return read_project(io.BytesIO(data), "shop.zip")
+
+
+def pixels(project: Project) -> list[bytes]:
+    piles = [pile for card in project.cards for pile in (card.shots, card.tests)]
+    return [each.image.tobytes() for pile in (*piles, *project.shelves.values()) for each in pile]
+
+
+def test_what_is_saved_is_what_is_opened_to_the_pixel_and_to_the_digit(project: Project) -> None:
+    data = project_file(project)
+    again = opened(data)
+    assert again == project
+    assert pixels(again) == pixels(project), "photos are compared by their fingerprints alone"
+    assert project_file(again) == data, "nothing in it depends on the time, or on who saves it"
+    assert opened(project_file(Project())) == Project(shelves={"look": (), "other": ()})
+
+
+def test_its_models_answer_as_they_did(project: Project) -> None:
+    one, other = (classifier_of(found.runs[1].files, tiny.vit()) for found in (project, opened(project_file(project))))
+    assert tiny.equal(tiny.learned(one), tiny.learned(other))
+    probe = [tiny.picture(50 + i, colour) for i, colour in enumerate(["red", "green", "blue"])]
+    assert np.array_equal(one.predict_proba(probe), other.predict_proba(probe))
+    assert np.array_equal(one.ood_score(probe), other.ood_score(probe))
+
+
+def test_unpacked_it_is_what_the_library_and_the_command_line_read(project: Project, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(project_file(project))) as archive:
+        archive.extractall(tmp_path)
+    found = read_folder(tmp_path)
+    shots = {digest for card in project.cards for digest in (each.sha256 for each in card.shots)}
+    assert set(found.hashes) == shots
+    assert "red" in found.class_names
+    assert [each.sha256 for each in project.cards[0].tests] == list(read_folder(tmp_path, split="test").hashes)
+    model = GalLoPClassifier.load(tmp_path / "runs" / "2", backbone=tiny.vit())
+    assert model.classes_.tolist() == ["red", "green"]
+
+
+def test_a_project_that_could_not_be_opened_again_is_not_saved(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MAX_ARCHIVE_BYTES", 1000)
+    with pytest.raises(ProjectProblem, match=r"are the most\. Remove some photos"):
+        project_file(project)
+
+
+# Strangers' files ----------------------------------------------------------------------------------------------------
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def members(project: Project) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(project_file(project))) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def packed(found: dict[str, bytes], kind: int = zipfile.ZIP_DEFLATED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", kind) as archive:
+        for name, content in found.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def said(project: Project, change: Change) -> bytes:
+    """The project with another manifest."""
+    found = members(project)
+    manifest = json.loads(found["project.json"])
+    change(manifest)
+    return packed(found | {"project.json": json.dumps(manifest).encode()})
+
+
+def swapped(manifest: dict[str, Any]) -> None:
+    one, other = manifest["cards"][0]["shots"]
+    one["file"], other["file"] = other["file"], one["file"]
+
+
+CHANGES: dict[str, tuple[str, Change]] = {
+    "another photo": ("not the photo that was saved", swapped),
+    "a photo twice": ("a photo twice", lambda m: m["cards"][0]["shots"].append(m["cards"][0]["shots"][0])),
+    "a photo missing": ("is missing", lambda m: m["cards"][0]["shots"][0].update(file="train/red/none.webp")),
+    "a path out": ("is missing", lambda m: m["cards"][0]["shots"][0].update(file="../../etc/passwd")),
+    "a run that is another": ("not the run", lambda m: m["runs"][0].update(sha256="0" * 64)),
+    "a run elsewhere": ("is missing", lambda m: m["runs"][0].update(folder="/tmp")),
+    "no fingerprint": ("no fingerprint", lambda m: m["runs"][0].update(sha256=5)),
+    "cards that are none": ("no list", lambda m: m.update(cards={"a": 1})),
+    "a card that is none": ("not laid out", lambda m: m.update(cards=[[]])),
+    "no name": ("no usable 'name'", lambda m: m["cards"][0].update(name=7)),
+    "a name too long": ("cannot be used", lambda m: m["cards"][0].update(name="x" * 300)),
+    "a name that is there": ("cannot be used", lambda m: m["cards"][0].update(name="RED_ (2)")),
+    "an invisible name": ("cannot be used", lambda m: m["cards"][0].update(name="re\u202ed")),
+    "too many classes": ("20 are the most", lambda m: m.update(cards=m["cards"] * 9)),
+    "too many photos": ("64 are the most", lambda m: m["cards"][0].update(shots=m["cards"][0]["shots"] * 40)),
+    "too many runs": ("more than 200 runs", lambda m: m.update(runs=m["runs"] * 150)),
+    "neither on nor off": ("no yes or no", lambda m: m["cards"][0].update(enabled="yes")),
+    "taught beyond": ("no such number", lambda m: m.update(taught=2)),
+    "taught no number": ("no such number", lambda m: m.update(taught=True)),
+    "an endless limit": ("no number", lambda m: m.update(limit=float("inf"))),
+    "an unknown setting": ("not known here", lambda m: m["settings"]["mini"].update(warp=1)),
+    "a wild setting": ("not known here", lambda m: m["settings"]["mini"].update(epochs=-3)),
+    "settings of another kind": ("not laid out", lambda m: m["settings"].update(mini=[1])),
+    "no scales": ("not known here", lambda m: m["settings"]["mini"].update(topk=None)),
+    "no shelves": ("not laid out", lambda m: m.pop("shelves")),
+    "no format": ("tells no format", lambda m: m.pop("format")),
+    "an older format": ("tells no format", lambda m: m.update(format=0)),
+    "a newer format": (
+        r"newer version of this app \(9\.9, format 2.*Update",
+        lambda m: m.update(format=2, version="9.9"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_manifest_that_lies_is_refused_in_a_sentence(project: Project, case: str) -> None:
+    words, change = CHANGES[case]
+    with pytest.raises(ProjectProblem, match=words) as raised:
+        opened(said(project, change))
+    assert "shop.zip" in str(raised.value)
+
+
+def with_facts(project: Project, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """The project with other facts of its first run, and the fingerprint that goes with them."""
+    from app.projects.content import run_fingerprint
+
+    found = members(project)
+    facts = json.loads(found["runs/1/run.json"])
+    change(facts)
+    told = json.dumps(facts)
+    manifest = json.loads(found["project.json"])
+    manifest["runs"][0]["sha256"] = run_fingerprint(told, project.runs[0].files)
+    return packed(found | {"runs/1/run.json": told.encode(), "project.json": json.dumps(manifest).encode()})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f: f.update(class_names=["x", 5]),
+        lambda f: f.update(class_names=["x", "x"]),
+        lambda f: f.update(class_names=[]),
+        lambda f: f.update(settings=None),
+        lambda f: f["settings"].update(epochs=10**9),
+        lambda f: f["settings"].update(warp=1),
+        lambda f: f.update(tower=["mini"]),
+        lambda f: f.update(fingerprint="mini"),
+        lambda f: f.update(content=[["x", "short"]]),
+        lambda f: f.update(content=[["stranger", "a" * 64]]),
+        lambda f: f.update(content=[[[], {}]]),
+        lambda f: f.update(steps="many"),
+        lambda f: f.update(steps=-1),
+        lambda f: f.update(best_epoch=1.5),
+        lambda f: f.update(history=[[1, float("nan"), 0.5]]),
+        lambda f: f.update(history=[[1, 2]]),
+        lambda f: f.update(history=7),
+        lambda f: f["answers"].update({"c" * 64: ["x", "stranger", 0.5, True]}),
+        lambda f: f["answers"].update({"c" * 64: ["x", "y", 1.5, True]}),
+        lambda f: f["answers"].update({"c" * 64: ["x", "y", 0.5, "yes"]}),
+        lambda f: f["answers"].update({"../x": ["x", "y", 0.5, True]}),
+        lambda f: f.pop("answers_before"),
+    ],
+)
+def test_a_run_that_lies_is_refused(project: Project, change: Callable[[dict[str, Any]], object]) -> None:
+    assert opened(with_facts(project, lambda facts: None)).runs[0].run == project.runs[0].run
+    with pytest.raises(ProjectProblem, match=r"runs/1 in shop\.zip tells of a run in a way that is not known here"):
+        opened(with_facts(project, change))
+
+
+def picture_bomb(side: int) -> bytes:
+    """A PNG of so many pixels each way, all black: small, until it is decoded."""
+    rows = zlib.compress(b"\0" * ((3 * side + 1) * side), 9)
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def link() -> zipfile.ZipInfo:
+    found = zipfile.ZipInfo("train/red/link.webp")
+    found.external_attr = 0o120777 << 16
+    return found
+
+
+def also(data: bytes, *more: tuple[Any, bytes]) -> bytes:
+    """With further members."""
+    stream = io.BytesIO(data)
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in more:
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_hostile_zips_are_refused_in_a_sentence(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, found = project_file(project), members(project)
+    first = "train/red/red 1.webp"
+    damaged = bytearray(whole)
+    damaged[whole.index(found[first]) + 40] ^= 0xFF
+    locked = bytearray(whole)
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        locked[locked.find(mark) + at] |= 1
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    cases = {
+        "not a zip": b"hello" * 20,
+        "not a zip, or only a part": whole[: len(whole) // 2],
+        "cannot be read as a zip|not a zip|damaged": whole[1000:],
+        "damaged": bytes(damaged),
+        "encrypted": bytes(locked),
+        r"there is no project\.json": packed({"ant/1.jpg": b"x"}),
+        "is no JSON": packed(found | {"project.json": b"(lp0\nI1\na."}),
+        "is no text": packed(found | {"project.json": pickle.dumps({"format": 1})}),
+        "JSON": packed(found | {"project.json": deep}),
+        "not laid out": packed(found | {"project.json": b"[1]"}),
+        r"leads out of it, \.\./\.\./evil": also(whole, ("../../evil.webp", b"x")),
+        r"leads out of it, /etc/cron": also(whole, ("/etc/cron", b"x")),
+        r"leads out of it, C:": also(whole, ("C:\\evil.webp", b"x")),
+        "holds a link": also(whole, (link(), b"/etc/passwd")),
+        "two files of one name": also(whole, (first, b"x")),
+        "2600 files|far too many files": also(whole, *((f"{n}", b"") for n in range(2600))),
+        "unpacks to more": packed(found | {first: b"\0" * (30 * 2**20)}),
+        r"red 1\.jpg has .*pixels|red 1\.jpg .*side": packed(found | {first: picture_bomb(6000)}),
+        r"red 1\.jpg .* not": packed(found | {first: pickle.dumps(list(range(99)))}),
+        "is not the run": packed(found | {"runs/1/prompts.safetensors": pickle.dumps([1])}),
+    }
+    for words, data in cases.items():
+        with pytest.raises(ProjectProblem, match=words) as raised:
+            opened(data)
+        assert "shop.zip" in str(raised.value), words
+    monkeypatch.setattr(archives, "MAX_ARCHIVE_BYTES", 1000)
+    with pytest.raises(ProjectProblem, match="larger than"):
+        opened(whole)
+
+
+def test_a_bomb_gives_no_more_than_is_allowed_in_all(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.projects import reading
+
+    monkeypatch.setattr(reading, "MAX_TOTAL_BYTES", 20_000)
+    with pytest.raises(ProjectProblem, match="unpacks to more than"):
+        opened(project_file(project))
+
+
+@pytest.mark.parametrize("cut", range(0, 100, 7))
+def test_no_cut_file_is_taken_for_a_smaller_project(project: Project, cut: int) -> None:
+    data = project_file(project)
+    with pytest.raises(ProjectProblem):
+        opened(data[: len(data) * cut // 100])
+
+
+def test_a_picture_as_large_as_is_kept_comes_back(project: Project) -> None:
+    rng = np.random.default_rng(0)
+    big = load_image(Image.fromarray(rng.integers(0, 256, (512, 512, 3)).astype(np.uint8)), name="big.png")
+    wide = load_image(Image.fromarray(rng.integers(0, 256, (3, 1024, 3)).astype(np.uint8)), name="wide.png")
+    large = replace(project, cards=(Card(1, "red", True, (big,)),), shelves={"look": (wide,), "other": ()})
+    assert opened(project_file(large)) == large
+
+
+def test_a_project_of_the_first_format_is_opened_by_every_version() -> None:
+    found = read_project(io.BytesIO(STORED.read_bytes()), STORED.name)
+    assert [(card.name, len(card.shots), len(card.tests)) for card in found.cards] == [("red", 2, 1), ("green", 2, 0)]
+    assert found.taught == 0
+    assert found.settings["mini"].epochs == 2
+    (kept,) = found.runs
+    model = classifier_of(kept.files, tiny.vit())
+    shots = [each for card in found.cards for each in (*card.shots, *card.tests)]
+    said = model.predict_all(shots)
+    answers = [kept.run.answers[each.sha256] for each in shots]
+    assert said.labels.tolist() == [answer.label for answer in answers]
+    assert said.probabilities.max(axis=1) == pytest.approx([answer.probability for answer in answers], abs=1e-5)
+
+
+def test_facts_are_as_a_run_has_them(project: Project) -> None:
+    """The first runs had no tower and no fingerprint."""
+    old: Run = opened(with_facts(project, lambda f: [f.pop(key) for key in ("tower", "fingerprint")])).runs[0].run
+    assert (old.tower, old.fingerprint) == ("mini", "")
+    assert written(old) == written(project.runs[0].run)
