@@ -21,7 +21,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.jobs.manager import JobManager, State
-from app.runs.model_zip import _SETTINGS, ZIP_TENSORS, files_of, zipped
+from app.runs.model_zip import ZIP_SETTINGS, ZIP_TENSORS, files_of, zipped
 from app.ui.export import formats
 from app.views import export
 from app.visitor.question import Question
@@ -224,7 +224,7 @@ def test_a_hostile_or_broken_model_is_refused_and_nothing_changes(tiny_app: Open
     assert session_of(at).training.taught is before
 
 
-@pytest.mark.parametrize("flood", [ZIP_TENSORS, _SETTINGS])
+@pytest.mark.parametrize("flood", [ZIP_TENSORS, ZIP_SETTINGS])
 def test_a_flood_of_names_in_a_model_is_told_in_a_few_words(tiny_app: Open, flood: str) -> None:
     """A page that shows megabytes of error stands still for minutes."""
     sound = files_of(tiny.classifier().zero_shot(["red", "green"]))
