@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gallop.maps.explainer import STEPS_SCRIPT, STEPS_STYLE_SHEET, STYLE_SHEET
 from gallop.maps.explainer.data import explainer_data
@@ -98,6 +101,38 @@ def test_every_step_says_the_explanations_own_figures(page: Page) -> None:
     expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("colour", ["white", "black"])
+def test_the_softmax_lies_on_the_photo_its_length_is_the_share_and_it_can_be_read(
+    page: Page, colour: str, scheme: str
+) -> None:
+    found = replace(made_up(20, 7), image=Image.new("RGB", (300, 200), colour), temperature=4.0)
+    show(page, found, Origins(224), Stands("class 3"), scheme)
+    step(page, "Softmax")
+    stage = page.locator(".stage").bounding_box()
+    assert stage is not None
+    bars = page.get_by_role("group", name="Classes by probability").get_by_role("button")
+    expect(bars).to_have_count(6)
+    for bar in bars.all():
+        box, fill = bar.bounding_box(), bar.locator(".fill").bounding_box()
+        assert box is not None
+        assert fill is not None
+        assert stage["x"] - 1 <= box["x"]
+        assert box["x"] + box["width"] <= stage["x"] + stage["width"] + 1
+        assert stage["y"] - 1 <= box["y"]
+        assert box["y"] + box["height"] <= stage["y"] + stage["height"] + 1
+        share = found.probabilities[bar.locator(".name").inner_text()]
+        assert fill["width"] == pytest.approx(share * stage["width"], abs=1)
+        seen = np.asarray(Image.open(io.BytesIO(bar.screenshot())).convert("RGB"))[4, 4] / 255
+        linear = np.where(seen <= 0.04045, seen / 12.92, ((seen + 0.055) / 1.055) ** 2.4)
+        assert 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05) >= 4.5, "white on it can be read"
+    bars.nth(1).click()
+    expect(bars.nth(1)).to_have_attribute("aria-pressed", "true")
+    step(page, "Ensemble")
+    expect(page.locator(".over .bar")).to_have_count(0)
+    expect(page.locator(".cell").first).to_be_visible()
+
+
 def test_a_limit_that_is_moved_turns_the_verdict_and_dropout_changes_the_loss(page: Page) -> None:
     found = made_up(20, 7)
     show(page, found, Origins(224, kept=1, notes={"learning": "In its last step."}))
@@ -149,8 +184,6 @@ def test_the_crop_is_seen_as_the_model_gets_it(page: Page) -> None:
 
 @pytest.mark.parametrize("topk", [(), (2,)])
 def test_one_class_no_local_prompt_and_hostile_names_are_walked_through(page: Page, topk: tuple[int, ...]) -> None:
-    from dataclasses import replace
-
     found = replace(made_up(1, 4, topk=topk), class_names=(HOSTILE,), threshold=None)
     show(page, found, Origins(224, ("<b>{}</b>",)))
     for title in TITLES:

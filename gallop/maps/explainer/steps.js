@@ -1034,10 +1034,12 @@ function shownClasses(scores, always, count) {
 /* What every step has: a title, few words, its own parts, and its formula folded away. */
 
 class Panel {
-  /* Args: title; stage: what is drawn on the photo, of "frame", "grid", "plain", "map", "kept" and "surest". */
+  /* Args: title; stage: what is drawn on the photo, of "frame", "grid", "plain", "shares", "map", "kept" and "surest".
+     A step's "over", where it has one, lies on the photo itself. */
   constructor(title, stage) {
     this.title = title;
     this.stage = stage;
+    this.over = null;
     this.words = element("p", "saying");
     this.notes = element("p", "note");
     this.parts = element("div", "parts");
@@ -1319,11 +1321,12 @@ class Ensemble extends Panel {
 
 class Softmax extends Panel {
   constructor(set) {
-    super("Softmax", "kept");
+    super("Softmax", "shares");
     this.slide = new Slide("Scale", { low: 1, high: 300, logarithmic: true }, (scale) => set({ scale }));
     this.rows = new Rows("Classes by probability", (c) => set({ c }));
+    this.over = this.rows.root;
     this.stale = element("p", "note", { role: "status" });
-    this.add(this.slide.root, this.rows.root, this.stale);
+    this.add(this.slide.root, this.stale);
   }
 
   show({ c, name, names, take, now, data }) {
@@ -1601,7 +1604,8 @@ class Steps {
       (region) => set({ region, global: null }),
     );
     this.seen = element("div", "seen", {}, this.map, this.lines, this.cells.ring, this.cells.root);
-    this.stage = element("div", "stage", {}, this.photo, this.seen, this.pixels);
+    this.over = element("div", "over");
+    this.stage = element("div", "stage", {}, this.photo, this.seen, this.pixels, this.over);
     this.legend = element("p", "pointed");
     this.panels = [Crop, Grid, Texts, Cosines, TopK, Ensemble, Softmax, NoneOfThese, Learning].map(
       (Made) => new Made(set),
@@ -1697,7 +1701,10 @@ class Steps {
   paint() {
     const { now, data, take } = this;
     const panel = this.panels[now.step];
-    if (this.panel.firstChild !== panel.root) this.panel.replaceChildren(panel.root);
+    if (this.panel.firstChild !== panel.root) {
+      this.panel.replaceChildren(panel.root);
+      this.over.replaceChildren(...(panel.over ? [panel.over] : []));
+    }
     say(this.title, panel.title);
     this.tabs.forEach((tab, i) => {
       put(tab, "aria-selected", String(i === now.step));
@@ -1728,7 +1735,7 @@ class Steps {
     const whole = stage === "frame" && now.asModel;
     this.pixels.hidden = !whole;
     if (whole) this.drawPixels(data);
-    this.cells.root.hidden = stage === "frame" || stage === "plain";
+    this.cells.root.hidden = ["frame", "plain", "shares"].includes(stage);
     const subject = new Subject([take], data.range, now.c, null, false);
     const kept = mapped && stage !== "map" ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
     // Where a step is about a region and none was chosen, the class's best one.
@@ -1747,6 +1754,7 @@ class Steps {
 
   /* What is seen on the photo, in a line below it. */
   sight(now, data, stage, mapped, kept) {
+    if (stage === "shares") return "Each bar is a class's share: from side to side is 100 %.";
     if (!mapped) return "";
     const map = `Brighter: more like ${data.names[now.c]}, by local prompt ${now.prompt + 1}.`;
     return kept.length ? `${map} Outlined: its ${plural(kept.length, "best region")}.` : map;

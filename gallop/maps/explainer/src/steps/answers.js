@@ -81,11 +81,12 @@ export class Ensemble extends Panel {
 
 export class Softmax extends Panel {
   constructor(set) {
-    super("Softmax", "kept");
+    super("Softmax", "shares");
     this.slide = new Slide("Scale", { low: 1, high: 300, logarithmic: true }, (scale) => set({ scale }));
     this.rows = new Rows("Classes by probability", (c) => set({ c }));
+    this.over = this.rows.root;
     this.stale = element("p", "note", { role: "status" });
-    this.add(this.slide.root, this.rows.root, this.stale);
+    this.add(this.slide.root, this.stale);
   }
 
   show({ c, name, names, take, now, data }) {

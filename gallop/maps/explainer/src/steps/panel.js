@@ -3,10 +3,12 @@
 import { element, say } from "../dom.js";
 
 export class Panel {
-  /* Args: title; stage: what is drawn on the photo, of "frame", "grid", "plain", "map", "kept" and "surest". */
+  /* Args: title; stage: what is drawn on the photo, of "frame", "grid", "plain", "shares", "map", "kept" and "surest".
+     A step's "over", where it has one, lies on the photo itself. */
   constructor(title, stage) {
     this.title = title;
     this.stage = stage;
+    this.over = null;
     this.words = element("p", "saying");
     this.notes = element("p", "note");
     this.parts = element("div", "parts");

@@ -31,7 +31,8 @@ export class Steps {
       (region) => set({ region, global: null }),
     );
     this.seen = element("div", "seen", {}, this.map, this.lines, this.cells.ring, this.cells.root);
-    this.stage = element("div", "stage", {}, this.photo, this.seen, this.pixels);
+    this.over = element("div", "over");
+    this.stage = element("div", "stage", {}, this.photo, this.seen, this.pixels, this.over);
     this.legend = element("p", "pointed");
     this.panels = [Crop, Grid, Texts, Cosines, TopK, Ensemble, Softmax, NoneOfThese, Learning].map(
       (Made) => new Made(set),
@@ -127,7 +128,10 @@ export class Steps {
   paint() {
     const { now, data, take } = this;
     const panel = this.panels[now.step];
-    if (this.panel.firstChild !== panel.root) this.panel.replaceChildren(panel.root);
+    if (this.panel.firstChild !== panel.root) {
+      this.panel.replaceChildren(panel.root);
+      this.over.replaceChildren(...(panel.over ? [panel.over] : []));
+    }
     say(this.title, panel.title);
     this.tabs.forEach((tab, i) => {
       put(tab, "aria-selected", String(i === now.step));
@@ -158,7 +162,7 @@ export class Steps {
     const whole = stage === "frame" && now.asModel;
     this.pixels.hidden = !whole;
     if (whole) this.drawPixels(data);
-    this.cells.root.hidden = stage === "frame" || stage === "plain";
+    this.cells.root.hidden = ["frame", "plain", "shares"].includes(stage);
     const subject = new Subject([take], data.range, now.c, null, false);
     const kept = mapped && stage !== "map" ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
     // Where a step is about a region and none was chosen, the class's best one.
@@ -177,6 +181,7 @@ export class Steps {
 
   /* What is seen on the photo, in a line below it. */
   sight(now, data, stage, mapped, kept) {
+    if (stage === "shares") return "Each bar is a class's share: from side to side is 100 %.";
     if (!mapped) return "";
     const map = `Brighter: more like ${data.names[now.c]}, by local prompt ${now.prompt + 1}.`;
     return kept.length ? `${map} Outlined: its ${plural(kept.length, "best region")}.` : map;
