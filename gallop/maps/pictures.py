@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_SIDE = 1600
 """Longest side of a picture, in pixels."""
+LEAST_SIDE = 200
+"""Short side of a picture, in pixels, where the photo has less: outlines would hide it."""
 _LIGHT = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """Of red, green and blue, in the grey that they become."""
 
@@ -39,7 +41,7 @@ def map_picture(
     Args:
         minus: whose scores are subtracted, as in ``map_panel``; its top-k regions get a dot.
         scale: of the colours; None takes the map's own.
-        side: the longest side, in pixels, of a picture of a photo that is larger.
+        side: the longest side, in pixels, of a picture of a photo that is larger. A small photo is enlarged.
     """
     style, explanation = style or Style(), subject.explanation
     scores = subject.scores(prompt, minus)
@@ -71,10 +73,11 @@ class _Sheet:
     @classmethod
     def of(cls, explanation: Explanation, side: int) -> _Sheet:
         photo, crop = explanation.image, explanation.crop
-        small = photo.copy()
-        small.thumbnail((side, side), Image.Resampling.LANCZOS)
-        x, y = small.width / photo.width, small.height / photo.height
-        return cls(small, CropBox(crop.left * x, crop.top * y, crop.right * x, crop.bottom * y))
+        times = min(max(LEAST_SIDE / min(photo.size), 1), side / max(photo.size))
+        size = [max(round(length * times), 1) for length in photo.size]
+        sheet = photo.resize((size[0], size[1]), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        x, y = sheet.width / photo.width, sheet.height / photo.height
+        return cls(sheet, CropBox(crop.left * x, crop.top * y, crop.right * x, crop.bottom * y))
 
     @property
     def pixels(self) -> FloatMap:

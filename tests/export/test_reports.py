@@ -36,7 +36,7 @@ def taught() -> GalLoPClassifier:
 
 @pytest.fixture(scope="module")
 def why(taught: GalLoPClassifier) -> Explanation:
-    return taught.explain(tiny.picture(1, "red", (60, 40)))
+    return taught.explain(tiny.picture(1, "red", (300, 200)))
 
 
 # Map pictures --------------------------------------------------------------------------------------------------------

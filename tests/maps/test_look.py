@@ -1,9 +1,7 @@
-"""A map is drawn in one place: plots, picture files and the region grid show it, and browsers follow its rules."""
+"""A map is drawn in one place: plots, notebooks and picture files show it, and browsers follow its rules."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import subprocess
 from pathlib import Path
@@ -19,9 +17,11 @@ from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
 from gallop.maps.explainer.join import SOURCE
 from gallop.maps.look import (
+    COLOURS,
     DARKENED,
     DIMMED,
     GREYED,
+    SIGNED_COLOURS,
     Scale,
     Style,
     Subject,
@@ -32,7 +32,6 @@ from gallop.maps.look import (
 )
 from gallop.maps.outlines import borders, outlined
 from gallop.maps.pictures import map_picture, seen_picture
-from gallop.maps.region_grid import panel
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, place_in_words
 from tests import tiny
@@ -63,11 +62,11 @@ def under(photo: Image.Image) -> NDArray[np.float64]:
     return DARKENED * (GREYED * grey[..., None] + (1 - GREYED) * pixels)
 
 
-def test_a_cell_has_the_colour_of_its_score_over_the_greyed_photo_in_a_picture_as_in_the_region_grid() -> None:
+def test_a_cell_has_the_colour_of_its_score_over_the_greyed_photo() -> None:
     found = explanation()
     subject = Subject(found, "red")
     scores, scale = subject.scores(0), scale_of([subject.scores(0)])
-    grid = np.asarray(Image.open(io.BytesIO(base64.b64decode(panel.map_url(scores, scale, BLOCKS)[22:]))))
+    layer = painted(scores, scale, BLOCKS)
     picture = np.asarray(map_picture(subject, 0, scale=scale, style=BLOCKS))
     photo = under(found.image)
     for row, column in np.ndindex(4, 4):
@@ -76,8 +75,51 @@ def test_a_cell_has_the_colour_of_its_score_over_the_greyed_photo_in_a_picture_a
         colour = colour_table("cividis")[round(255 * strength)]
         y, x = 80 * row + 40, 80 * column + 40
         assert np.abs(picture[y, x] - (share * colour + (1 - share) * photo[y, x])).max() <= 1
-        assert (grid[row, column, :3] == colour).all()
-        assert grid[row, column, 3] == pytest.approx(255 * share, abs=0.51)
+        assert (layer[row, column, :3] == colour).all()
+        assert layer[row, column, 3] == pytest.approx(255 * share, abs=0.51)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.99])
+def test_below_the_threshold_a_map_is_clear(threshold: float) -> None:
+    scores = Subject(explanation(), "red").scores(0)
+    seen = painted(scores, scale_of([scores]), Style(threshold=threshold))[..., 3] > 0
+    places = (scores - scores.min()) / (scores.max() - scores.min())
+    assert (seen == ((places >= threshold) & (places > 0))).all(), "the weakest of all has faded"
+
+
+def test_a_signed_map_has_zero_in_the_middle_and_a_threshold_on_both_sides() -> None:
+    scores = np.array([-0.2, -0.05, 0.0, 0.1], np.float32)
+    scale = scale_of([scores], signed=True)
+    assert (scale.low, scale.high) == (pytest.approx(-0.2), pytest.approx(0.2))
+    found = painted(scores, scale, Style(opacity=1.0))
+    assert found[:, 3].tolist() == [255, round(255 * 0.25 * 1.75), 0, round(255 * 0.5 * 1.5)]
+    violet, orange = found[0].astype(int), found[3].astype(int)
+    assert violet[2] > violet[1]
+    assert orange[0] > orange[2] + 50
+    assert found[2, :3].min() > 235
+    clear = painted(scores, scale, Style(opacity=1.0, threshold=0.4))[:, 3]
+    assert clear.tolist() == [255, 0, 0, found[3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"colours": "jet"}, "colours 'jet'"), ({"opacity": 1.5}, "opacity is 1.5"), ({"threshold": -1}, "threshold is")],
+)
+def test_a_style_that_makes_no_sense_is_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Style(**settings)
+
+
+@pytest.mark.parametrize("name", [*COLOURS, SIGNED_COLOURS])
+def test_colours_can_be_told_apart_without_their_hue(name: str) -> None:
+    """Lightness alone tells the score; on a signed map it tells how far it is from zero."""
+    table = colour_table(name).astype(float)
+    linear = np.where(table <= 10.31, table / 3294.6, ((table / 255 + 0.055) / 1.055) ** 2.4)
+    light = linear @ (0.2126, 0.7152, 0.0722)
+    halves = [light] if name in COLOURS else [light[:128], light[:127:-1]]
+    for half in halves:
+        assert (np.diff(half) > -0.002).all()
+        assert half[-1] - half[0] > 0.5
 
 
 def test_a_plot_lays_out_the_pictures_and_its_bar_has_their_colours() -> None:
@@ -170,15 +212,33 @@ def test_an_outline_is_white_within_black_around_what_lies_together() -> None:
     assert (drawn[20:60, 20:60] == 100).all()
 
 
-@pytest.mark.parametrize("size", [(3200, 1600), (1601, 40), (7, 5), (1, 1)])
-def test_a_picture_is_as_large_as_its_photo_and_no_larger_than_asked_for(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "wanted", "small"),
+    [
+        ((3200, 1600), (1600, 800), (64, 32)),
+        ((1601, 300), (1600, 300), (64, 12)),
+        ((320, 200), (320, 200), (64, 40)),
+        ((24, 24), (200, 200), (64, 64)),  # enlarged: outlines would hide it
+        ((1601, 40), (1600, 40), (64, 2)),
+        ((7, 5), (280, 200), (64, 46)),
+        ((1, 1), (200, 200), (64, 64)),
+    ],
+)
+def test_a_picture_is_as_large_as_its_photo_but_neither_tiny_nor_larger_than_asked_for(
+    size: tuple[int, int], wanted: tuple[int, int], small: tuple[int, int]
+) -> None:
     found = explanation(size)
-    for side in (1600, 64):
-        picture = map_picture(Subject(found, "red"), 0, side=side)
-        shrunk = min(1.0, side / max(size))
-        assert max(picture.size) == min(max(size), side)
-        assert picture.size == tuple(max(round(length * shrunk), 1) for length in size)
-        assert seen_picture(found, side=side).size == picture.size
+    for side, each in ((1600, wanted), (64, small)):
+        assert map_picture(Subject(found, "red"), 0, side=side).size == each
+        assert seen_picture(found, side=side).size == each
+
+
+def test_on_an_enlarged_photo_a_region_has_its_colour_at_its_place() -> None:
+    found = explanation((32, 32))
+    subject = Subject(found, "red")
+    picture = np.asarray(map_picture(subject, 0, style=Style("cividis", opacity=1.0, smooth=False)))
+    row, column = np.unravel_index(subject.scores(0).argmax(), (4, 4))
+    assert (picture[50 * row + 25, 50 * column + 25] == colour_table("cividis")[255]).all()
 
 
 @pytest.mark.parametrize("side", [1, 2, 4, 7, 14, 16, 24])
