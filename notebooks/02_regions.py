@@ -29,7 +29,10 @@ from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, available_models, load_backbone
 from gallop.backbones import Backbone, Preprocess
-from gallop.maps.region_grid.widget import RegionGrid
+from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.widget import Explainer
+from gallop.maps.look import Style, Subject
+from gallop.maps.pictures import map_picture
 
 # %% [markdown]
 # ## A photo, cut into regions
@@ -154,25 +157,28 @@ best = explanation.label  # the name whose global and local scores have the high
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
 axes[0].imshow(photo.image)
 axes[0].set_title("the photo", fontsize=9)
-axes[1].imshow(photo.image)
-picture = axes[1].imshow(explanation.map(best, prompt=0), cmap="cividis", alpha=0.7)
+in_cells = Style(smooth=False)  # by default a map passes over from region to region
+axes[1].imshow(map_picture(Subject(explanation, best), prompt=0, style=in_cells))
 axes[1].set_title(f"region map of '{best}', the name that wins", fontsize=9)
-figure.colorbar(picture, ax=axes[1], label="cosine")
 for axis in axes:
     axis.set_axis_off()
 plt.show()
+map_of_best = explanation.region_scores(best, prompt=0)
+print(f"cosines of regions with '{best}': {map_of_best.min():.3f} to {map_of_best.max():.3f}")
 
 # %% [markdown]
 # **What you should see.** Bright where the photo looks like the name to the model; with the sample photo, on the
-# cat's face. Colours say which region fits *better than others*, not whether it fits.
+# cat's face. Weak regions fade, and the photo behind the map is nearly grey, so that its own colours do not mix with
+# the map's. Colours say which region fits *better than others*, not whether it fits. The outlined regions are the best
+# ones: notebook 03 tells what they are for.
 
 # %% [markdown]
 # The same map to point at (this needs a running kernel). Move the mouse over it or walk with the arrow keys; click a
-# region to select it.
+# region to ask which name it is most like. Choose another name, and watch the map.
 
 # %%
-grid = RegionGrid(explanation, class_name=best, smooth=False, layout={"width": "480px"})
-grid
+explainer = Explainer(explanation, stands=Stands(best, style=in_cells))
+explainer
 
 # %% [markdown]
 # ## Tower 2: a vision transformer

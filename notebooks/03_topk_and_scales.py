@@ -16,17 +16,17 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
-import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import photos
 import torch
 import torch.nn.functional as F
-from IPython.display import display
 from PIL import Image, ImageOps
 
 from gallop import GalLoPClassifier, load_backbone
-from gallop.maps.region_grid.widget import RegionGrid
+from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.widget import Explainer
+from gallop.maps.look import Style
 
 mini = load_backbone("mini")
 collection = photos.classes()
@@ -155,23 +155,12 @@ photos.in_two_rows(explanation.with_topk([1, 5, 20, R // 2]).plot(best))
 # and more regions outlined: first one spot, then a few patches that need not touch, then half of what the model sees.
 # The mean score above each map falls with $k$.
 #
-# Now with a slider (this needs a running kernel).
+# Now with your hand (this needs a running kernel): move $k$, and the line below it says the mean of the outlined
+# regions. Every figure follows, the answer too.
 
 # %%
-grid = RegionGrid(explanation, class_name=best, smooth=False, layout={"width": "480px"})
-k_slider = widgets.IntSlider(value=grid.k, min=1, max=R, description="k")
-score = widgets.Label()
-
-
-def show_score(change=None):
-    value = explanation.with_topk([k_slider.value] * 4).local_scores[winner, 0]
-    score.value = f"score {value:.4f} from {k_slider.value} of {R} regions"
-
-
-widgets.link((k_slider, "value"), (grid, "k"))
-k_slider.observe(show_score, "value")
-show_score()
-display(widgets.VBox([k_slider, score, grid]))
+explainer = Explainer(explanation, stands=Stands(best, style=Style(smooth=False)))
+explainer
 
 # %% [markdown]
 # ## Small things need a small k

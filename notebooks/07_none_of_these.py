@@ -31,7 +31,7 @@ from IPython.display import clear_output, display
 from gallop import GalLoPClassifier, load_backbone, load_image
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import encode_photos
-from gallop.maps.region_grid.widget import RegionGrid
+from gallop.maps.explainer.widget import Explainer
 from gallop.model.calibration import threshold_at_tpr
 
 # %% [markdown]
@@ -444,25 +444,8 @@ print(f"the threshold is {limit:.4f}")
 
 # %%
 suspect = classifier.explain(unknown[most_known[0]])
-grid = RegionGrid(suspect, layout={"width": "480px"})
-class_choice = widgets.Dropdown(options=names, value=grid.class_name, description="class")
-prompt_choice = widgets.IntSlider(
-    value=1,
-    min=1,
-    max=len(suspect.topk),
-    description="local prompt",
-    style={"description_width": "initial"},
-)
-
-
-def show_map(_=None):
-    grid.class_name, grid.prompt = class_choice.value, prompt_choice.value - 1
-    grid.k = suspect.topk[grid.prompt]
-
-
-for control in (class_choice, prompt_choice):
-    control.observe(show_map, "value")
-display(widgets.VBox([widgets.HBox([class_choice, prompt_choice]), grid]))
+explainer = Explainer(suspect)
+explainer
 
 # %%
 display(photos.in_two_rows(suspect.plot()))  # the same as a still picture

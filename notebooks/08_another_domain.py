@@ -17,6 +17,7 @@ from gallop.runtime.process import prepare
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
 import io
+from dataclasses import replace
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -29,7 +30,10 @@ from PIL import Image
 
 from gallop import GalLoPClassifier, load_backbone, load_image
 from gallop.features.encoding import ImageFeatures, MemoryCache, encode_centres
-from gallop.maps.region_grid.widget import RegionGrid
+from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.widget import Explainer
+from gallop.maps.look import Subject
+from gallop.maps.pictures import map_picture
 
 # %% [markdown]
 # ## The same things, another look
@@ -359,14 +363,15 @@ plt.show()
 one = test_photos[0]
 
 
-def grid_of(kind):
-    return RegionGrid(
-        gallop.explain(seen_as(one, kind)), class_name=test_names[0], layout={"width": "380px"}
+def explained_in(kind):
+    return Explainer(
+        gallop.explain(seen_as(one, kind)),
+        stands=Stands(test_names[0], prompt=look_prompt.value - 1),
+        compact=True,
+        layout={"width": "380px"},
     )
 
 
-# %%
-grids = [grid_of("clear"), grid_of("sketch")]
 look_kind = widgets.Dropdown(options=photos.DOMAINS, value="sketch", description="domain")
 look_prompt = widgets.IntSlider(
     value=1,
@@ -375,16 +380,15 @@ look_prompt = widgets.IntSlider(
     description="local prompt",
     style={"description_width": "initial"},
 )
-pair = widgets.HBox(grids)
+pair = widgets.HBox([explained_in("clear"), explained_in("sketch")])
 
 
+# %%
 def look(change):
     if change["owner"] is look_kind:
-        grids[1] = grid_of(look_kind.value)
-        pair.children = grids
-    for grid in grids:
-        grid.prompt = look_prompt.value - 1
-        grid.k = topk[grid.prompt]
+        pair.children = [pair.children[0], explained_in(look_kind.value)]
+    for explainer in pair.children:
+        explainer.show(replace(explainer.stood, prompt=look_prompt.value - 1))
 
 
 look_kind.observe(look, "value")
@@ -395,17 +399,7 @@ display(widgets.VBox([widgets.HBox([look_kind, look_prompt]), pair]))
 figure, axes = plt.subplots(1, len(KINDS), figsize=(11, 3))
 for axis, kind in zip(axes, KINDS, strict=True):
     explained = gallop.explain(seen_as(one, kind))
-    axis.imshow(explained.image)
-    axis.imshow(explained.map(test_names[0], 0), cmap="cividis", alpha=0.5)
-    crop, (rows, columns) = explained.crop, explained.grid
-    width, height = (crop.right - crop.left) / columns, (crop.bottom - crop.top) / rows
-    for box in explained.regions(test_names[0], 0):
-        row, column = divmod(box.region, columns)
-        corner = (crop.left + column * width - 0.5, crop.top + row * height - 0.5)
-        frame = plt.Rectangle(
-            corner, width, height, fill=False, edgecolor="white", clip_on=False
-        )
-        axis.add_patch(frame)
+    axis.imshow(map_picture(Subject(explained, test_names[0]), prompt=0))
     axis.set_title(
         f"{kind}: {explained.local_scores[names.index(test_names[0]), 0]:.3f}", fontsize=9
     )

@@ -17,6 +17,7 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
+from dataclasses import replace
 from html import escape
 
 import ipywidgets as widgets
@@ -29,7 +30,10 @@ from IPython.display import display
 from gallop import GalLoPClassifier, load_backbone, load_image
 from gallop.evaluation.metrics import accuracy
 from gallop.features.encoding import MemoryCache
-from gallop.maps.region_grid.widget import RegionGrid
+from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.widget import Explainer
+from gallop.maps.look import Subject
+from gallop.maps.pictures import map_picture
 
 # %% [markdown]
 # ## Photos with an intruder
@@ -245,36 +249,29 @@ for n, k in enumerate(topk):
     )
     print(f"    {rival}, {share[label]:4.0%} of those for {label}")
 
+
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
-difference = why.map(rival, culprit) - why.map(label, culprit)
-reach = float(np.nanmax(np.abs(difference)))
-for axis, name in zip(axes, (rival, label), strict=False):
-    axis.imshow(why.image)
-    for box in why.regions(name, culprit):
-        size = (box.right - box.left, box.bottom - box.top)
-        corner = (box.left - 0.5, box.top - 0.5)
-        frame = plt.Rectangle(
-            corner, *size, fill=False, edgecolor="red", linewidth=2, clip_on=False
-        )
-        axis.add_patch(frame)
-    axis.set_title(f"best {topk[culprit]} regions for {name}", fontsize=9)
-axes[2].imshow(why.image)
-shown = axes[2].imshow(difference, cmap="PuOr_r", vmin=-reach, vmax=reach, alpha=0.7)
-axes[2].set_title(f"{rival} minus {label}", fontsize=9)
-figure.colorbar(shown, ax=axes, shrink=0.7, label="cosine")
-for axis in axes:
+def draw(axis, explained, name, minus, corner):
+    other = Subject(explained, minus) if minus else None
+    axis.imshow(map_picture(Subject(explained, name), culprit, minus=other))
     axis.add_patch(
-        plt.Rectangle((left, top), SIDE, SIDE, fill=False, edgecolor="black", linestyle="--")
+        plt.Rectangle(corner, SIDE, SIDE, fill=False, edgecolor="red", linestyle="--")
     )
     axis.set_axis_off()
+
+
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
+for axis, name, minus in zip(axes, (rival, label, rival), (None, None, label), strict=True):
+    draw(axis, why, name, minus, (left, top))
+    best = f"best {topk[culprit]} regions for {name}"
+    axis.set_title(f"{rival} minus {label}" if minus else best, fontsize=9)
 plt.show()
 
 # %% [markdown]
-# **What you should see.** On the left the regions that spoke for the wrong class, in the middle those for the right
-# one, on the right the difference: orange speaks for the wrong class, violet for the right one. The dashed line is the
-# intruder. Where the wrong class's regions lie inside it, the map has found the fault that we made. Where they lie
-# outside, the prompt mistakes the photo itself.
+# **What you should see.** On the left the regions that spoke for the wrong class, outlined on its map, in the middle
+# those for the right one, on the right the difference: orange speaks for the wrong class, violet for the right one, and
+# the right one's best regions have a dot. The dashed line is the intruder. Where the wrong class's regions lie inside
+# it, the map has found the fault that we made. Where they lie outside, the prompt mistakes the photo itself.
 
 # %% [markdown]
 # ## From scratch: is it really the cause?
@@ -329,21 +326,14 @@ print(f"{np.mean(curve.areas_at_random):.4f} at random")
 # %% [markdown]
 # ## Look for yourself
 #
-# Choose a wrong photo, a local prompt and a scale $k$ (this needs a running kernel). The map shows the wrong class
-# minus the right one. The line below says what the answer would be if **all** local prompts had this $k$: no training,
-# no tower, only another top-$k$.
+# Choose a wrong photo and one scale $k$ for **all** local prompts (this needs a running kernel): the line below says
+# what the answer is then. No training, no tower, only another top-$k$. The map shows the wrong class minus the right
+# one, of the prompt that you choose; there each $k$ can be moved by itself, too.
 
 # %%
 cases = [int(i) for i in (wrong if len(wrong) else [case])]
 case_choice = widgets.Dropdown(
     options=[(scenes[i].name, i) for i in cases], value=case, description="photo"
-)
-prompt_choice = widgets.IntSlider(
-    value=culprit + 1,
-    min=1,
-    max=N,
-    description="local prompt",
-    style={"description_width": "initial"},
 )
 k_choice = widgets.IntSlider(value=topk[culprit], min=1, max=rows * columns, description="k")
 answer, box = widgets.HTML(), widgets.VBox()
@@ -354,23 +344,18 @@ def show_case(change=None):
     if change is None or change["owner"] is case_choice:
         i = case_choice.value
         other = str(said[i]) if said[i] != truth[i] else rival
-        shown = classifier.explain(scenes[i])
-        box.children = [
-            RegionGrid(
-                shown, class_name=other, against=str(truth[i]), layout={"width": "480px"}
-            )
-        ]
-    grid = box.children[0]
-    grid.prompt, grid.k = prompt_choice.value - 1, k_choice.value
-    now = grid.explanation.with_topk([k_choice.value] * N)
-    said_now = f"With k = {k_choice.value} everywhere: {now.label}."
+        stands = Stands(other, str(truth[i]), prompt=culprit)
+        box.children = [Explainer(classifier.explain(scenes[i]), stands=stands)]
+    explainer = box.children[0]
+    explainer.show(replace(explainer.stood, topk=(k_choice.value,) * N))
+    said_now = f"With k = {k_choice.value} everywhere: {explainer.explained.label}."
     answer.value = escape(f"{said_now} The label is {truth[case_choice.value]}.")
 
 
-for control in (case_choice, prompt_choice, k_choice):
+for control in (case_choice, k_choice):
     control.observe(show_case, "value")
 show_case()
-display(widgets.VBox([widgets.HBox([case_choice, prompt_choice, k_choice]), answer, box]))
+display(widgets.VBox([widgets.HBox([case_choice, k_choice]), answer, box]))
 
 # %% [markdown]
 # The same as a still picture, for up to four wrong photos: orange speaks for the wrong class, violet for the right one.
@@ -380,15 +365,8 @@ figure, axes = plt.subplots(1, 4, figsize=(12, 3.2))
 for axis in axes:
     axis.set_axis_off()
 for axis, i in zip(axes, cases[:: max(len(cases) // 4, 1)], strict=False):
-    seen = classifier.explain(scenes[i])
     other = str(said[i]) if said[i] != truth[i] else rival
-    difference = seen.map(other, culprit) - seen.map(str(truth[i]), culprit)
-    reach = float(np.nanmax(np.abs(difference)))
-    axis.imshow(seen.image)
-    axis.imshow(difference, cmap="PuOr_r", vmin=-reach, vmax=reach, alpha=0.7)
-    axis.add_patch(
-        plt.Rectangle(corners[i], SIDE, SIDE, fill=False, edgecolor="black", linestyle="--")
-    )
+    draw(axis, classifier.explain(scenes[i]), other, str(truth[i]), corners[i])
     axis.set_title(f"{other} minus {truth[i]}", fontsize=9)
 plt.show()
 

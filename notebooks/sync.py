@@ -1,7 +1,7 @@
 """Write every notebook anew from the script of the same name: ``make notebooks-sync``.
 
 A notebook is stored with what it printed and drew, so that it can be read on a code host; what only lives in a kernel
-(widgets, the region grid) is left out, and has a picture beside it. Running takes a minute or two each, so only the
+(widgets, the explainer) is left out, and has a picture beside it. Running takes a minute or two each, so only the
 notebooks whose code has changed are run again.
 """
 

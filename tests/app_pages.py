@@ -253,7 +253,7 @@ def shares(at: AppTest, key: str) -> list[float]:
 
 
 def grid(at: AppTest, key: str) -> dict[str, Any]:
-    """What the region grid or the explainer ``key`` was sent."""
+    """What the explainer ``key`` was sent."""
     data: str = next(found.proto.json for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}"))
     shown: dict[str, Any] = json.loads(data)
     # A page that has photo and cosines goes on with them: no page of a test says so, and each is sent them.

@@ -1,1 +1,1 @@
-"""An explanation in, pictures out: plots, files, and the region grid that one clicks."""
+"""An explanation in, pictures out: plots, files, and the explainer that one moves and asks."""

@@ -128,11 +128,14 @@ def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> 
     assert told.topk == (k, 10, 15, 20)
     assert told.turn == 1
 
+    page.locator(".cell").nth(8).focus()
     # An answer to what it was told before does not take a hand's place; one to its last movement does.
     page.evaluate("data => model.send(data)", explainer_data(found, stands=Stands(topk=(2, 10, 15, 20), turn=0)))
     expect(page.locator(".cell.kept")).to_have_count(k)
     page.evaluate("data => model.send(data)", explainer_data(found, stands=Stands(topk=(2, 10, 15, 20), turn=1)))
     expect(page.locator(".cell.kept")).to_have_count(2)
+    assert page.evaluate("document.activeElement.dataset.region") == "8", "the focus stays"
+    expect(page.locator(".explainer")).to_have_count(1)
     page.evaluate("leave()")
     page.evaluate("data => model.send(data)", explainer_data(found))
     expect(page.locator(".cell.kept")).to_have_count(2)

@@ -17,13 +17,14 @@ import torch
 from PIL import Image
 
 from app.photos import samples
+from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.join import ENTRIES, SOURCE, one_script
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.look import Style, shared_scale
+from gallop.maps.look import Scale, Style, shared_scale
 from gallop.model.gallop import Similarities
 from gallop.predictions.explanation import Explanation
 from tests import tiny
@@ -303,6 +304,44 @@ def test_the_widget_carries_the_files_and_tells_python_what_stands() -> None:
     shown.show(Stands("blue"))
     assert shown.data["stands"]["class_name"] == "blue"
     assert shown.data["stands"]["turn"] == 1, "an answer to the last movement is followed"
+
+
+def test_beside_others_a_widget_is_compact_and_shares_their_colours_and_has_a_width() -> None:
+    shown = widget(explanation(), compact=True, scale=Scale(-0.5, 0.75), layout={"width": "380px"})
+    assert (shown.data["compact"], shown.data["range"]) == (True, [-0.5, 0.75])
+    assert shown.layout.width == "380px"
+    shown.show(Stands("blue", prompt=2))
+    assert (shown.data["compact"], shown.data["range"]) == (True, [-0.5, 0.75])
+
+
+@pytest.mark.parametrize(
+    ("stands", "words"),
+    [
+        (Stands("pink"), "There is no class 'pink' here; the classes are red, green, blue."),
+        (Stands(against="<b>"), "There is no class '<b>' here"),
+        (Stands(prompt=4), "prompt is 4; it must be between 0 and 3"),
+        (Stands(prompt=-1), "prompt is -1"),
+        (Stands(topk=(5, 0)), r"each 1 or more; got \[5, 0\]"),
+        (Stands(topk=(1,) * 5), "at most 4 numbers"),
+        (Stands(region=16), "region is 16; it must be between 0 and 15"),
+        (Stands(region=-1), "region is -1"),
+    ],
+)
+def test_a_widget_refuses_what_is_not_there_and_keeps_what_it_shows(stands: Stands, words: str) -> None:
+    shown = widget(explanation(), stands=Stands("blue"))
+    before = shown.stood, shown.data
+    with pytest.raises(GallopError, match=words):
+        shown.show(stands)
+    assert (shown.stood, shown.data) == before
+    with pytest.raises(ValueError, match=words):
+        widget(explanation(), stands=stands)
+
+
+def test_a_k_of_more_than_all_regions_is_that_of_all_as_in_the_model() -> None:
+    found = explanation(topk=(3, 400))
+    shown = widget(found, stands=Stands(topk=(400, 400)))
+    assert shown.stood.topk == (16, 16)
+    assert shown.explained.probabilities == found.with_topk((400, 400)).probabilities
 
 
 def test_where_not_all_classes_are_sent_the_widget_sends_what_a_hand_came_to() -> None:

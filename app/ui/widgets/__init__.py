@@ -1,1 +1,1 @@
-"""Widgets that any page may use: values that outlive a page, uploads, pictures with words, explainer, region grid."""
+"""Widgets that any page may use: values that outlive a page, uploads, pictures with words, explainer."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from gallop.errors import ClassNameError, ConfigError
 from gallop.maps.look import COLOURS, Style
+from gallop.wording import listed, printable
 
 
 class Extent(Protocol):
@@ -79,6 +81,25 @@ class Stands:
             topk=tuple(min(max(k, 1), regions) for k in usual),
             region=region,
         )
+
+    def checked(self, explanation: Extent) -> Stands:
+        """Return it for an explanation that has all of it, as who writes it down means it.
+
+        Raises:
+            ClassNameError: there is no such class.
+            ConfigError: there is no such prompt or region, or k is less than 1.
+        """
+        regions, prompts = explanation.grid[0] * explanation.grid[1], len(explanation.topk)
+        for name in (self.class_name, self.against):
+            if name is not None and name not in explanation.class_names:
+                known = listed(explanation.class_names)
+                raise ClassNameError(f"There is no class '{printable(name)}' here; the classes are {known}.")
+        if len(self.topk) > prompts or min(self.topk, default=1) < 1:
+            raise ConfigError(f"topk needs at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
+        for what, value, count in (("prompt", self.prompt, max(prompts, 1)), ("region", self.region or 0, regions)):
+            if not 0 <= value < count:
+                raise ConfigError(f"{what} is {value}; it must be between 0 and {count - 1}.")
+        return self.of(explanation)
 
     def after(self, last: Stands) -> Stands:
         """Return it as an answer to the browser's last movement, so that it is followed."""

@@ -7,6 +7,7 @@ from typing import Any
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
+from gallop.maps.look import Scale
 from gallop.maps.photo import photo_url
 from gallop.predictions.explanation import Explanation
 
@@ -31,6 +32,12 @@ class Explainer(anywidget.AnyWidget):
         before: the same photo and classes as another model saw them, to compare with.
         when: what tells ``before`` apart.
         stands: what is shown at first.
+        scale: of the colours, where several explainers share one; None takes that of this explanation's maps.
+        compact: one map and what is asked of it, to stand beside others.
+        traits: of any widget, such as ``layout``.
+
+    Raises:
+        ClassNameError, ConfigError: there is no such class, prompt, k or region to stand at.
 
     >>> shown = Explainer(classifier.explain("photo.jpg"))  # doctest: +SKIP
     >>> shown.show(Stands(class_name="cat", topk=(3, 10, 15, 20)))  # doctest: +SKIP
@@ -49,12 +56,16 @@ class Explainer(anywidget.AnyWidget):
         before: Explanation | None = None,
         when: str = "before teaching",
         stands: Stands | None = None,
+        scale: Scale | None = None,
+        compact: bool = False,
+        **traits: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**traits)
         self.explanation = explanation
         self._before, self._when = before, when
+        self._scale, self._compact = scale, compact
         self._photo = photo_url(explanation)
-        self.stood = (stands or Stands()).of(explanation)
+        self.stood = (stands or Stands()).checked(explanation)
         self._draw()
         self.observe(self._told, "stands")
 
@@ -64,8 +75,12 @@ class Explainer(anywidget.AnyWidget):
         return self.explanation.with_topk(self.stood.topk) if self.explanation.topk else self.explanation
 
     def show(self, stands: Stands) -> None:
-        """Let it stand at this, as far as there are such classes, prompts and regions."""
-        self.stood = stands.of(self.explanation).after(self.stood)
+        """Let it stand at this.
+
+        Raises:
+            ClassNameError, ConfigError: there is no such class, prompt, k or region; it stands as it did.
+        """
+        self.stood = stands.checked(self.explanation).after(self.stood)
         self._draw()
 
     def _told(self, change: dict[str, Any]) -> None:
@@ -75,5 +90,11 @@ class Explainer(anywidget.AnyWidget):
 
     def _draw(self) -> None:
         self.data = explainer_data(
-            self.explanation, before=self._before, when=self._when, stands=self.stood, photo=self._photo
+            self.explanation,
+            before=self._before,
+            when=self._when,
+            stands=self.stood,
+            photo=self._photo,
+            scale=self._scale,
+            compact=self._compact,
         )

@@ -8,7 +8,7 @@ const source = pathToFileURL(`${process.env.EXPLAINER_SOURCE}/`);
 const part = (name) => import(new URL(`${name}.js`, source));
 const { floats, largest, softmax, Take } = await part("numerics");
 const { painted, place, strength, veil } = await part("colours");
-const { borders, smoothed } = await part("map");
+const { borders, drawOutlines, smoothed } = await part("map");
 const { kAt, stepOf } = await part("controls");
 const { recalled, remember } = await part("reload");
 const { State } = await part("state");
@@ -135,6 +135,23 @@ test("an outline goes around a set of regions, and lines between two of it are w
   assert.equal(around.length, 6 + 4);
   assert.deepEqual(within, [[1, 0, 1, 1]]);
   assert.equal(borders([], { rows: 3, columns: 3 }).around.length, 0);
+});
+
+test("an outline leaves most of its region, on large photos and small ones, in coarse grids and fine ones", () => {
+  for (const side of [7, 14, 24]) {
+    for (const size of [500, 200]) {
+      const widths = [];
+      const pen = new Proxy({}, {
+        get: () => () => {},
+        set: (_, name, value) => (name === "lineWidth" && widths.push(value), true),
+      });
+      const canvas = { width: 0, height: 0, getContext: () => pen };
+      drawOutlines(canvas, [0, 1, side], [], { rows: side, columns: side }, { width: size, height: size });
+      assert.deepEqual([canvas.width, canvas.height], [size, size]);
+      const within = Math.max(...widths) / 2; // half of a line lies in the region, half beside it
+      assert.ok(within >= 0.9 && within <= Math.max(size / side / 5, 1), `${within} of ${size / side}`);
+    }
+  }
 });
 
 test("the track reaches every k, and finer where k is small", () => {
