@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from app.views import method
 from tests.conftest import MAIN, ROOT, serving
 
 WEIGHTS = ROOT / "checkpoints" / "mini" / "mini.safetensors"
@@ -97,7 +98,10 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.j2")} <= set(names)
     assert "gallop/export/report.html.j2" in names
     app = {f"gallop/{path.relative_to(ROOT)}" for path in MAIN.parent.rglob("*.py")}
-    assert {name for name in names if name.endswith(".py")} == sources | app  # no tests, no build scripts
+    notebooks = {f"gallop/notebooks/{name}" for name in method.notebook_files()}
+    assert {name for name in names if name.startswith("gallop/notebooks/")} == notebooks
+    modules = {name for name in names if name.endswith(".py")}
+    assert modules == sources | app | {"gallop/notebooks/photos.py"}  # no tests, no build scripts
     beside = {name for name in names if name.startswith("gallop/app/")} - app
     held = (
         ".streamlit/config.toml",
@@ -126,6 +130,18 @@ def test_mini_loads_from_the_installed_wheel_in_under_two_seconds(installed: Pat
     assert Path(found["models"]["mini"]).is_relative_to(installed)
     assert found["shapes"] == [[1, 512], [1, 196, 512]]
     assert found["cat-kitten"] > found["cat-bus"]
+
+
+def test_the_installed_app_hands_out_the_notebooks(installed: Path, tmp_path: Path) -> None:
+    program = """
+import sys, gallop
+sys.path.insert(0, gallop.__path__[0])
+from app.views import method
+print(method.__file__, *sorted(method.notebook_files()))
+"""
+    where, *names = python(installed, tmp_path, "-c", program).split()
+    assert Path(where).is_relative_to(installed)
+    assert names == sorted(method.notebook_files())
 
 
 def test_the_command_line_comes_with_the_wheel(installed: Path, tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gallop
 from app.teaching.progress import Taught
 from app.towers.options import DEFAULT_TOWER
 from app.visitor.question import Question
 from gallop.config import REGION_RULES, MethodConfig
 from gallop.maps.explainer.steps import Origins
+from gallop.runtime.reading import read_bytes
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -25,10 +28,25 @@ NOTEBOOKS = {
     "09_debugging_alignment": "a map at the wrong place",
     "10_your_own_data": "a folder of your own",
 }
+_LARGEST = 4 * 2**20
+"""Bytes of a notebook with its pictures."""
 
 _SHIPPED = 224, 46.0, 120.0
 """Side of its input and damping (image, region) of the tower that ships, whose answers to the samples are there before
 it is loaded; a test holds them to the tower."""
+
+
+def notebook_files() -> dict[str, bytes]:
+    """Return the notebooks and the module of photos that they share, by file name.
+
+    In an installed package they lie inside of it, in a clone beside it.
+    """
+    package = Path(gallop.__file__).resolve().parent
+    inside = package / "notebooks"
+    folder = inside if inside.is_dir() else package.parent / "notebooks"
+    return {
+        name: read_bytes(folder / name, _LARGEST) for name in (*(f"{stem}.ipynb" for stem in NOTEBOOKS), "photos.py")
+    }
 
 
 def origins_beforehand(question: Question) -> Origins:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -58,6 +60,20 @@ def test_what_is_told_of_a_sample_before_its_tower_is_there_is_what_the_tower_te
 def test_every_notebook_is_named_and_is_there() -> None:
     there = {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
     assert set(method.NOTEBOOKS) == there
+
+
+def test_the_notebooks_are_handed_out_with_what_they_import() -> None:
+    """A notebook that is opened where it was unpacked finds every module that is not of a package."""
+    files = method.notebook_files()
+    assert set(files) == {*(f"{stem}.ipynb" for stem in method.NOTEBOOKS), "photos.py"}
+    for name, content in files.items():
+        assert content == (ROOT / "notebooks" / name).read_bytes()
+    local = {path.stem for path in (ROOT / "notebooks").glob("*.py")}
+    for stem in method.NOTEBOOKS:
+        cells = json.loads(files[f"{stem}.ipynb"])["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        imported = set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE))
+        assert imported & local <= {"photos"}, stem
 
 
 # The page -----------------------------------------------------------------------------------------------------------

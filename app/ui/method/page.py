@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from app.photos.sample_answers import SampleAnswer
+from app.runs.model_zip import zipped
 from app.ui import resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
@@ -58,8 +59,15 @@ else:
 if own is None:
     offer.offer_sample(session)
 with st.expander("Notebooks, with code to change", icon=":material/menu_book:"):
-    st.markdown(
-        "`make notebooks` opens the folder beside the app.\n"
-        + "\n".join(f"- `notebooks/{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items())
+    st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
+    st.download_button(
+        "Save the notebooks",
+        lambda: zipped(method.notebook_files()),
+        "notebooks.zip",
+        "application/zip",
+        key="save notebooks",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+        help="Unpack them, then `pip install 'gallop-explorer[notebooks]'` and `jupyter lab`.",
     )
 privacy.line()
