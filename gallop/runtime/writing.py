@@ -101,6 +101,45 @@ def open_draft(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def part_of(path: Path) -> Path:
+    """Return where a file lies that ``open_growing`` has not finished."""
+    return path.with_name(f"{path.name}.part")
+
+
+@contextlib.contextmanager
+def open_growing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is of use before it is whole: it gets its name when the block ends well, as a draft does.
+
+    Until then it is ``part_of(path)``, where everybody may read what was flushed, and there it stays however its writer
+    ends. What an earlier writer left there is begun anew.
+
+    Raises:
+        BlockingIOError: another is writing it.
+        OSError: it cannot be written; the error names it.
+    """
+    path = Path(os.path.realpath(path))
+    part = part_of(path)
+    try:
+        _check_plain(path)
+        _check_plain(part)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        handle, _ = _own(lambda: (os.open(part, flags, 0o666), str(part)), wait=False)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.truncate()
+                yield file
+                _finish(file, part, path, lasting=True)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                if not part.stat().st_size:
+                    part.unlink()
+            raise
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
 def _replace(path: Path, content: bytes, *, lasting: bool) -> None:
     with _named_later(path, lasting=lasting) as file:
         file.write(content)
@@ -109,29 +148,38 @@ def _replace(path: Path, content: bytes, *, lasting: bool) -> None:
 @contextlib.contextmanager
 def _named_later(path: Path, *, lasting: bool) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():  # renamed over, a device would be gone for the whole machine
-        raise OSError(errno.EINVAL, "it is no plain file, so it is not replaced", str(path))
+    _check_plain(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = _own(lambda: tempfile.mkstemp(DRAFT, f".{path.name[:100]}.", path.parent), wait=True)
         try:
             with os.fdopen(handle, "wb") as file:
                 yield file
-                file.flush()
-                if lasting:
-                    os.fsync(handle)
                 mask = os.umask(0)
                 os.umask(mask)
                 os.chmod(draft, 0o666 & ~mask)  # mkstemp made it private
-                if sys.platform == "win32":
-                    file.close()  # it renames no open file; elsewhere the lock is held until the draft has its name
-                os.replace(draft, path)
+                _finish(file, Path(draft), path, lasting=lasting)
         except BaseException:
             Path(draft).unlink(missing_ok=True)
             raise
     except OSError as error:
         error.filename, error.filename2 = str(path), None  # not the draft, which nobody knows
         raise
+
+
+def _check_plain(path: Path) -> None:
+    if path.exists() and not path.is_file():  # renamed over, a device would be gone for the whole machine
+        raise OSError(errno.EINVAL, "it is no plain file, so it is not replaced", str(path))
+
+
+def _finish(file: BinaryIO, written: Path, path: Path, *, lasting: bool) -> None:
+    """Give what was written its name."""
+    file.flush()
+    if lasting:
+        os.fsync(file.fileno())
+    if sys.platform == "win32":
+        file.close()  # it renames no open file; elsewhere the lock is held until the file has its name
+    os.replace(written, path)
 
 
 def _own(make: Callable[[], tuple[int, str]], *, wait: bool) -> tuple[int, str]:

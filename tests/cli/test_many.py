@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,13 @@ from pyarrow import parquet
 
 from gallop import GalLoPClassifier
 from gallop.cli import console
+from gallop.runtime.writing import open_growing
 from gallop.scoring import PhotoScorer, arrow
 from gallop.scoring.manifest import MANIFEST
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
+from tests.conftest import ROOT
+from tests.warm import python
 
 CLASSES = ("--classes", "red,green")
 
@@ -89,16 +95,60 @@ def test_ctrl_c_keeps_the_answers_of_a_csv(
             raise KeyboardInterrupt
         return answer(self, images)
 
-    monkeypatch.setattr(GalLoPClassifier, "predict_all", stopped)
+    with monkeypatch.context() as patch:
+        patch.setattr(GalLoPClassifier, "predict_all", stopped)
+        outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "answers.csv")
     table = tmp_path / "answers.csv"
-    outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", table)
     assert outcome.code == 130
-    assert outcome.err.splitlines()[-1] == f"gallop: Stopped. The answers so far are in {table}."
-    rows = list(csv.DictReader(table.open(encoding="utf-8", newline="")))
+    part = tmp_path / "answers.csv.part"
+    assert outcome.err.splitlines()[-1] == f"gallop: Stopped. The answers so far are in {part}."
+    assert not table.exists(), "a file of that name has all answers"
+    rows = list(csv.DictReader(part.open(encoding="utf-8", newline="")))
     assert len(rows) == 32
     assert [Path(row["image"]).name for row in rows[:9]] == [f"{i}.png" for i in range(9)], "in the order of the call"
     assert rows[7]["error"]
     assert all(row["label"] in ("red", "green") for row in rows if not row["error"])
+    kept = part.read_bytes()
+    assert call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", table).code == 2
+    assert not part.exists()
+    assert table.read_bytes().startswith(kept)
+    assert len(list(csv.DictReader(table.open(encoding="utf-8", newline="")))) == 45
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such signal there")
+def test_a_kill_keeps_the_answers_of_a_csv_but_for_the_last_batch(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    """SIGKILL, in the third batch of sixteen."""
+    script = """
+import os, signal, sys
+from gallop import GalLoPClassifier
+from gallop.cli import main
+answer, seen = GalLoPClassifier.predict_all, []
+def killed(self, images):
+    seen.append(1)
+    if len(seen) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer(self, images)
+GalLoPClassifier.predict_all = killed
+main(sys.argv[1:])
+"""
+    words = ["predict", photos, *CLASSES, "--backbone", backbone, "--device", "cpu", "--csv", tmp_path / "answers.csv"]
+    done = subprocess.run([*python(), "-c", script, *map(str, words)], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.glob("answers*")] == ["answers.csv.part"]
+    rows = list(csv.DictReader((tmp_path / "answers.csv.part").open(encoding="utf-8", newline="")))
+    assert len(rows) == 32
+    assert all(row["label"] in ("red", "green") for row in rows if not row["error"])
+
+
+def test_a_csv_that_another_call_writes_is_left_to_it(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    with open_growing(tmp_path / "answers.csv") as file:
+        file.write(b"theirs")
+        file.flush()
+        outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "answers.csv")
+        assert outcome.code == 2
+        assert "answers.csv.part is written by another call just now; choose another name." in outcome.err
+        assert (tmp_path / "answers.csv.part").read_bytes() == b"theirs"
+    assert (tmp_path / "answers.csv").read_bytes() == b"theirs"
 
 
 def test_programs_hear_how_far_it_is(

@@ -32,7 +32,9 @@ def add_predict(commands: Commands) -> None:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, or folders read recursively")
     add_model_or_classes(parser)
-    parser.add_argument("--csv", metavar="FILE", help="also write the answers as a table")
+    parser.add_argument(
+        "--csv", metavar="FILE", help="also write the answers as a table; until all are there, it is FILE.part"
+    )
     add_many(parser, "the answers")
     parser.add_argument(
         "--with",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from gallop.cli.many import answer_many, opener_of
 from gallop.errors import CommandError
 from gallop.images import list_images
 from gallop.predictions.rows import answer_row, csv_head, csv_row
-from gallop.runtime.writing import open_draft
+from gallop.runtime.writing import open_growing, part_of
 from gallop.scoring import Extras, PhotoScorer
 from gallop.scoring.layout import LAYOUTS
 from gallop.wording import answer_in_words
@@ -67,30 +67,35 @@ def _many(options: Namespace, console: Console) -> int:
 def _table_as_it_grows(
     path: str | None, rows: Mapping[str, Mapping[str, Any]], classes: Sequence[str]
 ) -> Iterator[Callable[[], None]]:
-    """Write answers in the order of the call as they come; a call that is stopped has kept them.
+    """Write answers in the order of the call as they come; whatever ends it, those that were written can be read.
 
     Yields what writes those that can be written; the rest follows at the end.
     """
     if path is None:
         yield lambda: None
         return
-    waiting, stopped = iter(rows), False
+    waiting = iter(rows)
     following = [next(waiting, None)]
-    with open_draft(Path(path)) as file:
+    kept = part_of(Path(path))
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_growing(Path(path)))
+        except BlockingIOError as error:
+            raise CommandError(f"{kept} is written by another call just now; choose another name.") from error
         file.write(csv_head(classes))
 
         def written() -> None:
             while following[0] is not None and rows[following[0]]:
                 file.write(csv_row(rows[following[0]], classes))
                 following[0] = next(waiting, None)
+            file.flush()
 
         try:
             yield written
         except KeyboardInterrupt:
-            stopped = True
+            written()
+            raise KeyboardInterrupt(f"Stopped. The answers so far are in {kept}.") from None
         written()
-    if stopped:
-        raise KeyboardInterrupt(f"Stopped. The answers so far are in {path}.")
 
 
 def _expand(image: str) -> list[str]:
