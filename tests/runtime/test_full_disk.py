@@ -15,13 +15,14 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from pyarrow import parquet
 from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier
@@ -34,6 +35,7 @@ from gallop.features.cache import FeatureCache, ImageFeatures
 from gallop.methods import METHODS
 from gallop.runtime import writing
 from gallop.runtime.writing import DRAFT, locked
+from gallop.scoring.layout import LAYOUTS
 from gallop.training.learn import CalibrationEvent
 from gallop.training.loop import StepEvent
 from gallop.training.resume import TRAINING, save_training
@@ -286,6 +288,31 @@ def test_predict(things: Things, disk: Disk) -> None:
     disk.fill()
     refused(call(*words), out)
     assert disk.files() == {"answers.csv": b"old"}
+
+
+def test_the_tables_of_many_photos(things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full as the second table is written; where there is room again, the same call goes on."""
+    out = disk.root / "answers"
+    words = ("predict", things.photos, "--model", things.model, "--out", out, "--shard-size", 4, "--json")
+    write, seen = LAYOUTS["parquet"].write, []
+
+    def fills(place: Any, number: int, *rest: Any) -> None:
+        seen.append(number)
+        if number == 1:
+            disk.fill()
+        write(place, number, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(LAYOUTS, "parquet", replace(LAYOUTS["parquet"], write=fills))
+        refused(call(*words), out / "part-000001.parquet")
+    assert seen == [0, 1]
+    kept = disk.files()
+    assert sorted(kept) == ["answers/_manifest.json", "answers/part-000000.parquet"]
+    disk.clear()
+    again = call(*words)
+    assert (again.code, again.json["skipped"], again.json["answered"]) == (0, 4, 6)
+    assert disk.files()["answers/part-000000.parquet"] == kept["answers/part-000000.parquet"]
+    assert parquet.read_table(out).num_rows == 10
 
 
 @pytest.mark.parametrize("full", ["--out", "--npy"])

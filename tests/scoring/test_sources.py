@@ -64,6 +64,22 @@ def test_a_link_that_leads_back_ends(folder: Path) -> None:
     assert keys == [*IN_ORDER, "elsewhere/1.webp"]
 
 
+def test_a_folder_that_may_not_be_listed_is_a_row_and_the_others_are_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def refused(path: Any) -> Any:
+        if Path(path).name == "cats":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("gallop.scoring.sources.folder.os.scandir", refused)
+    found = items(folder)
+    assert [item.key for item in found] == ["a.JPG", "b.png", "cats/", "dogs/1.webp"]
+    assert found[2].problem == f"The folder {folder / 'cats'} cannot be read: Permission denied."
+
+
 @pytest.fixture
 def memory() -> Iterator[Any]:
     system = fsspec.filesystem("memory")

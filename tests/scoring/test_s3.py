@@ -1,0 +1,225 @@
+"""Photos from a bucket and tables into it, by S3's own interface: moto's server, asked through s3fs as any other is."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import fsspec
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from gallop.scoring import PhotoScorer
+from gallop.scoring.manifest import MANIFEST
+from gallop.scoring.sources import Opener, open_source
+from tests import tiny
+from tests.cli.test_cli import Outcome, call
+from tests.conftest import leave_out_without
+from tests.scoring.test_sources import archive, png
+
+CLASSES = ("--classes", "red,green")
+
+
+@dataclass(frozen=True)
+class Service:
+    """An S3 service of its own, empty but for a bucket ``photos``."""
+
+    system: Any
+    address: str
+
+    def ask_for_rights(self) -> None:
+        """From now on, who has no key that it knows may do nothing: nobody has."""
+        self._set("reset-auth", b"0")
+
+    def ask_for_no_rights(self) -> None:
+        self._set("reset-auth", b"inf")
+
+    def reset(self) -> None:
+        self.ask_for_no_rights()
+        self._set("reset", b"")
+        self.system.invalidate_cache()
+        self.system.mkdir("photos")
+
+    def _set(self, what: str, value: bytes) -> None:
+        asked = Request(f"{self.address}/moto-api/{what}", value, {"Content-Type": "text/plain"}, method="POST")
+        urlopen(asked, timeout=30).close()
+
+    def files(self, folder: str) -> dict[str, bytes]:
+        self.system.invalidate_cache()
+        found = self.system.find(folder)
+        return {name.removeprefix(f"{folder}/"): self.system.cat_file(name) for name in found}
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Service]:
+    missing = [name for name in ("moto", "s3fs", "flask") if find_spec(name) is None]
+    leave_out_without(f"{' and '.join(missing)} must be installed: pip install 'moto[server]' s3fs" if missing else "")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "a")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_MAX_ATTEMPTS", "1")
+        system = fsspec.filesystem("s3")
+        yield Service(system, f"http://{host}:{port}")
+        system.clear_instance_cache()
+        server.stop()
+
+
+@pytest.fixture
+def service(started: Service) -> Service:
+    started.reset()
+    return started
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+
+
+@pytest.fixture
+def photos(tmp_path: Path, service: Service) -> Path:
+    """On disk and in the bucket; one is empty."""
+    folder = tiny.write_folder(tmp_path / "photos", {"red": 14, "green": 9})
+    (folder / "green" / "7.png").write_bytes(b"")
+    for path in folder.rglob("*.png"):
+        service.system.pipe_file(f"photos/new/{path.relative_to(folder).as_posix()}", path.read_bytes())
+    return folder
+
+
+def predict(source: object, out: object, backbone: Path, *more: object) -> Outcome:
+    return call("predict", source, *CLASSES, "--backbone", backbone, "--out", out, "--shard-size", 10, *more)
+
+
+def test_from_a_bucket_into_a_bucket_it_is_what_it_is_on_disk(
+    photos: Path, service: Service, backbone: Path, tmp_path: Path
+) -> None:
+    assert predict(photos, tmp_path / "out", backbone).code == 2
+    outcome = predict("s3://photos/new", "s3://photos/out/", backbone, "--json")
+    assert outcome.code == 2, "one photo has no answer"
+    assert (outcome.json["answered"], outcome.json["errors"], outcome.json["tables"]) == (22, 1, 3)
+    mine, disk = service.files("photos/out"), {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert sorted(mine) == sorted(disk)
+    for name in set(mine) - {MANIFEST}:
+        assert mine[name] == disk[name], f"{name}, byte by byte"
+    assert json.loads(mine[MANIFEST])["source"] == "s3://photos/new"
+
+    service.system.rm_file("photos/out/part-000001.parquet")
+    again = predict("s3://photos/new", "s3://photos/out/", backbone, "--json")
+    assert (again.json["answered"] + again.json["errors"], again.json["skipped"]) == (10, 13)
+    assert service.files("photos/out") == mine
+    other = predict("s3://photos/new/red", "s3://photos/out/", backbone)
+    assert other.code == 2
+    assert "s3://photos/out/ holds answers of another source: give another folder" in other.err
+
+
+def test_features_as_clip_retrieval_has_them(photos: Path, service: Service, backbone: Path) -> None:
+    words = ("embed", "s3://photos/new", "--backbone", backbone, "--out", "s3://photos/f", "--layout", "clip-retrieval")
+    assert call(*words).code == 2
+    found = service.files("photos/f")
+    assert sorted(found) == [MANIFEST, "img_emb/img_emb_0.npy", "metadata/metadata_0.parquet"]
+    assert parquet.read_table(io.BytesIO(found["metadata/metadata_0.parquet"])).num_rows == 22
+
+
+def test_archives_tables_and_lists_in_a_bucket(service: Service, tmp_path: Path, backbone: Path) -> None:
+    """An archive that ends early, a row without a photo and one that has vanished leave a row each."""
+    whole = archive(tmp_path / "s-0.tar", {"0.png": png(0), "1.png": png(1)})
+    service.system.pipe_file("photos/s-0.tar", whole[: 512 + 4096 + 512 + 100])
+    service.system.pipe_file("photos/s-1.tar", archive(tmp_path / "s-1.tar", {"2.png": png(2), "2.json": b"{}"}))
+    table = pa.table({"jpg": [png(3), None, b"<html>"], "__key__": ["a", "b", "c"]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    service.system.put_file(str(tmp_path / "t.parquet"), "photos/t.parquet")
+    service.system.pipe_file("photos/in/4.png", png(4))
+    service.system.pipe_file("photos/list.txt", b"in/4.png\ns3://photos/in/4.png\nin/gone.png\n")
+    worker = PhotoScorer(tiny.classifier().zero_shot(["red", "green"]))
+
+    def found(source: str) -> dict[str, str | None]:
+        columns = worker.finish(worker.prepare(list(open_source(source, Opener()))))
+        return dict(zip(columns["key"], columns["error"], strict=True))
+
+    tars = found("s3://photos/s-*.tar")
+    assert [key for key, error in tars.items() if error is None] == ["s-0.tar/0.png", "s-1.tar/2.png"]
+    assert "The archive s-0.tar cannot be read on" in str(tars["s-0.tar"])
+    rows = found("s3://photos/t.parquet")
+    assert (rows["a"], rows["b"]) == (None, "Row 2 of the table names no photo.")
+    assert "a web page, not a picture" in str(rows["c"])
+    listed = found("s3://photos/list.txt")
+    assert (listed["in/4.png"], listed["s3://photos/in/4.png"]) == (None, None)
+    assert "s3://photos/in/gone.png cannot be opened" in str(listed["in/gone.png"])
+
+
+def test_a_photo_that_vanishes_after_it_was_listed_has_its_row(photos: Path, service: Service) -> None:
+    worker = PhotoScorer(tiny.classifier().zero_shot(["red", "green"]))
+    items = list(open_source("s3://photos/new/red", Opener()))
+    service.system.rm_file("photos/new/red/3.png")
+    columns = worker.finish(worker.prepare(items))
+    lost = {key: error for key, error in zip(columns["key"], columns["error"], strict=True) if error}
+    assert set(lost) == {"3.png"}
+    assert lost["3.png"].startswith("s3://photos/new/red/3.png cannot be opened")
+
+
+def test_without_rights_nothing_is_begun_and_nothing_is_lost(
+    photos: Path, service: Service, backbone: Path, tmp_path: Path
+) -> None:
+    assert predict("s3://photos/new", "s3://photos/out", backbone).code == 2
+    before = service.files("photos/out")
+    service.ask_for_rights()
+    service.system.invalidate_cache()
+    for source, out in (
+        ("s3://photos/new", tmp_path / "o"),
+        (photos, "s3://photos/other"),
+        (photos, "s3://photos/out"),
+    ):
+        outcome = predict(source, out, backbone)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err.splitlines()[-1].startswith("gallop: error: s3://photos/")
+        assert " cannot be " in outcome.err
+        assert "Traceback" not in outcome.err
+    assert not (tmp_path / "o").exists()
+    worker = PhotoScorer(tiny.classifier().zero_shot(["red", "green"]))
+    (error,) = worker({"path": ["s3://photos/new/red/0.png"]})["error"]
+    assert error == "s3://photos/new/red/0.png cannot be opened (Forbidden): check the place."
+    service.ask_for_no_rights()
+    assert service.files("photos/out") == before
+
+
+def test_a_bucket_that_is_not_there(photos: Path, service: Service, backbone: Path, tmp_path: Path) -> None:
+    outcome = predict(photos, "s3://no-such-bucket/out", backbone)
+    assert outcome.code == 2
+    assert f"s3://no-such-bucket/out/{MANIFEST} cannot be written: there is no such bucket." in outcome.err
+    outcome = predict("s3://no-such-bucket/photos", tmp_path / "o", backbone)
+    assert outcome.code == 2
+    assert "s3://no-such-bucket/photos is no folder, or is empty: check the address." in outcome.err
+
+
+def test_a_service_that_stops_answering_while_tables_are_written_keeps_the_finished_ones(
+    photos: Path, service: Service, backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, seen = service.system.pipe_file, []
+
+    def stops(path: str, value: bytes) -> None:
+        seen.append(path)
+        if len(seen) == 3:  # the manifest, a table, and no more
+            raise ConnectionError("the service is gone")
+        put(path, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.system, "pipe_file", stops)
+        outcome = predict(photos, "s3://photos/out", backbone)
+    assert outcome.code == 2
+    assert "s3://photos/out/part-000001.parquet cannot be written (the service is gone)" in outcome.err
+    assert sorted(service.files("photos/out")) == [MANIFEST, "part-000000.parquet"]
+    assert predict(photos, "s3://photos/out", backbone, "--json").json["skipped"] == 10
+    assert len(service.files("photos/out")) == 4
