@@ -34,6 +34,7 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
 from app.doors import OwnPagesOnly
 from app.front import OwnScripts, Rest, answer_at_once
 from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
+from app.visitor.registry import keep_photos
 from gallop.cli.app_arguments import add_app_words
 
 SOON = 0.5
@@ -69,6 +70,7 @@ if own_start:
     said = app_options(sys.argv[1:])
     if said.data:
         os.environ["GALLOP_DATA"] = said.data
+    keep_photos(said.keep)
     own = (said.tower_memory, said.allow_downloads, said.device, said.precision, said.regions)
     start_with(TowerOptions(tuple(said.towers), *own))
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 from gallop.documents.markdown import plain_markdown
 
@@ -65,3 +67,32 @@ def joined(names: list[str] | tuple[str, ...], most: int = 6) -> str:
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most} more"
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def time_of_day(seconds: float, zone: str | None = None) -> str:
+    """When it will be so many seconds since 1970, as a clock shows it in a browser's time zone.
+
+    >>> time_of_day(1700000000, "Europe/Berlin")
+    '23:13'
+
+    Args:
+        zone: as a browser names it, which may send anything; where there is no such zone, this machine's counts.
+    """
+    where: tzinfo | None = None
+    if zone:
+        try:
+            where = ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            where = None
+    return f"{datetime.fromtimestamp(seconds, where):%H:%M}"
+
+
+def span(seconds: float) -> str:
+    """A time that nobody counts exactly.
+
+    >>> span(120), span(5400), span(28800)
+    ('a few minutes', '90 minutes', '8 hours')
+    """
+    if seconds < 600:
+        return "a few minutes"
+    return f"{seconds / 60:.0f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:.3g} hours"

@@ -20,3 +20,11 @@ def here_twice(photo: str, there: str, *, same_class: bool, same_pile: bool) -> 
     if not same_pile:
         return f"{photo} is already {there}; a test on a photo that was learned from tests nothing."
     return f"{photo} is here already; the same picture twice adds nothing."
+
+
+def looks_like(name: str, other: str, class_name: str, *, tests: bool) -> str:
+    """What is said of a photo that was taken though it is nearly another, which is on the card of a class."""
+    return (
+        f"{name} looks like {other} {among_photos(class_name, tests=tests)}, perhaps saved anew. It was taken; if it "
+        "is the same picture, remove one of them."
+    )

@@ -12,7 +12,8 @@ from typing import Literal
 from app.jobs.manager import PlainError
 from app.photos.archives import Member
 from app.photos.shelf import SHOT_SIDE, Verdicts, alike, free_name, outline, small
-from app.teaching.card_words import among_photos, here_twice, photos_counted
+from app.teaching.card_words import among_photos, here_twice, looks_like, photos_counted
+from app.teaching.past import Past
 from app.text import joined
 from gallop import Photo
 from gallop.errors import GallopError
@@ -26,7 +27,6 @@ MOST_PHOTOS = 64
 """On one pile of one card."""
 MOST_ALTOGETHER = 600
 """They lie in memory."""
-MOST_UNDONE = 30
 
 
 class CardProblem(PlainError):
@@ -60,7 +60,7 @@ class Deck:
     cards: tuple[Card, ...] = ()
     changes: int = 0
     """How many were made or taken back: tells the cards as they are from any before."""
-    _past: list[tuple[str, tuple[Card, ...]]] = field(default_factory=list)
+    _past: Past[tuple[Card, ...]] = field(default_factory=lambda: Past(_photos_of))
     _outlines: dict[str, int] = field(default_factory=dict)
     _next_id: int = 1
 
@@ -136,8 +136,7 @@ class Deck:
 
     def lay_out(self, cards: Iterable[Card], words: str) -> None:
         """Put these in place of all that are there, with numbers of their own. One change, which ``words`` tell."""
-        first = self._next_id
-        laid = tuple(replace(card, id=first + n) for n, card in enumerate(cards))
+        laid = tuple(replace(card, id=self._next_id + n) for n, card in enumerate(cards))
         self._next_id += len(laid)
         self._change(words, laid)
 
@@ -185,13 +184,17 @@ class Deck:
     @property
     def last_change(self) -> str | None:
         """What ``undo`` would take back, such as "deleted ant"."""
-        return self._past[-1][0] if self._past else None
+        return self._past.changes[-1][0] if self._past.changes else None
 
     def undo(self) -> None:
         """Take the last change back, if there is one: a second click may come after the last."""
-        if self._past:
-            _, self.cards = self._past.pop()
+        if self._past.changes:
+            _, self.cards = self._past.changes.pop()
             self.changes += 1
+
+    def held(self) -> Collection[Photo]:
+        """Return the photos on the cards and those that an undo brings back, each once."""
+        return self._past.held(self.cards).values()
 
     def _change(self, words: str, cards: tuple[Card, ...]) -> None:
         before, self.cards = self.cards, cards
@@ -199,7 +202,7 @@ class Deck:
 
     def _note(self, words: str, before: tuple[Card, ...]) -> None:
         if before != self.cards:
-            self._past = [*self._past, (words, before)][-MOST_UNDONE:]
+            self._past.note(words, before, self.cards)
             self.changes += 1
 
     def _replace(self, words: str, card: Card) -> None:
@@ -276,16 +279,16 @@ class Deck:
             if kept.sha256 not in self._outlines:
                 self._outlines[kept.sha256] = outline(kept)
             if (other.id, there) != (card.id, pile) and alike(self._outlines[kept.sha256], mine):
-                where = among_photos(other.name, tests=there == "tests")
-                return (
-                    f"{photo.name} looks like {kept.name} {where}, perhaps saved anew. It was taken; if it is the same "
-                    "picture, remove one of them."
-                )
+                return looks_like(photo.name, kept.name, other.name, tests=there == "tests")
         return ""
 
 
 def _same(kept: Photo, photo: Photo) -> bool:
     return kept.sha256 == small(photo, SHOT_SIDE).sha256
+
+
+def _photos_of(cards: Iterable[Card]) -> list[Photo]:
+    return [photo for card in cards for photo in (*card.shots, *card.tests)]
 
 
 def _without(photos: tuple[Photo, ...], gone: Photo) -> tuple[Photo, ...]:

@@ -20,7 +20,7 @@ from app.towers.download import download_manager
 from app.towers.options import DEFAULT_TOWER, started_with
 from app.towers.problems import TowerLoading
 from app.towers.room import Lease, TowerRoom
-from app.visitor.registry import Visitors
+from app.visitor.registry import Visitors, kept_seconds
 from app.visitor.session import Session
 from gallop.runtime.process import prepare
 
@@ -47,6 +47,12 @@ def connected(page: str) -> bool:
     return not runtime.exists() or runtime.get_instance().is_active_session(page)
 
 
+def _address() -> str | None:
+    """What the server listens on."""
+    found: str | None = st.get_option("server.address")
+    return found
+
+
 @dataclass
 class Shared:
     """What there is once in the process.
@@ -58,7 +64,7 @@ class Shared:
     jobs: JobManager = field(default_factory=JobManager)
     downloads: JobManager = field(default_factory=download_manager)
     runs: RunStore = field(default_factory=lambda: RunStore(data_folder()))
-    visitors: Visitors = field(default_factory=lambda: Visitors(connected))
+    visitors: Visitors = field(default_factory=lambda: Visitors(connected, keep=kept_seconds(_address())))
 
 
 shared = Shared()
@@ -150,7 +156,7 @@ def session() -> Session:
         found = visitors().find(token)
         assert found is not None
         found.lost = known
-        found.training.ledger = Ledger(runs(), owner_of(st.get_option("server.address"), token))
+        found.training.ledger = Ledger(runs(), owner_of(_address(), token))
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token

@@ -60,6 +60,10 @@ class PageJobs:
             return snapshot.error
         return "Cancelled." if snapshot is not None and snapshot.state is State.CANCELLED else ""
 
+    def let_go(self) -> None:
+        """Forget what all that are over have left."""
+        self._ended.clear()
+
     def cancel(self) -> None:
         """Ask the one under way, if there is one, to stop."""
         if self.running is not None:

@@ -74,6 +74,17 @@ class VisitorPhotos:
         """Return the photos to test with, of the classes that take part."""
         return {card.name: card.tests for card in self.deck.in_use}
 
+    @property
+    def size(self) -> int:
+        """Return the bytes that the photos take in memory, with those that an undo brings back."""
+        shelves = (*self.shelf.photos.values(), *self.unknown.photos.values(), *self._called_back.values())
+        every = {photo.sha256: photo for photo in (*self.deck.held(), *shelves)}
+        return sum(3 * photo.width * photo.height for photo in every.values())
+
+    def forget_features(self) -> None:
+        """Let go what can be encoded again."""
+        self._features = None
+
     def features(self) -> MemoryCache:
         """Return the features of this visitor's photos; they go when the session goes."""
         from gallop.features.encoding import MemoryCache

@@ -1,9 +1,10 @@
-"""Who is who: one session a visitor, found again by the token in the page's address. Knows no Streamlit and no torch.
+"""Who is here: sessions that outlive a reload of the page, and on one's own machine a closed page, for some hours.
 
-A reload closes one connection and opens another, so a session outlives its connections: each page that was drawn holds
-a lease as long as it is connected, and only when no lease was held for a grace time is the session closed, its training
+A reload ends the connection at once, so a session may not end with it. Each page that is drawn holds a lease as long as
+it is connected, and only when no lease was held for the time that things are kept is the session closed, its training
 cancelled and its photos dropped. Nobody gives a lease back, so nobody can give back another's: whether a page is
-connected is asked again and again.
+connected is asked again and again. What can be worked out again goes after a grace time, and where photos without a
+page fill the memory, those that were left first go before their time.
 """
 
 from __future__ import annotations
@@ -15,11 +16,33 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.jobs.manager import PlainError
+from app.runs.data_file import LOOPBACK
 from app.visitor.session import Session
 
 GRACE_SECONDS = 120.0
 """Long enough for a reload and for a laptop that changes its network."""
+OWN_MACHINE_SECONDS = 8 * 3600.0
+"""That things are kept where only this machine reaches the app: a working day, with its breaks."""
 MOST_SESSIONS = 32
+MOST_KEPT_BYTES = 1536 * 2**20
+"""Of photos in sessions without a page; the most that one visitor can hold is less."""
+
+_said: float | None = None
+
+
+def keep_photos(seconds: float | None) -> None:
+    """Say how long sessions outlive their pages, before the first visitor comes; None is the usual time."""
+    global _said
+    _said = seconds
+
+
+def kept_seconds(address: str | None) -> float:
+    """Return how long sessions outlive their pages: as was said, or hours where the app listens on one's own machine
+    alone; on a machine that is shared others wait for the memory.
+    """
+    if _said is not None:
+        return _said
+    return OWN_MACHINE_SECONDS if address in LOOPBACK else GRACE_SECONDS
 
 
 class TooManyVisitors(PlainError):
@@ -33,6 +56,8 @@ class _Visitor:
     """When a page was last known to be open."""
     leases: set[str] = field(default_factory=set)
     """The pages that hold one."""
+    rests: bool = False
+    """Whether what can be worked out again has gone."""
 
 
 @dataclass
@@ -41,33 +66,48 @@ class Visitors:
 
     Args:
         connected: whether the page of this name is still open.
-        grace: seconds without an open page after which a session is closed.
+        grace: seconds without an open page after which a session rests, and makes room where others need it.
         most: sessions at a time; their photos lie in memory.
+        keep: seconds without an open page after which a session is closed; the grace time at least.
+        most_bytes: of photos in sessions that rest.
+        clock: the seconds that it is.
     """
 
     connected: Callable[[str], bool]
     grace: float = GRACE_SECONDS
     most: int = MOST_SESSIONS
+    keep: float = 0.0
+    most_bytes: int = MOST_KEPT_BYTES
+    clock: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _visitors: dict[str, _Visitor] = field(default_factory=dict)
     _reaper: threading.Thread | None = None
 
+    def __post_init__(self) -> None:
+        self.keep = max(self.keep, self.grace)
+
     def new(self) -> str:
-        """A session of its own, and the token that leads to it.
+        """A session of its own, and the token that leads to it. Where there is no room, one that rests makes it.
 
         Raises:
             TooManyVisitors: ``most`` are here already.
         """
         with self._lock:
-            if len(self._visitors) >= self.most:
-                raise TooManyVisitors(
-                    f"{self.most} people use this app at the moment, and it takes no more. Try again in a few minutes."
-                )
+            self._look()
+            gone = [self._pop(token) for token in self._resting()[: max(len(self._visitors) + 1 - self.most, 0)]]
+            full = len(self._visitors) >= self.most
             token = secrets.token_hex(16)
-            self._visitors[token] = _Visitor(Session(), time.monotonic())
+            if not full:
+                self._visitors[token] = _Visitor(Session(), self.clock())
             if self._reaper is None:
                 self._reaper = threading.Thread(target=self._reap, name="visitors", daemon=True)
                 self._reaper.start()
+        for session in gone:
+            session.close()
+        if full:
+            raise TooManyVisitors(
+                f"{self.most} people use this app at the moment, and it takes no more. Try again in a few minutes."
+            )
         return token
 
     def find(self, token: str) -> Session | None:
@@ -82,19 +122,56 @@ class Visitors:
             visitor = self._visitors.get(token)
             if visitor is not None:
                 visitor.leases.add(page)
+                visitor.seen, visitor.rests = self.clock(), False
+
+    def remove(self, token: str) -> None:
+        """Close a session at once: its photos are dropped, and its work is cancelled."""
+        with self._lock:
+            found = [self._pop(token)] if token in self._visitors else []
+        for session in found:
+            session.close()
+
+    def clear_out(self) -> None:
+        """Close the sessions whose time is over, or whose photos find no room; let others rest."""
+        with self._lock:
+            self._look()
+            over = [token for token, visitor in self._visitors.items() if self._away(visitor) > self.keep]
+            gone = [self._pop(token) for token in over]
+            resting = self._resting()
+            held = sum(self._visitors[token].session.photos.size for token in resting)
+            for token in resting:
+                if held > self.most_bytes and (size := self._visitors[token].session.photos.size):
+                    held -= size
+                    gone.append(self._pop(token))
+            for visitor in (self._visitors[token] for token in resting if token in self._visitors):
+                if not visitor.rests:
+                    visitor.rests = True
+                    visitor.session.rest()
+        for session in gone:
+            session.close()
 
     def _reap(self) -> None:
         while True:
             time.sleep(self.grace / 20)
-            for session in self._gone():
-                session.close()
+            self.clear_out()
 
-    def _gone(self) -> list[Session]:
-        """Sessions whose pages have been closed for the grace time; they are found no more."""
-        now = time.monotonic()
-        with self._lock:
-            for visitor in self._visitors.values():
-                visitor.leases = {page for page in visitor.leases if self.connected(page)}
-                visitor.seen = now if visitor.leases else visitor.seen
-            gone = [token for token, visitor in self._visitors.items() if now - visitor.seen > self.grace]
-            return [self._visitors.pop(token).session for token in gone]
+    # All below: the lock is held -------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """See whose pages are open."""
+        now = self.clock()
+        for visitor in self._visitors.values():
+            visitor.leases = {page for page in visitor.leases if self.connected(page)}
+            visitor.seen = now if visitor.leases else visitor.seen
+
+    def _away(self, visitor: _Visitor) -> float:
+        """For how many seconds no page of a visitor was open when last looked."""
+        return self.clock() - visitor.seen
+
+    def _resting(self) -> list[str]:
+        """Sessions without a page beyond the grace time: first those without photos, then as they were left."""
+        away = [(token, visitor) for token, visitor in self._visitors.items() if self._away(visitor) > self.grace]
+        return [token for token, _ in sorted(away, key=lambda pair: (pair[1].session.photos.size > 0, pair[1].seen))]
+
+    def _pop(self, token: str) -> Session:
+        return self._visitors.pop(token).session

@@ -53,6 +53,12 @@ class Session:
         self.lost = False
         self.asked: tuple[Project, str] | None = None
 
+    def rest(self) -> None:
+        """Let go of what can be worked out again: nobody has looked for a while. Photos and what was taught stay."""
+        self.answers = VisitorAnswers(self.photos, self.training, self.limit)
+        self.photos.forget_features()
+        self.page_jobs.let_go()
+
     def close(self) -> None:
         """Stop all its work: its page is gone for good."""
         self.training.close()

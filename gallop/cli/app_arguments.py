@@ -13,6 +13,7 @@ examples:
   gallop app                                             # this machine only; Ctrl-C ends it
   gallop app --port 8600 --no-browser
   gallop app --data runs                                 # trainings are kept in runs/, not in the user's data folder
+  gallop app --keep 24h                                  # photos stay till tomorrow, for the page's address
   gallop app --towers ViT-B-16=ViT-B-16.pt               # a choice of towers beside mini
   gallop app --host lab-pc.example --host lab-pc         # for others too, who write http://lab-pc:8501
 
@@ -49,6 +50,13 @@ def add_app_words(parser: argparse.ArgumentParser) -> None:
     """Add what the app itself is told, with ``gallop app`` as behind ``streamlit run app/main.py --``."""
     parser.add_argument(
         "--data", metavar="DIR", help="where runs are kept; else $GALLOP_DATA, or the user's folder for program data"
+    )
+    parser.add_argument(
+        "--keep",
+        type=values.keeping,
+        metavar="TIME",
+        help="how long photos and what was taught stay in memory after the page was closed, such as 30m (8h; 2m with "
+        "--host, where visitors share the memory)",
     )
     towers = parser.add_argument_group("towers")
     towers.add_argument(
@@ -90,6 +98,7 @@ def add_app_words(parser: argparse.ArgumentParser) -> None:
 def app_words(options: argparse.Namespace) -> list[str]:
     """Return the same again as words, for the server that ``gallop app`` starts."""
     words = [f"--data={options.data}"] if options.data else []
+    words += [f"--keep={options.keep:.9g}s"] if options.keep is not None else []
     words += [word for tower in options.towers for word in ("--towers", tower)]
     words += ["--allow-downloads"] * options.allow_downloads
     words += [f"--tower-memory={options.tower_memory / 1e9:.9g}"] if options.tower_memory is not None else []

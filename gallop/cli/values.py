@@ -32,6 +32,14 @@ def duration(text: str) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
+def keeping(text: str) -> float:
+    """Return the seconds that the app keeps photos."""
+    seconds = duration(text)
+    if not 120 <= seconds <= 24 * 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not a time from 2m to 24h")
+    return seconds
+
+
 def host(text: str) -> str:
     """Return a name or an address of a machine, as a browser writes it between ``http://`` and the port."""
     try:

@@ -61,3 +61,16 @@ def test_joined() -> None:
     assert text.joined(["a"]) == "a"
     assert text.joined(["a", "b", "c"]) == "a, b and c"
     assert text.joined(list("abcdefgh")) == "a, b, c, d, e, f and 2 more"
+
+
+def test_a_clock_shows_the_browsers_time_and_takes_any_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert text.time_of_day(1700000000, "UTC") == "22:13"
+    assert text.time_of_day(1700000000, "Asia/Kolkata") == "03:43"
+    here = text.time_of_day(1700000000)
+    for zone in ("", "nowhere", "../../etc/passwd", "/etc/passwd", "\0", "Europe", "x" * 5000):
+        assert text.time_of_day(1700000000, zone) == here
+
+
+def test_a_span_is_as_exact_as_it_matters() -> None:
+    said = {120: "a few minutes", 1800: "30 minutes", 5400: "90 minutes", 7200: "2 hours", 86400: "24 hours"}
+    assert {seconds: text.span(seconds) for seconds in said} == said

@@ -5,7 +5,13 @@ import time
 import pytest
 
 from app.jobs.manager import State
-from app.visitor.registry import TooManyVisitors, Visitors
+from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE
+from app.teaching.cards import MOST_ALTOGETHER, Card
+from app.teaching.past import MOST_HELD
+from app.visitor import registry
+from app.visitor.registry import GRACE_SECONDS, OWN_MACHINE_SECONDS, TooManyVisitors, Visitors, kept_seconds
+from gallop import Photo, load_image
+from tests import tiny
 from tests.app.test_jobs import Counting
 
 
@@ -97,3 +103,157 @@ def test_there_is_a_limit_to_sessions_and_it_is_told() -> None:
     visitors.new()
     with pytest.raises(TooManyVisitors, match="2 people"):
         visitors.new()
+
+
+HOUR = 3600.0
+
+
+class Clock:
+    """The time, as the test has it."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def after(self, seconds: float, visitors: Visitors) -> None:
+        """Let time pass, and have the registry look as often as it does."""
+        for _ in range(4):
+            self.now += seconds / 4
+            visitors.clear_out()
+
+
+def photo(seed: int, side: int = 32) -> Photo:
+    return load_image(tiny.picture(seed, "red", (side, side)), name=f"{seed}.png")
+
+
+def with_photos(visitors: Visitors, *seeds: int, side: int = 32) -> str:
+    """A visitor with such photos on the shelf."""
+    token = visitors.new()
+    session = visitors.find(token)
+    assert session is not None
+    session.photos.shelf.add(photo(seed, side) for seed in seeds)
+    return token
+
+
+def test_an_address_finds_everything_for_hours_after_its_page_was_closed() -> None:
+    pages, clock = Open({"page"}), Clock()
+    visitors = Visitors(pages.__contains__, keep=8 * HOUR, clock=clock)
+    token = with_photos(visitors, 1, 2)
+    session = visitors.find(token)
+    assert session is not None
+    visitors.lease(token, "page")
+    clock.after(20 * HOUR, visitors)
+    assert visitors.find(token) is session, "its page is open"
+    pages.clear()
+    clock.after(7.9 * HOUR, visitors)
+    pages.add("again")
+    visitors.lease(token, "again")
+    assert visitors.find(token) is session
+    assert [each.name for each in session.photos.shelf.photos.values()] == ["1.png", "2.png"]
+    pages.clear()
+    clock.after(7.9 * HOUR, visitors)
+    assert visitors.find(token) is session, "counted from the last time that it was open"
+    clock.after(0.2 * HOUR, visitors)
+    assert visitors.find(token) is None
+
+
+def test_what_can_be_worked_out_again_goes_and_photos_stay() -> None:
+    clock = Clock()
+    visitors = Visitors(Open().__contains__, keep=8 * HOUR, clock=clock)
+    token = with_photos(visitors, 1)
+    session = visitors.find(token)
+    assert session is not None
+    features, answers = session.photos.features(), session.answers
+    answers.once("key", lambda: 5)
+    clock.after(GRACE_SECONDS - 8, visitors)
+    assert session.answers is answers, "a reload finds them"
+    clock.after(60, visitors)
+    assert session.answers is not answers
+    assert session.photos.features() is not features
+    assert len(session.photos.shelf.photos) == 1
+    answers = session.answers
+    clock.after(HOUR, visitors)
+    assert session.answers is answers, "nothing more to let go"
+
+
+def test_where_photos_without_a_page_find_no_room_those_left_first_go() -> None:
+    pages, clock = Open({"open"}), Clock()
+    size = 3 * 32 * 32
+    visitors = Visitors(pages.__contains__, keep=8 * HOUR, most_bytes=2 * size, clock=clock)
+    shown = with_photos(visitors, *range(20))
+    visitors.lease(shown, "open")
+    empty = visitors.new()
+    first = with_photos(visitors, 21)
+    clock.after(10, visitors)
+    second, third = with_photos(visitors, 22), with_photos(visitors, 23)
+    clock.after(GRACE_SECONDS - 5, visitors)
+    assert visitors.find(first) is not None, "the others still have their grace time"
+    clock.after(20, visitors)
+    assert visitors.find(first) is None
+    assert all(visitors.find(token) is not None for token in (shown, empty, second, third))
+
+
+def test_a_new_visitor_has_the_place_of_one_who_has_left() -> None:
+    pages, clock = Open({"open"}), Clock()
+    visitors = Visitors(pages.__contains__, most=3, keep=8 * HOUR, clock=clock)
+    shown = visitors.new()
+    visitors.lease(shown, "open")
+    kept, empty = with_photos(visitors, 1), visitors.new()
+    with pytest.raises(TooManyVisitors):
+        visitors.new()
+    clock.after(GRACE_SECONDS + 1, visitors)
+    next_one = visitors.new()
+    assert visitors.find(empty) is None
+    assert visitors.find(kept) is not None, "one without photos goes first"
+    assert visitors.find(shown) is not None
+    assert visitors.find(next_one) is not None
+
+
+def test_everything_is_removed_at_once_when_that_is_said() -> None:
+    from app.jobs.manager import JobManager
+
+    manager, visitors = JobManager(), Visitors(Open().__contains__, keep=8 * HOUR)
+    token, other = with_photos(visitors, 1), with_photos(visitors, 2)
+    session = visitors.find(token)
+    assert session is not None
+    session.training.job = manager.submit(Counting(1_000_000))
+    visitors.remove(token)
+    visitors.remove(token)
+    visitors.remove("0" * 32)
+    assert visitors.find(token) is None
+    assert visitors.find(other) is not None
+    end = time.monotonic() + 5
+    while session.training.job.snapshot().active and time.monotonic() < end:
+        time.sleep(0.005)
+    assert session.training.job.snapshot().state is State.CANCELLED
+    manager.close()
+
+
+def test_hours_are_for_ones_own_machine_unless_something_else_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kept_seconds("127.0.0.1") == kept_seconds("localhost") == OWN_MACHINE_SECONDS == 8 * HOUR
+    assert kept_seconds("0.0.0.0") == kept_seconds("192.168.1.5") == kept_seconds(None) == GRACE_SECONDS
+    monkeypatch.setattr(registry, "_said", None)
+    registry.keep_photos(HOUR)
+    assert kept_seconds("127.0.0.1") == kept_seconds(None) == HOUR
+    assert Visitors(Open().__contains__, keep=1.0).keep == GRACE_SECONDS, "a reload takes its time"
+
+
+def test_what_undo_brings_back_is_bounded_too() -> None:
+    """Thirty times six hundred photos of 512 pixels would be fourteen gigabytes."""
+    session = Visitors(Open().__contains__)
+    found = session.find(session.new())
+    assert found is not None
+    deck = found.photos.deck
+    image = photo(1).image
+    for turn in range(5):
+        shots = tuple(Photo(image, f"{n}", f"{turn} {n}") for n in range(MOST_ALTOGETHER))
+        deck.lay_out([Card(0, "red", True, shots)], f"turn {turn}")
+    assert len(deck.held()) == MOST_HELD == 2 * MOST_ALTOGETHER
+    assert found.photos.size == MOST_HELD * 3 * 32 * 32
+    assert deck.last_change == "turn 4"
+    deck.undo()
+    assert deck.cards[0].shots[0].sha256 == "3 0"
+    assert deck.last_change is None
+    shelves = 3 * MAX_PHOTOS * (SHOWN_SIDE**2 + SHOT_SIDE**2)
+    assert 3 * MOST_HELD * SHOT_SIDE**2 + shelves < registry.MOST_KEPT_BYTES, "nobody's photos go for their size alone"

@@ -179,12 +179,12 @@ def app_words(*words: str) -> list[str]:
     return command[command.index("--") + 1 :]
 
 
-def test_what_is_said_of_towers_is_handed_on_and_read_alike(tmp_path: Path) -> None:
+def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> None:
     """``streamlit run app/main.py -- WORDS`` takes the same words: both parsers are one."""
     folder = tiny.backbone_folder(tmp_path)
     weights = f"ViT-B-16={folder / 'weights.safetensors'}"
     words = ["--data", "runs", "--allow-downloads", "--tower-memory", "1.5", "--device", "cpu", "--precision", "bf16"]
-    words += ["--regions", "query-query"]
+    words += ["--regions", "query-query", "--keep", "30m"]
     told = app_words("--towers", str(folder), weights, *words)
     parser = argparse.ArgumentParser()
     add_app_words(parser)
@@ -192,6 +192,7 @@ def test_what_is_said_of_towers_is_handed_on_and_read_alike(tmp_path: Path) -> N
     assert found.towers == [str(folder), weights]
     assert (found.data, found.allow_downloads, found.tower_memory) == ("runs", True, 1_500_000_000)
     assert (found.device, found.precision, found.regions) == ("cpu", "bf16", "query-query")
+    assert found.keep == 1800
     assert found == parser.parse_args(app_words("--towers", str(folder), "--towers", weights, *words))
 
 
@@ -204,9 +205,12 @@ def test_what_is_said_of_towers_is_handed_on_and_read_alike(tmp_path: Path) -> N
         ("--tower-memory 0", "'0' is not a number of GB"),
         ("--precision fp8", "invalid choice: 'fp8'"),
         ("--regions patches", "invalid choice: 'patches'"),
+        ("--keep long", "'long' is not a time such as 90s, 30m or 2h"),
+        ("--keep 5s", "5s is not a time from 2m to 24h"),
+        ("--keep 48h", "48h is not a time from 2m to 24h"),
     ],
 )
-def test_what_is_wrong_with_a_tower_is_said_before_the_server_starts(
+def test_what_is_wrong_with_the_words_is_said_before_the_server_starts(
     words: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["app", *words.split()]) == 2

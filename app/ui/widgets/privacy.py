@@ -1,11 +1,36 @@
-"""What happens to photos and names, in one sentence that a test holds true."""
+"""What happens to photos and names, in a sentence that a test holds true; and the end of all of it, by one button."""
+
+import time
 
 import streamlit as st
 
+from app import text
+from app.ui.resources import STATE, visitors
+from app.visitor.registry import GRACE_SECONDS
+
 
 def line() -> None:
-    st.caption(
-        ":material/lock: Photos stay in memory, sent to no other machine.",
-        help="They stay with the program behind this page until a few minutes after you close it, and are written to "
-        "no disk. What a training learns is kept, with its class names: see the page *Compare*.",
-    )
+    """Draw the sentence, and the button behind a second look: it takes everything of this visit."""
+    keep = visitors().keep
+    until = f" Closed now, this address finds them until {_clock(keep)}." if keep > GRACE_SECONDS else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f":material/lock: Photos stay in memory, sent to no other machine.{until}",
+            width="content",
+            help=f"They stay with the program behind this page until {text.span(keep)} after you close it, or until it "
+            "ends, and are written to no disk. What a training learns is kept, with its class names: see the page "
+            "*Compare*.",
+        )
+        with st.popover("Remove everything", type="tertiary"):
+            st.markdown("Photos, classes and what they taught.", help="Runs on this machine stay: see *Compare*.")
+            st.button("Remove now", key="remove everything", type="primary", on_click=_remove)
+
+
+def _clock(seconds: float) -> str:
+    return text.time_of_day(time.time() + seconds, st.context.timezone)
+
+
+def _remove() -> None:
+    """What this visitor has is gone before anything is drawn again; the page begins anew."""
+    visitors().remove(st.session_state[STATE])
+    st.session_state.clear()

@@ -1,0 +1,83 @@
+"""Photos that are kept for hours: it is told where privacy is told, and ended by one button."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+
+import pytest
+
+from app.ui import resources
+from app.ui.widgets import privacy
+from app.visitor.registry import Visitors
+from tests.app_pages import (
+    COMPARE,
+    EXPLORE,
+    EXPORT,
+    METHOD,
+    PROMPTS,
+    TEACH,
+    TEST,
+    Open,
+    button,
+    cards,
+    everything,
+    fine,
+    go,
+    session_of,
+    train,
+)
+
+PAGES = (EXPLORE, TEACH, TEST, PROMPTS, COMPARE, EXPORT, METHOD)
+TOLD = re.compile(r"Closed now, this address finds them until (\d\d:\d\d)\.")
+
+
+def keeping(hours: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitors = Visitors(resources.connected, keep=3600 * hours)
+    monkeypatch.setattr(resources, "shared", replace(resources.shared, visitors=visitors))
+
+
+def test_until_when_photos_are_kept_is_told_on_every_page(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeping(8, monkeypatch)
+    now = 1_700_000_000.0
+
+    class Fixed:
+        @staticmethod
+        def time() -> float:
+            return now
+
+    monkeypatch.setattr(privacy, "time", Fixed)
+    at = fine(tiny_app())
+    wanted = time.strftime("%H:%M", time.localtime(now + 8 * 3600))
+    for page in PAGES:
+        words = everything(go(at, page))
+        assert TOLD.findall(words) == [wanted], page
+        assert "until 8 hours after you close it" in words
+    now += 600
+    later = time.strftime("%H:%M", time.localtime(now + 8 * 3600))
+    assert TOLD.findall(everything(fine(at.run()))) == [later], "the page was open meanwhile"
+
+
+def test_a_machine_that_is_shared_promises_no_hours(tiny_app: Open) -> None:
+    words = everything(fine(tiny_app()))
+    assert not TOLD.search(words)
+    assert "until a few minutes after you close it" in words
+
+
+def test_everything_is_gone_at_once_and_the_page_begins_anew(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeping(8, monkeypatch)
+    at = train(cards(fine(tiny_app()), {"red": 2, "green": 2}))
+    token, before = at.session_state[resources.STATE], session_of(at)
+    assert before.training.ledger is not None
+    assert len(before.training.ledger.runs()) == 1
+    fine(button(go(at, TEACH), "Remove now").click().run())
+    assert resources.visitors().find(token) is None
+    assert at.session_state[resources.STATE] != token
+    after = session_of(at)
+    assert not after.photos.deck.cards
+    assert after.training.taught is None
+    assert any("its photos are gone" in found.value for found in at.info)
+    for page in PAGES:
+        go(at, page)
+    assert not before.training.ledger.runs(), "runs of a visitor go with the visitor, on a machine that is shared"
