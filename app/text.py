@@ -87,10 +87,10 @@ def time_of_day(seconds: float, zone: str | None = None) -> str:
     return f"{datetime.fromtimestamp(seconds, where):%H:%M}"
 
 
-def span(seconds: float) -> str:
+def roughly(seconds: float) -> str:
     """A time that nobody counts exactly.
 
-    >>> span(120), span(5400), span(28800)
+    >>> roughly(120), roughly(5400), roughly(28800)
     ('a few minutes', '90 minutes', '8 hours')
     """
     if seconds < 600:

@@ -53,7 +53,7 @@ def add_app_words(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--keep",
-        type=values.keeping,
+        type=values.hours_kept,
         metavar="TIME",
         help="how long photos and what was taught stay in memory after the page was closed, such as 30m (8h; 2m with "
         "--host, where visitors share the memory)",

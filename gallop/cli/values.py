@@ -32,7 +32,7 @@ def duration(text: str) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def keeping(text: str) -> float:
+def hours_kept(text: str) -> float:
     """Return the seconds that the app keeps photos."""
     seconds = duration(text)
     if not 120 <= seconds <= 24 * 3600:

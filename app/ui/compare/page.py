@@ -75,7 +75,7 @@ whose, more = (
     if ledger.of_this_machine
     else (
         "Your runs are kept for this visit. Export what you need.",
-        f"They are deleted {text.span(resources.visitors().keep)} after you close the page.",
+        f"They are deleted {text.roughly(resources.visitors().keep)} after you close the page.",
     )
 )
 st.caption(f":material/lock: {whose}", help=f"{text.markdown(more)} No photo is among them, only their fingerprints.")

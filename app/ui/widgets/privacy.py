@@ -17,7 +17,7 @@ def line() -> None:
         st.caption(
             f":material/lock: Photos stay in memory, sent to no other machine.{until}",
             width="content",
-            help=f"They stay with the program behind this page until {text.span(keep)} after you close it, or until it "
+            help=f"They stay with the program behind this page until {text.roughly(keep)} after you close it, or until it "
             "ends, and are written to no disk. What a training learns is kept, with its class names: see the page "
             "*Compare*.",
         )
