@@ -100,7 +100,7 @@ def visit(browser: Any, server: str) -> None:
         go(page, name)
         shoot(browser, page.url, f"{name.lower()}, taught")
     go(page, "Compare")
-    expect(page.get_by_role("heading", name="4. Keep or remove")).to_be_visible()
+    expect(page.get_by_role("heading", name="Keep or remove")).to_be_visible()
     shoot(browser, page.url, "compare")
     go(page, "Export")
     expect(page.get_by_role("button", name="Save the model as zip")).to_be_visible()

@@ -212,21 +212,21 @@ def _steps(run: Run) -> str:
 # Seeds ---------------------------------------------------------------------------------------------------------------
 
 
-def siblings(run: Run, runs: Iterable[Run]) -> list[Run]:
-    """Whole trainings that differ from ``run`` in the seed alone, itself among them; by seed, the latest of each."""
+def siblings(run: Run, runs: Iterable[Run], but: str = "seed") -> list[Run]:
+    """Whole trainings that differ from ``run`` in one setting alone, itself among them; by it, the latest of each."""
     if run.settings is None:
         return []
     alike = {
-        other.settings.seed: other
+        getattr(other.settings, but): other
         for other in sorted(runs, key=lambda other: other.made)
         if other.settings is not None
-        and replace(other.settings, seed=run.settings.seed) == run.settings
+        and replace(other.settings, **{but: getattr(run.settings, but)}) == run.settings
         and (set(other.class_names), other.content) == (set(run.class_names), run.content)
         and not other.stopped_early
         and same_tower(run, other)
         and tests(other) == tests(run)
     }
-    return [alike[seed] for seed in sorted(alike)]
+    return [alike[value] for value in sorted(alike)]
 
 
 def further_seeds(run: Run, runs: Iterable[Run], count: int) -> tuple[int, ...]:

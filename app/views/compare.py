@@ -6,13 +6,16 @@ Knows no Streamlit, and loads torch only when something is computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.runs.model_zip import classifier_of
 from app.runs.recorder import Series
-from app.runs.run import ZERO_SHOT, Run, same_tower, tests, zero_shot_run
+from app.runs.run import ZERO_SHOT, Run, same_tower, siblings, tests, zero_shot_run
 from app.teaching.progress import Answer, Taught, Watch
 from app.teaching.settings import Settings
 from app.teaching.tasks import Teaching, answers_by_photo, check_photos, content, opened
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from app.visitor.session import Session
     from gallop import Explanation, GalLoPClassifier
     from gallop.backbones import Backbone
+    from gallop.evaluation.diversity import Ensembling
+
+DROPOUTS = (0.0, 0.5, 0.75)
+"""None, one between, and the paper's."""
 
 
 def photos(session: Session) -> dict[str, Photo]:
@@ -113,6 +120,72 @@ def series(session: Session, room: TowerRoom, tower: str, settings: Sequence[Set
         return Series([partial(Teaching, backbone, features, *cards, each, Watch()) for each in settings], keep)
 
     return OnTower(room, tower, make)
+
+
+def dropout_runs(pinned: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
+    """Those that show what dropout changes: the pinned run with several global prompts, those that differ from it in
+    dropout alone, and the other pinned one if it has several too.
+    """
+    several = [run for run in pinned if run.settings is not None and run.settings.global_prompts > 1]
+    if not several:
+        return []
+    found = siblings(several[0], runs, but="dropout") or several[:1]  # a cancelled one is nobody's sibling
+    return [*found, *(run for run in several if run.id not in {other.id for other in found})]
+
+
+def dropouts_left(run: Run, runs: Sequence[Run]) -> list[Settings]:
+    """The settings of ``run`` with each of ``DROPOUTS`` that keeps another number of prompts than one that is there."""
+    assert run.settings is not None
+    there = {other.settings.kept_prompts for other in siblings(run, runs, but="dropout") if other.settings}
+    found: dict[int, Settings] = {}
+    for dropout in DROPOUTS:
+        settings = replace(run.settings, dropout=dropout)
+        if settings.kept_prompts not in there:
+            found.setdefault(settings.kept_prompts, settings)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class GlobalPrompts:
+    """A run's global prompts: cosines (M, M) of what two say of the same class, and what they do on test photos.
+
+    Attributes:
+        ensembling: None where none of the photos is here.
+    """
+
+    says: NDArray[np.float32]
+    ensembling: Ensembling | None
+
+
+def both_tested(runs: Sequence[Run], photos: Mapping[str, Photo]) -> list[tuple[Photo, str]]:
+    """The photos here that none of these runs learned from and all were tested on, each with its class."""
+    shared = frozenset.intersection(*map(tests, runs))
+    return [(photo, runs[0].answers[digest].truth) for digest, photo in photos.items() if digest in shared]
+
+
+def global_prompts_of(
+    session: Session, backbone: Backbone, run: Run, pairs: Sequence[tuple[Photo, str]]
+) -> GlobalPrompts:
+    """Return it, worked out once. Raises as ``classifier_of_run``."""
+    key = ("global prompts", run.id, run.tower, tuple((photo.sha256, name) for photo, name in pairs))
+    return session.answers.once(key, lambda: _global_prompts(session, backbone, run, pairs))
+
+
+def _global_prompts(
+    session: Session, backbone: Backbone, run: Run, pairs: Sequence[tuple[Photo, str]]
+) -> GlobalPrompts:
+    from gallop.evaluation import diversity
+    from gallop.features.encoding import encode_centres
+    from gallop.predictions.predict import similarities
+
+    classifier = classifier_of_run(session, backbone, run)
+    said, names = classifier.text_features(), classifier.classes_.tolist()
+    if not pairs:
+        return GlobalPrompts(diversity.text_cosines(said.global_), None)
+    features = encode_centres(backbone, [photo for photo, _ in pairs], session.photos.features())
+    found = similarities(classifier.model_, said, features)
+    truth = [names.index(name) for _, name in pairs]
+    return GlobalPrompts(diversity.text_cosines(said.global_), diversity.ensembling(found.global_, truth))
 
 
 def cannot_repeat(session: Session, run: Run) -> str:

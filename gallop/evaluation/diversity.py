@@ -153,6 +153,41 @@ def _without(global_: Tensor, local: Tensor, prompt: int) -> Tensor | None:
 
 
 @dataclass(frozen=True)
+class Ensembling:
+    """What M global prompts do together that one does not, on B photos.
+
+    Attributes:
+        spread: how far apart the prompts' scores of the true class lie: their standard deviation in a photo, averaged.
+        disagree: photos that are not the same class to all of them.
+        alone: for each prompt the photos that are right by it alone.
+        together: photos that are right by the mean of all.
+    """
+
+    spread: float
+    disagree: int
+    alone: tuple[int, ...]
+    together: int
+
+    @property
+    def best(self) -> int:
+        """Of the best prompt alone; which one that is was seen on these photos, and flatters it."""
+        return max(self.alone)
+
+
+def ensembling(global_: Tensor, truth: Sequence[int]) -> Ensembling:
+    """Return it from the cosines of the global prompts (B, K, M) and B class indices."""
+    labels = torch.as_tensor(truth)
+    said = global_.argmax(dim=1)  # (B, M)
+    mine = global_[torch.arange(len(labels)), labels]
+    return Ensembling(
+        spread=float(mine.double().std(dim=-1, correction=0).mean()),
+        disagree=int((said != said[:, :1]).any(dim=-1).sum()),
+        alone=tuple((said == labels[:, None]).sum(dim=0).tolist()),
+        together=int((global_.mean(dim=-1).argmax(dim=-1) == labels).sum()),
+    )
+
+
+@dataclass(frozen=True)
 class Nearest:
     """A word of the vocabulary, and its distance to a learned token."""
 

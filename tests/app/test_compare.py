@@ -24,6 +24,7 @@ from app.runs.data_file import FILE, MACHINE, VERSION
 from app.runs.recorder import Recorded, Series
 from app.runs.visitor_runs import Ledger
 from app.ui import resources
+from app.views import compare
 from gallop import GalLoPClassifier
 from tests import tiny
 from tests.app.test_run_store import cannot_write
@@ -111,6 +112,53 @@ def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open) -> None:
     assert line["method"] == "GalLoP (cancelled)"
     kept = runs_of(at)[0]
     assert 3 <= kept.steps < kept.of_steps == 400
+
+
+def test_three_dropouts_are_one_errand_and_stand_beside_each_other(tiny_app: Open) -> None:
+    at = trained(tiny_app, global_prompts=4, dropout=0.75, epochs=4)
+    (only,) = table(at, "closest two")
+    assert (only["run"], only["dropout"], only["kept"]) == ("GalLoP 1", "0.75", "1 of 4")
+    button(at, "Train with dropout 0 and 0.5").click()
+    at = finish(fine(at.run()))
+    first, second, third = sorted(runs_of(at), key=lambda run: run.settings.dropout)
+    assert [run.settings.dropout for run in (first, second, third)] == [0.0, 0.5, 0.75]
+    assert {replace(run.settings, dropout=0.0) for run in (first, second, third)} == {first.settings}
+    assert not [found for found in at.button if found.label.startswith("Train with dropout")]
+    at.selectbox(key="compare pin_a").set_value(third.id)
+    lines = table(fine(at.run()), "closest two")
+    assert [(line["dropout"], line["kept"]) for line in lines] == [
+        ("0", "4 of 4"),
+        ("0.5", "2 of 4"),
+        ("0.75", "1 of 4"),
+    ]
+    session, backbone = session_of(at), resources.backbone()
+    pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
+    for run, line in zip((first, second, third), lines, strict=True):
+        classifier = compare.classifier_of_run(session, backbone, run)
+        said = [classifier.explain(photo) for photo, _ in pairs]
+        alone = np.array([found.global_scores.argmax(axis=0) for found in said])  # (B, M)
+        truth = np.array([classifier.classes_.tolist().index(name) for _, name in pairs])
+        whole = np.array([found.global_scores.mean(axis=1).argmax() for found in said])
+        assert line["together"] == f"{(whole == truth).sum()} right"
+        assert line["best alone"] == f"{(alone == truth[:, None]).sum(axis=0).max()} right"
+        assert line["disagree on"] == f"{(alone != alone[:, :1]).any(axis=1).sum()} of 6"
+        spread = np.mean([found.global_scores[t].std() for found, t in zip(said, truth, strict=True)])
+        assert float(line["spread"]) == pytest.approx(spread, abs=6e-5)
+        assert bars(at, f"dropout {run.id}")
+    # The prompts stay where no photo is here.
+    session.photos.deck.cards = ()
+    session.photos.shelf.photos.clear()
+    shown = table(fine(at.run()), "closest two")
+    assert [line["closest two"] for line in shown] == [line["closest two"] for line in lines]
+    assert "None of their test photos is here." in everything(at)
+
+
+def test_two_dropouts_that_keep_as_many_are_trained_once_and_it_is_told(tiny_app: Open) -> None:
+    at = trained(tiny_app, global_prompts=2, dropout=0.75)
+    assert button(at, "Train with dropout 0").label == "Train with dropout 0"
+    assert "Of its 2 global prompts 2 are kept for each photo." in button(at, "Train with dropout 0").help
+    at.selectbox(key="compare pin_a").set_value(0)
+    assert "Pin a run with several global prompts." in everything(fine(at.run()))
 
 
 def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(tiny_app: Open) -> None:

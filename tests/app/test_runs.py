@@ -13,6 +13,7 @@ from app.runs import run as run_module
 from app.runs.run import Run, Spread, differences, fair, flips, further_seeds, on_tests, sign_test, spread
 from app.teaching.progress import Answer, Point, Taught
 from app.teaching.settings import QUICK, preset
+from app.views import compare
 from gallop.evaluation.intervals import Share
 
 
@@ -102,6 +103,30 @@ def test_seeds_belong_together_only_if_all_else_is_the_same() -> None:
     assert [found.id for found in run_module.siblings(mine, others)] == [1, 3, 8]
     assert further_seeds(mine, others, 3) == (2, 3, 4)
     assert run_module.siblings(run_module.zero_shot_run(mine), others) == []
+
+
+def test_runs_that_differ_in_dropout_alone_stand_by_it_and_what_is_left_to_train_keeps_other_prompts() -> None:
+    usual = replace(preset(QUICK), dropout=0.75)  # of its 4 global prompts 1 is kept
+    mine, none = run(1, settings=usual), run(2, settings=replace(usual, dropout=0.0))
+    other_seed = run(3, settings=replace(usual, dropout=0.5, seed=9))
+    coop = run(4, settings=replace(usual, global_prompts=1, topk=(), dropout=0.0))
+    kept = [mine, none, other_seed, coop]
+    assert [found.id for found in run_module.siblings(mine, kept, but="dropout")] == [2, 1]
+    assert [found.id for found in compare.dropout_runs((mine, coop), kept)] == [2, 1]
+    assert [found.id for found in compare.dropout_runs((coop, other_seed), kept)] == [3]
+    assert [found.id for found in compare.dropout_runs((mine, other_seed), kept)] == [2, 1, 3]
+    assert compare.dropout_runs((coop, run_module.zero_shot_run(mine)), kept) == []
+    assert [found.dropout for found in compare.dropouts_left(mine, kept)] == [0.5]
+    assert [found.dropout for found in compare.dropouts_left(other_seed, kept)] == [0.0, 0.75]
+    assert compare.dropouts_left(mine, kept)[0] == replace(usual, dropout=0.5), "seed and all else stay"
+
+
+@pytest.mark.parametrize(("prompts", "left"), [(2, [0.5]), (3, [0.5, 0.75]), (4, [0.5, 0.75])])
+def test_two_dropouts_that_keep_as_many_prompts_are_one_training(prompts: int, left: list[float]) -> None:
+    """A dropout of 0.1 keeps all, as 0 does; of 2 prompts 0.5 and 0.75 both keep 1."""
+    mine = run(settings=replace(preset(QUICK), global_prompts=prompts, dropout=0.1))
+    assert [found.dropout for found in compare.dropouts_left(mine, [mine])] == left
+    assert [found.dropout for found in compare.dropouts_left(mine, [])] == [0.0, *left]
 
 
 def test_the_spread_over_seeds_is_that_of_a_sample() -> None:

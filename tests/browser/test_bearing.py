@@ -103,7 +103,7 @@ def test_axe_finds_nothing_on_any_page_in_any_state(new_page: Any) -> None:
     expect(page.get_by_text("Cancelled")).to_be_visible()
     found["teach, trained"] = violations(page)
     page.get_by_role("link", name="Compare").click()
-    expect(page.get_by_role("heading", name="4. Keep or remove")).to_be_visible()
+    expect(page.get_by_role("heading", name="Keep or remove")).to_be_visible()
     found["compare"] = violations(page)
     page.get_by_role("link", name="Export").click()
     expect(page.get_by_role("button", name="Save the model as zip")).to_be_visible()

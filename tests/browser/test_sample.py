@@ -18,7 +18,7 @@ def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
     page.get_by_role("button", name="Try it with a sample project").click()
     expect(metric(page, re.compile("Right on the"))).to_contain_text("%", timeout=4 * PATIENCE)  # torch and mini first
     expect(limit_track(page)).to_be_visible()
-    for name, heading in (("Prompts", "worth"), ("Compare", "4. Keep or remove"), ("Export", "3. As code")):
+    for name, heading in (("Prompts", "worth"), ("Compare", "Keep or remove"), ("Export", "3. As code")):
         go(page, name)
         expect(page.get_by_role("heading", name=re.compile(heading))).to_be_visible()
         expect(page.get_by_text("Start here")).to_have_count(0)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from gallop.evaluation.diversity import chosen_regions, most_overlap, nearest_words, overlaps, text_cosines, worths
+from gallop.evaluation.diversity import (
+    Ensembling,
+    chosen_regions,
+    ensembling,
+    most_overlap,
+    nearest_words,
+    overlaps,
+    text_cosines,
+    worths,
+)
 from gallop.features.encoding import encode_sources
 from gallop.model.gallop import Similarities
 from gallop.predictions.predict import similarities
@@ -47,6 +56,25 @@ def test_the_chosen_regions_are_those_the_score_is_the_mean_of() -> None:
         for n in range(3):
             mean = found.regions[b, chosen[b, n], c, n].mean()
             assert float(mean) == pytest.approx(float(found.local(topk)[b, c, n]), abs=1e-6)
+
+
+def test_three_prompts_together_are_better_than_the_best_of_them() -> None:
+    """Each is wrong about another photo; the mean is right about all. Figures by hand."""
+    right, wrong = [0.3, 0.1], [0.1, 0.2]  # of the true class 0 and of the other one
+    photos = [[right, right, wrong], [right, wrong, right], [wrong, right, right], [right, right, right]]
+    found = ensembling(torch.tensor(photos).movedim(-1, 1), [0, 0, 0, 0])
+    assert (found.disagree, found.alone, found.best, found.together) == (3, (3, 3, 3), 3, 4)
+    deviation = np.std([0.3, 0.3, 0.1])
+    assert found.spread == pytest.approx((3 * deviation + 0) / 4)
+
+
+def test_prompts_that_say_the_same_gain_nothing_together() -> None:
+    found = random(b=20, m=1)
+    truth = [0, 1, 2, 1] * 5
+    one = ensembling(found.global_, truth)
+    many = ensembling(found.global_.expand(-1, -1, 4), truth)
+    assert many == Ensembling(0.0, 0, one.alone * 4, one.together)
+    assert one.best == one.together == int((found.global_[..., 0].argmax(dim=-1) == torch.tensor(truth)).sum())
 
 
 def test_overlap_is_jaccards_and_reaches_its_most_where_one_scale_lies_in_the_other() -> None:

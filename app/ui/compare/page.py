@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import text
 from app.ui import resources
-from app.ui.compare import flipped, run_actions, run_table, seeds, versus
+from app.ui.compare import dropout, flipped, run_actions, run_table, seeds, versus
 from app.ui.sample import offer
 from app.ui.widgets import job_progress, privacy
 from app.ui.widgets.onward import onward
@@ -43,7 +43,7 @@ if baseline is None:
     onward("Teach classes of your own", "ui/teach/page.py", ":material/school:")
     offer.offer_sample(session)
 else:
-    st.header("1. Runs", anchor=False)
+    st.header("Runs", anchor=False)
     rows = [baseline, *kept]
     missing = compare.coop_run(baseline, kept) is None
     run_table.show_runs(rows, coop_missing=missing)
@@ -53,17 +53,18 @@ else:
         st.caption("The first training on *Teach* is compared with these.")
         onward("Train on Teach", "ui/teach/page.py", ":material/school:")
 if kept and baseline is not None:
-    st.header("2. Two beside each other", anchor=False)
+    st.header("Two beside each other", anchor=False)
     pinned = run_table.pins(rows)
     versus.versus(*pinned)
     seeds.train_seeds(session, pinned, kept)
-    st.header("3. The photos that flipped", anchor=False)
     photos = compare.photos(session)
+    dropout.what_dropout_changes(session, pinned, kept, photos)
+    st.header("Photos that flipped", anchor=False)
     flipped.flipped(*pinned, photos)
     st.subheader("Maps side by side", anchor=False)
     with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
         flipped.side_by_side(session, pinned, photos)
-    st.header("4. Keep or remove", anchor=False)
+    st.header("Keep or remove", anchor=False)
     with ProblemsTold():
         run_actions.keeping(session, ledger, kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -11,6 +12,7 @@ from app.charts import run_charts
 from app.runs import run as of
 from app.runs.run import Run
 from app.teaching import tasks
+from app.teaching.settings import Settings
 from app.towers.problems import TowerProblem
 from app.ui.compare.run_table import pin_names
 from app.ui.resources import towers
@@ -57,13 +59,17 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
         st.caption(f"{label}: {text.markdown(problem)}")
     if clicked and run.settings is not None:
         settings = [replace(run.settings, seed=seed) for seed in of.further_seeds(run, everything, _FURTHER)]
-        words = f"{label} with {_FURTHER} more seeds"
-        try:
-            tower = compare.tower_of_run(towers(), run)
-        except TowerProblem as error:
-            st.error(text.markdown(error), icon=":material/error:")
-            return
-        job_progress.send(session, compare.series(session, towers(), tower, settings), "seeds", words)
+        train_like(session, run, settings, "seeds", f"{label} with {_FURTHER} more seeds")
+
+
+def train_like(session: Session, run: Run, settings: Sequence[Settings], job: str, words: str) -> None:
+    """Train the cards as they are on the tower of a run, once with each of these settings, as a job of the page."""
+    try:
+        tower = compare.tower_of_run(towers(), run)
+    except TowerProblem as error:
+        st.error(text.markdown(error), icon=":material/error:")
+        return
+    job_progress.send(session, compare.series(session, towers(), tower, settings), job, words)
 
 
 def compare_with_coop(session: Session) -> None:
