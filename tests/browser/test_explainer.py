@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
-from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale, Style, Subject, scale_of, shared_scale
 from gallop.maps.photo import picture_url
@@ -28,17 +29,20 @@ NOTEBOOK = """
 async ([source, data]) => {
   const state = { data, stands: {} };
   const heard = {};
-  window.model = {
+  const model = {
     saved: [],
     get: (name) => state[name],
     set: (name, value) => (state[name] = value),
-    save_changes: () => window.model.saved.push(structuredClone(state.stands)),
+    save_changes: () => model.saved.push(structuredClone(state.stands)),
     on: (event, call) => (heard[event] = call),
     off: (event) => delete heard[event],
     send: (changed) => { state.data = changed; heard["change:data"]?.(); },
   };
   const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-  window.leave = module.default().render({ model: window.model, el: document.body });
+  const el = document.body.appendChild(document.createElement("div")); // of each cell its own
+  window.leave = module.default().render({ model, el });
+  window.model = model;
+  (window.models ??= []).push(model);
 }
 """
 STROKE = """
@@ -75,6 +79,24 @@ def show(page: Page, *all_data: dict[str, Any]) -> None:
     expect(page.locator(".explainer")).to_have_count(len(all_data))
 
 
+def in_notebook(page: Page, *all_data: dict[str, Any]) -> None:
+    """In a notebook, one below the other."""
+    page.set_content(f"<!doctype html><style>{STYLE_SHEET.read_text(encoding='utf-8')}</style><body></body>")
+    for data in all_data:
+        page.evaluate(NOTEBOOK, [SCRIPT.read_text(encoding="utf-8"), data])
+
+
+def apart(page: Page, found: Explanation) -> float:
+    """The largest difference between Python's probabilities and the bars: of classes together, and of each branch."""
+    bars = page.locator("button.bar:visible").evaluate_all(
+        """bars => bars.map(bar => [bar.querySelector(".name").textContent,
+            ...[...bar.querySelectorAll(".fill")].map(fill => new DOMMatrix(fill.style.transform).a)])"""
+    )
+    assert len(bars) == 6
+    shares = (found.probabilities, found.global_probabilities, found.local_probabilities)
+    return max(abs(mine - each[name]) for name, *drawn in bars for mine, each in zip(drawn, shares, strict=True))
+
+
 def outlines(page: Page, regions: set[int], which: int = 0) -> None:
     """Wait until exactly these regions are outlined: what a hand does is drawn with the next frame."""
     page.wait_for_function(
@@ -106,9 +128,8 @@ def drag(page: Page, share: float, *, release: bool = True) -> None:
 
 
 def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> None:
-    found = made_up(20, 7)
-    page.set_content(f"<!doctype html><style>{STYLE_SHEET.read_text(encoding='utf-8')}</style><body></body>")
-    page.evaluate(NOTEBOOK, [SCRIPT.read_text(encoding="utf-8"), explainer_data(found)])
+    found = replace(made_up(20, 7), threshold=None)
+    in_notebook(page, explainer_data(found))
     outlines(page, kept(found, found.label, 0, 5))
 
     drag(page, 0.8, release=False)
@@ -223,7 +244,7 @@ def test_hostile_names_are_text_and_two_on_a_page_stand_alone(page: Page) -> Non
 @pytest.mark.parametrize("side", [7, 24])
 def test_a_thousand_classes(page: Page, side: int) -> None:
     """With 24 x 24 regions not all are sent: maps move at once, and probabilities say of which k they are."""
-    found = made_up(1000, side)
+    found = replace(made_up(1000, side), threshold=None)
     data = explainer_data(found, asks=False)
     every = "offered" not in data
     show(page, data)
@@ -241,6 +262,56 @@ def test_a_thousand_classes(page: Page, side: int) -> None:
     assert page.get_by_label("Class explained").locator("option").count() == (
         1001 if every else len(data["offered"]) + 1
     )
+
+
+@pytest.mark.parametrize(("classes", "side"), [(20, 7), (20, 24), (1000, 7), (1000, 24)])
+def test_what_is_shown_unmarked_is_pythons_and_the_rest_is_marked_until_python_answered(
+    page: Page, classes: int, side: int
+) -> None:
+    """To 1e-5, with the widget itself behind the page."""
+    pytest.importorskip("anywidget", reason="needs the extra 'notebooks'")
+    from gallop.maps.explainer.widget import Explainer
+
+    found = made_up(classes, side)
+    shown = Explainer(found, stands=Stands(found.label))
+    waits = "last" in shown.data["takes"][0]["branches"][1]
+    assert waits == (classes * side**2 * 16 > COSINE_BYTES)
+    in_notebook(page, shown.data)
+    told = [apart(page, found)]
+    page.get_by_label("Local prompt 1: its k best regions").fill("30")
+    moved = found.with_topk((30, 10, 15, 20))
+    outlines(page, kept(found, found.label, 0, 30))
+    score = moved.local_scores[found.class_names.index(found.label), 0]
+    expect(page.locator(".sum")).to_contain_text(f"{score:.4f}")  # of maps nothing has to be waited for
+    page.keyboard.press("Tab")  # the hand lets go
+    if waits:
+        expect(page.locator(".stale")).to_have_text("Probabilities are those of k = 5, 10, 15, 20.")
+        told.append(apart(page, found))
+        page.wait_for_function("model.saved.length == 1")
+        expect(page.locator(".stale")).to_have_text("Probabilities are those of k = 5, 10, 15, 20.")
+        shown.stands = page.evaluate("model.saved[0]")
+        page.evaluate("data => model.send(data)", shown.data)
+    expect(page.locator(".stale")).to_be_hidden()
+    told.append(apart(page, moved))
+    print(f"{classes} classes, {side} x {side}: {max(told):.1e} at most apart")
+    assert max(told) < 1e-5
+
+
+def test_two_in_a_notebook_stand_alone(page: Page) -> None:
+    found, other = made_up(20, 7), hostile()
+    in_notebook(page, explainer_data(found), explainer_data(other))
+    first, second = page.locator(".explainer").nth(0), page.locator(".explainer").nth(1)
+    first.get_by_label("Local prompt 1: its k best regions").fill("9")
+    page.keyboard.press("Tab")
+    expect(first.locator(".cell.kept")).to_have_count(9)
+    expect(second.locator(".cell.kept")).to_have_count(3)
+    page.wait_for_function("models[0].saved.length == 1")
+    assert page.evaluate("models[1].saved.length") == 0
+    second.get_by_label("Class explained").select_option(HOSTILE)
+    page.wait_for_function("models[1].saved.length == 1")
+    assert Stands.told(page.evaluate("models[1].saved[0]")).class_name == HOSTILE
+    assert page.evaluate("models[0].saved.length") == 1
+    expect(page.locator("img:not(.photo), b")).to_have_count(0)
 
 
 def test_without_local_prompts_there_is_no_map_and_regions_can_still_be_asked(page: Page) -> None:
@@ -322,9 +393,8 @@ def test_a_compact_one_is_a_map_and_what_is_asked_of_it(page: Page) -> None:
     found = made_up(3, 7)
     scale = Scale(-0.5, 0.75)
     stands = Stands(found.class_names[2], prompt=1)
-    page.set_content(f"<!doctype html><style>{STYLE_SHEET.read_text(encoding='utf-8')}</style><body></body>")
     data = explainer_data(found, stands=stands, scale=scale, compact=True)
-    page.evaluate(NOTEBOOK, [SCRIPT.read_text(encoding="utf-8"), data])
+    in_notebook(page, data)
     outlines(page, {box.region for box in found.regions(found.class_names[2], 1)})
     expect(page.locator(".legend .low")).to_have_text("\u22120.5000")
     expect(page.locator(".legend .high")).to_have_text("0.7500")

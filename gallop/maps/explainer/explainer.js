@@ -30,6 +30,7 @@ function recalled(id) {
 // dom.js
 /* Elements. Text only ever goes in as textContent or as an attribute: names in it are anybody's. */
 
+const own = Math.random().toString(36).slice(2, 10); // each cell of a notebook reads this script anew
 let made = 0;
 
 function element(tag, name = "", attributes = {}, ...inside) {
@@ -56,7 +57,7 @@ function lay(box, crop) {
 
 /* An id of its own, however many explainers a page has. */
 function freshId() {
-  return `gx-${++made}`;
+  return `gx-${own}-${++made}`;
 }
 
 /* A control with its words above it. */

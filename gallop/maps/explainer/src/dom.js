@@ -1,5 +1,6 @@
 /* Elements. Text only ever goes in as textContent or as an attribute: names in it are anybody's. */
 
+const own = Math.random().toString(36).slice(2, 10); // each cell of a notebook reads this script anew
 let made = 0;
 
 export function element(tag, name = "", attributes = {}, ...inside) {
@@ -26,7 +27,7 @@ export function lay(box, crop) {
 
 /* An id of its own, however many explainers a page has. */
 export function freshId() {
-  return `gx-${++made}`;
+  return `gx-${own}-${++made}`;
 }
 
 /* A control with its words above it. */
