@@ -152,7 +152,7 @@ class Deck:
         """
         before, picture = self.cards, small(photo, SHOT_SIDE)
         try:
-            card, where = self._card_of(name), self._where(picture)
+            card, where = self._card_of(name), self.place_of(picture.sha256)
             pile = pile or (where[1] if where is not None else "shots")
             if where == (card, pile):
                 raise CardProblem(f"{photo.name} is {among_photos(card.name, tests=pile == 'tests')} already.")
@@ -168,16 +168,16 @@ class Deck:
             return f"{photo.name} is a test photo of {card.name} now."
         return f"{photo.name} is a photo of {card.name} now. Train again, and it is learned from."
 
-    def place_of(self, photo: Photo) -> tuple[Card, Pile] | None:
-        """Where a photo is; None where it is on no card."""
-        return self._where(small(photo, SHOT_SIDE))
+    def place_of(self, digest: str) -> tuple[Card, Pile] | None:
+        """Where a photo is, by its content as cards keep it; None where it is on no card."""
+        return next(((card, pile) for card, pile, kept in self._all() if kept.sha256 == digest), None)
 
-    def remove(self, photo: Photo) -> None:
+    def remove(self, digest: str) -> None:
         """Take a photo away from wherever it is."""
-        where = self.place_of(photo)
+        where = self.place_of(digest)
         if where is not None:
             card, pile = where
-            self.take_away(card.id, pile, next(kept for kept in card.pile(pile) if _same(kept, photo)))
+            self.take_away(card.id, pile, next(kept for kept in card.pile(pile) if kept.sha256 == digest))
 
     # Undoing ---------------------------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Deck:
         Raises:
             CardProblem: it is there already, or there is no room.
         """
-        where = self._where(photo)
+        where = self.place_of(photo.sha256)
         if where is not None:
             there, same = where
             words = among_photos(there.name, tests=same == "tests")
@@ -268,10 +268,6 @@ class Deck:
         shelves: tuple[Pile, ...] = ("shots", "tests")
         return ((card, pile, photo) for card in self.cards for pile in shelves for photo in card.pile(pile))
 
-    def _where(self, photo: Photo) -> tuple[Card, Pile] | None:
-        """Where the same picture is already."""
-        return next(((card, pile) for card, pile, kept in self._all() if kept.sha256 == photo.sha256), None)
-
     def _lookalike(self, photo: Photo, card: Card, pile: Pile) -> str:
         """A warning about a picture that is nearly the same where that does harm: in another class, or in the test."""
         mine = outline(photo)
@@ -281,10 +277,6 @@ class Deck:
             if (other.id, there) != (card.id, pile) and alike(self._outlines[kept.sha256], mine):
                 return looks_like(photo.name, kept.name, other.name, tests=there == "tests")
         return ""
-
-
-def _same(kept: Photo, photo: Photo) -> bool:
-    return kept.sha256 == small(photo, SHOT_SIDE).sha256
 
 
 def _photos_of(cards: Iterable[Card]) -> list[Photo]:

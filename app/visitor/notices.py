@@ -13,6 +13,7 @@ class Where(Enum):
     CARDS = auto()
     CORRECTION = auto()
     OPENED = auto()
+    NEXT = auto()
     RUNS = auto()
     MODELS = auto()
     TOWERS = auto()

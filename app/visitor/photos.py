@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, small
-from app.teaching.cards import CardProblem, Deck, Pile
+from app.teaching.cards import Card, CardProblem, Deck, Pile
+from app.visitor.recent import Bounded
 from gallop import Photo
 
 if TYPE_CHECKING:
@@ -28,7 +29,17 @@ class VisitorPhotos:
     """What became of the files that an uploader took last, by its name."""
     _called_back: dict[str, Photo] = field(default_factory=dict)
     """Photos that were of none of the classes before they were put to one."""
+    _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
     _features: MemoryCache | None = None
+
+    def as_on_card(self, photo: Photo) -> str:
+        """Return the content hash that a photo has on a card, where it is kept smaller."""
+        found: str = self._as_on_card.get_or(photo.sha256, lambda: small(photo, SHOT_SIDE).sha256)
+        return found
+
+    def place_of(self, photo: Photo) -> tuple[Card, Pile] | None:
+        """Return the card and the pile where a photo is; None where it is on none."""
+        return self.deck.place_of(self.as_on_card(photo))
 
     def set_aside(self, photo: Photo) -> str:
         """Put a photo to those of none of the classes, off any card; what was done, as a sentence.
@@ -41,13 +52,13 @@ class VisitorPhotos:
             refused = self.unknown.add([picture]).refused
             if refused:
                 raise CardProblem(refused[0])
-        self.deck.remove(picture)
+        self.deck.remove(picture.sha256)
         return f"{photo.name} is one of none of the classes now: it is only tested with."
 
     def relabel(self, photo: Photo, name: str, pile: Pile | None = None) -> str:
         """As ``Deck.relabel``; a photo of none of the classes is one no more."""
         words = self.deck.relabel(photo, name, pile)
-        found = self.unknown.photos.pop(small(photo, SHOT_SIDE).sha256, None)
+        found = self.unknown.photos.pop(self.as_on_card(photo), None)
         if found is not None:
             self._called_back[found.sha256] = found
         return words

@@ -67,7 +67,7 @@ def test_a_change_of_a_card_that_is_gone_does_nothing(deck: Deck) -> None:
     deck.enable(ant.id, False)
     deck.delete(ant.id)
     deck.take_away(ant.id, "shots", ant.shots[0])
-    deck.remove(ant.shots[0])
+    deck.remove(ant.shots[0].sha256)
     assert (deck.cards, deck.last_change) == (state, last)
 
 

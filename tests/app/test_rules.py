@@ -92,7 +92,7 @@ def test_pandas_is_loaded_before_a_worker_can_half_load_it() -> None:
 
 
 def test_no_run_of_a_page_stops_a_training_for_a_garbage_collection() -> None:
-    """With torch loaded a whole one holds the interpreter for 0.25 s, and a training is looked at three times a second."""
+    """With torch loaded it holds the interpreter for 0.25 s, and a training is looked at three times a second."""
     found = re.search(r"^postScriptGC = (\w+)", (APP / ".streamlit" / "config.toml").read_text(encoding="utf-8"), re.M)
     assert found is not None
     assert found.group(1) == "false"

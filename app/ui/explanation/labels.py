@@ -45,7 +45,7 @@ class Labels:
     def offer(self, names: Iterable[str]) -> None:
         """Draw a button for each class that the photo is not of, and for all else that may become of it."""
         photos, photo = self.session.photos, self.photo
-        place = photos.deck.place_of(photo)
+        place = photos.place_of(photo)
         with st.container(horizontal=True, gap="small"):
             for name in names:
                 if place is None or place[0].name != name:
@@ -73,7 +73,7 @@ class Labels:
         st.button(label, key=f"{self.key} {self.photo.sha256} {what}", on_click=self._act, args=(act, what), **drawn)
 
     def _remove(self) -> str:
-        self.session.photos.deck.remove(self.photo)
+        self.session.photos.deck.remove(self.session.photos.as_on_card(self.photo))
         return f"{self.photo.name} was removed; Undo on the page Teach brings it back."
 
     def _act(self, act: Act, what: str) -> None:
@@ -84,7 +84,7 @@ class Labels:
         except GallopError as error:
             self.session.notices[self.where] = Notice("info", str(error))
             return
-        place = self.session.photos.deck.place_of(self.photo)
+        place = self.session.photos.place_of(self.photo)
         if place is not None:
             card, pile = place
             self.session.training.encode_ahead(jobs(), towers(), card.pile(pile)[-1:])

@@ -5,7 +5,7 @@ import streamlit as st
 from app.ui import resources
 from app.ui.explanation import tryout
 from app.ui.project import menu
-from app.ui.teach import deck, live, settings
+from app.ui.teach import deck, live, next_photo, settings
 from app.ui.teach.columns import heading, three_columns
 from app.ui.widgets import privacy
 from app.ui.widgets.problems import ProblemsTold
@@ -30,4 +30,5 @@ with try_it:
     heading("Try")
     with ProblemsTold():
         tryout.tryout(session)
+        next_photo.next_photo(session)
 privacy.line()
