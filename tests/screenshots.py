@@ -12,16 +12,29 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.browsing import PATIENCE, answer, expect, files_into, go, limit_track, photo, rounds, shots, upload, zipped
+from tests.browsing import (
+    PATIENCE,
+    answer,
+    choose_photo,
+    expect,
+    files_into,
+    go,
+    limit_track,
+    photo,
+    rounds,
+    shots,
+    upload,
+    zipped,
+)
 from tests.conftest import ROOT, launched, served
 
 FOLDER = ROOT / "test-results" / "screenshots"
-WIDTHS = (1400, 500)
+WIDTHS = (1280, 820, 390)
 THEMES = ("light", "dark")
 
 
-def shoot(browser: Any, address: str, name: str, *, button: str = "") -> None:
-    """One state in every theme and width, each picture as long as the page, with what a button opens."""
+def shoot(browser: Any, address: str, name: str, *, opened: tuple[str, ...] = ()) -> None:
+    """One state in every theme and width, each picture as long as the page, with these parts of it opened."""
     for theme in THEMES:
         for width in WIDTHS:
             context = browser.new_context(
@@ -32,8 +45,8 @@ def shoot(browser: Any, address: str, name: str, *, button: str = "") -> None:
             page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
             expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
             expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE)
-            if button:
-                page.get_by_role("button", name=button).click()
+            for part in opened:
+                page.get_by_text(part, exact=True).click()
             page.wait_for_timeout(1500)  # charts and maps are drawn after the page
             height = page.get_by_test_id("stMain").evaluate("element => element.scrollHeight")
             page.set_viewport_size({"width": width, "height": min(height + 60, 6000)})
@@ -65,10 +78,10 @@ def visit(browser: Any, server: str) -> None:
     shoot(browser, server, "explore, empty")
     for name in ("teach", "test", "prompts", "compare", "export", "method"):
         shoot(browser, f"{server}/{name}", f"{name.replace('_', ' ')}, empty")
-    page.get_by_role("button", name="Cat", exact=True).click()
+    choose_photo(page, "Cat")
     expect(answer(page)).to_contain_text("%")
     shoot(browser, page.url, "explore, zero-shot")
-    shoot(browser, page.url, "explore, more towers", button="More towers")
+    shoot(browser, page.url, "explore, more towers", opened=("Settings", "More towers"))
 
     page.get_by_role("link", name="Teach").click()
     page.get_by_role("textbox", name="New class").fill("kitten, cup")

@@ -98,7 +98,7 @@ def _more(session: Session) -> None:
     offered = to_download(towers())
     if not offered:
         return
-    with st.popover("More towers", type="tertiary", icon=":material/add:"):
+    with st.expander("More towers", icon=":material/add:"):
         st.markdown("**Towers that can be downloaded**, once, by the machine that runs this app")
         for tower in offered:
             st.markdown(f"**{text.markdown(tower.name)}**: {text.markdown(_offered(tower))}")
