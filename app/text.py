@@ -53,12 +53,12 @@ def percent(share: float) -> str:
 
 
 def gain(points: float, on: str, digits: int = 0) -> str | None:
-    """A difference in words, such as "+3 points on zero-shot"; of none there is nothing to say, and no arrow to draw.
+    """A difference in words, such as "+3 points vs zero-shot"; of none there is nothing to say, and no arrow to draw.
 
     >>> gain(3.2, "zero-shot"), gain(-0.04, "B", 1)
-    ('+3 points on zero-shot', None)
+    ('+3 points vs zero-shot', None)
     """
-    return f"{points:+.{digits}f} points on {on}" if round(points, digits) else None
+    return f"{points:+.{digits}f} points vs {on}" if round(points, digits) else None
 
 
 def joined(names: list[str] | tuple[str, ...], most: int = 6) -> str:

@@ -77,6 +77,7 @@ def everything(at: AppTest) -> str:
     written = [words for kind in kinds for element in kind for words in (element.value, _help(element))]
     widgets = (at.button, at.slider, at.selectbox, at.file_uploader, at.text_area, at.number_input, at.metric)
     labels = [element.label for kind in widgets for element in kind]
+    labels += [_help(element) for element in (*at.button, *at.get("download_button"))]
     return "\n".join([*written, *labels, *(metric.value for metric in at.metric)])
 
 

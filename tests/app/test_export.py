@@ -88,7 +88,7 @@ def code(at: AppTest) -> str:
 
 def test_the_empty_page_says_what_to_do_and_takes_a_model(tiny_app: Open) -> None:
     at = go(fine(tiny_app()), EXPORT)
-    assert "look at a photo, teach" in at.info[0].value
+    assert "look at a photo, or teach" in at.info[0].value
     assert uploader(at, "A model's zip")
     assert "written to no disk" in everything(at)
 

@@ -363,7 +363,7 @@ def test_teaching_changes_the_answer_and_says_by_how_much(
     assert "Done: 8 steps on 8 photos of 2 classes" in at.success[0].value.replace("\\", "")
     labels = {metric.label: metric for metric in at.metric}
     assert labels["Right on 8 learned from"].value.endswith("%")
-    assert labels["Right on 4 test photos"].delta.endswith("points on zero-shot")
+    assert labels["Right on 4 test photos"].delta.endswith("points vs zero-shot")
     at = go(at, EXPLORE)
     assert explained(at).shares != pytest.approx(zero_shot, abs=1e-3)
     assert any("Right on the 4 test photos" in metric.label for metric in at.metric)

@@ -105,7 +105,7 @@ def test_accuracy_is_counted_and_has_its_interval(tiny_app: Open) -> None:
     assert found.value == f"{100 * right / 9:.0f} %"
     low, high = testing.measure(session_of(at), resources.backbone()).evaluation.accuracy.interval  # type: ignore[union-attr]
     assert f"**{low:.0%} to {high:.0%}**" in everything(at)
-    assert found.delta.endswith("points on zero-shot")
+    assert found.delta.endswith("points vs zero-shot")
     alt = next(f.proto.alt for f in at.get("plotly_chart") if "classes" in f.proto.id)
     assert all(re.search(rf"{name}: \d of 3 right", alt) for name in tests)
 

@@ -51,8 +51,8 @@ def test_percent(share: float, shown: str) -> None:
 
 
 def test_no_gain_is_no_words_and_so_no_arrow() -> None:
-    assert text.gain(3.2, "zero-shot") == "+3 points on zero-shot"
-    assert text.gain(-0.25, "B", 1) == "-0.2 points on B"
+    assert text.gain(3.2, "zero-shot") == "+3 points vs zero-shot"
+    assert text.gain(-0.25, "B", 1) == "-0.2 points vs B"
     assert text.gain(0.04, "B", 1) is None
     assert text.gain(-0.4, "zero-shot") is None
 

@@ -15,12 +15,13 @@ from app.visitor.session import Session
 def link(session: Session) -> None:
     """To copy."""
     st.markdown(
-        "**A link** to the page *Explore* as it stands: tower, names, templates, k, and how the maps are drawn."
+        "**A link** to *Explore* as it stands",
+        help="In it are tower, names, templates, k, and how the maps are drawn. No photo is in it and nothing that was "
+        "taught: who opens it takes a photo, or the model's zip, along.",
     )
     shown = replace(session.explore, names=session.explore.names_on(session.photos) or None)
     found = address.address(st.context.url or "", shown, session.training.tower)
     st.code(found, language=None, wrap_lines=True)
-    st.caption("No photo is in it and nothing that was taught: who opens it takes a photo, or the model's zip, along.")
 
 
 def follow(session: Session) -> None:

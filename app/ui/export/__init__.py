@@ -1,1 +1,1 @@
-"""The page Export: what was taught, as files and code to take along."""
+"""The page Export: what was seen and taught, as files and as code."""

@@ -30,7 +30,6 @@ PAGES = ("Explore", "Teach")
 def code(
     session: Session, screen: Screen | None, classifier: GalLoPClassifier | None, asked: Question, key: Hashable
 ) -> None:
-    st.markdown("The same numbers, wherever gallop is installed.")
     there = [
         page for page, can in zip(PAGES, (screen is not None, bool(session.photos.deck.cards)), strict=True) if can
     ]
@@ -71,9 +70,9 @@ def code(
         on_click="ignore",
     )
     st.caption(
-        f"In the zip: code.py, code.sh, code.ipynb and {'photo.png, model/' if page == 'Explore' else 'photos/'}.",
-        help="Photos are saved without loss, as this page keeps them (shrunk to 1024 or 512 pixels), so the numbers "
-        "are the same.",
+        "It gives the same numbers, wherever gallop is installed.",
+        help=f"In the zip: code.py, code.sh, code.ipynb and {'photo.png, model/' if page == 'Explore' else 'photos/'}. "
+        "Photos are saved without loss, as this page keeps them (shrunk to 1024 or 512 pixels).",
     )
 
 

@@ -33,7 +33,6 @@ def offer_photo_formats(session: Session, screen: Screen, asked: Question) -> No
     """What is known of the photo as a file of each format."""
     photo = export.photo_to_export(session, asked, screen)
     for key, format_ in formats_of(PhotoToExport).items():
-        _introduce(format_)
         _save(key, format_, file_name(screen.photo.name), partial(_made, format_, photo))
 
 
@@ -42,16 +41,16 @@ def offer_model_formats(session: Session, classifier: GalLoPClassifier, asked: Q
     for key, format_ in formats_of(ModelToExport).items():
         photos = list(compare.photos(session).values())[:CHECKED_WITH] if format_.checked else []
         model = export.model_to_export(session, asked, classifier, photos)
-        _introduce(format_)
         if format_.seconds:
             _make_beside(session, key, format_, model, version)
         else:
             _save(key, format_, MODEL, partial(_made, format_, model))
 
 
-def _introduce(format_: ExportFormat[ModelToExport] | ExportFormat[PhotoToExport]) -> None:
+def _about(format_: ExportFormat[ModelToExport] | ExportFormat[PhotoToExport]) -> str:
     check = " It is checked against this classifier before you get it." if format_.checked else ""
-    st.markdown(f"**{format_.title}**: {format_.help}.{check}")
+    details = f"\n\n{text.markdown(format_.details)}" if format_.details else ""
+    return f"**{format_.title}**: {format_.help}.{check}{details}"
 
 
 def _make_beside(
@@ -62,6 +61,7 @@ def _make_beside(
         key=f"make {key}",
         disabled=session.page_jobs.running is not None,
         icon=":material/deployed_code:",
+        help=_about(format_),
     )
     if clicked:
         task = OnTower(towers(), session.training.tower, lambda _: export.Exporting(format_, model, version))
@@ -94,6 +94,5 @@ def _save(
         format_.media_type,
         key=f"save {key}",
         on_click="ignore",
+        help=_about(format_),
     )
-    if format_.details:
-        st.caption(text.markdown(format_.details))

@@ -49,7 +49,11 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
     about = export.model_to_export(session, asked, classifier)
     names = text.markdown(text.joined(tuple(classifier.classes_.tolist())))
     how = text.markdown(about.learned_from) or "Zero-shot: nothing was learned"
-    st.markdown(f"**{names}**. {how}.")
+    st.markdown(
+        f"**{names}**",
+        help=f"{how}. The zip holds settings (JSON), learned prompts (safetensors) and the model card. "
+        "`GalLoPClassifier.load` and `gallop predict --model` read the folder in it, and so does this page.",
+    )
     try:
         folder = files(session, classifier, key).as_folder(model_card(classifier, about.measured, about.learned_from))
     except ModelProblem as error:
@@ -64,10 +68,6 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
         type="primary",
         icon=":material/folder_zip:",
         on_click="ignore",
-    )
-    st.caption(
-        "Settings (JSON), learned prompts (safetensors) and the model card.",
-        help="`GalLoPClassifier.load` and `gallop predict --model` read the folder in the zip, and so does this page.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Everything that is on the screen, to take away: pictures, tables, the classifier, the code."""
+"""Everything that is on the screen as files: pictures, tables, the classifier, the code."""
 
 import streamlit as st
 
@@ -15,15 +15,14 @@ from app.views import export
 session = resources.session()
 session.page_jobs.settle()
 
-menu.title_with_project(session, "Export", "What you have seen and taught, as files and as code.")
+menu.title_with_project(session, "Export", "As files and as code.")
 
 has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
 if not (has_photo or has_cards or session.training.taught):
     st.info(
-        "**Start here:** look at a photo, teach classes of your own, or open a model that you saved.",
+        "**Start here:** look at a photo, or teach classes. Then: maps, a report, tables, the classifier, code.",
         icon=":material/download:",
     )
-    st.markdown("Then: maps, a report, a table of answers; the classifier, as ONNX too; code for the same numbers.")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         onward("Look at a photo", "ui/explore/page.py", ":material/travel_explore:")
         st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")

@@ -27,8 +27,8 @@ def offer_pictures(session: Session, screen: Screen, version: Hashable) -> None:
     found = screen.explanation
     name = text.markdown(screen.class_name)
     st.markdown(
-        f"**{text.markdown(screen.photo.name)}**, explained for {name}, as on the page *Explore*: class, k and colours "
-        "are those set there."
+        f"**{text.markdown(screen.photo.name)}**, explained for {name}",
+        help="As on the page *Explore*: class, k and colours are those set there.",
     )
     if not found.topk:
         st.caption("Without local prompts there is no map.")
@@ -54,16 +54,13 @@ def offer_pictures(session: Session, screen: Screen, version: Hashable) -> None:
 def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
     """Answers to all photos of this visit as CSV."""
     photos, names = list(compare.photos(session).values()), compare.photo_names(session)
-    st.markdown(
-        "**A table**: label, probability of each class and outlier score of every photo that is here, those on the "
-        "cards too."
-    )
     key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
     clicked = st.button(
         f"Make the table of {len(photos)} photo{'s' * (len(photos) != 1)}",
         key="make table",
         disabled=not photos or session.page_jobs.running is not None,
         icon=":material/table:",
+        help="Label, probability of each class and outlier score of every photo that is here, those on the cards too.",
     )
     if clicked:
         task = OnTower(towers(), session.training.tower, lambda _: export.Tabling(classifier, photos, names, key))

@@ -24,7 +24,7 @@ COPY = 0.99
 """Two prompts whose texts are closer than this say nearly the same."""
 ADVICE = {
     "global": "One of them is spare: more dropout, a larger learning rate or more rounds part them.",
-    "local": "What parts them then is their scale k alone: see below whether they look at other places.",
+    "local": "Their scale k alone parts them: see below whether they look at other places.",
 }
 
 
@@ -34,9 +34,8 @@ def says(found: Figures) -> None:
         "Do they say the same?",
         anchor=False,
         help="A prompt and a class name become one text feature. For two prompts: the cosine of their features of the "
-        "same class, averaged over the classes. Before teaching every pair is at 1, since all begin as “A photo of a”.",
+        "same class, averaged over the classes. At 1 they say the same, as all do before teaching: “A photo of a”.",
     )
-    st.markdown("Cosines of the prompts' texts. **1: they say the same.**")
     branches = (("global", found.says_global), ("local", found.says_local))
     for (branch, cosines), column in zip(branches, st.columns(2, gap="large"), strict=True):
         with column:
@@ -52,8 +51,8 @@ def says(found: Figures) -> None:
                 alt=f"Cosines of the {branch} prompts' texts. {_pairs(cosines, names)}.",
             )
             i, j, value = pair(cosines)
-            words = f"Closest: {names[i]} and {names[j]}, {value:.3f}."
-            st.caption(words + (f" They say nearly the same. {ADVICE[branch]}" if value > COPY else ""))
+            words, close = f"Closest: {names[i]} and {names[j]}, {value:.3f}", value > COPY
+            st.caption(f"{words}: nearly the same." if close else f"{words}.", help=ADVICE[branch] if close else None)
 
 
 def show_overlap(found: Figures, photos: int) -> None:
@@ -64,8 +63,9 @@ def show_overlap(found: Figures, photos: int) -> None:
         return
     names, highest = numbered("local", len(found.topk)), float(found.looks.max())
     st.markdown(
-        f"Regions chosen for the true class in {_photos(photos)}; the brighter, the more often, up to {highest:.0%}.",
-        help="For the true class of each photo, each local prompt chooses its k best regions.",
+        f"Regions chosen in {_photos(photos)}, at most {highest:.0%}.",
+        help="For the true class of each photo, each local prompt chooses its k best regions. The brighter a region, "
+        "the more often.",
     )
     for start in range(0, len(names), 4):
         for n, column in zip(range(start, min(start + 4, len(names))), st.columns(4), strict=False):
@@ -80,9 +80,8 @@ def show_overlap(found: Figures, photos: int) -> None:
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
                 st.caption(
-                    f"{names[n].capitalize()}, k = {k}: a region in up to {found.looks[n].max():.0%} of the photos, by "
-                    f"chance {k / regions:.0%}.",
-                    help=f"{where.split(';')[0].capitalize()}.",
+                    f"{names[n].capitalize()}, k = {k}: up to {found.looks[n].max():.0%}.",
+                    help=f"{where.split(';')[0].capitalize()}. By chance a region is chosen in {k / regions:.0%}.",
                 )
     if len(names) < 2:
         return
@@ -95,19 +94,20 @@ def show_overlap(found: Figures, photos: int) -> None:
         )
     with right:
         st.markdown(
-            "**Overlap:** of the regions that either of two prompts chose, the share that both did.",
-            help="In each photo (Jaccard), averaged over the photos. Two scales cannot reach 1: a small k inside a "
-            "large one is its share of it.",
+            "**Overlap** of what two prompts chose.",
+            help="Of the regions that either chose, the share that both did (Jaccard), averaged over the photos. Two "
+            "scales cannot reach 1: a small k inside a large one is its share of it.",
         )
         i, j, value = pair(found.overlap / found.most)
         st.markdown(
-            f"Most alike for their scales: **{names[i]} and {names[j]}**, {found.overlap[i, j]:.2f} of the "
-            f"{found.most[i, j]:.2f} that k = {found.topk[i]} and {found.topk[j]} allow, {value:.0%}. "
+            f"Most alike: **{names[i]} and {names[j]}**, {value:.0%} of what their scales allow.",
+            help=f"{found.overlap[i, j]:.2f} of the {found.most[i, j]:.2f} that k = {found.topk[i]} and "
+            f"{found.topk[j]} allow. "
             + (
                 "One of them looks where the other does; it adds a scale, not a place."
                 if value > 0.8
                 else "They share a part, and each has regions of its own."
-            )
+            ),
         )
 
 
@@ -130,18 +130,18 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
             )
             st.caption(f"Dashed: with all prompts, {overall.right} of {_photos(photos)} right.")
         else:
-            st.caption("There is only one prompt, which cannot be taken away.")
+            st.caption("There is only one prompt: none can be left out.")
     with right:
         st.markdown(
-            "How often it is right **without** each prompt. Left of the line: it is missed.",
+            "Right **without** each prompt. Left of the line: it is missed.",
             help="Its branch's mean is taken over the others. On the line: the others know as much, which is what an "
             "ensemble of prompts is for. Influence: how much its scores tell the classes apart, 1 being its branch's "
             "average.",
         )
         low, high = overall.interval
         st.caption(
-            f"Known to {low:.0%} to {high:.0%} only: one or two photos mean nothing."
-            + (" And it has learned from these, which flatters it." if learned else "")
+            f"95 % interval: {low:.0%} to {high:.0%}. One or two photos mean nothing."
+            + (" It has learned from these, which flatters it." if learned else "")
         )
     st.dataframe(_table(names, found.worths, photos), hide_index=True, key="worth")
 
@@ -155,7 +155,7 @@ def show_words(found: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int
         "nearest one is mostly chance (so found CoOp too, Zhou and others 2022, table 4). All began as “A photo of a”, "
         "so those words are near.",
     )
-    st.markdown("The nearest words to each learned vector, and their distance. **They mean little.**")
+    st.markdown("The nearest words, with distance. **They mean little.**")
     names = [*numbered("global", global_prompts), *numbered("local", len(found) - global_prompts)]
     table: dict[str, Any] = {"prompt": names}
     for c in range(len(found[0])):

@@ -21,14 +21,13 @@ if taught is not None:
     piles = {name: pairs for name, pairs in both.items() if pairs}
 
 st.title("Prompts", anchor=False)
-st.markdown("The answer is the mean of several prompts. That only helps if they differ.")
+st.markdown("Several prompts answer together. That helps if they differ.")
 
 if taught is None:
     st.info(
-        "**Start here:** teach it classes first. Before that all prompts say “A photo of a”.",
+        "**Start here:** teach it classes. Then: what each prompt says, where it looks, what it is worth.",
         icon=":material/school:",
     )
-    st.markdown("Then: what each prompt says, where it looks, what it is worth, and its nearest words.")
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
     offer.offer_sample(session)
 elif not piles:
@@ -44,7 +43,7 @@ else:
         pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
     elif pile != "Test photos":
         st.info(
-            "On the photos it learned from, since there are no test photos: that flatters it.",
+            "On the photos it learned from, which flatters it: there are no test photos.",
             icon=":material/info:",
         )
     pairs = piles[pile]
@@ -55,7 +54,5 @@ else:
         diversity.show_overlap(found, len(pairs))
         diversity.worth(found, len(pairs), learned=pile != "Test photos")
         diversity.show_words(prompts.prompt_words(session, backbone), len(found.says_global))
-        st.page_link(
-            "ui/method/page.py", label="On to the method, with the numbers of a photo", icon=":material/functions:"
-        )
+        st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")
 privacy.line()
