@@ -53,7 +53,7 @@ def test_until_when_photos_are_kept_is_told_on_every_page(tiny_app: Open, monkey
     for page in PAGES:
         words = everything(go(at, page))
         assert TOLD.findall(words) == [wanted], page
-        assert "until 8 hours after you close it" in words
+        assert "until 8 hours after you close it" in words, "the help says how long"
     now += 600
     later = time.strftime("%H:%M", time.localtime(now + 8 * 3600))
     assert TOLD.findall(everything(fine(at.run()))) == [later], "the page was open meanwhile"

@@ -17,9 +17,9 @@ def line() -> None:
         st.caption(
             f":material/lock: Photos stay in memory, sent to no other machine.{until}",
             width="content",
-            help=f"They stay with the program behind this page until {text.roughly(keep)} after you close it, or until it "
-            "ends, and are written to no disk. What a training learns is kept, with its class names: see the page "
-            "*Compare*.",
+            help="They stay with the program behind this page, at most as long as it runs and until "
+            f"{text.roughly(keep)} after you close it, and are written to no disk. What a training learns is kept, "
+            "with its class names: see the page *Compare*.",
         )
         with st.popover("Remove everything", type="tertiary"):
             st.markdown("Photos, classes and what they taught.", help="Runs on this machine stay: see *Compare*.")

@@ -1,0 +1,63 @@
+"""A project in a real browser: saved by one, opened by another, and everything removed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browsing import PATIENCE, Page, answer, expect, files_into, go, metric, settled
+
+pytestmark = pytest.mark.browser
+
+
+def menu(page: Page) -> None:
+    settled(page)
+    page.get_by_role("button", name="Project", exact=True).click()
+    expect(page.get_by_role("button", name="Save project")).to_be_visible()
+
+
+def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_path: Path) -> None:
+    first: Page = new_page()
+    go(first, "Test")
+    first.get_by_role("button", name="Try it with a sample project").click()
+    right = metric(first, re.compile("Right on the"))
+    expect(right).to_contain_text("%", timeout=4 * PATIENCE)
+    figure = right.inner_text()
+    go(first, "Teach")
+    menu(first)
+    with first.expect_download() as waiting:
+        first.get_by_role("button", name="Save project").click()
+    file = tmp_path / waiting.value.suggested_filename
+    assert file.name == "project candle mug teapot vase.zip"
+    waiting.value.save_as(file)
+    first.get_by_role("link", name="Explore", exact=True).click()
+    said = answer(first).inner_text()
+
+    second: Page = new_page()
+    go(second, "Teach")
+    menu(second)
+    files_into(second, "Open a project", [file])
+    expect(second.get_by_text("4 classes, ")).to_be_visible(timeout=4 * PATIENCE)
+    expect(second.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
+    second.reload()
+    go(second, "Test")
+    expect(metric(second, re.compile("Right on the"))).to_have_text(figure)
+    second.get_by_role("link", name="Explore", exact=True).click()
+    expect(answer(second)).to_have_text(said)
+
+    go(second, "Teach")
+    menu(second)
+    files_into(second, "Open a project", [file])
+    second.get_by_role("button", name="Leave it").click()
+    expect(second.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
+    expect(second.get_by_text("this address finds them until")).to_be_visible()
+    settled(second)
+    second.get_by_role("button", name="Remove everything").click()
+    second.get_by_role("button", name="Remove now").click()
+    expect(second.get_by_text("its photos are gone")).to_be_visible()
+    expect(second.get_by_text("8 to learn from")).to_have_count(0)
+    first.reload()
+    expect(answer(first)).to_have_text(said)
