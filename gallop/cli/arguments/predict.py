@@ -19,7 +19,8 @@ ood_score is {VERDICT} (larger = more outlier); is_ood is null without a thresho
 are named, the others are answered, and the exit status is 2.
 
 With --out: columns key, error, label, probability, top (the five best classes), the OOD scores, is_ood. A photo that
-cannot be read has its row, and its error."""
+cannot be read has its row, and its error. With --json as well, how far it is comes on standard error, a line each:
+{{photos, errors, skipped, tables, a_second, total, seconds, seconds_left}}; standard output has the result alone."""
 
 
 def add_predict(commands: Commands) -> None:

@@ -1,0 +1,45 @@
+"""One process of ``tower_rate``: photos a second of the tower alone.
+
+    python -m benchmarks.many.tower SOURCE SECONDS
+
+It says when it is ready, waits for a line, and encodes for so long.
+"""
+
+from __future__ import annotations
+
+from gallop.runtime.process import prepare
+
+prepare()
+
+import sys
+import time
+from itertools import cycle, islice
+
+from gallop import load_backbone
+from gallop.features.encoding import BATCH
+from gallop.scoring.prepared import prepare_photos
+from gallop.scoring.sources import Opener, open_source
+
+BATCHES = 8
+
+
+def main() -> None:
+    source, seconds = sys.argv[1], float(sys.argv[2])
+    backbone, opener = load_backbone("mini", device="cpu"), Opener()
+    items = iter(open_source(source, opener))
+    made = [prepare_photos(list(islice(items, BATCH)), opener, backbone.preprocess) for _ in range(BATCHES)]
+    batches = cycle([batch.pixels for batch in made if batch.pixels is not None])
+    for _ in range(BATCHES):
+        backbone.encode_image(next(batches))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    began, done = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        pixels = next(batches)
+        backbone.encode_image(pixels)
+        done += len(pixels)
+    print(done / (time.perf_counter() - began), flush=True)
+
+
+if __name__ == "__main__":
+    main()
