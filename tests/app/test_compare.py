@@ -204,7 +204,7 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     assert a["photo"] == b["photo"]
     assert a["range"] == b["range"], "one scale of colours for both"
     assert (a["compact"], a["stands"]["prompt"]) == (True, 0)
-    assert "Score of" in everything(at)
+    assert "Score at k = " in everything(at)
     # Other prompt, other map.
     at.selectbox(key="compare prompt").set_value(1)
     stands = [grid(fine(at.run()), f"compared map {label}")["stands"] for label in "AB"]
@@ -214,7 +214,7 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     session.photos.deck.cards = ()
     fine(at.run())
     assert all(line["photo"].startswith("not here") for line in table(at, "really"))
-    assert "a run keeps no photos" in everything(at)
+    assert "A run keeps no photos" in everything(at)
 
 
 def test_more_seeds_become_runs_and_their_spread_is_told(tiny_app: Open) -> None:

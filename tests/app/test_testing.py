@@ -104,7 +104,7 @@ def test_accuracy_is_counted_and_has_its_interval(tiny_app: Open) -> None:
     found = metric(at, "Right on the 9 test photos")
     assert found.value == f"{100 * right / 9:.0f} %"
     low, high = testing.measure(session_of(at), resources.backbone()).evaluation.accuracy.interval  # type: ignore[union-attr]
-    assert f"**{low:.0%} to {high:.0%}**" in everything(at)
+    assert f"**{100 * low:.0f} to {100 * high:.0f} %**" in everything(at)
     assert found.delta.endswith("points vs zero-shot")
     alt = next(f.proto.alt for f in at.get("plotly_chart") if "classes" in f.proto.id)
     assert all(re.search(rf"{name}: \d of 3 right", alt) for name in tests)
@@ -346,7 +346,7 @@ def test_without_a_limit_from_teaching_the_track_makes_one(tiny_app: Open) -> No
     at = taught(tiny_app, {"red": 1, "green": 1})
     assert session_of(at).limit.value is None
     assert "No limit was found while teaching" in everything(at)
-    assert "only test photos are judged" in everything(at)
+    assert "Only test photos are judged" in everything(at)
     button(at, "Use the limit from the test photos").click()
     at = fine(at.run())
     assert does(at) == "6 of 6, 0 of 0"

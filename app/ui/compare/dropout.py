@@ -25,9 +25,10 @@ JOB = "dropout"
 _MOST_SHOWN = 4
 _DIGITS = 3
 _HELP = (
-    "Together: right by the mean of a run's global prompts. Best alone: by the best one of them, picked on these "
-    "photos, which flatters it. Spread: the standard deviation of the prompts' scores of the true class, averaged over "
-    "the photos."
+    "In each step of a training a random share of the global prompts sits out for each photo, so that the prompts "
+    "learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is the same. "
+    "Together: right by the mean of a run's global prompts. Best alone: by the best one, picked on these photos, which "
+    "flatters it. Spread: the standard deviation of the prompts' scores of the true class, averaged over the photos."
 )
 
 
@@ -38,8 +39,7 @@ def what_dropout_changes(
     st.header(
         "What dropout changes",
         anchor=False,
-        help="In each step of a training a random share of the global prompts sits out for each photo, so that the "
-        "prompts learn to differ (paper, section 3.1).",
+        help=_HELP,
     )
     job_progress.job_outcome(session, JOB)
     shown = compare.dropout_runs(pinned, kept)
@@ -56,8 +56,8 @@ def what_dropout_changes(
                 _matrix(run, found[run.id], lowest)
         lines = [_line(run, found[run.id], len(pairs)) for run in shown]
         st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="dropout")
-        where = f"Of the {len(pairs)} test photos." if pairs else "None of their test photos is here."
-        st.caption(f"Above: cosines of what two prompts say of a class. {where}", help=_HELP)
+        if not pairs:
+            st.caption("None of their test photos is here.")
     _errand(session, shown[0], kept)
 
 

@@ -38,7 +38,7 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         st.caption(text.markdown(f"A says what it does with the tower {towers[0]}, B with {towers[1]}."))
     if not found:
         both = set(a.answers) & set(b.answers)
-        st.caption(f"None: A and B say the same to all {len(both)} photos that both were asked about.")
+        st.caption(f"None: A and B say the same to all {len(both)}.")
         return
     here = [flip for flip in found if flip.digest in photos]
     if here:
@@ -50,8 +50,8 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     st.dataframe(pd.DataFrame([_line(flip, photos) for flip in found]), hide_index=True, key="flips")
     if len(here) < len(found):
         st.caption(
-            f"{len(found) - len(here)} of {len(found)} are not in this session: a run keeps no photos, only what it "
-            "said to them. Put them on the cards of *Teach* again to see them."
+            f"{len(found) - len(here)} of {len(found)} are not here.",
+            help="A run keeps no photos, only what it said to them. Put them on the cards of *Teach* to see them.",
         )
 
 
@@ -124,6 +124,6 @@ def _maps(
             score = float(found.local_scores[found.class_names.index(chosen), prompt])
             words = found.describe(chosen, prompt)
             k = f"k = {found.topk[prompt]}"
-            st.caption(f"Score of {text.markdown(chosen)} here, {k}: {score:.4f}. Its best regions: {words}.")
+            st.caption(f"Score at {k}: {score:.4f}", help=f"Its best regions: {words}.")
     if len(drawn) == 2 and not alike:
         st.caption("Each map has colours of its own, from its lowest to its highest score: two towers share no scale.")

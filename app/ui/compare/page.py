@@ -17,7 +17,7 @@ assert ledger is not None  # every session of this app has one
 session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
-st.markdown("Every training is kept as a run. Pin two, and see what differs.")
+st.markdown("Every training is kept as a run.")
 job_progress.job_outcome(session, "seeds")
 run_actions.told(session, ledger)
 there = False
@@ -36,10 +36,6 @@ if baseline is None:
         "**Start here:** teach some classes. Each training appears here as a run.",
         icon=":material/compare:",
     )
-    st.markdown(
-        "Then: how good each run is beside zero-shot and CoOp, how far a seed moves it, and photos that two runs "
-        "answer differently."
-    )
     onward("Teach classes of your own", "ui/teach/page.py", ":material/school:")
     offer.offer_sample(session)
 else:
@@ -50,7 +46,6 @@ else:
     if missing:
         seeds.compare_with_coop(session)
     if not kept:
-        st.caption("The first training on *Teach* is compared with these.")
         onward("Train on Teach", "ui/teach/page.py", ":material/school:")
 if kept and baseline is not None:
     st.header("Two beside each other", anchor=False)
@@ -70,13 +65,13 @@ if kept and baseline is not None:
 
 whose, more = (
     (
-        "Runs are kept on this machine, for everybody who opens this app on it.",
-        f"They lie in {ledger.store.path}.",
+        "Runs stay on this machine.",
+        f"They are there for everybody who opens this app on it, in {ledger.store.path}.",
     )
     if ledger.of_this_machine
     else (
-        "Your runs are kept for this visit. Export what you need.",
-        f"They are deleted {text.roughly(resources.visitors().keep)} after you close the page.",
+        "Runs stay for this visit.",
+        f"They are deleted {text.roughly(resources.visitors().keep)} after you close the page: export what you need.",
     )
 )
 st.caption(f":material/lock: {whose}", help=f"{text.markdown(more)} No photo is among them, only their fingerprints.")

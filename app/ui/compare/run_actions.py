@@ -39,7 +39,10 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
             st.rerun()
     with st.container(horizontal=True):
         icon, args = ":material/folder_open:", (session, run)
-        st.button("Open this run", on_click=_open, args=args, icon=icon, key=f"open run {run.id}")
+        about = f"{name(run)} becomes the taught classifier of this visit, as if it had just been trained."
+        if run.tower != session.training.tower:
+            about += f" It answers with its own tower, {text.markdown(run.tower)}."
+        st.button("Open this run", on_click=_open, args=args, icon=icon, key=f"open run {run.id}", help=about)
         found = session.answers.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder()))
         st.download_button(
             "Export as zip",
@@ -52,9 +55,6 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
         )
         icon = ":material/delete:"
         st.button("Delete", on_click=_delete, args=(*args, ledger), icon=icon, key=f"delete run {run.id}")
-    own = "" if run.tower == session.training.tower else f" It answers with its own tower, {text.markdown(run.tower)}."
-    becomes = "It becomes the taught classifier of this visit, as if it had just been trained."
-    st.caption(f"What opening {name(run)} does", help=f"{becomes}{own}")
 
 
 def told(session: Session, ledger: Ledger) -> None:

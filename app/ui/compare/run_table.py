@@ -26,11 +26,12 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
     lines = [_line(run, tower) for run, tower in zip(rows, of.towers_of(rows), strict=True)]
     if coop_missing:
         lines.insert(1, {"run": "CoOp", "method": "not trained yet"})
-    st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs")
-    st.caption(
-        "Right: of the test photos, with the 95 % interval. Gain: points on zero-shot.",
-        help="The interval holds the true value 19 times of 20 for so many photos. The gain is on the same photos.",
-    )
+    told = {
+        "right": "Of the test photos, with the interval that holds the true value 19 times of 20 for so many photos.",
+        "gain": "Points on zero-shot, on the same photos.",
+    }
+    columns = {name: st.column_config.TextColumn(help=words) for name, words in told.items()}
+    st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs", column_config=columns)
 
 
 def _line(run: Run, tower: str) -> dict[str, str]:

@@ -25,10 +25,6 @@ _FURTHER = 4
 
 def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]) -> None:
     """Mean and spread of the pinned runs over their seeds, and a button for more of them."""
-    st.markdown(
-        "**Over seeds**: one can be ten points off, so judge by several.",
-        help="Which photos are drawn, how they are cropped and which prompts sit out is chance.",
-    )
     a, b = pinned
     # Two seeds of the same training are one line, and one button.
     together = a.id == b.id or b.id in {run.id for run in of.siblings(a, everything)}
@@ -41,7 +37,6 @@ def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]
             st.markdown(f"{label}, {text.markdown(names[label])}: {text.markdown(run_charts.spread_in_words(found))}.")
     if spreads:
         media.chart(run_charts.seeds_chart(spreads), key="seeds", alt=run_charts.seeds_in_words(spreads))
-        st.caption("A dot for each seed; the bar is the 95 % interval of their mean.")
     for label, run in sides.items():
         if run.settings is not None:
             _more(session, label, run, everything)
@@ -54,6 +49,8 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
         key=f"seeds {label} {run.id}",
         disabled=bool(problem) or session.page_jobs.running is not None,
         icon=":material/casino:",
+        help="Which photos are drawn, how they are cropped and which prompts sit out is chance: one seed can be ten "
+        "points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
     )
     if problem:
         st.caption(f"{label}: {text.markdown(problem)}")
@@ -75,17 +72,16 @@ def train_like(session: Session, run: Run, settings: Sequence[Settings], job: st
 def compare_with_coop(session: Session) -> None:
     """A button that trains CoOp on the cards as they are."""
     problem = tasks.check_photos(session.photos.shots())
-    left, right = st.columns([1, 4], vertical_alignment="center")
-    clicked = left.button(
+    clicked = st.button(
         "Train CoOp",
         key="coop",
         disabled=bool(problem) or session.page_jobs.running is not None,
         icon=":material/model_training:",
+        help="CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. What GalLoP has on it is what "
+        "local prompts and dropout add.",
     )
-    right.caption(
-        "CoOp learns one global prompt and looks at no regions." + (f" {text.markdown(problem)}" if problem else ""),
-        help="Zhou et al. 2022. What GalLoP has on it is what local prompts and dropout add.",
-    )
+    if problem:
+        st.caption(text.markdown(problem))
     if clicked:
         settings = [compare.coop_settings(session.training.settings)]
         task = compare.series(session, towers(), session.training.tower, settings)

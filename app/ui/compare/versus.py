@@ -21,25 +21,22 @@ def versus(a: Run, b: Run) -> None:
     for column, label, run, other in ((left, "A", a, b), (right, "B", b, a)):
         with column:
             _metric(label, names[label], run, other)
-    st.markdown(_verdict(a, b))
+    _verdict(a, b)
     left, right = st.columns(2, gap="large")
-    with left:
-        st.markdown("**What is set otherwise**")
-        lines = of.differences(a, b)
-        if a.settings is None or b.settings is None:
-            st.caption("Zero-shot learns nothing, so nothing is set for it.")
-        elif lines:
-            st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
-        else:
-            st.caption("Nothing: the same settings, classes and photos.")
-    with right:
-        st.markdown("**How the loss fell**")
-        histories = {f"{label}: {names[label]}": run for label, run in (("A", a), ("B", b)) if run.history}
-        if histories:
+    if a.settings is not None and b.settings is not None:  # nothing is set for zero-shot
+        with left:
+            st.markdown("**What is set otherwise**")
+            lines = of.differences(a, b)
+            if lines:
+                st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
+            else:
+                st.caption("Nothing: the same settings, classes and photos.")
+    histories = {f"{label}: {names[label]}": run for label, run in (("A", a), ("B", b)) if run.history}
+    if histories:
+        with right:
+            st.markdown("**Loss**")
             shown = {text.plotly(label): run for label, run in histories.items()}
             media.chart(run_charts.losses(shown), key="losses", alt=run_charts.losses_in_words(histories))
-        else:
-            st.caption("Zero-shot learns nothing, so there is no curve.")
 
 
 def _metric(label: str, name: str, run: Run, other: Run) -> None:
@@ -55,20 +52,20 @@ def _metric(label: str, name: str, run: Run, other: Run) -> None:
     st.caption(f"95 % interval: {100 * low:.0f} to {100 * high:.0f} %.")
 
 
-def _verdict(a: Run, b: Run) -> str:
+def _verdict(a: Run, b: Run) -> None:
     """Whether the difference is more than chance, in plain words."""
     found = of.sign_test(a, b)
     if found is None:
-        return (
-            "No photo tests both: they learned from these photos, or were tested on others. Add test photos to the "
-            "cards of *Teach* and train again."
-        )
+        st.markdown("No photo tests both. Add test photos to the cards of *Teach* and train again.")
+        return
     only_a, only_b, p = found
     if not only_a + only_b:
-        return "Both are right and wrong at the same test photos."
+        st.markdown("Both are right and wrong at the same test photos.")
+        return
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
-    chance = "which is hardly chance" if p < 0.05 else "which may well be chance: more test photos, or more seeds, tell"
-    return (
-        f"A alone is right on **{only_a}** photos, B alone on **{only_b}**. Were both equally good, so uneven a split "
-        f"would come in {often} of cases (McNemar's exact test), {chance}."
+    chance = "is hardly chance" if p < 0.05 else "may well be chance"
+    st.markdown(
+        f"A alone is right on **{only_a}**, B alone on **{only_b}**, which {chance}.",
+        help=f"Were both equally good, so uneven a split would come in {often} of cases (McNemar's exact test). More "
+        "test photos, or more seeds, tell.",
     )

@@ -25,14 +25,11 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     answer = text.markdown(answer_in_words(said, found.is_ood))
     share = f"It said **{answer}**, {text.percent(found.probabilities[said])}"
     if found.is_ood:
-        st.markdown(f"{share}; it is **{name}**. Its outlier score is above the limit.")
+        st.markdown(f"{share}; it is **{name}**.")
     elif said == really:
         st.markdown(f"{share}, and that is right.")
     else:
-        st.markdown(
-            f"{share}; it is **{name}** ({text.percent(found.probabilities[really])}). What spoke for the one and "
-            f"against the other: compare it with {name} below."
-        )
+        st.markdown(f"{share}; it is **{name}** ({text.percent(found.probabilities[really])}).")
     usual = tuple(found.topk)
 
     def tell(stands: Stands) -> None:

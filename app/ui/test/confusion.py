@@ -31,11 +31,16 @@ WEAKEST, STRONGEST = 0.12, 0.5
 def confusion(session: Session, tested: Tested) -> None:
     """The grid, and the photos of the cell that was chosen."""
     found = tested.evaluation
-    st.header("Confusions", anchor=False, help="With the keyboard: Tab to the grid, then the arrow keys.")
+    st.header(
+        "Confusions",
+        anchor=False,
+        help="Rows: what it is. Columns: what it said. Green is right, orange wrong. With the keyboard: Tab to the "
+        "grid, then the arrow keys.",
+    )
     cells, key = _filled(tested), f"confusion {session.training.number}"
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown("Rows: what it is. Columns: what it said. **Choose a cell to see its photos.**")
+        st.markdown("**Choose a cell:**")
         st.dataframe(
             _table(tested),
             key=key,
@@ -44,8 +49,6 @@ def confusion(session: Session, tested: Tested) -> None:
             column_config={"_index": st.column_config.TextColumn("really", width=_width(found.class_names))},
             width="content",
         )
-        wrong = found.accuracy.of - found.accuracy.right
-        st.caption(f"Green: right. Orange: wrong ({wrong} of {found.accuracy.of}).")
     with right:
         cell = one_of("Photos of the cell", cells, TestState.cell, cells[0], _named(tested))
         photos = [tested.answers.photos[i] for i in found.cell(*cell)]

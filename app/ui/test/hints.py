@@ -29,12 +29,13 @@ def hints(session: Session, tested: Tested | None) -> None:
         "were taught without it: calibration splits the photos into parts and learns anew without each part in turn. A "
         "test photo is judged by the prompts in use, which never saw it either. The rule is that of confident learning "
         "(Northcutt and others, 2021): a label is doubted when another class is the most probable of those that this "
-        "photo reaches as well as that class's own photos do on average.",
+        "photo reaches as well as that class's own photos do on average. These are hints: a photo may also be hard, or "
+        "the classes alike.",
     )
     taught = session.training.taught
     assert taught is not None
     if taught.after.cross_fit_ is None:
-        st.caption("No photo it learned from was held out this time, so only test photos are judged.")
+        st.caption("Only test photos are judged.", help="No photo it learned from was held out this time.")
     found = [doubt for doubt in testing.doubts(session, tested) if _still_there(session, doubt)]
     show_notice(session, Where.CORRECTION)
     if not found:
@@ -46,7 +47,6 @@ def hints(session: Session, tested: Tested | None) -> None:
                 _doubt(session, doubt)
     if len(found) > _MOST:
         st.caption(f"And {len(found) - _MOST} more, less doubtful.")
-    st.caption("Hints: a photo may also be hard, or the classes alike.")
 
 
 def _doubt(session: Session, doubt: Doubt) -> None:

@@ -14,18 +14,14 @@ from app.views import testing
 session = resources.session()
 
 st.title("Test", anchor=False)
-st.markdown("How good is it on photos it has not seen?")
 
 if towers.is_choice() and (session.training.taught is not None or session.training.elsewhere):
     towers.choose_tower(session)
 if session.training.taught is None:
+    st.markdown("How good is it on new photos?")
     st.info(
-        "**Start here:** teach it classes first, and keep some photos of each to test with.",
+        "**Start here:** teach it classes first, and keep test photos of each.",
         icon=":material/school:",
-    )
-    st.markdown(
-        "Then: how often it is right and what it confuses, whether it is as sure as it may be, whether it notices what "
-        "is none of these, and labels to look at again."
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
     offer.offer_sample(session)
@@ -42,8 +38,7 @@ else:
             )
         if tested is None:
             st.info(
-                "**No test photos yet.** Photos it learned from test nothing: choose *Test photos* on a card of the "
-                "page *Teach*.",
+                "**No test photos yet.** Choose *Test photos* on a card of *Teach*.",
                 icon=":material/add_photo_alternate:",
             )
             onward("Add test photos", "ui/teach/page.py", ":material/school:")
@@ -54,5 +49,5 @@ else:
             accuracy.calibration(tested, session.training.taught.after.calibration_.temperature)
         unknown.unknown(session, tested)
         hints.hints(session, tested)
-        st.page_link("ui/prompts/page.py", label="On to what each prompt is worth", icon=":material/join_inner:")
+        st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
 privacy.line()

@@ -17,7 +17,7 @@ def other_scales(session: Session, tested: Tested) -> None:
     topk = session.training.scales()
     if not topk:
         return
-    words, icon = "Would other k be right more often?", ":material/tune:"
+    words, icon = "Other k", ":material/tune:"
     with st.expander(words, icon=icon, key="k sweep", on_change="rerun") as fold:
         if not fold.open:
             return
