@@ -27,6 +27,8 @@ class VisitorPhotos:
     deck: Deck = field(default_factory=Deck)
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     """What became of the files that an uploader took last, by its name."""
+    both_kept: set[tuple[str, str]] = field(default_factory=set)
+    """Content hashes of a test photo and one to learn from that look the same and are both to stay."""
     _called_back: dict[str, Photo] = field(default_factory=dict)
     """Photos that were of none of the classes before they were put to one."""
     _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))

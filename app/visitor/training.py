@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from app.jobs.manager import Job, JobManager, PlainError, Snapshot, Task
+from app.jobs.manager import Job, JobManager, PlainError, Snapshot, State, Task
 from app.runs.recorder import Recorded
 from app.runs.visitor_runs import Ledger
 from app.teaching.progress import Progress, Taught, Watch, training_outcome
@@ -129,6 +129,13 @@ class VisitorTraining:
             self._encoding = manager.submit(task, urgent=False)
         except PlainError:
             self._pending.clear()  # no harm: the training encodes them itself
+
+    @property
+    def has_encoded(self) -> bool:
+        """Whether the photos of the cards are features by now, so that asking about them takes no time."""
+        if self._encoding is not None:
+            return self._encoding.snapshot().state is State.DONE
+        return self.taught is not None
 
     def settle(self) -> Taught | None:
         """Take over what a training left, or what it has ready before it is calibrated: what is to be shown now."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -9,11 +12,13 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from streamlit.testing.v1 import AppTest
 
+from app.photos.archives import CardPlace, Member
 from app.ui import resources
-from app.views import testing
+from app.views.labels import missing, twice
+from gallop.evaluation import near_duplicates
 from gallop.features.encoding import encode_photos
 from gallop.predictions.next_to_label import UNCERTAIN, next_to_label
-from tests.app_pages import TEACH, Open, cards, everything, fine, go, png, session_of, train, uploader
+from tests.app_pages import TEACH, TEST, Open, cards, everything, fine, go, png, session_of, train, uploader
 
 
 def tried(open_app: Open, count: int) -> AppTest:
@@ -33,7 +38,7 @@ def test_the_next_photo_to_label_is_the_librarys_and_a_click_gives_it_its_class(
     shots = [photo for some in session.photos.shots().values() for photo in some]
     features, known = (encode_photos(backbone, some)[0].global_ for some in (photos, shots))
     expected = next_to_label(taught.after.predict_proba(photos), features, known, 6)
-    found = testing.next_photos(session, backbone)
+    found = missing.next_photos(session, backbone)
     assert [next_.photo.name for next_ in found] == [photos[asked.photo].name for asked in expected]
     assert found[0].why in everything(at)
     assert found[0].why.startswith("Uncertain: " if expected[0].why == UNCERTAIN else "Unlike")
@@ -42,11 +47,11 @@ def test_the_next_photo_to_label_is_the_librarys_and_a_click_gives_it_its_class(
     at.button(key=f"next {first.sha256} green").click()
     fine(at.run())
     assert first.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
-    assert first not in testing.unlabelled(session)
+    assert first not in missing.unlabelled(session)
     assert f"next {first.sha256} green" not in [button.key for button in at.button], "another is asked for"
-    for photo in testing.unlabelled(session)[:2]:
+    for photo in missing.unlabelled(session)[:2]:
         session.photos.set_aside(photo)
-    assert len(testing.unlabelled(session)) == 1
+    assert len(missing.unlabelled(session)) == 1
     assert "Label next" not in [found.value for found in fine(at.run()).subheader], "there is nothing to choose from"
 
 
@@ -54,4 +59,38 @@ def test_before_anything_was_taught_nothing_is_asked_for(tiny_app: Open) -> None
     at = go(cards(fine(tiny_app()), {"red": 2, "green": 2}), TEACH)
     session_of(at).photos.shelf.add([])
     assert "Label next" not in [found.value for found in fine(at.run()).subheader]
-    assert np.size(testing.unlabelled(session_of(at))) == 0
+    assert np.size(missing.unlabelled(session_of(at))) == 0
+
+
+def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either_may_go(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tower of these tests has learned nothing, so the limits say nothing there: the two that are most alike.
+    found = partial(near_duplicates.near_duplicates, whole=-1.0, places=-1.0)
+    monkeypatch.setattr(near_duplicates, "near_duplicates", lambda first, second: found(first, second)[:1])
+    at = cards(fine(tiny_app()), {"red": 2, "green": 2}, tests=1)
+    session = session_of(at)
+    shot = session.photos.deck.cards[0].shots[1]
+    stream = io.BytesIO()
+    shot.image.save(stream, "JPEG", quality=98)
+    copy = Member(CardPlace("green", True, "copy.jpg"), stream.getvalue())
+    assert not session.photos.deck.add_photos([copy]).refused
+    at = go(train(at), TEACH)
+    (pair,) = twice.twins(session, resources.backbone())
+    assert (pair.tested.name, pair.tested_of) == ("copy.jpg", "green")
+    assert (pair.learned.name, pair.learned_of) == (shot.name, "red")
+    for page in (TEST, TEACH):
+        assert "copy.jpg, of green, and" in everything(go(at, page)).replace("\\", "")
+    key, before = f"twins {pair.tested.sha256} {pair.learned.sha256}", session.photos.deck.cards
+    at.button(key=f"{key} keep").click()
+    assert "The same picture" not in everything(fine(at.run()))
+    session.photos.both_kept.clear()
+    fine(at.run())
+    at.button(key=f"{key} Remove the test photo").click()
+    fine(at.run())
+    assert session.photos.place_of(pair.tested) is None
+    assert session.photos.place_of(pair.learned) is not None
+    session.photos.undo()
+    assert session.photos.deck.cards == before
+    session.training.tower = "another"
+    assert twice.twins(session, resources.backbone()) == [], "what is alike was measured on mini alone"

@@ -13,6 +13,7 @@ from app.photos.archives import MAX_ARCHIVE_BYTES, sorted_out
 from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile
 from app.ui.explanation.labels import Labels
+from app.ui.explanation.twins import point_out_twins
 from app.ui.resources import jobs, towers
 from app.ui.sample import offer
 from app.ui.teach.columns import heading
@@ -40,6 +41,7 @@ def cards(session: Session) -> None:
         start.info("**Start here:** name two or more classes.", icon=":material/school:")
     _new_class(session)
     _notices(session)
+    point_out_twins(session)
     for card in session.photos.deck.cards:
         with st.container(border=True, key=f"card {card.id}", gap="small"):
             _card(session, card)

@@ -9,7 +9,7 @@ from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
-from app.views.testing import next_photos
+from app.views.labels.missing import next_photos
 from app.visitor.notices import Where
 from app.visitor.session import Session
 

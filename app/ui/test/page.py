@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import text
 from app.ui import resources
+from app.ui.explanation.twins import point_out_twins
 from app.ui.sample import offer
 from app.ui.test import accuracy, confusion, hints, scales, unknown
 from app.ui.widgets import privacy, towers
@@ -44,6 +45,7 @@ else:
             onward("Add test photos", "ui/teach/page.py", ":material/school:")
         else:
             accuracy.show_accuracy(session, tested)
+            point_out_twins(session)
             scales.other_scales(session, tested)
             confusion.confusion(session, tested)
             accuracy.calibration(tested, session.training.taught.after.calibration_.temperature)
