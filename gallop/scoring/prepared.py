@@ -59,6 +59,19 @@ class Prepared:
         return {"key": list(self.keys), "error": [self.problems.get(i) for i in range(len(self.keys))]}
 
 
+def one_batch(parts: Sequence[Prepared]) -> Prepared:
+    """Return all photos of the parts, in order."""
+    if len(parts) == 1:
+        return parts[0]
+    keys: list[str] = []
+    problems: dict[int, str] = {}
+    for part in parts:
+        problems |= {len(keys) + i: problem for i, problem in part.problems.items()}
+        keys += part.keys
+    pixels = [part.pixels for part in parts if part.pixels is not None]
+    return Prepared(keys, problems, torch.cat(pixels) if pixels else None, [c for part in parts for c in part.crops])
+
+
 def prepare_photos(
     items: Sequence[SourceItem], opener: Opener, preprocess: Preprocess, *, draft: bool = False
 ) -> Prepared:

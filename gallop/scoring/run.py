@@ -15,12 +15,12 @@ from gallop.features.encoding import BATCH, readers
 from gallop.runtime.ahead import ahead
 from gallop.scoring.destination import Destination
 from gallop.scoring.layout import LAYOUTS, Layout, keys_hash_of, schema_of, table_of
-from gallop.scoring.prepared import Columns
+from gallop.scoring.prepared import Columns, one_batch
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
 
 GPU_BATCH = 128
-"""Photos that pass a tower on a GPU together: it has thousands of units to feed, and their pixels are 80 MB."""
+"""Photos that pass a tower on a GPU together, a multiple of ``BATCH``: it has thousands of units to feed."""
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,14 @@ def _check(place: Destination, file: str, keys_hash: str) -> None:
 
 
 def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:
-    """Yield the columns of photos, a batch after the other; the next ones are read while one is encoded."""
+    """Yield the columns of photos, a batch after the other; the next ones are read while one is encoded.
+
+    They are read some at a time, and as many of these pass the tower together as are good where it is.
+    """
     device = worker.tower_device
-    for prepared in ahead(worker.prepare, _batches(iter(photos), batch_for(device)), readers(device)):
-        yield worker.finish(prepared)
+    coming = ahead(worker.prepare, _batches(iter(photos)), readers(device))
+    while together := list(islice(coming, batch_for(device) // BATCH)):
+        yield worker.finish(one_batch(together))
 
 
 def errors_in(columns: Columns) -> int:
@@ -170,6 +174,6 @@ def batch_for(device: torch.device) -> int:
     return BATCH if device.type == "cpu" else GPU_BATCH
 
 
-def _batches(items: Iterator[SourceItem], size: int) -> Iterator[list[SourceItem]]:
-    while batch := list(islice(items, size)):
+def _batches(items: Iterator[SourceItem]) -> Iterator[list[SourceItem]]:
+    while batch := list(islice(items, BATCH)):
         yield batch

@@ -206,6 +206,30 @@ def test_photos_at_once_change_nothing(taught: GalLoPClassifier, photos: Path) -
     assert len(items) > 2 * BATCH
 
 
+def test_what_is_read_in_parts_passes_the_tower_together(
+    taught: GalLoPClassifier, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: sixteen at a time are read, 32 are encoded, bad ones among them."""
+    worker, sizes = PhotoScorer(taught, extras=ALL), []
+    (photos / "blue" / "0.png").write_bytes(b"")  # the first of all, too
+    run(worker, photos, tmp_path / "small", shard_size=44)
+    finish = PhotoScorer.finish
+
+    def counted(self: PhotoScorer, prepared: Any) -> Any:
+        sizes.append((len(prepared.keys), 0 if prepared.pixels is None else len(prepared.pixels)))
+        return finish(self, prepared)
+
+    monkeypatch.setattr(PhotoScorer, "finish", counted)
+    monkeypatch.setattr("gallop.scoring.run.batch_for", lambda _: 2 * BATCH)
+    run(worker, photos, tmp_path / "large", shard_size=44)
+    assert [given for given, _ in sizes] == [32, 12]
+    assert sum(read for _, read in sizes) == 44 - 3
+    for mine, other in zip(rows(tmp_path / "large"), rows(tmp_path / "small"), strict=True):
+        assert (mine["key"], mine["error"], mine["label"]) == (other["key"], other["error"], other["label"])
+        assert mine["probabilities"] == (other["probabilities"] and pytest.approx(other["probabilities"], abs=1e-5))
+        assert [box["left"] for box in mine["regions"] or []] == [box["left"] for box in other["regions"] or []]
+
+
 def test_photos_from_afar_are_asked_for_together(taught: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of eight answers only when all eight were asked."""
     memory = fsspec.filesystem("memory")
