@@ -89,6 +89,12 @@ assert pair.children[0] is first and pair.children[1] is not second and pair.chi
 assert all(shown.data["compact"] and shown.stood.class_name == test_names[0] for shown in pair.children)
 """,
     "09_debugging_alignment": """
+assert min(on_thing["mug"], on_thing["teapot"]) > 0.85 and abs(np.mean(list(on_thing.values())) - 0.63) < 0.01
+assert all(0.3 < on_thing[kind] < 0.5 and on_thing[kind] > 2.5 * chance[kind] for kind in ("candle", "vase"))
+assert in_third["candle"][2] == 0 and all(abs(sum(parts) - 1) < 1e-6 for parts in in_third.values())
+lower = [mask[2 * len(mask) // 3 :].sum() / mask.sum() for kind, mask in
+         ((thing.class_name, mask[mask.any(axis=1)]) for thing, mask in zip(things, masks)) if kind == "candle"]
+assert np.mean(lower) > 0.5
 k_choice.value = rows * columns
 everywhere = classifier.explain(scenes[case_choice.value]).with_topk([rows * columns] * N).label
 assert answer.value.startswith(f"With k = {rows * columns} everywhere: {everywhere}.")
