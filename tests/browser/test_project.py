@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.test_bearing import violations
 from tests.browsing import PATIENCE, Page, answer, expect, files_into, go, metric, settled
 
 pytestmark = pytest.mark.browser
@@ -36,8 +37,12 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     first.get_by_role("link", name="Explore", exact=True).click()
     said = answer(first).inner_text()
 
-    second: Page = new_page()
+    second: Page = new_page(color_scheme="light")
     go(second, "Teach")
+    menu(second)
+    assert violations(second) == []
+    second.keyboard.press("Escape")
+    expect(second.get_by_role("button", name="Save project")).to_have_count(0)
     menu(second)
     files_into(second, "Open a project", [file])
     expect(second.get_by_text("4 classes, ")).to_be_visible(timeout=4 * PATIENCE)
@@ -51,6 +56,9 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     go(second, "Teach")
     menu(second)
     files_into(second, "Open a project", [file])
+    expect(second.get_by_role("button", name="Leave it")).to_be_visible()
+    second.keyboard.press("Escape")
+    assert violations(second) == []
     second.get_by_role("button", name="Leave it").click()
     expect(second.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
     expect(second.get_by_text("this address finds them until")).to_be_visible()

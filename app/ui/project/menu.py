@@ -33,8 +33,9 @@ def title_with_project(session: Session, title: str, words: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(title, anchor=False, width="content")
         st.markdown(words, width="content")
+        # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
         # Opening it starts no run: a file that is dropped just as a run begins would be lost.
-        with st.popover("Project", type="tertiary", icon=":material/folder:"):
+        with st.popover("Project", icon=":material/folder:"):
             _menu(session)
     _question(session)
     show_notice(session, Where.PROJECT)

@@ -21,7 +21,7 @@ def line() -> None:
             f"{text.roughly(keep)} after you close it, and are written to no disk. What a training learns is kept, "
             "with its class names: see the page *Compare*.",
         )
-        with st.popover("Remove everything", type="tertiary"):
+        with st.popover("Remove everything"):
             st.markdown("Photos, classes and what they taught.", help="Runs on this machine stay: see *Compare*.")
             st.button("Remove now", key="remove everything", type="primary", on_click=_remove)
 
