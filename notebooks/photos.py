@@ -1,4 +1,5 @@
 """The photos of the notebooks: those inside the wheels of scikit-image and scikit-learn, your own, or a public set.
+(Notebooks 09 and 10 take things from the sample project, ``gallop.sample``.)
 
 Nothing is fetched unless you ask for it. One environment variable chooses, before Jupyter starts:
 
