@@ -45,6 +45,7 @@ class Project:
         limit: for "none of these", where it was set by hand.
         tower: the one that answers.
         settings: of the next training on a tower, by its name.
+        tuned: the k that were chosen on test photos, and the content hashes of those; None where none were.
         explore: what the page Explore stands at, as JSON has it.
     """
 
@@ -56,6 +57,7 @@ class Project:
     tower: str = DEFAULT_TOWER
     settings: Mapping[str, Settings] = field(default_factory=dict)
     explore: Mapping[str, Any] = field(default_factory=dict)
+    tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
 
     @property
     def photos(self) -> int:

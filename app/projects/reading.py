@@ -114,6 +114,7 @@ class _Opened:
             said.text("tower"),
             self._settings(said.object("settings")),
             said.object("explore").held,
+            self._tuned(said),
         )
 
     def _check_version(self, said: Said) -> None:
@@ -190,6 +191,12 @@ class _Opened:
         if run_fingerprint(facts, files) != said.sha256("sha256"):
             raise wrong(where, "is not the run that was saved")
         return ProjectRun(run_said(facts, said.text("name", MOST_NAME), where), files)
+
+    def _tuned(self, said: Said) -> tuple[tuple[int, ...], frozenset[str]] | None:
+        if said.held.get("tuned") is None:
+            return None
+        found = said.object("tuned")
+        return found.wholes("topk"), found.digests("photos")
 
     def _settings(self, said: Said) -> dict[str, Settings]:
         found = {}

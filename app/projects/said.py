@@ -80,6 +80,20 @@ class Said:
             raise wrong(self.where, f"has no such number in {key!r}")
         return found
 
+    def wholes(self, key: str) -> tuple[int, ...]:
+        """Return a list of whole numbers from 0."""
+        found = self.held.get(key)
+        if not isinstance(found, list) or not all(map(_is_whole, found)):
+            raise wrong(self.where, f"has no list of numbers in {key!r}")
+        return tuple(found)
+
+    def digests(self, key: str) -> frozenset[str]:
+        """Return a list of fingerprints, each once."""
+        found = self.held.get(key)
+        if not isinstance(found, list) or not all(map(_is_digest, found)):
+            raise wrong(self.where, f"has no list of fingerprints in {key!r}")
+        return frozenset(found)
+
     def objects(self, key: str) -> list[Said]:
         """Return a list of objects."""
         found = self.held.get(key)

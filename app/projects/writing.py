@@ -52,6 +52,7 @@ def project_file(project: Project) -> bytes:
         "tower": project.tower,
         "settings": {tower: recorded_settings(each) for tower, each in sorted(project.settings.items())},
         "explore": dict(project.explore),
+        "tuned": None if project.tuned is None else _tuned(*project.tuned),
     }
     whole = {MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()} | files
     made = zipped(whole)
@@ -61,6 +62,10 @@ def project_file(project: Project) -> bytes:
             f"{MAX_MEMBERS} files are the most. Remove some photos, or delete runs on the page Compare."
         )
     return made
+
+
+def _tuned(topk: tuple[int, ...], photos: frozenset[str]) -> dict[str, Any]:
+    return {"topk": list(topk), "photos": sorted(photos)}
 
 
 def _cards(cards: tuple[Card, ...], files: dict[str, bytes]) -> Iterator[dict[str, Any]]:

@@ -26,6 +26,7 @@ class Opened:
         name: of the run, the file or the sample.
         source: where it came from; one from a file is no run yet.
         settings, limit: of a project's, as they stand with it: of the next training, and for "none of these".
+        tuned: of a project's, the k that were chosen on test photos, and those photos by content hash.
     """
 
     taught: Taught
@@ -33,6 +34,7 @@ class Opened:
     source: Literal["run", "file", "sample", "project"]
     settings: Settings | None = None
     limit: float | None = None
+    tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
 
 
 @dataclass

@@ -51,6 +51,7 @@ def project_of(session: Session) -> Project:
         training.tower,
         training.settings_set,
         explore_said(session.explore),
+        _tuned(session),
     )
 
 
@@ -80,6 +81,12 @@ def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
         if _same(found[number], last):
             return found, number
     return [*found, last], len(found)
+
+
+def _tuned(session: Session) -> tuple[tuple[int, ...], frozenset[str]] | None:
+    """The k that were chosen on test photos, for what answers now: they flatter it, and Test tells so."""
+    tuned = session.test.tuned
+    return None if tuned is None or tuned.of != session.training.version else (tuned.topk, tuned.photos)
 
 
 def _photos_of(run: Run) -> set[str]:
@@ -162,4 +169,4 @@ def project_opened(project: Project, name: str, backbone: Backbone) -> Opened:
     kept = project.runs[project.taught]
     assert kept.run.settings is not None
     taught = opened(classifier_of(kept.files, backbone), backbone, kept.run.settings, kept.run)
-    return Opened(taught, name, "project", project.settings.get(project.tower), project.limit)
+    return Opened(taught, name, "project", project.settings.get(project.tower), project.limit, project.tuned)

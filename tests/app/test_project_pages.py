@@ -18,7 +18,7 @@ from app.ui import resources
 from app.views.explore_said import explore_of, explore_said
 from app.views.project import project_of
 from app.visitor.explore import TAUGHT, ExploreState
-from app.visitor.page_state import AskedRegion
+from app.visitor.page_state import AskedRegion, TunedScales
 from gallop import load_image
 from tests.app.test_sample import app, needs_mini, take  # noqa: F401 - a fixture
 from tests.app_pages import (
@@ -91,8 +91,12 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
 ) -> None:
     # Which photos a label is doubted of is known to the training itself alone: a run that was opened has no held out.
     at = taught_app(tiny_app, dropout=0.5, calibration_folds=0)
+    mine = session_of(at)
+    tests = frozenset(photo.sha256 for card in mine.photos.deck.cards for photo in card.tests)
+    mine.test = replace(mine.test, tuned=TunedScales(mine.training.version, mine.training.scales(), tests))
     words = {page: everything(go(at, page)) for page in PAGES}
-    data, mine = saved(at), session_of(at)
+    assert "Its k were chosen on these photos" in words[TEST]
+    data = saved(at)
     other = read(elsewhere(tiny_app, monkeypatch, tmp_path_factory), data)
     session = session_of(other)
     assert not other.error

@@ -70,6 +70,7 @@ def project(files: Files) -> Project:
         limit=-0.25,
         settings={"mini": replace(preset(QUICK), epochs=3, topk=(1, 2)), "ViT-B-16": preset(PAPER)},
         explore={"names": "red\ngreen", "scales": [3, 4], "opacity": 40},
+        tuned=((1, 2), frozenset({"e" * 64, "f" * 64})),
     )
 
 
@@ -177,6 +178,9 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "settings of another kind": ("not laid out", lambda m: m["settings"].update(mini=[1])),
     "no scales": ("not known here", lambda m: m["settings"]["mini"].update(topk=None)),
     "no shelves": ("not laid out", lambda m: m.pop("shelves")),
+    "scales that are none": ("no list of numbers", lambda m: m["tuned"].update(topk=["1"])),
+    "photos that are none": ("no list of fingerprints", lambda m: m["tuned"].update(photos=["1"])),
+    "tuned to nothing": ("not laid out", lambda m: m.update(tuned=[])),
     "no format": ("tells no format", lambda m: m.pop("format")),
     "an older format": ("tells no format", lambda m: m.update(format=0)),
     "a newer format": (

@@ -18,6 +18,7 @@ from app.ui.widgets.towers import choose
 from app.views.opening import Opened, Opening
 from app.visitor.explore import TAUGHT, ExploreState
 from app.visitor.notices import Notice, Where
+from app.visitor.page_state import TunedScales
 from app.visitor.session import Session
 from gallop.errors import GallopError
 
@@ -73,6 +74,8 @@ def adopt(session: Session, opened: Opened) -> None:
     if opened.source == "project":  # Explore stands as it stood when the project was saved
         choose(session, taught.tower)
         session.limit.set_by_hand(opened.limit)
+        tuned = None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
+        session.test = replace(session.test, tuned=tuned)
     else:
         show(session, taught)
     if opened.source == "file":
