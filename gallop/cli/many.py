@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from itertools import chain
 
 from gallop.cli.console import Console
 from gallop.errors import CommandError
 from gallop.scoring.arrow import require_arrow
 from gallop.scoring.counting import Counting
+from gallop.scoring.crew import Cluster
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import Layout
 from gallop.scoring.manifest import manifest_of, settle_manifest
+from gallop.scoring.on_ray import score_on_ray
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import Opener, open_source
@@ -27,6 +32,10 @@ def answer_many(
 ) -> int:
     """Write the answers to all photos of a source. Returns the exit status: 2 where one has none."""
     require_arrow("--out")
+    if options.engine == "ray" and find_spec("ray") is None:
+        raise CommandError("ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'.")
+    if options.engine != "ray" and (options.address or options.workers):
+        raise CommandError("--address and --workers are for --engine ray: give it as well.")
     place = open_destination(options.out)
     counting = Counting(open_source(source, worker.opener, options.column))
     photos = iter(counting)
@@ -46,7 +55,7 @@ def answer_many(
     try:
         with counting.meanwhile():
             how = {"layout": layout, "shard_size": options.shard_size, "part": options.part}
-            last = score_source(chain([first], photos), worker, place, heard=heard, **how)
+            last = _engine(options)(chain([first], photos), worker, place, heard=heard, **how)
     except KeyboardInterrupt:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
         raise KeyboardInterrupt(
@@ -98,3 +107,9 @@ def _duration(seconds: float) -> str:
     if days:
         return f"{days} d {hours} h"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _engine(options: Namespace) -> Callable[..., ScoringProgress]:
+    if options.engine != "ray":
+        return score_source
+    return partial(score_on_ray, cluster=Cluster(options.address, options.workers))

@@ -65,3 +65,14 @@ def add_many(parser: Parser, made: str) -> None:
         "of their size: two to three times faster, and answers move (probabilities by 0.02 in the mean)",
     )
     group.add_argument("--web", action="store_true", help="also read photos from addresses of the web")
+    group = parser.add_argument_group("many photos, on many machines or processes (extra ray)")
+    group.add_argument("--engine", choices=("here", "ray"), default="here", help="in this process, or by Ray's workers")
+    group.add_argument(
+        "--address", metavar="HOST:PORT", help="of a Ray cluster, or auto; without, Ray is started here for this call"
+    )
+    group.add_argument(
+        "--workers",
+        type=some,
+        metavar="N",
+        help="how many; without, one a processor, or two a GPU where there are GPUs",
+    )

@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from gallop import GalLoPClassifier
-from gallop.cli import console
+from gallop.cli import console, many
 from gallop.runtime.writing import open_growing
 from gallop.scoring import PhotoScorer, arrow
 from gallop.scoring.manifest import MANIFEST
@@ -188,6 +188,15 @@ def test_without_its_packages_it_says_what_to_install(
     assert "pyarrow and fsspec must be installed for --out: pip install 'gallop-explorer[many]'" in outcome.err
 
 
+def test_without_ray_it_says_what_to_install(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "find_spec", lambda _: None)
+    outcome = predict(photos, tmp_path / "out", backbone, "--engine", "ray")
+    assert outcome.code == 2
+    assert "ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -198,6 +207,9 @@ def test_without_its_packages_it_says_what_to_install(
         ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part such as 1/2"),
         ("embed PHOTOS --out ROOT/o --shard-size 0", "is not a whole number of 1 or more"),
         ("embed https://example.org/x.txt --out ROOT/o", "give --web"),
+        ("predict PHOTOS --classes a,b --engine ray", "--engine are for many photos: give --out DIR as well"),
+        ("predict PHOTOS --classes a,b --out ROOT/o --workers 2", "--workers are for --engine ray: give it as well"),
+        ("embed PHOTOS --out ROOT/o --address auto", "--workers are for --engine ray: give it as well"),
         ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, give one source"),
         ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and no --csv"),
         ("predict PHOTOS --classes a,b --with regions", "are for many photos: give --out DIR as well"),

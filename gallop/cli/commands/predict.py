@@ -24,8 +24,11 @@ def run(options: Namespace, console: Console) -> int:
     """Answer every image that can be read, and name the others."""
     if options.out is not None:
         return _many(options, console)
-    if options.extras or options.column or options.web or options.draft or options.part != (1, 1):
-        raise CommandError("--with, --column, --web, --draft and --part are for many photos: give --out DIR as well.")
+    many = options.extras or options.column or options.web or options.draft or options.part != (1, 1)
+    if many or options.engine != "here":
+        raise CommandError(
+            "--with, --column, --web, --draft, --part and --engine are for many photos: give --out DIR as well."
+        )
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
     classifier = model_or_classes(options)

@@ -1,0 +1,235 @@
+"""Workers on a Ray cluster that answer pieces of a listing; Ray starts and restarts them, and gives lost work again."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gallop import __version__
+from gallop.errors import ParallelError, first_line, sentence_of
+from gallop.runtime.process import prepare
+from gallop.scoring.layout import schema_of, table_of
+from gallop.scoring.luggage import PackedEmbedder, PackedScorer
+from gallop.scoring.run import answers
+from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
+from gallop.scoring.sources import SourceItem
+from gallop.wording import printable
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+WORKERS_A_GPU = 2
+"""While one waits for its first photos to be decoded, the other computes."""
+AHEAD = 2
+"""Pieces that a worker has at most, the one that it answers counted: it never waits for the listing, and what is listed
+but not answered stays small."""
+TRIES = 3
+"""Times that a piece is given again when its worker is lost: a photo that ends every worker must not do so forever."""
+STARTS = 3
+"""Times that Ray is started: it gives its own processes 15 seconds, which is too few where a machine is busy."""
+NOBODY_YET = 60.0
+"""Seconds without any worker until a call says so."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where photos are answered.
+
+    Attributes:
+        address: as ``ray.init`` takes it; None starts Ray on this machine for the time of the call.
+        workers: how many; None takes one a processor, or two a GPU where there are GPUs.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class CrewSize:
+    """How many workers there are, and which part of a GPU each has.
+
+    >>> CrewSize.of("auto", None, cpus=16, gpus=2)
+    CrewSize(workers=4, gpu=0.5)
+    """
+
+    workers: int
+    gpu: float
+
+    @staticmethod
+    def of(device: str, wanted: int | None, cpus: float, gpus: float) -> CrewSize:
+        """Return the size for a cluster: as many workers on each GPU, none on two.
+
+        Raises:
+            ParallelError: a GPU is asked for, and there is none.
+        """
+        if device.startswith("cuda") and gpus < 1:
+            raise ParallelError("No machine of the cluster has a GPU for --device cuda: leave it out, or say cpu.")
+        if device == "cpu" or gpus < 1:
+            return CrewSize(wanted or max(int(cpus), 1), 0.0)
+        workers = wanted or WORKERS_A_GPU * int(gpus)
+        return CrewSize(workers, 1 / -(-workers // int(gpus)))
+
+
+@contextmanager
+def joined_to(cluster: Cluster) -> Iterator[None]:
+    """Be part of a cluster: of the one at its address, or of one that is this machine alone and ends with the block.
+
+    Ray sends no usage statistics unless the environment says that it may (RAY_USAGE_STATS_ENABLED). A cluster of one
+    machine has no dashboard, and none of its ports can be reached from another machine.
+
+    Raises:
+        ParallelError: it cannot be joined or started.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if cluster.address is None:  # else Ray takes 127.0.0.1 for what others call this machine
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    import ray
+
+    how: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if cluster.address is not None:
+            ray.init(cluster.address, **how)
+        else:
+            _start(**how, include_dashboard=False, num_cpus=max(cluster.workers or 1, os.cpu_count() or 1))
+    except Exception as error:  # it has no kind of its own for this
+        where = "on this machine" if cluster.address is None else f"at {cluster.address}"
+        raise ParallelError(f"Ray {where} cannot be used ({first_line(error)}).") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _start(**how: Any) -> None:
+    import ray
+
+    for attempt in range(1, STARTS + 1):
+        try:
+            ray.init("local", _node_ip_address="127.0.0.1", **how)
+            return
+        except Exception:
+            ray.shutdown()
+            if attempt == STARTS:
+                raise
+
+
+class CrewMember:
+    """What one process of the cluster holds: a worker, which it unpacks when it is asked first, restarted or not."""
+
+    def __init__(self) -> None:
+        prepare()
+        self._worker: PhotoScorer | PhotoEmbedder | None = None
+
+    def ready(self, packed: PackedScorer | PackedEmbedder) -> None:
+        """Load the towers."""
+        _ = self._unpacked(packed).tower_device
+
+    def answer(self, packed: PackedScorer | PackedEmbedder, items: Sequence[SourceItem]) -> Table:
+        """Return the rows of some photos."""
+        worker = self._unpacked(packed)
+        return table_of(list(answers(worker, items)), schema_of(worker))
+
+    def _unpacked(self, packed: PackedScorer | PackedEmbedder) -> PhotoScorer | PhotoEmbedder:
+        if self._worker is None:
+            self._worker = packed.unpacked()
+        return self._worker
+
+
+class Crew:
+    """Workers that answer pieces of a listing, each piece once, in whatever order they are done.
+
+    Args:
+        packed: what each of them holds.
+        size: how many there are. Those that the cluster has no room for come when it has.
+        take: told of the rows of a piece, by the piece's name.
+    """
+
+    def __init__(
+        self, packed: PackedScorer | PackedEmbedder, size: CrewSize, take: Callable[[Any, Table], None]
+    ) -> None:
+        import ray
+
+        how = {"num_cpus": 1, "num_gpus": size.gpu, "max_restarts": -1, "max_task_retries": TRIES}
+        member = ray.remote(CrewMember).options(**how)
+        self._packed, self._take, self._size = ray.put(packed), take, size
+        self._free: deque[Any] = deque()
+        self._coming = {
+            actor.ready.remote(self._packed): actor for actor in (member.remote() for _ in range(size.workers))
+        }
+        self._busy: dict[Any, tuple[Any, Any, Sequence[SourceItem]]] = {}
+
+    def give(self, name: Any, items: Sequence[SourceItem]) -> None:
+        """Have a piece answered; wait until a worker has room for it, and take what is done meanwhile.
+
+        Raises:
+            ParallelError: a worker was lost again and again.
+            GallopError: what a worker says of its model or tower.
+        """
+        while not self._free:
+            self._wait()
+        actor = self._free.popleft()
+        self._busy[actor.answer.remote(self._packed, items)] = actor, name, items
+
+    def finish(self) -> None:
+        """Wait for all pieces and take them. Raises as ``give``."""
+        while self._busy:
+            self._wait()
+
+    def _wait(self) -> None:
+        import ray
+
+        done, _ = ray.wait([*self._busy, *self._coming], timeout=None if self._busy else NOBODY_YET)
+        if not done:
+            warnings.warn(self._nobody(), stacklevel=4)
+        for ref in done:
+            if ref in self._coming:
+                actor = self._coming.pop(ref)
+                self._result(ref, _NOT_STARTED)
+                self._free.extend([actor] * AHEAD)
+            else:
+                actor, name, items = self._busy.pop(ref)
+                rows = self._result(ref, _lost(items))
+                self._free.append(actor)
+                self._take(name, rows)
+
+    def _nobody(self) -> str:
+        gpu = f" and {self._size.gpu:g} of a GPU" if self._size.gpu else ""
+        return f"No worker has started for {NOBODY_YET:g} seconds: each wants a processor{gpu}. This goes on waiting."
+
+    @staticmethod
+    def _result(ref: Any, otherwise: str) -> Any:
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            return ray.get(ref)
+        except RayTaskError as error:
+            if sentence_of(error.cause) is None:
+                raise  # a mistake of ours, with the worker's traceback
+            raise error.cause from None
+        except RayError as error:
+            why = _WHY.findall(str(error))
+            raise ParallelError(f"{otherwise} ({why[-1] if why else first_line(error)}).") from error
+
+
+def _lost(items: Sequence[SourceItem]) -> str:
+    photos = printable(f"{items[0].key} to {items[-1].key}")
+    return (
+        f"A worker was lost {TRIES + 1} times while it answered the photos from {photos}. Where it wants more memory "
+        "than there is, give fewer --workers; where a photo ends it, take that away; the same call goes on after what "
+        "is there"
+    )
+
+
+_NOT_STARTED = (
+    f"No worker could start. Every machine of the cluster needs gallop-explorer {__version__} with its extra many, and "
+    "memory for a tower"
+)
+_WHY = re.compile(r"^\s*(\w*Error: .{1,200})", re.MULTILINE)
+"""In what Ray says of a process that ended."""

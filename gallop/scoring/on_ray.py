@@ -1,0 +1,126 @@
+"""The same folder of shards as ``gallop.scoring.run`` writes, answered by many machines through Ray (extra ``ray``).
+
+This process lists the source, gives it away in pieces, and writes the shards; the workers read and answer photos. So
+a piece that is given again holds the same photos, whatever has come or gone in the source since; a shard's hash is of
+the photos that were answered; the folder has one writer, on one machine; and either engine goes on after the other.
+Ray Data's ``map_batches`` suits programs of one's own (``docs/many_photos.md``), but not this: it cuts a stream into
+blocks by their bytes, where shards are counted in photos, and when a machine is lost it would list anew.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from gallop.errors import DataError
+from gallop.scoring.crew import Cluster, Crew, CrewSize, joined_to
+from gallop.scoring.destination import Destination
+from gallop.scoring.layout import Layout
+from gallop.scoring.luggage import packed_worker
+from gallop.scoring.run import ScoringProgress, ShardPhotos, due
+from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
+from gallop.scoring.sources import SourceItem
+from gallop.scoring.sources.opening import local_path
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+PIECE_PHOTOS = 256
+"""Photos that a worker is given at a time: some seconds on a processor. A multiple of a batch, so that batches are the
+same as without Ray."""
+
+
+@dataclass
+class _Growing:
+    """A shard, of which some pieces have been answered."""
+
+    number: int
+    pieces: dict[int, Table] = field(default_factory=dict)
+    missing: int = 0
+    hash: str = ""
+
+
+class _Writer:
+    """Puts pieces together and writes each shard when it is whole."""
+
+    def __init__(self, place: Destination, layout: Layout, heard: Callable[[ScoringProgress], None]) -> None:
+        self._place, self._layout, self._heard = place, layout, heard
+        self._began, self.progress = time.monotonic(), ScoringProgress()
+
+    def plus(self, **more: int) -> None:
+        """Count, and say so."""
+        self.progress = self.progress.plus(self._began, **more)
+        self._heard(self.progress)
+
+    def take(self, name: tuple[_Growing, int], rows: Table) -> None:
+        """Take the rows of a piece of a shard."""
+        shard, piece = name
+        shard.pieces[piece] = rows
+        shard.missing -= 1
+        self.plus(done=rows.num_rows, errors=rows.num_rows - rows["error"].null_count)
+        self.settle(shard)
+
+    def settle(self, shard: _Growing) -> None:
+        """Write a shard if all its photos were listed and answered."""
+        import pyarrow as pa
+
+        if shard.hash and not shard.missing:
+            rows = pa.concat_tables(shard.pieces[piece] for piece in sorted(shard.pieces))
+            self._layout.write(self._place, shard.number, rows, shard.hash)
+            shard.pieces.clear()
+            self.plus(shards=1)
+
+
+def score_on_ray(
+    source: Iterable[SourceItem],
+    worker: PhotoScorer | PhotoEmbedder,
+    place: Destination,
+    *,
+    cluster: Cluster,
+    layout: Layout,
+    shard_size: int,
+    part: tuple[int, int] = (1, 1),
+    heard: Callable[[ScoringProgress], None] = lambda _: None,
+) -> ScoringProgress:
+    """Answer the photos of a source on a cluster; arguments, files and what they raise are ``score_source``'s.
+
+    Raises:
+        ParallelError: the cluster cannot be used, or a worker was lost again and again.
+    """
+    with joined_to(cluster):
+        import ray
+
+        there = ray.cluster_resources()
+        size = CrewSize.of(worker.device, cluster.workers, there.get("CPU", 1), there.get("GPU", 0))
+        device = worker.device if size.gpu else "cpu"
+        writer = _Writer(place, layout, heard)
+        crew = Crew(packed_worker(worker, device), size, writer.take)
+        try:
+            for number, photos in due(source, place, layout, shard_size, part, lambda some: writer.plus(skipped=some)):
+                shard = _Growing(number)
+                for piece, items in enumerate(_pieces(photos)):
+                    shard.missing += 1
+                    crew.give((shard, piece), items)
+                shard.hash = photos.hash
+                writer.settle(shard)
+        except DataError:
+            crew.finish()  # what is whole is kept
+            raise
+        crew.finish()
+        return writer.progress
+
+
+def _pieces(photos: ShardPhotos) -> Iterator[list[SourceItem]]:
+    items = map(_absolute, photos)
+    while piece := list(islice(items, PIECE_PHOTOS)):
+        yield piece
+
+
+def _absolute(item: SourceItem) -> SourceItem:
+    """A worker's working folder may be another."""
+    path = local_path(item.place) if item.place else None
+    return item if path is None else replace(item, place=os.path.abspath(path))

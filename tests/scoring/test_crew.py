@@ -1,0 +1,91 @@
+"""What travels to a cluster, and how many workers it has; nothing here needs Ray."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gallop.errors import CheckpointError, ParallelError
+from gallop.estimator import GalLoPClassifier
+from gallop.model.calibration import Calibration
+from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer
+from gallop.scoring.crew import CrewSize
+from gallop.scoring.luggage import PackedScorer, packed_worker
+from gallop.scoring.manifest import fingerprint
+from gallop.scoring.sources import Opener
+from tests import tiny
+
+
+@pytest.mark.parametrize(
+    ("device", "wanted", "cpus", "gpus", "size"),
+    [
+        ("auto", None, 16, 0, (16, 0)),
+        ("auto", 3, 16, 0, (3, 0)),
+        ("auto", 40, 16, 0, (40, 0)),  # a cluster may grow
+        ("auto", None, 0.5, 0, (1, 0)),
+        ("auto", None, 64, 8, (16, 1 / 2)),
+        ("cuda", 8, 64, 8, (8, 1)),
+        ("cuda", 3, 64, 8, (3, 1)),
+        ("auto", 9, 64, 8, (9, 1 / 2)),  # two on one of them: more than a half each would leave the ninth without
+        ("auto", 24, 64, 8, (24, 1 / 3)),
+        ("cpu", None, 64, 8, (64, 0)),
+    ],
+)
+def test_the_size_of_a_crew(device: str, wanted: int | None, cpus: float, gpus: float, size: tuple[int, float]) -> None:
+    found = CrewSize.of(device, wanted, cpus, gpus)
+    assert (found.workers, found.gpu) == size
+    if found.gpu:
+        assert int(1 / found.gpu) * gpus >= min(found.workers, gpus), "all find room, none on two GPUs"
+        assert int(1 / found.gpu) * gpus >= found.workers
+
+
+def test_a_gpu_that_nobody_has_is_a_sentence() -> None:
+    with pytest.raises(ParallelError, match="No machine of the cluster has a GPU for --device cuda"):
+        CrewSize.of("cuda", None, 8, 0)
+
+
+@pytest.fixture(scope="module")
+def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+
+
+def scorer(tower: Path) -> PhotoScorer:
+    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(["red", "green"])
+    classifier.model_.prompts.global_contexts.data.add_(0.01)
+    classifier.calibration_ = Calibration(1.7, -0.5, "for a test")
+    return PhotoScorer(classifier, extras=Extras(probabilities=True, regions=True), opener=Opener(web=True), draft=True)
+
+
+def test_a_scorer_travels_without_its_tower_and_answers_alike(tower: Path, tmp_path: Path) -> None:
+    here = scorer(tower)
+    sent = pickle.dumps(packed_worker(here, "cpu"))
+    assert len(sent) < (tower / "weights.safetensors").stat().st_size / 20
+    there = pickle.loads(sent).unpacked()
+    assert fingerprint(there.classifier) == fingerprint(here.classifier)
+    assert (there.extras, there.opener, there.draft) == (here.extras, here.opener, True)
+    paths = tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])
+    asked = {"path": [str(path) for path in paths]}
+    assert there(asked) == here(asked)
+
+
+def test_another_tower_of_that_name_is_refused(tower: Path, tmp_path: Path) -> None:
+    packed = packed_worker(scorer(tower), "cpu")
+    assert isinstance(packed, PackedScorer)
+    other = tmp_path / "other"
+    other.mkdir()
+    tiny.backbone_folder(other, patch_size=16)
+    files = {name: content.replace(str(tower).encode(), str(other).encode()) for name, content in packed.files.items()}
+    with pytest.raises(CheckpointError):
+        replace(packed, files=files).unpacked()
+
+
+def test_features_alone_travel_as_a_name(tower: Path, tmp_path: Path) -> None:
+    here = PhotoEmbedder(str(tower), device="cpu")
+    sent = pickle.dumps(packed_worker(here, "cpu"))
+    assert len(sent) < 2000
+    asked = {"path": [str(path) for path in tiny.write_images(tmp_path, [tiny.picture(1)])]}
+    np.testing.assert_array_equal(pickle.loads(sent).unpacked()(asked)["embedding"], here(asked)["embedding"])

@@ -1,0 +1,152 @@
+"""The same folder through Ray, where one of two workers is killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gallop.estimator import GalLoPClassifier
+from gallop.scoring import Extras, PhotoScorer, crew, on_ray
+from gallop.scoring.crew import Cluster
+from gallop.scoring.destination import open_destination
+from gallop.scoring.layout import LAYOUTS
+from gallop.scoring.on_ray import score_on_ray
+from gallop.scoring.run import ScoringProgress, score_source
+from gallop.scoring.sources import Opener, open_source
+from tests import tiny
+from tests.conftest import ROOT
+
+pytest.importorskip("ray", reason="needs the extra 'ray'")
+psutil = pytest.importorskip("psutil", reason="needs psutil, which comes with the extra 'notebooks'")
+if sys.platform != "linux":
+    pytest.skip("Ray's processes are looked at as Linux shows them", allow_module_level=True)
+
+SHARD, PHOTOS = 50, 200
+BUSY = "timed out during startup"
+"""What Ray says where its processes had no 15 seconds to start in."""
+
+
+def too_busy() -> None:
+    pytest.skip("Ray gives its own processes 15 seconds to start, and this machine was too busy")
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """Where Ray's own files lie: the paths of its sockets must be short."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(home: Path) -> dict[str, str]:
+    ours = {"HOME": str(home), "RAY_TMPDIR": str(home), "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    return {**os.environ, **ours}
+
+
+def processes(home: Path, name: str = "") -> list[Any]:
+    """Ray's, of this test; ``name`` is how their titles begin."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if " ".join(process.cmdline()).startswith(name) and process.environ().get("RAY_TMPDIR") == str(home):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def cluster(home: Path) -> Iterator[Cluster]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+    for _ in range(crew.STARTS):
+        command = [sys.executable, "-m", "ray.scripts.scripts", *words]
+        how = environment(home) | {"RAY_AUTH_MODE": "disabled"}
+        started = subprocess.run(command, env=how, capture_output=True, text=True)
+        if not started.returncode:
+            break
+    else:
+        assert BUSY in started.stdout + started.stderr
+        too_busy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # as the cluster is, whatever tokens there are on this machine
+        yield Cluster(f"127.0.0.1:{port}", workers=2)
+    for process in processes(home):
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+
+
+@pytest.fixture(scope="module")
+def worker(tower: Path) -> PhotoScorer:
+    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(["red", "green"])
+    return PhotoScorer(classifier, device="cpu", extras=Extras(probabilities=True, embedding=True, regions=True))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Large enough that a worker is killed in the middle of some, and not between them."""
+    folder = tmp_path_factory.mktemp("photos")
+    for colour in ("red", "green"):
+        (folder / colour).mkdir()
+        tiny.picture(0, colour, (1400, 1000)).save(folder / colour / "0.jpg")
+        for number in range(1, PHOTOS // 2):
+            shutil.copy(folder / colour / "0.jpg", folder / colour / f"{number}.jpg")
+    (folder / "green" / "7.jpg").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(worker: PhotoScorer, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of one process."""
+    folder = tmp_path_factory.mktemp("whole")
+    source = open_source(str(photos), Opener())
+    score_source(source, worker, open_destination(str(folder)), shard_size=SHARD)
+    return files(folder)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*"))}
+
+
+def on_cluster(cluster: Cluster, source: Any, worker: PhotoScorer, folder: Path, **options: Any) -> ScoringProgress:
+    place = open_destination(str(folder))
+    return score_on_ray(source, worker, place, cluster=cluster, layout=LAYOUTS["parquet"], shard_size=SHARD, **options)
+
+
+def test_two_workers_of_which_one_is_killed_write_what_one_process_does(
+    cluster: Cluster, home: Path, worker: PhotoScorer, photos: Path, whole: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(on_ray, "PIECE_PHOTOS", 16)
+    monkeypatch.chdir(photos)
+    seen: set[int] = set()
+    killed: list[int] = []
+
+    def heard(progress: ScoringProgress) -> None:
+        seen.update(process.pid for process in processes(home, "ray::CrewMember"))
+        at_work = processes(home, "ray::CrewMember.answer")
+        if at_work and not killed:
+            os.kill(at_work[0].pid, signal.SIGKILL)
+            killed.append(at_work[0].pid)
+
+    source = open_source(".", Opener())  # a worker's working folder is another
+    done = on_cluster(cluster, source, worker, tmp_path, heard=heard)
+    assert (done.done, done.errors, done.skipped, done.shards) == (PHOTOS, 1, 0, PHOTOS // SHARD)
+    assert files(tmp_path) == whole, "byte by byte"
+    assert killed
+    assert len(seen) == 3, "another came for the lost one"
