@@ -32,7 +32,7 @@ def tryout(session: Session) -> None:
     """A photo in, its answer below it, and the way to say what it really is."""
     taught = session.training.taught
     if taught is None:
-        st.caption("What it has learned is tried here, on photos it has not seen.")
+        st.caption("Here, once it is trained.")
         return
     with st.container(horizontal=True, vertical_alignment="top"):
         with st.container(width=_UPLOADER):
@@ -40,13 +40,13 @@ def tryout(session: Session) -> None:
         photos = session.photos.shelf.photos
         if not photos:
             return
-        shown = one_of("Photo shown", photos, ExploreState.photo, next(reversed(photos)), lambda key: photos[key].name)
+        last, seen = next(reversed(photos)), {"label_visibility": "collapsed"}
+        shown = one_of("Photo shown", photos, ExploreState.photo, last, lambda key: photos[key].name, **seen)
     photo = photos[shown]
     tower, question = backbone(session.training.tower), Question(taught.names, taught=True)
     found = session.answers.explain(tower, photo, question)
     explainer(found, None, photo=photo.sha256, picture=session_photo_url(session, found))
     correction(session, photo, found)
-    st.page_link("ui/explore/page.py", label="See what decided", icon=":material/travel_explore:")
 
 
 def _take(session: Session, files: list[Any]) -> Verdicts:
