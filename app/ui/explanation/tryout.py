@@ -60,7 +60,8 @@ def correction(session: Session, photo: Photo, found: Explanation) -> None:
     """Say what a photo really is: with one click it is a photo to learn from, or one of none of the classes."""
     st.markdown(f"Wrong? Then **{text.markdown(text.shorten(photo.name, 60))}** is really …")
     labels = Labels(session, photo, Where.CORRECTION, "really", lambda name: _is_shown(session, photo, name))
-    labels.offer(found.class_names)
+    with st.container(key="correction"):
+        labels.offer(found.class_names)
     show_notice(session, Where.CORRECTION)
 
 
