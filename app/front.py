@@ -26,7 +26,7 @@ _OPEN_FILES = Path("/dev/fd")
 
 
 class Rest:
-    """How long no visitor has come."""
+    """How long nothing has been sent to a visitor."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
@@ -35,7 +35,7 @@ class Rest:
         self._since = time.monotonic()
 
     def wait(self, seconds: float) -> None:
-        """Until nobody has come for so long."""
+        """Until nothing has been sent for so long."""
         while (left := self._since + seconds - time.monotonic()) > 0:
             time.sleep(left)
 
@@ -48,7 +48,7 @@ class OwnScripts:
         parts: kinds of widgets on the first page, as Streamlit's scripts call them; one that it does not know is
             left out.
         fonts: by their files' names, those of which it writes.
-        rest: ends with each page that is asked for.
+        rest: ends with whatever a page is sent, but for what a machine asks that looks after this one.
     """
 
     def __init__(self, app: ASGIApp, folder: Path, parts: Collection[str], fonts: Collection[str], rest: Rest) -> None:
@@ -65,12 +65,22 @@ class OwnScripts:
         self._held = {f"/{file}": (folder / file).read_bytes() for file in here}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, self._noting(send))
+        elif scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["method"] == "GET" and scope["path"] in self._held and "range" not in Headers(scope=scope):
+            self._rest.ends()
             await _sent(scope["path"], self._held[scope["path"]], send)
         else:
             await self._app(scope, receive, self._naming(send))
+
+    def _noting(self, send: Send) -> Send:
+        async def noted(message: Message) -> None:
+            self._rest.ends()
+            await send(message)
+
+        return noted
 
     def _naming(self, send: Send) -> Send:
         async def named(message: Message) -> None:

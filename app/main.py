@@ -40,7 +40,7 @@ from gallop.cli.app_arguments import add_app_words
 SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
 REST = 1.5
-"""Seconds without a visitor: who has just come sees the first picture, and both would wait for the other."""
+"""Seconds in which nobody is sent anything: the first picture and the tower would wait for each other."""
 FIRST_SCRIPTS = (HERE / "navigation.py", HERE / "ui" / "explore" / "page.py")
 FIRST_PARTS = ("BidiComponent", "Button", "FileUploader", "Multiselect", "Selectbox", "TextArea")
 FIRST_FONTS = ("MaterialSymbols-Rounded",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import re
 import socket
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,7 +20,7 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 import streamlit
 
-from app.front import Rest, answer_at_once
+from app.front import OwnScripts, Rest, answer_at_once
 from tests.conftest import ROOT
 
 FOLDER = Path(streamlit.__file__).with_name("static")
@@ -97,7 +99,34 @@ def test_only_what_listens_there_is_changed(family: socket.AddressFamily) -> Non
         assert confirms(other)
 
 
-def test_a_rest_lasts_until_nobody_has_come_for_so_long() -> None:
+@pytest.mark.parametrize(
+    ("scope", "message", "ends"),
+    [
+        ({"type": "websocket"}, {"type": "websocket.send", "bytes": b"of a page"}, True),
+        ({"type": "http", "path": "/"}, {"headers": [(b"content-type", b"text/html; charset=utf-8")]}, True),
+        ({"type": "http", "path": "/_stcore/health"}, {"headers": [(b"content-type", b"text/plain")]}, False),
+    ],
+)
+def test_what_a_page_is_sent_ends_the_rest_and_a_look_after_the_server_does_not(
+    scope: dict[str, Any], message: dict[str, Any], ends: bool
+) -> None:
+    ended, sent = [], []
+    rest = Rest()
+    rest.ends = lambda: ended.append(True)  # type: ignore[method-assign]
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start"} | message)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    served = OwnScripts(app, FOLDER, (), (), rest)
+    asyncio.run(served({"method": "GET"} | scope, None, send))  # type: ignore[arg-type]
+    assert len(sent) == 1
+    assert bool(ended) == ends
+
+
+def test_a_rest_lasts_until_nothing_has_been_sent_for_so_long() -> None:
     rest, start = Rest(), time.monotonic()
     comers = [threading.Timer(0.1 * i, rest.ends) for i in range(1, 4)]
     for comer in comers:
