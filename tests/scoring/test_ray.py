@@ -1,4 +1,7 @@
-"""The same folder through Ray, where one of two workers is killed."""
+"""The same folder through Ray: two workers, one killed; one engine after the other; what ends a worker is told.
+
+One cluster serves all tests.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,19 @@ from typing import Any
 
 import pytest
 
+from gallop.errors import BackboneError, DataError, ParallelError
 from gallop.estimator import GalLoPClassifier
 from gallop.scoring import Extras, PhotoScorer, crew, on_ray
-from gallop.scoring.crew import Cluster
+from gallop.scoring.crew import Cluster, Crew, CrewSize, joined_to
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import LAYOUTS
+from gallop.scoring.luggage import PackedEmbedder
 from gallop.scoring.on_ray import score_on_ray
 from gallop.scoring.run import ScoringProgress, score_source
-from gallop.scoring.sources import Opener, open_source
+from gallop.scoring.sources import Opener, SourceItem, open_source
 from tests import tiny
 from tests.conftest import ROOT
+from tests.scoring.deadly import PackedMortal
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 psutil = pytest.importorskip("psutil", reason="needs psutil, which comes with the extra 'notebooks'")
@@ -150,3 +156,45 @@ def test_two_workers_of_which_one_is_killed_write_what_one_process_does(
     assert files(tmp_path) == whole, "byte by byte"
     assert killed
     assert len(seen) == 3, "another came for the lost one"
+
+
+def test_either_engine_goes_on_after_the_other_and_what_is_whole_survives_a_source_that_ends_early(
+    cluster: Cluster, worker: PhotoScorer, photos: Path, whole: Any, tmp_path: Path
+) -> None:
+    def ends_early() -> Iterator[SourceItem]:
+        for number, item in enumerate(open_source(str(photos), Opener())):
+            if number == 3 * SHARD + 10:
+                raise DataError("The bucket has gone.")
+            yield item
+
+    place = open_destination(str(tmp_path))
+    score_source(open_source(str(photos), Opener()), worker, place, shard_size=SHARD, part=(2, 4))
+    assert list(files(tmp_path)) == ["part-000001.parquet"]
+    first = (tmp_path / "part-000001.parquet").stat().st_mtime_ns
+    with pytest.raises(DataError, match="The bucket has gone"):
+        on_cluster(cluster, ends_early(), worker, tmp_path)
+    assert files(tmp_path) == {name: whole[name] for name in list(whole)[:3]}
+    done = score_source(open_source(str(photos), Opener()), worker, place, shard_size=SHARD)
+    assert (done.done, done.skipped, done.shards) == (SHARD, 3 * SHARD, 1)
+    assert files(tmp_path) == whole
+    assert (tmp_path / "part-000001.parquet").stat().st_mtime_ns == first
+
+
+def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_sentences(
+    cluster: Cluster, tower: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "TRIES", 1)
+    taken: dict[str, Any] = {}
+    good, deadly = SourceItem("a.png", str(photos / "red" / "0.jpg")), SourceItem("deadly.png", "x")
+    with joined_to(cluster):
+        members = Crew(PackedMortal(str(tower), "cpu", Opener(), False), CrewSize(1, 0.0), taken.__setitem__)
+        members.give("good", [good])
+        members.give("bad", [good, deadly])
+        with pytest.raises(
+            ParallelError, match=r"lost 2 times while it answered the photos from a\.png to deadly\.png"
+        ):
+            members.finish()
+        assert taken["good"]["key"].to_pylist() == ["a.png"]
+        nowhere = Crew(PackedEmbedder("nowhere/openai", "cpu", Opener(), False), CrewSize(1, 0.0), print)
+        with pytest.raises(BackboneError, match="knows no architecture 'nowhere'"):
+            nowhere.give("any", [good])

@@ -1,0 +1,23 @@
+"""A worker that a photo ends, as one does that a decoder cannot survive. Processes of a cluster import it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from gallop.scoring import PhotoEmbedder
+from gallop.scoring.luggage import PackedEmbedder
+from gallop.scoring.prepared import Prepared
+from gallop.scoring.sources import SourceItem
+
+
+class Mortal(PhotoEmbedder):
+    def prepare(self, items: Sequence[SourceItem]) -> Prepared:
+        if any(item.key == "deadly.png" for item in items):
+            os._exit(1)
+        return super().prepare(items)
+
+
+class PackedMortal(PackedEmbedder):
+    def unpacked(self) -> Mortal:
+        return Mortal(self.backbone, device=self.device)
