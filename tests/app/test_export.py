@@ -99,7 +99,7 @@ def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes])
     go(at, EXPORT)
     first = handed["save map"]
     picture = Image.open(io.BytesIO(first))
-    assert (picture.format, picture.size) == ("PNG", (40, 32))
+    assert (picture.format, picture.size) == ("PNG", (250, 200))  # a photo of 40 x 32, enlarged until outlines fit
     screen = export.screen(session_of(at), tiny.vit(), export.exported_question(session_of(at)))
     assert screen is not None
     assert (screen.class_name, screen.explanation.topk[1]) == ("blue", 3)

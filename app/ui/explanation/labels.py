@@ -39,7 +39,8 @@ class Labels:
 
     def menu(self) -> None:
         """Draw it folded, with the classes of the cards."""
-        with st.popover("Change the label", type="tertiary", icon=":material/sell:"):
+        # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
+        with st.popover("Change the label", icon=":material/sell:"):
             self.offer([card.name for card in self.session.photos.deck.cards])
 
     def offer(self, names: Iterable[str]) -> None:

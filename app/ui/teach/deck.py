@@ -157,7 +157,8 @@ def _more_ways(session: Session, card: Card, name: str) -> None:
 
 def _changes(session: Session, card: Card) -> None:
     deck = session.photos.deck
-    with st.popover("Edit", type="tertiary"):
+    # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
+    with st.popover("Edit"):
         with st.form(f"rename {card.id}", border=False):
             # A form: what is only typed, or comes late from the browser, renames nothing.
             typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
