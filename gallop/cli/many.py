@@ -12,11 +12,11 @@ from gallop.cli.console import Console
 from gallop.errors import CommandError
 from gallop.scoring.arrow import require_arrow
 from gallop.scoring.counting import Counting
-from gallop.scoring.crew import Cluster
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import Layout
 from gallop.scoring.manifest import manifest_of, settle_manifest
 from gallop.scoring.on_ray import score_on_ray
+from gallop.scoring.ray_actors import Cluster
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import Opener, open_source

@@ -17,10 +17,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gallop.errors import DataError
-from gallop.scoring.crew import Cluster, Crew, CrewSize, joined_to
 from gallop.scoring.destination import Destination
 from gallop.scoring.layout import Layout
-from gallop.scoring.luggage import packed_worker
+from gallop.scoring.packed import packed_worker
+from gallop.scoring.ray_actors import ActorPool, Cluster, PoolSize, joined_to
 from gallop.scoring.run import ScoringProgress, ShardPhotos, due
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
@@ -95,22 +95,22 @@ def score_on_ray(
         import ray
 
         there = ray.cluster_resources()
-        size = CrewSize.of(worker.device, cluster.workers, there.get("CPU", 1), there.get("GPU", 0))
+        size = PoolSize.of(worker.device, cluster.workers, there.get("CPU", 1), there.get("GPU", 0))
         device = worker.device if size.gpu else "cpu"
         writer = _Writer(place, layout, heard)
-        crew = Crew(packed_worker(worker, device), size, writer.take)
+        pool = ActorPool(packed_worker(worker, device), size, writer.take)
         try:
             for number, photos in due(source, place, layout, shard_size, part, lambda some: writer.plus(skipped=some)):
                 shard = _Growing(number)
                 for piece, items in enumerate(_pieces(photos)):
                     shard.missing += 1
-                    crew.give((shard, piece), items)
+                    pool.give((shard, piece), items)
                 shard.hash = photos.hash
                 writer.settle(shard)
         except DataError:
-            crew.finish()  # what is whole is kept
+            pool.finish()  # what is whole is kept
             raise
-        crew.finish()
+        pool.finish()
         return writer.progress
 
 

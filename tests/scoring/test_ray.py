@@ -20,17 +20,17 @@ import pytest
 
 from gallop.errors import BackboneError, DataError, ParallelError
 from gallop.estimator import GalLoPClassifier
-from gallop.scoring import Extras, PhotoScorer, crew, on_ray
-from gallop.scoring.crew import Cluster, Crew, CrewSize, joined_to
+from gallop.scoring import Extras, PhotoScorer, on_ray, ray_actors
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import LAYOUTS
-from gallop.scoring.luggage import PackedEmbedder
 from gallop.scoring.on_ray import score_on_ray
+from gallop.scoring.packed import PackedEmbedder
+from gallop.scoring.ray_actors import ActorPool, Cluster, PoolSize, joined_to
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.sources import Opener, SourceItem, open_source
 from tests import tiny
 from tests.conftest import ROOT
-from tests.scoring.deadly import PackedMortal
+from tests.scoring.ending import PackedEnding
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 psutil = pytest.importorskip("psutil", reason="needs psutil, which comes with the extra 'notebooks'")
@@ -77,7 +77,7 @@ def cluster(home: Path) -> Iterator[Cluster]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = ["start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
-    for _ in range(crew.STARTS):
+    for _ in range(ray_actors.STARTS):
         command = [sys.executable, "-m", "ray.scripts.scripts", *words]
         how = environment(home) | {"RAY_AUTH_MODE": "disabled"}
         started = subprocess.run(command, env=how, capture_output=True, text=True)
@@ -144,8 +144,8 @@ def test_two_workers_of_which_one_is_killed_write_what_one_process_does(
     killed: list[int] = []
 
     def heard(progress: ScoringProgress) -> None:
-        seen.update(process.pid for process in processes(home, "ray::CrewMember"))
-        at_work = processes(home, "ray::CrewMember.answer")
+        seen.update(process.pid for process in processes(home, "ray::ScoringActor"))
+        at_work = processes(home, "ray::ScoringActor.answer")
         if at_work and not killed:
             os.kill(at_work[0].pid, signal.SIGKILL)
             killed.append(at_work[0].pid)
@@ -183,18 +183,18 @@ def test_either_engine_goes_on_after_the_other_and_what_is_whole_survives_a_sour
 def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_sentences(
     cluster: Cluster, tower: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "TRIES", 1)
+    monkeypatch.setattr(ray_actors, "TRIES", 1)
     taken: dict[str, Any] = {}
     good, deadly = SourceItem("a.png", str(photos / "red" / "0.jpg")), SourceItem("deadly.png", "x")
     with joined_to(cluster):
-        members = Crew(PackedMortal(str(tower), "cpu", Opener(), False), CrewSize(1, 0.0), taken.__setitem__)
-        members.give("good", [good])
-        members.give("bad", [good, deadly])
+        pool = ActorPool(PackedEnding(str(tower), "cpu", Opener(), False), PoolSize(1, 0.0), taken.__setitem__)
+        pool.give("good", [good])
+        pool.give("bad", [good, deadly])
         with pytest.raises(
             ParallelError, match=r"lost 2 times while it answered the photos from a\.png to deadly\.png"
         ):
-            members.finish()
+            pool.finish()
         assert taken["good"]["key"].to_pylist() == ["a.png"]
-        nowhere = Crew(PackedEmbedder("nowhere/openai", "cpu", Opener(), False), CrewSize(1, 0.0), print)
+        nowhere = ActorPool(PackedEmbedder("nowhere/openai", "cpu", Opener(), False), PoolSize(1, 0.0), print)
         with pytest.raises(BackboneError, match="knows no architecture 'nowhere'"):
             nowhere.give("any", [good])

@@ -13,9 +13,9 @@ from gallop.errors import CheckpointError, ParallelError
 from gallop.estimator import GalLoPClassifier
 from gallop.model.calibration import Calibration
 from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer
-from gallop.scoring.crew import CrewSize
-from gallop.scoring.luggage import PackedScorer, packed_worker
 from gallop.scoring.manifest import fingerprint
+from gallop.scoring.packed import PackedScorer, packed_worker
+from gallop.scoring.ray_actors import PoolSize
 from gallop.scoring.sources import Opener
 from tests import tiny
 
@@ -35,8 +35,8 @@ from tests import tiny
         ("cpu", None, 64, 8, (64, 0)),
     ],
 )
-def test_the_size_of_a_crew(device: str, wanted: int | None, cpus: float, gpus: float, size: tuple[int, float]) -> None:
-    found = CrewSize.of(device, wanted, cpus, gpus)
+def test_the_size_of_a_pool(device: str, wanted: int | None, cpus: float, gpus: float, size: tuple[int, float]) -> None:
+    found = PoolSize.of(device, wanted, cpus, gpus)
     assert (found.workers, found.gpu) == size
     if found.gpu:
         assert int(1 / found.gpu) * gpus >= min(found.workers, gpus), "all find room, none on two GPUs"
@@ -45,7 +45,7 @@ def test_the_size_of_a_crew(device: str, wanted: int | None, cpus: float, gpus: 
 
 def test_a_gpu_that_nobody_has_is_a_sentence() -> None:
     with pytest.raises(ParallelError, match="No machine of the cluster has a GPU for --device cuda"):
-        CrewSize.of("cuda", None, 8, 0)
+        PoolSize.of("cuda", None, 8, 0)
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,18 @@ import os
 from collections.abc import Sequence
 
 from gallop.scoring import PhotoEmbedder
-from gallop.scoring.luggage import PackedEmbedder
+from gallop.scoring.packed import PackedEmbedder
 from gallop.scoring.prepared import Prepared
 from gallop.scoring.sources import SourceItem
 
 
-class Mortal(PhotoEmbedder):
+class EndedByAPhoto(PhotoEmbedder):
     def prepare(self, items: Sequence[SourceItem]) -> Prepared:
         if any(item.key == "deadly.png" for item in items):
             os._exit(1)
         return super().prepare(items)
 
 
-class PackedMortal(PackedEmbedder):
-    def unpacked(self) -> Mortal:
-        return Mortal(self.backbone, device=self.device)
+class PackedEnding(PackedEmbedder):
+    def unpacked(self) -> EndedByAPhoto:
+        return EndedByAPhoto(self.backbone, device=self.device)

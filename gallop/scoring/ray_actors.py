@@ -15,7 +15,7 @@ from gallop import __version__
 from gallop.errors import ParallelError, first_line, sentence_of
 from gallop.runtime.process import prepare
 from gallop.scoring.layout import schema_of, table_of
-from gallop.scoring.luggage import PackedEmbedder, PackedScorer
+from gallop.scoring.packed import PackedEmbedder, PackedScorer
 from gallop.scoring.run import answers
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
@@ -51,18 +51,18 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class CrewSize:
+class PoolSize:
     """How many workers there are, and which part of a GPU each has.
 
-    >>> CrewSize.of("auto", None, cpus=16, gpus=2)
-    CrewSize(workers=4, gpu=0.5)
+    >>> PoolSize.of("auto", None, cpus=16, gpus=2)
+    PoolSize(workers=4, gpu=0.5)
     """
 
     workers: int
     gpu: float
 
     @staticmethod
-    def of(device: str, wanted: int | None, cpus: float, gpus: float) -> CrewSize:
+    def of(device: str, wanted: int | None, cpus: float, gpus: float) -> PoolSize:
         """Return the size for a cluster: as many workers on each GPU, none on two.
 
         Raises:
@@ -71,9 +71,9 @@ class CrewSize:
         if device.startswith("cuda") and gpus < 1:
             raise ParallelError("No machine of the cluster has a GPU for --device cuda: leave it out, or say cpu.")
         if device == "cpu" or gpus < 1:
-            return CrewSize(wanted or max(int(cpus), 1), 0.0)
+            return PoolSize(wanted or max(int(cpus), 1), 0.0)
         workers = wanted or WORKERS_A_GPU * int(gpus)
-        return CrewSize(workers, 1 / -(-workers // int(gpus)))
+        return PoolSize(workers, 1 / -(-workers // int(gpus)))
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def _start(**how: Any) -> None:
                 raise
 
 
-class CrewMember:
+class ScoringActor:
     """What one process of the cluster holds: a worker, which it unpacks when it is asked first, restarted or not."""
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class CrewMember:
         return self._worker
 
 
-class Crew:
+class ActorPool:
     """Workers that answer pieces of a listing, each piece once, in whatever order they are done.
 
     Args:
@@ -151,16 +151,16 @@ class Crew:
     """
 
     def __init__(
-        self, packed: PackedScorer | PackedEmbedder, size: CrewSize, take: Callable[[Any, Table], None]
+        self, packed: PackedScorer | PackedEmbedder, size: PoolSize, take: Callable[[Any, Table], None]
     ) -> None:
         import ray
 
         how = {"num_cpus": 1, "num_gpus": size.gpu, "max_restarts": -1, "max_task_retries": TRIES}
-        member = ray.remote(CrewMember).options(**how)
+        scoring = ray.remote(ScoringActor).options(**how)
         self._packed, self._take, self._size = ray.put(packed), take, size
         self._free: deque[Any] = deque()
         self._coming = {
-            actor.ready.remote(self._packed): actor for actor in (member.remote() for _ in range(size.workers))
+            actor.ready.remote(self._packed): actor for actor in (scoring.remote() for _ in range(size.workers))
         }
         self._busy: dict[Any, tuple[Any, Any, Sequence[SourceItem]]] = {}
 
