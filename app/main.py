@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import gc
 import logging
 import os
 import sys
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -34,11 +35,14 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
 from app.doors import OwnPagesOnly
 from app.front import OwnScripts, Rest, answer_at_once
 from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
+from app.towers.problems import TowerProblem
 from app.visitor.registry import keep_photos
 from gallop.cli.app_arguments import add_app_words
 
 SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
+PATIENCE = 300.0
+"""Seconds in which a tower is loaded on the slowest machine."""
 REST = 1.5
 """Seconds in which nobody is sent anything: the first picture and the tower would wait for each other."""
 FIRST_SCRIPTS = (HERE / "navigation.py", HERE / "ui" / "explore" / "page.py")
@@ -97,7 +101,12 @@ def load_ahead() -> None:
     from app.ui.resources import towers
 
     rest.wait(REST)
-    towers().begin(DEFAULT_TOWER)
+    with suppress(TowerProblem):  # a page says so to whoever needs it
+        towers().lease(DEFAULT_TOWER, patience=PATIENCE)
+    # Streamlit collects all garbage after every run of a page. With torch and a tower to look through, that held the
+    # interpreter for a quarter of a second, and a training that is watched stood still three times in one.
+    gc.collect()
+    gc.freeze()
 
 
 @asynccontextmanager

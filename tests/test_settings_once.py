@@ -66,9 +66,9 @@ found["parser"] = asdict(train._training(options, "default")) | asdict(train._me
 
 def script():
     from app.ui.resources import session
-    from app.ui.teach.settings import choose_settings
+    from app.ui.teach.settings import fold
 
-    choose_settings(session())
+    fold(session())
 
 at = AppTest.from_function(script, default_timeout=60)
 at.session_state["teach way"] = "Custom"

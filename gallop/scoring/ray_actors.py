@@ -87,6 +87,7 @@ def joined_to(cluster: Cluster) -> Iterator[None]:
         ParallelError: it cannot be joined or started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # it would put a print of its own in the place of Python's
     if cluster.address is None:  # else Ray takes 127.0.0.1 for what others call this machine
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray

@@ -89,14 +89,3 @@ def test_pandas_is_loaded_before_a_worker_can_half_load_it() -> None:
     """Plotly takes whatever stands in sys.modules: beside a worker that was loading scikit-learn, a chart failed."""
     source = (APP / "navigation.py").read_text(encoding="utf-8")
     assert source.index("import pandas") < source.index("from app.ui import resources")
-
-
-def test_no_run_of_a_page_stops_a_training_for_a_garbage_collection() -> None:
-    """With torch loaded it holds the interpreter for 0.25 s, and a training is looked at three times a second."""
-    found = re.search(r"^postScriptGC = (\w+)", (APP / ".streamlit" / "config.toml").read_text(encoding="utf-8"), re.M)
-    assert found is not None
-    assert found.group(1) == "false"
-    # That it is still what Streamlit calls it: an option that it does not know is left out in silence.
-    from streamlit import config
-
-    assert config.get_option("runner.postScriptGC") in (True, False)

@@ -85,7 +85,7 @@ def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
     said = [answer for answer in sample_run().answers.values() if not answer.seen]
     right = sum(answer.right for answer in said)
     go(at, TEST)
-    assert f"{right} of {len(said)}" in everything(at)
+    assert f"{100 * right / len(said):.0f} %" in everything(at)
     assert session_of(at).training.stale() == [], "the cards are those that the model was taught with"
     go(at, EXPLORE)
     shown = list(session_of(at).photos.shelf.photos)

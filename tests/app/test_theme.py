@@ -74,9 +74,10 @@ def test_no_choice_is_drawn_as_segments() -> None:
 
 
 def coloured(at: Any) -> list[str]:
-    """The primary buttons of a page."""
+    """The primary buttons of a page; one that cannot be clicked yet is grey."""
     kinds = (at.button, at.get("download_button"))
-    return [found.proto.label for kind in kinds for found in kind if found.proto.type == "primary"]
+    protos = [found.proto for kind in kinds for found in kind]
+    return [proto.label for proto in protos if proto.type == "primary" and not proto.disabled]
 
 
 def test_a_page_has_at_most_one_coloured_button_and_an_empty_one_says_where_to_go(tiny_app: Open) -> None:

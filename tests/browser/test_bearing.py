@@ -41,9 +41,13 @@ STREAMLITS_OWN = {
 }
 
 
-_ALL_MOVED = """() => Promise.all(document.getAnimations()
-    .filter((moving) => Number.isFinite(moving.effect?.getComputedTiming().endTime))
-    .map((moving) => moving.finished.catch(() => {})))"""
+_ALL_MOVED = """() => Promise.race([
+    Promise.all(document.getAnimations()
+        .filter((moving) => Number.isFinite(moving.effect?.getComputedTiming().endTime))
+        .map((moving) => moving.finished.catch(() => {}))),
+    new Promise((done) => setTimeout(done, 3000)),
+])"""
+"""What moves comes to its end, or in three seconds: one that a folded part holds still has none."""
 
 
 def violations(page: Page) -> list[str]:

@@ -23,7 +23,7 @@ def line() -> None:
         )
         with st.popover("Remove everything"):
             st.markdown("Photos, classes and what they taught.", help="Runs on this machine stay: see *Compare*.")
-            st.button("Remove now", key="remove everything", type="primary", on_click=_remove)
+            st.button("Remove now", key="remove everything", on_click=_remove)
 
 
 def _clock(seconds: float) -> str:
