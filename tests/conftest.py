@@ -102,6 +102,7 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_componen
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.new_vit())
     monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: installed_components)
     yield lambda: AppTest.from_file(str(SCRIPT), default_timeout=60).run()
+    resources.visitors().close()
     resources.jobs().close()
     resources.downloads().close()
     resources.towers().close()

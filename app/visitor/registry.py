@@ -82,6 +82,7 @@ class Visitors:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _visitors: dict[str, _Visitor] = field(default_factory=dict)
     _reaper: threading.Thread | None = None
+    _closed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.keep = max(self.keep, self.grace)
@@ -150,9 +151,16 @@ class Visitors:
         for session in gone:
             session.close()
 
+    def close(self) -> None:
+        """Close all sessions, and look after none any more."""
+        self._closed.set()
+        with self._lock:
+            gone = [self._pop(token) for token in [*self._visitors]]
+        for session in gone:
+            session.close()
+
     def _reap(self) -> None:
-        while True:
-            time.sleep(self.grace / 20)
+        while not self._closed.wait(self.grace / 20):
             self.clear_out()
 
     # All below: the lock is held -------------------------------------------------------------------------------------

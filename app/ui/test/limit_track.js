@@ -28,10 +28,20 @@ class LimitTrack {
     this.range.addEventListener("input", () => this.move());
     this.range.addEventListener("keydown", () => (this.keys = true));
     this.range.addEventListener("pointerdown", () => (this.keys = false));
-    this.range.addEventListener("change", () => {
-      clearTimeout(this.telling);
-      this.telling = setTimeout(() => this.tell({ value: this.limit, turn: this.turn }), this.keys ? TOLD_AFTER : 0);
-    });
+    this.range.addEventListener("change", () => this.tellSoon(this.keys ? TOLD_AFTER : 0));
+    // At once when the hand goes elsewhere: told after a click on another page, it would call this one back.
+    this.range.addEventListener("blur", () => this.telling && this.tellNow());
+  }
+
+  tellSoon(wait) {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => this.tellNow(), wait);
+  }
+
+  tellNow() {
+    clearTimeout(this.telling);
+    this.telling = 0;
+    this.tell({ value: this.limit, turn: this.turn });
   }
 
   show(data, tell) {
