@@ -41,7 +41,7 @@ from gallop.cli.app_arguments import add_app_words
 
 SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
-PATIENCE = 300.0
+LOADED_WITHIN = 300.0
 """Seconds in which a tower is loaded on the slowest machine."""
 REST = 1.5
 """Seconds in which nobody is sent anything: the first picture and the tower would wait for each other."""
@@ -102,7 +102,7 @@ def load_ahead() -> None:
 
     rest.wait(REST)
     with suppress(TowerProblem):  # a page says so to whoever needs it
-        towers().lease(DEFAULT_TOWER, patience=PATIENCE)
+        towers().lease(DEFAULT_TOWER, patience=LOADED_WITHIN)
     # Streamlit collects all garbage after every run of a page. With torch and a tower to look through, that held the
     # interpreter for a quarter of a second, and a training that is watched stood still three times in one.
     gc.collect()
