@@ -12,13 +12,8 @@ from app.ui import resources
 from app.ui.widgets import privacy
 from app.visitor.registry import Visitors
 from tests.app_pages import (
-    COMPARE,
-    EXPLORE,
-    EXPORT,
-    METHOD,
-    PROMPTS,
+    PAGES,
     TEACH,
-    TEST,
     Open,
     button,
     cards,
@@ -29,7 +24,6 @@ from tests.app_pages import (
     train,
 )
 
-PAGES = (EXPLORE, TEACH, TEST, PROMPTS, COMPARE, EXPORT, METHOD)
 TOLD = re.compile(r"Closed now, this address finds them until (\d\d:\d\d)\.")
 
 

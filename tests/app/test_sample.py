@@ -18,8 +18,8 @@ from app.views import sample
 from tests.app_pages import (
     COMPARE,
     EXPLORE,
-    EXPORT,
     METHOD,
+    PAGES,
     PROMPTS,
     TEACH,
     TEST,
@@ -38,7 +38,6 @@ from tests.app_pages import (
 )
 from tests.conftest import ROOT, SCRIPT
 
-PAGES = (EXPLORE, TEACH, TEST, PROMPTS, COMPARE, EXPORT, METHOD)
 OFFER, REMOVE = "Try it with a sample project", "Remove the sample"
 
 needs_mini = pytest.mark.skipif(
