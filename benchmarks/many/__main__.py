@@ -117,7 +117,7 @@ def table(found: Report) -> str:
         "| photos | a second | the tower alone | ratio | peak memory of a process |",
         "|---|---|---|---|---|",
     ]
-    for size in found.sizes:
+    for size in sorted(found.sizes, key=lambda size: size.answered.photos):
         done = size.answered
         lines.append(
             f"| {done.photos:,} | {done.rate:.1f} | {size.tower:.1f} | {size.ratio:.2f} | {done.peak / 1e6:.0f} MB |"

@@ -146,6 +146,19 @@ def test_names_are_chips(tiny_app: Open) -> None:
     assert "on the list already" not in everything(fine(at.run())), "it is told once"
 
 
+def test_what_a_hand_made_of_the_names_is_not_set_again(tiny_app: Open) -> None:
+    """A browser may be ahead of the run that is drawn, and what was removed meanwhile would be there again."""
+    at = fine(with_photo(tiny_app).run())
+    for by_hand in (["green", "blue"], ["blue"]):
+        chips(at).set_value(by_hand)
+        fine(at.run())
+        assert chips(at).value == by_hand
+        assert not chips(at).proto.set_value
+    chips(at).set_value(["blue", "a bus, a train"])
+    assert chips(fine(at.run())).proto.set_value, "what the page made of them is told"
+    assert chips(at).value == ["blue", "a bus", "a train"]
+
+
 def test_names_that_a_browser_left_behind_are_not_taken_for_a_hands(tiny_app: Open) -> None:
     """A photo brings names of its own; what the browser sends before it has heard of them is what was there before."""
     at = with_photo(tiny_app)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import text
 from app.ui.resources import holding, session
-from app.ui.widgets.remembered import keep, recall
+from app.ui.widgets.remembered import drawn, keep, recall, show
 from app.views import exploring
 from app.visitor.explore import ExploreState
 from gallop import Photo
@@ -68,6 +68,7 @@ def choose_names() -> tuple[str, ...]:
         accept_new_options=True,
         placeholder="A name, then Enter",
     )
+    drawn(_CHIPS)
     for sentence in said:
         st.caption(f":material/info: {text.markdown(sentence)}")
     return names
@@ -92,7 +93,7 @@ def _drawn(key: str) -> _Drawn:
 def _set(key: str, value: Any) -> None:
     """Before a widget is drawn."""
     _drawn(key).draw(value, st.session_state.get(key))
-    st.session_state[key] = value
+    show(key, value)
 
 
 def suggestions(photo: Photo, names: tuple[str, ...]) -> None:

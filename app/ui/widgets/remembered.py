@@ -43,16 +43,29 @@ def recall(place: Place[T | None], default: T, allowed: Collection[Any] | None =
     value: T = st.session_state.get(place.key, before)
     if allowed is not None and value not in allowed:
         value = before if before in allowed else default
-    shown = place.key in st.session_state and place.key in st.session_state.get(_SHOWN, ())
-    if not shown or st.session_state[place.key] != value:
-        st.session_state[place.key] = value
+    show(place.key, value)
     return value
+
+
+def show(key: str, value: Any) -> None:
+    """Before the widget of ``key`` is drawn: let it stand at ``value``.
+
+    Nothing is set where a whole run has drawn it so: what a hand does meanwhile would be taken back.
+    """
+    shown = key in st.session_state and key in st.session_state.get(_SHOWN, ())
+    if not shown or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
+def drawn(key: str) -> None:
+    """After the widget of ``key`` was drawn."""
+    st.session_state.setdefault(_DRAWING, {}).setdefault(key, None)
 
 
 def keep(place: Place[T | None], value: T) -> T:
     """After the widget of ``place`` was drawn: its value, which is remembered."""
     place.write(session(), value)
-    st.session_state.setdefault(_DRAWING, {}).setdefault(place.key, None)
+    drawn(place.key)
     return value
 
 
