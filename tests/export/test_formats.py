@@ -22,7 +22,7 @@ from tests.export.added_format import added_format as added_format
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("gallop.estimator.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
     tiny.classifier().zero_shot(["red", "green"]).save(tmp_path / "model")
     return tmp_path / "model"
 

@@ -135,7 +135,7 @@ def test_what_is_missing_is_told(taught: GalLoPClassifier, monkeypatch: pytest.M
 def test_the_command_writes_the_file_and_tells_its_parity(
     taught: GalLoPClassifier, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gallop.estimator.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
     taught.save(tmp_path / "model")
     tiny.write_images(tmp_path / "photos", [tiny.picture(60, "red"), tiny.picture(61, "green")])
     out = tmp_path / "model.onnx"
@@ -153,7 +153,7 @@ def test_the_command_writes_the_file_and_tells_its_parity(
 def test_a_refusal_is_one_sentence_and_writes_nothing(
     taught: GalLoPClassifier, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gallop.estimator.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
     monkeypatch.setattr(gallop.export.onnx, "_NEEDED", ("no_such_package",))
     taught.save(tmp_path / "model")
     assert main(["export", str(tmp_path / "model"), "--onnx", str(tmp_path / "model.onnx")]) == 2

@@ -1,0 +1,38 @@
+"""``GalLoPClassifier``: its parts put together, each of which is a module beside this one."""
+
+from __future__ import annotations
+
+from gallop.estimator.answers import AnswersAndReasons
+from gallop.estimator.class_list import ClassList
+from gallop.estimator.learning import Learning
+from gallop.estimator.saved import SavedModel
+
+
+class GalLoPClassifier(Learning, ClassList, AnswersAndReasons, SavedModel):
+    """Few-shot image classification with global and local prompts, and "none of these".
+
+    Args:
+        backbone: name for ``load_backbone``, or a ``Backbone`` (frozen, so several classifiers may share it).
+        preset: "default", chosen by measurement on ``mini``; "paper"; "tower", which is the first for ``mini`` and the
+            second for every other backbone; or a ``TrainConfig``. What is not None below replaces its values.
+        global_prompts: M.
+        topk: one k a local prompt; None is 5, 10, ... for ``local_prompts`` of them.
+        local_prompts: N; only used when ``topk`` is None.
+        dropout: p of prompt dropout.
+        local_projection: learn the projection of the regions; without, it stays the identity.
+        method: a ``MethodConfig``, of which settings are taken that are no arguments here.
+        shots: images a class drawn by ``fit(folder)``; None takes all.
+        allow_fewer: take what there is where a class has fewer than ``shots``.
+        cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
+            ``FeatureCache(folder, kept=torch.float32)`` rounds no feature to half precision, as the others do.
+        warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
+        device: "auto", "cpu" or "cuda"; it and ``regions`` are for a backbone given by its name.
+        regions: kind of a ViT's region features: "value" or another of ``REGION_KINDS``, as for ``load_backbone``.
+
+    After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
+    ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``).
+
+    >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
+    >>> clf.predict("photos/test/cat/001.jpg")  # doctest: +SKIP
+    array(['cat'], dtype='<U3')
+    """

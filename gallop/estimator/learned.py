@@ -1,0 +1,56 @@
+"""What a classifier has learned, and that it starts anew with nothing left of before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gallop.config import TrainConfig
+from gallop.estimator.settings import ClassifierSettings
+from gallop.model.calibration import Calibration
+from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.predictions.in_tables import AnswersInTables
+from gallop.training.learn import CrossFit
+from gallop.training.loop import StepEvent
+
+
+class LearnedModel(AnswersInTables, ClassifierSettings):
+    """The attributes that are there after fitting."""
+
+    ways_to_start = "fit, zero_shot or load"
+    model_: GalLoP
+    classes_: NDArray[np.str_]
+    calibration_: Calibration
+    history_: list[StepEvent]
+    _text: TextFeatures | None
+    cross_fit_: CrossFit | None
+    training_: TrainConfig | None
+    _data_fingerprint: str
+    _kept: Path | None = None  # where a training that is finished waits for ``save``
+
+    def text_features(self) -> TextFeatures:
+        """Return (K, M, D) and (K, N, D), every class after every prompt; kept until prompts or classes change."""
+        model = self._fitted()
+        if self._text is None:
+            with torch.no_grad():
+                self._text = model.text_features()
+        return self._text
+
+    def _start(self, model: GalLoP) -> None:
+        """A new model, with nothing left of an earlier one."""
+        self.model_ = model
+        self.classes_ = np.array(model.class_names)
+        self.calibration_ = Calibration(note="none: nothing was held out to find it")
+        self.history_ = []
+        self._text = None
+        self.cross_fit_ = None
+        self.training_ = None
+        self._data_fingerprint = ""
+        self._kept = None
+
+    def _fitted(self) -> GalLoP:
+        self.require_classes()
+        return self.model_

@@ -1,0 +1,53 @@
+"""A classifier as a checkpoint folder, written and read."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gallop.backbones import Backbone
+from gallop.checkpoints.folder import Checkpoint, load_prompts, read_model, save_checkpoint
+from gallop.estimator.learned import LearnedModel
+from gallop.model.gallop import GalLoP
+from gallop.training.resume import drop_training
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class SavedModel(LearnedModel):
+    """``save`` and ``load``."""
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint.
+
+        What ``fit_steps`` has kept of the training goes when this has been read back.
+        """
+        model = self._fitted()
+        checkpoint = Checkpoint.of(model, self.training_, self.calibration_, self._data_fingerprint)
+        save_checkpoint(Path(folder), checkpoint, model.prompts)
+        if self._kept is not None:
+            drop_training(self._kept)
+            self._kept = None
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str], *, backbone: str | Backbone | None = None, device: str = "auto") -> Self:
+        """Return a classifier from a checkpoint folder.
+
+        Args:
+            backbone: where its weights are now; None uses the name it was trained with.
+
+        Raises:
+            CheckpointError: damaged, of a newer format, or trained with other weights or other region features.
+            BackboneError: its backbone cannot be loaded.
+        """
+        checkpoint, tensors = read_model(folder)
+        method, training, here = checkpoint.method, checkpoint.training, backbone or checkpoint.backbone
+        self = cls.of(method, training, here, device=device, regions=checkpoint.regions)
+        frozen = self._load_backbone()
+        prompts = load_prompts(Path(folder), checkpoint, tensors, frozen)
+        self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
+        self.calibration_, self.training_ = checkpoint.calibration, training
+        self._data_fingerprint = checkpoint.data_fingerprint
+        return self
