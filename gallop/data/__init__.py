@@ -5,17 +5,8 @@
 """
 
 from gallop.data.csv_table import csv_splits, from_csv, is_csv
-from gallop.data.folders import (
-    distinct_photos,
-    draw_shots,
-    duplicates,
-    labelled_photos,
-    many,
-    read_folder,
-    resolve_split,
-    stratified_folds,
-    training_set,
-)
+from gallop.data.folders import draw_shots, duplicates, read_folder, resolve_split, stratified_folds
+from gallop.data.given import distinct_photos, labelled_photos, many, training_set
 from gallop.data.hugging_face import from_hugging_face
 from gallop.data.labelled import (
     ContentHash,
