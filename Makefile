@@ -85,7 +85,7 @@ $(VENV)/.notebooks: pyproject.toml $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	@echo "Installing GalLoP Explorer with app, notebooks and developers' tools into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[app,notebooks,onnx,distributed,tokenizers,many,ray,dev]'
+	$(PIP_INSTALL) -e '.[app,notebooks,onnx,distributed,tokenizers,many,ray,serve,dev]'
 	@touch $(VENV)/.app $(VENV)/.notebooks $@
 
 $(VENV)/.made:

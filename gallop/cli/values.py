@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import re
 
 from gallop.backbones.weights.on_disk import named_tower
 from gallop.errors import BackboneError
+
+_HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 
 
 def count(text: str) -> int:
@@ -45,7 +48,7 @@ def host(text: str) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", text):
+        if not re.fullmatch(_HOST_NAME, text):
             raise argparse.ArgumentTypeError(
                 f"{text!r} is neither a name such as lab-pc.example nor an address such as 192.168.1.20"
             ) from None
@@ -53,6 +56,28 @@ def host(text: str) -> str:
     if address.is_unspecified:
         raise argparse.ArgumentTypeError(f"nobody calls a machine {text}; give a name or an address that others use")
     return str(address)
+
+
+def listening(text: str) -> str:
+    """Return an address of this machine, or a name of it, on which a service listens; 0.0.0.0 is all of them."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        if not re.fullmatch(_HOST_NAME, text):
+            raise argparse.ArgumentTypeError(f"{text!r} is no address such as 127.0.0.1 or 0.0.0.0") from None
+    return text.lower()
+
+
+def named_model(text: str) -> tuple[str, str]:
+    """Return (name, folder) of NAME=DIR; a folder alone has its own name."""
+    name, separator, folder = text.partition("=")
+    if not separator or "/" in name:  # a folder may have = in its name
+        name, folder = os.path.basename(os.path.abspath(text)), text
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or not folder:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} names no model: write NAME=DIR, with letters, digits, ., _ and - in the name"
+        )
+    return name, folder
 
 
 def part(text: str) -> tuple[int, int]:
@@ -68,6 +93,20 @@ def port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
     return int(text)
+
+
+def milliseconds(text: str) -> float:
+    """Return seconds of a number of milliseconds up to a second."""
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) > 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds from 0 to 1000")
+    return float(text) / 1000
+
+
+def megabytes(text: str) -> int:
+    """Return bytes of a number of MB."""
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or not 0.1 <= float(text) <= 4096:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of MB from 0.1 to 4096")
+    return int(float(text) * 2**20)
 
 
 def gigabytes(text: str) -> int:

@@ -45,6 +45,7 @@ __all__ = [
     "default_cache_folder",
     "encode_centres",
     "encode_photos",
+    "encode_pixels",
     "encode_sources",
     "open_cache",
     "readers",
@@ -72,8 +73,13 @@ _Prepared = tuple[list[str], list[ImageFeatures | None], list[Tensor]]
 def encode_photos(backbone: Backbone, photos: Sequence[Photo]) -> tuple[ImageFeatures, list[CropBox]]:
     """Return features of the centre crops, fp32 on the CPU, and what was cropped of each photo."""
     prepared = [backbone.preprocess.centre(photo.image) for photo in photos]
-    batches = [_encode(backbone, torch.stack([pixels for pixels, _ in some])).to(_CPU) for some in _batches(prepared)]
+    batches = [encode_pixels(backbone, torch.stack([pixels for pixels, _ in some])) for some in _batches(prepared)]
     return ImageFeatures.cat(batches), [crop for _, crop in prepared]
+
+
+def encode_pixels(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
+    """Return features of a batch of centre crops (B, 3, H, W), fp32 on the CPU."""
+    return _encode(backbone, pixels).to(_CPU)
 
 
 def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[ImageFeatures]:
@@ -85,7 +91,7 @@ def encode_sources(backbone: Backbone, sources: Sequence[Any]) -> Iterator[Image
         return torch.stack([backbone.preprocess.centre(load_image(source).image)[0] for source in some])
 
     for batch in ahead(pixels, _batches(sources), readers(backbone.device)):
-        yield _encode(backbone, batch).to(_CPU)
+        yield encode_pixels(backbone, batch)
 
 
 def encode_centres(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
@@ -35,6 +36,13 @@ def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
     # A class name may hold a dollar sign, which matplotlib would read as mathematics.
     figure.suptitle(class_name.replace("$", r"\$"))
     return figure
+
+
+def explanation_png(explanation: Explanation, class_name: str) -> bytes:
+    """Return that figure as a PNG file."""
+    content = io.BytesIO()
+    plot_explanation(explanation, class_name).savefig(content, format="png", dpi=150)
+    return content.getvalue()
 
 
 def _show(axes: Axes, picture: Image.Image, title: str) -> None:

@@ -188,8 +188,15 @@ def explain_photo(model: GalLoP, text: TextFeatures, photo: Photo, calibration: 
     features, crops = encode_photos(model.backbone, [photo])
     with torch.no_grad():
         found = model.similarities(features, text)
+    return explanation_of(model, found, photo.image, crops[0], calibration)
+
+
+def explanation_of(
+    model: GalLoP, found: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
+) -> Explanation:
+    """Return the explanation of the one photo of ``found`` (B = 1), of which the model saw ``crop``."""
     return Explanation(
-        image=photo.image,
+        image=image,
         class_names=model.class_names,
         topk=model.config.topk,
         similarities=Similarities(found.global_.cpu(), found.regions.cpu(), found.ood_regions.cpu()),
@@ -197,5 +204,5 @@ def explain_photo(model: GalLoP, text: TextFeatures, photo: Photo, calibration: 
         temperature=calibration.temperature,
         threshold=calibration.threshold,
         grid=model.backbone.vision.grid,
-        crop=crops[0],
+        crop=crop,
     )

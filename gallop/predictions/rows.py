@@ -1,4 +1,4 @@
-"""Answers for named images as plain rows, and as a CSV table that no spreadsheet takes for formulas."""
+"""Answers and explanations as plain rows, and as a CSV table that no spreadsheet takes for formulas."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gallop.model.scores import VERDICT
+from gallop.predictions.explanation import Explanation
 from gallop.predictions.predict import Predictions
 
 FIXED = ("image", "label", "probability", "ood_score", "is_ood", "error")
@@ -16,17 +17,43 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def answer_row(image: str, found: Predictions, i: int, class_names: Sequence[str]) -> dict[str, Any]:
+    """Return the name of image number ``i`` of ``found``, and its answer."""
+    return {"image": image, **answer_of(found, i, class_names)}
+
+
+def answer_of(found: Predictions, i: int, class_names: Sequence[str]) -> dict[str, Any]:
     """Return the answer for image number ``i`` of ``found``: label, probability of each class, GL-MCM and
     the verdict.
     """
     probabilities = found.probabilities[i].tolist()
     return {
-        "image": image,
         "label": str(found.labels[i]),
         "probability": max(probabilities),
         "probabilities": dict(zip(class_names, probabilities, strict=True)),
         "ood_score": float(found.ood[VERDICT][i]),
         "is_ood": None if found.is_ood is None else bool(found.is_ood[i]),
+    }
+
+
+def explained_row(explanation: Explanation, shown: str) -> dict[str, Any]:
+    """Return the scores of one class by prompt, and the regions that entered them, best first, as boxes in pixels."""
+    index = explanation.class_names.index(shown)
+    return {
+        "label": explanation.label,
+        "class": shown,
+        "global_scores": explanation.global_scores[index].tolist(),
+        "local_scores": explanation.local_scores[index].tolist(),
+        "topk": list(explanation.topk),
+        "regions": [_regions(explanation, shown, prompt) for prompt in range(len(explanation.topk))],
+    }
+
+
+def _regions(explanation: Explanation, shown: str, prompt: int) -> dict[str, Any]:
+    boxes = explanation.regions(shown, prompt)
+    return {
+        "prompt": prompt + 1,
+        "k": len(boxes),  # topk where the grid has that many regions
+        "boxes": [[round(side, 2) for side in (box.left, box.top, box.right, box.bottom)] for box in boxes],
     }
 
 

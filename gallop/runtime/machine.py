@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
 import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +11,7 @@ from pathlib import Path
 import torch
 
 from gallop import __version__
+from gallop.runtime.process import give_back
 
 PACKAGES = {
     "torch": "torch",
@@ -62,9 +61,7 @@ def peak_bytes(function: Callable[[], object], device: torch.device | None = Non
         function()
         return torch.cuda.max_memory_allocated(device) - held
     status = Path("/proc/self/status")
-    gc.collect()
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back()
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is forgotten
         before = _kibibytes(status, "VmRSS")

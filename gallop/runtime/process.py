@@ -12,7 +12,9 @@ whoever uses the library alone may (``from gallop.runtime.process import prepare
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import os
 import sys
 
@@ -39,3 +41,10 @@ def prepare() -> None:
     mallopt(_TRIM_THRESHOLD, 2**31 - 1)
     # One heap for all threads: those of other threads are small, and what does not fit is mapped anew each time.
     mallopt(_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Hand memory that is free back to the system, as far as it is not in use in between: for a process at rest."""
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)

@@ -36,6 +36,8 @@ MODULES = (
     "ipykernel.kernelapp",
     "ipywidgets",
     "nbclient",
+    "fastapi",
+    "uvicorn",
 )
 """What it has imported; of the extras, those that are there."""
 ENVIRONMENT = dict(os.environ)

@@ -33,6 +33,7 @@ examples:
   gallop convert official.ckpt --classes "cat, dog" --out model
   gallop data check oxford_pets data
   gallop bench photos-mini sets --out results --time 2h
+  gallop serve model
   gallop app
 
 Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.

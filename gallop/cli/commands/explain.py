@@ -13,7 +13,9 @@ from gallop import Explanation, load_image
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, model_or_classes
 from gallop.errors import CommandError
+from gallop.maps.plots import explanation_png
 from gallop.names.class_names import clean_name
+from gallop.predictions.rows import explained_row
 from gallop.runtime.writing import write_file
 from gallop.wording import listed
 
@@ -30,20 +32,16 @@ def run(options: Namespace, console: Console) -> int:
     classifier = model_or_classes(options)
     console.progress(f"explaining {image}")
     explanation = classifier.explain(photo)
-    shown = _shown_class(explanation, options.class_name)
+    shown = explanation.label if options.class_name is None else _known(explanation, options.class_name)
     if options.npy is not None:
         write_file(Path(options.npy), _npy(explanation, shown))
-    picture = io.BytesIO()
-    explanation.plot(shown).savefig(picture, format="png", dpi=150)
-    write_file(out, picture.getvalue())
-    result = _result(options.image, explanation, shown)
+    write_file(out, explanation_png(explanation, shown))
+    result = {"image": options.image, **explained_row(explanation, shown)}
     console.result(result, lambda: _table(result, explanation, out))
     return 0
 
 
-def _shown_class(explanation: Explanation, asked: str | None) -> str:
-    if asked is None:
-        return explanation.label
+def _known(explanation: Explanation, asked: str) -> str:
     name = clean_name(asked)
     if name not in explanation.class_names:
         raise CommandError(f"There is no class {name!r} here; the classes are {listed(explanation.class_names)}.")
@@ -55,28 +53,6 @@ def _npy(explanation: Explanation, shown: str) -> bytes:
     content = io.BytesIO()
     np.save(content, np.stack(maps) if maps else np.zeros((0, *explanation.grid), dtype=np.float32))
     return content.getvalue()
-
-
-def _result(image: str, explanation: Explanation, shown: str) -> dict[str, Any]:
-    index = explanation.class_names.index(shown)
-    return {
-        "image": image,
-        "label": explanation.label,
-        "class": shown,
-        "global_scores": explanation.global_scores[index].tolist(),
-        "local_scores": explanation.local_scores[index].tolist(),
-        "topk": list(explanation.topk),
-        "regions": [_regions(explanation, shown, prompt) for prompt in range(len(explanation.topk))],
-    }
-
-
-def _regions(explanation: Explanation, shown: str, prompt: int) -> dict[str, Any]:
-    boxes = explanation.regions(shown, prompt)
-    return {
-        "prompt": prompt + 1,
-        "k": len(boxes),  # topk where the grid has that many regions
-        "boxes": [[round(side, 2) for side in (box.left, box.top, box.right, box.bottom)] for box in boxes],
-    }
 
 
 def _table(result: dict[str, Any], explanation: Explanation, out: Path) -> list[str]:

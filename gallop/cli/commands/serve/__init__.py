@@ -1,0 +1,70 @@
+"""``gallop serve``: models as a service over HTTP, until the process is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+from argparse import Namespace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NoReturn
+
+from gallop.cli.commands.app import TERMINATED
+from gallop.cli.console import Console
+from gallop.errors import CommandError
+from gallop.wording import listed
+
+if TYPE_CHECKING:
+    from gallop.serve.options import ServeOptions
+
+_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpcore")
+_INSTALL = "pip install 'gallop-explorer[serve]'"
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Load the first model, then serve."""
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise CommandError(f"{' and '.join(missing)} must be installed for the service: {_INSTALL}.")
+    from gallop.serve.server import bound_socket, serve
+    from gallop.serve.service import Service
+
+    made = _options_of(options)
+    signal.signal(signal.SIGTERM, _terminated)
+    listening = bound_socket(options.host, options.port)
+    with listening:
+        console.progress(f"loading {made.first}")
+        service = Service(made)
+        if not made.this_machine and not made.keys:
+            console.warn(
+                f"Everybody who reaches this machine on port {options.port} is answered; give --key-file to answer "
+                "only who has a key."
+            )
+        shown = f"[{options.host}]" if ":" in options.host else options.host
+        console.note(f"Serving {listed(list(made.models))} at http://{shown}:{options.port}; /docs describes it.")
+        serve(service, listening)
+    return 0
+
+
+def _options_of(options: Namespace) -> ServeOptions:
+    from gallop.serve.options import KEY_VARIABLE, ServeOptions, read_keys
+    from gallop.serve.server import is_this_machine
+
+    names = [name for name, _ in options.models]
+    if len(set(names)) < len(names):
+        raise CommandError(f"Two models have the same name ({listed(names)}): write NAME=DIR for one of them.")
+    if options.photos > options.queue:
+        raise CommandError(
+            f"--queue {options.queue} has no room for the {options.photos} photos of a request (--photos)."
+        )
+    same = ("allow_urls", "batch", "wait", "queue", "photos", "body", "memory", "device", "backbone", "stop_within")
+    keys = read_keys(options.key_file, os.environ)
+    os.environ.pop(KEY_VARIABLE, None)  # nothing that is started from here needs it
+    return ServeOptions(
+        dict(options.models),
+        keys,
+        is_this_machine(options.host),
+        **{name: getattr(options, name) for name in same},
+    )
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise SystemExit(TERMINATED)

@@ -1,0 +1,217 @@
+"""A request's form, read as it comes: no more than is allowed, no longer than is sensible, and never on a disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import Receive
+
+from gallop.serve.options import ServeOptions
+from gallop.serve.refusals import Refusal, SenderGone
+from gallop.wording import one_line, shortened
+
+T = TypeVar("T")
+
+PHOTO, URL = "photo", "url"
+"""The fields of a form; both may be there several times."""
+SILENCE, PATIENCE, LEAST_RATE = 10.0, 30.0, 64 * 1024
+"""Seconds in which a sender has to send something; in which a request may come at any pace, and the bytes a second that
+it must come with from then on."""
+BODIES = 4
+"""So many of the largest requests may be held at a time."""
+_LONGEST_URL = 2000
+_LONGEST_LINE = 8192
+"""Of the head of a part."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a request brought: the bytes of photos, and addresses of others."""
+
+    photos: tuple[bytes, ...]
+    urls: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many photos that is."""
+        return len(self.photos) + len(self.urls)
+
+
+class HeldBytes:
+    """How many bytes of requests are here, all senders together. For the loop's own thread."""
+
+    def __init__(self, most: int) -> None:
+        self.now, self._most = 0, most
+
+    @contextlib.contextmanager
+    def of_one(self) -> Iterator[Callable[[int], None]]:
+        """Count bytes of one request by the function that this yields; they are given back at the end."""
+        mine = 0
+
+        def more(count: int) -> None:
+            nonlocal mine
+            if self.now + count > self._most:
+                raise Refusal(
+                    "The service holds all the photos that it has memory for: send it again in a few seconds.",
+                    429,
+                    "busy",
+                    retry_after=3,
+                )
+            mine += count
+            self.now += count
+
+        try:
+            yield more
+        finally:
+            self.now -= mine
+
+
+async def read_form(receive: Receive, headers: Headers, options: ServeOptions, more: Callable[[int], None]) -> Sent:
+    """Read a request to its end.
+
+    Args:
+        more: is told of each byte, and raises where there is no room for it.
+
+    Raises:
+        Refusal: it is no such form, too large, or too slow; SenderGone where it ended in the middle.
+    """
+    if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise Refusal(
+            f"Photos are sent as multipart/form-data, in fields called {PHOTO!r}: curl -F {PHOTO}=@cat.jpg",
+            415,
+            "not_multipart",
+        )
+    _check_length(headers, options)
+    parser = _InMemory(headers, _pieces(receive, options, more), max_files=options.photos, max_fields=options.photos)
+    parser.max_part_size = _LONGEST_URL
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        if error.message.startswith("Too many"):
+            raise _too_many(options) from error
+        if error.message.startswith("Part exceeded"):
+            raise Refusal(f"A field of text has more than {_LONGEST_URL} characters.", 413, "too_large") from error
+        raise Refusal(
+            "The body is no whole multipart form: let a library or curl -F write it.", 400, "bad_form"
+        ) from error
+    try:
+        return _sent(form, options)
+    finally:
+        await form.close()
+
+
+def _sent(form: FormData, options: ServeOptions) -> Sent:
+    photos: list[bytes] = []
+    urls: list[str] = []
+    for name, value in form.multi_items():
+        if name == PHOTO and isinstance(value, UploadFile):
+            photos.append(value.file.read())
+        elif name == URL and isinstance(value, str):
+            urls.append(value.strip())
+        elif name in (PHOTO, URL):
+            kind = "a file" if name == PHOTO else "text"
+            raise Refusal(f"The field {name!r} has to be {kind}.", 422, "bad_field")
+        else:
+            raise Refusal(
+                f"There is no field {shortened(one_line(name), 80)!r}; photos are files in fields called {PHOTO!r}, "
+                f"addresses texts in fields called {URL!r}.",
+                422,
+                "bad_field",
+            )
+    if len(photos) + len(urls) > options.photos:
+        raise _too_many(options)
+    if not photos and not urls:
+        raise Refusal(f"The form holds no photo: put files into fields called {PHOTO!r}.", 422, "no_photo")
+    return Sent(tuple(photos), tuple(urls))
+
+
+def _too_many(options: ServeOptions) -> Refusal:
+    return Refusal(f"A request may hold {options.photos} photos: share them out.", 413, "too_many_photos")
+
+
+def _check_length(headers: Headers, options: ServeOptions) -> None:
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > options.body:
+        raise _too_large(options)
+
+
+def _too_large(options: ServeOptions) -> Refusal:
+    return Refusal(
+        f"The request has more than {options.body / 2**20:g} MB: send fewer or smaller photos.", 413, "too_large"
+    )
+
+
+async def _pieces(receive: Receive, options: ServeOptions, more: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+    total, start = 0, time.monotonic()
+    while True:
+        left = start + PATIENCE + total / LEAST_RATE - time.monotonic()
+        try:
+            message = await asyncio.wait_for(receive(), max(min(SILENCE, left), 0.0))
+        except asyncio.TimeoutError as error:
+            raise Refusal(
+                f"The request came too slowly: something is expected every {SILENCE:g} s, and after {PATIENCE:g} s "
+                f"{LEAST_RATE // 1024} KB a second. Send it again, or smaller photos.",
+                408,
+                "too_slow",
+            ) from error
+        if message["type"] != "http.request":
+            raise SenderGone
+        piece = message.get("body", b"")
+        total += len(piece)
+        if total > options.body:
+            raise _too_large(options)
+        more(len(piece))
+        yield piece
+        if not message.get("more_body", False):
+            return
+
+
+class _InMemory(MultiPartParser):
+    """Starlette's own would write photos of more than a megabyte into a file, and older ones take heads of any size."""
+
+    spool_max_size = 2**62
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._check_head(end - start)
+        super().on_header_field(data, start, end)
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._check_head(end - start)
+        super().on_header_value(data, start, end)
+
+    def _check_head(self, more: int) -> None:
+        if len(self._current_partial_header_name) + len(self._current_partial_header_value) + more > _LONGEST_LINE:
+            raise MultiPartException("The head of a part is too long.")
+
+
+async def while_wanted(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Return what the work gives, and stop it where nobody waits for that any more.
+
+    Args:
+        receive: of a request that was read to its end.
+
+    Raises:
+        SenderGone: nobody does.
+    """
+    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_until_gone(receive))
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise SenderGone
+        return working.result()
+    finally:
+        for each in (working, watching):
+            each.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,211 @@
+"""The models of a service: loaded when asked for, let go for others' room; those of one tower share it.
+
+All but ``facts`` and ``holding`` belongs to the thread that answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from gallop.backbones import Backbone
+from gallop.backbones.device import memory_bytes
+from gallop.backbones.preprocess import Preprocess
+from gallop.checkpoints.folder import Checkpoint, read_checkpoint
+from gallop.errors import GallopError
+from gallop.estimator import GalLoPClassifier
+from gallop.features.encoding import ImageFeatures, encode_pixels
+from gallop.predictions.explanation import explanation_of
+from gallop.predictions.predict import predictions_of
+from gallop.predictions.rows import answer_of
+from gallop.serve.batching import PhotoQuestion
+from gallop.serve.options import ServeOptions
+from gallop.serve.refusals import Refusal, mistake, refusal_of
+from gallop.serve.watching import log, log_failure
+
+_SHARE = 0.5
+"""Of the device's memory, where nobody says how much models may take."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model, loaded or not.
+
+    Attributes:
+        preprocess: how photos are made ready for it; None until it was loaded once.
+        bytes: that it takes beside its tower, and its tower takes; 0 until it was loaded once.
+    """
+
+    class_names: tuple[str, ...]
+    threshold: float | None
+    temperature: float
+    backbone: str
+    fingerprint: str
+    preprocess: Preprocess | None = None
+    bytes: tuple[int, int] = (0, 0)
+
+
+class ModelRoom:
+    """Every model of a service, of which some are loaded.
+
+    Args:
+        told: hears of each model that answers: its name, how many photos.
+
+    Raises:
+        CheckpointError: a folder is no model.
+    """
+
+    def __init__(self, options: ServeOptions, told: Callable[[str, int], None] = lambda model, photos: None) -> None:
+        self._options, self._told = options, told
+        self._loaded: dict[str, GalLoPClassifier] = {}
+        self._used: dict[str, float] = {}
+        self._most = options.memory
+        self.facts = {name: _facts(read_checkpoint(folder)) for name, folder in options.models.items()}
+        self.holding: tuple[tuple[str, ...], int] = ((), 0)
+        """The models that are loaded, and the bytes that they take."""
+
+    def answer(self, questions: Sequence[PhotoQuestion]) -> None:
+        """Answer each by its future, all photos of one tower in one pass. Raises nothing."""
+        towers: dict[str, list[PhotoQuestion]] = {}
+        for question in questions:
+            towers.setdefault(self.facts[question.model].fingerprint, []).append(question)
+        for some in towers.values():
+            try:
+                self._answer_of_tower(some)
+            except Exception as error:
+                _fail(some, error)
+
+    def _answer_of_tower(self, questions: Sequence[PhotoQuestion]) -> None:
+        names = dict.fromkeys(question.model for question in questions)
+        by_model: dict[str, GalLoPClassifier] = {}
+        for name in names:
+            try:
+                by_model[name] = self._classifier(name, names)
+            except Exception as error:
+                _fail([question for question in questions if question.model == name], _not_loaded(name, error))
+        for question in questions:
+            if question.pixels is None and not question.answer.done():
+                question.answer.set_result(self.facts[question.model])
+        asked = [question for question in questions if not question.answer.done()]
+        if not asked:
+            return
+        backbone = by_model[asked[0].model].model_.backbone
+        features = encode_pixels(backbone, torch.stack([q.pixels for q in asked if q.pixels is not None]))
+        for name, classifier in by_model.items():
+            own = [i for i, question in enumerate(asked) if question.model == name]
+            if own:
+                found = features if len(own) == len(asked) else features[torch.tensor(own)]
+                _answer_of_model(classifier, found, [asked[i] for i in own])
+                self._told(name, len(own))
+
+    def _classifier(self, name: str, kept: Iterable[str]) -> GalLoPClassifier:
+        """Load a model unless it is; those of ``kept`` stay."""
+        self._used[name] = time.monotonic()
+        if name not in self._loaded:
+            start = time.perf_counter()
+            self._make_room(name, kept)
+            self._load(name)
+            self._make_room(name, kept)
+            self._note()
+            log("model loaded", model=name, seconds=round(time.perf_counter() - start, 2), bytes=self.holding[1])
+        return self._loaded[name]
+
+    def _load(self, name: str) -> None:
+        folder, options = self._options.models[name], self._options
+        facts = _facts(read_checkpoint(folder))
+        here: Backbone | str | None = self._towers().get(facts.fingerprint, options.backbone)
+        classifier = GalLoPClassifier.load(folder, backbone=here, device=options.device)
+        text, backbone = classifier.text_features(), classifier.model_.backbone
+        learned = [text.global_, text.local, *classifier.model_.prompts.state_dict().values()]
+        own = sum(tensor.numel() * tensor.element_size() for tensor in learned)
+        self.facts[name] = replace(facts, preprocess=backbone.preprocess, bytes=(own, backbone.bytes))
+        self._loaded[name] = classifier
+
+    def _make_room(self, name: str, kept: Iterable[str]) -> None:
+        """Let go what was not used for longest until a model fits.
+
+        Raises:
+            Refusal: it does not, whatever goes.
+        """
+        if self._most is None:
+            self._most = int(_SHARE * memory_bytes(self._options.device)) or 2**62
+        own, tower = self.facts[name].bytes
+        while self._taken_with(name) > self._most:
+            free = [other for other in self._loaded if other != name and other not in set(kept)]
+            if not free:
+                self._let_go(name)
+                raise Refusal(
+                    f"The model {name!r} takes {(own + tower) / 1e9:.2g} GB, and the service may take "
+                    f"{self._most / 1e9:.2g} GB: ask whoever runs it for more (--memory).",
+                    503,
+                    "no_memory",
+                )
+            self._let_go(min(free, key=lambda other: self._used[other]))
+
+    def _taken_with(self, name: str) -> int:
+        """Bytes of all that is loaded, and of a model as it was when it was loaded last."""
+        held = [self.facts[other] for other in {*self._loaded, name}]
+        towers = {facts.fingerprint: facts.bytes[1] for facts in held}
+        return sum(facts.bytes[0] for facts in held) + sum(towers.values())
+
+    def _let_go(self, name: str) -> None:
+        if self._loaded.pop(name, None) is not None:
+            self._note()
+            log("model let go", model=name, bytes=self.holding[1])
+
+    def _note(self) -> None:
+        held = [self.facts[name] for name in self._loaded]
+        towers = {facts.fingerprint: facts.bytes[1] for facts in held}
+        self.holding = tuple(self._loaded), sum(facts.bytes[0] for facts in held) + sum(towers.values())
+
+    def _towers(self) -> dict[str, Backbone]:
+        backbones = [classifier.model_.backbone for classifier in self._loaded.values()]
+        return {backbone.fingerprint: backbone for backbone in backbones}
+
+
+def _not_loaded(name: str, error: Exception) -> Exception:
+    """Why a folder or a tower cannot be used is for whoever runs the service."""
+    if refusal_of(error) is not None or not isinstance(error, GallopError | OSError):
+        return error
+    log_failure("model not loaded", error, model=name)
+    told = Refusal(f"The model {name!r} cannot be loaded; the service's log says why.", 503, "not_loaded")
+    told.__cause__ = error
+    return told
+
+
+def _facts(checkpoint: Checkpoint) -> ModelFacts:
+    found = checkpoint.calibration
+    return ModelFacts(
+        checkpoint.class_names, found.threshold, found.temperature, checkpoint.backbone, checkpoint.fingerprint
+    )
+
+
+def _answer_of_model(classifier: GalLoPClassifier, features: ImageFeatures, questions: Sequence[PhotoQuestion]) -> None:
+    model, calibration = classifier.model_, classifier.calibration_
+    with torch.no_grad():
+        found = model.similarities(features, classifier.text_features())
+    answers: Any = predictions_of(model, found, calibration)
+    for i, question in enumerate(questions):
+        if question.image is not None and question.crop is not None:
+            one = replace(
+                found,
+                global_=found.global_[i : i + 1],
+                regions=found.regions[i : i + 1],
+                ood_regions=found.ood_regions[i : i + 1],
+            )
+            question.answer.set_result(explanation_of(model, one, question.image, question.crop, calibration))
+        else:
+            question.answer.set_result(answer_of(answers, i, model.class_names))
+
+
+def _fail(questions: Sequence[PhotoQuestion], error: Exception) -> None:
+    told = refusal_of(error)
+    if told is None:
+        log_failure("a batch failed", error, model=questions[0].model if questions else "")
+    for question in questions:
+        if not question.answer.done():
+            question.answer.set_exception(told or mistake())

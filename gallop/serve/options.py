@@ -1,0 +1,96 @@
+"""What whoever starts the service says of it, and the keys that it knows."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gallop.errors import CommandError
+from gallop.runtime.reading import read_text
+
+KEY_VARIABLE = "GALLOP_API_KEY"
+"""Of the environment: a key where no file is named. On the command line everybody could read it."""
+
+_LARGEST_KEY_FILE = 2**16
+_SHORTEST_KEY = 16
+"""Characters: shorter ones are found by trying."""
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """As given on the command line.
+
+    Attributes:
+        models: folders by the name that a request gives; the first answers those that give none.
+        keys: SHA-256 of each key that lets in; none lets everybody in.
+        this_machine: whether only programs of this machine reach the service.
+        allow_urls: whether photos may be fetched from public addresses.
+        batch: most photos that pass the tower together.
+        wait: seconds that a batch waits for photos which are on their way.
+        queue: most photos that are here at once; one more is refused.
+        photos: most of one request.
+        body: most bytes of one request.
+        memory: bytes that loaded models may take; None is half of what the device has.
+        device, backbone: as ``GalLoPClassifier.load`` takes them.
+        stop_within: seconds in which what was accepted is answered after the service was told to stop.
+    """
+
+    models: Mapping[str, str]
+    keys: tuple[bytes, ...] = ()
+    this_machine: bool = True
+    allow_urls: bool = False
+    batch: int = 16
+    wait: float = 0.005
+    queue: int = 256
+    photos: int = 32
+    body: int = 64 * 2**20
+    memory: int | None = None
+    device: str = "auto"
+    backbone: str | None = None
+    stop_within: float = 30.0
+
+    @property
+    def first(self) -> str:
+        """The name of the model that answers where a request gives none."""
+        return next(iter(self.models))
+
+
+def read_keys(file: str | None, environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Return the hashes of the keys in a file, one a line, or else of the one in the environment.
+
+    Raises:
+        CommandError: the file cannot be read or holds none, or a key is too short or no plain ASCII.
+    """
+    if file is None:
+        lines = [environment[KEY_VARIABLE]] if environment.get(KEY_VARIABLE) else []
+        where = f"The environment variable {KEY_VARIABLE}"
+    else:
+        where = f"The file {Path(file).name} of --key-file"
+        try:
+            lines = read_text(file, _LARGEST_KEY_FILE).splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise CommandError(f"{where} cannot be read ({why}).") from error
+    found = [line.strip() for line in lines if line.strip()]
+    if file is not None and not found:
+        raise CommandError(f"{where} holds no key: put one on a line of its own.")
+    for key in found:
+        if len(key) < _SHORTEST_KEY or not (key.isascii() and key.isprintable()) or " " in key:
+            raise CommandError(
+                f"{where} holds a key that is not used: it must have {_SHORTEST_KEY} characters or more, of ASCII and "
+                "without spaces. One is made by: python -c 'import secrets; print(secrets.token_urlsafe())'"
+            )
+    return tuple(_hashed(key) for key in found)
+
+
+def key_is_known(given: str, keys: tuple[bytes, ...]) -> bool:
+    """Return whether a key lets in; how long that takes tells nothing of those that do."""
+    hashed = _hashed(given)
+    return sum(hmac.compare_digest(hashed, key) for key in keys) > 0
+
+
+def _hashed(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,73 @@
+"""What is told where a request is not answered: one shape, with a word for programs and a sentence for people."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gallop.errors import GallopError, ImageError, ImageTooLarge, is_gpu_trouble
+
+GONE = 499
+"""Status of a request whose sender did not wait, as logs and figures have it; nobody is sent it."""
+
+
+class Refusal(GallopError):
+    """A request, or a photo of one, that is not answered.
+
+    Args:
+        sentence: what is wrong and what to do.
+        status: of HTTP.
+        code: the same in a word.
+        retry_after: seconds after which trying again makes sense.
+    """
+
+    def __init__(
+        self, sentence: str, status: int = 400, code: str = "bad_request", retry_after: int | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.status, self.code, self.retry_after = status, code, retry_after
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What stands in the answer."""
+        return {"error": {"code": self.code, "message": str(self)}}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Further ones of the answer."""
+        found = {"retry-after": str(self.retry_after)} if self.retry_after is not None else {}
+        return found | ({"www-authenticate": "Bearer"} if self.status == 401 else {})
+
+
+class SenderGone(Refusal):
+    """Nobody waits for the answer any more."""
+
+    def __init__(self, sentence: str = "The sender has gone.") -> None:
+        super().__init__(sentence, GONE, "gone")
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """Return what to tell of an error, or None where it is a mistake of ours.
+
+    What the library says of photos and class names is about what was sent; all else it says is of this machine, and
+    stays in its log.
+    """
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, ImageError):
+        code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
+        return Refusal(str(error), 413 if isinstance(error, ImageTooLarge) else 422, code)
+    if isinstance(error, MemoryError) or is_gpu_trouble(error) or "can't allocate memory" in str(error):
+        sentence = "The service has too little memory for this just now: send it again later, or fewer photos at once."
+        return Refusal(sentence, 503, "no_memory", retry_after=5)
+    return None
+
+
+def mistake() -> Refusal:
+    """Return what is told of a mistake of ours."""
+    return Refusal(
+        "Something went wrong in the service, and its log says what: ask whoever runs it, and tell the x-request-id of "
+        "this answer.",
+        500,
+        "internal",
+    )

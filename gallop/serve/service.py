@@ -1,0 +1,226 @@
+"""What all requests of a service share, and the way of photos through it: decoded, cropped, asked about, told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from httpcore import AsyncNetworkBackend
+from PIL import Image
+from torch import Tensor
+
+from gallop.backbones.device import pick_device
+from gallop.backbones.preprocess import Preprocess
+from gallop.features.encoding import readers
+from gallop.images import CropBox, load_image
+from gallop.maps.plots import explanation_png
+from gallop.names.class_names import clean_name
+from gallop.predictions.explanation import Explanation
+from gallop.predictions.rows import explained_row
+from gallop.serve.batching import Batcher, PhotoQuestion
+from gallop.serve.bodies import BODIES, HeldBytes, Sent
+from gallop.serve.fetching import PublicOnly, fetch_photo
+from gallop.serve.models import ModelFacts, ModelRoom
+from gallop.serve.options import ServeOptions
+from gallop.serve.refusals import Refusal, refusal_of
+from gallop.serve.watching import Metrics
+from gallop.wording import listed
+
+EXPLAINED_AT_ONCE = 2
+"""Photos that are kept whole, with up to 120 MB of pixels each, while they are explained."""
+
+
+class Service:
+    """Models, their queue, and the threads beside it.
+
+    Args:
+        backend: what connects where photos are fetched.
+
+    Attributes:
+        metrics: its figures.
+        bodies: how much of requests is held.
+        here: requests that are being answered.
+        stopping: whether new ones are refused.
+
+    Raises:
+        CheckpointError, BackboneError, Refusal: a folder is no model, or the first model cannot be loaded.
+    """
+
+    def __init__(self, options: ServeOptions, backend: AsyncNetworkBackend | None = None) -> None:
+        self.options, self.metrics = options, Metrics()
+        self.bodies = HeldBytes(BODIES * options.body)
+        self.here, self.stopping = 0, False
+        self._backend = backend or PublicOnly()
+        self._room = ModelRoom(options, self.metrics.answered)
+        self._batcher = Batcher(
+            self._room.answer, most=options.batch, wait=options.wait, room=options.queue, told=self.metrics.batch
+        )
+        self._readers = ThreadPoolExecutor(readers(pick_device(options.device)), "gallop-photos")
+        self._painter = ThreadPoolExecutor(1, "gallop-pictures")
+        self._explained = asyncio.Semaphore(EXPLAINED_AT_ONCE)
+        try:
+            self._batcher.ask(PhotoQuestion(options.first)).result()
+        except Refusal as error:
+            self.close()
+            raise (error.__cause__ or error) from None  # whoever starts it is told all
+
+    def close(self) -> None:
+        """Answer what was asked, and end the threads."""
+        self.stopping = True
+        self._batcher.close()
+        for pool in (self._readers, self._painter):
+            pool.shutdown(cancel_futures=True)
+
+    @property
+    def live(self) -> bool:
+        """Whether its thread answers."""
+        return self._batcher.alive
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The models that are in memory."""
+        return self._room.holding[0]
+
+    def facts(self, name: str) -> ModelFacts:
+        """Return what is known of a model.
+
+        Raises:
+            Refusal: there is none of this name.
+        """
+        if name not in self._room.facts:
+            known = listed(list(self.options.models))
+            raise Refusal(f"There is no such model here; the models are {known}.", 404, "no_model")
+        return self._room.facts[name]
+
+    def figures(self) -> bytes:
+        """Return what Prometheus asks for."""
+        names, taken = self._room.holding
+        self.metrics.waiting.set(self._batcher.waiting)
+        self.metrics.bodies.set(self.bodies.now)
+        self.metrics.model_bytes.set(taken)
+        for name in self.options.models:
+            self.metrics.loaded.labels(name).set(name in names)
+        return self.metrics.text()
+
+    async def predict(self, name: str, sent: Sent, more: Callable[[int], None]) -> list[dict[str, Any] | Refusal]:
+        """Return an answer for each photo of a request, or why there is none.
+
+        Args:
+            more: is told of each byte that is fetched.
+
+        Raises:
+            Refusal: there is no room for them, the model cannot be loaded, or there are addresses and none are fetched.
+        """
+        self._check(sent)
+        with self._batcher.places(sent.count):
+            preprocess = await self._preprocess(name)
+            photos = await self._photos(sent, more)
+            answers = [self._one_answer(name, photo, i, preprocess) for i, photo in enumerate(photos, 1)]
+            found = await asyncio.gather(*answers, return_exceptions=True)
+        return [one if isinstance(one, dict) else _refused(one) for one in found]
+
+    async def explain(self, name: str, sent: Sent, more: Callable[[int], None], shown: str | None) -> dict[str, Any]:
+        """Return why the one photo of a request got its answer, by the scores of one class, or of the predicted one.
+
+        Raises:
+            Refusal, ImageError: as ``predict``; there is no such class, or not one photo.
+        """
+        found: dict[str, Any] = await self._explaining(name, sent, more, shown, _explained)
+        return found
+
+    async def picture(self, name: str, sent: Sent, more: Callable[[int], None], shown: str | None) -> bytes:
+        """Return the same as a PNG file."""
+        found: bytes = await self._explaining(name, sent, more, shown, explanation_png)
+        return found
+
+    async def _explaining(
+        self, name: str, sent: Sent, more: Callable[[int], None], shown: str | None, told: Callable[..., Any]
+    ) -> Any:
+        self._check(sent)
+        if sent.count != 1:
+            raise Refusal("One photo is explained at a time: send one.", 422, "several_photos")
+        wanted = None if shown is None else self._class(name, shown)
+        with self._batcher.places(1):
+            preprocess = await self._preprocess(name)
+            (photo,) = await self._photos(sent, more)
+            if isinstance(photo, Refusal):
+                raise photo
+            async with self._explained:
+                pixels, crop, image = await self._on(self._readers, _prepared, photo, 1, preprocess)
+                why: Explanation = await self._asked(PhotoQuestion(name, pixels, image, crop))
+                return await self._on(self._painter, told, why, wanted or why.label)
+
+    def _check(self, sent: Sent) -> None:
+        if sent.urls and not self.options.allow_urls:
+            raise Refusal(
+                "No photo is fetched from an address here: send the file itself, or start the service with "
+                "--allow-urls.",
+                403,
+                "no_urls",
+            )
+
+    async def _photos(self, sent: Sent, more: Callable[[int], None]) -> list[bytes | Refusal]:
+        """The bytes of all photos; those of addresses are fetched, all at the same time."""
+        first = len(sent.photos) + 1
+        fetching = [fetch_photo(url, number, more, self._backend) for number, url in enumerate(sent.urls, first)]
+        fetched = await asyncio.gather(*fetching, return_exceptions=True)
+        return [*sent.photos, *(found if isinstance(found, bytes) else _refused(found) for found in fetched)]
+
+    def _class(self, name: str, asked: str) -> str:
+        known, cleaned = self.facts(name).class_names, clean_name(asked)
+        if cleaned not in known:
+            raise Refusal(f"There is no class {cleaned!r} here; the classes are {listed(known)}.", 422, "no_class")
+        return cleaned
+
+    async def _one_answer(self, name: str, photo: bytes | Refusal, number: int, preprocess: Preprocess) -> Any:
+        if isinstance(photo, Refusal):
+            raise photo
+        pixels, *_ = await self._on(self._readers, _prepared, photo, number, preprocess)
+        return await self._asked(PhotoQuestion(name, pixels))
+
+    async def _preprocess(self, name: str) -> Preprocess:
+        facts = self.facts(name)
+        if facts.preprocess is None:
+            facts = await self._asked(PhotoQuestion(name))
+        assert facts.preprocess is not None
+        return facts.preprocess
+
+    async def _asked(self, question: PhotoQuestion) -> Any:
+        answer: Future[Any] = self._batcher.ask(question)
+        return await asyncio.wrap_future(answer)
+
+    @staticmethod
+    async def _on(pool: ThreadPoolExecutor, function: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(pool, partial(function, *arguments))
+
+
+def _prepared(photo: bytes, number: int, preprocess: Preprocess) -> tuple[Tensor, CropBox, Image.Image]:
+    loaded = load_image(photo, name=f"photo {number}")
+    pixels, crop = preprocess.centre(loaded.image)
+    return pixels, crop, loaded.image
+
+
+def _explained(why: Explanation, shown: str) -> dict[str, Any]:
+    crop = why.crop
+    return {
+        **explained_row(why, shown),
+        "probability": why.probabilities[why.label],
+        "probabilities": why.probabilities,
+        "probabilities_global": why.global_probabilities,
+        "probabilities_local": why.local_probabilities,
+        "ood_score": why.ood_score,
+        "is_ood": why.is_ood,
+        "size": why.image.size,
+        "seen": [round(side, 2) for side in (crop.left, crop.top, crop.right, crop.bottom)],
+    }
+
+
+def _refused(error: BaseException) -> Refusal:
+    """What is told of a photo; a mistake of ours is one of the whole request."""
+    told = refusal_of(error)
+    if told is None:
+        raise error
+    return told

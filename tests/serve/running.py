@@ -1,0 +1,132 @@
+"""A service in this process, at an address of its own, with tiny models; and raw connections to it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gallop import GalLoPClassifier
+from gallop.model.calibration import Calibration
+from gallop.serve.models import ModelRoom
+from gallop.serve.options import ServeOptions
+from gallop.serve.server import ServiceServer, bound_socket, make_server
+from gallop.serve.service import Service
+from tests import tiny
+from tests.nasty_images import encode
+
+CLASSES = ("red", "green", "blue", "yellow")
+
+
+def make_model(folder: Path, backbone: Path, names: Sequence[str] = CLASSES) -> GalLoPClassifier:
+    """A model that has learned nothing, with a limit and a temperature, saved in ``folder``."""
+    made = GalLoPClassifier(str(backbone), global_prompts=2, topk=(2, 4), device="cpu").zero_shot(names)
+    made.calibration_ = Calibration(1.5, -0.4)
+    made.save(folder)
+    return made
+
+
+def photo(seed: int = 0, colour: str = "red", form: str = "PNG") -> bytes:
+    return encode(tiny.picture(seed, colour), form)
+
+
+@dataclass
+class Running:
+    """A service that runs."""
+
+    port: int
+    service: Service
+    server: ServiceServer
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def post(self, path: str, *photos: bytes, urls: Sequence[str] = (), **named: Any) -> httpx.Response:
+        files = [("photo", (f"secret-{i}.jpg", data)) for i, data in enumerate(photos)]
+        form = {"url": list(urls)} if urls else None
+        with httpx.Client(timeout=30, trust_env=False) as client:
+            if not files and urls:  # httpx sends a form without files as another kind
+                return client.post(f"{self.address}{path}", files=[("url", (None, url)) for url in urls], **named)
+            return client.post(f"{self.address}{path}", files=files, data=form, **named)
+
+    def get(self, path: str, **named: Any) -> httpx.Response:
+        return httpx.get(f"{self.address}{path}", timeout=30, trust_env=False, **named)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+
+@contextmanager
+def running(models: dict[str, Path], backend: Any = None, **changes: Any) -> Iterator[Running]:
+    options = ServeOptions({name: str(folder) for name, folder in models.items()}, device="cpu", **changes)
+    service = Service(options, backend)
+    with bound_socket("127.0.0.1", 0) as listening:
+        server = make_server(service)
+        thread = threading.Thread(target=server.run, args=([listening],), name="gallop-serving")
+        thread.start()
+        try:
+            until(lambda: server.started)
+            yield Running(listening.getsockname()[1], service, server)
+        finally:
+            server.should_exit = True
+            thread.join(60)
+            service.close()
+            assert not thread.is_alive()
+
+
+def until(reached: Any, seconds: float = 20) -> None:
+    """Wait for what another thread does."""
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.005)
+
+
+class Gate:
+    """Holds the thread that answers before each batch, and notes how many photos each has."""
+
+    def __init__(self, monkeypatch: Any) -> None:
+        self.opened, self.batches = threading.Event(), list[int]()
+        self.opened.set()
+        answer = ModelRoom.answer
+
+        def gated(room: ModelRoom, questions: Any) -> None:
+            self.opened.wait(60)
+            self.batches.append(sum(question.pixels is not None for question in questions))
+            answer(room, questions)
+
+        monkeypatch.setattr(ModelRoom, "answer", gated)
+
+
+def form(*photos: bytes) -> tuple[dict[str, str], bytes]:
+    """Headers and body of a request."""
+    request = httpx.Request("POST", "http://x/", files=[("photo", ("a.jpg", data)) for data in photos])
+    return {"content-type": request.headers["content-type"]}, request.read()
+
+
+def head(path: str, headers: dict[str, str], method: str = "POST") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "host: localhost", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def answer_on(connection: socket.socket) -> tuple[int, dict[str, Any]]:
+    """Status and JSON of the answer that comes there."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        assert piece, f"the connection ended after {data!r}"
+        data += piece
+    top, _, body = data.partition(b"\r\n\r\n")
+    length = next(int(line.split(b":")[1]) for line in top.lower().split(b"\r\n") if line.startswith(b"content-length"))
+    while len(body) < length:
+        body += connection.recv(65536)
+    return int(top.split()[1]), json.loads(body)

@@ -1,0 +1,216 @@
+"""What the service answers is what Python answers, alone and in company, and an error has one shape."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gallop import GalLoPClassifier
+from gallop.predictions.rows import explained_row
+from gallop.serve.interface import schemas
+from tests import nasty_images, tiny
+from tests.serve.running import CLASSES, Gate, Running, photo, running, until
+
+IN_COMPANY = 2e-6
+"""By how much a probability may move with the photos that pass the tower together; alone it is the same bits."""
+
+
+@pytest.fixture(scope="module")
+def colours(models: dict[str, Path]) -> GalLoPClassifier:
+    return GalLoPClassifier.load(models["colours"], device="cpu")
+
+
+def assert_close(answer: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert answer.keys() == expected.keys()
+    assert (answer["label"], answer["is_ood"]) == (expected["label"], expected["is_ood"])
+    assert list(answer["probabilities"]) == list(expected["probabilities"])
+    for name, probability in expected["probabilities"].items():
+        assert answer["probabilities"][name] == pytest.approx(probability, abs=IN_COMPANY)
+    assert answer["ood_score"] == pytest.approx(expected["ood_score"], abs=IN_COMPANY)
+
+
+def expected_of(classifier: GalLoPClassifier, data: bytes) -> dict[str, Any]:
+    found = classifier.predict_all(data)
+    assert found.is_ood is not None
+    probabilities = dict(zip(classifier.classes_.tolist(), found.probabilities[0].tolist(), strict=True))
+    return {
+        "label": found.labels[0],
+        "probability": max(probabilities.values()),
+        "probabilities": probabilities,
+        "ood_score": float(found.ood["GL-MCM"][0]),
+        "is_ood": bool(found.is_ood[0]),
+    }
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_a_photo_alone_is_answered_as_in_python_to_the_digit(
+    service: Running, colours: GalLoPClassifier, form: str
+) -> None:
+    data = photo(3, "blue", form)
+    answer = service.post("/predict", data)
+    assert answer.status_code == 200
+    said = answer.json()
+    assert said["model"] == "colours"
+    assert said["photos"] == [expected_of(colours, data)]
+    schemas.PredictAnswer.model_validate(said)
+
+
+def test_photos_that_come_together_pass_the_tower_together(
+    models: dict[str, Path], colours: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of different models on one tower too; each is answered as if it were alone, within rounding."""
+    gate = Gate(monkeypatch)
+    warm = GalLoPClassifier.load(models["warm"], device="cpu")
+    with running(models, batch=8) as service, ThreadPoolExecutor(8) as pool:
+        service.post("/models/warm/predict", photo())  # loaded
+        gate.batches.clear()
+        gate.opened.clear()
+        held = pool.submit(service.post, "/predict", photo(99))
+        until(lambda: service.service._batcher.waiting == 1)
+        sent = [(path, photo(i, c)) for i, c in enumerate(CLASSES) for path in ("/predict", "/models/warm/predict")]
+        coming = [pool.submit(service.post, path, data) for path, data in sent[:7]]
+        until(lambda: len(service.service._batcher._queue) >= 7)
+        gate.opened.set()
+        held.result()
+        for (path, data), answer in zip(sent, [one.result() for one in coming], strict=False):
+            expected = expected_of(warm if "warm" in path else colours, data)
+            assert_close(answer.json()["photos"][0], expected)
+    assert sorted(gate.batches) == [1, 7]
+
+
+def test_many_photos_of_one_request_are_answered_in_their_order(service: Running, colours: GalLoPClassifier) -> None:
+    sent = [photo(i, colour) for i, colour in enumerate(CLASSES)]
+    answers = service.post("/predict", sent[0], b"not a photo", *sent[1:]).json()["photos"]
+    assert answers[1]["error"]["code"] == "not_an_image"
+    assert answers[1]["error"]["message"].startswith("photo 2 is not a picture")
+    for data, answer in zip(sent, [answers[0], *answers[2:]], strict=True):
+        assert_close(answer, expected_of(colours, data))
+
+
+def test_an_explanation_is_pythons(service: Running, colours: GalLoPClassifier) -> None:
+    data = photo(5, "yellow")
+    why = colours.explain(data)
+    said = service.post("/explain", data).json()
+    assert {key: said[key] for key in explained_row(why, why.label)} == explained_row(why, why.label)
+    assert said["probabilities"] == why.probabilities
+    assert said["probabilities_global"] == why.global_probabilities
+    assert said["probabilities_local"] == why.local_probabilities
+    assert (said["ood_score"], said["is_ood"], said["size"]) == (why.ood_score, why.is_ood, [40, 32])
+    assert said["seen"] == [4, 0, 36, 32]
+    schemas.ExplainAnswer.model_validate(said)
+    shown = service.post("/explain?class=green", data).json()
+    assert (shown["class"], shown["label"]) == ("green", why.label)
+    assert shown["regions"] == explained_row(why, "green")["regions"]
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "kind"),
+    [
+        ("?format=png", "*/*", "image/png"),
+        ("", "image/png", "image/png"),
+        ("", "image/png, application/json", "application/json"),
+        ("?format=json", "image/png", "application/json"),
+        ("", "*/*", "application/json"),
+    ],
+)
+def test_an_explanation_is_a_picture_where_one_is_asked_for(
+    service: Running, query: str, accept: str, kind: str
+) -> None:
+    answer = service.post(f"/explain{query}", photo(), headers={"accept": accept})
+    assert answer.headers["content-type"] == kind
+    if kind == "image/png":
+        with Image.open(io.BytesIO(answer.content)) as picture:
+            assert len(np.unique(np.asarray(picture.convert("L")))) > 50
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status", "code", "words"),
+    [
+        ("/explain", [photo(), photo()], 422, "several_photos", "One photo is explained at a time"),
+        ("/explain?class=dragon", [photo()], 422, "no_class", "the classes are red, green, blue, yellow"),
+        ("/explain?class=", [photo()], 422, "bad_request", "no visible characters"),
+        ("/explain?format=gif", [photo()], 422, "bad_parameter", "format"),
+        ("/models/none/predict", [photo()], 404, "no_model", "the models are colours, warm, others"),
+        ("/predicts", [photo()], 404, "not_found", "/docs shows"),
+        ("/predict", [photo()] * 33, 413, "too_many_photos", "32 photos"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_shape_with_a_sentence(
+    service: Running, path: str, sent: list[bytes], status: int, code: str, words: str
+) -> None:
+    answer = service.post(path, *sent)
+    assert answer.status_code == status
+    assert answer.json().keys() == {"error"}
+    assert answer.json()["error"]["code"] == code
+    assert words in answer.json()["error"]["message"]
+    assert len(answer.headers["x-request-id"]) == 16
+
+
+HOSTILE = {
+    "empty": (b"", 422, "empty_image"),
+    "text": (b"hello", 422, "not_an_image"),
+    "web page": (b"<!doctype html><html>", 422, "not_an_image"),
+    "bomb": (nasty_images.png_bomb(8000), 422, "too_many_pixels"),
+    "claims too much": (nasty_images.webp_header(16000, 16000, "VP8X"), 422, "too_many_pixels"),
+    "long side": (nasty_images.gif_header(60000, 1), 422, "too_many_pixels"),
+    "half a photo": (photo(form="JPEG")[:300], 422, "corrupt_image"),
+    "pixels missing": (nasty_images.png((100, 100), b"\0" * 50), 422, "corrupt_image"),
+    "too many bytes": (b"\xff\xd8\xff" + bytes(21 * 2**20), 413, "image_too_large"),
+    "pdf": (b"%PDF-1.7", 422, "unsupported_image"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_photos_get_a_status_and_a_sentence(service: Running, kind: str) -> None:
+    data, status, code = HOSTILE[kind]
+    for path in ("/predict", "/explain"):
+        answer = service.post(path, data)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert answer.json()["error"]["message"].startswith("photo 1 ")
+    assert service.service.bodies.now == 0
+
+
+def test_a_method_that_is_not_taken_is_named(service: Running) -> None:
+    answer = service.get("/predict")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "wrong_method")
+    assert "POST" in answer.headers["allow"]
+
+
+def test_what_a_model_knows(service: Running, models: dict[str, Path]) -> None:
+    assert service.get("/classes").json()["classes"] == list(CLASSES)
+    said = service.get("/models/warm/classes").json()
+    assert said["classes"] == ["red", "yellow"]
+    assert (said["threshold"], said["temperature"]) == (-0.4, 1.5)
+    schemas.ClassesAnswer.model_validate(said)
+    listed = service.get("/models").json()
+    assert [entry["name"] for entry in listed["models"]] == list(models)
+    schemas.ModelsAnswer.model_validate(listed)
+
+
+def test_a_mistake_of_ours_is_told_without_its_words(
+    service: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("of secret-0.jpg")
+
+    monkeypatch.setattr("gallop.serve.models.predictions_of", broken)
+    answer = service.post("/predict", photo())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    assert "secret" not in answer.text
+    monkeypatch.undo()
+    assert service.post("/predict", photo()).status_code == 200
+
+
+def test_photos_that_wait_are_pixels_of_the_towers_size(tmp_path: Path) -> None:
+    """Not of the photo's own: the queue of many large photos takes what one of them has."""
+    from gallop.serve.service import _prepared
+
+    tower = tiny.vit()
+    pixels, *_ = _prepared(photo(), 1, tower.preprocess)
+    assert pixels.shape == (3, 32, 32)

@@ -1,0 +1,57 @@
+"""What ``docs/serve.md`` says to type, as it is printed there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.serve.running import CLASSES, Running, photo
+
+PAGE = (ROOT / "docs" / "serve.md").read_text("utf-8")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two photos."""
+    for name, seed in (("cat.jpg", 1), ("dog.jpg", 2)):
+        (tmp_path / name).write_bytes(photo(seed, form="JPEG"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_the_calls_of_curl(service: Running, here: Path) -> None:
+    (block,) = re.findall(r"```bash\n(.*?)```", PAGE, re.S)
+    said = []
+    for line in block.strip().splitlines():
+        call = line.replace("localhost:8000", f"127.0.0.1:{service.port}").replace("curl ", "curl -sS --noproxy '*' ")
+        said.append(subprocess.run(call, shell=True, capture_output=True, text=True, check=True, cwd=here).stdout)
+    assert [len(json.loads(text)["photos"]) for text in said[:2]] == [1, 2]
+    assert json.loads(said[2])["regions"]
+    assert (here / "why.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(said[4])["classes"] == list(CLASSES)
+
+
+def test_the_python_program(service: Running, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    exec(block.replace("localhost:8000", f"127.0.0.1:{service.port}"), {})
+    assert capsys.readouterr().out.strip() in CLASSES
+    (here / "cat.jpg").write_bytes(b"no photo")
+    exec(block.replace("localhost:8000", f"127.0.0.1:{service.port}"), {})
+    assert capsys.readouterr().out.startswith("photo 1 is not a picture")
+
+
+def test_every_option_that_is_named_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    from gallop.cli import main
+
+    assert main(["serve", "--help"]) == 0
+    told = capsys.readouterr().out
+    named = set(re.findall(r"--[a-z][a-z-]+", PAGE)) - {"--engine"}
+    assert named <= set(re.findall(r"--[a-z][a-z-]+", told))
+    assert "\n  gallop serve" in told.partition("examples:")[2]

@@ -1,0 +1,162 @@
+"""Who is let in, what the page and the description say, and what log and figures have."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gallop.errors import CommandError
+from gallop.serve.options import KEY_VARIABLE, key_is_known, read_keys
+from gallop.serve.watching import _Lines, log, log_failure
+from tests.serve.running import Running, photo, running, until
+
+KEY, OTHER = "correct-horse-battery", "another-good-long-key"
+
+
+@pytest.fixture(scope="module")
+def locked(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    file = tmp_path_factory.mktemp("keys") / "keys.txt"
+    file.write_text(f"{KEY}\n\n{OTHER}\n")
+    with running(models, keys=read_keys(str(file), {})) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"authorization": f"Bearer {KEY}"}, 200),
+        ({"authorization": f"bearer  {OTHER}"}, 200),
+        ({"x-api-key": KEY}, 200),
+        ({"authorization": "Bearer wrong"}, 401),
+        ({"authorization": f"Basic {KEY}"}, 401),
+        ({"authorization": f"Bearer {KEY[:-1]}"}, 401),
+        ({"x-api-key": ""}, 401),
+        ({"authorization": f"Bearer {KEY}", "host": "api.example", "origin": "https://shop.example"}, 200),
+    ],
+)
+def test_a_key_lets_in(locked: Running, headers: dict[str, str], status: int) -> None:
+    for answer in (locked.get("/classes", headers=headers), locked.post("/predict", photo(), headers=headers)):
+        assert answer.status_code == status
+        if status == 401:
+            assert answer.json()["error"]["code"] == "no_key"
+            assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_figures_want_a_key_and_probes_none(locked: Running) -> None:
+    assert locked.get("/metrics").status_code == 401
+    for path in ("/health", "/health/live", "/health/ready", "/docs", "/openapi.json", "/"):
+        assert locked.get(path).status_code == 200
+
+
+def test_keys_are_kept_as_hashes_alone() -> None:
+    (hashed,) = read_keys(None, {KEY_VARIABLE: KEY})
+    assert KEY.encode() not in hashed
+    assert key_is_known(KEY, (b"x" * 32, hashed))
+    assert not key_is_known(KEY + " ", (hashed,))
+    assert read_keys(None, {}) == ()
+    assert read_keys(None, {KEY_VARIABLE: ""}) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "holds no key"), ("short\n", "16 characters or more"), ("ein-schlüssel-der-lang-ist\n", "of ASCII")],
+)
+def test_a_key_file_that_is_of_no_use(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "keys.txt"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(CommandError, match=said):
+        read_keys(str(file), {KEY_VARIABLE: KEY})
+    with pytest.raises(CommandError, match="cannot be read"):
+        read_keys(str(tmp_path / "none"), {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"host": "localhost"}, 200, ""),
+        ({"host": "[::1]:8000"}, 200, ""),
+        ({"host": "rebound.example"}, 421, "another_host"),
+        ({"host": "rebound.example:8000"}, 421, "another_host"),
+        ({"host": "127.0.0.1.example"}, 421, "another_host"),
+        ({"host": "localhost:8000", "origin": "http://localhost:8000"}, 200, ""),
+        ({"host": "localhost:8000", "origin": "https://shop.example"}, 403, "another_site"),
+        ({"host": "localhost:8000", "origin": "null"}, 403, "another_site"),
+    ],
+)
+def test_without_a_key_a_page_of_another_site_is_refused(
+    service: Running, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = service.get("/classes", headers=headers)
+    assert answer.status_code == status
+    assert not code or answer.json()["error"]["code"] == code
+
+
+def test_others_may_call_it_by_any_name_where_it_is_for_others(models: dict[str, Path]) -> None:
+    with running(models, this_machine=False) as service:
+        assert service.get("/classes", headers={"host": "lab-pc:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
+def test_no_page_names_another_host(service: Running, path: str) -> None:
+    """Nor anything that a page would load: no script, no picture, no style from elsewhere."""
+    answer = service.get(path)
+    assert not re.findall(r"(?:https?:)?//[a-z0-9]", answer.text, re.IGNORECASE)
+    if path != "/openapi.json":
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert not re.findall(r"<(script|img|link|iframe|object)\b|@import|url\(", answer.text)
+
+
+def test_the_page_shows_every_address_and_shape(service: Running) -> None:
+    page, described = service.get("/docs").text, service.get("/openapi.json").json()
+    assert {"/predict", "/explain", "/classes", "/models/{name}/predict", "/health", "/metrics"} <= set(
+        described["paths"]
+    )
+    for path in described["paths"]:
+        assert f"<code>{path}</code>" in page
+    for name in ("PredictAnswer", "ExplainAnswer", "ErrorAnswer"):
+        assert f'id="{name}"' in page
+    fields = described["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(fields["properties"]) == {"photo", "url"}
+
+
+def test_the_figures_count_what_happened(models: dict[str, Path]) -> None:
+    with running(models) as service:
+        service.post("/predict", photo(0), photo(1))
+        service.post("/models/others/predict", photo(2))
+        service.post("/predict", b"no photo")
+        service.get("/nowhere/secret-name")
+        figures = service.get("/metrics")
+    assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
+    said = dict(line.rsplit(" ", 1) for line in figures.text.splitlines() if not line.startswith("#"))
+    assert said['gallop_photos_total{model="colours"}'] == "2.0"
+    assert said['gallop_requests_total{route="/predict",status="200"}'] == "1.0"
+    assert said['gallop_requests_total{route="/predict",status="422"}'] == "1.0"
+    assert said['gallop_requests_total{route="/models/{name}/predict",status="200"}'] == "1.0"
+    assert said['gallop_requests_total{route="none",status="404"}'] == "1.0"
+    assert said['gallop_model_loaded{model="others"}'] == "1.0"
+    assert said['gallop_model_loaded{model="warm"}'] == "0.0"
+    assert float(said["gallop_model_bytes"]) > 1e5
+    assert float(said["gallop_batch_photos_sum"]) == 3
+    assert "secret" not in figures.text
+
+
+def test_a_line_of_the_log_is_json_without_names(service: Running, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "gallop.serve"):
+        service.post("/predict?key=secret", photo(), headers={"user-agent": "secret"})
+        service.get("/secret")
+        until(lambda: len([record for record in caplog.records if record.getMessage() == "request"]) >= 2)
+        log_failure("mistake", ValueError("about secret.jpg"))
+        log("start", models=["a"])
+    lines = [_Lines().format(record) for record in caplog.records if record.name == "gallop.serve"]
+    assert "secret" not in "".join(lines)
+    said = [json.loads(line) for line in lines]
+    first = next(one for one in said if one["event"] == "request")
+    assert first.keys() >= {"time", "level", "id", "method", "route", "status", "ms", "bytes", "model", "photos"}
+    assert (first["route"], first["status"], first["photos"]) == ("/predict", 200, 1)
+    assert all("\n" not in line for line in lines)

@@ -1,0 +1,193 @@
+"""Photos from addresses: public ones alone, whatever a name, a redirect or a second look at the name leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpcore
+import pytest
+
+from gallop.errors import ImageTooLarge
+from gallop.images import DEFAULT_LIMITS
+from gallop.serve import fetching
+from gallop.serve.fetching import PublicOnly, fetch_photo, is_public
+from gallop.serve.refusals import Refusal
+from tests.serve.running import photo, running
+
+PRIVATE = """
+127.0.0.1 127.8.8.8 0.0.0.0 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 192.0.2.1 198.18.0.1 224.0.0.1
+240.0.0.1 255.255.255.255 ::1 :: fe80::1 fc00::1 fd12::1 ff02::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::127.0.0.1
+64:ff9b::7f00:1 64:ff9b::a00:1 2002:7f00:1:: 2002:a00:1:: 2001:db8::1 2001:0:4136:e378:8000:63bf:3fff:fdd2
+"""
+PUBLIC = "93.184.215.14 8.8.8.8 2606:2800:21f:cb07:6820:80da:af6b:8b2c 2a00:1450:4001:82a::200e ::ffff:8.8.8.8"
+KINDS = "file:///etc/passwd ftp://example.org/ gopher://x http:// //x http://a@b/ http://\u00e4.de/ http://x:99999/"
+
+
+@pytest.mark.parametrize("address", PRIVATE.split())
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", PUBLIC.split())
+def test_addresses_that_are(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+class Site(BaseHTTPRequestHandler):
+    """A web server of this machine."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        type(self).asked.append(self.path)
+        if self.path.startswith("/to/"):
+            self.send_response(302)
+            self.send_header("location", self.path[4:].replace("|", "/"))
+            self.end_headers()
+            return
+        if self.path == "/slow":
+            time.sleep(1)
+        self.send_response(404 if self.path == "/none" else 200)
+        self.end_headers()
+        if self.path == "/endless":
+            try:
+                while True:
+                    self.wfile.write(bytes(2**20))
+            except OSError:
+                return
+        self.wfile.write(photo())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{found.server_address[1]}"
+        found.shutdown()
+
+
+def fetch(url: str, backend: PublicOnly) -> bytes:
+    return asyncio.run(fetch_photo(url, 1, lambda count: None, backend))
+
+
+def anywhere() -> PublicOnly:
+    return PublicOnly(lambda address: True)
+
+
+def test_a_photo_is_fetched_through_a_redirect(site: str) -> None:
+    assert fetch(f"http://{site}/cat.png", anywhere()) == photo()
+    assert fetch(f"http://{site}/to/|dog.png", anywhere()) == photo()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://{site}/",
+        "http://localhost:{port}/",
+        "http://2130706433:{port}/",
+        "http://0x7f.1:{port}/",
+        "http://[::ffff:127.0.0.1]:{port}/",
+        "http://no-such-name.invalid/",
+    ],
+)
+def test_nothing_private_is_reached_and_the_answer_does_not_tell_what_is_there(site: str, url: str) -> None:
+    Site.asked.clear()
+    with pytest.raises(Refusal, match="Its address leads to no public server") as refused:
+        fetch(url.format(site=site, port=site.rpartition(":")[2]), PublicOnly())
+    assert (refused.value.status, refused.value.code) == (422, "not_fetched")
+    assert Site.asked == []
+
+
+@pytest.mark.parametrize("url", [*KINDS.split(), "http://x/ y", ""])
+def test_other_kinds_of_addresses_are_refused(url: str) -> None:
+    with pytest.raises(Refusal, match="begins with http"):
+        fetch(url, PublicOnly())
+
+
+def test_a_redirect_into_the_private_is_refused(site: str) -> None:
+    """The first server is public, as far as the test's rule goes; what it leads to is not."""
+    port = int(site.rpartition(":")[2])
+    only_first = PublicOnly(lambda address: str(address) == "127.0.0.1")
+    Site.asked.clear()
+    for target in (f"http://127.0.0.2:{port}/secret", f"http://[::1]:{port}/secret", "file:|||etc|passwd"):
+        with pytest.raises(Refusal):
+            fetch(f"http://{site}/to/{target.replace('/', '|')}", only_first)
+    assert all("secret" not in path.partition("/to/")[0] for path in Site.asked)
+    assert all(path.startswith("/to/") for path in Site.asked)
+
+
+def test_a_name_is_looked_up_once_and_that_address_is_connected_to(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: the name is public when it is looked at, and private a moment later."""
+    looked_up: list[str] = []
+    connected: list[str] = []
+    real = socket.getaddrinfo
+
+    def rebinding(host: Any, port: Any, *rest: Any, **named: Any) -> Any:
+        if host != "rebound.example":
+            return real(host, port, *rest, **named)
+        looked_up.append(host)
+        address = "93.184.215.14" if len(looked_up) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    async def connect(self: Any, host: str, *rest: Any, **named: Any) -> Any:
+        connected.append(host)
+        raise httpcore.ConnectError("no network here")
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
+    with pytest.raises(Refusal):
+        fetch(f"http://rebound.example:{site.rpartition(':')[2]}/", PublicOnly())
+    assert (looked_up, connected) == (["rebound.example"], ["93.184.215.14"])
+
+
+def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)) for address in ("93.184.215.14", "10.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+    with pytest.raises(Refusal, match="no public server"):
+        fetch("http://mixed.example/", PublicOnly())
+
+
+def test_limits_of_a_fetched_photo(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    with pytest.raises(ImageTooLarge, match="photo 1 is larger than 20 MB"):
+        asyncio.run(fetch_photo(f"http://{site}/endless", 1, seen.append, anywhere()))
+    assert DEFAULT_LIMITS.max_bytes < sum(seen) < DEFAULT_LIMITS.max_bytes + 2**22
+    with pytest.raises(Refusal, match="answered with status 404"):
+        fetch(f"http://{site}/none", anywhere())
+    round_and_round = f"http://{site}/to/" * 6
+    with pytest.raises(Refusal, match="leads on more than 3 times"):
+        fetch(round_and_round, anywhere())
+    monkeypatch.setattr(fetching, "SECONDS", 0.2)
+    with pytest.raises(Refusal, match=r"more than 0\.2 s"):
+        fetch(f"http://{site}/slow", anywhere())
+
+
+def test_the_service_fetches_where_it_may(models: dict[str, Path], site: str) -> None:
+    with running(models, allow_urls=True, backend=anywhere()) as service:
+        said = service.post("/predict", photo(), urls=[f"http://{site}/a", f"http://{site}/none"]).json()["photos"]
+        assert said[0] == said[1] or abs(said[0]["probability"] - said[1]["probability"]) < 1e-5
+        assert said[2]["error"]["message"].startswith("Photo 3 was not fetched.")
+        assert service.service.bodies.now == 0
+        assert service.post("/explain", urls=[f"http://{site}/a"]).status_code == 200
+    with running(models, allow_urls=True) as service:
+        refused = service.post("/predict", urls=[f"http://{site}/a"])
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "not_fetched")
+
+
+def test_nothing_is_fetched_unless_it_was_allowed(models: dict[str, Path], site: str) -> None:
+    Site.asked.clear()
+    with running(models) as service:
+        refused = service.post("/predict", urls=[f"http://{site}/a"])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "no_urls")
+    assert Site.asked == []

@@ -1,0 +1,217 @@
+"""Too much, too slow, gone: each has its status and its sentence, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gallop.serve import bodies, door, server
+from tests.serve.running import Gate, Running, answer_on, form, head, photo, running, until
+
+
+def test_a_body_that_says_it_is_too_large_is_refused_unread(service: Running) -> None:
+    with service.connect() as connection:
+        headers = {"content-type": "multipart/form-data; boundary=x", "content-length": str(200 * 2**20)}
+        connection.sendall(head("/predict", headers))
+        status, said = answer_on(connection)
+    assert (status, said["error"]["code"]) == (413, "too_large")
+    assert "64 MB" in said["error"]["message"]
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "without"])
+def test_two_hundred_megabytes_are_answered_while_they_come(models: dict[str, Path], chunked: bool) -> None:
+    """A sender that sends all before it listens still gets its answer, and no more than a piece of it is ever held."""
+    with running(models, body=2**20) as service:
+        with service.connect() as connection:
+            length = {"transfer-encoding": "chunked"} if chunked else {"content-length": str(200 * 2**20)}
+            connection.sendall(head("/predict", {"content-type": "multipart/form-data; boundary=x", **length}))
+            start = b'--x\r\ncontent-disposition: form-data; name="photo"; filename="a"\r\n\r\n'
+            piece = bytes(2**20 - len(start))
+            for _ in range(200):
+                connection.sendall(b"100000\r\n" + start + piece + b"\r\n" if chunked else start + piece)
+                assert service.service.bodies.now <= 2**20
+            if chunked:
+                connection.sendall(b"0\r\n\r\n")
+            status, said = answer_on(connection)
+        assert (status, said["error"]["code"]) == (413, "too_large")
+        until(lambda: service.service.here == 0)
+        assert service.service.bodies.now == 0
+
+
+def test_more_bodies_than_there_is_memory_for_wait(models: dict[str, Path]) -> None:
+    with running(models, body=2**20) as service:
+        connections = [service.connect() for _ in range(bodies.BODIES + 1)]
+        headers = {"content-type": "multipart/form-data; boundary=x", "content-length": str(2**20)}
+        start = b'--x\r\ncontent-disposition: form-data; name="photo"; filename="a"\r\n\r\n'
+        for connection in connections[:-1]:
+            connection.sendall(head("/predict", headers) + start + bytes(2**20 - 1000))
+        until(lambda: service.service.bodies.now > 4 * (2**20 - 1000))
+        connections[-1].sendall(head("/predict", headers) + start + bytes(2**20 - 1000))
+        status, said = answer_on(connections[-1])
+        assert (status, said["error"]["code"]) == (429, "busy")
+        for connection in connections:
+            connection.close()
+        until(lambda: service.service.bodies.now == 0)
+
+
+def test_a_sender_that_stops_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SILENCE", 0.2)
+    monkeypatch.setattr(door, "LINGER", 0.1)
+    headers, body = form(photo())
+    with service.connect() as connection:
+        connection.sendall(head("/predict", {**headers, "content-length": str(len(body))}) + body[:100])
+        status, said = answer_on(connection)
+        assert (status, said["error"]["code"]) == (408, "too_slow")
+        assert connection.recv(100) == b""
+    until(lambda: service.service.bodies.now == 0)
+
+
+def test_a_sender_that_drips_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE", 0.5)
+    monkeypatch.setattr(door, "LINGER", 0.1)
+    headers, body = form(photo())
+    ended = threading.Event()
+    with service.connect() as connection:
+        connection.sendall(head("/predict", {**headers, "content-length": str(len(body))}))
+
+        def drip() -> None:
+            for i in range(len(body)):
+                if ended.wait(0.05):
+                    return
+                connection.sendall(body[i : i + 1])
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        status, said = answer_on(connection)
+        ended.set()
+        dripping.join()
+    assert (status, said["error"]["code"]) == (408, "too_slow")
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /predict HTTP/1.1\r\nhost: loc"], ids=["nothing", "half a head"])
+def test_a_connection_that_says_nothing_is_closed(
+    service: Running, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    with service.connect() as connection:
+        connection.sendall(sent)
+        status, said = answer_on(connection)
+        assert (status, said["error"]["code"]) == (408, "too_slow")
+        assert connection.recv(100) == b""
+
+
+def test_a_connection_is_kept_between_requests(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    headers, body = form(photo())
+    with service.connect() as connection:
+        for _ in range(2):
+            connection.sendall(head("/predict", {**headers, "content-length": str(len(body))}) + body)
+            status, said = answer_on(connection)
+            assert (status, len(said["photos"])) == (200, 1)
+            time.sleep(0.4)  # longer than a head may take
+
+
+def test_what_is_no_http_is_told_so(service: Running) -> None:
+    with service.connect() as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        status, said = answer_on(connection)
+    assert (status, said["error"]["code"]) == (400, "bad_http")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "code"),
+    [
+        ("image/jpeg", photo(), 415, "not_multipart"),
+        ("multipart/form-data", b"x", 400, "bad_form"),
+        ("multipart/form-data; boundary=x", b"hello", 400, "bad_form"),
+        ("multipart/form-data; boundary=x", b"--x\r\na: b\r\n\r\n", 400, "bad_form"),
+        ("multipart/form-data; boundary=x", b"--x\r\n" + b"a" * 100_000, 400, "bad_form"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\ncontent-disposition: form-data; name="cat"\r\n\r\nhello\r\n--x--',
+            422,
+            "bad_field",
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\ncontent-disposition: form-data; name="photo"\r\n\r\nhello\r\n--x--',
+            422,
+            "bad_field",
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\ncontent-disposition: form-data; name="url"\r\n\r\n' + b"h" * 3000 + b"\r\n--x--",
+            413,
+            "too_large",
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\ncontent-disposition: form-data; name="photo"; filename="a"\r\n\r\nhello',
+            422,
+            "no_photo",
+        ),
+    ],
+)
+def test_forms_that_are_none(service: Running, kind: str, body: bytes, status: int, code: str) -> None:
+    with service.connect() as connection:
+        connection.sendall(head("/predict", {"content-type": kind, "content-length": str(len(body))}) + body)
+        found, said = answer_on(connection)
+    assert (found, said["error"]["code"]) == (status, code)
+
+
+def test_a_full_queue_says_when_to_come_back(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch)
+    with running(models, queue=3, photos=3) as service, ThreadPoolExecutor(1) as pool:
+        gate.opened.clear()
+        held = pool.submit(service.post, "/predict", photo(0), photo(1))
+        until(lambda: service.service._batcher.waiting == 2)
+        refused = service.post("/predict", photo(2), photo(3))
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert "2 photos wait" in refused.json()["error"]["message"]
+        gate.opened.set()
+        assert held.result().status_code == 200
+        until(lambda: service.service._batcher.waiting == 0)
+        assert service.post("/predict", photo(2), photo(3)).status_code == 200
+
+
+def test_who_hangs_up_is_not_answered(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The photo leaves the queue; what waits behind it is answered."""
+    gate = Gate(monkeypatch)
+    with running(models, batch=1) as service, ThreadPoolExecutor(2) as pool:
+        gate.batches.clear()
+        gate.opened.clear()
+        first = pool.submit(service.post, "/predict", photo(0))
+        until(lambda: service.service._batcher.waiting == 1 and not service.service._batcher._queue)
+        headers, body = form(photo(1), photo(2))
+        with service.connect() as connection:
+            connection.sendall(head("/predict", {**headers, "content-length": str(len(body))}) + body)
+            until(lambda: len(service.service._batcher._queue) == 2)
+        until(lambda: service.service._batcher.waiting == 1)
+        last = pool.submit(service.post, "/predict", photo(3))
+        until(lambda: service.service._batcher.waiting == 2)
+        gate.opened.set()
+        assert first.result().status_code == last.result().status_code == 200
+        assert gate.batches == [1, 1]
+        assert service.service.bodies.now == 0
+        assert 'status="499"' in service.get("/metrics").text
+
+
+def test_more_requests_than_are_looked_after(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "MOST_REQUESTS", 2)
+    with running(models) as service:
+        headers = {"content-type": "multipart/form-data; boundary=x", "content-length": "1000"}
+        connections = [service.connect() for _ in range(2)]
+        for connection in connections:
+            connection.sendall(head("/predict", headers))
+        until(lambda: service.service.here == 2)
+        assert service.get("/classes").status_code == 429
+        assert service.get("/health").status_code == 200
+        for connection in connections:
+            connection.close()
+        until(lambda: service.service.here == 0)
+        assert service.get("/classes").status_code == 200
