@@ -95,7 +95,9 @@ class MethodConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        require(isinstance(self.topk, Iterable), f"topk is {self.topk!r}; it must be a list, one k per local prompt.")
+        topk: Any = self.topk  # whatever was given
+        several = isinstance(topk, Iterable) and not isinstance(topk, str)
+        require(several, f"topk is {self.topk!r}; it must be a list, one k per local prompt.")
         object.__setattr__(self, "topk", tuple(whole_number("topk", k) for k in self.topk))
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
         for k in self.topk:

@@ -159,8 +159,7 @@ def few_shots(
     if folder is None:
         return textures(shots, seed, size, tests)
     train = draw_shots(read_folder(folder, split="train"), shots, seed=seed, allow_fewer=True)
-    test = read_folder(folder, split="test")
-    test = test.take([i for i, digest in enumerate(test.hashes) if digest not in train.hashes])
+    test = read_folder(folder, split="test").left_over(train)
     return _by_class(train), _by_class(draw_shots(test, tests, allow_fewer=True))
 
 

@@ -297,7 +297,7 @@ def test_an_empty_class_folder_is_named_and_not_dropped(tmp_path: Path) -> None:
     write_folder(tmp_path, {"red": 2, "green": 2})
     (tmp_path / "blue").mkdir()
     for shots in (None, 2):
-        with pytest.raises(DataError, match="'blue' has no readable images"):
+        with pytest.raises(DataError, match="'blue' has no images: its folder holds none"):
             classifier(shots=shots).fit(tmp_path)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,8 @@ class Backbone:
         preset: settings of a training that go with it: the paper's, unless others were chosen on it by measurement.
 
     Attributes:
+        again: what finds it by its name, fingerprint, device, precision and kind of regions on another machine, where
+            one can: it is pickled as those, in place of its weights. None where it has to travel whole.
         logit_scale: what cosines are multiplied by before the softmax over the classes, one over the temperature.
         sigmoid: whether it was trained with a sigmoid (SigLIP): whether a photo and a text belong together was
             ``sigmoid(scale * cosine + bias)``, each pair for itself. Here the question is which of the classes it is,
@@ -86,6 +89,7 @@ class Backbone:
         self.precision = precision
         self.damping = damping or Damping()
         self.preset: OwnPreset = preset
+        self.again: Callable[..., Backbone] | None = None
         text_module = getattr(model, "text", model)
         self.text: TextTower = text_tower(text_module, tokenizer)
         visual = _as_module(getattr(model, "visual", None))
@@ -165,6 +169,7 @@ class Backbone:
         other = Backbone(
             self.name, model, self.text._tokenizer, self.preprocess, self.precision, self.damping, self.preset
         )
+        other.again = self.again
         return other.with_regions(self.region_kind)
 
     @property
@@ -187,6 +192,17 @@ class Backbone:
         for known in ("fingerprint", "vision_fingerprint"):
             other.__dict__.pop(known, None)  # of the features of this one
         return other
+
+    def __copy__(self) -> Backbone:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if self.again is None:
+            return super().__reduce_ex__(protocol)
+        device = "cpu" if self.device.type == "cpu" else "auto"  # a GPU, where there is one
+        return self.again, (self.name, self.fingerprint, device, self.precision, self.region_kind)
 
     def __deepcopy__(self, memo: object) -> Backbone:
         # Frozen, so a copy would only cost memory; scikit-learn's clone asks for one.

@@ -72,7 +72,31 @@ def load_backbone(
     target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
     backbone = moved(_load(os.fspath(name), download=download), target)
     backbone.precision = chosen
+    if _is_known_elsewhere(os.fspath(name)):
+        backbone.again = loaded_again
     return backbone.with_regions(kind)
+
+
+def loaded_again(name: str, fingerprint: str, device: str, precision: str, regions: str) -> Backbone:
+    """Return a backbone that was pickled by its name, as ``load_backbone`` finds it here.
+
+    Raises:
+        BackboneError: as there, or its weights are others here.
+    """
+    backbone = load_backbone(name, device=device, precision=precision, regions=regions)
+    if backbone.fingerprint != fingerprint:
+        raise BackboneError(
+            f"What was pickled was made with other weights of {name!r} than those that this machine has by that name "
+            f"(fingerprints {fingerprint[:12]} and {backbone.fingerprint[:12]}); get the same ones, or train again."
+        )
+    return backbone
+
+
+def _is_known_elsewhere(name: str) -> bool:
+    """Whether a name finds the same weights on other machines: those that are shipped, and open_clip's tags."""
+    if _shipped_folder(name) is not None:
+        return True
+    return not Path(name).is_dir() and not Path(name.partition("/")[2]).is_file()
 
 
 def _load(name: str, *, download: bool) -> Backbone:

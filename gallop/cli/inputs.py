@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from gallop import GalLoPClassifier, Photo, load_image, parse_names, read_folder
+from gallop import GalLoPClassifier, Photo, load_image, parse_names
 from gallop.cli.console import Console
-from gallop.data import LabelledPhotos, from_csv, is_csv
+from gallop.data import LabelledPhotos, labelled_path
 from gallop.errors import CommandError, ImageError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import default_cache_folder, readers
@@ -31,10 +31,7 @@ def labelled_images(data: str, *, split: str) -> LabelledPhotos:
 
     What they hold is remembered beside the features: those that no command has seen are decoded for it.
     """
-    content = KnownContents(default_cache_folder()).sha256
-    if is_csv(data) and not Path(data).is_dir():
-        return from_csv(data, split=split, content=content)
-    return read_folder(data, split=split, content=content)
+    return labelled_path(data, split=split, content=KnownContents(default_cache_folder()).sha256)
 
 
 def model_or_classes(options: Namespace) -> GalLoPClassifier:

@@ -4,9 +4,10 @@
 ``from_csv`` and ``from_hugging_face``. Nothing is downloaded unless ``download`` is called.
 """
 
+from gallop.data.asked import AskedPhotos, many
 from gallop.data.csv_table import csv_splits, from_csv, is_csv
 from gallop.data.folders import draw_shots, duplicates, read_folder, resolve_split, stratified_folds
-from gallop.data.given import distinct_photos, labelled_photos, many, training_set
+from gallop.data.given import GivenLabels, GivenPhotos, distinct_photos, labelled_path, labelled_photos, training_set
 from gallop.data.hugging_face import from_hugging_face
 from gallop.data.labelled import (
     ContentHash,
@@ -26,10 +27,13 @@ Dataset = LabelledPhotos
 """Its name in earlier code."""
 
 __all__ = [
+    "AskedPhotos",
     "CatalogueEntry",
     "ContentHash",
     "Dataset",
     "DatasetCheck",
+    "GivenLabels",
+    "GivenPhotos",
     "LabelledPhotos",
     "Listing",
     "Missing",
@@ -49,6 +53,7 @@ __all__ = [
     "from_csv",
     "from_hugging_face",
     "is_csv",
+    "labelled_path",
     "labelled_photos",
     "many",
     "open_dataset",

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gallop.data.labelled import ContentHash, LabelledPhotos, content_hash
-from gallop.errors import ClassNameError, DataError, ImageError
-from gallop.names.class_names import clean_name, clean_names
+from gallop.data.tabular.columns import Frame
+from gallop.data.tabular.files import TableNames, TableRow, photos_of_rows
+from gallop.data.tabular.frames import from_frame
+from gallop.errors import ClassNameError, DataError
+from gallop.names.class_names import clean_name
 from gallop.runtime.reading import open_file
-from gallop.wording import listed
 
 _NEEDED, SPLIT = ("path", "label"), "split"
 _SEPARATORS = (",", ";", "\t")
 """As programs write "CSV"; the header tells which."""
 LARGEST_TABLE, LONGEST_HEADER = 2**30, 2**16
 """Bytes, and characters."""
-MOST_GONE = 1000
-"""Rows whose file is not there, after which no further row is looked at."""
-
-
-class _Row(NamedTuple):
-    line: int
-    path: Path
-    label: str
-    split: str
 
 
 def is_csv(path: str | PathLike[str]) -> bool:
@@ -46,7 +39,18 @@ def csv_splits(path: str | PathLike[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.split for row in _rows(Path(path)) if row.split))
 
 
-def from_csv(path: str | PathLike[str], *, split: str = "train", content: ContentHash = content_hash) -> LabelledPhotos:
+def csv_images(path: str | PathLike[str]) -> list[Path]:
+    """Return the files that a table names in its column ``path``, in order; it needs no other. No image is opened.
+
+    Raises:
+        DataError: a table that cannot be read, or a row without path.
+    """
+    return [row.path for row in _rows(Path(path), needed=("path",))]
+
+
+def from_csv(
+    path: str | PathLike[str] | Frame, *, split: str = "train", content: ContentHash = content_hash
+) -> LabelledPhotos:
     """Return every readable image of a table, as ``read_folder`` does it: a picture twice in a class counts once.
 
     The first line names the columns: ``path`` (relative ones begin at the table's folder), ``label``, and where the
@@ -54,6 +58,7 @@ def from_csv(path: str | PathLike[str], *, split: str = "train", content: Conten
     folder. The classes come in alphabetical order.
 
     Args:
+        path: of the table; or a DataFrame with these columns, whose relative paths begin at the working folder.
         split: the part that is read where the table has the column; without it, all rows are.
         content: tells the content of each file, as in ``read_folder``.
 
@@ -62,72 +67,14 @@ def from_csv(path: str | PathLike[str], *, split: str = "train", content: Conten
             row or no readable image of the split, or one picture in two classes.
         ClassNameError: labels that differ in upper and lower case alone.
     """
+    if not isinstance(path, str | PathLike):
+        return from_frame(path, split=split, content=content)
     path = Path(path)
-    rows, gone = [], []
-    splits: dict[str, None] = {}
-    there: dict[Path, bool] = {}  # by path, so that a file is looked for once however often it is named
-    for row in _rows(path):
-        splits.setdefault(row.split)
-        if row.split not in ("", split.casefold()):
-            continue
-        rows.append(row)
-        if row.path not in there:
-            there[row.path] = row.path.is_file()
-        if not there[row.path]:
-            gone.append(row)
-            if len(gone) > MOST_GONE:
-                break
-    if gone:
-        raise DataError(_gone(path, gone))
-    if not rows:
-        raise DataError(f"{path} has no rows of the split {split!r}; its splits are {listed(list(splits))}.")
-    return _dataset(path, rows, content)
+    names = TableNames(str(path), path.name, "line", path.parent)
+    return photos_of_rows(_rows(path), names, split=split, content=content)
 
 
-def _gone(table: Path, rows: list[_Row]) -> str:
-    more = "" if len(rows) == 1 else f", and {len(rows) - 1} more rows name files that are not there"
-    if len(rows) > MOST_GONE:
-        more = f", and more than {MOST_GONE - 1} more rows name files that are not there"
-    return (
-        f"{table}, line {rows[0].line}: there is no file {rows[0].path}{more}. Relative paths begin at {table.parent}."
-    )
-
-
-def _dataset(table: Path, rows: list[_Row], content: ContentHash) -> LabelledPhotos:
-    class_names = clean_names(sorted({row.label for row in rows}))
-    kept: dict[str, _Row] = {}
-    skipped: list[tuple[Path, str]] = []
-    digests: dict[Path, str | None] = {}
-    for row in rows:
-        if row.path not in digests:
-            try:
-                digests[row.path] = content(row.path)
-            except ImageError as error:
-                digests[row.path] = None
-                skipped.append((row.path, f"{error} (line {row.line} of {table.name})"))
-        digest = digests[row.path]
-        if digest is None:
-            continue
-        first = kept.setdefault(digest, row)
-        if first.label != row.label:
-            raise DataError(
-                f"{table}, lines {first.line} and {row.line}: {first.path} and {row.path} are the same picture, "
-                f"labelled {first.label!r} and {row.label!r}; take one away."
-            )
-    if not kept:
-        raise DataError(f"None of the {len(digests)} images of {table} can be read; the first: {skipped[0][1]}")
-    number = {name: i for i, name in enumerate(class_names)}
-    order = sorted(kept.items(), key=lambda item: number[item[1].label])
-    return LabelledPhotos(
-        tuple(row.path for _, row in order),
-        tuple(digest for digest, _ in order),
-        tuple(number[row.label] for _, row in order),
-        class_names,
-        tuple(skipped),
-    )
-
-
-def _rows(path: Path) -> Iterator[_Row]:
+def _rows(path: Path, needed: Sequence[str] = _NEEDED) -> Iterator[TableRow]:
     """The rows of a table, checked; empty lines are left out."""
     try:
         # Excel puts a mark before the text.
@@ -136,7 +83,7 @@ def _rows(path: Path) -> Iterator[_Row]:
             file.seek(0)
             separator = max(_SEPARATORS, key=header.count)
             reader = csv.reader(file, delimiter=separator, strict=True)
-            yield from _checked(path, reader)
+            yield from _checked(path, reader, needed)
     except FileNotFoundError as error:
         raise DataError(f"{path} is not there; give the path of a table with the columns path and label.") from error
     except OSError as error:
@@ -145,7 +92,7 @@ def _rows(path: Path) -> Iterator[_Row]:
         raise DataError(f"{path} is no text in UTF-8; save it as CSV in UTF-8.") from error
 
 
-def _checked(path: Path, reader: Any) -> Iterator[_Row]:
+def _checked(path: Path, reader: Any, needed: Sequence[str]) -> Iterator[TableRow]:
     columns: list[str] | None = None
     count = 0
     try:
@@ -153,42 +100,43 @@ def _checked(path: Path, reader: Any) -> Iterator[_Row]:
             if not any(cell.strip() for cell in cells):
                 continue
             if columns is None:
-                columns = _columns(path, cells)
+                columns = _columns(path, cells, needed)
                 continue
             count += 1
-            yield _row(path, reader.line_num, columns, cells)
+            yield _row(path, reader.line_num, columns, cells, needed)
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: this is no CSV ({error}).") from error
     if columns is None or not count:
         raise DataError(f"{path} has no rows; write a first line path,label and a line for each image.")
 
 
-def _columns(path: Path, cells: list[str]) -> list[str]:
+def _columns(path: Path, cells: list[str], needed: Sequence[str]) -> list[str]:
     columns = [cell.strip().casefold() for cell in cells]
-    if not set(_NEEDED) <= set(columns):
+    if not set(needed) <= set(columns):
         named = ", ".join(cell.strip() for cell in cells)[:80]
-        raise DataError(f"{path}, line 1: the first line has to name the columns path and label; it says {named!r}.")
+        wanted = f"column{'s' * (len(needed) > 1)} {' and '.join(needed)}"
+        raise DataError(f"{path}, line 1: the first line has to name the {wanted}; it says {named!r}.")
     twice = [name for name in (*_NEEDED, SPLIT) if columns.count(name) > 1]
     if twice:
         raise DataError(f"{path}, line 1: the column {twice[0]} is there twice; rename one.")
     return columns
 
 
-def _row(path: Path, line: int, columns: list[str], cells: list[str]) -> _Row:
+def _row(path: Path, line: int, columns: list[str], cells: list[str], needed: Sequence[str]) -> TableRow:
     if len(cells) != len(columns):
         raise DataError(
             f"{path}, line {line}: there are {len(cells)} cells, but {len(columns)} columns; put a text that holds the "
             "separator in quotation marks."
         )
     values = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
-    for name in (*_NEEDED, *([SPLIT] if SPLIT in columns else [])):
+    for name in (*needed, *([SPLIT] if SPLIT in columns else [])):
         if not values[name]:
             raise DataError(f"{path}, line {line}: the {name} is empty.")
     try:
-        label = _class_name(values["label"])
+        label = _class_name(values["label"]) if "label" in needed else ""
     except ClassNameError as error:
         raise DataError(f"{path}, line {line}: {error}") from error
-    return _Row(line, _beside(path, values["path"]), label, values.get(SPLIT, "").casefold())
+    return TableRow(line, _beside(path, values["path"]), label, values.get(SPLIT, "").casefold())
 
 
 @lru_cache(maxsize=4096)  # a table has many rows and few labels

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gallop.data.labelled import LabelledPhotos, check_shots
-from gallop.errors import ClassNameError, DataError, ImageError
-from gallop.images import Photo, load_image
+from gallop.data.labelled import LabelledPhotos
+from gallop.data.tabular.columns import is_hugging_face, plain
+from gallop.data.tabular.labels import names_of_numbers
+from gallop.data.tabular.lazy import LazyImages, Rows
+from gallop.errors import ClassNameError, DataError
 from gallop.names.class_names import clean_name
 from gallop.wording import listed
 
@@ -39,36 +39,51 @@ def from_hugging_face(
     """
     if isinstance(dataset, str):
         dataset = _load(dataset, split)
-    dataset = _one_split(dataset, split)
-    features = getattr(dataset, "features", None)
-    if not isinstance(features, Mapping) or not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
+    found = hugging_face_rows(_one_split(dataset, split), image=image, label=label)
+    return found.drawn(shots, seed=seed)
+
+
+def hugging_face_rows(
+    dataset: Any, *, image: str | None = None, label: str | None = None, class_names: Sequence[str] | None = None
+) -> Rows:
+    """Return the rows of a data set of one split, none of which is decoded.
+
+    Args:
+        class_names: what numbers stand for in a column that does not know it.
+
+    Raises:
+        DataError: no data set, no such column, or rows without class.
+    """
+    features = _features(dataset)
+    image = _column(features, image, "Image", "image")
+    label = _column(features, label, "ClassLabel", "label")
+    names = _names(dataset, features, label, class_names)
+    return Rows(lambda i: dataset[i][image], names, range(len(names)))
+
+
+def hugging_face_images(dataset: Any) -> LazyImages:
+    """Return the images of a data set of one split, each decoded whenever it is asked for.
+
+    Raises:
+        DataError: no data set, or no column of images.
+    """
+    image = _column(_features(dataset), None, "Image", "image")
+    return LazyImages(lambda i: dataset[i][image], range(len(dataset)))
+
+
+def split_of(dataset: Mapping[str, Any], split: str) -> Any:
+    """Return a part of a data set of several; where there is one part, that."""
+    return _one_split(dataset, None if len(dataset) == 1 else split)
+
+
+def _features(dataset: Any) -> Mapping[str, Any]:
+    if not is_hugging_face(dataset):
         raise DataError(
             f"A {type(dataset).__name__} is no data set of Hugging Face with columns and rows; a streaming one has to "
             "be loaded whole, with streaming=False."
         )
-    image = _column(features, image, "Image", "image")
-    label = _column(features, label, "ClassLabel", "label")
-    names = _names(dataset, features, label)
-    rows = range(len(names)) if shots is None else _draw(names, shots, seed)
-    return _opened(((i, names[i], dataset[i][image]) for i in rows), len(rows))
-
-
-def _opened(rows: Iterable[tuple[int, str, Any]], count: int) -> LabelledPhotos:
-    """Decode rows, each a number, a class name and an image."""
-    photos: list[Photo] = []
-    names: list[str] = []
-    skipped: list[tuple[Path | int, str]] = []
-    for i, name, value in rows:
-        try:
-            photos.append(load_image(_picture(value), name=f"row {i}"))
-            names.append(name)
-        except ImageError as error:
-            skipped.append((i, str(error)))
-    if not photos:
-        raise DataError(f"None of {count} images can be read; the first: {skipped[0][1] if skipped else 'no rows'}")
-    class_names = tuple(dict.fromkeys(names))
-    labels = tuple(map(class_names.index, names))
-    return LabelledPhotos(tuple(photos), tuple(photo.sha256 for photo in photos), labels, class_names, tuple(skipped))
+    features: Mapping[str, Any] = dataset.features
+    return features
 
 
 def _load(name: str, split: str | None) -> Any:
@@ -115,37 +130,21 @@ def _column(features: Mapping[str, Any], name: str | None, kind: str, argument: 
     return found[0]
 
 
-def _names(dataset: Any, features: Mapping[str, Any], column: str) -> list[str]:
+def _names(dataset: Any, features: Mapping[str, Any], column: str, class_names: Sequence[str] | None) -> list[str]:
     """The class name of each row; no image is decoded for it."""
-    known = getattr(features[column], "names", None)
+    own = getattr(features[column], "names", None)
+    known = names_of_numbers(None if own is None else [name.replace("_", " ") for name in own], class_names)
     names: list[str] = []
-    for i, value in enumerate(dataset[column]):
+    for i, value in enumerate(map(plain, dataset[column])):
         if known is not None and isinstance(value, int):
             if not 0 <= value < len(known):
                 raise DataError(f"Row {i} has no class ({column} is {value}); this split is not labelled, or in part.")
             value = known[value]
+        elif isinstance(value, str):
+            value = value.replace("_", " ")
         try:
-            names.append(clean_name(value.replace("_", " ") if isinstance(value, str) else value))
+            names.append(clean_name(value))
         except ClassNameError as error:
-            way = " Give a column of class names, or one that knows the names of its numbers."
+            way = " Give a column of class names, one that knows the names of its numbers, or class_names=[...]."
             raise DataError(f"Row {i}, column {column}: {error}{'' if isinstance(value, str) else way}") from error
     return names
-
-
-def _draw(names: list[str], shots: int, seed: int) -> list[int]:
-    check_shots(shots)
-    members: dict[str, list[int]] = {}
-    for i, name in enumerate(names):
-        members.setdefault(name, []).append(i)
-    for name, rows in members.items():
-        if len(rows) < shots:
-            raise DataError(f"The class {name!r} has {len(rows)} images, but {shots} shots were asked for.")
-        rows.sort(key=lambda i: hashlib.sha256(f"{seed}|{i}".encode()).digest())
-    return [i for rows in members.values() for i in rows[:shots]]
-
-
-def _picture(value: Any) -> Any:
-    """An image as ``load_image`` takes it: columns that are not decoded hold bytes, or the path of a file."""
-    if isinstance(value, Mapping):
-        return value.get("bytes") or value.get("path") or b""
-    return value

@@ -11,6 +11,7 @@ from typing import SupportsIndex
 
 from gallop.errors import DataError
 from gallop.images import Photo, load_image
+from gallop.wording import listed
 
 PhotoSource = Photo | Path
 """A photo in memory, or a file that is read again whenever it is needed, so that a large folder fits."""
@@ -78,6 +79,23 @@ class LabelledPhotos:
             skipped=self.skipped,
         )
 
+    def left_over(self, drawn: LabelledPhotos) -> LabelledPhotos:
+        """Return the photos whose pictures were not drawn, with the same class list: what there is to test with.
+
+        Raises:
+            DataError: classes of which nothing is left.
+        """
+        known = set(drawn.hashes)
+        left = self.take([i for i, digest in enumerate(self.hashes) if digest not in known])
+        gone = set(self.labels) - set(left.labels)
+        empty = [name for label, name in enumerate(self.class_names) if label in gone]
+        if empty:
+            raise DataError(
+                f"All photos of {listed(empty)} were drawn to learn from, and none is left to test with: draw fewer "
+                "shots, add photos, or put photos for the test into a folder of their own (train/ and test/)."
+            )
+        return left
+
     def draw(self, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> LabelledPhotos:
         """Return exactly ``shots`` photos of each class.
 
@@ -92,7 +110,10 @@ class LabelledPhotos:
         for label, name in enumerate(self.class_names):
             members = [i for i, other in enumerate(self.labels) if other == label]
             if not members:
-                raise DataError(f"The class {name!r} has no readable images; add some or take its folder away.")
+                raise DataError(
+                    f"The class {name!r} has no images: its folder holds none that can be read, or all were drawn "
+                    "before. Add some, or take the class away."
+                )
             if len(members) < shots and not allow_fewer:
                 raise DataError(
                     f"The class {name!r} has {len(members)} images, but {shots} shots were asked for. Add images, ask "

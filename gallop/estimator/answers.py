@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gallop.data import AskedPhotos
 from gallop.estimator.learned import LearnedModel
 from gallop.features.encoding import ImageFeatures
 from gallop.images import ImageSource, load_image
@@ -18,11 +19,11 @@ from gallop.predictions.predict import Predictions, predict
 class AnswersAndReasons(LearnedModel):
     """``predict_all``, from which ``predict`` and others follow, verdicts and explanations."""
 
-    def predict_all(self, images: ImageSource | Sequence[ImageSource] | ImageFeatures) -> Predictions:
+    def predict_all(self, images: AskedPhotos | ImageFeatures) -> Predictions:
         """Return labels, probabilities and OOD scores of images, or of features encoded before, in one pass."""
         return predict(self._fitted(), self.text_features(), self.calibration_, images)
 
-    def is_ood(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.bool_] | None:
+    def is_ood(self, images: AskedPhotos) -> NDArray[np.bool_] | None:
         """Return whether each image is "none of these", (B,); None without a threshold (see ``calibration_.note``)."""
         return self.predict_all(images).is_ood
 

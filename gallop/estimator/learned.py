@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.predictions.in_tables import AnswersInTables
 from gallop.training.learn import CrossFit
 from gallop.training.loop import StepEvent
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class LearnedModel(AnswersInTables, ClassifierSettings):
@@ -39,6 +43,17 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
                 self._text = model.text_features()
         return self._text
 
+    def __copy__(self) -> Self:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what can be worked out again. ``GalLoP`` and ``Backbone`` say how they travel: a tower that
+        ``load_backbone`` has by a name known to other machines goes as that name, any other whole.
+        """
+        return {**super().__getstate__(), "_text": None}
+
     def _start(self, model: GalLoP) -> None:
         """A new model, with nothing left of an earlier one."""
         self.model_ = model
@@ -49,6 +64,7 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
         self.cross_fit_ = None
         self.training_ = None
         self._data_fingerprint = ""
+        self._numbered = False
         self._kept = None
 
     def _fitted(self) -> GalLoP:

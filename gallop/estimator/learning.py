@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gallop.data import LabelledPhotos, training_set
+from gallop.data import GivenLabels, GivenPhotos, training_set
 from gallop.estimator.learned import LearnedModel
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import open_cache
-from gallop.images import ImageSource
 from gallop.model.gallop import GalLoP
 from gallop.training.learn import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
 from gallop.training.loop import ALONE, Parallel, StepEvent
@@ -28,28 +26,38 @@ class Learning(LearnedModel):
     """``fit``, ``fit_steps`` and ``zero_shot``."""
 
     def fit(
-        self, images: str | PathLike[str] | LabelledPhotos | Sequence[ImageSource], labels: Sequence[str] | None = None
+        self, images: GivenPhotos, labels: GivenLabels | None = None, *, class_names: Sequence[str] | None = None
     ) -> Self:
-        """Learn prompts from a folder of class folders, or from images and their class names. Returns self.
+        """Learn prompts from what holds photos and labels, or from images and their class names. Returns self.
+
+        Args:
+            images: a folder of class folders, the path of a CSV table, a DataFrame with the columns ``image`` (or
+                ``path``) and ``label``, an ``ImageFolder`` or another data set of (image, label), one of Hugging Face,
+                a dict of class names and their images, or what ``read_folder``, ``from_csv`` and others return. With
+                ``labels``: images alone, as ``predict`` takes them.
+            labels: class names, or numbers that count in ``class_names`` from 0.
+            class_names: K names in their order; by default that in which they first come.
 
         Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, in a sentence, and
         TrainingDiverged when the loss stops being a number.
         """
-        for _ in self.fit_steps(images, labels):
+        for _ in self.fit_steps(images, labels, class_names=class_names):
             pass
         return self
 
     def fit_steps(
         self,
-        images: str | PathLike[str] | LabelledPhotos | Sequence[ImageSource],
-        labels: Sequence[str] | None = None,
+        images: GivenPhotos,
+        labels: GivenLabels | None = None,
         *,
+        class_names: Sequence[str] | None = None,
         work: Path | None = None,
         parallel: Parallel = ALONE,
     ) -> Iterator[FitEvent]:
         """Yield the events of ``fit``. Stop whenever you like: the classifier keeps what it has learned so far.
 
         Args:
+            images, labels, class_names: as for ``fit``.
             work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
                 was cut off goes on from there.
             parallel: other processes that fit with the same arguments, as ``gallop.training.launch`` starts
@@ -57,7 +65,7 @@ class Learning(LearnedModel):
         """
         cache = open_cache(self.cache)
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
-        data = training_set(images, labels, **draw, content=contents_beside(cache))
+        data = training_set(images, labels, **draw, content=contents_beside(cache), class_names=class_names)
         method, _ = self._method_config(), self._train_config("paper")  # refused before a tower is loaded
         backbone = self._load_backbone()
         config = self._train_config(backbone.preset)
@@ -67,6 +75,7 @@ class Learning(LearnedModel):
             drop_training(work)  # whoever trains the same classifier anew does not want it
         self._start(GalLoP(backbone, data.class_names, method, prompts))
         self.training_, self._data_fingerprint = config, data.fingerprint
+        self._numbered = class_names is not None
         for event in learn(self.model_, data, config, cache=cache, work=work, parallel=parallel):
             if isinstance(event, CrossFit):
                 self.cross_fit_ = event

@@ -223,6 +223,9 @@ class MemoryCache:
         # A store, not a value: scikit-learn's clone copies a classifier's settings, and the copy shall find the same.
         return self
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return MemoryCache, (self.max_bytes, self.kept)  # likewise: another process has a store of its own
+
     def __len__(self) -> int:
         return len(self._kept)
 

@@ -97,7 +97,8 @@ def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLim
     Args:
         source: the bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file; its path (never a web address); a binary file
             object, read from its start where it can seek; a PIL image; or an array of shape (H, W), (H, W, 1),
-            (H, W, 3) or (H, W, 4): uint8, uint16, bool, or floats in [0, 1]. A ``Photo`` comes back as it is.
+            (H, W, 3) or (H, W, 4): uint8, uint16, bool, or floats in [0, 1]; a tensor of torch may have its channels
+            first. A ``Photo`` comes back as it is.
         name: what messages call the picture; by default the file's name where there is one.
         limits: caps on bytes and pixels.
 

@@ -84,18 +84,29 @@ def _from_16_bits(values: npt.NDArray[Any], bits: int = 16) -> npt.NDArray[np.ui
     return levels
 
 
+def _channels_last(source: Any) -> Any:
+    """A tensor of torch, whose channels come first, as arrays have them; all else as it is."""
+    if not (hasattr(source, "movedim") and hasattr(source, "detach")):
+        return source
+    source = source.detach().cpu()
+    first, last = source.shape[0] if source.ndim == 3 else 0, source.shape[-1] if source.ndim else 0
+    return source.movedim(0, -1) if first in (1, 3, 4) and last not in (1, 3, 4) else source
+
+
 def array_to_rgb(source: Any, label: str, limits: ImageLimits) -> Image.Image:
-    """Turn an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool or floats in [0, 1] to RGB.
+    """Turn an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool or floats in [0, 1] to RGB, or a
+    tensor (1, H, W), (3, H, W) or (4, H, W) of torch.
 
     Raises:
         UnsupportedImage, EmptyImage, TooManyPixels: naming shape and type, and what would do.
     """
-    kind = f"{label} is a {type(source).__name__}"
+    name = type(source).__name__
+    kind = f"{label} is {'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
     wanted = "give an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
     if not hasattr(source, "__array__"):
         raise UnsupportedImage(f"{kind}, which is not read here: give bytes, a path, a file, a PIL image or an array.")
     try:
-        array = np.asarray(source)
+        array = np.asarray(_channels_last(source))
     except Exception as error:
         raise UnsupportedImage(f"{kind} that does not turn into a numpy array: {wanted} on the CPU.") from error
     kind += f" of shape {array.shape} and type {array.dtype}"

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.data import LabelledPhotos, many, training_set
+from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many, training_set
 from gallop.errors import ConfigError, DataError
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
-from gallop.images import ImageSource
 from gallop.methods.interface import Fitted, Method, Setup
 from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.predict import Predictions
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class MethodClassifier(AnswersByName, BaseEstimator):
@@ -60,9 +62,11 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         self.device = device
 
     def fit(
-        self, images: str | PathLike[str] | LabelledPhotos | Sequence[ImageSource], labels: Sequence[str] | None = None
-    ) -> Any:
-        """Learn from a folder of class folders, or from images and their class names. Returns self.
+        self, images: GivenPhotos, labels: GivenLabels | None = None, *, class_names: Sequence[str] | None = None
+    ) -> Self:
+        """Learn from what holds photos and labels, or from images and their class names. Returns self.
+
+        What may be given is said at ``GalLoPClassifier.fit``.
 
         Raises DataError, ClassNameError or ImageError for input that cannot be used, in a sentence, and
         TrainingDiverged when a loss stops being a number.
@@ -71,14 +75,14 @@ class MethodClassifier(AnswersByName, BaseEstimator):
             raise ConfigError(f"method is {self.method!r}; give one with its settings, such as TipAdapter().")
         cache = open_cache(self.cache)
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
-        data = training_set(images, labels, **draw, content=contents_beside(cache))
+        data = training_set(images, labels, **draw, content=contents_beside(cache), class_names=class_names)
         named = self.backbone
         self._frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
         self.fitted_ = self.method.fit(data, Setup(self._frozen, self.seed, cache))
-        self.classes_ = np.array(data.class_names)
+        self.classes_, self._numbered = np.array(data.class_names), class_names is not None
         return self
 
-    def predict_all(self, images: ImageSource | Sequence[ImageSource] | ImageFeatures) -> Predictions:
+    def predict_all(self, images: AskedPhotos | ImageFeatures) -> Predictions:
         """Return labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass.
 
         Raises:

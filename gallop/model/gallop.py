@@ -5,9 +5,11 @@ Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joi
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -108,6 +110,21 @@ class GalLoP:
         self.class_names = clean_names(class_names)
         self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
         self.templates = None if templates is None else self._checked(clean_templates(templates))
+
+    def __copy__(self) -> GalLoP:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it is made of, with prompts that any machine can read; of the towers their name, where that tells."""
+        prompts = copy.deepcopy(self.prompts).cpu()
+        made_of = {"backbone": self.backbone, "class_names": self.class_names, "config": self.config}
+        return made_of | {"prompts": prompts, "templates": self.templates}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        prompts = state.pop("prompts").to(state["backbone"].device)
+        GalLoP.__init__(self, **state, prompts=prompts)
 
     def _checked(self, templates: tuple[str, ...]) -> tuple[str, ...]:
         if len(templates) > self.config.global_prompts:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from gallop.data import labelled_photos
+from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, labelled_photos
 from gallop.errors import DataError
-from gallop.images import ImageSource
 from gallop.model.scores import VERDICT
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.predictions.predict import Predictions
@@ -26,7 +25,15 @@ class AnswersByName(ClassifierMixin):
     """
 
     classes_: NDArray[np.str_]
+    _numbered: bool = False  # whether it was fitted with numbers, for which ``classes_`` are the names
     ways_to_start: ClassVar[str] = "fit"
+
+    def __sklearn_tags__(self) -> Any:
+        """Images are no table of numbers, paths are text, and what holds labels needs none beside it."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = tags.input_tags.string = True
+        tags.input_tags.two_d_array = tags.target_tags.required = False
+        return tags
 
     def require_classes(self) -> None:
         """Raise NotFittedError where nothing has been learned yet."""
@@ -39,29 +46,59 @@ class AnswersByName(ClassifierMixin):
         """
         raise NotImplementedError
 
-    def predict(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.str_]:
+    def predict(self, images: AskedPhotos) -> NDArray[np.str_]:
         """Return the most probable class name of each image, (B,); B = 1 for one image."""
         return self.predict_all(images).labels
 
-    def predict_proba(self, images: ImageSource | Sequence[ImageSource]) -> NDArray[np.float32]:
+    def predict_proba(self, images: AskedPhotos) -> NDArray[np.float32]:
         """Return probabilities (B, K) of the ensemble, in the order of ``classes_``."""
         return self.predict_all(images).probabilities
 
-    def score(self, images: Any, labels: Sequence[str] | None = None) -> float:
-        """Return accuracy in [0, 1] on a folder of class folders, or on images and their class names.
+    def predict_log_proba(self, images: AskedPhotos) -> NDArray[np.float32]:
+        """Return natural logarithms of ``predict_proba``, (B, K), all finite."""
+        found: NDArray[np.float32] = np.log(np.maximum(self.predict_proba(images), np.finfo(np.float32).tiny))
+        return found
+
+    def decision_function(self, images: AskedPhotos) -> NDArray[np.float32]:
+        """Return class scores (B, K), the logarithms of the probabilities: the largest is the answer. Of two classes,
+        as scikit-learn has it, (B,): how much more the second has, so that above 0 it is the answer.
+
+        How far an image is from all classes is another question: ``ood_score``.
+        """
+        logarithms = self.predict_log_proba(images)
+        return logarithms[:, 1] - logarithms[:, 0] if logarithms.shape[1] == 2 else logarithms
+
+    def score(
+        self,
+        images: GivenPhotos,
+        labels: GivenLabels | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        class_names: Sequence[str] | None = None,
+    ) -> float:
+        """Return accuracy in [0, 1] on what holds photos and labels, or on images and their class names, as for
+        ``fit``.
+
+        Args:
+            images: of what has parts, such as a folder that holds ``train/`` and ``test/``, the test.
+            sample_weight: of each image, n numbers of 0 or more.
+            class_names: what numbers among the labels stand for; by default ``classes_`` where ``fit`` was given some.
 
         Raises:
-            DataError: a class of the data that the model does not know.
+            DataError: a class of the data that the model does not know, or not one weight for each image.
         """
         self.require_classes()
-        photos, given = labelled_photos(images, labels, split="test")
+        if class_names is None and self._numbered:
+            class_names = self.classes_.tolist()
+        photos, given = labelled_photos(images, labels, split="test", class_names=class_names)
         names = spelled_as(given, self.classes_.tolist())
         unknown = missing_names(list(dict.fromkeys(names)), self.classes_.tolist())
         if unknown:
             raise DataError(f"The model does not know the classes {listed(unknown)}; add them or leave them out.")
-        return float(np.mean(self.predict(photos) == np.array(names)))
+        weights = None if sample_weight is None else _weights(sample_weight, len(names))
+        return float(np.average(self.predict(photos) == np.array(names), weights=weights))
 
-    def ood_score(self, images: ImageSource | Sequence[ImageSource], score: str = VERDICT) -> NDArray[np.float32]:
+    def ood_score(self, images: AskedPhotos, score: str = VERDICT) -> NDArray[np.float32]:
         """Return one of the OOD scores of each image, (B,); larger = more outlier.
 
         Raises:
@@ -71,3 +108,15 @@ class AnswersByName(ClassifierMixin):
         if score not in found:
             raise ValueError(f"There is no OOD score {score!r}; choose one of {', '.join(found)}.")
         return found[score]
+
+
+def _weights(given: ArrayLike, count: int) -> NDArray[np.float64]:
+    try:
+        weights = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("sample_weight holds something that is no number; give one for each image.") from error
+    if weights.shape != (count,):
+        raise DataError(f"sample_weight has the shape {weights.shape} for {count} images; give one number for each.")
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise DataError("sample_weight has to hold finite numbers of 0 or more, not all of them 0.")
+    return weights

@@ -1,0 +1,351 @@
+"""Every kind of thing that ``fit``, ``score`` and ``predict`` take, each against the same photos as plain lists."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gallop import GalLoPClassifier
+from gallop.data import Listing, PhotoSet, from_csv, from_hugging_face, labelled_photos, many, read_folder
+from gallop.errors import DataError
+from gallop.images import load_image
+from gallop.methods import MethodClassifier, ZeroShot
+from tests.conftest import ROOT
+from tests.tiny import classifier, equal, learned, picture, vit, write_folder
+
+CLASSES = ("green", "red")
+COUNT = 3
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Eight files of two classes, as a folder and as lists in the folder's order."""
+
+    root: Path
+    paths: list[Path]
+    names: list[str]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [CLASSES.index(name) for name in self.names]
+
+    @property
+    def images(self) -> list[Image.Image]:
+        return [Image.open(path).convert("RGB") for path in self.paths]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Photos:
+    root = write_folder(tmp_path_factory.mktemp("inputs") / "photos", dict.fromkeys(CLASSES, COUNT))
+    data = read_folder(root)
+    return Photos(root, list(data.paths), data.names)
+
+
+class MapStyle(torch.utils.data.Dataset[Any]):
+    """A data set as people write them, with what they may add."""
+
+    def __init__(self, items: list[Any], **known: Any) -> None:
+        self.items, self.asked = items, 0
+        for name, value in known.items():
+            setattr(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        self.asked += 1
+        return self.items[index]
+
+
+def frame(photos: Photos, **columns: Any) -> Any:
+    pandas = pytest.importorskip("pandas", reason="needs the extra 'app'")
+    return pandas.DataFrame(columns or {"path": [str(path) for path in photos.paths], "label": photos.names})
+
+
+def tensors(photos: Photos) -> list[torch.Tensor]:
+    """As torchvision's ToTensor makes them."""
+    return [torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255 for image in photos.images]
+
+
+def csv(photos: Photos) -> Path:
+    lines = ["path,label", *(f"{path},{name}" for path, name in zip(photos.paths, photos.names, strict=True))]
+    table = photos.root.parent / "table.csv"
+    table.write_text("\n".join(lines))
+    return table
+
+
+def image_folder(photos: Photos) -> Any:
+    return pytest.importorskip("torchvision.datasets").ImageFolder(str(photos.root))
+
+
+def hugging_face(photos: Photos) -> Any:
+    datasets = pytest.importorskip("datasets", reason="needs the package datasets")
+    kinds = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=list(CLASSES))})
+    columns = {"image": [str(path) for path in photos.paths], "label": photos.numbers}
+    return datasets.Dataset.from_dict(columns, features=kinds)
+
+
+def splits(photos: Photos) -> Any:
+    datasets = pytest.importorskip("datasets", reason="needs the package datasets")
+    return datasets.DatasetDict({"train": hugging_face(photos), "test": hugging_face(photos)})
+
+
+def series(values: Any, **named: Any) -> Any:
+    return pytest.importorskip("pandas", reason="needs the extra 'app'").Series(values, **named)
+
+
+def arrow(photos: Photos) -> Any:
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the extra 'many'")
+    return pyarrow.table({"path": [str(path) for path in photos.paths], "label": photos.names})
+
+
+def by_class(photos: Photos, values: list[Any]) -> dict[str, list[Any]]:
+    return {name: [v for v, own in zip(values, photos.names, strict=True) if own == name] for name in CLASSES}
+
+
+Given = tuple[tuple[Any, ...], dict[str, Any]]
+NUMBERED = {"class_names": list(CLASSES)}
+KINDS: dict[str, Callable[[Photos], Given]] = {
+    "a folder of class folders": lambda p: ((p.root,), {}),
+    "the path of a CSV table": lambda p: ((str(csv(p)),), {}),
+    "`from_csv(table)`": lambda p: ((from_csv(csv(p)),), {}),
+    "`from_csv(DataFrame)`": lambda p: ((from_csv(frame(p)),), {}),
+    "`read_folder(folder)`": lambda p: ((read_folder(p.root),), {}),
+    "`open_dataset(name, folder)`": lambda p: ((PhotoSet("mine", read_folder(p.root), read_folder(p.root)),), {}),
+    "a part of it that nobody has opened": lambda p: ((_listing(p),), {}),
+    "lists of images and class names": lambda p: ((p.images, p.names), {}),
+    "arrays of paths and class names": lambda p: ((np.array([str(q) for q in p.paths]), np.array(p.names)), {}),
+    "an array (B, H, W, 3) and class names": lambda p: ((np.stack([np.array(i) for i in p.images]), p.names), {}),
+    "a tensor (B, 3, H, W) and class names": lambda p: ((torch.stack(tensors(p)), p.names), {}),
+    "a list of images and whole numbers": lambda p: ((p.paths, p.numbers), NUMBERED),
+    "an array of images and an array of numbers": lambda p: ((np.array(p.paths), np.array(p.numbers)), NUMBERED),
+    "pandas Series of paths and of labels": lambda p: (
+        (series([str(q) for q in p.paths]), series(p.names, dtype="category")),
+        {},
+    ),
+    "a pandas DataFrame of paths and labels": lambda p: ((frame(p),), {}),
+    "a pandas DataFrame of images and numbers": lambda p: ((frame(p, image=p.images, label=p.numbers),), NUMBERED),
+    "a DataFrame of one column, and labels": lambda p: ((frame(p)[["path"]], frame(p)["label"]), {}),
+    "a pyarrow Table of paths and labels": lambda p: ((arrow(p),), {}),
+    "torchvision's `ImageFolder`": lambda p: ((image_folder(p),), {}),
+    "a `Subset` of it": lambda p: ((torch.utils.data.Subset(image_folder(p), range(2 * COUNT)),), {}),
+    "a torch data set of (image, number) with `classes`": lambda p: (
+        (MapStyle(list(zip(p.images, p.numbers, strict=True)), classes=list(CLASSES)),),
+        {},
+    ),
+    "a torch data set of (tensor, number)": lambda p: (
+        (MapStyle(list(zip(tensors(p), p.numbers, strict=True))),),
+        NUMBERED,
+    ),
+    "a torch data set of dicts": lambda p: (
+        (MapStyle([{"image": i, "label": n} for i, n in zip(p.images, p.names, strict=True)]),),
+        {},
+    ),
+    "a list of (image, class name)": lambda p: ((list(zip(p.paths, p.names, strict=True)),), {}),
+    "a Hugging Face `Dataset`": lambda p: ((hugging_face(p),), {}),
+    "a Hugging Face `DatasetDict`": lambda p: ((splits(p),), {}),
+    "columns of a Hugging Face `Dataset`": lambda p: ((hugging_face(p)["image"], hugging_face(p)["label"]), NUMBERED),
+    "rows of a Hugging Face `Dataset`": lambda p: ((hugging_face(p)[:],), NUMBERED),
+    "`from_hugging_face(data set)`": lambda p: ((from_hugging_face(hugging_face(p)),), {}),
+    "a dict of class names and images": lambda p: ((by_class(p, p.images),), {}),
+    "a dict of class names and folders": lambda p: (({name: p.root / name for name in CLASSES},), {}),
+}
+"""By the words of the table in ``docs/inputs.md``."""
+
+
+def _listing(photos: Photos) -> Listing:
+    files = tuple(str(path.relative_to(photos.root)) for path in photos.paths)
+    return Listing(photos.root, files, tuple(photos.numbers), CLASSES)
+
+
+@pytest.fixture(scope="module")
+def reference(photos: Photos) -> GalLoPClassifier:
+    return classifier(epochs=1).fit(photos.root)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_score_and_predict_take(kind: str, photos: Photos, reference: GalLoPClassifier) -> None:
+    given, named = KINDS[kind](photos)
+    made = classifier(epochs=1).fit(*given, **named)
+    assert sorted(made.classes_) == sorted(CLASSES)
+    assert made.predict_proba(photos.paths[0]).shape == (1, 2)
+    assert reference.score(*given, **named) == reference.score(photos.paths, photos.names)
+    assert reference.predict(given[0]).tolist() == reference.predict(photos.paths).tolist(), "in the same order"
+
+
+def test_the_table_of_kinds_is_whole() -> None:
+    lines = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8").splitlines()
+    told = [line.split("|")[1].strip() for line in lines if line.startswith("| ")]
+    assert [kind for kind in told if kind not in ("What", "---")] == list(KINDS)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "the path of a CSV table",
+        "a pandas DataFrame of paths and labels",
+        "torchvision's `ImageFolder`",
+        "a `Subset` of it",
+    ],
+)
+def test_files_are_the_same_photos_however_they_are_named(kind: str, photos: Photos) -> None:
+    """The same shots are drawn by their content, so the same is learned, bit for bit."""
+    given, named = KINDS[kind](photos)
+    assert equal(learned(classifier(shots=2).fit(*given, **named)), learned(classifier(shots=2).fit(photos.root)))
+
+
+def test_what_from_hugging_face_returns_is_learned_as_its_data_set(photos: Photos) -> None:
+    data = hugging_face(photos)
+    assert equal(learned(classifier().fit(data)), learned(classifier().fit(from_hugging_face(data))))
+
+
+def test_every_classifier_takes_them(photos: Photos) -> None:
+    made = MethodClassifier(ZeroShot(), backbone=vit(), cache=False, device="cpu").fit(image_folder(photos))
+    assert made.classes_.tolist() == list(CLASSES)
+    assert 0 <= made.score(frame(photos)) <= 1
+    assert made.predict(photos.root).shape == (2 * COUNT,)
+
+
+# --- Shots, and what is decoded ----------------------------------------------------------------------------------
+
+
+def test_shots_of_a_data_set_are_drawn_before_anything_is_decoded(photos: Photos) -> None:
+    numbers = photos.numbers
+    data = MapStyle(list(zip(photos.images, numbers, strict=True)), classes=list(CLASSES), targets=numbers)
+    made = classifier(shots=1, epochs=1, batch_size=9).fit(data)
+    assert data.asked == 2
+    assert len(made.history_[0].images) == 2
+    with pytest.raises(DataError, match=r"'green' has 3 images, but 4 shots were asked for.*allow_fewer=True"):
+        classifier(shots=4).fit(data)
+    assert len(classifier(shots=4, allow_fewer=True, epochs=1, batch_size=9).fit(data).history_[0].images) == 6
+
+
+def test_a_row_that_cannot_be_read_gives_its_place_to_the_next(photos: Photos) -> None:
+    images: list[Any] = [*photos.images]
+    images[1] = b"<html>"
+    for seed in range(3):  # whichever comes first
+        made = classifier(shots=2, epochs=1, batch_size=9, seed=seed).fit(by_class(photos, images))
+        assert len(made.history_[0].images) == 4
+    with pytest.raises(DataError, match="'green' has 2 images, but 3 shots"):
+        classifier(shots=3).fit(by_class(photos, images))
+
+
+def test_a_test_is_never_in_memory_at_once(photos: Photos) -> None:
+    data = MapStyle(
+        list(zip(photos.images, photos.numbers, strict=True)), classes=list(CLASSES), targets=photos.numbers
+    )
+    images, names = labelled_photos(data, None, split="test")
+    assert (data.asked, names) == (0, photos.names)
+    half = images[2:4]
+    assert data.asked == 0
+    assert [photo.sha256 for photo in half] == [load_image(path).sha256 for path in photos.paths[2:4]]
+    assert data.asked == 2
+
+
+def test_the_part_of_a_data_set_that_is_meant(photos: Photos) -> None:
+    names = photos.names
+    table = frame(photos, path=[str(p) for p in photos.paths], label=names, split=["train", "Train", "test"] * 2)
+    made = classifier(epochs=1, batch_size=9).fit(table)
+    assert len(made.history_[0].images) == 4
+    assert made.score(table) in (0.0, 0.5, 1.0)
+    assert len(made.predict(table)) == len(table), "an answer a row"
+    with pytest.raises(DataError, match="has no rows of the split 'test'; its splits are train"):
+        made.score(table[table["split"] != "test"])
+
+
+# --- Class names -------------------------------------------------------------------------------------------------
+
+
+def test_numbers_count_in_class_names(photos: Photos) -> None:
+    names = ["lime", "ruby"]
+    made = classifier(epochs=1).fit(photos.paths, photos.numbers, class_names=names)
+    assert made.classes_.tolist() == names
+    in_words = [names[number] for number in photos.numbers]
+    assert made.score(photos.paths, photos.numbers) == made.score(photos.paths, in_words), "as fit was told"
+    assert made.score(photos.paths, [1 - n for n in photos.numbers], class_names=names[::-1]) == made.score(
+        photos.paths, in_words
+    )
+    named = classifier(epochs=1).fit(photos.paths, in_words)
+    with pytest.raises(DataError, match=r"Label 1 of 6 is the number 0: .*class_names=\[\.\.\.\]"):
+        named.score(photos.paths, photos.numbers)
+
+
+def test_class_names_are_the_order_of_the_classes(photos: Photos) -> None:
+    for given in ((photos.paths, photos.names), (photos.root,), (image_folder(photos),), (frame(photos),)):
+        made = classifier(epochs=1).fit(*given, class_names=["red", "green"])
+        assert made.classes_.tolist() == ["red", "green"]
+        assert made.score(photos.paths, photos.names) == made.score(*given)
+    renamed = classifier(epochs=1).fit(image_folder(photos), class_names=["lime", "ruby"])
+    assert renamed.classes_.tolist() == ["lime", "ruby"]
+    with pytest.raises(DataError, match="There are no images of blue, named in class_names"):
+        classifier().fit(photos.paths, photos.names, class_names=["red", "green", "blue"])
+    with pytest.raises(DataError, match="Labels name green, which class_names does not"):
+        classifier().fit(photos.paths, photos.names, class_names=["red", "blue"])
+
+
+def test_underscores_of_tables_and_data_sets_are_spaces_as_those_of_folders(photos: Photos, tmp_path: Path) -> None:
+    shutil.copytree(photos.root / "red", tmp_path / "fire_truck")
+    shutil.copytree(photos.root / "green", tmp_path / "frog")
+    folder = pytest.importorskip("torchvision.datasets").ImageFolder(str(tmp_path))
+    names = ["fire_truck" if name == "red" else "frog" for name in photos.names]
+    table = frame(photos, path=[str(path) for path in photos.paths], label=names)
+    for given in (tmp_path, folder, table):
+        assert classifier(epochs=1).fit(given).classes_.tolist() == ["fire truck", "frog"]
+
+
+# --- Photos to be asked about ------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_asked_about_in_natural_order(tmp_path: Path, reference: GalLoPClassifier) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("10.png", "2.png", "deep/1.png"):
+        picture(int(Path(name).stem)).save(tmp_path / name)
+    wanted = [tmp_path / "2.png", tmp_path / "10.png", tmp_path / "deep" / "1.png"]
+    assert many(tmp_path) == many(str(tmp_path)) == wanted
+    assert reference.predict_proba(tmp_path).tolist() == reference.predict_proba(wanted).tolist()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty holds no images; what is read ends in \.bmp"):
+        reference.predict(tmp_path / "empty")
+    write_folder(tmp_path / "split" / "train", {"red": 2})
+    write_folder(tmp_path / "split" / "test", {"red": 1})
+    assert len(many(tmp_path / "split")) == 1, "what score would test"
+
+
+def test_images_in_other_hands(photos: Photos, reference: GalLoPClassifier) -> None:
+    wanted = reference.predict_proba(photos.paths)
+    pandas = pytest.importorskip("pandas", reason="needs the extra 'app'")
+    paths = [str(path) for path in photos.paths]
+    for images in (
+        iter(photos.paths),
+        dict(enumerate(photos.paths)).values(),
+        pandas.Index(paths),
+        pandas.DataFrame({"file": paths}),
+        np.array(paths, dtype=object).reshape(-1, 1),
+        MapStyle(photos.images),
+        {"path": paths, "label": photos.names},
+        [torch.from_numpy(np.array(image)) for image in photos.images],
+    ):
+        assert np.allclose(reference.predict_proba(images), wanted, atol=1e-6)
+    table = photos.root.parent / "paths.csv"
+    table.write_text("path\n" + "\n".join(paths))
+    assert reference.predict_proba(str(table)).tolist() == wanted.tolist(), "a table needs no labels for that"
+    one = torch.from_numpy(np.array(photos.images[0])).permute(2, 0, 1)
+    assert np.allclose(reference.predict_proba(one), wanted[:1], atol=1e-6)
+
+
+def test_what_is_left_of_a_folder_that_is_not_split(photos: Photos) -> None:
+    whole = read_folder(photos.root)
+    shots = whole.draw(2)
+    left = whole.left_over(shots)
+    assert sorted(left.names) == ["green", "red"]
+    assert not set(left.hashes) & set(shots.hashes)
+    with pytest.raises(DataError, match=r"All photos of green, red were drawn to learn from, and none is left to test"):
+        whole.left_over(whole.draw(COUNT))

@@ -1,0 +1,391 @@
+"""scikit-learn's own checks, those that have a meaning for photos, and its tools, on lists of paths.
+
+``docs/scikit_learn.md`` lists them. With true tags ``check_estimator`` skips nearly all, since they fit tables of
+numbers. So those that fit nothing are run as they are, and the others are written for paths, each under its name.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import clone, is_classifier
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedKFold,
+    cross_val_predict,
+    cross_val_score,
+    learning_curve,
+    train_test_split,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks
+from sklearn.utils.validation import check_is_fitted
+
+from gallop import GalLoPClassifier
+from gallop.backbones import load_backbone
+from gallop.errors import BackboneError, DataError
+from gallop.features.encoding import MemoryCache
+from gallop.methods import MethodClassifier, ZeroShot
+from gallop.scoring import PhotoScorer
+from tests.conftest import ROOT
+from tests.tiny import backbone_folder, classifier, equal, learned, picture, pictures, vit, write_images
+
+AS_THEY_ARE = (
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimator_tags_renamed",
+    "check_get_params_invariance",
+    "check_mixin_order",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_set_params",
+    "check_valid_tag_types",
+)
+COUNTS = {"blue": 6, "green": 6, "red": 6}
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    images, _ = pictures(COUNTS)
+    return [str(path) for path in write_images(tmp_path_factory.mktemp("sklearn"), images)]
+
+
+@pytest.fixture(scope="module")
+def labels() -> list[str]:
+    return [name for name, count in COUNTS.items() for _ in range(count)]
+
+
+def quick(**changes: Any) -> GalLoPClassifier:
+    return classifier(**{"epochs": 3, "lr": 0.2, "batch_size": 9, "views": 1, **changes})
+
+
+@pytest.fixture(scope="module")
+def fitted(paths: list[str], labels: list[str]) -> GalLoPClassifier:
+    return quick().fit(paths, labels)
+
+
+# --- Checks that fit nothing, as they are ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("check", AS_THEY_ARE)
+@pytest.mark.parametrize(
+    "made", [GalLoPClassifier(), MethodClassifier(ZeroShot())], ids=lambda made: type(made).__name__
+)
+def test_theirs(check: str, made: Any) -> None:
+    if check in ("check_parameters_default_constructible",) and isinstance(made, MethodClassifier):
+        pytest.skip("its method has no default")
+    getattr(estimator_checks, check)(type(made).__name__, made)
+
+
+def test_tags_are_true() -> None:
+    tags = sklearn.utils.get_tags(GalLoPClassifier())
+    assert is_classifier(GalLoPClassifier())
+    assert tags.classifier_tags.multi_class
+    assert not tags.classifier_tags.multi_label
+    assert (tags.input_tags.one_d_array, tags.input_tags.string, tags.input_tags.two_d_array) == (True, True, False)
+    assert not tags.input_tags.sparse
+    assert not tags.input_tags.allow_nan
+    assert not tags.target_tags.required
+    assert not tags.non_deterministic
+
+
+# --- Checks that fit, on paths -----------------------------------------------------------------------------------
+
+
+def test_check_estimators_overwrite_params(paths: list[str], labels: list[str]) -> None:
+    made = quick(topk=[2, 4])
+    before = {name: copy.deepcopy(value) for name, value in made.get_params().items()}
+    given = [*paths], [*labels]
+    made.fit(*given)
+    assert made.get_params() == before
+    assert given == (paths, labels)
+
+
+def test_check_dont_overwrite_parameters(paths: list[str], labels: list[str]) -> None:
+    made = quick()
+    there = set(vars(made))
+    added = set(vars(made.fit(paths, labels))) - there
+    assert added
+    assert not [name for name in added if not (name.startswith("_") or name.endswith("_"))]
+
+
+def test_check_dict_unchanged(fitted: GalLoPClassifier, paths: list[str], labels: list[str]) -> None:
+    public = {name: value for name, value in vars(fitted).items() if not name.startswith("_")}
+    for ask in (fitted.predict, fitted.predict_proba, fitted.predict_log_proba, fitted.decision_function):
+        ask(paths[:2])
+    fitted.score(paths, labels)
+    assert all(vars(fitted)[name] is value for name, value in public.items())
+
+
+def test_check_estimators_fit_returns_self_and_check_fit_check_is_fitted(paths: list[str], labels: list[str]) -> None:
+    made = quick()
+    with pytest.raises(NotFittedError):
+        check_is_fitted(made)
+    assert made.fit(paths, labels) is made
+    check_is_fitted(made)
+
+
+@pytest.mark.parametrize("ask", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
+def test_check_estimators_unfitted(ask: str, paths: list[str]) -> None:
+    with pytest.raises(NotFittedError, match="call fit, zero_shot or load first"):
+        getattr(quick(), ask)(paths)
+
+
+def test_check_fit_idempotent(fitted: GalLoPClassifier, paths: list[str], labels: list[str]) -> None:
+    again = quick().fit(paths[:12], labels[:12]).fit(paths, labels)
+    assert equal(learned(again), learned(fitted))
+    assert np.array_equal(again.predict_proba(paths), fitted.predict_proba(paths))
+
+
+def test_answers_do_not_depend_on_the_others(fitted: GalLoPClassifier, paths: list[str]) -> None:
+    """check_methods_subset_invariance, check_methods_sample_order_invariance"""
+    order = np.random.default_rng(0).permutation(len(paths))
+    for ask in (fitted.predict_proba, fitted.decision_function, fitted.predict_log_proba, fitted.ood_score):
+        whole = ask(paths)
+        assert np.allclose(np.concatenate([ask([path]) for path in paths]), whole, atol=1e-5)
+        assert np.allclose(ask([paths[i] for i in order]), whole[order], atol=1e-5)
+
+
+def test_check_classifiers_train(fitted: GalLoPClassifier, paths: list[str], labels: list[str]) -> None:
+    predicted, probabilities = fitted.predict(paths), fitted.predict_proba(paths)
+    assert predicted.shape == (18,)
+    assert accuracy_score(labels, predicted) == fitted.score(paths, labels) > 0.83  # as they ask of theirs
+    assert probabilities.shape == fitted.decision_function(paths).shape == (18, 3)
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert np.allclose(np.exp(fitted.predict_log_proba(paths)), probabilities, atol=1e-6)
+    assert predicted.tolist() == fitted.classes_[fitted.decision_function(paths).argmax(axis=1)].tolist()
+    with pytest.raises(DataError, match="18 images and 17 labels"):
+        quick().fit(paths, labels[:-1])
+
+
+def test_decisions_of_two_classes_are_as_theirs(paths: list[str], labels: list[str]) -> None:
+    two = quick().fit(paths[:12], labels[:12])
+    scores = two.decision_function(paths)
+    assert scores.shape == (18,)
+    assert np.array_equal(scores > 0, two.predict(paths) == two.classes_[1])
+    odds = two.predict_proba(paths)
+    assert np.allclose(scores, np.log(odds[:, 1] / odds[:, 0]), atol=1e-4)
+
+
+def test_check_decision_proba_consistency(fitted: GalLoPClassifier, paths: list[str]) -> None:
+    decided, probabilities = fitted.decision_function(paths), fitted.predict_proba(paths)
+    assert np.array_equal(np.argsort(decided, axis=0), np.argsort(np.log(probabilities), axis=0))
+
+
+@pytest.mark.parametrize("dtype", [str, object])
+def test_check_classifiers_classes(dtype: Any, paths: list[str], labels: list[str]) -> None:
+    made = quick(epochs=1).fit(np.array(paths), np.array(labels, dtype=dtype))
+    assert made.classes_.tolist() == sorted(set(labels))
+    assert set(made.predict(paths)) <= set(made.classes_)
+
+
+def test_check_estimators_dtypes_and_readonly_and_y_2d(
+    fitted: GalLoPClassifier, paths: list[str], labels: list[str]
+) -> None:
+    given, column = np.array(paths), np.array(labels).reshape(-1, 1)
+    given.flags.writeable = column.flags.writeable = False
+    assert equal(learned(quick().fit(given.astype(object), column)), learned(fitted))
+    assert equal(learned(quick().fit(given.reshape(-1, 1), column)), learned(fitted)), "a table of one column"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("check_estimators_empty_data_messages", "0 images and 0 labels"),
+        ("check_fit2d_1sample", r"All images are of one class, 'blue'; training needs two"),
+        ("check_classifiers_one_label", "training needs two or more"),
+        ("check_supervised_y_no_nan", r"Label 2 of 18 is missing \(nan\)"),
+        ("check_requires_y_none", "came without labels; give their class names"),
+        ("check_classifiers_regression_target", "Label 1 of 18 is 0.5, neither a text nor a whole number"),
+        ("check_classifier_multioutput", "Label 1 of 18 is .*neither a text nor a whole number"),
+    ],
+)
+def test_what_they_want_refused_is_refused_in_a_sentence(
+    wrong: str, said: str, paths: list[str], labels: list[str]
+) -> None:
+    given: dict[str, tuple[Any, Any]] = {
+        "check_estimators_empty_data_messages": ([], []),
+        "check_fit2d_1sample": (paths[:1], labels[:1]),
+        "check_classifiers_one_label": (paths[:6], labels[:6]),
+        "check_supervised_y_no_nan": (paths, [labels[0], float("nan"), *labels[2:]]),
+        "check_requires_y_none": (paths, None),
+        "check_classifiers_regression_target": (paths, [i + 0.5 for i in range(18)]),
+        "check_classifier_multioutput": (paths, np.zeros((18, 2))),
+    }
+    with pytest.raises(DataError, match=said):
+        quick().fit(*given[wrong])
+
+
+def test_weights_of_a_score(fitted: GalLoPClassifier, paths: list[str], labels: list[str]) -> None:
+    """check_sample_weights_list, check_sample_weights_shape, check_sample_weights_not_overwritten: a weight of 2 is the
+    image twice, and 0 leaves it out.
+    """
+    wrong = [*labels[1:], labels[0]]
+    weights = [1, 2, 0] * 6
+    twice = [i for i, weight in enumerate(weights) for _ in range(weight)]
+    wanted = fitted.score([paths[i] for i in twice], [wrong[i] for i in twice])
+    assert fitted.score(paths, wrong, weights) == pytest.approx(wanted)
+    assert fitted.score(paths, wrong, sample_weight=np.array(weights)) == pytest.approx(wanted)
+    assert weights == [1, 2, 0] * 6
+    predicted = fitted.predict(paths)
+    assert fitted.score(paths, wrong, weights) == pytest.approx(accuracy_score(wrong, predicted, sample_weight=weights))
+    for bad, said in (([1, 2], r"shape \(2,\) for 18 images"), ([0] * 18, "not all of them 0"), ("x", "no number")):
+        with pytest.raises(DataError, match=said):
+            fitted.score(paths, labels, sample_weight=bad)  # type: ignore[arg-type]
+
+
+def test_check_estimators_pickle(paths: list[str], labels: list[str]) -> None:
+    made = quick(calibration_folds=2, cache=MemoryCache()).fit(paths, labels)
+    made.predict(paths[:1])
+    again = pickle.loads(pickle.dumps(made))
+    assert np.array_equal(again.predict_proba(paths), made.predict_proba(paths))
+    assert again.calibration_ == made.calibration_
+    assert again.add_class("yellow").calibration_ == made.add_class("yellow").calibration_, "held-out shots came along"
+    assert again.score(paths, labels) == made.score(paths, labels)
+    assert equal(learned(again.fit(paths, labels)), learned(made.fit(paths, labels)))
+
+
+# --- Tools -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def routing() -> Iterator[None]:
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+def test_clone_set_params_and_nested_names(paths: list[str], labels: list[str]) -> None:
+    pipeline = Pipeline([("as text", FunctionTransformer(lambda some: [str(path) for path in some])), ("clf", quick())])
+    copied = clone(pipeline).set_params(clf__epochs=1)
+    assert copied.fit([Path(path) for path in paths], labels).score(paths, labels) >= 0
+    assert pipeline.get_params()["clf__epochs"] == 3
+    assert copied[:-1].transform([Path("a")]) == ["a"]
+    assert copied.predict_proba(paths).shape == copied.decision_function(paths).shape == (18, 3)
+
+
+def test_grid_search(paths: list[str], labels: list[str]) -> None:
+    search = GridSearchCV(quick(epochs=1), {"lr": [0.001, 0.3], "dropout": [0.0]}, cv=2, error_score="raise")
+    search.fit(paths, labels)
+    assert search.best_params_["lr"] in (0.001, 0.3)
+    assert search.best_score_ == max(search.cv_results_["mean_test_score"])
+    assert search.predict(paths).shape == (18,)
+    assert search.best_estimator_.get_params()["lr"] == search.best_params_["lr"]
+
+
+def test_cross_validation_and_learning_curves(paths: list[str], labels: list[str]) -> None:
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    scores = cross_val_score(quick(), np.array(paths), np.array(labels), cv=folds, error_score="raise")
+    train, test = next(iter(folds.split(paths, labels)))
+    alone = quick().fit([paths[i] for i in train], [labels[i] for i in train])
+    assert scores[0] == alone.score([paths[i] for i in test], [labels[i] for i in test])
+    named = {"class_names": sorted(set(labels))}  # for probabilities it numbers the classes
+    assert cross_val_predict(quick(), paths, labels, cv=2, method="predict_proba", params=named).shape == (18, 3)
+    sizes, *_ = learning_curve(quick(epochs=1), paths, labels, cv=2, train_sizes=[6, 9], shuffle=True, random_state=0)
+    assert sizes.tolist() == [6, 9]
+    few, _, few_labels, _ = train_test_split(paths, labels, train_size=6, stratify=labels, random_state=0)
+    assert sorted(quick(epochs=1).fit(few, few_labels).classes_) == sorted(set(labels))
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr", "accuracy", "balanced_accuracy", "f1_macro"])
+def test_their_metrics_read_the_columns_right(scoring: str, paths: list[str], labels: list[str]) -> None:
+    """They take the columns of probabilities to be in the alphabet's order, whatever order the labels come in."""
+    made = quick().fit(paths[::-1], labels[::-1], class_names=sorted(set(labels)))
+    found = sklearn.metrics.get_scorer(scoring)(made, paths, labels)
+    probabilities = made.predict_proba(paths).astype(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    if scoring == "neg_log_loss":
+        assert found == pytest.approx(-log_loss(labels, probabilities, labels=sorted(set(labels))), rel=1e-4)
+    elif scoring == "roc_auc_ovr":
+        assert found == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
+    else:
+        assert 0 <= found <= 1
+
+
+@pytest.mark.usefixtures("routing")
+def test_a_vote_of_several(paths: list[str], labels: list[str]) -> None:
+    """They number the classes in the alphabet's order and ask for probabilities; the names come by their routing."""
+    names = sorted(set(labels))
+    members = [(f"seed {seed}", quick(epochs=1, seed=seed).set_fit_request(class_names=True)) for seed in (0, 1)]
+    vote = VotingClassifier(members, voting="soft").fit(paths, labels, class_names=names)
+    alone = [quick(epochs=1, seed=seed).fit(paths, labels, class_names=names).predict_proba(paths) for seed in (0, 1)]
+    assert np.allclose(vote.predict_proba(paths), np.mean(alone, axis=0), atol=1e-6)
+    assert vote.predict(paths).tolist() == [names[i] for i in np.mean(alone, axis=0).argmax(axis=1)]
+
+
+def test_a_vote_without_names_says_what_is_missing(paths: list[str], labels: list[str]) -> None:
+    with pytest.raises(DataError, match=r"Label 1 of 18 is the number 0: say what the numbers stand for"):
+        VotingClassifier([("one", quick())], voting="soft").fit(paths, labels)
+
+
+def test_a_pipeline_of_one_step_is_the_classifier(
+    fitted: GalLoPClassifier, paths: list[str], labels: list[str]
+) -> None:
+    assert make_pipeline(quick()).fit(paths, labels).score(paths, labels) == fitted.score(paths, labels)
+
+
+# --- Pickles -----------------------------------------------------------------------------------------------------
+
+
+def test_a_pickle_names_its_tower(tmp_path: Path) -> None:
+    made = GalLoPClassifier(cache=False, device="cpu").zero_shot(["cat", "dog"])
+    packed = pickle.dumps(made)
+    assert len(packed) < 1.2e6 < made.model_.backbone.bytes / 50
+    again = pickle.loads(packed)
+    images = [picture(0), picture(1)]
+    assert again.model_.backbone is not made.model_.backbone
+    assert np.array_equal(again.predict_proba(images), made.predict_proba(images))
+    shared = pickle.loads(pickle.dumps([made, made]))
+    assert shared[0].model_.backbone is shared[1].model_.backbone
+    assert len(pickle.dumps(PhotoScorer(made))) < 1.2e6, "one manner for all that hold a tower"
+    values = load_backbone("mini", device="cpu")
+    assert pickle.loads(pickle.dumps(values)).fingerprint == values.fingerprint
+
+
+def test_a_tower_that_others_do_not_have_travels_whole(tmp_path: Path) -> None:
+    folder = backbone_folder(tmp_path)
+    made = GalLoPClassifier(str(folder), cache=False, device="cpu").zero_shot(["cat", "dog"])
+    packed, before = pickle.dumps(made), made.predict_proba(picture(0))
+    assert len(packed) > made.model_.backbone.bytes
+    (folder / "weights.safetensors").unlink()
+    assert np.array_equal(pickle.loads(packed).predict_proba(picture(0)), before)
+    own = classifier(backbone=vit()).zero_shot(["cat", "dog"])
+    assert np.array_equal(pickle.loads(pickle.dumps(own)).predict_proba(picture(0)), own.predict_proba(picture(0)))
+
+
+def test_other_weights_of_that_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = pickle.dumps(load_backbone("mini", device="cpu"))
+    monkeypatch.setattr("gallop.backbones.loading.load_backbone", lambda *_, **__: vit())
+    with pytest.raises(BackboneError, match=r"made with other weights of 'mini' than those that this machine has"):
+        pickle.loads(packed)
+
+
+def test_a_shallow_copy_shares_what_there_is(fitted: GalLoPClassifier) -> None:
+    texts = fitted.text_features()
+    copied = copy.copy(fitted)
+    assert copied.model_ is fitted.model_
+    assert copied.text_features() is texts
+    assert copy.copy(fitted.model_).prompts is fitted.model_.prompts
+
+
+def test_the_list_of_checks_is_whole() -> None:
+    told = (ROOT / "docs" / "scikit_learn.md").read_text(encoding="utf-8")
+    here = Path(__file__).read_text(encoding="utf-8")
+    for check in AS_THEY_ARE:
+        assert f"`{check}`" in told
+    for line in told.splitlines():
+        if line.startswith("| `check_") and "no meaning" not in line:
+            for check in line.split("|")[1].replace("`", "").split(","):
+                assert check.strip() in here, f"{check} is said to be run"
+                assert hasattr(estimator_checks, check.strip()), check
