@@ -63,6 +63,14 @@ class DataError(GallopError, ValueError):
     """A folder or a set of labels that cannot be used; the message names what is wrong and the way out."""
 
 
+class Unreachable(DataError):
+    """A bucket, a server or a network that has stopped answering; the same call goes on when it answers again."""
+
+
+class KeysRefused(DataError):
+    """A bucket that does not take the keys, or no longer, so that nothing can be read from it; others are needed."""
+
+
 class BackboneError(GallopError, RuntimeError):
     """Weights that are missing, do not fit or cannot be had, or another wrong wish; the message says what to do."""
 

@@ -14,13 +14,13 @@ from importlib import import_module
 
 from gallop.cli.arguments import parse
 from gallop.cli.console import Console
-from gallop.errors import sentence_of
+from gallop.errors import Unreachable, sentence_of
 from gallop.runtime.process import prepare
 
 prepare()  # none of these has loaded torch
 
-BAD_INPUT, STOPPED, CLOSED_PIPE = 2, 130, 141
-"""Exit statuses; the last two are what a shell shows for SIGINT and SIGPIPE."""
+BAD_INPUT, LATER, STOPPED, CLOSED_PIPE = 2, 75, 130, 141
+"""Exit statuses; 75 is sysexits' for what may go well later, the last two what a shell shows for SIGINT and SIGPIPE."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``gallop``; None takes those of the process.
 
     Returns:
-        the exit status: 0 if all went well, 2 for bad input, 130 after Ctrl-C.
+        the exit status: 0 if all went well, 2 for bad input, 75 where a bucket or server has stopped answering and the
+        same call goes on later, 130 after Ctrl-C.
     """
     try:
         try:
@@ -62,4 +63,4 @@ def _run(options: Namespace, console: Console) -> int:
         if sentence is None:
             raise  # a mistake of ours: its traceback belongs into a bug report
         console.error(sentence)
-        return BAD_INPUT
+        return LATER if isinstance(error, Unreachable) else BAD_INPUT

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from itertools import chain
 
 from gallop.cli.console import Console
-from gallop.errors import CommandError
+from gallop.errors import CommandError, KeysRefused, Unreachable
 from gallop.scoring.arrow import require_arrow
 from gallop.scoring.counting import Counting
 from gallop.scoring.destination import open_destination
@@ -56,11 +56,11 @@ def answer_many(
         with counting.meanwhile():
             how = {"layout": layout, "shard_size": options.shard_size, "part": options.part}
             last = _engine(options)(chain([first], photos), worker, place, heard=heard, **how)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Unreachable, KeysRefused) as stopped:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
-        raise KeyboardInterrupt(
-            f"Stopped. {tables} written to {place.name}; the same call goes on after that."
-        ) from None
+        told = str(stopped) or "Stopped."
+        said = f"{told} {tables} written to {place.name}; the same call goes on after that."
+        raise type(stopped)(said) from None
     result = {
         "out": place.name,
         "answered": last.done - last.errors,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar, cast
 
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
 from gallop.runtime.reading import open_file, read_bytes
 from gallop.runtime.writing import locked, open_draft
-from gallop.scoring.sources.opening import BUCKETS, Opener, local_path, protocol_of, reason
+from gallop.scoring.sources.opening import BUCKETS, Opener, local_path, protocol_of, service_of
+from gallop.scoring.sources.outages import PatientFile, patiently, reason
+
+T = TypeVar("T")
 
 _READ_ONLY = ("hf",)
 """A hub would make a commit of every table."""
@@ -99,10 +102,9 @@ class _Bucket(Destination):
         system, folder = Opener().system(self.name)
         return system, f"{folder.rstrip('/')}/{file}"
 
-    @contextmanager
-    def _told(self, file: str, done: str) -> Iterator[None]:
+    def _asked(self, file: str, done: str, ask: Callable[[], T]) -> T:
         try:
-            yield
+            return patiently(ask, service_of(self.name))
         except (FileNotFoundError, DataError):
             raise
         except Exception as error:  # every service has errors of its own
@@ -112,24 +114,23 @@ class _Bucket(Destination):
     def has(self, file: str) -> bool:
         system, path = self._at(file)
         try:
-            with self._told(file, "looked for"):
-                system.info(path)
+            self._asked(file, "looked for", lambda: system.info(path))
         except FileNotFoundError:
             return False
         return True
 
     def names(self) -> list[str]:
         system, folder = self._at("")
+        system.invalidate_cache()
         try:
-            with self._told("", "listed"):
-                system.invalidate_cache()
-                return [str(name).rstrip("/").rpartition("/")[2] for name in system.ls(folder, detail=False)]
+            found = self._asked("", "listed", lambda: system.ls(folder, detail=False))
         except FileNotFoundError:
             return []
+        return [str(name).rstrip("/").rpartition("/")[2] for name in found]
 
     def read(self, file: str, most: int) -> bytes:
-        with self.open(file) as opened, self._told(file, "read"):
-            data = opened.read(most + 1)
+        with self.open(file) as opened:
+            data = self._asked(file, "read", lambda: opened.read(most + 1))
         if len(data) > most:
             raise DataError(f"{self.label(file)} has more than {most} bytes, so it is not what it is called.")
         return data
@@ -137,10 +138,9 @@ class _Bucket(Destination):
     @contextmanager
     def open(self, file: str) -> Iterator[BinaryIO]:
         system, path = self._at(file)
-        with self._told(file, "read"):
-            opened: Any = system.open(path, "rb")
-        with opened:
-            yield opened
+        opened = self._asked(file, "read", lambda: system.open(path, "rb"))
+        with PatientFile(opened, service_of(self.name)) as patient:
+            yield cast(BinaryIO, patient)
 
     @contextmanager
     def write(self, file: str) -> Iterator[BinaryIO]:
@@ -148,8 +148,7 @@ class _Bucket(Destination):
         yield held
         system, path = self._at(file)
         try:
-            with self._told(file, "written"):
-                system.pipe_file(path, held.getvalue())
+            self._asked(file, "written", lambda: system.pipe_file(path, held.getvalue()))
         except FileNotFoundError as error:  # of the bucket itself
             raise DataError(f"{self.label(file)} cannot be written: there is no such bucket.") from error
 

@@ -107,10 +107,10 @@ def score_on_ray(
                     pool.give((shard, piece), items)
                 shard.hash = photos.hash
                 writer.settle(shard)
+            pool.finish()
         except DataError:
-            pool.finish()  # what is whole is kept
+            pool.finish_what_can_be()  # shards that are whole are kept
             raise
-        pool.finish()
         return writer.progress
 
 

@@ -7,12 +7,12 @@ import re
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gallop import __version__
-from gallop.errors import ParallelError, first_line, sentence_of
+from gallop.errors import DataError, ParallelError, first_line, sentence_of
 from gallop.runtime.process import prepare
 from gallop.scoring.layout import schema_of, table_of
 from gallop.scoring.packed import PackedEmbedder, PackedScorer
@@ -181,6 +181,12 @@ class ActorPool:
         """Wait for all pieces and take them. Raises as ``give``."""
         while self._busy:
             self._wait()
+
+    def finish_what_can_be(self) -> None:
+        """Wait for all pieces and take those that have answers, after one that has none."""
+        while self._busy:
+            with suppress(DataError):
+                self._wait()
 
     def _wait(self) -> None:
         import ray

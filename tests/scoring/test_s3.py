@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import fsspec
@@ -16,9 +18,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from gallop.errors import KeysRefused
 from gallop.scoring import PhotoScorer
 from gallop.scoring.manifest import MANIFEST
-from gallop.scoring.sources import Opener, open_source
+from gallop.scoring.sources import Opener, open_source, outages
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import leave_out_without
@@ -27,12 +30,29 @@ from tests.scoring.test_sources import archive, png
 CLASSES = ("--classes", "red,green")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
     """An S3 service of its own, empty but for a bucket ``photos``."""
 
-    system: Any
-    address: str
+    server: Any
+    address: str = ""
+    system: Any = None
+
+    def begin(self) -> None:
+        """Listen, where it has listened before; what it has is kept in this process."""
+        from moto.server import ThreadedMotoServer
+
+        host, port = urlsplit(self.address).hostname or "127.0.0.1", urlsplit(self.address).port or 0
+        self.server = ThreadedMotoServer(host, port, verbose=False)
+        self.server.start()
+        host, port = self.server.get_host_and_port()
+        self.address = f"http://{host}:{port}"
+
+    def end(self) -> None:
+        """Listen no more."""
+        if self.server is not None:
+            self.server.stop()
+            self.server = None
 
     def ask_for_rights(self) -> None:
         """From now on, who has no key that it knows may do nothing: nobody has."""
@@ -61,25 +81,27 @@ class Service:
 def started() -> Iterator[Service]:
     missing = [name for name in ("moto", "s3fs", "flask") if find_spec(name) is None]
     leave_out_without(f"{' and '.join(missing)} must be installed: pip install 'moto[server]' s3fs" if missing else "")
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    begun = Service(None)
+    begun.begin()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_ENDPOINT_URL", begun.address)
         patch.setenv("AWS_ACCESS_KEY_ID", "a")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "b")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_MAX_ATTEMPTS", "1")
-        system = fsspec.filesystem("s3")
-        yield Service(system, f"http://{host}:{port}")
-        system.clear_instance_cache()
-        server.stop()
+        begun.system = fsspec.filesystem("s3")
+        yield begun
+        begun.system.clear_instance_cache()
+        begun.end()
 
 
 @pytest.fixture
-def service(started: Service) -> Service:
+def service(started: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setattr(outages, "_answered", {})
+    monkeypatch.setattr(outages, "_told", set())
+    monkeypatch.setattr(outages, "WAITS", (0.01,) * len(outages.WAITS))
+    if started.server is None:
+        started.begin()
     started.reset()
     return started
 
@@ -184,13 +206,13 @@ def test_without_rights_nothing_is_begun_and_nothing_is_lost(
     ):
         outcome = predict(source, out, backbone)
         assert (outcome.code, outcome.out) == (2, "")
-        assert outcome.err.splitlines()[-1].startswith("gallop: error: s3://photos/")
-        assert " cannot be " in outcome.err
+        assert outcome.err.splitlines()[-1].startswith("gallop: error: s3://photos")
+        assert " cannot be " in outcome.err or " does not take the keys (" in outcome.err
         assert "Traceback" not in outcome.err
     assert not (tmp_path / "o").exists()
     worker = PhotoScorer(tiny.classifier().zero_shot(["red", "green"]))
-    (error,) = worker({"path": ["s3://photos/new/red/0.png"]})["error"]
-    assert error == "s3://photos/new/red/0.png cannot be opened (Forbidden): check the place."
+    with pytest.raises(KeysRefused, match=r"s3://photos does not take the keys \(.*Access Key.*\): give others"):
+        worker({"path": ["s3://photos/new/red/0.png"]})
     service.ask_for_no_rights()
     assert service.files("photos/out") == before
 
@@ -211,15 +233,67 @@ def test_a_service_that_stops_answering_while_tables_are_written_keeps_the_finis
 
     def stops(path: str, value: bytes) -> None:
         seen.append(path)
-        if len(seen) == 3:  # the manifest, a table, and no more
+        if len(seen) >= 3:  # the manifest, a table, and no more
             raise ConnectionError("the service is gone")
         put(path, value)
 
     with monkeypatch.context() as patch:
         patch.setattr(service.system, "pipe_file", stops)
         outcome = predict(photos, "s3://photos/out", backbone)
-    assert outcome.code == 2
-    assert "s3://photos/out/part-000001.parquet cannot be written (the service is gone)" in outcome.err
+    assert outcome.code == 75
+    assert "s3://photos does not answer (the service is gone)" in outcome.err
+    assert "1 table was written to s3://photos/out; the same call goes on after that." in outcome.err
     assert sorted(service.files("photos/out")) == [MANIFEST, "part-000000.parquet"]
     assert predict(photos, "s3://photos/out", backbone, "--json").json["skipped"] == 10
     assert len(service.files("photos/out")) == 4
+
+
+def test_a_service_that_ends_in_the_middle_of_reading_stops_the_call_and_the_next_one_goes_on(
+    photos: Path, service: Service, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert predict(photos, tmp_path / "whole", backbone).code == 2, "one photo is empty"
+    read, names = Opener._content, set()
+
+    def then_it_ends(self: Opener, place: str, most: int) -> bytes:
+        with lock:
+            names.add(place)
+            if len(names) == 18:
+                service.end()
+        return read(self, place, most)
+
+    lock = threading.Lock()
+    with monkeypatch.context() as patch:
+        patch.setattr(Opener, "_content", then_it_ends)
+        outcome = predict("s3://photos/new", tmp_path / "out", backbone)
+    assert (outcome.code, outcome.out) == (75, "")
+    assert "s3://photos does not answer (Could not connect to the endpoint URL" in outcome.err
+    assert "the same call goes on after that." in outcome.err.splitlines()[-1]
+    there = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.parquet")}
+    assert len(there) < 2, "the second table has photos that were not read"
+    service.begin()
+    again = predict("s3://photos/new", tmp_path / "out", backbone, "--json")
+    empty = 0 if there else 1  # it is in the first table
+    assert (again.code, again.json["errors"], again.json["skipped"]) == (2 * empty, empty, 10 * len(there))
+    for path in (tmp_path / "whole").glob("*.parquet"):
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_keys_that_are_taken_back_in_the_middle_stop_the_call(
+    photos: Path, service: Service, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, names = Opener._content, set()
+
+    def then_not(self: Opener, place: str, most: int) -> bytes:
+        with lock:
+            names.add(place)
+            if len(names) == 18:
+                service.ask_for_rights()
+        return read(self, place, most)
+
+    lock = threading.Lock()
+    monkeypatch.setattr(Opener, "_content", then_not)
+    outcome = predict("s3://photos/new", tmp_path / "out", backbone)
+    assert outcome.code == 2
+    assert "s3://photos does not take the keys (" in outcome.err.splitlines()[-1]
+    assert "the same call goes on after that." in outcome.err
+    assert len(list((tmp_path / "out").glob("*.parquet"))) < 2

@@ -10,7 +10,8 @@ examples:
   gallop embed s3://bucket/photos --backbone ViT-B-16/openai --out features
   gallop embed "shards/*.tar" --out features --layout clip-retrieval     # img_emb/*.npy and metadata/*.parquet
 
-Columns: key, error, embedding (length 1, half precision). A call that was cut off goes on when it is made again."""
+Columns: key, error, embedding (length 1, half precision). A call that was cut off goes on when it is made again.
+Where a bucket or a server stops answering, it stops with exit status 75."""
 
 
 def add_embed(commands: Commands) -> None:

@@ -20,7 +20,8 @@ ood_score is {VERDICT} (larger = more outlier); is_ood is null without a thresho
 are named, the others are answered, and the exit status is 2.
 
 With --out: columns key, error, label, probability, top (the five best classes), the OOD scores, is_ood. A photo that
-cannot be read has its row, and its error. With --json as well, how far it is comes on standard error, a line each:
+cannot be read has its row, and its error. Where a bucket or a server stops answering, the call stops with exit status
+75, and the same call goes on later. With --json as well, how far it is comes on standard error, a line each:
 {{photos, errors, skipped, tables, a_second, total, seconds, seconds_left}}; standard output has the result alone."""
 
 

@@ -11,7 +11,8 @@ from gallop.errors import DataError
 from gallop.images.formats import printable_name, too_large
 from gallop.images.photo import is_photo_name
 from gallop.scoring.sources.item import SourceItem
-from gallop.scoring.sources.opening import Opener, local_path, protocol_of, reason
+from gallop.scoring.sources.opening import Opener, local_path, protocol_of, service_of
+from gallop.scoring.sources.outages import patiently, reason
 
 
 def is_tar(name: str) -> bool:
@@ -24,7 +25,7 @@ class TarSource:
     """Files in the archives whose names say that they are photos, archive after archive in the order of their names.
 
     A key is the archive's name, ``/`` and the name in it. An archive that ends early, or is none, leaves a row that
-    says so, and the next one is read.
+    says so, and the next one is read; a bucket that stops answering in the middle of one is none of these.
     """
 
     name: str
@@ -49,7 +50,10 @@ class TarSource:
             return sorted(glob.glob(path))
         system, pattern = self.opener.system(self.name)
         try:
-            return sorted(f"{protocol_of(self.name)}://{found}" for found in system.glob(pattern))
+            found = patiently(lambda: system.glob(pattern), service_of(self.name))
+            return sorted(f"{protocol_of(self.name)}://{archive}" for archive in found)
+        except DataError:
+            raise
         except Exception as error:  # every service has errors of its own
             raise DataError(f"{printable_name(self.name)} cannot be listed ({reason(error)}).") from error
 

@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
 from gallop.images.photo import is_photo_name
 from gallop.scoring.sources.item import SourceItem, listed_total
-from gallop.scoring.sources.opening import Opener, local_path, reason
+from gallop.scoring.sources.opening import Opener, local_path, service_of
+from gallop.scoring.sources.outages import patiently, reason
 
 
 @dataclass(frozen=True)
@@ -59,21 +61,44 @@ class FolderSource:
 
     def _remote(self) -> Iterator[SourceItem]:
         system, root = self.opener.system(self.name)
-        root, start = root.rstrip("/"), self.name.rstrip("/")
+        root, entries = root.rstrip("/"), []
         try:
-            if not system.isdir(root):
-                raise DataError(f"{printable_name(self.name)} is no folder, or is empty: check the address.")
-            for folder, folders, files in system.walk(root):
-                folders = sorted(name for name in folders if not _hidden(name))
-                above = folder[len(root) :].strip("/")
-                for name in sorted(files):
-                    if is_photo_name(name) and not any(map(_hidden, [*above.split("/"), name])):
-                        key = f"{above}/{name}" if above else name
-                        yield SourceItem(key, place=f"{start}/{key}")
-        except DataError:
+            entries = self._listed(system, root)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except PermissionError as error:
+            raise self._not_listed(error) from error
+        if not any(entry["type"] == "directory" or entry["name"].rstrip("/") != root for entry in entries):
+            raise DataError(f"{printable_name(self.name)} is no folder, or is empty: check the address.")
+        yield from self._below(system, root, "", entries)
+
+    def _below(self, system: Any, folder: str, above: str, entries: list[dict[str, Any]]) -> Iterator[SourceItem]:
+        start = self.name.rstrip("/")
+        paths = {path.rpartition("/")[2]: path for path in (entry["name"].rstrip("/") for entry in entries)}
+        within = {entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory"} - {folder}
+        for name in sorted(paths):
+            if paths[name] not in within and is_photo_name(name) and not _hidden(name):
+                yield SourceItem(f"{above}{name}", place=f"{start}/{above}{name}")
+        for name in sorted(paths):
+            if paths[name] in within and not _hidden(name):
+                try:
+                    found = self._listed(system, paths[name])
+                except (FileNotFoundError, PermissionError) as error:
+                    said = f"The folder {printable_name(f'{start}/{above}{name}')} cannot be read: {reason(error)}."
+                    yield SourceItem(f"{above}{name}/", problem=said)
+                    continue
+                yield from self._below(system, paths[name], f"{above}{name}/", found)
+
+    def _listed(self, system: Any, folder: str) -> list[dict[str, Any]]:
+        try:
+            return list(patiently(lambda: system.ls(folder, detail=True), service_of(self.name)))
+        except (DataError, FileNotFoundError, NotADirectoryError, PermissionError):
             raise
         except Exception as error:  # every service has errors of its own
-            raise DataError(f"{printable_name(self.name)} cannot be listed ({reason(error)}).") from error
+            raise self._not_listed(error) from error
+
+    def _not_listed(self, error: Exception) -> DataError:
+        return DataError(f"{printable_name(self.name)} cannot be listed ({reason(error)}).")
 
 
 def _hidden(name: str) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
 from gallop.scoring.sources.item import SourceItem, listed_total
-from gallop.scoring.sources.opening import Opener, below, folder_of, reason
+from gallop.scoring.sources.opening import Opener, below, folder_of
+from gallop.scoring.sources.outages import reason
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from gallop.errors import DataError, ImageError, NotAnImage
+from gallop.errors import DataError, ImageError, KeysRefused, NotAnImage, Unreachable
 from gallop.images import DEFAULT_LIMITS, ImageLimits
 from gallop.images.formats import printable_name, too_large
 from gallop.runtime.reading import open_file
+from gallop.scoring.sources.outages import PatientFile, patiently, reason, says_no_why, silence_in
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -62,18 +63,37 @@ class Opener:
 
         Raises:
             ImageError: it is not there, cannot be read, or is larger.
+            Unreachable, KeysRefused: nothing can be read from where it lies.
         """
         label, most = printable_name(os.path.basename(place) or place), self.limits.max_bytes
         try:
-            with self.open(place) as file:
-                data = file.read(most + 1)
+            data = patiently(lambda: self._content(place, most + 1), service_of(place), vouches=True)
+        except Unreachable as error:
+            raise Unreachable(f"{error} The last photo asked for was {printable_name(place)}.") from error
+        except KeysRefused:
+            raise
         except (ImageError, DataError) as error:
             raise NotAnImage(str(error)) from error
         except Exception as error:  # every service has errors of its own
-            raise NotAnImage(f"{printable_name(place)} cannot be opened ({reason(error)}): check the place.") from error
+            why = reason(silence_in(error) or error)
+            raise NotAnImage(f"{printable_name(place)} cannot be opened ({why}): check the place.") from error
         if len(data) > most:
             raise too_large(label, self.limits)
         return data
+
+    def _content(self, place: str, most: int) -> bytes:
+        if local_path(place) is not None:
+            with open_file(str(local_path(place)), _ANY_SIZE) as file:
+                return file.read(most)
+        system, path = self.system(place)
+        try:
+            opened: Any = system.open(path, "rb")
+            with opened as file:
+                return bytes(file.read(most))
+        except OSError as error:
+            if says_no_why(error):
+                system.cat_file(path, start=0, end=1)
+            raise
 
     @contextmanager
     def open(self, place: str) -> Iterator[BinaryIO]:
@@ -81,6 +101,7 @@ class Opener:
 
         Raises:
             DataError: as ``system``.
+            Unreachable, KeysRefused: nothing can be read from where it lies, or no longer.
             OSError: it cannot be opened.
         """
         if local_path(place) is not None:
@@ -88,9 +109,9 @@ class Opener:
                 yield file
             return
         system, path = self.system(place)
-        opened: Any = system.open(path, "rb")
-        with opened as file:
-            yield file
+        opened: Any = patiently(lambda: system.open(path, "rb"), service_of(place))
+        with PatientFile(opened, service_of(place)) as patient:
+            yield cast(BinaryIO, patient)
 
 
 _ANY_SIZE = 2**63 - 1
@@ -114,6 +135,18 @@ def local_path(place: str) -> str | None:
     return place.partition("://")[2] if protocol in _LOCAL else None
 
 
+def service_of(place: str) -> str:
+    """Return who answers for a place, as messages call it: a bucket, the web as a whole, or the disk.
+
+    >>> service_of("s3://photos/1.jpg"), service_of("https://a.org/1.jpg"), service_of("photos/1.jpg")
+    ('s3://photos', 'The web', 'The disk')
+    """
+    if local_path(place) is not None:
+        return "The disk"
+    protocol, _, rest = place.partition("://")
+    return "The web" if protocol.lower() in WEB else printable_name(f"{protocol}://{rest.partition('/')[0]}")
+
+
 def below(folder: str, path: str) -> str:
     """Return a path or address as it is meant by a list that lies in ``folder``."""
     if protocol_of(path) or os.path.isabs(path):
@@ -128,9 +161,3 @@ def folder_of(place: str) -> str:
     ('s3://photos/new', '')
     """
     return place.rpartition("/")[0]
-
-
-def reason(error: BaseException) -> str:
-    """Return why something failed, on one line that may be shown."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable_name(said.splitlines()[0] if said.strip() else type(error).__name__)

@@ -1,0 +1,447 @@
+"""What does not answer is asked again and then stops the call, with nothing lost; what is broken or gone is a row."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFile
+from pyarrow import parquet
+
+from gallop.errors import DataError, ImageError, KeysRefused, Unreachable
+from gallop.runtime.ahead import ahead, pause
+from gallop.scoring.manifest import MANIFEST
+from gallop.scoring.sources import Opener, open_source, outages
+from gallop.scoring.sources.outages import SHORT, WAITS, PatientFile, patiently, silence_in
+from tests import tiny
+from tests.cli.test_cli import Outcome, call
+from tests.scoring.test_sources import archive, png
+from tests.scoring.web import Web, web
+
+SILENCE = partial(pytest.warns, UserWarning, match=r"://\w+ does not answer \(.+\); it is asked again\.$")
+GONE = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Nobody waits, and nobody has answered yet; what would have been waited."""
+    waited: list[float] = []
+    monkeypatch.setattr(outages, "_answered", {})
+    monkeypatch.setattr(outages, "_told", set())
+    monkeypatch.setattr(outages, "pause", waited.append)
+    return waited
+
+
+class Service:
+    """It answers, or raises what is put in its way, by the name of a photo or for all."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.fails: Callable[[str], BaseException | None] = lambda _: None
+
+    def ask(self, photo: str) -> str:
+        def answer() -> str:
+            self.asked.append(photo)
+            if (error := self.fails(photo)) is not None:
+                raise error
+            return photo
+
+        return patiently(answer, "s3://photos", vouches=True)
+
+
+def test_what_comes_back_is_waited_for(waits: list[float]) -> None:
+    service = Service()
+    service.ask("a")
+    service.fails = lambda _: GONE if len(waits) < len(WAITS) else None
+    with SILENCE():
+        assert service.ask("b") == "b"
+    assert waits == [*WAITS]
+    assert list(WAITS) == sorted(WAITS), "growing"
+
+
+def test_a_service_that_stays_silent_is_told(waits: list[float]) -> None:
+    service = Service()
+    service.fails = lambda _: GONE
+    said = rf"^s3://photos does not answer \(Connection reset by peer\): it was asked {len(WAITS) + 1} times\.$"
+    with SILENCE(), pytest.raises(Unreachable, match=said):
+        service.ask("a")
+    assert waits == [*WAITS]
+    assert service.asked == ["a"] * (len(WAITS) + 1)
+
+
+def test_a_photo_that_alone_is_silent_is_to_blame_itself(waits: list[float]) -> None:
+    service = Service()
+    service.ask("a")
+    service.fails = lambda photo: GONE if photo == "b" else None
+    with pytest.raises(ConnectionResetError):
+        service.ask("b")
+    assert waits == [*WAITS[:SHORT]]
+    assert service.asked == ["a", *"b" * (SHORT + 1), "a", "b"], "and once more, after another has answered"
+
+
+def test_a_photo_is_not_blamed_for_an_outage_that_ends_as_another_is_asked(waits: list[float]) -> None:
+    service = Service()
+    service.ask("a")
+    service.fails = lambda _: GONE if len(service.asked) < SHORT + 3 else None
+    assert service.ask("b") == "b"
+
+
+def test_who_asks_to_be_left_alone_is_given_all_the_time(waits: list[float]) -> None:
+    service, busy = Service(), OSError(errno.EBUSY, "Please reduce your request rate.")
+    busy.__cause__ = of_s3("SlowDown", 503)
+    service.ask("a")
+    service.fails = lambda photo: busy if photo == "b" else None
+    with SILENCE(), pytest.raises(OSError, match="reduce your request rate"):
+        service.ask("b")
+    assert waits == [*WAITS]
+
+
+def of_s3(code: str, status: int) -> Exception:
+    errors = pytest.importorskip("botocore.exceptions", reason="needs s3fs")
+    said = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return errors.ClientError(said, "GetObject")  # type: ignore[no-any-return]
+
+
+def of_the_web(status: int) -> Exception:
+    aiohttp = pytest.importorskip("aiohttp", reason="needs s3fs, which brings aiohttp")
+    return aiohttp.ClientResponseError(None, (), status=status)  # type: ignore[no-any-return]
+
+
+def caused(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("silent", "make"),
+    [
+        (True, lambda: ConnectionRefusedError(errno.ECONNREFUSED, "refused")),
+        (True, lambda: TimeoutError()),
+        (True, lambda: asyncio.TimeoutError()),
+        (True, lambda: fsspec.exceptions.FSTimeoutError()),
+        (True, lambda: socket.gaierror(-2, "Name or service not known")),
+        (True, lambda: OSError(errno.ESTALE, "Stale file handle")),
+        (True, lambda: OSError(errno.ENOTCONN, "Transport endpoint is not connected")),
+        (True, lambda: of_s3("InternalError", 500)),
+        (True, lambda: caused(OSError(errno.EIO, "m"), of_s3("502", 502))),
+        (True, lambda: of_the_web(429)),
+        (True, lambda: of_the_web(500)),
+        (True, lambda: caused(FileNotFoundError("https://a.org/1.jpg"), of_the_web(503))),
+        (False, lambda: caused(FileNotFoundError("https://a.org/1.jpg"), of_the_web(404))),
+        (False, lambda: of_the_web(403)),
+        (False, lambda: caused(PermissionError("m"), of_s3("AccessDenied", 403))),
+        (False, lambda: caused(FileNotFoundError("m"), of_s3("NoSuchKey", 404))),
+        (False, lambda: FileNotFoundError(errno.ENOENT, "No such file or directory")),
+        (False, lambda: PermissionError(errno.EACCES, "Permission denied")),
+        (False, lambda: IsADirectoryError(errno.EISDIR, "it is a folder")),
+        (False, lambda: ValueError("not an address")),
+        (False, lambda: RuntimeError("a mistake")),
+    ],
+)
+def test_silence_and_answers(silent: bool, make: Callable[[], Exception]) -> None:
+    assert (silence_in(make()) is not None) == silent
+
+
+def test_errors_of_connections_that_botocore_and_aiohttp_have() -> None:
+    boto = pytest.importorskip("botocore.exceptions", reason="needs s3fs")
+    aiohttp = pytest.importorskip("aiohttp", reason="needs s3fs, which brings aiohttp")
+    for error in (
+        boto.EndpointConnectionError(endpoint_url="u"),
+        boto.ConnectTimeoutError(endpoint_url="u"),
+        boto.ReadTimeoutError(endpoint_url="u"),
+        boto.ConnectionClosedError(endpoint_url="u"),
+        boto.NoCredentialsError(),
+        aiohttp.ClientPayloadError(),
+        aiohttp.ServerDisconnectedError(),
+        aiohttp.ClientConnectionError(),
+    ):
+        assert silence_in(error) is error
+    assert silence_in(aiohttp.InvalidURL("x")) is None
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed"])
+def test_keys_that_are_not_taken_stop_the_call_at_once(code: str, waits: list[float]) -> None:
+    service = Service()
+    service.ask("a")
+    for error in (of_s3(code, 403), caused(PermissionError("The token has expired."), of_s3(code, 400))):
+        service.fails = lambda _, error=error: error  # type: ignore[misc]
+        with pytest.raises(KeysRefused, match=r"^s3://photos does not take the keys \(.+\): give others\.$"):
+            service.ask("b")
+    assert not waits
+
+
+def test_nobody_waits_for_who_waits_unheard() -> None:
+    """As after Ctrl-C: the pool's threads end at once, those of a pool within it, too."""
+    waiting, ended = threading.Barrier(3), []
+
+    def wait(_: int) -> None:
+        waiting.wait(30)
+        try:
+            pause(60)
+        except CancelledError:
+            ended.append(1)
+            raise
+
+    def within(number: int) -> int:
+        if number:
+            list(ahead(wait, [0, 0], 2))
+        return number
+
+    begun = time.monotonic()
+    coming = ahead(within, [0, 1], 1)
+    assert next(coming) == 0
+    waiting.wait(30)
+    coming.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - begun < 30
+    assert ended == [1, 1]
+
+
+def test_a_file_that_breaks_off_is_read_on_where_it_was(waits: list[float]) -> None:
+    class Breaking(io.BytesIO):
+        broken = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() >= 4 and not self.broken:
+                self.broken += 1
+                raise GONE
+            return super().read(size)
+
+    file = PatientFile(Breaking(b"one two three"), "s3://photos")
+    assert (file.read(4), file.tell(), file.read(4), file.read()) == (b"one ", 4, b"two ", b"three")
+    assert waits == [WAITS[0]]
+    file.seek(4)
+    buffer = bytearray(3)
+    assert (file.readinto(buffer), bytes(buffer), file.seekable()) == (3, b"two", True)
+    file.close()
+    assert file.closed
+
+
+# A bucket that stops ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    system = fsspec.filesystem("memory")
+    yield system
+    system.store.clear()
+
+
+@pytest.fixture
+def bucket(memory: Any) -> str:
+    for number in range(45):
+        memory.pipe(f"/bucket/photos/{number // 20}/{number:02}.png", png(number))
+    memory.pipe("/bucket/photos/0/07.png", b"")
+    return "memory://bucket/photos"
+
+
+def predict(source: object, out: object, backbone: Path, *more: object) -> Outcome:
+    words = ("--classes", "red,green", "--backbone", backbone, "--out", out, "--shard-size", 10)
+    return call("predict", source, *words, *more)
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_bucket_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
+    words: tuple[str, ...],
+    bucket: str,
+    backbone: Path,
+    tmp_path: Path,
+    waits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert predict(bucket, tmp_path / "whole", backbone).code == 2, "one photo is empty"
+    with monkeypatch.context() as patch:
+        read, names = MemoryFile.read, []
+
+        def gone(self: Any, *size: int) -> bytes:
+            names.append(self.path)
+            if len(set(names)) > 24:
+                raise GONE
+            return read(self, *size)
+
+        patch.setattr(MemoryFile, "read", gone)
+        outcome = predict(bucket, tmp_path / "out", backbone, *words)
+    assert (outcome.code, outcome.out) == (75, "")
+    there = tables(tmp_path / "out")
+    assert len(there) <= 2
+    told, last = "1 table was" if len(there) == 1 else f"{len(there)} tables were", outcome.err.splitlines()[-1]
+    assert last.startswith(
+        f"gallop: error: memory://bucket does not answer (Connection reset by peer): it was asked {len(WAITS) + 1} "
+        "times. The last photo asked for was memory://bucket/photos/"
+    )
+    assert last.endswith(f" {told} written to {tmp_path / 'out'}; the same call goes on after that.")
+    whole = tables(tmp_path / "whole")
+    assert there == {name: whole[name] for name in there}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [MANIFEST, *there]
+    again = predict(bucket, tmp_path / "out", backbone, "--json").json
+    assert (again["skipped"], again["tables"], again["errors"]) == (10 * len(there), 5 - len(there), again["errors"])
+    assert tables(tmp_path / "out") == whole
+
+
+def test_a_short_outage_is_not_seen_in_the_answers(
+    bucket: str, backbone: Path, tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict(bucket, tmp_path / "whole", backbone)
+    read, calls = MemoryFile.read, []
+
+    def shaky(self: Any, *size: int) -> bytes:
+        calls.append(1)
+        if len(calls) % 3 == 0:
+            raise GONE
+        return read(self, *size)
+
+    monkeypatch.setattr(MemoryFile, "read", shaky)
+    assert predict(bucket, tmp_path / "out", backbone).code == 2
+    assert tables(tmp_path / "out") == tables(tmp_path / "whole")
+    assert waits
+
+
+def test_a_folder_that_cannot_be_listed_in_an_outage_is_not_left_out(
+    bucket: str, memory: Any, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ls, fails = type(memory).ls, [True]
+
+    def gone(self: Any, path: str, **named: Any) -> Any:
+        if path.endswith("/1") and fails[0]:
+            raise OSError(errno.EBUSY, "Please reduce your request rate.")
+        return ls(self, path, **named)
+
+    monkeypatch.setattr(type(memory), "ls", gone)
+    found = open_source(bucket, Opener())
+    with SILENCE(), pytest.raises(Unreachable, match="memory://bucket does not answer"):
+        list(found)
+    fails[0] = False
+    assert len(list(found)) == 45
+
+
+@pytest.mark.parametrize("error", [PermissionError("Access Denied"), FileNotFoundError("it is gone")])
+def test_a_folder_of_a_bucket_that_may_not_be_listed_is_a_row(
+    bucket: str, memory: Any, waits: list[float], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    ls = type(memory).ls
+
+    def refused(self: Any, path: str, **named: Any) -> Any:
+        if path.endswith("/1"):
+            raise error
+        return ls(self, path, **named)
+
+    monkeypatch.setattr(type(memory), "ls", refused)
+    found = list(open_source(bucket, Opener()))
+    assert [item.key for item in found if item.problem] == ["1/"]
+    assert found[20].problem == f"The folder memory://bucket/photos/1 cannot be read: {error}."
+    assert len(found) == 26
+
+
+def test_an_archive_in_a_bucket_that_stops_answering_is_not_taken_for_a_damaged_one(
+    memory: Any, tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.pipe("/bucket/s-0.tar", archive(tmp_path / "s-0.tar", {f"{i}.png": png(i) for i in range(40)}))
+    read, fails = MemoryFile.read, [1]
+
+    def gone(self: Any, *size: int) -> bytes:
+        if self.tell() > 10_000 and fails[0]:
+            fails[0] -= 1
+            raise GONE
+        return read(self, *size)
+
+    monkeypatch.setattr(MemoryFile, "read", gone)
+    assert len(list(open_source("memory://bucket/s-0.tar", Opener()))) == 40
+    assert (waits, fails) == ([WAITS[0]], [0])
+    fails[0] = 100
+    with SILENCE(), pytest.raises(Unreachable):
+        list(open_source("memory://bucket/s-0.tar", Opener()))
+
+
+def test_a_place_for_tables_that_is_silent_for_a_moment_is_written_to(
+    bucket: str, memory: Any, backbone: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, calls = type(memory).pipe_file, []
+
+    def shaky(self: Any, path: str, value: bytes, **named: Any) -> Any:
+        calls.append(path)
+        if len(calls) % 2:
+            raise GONE
+        return put(self, path, value, **named)
+
+    monkeypatch.setattr(type(memory), "pipe_file", shaky)
+    assert predict(bucket, "memory://bucket/out", backbone).code == 2
+    assert len(memory.ls("/bucket/out")) == 6
+    assert waits == [WAITS[0]] * 6
+
+
+# The web ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[Web]:
+    pytest.importorskip("aiohttp", reason="needs s3fs, which brings aiohttp")
+    with web({f"{number:02}.png": png(number) for number in range(45)}) as started:
+        yield started
+
+
+def test_a_server_that_is_gone_among_others_is_a_row(
+    server: Web, backbone: Path, tmp_path: Path, waits: list[float]
+) -> None:
+    """Nobody listens at one address; one photo has gone, and of one the server always fails."""
+    Opener(web=True).read(f"{server.address}/00.png")
+    server.broken.add("05.png")
+    lines = [*(f"{server.address}/{number:02}.png" for number in range(12)), f"{server.address}/none.png"]
+    lines.insert(3, "http://127.0.0.1:1/a.png")
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    assert predict(tmp_path / "list.txt", tmp_path / "out", backbone, "--web").code == 2
+    table = parquet.read_table(tmp_path / "out")
+    problems = {row["key"]: row["error"] for row in table.to_pylist() if row["error"]}
+    assert list(problems) == [lines[3], f"{server.address}/05.png", lines[-1]]
+    assert "Connect call failed" in problems[lines[3]]
+    assert "500" in problems[f"{server.address}/05.png"]
+
+
+@pytest.mark.parametrize("how", ["closes", "busy", "refuses"])
+def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
+    how: str, server: Web, backbone: Path, tmp_path: Path, waits: list[float]
+) -> None:
+    names = [f"{server.address}/{number:02}.png" for number in range(45)]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    server.stops(how, at="25.png")
+    outcome = predict(tmp_path / "list.txt", tmp_path / "out", backbone, "--web")
+    assert (outcome.code, outcome.out) == (75, "")
+    assert "The web does not answer (" in outcome.err.splitlines()[-1]
+    assert "the same call goes on after that." in outcome.err
+    before = tables(tmp_path / "out")
+    assert len(before) <= 2
+    server.goes_on()
+    assert predict(tmp_path / "list.txt", tmp_path / "out", backbone, "--web").code == 0
+    after = tables(tmp_path / "out")
+    assert {name: after[name] for name in before} == before
+    assert parquet.read_table(tmp_path / "out")["key"].to_pylist() == names
+
+
+def test_without_anyone_to_ask_it_is_told(backbone: Path, tmp_path: Path, waits: list[float]) -> None:
+    pytest.importorskip("aiohttp", reason="needs s3fs, which brings aiohttp")
+    (tmp_path / "list.txt").write_text("http://127.0.0.1:1/a.png\n")
+    outcome = predict(tmp_path / "list.txt", tmp_path / "out", backbone, "--web")
+    assert outcome.code == 75
+    assert "The last photo asked for was http://127.0.0.1:1/a.png." in outcome.err
+    assert waits == [*WAITS]
+    with pytest.raises(ImageError, match="give --web"):
+        Opener().read("http://127.0.0.1:1/a.png")
+    assert issubclass(Unreachable, DataError)
