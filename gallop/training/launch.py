@@ -30,6 +30,7 @@ import os
 import pickle
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -143,6 +144,7 @@ class _Work:
         self.__dict__.update(state)
 
     def __call__(self, fabric: Any) -> None:
+        _end_with_the_parent()
         try:
             result = self.function(Processes(fabric), *self.arguments)
             if fabric.global_rank == 0:
@@ -158,6 +160,18 @@ class _Work:
                 _write_failure(self.box, error)
             raise
         torch.distributed.destroy_process_group()
+
+
+def _end_with_the_parent() -> None:
+    """Nobody can end this process any more once the one that started it was killed: it would train on, unheard."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def follow(parent: Any) -> None:
+            parent.join()  # the end of a pipe, which the system closes however that process ends
+            os._exit(1)
+
+        threading.Thread(target=follow, args=(parent,), name="end with the parent", daemon=True).start()
 
 
 def _write_failure(box: str, error: BaseException) -> None:

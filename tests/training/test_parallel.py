@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import multiprocessing
@@ -413,6 +414,28 @@ def test_ctrl_c_ends_all_and_keeps_the_last_epoch(whole_group: bool, small: dict
     while alive(running.pid) and time.monotonic() < end:
         time.sleep(0.1)
     assert not alive(running.pid)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps here")
+def test_who_loses_the_first_process_to_a_kill_does_not_train_on(small: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    start = [sys.executable, "-c", FORKING, warm.executable()]
+    running = gallop(start, small, out, "--epochs", "10000", "--processes", "2")
+    try:
+        end = time.monotonic() + 90
+        while not (out / WORK / TRAINING).exists() and time.monotonic() < end and running.poll() is None:
+            time.sleep(0.05)
+        assert len(alive(running.pid)) > 2
+        os.kill(running.pid, signal.SIGKILL)
+        running.communicate(timeout=60)  # whoever goes on holds its ends of the pipes
+        end = time.monotonic() + 20
+        while alive(running.pid) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not alive(running.pid)
+    finally:
+        with contextlib.suppress(OSError):
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 def alive(group: int) -> list[str]:
