@@ -28,7 +28,7 @@ METHOD_FIELD = """
 
     def __post_init__(self) -> None:
         check_settings(self)
-        require(isinstance(self.topk"""
+        topk: Any = self.topk"""
 """After the last one of ``MethodConfig``."""
 
 ASKED = """
@@ -117,7 +117,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     before, after = config.read_text(encoding="utf-8").split("\n_PRESETS", 1)
     start, end = before.rsplit("\n    def __post_init__", 1)
     assert end.count("check_settings(self)") == 1
-    ends = "\n    def __post_init__(self) -> None:\n        check_settings(self)\n        require(isinstance(self.topk"
+    ends = "\n    def __post_init__(self) -> None:\n        check_settings(self)\n        topk: Any = self.topk"
     assert start.count(ends) == 1
     config.write_text(start.replace(ends, METHOD_FIELD) + FIELDS + after, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "GALLOP_DATA": str(copy / "data")}
