@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos
-from gallop.features.encoding import Cache, ImageFeatures
+from gallop.features.encoding import Cache, ImageFeatures, encode_centres
 from gallop.model.scores import scores_of_probabilities
 from gallop.predictions.predict import Predictions
 
@@ -32,6 +32,8 @@ class Setup:
         cache: of features; None keeps nothing beyond the training.
         steps: a training stops after so many, to be measured; None goes on to its end.
         ticked: called before the first step and after each, so that a step can be timed.
+        encoded: hears how many views of how many are encoded, (0, n) before the first of them, so that it can be shown,
+            and timed apart from learning. Fresh views, which each step encodes for itself, are part of the step.
     """
 
     backbone: Backbone
@@ -39,11 +41,17 @@ class Setup:
     cache: Cache | None = None
     steps: int | None = None
     ticked: Callable[[], object] | None = None
+    encoded: Callable[[int, int], object] | None = None
 
     def tick(self) -> None:
         """Call ``ticked``."""
         if self.ticked is not None:
             self.ticked()
+
+    def tell(self, done: int, total: int) -> None:
+        """Call ``encoded``."""
+        if self.encoded is not None:
+            self.encoded(done, total)
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,17 @@ class Method(Protocol):
     def work(self, photos: int) -> Work:
         """Return how much there is to do with so many photos."""
         ...
+
+
+def centres(shots: LabelledPhotos, setup: Setup) -> ImageFeatures:
+    """Return features of the shots' centre crops, telling ``setup`` meanwhile."""
+    parts, done = list[ImageFeatures](), 0
+    setup.tell(done, len(shots))
+    for part in encode_centres(setup.backbone, shots.photos, setup.cache, shots.hashes):
+        parts.append(part)
+        done += len(part)
+        setup.tell(done, len(shots))
+    return ImageFeatures.cat(parts)
 
 
 def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:

@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from gallop.data import LabelledPhotos
-from gallop.features.encoding import ImageFeatures, encode_centres
-from gallop.methods.interface import Setup, Work, from_probabilities
+from gallop.features.encoding import ImageFeatures
+from gallop.methods.interface import Setup, Work, centres, from_probabilities
 from gallop.predictions.predict import Predictions
 from gallop.setting import number_between
+
+TOLERANCE = 1e-10
+"""Of the gradient of the mean loss, at its largest. Where ``strength`` is 1000, weights cost so little that the loss is
+all but flat: L-BFGS stops some way before the optimum, and where it stops moved accuracies by 1.6 points. Newton's
+steps reach it."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,13 @@ class FittedProbe:
 
 
 def _unit(features: ImageFeatures) -> NDArray[np.float64]:
-    """In double precision, in which L-BFGS comes closer to the optimum."""
+    """In double precision: in single, a gradient does not come down to ``TOLERANCE``."""
     return F.normalize(features.global_.double(), dim=-1).cpu().numpy()
 
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """Logistic regression (multinomial, for two classes binary) on unit features of centre crops, fitted with L-BFGS.
+    """Logistic regression (multinomial, for two classes binary) on unit features of centre crops, at its optimum.
 
     Attributes:
         strength: scikit-learn's C: the loss, summed over images, is weighted by it against half the squared weights.
@@ -56,11 +61,11 @@ class LinearProbe:
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FittedProbe:
         """Fit; the same on every run."""
-        features = ImageFeatures.cat(list(encode_centres(setup.backbone, shots.photos, setup.cache, shots.hashes)))
-        regression = LogisticRegression(C=self.strength, max_iter=5000, tol=1e-6)
+        features = centres(shots, setup)
+        regression = LogisticRegression(C=self.strength, solver="newton-cg", max_iter=1000, tol=TOLERANCE)
         regression.fit(_unit(features), np.array(shots.labels))
         return FittedProbe(regression, shots.class_names)
 
     def work(self, photos: int) -> Work:
-        """Return one view of each photo; L-BFGS takes no time beside it."""
+        """Return one view of each photo; the fit takes no time beside it."""
         return Work(kept=photos)

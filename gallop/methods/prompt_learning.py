@@ -16,7 +16,7 @@ from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.predictions.predict import Predictions, predict
 from gallop.setting import settings_of
-from gallop.training.learn import learn
+from gallop.training.learn import EncodeEvent, learn
 from gallop.training.loop import StepEvent
 from gallop.training.steps import Objective
 
@@ -74,7 +74,10 @@ class PromptLearner:
         """Yield the events of a training of ``model.prompts``, in place."""
         config, done = self.config(setup.seed), 0
         setup.tick()
+        setup.tell(0, self.work(len(shots)).kept)
         for event in learn(model, shots, config, cache=setup.cache, objective=objective):
+            if isinstance(event, EncodeEvent):
+                setup.tell(event.done, event.total)
             setup.tick()
             yield event
             done += isinstance(event, StepEvent)

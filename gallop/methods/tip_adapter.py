@@ -13,7 +13,8 @@ Shapes: B images, K classes, n shots, D joint width.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -24,11 +25,12 @@ from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures, TrainingViews
+from gallop.methods.cache_search import Fold, Votes, held_out, search, votes_of
 from gallop.methods.interface import Setup, Work, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model import similarity
 from gallop.predictions.predict import Predictions, to_array
-from gallop.setting import number_between, whole_between
+from gallop.setting import number_between, require, whole_between
 
 _BATCH = 256
 """Images of a step of Tip-Adapter-F, as in the authors' code."""
@@ -43,8 +45,7 @@ def cache_logits(images: Tensor, keys: Tensor, values: Tensor, sharpness: float)
         values: (n, K).
         sharpness: beta.
     """
-    affinity = F.normalize(images, dim=-1) @ F.normalize(keys, dim=-1).T
-    return (-sharpness * (1 - affinity)).exp() @ values
+    return votes_of(F.normalize(images, dim=-1) @ F.normalize(keys, dim=-1).T, values, sharpness)
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,21 @@ class KeyValueCache:
     def logits(self, features: ImageFeatures) -> Tensor:
         """Return (B, K) on the backbone's device; gradients reach the keys."""
         images = features.global_.to(self.backbone.device).float()
+        return self._text_logits(images) + self.weight * cache_logits(images, self.keys, self.values, self.sharpness)
+
+    def _text_logits(self, images: Tensor) -> Tensor:
         cosines = similarity.global_cosines(images, self.text[:, None], self.backbone.damping.image)[..., 0]
-        voted = cache_logits(images, self.keys, self.values, self.sharpness)
-        return self.backbone.logit_scale * cosines + self.weight * voted
+        return self.backbone.logit_scale * cosines
+
+    def asked(self, fold: Fold) -> Votes:
+        """Return what the search for alpha and beta needs of it and of held-out shots."""
+        images = fold.features.global_.to(self.backbone.device).float()
+        affinity = F.normalize(images, dim=-1) @ F.normalize(self.keys, dim=-1).T
+        return Votes(self._text_logits(images), affinity, self.values, fold.labels.to(self.backbone.device))
+
+    def only(self, shots: Tensor) -> KeyValueCache:
+        """Return a cache of some of the shots (indices)."""
+        return replace(self, keys=self.keys[shots], values=self.values[shots])
 
     def predict(self, features: ImageFeatures) -> Predictions:
         """Return answers for B images, with MSP."""
@@ -84,6 +97,15 @@ def class_weights(backbone: Backbone, class_names: tuple[str, ...]) -> Tensor:
     return template_features(backbone, class_names, TEMPLATES["ensemble"])
 
 
+def _searched(caches: Sequence[KeyValueCache], folds: Sequence[Fold]) -> dict[str, float]:
+    """Alpha and beta for caches that hold the rest of each fold; nothing to replace where nothing is held out."""
+    if not folds:
+        return {}
+    with torch.no_grad():
+        weight, sharpness = search([cache.asked(fold) for cache, fold in zip(caches, folds, strict=True)])
+    return {"weight": weight, "sharpness": sharpness}
+
+
 @dataclass(frozen=True)
 class TipAdapter:
     """Nothing is trained: a key is the mean of the unit features of a shot's augmented views.
@@ -92,6 +114,8 @@ class TipAdapter:
         weight: alpha, of the cache beside the text.
         sharpness: beta.
         views: augmented views of each shot.
+        folds: in which the shots are held out in turn to search both (paper, section 4.1: on validation photos); 0
+            takes them as they are given, as does a draw of single shots.
     """
 
     learns: ClassVar[bool] = True
@@ -99,29 +123,35 @@ class TipAdapter:
     weight: float = 1.0
     sharpness: float = 5.5
     views: int = 4
+    folds: int = 0
 
     def __post_init__(self) -> None:
         number_between("weight", self.weight, 0, 1000)
         number_between("sharpness", self.sharpness, 0, 1000)
         whole_between("views", self.views, 1, 1000)
+        whole_between("folds", self.folds, 0, 100)
+        require(self.folds != 1, "folds is 1; give 0, or 2 and more: one fold leaves nothing to fill a cache with.")
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
         """Fill the cache."""
         text = class_weights(setup.backbone, shots.class_names)
         setup.tick()
-        return self.filled(shots, text, self.encoded(shots, setup))
+        cache, folds = self.filled(shots, text, self.encoded(shots, setup)), held_out(shots, setup, self.folds)
+        return replace(cache, **_searched([cache.only(fold.rest) for fold in folds], folds))
 
     def work(self, photos: int) -> Work:
         """Return the views, and no step."""
-        return Work(kept=photos * self.views)
+        return Work(kept=photos * (self.views + bool(self.folds)))
 
     def encoded(self, shots: LabelledPhotos, setup: Setup) -> TrainingViews:
         """Return augmented views of the shots, ready."""
         views = TrainingViews(
             setup.backbone, shots.photos, shots.hashes, views=self.views, seed=setup.seed, cache=setup.cache
         )
-        for _ in views.encode():
-            pass
+        total = len(shots) * self.views
+        setup.tell(0, total)
+        for done in views.encode():
+            setup.tell(done, total)
         return views
 
     def filled(self, shots: LabelledPhotos, text: Tensor, views: TrainingViews) -> KeyValueCache:
@@ -146,6 +176,9 @@ class TipAdapter:
 class TipAdapterF(TipAdapter):
     """The keys are learned with cross-entropy: AdamW, and a cosine over all steps (paper, section 3.2).
 
+    With ``folds``, alpha and beta are searched twice: on the cache as it is filled, to learn from there, and once it
+    has learned, to answer. The authors set the first pair by hand for each set, and search the second.
+
     Attributes:
         lr: start of the cosine.
         epochs: passes over the shots, each with another view of them.
@@ -164,20 +197,30 @@ class TipAdapterF(TipAdapter):
         text = class_weights(setup.backbone, shots.class_names)
         setup.tick()
         views = self.encoded(shots, setup)
+        # Whoever measures a step wants no search: its steps are of the same kind.
+        folds = held_out(shots, setup, self.folds) if setup.steps is None else []
         cache = self.filled(shots, text, views)
-        cache.keys.requires_grad_(True)
-        optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
-        steps = self.epochs * -(-len(shots) // _BATCH)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        cache = replace(cache, **_searched([cache.only(fold.rest) for fold in folds], folds))
         setup.tick()
+        labels = torch.tensor(shots.labels)
+        learned = self._learned(cache, torch.arange(len(shots)), labels, views, setup)
+        parts = [self._learned(cache.only(fold.rest), fold.rest, labels, views, setup) for fold in folds]
+        return replace(learned, **_searched(parts, folds))
+
+    def _learned(
+        self, cache: KeyValueCache, photos: Tensor, labels: Tensor, views: TrainingViews, setup: Setup
+    ) -> KeyValueCache:
+        """A cache of some photos (indices) with learned keys."""
+        cache = replace(cache, keys=cache.keys.clone().requires_grad_(True))
+        optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
+        steps = self.epochs * -(-len(photos) // _BATCH)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         generator, done = torch.Generator().manual_seed(setup.seed), 0
-        labels = torch.tensor(shots.labels, device=setup.backbone.device)
         for epoch in range(self.epochs):
-            if done == setup.steps:
-                break
-            for some in torch.randperm(len(shots), generator=generator).split(_BATCH):  # type: ignore[no-untyped-call]
+            for order in torch.randperm(len(photos), generator=generator).split(_BATCH):  # type: ignore[no-untyped-call]
+                some = photos[order]
                 logits = cache.logits(views.batch(some, epoch))
-                loss = F.cross_entropy(logits, labels[some])
+                loss = F.cross_entropy(logits, labels[some].to(logits.device))
                 if not torch.isfinite(loss):
                     raise TrainingDiverged(f"The loss is {float(loss.detach())} in epoch {epoch + 1}; lower lr.")
                 optimizer.zero_grad()
@@ -187,10 +230,12 @@ class TipAdapterF(TipAdapter):
                 done += 1
                 setup.tick()
                 if done == setup.steps:
-                    break
-        cache.keys.requires_grad_(False)
-        return cache
+                    return replace(cache, keys=cache.keys.detach())
+        return replace(cache, keys=cache.keys.detach())
 
     def work(self, photos: int) -> Work:
-        """Return the views, and steps over all epochs."""
-        return Work(self.epochs * -(-photos // _BATCH), batch=min(_BATCH, photos), kept=photos * self.views)
+        """Return the views, and steps over all epochs, in the folds too."""
+        rest = photos - photos // self.folds if self.folds else 0
+        each_epoch = -(-photos // _BATCH) + self.folds * -(-rest // _BATCH)
+        kept = super().work(photos).kept
+        return Work(self.epochs * each_epoch, batch=min(_BATCH, photos), kept=kept)

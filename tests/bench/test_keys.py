@@ -14,7 +14,7 @@ import pytest
 
 import gallop
 from gallop.bench.definition.spec import read_spec
-from gallop.bench.running import keys
+from gallop.bench.running import keys, plan
 from gallop.bench.running.photo_sets import Photos
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
@@ -42,8 +42,8 @@ def test_the_keys_of_folders_are_what_they_were(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setitem(METHODS, name, method)
     monkeypatch.setattr(keys, "FIRST_SETTINGS", {**keys.FIRST_SETTINGS, "fake": ("skill", "diverges")})
     what = spec(SPEC.replace("  ours: {", "  GalLoP: {method: GalLoP, preset: paper}\n  ours: {"))
-    plan = make_plan(what, read_photos(what, write_sets(tmp_path)), lambda name, regions: "fp")
-    found = {(entry.label, entry.set, entry.shots, entry.seed): entry.key for entry in plan.entries}
+    made = make_plan(what, read_photos(what, write_sets(tmp_path)), lambda name, regions: "fp")
+    found = {(entry.label, entry.set, entry.shots, entry.seed): entry.key for entry in made.entries}
     assert {place: found[place] for place in PINNED} == PINNED
 
 
@@ -91,18 +91,28 @@ def known_photos() -> Photos:
     return Photos({name: sets[name] for name in read_spec("photos-mini").sets}, unknown)
 
 
+RENEWED = ("linear probe", "Tip-Adapter", "Tip-Adapter-F")
+"""Lines that learn otherwise since the records were published: they are run again."""
+
+
 def planned() -> set[str]:
-    plan = make_plan(read_spec("photos-mini"), known_photos(), lambda name, regions: FINGERPRINTS["backbone"])
-    return {run.key for run in plan.runs}
+    found = make_plan(read_spec("photos-mini"), known_photos(), lambda name, regions: FINGERPRINTS["backbone"])
+    return {entry.key for entry in found.entries if entry.label not in RENEWED}
 
 
 @pytest.fixture(scope="module")
-def kept() -> set[str]:
-    """The keys of the records that were published."""
+def published() -> dict[str, str]:
+    """The keys of the records that were published, and the line or ablation of each."""
     with gzip.open(ROOT / "benchmarks/photos-mini/results.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        found = {row["key"] for row in csv.DictReader(file)}
+        found = {row["key"]: row["group"] or row["method"] for row in csv.DictReader(file)}
     assert len(found) == 1270
     return found
+
+
+@pytest.fixture(scope="module")
+def kept(published: dict[str, str]) -> set[str]:
+    """The keys of those that stand as they are."""
+    return {key for key, line in published.items() if line not in RENEWED}
 
 
 @pytest.fixture
@@ -127,6 +137,13 @@ def later(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_every_record_is_found_again(kept: set[str]) -> None:
     assert planned() == kept
+
+
+def test_a_method_that_was_revised_is_run_again_and_no_other(
+    published: dict[str, str], kept: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "REVISED", {**keys.REVISED, "CoOp": 1})
+    assert kept - planned() == {key for key, line in published.items() if line == "CoOp"}
 
 
 def test_neither_a_release_nor_a_setting_at_its_default_loses_a_record(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -10,6 +12,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
 from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -21,7 +24,18 @@ from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos, training_set
 from gallop.errors import ConfigError, DataError, TrainingDiverged
 from gallop.features.encoding import ImageFeatures, encode_centres
-from gallop.methods import METHODS, CoOp, LinearProbe, MethodClassifier, PromptSRC, Setup, TipAdapter, make_method
+from gallop.methods import (
+    METHODS,
+    CoOp,
+    LinearProbe,
+    MethodClassifier,
+    PromptSRC,
+    Setup,
+    TipAdapter,
+    linear_probe,
+    make_method,
+)
+from gallop.methods.cache_search import SHARPNESSES, WEIGHTS, Votes, held_out, search
 from gallop.methods.locoop import LoCoOp, outlier_regularisation
 from gallop.methods.prompt_learning import ONE_PROMPT
 from gallop.methods.promptsrc import epoch_weights, prediction_consistency, text_consistency
@@ -248,14 +262,34 @@ def test_promptsrc_answers_with_the_average_of_its_epochs() -> None:
 def test_the_linear_probe_is_at_its_optimum(case: Golden) -> None:
     """Where W = C sum over images of (y - p) x'."""
     strength, names = 20.0, tuple(meta()["class_names"])
-    with patch("gallop.methods.linear_probe.encode_centres", return_value=[case.features]):
+    with patch("gallop.methods.interface.encode_centres", return_value=[case.features]):
         fitted = LinearProbe(strength=strength).fit(
             LabelledPhotos((), (), tuple(range(6)), names), Setup(case.model.backbone)
         )
     p = fitted.predict(case.features).probabilities.astype(np.float64)
     wanted = strength * (np.eye(6) - p).T @ unit(case.figure("image_features"))
     weights = fitted.regression.coef_
-    np.testing.assert_allclose(weights, wanted, atol=0.02 * np.abs(weights).max())
+    np.testing.assert_allclose(weights, wanted, atol=1e-5 * np.abs(weights).max())
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_a_linear_probe_does_not_depend_on_where_its_solver_stops(
+    classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where weights cost next to nothing, and the loss is all but flat around its optimum."""
+    draw, labels = torch.Generator().manual_seed(0), torch.arange(12 * classes) % classes
+    middles = torch.randn(classes, 64, generator=draw)[labels]
+    images = ImageFeatures(middles + 0.8 * torch.randn(len(labels), 64, generator=draw), torch.zeros(len(labels), 1, 1))
+    asked_about = ImageFeatures(torch.randn(200, 64, generator=draw), torch.zeros(200, 1, 1))
+    few = LabelledPhotos((), (), tuple(labels.tolist()), tuple(f"class {k}" for k in range(classes)))
+    found = []
+    for factor in (1.0, 0.5):
+        monkeypatch.setattr(linear_probe, "TOLERANCE", factor * linear_probe.TOLERANCE)
+        with patch("gallop.methods.interface.encode_centres", return_value=[images]), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fitted = LinearProbe(strength=1000.0).fit(few, Setup(vit()))
+        found.append(fitted.predict(asked_about).probabilities)
+    np.testing.assert_allclose(found[0], found[1], atol=2e-6)
 
 
 # Tip-Adapter
@@ -295,6 +329,63 @@ def test_tip_adapter_f_starts_from_tip_adapter_and_learns_the_keys() -> None:
     before, after = (torch.nn.functional.cross_entropy(cache.logits(views), labels) for cache in (start, moved))
     assert float(after) < 0.95 * float(before)
     assert torch.equal(moved.values, start.values)
+
+
+def test_the_search_finds_what_is_right_most_often_and_of_equals_the_likeliest() -> None:
+    draw = torch.Generator().manual_seed(2)
+    asked_of = []
+    for held in (5, 7):
+        values = torch.nn.functional.one_hot(torch.randint(3, (9,), generator=draw), 3).float()
+        text, affinity = 3 * torch.randn(held, 3, generator=draw), torch.rand(held, 9, generator=draw)
+        asked_of.append(Votes(text, affinity, values, torch.randint(3, (held,), generator=draw)))
+    tried = {}
+    for weight, sharpness in product(WEIGHTS, SHARPNESSES):
+        right, loss = 0, 0.0
+        for one in asked_of:
+            votes = np.exp(-sharpness * (1 - one.affinity.double().numpy())) @ one.values.numpy()
+            logits = one.text.double().numpy() + weight * votes
+            right += int((logits.argmax(axis=1) == one.labels.numpy()).sum())
+            loss -= float(log_softmax(logits, axis=1)[np.arange(len(one.labels)), one.labels].sum())
+        tried[weight, sharpness] = (right, -loss)
+    best = max(tried.values())
+    found = tried[search(asked_of)]
+    assert found[0] == best[0]
+    assert found[1] == pytest.approx(max(loss for right, loss in tried.values() if right == best[0]), rel=1e-4)
+
+
+def test_no_shot_votes_on_itself_while_alpha_and_beta_are_searched() -> None:
+    few = shots({"red": 5, "green": 4, "blue": 1})
+    folds = held_out(few, Setup(vit()), 3)
+    assert sorted(i for fold in folds for i in set(range(10)) - set(fold.rest.tolist())) == list(range(9))
+    for fold in folds:
+        assert 9 in fold.rest, "a class with a single photo is never without it"
+        assert len(fold.features) == len(fold.labels) == 10 - len(fold.rest)
+    assert held_out(shots({"red": 1, "green": 1}), Setup(vit()), 3) == []
+    assert held_out(few, Setup(vit()), 0) == []
+
+
+def test_a_text_that_misleads_is_not_listened_to() -> None:
+    """Random towers read nothing, so the best alpha is a large one, whatever is given."""
+    few, truth = shots({"red": 6, "green": 6}), ["red"] * 5 + ["green"] * 5
+    for method in (TipAdapter, TipAdapterF):
+        given, searched = (method(weight=0.0, folds=folds).fit(few, Setup(vit())) for folds in (0, 4))
+        assert searched.weight in WEIGHTS
+        assert searched.sharpness in SHARPNESSES
+        right = [np.mean(cache.predict(asked()).labels == truth) for cache in (given, searched)]
+        assert right[1] >= 0.9 > right[0]
+    single = TipAdapterF(weight=2.0, sharpness=3.0, folds=4, epochs=1).fit(shots({"red": 1, "green": 1}), Setup(vit()))
+    assert (single.weight, single.sharpness) == (2.0, 3.0), "with nothing to hold out, those that are given"
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.learns])
+def test_every_method_tells_of_the_views_that_it_encodes(name: str) -> None:
+    told: list[tuple[int, int]] = []
+    method, few = make_method(name, QUICK[name]), shots({"red": 9, "green": 9})
+    method.fit(few, Setup(vit(), encoded=lambda done, total: told.append((done, total))))
+    kept = method.work(18).kept
+    assert (told[0], told[-1]) == ((0, kept), (kept, kept))
+    assert told == sorted(told)
+    assert len(told) > 2
 
 
 def test_tip_adapter_f_says_when_it_diverges() -> None:
@@ -373,6 +464,7 @@ def test_what_learns_knows_colours_after_a_few_shots(name: str) -> None:
         ("linear-probe", {"strength": 0}, "strength is 0"),
         ("Tip-Adapter", {"views": 0}, "views is 0"),
         ("Tip-Adapter", {"sharpness": -1}, "sharpness is -1"),
+        ("Tip-Adapter", {"folds": 1}, "folds is 1; give 0, or 2 and more"),
         ("Tip-Adapter-F", {"epochs": 2.5}, "epochs is 2.5; it must be a whole number"),
         ("zero-shot", {"templates": "best"}, "templates is 'best'; choose one or ensemble"),
         ("zero-shot", {"templates": ["a {}"]}, "templates is"),

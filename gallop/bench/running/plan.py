@@ -15,7 +15,7 @@ from typing import Any
 
 from gallop import methods
 from gallop.bench.definition.benchmark import MethodSettings, Spec, label_of
-from gallop.bench.running.keys import FIGURES, canonical, run_key
+from gallop.bench.running.keys import FIGURES, REVISED, canonical, run_key
 from gallop.bench.running.photo_sets import Photos, class_numbers
 from gallop.bench.running.runs import UNTAUGHT, BenchRun, Plan, TableEntry
 from gallop.data import PhotoSet
@@ -154,6 +154,8 @@ class _Maker:
         made = _made(line.heading, line.group, line.recipe, rules)
         method, settings = line.recipe.method, canonical(line.recipe.method, made)
         what = {"gallop": FIGURES, "backbone": line.fingerprint, "method": method, "settings": settings}
+        if method in REVISED:
+            what["revised"] = REVISED[method]
         place = {"set": photo_set.name, "shots": shots, "seed": seed, "data": data}
         return BenchRun(
             key=run_key(what | place),
