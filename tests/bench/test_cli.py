@@ -21,9 +21,10 @@ import pytest
 from gallop.bench.running import runner
 from gallop.bench.running.records import RecordStore
 from gallop.cli import main
-from gallop.methods import METHODS
+from gallop.data import LabelledPhotos
+from gallop.methods import METHODS, Setup
 from tests import warm
-from tests.bench_things import FAKES, SPEC, Fake, write_sets
+from tests.bench_things import FAKES, SPEC, Fake, FakeAnswers, write_sets
 from tests.conftest import ROOT
 from tests.tiny import backbone_folder
 
@@ -109,6 +110,31 @@ def test_everything_is_run_once_and_told(place: Place) -> None:
     assert len(Fake.fitted) == RUNS - 2, "nothing is run twice"
     assert (place.out / "tables.md").read_bytes() == before
     assert f"{RUNS} of {RUNS} runs are done" in again.out
+
+
+def test_encoding_is_told_and_timed_apart_from_learning(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first method of a set encodes for all: its seconds would tell of its place in the file."""
+    clock = [0.0]
+    monkeypatch.setattr(runner, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    @dataclass(frozen=True)
+    class Encoding(Fake):
+        def fit(self, shots: LabelledPhotos, setup: Setup) -> FakeAnswers:
+            clock[0] += 1  # texts
+            for done in (0, 2, 4):
+                clock[0] += 60 if done else 0
+                setup.tell(done, 4)
+            clock[0] += 5
+            return super().fit(shots, setup)
+
+    monkeypatch.setitem(METHODS, "fake", Encoding)
+    found = place.bench("--only", "ours", "--sets", "first", "--shots", "2", "--seeds", "1")
+    assert "encoding views of first to learn from 4/4" in found.err
+    (key,) = place.records()
+    record = RecordStore(place.out).read(key)
+    assert record is not None
+    assert record.seconds == {"encode": 120.0, "fit": 6.0, "predict": 0.0}
+    assert "| ours | 1 | 120.00 s | 6.00 s | 6.00 s |" in (place.out / "costs.md").read_text()
 
 
 def test_a_record_holds_what_is_needed_to_trust_it(place: Place) -> None:

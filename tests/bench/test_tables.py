@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean, stdev
 from xml.etree import ElementTree
@@ -32,6 +33,7 @@ NUMBERS = {
     "ours": {"first": {0: 0.80, 1: 0.90}, "second": {0: 0.60, 1: 0.62}},
     "theirs": {"first": {0: 0.70, 1: 0.72}, "second": {0: 0.64, 1: 0.60}},
     "skill / low": {"first": {0: 0.5, 1: 0.5}},
+    "skill / more": {"first": {0: 0.6, 1: 0.6}},
     "skill / as ours": {"first": {0: 0.80, 1: 0.90}},
 }
 
@@ -114,9 +116,11 @@ def test_missing_seeds_are_told_and_never_silently_averaged() -> None:
         )
 
     text = tables(results_of(plan_of(spec(), untaught=("guess",)), partial))
-    ours = section(text, "Accuracy, 2 shots")[2]
+    _, _, ours, theirs = section(text, "Accuracy, 2 shots")
     # Seed 0 alone has both sets, so there is no spread of the average.
     assert ours == ["ours", "**85.0 ± 7.1**", "60.0 (1 of 2)", "72.5 (3 of 4)"]
+    assert theirs == ["theirs", "71.0 ± 1.4", "62.0 ± 2.8", "66.5 ± 0.7"], "no best of a column that goes on"
+    assert section(text, "Accuracy over shots, average of the sets")[2][1] == "**63.0 ± 4.2**"
     assert "low" not in [row[0] for row in section(text, "Ablation: skill, 2 shots")]
     claims = section(text, "Claims at this scale")
     assert claims[1][-1] == "3 of 4"
@@ -171,19 +175,39 @@ def test_the_tidy_table_has_a_row_a_figure() -> None:
         if (r["method"], r["group"], r["set"], r["shots"], r["seed"], r["test"], r["metric"])
         == ("low", "skill", "first", "2", "1", "second", "accuracy")
     )
-    assert (float(row["value"]), row["n"], float(row["seconds"]), row["unknown"]) == (0.2, "10", 2.5, "")
+    assert (float(row["value"]), row["n"], float(row["seconds"]), row["unknown"]) == (0.2, "10", 5.5, "")
 
 
 def test_costs_and_what_is_left() -> None:
     results = whole()
-    assert "| ours | 8 | 2.00 s | 2.00 s | 750 ms | 0.50 s | 1 MB |" in costs(results)
+    assert "| ours | 8 | 3.00 s | 2.00 s | 2.00 s | 750 ms | 0.50 s | 1 MB |" in costs(results)
     assert "one, 2 threads, cpu, torch 2" in costs(results)
     runs = [run for run in results.plan.runs if run.shots != UNTAUGHT]
     ours = {key: record for key, record in results.records.items() if record.method == "ours"}
     seconds, unknown = estimate(runs, ours)
     assert unknown == sum(run.method != "ours" for run in runs)
-    # 16 s were learned on 24 photos; a run without shots counts as one photo here.
-    assert seconds == pytest.approx(8 * (16 / 24 + 0.5))
+    # 16 s were learned on 24 photos, for which 24 s were encoded; a run without shots counts as one photo here.
+    assert seconds == pytest.approx(8 * (40 / 24 + 0.5))
+
+
+def test_records_that_did_not_time_the_encoding_apart_are_told_so() -> None:
+    results = whole()
+    older = {key: replace(record, seconds={"fit": 2.0, "predict": 0.5}) for key, record in results.records.items()}
+    assert "| ours | 8 |  | 2.00 s | 2.00 s |" in costs(Results(results.plan, older))
+
+
+def test_a_line_without_a_figure_of_one_kind_does_not_keep_its_column_unfinished() -> None:
+    def some(label: str, name: str, shots: int, seed: int) -> Mapping[tuple[str, str, str], float]:
+        found = dict(figures(label, name, shots, seed))
+        if label == "skill / low":
+            del found[(name, "accuracy_local", "")]
+        return found
+
+    text = SPEC.replace("as ours: {", "more: {method: fake, skill: 0.2}\n      as ours: {")
+    plan = plan_of(spec(text), untaught=("guess",))
+    head, low, more, same = section(tables(results_of(plan, some)), "Ablation: skill, 2 shots")
+    assert head[-1] == "local alone"
+    assert (low[-1], more[-1], same[-1]) == ("", "56.0 ± 0.0", "**81.0 ± 7.1**")
 
 
 # ------------------------------------------------------------------ claims

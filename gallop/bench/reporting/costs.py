@@ -29,8 +29,10 @@ def costs(results: Results) -> str:
 def _cost(records: Sequence[Record]) -> list[str]:
     fit = [record.seconds["fit"] for record in records]
     each = [record.seconds["fit"] / record.photos for record in records if record.photos]
+    encoding = [record.seconds["encode"] for record in records if "encode" in record.seconds]
     return [
         str(len(records)),
+        f"{max(encoding):.2f} s" if encoding else "",
         f"{fmean(fit):.2f} s",
         f"{max(fit):.2f} s",
         f"{1000 * fmean(each):.0f} ms" if each else "",
@@ -57,7 +59,7 @@ def estimate(left: Iterable[BenchRun], records: Mapping[str, Record]) -> tuple[f
     for method in {record.method for record in records.values()}:
         own = [record for record in records.values() if record.method == method]
         photos = sum(record.photos for record in own)
-        fit = sum(record.seconds["fit"] for record in own)
+        fit = sum(record.learning for record in own)
         rates[method] = fit / photos if photos else fit / len(own), fmean(r.seconds["predict"] for r in own)
     seconds, unknown = 0.0, 0
     for run in left:

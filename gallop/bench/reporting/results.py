@@ -40,12 +40,14 @@ class Sample:
         values: seed -> value, of the runs that are done and went well.
         planned: how many runs there are to be.
         failed: how many diverged.
+        left: how many have no record yet; of the others, one may lack this figure.
         untaught: a line that learns nothing: its one value stands for every seed.
     """
 
     values: Mapping[int, float]
     planned: int
     failed: int = 0
+    left: int = 0
     untaught: bool = False
 
     def at(self, seed: int) -> float:
@@ -60,7 +62,7 @@ class MeanCell:
     Attributes:
         mean: over sets of the means over seeds; None where no run has a figure.
         spread: standard deviation (n - 1) over seeds of the mean over sets; None with fewer than two seeds.
-        done, planned, failed: runs.
+        done, planned, failed, left: runs.
     """
 
     mean: float | None
@@ -68,6 +70,7 @@ class MeanCell:
     done: int
     planned: int
     failed: int
+    left: int
 
     @property
     def complete(self) -> bool:
@@ -92,6 +95,7 @@ def cell(samples: Sequence[Sample]) -> MeanCell:
         done=sum(len(sample.values) for sample in there),
         planned=sum(sample.planned for sample in samples),
         failed=sum(sample.failed for sample in samples),
+        left=sum(sample.left for sample in samples),
     )
 
 
@@ -142,6 +146,7 @@ class Results:
             values={seed: value for seed, value in found.items() if value is not None},
             planned=len(entries),
             failed=sum(bool(record.failed) for record in records.values()),
+            left=len(entries) - len(records),
             untaught=untaught,
         )
 

@@ -224,11 +224,15 @@ def _part(
 
 
 def _texts(cells: Sequence[Sequence[MeanCell]], lower_is_better: Sequence[bool]) -> list[list[str]]:
-    """Cells as text, the best complete one of each column in bold; a column with a single one has no best."""
+    """Cells as text, the best of each finished column in bold; a column with a single figure has no best.
+
+    Lines of which nothing has been run, and which are left out, do not count. A run that diverged is finished.
+    """
     texts = [[_figure(one) for one in row] for row in cells]
+    shown = [row for row, line in zip(cells, texts, strict=True) if any(line)]
     for number, lower in enumerate(lower_is_better):
-        means = [row[number].mean for row in cells if row[number].complete]
-        if len(means) < 2:
+        means = [row[number].mean for row in shown if row[number].complete]
+        if len(means) < 2 or any(row[number].left for row in shown):
             continue
         best = min(m for m in means if m is not None) if lower else max(m for m in means if m is not None)
         for row, line in zip(cells, texts, strict=True):

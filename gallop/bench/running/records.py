@@ -51,7 +51,8 @@ class Record:
     Attributes:
         photos: how many it learned from.
         failed: why it has no figures; empty for one that went well.
-        seconds: of "fit" and "predict".
+        seconds: of "fit", "predict" and "encode", the encoding of views to learn from; records that lack the last have
+            it in the first.
         peak_bytes: by how much the process (on a GPU, its memory) grew at its largest; 0 where nothing tells.
         backbone, machine, versions: what it was computed with and on.
         date: when it ended, ISO 8601.
@@ -73,6 +74,11 @@ class Record:
     machine: dict[str, Any]
     versions: dict[str, Any]
     date: str
+
+    @property
+    def learning(self) -> float:
+        """Seconds before there is an answer: encoding and learning."""
+        return self.seconds["fit"] + self.seconds.get("encode", 0.0)
 
     def value(self, test: str, metric: str, unknown: str = "") -> float | None:
         """Return a figure; where it is about unknown photos and no group is named, the mean over the groups."""
@@ -138,7 +144,8 @@ def _record(text: str, key: str) -> Record:
     if len({(f.test, f.metric, f.unknown) for f in figures}) < len(figures):
         raise ValueError("a figure is there twice")
     "".join((record.method, record.set, record.failed, record.date))
-    for number in (record.seconds["fit"], record.seconds["predict"], record.peak_bytes, record.photos, record.shots):
+    seconds = record.seconds["fit"], record.seconds["predict"], record.seconds.get("encode", 0.0)
+    for number in (*seconds, record.peak_bytes, record.photos, record.shots):
         if not math.isfinite(number) or number < 0:
             raise ValueError(f"{number} is no count and no time")
     for mapping in (record.settings, record.data, record.backbone, record.machine, record.versions):

@@ -50,7 +50,8 @@ class Runner:
     Args:
         store: where records go; what it has is not run again.
         cache: of features; None encodes training views anew for every run.
-        told: hears of photos that are encoded while a run is answered, for sets whose features are not kept.
+        told: hears of photos that are encoded while a run learns or is answered: views to learn from, and test photos
+            of sets whose features are not kept.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Runner:
         told: Callable[[PhotosEncoding], object] = lambda event: None,
     ) -> None:
         self._photos, self._backbones, self._store, self._cache = photos, backbones, store, cache
-        self._asker = Asker(cache, told)
+        self._asker, self._told = Asker(cache, told), told
         self._current = ("", "")
 
     def execute(self, runs: Sequence[BenchRun]) -> Iterator[Ahead | PhotosEncoding | Finished]:
@@ -87,7 +88,7 @@ class Runner:
 
     def _run(self, run: BenchRun, backbone: Backbone) -> Record:
         figures: list[Figure] = []
-        seconds = {"fit": 0.0, "predict": 0.0}
+        seconds = {"encode": 0.0, "fit": 0.0, "predict": 0.0}
         failed = ""
 
         def work() -> None:
@@ -112,7 +113,7 @@ class Runner:
             failed=failed,
             seconds=seconds,
             peak_bytes=peak,
-            backbone=_told(backbone),
+            backbone=_backbone_facts(backbone),
             machine={
                 "processor": processor(),
                 "threads": torch.get_num_threads(),
@@ -126,12 +127,14 @@ class Runner:
     def _learn_and_ask(
         self, run: BenchRun, backbone: Backbone, figures: list[Figure], seconds: dict[str, float]
     ) -> None:
-        shots, setup = run.train, Setup(backbone, run.seed, self._cache)
+        shots, encoding = run.train, _Encoding(run.set, self._told)
+        setup = Setup(backbone, run.seed, self._cache, encoded=encoding.heard)
         started = time.perf_counter()
         try:
             fitted = run.made.fit(shots, setup)
         finally:
-            seconds["fit"] = time.perf_counter() - started
+            seconds["encode"] = encoding.seconds
+            seconds["fit"] = time.perf_counter() - started - encoding.seconds
         own, asked, unknown = run.source, self._photos.asked, self._photos.unknown
         started = time.perf_counter()
         answers = self._asker.ask(fitted, ("set", run.set), own.test.paths)
@@ -147,7 +150,31 @@ class Runner:
             figures += separation_figures(known, found, run.set, group)
 
 
-def _told(backbone: Backbone) -> dict[str, str]:
+_UNSEEN = 1.0
+"""Seconds of encoding of which nothing is told."""
+
+
+class _Encoding:
+    """Listens to the encoding of views to learn from: passes it on, and counts the seconds.
+
+    The first method that learns from a set encodes its views, and all others find them in the cache: seconds that say
+    nothing of a method. Those that come from the cache are there before it is worth a word.
+    """
+
+    def __init__(self, name: str, told: Callable[[PhotosEncoding], object]) -> None:
+        self.seconds = 0.0
+        self._name, self._told, self._last = f"views of {name} to learn from", told, 0.0
+
+    def heard(self, done: int, total: int) -> None:
+        """Count the time since the last views, if these are not the first."""
+        now = time.perf_counter()
+        self.seconds += now - self._last if done else 0.0
+        self._last = now
+        if self.seconds > _UNSEEN:
+            self._told(PhotosEncoding(self._name, done, total))
+
+
+def _backbone_facts(backbone: Backbone) -> dict[str, str]:
     kind = {} if backbone.region_kind == "value" else {"regions": backbone.region_kind}
     return {"name": backbone.name, "fingerprint": backbone.fingerprint, **kind}
 
