@@ -11,7 +11,7 @@ import torch
 
 from gallop import GalLoPClassifier, Photo, load_image, parse_names
 from gallop.cli.console import Console
-from gallop.data import LabelledPhotos, labelled_path
+from gallop.data import ContentHash, LabelledPhotos, labelled_path
 from gallop.errors import CommandError, ImageError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import default_cache_folder, readers
@@ -26,12 +26,15 @@ Refuse = Callable[[str | Path, str], None]
 """Told of a file that cannot be read, and why."""
 
 
-def labelled_images(data: str, *, split: str) -> LabelledPhotos:
+def labelled_images(data: str, *, split: str, content: ContentHash | None = None) -> LabelledPhotos:
     """Return the images of DATA: a table where it ends in .csv, otherwise a folder of class folders.
 
-    What they hold is remembered beside the features: those that no command has seen are decoded for it.
+    Args:
+        content: tells the content of each file; None remembers it beside the features: those that no command has seen
+            are decoded for it.
     """
-    return labelled_path(data, split=split, content=KnownContents(default_cache_folder()).sha256)
+    content = KnownContents(default_cache_folder()).sha256 if content is None else content
+    return labelled_path(data, split=split, content=content)
 
 
 def model_or_classes(options: Namespace) -> GalLoPClassifier:

@@ -6,7 +6,14 @@
 
 from gallop.data.asked import AskedPhotos, many
 from gallop.data.csv_table import csv_splits, from_csv, is_csv
-from gallop.data.folders import draw_shots, duplicates, read_folder, resolve_split, stratified_folds
+from gallop.data.folders import (
+    draw_shots,
+    duplicates,
+    folder_class_names,
+    read_folder,
+    resolve_split,
+    stratified_folds,
+)
 from gallop.data.given import GivenLabels, GivenPhotos, distinct_photos, labelled_path, labelled_photos, training_set
 from gallop.data.hugging_face import from_hugging_face
 from gallop.data.labelled import (
@@ -50,6 +57,7 @@ __all__ = [
     "draw_shots",
     "duplicates",
     "find_set",
+    "folder_class_names",
     "from_csv",
     "from_hugging_face",
     "is_csv",

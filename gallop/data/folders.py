@@ -37,13 +37,7 @@ def read_folder(root: str | Path, *, split: str = "train", content: ContentHash 
         DataError: no folder, no class folder, no readable image in any, or one picture in two classes.
         ClassNameError: folders whose names are equal after cleaning.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder; give a folder that holds one folder of images for each class.")
-    folder = resolve_split(root, split)
-    class_folders = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))]
-    if not class_folders:
-        raise DataError(f"{folder} holds no class folders; put the images of each class into a folder of its own.")
+    folder, class_folders = _class_folders(Path(root), split)
     class_names = clean_names((f.name for f in class_folders), clean=folder_to_name)
     paths: list[Path] = []
     labels: list[int] = []
@@ -61,6 +55,26 @@ def read_folder(root: str | Path, *, split: str = "train", content: ContentHash 
         raise DataError(_no_images(folder, class_folders))
     hashes = {path: digest for digest, (path, _) in seen.items()}
     return LabelledPhotos(tuple(paths), tuple(hashes[p] for p in paths), tuple(labels), class_names, tuple(skipped))
+
+
+def folder_class_names(root: str | Path, *, split: str = "train") -> tuple[str, ...]:
+    """Return the class names of a folder of class folders, as ``read_folder`` has them, before any photo is opened.
+
+    Raises DataError and ClassNameError as it does for folders and their names.
+    """
+    _, class_folders = _class_folders(Path(root), split)
+    return clean_names((f.name for f in class_folders), clean=folder_to_name)
+
+
+def _class_folders(root: Path, split: str) -> tuple[Path, list[Path]]:
+    """The folder of a split, and those of the classes in it."""
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder; give a folder that holds one folder of images for each class.")
+    folder = resolve_split(root, split)
+    found = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))]
+    if not found:
+        raise DataError(f"{folder} holds no class folders; put the images of each class into a folder of its own.")
+    return folder, found
 
 
 def _no_images(folder: Path, class_folders: Sequence[Path]) -> str:

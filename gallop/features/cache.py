@@ -117,19 +117,22 @@ class FeatureCache:
 
     Finite features alone are written, and beside them a checksum over their key and their bytes. An entry that does not
     agree with its own, or has another shape or format, is damaged: it is named in a warning and counts as none, so it
-    is encoded anew and replaced. So is, without a word, one of an older version, which had no checksum: nothing would
-    tell zeros from features there.
+    is encoded anew and replaced. So is, without a word, one of an older version, which had no checksum.
 
     Args:
         root: folder; made when first written. ``default_cache_folder()`` is the usual one.
         max_bytes: nothing more is written above this size; what does not fit is computed again when needed.
         kept: ``torch.float16``, or ``torch.float32`` for what a training must not round; one folder may hold both.
+
+    Attributes:
+        full: the last view that it was given found no room, or the disk refused it.
     """
 
     def __init__(self, root: Path, max_bytes: int = DEFAULT_CACHE_BYTES, kept: torch.dtype = STORED_DTYPE) -> None:
         self.root = Path(root)
         self.max_bytes = max_bytes
         self.kept = kept
+        self.full = False
         for folder in self.root.glob("*/"):
             clear_drafts(folder)
         self._bytes = sum(_size(file) for file in self.root.glob("*/*.safetensors"))
@@ -170,13 +173,14 @@ class FeatureCache:
         """Keep one view, unless the cap is reached or the disk refuses (told once): no cache stops a training."""
         kept, path = features.rounded(self.kept), self.path(key)
         room = self.max_bytes - self._bytes + _size(path)
-        if self._refused or kept.bytes > room or not _is_finite(kept):  # half precision may overflow
+        self.full = self._refused or kept.bytes > room
+        if self.full or not _is_finite(kept):  # half precision may overflow
             return
         tensors = {"global": kept.global_.contiguous(), "regions": kept.regions.contiguous()}
         try:
             write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, kept)}))
         except OSError as error:
-            self._refused = True
+            self._refused = self.full = True
             why = f"No more features are kept in {self.root} ({error.strerror}); they are encoded anew each time."
             warnings.warn(f"{why} Make room there, or name another folder in GALLOP_CACHE.", stacklevel=2)
             return

@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import platform
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import PIL
 from PIL import features
 
 from gallop import images
+from gallop.backbones import Backbone
 from gallop.data import ContentHash, content_hash
 from gallop.features.cache import Cache, FeatureCache
-from gallop.images import DEFAULT_LIMITS, load_image
+from gallop.features.encoding import BATCH, encode_centres
+from gallop.images import DEFAULT_LIMITS, Photo, load_image
 from gallop.runtime.reading import read_bytes
 from gallop.runtime.writing import append_quickly
 
@@ -36,9 +39,11 @@ class KnownContents:
 
     Args:
         folder: that of the feature cache; ``contents`` in it is made when the first photo is remembered.
+        decoded: is given the photos that had to be decoded, for whoever wants their pixels, too.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, decoded: Callable[[Photo], object] = lambda photo: None) -> None:
+        self._decoded = decoded
         self._path = folder / "contents" / f"{decoder()}.txt"
         self._known: dict[str, str] | None = None
         self._room = CONTENTS_BYTES
@@ -57,8 +62,10 @@ class KnownContents:
             self._known = self._read()
         key = hashlib.sha256(data).hexdigest()[:40]
         if key not in self._known:
-            self._known[key] = load_image(data, name=path.name).sha256
+            photo = load_image(data, name=path.name)
+            self._known[key] = photo.sha256
             self._write(key, self._known[key])
+            self._decoded(photo)
         return self._known[key]
 
     def _read(self) -> dict[str, str]:
@@ -82,6 +89,35 @@ class KnownContents:
             append_quickly(self._path, line)
         except OSError:  # who reads photos is not stopped, nor told: a cache of features on the same disk tells
             self._room = 0
+
+
+class EncodedContents:
+    """``KnownContents`` of photos that are asked about next: what has to be decoded for it is encoded on the way.
+
+    So photos that this machine has not seen are decoded once. ``encode_centres`` finds their features in the cache;
+    once that is full, it decodes and encodes the others itself.
+    """
+
+    def __init__(self, backbone: Backbone, cache: FeatureCache) -> None:
+        self._backbone, self._cache = backbone, cache
+        self._contents = KnownContents(cache.root, self._take)
+        self._waiting: list[Photo] = []
+
+    def sha256(self, path: Path) -> str:
+        """Return ``content_hash`` of a file, and raise what ``KnownContents.sha256`` raises."""
+        return self._contents.sha256(path)
+
+    def _take(self, photo: Photo) -> None:
+        if not self._cache.full:
+            self._waiting.append(photo)
+        if len(self._waiting) == BATCH:
+            self.finish()
+
+    def finish(self) -> None:
+        """Encode those that wait for a whole batch."""
+        waiting, self._waiting = self._waiting, []
+        for _ in encode_centres(self._backbone, waiting, self._cache, [photo.sha256 for photo in waiting]):
+            pass
 
 
 def _checksum(key: str, content: str) -> str:

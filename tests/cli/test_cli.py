@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from gallop.cli import main
 from gallop.cli.commands import evaluate, train
 from gallop.cli.console import Console, plain_line
 from gallop.errors import TrainingDiverged
+from gallop.features.encoding import FeatureCache
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import StepEvent, Trainer
 from gallop.training.resume import TRAINING
@@ -428,8 +430,11 @@ def test_several_ood_groups_and_the_table(photos: Path, model: Path) -> None:
 def test_a_photo_that_goes_while_others_are_answered_is_left_out(
     photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where the cache has no room for what was read of it."""
     shutil.copytree(photos / "test", tmp_path / "test")
     whole = call("evaluate", model, tmp_path / "test", "--json").json
+    monkeypatch.setattr(evaluate, "default_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(evaluate, "FeatureCache", partial(FeatureCache, max_bytes=0))
     read = evaluate.labelled_images
 
     def then_gone(*args: Any, **more: Any) -> Any:
@@ -441,6 +446,10 @@ def test_a_photo_that_goes_while_others_are_answered_is_left_out(
     found = call("evaluate", model, tmp_path / "test", "--json")
     assert (found.code, found.json["n"], whole["n"]) == (2, 11, 12)
     assert len(found.json["skipped"]) == 1
+    monkeypatch.setattr(evaluate, "FeatureCache", FeatureCache)
+    shutil.copytree(photos / "test", tmp_path / "test", dirs_exist_ok=True)
+    roomy = call("evaluate", model, tmp_path / "test", "--json")
+    assert (roomy.code, roomy.json) == (0, whole), "what was read of it is enough"
     kept = {name: share for name, share in found.json["per_class"].items() if name != NAMES[0]}
     assert kept == {name: share for name, share in whole["per_class"].items() if name != NAMES[0]}
 

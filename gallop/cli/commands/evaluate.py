@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, load_backbone
+from gallop.backbones import Backbone
 from gallop.cli.console import Console, columns, percentage
-from gallop.cli.inputs import Refuse, labelled_images, readable, trained_model, zero_shot_classifier
-from gallop.data import LabelledPhotos
-from gallop.errors import CommandError
+from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images, trained_model
+from gallop.data import ContentHash, LabelledPhotos, folder_class_names, is_csv
+from gallop.errors import CommandError, ImageError
 from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, LOCAL, KeptAnswers
 from gallop.evaluation.measure import Evaluation
+from gallop.features.contents import EncodedContents
+from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, default_cache_folder, encode_centres
 from gallop.images import list_images
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.wording import listed
@@ -28,33 +33,107 @@ def run(options: Namespace, console: Console) -> int:
     """Measure a model on DATA and on every OOD folder."""
     groups = _ood_groups(options.ood)
     trained = None if options.model == _ZERO_SHOT else trained_model(options.model, options)
-    console.progress(f"reading {options.data}")
-    data = labelled_images(options.data, split="test")
-    classifier = zero_shot_classifier(data.class_names, options) if trained is None else trained
-    data = _known(data, classifier, options)
-    skipped: list[dict[str, str]] = []
-
-    def refuse(path: str | Path, reason: str) -> None:
-        skipped.append({"image": str(path), "error": reason})
-        console.warn(f"{path} is left out: {reason}")
-
+    if trained is not None:
+        backbone = trained.model_.backbone
+        if not is_csv(options.data):
+            _check_names(folder_class_names(options.data, split="test"), trained, options)  # before hours of encoding
+    else:
+        backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
+    photos = _Photos(backbone, console)
+    data = photos.labelled(options.data)
+    classifier = GalLoPClassifier(backbone).zero_shot(data.class_names) if trained is None else trained
+    data = replace(data, class_names=_check_names(data.class_names, classifier, options))
     for path, reason in data.skipped:
-        refuse(str(path), reason)
-    names = dict(zip(map(str, data.paths), data.names, strict=True))
-    read, answers = _answers(classifier, data.paths, options.data, refuse, console)
+        photos.refuse(path, reason)
+    names = dict(zip(data.paths, data.names, strict=True))
+    read, answers = photos.answers(classifier, data.paths, data.hashes, options.data)
     if answers is None:
         raise CommandError(f"{options.data} holds no images that can still be read.")
     number = {name: k for k, name in enumerate(classifier.classes_.tolist())}
     known = Evaluation(tuple(number), np.array([number[names[path]] for path in read]), answers)
     outliers = {}
     for name, (folder, paths) in groups.items():
-        _, found = _answers(classifier, paths, name, refuse, console)
+        _, found = photos.answers(classifier, *photos.readable(paths, name), name)
         if found is None:
             raise CommandError(f"{folder} (OOD group {name}) holds no readable images.")
         outliers[name] = found
-    result = _result(data.class_names, known, outliers) | {"skipped": skipped}
+    result = _result(data.class_names, known, outliers) | {"skipped": photos.skipped}
     console.result(result, lambda: _table(result))
-    return 2 if skipped else 0
+    return 2 if photos.skipped else 0
+
+
+class _Photos:
+    """Photos that a model is measured on. Each is decoded once at most, and not at all where its features are kept.
+
+    Attributes:
+        skipped: those that cannot be read, for the JSON.
+    """
+
+    def __init__(self, backbone: Backbone, console: Console) -> None:
+        self.skipped: list[dict[str, str]] = []
+        self._backbone, self._console = backbone, console
+        self._cache = FeatureCache(default_cache_folder())
+
+    def refuse(self, path: object, reason: str) -> None:
+        """Leave one out, and say so."""
+        self.skipped.append({"image": str(path), "error": reason})
+        self._console.warn(f"{path} is left out: {reason}")
+
+    def labelled(self, data: str) -> LabelledPhotos:
+        """Return the photos of DATA."""
+        with self._contents(data) as content:
+            return labelled_images(data, split="test", content=content)
+
+    def readable(self, paths: Sequence[Path], what: str) -> tuple[list[Path], list[str]]:
+        """Return those of some files that are pictures, and the hashes of their content."""
+        read, hashes = list[Path](), list[str]()
+        with self._contents(what) as content:
+            for path in paths:
+                try:
+                    hashes.append(content(path))
+                    read.append(path)
+                except ImageError as error:
+                    self.refuse(path, str(error))
+        return read, hashes
+
+    @contextmanager
+    def _contents(self, what: str) -> Iterator[ContentHash]:
+        """Tells the content of files. Those that must be decoded for it are encoded as well, before it ends."""
+        self._console.progress(f"reading {what}")
+        contents, done = EncodedContents(self._backbone, self._cache), count(1)
+
+        def told(path: Path) -> str:
+            self._console.progress(f"reading {what}", next(done))
+            return contents.sha256(path)
+
+        yield told
+        contents.finish()
+
+    def answers(
+        self, classifier: GalLoPClassifier, paths: Sequence[Path], hashes: Sequence[str], what: str
+    ) -> tuple[list[Path], KeptAnswers | None]:
+        """Return the photos that can still be read, and what is kept of the answers; None where there are none."""
+        read, parts = list[Path](), list[KeptAnswers]()
+        for start in range(0, len(paths), BATCH):
+            some = slice(start, start + BATCH)
+            for chunk, features in self._features(paths[some], hashes[some]):
+                read += chunk
+                parts.append(KeptAnswers.of(classifier.predict_all(features)))
+            self._console.progress(f"evaluating {what}", min(start + BATCH, len(paths)), len(paths))
+        return read, KeptAnswers.cat(parts) if parts else None
+
+    def _features(self, paths: Sequence[Path], hashes: Sequence[str]) -> Iterator[tuple[Sequence[Path], ImageFeatures]]:
+        """All together; one by one where one of them is gone."""
+        try:
+            features = ImageFeatures.cat(list(encode_centres(self._backbone, paths, self._cache, hashes)))
+        except ImageError as error:
+            if len(paths) == 1:
+                self.refuse(paths[0], str(error))
+                return
+            for path, digest in zip(paths, hashes, strict=True):
+                yield from self._features([path], [digest])
+        else:
+            yield paths, features
 
 
 def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
@@ -74,28 +153,17 @@ def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
     return groups
 
 
-def _known(data: LabelledPhotos, classifier: GalLoPClassifier, options: Namespace) -> LabelledPhotos:
-    """The data with its classes as the classifier spells them, if it knows every one."""
+def _check_names(names: Sequence[str], classifier: GalLoPClassifier, options: Namespace) -> tuple[str, ...]:
+    """The class names of DATA as the classifier spells them, if it knows every one."""
     known = classifier.classes_.tolist()
-    class_names = spelled_as(data.class_names, known)
+    class_names = spelled_as(names, known)
     unknown = missing_names(class_names, known)
     if unknown:
         raise CommandError(
             f"{options.model} does not know these classes of {options.data}: {listed(unknown)}. Take their images "
             "away, or train with them."
         )
-    return replace(data, class_names=tuple(class_names))
-
-
-def _answers(
-    classifier: GalLoPClassifier, paths: Sequence[Path], what: str, refuse: Refuse, console: Console
-) -> tuple[list[str], KeptAnswers | None]:
-    """The photos that can still be read, and what is kept of the answers for them; None where there are none."""
-    read, parts = list[str](), list[KeptAnswers]()
-    for chunk, photos in readable(paths, refuse, console, f"evaluating {what}", classifier.model_.backbone.device):
-        read += chunk
-        parts.append(KeptAnswers.of(classifier.predict_all(photos)))
-    return read, KeptAnswers.cat(parts) if parts else None
+    return tuple(class_names)
 
 
 def _result(class_names: Sequence[str], known: Evaluation, outliers: dict[str, KeptAnswers]) -> dict[str, Any]:
