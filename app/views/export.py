@@ -88,7 +88,7 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
     found.model_, found.backbone = model, backbone
     own = session.limit.own_for(asked)
     if own is not None:
-        found.calibration_ = replace(found.calibration_, threshold=own, note=session.limit.origin)
+        found.calibration_ = replace(found.calibration_, threshold=own, note=session.limit.origin, photos=0)
     return found
 
 

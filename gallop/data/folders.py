@@ -107,19 +107,32 @@ def duplicates(first: LabelledPhotos, second: LabelledPhotos) -> list[tuple[Phot
     return [(where[h], p) for h, p in zip(second.hashes, second.photos, strict=True) if h in where]
 
 
-def stratified_folds(labels: Sequence[int], folds: int, *, seed: int) -> list[list[int]]:
+def stratified_folds(
+    labels: Sequence[int], folds: int, *, seed: int, groups: Sequence[int] | None = None
+) -> list[list[int]]:
     """Return indices of each fold: disjoint, together everything, each class spread as evenly as it goes.
 
     Classes with a single image stay out of every fold, so that no training loses a whole class.
+
+    Args:
+        groups: a number for each image; those of a class that share one come into the same fold, as if they were one
+            image. None: each is for itself.
     """
     rng = np.random.default_rng(seed)
+    groups = range(len(labels)) if groups is None else groups
     parts: list[list[int]] = [[] for _ in range(folds)]
-    turn = 0
     for label in sorted(set(labels)):
         members = [i for i, other in enumerate(labels) if other == label]
-        if len(members) < 2:
+        if len({groups[i] for i in members}) < 2:
             continue
+        together: dict[int, list[int]] = {}
         for i in rng.permutation(members).tolist():
-            parts[turn % folds].append(i)
-            turn += 1
+            together.setdefault(groups[i], []).append(i)
+        here = [0] * folds
+        for some in together.values():
+            # The first with the fewest of the class, and of those the fewest in all: where all groups are single
+            # images, one fold after the other, round and round.
+            least = min(range(folds), key=lambda fold: (here[fold], len(parts[fold])))
+            parts[least] += some
+            here[least] += len(some)
     return [sorted(part) for part in parts if part]

@@ -27,11 +27,52 @@ class Calibration:
         temperature: divides the logits in probabilities; 1 is the paper's.
         threshold: GL-MCM above it means "none of these"; None when it could not be found or is void.
         note: why there is no threshold, why it is unreliable, or where else it came from; empty when it is sound.
+        photos: how many held-out photos the threshold was found on, those that are nearly the same counted once; 0
+            where it was not found so, or nobody has counted them.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
     note: str = ""
+    photos: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"the temperature is {self.temperature}")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise ValueError(f"the threshold is {self.threshold}")
+        if not isinstance(self.photos, int) or self.photos < 0:
+            raise ValueError(f"the threshold was found on {self.photos!r} photos")
+
+    @property
+    def expected(self) -> tuple[float, float] | None:
+        """In which share of new known photos probably lies that the threshold keeps: ``kept_range`` of its photos."""
+        return None if self.threshold is None or not self.photos else kept_range(self.photos)
+
+    @property
+    def promise(self) -> str:
+        """The same in words, such as "of new photos of the classes, 79 to 98 % are expected to pass (95 % interval,
+        from 32 held-out photos)"; empty where nothing is known.
+        """
+        if self.expected is None:
+            return ""
+        low, high = (round(100 * share) for share in self.expected)
+        found = f"95 % interval, from {self.photos} held-out photos"
+        return f"of new photos of the classes, {low} to {high} % are expected to pass ({found})"
+
+
+def kept_range(photos: int) -> tuple[float, float]:
+    """Return the 95% interval of the share of new known photos that a threshold keeps which was found on so many.
+
+    The threshold is the m-th smallest of n scores. Where known photos' scores are drawn independently, from whatever
+    continuous distribution, the share of them below it is Beta(m, n + 1 - m) (order statistics; Wilks 1941): its mean
+    is m / (n + 1). New photos that are unlike the shots are another distribution, of which this knows nothing.
+    """
+    from scipy.stats import beta
+
+    place = _place(photos, PROMISED)
+    low, high = beta.ppf([0.025, 0.975], place, photos + 1 - place)
+    return float(low), float(high)
 
 
 def finite_scores(values: ArrayLike, what: str) -> NDArray[np.float64]:
@@ -47,9 +88,13 @@ def finite_scores(values: ArrayLike, what: str) -> NDArray[np.float64]:
 def threshold_at_tpr(inlier_scores: ArrayLike, tpr: float = PROMISED) -> float:
     """Return the smallest threshold at which at least ``tpr`` of the inliers are not above it."""
     ordered = np.sort(finite_scores(inlier_scores, "inlier"))
+    return float(ordered[_place(ordered.size, tpr) - 1])
+
+
+def _place(scores: int, tpr: float) -> int:
+    """Which of so many scores, from the smallest on and counted from 1, is the threshold."""
     # Rounded before the ceiling: 0.95 * 20 is 19.000000000000004 in floating point.
-    needed = max(math.ceil(round(tpr * ordered.size, 9)), 1)
-    return float(ordered[needed - 1])
+    return max(math.ceil(round(tpr * scores, 9)), 1)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

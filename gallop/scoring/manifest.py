@@ -37,6 +37,7 @@ def fingerprint(classifier: GalLoPClassifier) -> str:
     """Return a hash of everything that answers depend on: prompts, classes, settings, calibration, tower."""
     said = asdict(Checkpoint.of(classifier.model_, None, classifier.calibration_))
     del said["backbone"]  # a path may change
+    del said["calibration"]["photos"]  # says how far the threshold can be trusted, and changes no answer
     tensors = {k: v.detach().cpu().float().contiguous() for k, v in classifier.model_.prompts.state_dict().items()}
     text = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
     return hashlib.sha256(text + hashlib.sha256(save(tensors)).digest()).hexdigest()

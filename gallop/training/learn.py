@@ -19,6 +19,7 @@ from gallop.data import LabelledPhotos, PhotoSource, stratified_folds
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
+from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model import scores
 from gallop.model.calibration import Calibration, fit_temperature, threshold_at_tpr
 from gallop.model.gallop import GalLoP
@@ -145,6 +146,7 @@ class CrossFit:
         features: the fold's held-out photos.
         labels: their class indices.
         index: which of the n training photos they are.
+        pictures: how many they are, those that are nearly the same picture counted once.
         note: why a threshold from these is not reliable; empty when it is.
     """
 
@@ -152,6 +154,7 @@ class CrossFit:
     features: tuple[ImageFeatures, ...]
     labels: tuple[Tensor, ...]
     index: tuple[Tensor, ...]
+    pictures: int
     note: str
 
     def calibrate(self, class_names: Sequence[str]) -> Calibration:
@@ -159,7 +162,8 @@ class CrossFit:
         logits, ood = self._answers(class_names)
         scale = self.models[0].backbone.logit_scale
         temperature = fit_temperature(logits * scale, torch.cat(self.labels))
-        return Calibration(temperature=temperature, threshold=threshold_at_tpr(ood.numpy()), note=self.note)
+        threshold = threshold_at_tpr(ood.numpy())
+        return Calibration(temperature=temperature, threshold=threshold, note=self.note, photos=self.pictures)
 
     def probabilities(self, class_names: Sequence[str], temperature: float) -> tuple[Tensor, Tensor]:
         """Return what prompts that never saw them say of the shots: which photos (m,), ascending, and (m, K).
@@ -193,10 +197,13 @@ def _cross_fit(
 
     The folds are trained side by side: on a few classes that takes little more than half the time. There is no
     ``CrossFit`` when no class has two images. Every fold starts from prompts that have learned nothing, after a warm
-    start too: those of an earlier training may have seen the photos that are held out now.
+    start too: those of an earlier training may have seen the photos that are held out now. Photos that are nearly the
+    same picture are held out together: of one whose copy was learned from, nothing new is heard.
     """
     labels, config = steps.labels, steps.config
-    folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed)
+    centres = _centres(model.backbone, shots, cache) if tells_copies(model.backbone) else None
+    groups = list(range(len(labels))) if centres is None else alike_groups(centres, labels.tolist())
+    folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed, groups=groups)
     if len(folds) < 2:
         return
     learners = []
@@ -211,9 +218,13 @@ def _cross_fit(
         return
     yield CrossFit(
         models=tuple(learner.model for learner in learners),
-        features=tuple(_centres(model.backbone, shots.take(fold), cache) for fold in folds),
+        features=tuple(
+            _centres(model.backbone, shots.take(fold), cache) if centres is None else centres[torch.tensor(fold)]
+            for fold in folds
+        ),
         labels=tuple(labels[fold] for fold in folds),
         index=tuple(map(torch.tensor, folds)),
+        pictures=len({groups[i] for fold in folds for i in fold}),
         note=_reliability(labels),
     )
 

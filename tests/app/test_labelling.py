@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from app.photos.archives import CardPlace, Member
 from app.ui import resources
 from app.views.labels import missing, twice
-from gallop.evaluation import near_duplicates
+from gallop.features import near_duplicates
 from gallop.features.encoding import encode_photos
 from gallop.predictions.next_to_label import UNCERTAIN, next_to_label
 from tests.app_pages import TEACH, TEST, Open, cards, everything, fine, go, png, session_of, train, uploader

@@ -279,7 +279,7 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     stored = session.limit.value
     assert stored is not None
     assert track(at)["limit"] == pytest.approx(stored)
-    assert "Found while teaching" in everything(at)
+    assert "Found while teaching. Of new photos of the classes, " in everything(at)
     at = put_limit(at, 0)
     assert does(at) == "0 of 6, 2 of 2"
     # Teach's try-out and Explore go by it.

@@ -21,6 +21,7 @@ from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import FORMAT, SETTINGS, TENSORS, Checkpoint, read_checkpoint, save_checkpoint
 from gallop.config import TrainConfig
 from gallop.errors import BackboneError, CheckpointError
+from gallop.model.calibration import Calibration
 from gallop.training.loop import TrainState
 from gallop.training.resume import drop_training, load_training, save_training
 from tests.tiny import classifier, equal, learned, other_vit, pictures, vit
@@ -148,6 +149,20 @@ def test_a_classifier_that_was_stopped_can_be_kept(tmp_path: Path) -> None:
         assert event
     made.save(tmp_path / "model")
     assert equal(learned(load(tmp_path / "model")), learned(made))
+
+
+def test_what_a_threshold_was_found_on_comes_back_and_older_checkpoints_do_not_say(
+    trained: GalLoPClassifier, folder: Path
+) -> None:
+    assert load(folder).calibration_ == trained.calibration_
+    path = folder / SETTINGS
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings["calibration"] = {"temperature": 1.5, "threshold": -0.5, "note": ""}
+    path.write_text(json.dumps(settings))
+    older = load(folder)
+    assert older.calibration_ == Calibration(1.5, -0.5)
+    older.save(folder)
+    assert json.loads(path.read_text(encoding="utf-8"))["calibration"] == settings["calibration"]
 
 
 def test_saving_again_replaces_and_leaves_other_files_alone(folder: Path) -> None:

@@ -34,6 +34,7 @@ from gallop.cli.commands import evaluate, train
 from gallop.cli.console import Console, plain_line
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import FeatureCache
+from gallop.model.calibration import kept_range
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import StepEvent, Trainer
 from gallop.training.resume import TRAINING
@@ -50,6 +51,8 @@ TRAIN_KEYS = {
     "accuracy_train",
     "threshold",
     "threshold_note",
+    "threshold_photos",
+    "threshold_keeps",
     "temperature",
     "skipped",
 }
@@ -152,6 +155,8 @@ def test_train_tells_what_it_did(photos: Path, model: Path, backbone: Path) -> N
     assert settings["class_names"] == NAMES
     assert settings["calibration"]["threshold"] == told["threshold"]
     assert settings["calibration"]["temperature"] == told["temperature"]
+    assert settings["calibration"]["photos"] == told["threshold_photos"] == 12
+    assert told["threshold_keeps"] == list(kept_range(12))
     assert sorted(path.name for path in model.iterdir()) == ["gallop.json", TENSORS], "nothing else is left in OUT"
     shots = draw_shots(read_folder(photos), 4)
     found = call("predict", *shots.paths, "--model", model, "--json").json
@@ -167,6 +172,8 @@ def test_the_same_call_gives_the_same_model(photos: Path, model: Path, backbone:
     assert re.fullmatch(
         r"loss \d+\.\d{3}, accuracy on the shots \d+\.\d%, OOD threshold -?\d\.\d{4}", again.out.splitlines()[1]
     )
+    low, high = (round(100 * share) for share in kept_range(12))
+    assert again.out.splitlines()[2].startswith(f"Of new photos of the classes, {low} to {high} % are expected to pass")
 
 
 def test_coop(photos: Path, backbone: Path, tmp_path: Path) -> None:

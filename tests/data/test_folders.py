@@ -306,6 +306,39 @@ def test_folds_are_disjoint_even_and_never_take_a_whole_class(labels: list[int],
     assert max(sizes, default=0) - min(sizes, default=0) <= 1
 
 
+@given(labels=LABELS, folds=st.integers(2, 6), seed=st.integers(0, 9))
+def test_folds_of_images_that_stand_for_themselves_are_dealt_round_and_round(
+    labels: list[int], folds: int, seed: int
+) -> None:
+    drawn, order = np.random.default_rng(seed), list[int]()
+    for label in sorted(set(labels)):
+        members = [i for i, other in enumerate(labels) if other == label]
+        order += drawn.permutation(members).tolist() if len(members) > 1 else []
+    dealt = [sorted(order[start::folds]) for start in range(folds)]
+    wanted = [part for part in dealt if part]
+    assert stratified_folds(labels, folds, seed=seed) == wanted
+    assert stratified_folds(labels, folds, seed=seed, groups=[7 * i for i in range(len(labels))]) == wanted
+
+
+@given(
+    photos=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=40), folds=st.integers(2, 5)
+)
+def test_what_belongs_together_is_held_out_together_and_no_class_is_lost(
+    photos: list[tuple[int, int]], folds: int
+) -> None:
+    labels, groups = [label for label, _ in photos], [10 * label + group for label, group in photos]
+    parts = stratified_folds(labels, folds, seed=1, groups=groups)
+    where = {i: number for number, part in enumerate(parts) for i in part}
+    for group in set(groups):
+        assert len({where.get(i) for i, other in enumerate(groups) if other == group}) == 1
+    for label in set(labels):
+        members = [i for i, other in enumerate(labels) if other == label]
+        if len({groups[i] for i in members}) == 1:
+            assert not where.keys() & set(members), "nothing of it would be left to learn from"
+        else:
+            assert len({where[i] for i in members}) > 1
+
+
 def test_the_fingerprint_of_data_does_not_see_order_but_sees_content_and_labels() -> None:
     assert data_fingerprint(["a", "b"], ["x", "y"]) == data_fingerprint(["b", "a"], ["y", "x"])
     assert data_fingerprint(["a", "b"], ["x", "y"]) != data_fingerprint(["a", "b"], ["y", "x"])

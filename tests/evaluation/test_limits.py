@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gallop.evaluation.limits import REWORKED, SURE, AtLimit, at_limit, cuts, limit_of_tests
+from gallop.model.calibration import Calibration, kept_range, threshold_at_tpr
 
 
 def test_outcomes_are_told_in_photos() -> None:
@@ -50,6 +51,33 @@ def test_a_promise_is_broken_where_so_few_would_hardly_pass_by_chance(right: int
     chance = sum(comb(of, k) * 0.95**k * 0.05 ** (of - k) for k in range(right + 1))
     assert found.chance == pytest.approx(chance)
     assert found.broken is (chance < SURE)
+
+
+@pytest.mark.parametrize("photos", [6, 19, 20, 32, 160])
+def test_the_expected_range_is_where_most_limits_fall(photos: int) -> None:
+    """Known photos of one kind, of which some set the limit: how many of all others it keeps, drawn over and over."""
+    shots = np.random.default_rng(photos).random(
+        (4000, photos)
+    )  # of uniform scores the share below a limit is the limit
+    kept = np.array([threshold_at_tpr(row) for row in shots])
+    low, high = kept_range(photos)
+    assert np.mean(kept < low) == pytest.approx(0.025, abs=0.01)
+    assert np.mean(kept > high) == pytest.approx(0.025, abs=0.01)
+    found = Calibration(threshold=-1.0, photos=photos)
+    assert found.expected == (low, high)
+    assert f"{100 * low:.0f} to {100 * high:.0f} % are expected to pass" in found.promise
+    assert f"from {photos} held-out photos" in found.promise
+
+
+def test_nothing_is_expected_of_a_limit_that_was_not_found_on_held_out_photos() -> None:
+    for found in (Calibration(), Calibration(threshold=-1.0), Calibration(photos=30)):
+        assert (found.expected, found.promise) == (None, "")
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"threshold": float("nan")}, {"photos": -1}, {"photos": 1.5}])
+def test_a_calibration_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Calibration(**wrong)  # type: ignore[arg-type]
 
 
 def test_where_nothing_is_known_nothing_was_promised() -> None:

@@ -178,6 +178,8 @@ def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPCla
     for words in ("of 2 classes", "red, green", "2 epochs, learning rate 0.05", "k = 2, 4", "Right on 90\\.0\\% of 10"):
         assert words in card
     assert f"{taught.calibration_.threshold:.4f}" in card
+    assert taught.calibration_.promise
+    assert f"; {taught.calibration_.promise}\n" in card
     assert taught.model_.backbone.fingerprint[:16] in card
     assert "Region features" not in card
     assert "no projection" not in card

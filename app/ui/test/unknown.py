@@ -100,7 +100,9 @@ def _origin(session: Session, known: NDArray[np.float32], does: AtLimit) -> None
         st.caption("No limit was found while teaching: move this one to have a verdict.", help=_HOLDS)
     else:
         more = f" {text.markdown(found.note[0].upper() + found.note[1:])}." if found.note else ""
-        st.caption("Found while teaching.", help=f"95 % of the photos held out in turn lie below it.{more} {_HOLDS}")
+        promise = f" {found.promise[0].upper()}{found.promise[1:]}." if found.promise else ""
+        words = f"95 % of the photos held out in turn lie below it.{more} {_HOLDS}"
+        st.caption(f"Found while teaching.{promise}", help=words)
         if does.broken and does.kept is not None:
             st.warning(
                 f"Far fewer known photos pass than the promised 95 %: {does.kept.right} of {does.kept.of}.",

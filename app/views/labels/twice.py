@@ -54,7 +54,7 @@ def _labelled(photos: Mapping[str, Sequence[Photo]]) -> _Labelled:
 
 
 def _pairs(session: Session, backbone: Backbone, shots: _Labelled, tests: _Labelled) -> list[tuple[int, int]]:
-    from gallop.evaluation.near_duplicates import near_duplicates
+    from gallop.features.near_duplicates import near_duplicates
 
     first, second = (_features(session, backbone, some) for some in (shots, tests))
     return [(pair.first, pair.second) for pair in near_duplicates(first, second)]

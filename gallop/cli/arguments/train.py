@@ -20,7 +20,9 @@ examples:
   gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
 
-JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, temperature, skipped}"""
+JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, threshold_photos, threshold_keeps,
+ temperature, skipped}. threshold_keeps is the 95% interval of the share of new known photos that the threshold keeps,
+found on so many threshold_photos."""
 
 
 def add_train(commands: Commands) -> None:

@@ -56,6 +56,7 @@ class _Done:
     result: dict[str, Any]
     classes: int
     images: int
+    promise: str
 
 
 def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
@@ -88,7 +89,7 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"Stopped. The model is finished, and in {out}.") from None
     result["skipped"] = [{"image": str(path), "error": reason} for path, reason in everything.skipped]
-    return _Done(result, len(shots.class_names), len(shots))
+    return _Done(result, len(shots.class_names), len(shots), classifier.calibration_.promise)
 
 
 def _in_processes(options: Namespace, console: Console) -> _Done:
@@ -236,6 +237,8 @@ def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, An
         "accuracy_train": 0.0,
         "threshold": calibration.threshold,
         "threshold_note": calibration.note,
+        "threshold_photos": calibration.photos,
+        "threshold_keeps": calibration.expected,
         "temperature": calibration.temperature,
     }
 
@@ -257,4 +260,5 @@ def _table(done: _Done) -> list[str]:
         f"({result['steps']} steps); the model is in {result['out']}.",
         f"loss {result['loss']:.3f}, accuracy on the shots {percentage(result['accuracy_train'])}, "
         f"OOD threshold {threshold}",
+        *([f"{done.promise[0].upper()}{done.promise[1:]}."] if done.promise else []),
     ]

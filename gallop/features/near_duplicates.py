@@ -1,4 +1,4 @@
-"""Photos of two sets that are nearly the same picture: a test on what was learned from tests nothing.
+"""Photos that are nearly the same picture: a test on what was learned from tests nothing.
 
 The same picture byte by byte is found by its hash (``gallop.data.duplicates``); this finds it saved anew, cut a little,
 brighter or mirrored, from features that are there anyway.
@@ -8,12 +8,15 @@ Shapes: A and B photos, R regions, V region width, D joint width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from gallop.backbones import Backbone
 from gallop.features.cache import ImageFeatures
 
 ALIKE_WHOLE, ALIKE_PLACES = 0.94, 0.82
@@ -24,7 +27,34 @@ is above either (the most alike, two sketches of an elephant, are at 0.924 and 0
 are found: saved as JPEG at quality 90, 75 and 50, 100, 99 and 95 %; cut by 5 and 10 %, 98 and 75 %; a quarter brighter,
 90 %; paler, 100 %; mirrored, 94 %; turned by 5 degrees, 50 %; at half the size, 42 %.
 """
+_MEASURED_ON = "mini"
 _ROWS = 64
+
+
+def tells_copies(backbone: Backbone) -> bool:
+    """Return whether the limits are of this tower's cosines; those of another have a scale of their own."""
+    return backbone.name == _MEASURED_ON
+
+
+def alike_groups(features: ImageFeatures, labels: Sequence[int]) -> list[int]:
+    """Return a number for each of A photos, which those of one class share that are nearly the same picture.
+
+    So do those that have such photos between them, as the frames of a film.
+
+    Args:
+        labels: class indices (A,).
+    """
+    groups, first = [0] * len(labels), 0
+    for label in sorted(set(labels)):
+        members = [i for i, other in enumerate(labels) if other == label]
+        own = features[torch.tensor(members)]
+        unit = F.normalize(own.global_.float(), dim=-1)
+        same = (unit @ unit.T > ALIKE_WHOLE) | (_by_place(own.regions, own.regions) > ALIKE_PLACES)
+        count, numbers = connected_components(same.numpy(), directed=False)
+        for i, number in zip(members, numbers.tolist(), strict=True):
+            groups[i] = first + number
+        first += count
+    return groups
 
 
 @dataclass(frozen=True)

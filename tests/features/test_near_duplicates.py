@@ -8,12 +8,13 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from gallop import load_image
+from gallop import GalLoPClassifier, load_image
 from gallop.backbones import load_backbone
-from gallop.evaluation.near_duplicates import ALIKE_PLACES, ALIKE_WHOLE, near_duplicates
 from gallop.features.cache import ImageFeatures
 from gallop.features.encoding import encode_photos
+from gallop.features.near_duplicates import ALIKE_PLACES, ALIKE_WHOLE, alike_groups, near_duplicates, tells_copies
 from gallop.sample import sample_photos
+from tests.tiny import vit
 
 
 def features(seed: int, count: int) -> ImageFeatures:
@@ -45,6 +46,40 @@ def test_either_cosine_alone_is_enough_and_of_no_photos_there_is_none() -> None:
     assert {(pair.first, pair.second) for pair in near_duplicates(first, same_places)} == {(0, 0), (1, 1), (2, 2)}
     assert near_duplicates(first, second) == []
     assert near_duplicates(first[:0], second) == near_duplicates(first, second[:0]) == []
+
+
+def test_frames_of_a_film_are_one_group_and_another_class_is_another() -> None:
+    drawn = torch.Generator().manual_seed(4)
+    start, end = torch.randn(2, 64, generator=drawn)
+    film = torch.stack([torch.lerp(start, end, step / 19) for step in range(20)])
+    assert torch.cosine_similarity(film[0], film[-1], dim=0) < 0.5 < ALIKE_WHOLE
+    assert torch.cosine_similarity(film[:-1], film[1:]).min() > ALIKE_WHOLE
+    whole = torch.cat([film, torch.randn(3, 64, generator=drawn), film[:1]])
+    images = ImageFeatures(whole, torch.randn(len(whole), 4, 5, generator=drawn))
+    groups = alike_groups(images, [0] * 23 + [1])
+    assert len(set(groups[:20])) == 1
+    assert len(set(groups)) == 5, "three others, and the copy in the other class"
+    mirrored = ImageFeatures(torch.randn(2, 64, generator=drawn), images.regions[:1].expand(2, -1, -1))
+    assert len(set(alike_groups(mirrored, [0, 0]))) == 1, "region by region alone"
+
+
+def test_only_the_tower_that_the_limits_are_of_tells_copies() -> None:
+    assert tells_copies(load_backbone("mini", device="cpu"))
+    assert not tells_copies(vit())
+
+
+def test_copies_are_held_out_with_their_original() -> None:
+    """Or the threshold is that of photos that were learned from, and the classes' next photos fall above it."""
+    photos = [(load_image(photo.path), photo.name) for photo in sample_photos() if photo.part == "train"][::3]
+    brighter = [(load_image(ImageEnhance.Brightness(photo.image).enhance(1.05)), name) for photo, name in photos[::2]]
+    images, names = zip(*photos, *brighter, strict=True)
+    made = GalLoPClassifier(epochs=1, views=1, cache=False, device="cpu").fit(list(images), list(names))
+    assert made.cross_fit_ is not None
+    where = {int(i): number for number, part in enumerate(made.cross_fit_.index) for i in part}
+    assert len(where) == len(images)
+    for copy, original in enumerate(range(0, len(photos), 2), len(photos)):
+        assert where[copy] == where[original]
+    assert made.calibration_.photos == len(photos), "a copy tells nothing new"
 
 
 def saved(image: Image.Image, quality: int) -> Image.Image:
