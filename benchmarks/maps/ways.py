@@ -1,0 +1,119 @@
+"""Ways to say where on a picture a name is: the model's own maps, others made of the same tower, and none of the name.
+
+Shapes: R regions, K classes, M global prompts, V region width, D joint width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from benchmarks.maps.pictures import SIDE, Picture
+from gallop import GalLoPClassifier
+from gallop.features.encoding import ImageFeatures
+from gallop.model.gallop import GalLoP, TextFeatures
+
+Map = NDArray[np.float64]
+"""(rows, columns), larger = more of the name."""
+
+OURS, PLAIN, CAM, GRAD_CAM = "GalLoP", "plain cosine", "class activation map", "Grad-CAM"
+CENTRE, EDGES, COLOUR = "centre (blind)", "edges (blind)", "odd colour (blind)"
+
+
+def maps_of(classifier: GalLoPClassifier, picture: Picture) -> Iterator[tuple[str, Map]]:
+    """Yield each way's map of a picture's name.
+
+    The model's is the mean over local prompts, as the app shows it. Plain cosine is the same without damping, the class
+    activation map without any norm. Grad-CAM is that of the score of the global prompts (Selvaraju et al., ICCV 2017).
+    """
+    model, text = classifier.model_, classifier.text_features()
+    explanation = classifier.explain(picture.image)
+    prompts = range(len(explanation.topk))
+    yield OURS, np.mean([explanation.region_scores(picture.name, prompt) for prompt in prompts], axis=0)
+    row = model.class_names.index(picture.name)
+    pixels, _ = model.backbone.preprocess.centre(picture.image)
+    for way, scores in _of_regions(model, text, pixels[None], row):
+        yield way, scores.reshape(model.backbone.vision.grid).double().numpy()
+    yield from blind_maps(picture, model.backbone.vision.grid)
+
+
+def _of_regions(model: GalLoP, text: TextFeatures, pixels: Tensor, row: int) -> Iterator[tuple[str, Tensor]]:
+    """Scores (R,) of the regions of one picture (1, 3, H, W)."""
+    with torch.no_grad():
+        regions = model.backbone.encode_image(pixels)[1][0] @ model.region_projection()
+        products = regions @ F.normalize(text.local[row], dim=-1).mean(dim=0)
+    yield PLAIN, products / regions.norm(dim=1)
+    yield CAM, products
+    found = grad_cam(model, text, pixels, row)
+    if found is not None:
+        yield GRAD_CAM, found
+
+
+def grad_cam(model: GalLoP, text: TextFeatures, pixels: Tensor, row: int) -> Tensor | None:
+    """Return the map (R,) of the global prompts' score of a class; None for towers whose last layer is none of regions.
+
+    Where the global feature is the mean of the regions, these stand for the last layer: what follows is linear.
+    """
+    vision: Any = model.backbone.vision
+
+    def score(whole: Tensor) -> Tensor:
+        found = model.similarities(ImageFeatures(whole, whole.new_zeros(1, 1, vision.region_width)), text)
+        return found.global_[0, row].mean()
+
+    with torch.enable_grad():
+        if vision.mean_is_global:
+            layer = model.backbone.encode_image(pixels)[1].requires_grad_()
+            whole = layer.mean(dim=1)
+        else:
+            kept, last = list[Tensor](), _last_layer(vision)
+            if last is None:
+                return None
+            hook = last.register_forward_hook(lambda module, given, made: kept.append(made))
+            whole, _ = vision(pixels.to(model.backbone.device).requires_grad_())
+            hook.remove()
+            layer = kept[0]
+        (gradient,) = torch.autograd.grad(score(whole), layer)
+    if layer.ndim == 4:  # (1, V, rows, columns)
+        layer, gradient = (each.flatten(2).transpose(1, 2) for each in (layer, gradient))
+    regions, gradient = (each[0, -len_of(vision) :] for each in (layer, gradient))  # without a class token
+    return (regions @ gradient.mean(dim=0)).clamp_min(0).detach().cpu()
+
+
+def len_of(vision: Any) -> int:
+    """Return R."""
+    rows, columns = vision.grid
+    return int(rows * columns)
+
+
+def _last_layer(vision: Any) -> torch.nn.Module | None:
+    """Of a CLIP's ViT the norm before its last attention, as is usual; of its ResNet the last layer."""
+    if hasattr(vision.tower, "layer4"):
+        return vision.tower.layer4  # type: ignore[no-any-return]
+    blocks = getattr(getattr(vision.tower, "transformer", None), "resblocks", None)
+    return None if blocks is None else blocks[-1].ln_1  # type: ignore[no-any-return]
+
+
+def blind_maps(picture: Picture, grid: tuple[int, int]) -> Iterator[tuple[str, Map]]:
+    """Yield maps of a picture alone, whatever it is asked for: the least that a map of a name has to be better than."""
+    rows, columns = grid
+    y, x = ((np.arange(count) + 0.5) / count - 0.5 for count in (rows, columns))
+    yield CENTRE, -np.hypot(y[:, None], x[None])
+    pixels = np.asarray(picture.image, dtype=np.float64)
+    grey = pixels.mean(axis=2)
+    yield EDGES, cells(np.hypot(ndimage.sobel(grey, axis=0), ndimage.sobel(grey, axis=1)), grid)
+    colours = np.stack([cells(pixels[..., channel], grid) for channel in range(3)], axis=-1)
+    yield COLOUR, np.linalg.norm(colours - colours.mean(axis=(0, 1)), axis=-1)
+
+
+def cells(values: NDArray[np.float64], grid: tuple[int, int]) -> Map:
+    """Return means of pixels (SIDE, SIDE) over the cells of a grid."""
+    assert values.shape == (SIDE, SIDE)
+    found = F.adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(values))[None], grid)[0]
+    return np.asarray(found)
