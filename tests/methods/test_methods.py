@@ -269,7 +269,7 @@ def test_the_linear_probe_is_at_its_optimum(case: Golden) -> None:
     p = fitted.predict(case.features).probabilities.astype(np.float64)
     wanted = strength * (np.eye(6) - p).T @ unit(case.figure("image_features"))
     weights = fitted.regression.coef_
-    np.testing.assert_allclose(weights, wanted, atol=1e-5 * np.abs(weights).max())
+    np.testing.assert_allclose(weights, wanted, atol=1e-4 * np.abs(weights).max())
 
 
 @pytest.mark.parametrize("classes", [2, 5])
