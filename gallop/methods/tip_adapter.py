@@ -97,13 +97,13 @@ def class_weights(backbone: Backbone, class_names: tuple[str, ...]) -> Tensor:
     return template_features(backbone, class_names, TEMPLATES["ensemble"])
 
 
-def _searched(caches: Sequence[KeyValueCache], folds: Sequence[Fold]) -> dict[str, float]:
-    """Alpha and beta for caches that hold the rest of each fold; nothing to replace where nothing is held out."""
+def _searched(cache: KeyValueCache, parts: Sequence[KeyValueCache], folds: Sequence[Fold]) -> KeyValueCache:
+    """A cache with alpha and beta of its parts, which hold the rests of the folds; as it is where there are none."""
     if not folds:
-        return {}
+        return cache
     with torch.no_grad():
-        weight, sharpness = search([cache.asked(fold) for cache, fold in zip(caches, folds, strict=True)])
-    return {"weight": weight, "sharpness": sharpness}
+        weight, sharpness = search([part.asked(fold) for part, fold in zip(parts, folds, strict=True)])
+    return replace(cache, weight=weight, sharpness=sharpness)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class TipAdapter:
         text = class_weights(setup.backbone, shots.class_names)
         setup.tick()
         cache, folds = self.filled(shots, text, self.encoded(shots, setup)), held_out(shots, setup, self.folds)
-        return replace(cache, **_searched([cache.only(fold.rest) for fold in folds], folds))
+        return _searched(cache, [cache.only(fold.rest) for fold in folds], folds)
 
     def work(self, photos: int) -> Work:
         """Return the views, and no step."""
@@ -200,12 +200,12 @@ class TipAdapterF(TipAdapter):
         # Whoever measures a step wants no search: its steps are of the same kind.
         folds = held_out(shots, setup, self.folds) if setup.steps is None else []
         cache = self.filled(shots, text, views)
-        cache = replace(cache, **_searched([cache.only(fold.rest) for fold in folds], folds))
+        cache = _searched(cache, [cache.only(fold.rest) for fold in folds], folds)
         setup.tick()
         labels = torch.tensor(shots.labels)
         learned = self._learned(cache, torch.arange(len(shots)), labels, views, setup)
         parts = [self._learned(cache.only(fold.rest), fold.rest, labels, views, setup) for fold in folds]
-        return replace(learned, **_searched(parts, folds))
+        return _searched(learned, parts, folds)
 
     def _learned(
         self, cache: KeyValueCache, photos: Tensor, labels: Tensor, views: TrainingViews, setup: Setup

@@ -41,7 +41,7 @@ class Calibration:
             raise ValueError(f"the temperature is {self.temperature}")
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise ValueError(f"the threshold is {self.threshold}")
-        if not isinstance(self.photos, int) or self.photos < 0:
+        if self.photos < 0 or self.photos != int(self.photos):
             raise ValueError(f"the threshold was found on {self.photos!r} photos")
 
     @property

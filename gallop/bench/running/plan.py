@@ -153,7 +153,7 @@ class _Maker:
         rules = self.spec.rules(line.recipe.method, photo_set.name, shots) if shots else {}
         made = _made(line.heading, line.group, line.recipe, rules)
         method, settings = line.recipe.method, canonical(line.recipe.method, made)
-        what = {"gallop": FIGURES, "backbone": line.fingerprint, "method": method, "settings": settings}
+        what: dict[str, Any] = {"gallop": FIGURES, "backbone": line.fingerprint, "method": method, "settings": settings}
         if method in REVISED:
             what["revised"] = REVISED[method]
         place = {"set": photo_set.name, "shots": shots, "seed": seed, "data": data}
