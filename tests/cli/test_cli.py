@@ -454,6 +454,7 @@ def test_a_photo_that_goes_while_others_are_answered_is_left_out(
     assert (found.code, found.json["n"], whole["n"]) == (2, 11, 12)
     assert len(found.json["skipped"]) == 1
     monkeypatch.setattr(evaluate, "FeatureCache", FeatureCache)
+    monkeypatch.setattr(evaluate, "default_cache_folder", lambda: tmp_path / "roomy")
     shutil.copytree(photos / "test", tmp_path / "test", dirs_exist_ok=True)
     roomy = call("evaluate", model, tmp_path / "test", "--json")
     assert (roomy.code, roomy.json) == (0, whole), "what was read of it is enough"

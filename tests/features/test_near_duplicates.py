@@ -70,7 +70,9 @@ def test_only_the_tower_that_the_limits_are_of_tells_copies() -> None:
 
 def test_copies_are_held_out_with_their_original() -> None:
     """Or the threshold is that of photos that were learned from, and the classes' next photos fall above it."""
-    photos = [(load_image(photo.path), photo.name) for photo in sample_photos() if photo.part == "train"][::3]
+    photos = [(load_image(photo.path), str(photo.class_name)) for photo in sample_photos() if photo.part == "train"][
+        ::3
+    ]
     brighter = [(load_image(ImageEnhance.Brightness(photo.image).enhance(1.05)), name) for photo, name in photos[::2]]
     images, names = zip(*photos, *brighter, strict=True)
     made = GalLoPClassifier(epochs=1, views=1, cache=False, device="cpu").fit(list(images), list(names))
