@@ -116,18 +116,19 @@ def stratified_folds(
 
     Args:
         groups: a number for each image; those of a class that share one come into the same fold, as if they were one
-            image. None: each is for itself.
+            image. Where a whole class shares one, and where it is None, each is for itself.
     """
     rng = np.random.default_rng(seed)
     groups = range(len(labels)) if groups is None else groups
     parts: list[list[int]] = [[] for _ in range(folds)]
     for label in sorted(set(labels)):
         members = [i for i, other in enumerate(labels) if other == label]
-        if len({groups[i] for i in members}) < 2:
+        if len(members) < 2:
             continue
+        alone = len({groups[i] for i in members}) < 2
         together: dict[int, list[int]] = {}
         for i in rng.permutation(members).tolist():
-            together.setdefault(groups[i], []).append(i)
+            together.setdefault(i if alone else groups[i], []).append(i)
         here = [0] * folds
         for some in together.values():
             # The first with the fewest of the class, and of those the fewest in all: where all groups are single

@@ -198,7 +198,8 @@ def _cross_fit(
     The folds are trained side by side: on a few classes that takes little more than half the time. There is no
     ``CrossFit`` when no class has two images. Every fold starts from prompts that have learned nothing, after a warm
     start too: those of an earlier training may have seen the photos that are held out now. Photos that are nearly the
-    same picture are held out together: of one whose copy was learned from, nothing new is heard.
+    same picture are held out together: of one whose copy was learned from, nothing new is heard. Where a class has no
+    other photos, its limit is of little worth, and ``pictures`` says so.
     """
     labels, config = steps.labels, steps.config
     centres = _centres(model.backbone, shots, cache) if tells_copies(model.backbone) else None
