@@ -123,16 +123,13 @@ class FeatureCache:
         root: folder; made when first written. ``default_cache_folder()`` is the usual one.
         max_bytes: nothing more is written above this size; what does not fit is computed again when needed.
         kept: ``torch.float16``, or ``torch.float32`` for what a training must not round; one folder may hold both.
-
-    Attributes:
-        full: the last view that it was given found no room, or the disk refused it.
     """
 
     def __init__(self, root: Path, max_bytes: int = DEFAULT_CACHE_BYTES, kept: torch.dtype = STORED_DTYPE) -> None:
         self.root = Path(root)
         self.max_bytes = max_bytes
         self.kept = kept
-        self.full = False
+        self.full = False  # the last view that it was given found no room, or the disk refused it
         for folder in self.root.glob("*/"):
             clear_drafts(folder)
         self._bytes = sum(_size(file) for file in self.root.glob("*/*.safetensors"))
