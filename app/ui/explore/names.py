@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import text
 from app.ui.resources import holding, session
-from app.ui.widgets.remembered import drawn, keep, recall, show
+from app.ui.widgets.remembered import drawn, keep, let_stand, recall
 from app.views import exploring
 from app.visitor.explore import ExploreState
 from gallop import Photo
@@ -93,7 +93,7 @@ def _drawn(key: str) -> _Drawn:
 def _set(key: str, value: Any) -> None:
     """Before a widget is drawn."""
     _drawn(key).draw(value, st.session_state.get(key))
-    show(key, value)
+    let_stand(key, value)
 
 
 def suggestions(photo: Photo, names: tuple[str, ...]) -> None:

@@ -43,11 +43,11 @@ def recall(place: Place[T | None], default: T, allowed: Collection[Any] | None =
     value: T = st.session_state.get(place.key, before)
     if allowed is not None and value not in allowed:
         value = before if before in allowed else default
-    show(place.key, value)
+    let_stand(place.key, value)
     return value
 
 
-def show(key: str, value: Any) -> None:
+def let_stand(key: str, value: Any) -> None:
     """Before the widget of ``key`` is drawn: let it stand at ``value``.
 
     Nothing is set where a whole run has drawn it so: what a hand does meanwhile would be taken back.
