@@ -1,16 +1,19 @@
-"""What a browser is sent before the page itself: Streamlit's own scripts, without delay. Knows no Streamlit.
+"""What a browser is sent before the page itself: Streamlit's own scripts, without delay, and what is seen until then.
 
-Streamlit reads each of its hundred scripts anew for every visitor, the browser hears of those that a page is drawn with
-only when it has the page, and each answer waits for the browser to confirm its head: together as long as all the rest.
+Knows no Streamlit. That reads each of its hundred scripts anew for every visitor, the browser hears of those that a
+page is drawn with only when it has the page, and each answer waits for the browser to confirm its head: together as
+long as all the rest.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import socket
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _INDEX = "index.html"
+_PLACE = '<div id="root"></div>'
+"""In it: where Streamlit's scripts draw the page, all of it."""
 _FOR_EVER = "public, immutable, max-age=31536000"
 """The name of each file changes with what is in it; Streamlit says the same."""
+_NEVER = "no-store"
+"""The same address shows another thing as soon as a visitor has done anything, also to who comes back to it."""
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 """Not as the system has it: on some a script is plain text, which no browser runs."""
 _OPEN_FILES = Path("/dev/fd")
@@ -40,6 +47,27 @@ class Rest:
             time.sleep(left)
 
 
+class FirstPage:
+    """Streamlit's own page, with what stands on it until its scripts have drawn another.
+
+    Args:
+        folder: with Streamlit's ``index.html``.
+        address: of the page that visitors open first.
+        waiting: what stands there, as HTML, by what the address has behind its question mark; nothing where that says
+            that another thing will be drawn.
+    """
+
+    def __init__(self, folder: Path, address: str, waiting: Callable[[str], str]) -> None:
+        self._file, self._address, self._waiting = folder / _INDEX, address, waiting
+
+    def at(self, scope: Scope) -> str:
+        """Return the page for who asks for it; nothing where Streamlit's own is to be sent as it is."""
+        if scope["method"] != "GET" or scope["path"] != self._address:
+            return ""
+        seen = self._waiting(scope["query_string"].decode("latin-1"))
+        return _put_in(self._file, seen) if seen else ""
+
+
 class OwnScripts:
     """Answer for Streamlit's scripts from memory; a page names in its head those that it is drawn with.
 
@@ -49,10 +77,19 @@ class OwnScripts:
             left out.
         fonts: by their files' names, those of which it writes.
         rest: ends with whatever a page is sent, but for what a machine asks that looks after this one.
+        first: sent in place of Streamlit's, where it has anything to show.
     """
 
-    def __init__(self, app: ASGIApp, folder: Path, parts: Collection[str], fonts: Collection[str], rest: Rest) -> None:
-        self._app, self._rest = app, rest
+    def __init__(
+        self,
+        app: ASGIApp,
+        folder: Path,
+        parts: Collection[str],
+        fonts: Collection[str],
+        rest: Rest,
+        first: FirstPage,
+    ) -> None:
+        self._app, self._rest, self._first = app, rest, first
         files = _listed(folder / "manifest.json")
         at_once = set(_reached(files, [_INDEX]))
         later = [file for file in _reached(files, _called(files, parts)) if file not in at_once]
@@ -71,9 +108,19 @@ class OwnScripts:
             await self._app(scope, receive, send)
         elif scope["method"] == "GET" and scope["path"] in self._held and "range" not in Headers(scope=scope):
             self._rest.ends()
-            await _sent(scope["path"], self._held[scope["path"]], send)
+            kind = {"content-type": _KINDS[Path(scope["path"]).suffix], "cache-control": _FOR_EVER}
+            await _sent(self._held[scope["path"]], kind, send)
+        elif page := self._first.at(scope):
+            await self._page(page, scope, self._naming(send))
         else:
             await self._app(scope, receive, self._naming(send))
+
+    async def _page(self, page: str, scope: Scope, send: Send) -> None:
+        headers = {"content-type": "text/html; charset=utf-8", "cache-control": _NEVER, "vary": "accept-encoding"}
+        short = "gzip" in Headers(scope=scope).get("accept-encoding", "")
+        if short:
+            headers["content-encoding"] = "gzip"
+        await _sent(_short(page) if short else page.encode(), headers, send)
 
     def _noting(self, send: Send) -> Send:
         async def noted(message: Message) -> None:
@@ -124,9 +171,20 @@ def _open_files() -> Iterator[int]:
             continue
 
 
-async def _sent(path: str, body: bytes, send: Send) -> None:
-    headers = {"content-type": _KINDS[Path(path).suffix], "content-length": str(len(body)), "cache-control": _FOR_EVER}
-    found = [(name.encode(), value.encode()) for name, value in headers.items()]
+@cache
+def _put_in(index: Path, seen: str) -> str:
+    """Streamlit's page with this in front of what it will draw; nothing where it has no such place, or several."""
+    page = index.read_text(encoding="utf-8")
+    return page.replace(_PLACE, _PLACE + seen) if page.count(_PLACE) == 1 else ""
+
+
+@cache
+def _short(page: str) -> bytes:
+    return gzip.compress(page.encode(), mtime=0)
+
+
+async def _sent(body: bytes, headers: Mapping[str, str], send: Send) -> None:
+    found = [(name.encode(), value.encode()) for name, value in {**headers, "content-length": str(len(body))}.items()]
     await send({"type": "http.response.start", "status": 200, "headers": found})
     await send({"type": "http.response.body", "body": body})
 

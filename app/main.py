@@ -33,7 +33,7 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
     spec.loader.exec_module(sys.modules["app"])
 
 from app.doors import OwnPagesOnly
-from app.front import OwnScripts, Rest, answer_at_once
+from app.front import FirstPage, OwnScripts, Rest, answer_at_once
 from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
 from app.towers.problems import TowerProblem
 from app.visitor.registry import keep_photos
@@ -94,6 +94,14 @@ def make_ready() -> None:
 
     for answer in sample_answers().values():
         _ = answer.shown, answer.thumbnail
+    seen_meanwhile("")
+
+
+def seen_meanwhile(query: str) -> str:
+    """What the first page shows until it is drawn, as HTML, for what its address has behind the question mark."""
+    from app.ui.explore.waiting import first_picture
+
+    return first_picture(query)
 
 
 def load_ahead() -> None:
@@ -126,7 +134,8 @@ async def starts(_: st.App) -> AsyncIterator[None]:
 
 
 rest = Rest()
-scripts = Middleware(
-    OwnScripts, folder=Path(st.__file__).with_name("static"), parts=FIRST_PARTS, fonts=FIRST_FONTS, rest=rest
-)
+streamlits = Path(st.__file__).with_name("static")
+own_path = f"/{st.get_option('server.baseUrlPath')}/".replace("//", "/")
+first_page = FirstPage(streamlits, own_path, seen_meanwhile)
+scripts = Middleware(OwnScripts, folder=streamlits, parts=FIRST_PARTS, fonts=FIRST_FONTS, rest=rest, first=first_page)
 app = st.App(HERE / "navigation.py", middleware=[Middleware(OwnPagesOnly), scripts], lifespan=starts)

@@ -49,6 +49,8 @@ QUIET = [
     "--disable-default-apps",
     "--disable-extensions",
     "--disable-dev-shm-usage",
+    # A page that a test has put something into may still call the server that it came from.
+    "--disable-features=LocalNetworkAccessChecks",
     "--force-prefers-reduced-motion",
     # A moving test picture stands in for a webcam, and nobody is asked whether it may be used.
     "--use-fake-device-for-media-stream",

@@ -17,7 +17,8 @@ from app.towers.options import DEFAULT_TOWER
 from app.visitor.question import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
 from gallop import Photo, parse_names
-from gallop.errors import ClassNameError
+from gallop.errors import ClassNameError, GallopError
+from gallop.maps.explainer.stands import Stands
 from gallop.names.class_names import clean_name
 from gallop.wording import answer_in_words
 
@@ -99,6 +100,23 @@ def answer_at_hand(session: Session, photo: Photo, question: Question) -> Sample
     if answer is None or session.training.tower != DEFAULT_TOWER:
         return None
     return answer if question == Question(answer.class_names, templates=DEFAULT_TEMPLATES) else None
+
+
+def opens_on_sample(session: Session) -> bool:
+    """Return whether Explore shows a visitor what it shows everybody at first: the first sample, with nothing moved."""
+    answer, photo = next(iter(sample_answers().values()), None), photo_on_explore(session)
+    if answer is None or photo is None or photo.sha256 != answer.sha256:
+        return False
+    said = session.lost or session.notices or session.asked or session.photos.verdicts or session.photos.deck.cards
+    under_way = session.page_jobs.running or session.downloads.running
+    if said or under_way or session.training.taught is not None:
+        return False
+    try:
+        question = session.explore.question(session.training)
+    except GallopError:
+        return False
+    untouched = session.explore.stands(photo.sha256, answer.grid).of(answer) == Stands().of(answer)
+    return untouched and answer_at_hand(session, photo, question) is answer
 
 
 def tiles(session: Session, shown: Photo | None, question: Question | None) -> list[PhotoTile]:

@@ -65,6 +65,11 @@ def in_theme(page: Page, theme: Literal["light", "dark"]) -> list[str]:
     settled(page)
     page.mouse.move(0, 0)  # what it rests on has colours of its own, and colours that change are between two themes
     page.evaluate(_ALL_MOVED)
+    return broken_rules(page, theme)
+
+
+def broken_rules(page: Page, theme: str) -> list[str]:
+    """As ``violations``, of the page as it stands."""
     found = Axe().run(page).response["violations"]
     return sorted(
         {

@@ -184,7 +184,7 @@ export class Explainer {
       this.asked.show(place, place && this.takes[0].alone(now.region, ANSWERS), this.data.names);
       this.askedOf = `${place}${this.cosines}`;
     }
-    this.root.dispatchEvent(new CustomEvent("painted"));
+    this.root.dispatchEvent(new CustomEvent("painted", { composed: true })); // what waits for it may be anywhere
   }
 
   paintAnswer(now) {

@@ -1,0 +1,30 @@
+/* Runs within the first page's own HTML. What is above stands until the living page has drawn the same, and no longer:
+   not where it cannot come, and not over anything else that the page has to say. */
+
+(() => {
+  const LONGEST = 10_000; // ms
+  const host = document.currentScript.previousElementSibling;
+  if (host.childElementCount) return host.remove(); // no shadow root was made: this browser knows no declared ones
+  const away = new AbortController();
+  const leave = () => {
+    away.abort();
+    clearInterval(looking);
+    host.remove();
+  };
+  // The last run of the page has ended, so everything is drawn: with the photo, or with a reason why there is none.
+  const drawn = () => document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]");
+  const began = performance.now();
+  const looking = setInterval(() => (drawn() || performance.now() - began > LONGEST) && leave(), 100);
+  const painted = (event) => event.composedPath()[0].querySelector(".photo").decode().then(leave, leave);
+  document.addEventListener("painted", painted, { capture: true, signal: away.signal });
+  for (const failure of ["error", "unhandledrejection"])
+    addEventListener(failure, leave, { capture: true, signal: away.signal });
+  try {
+    // What was chosen in the app's menu; a browser that keeps nothing follows its own preference.
+    const chosen = localStorage.getItem(`stActiveTheme-${location.pathname}-v2`);
+    host.style.colorScheme = { '"Light"': "light", '"Dark"': "dark" }[chosen] ?? "light dark";
+  } catch {
+    // So does one that is not let at it.
+  }
+  host.hidden = false;
+})();

@@ -1,0 +1,164 @@
+"""What is seen of the first page before Streamlit has drawn it: true, at its place, in nobody's way, gone in time."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.ui.explore.waiting import PICTURE
+from tests.browser.test_bearing import broken_rules
+from tests.browsing import Page, answer, choose_photo, expect, settled
+from tests.first_picture import WINDOW, taken
+
+pytestmark = pytest.mark.browser
+
+LIVING = "[data-testid=stMain] .explainer"
+PARTS = {"photo": ".stage", "verdict": ".best", "bars": ".bars", "legend": ".legend", "k": ".k"}
+NEAR = 3
+"""Pixels that nobody sees move."""
+_PNG = re.compile(r"data:image/png;base64,([\w+/=]+)")
+
+Open = Callable[..., Page]
+
+
+class Held:
+    """A visitor whose browser has the page, and Streamlit's script only when it is let through."""
+
+    def __init__(self, context: Any, address: str, longest: str) -> None:
+        self._held: list[Any] = []
+        self._longest = longest
+        self.page: Page = context.new_page()
+        self.page.route("**/static/js/index.*.js", lambda route: self._held.append(route))
+        self.page.route(re.compile(rf"^{re.escape(address)}/(\?.*)?$"), self._opened)
+        self.page.goto(address, wait_until="commit")
+
+    def _opened(self, route: Any) -> None:
+        """As it is sent, but that a test sees into it, and chooses how long it may stand."""
+        page = route.fetch().text().replace('shadowrootmode="closed"', 'shadowrootmode="open"')
+        page = page.replace("LONGEST = 10_000", f"LONGEST = {self._longest}")
+        route.fulfill(body=page, content_type="text/html; charset=utf-8")
+
+    def let_through(self) -> None:
+        for route in self._held:
+            route.continue_()
+
+    def break_off(self) -> None:
+        for route in self._held:
+            route.abort()
+
+
+@pytest.fixture
+def held(browser: Any, app_server: str) -> Iterator[Callable[..., Held]]:
+    contexts = []
+
+    def make(longest: str = "Infinity", **settings: Any) -> Held:
+        contexts.append(browser.new_context(**{"reduced_motion": "reduce"} | settings))
+        return Held(contexts[-1], app_server, longest)
+
+    yield make
+    for context in contexts:
+        context.pages[0].unroute_all(behavior="ignoreErrors")
+        context.close()
+
+
+def boxes(page: Page, inside: str) -> dict[str, list[float]]:
+    found = {name: page.locator(f"{inside} {part}").first.bounding_box() for name, part in PARTS.items()}
+    return {name: [box[side] for side in ("x", "y", "width", "height")] for name, box in found.items()}
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (820, "dark"), (390, "dark"), (390, "light")])
+def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(
+    held: Callable[..., Held], width: int, theme: str
+) -> None:
+    visit = held(viewport={"width": width, "height": 800}, color_scheme=theme)
+    page = visit.page
+    expect(page.locator("#waiting .best")).to_contain_text("%")
+    assert page.locator("#root > *").count() == 0
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    before = boxes(page, "#waiting")
+    colour = page.locator("#waiting").evaluate("it => getComputedStyle(it).backgroundColor")
+    words = page.locator("#waiting .best").inner_text()
+    visit.let_through()
+    expect(page.locator("#waiting")).to_have_count(0)
+    settled(page)
+    assert answer(page).inner_text() == words
+    expect(page.get_by_test_id("stApp")).to_have_css("background-color", colour)
+    after = boxes(page, LIVING)
+    assert after == {name: pytest.approx(box, abs=NEAR) for name, box in before.items()}
+
+
+def test_the_picture_is_what_the_living_page_shows(new_page: Any) -> None:
+    now, kept = taken(new_page(**WINDOW)), PICTURE.read_text(encoding="utf-8")
+    assert _PNG.sub("", now) == _PNG.sub("", kept), "python -m tests.first_picture takes it anew"
+    for mine, theirs in zip(_PNG.findall(kept), _PNG.findall(now), strict=True):
+        pixels = [np.asarray(Image.open(io.BytesIO(base64.b64decode(png))), dtype=float) for png in (mine, theirs)]
+        assert pixels[0].shape == pixels[1].shape
+        assert np.abs(pixels[0] - pixels[1]).mean() < 1
+
+
+def test_a_theme_that_was_chosen_in_the_menu_is_that_of_the_picture(new_page: Any, app_server: str) -> None:
+    page = new_page(color_scheme="light")
+    settled(page)
+    page.get_by_test_id("stMainMenu").click()
+    page.get_by_role("menuitemradio", name="Dark").click()
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")
+    page.route("**/static/js/index.*.js", lambda route: None)
+    page.goto(app_server, wait_until="commit")
+    expect(page.locator("#waiting")).to_have_css("background-color", "rgb(4, 6, 6)")
+
+
+def test_it_is_in_nobodys_way(held: Callable[..., Held]) -> None:
+    page = held(viewport={"width": 1280, "height": 800}).page
+    expect(page.locator("#waiting .best")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("Loading …")
+    page.mouse.click(300, 500)
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.tagName") == "BODY"
+    assert page.evaluate("document.elementFromPoint(300, 500)?.closest('#waiting') ?? null") is None
+    assert page.get_by_role("button").count() == page.get_by_role("slider").count() == 0, "for who listens"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_in_it(held: Callable[..., Held], width: int) -> None:
+    page = held(viewport={"width": width, "height": 800}).page
+    expect(page.locator("#waiting .best")).to_be_visible()
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        assert broken_rules(page, theme) == []
+
+
+def test_it_goes_where_the_page_cannot_come(held: Callable[..., Held]) -> None:
+    visit = held()
+    expect(visit.page.locator("#waiting .best")).to_be_visible()
+    visit.break_off()
+    expect(visit.page.locator("#waiting")).to_have_count(0, timeout=5000)
+
+
+def test_it_goes_after_some_seconds_whatever_happens(held: Callable[..., Held]) -> None:
+    page = held("2_000").page
+    expect(page.locator("#waiting .best")).to_be_visible()
+    expect(page.locator("#waiting")).to_have_count(0)
+
+
+def test_without_scripts_there_is_no_picture_of_what_cannot_come(held: Callable[..., Held]) -> None:
+    page = held(java_script_enabled=False).page
+    expect(page.locator("noscript p").first).to_be_visible()
+    expect(page.locator("#waiting .best")).to_be_hidden()
+
+
+def test_who_has_chosen_another_photo_does_not_see_the_first_one_again(new_page: Any) -> None:
+    page = new_page()
+    settled(page)
+    assert "waiting" in page.request.get(page.url).text()
+    choose_photo(page, "Coffee")
+    expect(answer(page)).to_contain_text("cup of coffee")
+    settled(page)
+    assert "waiting" not in page.request.get(page.url).text()

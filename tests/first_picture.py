@@ -1,0 +1,65 @@
+"""The picture that stands on Explore until it is drawn, taken of the living one: ``python -m tests.first_picture``.
+
+To be taken anew when the explainer draws, or the first sample's answer is, something else; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from app.ui.explore.waiting import PICTURE
+from gallop.runtime.writing import write_file
+from tests.browsing import answer, expect, settled
+from tests.conftest import ROOT, launched, served, visiting
+
+WINDOW: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "device_scale_factor": 2}
+"""What is drawn finely can be shown small, too."""
+_TAKEN = """
+(root) => {
+  const copy = root.cloneNode(true);
+  copy.removeAttribute("data-answer");
+  const [living, taken] = [root, copy].map((top) => [...top.querySelectorAll("*")]);
+  living.forEach((node, i) => {
+    const here = taken[i];
+    if (!node.checkVisibility() || node.matches(".cells, .cells *, .spoken")) return here.remove();
+    for (const { name } of [...here.attributes])
+      if (!["class", "style", "type", "min", "max", "aria-pressed"].includes(name)) here.removeAttribute(name);
+    if (node.matches("input")) here.setAttribute("value", node.value);
+    if (node.matches("select")) {
+      here.replaceChildren(document.createElement("option"));
+      here.firstChild.textContent = node.selectedOptions[0].text;
+    }
+    if (node.matches("canvas"))
+      Object.assign(here.style, { backgroundImage: `url(${node.toDataURL()})`, backgroundSize: "100% 100%" });
+    if (node.matches(".photo")) here.setAttribute("src", "$photo");
+  });
+  return copy.outerHTML.replaceAll("&quot;", "'");
+}
+"""
+
+
+def taken(page: Any) -> str:
+    """What the explainer of a page shows, as HTML that no script needs: ``$photo`` stands for the photo."""
+    expect(answer(page)).to_contain_text("%")
+    settled(page)
+    picture: str = page.locator(".explainer").evaluate(_TAKEN)
+    return f"{picture}\n"
+
+
+def main() -> int:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(Path(folder)) as server,
+        launched() as browser,
+        visiting(browser, server) as new_page,
+    ):
+        write_file(PICTURE, taken(new_page(**WINDOW)).encode())
+    print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
