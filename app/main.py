@@ -17,7 +17,11 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import streamlit as st
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from streamlit.runtime.media_file_storage import MediaFileStorageError
 from streamlit.web.server.server_util import get_url
 
@@ -104,6 +108,18 @@ def seen_meanwhile(query: str) -> str:
     return first_picture(query)
 
 
+def notebook(request: Request) -> Response:
+    """One that a step of the page Method leads to, with what it imports."""
+    from app.runs.model_zip import zipped
+    from app.views.method import NOTEBOOKS, notebook_files
+
+    stem = request.path_params["stem"]
+    if stem not in NOTEBOOKS:
+        raise HTTPException(404)
+    named = {"content-disposition": f'attachment; filename="{stem}.zip"'}
+    return Response(zipped(notebook_files(stem)), media_type="application/zip", headers=named)
+
+
 def load_ahead() -> None:
     """Beside the pages: who looks at the first sample needs it only afterwards."""
     from app.ui.resources import towers
@@ -138,4 +154,9 @@ streamlits = Path(st.__file__).with_name("static")
 own_path = f"/{st.get_option('server.baseUrlPath')}/".replace("//", "/")
 first_page = FirstPage(streamlits, own_path, seen_meanwhile)
 scripts = Middleware(OwnScripts, folder=streamlits, parts=FIRST_PARTS, fonts=FIRST_FONTS, rest=rest, first=first_page)
-app = st.App(HERE / "navigation.py", middleware=[Middleware(OwnPagesOnly), scripts], lifespan=starts)
+app = st.App(
+    HERE / "navigation.py",
+    routes=[Route(f"{own_path}notebooks/{{stem}}.zip", notebook)],
+    middleware=[Middleware(OwnPagesOnly), scripts],
+    lifespan=starts,
+)

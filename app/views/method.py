@@ -28,6 +28,19 @@ NOTEBOOKS = {
     "09_debugging_alignment": "a map at the wrong place",
     "10_your_own_data": "a folder of your own",
 }
+OF_STEPS = {
+    "Crop": "01_similarity",
+    "Regions": "02_regions",
+    "Prompts": "04_prompts",
+    "Cosines": "01_similarity",
+    "Top-k": "03_topk_and_scales",
+    "Ensemble": "03_topk_and_scales",
+    "Softmax": "01_similarity",
+    "None of these?": "07_none_of_these",
+    "Learning": "06_training",
+}
+"""By the title of a step, the notebook that builds it."""
+_SHARED = "photos.py"
 _LARGEST = 4 * 2**20
 """Bytes of a notebook with its pictures."""
 
@@ -36,24 +49,28 @@ _SHIPPED = 224, 46.0, 120.0
 it is loaded; a test holds them to the tower."""
 
 
-def notebook_files() -> dict[str, bytes]:
-    """Return the notebooks and the module of photos that they share, by file name.
+def notebook_files(*stems: str) -> dict[str, bytes]:
+    """Return notebooks, all where none is named, and the module of photos that they share, by file name.
 
     In an installed package they lie inside of it, in a clone beside it.
     """
     package = Path(gallop.__file__).resolve().parent
     inside = package / "notebooks"
     folder = inside if inside.is_dir() else package.parent / "notebooks"
-    return {
-        name: read_bytes(folder / name, _LARGEST) for name in (*(f"{stem}.ipynb" for stem in NOTEBOOKS), "photos.py")
-    }
+    names = (*(f"{stem}.ipynb" for stem in stems or NOTEBOOKS), _SHARED)
+    return {name: read_bytes(folder / name, _LARGEST) for name in names}
+
+
+def notebook_links() -> dict[str, tuple[str, str]]:
+    """Return, by the title of a step, its notebook's name and where the app's server hands it out, beside the pages."""
+    return {title: (stem, f"notebooks/{stem}.zip") for title, stem in OF_STEPS.items()}
 
 
 def origins_beforehand(question: Question) -> Origins:
     """Return those of an answer of ``sample_answers``: the tower that ships, and nothing taught."""
     side, image, region = _SHIPPED
     notes = {"regions": "", "cosines": _of_cosines(DEFAULT_TOWER, image, region)}
-    return Origins(side, question.templates, kept=MethodConfig().kept_prompts, notes=notes)
+    return Origins(side, question.templates, kept=MethodConfig().kept_prompts, notes=notes, notebooks=notebook_links())
 
 
 def origins(tower: Backbone, config: MethodConfig, question: Question, taught: Taught | None) -> Origins:
@@ -71,7 +88,11 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
     if taught is not None:
         notes |= {"prompts": _of_prompts(taught), "learning": _of_dropout(taught)}
     return Origins(
-        tower.preprocess.size, () if taught is not None else question.templates, kept=config.kept_prompts, notes=notes
+        tower.preprocess.size,
+        () if taught is not None else question.templates,
+        kept=config.kept_prompts,
+        notes=notes,
+        notebooks=notebook_links(),
     )
 
 

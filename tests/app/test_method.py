@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from app.visitor.question import Question
 from gallop.backbones import Damping, load_backbone
 from gallop.config import MethodConfig
 from tests import tiny
+from tests.app.test_front import asked
 from tests.app_pages import (
     EXPLORE,
     HOSTILE,
@@ -74,6 +77,18 @@ def test_the_notebooks_are_handed_out_with_what_they_import() -> None:
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         imported = set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE))
         assert imported & local <= {"photos"}, stem
+
+
+def test_the_notebook_of_each_step_is_handed_out_where_the_step_says(app_server: str) -> None:
+    for stem, address in method.notebook_links().values():
+        ((response, body, _),) = asked(app_server, f"/{address}")
+        assert response.headers["content-disposition"] == f'attachment; filename="{stem}.zip"'
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            assert set(archive.namelist()) == {f"{stem}.ipynb", "photos.py"}
+            assert archive.read(f"{stem}.ipynb") == (ROOT / "notebooks" / f"{stem}.ipynb").read_bytes()
+    for other in ("nothing", "photos", "..%2F..%2Fapp%2Fmain", "01_similarity.py"):
+        ((response, _, _),) = asked(app_server, f"/notebooks/{other}.zip")
+        assert response.status in (400, 404), other
 
 
 # The page -----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.views import method
 from gallop.maps.explainer import STEPS_SCRIPT, STEPS_STYLE_SHEET, STYLE_SHEET
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
@@ -64,6 +65,19 @@ def step(page: Page, title: str) -> None:
 
 def figure(score: float) -> str:
     return f"{score:.4f}".replace("-", "\u2212")
+
+
+def test_every_step_leads_to_its_notebook_where_there_are_any(page: Page) -> None:
+    found, links = made_up(5, 7), method.notebook_links()
+    assert list(links) == TITLES
+    show(page, found, Origins(224, notebooks=links))
+    link = page.locator(".step a")
+    for title, (stem, address) in links.items():
+        step(page, title)
+        expect(link).to_have_text(f"the notebook {stem}")
+        expect(link).to_have_attribute("href", address)
+    show(page, found, Origins(224))
+    expect(link).to_be_hidden()
 
 
 def test_every_step_says_the_explanations_own_figures(page: Page) -> None:

@@ -71,6 +71,7 @@ def test_the_crop_is_told_in_the_photos_pixels() -> None:
         "tokens": 4,
         "kept": 2,
         "notes": {"regions": "Odd.", "prompts": "", "cosines": "", "learning": ""},
+        "notebooks": {},
     }
     assert {key: data[key] for key in shown} == shown
     assert steps_data(shown, (80, 40), CropBox(0, 0, 80, 40), Origins(32))["method"]["squeezed"], "of another shape"

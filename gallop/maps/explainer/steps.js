@@ -1046,11 +1046,21 @@ class Panel {
     this.parts = element("div", "parts");
     this.formula = element("p", "formula");
     this.folded = element("details", "options", {}, element("summary", "", {}, "Formula"), this.formula);
-    this.root = element("div", "step", {}, this.words, this.parts, this.notes, this.folded);
+    this.link = element("a", "quiet", { download: "" });
+    this.inCode = element("p", "note", {}, "In code: ", this.link);
+    this.root = element("div", "step", {}, this.words, this.parts, this.notes, this.folded, this.inCode);
   }
 
   add(...parts) {
     this.parts.append(...parts);
+  }
+
+  /* Args: name and address of the notebook that builds this step; nothing where there is none to be had. */
+  lead([name, address] = []) {
+    this.inCode.hidden = name === undefined;
+    if (this.inCode.hidden) return;
+    say(this.link, `the notebook ${name}`);
+    put(this.link, "href", address);
   }
 
   /* Args: words; formula; note, which the page gives for this step. */
@@ -1714,6 +1724,7 @@ class Steps {
     this.back.disabled = now.step === 0;
     this.next.hidden = now.step === this.panels.length - 1;
     this.paintStage(now, data, take, panel.stage);
+    panel.lead(data.method.notebooks[panel.title]);
     const style = getComputedStyle(this.root);
     panel.show({
       ...{ now, data, take, grid: this.grid, usual: this.usual, method: data.method, picture: this.photo },

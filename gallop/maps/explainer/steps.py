@@ -19,6 +19,7 @@ class Origins:
         tokens: vectors of a learned prompt.
         kept: global prompts that take part for each photo while prompts are learned.
         notes: by step ("regions", "prompts", "cosines", "learning") a sentence more.
+        notebooks: by the title of a step, the name and the address of what builds it in code.
     """
 
     side: int
@@ -26,6 +27,7 @@ class Origins:
     tokens: int = 4
     kept: int = 1
     notes: Mapping[str, str] = field(default_factory=dict)
+    notebooks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def steps_data(shown: Mapping[str, Any], size: tuple[int, int], crop: CropBox, origins: Origins) -> dict[str, Any]:
@@ -46,5 +48,6 @@ def steps_data(shown: Mapping[str, Any], size: tuple[int, int], crop: CropBox, o
         "tokens": origins.tokens,
         "kept": origins.kept,
         "notes": {step: origins.notes.get(step, "") for step in ("regions", "prompts", "cosines", "learning")},
+        "notebooks": {step: list(named) for step, named in origins.notebooks.items()},
     }
     return {**shown, "method": method}

@@ -1,6 +1,6 @@
 /* What every step has: a title, few words, its own parts, and its formula folded away. */
 
-import { element, say } from "../dom.js";
+import { element, put, say } from "../dom.js";
 
 export class Panel {
   /* Args: title; stage: what is drawn on the photo, of "frame", "grid", "plain", "shares", "map", "kept" and "surest".
@@ -14,11 +14,21 @@ export class Panel {
     this.parts = element("div", "parts");
     this.formula = element("p", "formula");
     this.folded = element("details", "options", {}, element("summary", "", {}, "Formula"), this.formula);
-    this.root = element("div", "step", {}, this.words, this.parts, this.notes, this.folded);
+    this.link = element("a", "quiet", { download: "" });
+    this.inCode = element("p", "note", {}, "In code: ", this.link);
+    this.root = element("div", "step", {}, this.words, this.parts, this.notes, this.folded, this.inCode);
   }
 
   add(...parts) {
     this.parts.append(...parts);
+  }
+
+  /* Args: name and address of the notebook that builds this step; nothing where there is none to be had. */
+  lead([name, address] = []) {
+    this.inCode.hidden = name === undefined;
+    if (this.inCode.hidden) return;
+    say(this.link, `the notebook ${name}`);
+    put(this.link, "href", address);
   }
 
   /* Args: words; formula; note, which the page gives for this step. */

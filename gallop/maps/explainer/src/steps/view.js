@@ -140,6 +140,7 @@ export class Steps {
     this.back.disabled = now.step === 0;
     this.next.hidden = now.step === this.panels.length - 1;
     this.paintStage(now, data, take, panel.stage);
+    panel.lead(data.method.notebooks[panel.title]);
     const style = getComputedStyle(this.root);
     panel.show({
       ...{ now, data, take, grid: this.grid, usual: this.usual, method: data.method, picture: this.photo },
