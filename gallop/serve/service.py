@@ -15,7 +15,7 @@ from torch import Tensor
 from gallop.backbones.device import pick_device
 from gallop.backbones.preprocess import Preprocess
 from gallop.features.encoding import readers
-from gallop.images import CropBox, load_image
+from gallop.images import CropBox, decode_image
 from gallop.maps.plots import explanation_png
 from gallop.names.class_names import clean_name
 from gallop.predictions.explanation import Explanation
@@ -198,9 +198,9 @@ class Service:
 
 
 def _prepared(photo: bytes, number: int, preprocess: Preprocess) -> tuple[Tensor, CropBox, Image.Image]:
-    loaded = load_image(photo, name=f"photo {number}")
-    pixels, crop = preprocess.centre(loaded.image)
-    return pixels, crop, loaded.image
+    image = decode_image(photo, f"photo {number}").image
+    pixels, crop = preprocess.centre(image)
+    return pixels, crop, image
 
 
 def _explained(why: Explanation, shown: str) -> dict[str, Any]:
