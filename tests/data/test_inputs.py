@@ -152,7 +152,7 @@ KINDS: dict[str, Callable[[Photos], Given]] = {
     "a list of (image, class name)": lambda p: ((list(zip(p.paths, p.names, strict=True)),), {}),
     "a Hugging Face `Dataset`": lambda p: ((hugging_face(p),), {}),
     "a Hugging Face `DatasetDict`": lambda p: ((splits(p),), {}),
-    "columns of a Hugging Face `Dataset`": lambda p: ((hugging_face(p)["image"], hugging_face(p)["label"]), NUMBERED),
+    "columns of a Hugging Face `Dataset`": lambda p: ((hugging_face(p)["image"], hugging_face(p)["label"]), {}),
     "rows of a Hugging Face `Dataset`": lambda p: ((hugging_face(p)[:],), NUMBERED),
     "`from_hugging_face(data set)`": lambda p: ((from_hugging_face(hugging_face(p)),), {}),
     "a dict of class names and images": lambda p: ((by_class(p, p.images),), {}),

@@ -28,7 +28,8 @@ def label_names(
     """Return the clean class name of each label, n of n.
 
     Args:
-        labels: texts, or whole numbers that count in ``class_names`` from 0: a list, an array, a Series or a column.
+        labels: texts, or whole numbers that count in ``class_names`` from 0: a list, an array, a Series or a column,
+            which may know the names itself.
         class_names: of numbers, the names that they stand for; of texts, all that there may be.
         what: names a label in a message, ``row`` counted from ``first``.
         spelled: what a text is turned to before it is cleaned.
@@ -37,7 +38,9 @@ def label_names(
         DataError: a label that is missing, neither text nor whole number, a number without a name, or no class name.
         ClassNameError: a text, or names in ``class_names``, that cannot be used.
     """
-    known = None if class_names is None else clean_names(class_names)
+    own = getattr(getattr(labels, "features", None), "names", None)  # a column of Hugging Face's may know its names
+    found = names_of_numbers(None if own is None else [name.replace("_", " ") for name in own], class_names)
+    known = None if found is None else clean_names(found)
     values = [plain(label) for label in as_list(labels)]
     clean = lru_cache(maxsize=4096)(lambda text: clean_name(spelled(text)))  # rows are many, labels few
     names = []
