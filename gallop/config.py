@@ -40,6 +40,11 @@ REGION_ADVICE = (
 )
 """Where another kind is worth a try. The figures are of plain CLIP, before any prompt has learned."""
 
+HeadKind = Literal["none", "discriminant", "ridge", "logistic"]
+"""The third branch, beside global and local prompts: a linear classifier of the photos' own features."""
+
+HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
+
 CONTEXT_INIT = "A photo of a"
 """The words whose token embeddings every context starts from (paper, section 4, implementation details)."""
 
@@ -58,6 +63,7 @@ class MethodConfig:
         topk: one k (a count of regions) per local prompt; its length is N. Clamped to R when pooling.
         dropout: p of prompt dropout in [0, 1); ``max(M - int(p * M), 1)`` global prompts are kept per image.
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
+        head: kind of the third branch, or "none".
     """
 
     global_prompts: int = setting(
@@ -91,6 +97,13 @@ class MethodConfig:
         "projection of the regions",
         "Learn no projection of the regions: it stays the identity.",
         option="--no-projection",
+    )
+    head: HeadKind = setting(
+        "none",
+        "head",
+        "A third branch, learned from the photos' own features in no time: a linear discriminant, ridge or logistic "
+        "regression, whose answer is averaged with that of the prompts.",
+        choices=HEAD_KINDS,
     )
 
     def __post_init__(self) -> None:

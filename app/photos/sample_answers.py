@@ -53,6 +53,10 @@ class SampleAnswer:
         return self.sample.names
 
     @property
+    def has_head(self) -> bool:
+        return False
+
+    @property
     def photo(self) -> Photo:
         """Decoded once for all visitors."""
         return _decoded(self.sample.name)

@@ -211,7 +211,7 @@ def _options(settings: Settings) -> Iterator[str]:
                 yield from [option] * (value != getattr(Settings(), name))
             elif isinstance(value, tuple):
                 yield f"{option} {','.join(map(str, value))}" if value else "--local-prompts 0"
-            elif option:
+            elif option and not (about.choices and value == getattr(Settings(), name)):
                 yield f"{option} {value}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.jobs.manager import Job, JobManager, PlainError, Snapshot, State, Task
 from app.runs.recorder import Recorded
 from app.runs.visitor_runs import Ledger
+from app.teaching.more import learned_more, new_photos
 from app.teaching.progress import Progress, Taught, Watch, training_outcome
 from app.teaching.settings import Settings, changed, preset, regions_of, usual_way
 from app.teaching.tasks import EncodeAhead, Teaching, check_photos, content
@@ -217,6 +218,18 @@ class VisitorTraining:
         elif content(shots) != self.taught.content:
             words.insert(0, "the photos")
         return words
+
+    def new_photos(self) -> list[tuple[Photo, str]]:
+        """Return those on the cards that the head of what was taught can learn without a training, with their class."""
+        if self.taught is None or changed(self.taught.settings, self.settings):
+            return []
+        return new_photos(self.taught, self.photos.shots())
+
+    def learn_more(self) -> None:
+        """Let the head learn them. Raises GallopError where one cannot be read or the tower has gone."""
+        fresh = self.new_photos()
+        if self.taught is not None and fresh:
+            self._keep(learned_more(self.taught, fresh, self.photos.tests(), self.photos.features()))
 
     def tested_otherwise(self) -> bool:
         """Return whether the last training was tested on other photos or classes than the cards have now, if any."""

@@ -1,8 +1,9 @@
 """A checkpoint is a folder: ``gallop.json`` (settings, readable) and ``prompts.safetensors`` (what was learned).
 
 The backbone's weights are not in it, only its name and fingerprint. Everything read from disk is checked: tensor
-names, shapes, number format and finiteness, because safetensors itself accepts anything. A setting or a tensor that is
-not known here is refused by name: it means something that this version would not do.
+names, shapes, number format and finiteness, because safetensors itself accepts anything. A setting
+(``gallop.checkpoints.settings``) or a tensor that is not known here is refused by name: it means something that this
+version would not do.
 
 A save ends when the prompts' file is renamed. The settings lie beside it by then, in ``gallop.next.json``, and become
 ``gallop.json`` last: whoever finds both takes those that name the prompts' hash, so at every moment one model is whole.
@@ -13,32 +14,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from gallop.backbones import Backbone, pick_regions
-from gallop.config import MethodConfig, RegionKind, TrainConfig
-from gallop.errors import BackboneError, CheckpointError
-from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP
+from gallop.backbones import Backbone
+from gallop.checkpoints.heads import HEAD_TENSORS, head_tensors, read_head
+from gallop.checkpoints.settings import FORMAT, Checkpoint, checked_settings, parse_settings, unknown_settings
+from gallop.errors import BackboneError, CheckpointError, ConfigError
+from gallop.model.head.head import Head
 from gallop.model.prompts import Prompts
-from gallop.names.class_names import clean_names
-from gallop.names.templates import clean_templates
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import TensorFile, read_tensor_file
 from gallop.runtime.writing import locked, write_file
-from gallop.setting import recorded
 from gallop.wording import listed
 
-FORMAT = 1
 SETTINGS, TENSORS = "gallop.json", "prompts.safetensors"
 NEXT, LOCK = "gallop.next.json", ".gallop-lock"
 """There while a checkpoint is saved: settings of the prompts that come, and what keeps others from saving, too."""
@@ -46,55 +41,14 @@ LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 """Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
 _TRIES = 5
 """At a checkpoint that others may be saving, before it is called damaged."""
-_FIRST = {
-    "method": ("global_prompts", "topk", "dropout", "local_projection"),
-    "training": ("epochs", "lr", "batch_size", "momentum", "weight_decay", "views", "calibration_folds", "seed"),
-    "calibration": ("temperature", "threshold", "note"),
-}
-"""Settings that stand in every checkpoint, as they did in the first ones. Nothing is ever added here."""
 _LEARNED = {"global_contexts", "local_contexts", "local_projection"}
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
-
-    ``templates`` are there where nothing was learned and sentences stand in the prompts' place. ``regions`` is the kind
-    of the backbone's region features.
-    """
-
-    backbone: str
-    fingerprint: str
-    class_names: tuple[str, ...]
-    method: MethodConfig
-    training: TrainConfig | None
-    calibration: Calibration
-    data_fingerprint: str = ""
-    templates: tuple[str, ...] | None = None
-    prompts_sha256: str = ""
-    regions: RegionKind = "value"
-    format: int = FORMAT
-
-    @staticmethod
-    def of(
-        model: GalLoP, training: TrainConfig | None, calibration: Calibration, data_fingerprint: str = ""
-    ) -> Checkpoint:
-        """Return what there is to say of a model, and of how it was learned."""
-        return Checkpoint(
-            model.backbone.name,
-            model.backbone.fingerprint,
-            model.class_names,
-            method=model.config,
-            training=training,
-            calibration=calibration,
-            data_fingerprint=data_fingerprint,
-            templates=model.templates,
-            regions=model.backbone.region_kind,
-        )
-
-
-def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts) -> None:
+def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts, head: Head | None = None) -> None:
     """Write a checkpoint folder and read it back. Failed or killed, it leaves the old one or the new one, never a half.
+
+    Args:
+        head: the model's, where it has one.
 
     Raises:
         OSError: it cannot be written.
@@ -102,10 +56,10 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts
     """
     folder = Path(folder)
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
+    if head is not None and checkpoint.head is not None:
+        tensors |= head_tensors(head, checkpoint.head)
     data = save(tensors)
-    said = asdict(replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()))
-    parts = {name: getattr(checkpoint, name) for name in _FIRST}
-    said |= {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
+    said = replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()).said()
     settings = json.dumps(said, indent=2, ensure_ascii=False).encode()
     with locked(folder / LOCK):
         settle(folder)
@@ -148,9 +102,7 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
         coming = _coming(Path(folder))
         if coming is None and not path.exists():
             raise CheckpointError(f"{folder} is no checkpoint: it has no {SETTINGS}.")
-        raw = json.loads(
-            read_text(path, LARGEST_SETTINGS) if coming is None else coming, object_pairs_hook=_without_doubles
-        )
+        raw = parse_settings(read_text(path, LARGEST_SETTINGS) if coming is None else coming)
         version = raw["format"]
         if not isinstance(version, int) or version < 1:
             raise ValueError(f"the format is {version!r}")
@@ -158,13 +110,13 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
             raise CheckpointError(
                 f"{path} has format {version}, but this version of gallop reads up to {FORMAT}; update gallop."
             )
-        unknown = _unknown(raw)
+        unknown = unknown_settings(raw)
         if unknown:
             raise CheckpointError(
                 f"{path} holds settings that this version of gallop does not know: {listed(unknown)}. What they mean "
                 "would be left out; update gallop, or take them away."
             )
-        return _parse(raw)
+        return checked_settings(raw)
     except CheckpointError:
         raise
     except OSError as error:
@@ -173,50 +125,6 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BackboneError) as error:
         raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"{twice!r} is there twice")
-    return found
-
-
-def _unknown(raw: Mapping[str, Any]) -> list[str]:
-    """The settings that no version up to this one has written."""
-    kinds = {"": Checkpoint, "method": MethodConfig, "training": TrainConfig, "calibration": Calibration}
-    unknown: list[str] = []
-    for where, kind in kinds.items():
-        part, known = raw[where] if where else raw, {field.name for field in fields(kind)}
-        if isinstance(part, dict):
-            unknown += [f"{where}.{key}".lstrip(".") for key in part if key not in known]
-    return unknown
-
-
-def _parse(raw: Mapping[str, Any]) -> Checkpoint:
-    method = dict(raw["method"])
-    method["topk"] = tuple(method["topk"])
-    calibration = Calibration(**raw["calibration"])
-    texts = ("backbone", "fingerprint", "data_fingerprint", "prompts_sha256")
-    if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates") or [], list):
-        raise ValueError("class names and templates have to be lists")
-    odd = [value for value in (calibration.note, *(raw.get(key, "") for key in texts)) if not isinstance(value, str)]
-    if odd:
-        raise ValueError(f"{odd[0]!r} stands where a text has to")
-    return Checkpoint(
-        backbone=raw["backbone"],
-        fingerprint=raw["fingerprint"],
-        class_names=clean_names(raw["class_names"]),
-        method=MethodConfig(**method),
-        training=TrainConfig(**raw["training"]) if raw["training"] is not None else None,
-        calibration=calibration,
-        data_fingerprint=raw.get("data_fingerprint", ""),
-        templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
-        prompts_sha256=raw.get("prompts_sha256", ""),
-        regions=pick_regions(raw.get("regions", "value")),  # older ones do not say
-        format=int(raw["format"]),
-    )
 
 
 def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tensor]]:
@@ -260,6 +168,7 @@ def load_prompts(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Ten
         region_width=backbone.vision.region_width,
         local_projection=checkpoint.method.local_projection,
     )
+    tensors = {key: value for key, value in tensors.items() if key not in HEAD_TENSORS}
     wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in tensors.items()}
     if wanted != found:
@@ -278,11 +187,29 @@ def load_prompts(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Ten
     return prompts.to(backbone.device)
 
 
+def load_head(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Head | None:
+    """Return the head that ``read_model`` found in a folder; None where nothing has taught one.
+
+    Raises:
+        CheckpointError: tensors that do not fit the settings.
+    """
+    own = {name: value for name, value in tensors.items() if name in HEAD_TENSORS}
+    if checkpoint.head is None and not own:
+        return None
+    try:
+        if checkpoint.head is None:
+            raise ValueError("it holds a head, of which they say nothing")
+        classes, width = len(checkpoint.class_names), backbone.feature_sizes[-1]
+        return read_head(checkpoint.method.head, checkpoint.head, own, classes, width)
+    except (ValueError, ConfigError) as error:
+        raise CheckpointError(f"{folder / TENSORS} does not fit its settings: {error}.") from error
+
+
 def _learned(path: Path) -> tuple[TensorFile, dict[str, Tensor]]:
     """The file of the prompts, and its tensors."""
     try:
         file = read_tensor_file(path, LARGEST_TENSORS)
-        foreign = sorted(set(file.names) - _LEARNED)
+        foreign = sorted(set(file.names) - _LEARNED - HEAD_TENSORS)
         if foreign:
             raise CheckpointError(
                 f"{path} does not fit its settings: it holds {listed(foreign)}, which no prompts have."

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.checkpoints.folder import Checkpoint, save_checkpoint
+from gallop.checkpoints.folder import save_checkpoint
+from gallop.checkpoints.settings import Checkpoint
 from gallop.checkpoints.torch_file import read_torch_file
 from gallop.config import CONTEXT_INIT, MethodConfig, default_topk
 from gallop.errors import CheckpointError

@@ -1,30 +1,39 @@
-"""How the class list of a classifier changes without training, and what becomes of its threshold."""
+"""How classes and shots come to a classifier without training, and what becomes of its threshold."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from gallop.data import labelled_photos
+from gallop.errors import ConfigError, DataError
 from gallop.estimator.learned import LearnedModel
+from gallop.features.encoding import encode_centres, open_cache
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP
-from gallop.names.class_names import clean_names
+from gallop.model.head.head import Head
+from gallop.model.head.sums import KeptShots, shot_features
+from gallop.names.class_names import clean_names, missing_names, spelled_as
+from gallop.wording import listed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 class ClassList(LearnedModel):
-    """``add_class``."""
+    """``add_class`` and ``add_shots``."""
 
     def add_class(self, name: str) -> Self:
         """Add one more class with the learned prompts, without retraining. Returns self.
 
         OOD scores depend on the class list, so temperature and threshold are fitted again on the held-out shots when
         they are still in memory; after ``load`` they are not, and the threshold becomes void, with a warning.
+
+        A head, which knows classes by their shots, goes by the direction of this one's text until ``add_shots``.
 
         Raises:
             ClassNameError: a name that cannot be used, or equal to one that is there.
@@ -33,12 +42,51 @@ class ClassList(LearnedModel):
         names = clean_names([*model.class_names, name])
         with torch.no_grad():
             added = model.text_features_of(names[-1])
-        self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates)
+        head = None if model.head is None else model.head.with_classes(len(names))
+        self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates, head)
         self._text, self.classes_ = text.append(added), np.array(names)
         if self.cross_fit_ is not None:
-            self.calibration_ = self.cross_fit_.calibrate(names)
+            self._calibrate()
         elif self.calibration_.threshold is not None:
             note = f"void: the class {names[-1]!r} was added after the threshold was found; train again for a new one"
             self.calibration_ = Calibration(self.calibration_.temperature, None, note)
             warnings.warn(f"The threshold is {note}.", stacklevel=2)
+        return self
+
+    def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
+        """Let the head learn from further photos of its classes: no prompt moves, and no training runs. Returns self.
+
+        Beside encoding the photos this takes milliseconds. Temperature, threshold and the head's weight stay as they
+        are. A classifier that has learned nothing, after ``zero_shot``, gets its head so.
+
+        Args:
+            images, labels: as for ``fit``.
+
+        Raises:
+            ConfigError: it has no head (``MethodConfig(head=...)``), or one whose earlier shots were not kept.
+            DataError: a class that it does not have, or first shots of one class alone.
+            ImageError: a photo that cannot be read; nothing is learned then.
+        """
+        model = self._fitted()
+        if model.config.head == "none":
+            raise ConfigError(
+                "Further shots teach the head alone, and this classifier has none. Fit one with "
+                "method=MethodConfig(head='ridge'), or train again with all photos."
+            )
+        photos, given = labelled_photos(images, labels, split="train")
+        names = spelled_as(given, model.class_names)
+        unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
+        if unknown:
+            raise DataError(f"The model does not know the classes {listed(unknown)}; add them first (add_class).")
+        encoded = encode_centres(model.backbone, photos, open_cache(self.cache))
+        parts = [shot_features(model.backbone, part) for part in encoded]
+        shots = KeptShots(torch.cat(parts)[:, None].cpu(), torch.tensor([model.class_names.index(n) for n in names]))
+        head = (
+            Head.of(model.config.head, shots, len(model.class_names))
+            if model.head is None
+            else model.head.learned(shots)
+        )
+        if head is None:
+            raise DataError("The first shots of a head must be of two classes or more: it tells them apart.")
+        self.model_ = model.with_head(head)
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,13 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
         self._data_fingerprint = ""
         self._numbered = False
         self._kept = None
+
+    def _calibrate(self) -> None:
+        """Find temperature, threshold and the head's share anew, for the classes that there are now."""
+        assert self.cross_fit_ is not None
+        self.calibration_, mix = self.cross_fit_.calibrate(self.model_.class_names)
+        if self.model_.head is not None and mix is not None:
+            self.model_ = self.model_.with_head(replace(self.model_.head, mix=mix))
 
     def _fitted(self) -> GalLoP:
         self.require_classes()

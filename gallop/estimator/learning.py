@@ -73,17 +73,20 @@ class Learning(LearnedModel):
         prompts = learned_before(self.model_, backbone, method) if warm else None
         if work is not None and work == self._kept:
             drop_training(work)  # whoever trains the same classifier anew does not want it
-        self._start(GalLoP(backbone, data.class_names, method, prompts))
+        learner = GalLoP(backbone, data.class_names, method, prompts)
+        self._start(learner)
         self.training_, self._data_fingerprint = config, data.fingerprint
         self._numbered = class_names is not None
-        for event in learn(self.model_, data, config, cache=cache, work=work, parallel=parallel):
+        for event in learn(learner, data, config, cache=cache, work=work, parallel=parallel):
             if isinstance(event, CrossFit):
                 self.cross_fit_ = event
-                self.calibration_ = event.calibrate(self.model_.class_names)  # one may have been added meanwhile
+                self._calibrate()
                 continue
             if isinstance(event, StepEvent):
                 self.history_.append(event)
                 self._text = None  # the prompts have moved
+                if learner.head is not None and self.model_.head is None:  # a class was added meanwhile
+                    self.model_ = self.model_.with_head(learner.head.with_classes(len(self.model_.class_names)))
             yield event
         self._kept = work if parallel.rank == 0 else None
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gallop.backbones import Backbone
-from gallop.checkpoints.folder import Checkpoint, load_prompts, read_model, save_checkpoint
+from gallop.checkpoints.folder import load_head, load_prompts, read_model, save_checkpoint
+from gallop.checkpoints.settings import Checkpoint
 from gallop.estimator.learned import LearnedModel
 from gallop.model.gallop import GalLoP
 from gallop.training.resume import drop_training
@@ -22,11 +23,13 @@ class SavedModel(LearnedModel):
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint.
 
-        What ``fit_steps`` has kept of the training goes when this has been read back.
+        Of shots a head keeps sums alone, unless ``keep_shots`` is set. What ``fit_steps`` has kept of the training goes
+        when this has been read back.
         """
         model = self._fitted()
-        checkpoint = Checkpoint.of(model, self.training_, self.calibration_, self._data_fingerprint)
-        save_checkpoint(Path(folder), checkpoint, model.prompts)
+        said = self.training_, self.calibration_, self._data_fingerprint
+        checkpoint = Checkpoint.of(model, *said, keep_shots=self.keep_shots)
+        save_checkpoint(Path(folder), checkpoint, model.prompts, model.head)
         if self._kept is not None:
             drop_training(self._kept)
             self._kept = None
@@ -47,7 +50,9 @@ class SavedModel(LearnedModel):
         self = cls.of(method, training, here, device=device, regions=checkpoint.regions)
         frozen = self._load_backbone()
         prompts = load_prompts(Path(folder), checkpoint, tensors, frozen)
-        self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates))
+        head = load_head(Path(folder), checkpoint, tensors, frozen)
+        self.keep_shots = head is not None and head.shots is not None
+        self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates, head))
         self.calibration_, self.training_ = checkpoint.calibration, training
         self._data_fingerprint = checkpoint.data_fingerprint
         return self

@@ -46,6 +46,7 @@ class ClassifierSettings(BaseEstimator):
         device: str = "auto",
         regions: str = "value",
         method: MethodConfig | None = None,
+        keep_shots: bool = False,
     ) -> None:
         self.backbone = backbone
         self.preset = preset
@@ -67,6 +68,7 @@ class ClassifierSettings(BaseEstimator):
         self.device = device
         self.regions = regions
         self.method = method
+        self.keep_shots = keep_shots
 
     @classmethod
     def of(cls, method: MethodConfig, training: TrainConfig | None, backbone: str | Backbone, **named: Any) -> Self:

@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gallop.model import similarity
 from gallop.model.gallop import Similarities
 from gallop.predictions.predict import to_array
 
@@ -113,12 +112,12 @@ def worths(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> li
     local = found.local(topk)
     m, n = found.global_.shape[-1], local.shape[-1]
     influence = torch.cat([_influences(found.global_), _influences(local)]).tolist()
-    right = similarity.ensemble(found.global_, local).argmax(dim=-1) == labels
+    right = found.logits_of(local).argmax(dim=-1) == labels
     commonest = int(labels.bincount().max())
     every = []
     for p in range(m + n):
         scores = found.global_[..., p] if p < m else local[..., p - m]
-        left = _without(found.global_, local, p)
+        left = _without(found, local, p)
         then = right if left is None else left.argmax(dim=-1) == labels
         every.append(
             Worth(
@@ -143,13 +142,16 @@ def _influences(scores: Tensor) -> Tensor:
     return strength / mean if mean > 0 else torch.ones_like(strength)
 
 
-def _without(global_: Tensor, local: Tensor, prompt: int) -> Tensor | None:
-    """The ensemble (B, K) without one prompt, of the branches that are not empty; None where nothing is left."""
-    m = global_.shape[-1]
+def _without(found: Similarities, local: Tensor, prompt: int) -> Tensor | None:
+    """The ensemble (B, K) without one prompt, of the branches that are not empty; None where no prompt is left."""
+    m = found.global_.shape[-1]
     rest = [p for p in range(m + local.shape[-1]) if p != prompt]
-    whole, parts = global_[..., [p for p in rest if p < m]], local[..., [p - m for p in rest if p >= m]]
+    whole, parts = found.global_[..., [p for p in rest if p < m]], local[..., [p - m for p in rest if p >= m]]
     branches = [branch.mean(dim=-1) for branch in (whole, parts) if branch.shape[-1]]
-    return torch.stack(branches).mean(dim=0) if branches else None
+    if not branches:
+        return None
+    prompts = torch.stack(branches).mean(dim=0)
+    return prompts if found.head is None else found.head.joined(prompts)
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,16 @@ def better_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> 
 
 
 def _means(found: Similarities) -> tuple[Tensor, Tensor]:
-    """Mean over global prompts (B, K), and means of the best 1, 2, ... R cosines (B, K, N, R): sorted once."""
+    """Mean over global prompts (B, K), and means of the best 1, 2, ... R cosines (B, K, N, R): sorted once.
+
+    What the third branch adds is in the first, since it knows no k.
+    """
     ranked = found.regions.movedim(1, -1).double().sort(dim=-1, descending=True).values
-    return found.global_.double().mean(dim=-1), ranked.cumsum(dim=-1) / torch.arange(1, ranked.shape[-1] + 1)
+    whole, means = found.global_.double().mean(dim=-1), ranked.cumsum(dim=-1) / torch.arange(1, ranked.shape[-1] + 1)
+    if found.head is not None:
+        share = found.head.weight
+        whole, means = (1 - share) * whole + 2 * share * found.head.scores.double(), (1 - share) * means
+    return whole, means
 
 
 def _with(means: Tensor, topk: Sequence[int], n: int) -> Tensor:

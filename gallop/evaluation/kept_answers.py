@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from gallop.predictions.predict import Predictions
 
-ENSEMBLE, GLOBAL, LOCAL = "accuracy", "accuracy_global", "accuracy_local"
+ENSEMBLE, GLOBAL, LOCAL, HEAD = "accuracy", "accuracy_global", "accuracy_local", "accuracy_head"
 """What the share of right answers is called: of the ensemble, and of each branch alone."""
 
 
@@ -24,7 +24,8 @@ class KeptAnswers:
     """What is kept of the answers for B photos.
 
     Attributes:
-        predicted: ``ENSEMBLE`` and, with local prompts, ``GLOBAL`` and ``LOCAL`` -> class numbers (B,).
+        predicted: ``ENSEMBLE`` and, with local prompts, ``GLOBAL`` and ``LOCAL``, with a head ``HEAD`` and ``GLOBAL``
+            -> class numbers (B,).
         confidence: (B,) the probability of the ensemble's answer.
         ood: score -> (B,), larger = more outlier.
         is_ood: (B,) the verdicts; None without a threshold.
@@ -47,6 +48,8 @@ class KeptAnswers:
         branches = {ENSEMBLE: found.probabilities}
         if found.probabilities_local is not None:
             branches |= {GLOBAL: found.probabilities_global, LOCAL: found.probabilities_local}
+        if found.probabilities_head is not None:
+            branches |= {GLOBAL: found.probabilities_global, HEAD: found.probabilities_head}
         if classes is None:
             predicted = {branch: p.argmax(axis=1) for branch, p in branches.items()}
         else:

@@ -67,7 +67,7 @@ class Evaluation:
 
     @cached_property
     def accuracies(self) -> dict[str, Share]:
-        """Of all photos: ``ENSEMBLE`` and, with local prompts, ``GLOBAL`` and ``LOCAL``."""
+        """Of all photos: ``ENSEMBLE`` and, with local prompts or a head, ``GLOBAL``, ``LOCAL``, ``HEAD``."""
         return {branch: _share(said == self.truth) for branch, said in self.answers.predicted.items()}
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from gallop import __version__
 from gallop.backbones import Damping
@@ -11,8 +12,13 @@ from gallop.documents.rendering import render
 from gallop.estimator import GalLoPClassifier
 from gallop.setting import settings_of
 
-_TOLD_APART = ("global_prompts", "topk", "local_projection")
+_TOLD_APART = ("global_prompts", "topk", "local_projection", "head")
 """Settings of the method that have a line of their own."""
+_HEADS = {
+    "discriminant": "a linear discriminant",
+    "ridge": "ridge regression",
+    "logistic": "logistic regression",
+}
 
 
 def model_card(classifier: GalLoPClassifier, measured: Sequence[str] = (), learned_from: str = "") -> str:
@@ -33,11 +39,27 @@ def model_card(classifier: GalLoPClassifier, measured: Sequence[str] = (), learn
         n=local_prompts,
         training=_phrases(classifier.training_, model.config) if classifier.training_ else [],
         calibration=classifier.calibration_,
+        head=_head(classifier),
         damping=None if model.backbone.damping == Damping() else model.backbone.damping,
         measured=measured,
         learned_from=learned_from,
         version=__version__,
     )
+
+
+def _head(classifier: GalLoPClassifier) -> dict[str, Any]:
+    """What there is to say of a third branch; nothing where there is none."""
+    model = classifier.model_
+    if model.head is None:
+        return {}
+    known = model.head.sums.known.tolist()
+    return {
+        "what": _HEADS[model.head.kind],
+        "shots": int(model.head.sums.counts.sum()),
+        "weight": model.head.mix.weight,
+        "by_text": [name for name, shots in zip(model.class_names, known, strict=True) if not shots],
+        "single": classifier.keep_shots and model.head.shots is not None,
+    }
 
 
 def _phrases(training: TrainConfig, method: MethodConfig) -> list[str]:

@@ -29,7 +29,7 @@ from gallop.model.gallop import GalLoP
 from gallop.predictions.predict import to_array
 
 PIXELS = "pixels"
-OUTPUTS = ("probabilities", "ood_score", "global_cosines", "local_cosines")
+OUTPUTS = ("probabilities", "ood_score", "global_cosines", "local_cosines", "head_regions")
 ALLOWED = 1e-4
 """The largest difference of any output between torch and onnxruntime in a file that is handed out."""
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -68,7 +68,8 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
 
     Input: ``pixels`` (B, 3, S, S), float32, RGB, any B: what ``Preprocess.centre`` gives. Outputs: ``probabilities``
     (B, K), calibrated as the classifier's are; ``ood_score`` (B,), GL-MCM, larger = more outlier; ``global_cosines``
-    (B, K, M); ``local_cosines`` (B, R, K, N), the maps, region by region; those are left out where N = 0.
+    (B, K, M); ``local_cosines`` (B, R, K, N), the maps, region by region; those are left out where N = 0; and
+    ``head_regions`` (B, R, K), the third branch's map, where there is one.
 
     Args:
         photos: to check with, beside pictures that are made: whatever ``load_image`` takes.
@@ -108,6 +109,7 @@ def _on_cpu(classifier: GalLoPClassifier) -> GalLoPClassifier:
         model.config,
         copy.deepcopy(model.prompts).to("cpu"),
         model.templates,
+        model.head,
     )
     copied._text = None  # those of the other are where it is
     return copied
@@ -127,6 +129,7 @@ class _Answering(nn.Module):
         with torch.no_grad():
             text = model.text_features()
             projection = model.region_projection()
+        self._head = None if model.head is None else model.head.on(model.backbone, text.global_)
         self.register_buffer("whole_text", text.global_)
         self.register_buffer("local_text", text.local if self._topk else text.global_)
         self.register_buffer("projection", projection)
@@ -139,14 +142,20 @@ class _Answering(nn.Module):
         cosines = similarity.global_cosines(joint, self.local_text, self._damping.region)  # type: ignore[arg-type]
         local = cosines.unflatten(0, (-1, regions.shape[1]))  # type: ignore[no-untyped-call]
         pooled = similarity.topk_mean(local if self._topk else local[..., :0], self._topk)
-        shares = scores.class_probabilities(similarity.ensemble(global_, pooled), self._scale, self._temperature)
+        together = similarity.ensemble(global_, pooled)
+        head = None if self._head is None else self._head(regions)
+        together = together if head is None else head.joined(together)
+        shares = scores.class_probabilities(together, self._scale, self._temperature)
         ood = scores.ood_scores(scores.Cosines(global_.mean(dim=-1), local.mean(dim=-1)))[scores.VERDICT]
-        return (shares, ood, global_, local) if self._topk else (shares, ood, global_)
+        maps = [local] if self._topk else []
+        return shares, ood, global_, *maps, *([] if head is None else [head.regions])
 
 
 def _written(answering: _Answering, size: int, metadata: dict[str, str]) -> bytes:
     """The file's bytes, for any number of images."""
-    names = OUTPUTS if answering._topk else OUTPUTS[:3]
+    left_out = {"local_cosines"} if not answering._topk else set()
+    left_out |= {"head_regions"} if answering._head is None else set()
+    names = [name for name in OUTPUTS if name not in left_out]
     try:
         program = torch.onnx.export(
             answering.eval(),
@@ -187,7 +196,7 @@ def _metadata(classifier: GalLoPClassifier) -> dict[str, str]:
         "backbone": model.backbone.name,
         "backbone_fingerprint": model.backbone.fingerprint,
         "prompts": model.prompts.digest(),
-    }
+    } | ({} if model.head is None else {"head": model.head.kind, "head_weight": repr(model.head.mix.weight)})
 
 
 def _pixels(preprocess: Preprocess, photos: Sequence[Any]) -> Tensor:
@@ -224,10 +233,11 @@ def _own(classifier: GalLoPClassifier, pixels: Tensor) -> dict[str, NDArray[np.f
     predictions = classifier.predict_all(features)
     with torch.no_grad():
         found = model.similarities(features, model.text_features())
-    arrays = (
+    arrays = [
         predictions.probabilities,
         predictions.ood[scores.VERDICT],
         to_array(found.global_),
         to_array(found.regions),
-    )
-    return dict(zip(OUTPUTS, arrays, strict=True))
+        *([] if found.head is None else [to_array(found.head.regions)]),
+    ]
+    return dict(zip(OUTPUTS, arrays, strict=False))

@@ -22,12 +22,14 @@ from gallop.documents.rendering import render
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.look import Scale, Style, Subject, shared_scale
+from gallop.maps.look import HeadSubject, Scale, Style, Subject, head_scale, shared_scale
 from gallop.maps.pictures import map_picture
 from gallop.predictions.explanation import Explanation
 from gallop.wording import answer_in_words
 
 _SIDE = 640
+VOTES_TOLD = 10
+"""Shots that are told one by one."""
 
 
 def html_report(
@@ -61,9 +63,10 @@ def html_report(
         answer=answer_in_words(explanation.label, explanation.is_ood),
         shown=subject.class_name,
         probabilities=_probabilities(explanation),
+        votes=_votes(subject),
         scores=_scores(subject),
         scale=scale,
-        maps=_maps(subject, scale, style) if scale else (),
+        maps=[*(_maps(subject, scale, style) if scale else ()), *_head_map(subject, style)],
         facts=facts,
         share=_share,
         is_number=_is_number,
@@ -76,6 +79,8 @@ def _probabilities(explanation: Explanation) -> tuple[Sequence[str], list[Sequen
     branches = {"together": explanation.probabilities, "global prompts": explanation.global_probabilities}
     if explanation.local_probabilities is not None:
         branches["local prompts"] = explanation.local_probabilities
+    if explanation.head_probabilities is not None:
+        branches["head"] = explanation.head_probabilities
     order = sorted(explanation.class_names, key=lambda name: -explanation.probabilities[name])
     return ("class", *branches), [(name, *(_share(shares[name]) for shares in branches.values())) for name in order]
 
@@ -89,7 +94,25 @@ def _scores(subject: Subject) -> list[Sequence[str]]:
         (f"local prompt {n + 1}, k = {why.topk[n]}", f"{score:.4f}", why.describe(subject.class_name, n))
         for n, score in enumerate(why.local_scores[row])
     ]
-    return [*whole, *regions]
+    head = why.head_scores
+    shots = [] if head is None else [("head", f"{head[row]:.4f}", "every region alike")]
+    return [*whole, *regions, *shots]
+
+
+def _votes(subject: Subject) -> list[Sequence[str]]:
+    """The shots that said most for and against the class, and the rest: their sum is the head's score."""
+    why, voted = subject.explanation, subject.explanation.votes
+    if voted is None:
+        return []
+    row = why.class_names.index(subject.class_name)
+    given, told = voted.shots[:, row], voted.strongest(row, VOTES_TOLD)
+    rows: list[Sequence[str]] = [
+        (f"shot {i + 1}", why.class_names[int(voted.labels[i])], f"{float(given[i]):.4f}") for i in told
+    ]
+    if len(given) > len(told):
+        others = float(given.sum() - given[told].sum())
+        rows.append((f"the other {len(given) - len(told)}", "", f"{others:.4f}"))
+    return [*rows, ("what no shot says", "", f"{float(voted.rest[row]):.4f}")]
 
 
 def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str, str]]:
@@ -102,6 +125,19 @@ def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str
         )
         for n, k in enumerate(why.topk)
     ]
+
+
+def _head_map(subject: Subject, style: Style | None) -> list[tuple[str, str]]:
+    """The head's map, where there is a head."""
+    why, row = subject.explanation, subject.explanation.class_names.index(subject.class_name)
+    if why.head_scores is None:
+        return []
+    mine, scale = HeadSubject(why, subject.class_name), head_scale(why)
+    words = (
+        f"Head: every region counts, and their mean is the score {why.head_scores[row]:.4f}. Orange speaks for "
+        f"{subject.class_name}, violet for other classes."
+    )
+    return [(_url(map_picture(mine, 0, scale=scale, style=style, side=_SIDE)), words)]
 
 
 def _hash(script: str) -> str:

@@ -212,6 +212,7 @@ class TrainingViews:
 
     Attributes:
         backbone: whose features they are.
+        count: views of each photo; 0 where every one is fresh.
         kept: whether its views are kept in memory.
         format: in which they are rounded.
     """
@@ -230,7 +231,7 @@ class TrainingViews:
     ) -> None:
         self._rank, self._processes = share
         self.backbone = backbone
-        self._photos, self._views, self._seed = _known_as(photos, hashes), views, seed
+        self._photos, self.count, self._seed = _known_as(photos, hashes), views, seed
         self.format = format_of(cache)
         # Fresh views are used once each: keeping them would only fill the cache.
         self._cache = cache if views else None
@@ -248,9 +249,9 @@ class TrainingViews:
         if not self.kept or not self._own:
             return
         done = 0
-        for first in range(0, self._views, VIEWS_AT_ONCE):
+        for first in range(0, self.count, VIEWS_AT_ONCE):
             parts: dict[int, list[ImageFeatures]] = {
-                view: [] for view in range(first, min(first + VIEWS_AT_ONCE, self._views))
+                view: [] for view in range(first, min(first + VIEWS_AT_ONCE, self.count))
             }
             for view, part in zip(cycle(parts), self._encode(parts, self._own), strict=False):
                 parts[view].append(part)
@@ -270,7 +271,7 @@ class TrainingViews:
 
     def batch(self, indices: Tensor, epoch: int) -> ImageFeatures:
         """Return features of photos of its part as epoch ``epoch`` sees them, as they are kept, on the CPU."""
-        view = epoch % self._views if self._views else epoch
+        view = epoch % self.count if self.count else epoch
         if self.kept:
             return self._memory[view][indices // self._processes]
         chosen = [self._photos[i] for i in indices.tolist()]

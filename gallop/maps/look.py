@@ -109,6 +109,23 @@ class Subject:
         return [box.region for box in self.explanation.regions(self.class_name, prompt)]
 
 
+@dataclass(frozen=True)
+class HeadSubject(Subject):
+    """The same as the head sees it, which has one map for a class, whatever the prompt; every region counts in it.
+
+    What a map shows is less its mean over the classes: above zero a region speaks for the class.
+    """
+
+    def scores(self, prompt: int, minus: Subject | None = None) -> FloatMap:
+        """Return what each region says (rows, columns); with ``minus`` how much more than it says for that subject."""
+        mine = self.explanation.head_map(self.class_name)
+        return mine if minus is None else np.subtract(mine, minus.scores(prompt))
+
+    def kept(self, prompt: int) -> list[int]:
+        """Return none: there is nothing to outline where all count."""
+        return []
+
+
 def scale_of(maps: Iterable[FloatMap], *, signed: bool = False) -> Scale:
     """Return one scale for several maps: from the lowest to the highest score, or as far on both sides of zero.
 
@@ -132,6 +149,15 @@ def shared_scale(explanation: Explanation) -> Scale:
     scores = found.regions[0] if explanation.topk else found.ood_regions[0]
     low, high = float(scores.mean()), float(scores.max())
     return Scale(low, max(high, low + 1e-6))
+
+
+def head_scale(explanation: Explanation) -> Scale:
+    """Return one scale for the head's maps of every class of a photo, zero in its middle.
+
+    Raises:
+        ValueError: there is no head.
+    """
+    return scale_of([explanation.head_map(name) for name in explanation.class_names], signed=True)
 
 
 def veil(strengths: FloatMap) -> FloatMap:

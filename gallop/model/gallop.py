@@ -6,8 +6,8 @@ Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joi
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,9 @@ from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
 from gallop.model import losses, scores, similarity
+from gallop.model.head.head import Head, HeadScores
+from gallop.model.head.sums import shot_features
+from gallop.model.head.votes import ShotVotes, shot_votes
 from gallop.model.prompts import Prompts
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates, fill
@@ -45,20 +48,35 @@ class Similarities:
         regions: cosines (B, R, K, N).
         ood_regions: cosines (B, R, K) of each region averaged over local prompts; where N = 0 those of the global
             prompts with the unprojected regions, as GL-MCM does for prompts without regions of their own.
+        head: what the third branch says; None where there is none.
     """
 
     global_: Tensor
     regions: Tensor
     ood_regions: Tensor
+    head: HeadScores | None = None
 
     @staticmethod
     def cat(parts: Sequence[Similarities]) -> Similarities:
         """Return all images of the parts, in order."""
+        heads = [p.head for p in parts if p.head is not None]
         return Similarities(
             torch.cat([p.global_ for p in parts]),
             torch.cat([p.regions for p in parts]),
             torch.cat([p.ood_regions for p in parts]),
+            HeadScores.cat(heads) if heads else None,
         )
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Similarities:
+        """Return the same with every tensor changed, such as moved."""
+        head = None if self.head is None else replace(self.head, regions=change(self.head.regions))
+        return Similarities(change(self.global_), change(self.regions), change(self.ood_regions), head)
+
+    def of_classes(self, classes: Sequence[int]) -> Similarities:
+        """Return those of some classes, by index, in this order."""
+        chosen = list(classes)
+        head = None if self.head is None else replace(self.head, regions=self.head.regions[:, :, chosen])
+        return Similarities(self.global_[:, chosen], self.regions[:, :, chosen], self.ood_regions[:, :, chosen], head)
 
     @cached_property
     def ranked(self) -> tuple[Tensor, Tensor]:
@@ -71,8 +89,13 @@ class Similarities:
         return similarity.topk_mean(self.regions, topk)
 
     def logits(self, topk: Sequence[int]) -> Tensor:
-        """Return cosines of the ensemble (B, K)."""
-        return similarity.ensemble(self.global_, self.local(topk))
+        """Return cosines of the ensemble (B, K), in which the head has its share."""
+        return self.logits_of(self.local(topk))
+
+    def logits_of(self, local: Tensor) -> Tensor:
+        """Return the same of top-k means (B, K, N)."""
+        prompts = similarity.ensemble(self.global_, local)
+        return prompts if self.head is None else self.head.joined(prompts)
 
     def ood(self) -> dict[str, Tensor]:
         """Return the OOD scores by name, each (B,)."""
@@ -89,6 +112,7 @@ class GalLoP:
         prompts: learned ones; None starts from "A photo of a".
         templates: sentences with ``{}`` for the class name, which then stand in the prompts' place (zero-shot only):
             prompt m is template m, counted round where there are fewer of them. None means the prompts themselves.
+        head: the third branch, where shots have taught one.
 
     Raises:
         ClassNameError: names that cannot be used.
@@ -102,9 +126,11 @@ class GalLoP:
         config: MethodConfig,
         prompts: Prompts | None = None,
         templates: Sequence[str] | None = None,
+        head: Head | None = None,
     ) -> None:
         self.backbone = backbone
         self.config = config
+        self.head = head
         self.prompts = prompts if prompts is not None else initial_prompts(backbone, config)
         self._context_tokens = self.prompts.global_contexts.shape[1]
         self.class_names = clean_names(class_names)
@@ -120,7 +146,7 @@ class GalLoP:
         """What it is made of, with prompts that any machine can read; of the towers their name, where that tells."""
         prompts = copy.deepcopy(self.prompts).cpu()
         made_of = {"backbone": self.backbone, "class_names": self.class_names, "config": self.config}
-        return made_of | {"prompts": prompts, "templates": self.templates}
+        return made_of | {"prompts": prompts, "templates": self.templates, "head": self.head}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         prompts = state.pop("prompts").to(state["backbone"].device)
@@ -138,6 +164,12 @@ class GalLoP:
             except ClassNameError as error:
                 raise TemplateError(f"The template {template!r} leaves a name too little room. {error}") from error
         return templates
+
+    def with_head(self, head: Head | None) -> GalLoP:
+        """Return a model of the same prompts and classes with another head."""
+        other = copy.copy(self)
+        other.head = head
+        return other
 
     def text_features(self) -> TextFeatures:
         """Return the text features of every class after every context, or in every template; gradients reach the
@@ -172,7 +204,15 @@ class GalLoP:
             projection = self.region_projection()
             regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
             ood_regions = regions
-        return Similarities(global_, regions, ood_regions.mean(dim=-1))
+        head = None if self.head is None else self.head.on(self.backbone, text.global_)(features.regions)
+        return Similarities(global_, regions, ood_regions.mean(dim=-1), head)
+
+    def votes(self, features: ImageFeatures, text: TextFeatures) -> ShotVotes | None:
+        """Return what each shot adds to the head's scores of one image (B = 1); None where no shot can be told."""
+        if self.head is None:
+            return None
+        photo = shot_features(self.backbone, features)[0]
+        return shot_votes(self.head, photo, text.global_, self.backbone.logit_scale)
 
     def loss(
         self, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures | None = None

@@ -23,6 +23,7 @@ from gallop.images import CropBox, Photo
 from gallop.model import scores, similarity
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, Similarities, TextFeatures
+from gallop.model.head.votes import ShotVotes
 from gallop.names.class_names import clean_name
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.predictions.predict import to_array
@@ -46,6 +47,7 @@ class Explanation:
         threshold: of GL-MCM; None without one.
         grid: (rows, columns) of the regions.
         crop: what the model saw, in the photo's pixels.
+        votes: of the single shots, where the third branch is a ridge regression and they are kept.
     """
 
     image: Image.Image
@@ -57,6 +59,7 @@ class Explanation:
     threshold: float | None
     grid: tuple[int, int]
     crop: CropBox
+    votes: ShotVotes | None = None
 
     @property
     def global_scores(self) -> NDArray[np.float32]:
@@ -69,9 +72,23 @@ class Explanation:
         return to_array(self._local[0])
 
     @property
+    def has_head(self) -> bool:
+        """Whether there is a third branch."""
+        return self.similarities.head is not None
+
+    @property
+    def head_scores(self) -> NDArray[np.float32] | None:
+        """The third branch's scores (K,), in the unit of cosines, less their mean; None where there is none.
+
+        Each is the mean of ``head_map(...)``.
+        """
+        head = self.similarities.head
+        return None if head is None else to_array(head.scores[0])
+
+    @property
     def probabilities(self) -> dict[str, float]:
         """Of the ensemble, by class name."""
-        return self._probabilities(similarity.ensemble(self.similarities.global_, self._local)[0])
+        return self._probabilities(self.similarities.logits_of(self._local)[0])
 
     @property
     def global_probabilities(self) -> dict[str, float]:
@@ -82,6 +99,12 @@ class Explanation:
     def local_probabilities(self) -> dict[str, float] | None:
         """Of the local prompts alone, by class name; None where there are none."""
         return self._probabilities(self._local[0].mean(dim=-1)) if self.topk else None
+
+    @property
+    def head_probabilities(self) -> dict[str, float] | None:
+        """Of the third branch alone, by class name; None where there is none."""
+        head = self.similarities.head
+        return None if head is None else self._probabilities(head.scores[0])
 
     @property
     def label(self) -> str:
@@ -114,6 +137,19 @@ class Explanation:
         """Return cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
         scores_ = self.similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
         return to_array(scores_).reshape(self.grid)
+
+    def head_map(self, class_name: str) -> FloatMap:
+        """Return what the third branch finds at each region (rows, columns): their mean is its score of the class.
+
+        The branch is linear in the regions, so this is the score itself, taken apart; its bias is shared out evenly.
+
+        Raises:
+            ValueError: there is no such class, or no third branch.
+        """
+        head = self.similarities.head
+        if head is None:
+            raise ValueError("This model has no third branch, so there is no map of it.")
+        return to_array(head.regions[0, :, self._class(class_name)]).reshape(self.grid)
 
     def at_region(self, region: int) -> NDArray[np.float32]:
         """Return cosines (K, N) of one region with every class and local prompt: what a map shows, asked the other way
@@ -188,7 +224,8 @@ def explain_photo(model: GalLoP, text: TextFeatures, photo: Photo, calibration: 
     features, crops = encode_photos(model.backbone, [photo])
     with torch.no_grad():
         found = model.similarities(features, text)
-    return explanation_of(model, found, photo.image, crops[0], calibration)
+        voted = model.votes(features, text)
+    return replace(explanation_of(model, found, photo.image, crops[0], calibration), votes=voted)
 
 
 def explanation_of(
@@ -199,7 +236,7 @@ def explanation_of(
         image=image,
         class_names=model.class_names,
         topk=model.config.topk,
-        similarities=Similarities(found.global_.cpu(), found.regions.cpu(), found.ood_regions.cpu()),
+        similarities=found.each(Tensor.cpu),
         scale=model.backbone.logit_scale,
         temperature=calibration.temperature,
         threshold=calibration.threshold,

@@ -68,31 +68,43 @@ def deletion(
 ) -> Iterator[DeletionEvent | Deletion]:
     """Play the game for one photo and class; the last thing that comes is the ``Deletion``.
 
-    The order is that of the class's map averaged over local prompts. Photo and k are the explanation's.
+    The order is that of the class's map averaged over local prompts, and with the head's by its weight where there is
+    one. Photo and k are the explanation's.
 
     Raises:
-        ValueError: the explanation is of another class list, has no such class, or no local prompt and so no map.
+        ValueError: the explanation is of another class list, has no such class, or neither local prompts nor a head and
+            so no map.
     """
     if explanation.class_names != model.class_names:
         raise ValueError("This explanation is of another class list; explain the photo again.")
-    if not explanation.topk:
-        raise ValueError("Without local prompts there is no map, so there is no order to take regions away in.")
-    maps = [explanation.region_scores(class_name, prompt).ravel() for prompt in range(len(explanation.topk))]
+    found = _map(explanation, class_name)
     rng = np.random.default_rng(seed)
-    orders = [np.argsort(-np.mean(maps, axis=0), kind="stable"), *(rng.permutation(maps[0].size) for _ in range(draws))]
-    counts = np.unique(np.rint(maps[0].size * np.linspace(0, 1, DELETION_STEPS + 1) ** 2).astype(int))
+    orders = [np.argsort(-found, kind="stable"), *(rng.permutation(found.size) for _ in range(draws))]
+    counts = np.unique(np.rint(found.size * np.linspace(0, 1, DELETION_STEPS + 1) ** 2).astype(int))
     gone = _gone(orders, counts)  # (1 + draws, S, R)
     # All orders begin with the whole photo and end with nothing: these two are encoded once.
-    masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, maps[0].size)])
-    found: list[NDArray[np.float32]] = []
+    masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, orders[0].size)])
+    parts: list[NDArray[np.float32]] = []
     for part in _scores(model, text, explanation, class_name, torch.from_numpy(masks)):
-        found.append(part)
-        yield DeletionEvent(sum(map(len, found)), len(masks))
-    first, last, *between = np.concatenate(found)
+        parts.append(part)
+        yield DeletionEvent(sum(map(len, parts)), len(masks))
+    first, last, *between = np.concatenate(parts)
     curves = np.full((len(orders), len(counts)), first)
     curves[:, -1] = last
     curves[:, 1:-1] = np.reshape(between, (len(orders), len(counts) - 2))
-    yield Deletion((counts / maps[0].size).astype(np.float32), curves[0], curves[1:])
+    yield Deletion((counts / orders[0].size).astype(np.float32), curves[0], curves[1:])
+
+
+def _map(explanation: Explanation, class_name: str) -> NDArray[np.float32]:
+    """(R,) what orders the regions."""
+    maps = [explanation.region_scores(class_name, prompt).ravel() for prompt in range(len(explanation.topk))]
+    head = explanation.similarities.head
+    if head is None:
+        if not maps:
+            raise ValueError("Without local prompts there is no map, so there is no order to take regions away in.")
+        return np.asarray(np.mean(maps, axis=0), dtype=np.float32)
+    own = explanation.head_map(class_name).ravel()
+    return own if not maps else (1 - head.weight) * np.mean(maps, axis=0) + head.weight * own
 
 
 def _gone(orders: list[NDArray[np.intp]], counts: NDArray[np.int_]) -> NDArray[np.bool_]:

@@ -27,6 +27,7 @@ class Predictions:
         labels: B class names.
         probabilities: (B, K) of the ensemble, calibrated where a temperature was fitted.
         probabilities_global, probabilities_local: (B, K) of each branch; the local one is None where N = 0.
+        probabilities_head: (B, K) of the third branch; None where there is none.
         ood: the scores of ``gallop.model.scores.SCORES`` that the method has, each (B,), larger = more outlier.
         is_ood: (B,) the verdict's score, GL-MCM, above the threshold; None without one.
     """
@@ -37,6 +38,7 @@ class Predictions:
     probabilities_local: NDArray[np.float32] | None
     ood: dict[str, NDArray[np.float32]]
     is_ood: NDArray[np.bool_] | None
+    probabilities_head: NDArray[np.float32] | None = None
 
     @staticmethod
     def cat(parts: Sequence[Predictions]) -> Predictions:
@@ -44,6 +46,7 @@ class Predictions:
         gives them.
         """
         local = [p.probabilities_local for p in parts if p.probabilities_local is not None]
+        heads = [p.probabilities_head for p in parts if p.probabilities_head is not None]
         verdicts = [p.is_ood for p in parts if p.is_ood is not None]
         return Predictions(
             labels=np.concatenate([p.labels for p in parts]),
@@ -52,6 +55,7 @@ class Predictions:
             probabilities_local=np.concatenate(local) if local else None,
             ood={name: np.concatenate([p.ood[name] for p in parts]) for name in parts[0].ood},
             is_ood=np.concatenate(verdicts) if verdicts else None,
+            probabilities_head=np.concatenate(heads) if heads else None,
         )
 
 
@@ -79,11 +83,8 @@ def similarities(model: GalLoP, text: TextFeatures, images: Iterable[ImageFeatur
     Raises:
         DataError: no image at all.
     """
-    parts = []
     with torch.no_grad():
-        for features in images:
-            found = model.similarities(features, text)
-            parts.append(Similarities(found.global_.cpu(), found.regions.cpu(), found.ood_regions.cpu()))
+        parts = [model.similarities(features, text).each(Tensor.cpu) for features in images]
     if not parts:
         raise DataError("No images were given; give at least one.")
     return Similarities.cat(parts)
@@ -96,7 +97,7 @@ def predictions_of(model: GalLoP, found: Similarities, calibration: Calibration)
         return to_array(scores.class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
 
     local = found.local(model.config.topk)
-    ensemble = probabilities(found.logits(model.config.topk))
+    ensemble = probabilities(found.logits_of(local))
     ood = {name: to_array(score) for name, score in found.ood().items()}
     return Predictions(
         labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
@@ -105,6 +106,7 @@ def predictions_of(model: GalLoP, found: Similarities, calibration: Calibration)
         probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
         ood=ood,
         is_ood=None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold,
+        probabilities_head=None if found.head is None else probabilities(found.head.scores),
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from safetensors.torch import save
 
 from gallop import GalLoPClassifier, __version__
-from gallop.checkpoints.folder import Checkpoint
+from gallop.checkpoints.heads import head_tensors
+from gallop.checkpoints.settings import Checkpoint
 from gallop.errors import DataError, GallopError
 from gallop.scoring.destination import Destination
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
@@ -35,10 +36,14 @@ _WORDS = {
 
 def fingerprint(classifier: GalLoPClassifier) -> str:
     """Return a hash of everything that answers depend on: prompts, classes, settings, calibration, tower."""
-    said = asdict(Checkpoint.of(classifier.model_, None, classifier.calibration_))
+    model = classifier.model_
+    checkpoint = Checkpoint.of(model, None, classifier.calibration_)
+    said = checkpoint.said()
     del said["backbone"]  # a path may change
-    del said["calibration"]["photos"]  # says how far the threshold can be trusted, and changes no answer
-    tensors = {k: v.detach().cpu().float().contiguous() for k, v in classifier.model_.prompts.state_dict().items()}
+    said["calibration"].pop("photos", None)  # says how far the threshold can be trusted, and changes no answer
+    tensors = {k: v.detach().cpu().float().contiguous() for k, v in model.prompts.state_dict().items()}
+    if model.head is not None and checkpoint.head is not None:
+        tensors |= head_tensors(model.head, checkpoint.head)
     text = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
     return hashlib.sha256(text + hashlib.sha256(save(tensors)).digest()).hexdigest()
 

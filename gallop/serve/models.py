@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ import torch
 from gallop.backbones import Backbone
 from gallop.backbones.device import memory_bytes
 from gallop.backbones.preprocess import Preprocess
-from gallop.checkpoints.folder import Checkpoint, read_checkpoint
+from gallop.checkpoints.folder import read_checkpoint
+from gallop.checkpoints.settings import Checkpoint
 from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures, encode_pixels
@@ -191,12 +193,7 @@ def _answer_of_model(classifier: GalLoPClassifier, features: ImageFeatures, ques
     answers: Any = predictions_of(model, found, calibration)
     for i, question in enumerate(questions):
         if question.image is not None and question.crop is not None:
-            one = replace(
-                found,
-                global_=found.global_[i : i + 1],
-                regions=found.regions[i : i + 1],
-                ood_regions=found.ood_regions[i : i + 1],
-            )
+            one = found.each(itemgetter(slice(i, i + 1)))
             question.answer.set_result(explanation_of(model, one, question.image, question.crop, calibration))
         else:
             question.answer.set_result(answer_of(answers, i, model.class_names))

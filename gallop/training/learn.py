@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,10 +23,14 @@ from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model import scores
 from gallop.model.calibration import Calibration, fit_temperature, threshold_at_tpr
 from gallop.model.gallop import GalLoP
+from gallop.model.head.head import Head
+from gallop.model.head.mix import ENOUGH_SHOTS, UNMIXED, USUAL, Mix, choose_mix
+from gallop.model.head.sums import KeptShots
 from gallop.model.prompts import Prompts
 from gallop.training.loop import ALONE, Parallel, StepEvent
 from gallop.training.resume import load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
+from gallop.training.third import HeldOut, answers_held_out, shots_for_heads
 
 RELIABLE_SHOTS = 8
 """Fewer shots a class than this, and the threshold is called unreliable."""
@@ -92,6 +96,8 @@ def learn(
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
     """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
 
+    The third branch, where there is one, is ``model.head`` before the first step.
+
     Args:
         cache: of features, on disk or in memory; None keeps nothing beyond this training.
         work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off,
@@ -106,9 +112,14 @@ def learn(
     views = TrainingViews(
         model.backbone, shots.photos, shots.hashes, views=config.views, seed=config.seed, cache=cache, share=share
     )
+    known = None
     try:
-        for done in views.encode():
-            yield EncodeEvent(done, len(views) * config.views)
+        for found in _encode(views, shots, cache, parallel, wanted=model.config.head != "none"):
+            if isinstance(found, KeptShots):
+                known = found
+                model.head = Head.of(model.config.head, known, len(model.class_names))
+            else:
+                yield found
     except GeneratorExit:
         parallel.leave()
         raise
@@ -121,7 +132,20 @@ def learn(
     steps = Steps(views, torch.tensor(shots.labels, dtype=torch.long), config, objective, parallel)
     yield from _train(model, steps, work, key)
     if config.calibration_folds:
-        yield from _cross_fit(model, steps, shots, cache)
+        yield from _cross_fit(model, steps, shots, cache, known)
+
+
+def _encode(
+    views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel, *, wanted: bool
+) -> Iterator[EncodeEvent | KeptShots]:
+    """What is kept of the views, then, where it is wanted, what a head learns from."""
+    kept = len(views) * views.count
+    total, done = kept + len(views) * wanted, 0
+    for done in views.encode():
+        yield EncodeEvent(done, total)
+    if wanted:
+        for found in shots_for_heads(views, shots, cache, parallel):
+            yield found if isinstance(found, KeptShots) else EncodeEvent(done + found, total - kept + done)
 
 
 def _train(model: GalLoP, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
@@ -148,6 +172,7 @@ class CrossFit:
         index: which of the n training photos they are.
         pictures: how many they are, those that are nearly the same picture counted once.
         note: why a threshold from these is not reliable; empty when it is.
+        fewest: shots of the smallest class.
     """
 
     models: tuple[GalLoP, ...]
@@ -156,42 +181,63 @@ class CrossFit:
     index: tuple[Tensor, ...]
     pictures: int
     note: str
+    fewest: int
 
-    def calibrate(self, class_names: Sequence[str]) -> Calibration:
-        """Return temperature and threshold for a class list (its first names are those trained on)."""
-        logits, ood = self._answers(class_names)
-        scale = self.models[0].backbone.logit_scale
-        temperature = fit_temperature(logits * scale, torch.cat(self.labels))
-        threshold = threshold_at_tpr(ood.numpy())
-        return Calibration(temperature=temperature, threshold=threshold, note=self.note, photos=self.pictures)
+    def calibrate(self, class_names: Sequence[str]) -> tuple[Calibration, Mix | None]:
+        """Return temperature and threshold for a class list (its first names are those trained on), and what the head
+        weighs beside the prompts; None where there is none.
+        """
+        held = self._answers(class_names)
+        labels = torch.cat(self.labels)
+        logits, mix = held.cosines * self.models[0].backbone.logit_scale, None
+        if held.head is None:
+            temperature = fit_temperature(logits, labels)
+        elif self.fewest < ENOUGH_SHOTS:
+            mix = USUAL[self.models[0].config.head]
+            temperature = fit_temperature(mix(logits, held.head), labels)
+        else:
+            mix, temperature = choose_mix(logits, held.head, labels, USUAL[self.models[0].config.head])
+        found = temperature, threshold_at_tpr(held.ood.numpy()), self.note, self.pictures
+        return Calibration(*found), mix
 
-    def probabilities(self, class_names: Sequence[str], temperature: float) -> tuple[Tensor, Tensor]:
+    def probabilities(
+        self, class_names: Sequence[str], temperature: float, mix: Mix | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return what prompts that never saw them say of the shots: which photos (m,), ascending, and (m, K).
 
         A class with a single photo is never held out, so m may be less than n.
+
+        Args:
+            mix: of the head with them, where there is one.
         """
-        logits, _ = self._answers(class_names)
-        found = scores.class_probabilities(logits, self.models[0].backbone.logit_scale, temperature)
+        held, scale = self._answers(class_names), self.models[0].backbone.logit_scale
+        cosines = held.cosines
+        if held.head is not None and mix is not None:
+            cosines = mix(cosines * scale, held.head) / scale
+        found = scores.class_probabilities(cosines, scale, temperature)
         index, order = torch.cat(self.index).sort()
         return index, found[order]
 
-    def _answers(self, class_names: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Cosines of the ensemble (m, K) and GL-MCM (m,) of all held-out shots, fold by fold."""
-        logits, ood = [], []
+    def _answers(self, class_names: Sequence[str]) -> HeldOut:
+        """Of all held-out shots, fold by fold."""
+        parts = []
         for model, features in zip(self.models, self.features, strict=True):
             with torch.no_grad():
-                current = GalLoP(model.backbone, class_names, model.config, model.prompts)
+                head = None if model.head is None else replace(model.head.with_classes(len(class_names)), mix=UNMIXED)
+                current = GalLoP(model.backbone, class_names, model.config, model.prompts, head=head)
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
-                for part in features.split(BATCH):
-                    found = current.similarities(part, text)
-                    logits.append(found.logits(model.config.topk).cpu())
-                    ood.append(found.ood()[scores.VERDICT].cpu())
-        return torch.cat(logits), torch.cat(ood)
+                parts += [answers_held_out(current, current.similarities(part, text)) for part in features.split(BATCH)]
+        heads = [part.head for part in parts if part.head is not None]
+        return HeldOut(
+            torch.cat([part.cosines for part in parts]),
+            torch.cat(heads) if heads else None,
+            torch.cat([part.ood for part in parts]),
+        )
 
 
 def _cross_fit(
-    model: GalLoP, steps: Steps, shots: LabelledPhotos, cache: Cache | None
+    model: GalLoP, steps: Steps, shots: LabelledPhotos, cache: Cache | None, known: KeptShots | None
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
@@ -212,6 +258,8 @@ def _cross_fit(
         mask = torch.ones(len(labels), dtype=torch.bool)
         mask[fold] = False
         fresh = GalLoP(model.backbone, model.class_names, model.config)
+        if known is not None:
+            fresh.head = Head.of(model.config.head, known.take(mask), len(model.class_names))
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
     for event in steps.trainer(learners).run():
         yield CalibrationEvent(event.step, event.steps)
@@ -227,6 +275,7 @@ def _cross_fit(
         index=tuple(map(torch.tensor, folds)),
         pictures=len({groups[i] for fold in folds for i in fold}),
         note=_reliability(labels),
+        fewest=int(labels.bincount().min()),
     )
 
 

@@ -266,6 +266,31 @@ def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) ->
     assert "Changed since the training: the photos and rounds" in everything(fine(at.run()))
 
 
+def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -> None:
+    at = settings(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}), epochs=2)
+    at.selectbox(key="teach settings head").set_value("ridge")
+    at = finish(train(fine(at.run())))
+    before, version = session_of(at).training.taught, session_of(at).training.version
+    assert before is not None
+    assert not [found for found in at.button if found.key == "learn more"]
+    uploader(at, "Photos of red").upload("new.png", png(77))
+    fine(at.run())
+    assert "Changed since the training: the photos" in everything(at)
+    at.button(key="learn more").click()
+    fine(at.run())
+    assert "Changed since the training" not in everything(at)
+    assert not [found for found in at.button if found.key == "learn more"]
+    after = session_of(at).training.taught
+    assert after is not None
+    assert (before.shots, after.shots) == (4, 5)
+    assert after.after.model_.prompts is before.after.model_.prompts
+    assert after.after.model_.head.sums.counts.tolist() == [2, 3]
+    assert before.after.model_.head.sums.counts.tolist() == [2, 2]
+    assert [name for _, name in after.learned] == ["green", "green", "red", "red", "red"]
+    assert after.on_shots.photos == 5
+    assert session_of(at).training.version != version, "answers are worked out anew"
+
+
 def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand(tiny_app: Open) -> None:
     at = teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})
     at.number_input(key="teach scales 0").set_value(3)

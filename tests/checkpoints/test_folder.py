@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gallop import GalLoPClassifier
-from gallop.checkpoints.folder import FORMAT, SETTINGS, TENSORS, Checkpoint, read_checkpoint, save_checkpoint
+from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint, save_checkpoint
+from gallop.checkpoints.settings import FORMAT, Checkpoint
 from gallop.config import TrainConfig
 from gallop.errors import BackboneError, CheckpointError
 from gallop.model.calibration import Calibration
@@ -72,7 +73,7 @@ def test_the_settings_come_back_as_parameters(folder: Path) -> None:
 def test_the_folder_is_two_readable_files(trained: GalLoPClassifier, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [SETTINGS, TENSORS]
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    assert settings["format"] == FORMAT
+    assert settings["format"] == 1, "the oldest that can say it"
     assert settings["backbone"] == "golden-vit"
     assert settings["fingerprint"] == vit().fingerprint
     assert settings["class_names"] == ["red", "green"]
@@ -104,7 +105,8 @@ def test_a_later_setting_leaves_a_trace_only_where_it_is_used(trained: GalLoPCla
         texts.append((folder / SETTINGS).read_text(encoding="utf-8"))
     before, unused, used = texts
     assert json.loads(before)["training"] == asdict(training)
-    assert json.loads(before)["method"] == asdict(trained.model_.config) | {"topk": [2, 4]}
+    method = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
+    assert json.loads(before)["method"] == method
     assert unused == before
     assert json.loads(used)["training"] == asdict(training) | {"warmup": 2}
 

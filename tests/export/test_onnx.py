@@ -20,6 +20,7 @@ import torch
 import gallop.export.onnx
 from gallop import GalLoPClassifier, load_image
 from gallop.cli import main
+from gallop.config import MethodConfig
 from gallop.errors import OnnxError
 from gallop.export.onnx import ALLOWED, OnnxFile, export_onnx
 from tests import tiny
@@ -80,6 +81,16 @@ def test_without_local_prompts_there_are_no_maps_and_the_rest_agrees() -> None:
     made = export_onnx(classifier)
     assert list(made.parity.by_output) == ["probabilities", "ood_score", "global_cosines"]
     assert made.parity.difference <= ALLOWED
+
+
+@pytest.mark.parametrize("topk", [(2, 4), ()])
+def test_the_head_is_in_the_file_and_its_map_too(topk: tuple[int, ...]) -> None:
+    classifier = tiny.classifier(topk=topk, method=MethodConfig(head="ridge")).zero_shot(["red", "green", "blue"])
+    classifier.add_shots(*tiny.pictures({"red": 3, "green": 3}))
+    made = export_onnx(classifier)
+    assert list(made.parity.by_output)[-1] == "head_regions"
+    assert made.parity.difference <= ALLOWED
+    assert (made.metadata["head"], made.metadata["head_weight"]) == ("ridge", "0.5")
 
 
 def test_exporting_leaves_the_shared_backbone_as_it_was(taught: GalLoPClassifier, made: OnnxFile) -> None:

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from app.photos import samples
+from gallop.config import HeadKind, MethodConfig
 from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
@@ -26,6 +27,7 @@ from gallop.maps.explainer.join import ENTRIES, SOURCE, one_script
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale, Style, shared_scale
 from gallop.model.gallop import Similarities
+from gallop.model.head.head import HeadScores
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 
@@ -40,8 +42,17 @@ def explanation(**settings: Any) -> Explanation:
     return classifier.explain(tiny.picture(3, "green"))
 
 
-def made_up(classes: int, side: int, *, seed: int = 0, topk: tuple[int, ...] = (5, 10, 15, 20)) -> Explanation:
-    """Of cosines that were drawn, for sizes that no tower here has."""
+def with_head(kind: HeadKind, **settings: Any) -> Explanation:
+    """Of the golden towers, taught by a few shots."""
+    classifier = GalLoPClassifier(backbone=tiny.vit(), cache=False, method=MethodConfig(head=kind), **settings)
+    classifier.zero_shot(NAMES).add_shots(*tiny.pictures(dict.fromkeys(NAMES, 3)))
+    return classifier.explain(tiny.picture(3, "green"))
+
+
+def made_up(
+    classes: int, side: int, *, seed: int = 0, topk: tuple[int, ...] = (5, 10, 15, 20), head: float | None = None
+) -> Explanation:
+    """Of cosines that were drawn, for sizes that no tower here has; ``head`` is its weight."""
     drawn = torch.Generator().manual_seed(seed)
     planes = max(len(topk), 1)
     regions = 0.2 + 0.05 * torch.randn(1, side * side, classes, planes, generator=drawn)
@@ -49,6 +60,7 @@ def made_up(classes: int, side: int, *, seed: int = 0, topk: tuple[int, ...] = (
         0.2 + 0.05 * torch.randn(1, classes, 4, generator=drawn),
         regions if topk else regions[..., :0],
         regions.mean(dim=-1),
+        None if head is None else HeadScores(0.1 * torch.randn(1, side * side, classes, generator=drawn), head),
     )
     return Explanation(
         image=Image.new("RGB", (224, 224), "gray"),
@@ -114,6 +126,10 @@ CASES: dict[str, Any] = {
     "mini": mini,
     "20 classes, 7 x 7": lambda: made_up(20, 7),
     "20 classes, 24 x 24": lambda: made_up(20, 24),
+    "golden towers, ridge regression": lambda: with_head("ridge", topk=(1, 3, 5, 16)),
+    "golden towers, a discriminant and no local prompts": lambda: with_head("discriminant", topk=()),
+    "20 classes, 7 x 7, a head": lambda: made_up(20, 7, head=0.6),
+    "1,000 classes, 7 x 7, a head": lambda: made_up(1000, 7, head=0.3),
     "one class": lambda: made_up(1, 7),
     "600 classes, 14 x 14": lambda: made_up(600, 14),
     "1,000 classes, 7 x 7": lambda: made_up(1000, 7),
@@ -162,6 +178,7 @@ def _difference_of_answer(
     differences = [0.0]
     if answer["stands"]:
         shares = [wanted.probabilities, wanted.global_probabilities, wanted.local_probabilities]
+        shares.append(wanted.head_probabilities)
         for branch, mine in zip([answer["shares"], *answer["branches"]], filter(None, shares), strict=False):
             differences.append(np.abs(np.array(branch) - list(mine.values())).max())
     if topk:
@@ -173,6 +190,13 @@ def _difference_of_answer(
         assert answer["where"][0] == wanted.describe(found.class_names[here[0]], 0)
         maps = [[wanted.region_scores(found.class_names[c], n).ravel() for n in range(len(topk))] for c in here[:3]]
         differences.append(np.abs(np.array(said["maps"]) - maps).max())
+    if wanted.head_scores is not None:
+        maps = [wanted.head_map(found.class_names[c]).ravel() for c in here[:3]]
+        most = max(np.abs(maps).max(), 1)  # a discriminant of few shots goes far beyond cosines: so many digits of it
+        differences.append(np.abs(np.array(said["head"]["maps"]) - maps).max() / most)
+        differences.append(np.abs(np.array(said["head"]["means"]) - wanted.head_scores).max() / most)
+        own = np.array(said["head"]["maps"]).mean(axis=1)
+        differences.append(np.abs(own - np.array(said["head"]["means"])[here[:3]]).max() / most)  # the map is the score
     if said["contrast"]:
         first, second = (found.class_names[c] for c in here[:2])
         minus = [wanted.region_scores(first, n) - wanted.region_scores(second, n) for n in range(len(topk))]
@@ -198,7 +222,7 @@ def test_what_teaching_changed_is_the_difference_of_two_takes(node: str) -> None
     turned = replace(
         before,
         class_names=tuple(names[k] for k in order),
-        similarities=Similarities(found.global_[:, order], found.regions[:, :, order], found.ood_regions[:, :, order]),
+        similarities=found.of_classes(order),
     )
     assert explainer_data(after, before=turned) == data, "by name, whatever their order"
     for other in (made_up(6, 7), made_up(5, 6), made_up(5, 7, topk=(3,))):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from gallop.config import MethodConfig
 from gallop.estimator import GalLoPClassifier
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, DeletionEvent
@@ -34,6 +35,20 @@ def play(classifier: GalLoPClassifier, explanation: Explanation, name: str) -> t
 def blurred(pixels: NDArray[np.float32], sigma: float) -> NDArray[np.float64]:
     """By scipy, cut off two standard deviations out, mirrored at the edges without repeating them."""
     return np.stack([gaussian_filter(channel.astype(float), sigma, mode="mirror", truncate=2.0) for channel in pixels])
+
+
+@pytest.mark.parametrize("topk", [(2, 5), ()])
+def test_a_head_has_its_part_in_order_and_score(topk: tuple[int, ...]) -> None:
+    classifier = GalLoPClassifier(backbone=tiny.vit(), topk=topk, cache=False, method=MethodConfig(head="ridge"))
+    classifier.zero_shot(NAMES).add_shots(*tiny.pictures(dict.fromkeys(NAMES, 3)))
+    explanation = classifier.explain(photo())
+    _, found = play(classifier, explanation, "red")
+    head = explanation.head_scores
+    assert head is not None
+    prompts = explanation.global_scores[0].mean()
+    if topk:
+        prompts = (prompts + explanation.local_scores[0].mean()) / 2
+    assert found.by_map[0] == pytest.approx(0.5 * prompts + 0.5 * head[0], abs=1e-5)
 
 
 def test_each_point_is_the_score_without_the_best_regions() -> None:

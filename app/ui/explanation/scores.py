@@ -41,13 +41,26 @@ def together(explanation: Explanation, class_name: str) -> None:
     """How the class's score comes about."""
     row = explanation.class_names.index(class_name)
     whole = float(explanation.global_scores[row].mean())
-    if not explanation.topk:
-        st.markdown(f"Together: the score of {text.markdown(class_name)} is the global prompts' mean, **{whole:.4f}**.")
+    parts = float(explanation.local_scores[row].mean()) if explanation.topk else whole
+    name, prompts = text.markdown(class_name), (whole + parts) / 2
+    head, own = explanation.similarities.head, explanation.head_scores
+    if head is not None and own is not None:
+        words = f"the global prompts' mean {whole:.4f}"
+        if explanation.topk:
+            words += f" and the local prompts' mean {parts:.4f} average to {prompts:.4f}"
+        score = (1 - head.weight) * prompts + head.weight * float(own[row])
+        st.markdown(
+            f"Together: {words}; the head, which the photos themselves taught, has {float(own[row]):.4f} and a weight "
+            f"of {head.weight:.2f}. With it the score of {name} is **{score:.4f}**. "
+            "The probabilities compare the classes' scores."
+        )
         return
-    parts = float(explanation.local_scores[row].mean())
+    if not explanation.topk:
+        st.markdown(f"Together: the score of {name} is the global prompts' mean, **{whole:.4f}**.")
+        return
     st.markdown(
         f"Together: the global prompts' mean {whole:.4f} and the local prompts' mean {parts:.4f} average to "
-        f"**{(whole + parts) / 2:.4f}**, the score of {text.markdown(class_name)}. "
+        f"**{prompts:.4f}**, the score of {name}. "
         "The probabilities compare the classes' scores."
     )
 
@@ -62,4 +75,6 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
         table[f"global {'' if alike else m}".strip()] = column
     for n, column in enumerate(explanation.local_scores.T):
         table[f"local {n + 1}, k = {explanation.topk[n]}"] = column
+    if explanation.head_scores is not None:
+        table["head"] = explanation.head_scores
     st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)

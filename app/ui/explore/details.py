@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.ui.explanation import scores
 from app.ui.explanation.faithful import faithful
+from app.ui.explanation.votes import voted_shots
 from app.ui.resources import backbone, session
 from app.ui.widgets.problems import ProblemsTold
 from app.visitor.question import Question
@@ -41,11 +42,25 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
             return
         with ProblemsTold():
             found = find()
-            if not found.topk:
+            if not found.topk and found.head_scores is None:
                 st.caption("Without local prompts there is no map.")
                 return
             classifier = session().answers.classifier(backbone(session().training.tower), question)
             faithful(session(), classifier, found, _explained(found), (photo.sha256, question))
+
+
+def shots_that_voted(question: Question, find: Find) -> None:
+    """Which photos it learned from said what, where a head can tell."""
+    taught = session().training.taught
+    head = taught.after.model_.head if taught is not None and question.taught else None
+    if taught is None or head is None or head.kind != "ridge":
+        return
+    with st.expander("Shots that voted", icon=":material/how_to_vote:", key="votes", on_change="rerun") as fold:
+        if not fold.open:
+            return
+        with ProblemsTold():
+            found = find()
+            voted_shots(found, taught.learned, _explained(found))
 
 
 def _explained(found: Explanation) -> str:

@@ -76,6 +76,7 @@ if find is not None and photo is not None and question is not None:
         details.folded_numbers(question, find)
     with middle:
         details.map_tested(photo, question, find)
+        details.shots_that_voted(question, find)
 with strip:
     photos.choose_from(photo, question)
 offer.offer_sample(session)

@@ -13,9 +13,10 @@ from app.teaching.cards import Card
 from app.teaching.progress import Kept, Point, Progress, Score, Sight, Taught
 from app.teaching.tasks import check_photos
 from app.ui.explanation.answer import session_photo_url
-from app.ui.resources import jobs, towers
+from app.ui.resources import backbone, jobs, towers
 from app.ui.widgets import media
 from app.ui.widgets.explained import one_map
+from app.ui.widgets.problems import ProblemsTold
 from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session
@@ -61,6 +62,21 @@ def train_button(session: Session) -> None:
         st.caption(text.markdown(problem))
     elif stale and not busy:
         st.caption(f"Changed since the training: {text.markdown(text.joined(stale))}.")
+        _learn_at_once(session)
+
+
+def _learn_at_once(session: Session) -> None:
+    """Photos that came since, for a head to learn without a training."""
+    count = len(session.training.new_photos())
+    if not count:
+        return
+    words = "Let the head learn the new photo" if count == 1 else f"Let the head learn the {count} new photos"
+    help_ = "At once: no training runs, and the prompts stay. A training with all photos may do better."
+    if st.button(words, icon=":material/bolt:", width="stretch", key="learn more", help=help_):
+        with ProblemsTold():
+            backbone(session.training.tower)  # nothing is encoded before it is there
+            session.training.learn_more()
+            st.rerun()
 
 
 def panel(session: Session) -> None:

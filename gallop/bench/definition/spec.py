@@ -32,7 +32,8 @@ from gallop.wording import listed
 SPECS = Path(__file__).parent.parent / "specs"
 LARGEST_SPEC = 256 * 2**10
 """Bytes; the longest that is shipped has a thirtieth of them, and YAML is read slowly."""
-_ACCURACIES, _OF_SCORES = ("accuracy", "accuracy_global", "accuracy_local"), ("fpr95", "auroc")
+_ACCURACIES = ("accuracy", "accuracy_global", "accuracy_local", "accuracy_head")
+_OF_SCORES = ("fpr95", "auroc")
 _METHOD, _REGIONS, _BACKBONE = "method", "regions", "backbone"
 """The keys of a recipe that are no settings."""
 
@@ -191,7 +192,7 @@ def _check_metric(section: Section, metric: str) -> None:
     if metric not in _ACCURACIES and (kind not in _OF_SCORES or score not in SCORES):
         raise BenchError(
             f"{section.where}: there is no metric {metric!r}; the metrics are accuracy, accuracy_global, "
-            f"accuracy_local, fpr95/SCORE and auroc/SCORE, where SCORE is one of {', '.join(SCORES)}."
+            f"accuracy_local, accuracy_head, fpr95/SCORE and auroc/SCORE, where SCORE is one of {', '.join(SCORES)}."
         )
 
 

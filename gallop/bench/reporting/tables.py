@@ -163,7 +163,8 @@ def _ablation(results: Results, group: str) -> list[_Table]:
         columns = [_accuracy(results, shots, [name]) for name in sets]
         if len(sets) > 1:
             columns.append(_accuracy(results, shots, sets))
-        for metric, heading in (("accuracy_global", "global alone"), ("accuracy_local", "local alone")):
+        branches = {"accuracy_global": "global alone", "accuracy_local": "local alone", "accuracy_head": "head alone"}
+        for metric, heading in branches.items():
             column = _Column(heading, _accuracy(results, shots, sets, metric).samples)
             if any(sample.values for label in labels for sample in column.samples(label)):
                 columns.append(column)

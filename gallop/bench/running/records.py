@@ -25,7 +25,7 @@ class Figure:
 
     Attributes:
         test: the set whose test photos it is about.
-        metric: "accuracy", "accuracy_global", "accuracy_local", "fpr95/SCORE" or "auroc/SCORE".
+        metric: "accuracy", "accuracy_global", "accuracy_local", "accuracy_head", "fpr95/SCORE" or "auroc/SCORE".
         value: a fraction.
         n: how many photos it is about, known and unknown ones together.
         unknown: the group of unknown photos; empty for accuracies.

@@ -10,7 +10,8 @@ examples:
   gallop explain cat.jpg --classes "cat, dog" --class dog --out why-dog.png --json
   gallop explain cat.jpg --model model --out why.png --npy maps.npy
 
-JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regions [{prompt, k, boxes}, ...]}
+JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regions [{prompt, k, boxes}, ...],
+head_score with a head}
 Scores are those of the shown class; a box is [left, top, right, bottom] in the photo's pixels, best first; prompts are
 counted from 1. The maps of --npy are the cosines of the regions: an array (N, rows, columns)."""
 

@@ -40,6 +40,11 @@ def add_train(commands: Commands) -> None:
     parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn of each class (%(default)s)")
     parser.add_argument("--allow-fewer", action="store_true", help="take what there is where a class has fewer images")
     _add_method(parser)
+    parser.add_argument(
+        "--keep-shots",
+        action="store_true",
+        help="with --head: keep the features of single shots in the model too, not sums alone; never photos or paths",
+    )
     training = parser.add_argument_group("training; what is not given comes from the preset: mini's own; the paper's")
     training.add_argument(
         "--preset",

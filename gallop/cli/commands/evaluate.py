@@ -18,7 +18,7 @@ from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images, trained_model
 from gallop.data import ContentHash, LabelledPhotos, folder_class_names, is_csv
 from gallop.errors import CommandError, ImageError
-from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, LOCAL, KeptAnswers
+from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, HEAD, LOCAL, KeptAnswers
 from gallop.evaluation.measure import Evaluation
 from gallop.features.contents import EncodedContents
 from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, default_cache_folder, encode_centres
@@ -172,6 +172,7 @@ def _result(class_names: Sequence[str], known: Evaluation, outliers: dict[str, K
         "accuracy": shares[ENSEMBLE],
         "accuracy_global": shares.get(GLOBAL, shares[ENSEMBLE]),  # without local prompts it is the ensemble
         "accuracy_local": shares.get(LOCAL),
+        **({HEAD: shares[HEAD]} if HEAD in shares else {}),
         "n": len(known.truth),
         "per_class": {name: known.per_class[name].value for name in class_names if name in known.per_class},
         "tpr": known.tpr,
@@ -190,7 +191,8 @@ def _table(result: dict[str, Any]) -> list[str]:
     lines = [
         f"accuracy {percentage(result['accuracy'])} on {result['n']} images "
         f"(global prompts {percentage(result['accuracy_global'])}, "
-        f"local prompts {percentage(result['accuracy_local'])})",
+        f"local prompts {percentage(result['accuracy_local'])}"
+        f"{f', head {percentage(result[HEAD])}' if HEAD in result else ''})",
         *([f"taken for known things: {percentage(result['tpr'])}"] if result["tpr"] is not None else []),
         "",
         *columns([["class", "accuracy"], *([name, percentage(share)] for name, share in result["per_class"].items())]),

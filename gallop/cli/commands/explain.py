@@ -63,6 +63,8 @@ def _table(result: dict[str, Any], explanation: Explanation, out: Path) -> list[
         [f"local {i + 1}, k = {explanation.topk[i]}", f"{score:.3f}", explanation.describe(shown, i)]
         for i, score in enumerate(result["local_scores"])
     ]
+    if "head_score" in result:
+        rows.append(["head", f"{result['head_score']:.3f}", "every region"])
     return [
         f"{result['image']}: {result['label']} ({percentage(probabilities[result['label']])})",
         f"scores for {shown!r} ({percentage(probabilities[shown])}); the picture is {out}",

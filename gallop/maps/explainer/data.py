@@ -1,7 +1,8 @@
 """What an explainer holds, as one dictionary of plain values: the photo, the cosines, and what they add up with.
 
 Whatever host shows it, this is the only place that makes it. Cosines are little-endian float32 in base64, laid out as
-takes (one explanation, or one after and one before teaching) of branches (global prompts, local prompts) on grids.
+takes (one explanation, or one after and one before teaching) of branches (global prompts, local prompts and, where a
+model has one, the head that shots taught) on grids.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.look import COLOURS, SIGNED_COLOURS, Scale, colour_table, shared_scale
+from gallop.maps.look import COLOURS, SIGNED_COLOURS, Scale, colour_table, head_scale, shared_scale
 from gallop.maps.photo import photo_place, photo_url
 
 if TYPE_CHECKING:
+    from gallop.model.head.head import HeadScores
     from gallop.predictions.explanation import Explanation
 
 COSINE_BYTES = 2_000_000
@@ -70,6 +72,7 @@ def explainer_data(
         "grids": [{"rows": rows, "columns": columns}],
         "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],
+        **({"reach": head_scale(explanation).high} if explanation.has_head else {}),
         **palettes(),
         "stands": stands.as_dict(),
         "compact": compact,
@@ -94,14 +97,7 @@ def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
     if {*before.class_names} != {*names} or (len(before.topk), before.grid) != frame:
         raise ValueError("Two explanations can be compared only where their classes, local prompts and grids agree.")
     order = [before.class_names.index(name) for name in names]
-    found = before.similarities
-    moved = replace(
-        found,
-        global_=found.global_[:, order],
-        regions=found.regions[:, :, order],
-        ood_regions=found.ood_regions[:, :, order],
-    )
-    return replace(before, class_names=names, similarities=moved)
+    return replace(before, class_names=names, similarities=before.similarities.of_classes(order))
 
 
 def all_sent(explanation: Explanation, takes: int) -> bool:
@@ -110,7 +106,7 @@ def all_sent(explanation: Explanation, takes: int) -> bool:
 
 
 def _room(explanation: Explanation, takes: int) -> int:
-    planes = max(len(explanation.topk), 1)
+    planes = max(len(explanation.topk), 1) + (explanation.similarities.head is not None)
     return COSINE_BYTES // (takes * planes * explanation.grid[0] * explanation.grid[1] * 4)
 
 
@@ -126,13 +122,18 @@ def _sent(explanation: Explanation, stands: Stands, takes: int) -> list[int] | N
 
 
 def _take(explanation: Explanation, stands: Stands, sent: list[int] | None, when: str) -> dict[str, Any]:
+    head = explanation.similarities.head
+    prompts = 1.0 if head is None else 1 - head.weight
     whole = {
         "name": "whole photo",
-        "weight": 0.5 if explanation.topk else 1.0,
+        "weight": prompts / 2 if explanation.topk else prompts,
         "prompts": explanation.global_scores.shape[1],
         "cosines": _packed(explanation.global_scores),
     }
-    take: dict[str, Any] = {"when": when, "branches": [whole, _regions(explanation, stands, sent)]}
+    regions = _regions(explanation, stands, sent) | {"weight": prompts / 2 if explanation.topk else 0.0}
+    take: dict[str, Any] = {"when": when, "branches": [whole, regions]}
+    if head is not None:
+        take["branches"].append(_head(head, sent))
     if sent is not None:
         found = explanation.region_probabilities
         best = np.argsort(-found, axis=1, kind="stable")[:, :REGION_CLASSES]
@@ -152,7 +153,6 @@ def _regions(explanation: Explanation, stands: Stands, sent: list[int] | None) -
     cosines = np.asarray(found.regions[0] if explanation.topk else found.ood_regions[0, :, :, None], dtype=np.float32)
     branch: dict[str, Any] = {
         "name": "regions",
-        "weight": 0.5 if explanation.topk else 0.0,
         "grid": 0,
         "prompts": cosines.shape[2],
         "usual": list(explanation.topk),
@@ -162,6 +162,21 @@ def _regions(explanation: Explanation, stands: Stands, sent: list[int] | None) -
         means = last.local_scores if last.topk else np.zeros((len(last.class_names), 1), np.float32)
         branch |= {"classes": sent, "last": {"topk": list(last.topk), "means": _packed(means)}}
         cosines = cosines[:, sent]
+    return branch | {"cosines": _packed(cosines)}
+
+
+def _head(head: HeadScores, sent: list[int] | None) -> dict[str, Any]:
+    """The branch that shots taught: linear in the regions, so its score is the mean of a map, whatever k is."""
+    branch: dict[str, Any] = {
+        "name": "shots",
+        "weight": head.weight,
+        "grid": 0,
+        "linear": True,
+        "means": _packed(np.asarray(head.scores[0])),
+    }
+    cosines = np.asarray(head.regions[0], dtype=np.float32)
+    if sent is not None:
+        branch["classes"], cosines = sent, cosines[:, sent]
     return branch | {"cosines": _packed(cosines)}
 
 

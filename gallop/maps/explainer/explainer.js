@@ -151,6 +151,12 @@ function sumLine(subject, n, k) {
   return `Mean of the ${k} outlined region${k > 1 ? "s" : ""}: ${figure(mine)}, its score`;
 }
 
+/* The head's score, as the mean that it is. */
+function headLine(subject, regions) {
+  const words = subject.other ? `by ${difference(subject.score)} more` : `${figure(subject.score)}, its score`;
+  return `Mean of all ${regions} regions: ${words}`;
+}
+
 /* Where there is nothing to see, that; nothing otherwise. */
 function faintLine(subject, name) {
   if (!subject.here) return `The map of ${name} is on its way.`;
@@ -477,7 +483,16 @@ class Track {
     this.range.dispatchEvent(new Event("change"));
   }
 
+  /* Of a map that no k cuts. */
+  showFixed(title, sum) {
+    this.root.classList.add("fixed");
+    say(this.title, title);
+    say(this.sum, sum);
+    this.back.hidden = true;
+  }
+
   show(prompt, topk, usual, regions, sum) {
+    this.root.classList.remove("fixed");
     [this.k, this.regions] = [topk[prompt], regions];
     say(this.title, `Local prompt ${prompt + 1}: its k best regions`);
     put(this.range, "aria-label", `k of local prompt ${prompt + 1}`);
@@ -531,7 +546,7 @@ class Strip {
     drawMap(map, subject.maps[n], grid, subject.scale, colours, style);
     drawOutlines(lines, kept, rival, grid, { width: seen.clientWidth || 64, height: seen.clientHeight || 64 });
     say(line, words);
-    put(root, "aria-label", `Local prompt ${n + 1}, ${words}`);
+    put(root, "aria-label", `${subject.name ?? `Local prompt ${n + 1}`}, ${words}`);
     put(root, "aria-pressed", String(chosen));
   }
 }
@@ -653,6 +668,53 @@ function onceAFrame(paint) {
   };
 }
 
+// head.js
+/* What the head's map is about, as gallop/maps/look.py has it: above zero a region speaks for the class. One map for
+   every class, in which all regions count; it stands behind those of the local prompts. */
+
+class HeadSubject {
+  /* Args: takes; reach, how far from zero the maps of all classes go; place, how many maps stand before it; c, a and
+     before as for Subject. */
+  constructor(takes, reach, place, c, a, before) {
+    const [{ head }, last] = [takes[0], takes.at(-1)];
+    this.name = "Head";
+    this.c = c;
+    this.other = before || a !== null;
+    this.here = head.has(c) && (a === null || head.has(a));
+    this.prompts = place + 1;
+    this.maps = [];
+    if (!this.here) return;
+    const rival = before ? last.head?.map(c) : a === null ? undefined : head.map(a);
+    const mean = before ? (last.head?.means[c] ?? 0) : a === null ? 0 : head.means[a];
+    this.maps[place] = rival ? head.map(c).map((score, region) => score - rival[region]) : head.map(c);
+    this.score = head.means[c] - mean;
+    const most = this.maps[place].reduce((found, score) => Math.max(found, Math.abs(score)), 1e-6);
+    const wide = this.other ? most : reach;
+    this.scale = { low: -wide, high: wide, signed: true };
+  }
+
+  title(name) {
+    return `Where shots speak for ${name}`;
+  }
+}
+
+/* Draws it in an explainer: small among the others, large where it is chosen. */
+function paintHead(view, now) {
+  const { head, grid } = view;
+  const n = view.usual.length;
+  const words = `every region: ${head.other ? difference(head.score) : figure(head.score)}`;
+  if (n && !view.data.compact && (now.all || view.due(n, head, view.signed, now)))
+    view.strip.show(n, head, [], [], grid, view.signed, now, words, view.onHead);
+  if (!view.onHead) return;
+  if (!now.all) {
+    drawMap(view.map, head.maps[n], grid, head.scale, view.signed, now);
+    drawOutlines(view.lines, [], [], grid, { width: view.seen.clientWidth, height: view.seen.clientHeight });
+  }
+  const title = head.other ? `What shots say: ${view.title}` : head.title(view.name);
+  view.track.showFixed("Head: every region counts", headLine(head, view.takes[0].head.regions));
+  view.legend.show(head, view.signed, title, view.name, view.otherName ?? "other classes");
+}
+
 // legend.js
 /* Which colour is which score, under the photo. */
 
@@ -675,7 +737,7 @@ class Legend {
     }
     say(this.low, signed ? `${otherName} ${difference(low)}` : figure(low));
     say(this.high, signed ? `${difference(high)} ${name}` : figure(high));
-    say(this.about, signed ? `${title}. Dots: the k best regions of ${otherName}` : title);
+    say(this.about, signed && subject.kept ? `${title}. Dots: the k best regions of ${otherName}` : title);
   }
 }
 
@@ -808,6 +870,32 @@ class Regions {
   }
 }
 
+/* What shots taught: a score that is linear in the regions, (R, K), so the mean of a map and the same at any k. Of many
+   classes only some have their map here. */
+class Linear {
+  constructor(data, classes, regions) {
+    this.regions = regions;
+    const sent = data.classes ?? Array.from({ length: classes }, (_, c) => c);
+    this.rank = new Map(sent.map((c, i) => [c, i]));
+    this.means = floats(data.means);
+    const cosines = floats(data.cosines);
+    const each = sent.length;
+    this.planes = sent.map((_, i) => Float32Array.from({ length: regions }, (_, r) => cosines[r * each + i]));
+  }
+
+  has(c) {
+    return this.rank.has(c);
+  }
+
+  map(c) {
+    return this.planes[this.rank.get(c)];
+  }
+
+  scores() {
+    return this.means;
+  }
+}
+
 /* One photo as one model saw it: branches whose scores, each with its weight, add up to a class's. */
 class Take {
   constructor(data, take) {
@@ -818,13 +906,13 @@ class Take {
     this.best = take.best;
     this.branches = take.branches.map((branch) => {
       const grid = data.grids[branch.grid];
-      const made = grid
-        ? new Regions(branch, this.classes, grid.rows * grid.columns)
-        : new Whole(branch, this.classes);
+      const Kind = branch.linear ? Linear : grid ? Regions : Whole;
+      const made = new Kind(branch, this.classes, grid ? grid.rows * grid.columns : 0);
       return { name: branch.name, weight: branch.weight, of: made };
     });
     this.local = this.branches.find((branch) => branch.of instanceof Regions)?.of;
     this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
+    this.head = this.branches.find((branch) => branch.of instanceof Linear)?.of;
   }
 
   /* Scores and probabilities (K), together and of each branch that has a weight. */
@@ -1033,10 +1121,15 @@ class State {
     return { ...this.now, turn: this.turn };
   }
 
+  /* How many there are: of each local prompt one, and behind them the head's. */
+  get maps() {
+    return this.takes[0].local.usual.length + (this.takes[0].head ? 1 : 0);
+  }
+
   checked(said) {
     const { names, colours } = this.data;
     const local = this.takes[0].local;
-    const count = local.usual.length;
+    const count = this.maps;
     const known = (name) => (names.includes(name) ? name : null);
     const within = (value, low, high, other) =>
       Number.isFinite(value) ? Math.min(Math.max(value, low), high) : other;
@@ -1220,10 +1313,10 @@ class Explainer {
     lay(this.seen, data.crop);
     this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
     this.cells.fill(this.grid);
-    this.strip.fill(this.usual.length);
+    this.strip.fill(this.state.maps);
     this.strip.frame(data);
-    const kinds = { plain: !this.usual.length, one: this.usual.length === 1, compact: Boolean(data.compact) };
-    kinds.alike = this.takes.every((take) => take.local.alike); // not learned: one map, of which each takes its own k
+    const kinds = { plain: !this.state.maps, one: this.state.maps === 1, compact: Boolean(data.compact) };
+    kinds.alike = this.takes.every(({ local, head }) => local.alike && !head); // not learned: one map
     for (const [name, holds] of Object.entries(kinds)) this.root.classList.toggle(name, holds);
     if (data.compact) this.beside.forEach((part) => part.remove());
   }
@@ -1273,16 +1366,17 @@ class Explainer {
     this.explained = now.class_name === null ? this.label : this.data.names.indexOf(now.class_name);
     const against = now.against === null ? null : this.data.names.indexOf(now.against);
     this.against = against === this.explained ? null : against;
-    const { names } = this.data;
-    this.name = names[this.explained];
-    this.otherName = now.before ? `itself ${this.takes[1].when}` : names[this.against];
-    const key = [this.explained, this.against, now.before].join();
+    this.name = this.data.names[this.explained];
+    this.otherName = now.before ? `itself ${this.takes[1].when}` : this.data.names[this.against];
+    const about = [this.explained, this.against, now.before];
+    const key = about.join();
     if (!this.subjects.has(key)) {
       if (this.subjects.size > 50) this.subjects.clear();
-      const subject = new Subject(this.takes, this.data.range, this.explained, this.against, now.before);
-      this.subjects.set(key, subject);
+      const head = this.takes[0].head && new HeadSubject(this.takes, this.data.reach, this.usual.length, ...about);
+      this.subjects.set(key, { subject: new Subject(this.takes, this.data.range, ...about), head });
     }
-    this.subject = this.subjects.get(key);
+    ({ subject: this.subject, head: this.head } = this.subjects.get(key));
+    this.onHead = Boolean(this.head?.here) && now.prompt === this.usual.length;
     this.title = this.subject.other ? `Why ${this.name}, not ${this.otherName}` : `Where it sees ${this.name}`;
   }
 
@@ -1337,12 +1431,12 @@ class Explainer {
   paintMaps(now) {
     const { subject } = this;
     const colours = subject.scale.signed ? this.signed : this.colours[now.colours];
-    const bare = !subject.prompts;
+    const bare = !subject.prompts && !this.head?.here;
     this.root.classList.toggle("bare", bare);
     this.root.classList.toggle("clear", now.opacity === 0);
     this.legend.root.hidden = this.maps.hidden = bare;
     this.mark(now);
-    say(this.faint, faintLine(subject, this.name));
+    say(this.faint, this.onHead ? "" : faintLine(subject, this.name));
     if (bare) return;
     const [width, height] = [this.seen.clientWidth, this.seen.clientHeight];
     for (let n = 0; n < subject.prompts; n++) {
@@ -1358,7 +1452,8 @@ class Explainer {
       }
       this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
     }
-    this.legend.show(subject, colours, this.title, this.name, this.otherName);
+    if (this.head?.here) paintHead(this, now);
+    if (!this.onHead) this.legend.show(subject, colours, this.title, this.name, this.otherName);
     say(this.all, now.all ? "One map" : "All large");
   }
 
@@ -1369,23 +1464,23 @@ class Explainer {
     this.drawn ??= [];
     const due = this.drawn[n] !== text || this.drawnOf !== this.cosines;
     this.drawn[n] = text;
-    if (n === subject.prompts - 1) this.drawnOf = this.cosines;
+    if (n === (this.head?.here ? this.usual.length : subject.prompts - 1)) this.drawnOf = this.cosines;
     return due;
   }
 
   mark(now) {
     const { subject } = this;
-    const kept = subject.prompts ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
+    const kept = subject.prompts && !this.onHead ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
     this.cells.mark(kept, now.region);
     this.pointAt(this.cells.focused());
   }
 
   /* A region in words: its score, and what it is like. */
   regionWords(region) {
-    const { subject } = this;
+    const subject = this.onHead ? this.head : this.subject;
     const { prompt, topk } = this.state.now;
     const score = subject.prompts ? subject.maps[prompt][region] : null;
-    const outlined = score !== null && subject.kept(prompt, topk[prompt]).includes(region);
+    const outlined = Boolean(score !== null && subject.kept?.(prompt, topk[prompt]).includes(region));
     const [c, share] = this.takes[0].mostLike(region);
     return regionLine(region, this.grid, { score, signed: subject.scale.signed, outlined }, this.data.names[c], share);
   }
@@ -1400,7 +1495,8 @@ class Explainer {
     const [{ subject }, { now }] = [this, this.state];
     const best = this.data.names[this.label];
     const words = (region) => this.regionWords(region);
-    if (subject.prompts) {
+    if (this.onHead) this.cells.name(`Map of the head. ${this.head.title(this.name)}; every region counts.`, words);
+    else if (subject.prompts) {
       const kept = subject.kept(now.prompt, now.topk[now.prompt]);
       const about = `Map of local prompt ${now.prompt + 1}. ${this.title}`;
       this.cells.name(`${about}; its ${kept.length} best regions: ${where(kept, this.grid)}.`, words);

@@ -23,6 +23,9 @@ class Extent(Protocol):
     @property
     def grid(self) -> tuple[int, int]: ...
 
+    @property
+    def has_head(self) -> bool: ...
+
 
 @dataclass(frozen=True)
 class Stands:
@@ -32,7 +35,7 @@ class Stands:
         class_name: the class explained; None follows the most probable one.
         against: another class, whose scores are subtracted.
         before: whether the same class's scores before teaching are subtracted.
-        prompt: the local prompt shown, counted from 0.
+        prompt: the local prompt whose map is shown, counted from 0; the head's map, where there is one, is the last.
         topk: k of each local prompt; the model's own where it is empty.
         region: the one that is asked.
         all_scales: every scale's map, large.
@@ -77,7 +80,7 @@ class Stands:
             self,
             class_name=self.class_name if self.class_name in names else None,
             against=self.against if self.against in names else None,
-            prompt=min(max(self.prompt, 0), max(len(explanation.topk) - 1, 0)),
+            prompt=min(max(self.prompt, 0), max(_maps(explanation) - 1, 0)),
             topk=tuple(min(max(k, 1), regions) for k in usual),
             region=region,
         )
@@ -96,7 +99,8 @@ class Stands:
                 raise ClassNameError(f"There is no class '{printable(name)}' here; the classes are {known}.")
         if len(self.topk) > prompts or min(self.topk, default=1) < 1:
             raise ConfigError(f"topk needs at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
-        for what, value, count in (("prompt", self.prompt, max(prompts, 1)), ("region", self.region or 0, regions)):
+        maps = max(_maps(explanation), 1)
+        for what, value, count in (("prompt", self.prompt, maps), ("region", self.region or 0, regions)):
             if not 0 <= value < count:
                 raise ConfigError(f"{what} is {value}; it must be between 0 and {count - 1}.")
         return self.of(explanation)
@@ -121,6 +125,10 @@ class Stands:
             "colours": self.style.colours,
             "turn": self.turn,
         }
+
+
+def _maps(explanation: Extent) -> int:
+    return len(explanation.topk) + explanation.has_head
 
 
 def _of(said: Mapping[str, Any], name: str, kind: type, other: Any) -> Any:

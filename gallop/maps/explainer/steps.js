@@ -347,6 +347,32 @@ class Regions {
   }
 }
 
+/* What shots taught: a score that is linear in the regions, (R, K), so the mean of a map and the same at any k. Of many
+   classes only some have their map here. */
+class Linear {
+  constructor(data, classes, regions) {
+    this.regions = regions;
+    const sent = data.classes ?? Array.from({ length: classes }, (_, c) => c);
+    this.rank = new Map(sent.map((c, i) => [c, i]));
+    this.means = floats(data.means);
+    const cosines = floats(data.cosines);
+    const each = sent.length;
+    this.planes = sent.map((_, i) => Float32Array.from({ length: regions }, (_, r) => cosines[r * each + i]));
+  }
+
+  has(c) {
+    return this.rank.has(c);
+  }
+
+  map(c) {
+    return this.planes[this.rank.get(c)];
+  }
+
+  scores() {
+    return this.means;
+  }
+}
+
 /* One photo as one model saw it: branches whose scores, each with its weight, add up to a class's. */
 class Take {
   constructor(data, take) {
@@ -357,13 +383,13 @@ class Take {
     this.best = take.best;
     this.branches = take.branches.map((branch) => {
       const grid = data.grids[branch.grid];
-      const made = grid
-        ? new Regions(branch, this.classes, grid.rows * grid.columns)
-        : new Whole(branch, this.classes);
+      const Kind = branch.linear ? Linear : grid ? Regions : Whole;
+      const made = new Kind(branch, this.classes, grid ? grid.rows * grid.columns : 0);
       return { name: branch.name, weight: branch.weight, of: made };
     });
     this.local = this.branches.find((branch) => branch.of instanceof Regions)?.of;
     this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
+    this.head = this.branches.find((branch) => branch.of instanceof Linear)?.of;
   }
 
   /* Scores and probabilities (K), together and of each branch that has a weight. */
@@ -489,6 +515,12 @@ function sumLine(subject, n, k) {
   const other = subject.other && figure(subject.otherScore(n, k));
   if (other) return `${figure(mine)} minus ${other} is ${difference(subject.gap(n, k))}`;
   return `Mean of the ${k} outlined region${k > 1 ? "s" : ""}: ${figure(mine)}, its score`;
+}
+
+/* The head's score, as the mean that it is. */
+function headLine(subject, regions) {
+  const words = subject.other ? `by ${difference(subject.score)} more` : `${figure(subject.score)}, its score`;
+  return `Mean of all ${regions} regions: ${words}`;
 }
 
 /* Where there is nothing to see, that; nothing otherwise. */
@@ -654,10 +686,15 @@ class State {
     return { ...this.now, turn: this.turn };
   }
 
+  /* How many there are: of each local prompt one, and behind them the head's. */
+  get maps() {
+    return this.takes[0].local.usual.length + (this.takes[0].head ? 1 : 0);
+  }
+
   checked(said) {
     const { names, colours } = this.data;
     const local = this.takes[0].local;
-    const count = local.usual.length;
+    const count = this.maps;
     const known = (name) => (names.includes(name) ? name : null);
     const within = (value, low, high, other) =>
       Number.isFinite(value) ? Math.min(Math.max(value, low), high) : other;
@@ -797,7 +834,16 @@ class Track {
     this.range.dispatchEvent(new Event("change"));
   }
 
+  /* Of a map that no k cuts. */
+  showFixed(title, sum) {
+    this.root.classList.add("fixed");
+    say(this.title, title);
+    say(this.sum, sum);
+    this.back.hidden = true;
+  }
+
   show(prompt, topk, usual, regions, sum) {
+    this.root.classList.remove("fixed");
     [this.k, this.regions] = [topk[prompt], regions];
     say(this.title, `Local prompt ${prompt + 1}: its k best regions`);
     put(this.range, "aria-label", `k of local prompt ${prompt + 1}`);
@@ -851,7 +897,7 @@ class Strip {
     drawMap(map, subject.maps[n], grid, subject.scale, colours, style);
     drawOutlines(lines, kept, rival, grid, { width: seen.clientWidth || 64, height: seen.clientHeight || 64 });
     say(line, words);
-    put(root, "aria-label", `Local prompt ${n + 1}, ${words}`);
+    put(root, "aria-label", `${subject.name ?? `Local prompt ${n + 1}`}, ${words}`);
     put(root, "aria-pressed", String(chosen));
   }
 }

@@ -30,6 +30,9 @@ for (const topk of topks) {
   });
 }
 found.here = here;
+found.head = take.head
+  ? { maps: here.slice(0, 3).map((c) => Array.from(take.head.map(c))), means: Array.from(take.head.means) }
+  : null;
 if (take.local.usual.length) {
   found.maps = here.slice(0, 3).map((c) => data.takes[0].branches[1].usual.map((_, n) => Array.from(take.local.map(c, n))));
   if (here.length > 1) {

@@ -47,7 +47,16 @@ export class Track {
     this.range.dispatchEvent(new Event("change"));
   }
 
+  /* Of a map that no k cuts. */
+  showFixed(title, sum) {
+    this.root.classList.add("fixed");
+    say(this.title, title);
+    say(this.sum, sum);
+    this.back.hidden = true;
+  }
+
   show(prompt, topk, usual, regions, sum) {
+    this.root.classList.remove("fixed");
     [this.k, this.regions] = [topk[prompt], regions];
     say(this.title, `Local prompt ${prompt + 1}: its k best regions`);
     put(this.range, "aria-label", `k of local prompt ${prompt + 1}`);
@@ -101,7 +110,7 @@ export class Strip {
     drawMap(map, subject.maps[n], grid, subject.scale, colours, style);
     drawOutlines(lines, kept, rival, grid, { width: seen.clientWidth || 64, height: seen.clientHeight || 64 });
     say(line, words);
-    put(root, "aria-label", `Local prompt ${n + 1}, ${words}`);
+    put(root, "aria-label", `${subject.name ?? `Local prompt ${n + 1}`}, ${words}`);
     put(root, "aria-pressed", String(chosen));
   }
 }

@@ -23,6 +23,6 @@ export class Legend {
     }
     say(this.low, signed ? `${otherName} ${difference(low)}` : figure(low));
     say(this.high, signed ? `${difference(high)} ${name}` : figure(high));
-    say(this.about, signed ? `${title}. Dots: the k best regions of ${otherName}` : title);
+    say(this.about, signed && subject.kept ? `${title}. Dots: the k best regions of ${otherName}` : title);
   }
 }

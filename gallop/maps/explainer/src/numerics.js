@@ -126,6 +126,32 @@ export class Regions {
   }
 }
 
+/* What shots taught: a score that is linear in the regions, (R, K), so the mean of a map and the same at any k. Of many
+   classes only some have their map here. */
+export class Linear {
+  constructor(data, classes, regions) {
+    this.regions = regions;
+    const sent = data.classes ?? Array.from({ length: classes }, (_, c) => c);
+    this.rank = new Map(sent.map((c, i) => [c, i]));
+    this.means = floats(data.means);
+    const cosines = floats(data.cosines);
+    const each = sent.length;
+    this.planes = sent.map((_, i) => Float32Array.from({ length: regions }, (_, r) => cosines[r * each + i]));
+  }
+
+  has(c) {
+    return this.rank.has(c);
+  }
+
+  map(c) {
+    return this.planes[this.rank.get(c)];
+  }
+
+  scores() {
+    return this.means;
+  }
+}
+
 /* One photo as one model saw it: branches whose scores, each with its weight, add up to a class's. */
 export class Take {
   constructor(data, take) {
@@ -136,13 +162,13 @@ export class Take {
     this.best = take.best;
     this.branches = take.branches.map((branch) => {
       const grid = data.grids[branch.grid];
-      const made = grid
-        ? new Regions(branch, this.classes, grid.rows * grid.columns)
-        : new Whole(branch, this.classes);
+      const Kind = branch.linear ? Linear : grid ? Regions : Whole;
+      const made = new Kind(branch, this.classes, grid ? grid.rows * grid.columns : 0);
       return { name: branch.name, weight: branch.weight, of: made };
     });
     this.local = this.branches.find((branch) => branch.of instanceof Regions)?.of;
     this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
+    this.head = this.branches.find((branch) => branch.of instanceof Linear)?.of;
   }
 
   /* Scores and probabilities (K), together and of each branch that has a weight. */

@@ -52,10 +52,15 @@ export class State {
     return { ...this.now, turn: this.turn };
   }
 
+  /* How many there are: of each local prompt one, and behind them the head's. */
+  get maps() {
+    return this.takes[0].local.usual.length + (this.takes[0].head ? 1 : 0);
+  }
+
   checked(said) {
     const { names, colours } = this.data;
     const local = this.takes[0].local;
-    const count = local.usual.length;
+    const count = this.maps;
     const known = (name) => (names.includes(name) ? name : null);
     const within = (value, low, high, other) =>
       Number.isFinite(value) ? Math.min(Math.max(value, low), high) : other;

@@ -6,6 +6,7 @@ import { table } from "./colours.js";
 import { Classes, Options, Strip, Track } from "./controls.js";
 import { element, lay, put, say } from "./dom.js";
 import { onceAFrame } from "./frames.js";
+import { HeadSubject, paintHead } from "./head.js";
 import { Legend } from "./legend.js";
 import { drawMap, drawOutlines } from "./map.js";
 import { largest, Take } from "./numerics.js";
@@ -102,10 +103,10 @@ export class Explainer {
     lay(this.seen, data.crop);
     this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
     this.cells.fill(this.grid);
-    this.strip.fill(this.usual.length);
+    this.strip.fill(this.state.maps);
     this.strip.frame(data);
-    const kinds = { plain: !this.usual.length, one: this.usual.length === 1, compact: Boolean(data.compact) };
-    kinds.alike = this.takes.every((take) => take.local.alike); // not learned: one map, of which each takes its own k
+    const kinds = { plain: !this.state.maps, one: this.state.maps === 1, compact: Boolean(data.compact) };
+    kinds.alike = this.takes.every(({ local, head }) => local.alike && !head); // not learned: one map
     for (const [name, holds] of Object.entries(kinds)) this.root.classList.toggle(name, holds);
     if (data.compact) this.beside.forEach((part) => part.remove());
   }
@@ -155,16 +156,17 @@ export class Explainer {
     this.explained = now.class_name === null ? this.label : this.data.names.indexOf(now.class_name);
     const against = now.against === null ? null : this.data.names.indexOf(now.against);
     this.against = against === this.explained ? null : against;
-    const { names } = this.data;
-    this.name = names[this.explained];
-    this.otherName = now.before ? `itself ${this.takes[1].when}` : names[this.against];
-    const key = [this.explained, this.against, now.before].join();
+    this.name = this.data.names[this.explained];
+    this.otherName = now.before ? `itself ${this.takes[1].when}` : this.data.names[this.against];
+    const about = [this.explained, this.against, now.before];
+    const key = about.join();
     if (!this.subjects.has(key)) {
       if (this.subjects.size > 50) this.subjects.clear();
-      const subject = new Subject(this.takes, this.data.range, this.explained, this.against, now.before);
-      this.subjects.set(key, subject);
+      const head = this.takes[0].head && new HeadSubject(this.takes, this.data.reach, this.usual.length, ...about);
+      this.subjects.set(key, { subject: new Subject(this.takes, this.data.range, ...about), head });
     }
-    this.subject = this.subjects.get(key);
+    ({ subject: this.subject, head: this.head } = this.subjects.get(key));
+    this.onHead = Boolean(this.head?.here) && now.prompt === this.usual.length;
     this.title = this.subject.other ? `Why ${this.name}, not ${this.otherName}` : `Where it sees ${this.name}`;
   }
 
@@ -219,12 +221,12 @@ export class Explainer {
   paintMaps(now) {
     const { subject } = this;
     const colours = subject.scale.signed ? this.signed : this.colours[now.colours];
-    const bare = !subject.prompts;
+    const bare = !subject.prompts && !this.head?.here;
     this.root.classList.toggle("bare", bare);
     this.root.classList.toggle("clear", now.opacity === 0);
     this.legend.root.hidden = this.maps.hidden = bare;
     this.mark(now);
-    say(this.faint, faintLine(subject, this.name));
+    say(this.faint, this.onHead ? "" : faintLine(subject, this.name));
     if (bare) return;
     const [width, height] = [this.seen.clientWidth, this.seen.clientHeight];
     for (let n = 0; n < subject.prompts; n++) {
@@ -240,7 +242,8 @@ export class Explainer {
       }
       this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
     }
-    this.legend.show(subject, colours, this.title, this.name, this.otherName);
+    if (this.head?.here) paintHead(this, now);
+    if (!this.onHead) this.legend.show(subject, colours, this.title, this.name, this.otherName);
     say(this.all, now.all ? "One map" : "All large");
   }
 
@@ -251,23 +254,23 @@ export class Explainer {
     this.drawn ??= [];
     const due = this.drawn[n] !== text || this.drawnOf !== this.cosines;
     this.drawn[n] = text;
-    if (n === subject.prompts - 1) this.drawnOf = this.cosines;
+    if (n === (this.head?.here ? this.usual.length : subject.prompts - 1)) this.drawnOf = this.cosines;
     return due;
   }
 
   mark(now) {
     const { subject } = this;
-    const kept = subject.prompts ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
+    const kept = subject.prompts && !this.onHead ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
     this.cells.mark(kept, now.region);
     this.pointAt(this.cells.focused());
   }
 
   /* A region in words: its score, and what it is like. */
   regionWords(region) {
-    const { subject } = this;
+    const subject = this.onHead ? this.head : this.subject;
     const { prompt, topk } = this.state.now;
     const score = subject.prompts ? subject.maps[prompt][region] : null;
-    const outlined = score !== null && subject.kept(prompt, topk[prompt]).includes(region);
+    const outlined = Boolean(score !== null && subject.kept?.(prompt, topk[prompt]).includes(region));
     const [c, share] = this.takes[0].mostLike(region);
     return regionLine(region, this.grid, { score, signed: subject.scale.signed, outlined }, this.data.names[c], share);
   }
@@ -282,7 +285,8 @@ export class Explainer {
     const [{ subject }, { now }] = [this, this.state];
     const best = this.data.names[this.label];
     const words = (region) => this.regionWords(region);
-    if (subject.prompts) {
+    if (this.onHead) this.cells.name(`Map of the head. ${this.head.title(this.name)}; every region counts.`, words);
+    else if (subject.prompts) {
       const kept = subject.kept(now.prompt, now.topk[now.prompt]);
       const about = `Map of local prompt ${now.prompt + 1}. ${this.title}`;
       this.cells.name(`${about}; its ${kept.length} best regions: ${where(kept, this.grid)}.`, words);

@@ -70,6 +70,12 @@ export function sumLine(subject, n, k) {
   return `Mean of the ${k} outlined region${k > 1 ? "s" : ""}: ${figure(mine)}, its score`;
 }
 
+/* The head's score, as the mean that it is. */
+export function headLine(subject, regions) {
+  const words = subject.other ? `by ${difference(subject.score)} more` : `${figure(subject.score)}, its score`;
+  return `Mean of all ${regions} regions: ${words}`;
+}
+
 /* Where there is nothing to see, that; nothing otherwise. */
 export function faintLine(subject, name) {
   if (!subject.here) return `The map of ${name} is on its way.`;

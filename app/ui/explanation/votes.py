@@ -1,0 +1,44 @@
+"""Shots that voted: what each photo that was learned from adds to the head's score, which is their sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import text
+from app.photos import thumbnails
+from app.ui.widgets import media
+from gallop import Photo
+
+if TYPE_CHECKING:
+    from gallop import Explanation
+
+_TOLD, _COLUMNS, _SIDE = 8, 4, 120
+
+
+def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
+    """The photos that say most for or against a class.
+
+    Args:
+        learned: photos and their classes, in the order of the shots.
+    """
+    voted, row = explanation.votes, explanation.class_names.index(class_name)
+    if voted is None or explanation.head_scores is None or len(learned) != len(voted.labels):
+        st.caption("Which photos voted is known of a head that is a ridge regression, as long as its photos are here.")
+        return
+    given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _TOLD)
+    st.markdown(f"What each photo that it learned from adds to the head's score of {text.markdown(class_name)}.")
+    for start in range(0, len(shown), _COLUMNS):
+        for i, column in zip(shown[start : start + _COLUMNS], st.columns(_COLUMNS), strict=False):
+            photo, name = learned[i]
+            with column:
+                media.image(thumbnails.strip([photo], side=_SIDE), width="stretch", alt=photo.name)
+                st.caption(f"{given[i]:+.4f}, {text.markdown(text.shorten(name, 24))}")
+    others = sum(given) - sum(given[i] for i in shown)
+    more = f" the other {len(given) - len(shown)} photos add {others:+.4f}," if len(given) > len(shown) else ""
+    st.caption(
+        f"Beside these{more} and {float(voted.rest[row]):+.4f} comes from no photo: together "
+        f"{float(explanation.head_scores[row]):.4f}, the head's score."
+    )

@@ -1,0 +1,158 @@
+"""What the settings file of a checkpoint says, and how it is read: nothing in it is taken on trust.
+
+A setting that is not known here is refused by name: it means something that this version would not do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from gallop.backbones import pick_regions
+from gallop.checkpoints.heads import HeadSettings
+from gallop.config import MethodConfig, RegionKind, TrainConfig
+from gallop.model.calibration import Calibration
+from gallop.model.gallop import GalLoP
+from gallop.names.class_names import clean_names
+from gallop.names.templates import clean_templates
+from gallop.setting import recorded
+
+FORMAT = 2
+"""The newest one. A checkpoint is of the oldest that can say what it says: 2 where the method has a head, else 1."""
+
+_FIRST = {
+    "method": ("global_prompts", "topk", "dropout", "local_projection"),
+    "training": ("epochs", "lr", "batch_size", "momentum", "weight_decay", "views", "calibration_folds", "seed"),
+    "calibration": ("temperature", "threshold", "note"),
+}
+"""Settings that stand in every checkpoint, as they did in the first ones. Nothing is ever added here."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
+
+    ``templates`` are there where nothing was learned and sentences stand in the prompts' place. ``regions`` is the kind
+    of the backbone's region features. ``head`` is there where the third branch has learned from shots.
+    """
+
+    backbone: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    method: MethodConfig
+    training: TrainConfig | None
+    calibration: Calibration
+    data_fingerprint: str = ""
+    templates: tuple[str, ...] | None = None
+    prompts_sha256: str = ""
+    regions: RegionKind = "value"
+    head: HeadSettings | None = None
+    format: int = FORMAT
+
+    @staticmethod
+    def of(
+        model: GalLoP,
+        training: TrainConfig | None,
+        calibration: Calibration,
+        data_fingerprint: str = "",
+        *,
+        keep_shots: bool = False,
+    ) -> Checkpoint:
+        """Return what there is to say of a model, and of how it was learned.
+
+        Args:
+            keep_shots: whether features of single shots go with it, where a head has them.
+        """
+        return Checkpoint(
+            model.backbone.name,
+            model.backbone.fingerprint,
+            model.class_names,
+            method=model.config,
+            training=training,
+            calibration=calibration,
+            data_fingerprint=data_fingerprint,
+            templates=model.templates,
+            regions=model.backbone.region_kind,
+            head=HeadSettings.of(model.head, keep_shots=keep_shots),
+        )
+
+    def said(self) -> dict[str, Any]:
+        """Return it as the file has it; what came later leaves no trace where it is not used."""
+        parts = {name: getattr(self, name) for name in _FIRST}
+        said = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
+        if self.head is None:
+            del said["head"]
+        return said | {"format": 1 if self.method.head == "none" else FORMAT}
+
+
+def parse_settings(text: str) -> Mapping[str, Any]:
+    """Return what is written there; whoever reads on asks for its format first.
+
+    Raises:
+        ValueError: it is no JSON, or says something twice.
+    """
+    found: Mapping[str, Any] = json.loads(text, object_pairs_hook=_without_doubles)
+    return found
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"{twice!r} is there twice")
+    return found
+
+
+def unknown_settings(raw: Mapping[str, Any]) -> list[str]:
+    """Return the settings that no version up to this one has written."""
+    kinds = {"": Checkpoint, "method": MethodConfig, "training": TrainConfig, "calibration": Calibration}
+    kinds |= {"head": HeadSettings}
+    unknown: list[str] = []
+    for where, kind in kinds.items():
+        part, known = raw.get(where) if where else raw, {field.name for field in fields(kind)}
+        if isinstance(part, dict):
+            unknown += [f"{where}.{key}".lstrip(".") for key in part if key not in known]
+    return unknown
+
+
+def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
+    """Return the settings, checked.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, GallopError: they make no sense.
+    """
+    method = dict(raw["method"])
+    method["topk"] = tuple(method["topk"])
+    calibration = Calibration(**raw["calibration"])
+    texts = ("backbone", "fingerprint", "data_fingerprint", "prompts_sha256")
+    if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates") or [], list):
+        raise ValueError("class names and templates have to be lists")
+    odd = [value for value in (calibration.note, *(raw.get(key, "") for key in texts)) if not isinstance(value, str)]
+    if odd:
+        raise ValueError(f"{odd[0]!r} stands where a text has to")
+    return Checkpoint(
+        backbone=raw["backbone"],
+        fingerprint=raw["fingerprint"],
+        class_names=clean_names(raw["class_names"]),
+        method=MethodConfig(**method),
+        training=TrainConfig(**raw["training"]) if raw["training"] is not None else None,
+        calibration=calibration,
+        data_fingerprint=raw.get("data_fingerprint", ""),
+        templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
+        prompts_sha256=raw.get("prompts_sha256", ""),
+        regions=pick_regions(raw.get("regions", "value")),  # older ones do not say
+        head=_head(raw),
+        format=int(raw["format"]),
+    )
+
+
+def _head(raw: Mapping[str, Any]) -> HeadSettings | None:
+    said = raw.get("head")
+    if said is None:
+        return None
+    if raw["method"].get("head", "none") == "none":
+        raise ValueError("it has learned a head, but its method has none")
+    return HeadSettings(**said)

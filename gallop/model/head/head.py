@@ -1,0 +1,162 @@
+"""The head itself: a linear form of the mean region, mixed with the prompts' answer, learned again in milliseconds.
+
+Shapes: B images, K classes, R regions, M global prompts, V region width, D joint width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gallop.backbones import Backbone
+from gallop.config import HeadKind
+from gallop.errors import ConfigError
+from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
+from gallop.model.head.mix import USUAL, Mix
+from gallop.model.head.sums import KeptShots, ShotSums, mean_region
+
+SHRINKAGE, PENALTY, STRENGTH = 0.3, 1.0, 100.0
+"""Of discriminant, ridge and logistic regression. Chosen by cross-validation inside train folders, on ``mini``:
+benchmarks/choose_head.py prints the figures."""
+
+
+@dataclass(frozen=True)
+class HeadScores:
+    """What a head says of B images.
+
+    Attributes:
+        regions: (B, R, K) what each region says, its bias shared out evenly; their mean is the head's score. In the
+            unit of cosines: times the logit scale it is a logit beside the prompts'.
+        weight: of the head beside the prompts.
+    """
+
+    regions: Tensor
+    weight: float
+
+    @property
+    def scores(self) -> Tensor:
+        """(B, K)"""
+        return self.regions.mean(dim=1)
+
+    def joined(self, prompts: Tensor) -> Tensor:
+        """Return the scores of prompts (B, K) and head together."""
+        return (1 - self.weight) * prompts + self.weight * self.scores
+
+    @staticmethod
+    def cat(parts: Sequence[HeadScores]) -> HeadScores:
+        """Return all images of the parts, in order; one head's."""
+        return replace(parts[0], regions=torch.cat([part.regions for part in parts]))
+
+
+@dataclass(frozen=True)
+class Head:
+    """What was learned from the shots of K classes, two of which have some.
+
+    Attributes:
+        kind: of its linear form.
+        sums: of all shots.
+        form: of the classes that have shots, in their order.
+        mix: with the prompts.
+        shots: features of single shots, while they are kept: logistic regression learns more from these alone, and
+            ridge regression tells which of them voted.
+    """
+
+    kind: HeadKind
+    sums: ShotSums
+    form: LinearForm
+    mix: Mix
+    shots: KeptShots | None = None
+
+    @staticmethod
+    def of(kind: HeadKind, shots: KeptShots, classes: int, mix: Mix | None = None) -> Head | None:
+        """Return the head of some shots; None where fewer than two of the classes have any, so that nothing differs.
+
+        Args:
+            classes: K.
+            mix: the usual one where it is None.
+        """
+        sums = ShotSums.of(shots, classes)
+        if int(sums.known.sum()) < 2:
+            return None
+        return Head(kind, sums, closed_form(kind, sums, shots), mix or USUAL[kind], shots)
+
+    def learned(self, shots: KeptShots) -> Head:
+        """Return it with further shots of its classes.
+
+        Raises:
+            ConfigError: logistic regression whose earlier shots were not kept.
+        """
+        kept = None if self.shots is None else self.shots.append(shots)
+        if kept is None and self.kind == "logistic":
+            raise ConfigError(
+                "Logistic regression learns from all shots together, and the earlier ones were not kept with this "
+                "model. Save it with keep_shots=True, or use the head ridge or discriminant, which need them no more."
+            )
+        sums = self.sums + ShotSums.of(shots, len(self.sums.counts))
+        return replace(self, sums=sums, form=closed_form(self.kind, sums, kept), shots=kept)
+
+    def with_classes(self, classes: int) -> Head:
+        """Return it with further classes at the end, of which it has no shots."""
+        return replace(self, sums=self.sums.with_classes(classes))
+
+    def complete(self, text: Tensor) -> LinearForm:
+        """Return the form of all K classes, centred.
+
+        A class without shots has the mean of the others' weights, and the direction of its text as far as directions
+        of texts and weights go together in the others (by least squares, at least not against each other). Its score
+        is theirs on the mean of the shots.
+
+        Args:
+            text: features of the classes (K, M, D) after the global prompts.
+        """
+        known = self.sums.known
+        if known.all():
+            return self.form.centred()
+        mean = self.form.weights.mean(dim=0)
+        texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
+        texts = texts - texts[known].mean(dim=0)
+        match = (texts[known] * (self.form.weights - mean)).sum() / texts[known].square().sum().clamp_min(1e-12)
+        pulled = match.clamp_min(0) * texts
+        weights, bias = mean + pulled, self.form.bias.mean() - pulled @ self.sums.mean
+        weights[known], bias[known] = self.form.weights, self.form.bias
+        return LinearForm(weights, bias).centred()
+
+    def on(self, backbone: Backbone, text: Tensor) -> FittedHead:
+        """Return what answers for images of a backbone.
+
+        Args:
+            text: features of the classes (K, M, D) after the global prompts.
+        """
+        form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
+        weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
+        return FittedHead(weights, bias, backbone.vision.region_projection, self.mix.weight)
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the tower's own ``projection`` (V, D)."""
+
+    weights: Tensor
+    bias: Tensor
+    projection: Tensor | None
+    weight: float
+
+    def __call__(self, regions: Tensor) -> HeadScores:
+        """Return what it says of images, by their regions (B, R, V), without the learned projection."""
+        pulled = self.weights.T if self.projection is None else self.projection.float() @ self.weights.T
+        length = mean_region(regions, self.projection).norm(dim=-1).clamp_min(1e-12)
+        return HeadScores(regions.float() @ pulled / length[:, None, None] + self.bias, self.weight)
+
+
+def closed_form(kind: HeadKind, sums: ShotSums, shots: KeptShots | None) -> LinearForm:
+    """Return the linear form of a kind, with the strength that goes with it."""
+    if kind == "discriminant":
+        return discriminant(sums, SHRINKAGE)
+    if kind == "ridge":
+        return ridge(sums, PENALTY)
+    assert shots is not None
+    return logistic(shots, STRENGTH)

@@ -1,0 +1,99 @@
+"""What shots are to a closed form: how many each class has, their sums, and one matrix. No shot can be taken out of it.
+
+Shapes: n shots, S views of each, K classes, R regions, V region width, D joint width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gallop.backbones import Backbone
+from gallop.features.encoding import ImageFeatures
+
+
+def mean_region(regions: Tensor, projection: Tensor | None) -> Tensor:
+    """Return the mean of the regions in the joint space (B, D), in fp32.
+
+    Args:
+        regions: (B, R, V).
+        projection: the tower's own (V, D); None where regions are in the joint space already.
+    """
+    mean = regions.float().mean(dim=1)
+    return mean if projection is None else mean @ projection.float()
+
+
+def shot_features(backbone: Backbone, features: ImageFeatures) -> Tensor:
+    """Return what a head knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that length."""
+    regions = features.regions.to(backbone.device)
+    return F.normalize(mean_region(regions, backbone.vision.region_projection), dim=-1).cpu()
+
+
+@dataclass(frozen=True)
+class KeptShots:
+    """Features of single shots.
+
+    Attributes:
+        features: (n, S, D), of length 1; a view counts as the S-th part of a shot.
+        labels: (n,) class indices.
+    """
+
+    features: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, chosen: Tensor) -> KeptShots:
+        """Return some of them: indices or truth values (n,)."""
+        return KeptShots(self.features[chosen], self.labels[chosen])
+
+    def append(self, other: KeptShots) -> KeptShots:
+        """Return these shots, then the others, of which there is one view or as many: it stands for all of them."""
+        views = other.features.expand(-1, self.features.shape[1], -1)
+        return KeptShots(torch.cat([self.features, views]), torch.cat([self.labels, other.labels]))
+
+
+@dataclass(frozen=True)
+class ShotSums:
+    """All that a discriminant and ridge regression need to know of shots, in double precision.
+
+    Attributes:
+        counts: (K,) shots of each class.
+        sums: (K, D) of their features, each view with its share.
+        scatter: (D, D), the sum of x x' over all shots.
+    """
+
+    counts: Tensor
+    sums: Tensor
+    scatter: Tensor
+
+    @staticmethod
+    def of(shots: KeptShots, classes: int) -> ShotSums:
+        """Return those of shots of K classes; a class may have none."""
+        x = shots.features.double()
+        flat = x.flatten(0, 1)
+        sums = x.new_zeros(classes, x.shape[-1]).index_add(0, shots.labels, x.mean(dim=1))
+        counts = shots.labels.bincount(minlength=classes).double()
+        return ShotSums(counts, sums, flat.T @ flat / x.shape[1])
+
+    def __add__(self, other: ShotSums) -> ShotSums:
+        return ShotSums(self.counts + other.counts, self.sums + other.sums, self.scatter + other.scatter)
+
+    def with_classes(self, classes: int) -> ShotSums:
+        """Return them with further classes at the end, which have no shots yet."""
+        more = classes - len(self.counts)
+        return ShotSums(F.pad(self.counts, (0, more)), F.pad(self.sums, (0, 0, 0, more)), self.scatter)
+
+    @property
+    def known(self) -> Tensor:
+        """(K,) which classes have shots."""
+        return self.counts > 0
+
+    @property
+    def mean(self) -> Tensor:
+        """(D,) of all shots."""
+        return self.sums.sum(dim=0) / self.counts.sum()

@@ -1,0 +1,60 @@
+"""Which shots voted: the score of ridge regression as a sum over shots, which is what its dual form is.
+
+Shapes: n shots, S views of each, K classes, D joint width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gallop.model.head.head import PENALTY, Head
+
+
+@dataclass(frozen=True)
+class ShotVotes:
+    """The head's scores of one photo, (K,), in the unit of cosines: ``shots`` summed over the shots, plus ``rest``.
+
+    Attributes:
+        shots: (n, K) what each shot adds to the score of each class: much where it is unlike what the others say of it
+            and like the photo.
+        rest: (K,) what no shot says: the share of each class among them, and the text of classes that have none.
+        labels: (n,) class indices of the shots.
+    """
+
+    shots: Tensor
+    rest: Tensor
+    labels: Tensor
+
+    def strongest(self, class_index: int, count: int) -> list[int]:
+        """Return the shots that say most for or against a class, the strongest first."""
+        return self.shots[:, class_index].abs().argsort(descending=True, stable=True)[:count].tolist()
+
+
+def shot_votes(head: Head, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
+    """Return the votes of one photo; None where the head is no ridge regression, or its shots were not kept.
+
+    With weights W that minimise the squared error of centred features x and targets y plus p |W|^2, p W is the sum of
+    (y - W x) x' over all views, each with its share: so a score W f is a sum over shots of what is left of their own
+    targets, times their product with f, over p.
+
+    Args:
+        photo: its feature (D,), of length 1.
+        text: features of the classes (K, M, D) after the global prompts.
+        scale: exp(logit_scale) of the backbone.
+    """
+    if head.kind != "ridge" or head.shots is None:
+        return None
+    x, labels, known = head.shots.features.double(), head.shots.labels, head.sums.known
+    target = torch.nn.functional.one_hot(labels, len(known)).double()[:, None, known]  # (n, 1, classes with shots)
+    left = (target - head.form(x)) / x.shape[1]
+    near = (x - head.sums.mean) @ (photo.double().cpu() - head.sums.mean)  # (n, S)
+    found = torch.einsum("ns,nsk->nk", near, left) / PENALTY
+    every = found.mean(dim=1, keepdim=True).repeat(1, len(known))  # of classes without shots, as their weights are
+    every[:, known] = found
+    every -= every.mean(dim=1, keepdim=True)
+    unit = scale * head.mix.temperature
+    scores = head.complete(text)(photo.double().cpu()) / unit
+    return ShotVotes((every / unit).float(), (scores - every.sum(dim=0) / unit).float(), labels)

@@ -1,0 +1,306 @@
+"""The third branch: closed forms against scikit-learn, its map and its votes against its score, and its mix."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression, Ridge
+from torch import Tensor
+
+from gallop.backbones import Backbone
+from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
+from gallop.errors import ConfigError
+from gallop.features.encoding import ImageFeatures
+from gallop.model.gallop import GalLoP
+from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
+from gallop.model.head.head import Head
+from gallop.model.head.mix import SPREAD, USUAL, Mix, choose_mix
+from gallop.model.head.sums import KeptShots, ShotSums, shot_features
+from tests import tiny
+from tests.reference import backbone
+
+KINDS = HEAD_KINDS[1:]
+
+
+def shots(*counts: int, views: int = 1, width: int = 6, seed: int = 0) -> KeptShots:
+    """Drawn around a mean for each class, of length 1."""
+    drawn = torch.Generator().manual_seed(seed)
+    labels = torch.cat([torch.full((count,), k) for k, count in enumerate(counts)])
+    means = torch.randn(len(counts), 1, width, generator=drawn)
+    features = means[labels] + 0.7 * torch.randn(len(labels), views, width, generator=drawn)
+    return KeptShots(F.normalize(features, dim=-1), labels)
+
+
+def rows(known: KeptShots) -> tuple[Any, Any]:
+    """Every view as a row, for scikit-learn."""
+    views = known.features.shape[1]
+    return known.features.double().flatten(0, 1).numpy(), known.labels.repeat_interleave(views).numpy()
+
+
+PHOTOS = F.normalize(torch.randn(5, 6, generator=torch.Generator().manual_seed(9)), dim=-1)
+
+
+def centred(scores: Any) -> Any:
+    return scores - scores.mean(axis=1, keepdims=True)
+
+
+# Closed forms --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["lsqr", "eigen"])
+@pytest.mark.parametrize("views", [1, 3])
+@pytest.mark.parametrize("counts", [(5, 4, 7), (4, 6)])
+def test_the_discriminant_is_scikit_learns(counts: tuple[int, ...], views: int, solver: str) -> None:
+    known = shots(*counts, views=views)
+    theirs = LinearDiscriminantAnalysis(solver=solver, shrinkage=0.3).fit(*rows(known))
+    ours = discriminant(ShotSums.of(known, len(counts)), 0.3)(PHOTOS.double())
+    assert np.allclose(ours.softmax(dim=-1).numpy(), theirs.predict_proba(PHOTOS.double().numpy()), atol=1e-9)
+
+
+@pytest.mark.parametrize("counts", [(5, 4, 7), (4, 6)])
+def test_ridge_regression_is_scikit_learns(counts: tuple[int, ...]) -> None:
+    known = shots(*counts)
+    x, y = rows(known)
+    theirs = Ridge(alpha=0.4).fit(x, np.eye(len(counts))[y])
+    ours = ridge(ShotSums.of(known, len(counts)), 0.4)
+    assert np.allclose(ours(PHOTOS.double()).numpy(), theirs.predict(PHOTOS.double().numpy()), atol=1e-12)
+
+
+def test_a_view_is_a_part_of_its_shot() -> None:
+    """So the penalty means the same for any number of them: weights of 1 / S in scikit-learn."""
+    known = shots(5, 4, 7, views=3)
+    x, y = rows(known)
+    part = np.full(len(y), 1 / 3)
+    theirs = Ridge(alpha=0.4).fit(x, np.eye(3)[y], sample_weight=part)
+    assert np.allclose(ridge(ShotSums.of(known, 3), 0.4).weights.numpy(), theirs.coef_, atol=1e-12)
+    other = LogisticRegression(C=10, max_iter=5000, tol=1e-8).fit(x, y, sample_weight=part)
+    ours = logistic(known, 10)(PHOTOS.double()).softmax(dim=-1).numpy()
+    assert np.allclose(ours, other.predict_proba(PHOTOS.double().numpy()), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_view_twice_is_the_view_once(kind: HeadKind) -> None:
+    known = shots(5, 4, 7)
+    twice = KeptShots(known.features.repeat(1, 2, 1), known.labels)
+    found = [Head.of(kind, each, 3) for each in (known, twice)]
+    first, second = (head.form(PHOTOS.double()) for head in found if head is not None)
+    assert torch.allclose(first, second, atol=1e-5)
+
+
+def test_logistic_regression_of_two_classes_is_the_binary_one() -> None:
+    known = shots(5, 4)
+    theirs = LogisticRegression(C=10, max_iter=5000, tol=1e-6).fit(*rows(known))
+    ours = logistic(known, 10)(PHOTOS.double()).softmax(dim=-1).numpy()
+    assert np.allclose(ours, theirs.predict_proba(PHOTOS.double().numpy()), atol=1e-9)
+
+
+def test_one_shot_a_class_has_no_spread_and_is_compared_by_distance() -> None:
+    known = shots(1, 1, 1)
+    said = discriminant(ShotSums.of(known, 3), 0.3)(PHOTOS.double()).argmax(dim=1)
+    nearest = torch.cdist(PHOTOS, known.features[:, 0]).argmin(dim=1)
+    assert torch.equal(said, nearest)
+
+
+# Learning more -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_further_shots_make_the_head_that_all_of_them_make(kind: HeadKind) -> None:
+    known, more = shots(5, 4, 7), shots(2, 0, 3, seed=1)
+    head, whole = Head.of(kind, known, 3), Head.of(kind, known.append(more), 3)
+    assert head is not None
+    assert whole is not None
+    found = head.learned(more)
+    assert torch.allclose(found.form.weights, whole.form.weights, atol=1e-9)
+    assert torch.allclose(found.form.bias, whole.form.bias, atol=1e-9)
+    assert found.sums.counts.tolist() == [7, 4, 10]
+
+
+def test_without_its_shots_only_what_needs_sums_alone_learns_more() -> None:
+    known, more = shots(5, 4), shots(2, 1, seed=1)
+    for kind in ("discriminant", "ridge"):
+        head, whole = Head.of(kind, known, 2), Head.of(kind, known.append(more), 2)
+        assert head is not None
+        assert whole is not None
+        found = replace(head, shots=None).learned(more)
+        assert torch.allclose(found.form.weights, whole.form.weights, atol=1e-9)
+        assert found.shots is None
+    head = Head.of("logistic", known, 2)
+    assert head is not None
+    with pytest.raises(ConfigError, match="were not kept with this model"):
+        replace(head, shots=None).learned(more)
+
+
+def test_one_class_makes_no_head() -> None:
+    assert Head.of("ridge", shots(5, 0), 2) is None
+
+
+# A class without shots -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_class_without_shots_goes_by_its_text(kind: HeadKind) -> None:
+    known = shots(5, 0, 7, 4, width=6)
+    head = Head.of(kind, known, 4)
+    assert head is not None
+    drawn = torch.Generator().manual_seed(3)
+    weights = F.normalize(head.form.centred().weights, dim=-1).float()
+    texts = torch.stack([weights[0], torch.zeros(6), weights[1], weights[2]])
+    texts[1] = torch.randn(6, generator=drawn)
+    form = head.complete(texts[:, None])
+    taught = LinearForm(head.form.weights, head.form.bias)
+    assert torch.allclose(form.weights.sum(dim=0), torch.zeros(6, dtype=torch.double), atol=1e-9)
+    between = form(PHOTOS.double())[:, [0, 2, 3]]
+    assert torch.allclose(between.diff(dim=1), taught(PHOTOS.double()).diff(dim=1), atol=1e-9), "others stay"
+    unit = F.normalize(texts.double(), dim=-1)
+    pulled = form.weights[1] - form.weights[[0, 2, 3]].mean(dim=0)
+    direction = unit[1] - unit[[0, 2, 3]].mean(dim=0)
+    assert torch.cosine_similarity(pulled, direction, dim=0).item() == pytest.approx(1)
+    mean = form(head.sums.mean)
+    assert mean[1].item() == pytest.approx(mean[[0, 2, 3]].mean().item()), "on the mean of the shots it is like others"
+
+
+def test_texts_that_point_the_other_way_are_not_followed() -> None:
+    head = Head.of("ridge", shots(5, 0, 7, 4), 4)
+    assert head is not None
+    weights = -head.form.centred().weights.float()
+    texts = torch.stack([weights[0], torch.ones(6), weights[1], weights[2]])[:, None]
+    form = head.complete(texts)
+    assert torch.allclose(form.weights[1], form.weights[[0, 2, 3]].mean(dim=0))
+
+
+# Its map and its votes -----------------------------------------------------------------------------------------------
+
+
+def with_head(frozen: Backbone, kind: HeadKind, classes: int = 3) -> tuple[GalLoP, ImageFeatures]:
+    """A model of a tower, its head learned from drawn features, and features of two photos."""
+    names = ["red", "green", "blue"][:classes]
+    drawn = torch.Generator().manual_seed(5)
+    regions, width, joint = frozen.feature_sizes
+    photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
+    known = shot_features(frozen, photos)[2:, None]
+    head = Head.of(kind, KeptShots(known, torch.arange(12) % 3 % classes), classes)
+    assert head is not None
+    model = GalLoP(frozen, names, MethodConfig(2, (2, 4), head=kind), head=head)
+    return model, photos[:2]
+
+
+@pytest.mark.parametrize("tower", ["vit", "rn"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_map_is_the_score_taken_apart(kind: HeadKind, tower: str) -> None:
+    frozen = backbone(tower)
+    model, photos = with_head(frozen, kind)
+    with torch.no_grad():
+        found = model.similarities(photos, model.text_features())
+    assert found.head is not None
+    assert model.head is not None
+    said = model.head.form.centred()(shot_features(frozen, photos).double())
+    logits = found.head.scores * frozen.logit_scale * model.head.mix.temperature
+    assert torch.allclose(logits.double(), said, atol=1e-4 * float(said.abs().max()))
+    summed = (found.head.regions / found.head.regions.shape[1]).double().sum(dim=1)
+    assert torch.allclose(summed, found.head.scores.double(), atol=1e-5)
+    prompts = model.with_head(None).similarities(photos, model.text_features())
+    assert torch.equal(found.global_, prompts.global_)
+    assert all(torch.equal(score, prompts.ood()[name]) for name, score in found.ood().items()), "OOD is the prompts'"
+    mixed = 0.5 * prompts.logits((2, 4)) + 0.5 * found.head.scores
+    assert torch.allclose(found.logits((2, 4)), mixed, atol=1e-6)
+
+
+def test_votes_of_shots_add_up_to_the_score_of_ridge_regression() -> None:
+    model, photos = with_head(tiny.vit(), "ridge")
+    with torch.no_grad():
+        text = model.text_features()
+        found, voted = model.similarities(photos[:1], text), model.votes(photos[:1], text)
+    assert voted is not None
+    assert model.head is not None
+    assert found.head is not None
+    assert voted.shots.shape == (12, 3)
+    assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.head.scores[0], atol=1e-5)
+    unit = tiny.vit().logit_scale * model.head.mix.temperature
+    assert torch.allclose(voted.rest, torch.zeros(3), atol=1e-5), "the shares of classes of equal size say nothing"
+    mine = ridge_of(model.head.shots, photos)
+    assert torch.allclose(voted.shots * unit, mine.float(), atol=1e-4)
+    assert model.with_head(replace(model.head, shots=None)).votes(photos[:1], text) is None
+    other, _ = with_head(tiny.vit(), "discriminant")
+    assert other.votes(photos[:1], text) is None
+
+
+def ridge_of(known: KeptShots | None, photos: ImageFeatures) -> Tensor:
+    """Votes by the textbook's dual form: (K + p I)^-1 Y, each row times its kernel with the photo."""
+    assert known is not None
+    x = known.features[:, 0].double()
+    photo = shot_features(tiny.vit(), photos)[0].double()
+    y = F.one_hot(known.labels).double()
+    middle = x.mean(dim=0)
+    kernel = (x - middle) @ (x - middle).T
+    dual = torch.linalg.solve(kernel + torch.eye(len(x)), y - y.mean(dim=0))
+    found = dual * ((x - middle) @ (photo - middle))[:, None]
+    return found - found.mean(dim=1, keepdim=True)
+
+
+def test_votes_leave_what_a_text_says_to_the_rest() -> None:
+    model, photos = with_head(tiny.vit(), "ridge")
+    assert model.head is not None
+    wider = GalLoP(model.backbone, [*model.class_names, "yellow"], model.config, head=model.head.with_classes(4))
+    with torch.no_grad():
+        text = wider.text_features()
+        found, voted = wider.similarities(photos[:1], text), wider.votes(photos[:1], text)
+    assert voted is not None
+    assert found.head is not None
+    assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.head.scores[0], atol=1e-5)
+
+
+# Its mix -------------------------------------------------------------------------------------------------------------
+
+
+def held_out(seed: int, images: int = 200) -> tuple[Tensor, Tensor]:
+    """Logits that are right about labels, more or less."""
+    drawn = torch.Generator().manual_seed(seed)
+    labels = torch.randint(4, (images,), generator=torch.Generator().manual_seed(0))
+    return 2 * F.one_hot(labels, 4) + 1.5 * torch.randn(images, 4, generator=drawn), labels
+
+
+def test_the_weight_goes_to_who_is_right() -> None:
+    good, labels = held_out(1)
+    other, _ = held_out(2)
+    noise = torch.randn(200, 4, generator=torch.Generator().manual_seed(3))
+    alike, _ = choose_mix(good, other, labels, Mix(0.5, 1.0))
+    bad_head, _ = choose_mix(good, noise, labels, Mix(0.5, 1.0))
+    good_head, _ = choose_mix(noise, good, labels, Mix(0.5, 1.0))
+    assert 0.35 < alike.weight < 0.65
+    assert bad_head.weight < alike.weight < good_head.weight
+    alone = (good.argmax(dim=1) == labels).sum()
+    assert (alike(good, other).argmax(dim=1) == labels).sum() > alone, "two that err by themselves are better together"
+    for mixed in (bad_head(good, noise), good_head(noise, good)):
+        assert (mixed.argmax(dim=1) == labels).sum() >= alone - 2, "noise takes nothing away"
+
+
+def test_the_unit_of_a_head_does_not_matter() -> None:
+    """Its temperature follows, so ridge's scores between 0 and 1 and a discriminant's of hundreds are one thing."""
+    prompts, labels = held_out(1)
+    head, _ = held_out(2)
+    one, t_one = choose_mix(prompts, head, labels, Mix(0.5, 1.0))
+    other, t_other = choose_mix(prompts, 0.01 * head, labels, Mix(0.5, 0.01))
+    assert other.temperature == pytest.approx(0.01 * one.temperature, rel=1e-4)
+    assert (other.weight, t_other) == (pytest.approx(one.weight, abs=1e-4), pytest.approx(t_one, rel=1e-4))
+    assert torch.allclose(one(prompts, head), other(prompts, 0.01 * head), atol=1e-3)
+
+
+def test_a_few_shots_move_the_weight_little() -> None:
+    prompts, labels = held_out(1)
+    noise = torch.randn(200, 4, generator=torch.Generator().manual_seed(3))
+    few, _ = choose_mix(prompts[:4], noise[:4], labels[:4], Mix(0.5, 1.0))
+    assert abs(few.weight - 0.5) < 2 * SPREAD
+
+
+def test_every_kind_has_its_usual_mix() -> None:
+    assert set(USUAL) == set(KINDS)
+    for weight, temperature in ((-0.1, 1), (1.1, 1), (0.5, 0), (0.5, float("nan"))):
+        with pytest.raises(ConfigError):
+            Mix(weight, temperature)

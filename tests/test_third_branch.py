@@ -1,0 +1,354 @@
+"""A classifier with a head: learning, adding, saving; and that without one nothing is other than before."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint
+from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
+from gallop.errors import CheckpointError, ConfigError, DataError
+from gallop.estimator import GalLoPClassifier
+from gallop.evaluation.k_sweep import sweep_k
+from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, HEAD, LOCAL, KeptAnswers
+from gallop.export.model_card import model_card
+from gallop.export.report import html_report
+from gallop.features.encoding import ImageFeatures, encode_sources
+from gallop.methods import GalLoPMethod
+from gallop.model.head.forms import ridge
+from gallop.model.head.head import PENALTY, Head
+from gallop.model.head.mix import USUAL
+from gallop.model.head.sums import KeptShots, ShotSums, shot_features
+from gallop.scoring.scorer import PhotoScorer
+from tests import tiny
+
+KINDS = HEAD_KINDS[1:]
+SHOTS = {"red": 5, "green": 4, "blue": 4}
+IMAGES, LABELS = tiny.pictures(SHOTS)
+PHOTOS = [tiny.picture(50 + i, colour) for i, colour in enumerate(SHOTS)]
+
+
+def taught(kind: HeadKind, **changes: Any) -> GalLoPClassifier:
+    return tiny.classifier(method=MethodConfig(head=kind), **changes).fit(IMAGES, LABELS)
+
+
+@pytest.fixture(scope="module")
+def ridges() -> GalLoPClassifier:
+    return taught("ridge", calibration_folds=3)
+
+
+def test_none_is_what_there_was() -> None:
+    plain = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS)
+    named = taught("none", calibration_folds=2)
+    assert tiny.equal(tiny.learned(plain), tiny.learned(named))
+    assert plain.calibration_ == named.calibration_
+    assert named.model_.head is None
+    found = named.predict_all(PHOTOS)
+    assert np.array_equal(found.probabilities, plain.predict_all(PHOTOS).probabilities)
+    assert found.probabilities_head is None
+    assert named.explain(PHOTOS[0]).head_scores is None
+    with pytest.raises(ValueError, match="no third branch"):
+        named.explain(PHOTOS[0]).head_map("red")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_prompts_and_scores_of_the_unknown_do_not_know_the_head(kind: HeadKind) -> None:
+    plain, found = (taught(each, calibration_folds=2) for each in ("none", kind))
+    assert tiny.equal(tiny.learned(plain), tiny.learned(found))
+    assert plain.calibration_.threshold == found.calibration_.threshold
+    theirs, ours = plain.predict_all(PHOTOS), found.predict_all(PHOTOS)
+    assert all(np.array_equal(score, ours.ood[name]) for name, score in theirs.ood.items())
+    assert not np.array_equal(theirs.probabilities, ours.probabilities)
+    assert [event.loss for event in plain.history_] == [event.loss for event in found.history_]
+
+
+def test_it_learns_from_centre_crops_and_the_kept_views_each_a_part(ridges: GalLoPClassifier) -> None:
+    head = ridges.model_.head
+    assert head is not None
+    assert head.shots is not None
+    assert head.shots.features.shape[:2] == (13, 3), "a centre crop and two views"
+    order = np.argsort([sorted(SHOTS).index(label) for label in LABELS], kind="stable")
+    centres = ImageFeatures.cat(list(encode_sources(tiny.vit(), IMAGES)))
+    mine = shot_features(tiny.vit(), centres)
+    there = {tuple(np.round(row, 2)) for row in head.shots.features[:, 0].numpy()}
+    assert there == {tuple(np.round(row, 2)) for row in mine.numpy()}, "rounded as features are kept"
+    assert len(order) == len(head.shots)
+    wanted = ridge(ShotSums.of(head.shots, 3), PENALTY)
+    assert torch.equal(head.form.weights, wanted.weights)
+    fresh = taught("ridge", views=0, epochs=1).model_.head
+    assert fresh is not None
+    assert fresh.shots is not None
+    assert fresh.shots.features.shape[1] == 1
+
+
+def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: GalLoPClassifier) -> None:
+    model, found = ridges.model_, ridges.predict_all(PHOTOS)
+    head = model.head
+    assert head is not None
+    assert head.mix != USUAL["ridge"], "four shots of each class are held out"
+    features = ImageFeatures.cat(list(encode_sources(model.backbone, PHOTOS)))
+    prompts = model.with_head(None)
+    with torch.no_grad():
+        logits = prompts.similarities(features, ridges.text_features()).logits(model.config.topk)
+    own = head.form.centred()(shot_features(model.backbone, features).double())
+    mixed = head.mix(logits.double() * model.backbone.logit_scale, own) / ridges.calibration_.temperature
+    assert np.allclose(found.probabilities, mixed.softmax(dim=-1).numpy(), atol=1e-5)
+    unit = own / head.mix.temperature / ridges.calibration_.temperature
+    assert found.probabilities_head is not None
+    assert np.allclose(found.probabilities_head, unit.softmax(dim=-1).numpy(), atol=1e-5)
+
+
+def test_few_shots_take_the_usual_weight() -> None:
+    images, labels = tiny.pictures({"red": 3, "green": 3})
+    for folds in (0, 2):
+        found = tiny.classifier(method=MethodConfig(head="ridge"), calibration_folds=folds).fit(images, labels)
+        assert found.model_.head is not None
+        assert found.model_.head.mix == USUAL["ridge"]
+        assert (found.calibration_.threshold is None) == (folds == 0)
+
+
+def test_explanation_tells_the_head(ridges: GalLoPClassifier) -> None:
+    why = ridges.explain(PHOTOS[1])
+    assert why.head_scores is not None
+    assert why.head_probabilities is not None
+    for k, name in enumerate(why.class_names):
+        assert float(why.head_map(name).mean()) == pytest.approx(float(why.head_scores[k]), abs=1e-6)
+    found = ridges.predict_all(PHOTOS[1])
+    assert np.allclose(list(why.probabilities.values()), found.probabilities[0], atol=1e-6)
+    assert found.probabilities_head is not None
+    assert np.allclose(list(why.head_probabilities.values()), found.probabilities_head[0], atol=1e-6)
+    assert why.votes is not None
+    assert np.allclose(why.votes.shots.sum(dim=0) + why.votes.rest, why.head_scores, atol=1e-5)
+    moved = why.with_topk([1, 1])
+    assert moved.head_scores is not None
+    assert np.array_equal(moved.head_scores, why.head_scores)
+
+
+# Adding --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shots_are_added_without_training(kind: HeadKind) -> None:
+    found = taught(kind, calibration_folds=2)
+    before, prompts, mix = found.predict_all(PHOTOS), tiny.learned(found), found.model_.head
+    threshold = found.calibration_
+    found.add_shots(PHOTOS, list(SHOTS))
+    after, head = found.predict_all(PHOTOS), found.model_.head
+    assert head is not None
+    assert mix is not None
+    assert head.sums.counts.sum() == 16
+    assert head.mix == mix.mix
+    assert tiny.equal(prompts, tiny.learned(found))
+    assert found.calibration_ == threshold
+    rows = [found.classes_.tolist().index(name) for name in SHOTS]
+    assert before.probabilities_head is not None
+    assert after.probabilities_head is not None
+    own = np.arange(3), rows
+    assert (after.probabilities_head[own] >= before.probabilities_head[own] - 1e-6).all(), "it has seen them now"
+
+
+def test_a_class_is_added_by_its_name_then_taught() -> None:
+    found = taught("ridge", calibration_folds=2)
+    before = found.predict_all(PHOTOS).probabilities
+    found.add_class("yellow")
+    head = found.model_.head
+    assert head is not None
+    assert head.sums.counts.tolist() == [5, 4, 4, 0]
+    by_name = found.predict_all(PHOTOS).probabilities
+    shares = by_name[:, :3] / by_name[:, :3].sum(axis=1, keepdims=True)
+    assert np.array_equal(shares.argmax(axis=1), before.argmax(axis=1))
+    yellow = [tiny.picture(80 + i, "yellow") for i in range(3)]
+    found.add_shots(yellow[:2], ["yellow", "yellow"])
+    assert found.predict_all(yellow[2]).probabilities[0, 3] > 0.25
+
+
+def test_a_classifier_without_training_is_taught_by_shots_alone() -> None:
+    found = tiny.classifier(method=MethodConfig(head="ridge")).zero_shot(list(SHOTS))
+    assert found.model_.head is None
+    plain = tiny.classifier().zero_shot(list(SHOTS)).predict_proba(PHOTOS)
+    assert np.array_equal(found.predict_proba(PHOTOS), plain)
+    with pytest.raises(DataError, match="of two classes or more"):
+        found.add_shots(IMAGES[:2], LABELS[:2])
+    found.add_shots(IMAGES, LABELS)
+    assert found.score(PHOTOS, list(SHOTS)) == 1.0
+
+
+def test_shots_that_cannot_be_learned_from_are_told() -> None:
+    plain = tiny.classifier().zero_shot(["red", "green"])
+    with pytest.raises(ConfigError, match="this classifier has none"):
+        plain.add_shots(IMAGES[:1], LABELS[:1])
+    found = tiny.classifier(method=MethodConfig(head="ridge")).zero_shot(["red", "green"])
+    with pytest.raises(DataError, match="does not know the classes blue; add them first"):
+        found.add_shots(PHOTOS, list(SHOTS))
+
+
+# Keeping -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_comes_back(kind: HeadKind, keep: bool, tmp_path: Path) -> None:
+    found = taught(kind, keep_shots=keep)
+    found.save(tmp_path / "model")
+    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
+    ours, theirs = found.predict_all(PHOTOS), loaded.predict_all(PHOTOS)
+    assert np.allclose(ours.probabilities, theirs.probabilities, atol=1e-6)
+    names = set(load_file(tmp_path / "model" / TENSORS))
+    assert ("head.shots" in names) == keep
+    assert loaded.keep_shots == keep
+    head = loaded.model_.head
+    assert head is not None
+    assert (head.shots is not None) == keep
+    if kind == "logistic" and not keep:
+        with pytest.raises(ConfigError, match="were not kept"):
+            loaded.add_shots(PHOTOS, list(SHOTS))
+        return
+    more = [each.add_shots(PHOTOS, list(SHOTS)).predict_all(PHOTOS).probabilities for each in (found, loaded)]
+    assert np.allclose(*more, atol=1e-5)
+    loaded.add_class("yellow").save(tmp_path / "wider")
+    wider = GalLoPClassifier.load(tmp_path / "wider", backbone=tiny.vit())
+    assert np.allclose(wider.predict_proba(PHOTOS), loaded.predict_proba(PHOTOS), atol=1e-6)
+
+
+def test_older_versions_read_a_model_without_a_head_and_refuse_one_with_it(
+    ridges: GalLoPClassifier, tmp_path: Path
+) -> None:
+    taught("none").save(tmp_path / "plain")
+    ridges.save(tmp_path / "ridge")
+    plain, other = (json.loads((tmp_path / name / SETTINGS).read_text()) for name in ("plain", "ridge"))
+    assert (plain["format"], other["format"]) == (1, 2), "whoever reads up to 1 says: update gallop"
+    assert "head" not in plain
+    assert "head" not in plain["method"]
+    assert other["method"]["head"] == "ridge"
+    assert set(other["head"]) == {"weight", "temperature", "shots"}
+    assert read_checkpoint(tmp_path / "ridge").format == 2
+
+
+def test_no_photo_or_path_is_kept(tmp_path: Path) -> None:
+    folder = tiny.write_folder(tmp_path / "secret place", SHOTS)
+    found = tiny.classifier(method=MethodConfig(head="logistic"), keep_shots=True).fit(folder)
+    found.save(tmp_path / "model")
+    for file in (tmp_path / "model").iterdir():
+        assert b"secret" not in file.read_bytes()
+        assert b".png" not in file.read_bytes()
+
+
+DAMAGE: dict[str, Any] = {
+    "a part is missing": (lambda t: t.pop("head.sums"), "of the head, but"),
+    "another number of classes": (lambda t: t.update({"head.counts": torch.ones(2).double()}), "not of 3 classes"),
+    "no number": (lambda t: t["head.sums"].fill_(float("nan")), "head.sums holds values that are not finite"),
+    "part of a shot": (lambda t: t["head.counts"].fill_(0.5), "counts are not those of shots"),
+    "shots of one class": (lambda t: t["head.counts"].copy_(torch.tensor([3.0, 0, 0])), "two classes or more"),
+    "other shots": (lambda t: t["head.labels"].fill_(0), "not those that were counted"),
+    "shots cut short": (lambda t: t.update({"head.shots": t["head.shots"][:2].clone()}), "shots are not 13"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
+    change, said = DAMAGE[case]
+    taught("ridge", keep_shots=True).save(tmp_path)
+    tensors = load_file(tmp_path / TENSORS)
+    change(tensors)
+    save_file(tensors, tmp_path / TENSORS)
+    settings = json.loads((tmp_path / SETTINGS).read_text()) | {"prompts_sha256": ""}
+    (tmp_path / SETTINGS).write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match=f"does not fit its settings: .*{said}"):
+        GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"head": {"weight": 2, "temperature": 1}}, "weight is 2"),
+        ({"head": {"weight": 0.5, "temperature": 1, "shots": "all"}}, "shots is 'all'"),
+        ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know: head.sharpness"),
+        ({"head": None}, "holds a head, of which they say nothing"),
+    ],
+)
+def test_settings_of_a_head_that_make_no_sense_are_refused(change: Any, said: str, tmp_path: Path) -> None:
+    taught("ridge").save(tmp_path)
+    settings = json.loads((tmp_path / SETTINGS).read_text()) | change
+    (tmp_path / SETTINGS).write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match=said):
+        GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
+
+
+# Who else knows it ---------------------------------------------------------------------------------------------------
+
+
+def test_many_photos_are_answered_with_it_here_and_elsewhere(ridges: GalLoPClassifier, tmp_path: Path) -> None:
+    paths = [str(path) for path in tiny.write_images(tmp_path, PHOTOS)]
+    worker = PhotoScorer(ridges)
+    wanted = ridges.predict_proba(PHOTOS).max(axis=1)
+    assert np.allclose(worker({"path": paths})["probability"], wanted, atol=1e-6)
+
+
+def test_the_model_card_tells_what_is_kept(ridges: GalLoPClassifier) -> None:
+    card = model_card(ridges)
+    assert (
+        "Beside the prompts a head on the photo itself: ridge regression, learned from the features of 13 shots" in card
+    )
+    assert "the sums over the shots of each class, and one matrix over all; no single shot. No photo" in card
+    kept = taught("logistic", keep_shots=True).add_class("*new*")
+    card = model_card(kept)
+    assert "the model holds each shot's own. No photo and no path is in it" in card
+    assert r"Without shots, so by their text: \*new\*" in card
+    assert "head" not in model_card(taught("none"))
+
+
+def test_the_report_tells_scores_and_votes(ridges: GalLoPClassifier) -> None:
+    why = ridges.explain(PHOTOS[0])
+    page = html_report(why, class_name="red")
+    assert "Shots that voted for red" in page
+    assert why.head_scores is not None
+    assert why.votes is not None
+    row = why.class_names.index("red")
+    assert f'<td>head</td><td class="number">{why.head_scores[row]:.4f}</td>' in page
+    told = re.findall(r"<td>(?:shot \d+|the other 3|what no shot says)</td><td>\w*</td><td[^>]*>(-?[\d.]+)</td>", page)
+    assert len(told) == 12
+    assert sum(map(float, told)) == pytest.approx(float(why.head_scores[row]), abs=12 * 5e-5)
+    assert "Shots that voted" not in html_report(taught("discriminant").explain(PHOTOS[0]))
+
+
+def test_evaluation_tells_how_good_it_is_alone(ridges: GalLoPClassifier) -> None:
+    found = KeptAnswers.of(ridges.predict_all(PHOTOS))
+    assert set(found.predicted) == {ENSEMBLE, GLOBAL, LOCAL, HEAD}
+    plain = KeptAnswers.of(taught("none").predict_all(PHOTOS))
+    assert set(plain.predicted) == {ENSEMBLE, GLOBAL, LOCAL}
+
+
+def test_every_k_is_answered_with_it(ridges: GalLoPClassifier) -> None:
+    features = ImageFeatures.cat(list(encode_sources(tiny.vit(), PHOTOS)))
+    with torch.no_grad():
+        found = ridges.model_.similarities(features, ridges.text_features())
+    truth = [ridges.classes_.tolist().index(name) for name in SHOTS]
+    swept = sweep_k(found, (2, 4), truth)
+    for n in range(2):
+        for k in (1, 7, 16):
+            topk = [k if p == n else kept for p, kept in enumerate((2, 4))]
+            assert swept.each[n, k - 1] == int((found.logits(topk).argmax(dim=-1) == torch.tensor(truth)).sum())
+
+
+def test_a_benchmark_takes_it_as_a_setting() -> None:
+    assert GalLoPMethod(head="ridge").method.head == "ridge"
+    with pytest.raises(ConfigError, match="head is 'rigde'; it must be one of none, discriminant, ridge, logistic"):
+        MethodConfig(head="rigde")  # type: ignore[arg-type]
+
+
+def test_a_class_that_comes_while_photos_are_encoded_is_known_to_the_head() -> None:
+    found = tiny.classifier(method=MethodConfig(head="ridge"), calibration_folds=2)
+    for number, _ in enumerate(found.fit_steps(IMAGES, LABELS)):
+        if number == 0:
+            found.add_class("yellow")
+    assert isinstance(found.model_.head, Head)
+    assert len(found.model_.head.sums.counts) == 4
+    assert found.predict_proba(PHOTOS).shape == (3, 4)
+    assert isinstance(found.model_.head.shots, KeptShots)
