@@ -156,6 +156,8 @@ class ModelRoom:
 
     def _let_go(self, name: str) -> None:
         if self._loaded.pop(name, None) is not None:
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
             self._note()
             log("model let go", model=name, bytes=self.holding[1])
 

@@ -26,6 +26,8 @@ from gallop.serve.watching import log, logging_as_json
 
 HEAD_SECONDS = 10.0
 """In which a request's head has to be there once its first byte is, or the connection."""
+READ_SECONDS = 30.0
+"""In which who asked has to take some of the answer."""
 IDLE_SECONDS = 30
 """That a connection is kept for the next request."""
 SETTLE = 0.5
@@ -117,9 +119,12 @@ class ServiceServer(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """With a time in which a request's head has to come, and our shape of errors where there is no request."""
+    """With a time in which a request's head has to come and an answer has to be taken, and our shape of errors where
+    there is no request.
+    """
 
     _late: asyncio.TimerHandle | None = None
+    _untaken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -134,7 +139,16 @@ class _Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._untaken = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         self._say(Refusal("This is no HTTP request that can be read.", 400, "bad_http"))
@@ -151,6 +165,11 @@ class _Protocol(H11Protocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+    def _taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _too_late(self) -> None:
         self._late = None

@@ -115,6 +115,20 @@ def test_a_connection_is_kept_between_requests(service: Running, monkeypatch: py
             time.sleep(0.4)  # longer than a head may take
 
 
+def test_who_does_not_take_the_answer_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "READ_SECONDS", 0.2)
+
+    def stuck() -> bool:
+        return any(one.flow.write_paused for one in list(service.server.server_state.connections))
+
+    with service.connect() as connection:
+        connection.sendall(head("/openapi.json", {}, "GET") * 2000)  # some ten kilobytes each, none of which is read
+        until(stuck)
+        until(lambda: not stuck())
+        until(lambda: service.service.here == 0)
+    assert service.get("/classes").status_code == 200
+
+
 def test_what_is_no_http_is_told_so(service: Running) -> None:
     with service.connect() as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,10 @@ def test_what_was_not_used_for_longest_makes_room(models: dict[str, Path]) -> No
         service.post("/models/warm/predict", photo())
         assert loaded(service) == ["colours", "warm"], "they share a tower, so there is room for both"
         first = service.post("/predict", photo()).json()["photos"]
+        tower = weakref.ref(service.service._room._loaded["warm"].model_.backbone)
         assert service.post("/models/others/predict", photo()).status_code == 200
         assert loaded(service) == ["others"]
+        assert tower() is None, "nobody holds what was let go"
         again = service.post("/predict", photo())
         assert again.json()["photos"] == first
         assert loaded(service) == ["colours"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from gallop.documents.rendering import render
 
+_ERROR = "ErrorAnswer"
 _METHODS = ("get", "post")
 _FIELDS = {
     "array": "several, each {}",
@@ -28,18 +29,20 @@ def described_page(described: Mapping[str, Any]) -> str:
         for name, shape in described["components"]["schemas"].items()
         if "properties" in shape and name != "ValidationError" and name != "HTTPValidationError"
     ]
-    return render("serve/interface/docs.html.j2", described=described, addresses=addresses, shapes=shapes)
+    errors = {status: words for *_, what in addresses for status, words in what["errors"]}
+    facts: dict[str, Any] = {"described": described, "addresses": addresses, "shapes": shapes}
+    return render("serve/interface/docs.html.j2", **facts, errors=sorted(errors.items()))
 
 
 def _address(operation: Mapping[str, Any]) -> dict[str, Any]:
     body = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
+    answers = [(status, answer["description"], _shape_of(answer)) for status, answer in operation["responses"].items()]
     return {
         "summary": operation["summary"],
         "parameters": operation.get("parameters", []),
         "fields": [(name, _field_words(shape)) for name, shape in body.get("properties", {}).items()],
-        "answers": [
-            (status, answer["description"], _shape_of(answer)) for status, answer in operation["responses"].items()
-        ],
+        "answers": [answer for answer in answers if answer[2] != _ERROR],
+        "errors": [(status, words) for status, words, shape in answers if shape == _ERROR],
     }
 
 

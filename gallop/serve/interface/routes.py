@@ -30,24 +30,31 @@ ClassName = Annotated[
     str | None, Query(alias="class", max_length=200, description="the class shown; else the predicted one")
 ]
 Format = Annotated[
-    Literal["json", "png"] | None, Query(alias="format", description="else as the header Accept says; json")
+    Literal["json", "png"] | None,
+    Query(alias="format", description="json or png; else as Accept says"),
 ]
 
-_router = APIRouter()
-_named = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "of a model"}
+_router = APIRouter()  # of two addresses of one function, the lower is listed first
+_named = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "which model"}
 _errors: Any = {
     status: {"model": schemas.ErrorAnswer, "description": words}
     for status, words in {
         401: "no key, or one that is not known",
+        403: "an address, where none are fetched, or a page of another site",
         404: "no such model",
         408: "the request came too slowly",
         413: "too large, or too many photos",
         415: "no multipart form",
+        421: "the service is for its own machine",
         422: "no photo, or one that cannot be read",
         429: "too much to do; see Retry-After",
         503: "stopping, or no memory",
     }.items()
 }
+
+
+def _answer(model: Any) -> Any:
+    return {"model": model, "description": "the answer"}
 
 
 def _form(*fields: str, several: bool) -> dict[str, Any]:
@@ -64,18 +71,19 @@ def _both(extra: Mapping[str, Any]) -> Any:
 
 
 _several, _one = _form(PHOTO, URL, several=True), _form(PHOTO, URL, several=False)
-_predicted: Any = {"tags": ["photos"], "responses": {200: {"model": schemas.PredictAnswer}, **_errors}}
+_predicted: Any = {"tags": ["photos"], "responses": {200: _answer(schemas.PredictAnswer), **_errors}}
 _explained: Any = {
     "tags": ["photos"],
-    "responses": {200: {"model": schemas.ExplainAnswer, "content": {"image/png": {}}}, **_errors},
+    "responses": {200: _answer(schemas.ExplainAnswer) | {"content": {"image/png": {}}}, **_errors},
 }
 _state: Any = {"tags": ["state"], "responses": {200: {"model": schemas.HealthAnswer, "description": "yes"}}}
 _state["responses"][503] = {"model": schemas.HealthAnswer, "description": "no"}
-_classes: Any = {"tags": ["models"], "responses": {200: {"model": schemas.ClassesAnswer}, 404: _errors[404]}}
+_figures: Any = {"response_class": Response, "responses": {200: {"description": "text"}}}
+_classes: Any = {"tags": ["models"], "responses": {200: _answer(schemas.ClassesAnswer), 404: _errors[404]}}
 
 
-@_router.post("/predict", summary="Name what photos show", openapi_extra=_several, **_predicted)
 @_router.post("/models/{name}/predict", summary="The same by a model", openapi_extra=_both(_several), **_predicted)
+@_router.post("/predict", summary="Name what photos show", openapi_extra=_several, **_predicted)
 async def _predict(request: Request) -> Response:
     service, name = _asked(request)
     with service.bodies.of_one() as more:
@@ -89,8 +97,8 @@ async def _predict(request: Request) -> Response:
     return JSONResponse({"model": name, "photos": photos})
 
 
-@_router.post("/explain", summary="Which prompts and regions decided", openapi_extra=_one, **_explained)
 @_router.post("/models/{name}/explain", summary="The same by a model", openapi_extra=_both(_one), **_explained)
+@_router.post("/explain", summary="Which prompts and regions decided", openapi_extra=_one, **_explained)
 async def _explain(request: Request, shown: ClassName = None, form: Format = None) -> Response:
     service, name = _asked(request)
     with service.bodies.of_one() as more:
@@ -103,8 +111,8 @@ async def _explain(request: Request, shown: ClassName = None, form: Format = Non
     return Response(found, media_type="image/png") if as_picture else JSONResponse({"model": name, **found})
 
 
-@_router.get("/classes", summary="What a model knows", **_classes)
 @_router.get("/models/{name}/classes", summary="The same of a model", openapi_extra=_both({}), **_classes)
+@_router.get("/classes", summary="What a model knows", **_classes)
 async def _class_list(request: Request) -> Response:
     service, name = _asked(request)
     facts = service.facts(name)
@@ -112,7 +120,7 @@ async def _class_list(request: Request) -> Response:
     return JSONResponse(said | {"threshold": facts.threshold, "temperature": facts.temperature})
 
 
-@_router.get("/models", summary="All models", tags=["models"], response_model=schemas.ModelsAnswer)
+@_router.get("/models", summary="All models", tags=["models"], responses={200: _answer(schemas.ModelsAnswer)})
 async def _models(request: Request) -> Response:
     service = _service(request)
     loaded, names = service.loaded, service.options.models
@@ -122,8 +130,8 @@ async def _models(request: Request) -> Response:
     return JSONResponse({"models": found})
 
 
-@_router.get("/health", summary="Whether it lives and takes requests", **_state)
 @_router.get("/health/ready", summary="Whether it takes requests", **_state)
+@_router.get("/health", summary="Whether it lives and takes requests", **_state)
 async def _ready(request: Request) -> Response:
     said = _health(_service(request))
     return JSONResponse(said, 200 if said["ready"] else 503)
@@ -135,13 +143,13 @@ async def _live(request: Request) -> Response:
     return JSONResponse(said, 200 if said["live"] else 503)
 
 
-@_router.get("/metrics", summary="Figures for Prometheus", tags=["state"], response_class=Response)
+@_router.get("/metrics", summary="Figures for Prometheus", tags=["state"], **_figures)
 async def _metrics(request: Request) -> Response:
     return Response(_service(request).figures(), headers={"content-type": METRICS_TYPE})
 
 
-@_router.get("/", include_in_schema=False)
 @_router.get("/docs", include_in_schema=False)
+@_router.get("/", include_in_schema=False)
 async def _page(request: Request) -> Response:
     return HTMLResponse(described_page(request.app.openapi()), headers={"content-security-policy": POLICY})
 
