@@ -94,8 +94,11 @@ def trained(backbone: Backbone, shots: LabelledPhotos, fold: list[int], count: i
     views = TrainingViews(backbone, kept.photos, kept.hashes, views=config.views, seed=config.seed, cache=cache)
     for _ in views.encode():
         pass
-    *_, known = shots_for_heads(views, kept, cache, ALONE)
+    *_, known = shots_for_heads(backbone, kept, cache, ALONE)
     assert isinstance(known, KeptShots)
+    everyone = torch.arange(len(kept))
+    more = [shot_features(backbone, views.batch(everyone, view))[:, None] for view in range(views.count)]
+    known = KeptShots(torch.cat([known.features, *more], dim=1), known.labels)
     held = shots.take(fold)
     parts = list(encode_centres(backbone, held.photos, cache, held.hashes))
     with torch.no_grad():

@@ -144,7 +144,7 @@ def _encode(
     for done in views.encode():
         yield EncodeEvent(done, total)
     if wanted:
-        for found in shots_for_heads(views, shots, cache, parallel):
+        for found in shots_for_heads(views.backbone, shots, cache, parallel):
             yield found if isinstance(found, KeptShots) else EncodeEvent(done + found, total - kept + done)
 
 

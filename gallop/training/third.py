@@ -1,8 +1,8 @@
-"""Teaching the third branch: features of the shots and their views, gathered from all processes, to a head.
+"""Teaching the third branch: features of the shots, gathered from all processes, to a head.
 
 Prompts learn nothing from it and it learns nothing from them, so it is there before the first step.
 
-Shapes: n shots, S views of each, D joint width.
+Shapes: n shots, D joint width.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos
-from gallop.features.encoding import BATCH, Cache, TrainingViews, encode_centres
+from gallop.features.encoding import Cache, encode_centres
 from gallop.model import scores, similarity
 from gallop.model.gallop import GalLoP, Similarities
 from gallop.model.head.sums import KeptShots, shot_features
@@ -22,26 +23,21 @@ from gallop.training.loop import Parallel
 
 
 def shots_for_heads(
-    views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
+    backbone: Backbone, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
 ) -> Iterator[int | KeptShots]:
     """Yield how many of this process' photos have been encoded for it, and at last the features of all shots.
 
-    The views of a shot are its centre crop, on which photos are answered, and the augmented ones that are kept; where
-    each step draws fresh ones, the centre crop alone.
+    Of each its centre crop, on which photos are answered: heads that learned from augmented views as well were less
+    sure of photos that they had not seen, and less often right (benchmarks/choose_head.py).
     """
-    own = torch.arange(len(shots))[parallel.rank :: parallel.processes]
-    mine, done = shots.take(own.tolist()), 0
-    centres: list[Tensor] = []
-    for encoded in encode_centres(views.backbone, mine.photos, cache, mine.hashes):
-        centres.append(shot_features(views.backbone, encoded))
+    mine = shots.take(range(parallel.rank, len(shots), parallel.processes))
+    parts, done = [torch.empty(0, backbone.feature_sizes[-1])], 0
+    for encoded in encode_centres(backbone, mine.photos, cache, mine.hashes):
+        parts.append(shot_features(backbone, encoded))
         done += len(encoded)
         yield done
-    parts = [torch.cat(centres) if centres else torch.empty(0, views.backbone.feature_sizes[-1])]
-    for view in range(views.count):
-        some = [shot_features(views.backbone, views.batch(batch, view)) for batch in torch.split(own, BATCH)]
-        parts.append(torch.cat(some) if some else parts[0])
     parallel.go_on()  # all of them gather, or none
-    features = parallel.gather(torch.stack(parts, dim=1), len(shots))
+    features = parallel.gather(torch.cat(parts)[:, None], len(shots))
     yield KeptShots(features.cpu(), torch.tensor(shots.labels, dtype=torch.long))
 
 

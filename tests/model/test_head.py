@@ -19,7 +19,7 @@ from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures
 from gallop.model.gallop import GalLoP
 from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
-from gallop.model.head.head import Head
+from gallop.model.head.head import PENALTY, Head
 from gallop.model.head.mix import SPREAD, USUAL, Mix, choose_mix
 from gallop.model.head.sums import KeptShots, ShotSums, shot_features
 from tests import tiny
@@ -239,7 +239,7 @@ def ridge_of(known: KeptShots | None, photos: ImageFeatures) -> Tensor:
     y = F.one_hot(known.labels).double()
     middle = x.mean(dim=0)
     kernel = (x - middle) @ (x - middle).T
-    dual = torch.linalg.solve(kernel + torch.eye(len(x)), y - y.mean(dim=0))
+    dual = torch.linalg.solve(kernel + PENALTY * torch.eye(len(x)), y - y.mean(dim=0))
     found = dual * ((x - middle) @ (photo - middle))[:, None]
     return found - found.mean(dim=1, keepdim=True)
 

@@ -19,7 +19,7 @@ from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.head.mix import USUAL, Mix
 from gallop.model.head.sums import KeptShots, ShotSums, mean_region
 
-SHRINKAGE, PENALTY, STRENGTH = 0.3, 1.0, 100.0
+SHRINKAGE, PENALTY, STRENGTH = 0.5, 0.1, 100.0
 """Of discriminant, ridge and logistic regression. Chosen by cross-validation inside train folders, on ``mini``:
 benchmarks/choose_head.py prints the figures."""
 

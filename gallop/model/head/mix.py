@@ -49,9 +49,9 @@ UNMIXED = Mix(0.5, 1.0)
 """With which a head's scores stay as its form has them."""
 
 USUAL: dict[HeadKind, Mix] = {
-    "discriminant": Mix(0.5, 1.0),
-    "ridge": Mix(0.5, 0.1),
-    "logistic": Mix(0.5, 1.0),
+    "discriminant": Mix(0.5, 50.0),
+    "ridge": Mix(0.5, 0.08),
+    "logistic": Mix(0.5, 0.4),
 }
 """Where no shots are held out. Chosen by cross-validation inside train folders, on ``mini``: benchmarks/choose_head.py
 prints the figures."""
