@@ -35,6 +35,7 @@ from sklearn.utils.validation import check_is_fitted
 from gallop import GalLoPClassifier
 from gallop.backbones import load_backbone
 from gallop.backbones.loading import loaded_again
+from gallop.config import MethodConfig
 from gallop.errors import BackboneError, DataError
 from gallop.features.encoding import MemoryCache
 from gallop.methods import MethodClassifier, ZeroShot
@@ -256,6 +257,12 @@ def test_check_estimators_pickle(paths: list[str], labels: list[str]) -> None:
     assert again.add_class("yellow").calibration_ == made.add_class("yellow").calibration_, "held-out shots came along"
     assert again.score(paths, labels) == made.score(paths, labels)
     assert equal(learned(again.fit(paths, labels)), learned(made.fit(paths, labels)))
+
+
+def test_a_head_travels_along(paths: list[str], labels: list[str]) -> None:
+    made = quick(epochs=1, method=MethodConfig(head="ridge")).fit(paths, labels)
+    assert made.model_.head is not None
+    assert np.array_equal(pickle.loads(pickle.dumps(made)).predict_proba(paths), made.predict_proba(paths))
 
 
 # --- Tools -------------------------------------------------------------------------------------------------------
