@@ -72,7 +72,7 @@ def test_it_starts_and_is_healthy(rooms: tuple[Path, Path], kind: str) -> None:
         address = f"http://127.0.0.1:{port}"
         health = f"{address}/health/ready" if kind == "service" else f"{address}/_stcore/health"
         try:
-            until(lambda: process.poll() is not None or _is_well(health), 90)
+            until(lambda: process.poll() is not None or _is_well(health), 150)
             assert process.poll() is None, log.read_text()
             if kind == "service":
                 answer = httpx.post(
