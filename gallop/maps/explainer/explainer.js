@@ -351,7 +351,8 @@ function between(pixel, cells, fine) {
   return [first, Math.min(first + 1, cells - 1), at - first];
 }
 
-const drawn = new WeakMap(); // canvas -> what is on it
+const drawn = new WeakMap(); // canvas -> the map that is on it
+const outlined = new WeakMap(); // canvas -> the outlines that are on it
 
 /* A map that stands there already is not drawn again: k moves its outlines alone. */
 function drawMap(canvas, scores, grid, scale, colours, style) {
@@ -387,10 +388,13 @@ function borders(kept, grid) {
   return lines;
 }
 
-/* White within black is seen on a photo of any colour. */
+/* White within black is seen on a photo of any colour. Those that stand there already are not drawn again. */
 function drawOutlines(canvas, kept, rival, grid, size) {
   const dense = Math.min(globalThis.devicePixelRatio || 1, 2);
   const [width, height] = [Math.round(size.width * dense), Math.round(size.height * dense)];
+  const wanted = [kept, rival, grid.rows, grid.columns, width, height].join(";");
+  if (outlined.get(canvas) === wanted) return;
+  outlined.set(canvas, wanted);
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const pen = canvas.getContext("2d");
   pen.clearRect(0, 0, width, height);
@@ -541,12 +545,17 @@ class Strip {
     }
   }
 
-  show(n, subject, kept, rival, grid, colours, style, words, chosen) {
-    const { root, map, lines, seen, words: line } = this.tiles[n];
-    drawMap(map, subject.maps[n], grid, subject.scale, colours, style);
-    drawOutlines(lines, kept, rival, grid, { width: seen.clientWidth || 64, height: seen.clientHeight || 64 });
+  draw(n, subject, kept, rival, grid, colours, now) {
+    const { map, lines, seen } = this.tiles[n];
+    this.size ??= { width: seen.clientWidth || 64, height: seen.clientHeight || 64 }; // one for all
+    drawMap(map, subject.maps[n], grid, subject.scale, colours, now);
+    drawOutlines(lines, kept, rival, grid, this.size);
+  }
+
+  show(n, name, words, chosen) {
+    const { root, words: line } = this.tiles[n];
     say(line, words);
-    put(root, "aria-label", `${subject.name ?? `Local prompt ${n + 1}`}, ${words}`);
+    put(root, "aria-label", `${name}, ${words}`);
     put(root, "aria-pressed", String(chosen));
   }
 }
@@ -703,12 +712,14 @@ function paintHead(view, now) {
   const { head, grid } = view;
   const n = view.usual.length;
   const words = `every region: ${head.other ? difference(head.score) : figure(head.score)}`;
-  if (n && !view.data.compact && (now.all || view.due(n, head, view.signed, now)))
-    view.strip.show(n, head, [], [], grid, view.signed, now, words, view.onHead);
+  if (n && !view.data.compact) {
+    view.strip.show(n, head.name, words, view.onHead);
+    view.strip.draw(n, head, [], [], grid, view.signed, now);
+  }
   if (!view.onHead) return;
   if (!now.all) {
     drawMap(view.map, head.maps[n], grid, head.scale, view.signed, now);
-    drawOutlines(view.lines, [], [], grid, { width: view.seen.clientWidth, height: view.seen.clientHeight });
+    drawOutlines(view.lines, [], [], grid, view.size);
   }
   const title = head.other ? `What shots say: ${view.title}` : head.title(view.name);
   view.track.showFixed("Head: every region counts", headLine(head, view.takes[0].head.regions));
@@ -1277,7 +1288,8 @@ class Explainer {
     const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
     this.beside = [answer, this.maps, this.classes.root, this.options.root];
     this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
-    new ResizeObserver(() => this.schedule()).observe(this.stage);
+    const resized = new ResizeObserver(() => (this.unmeasured(), this.schedule()));
+    for (const part of [this.stage, this.strip.root]) resized.observe(part);
   }
 
   /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand has let go for a
@@ -1311,12 +1323,13 @@ class Explainer {
     this.stage.style.setProperty("--ratio", data.ratio);
     if (this.photo.src !== data.photo) this.photo.src = data.photo;
     lay(this.seen, data.crop);
+    this.unmeasured();
     this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
     this.cells.fill(this.grid);
     this.strip.fill(this.state.maps);
     this.strip.frame(data);
     const kinds = { plain: !this.state.maps, one: this.state.maps === 1, compact: Boolean(data.compact) };
-    kinds.alike = this.takes.every(({ local, head }) => local.alike && !head); // not learned: one map
+    this.alike = kinds.alike = this.takes.every(({ local, head }) => local.alike && !head); // not learned: one map
     for (const [name, holds] of Object.entries(kinds)) this.root.classList.toggle(name, holds);
     if (data.compact) this.beside.forEach((part) => part.remove());
   }
@@ -1438,17 +1451,19 @@ class Explainer {
     this.mark(now);
     say(this.faint, this.onHead ? "" : faintLine(subject, this.name));
     if (bare) return;
-    const [width, height] = [this.seen.clientWidth, this.seen.clientHeight];
+    if (this.size?.all !== now.all) this.unmeasured();
+    this.size ??= { all: now.all, width: this.seen.clientWidth, height: this.seen.clientHeight };
+    const small = this.state.maps > 1 && !this.data.compact;
     for (let n = 0; n < subject.prompts; n++) {
       const [kept, rival] = [subject.kept(n, now.topk[n]), subject.rival(n, now.topk[n])];
       const score = subject.score(n, now.topk[n]);
       const words = `k = ${now.topk[n]}: ${subject.other ? difference(subject.gap(n, now.topk[n])) : figure(score)}`;
-      if (subject.prompts > 1 && !this.data.compact && (now.all || this.due(n, subject, colours, now)))
-        this.strip.show(n, subject, kept, rival, this.grid, colours, now, words, n === now.prompt);
+      if (small) this.strip.show(n, `Local prompt ${n + 1}`, words, n === now.prompt);
+      if (small && (now.all || !this.alike)) this.strip.draw(n, subject, kept, rival, this.grid, colours, now);
       if (n !== now.prompt) continue;
       if (!now.all) {
         drawMap(this.map, subject.maps[n], this.grid, subject.scale, colours, now);
-        drawOutlines(this.lines, kept, rival, this.grid, { width, height });
+        drawOutlines(this.lines, kept, rival, this.grid, this.size);
       }
       this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
     }
@@ -1457,15 +1472,9 @@ class Explainer {
     say(this.all, now.all ? "One map" : "All large");
   }
 
-  /* Of the small maps only those are drawn that changed. */
-  due(n, subject, colours, now) {
-    const shown = [subject.c, this.against, now.before, now.topk[n], now.prompt === n, this.cosines.length, now.all];
-    const text = [...shown, now.opacity, now.threshold, now.smooth, now.colours, this.seen.clientWidth].join();
-    this.drawn ??= [];
-    const due = this.drawn[n] !== text || this.drawnOf !== this.cosines;
-    this.drawn[n] = text;
-    if (n === (this.head?.here ? this.usual.length : subject.prompts - 1)) this.drawnOf = this.cosines;
-    return due;
+  /* Sizes are taken anew where they may have changed, and only there: the browser lays out the whole page for it. */
+  unmeasured() {
+    this.size = this.strip.size = undefined;
   }
 
   mark(now) {

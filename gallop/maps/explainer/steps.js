@@ -133,7 +133,8 @@ function between(pixel, cells, fine) {
   return [first, Math.min(first + 1, cells - 1), at - first];
 }
 
-const drawn = new WeakMap(); // canvas -> what is on it
+const drawn = new WeakMap(); // canvas -> the map that is on it
+const outlined = new WeakMap(); // canvas -> the outlines that are on it
 
 /* A map that stands there already is not drawn again: k moves its outlines alone. */
 function drawMap(canvas, scores, grid, scale, colours, style) {
@@ -169,10 +170,13 @@ function borders(kept, grid) {
   return lines;
 }
 
-/* White within black is seen on a photo of any colour. */
+/* White within black is seen on a photo of any colour. Those that stand there already are not drawn again. */
 function drawOutlines(canvas, kept, rival, grid, size) {
   const dense = Math.min(globalThis.devicePixelRatio || 1, 2);
   const [width, height] = [Math.round(size.width * dense), Math.round(size.height * dense)];
+  const wanted = [kept, rival, grid.rows, grid.columns, width, height].join(";");
+  if (outlined.get(canvas) === wanted) return;
+  outlined.set(canvas, wanted);
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const pen = canvas.getContext("2d");
   pen.clearRect(0, 0, width, height);
@@ -892,12 +896,17 @@ class Strip {
     }
   }
 
-  show(n, subject, kept, rival, grid, colours, style, words, chosen) {
-    const { root, map, lines, seen, words: line } = this.tiles[n];
-    drawMap(map, subject.maps[n], grid, subject.scale, colours, style);
-    drawOutlines(lines, kept, rival, grid, { width: seen.clientWidth || 64, height: seen.clientHeight || 64 });
+  draw(n, subject, kept, rival, grid, colours, now) {
+    const { map, lines, seen } = this.tiles[n];
+    this.size ??= { width: seen.clientWidth || 64, height: seen.clientHeight || 64 }; // one for all
+    drawMap(map, subject.maps[n], grid, subject.scale, colours, now);
+    drawOutlines(lines, kept, rival, grid, this.size);
+  }
+
+  show(n, name, words, chosen) {
+    const { root, words: line } = this.tiles[n];
     say(line, words);
-    put(root, "aria-label", `${subject.name ?? `Local prompt ${n + 1}`}, ${words}`);
+    put(root, "aria-label", `${name}, ${words}`);
     put(root, "aria-pressed", String(chosen));
   }
 }

@@ -105,12 +105,17 @@ export class Strip {
     }
   }
 
-  show(n, subject, kept, rival, grid, colours, style, words, chosen) {
-    const { root, map, lines, seen, words: line } = this.tiles[n];
-    drawMap(map, subject.maps[n], grid, subject.scale, colours, style);
-    drawOutlines(lines, kept, rival, grid, { width: seen.clientWidth || 64, height: seen.clientHeight || 64 });
+  draw(n, subject, kept, rival, grid, colours, now) {
+    const { map, lines, seen } = this.tiles[n];
+    this.size ??= { width: seen.clientWidth || 64, height: seen.clientHeight || 64 }; // one for all
+    drawMap(map, subject.maps[n], grid, subject.scale, colours, now);
+    drawOutlines(lines, kept, rival, grid, this.size);
+  }
+
+  show(n, name, words, chosen) {
+    const { root, words: line } = this.tiles[n];
     say(line, words);
-    put(root, "aria-label", `${subject.name ?? `Local prompt ${n + 1}`}, ${words}`);
+    put(root, "aria-label", `${name}, ${words}`);
     put(root, "aria-pressed", String(chosen));
   }
 }

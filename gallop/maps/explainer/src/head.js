@@ -35,12 +35,14 @@ export function paintHead(view, now) {
   const { head, grid } = view;
   const n = view.usual.length;
   const words = `every region: ${head.other ? difference(head.score) : figure(head.score)}`;
-  if (n && !view.data.compact && (now.all || view.due(n, head, view.signed, now)))
-    view.strip.show(n, head, [], [], grid, view.signed, now, words, view.onHead);
+  if (n && !view.data.compact) {
+    view.strip.show(n, head.name, words, view.onHead);
+    view.strip.draw(n, head, [], [], grid, view.signed, now);
+  }
   if (!view.onHead) return;
   if (!now.all) {
     drawMap(view.map, head.maps[n], grid, head.scale, view.signed, now);
-    drawOutlines(view.lines, [], [], grid, { width: view.seen.clientWidth, height: view.seen.clientHeight });
+    drawOutlines(view.lines, [], [], grid, view.size);
   }
   const title = head.other ? `What shots say: ${view.title}` : head.title(view.name);
   view.track.showFixed("Head: every region counts", headLine(head, view.takes[0].head.regions));

@@ -27,7 +27,8 @@ function between(pixel, cells, fine) {
   return [first, Math.min(first + 1, cells - 1), at - first];
 }
 
-const drawn = new WeakMap(); // canvas -> what is on it
+const drawn = new WeakMap(); // canvas -> the map that is on it
+const outlined = new WeakMap(); // canvas -> the outlines that are on it
 
 /* A map that stands there already is not drawn again: k moves its outlines alone. */
 export function drawMap(canvas, scores, grid, scale, colours, style) {
@@ -63,10 +64,13 @@ export function borders(kept, grid) {
   return lines;
 }
 
-/* White within black is seen on a photo of any colour. */
+/* White within black is seen on a photo of any colour. Those that stand there already are not drawn again. */
 export function drawOutlines(canvas, kept, rival, grid, size) {
   const dense = Math.min(globalThis.devicePixelRatio || 1, 2);
   const [width, height] = [Math.round(size.width * dense), Math.round(size.height * dense)];
+  const wanted = [kept, rival, grid.rows, grid.columns, width, height].join(";");
+  if (outlined.get(canvas) === wanted) return;
+  outlined.set(canvas, wanted);
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const pen = canvas.getContext("2d");
   pen.clearRect(0, 0, width, height);

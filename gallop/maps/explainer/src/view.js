@@ -67,7 +67,8 @@ export class Explainer {
     const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
     this.beside = [answer, this.maps, this.classes.root, this.options.root];
     this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
-    new ResizeObserver(() => this.schedule()).observe(this.stage);
+    const resized = new ResizeObserver(() => (this.unmeasured(), this.schedule()));
+    for (const part of [this.stage, this.strip.root]) resized.observe(part);
   }
 
   /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand has let go for a
@@ -101,12 +102,13 @@ export class Explainer {
     this.stage.style.setProperty("--ratio", data.ratio);
     if (this.photo.src !== data.photo) this.photo.src = data.photo;
     lay(this.seen, data.crop);
+    this.unmeasured();
     this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
     this.cells.fill(this.grid);
     this.strip.fill(this.state.maps);
     this.strip.frame(data);
     const kinds = { plain: !this.state.maps, one: this.state.maps === 1, compact: Boolean(data.compact) };
-    kinds.alike = this.takes.every(({ local, head }) => local.alike && !head); // not learned: one map
+    this.alike = kinds.alike = this.takes.every(({ local, head }) => local.alike && !head); // not learned: one map
     for (const [name, holds] of Object.entries(kinds)) this.root.classList.toggle(name, holds);
     if (data.compact) this.beside.forEach((part) => part.remove());
   }
@@ -228,17 +230,19 @@ export class Explainer {
     this.mark(now);
     say(this.faint, this.onHead ? "" : faintLine(subject, this.name));
     if (bare) return;
-    const [width, height] = [this.seen.clientWidth, this.seen.clientHeight];
+    if (this.size?.all !== now.all) this.unmeasured();
+    this.size ??= { all: now.all, width: this.seen.clientWidth, height: this.seen.clientHeight };
+    const small = this.state.maps > 1 && !this.data.compact;
     for (let n = 0; n < subject.prompts; n++) {
       const [kept, rival] = [subject.kept(n, now.topk[n]), subject.rival(n, now.topk[n])];
       const score = subject.score(n, now.topk[n]);
       const words = `k = ${now.topk[n]}: ${subject.other ? difference(subject.gap(n, now.topk[n])) : figure(score)}`;
-      if (subject.prompts > 1 && !this.data.compact && (now.all || this.due(n, subject, colours, now)))
-        this.strip.show(n, subject, kept, rival, this.grid, colours, now, words, n === now.prompt);
+      if (small) this.strip.show(n, `Local prompt ${n + 1}`, words, n === now.prompt);
+      if (small && (now.all || !this.alike)) this.strip.draw(n, subject, kept, rival, this.grid, colours, now);
       if (n !== now.prompt) continue;
       if (!now.all) {
         drawMap(this.map, subject.maps[n], this.grid, subject.scale, colours, now);
-        drawOutlines(this.lines, kept, rival, this.grid, { width, height });
+        drawOutlines(this.lines, kept, rival, this.grid, this.size);
       }
       this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
     }
@@ -247,15 +251,9 @@ export class Explainer {
     say(this.all, now.all ? "One map" : "All large");
   }
 
-  /* Of the small maps only those are drawn that changed. */
-  due(n, subject, colours, now) {
-    const shown = [subject.c, this.against, now.before, now.topk[n], now.prompt === n, this.cosines.length, now.all];
-    const text = [...shown, now.opacity, now.threshold, now.smooth, now.colours, this.seen.clientWidth].join();
-    this.drawn ??= [];
-    const due = this.drawn[n] !== text || this.drawnOf !== this.cosines;
-    this.drawn[n] = text;
-    if (n === (this.head?.here ? this.usual.length : subject.prompts - 1)) this.drawnOf = this.cosines;
-    return due;
+  /* Sizes are taken anew where they may have changed, and only there: the browser lays out the whole page for it. */
+  unmeasured() {
+    this.size = this.strip.size = undefined;
   }
 
   mark(now) {
