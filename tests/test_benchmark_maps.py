@@ -44,6 +44,8 @@ def test_things_cover_what_they_should_and_stand_beside_each_other(
 ) -> None:
     found = list(pictures(corpus, grey, share, second=second, draws=3))
     assert [picture.name for picture in found] == ["red"] * 3 + ["blue"] * 3
+    alone = next(pictures(corpus, grey, share, second=False, draws=3))
+    assert np.array_equal(alone.cover, found[0].cover), "a second thing moves nothing"
     again = next(pictures(corpus, grey, share, second=second, draws=3))
     assert np.array_equal(np.asarray(again.image), np.asarray(found[0].image))
     for picture in found:

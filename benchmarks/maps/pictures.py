@@ -38,6 +38,10 @@ _SCENES = (
 """Inside the wheels of scikit-image and scikit-learn; none of them shows what the sample does, as its coffee would."""
 
 
+_Layer = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Pixels (SIDE, SIDE, 3), and the share (SIDE, SIDE) of each that is covered."""
+
+
 @dataclass(frozen=True)
 class CutOut:
     """A thing's pixels (height, width, 3) within its bounding box, where it is (height, width), its name and photo."""
@@ -149,7 +153,8 @@ def boxed(pixels: NDArray[np.uint8], mask: NDArray[np.bool_], name: str, cut_fro
 def pictures(
     corpus: Corpus, backgrounds: Sequence[Path], cover: float, *, second: bool, draws: int
 ) -> Iterator[Picture]:
-    """Yield every thing on as many scenes as there are draws: the same scenes and places at every call.
+    """Yield every thing on as many scenes as there are draws: the same ones at every call, and at the same places,
+    whether or not there is a second thing.
 
     Args:
         cover: share of the picture that each thing covers.
@@ -159,16 +164,16 @@ def pictures(
         for again in range(draws):
             draw = np.random.default_rng([number, again])
             scene = load_image(backgrounds[draw.integers(len(backgrounds))]).image
+            first = _placed(thing, cover, draw)
             others = [other for other in corpus.things if other.name != thing.name]
             other = others[draw.integers(len(others))] if second else None
-            yield _composed(scene, thing, other, cover, draw)
+            yield _composed(scene, thing, first, other, cover, draw)
 
 
 def _composed(
-    scene: Image.Image, thing: CutOut, other: CutOut | None, share: float, draw: np.random.Generator
+    scene: Image.Image, thing: CutOut, first: _Layer, other: CutOut | None, share: float, draw: np.random.Generator
 ) -> Picture:
     canvas = np.asarray(_square(scene), dtype=np.float64)
-    first = _placed(thing, share, draw)
     beside = None
     if other is not None:
         # Where no place is free, the second thing lies behind the first, as far as it has to.
@@ -178,10 +183,6 @@ def _composed(
         beside = beside[0], beside[1] * (1 - first[1])
     image = Image.fromarray(_pasted(canvas, first).round().astype(np.uint8))
     return Picture(image, first[1], None if beside is None else beside[1], thing.name, thing.cut_from)
-
-
-_Layer = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Pixels (SIDE, SIDE, 3), and the share (SIDE, SIDE) of each that is covered."""
 
 
 def _placed(thing: CutOut, share: float, draw: np.random.Generator) -> _Layer:
