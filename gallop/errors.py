@@ -95,6 +95,10 @@ class CheckpointError(GallopError, ValueError):
     """A checkpoint that cannot be read or does not belong to this backbone; the message says why and what to do."""
 
 
+class HubError(GallopError, RuntimeError):
+    """A model on the Hugging Face Hub that cannot be read or written; the message names it and the way out."""
+
+
 class OnnxError(GallopError, RuntimeError):
     """No file was made, or it is not handed out; the message says why and what to do."""
 

@@ -5,7 +5,8 @@ Imports nothing of gallop's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 LONGEST_SENTENCE = 2000
 """Characters of an error or a warning, whatever is quoted in it."""
@@ -45,6 +46,21 @@ def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     """
     shown = ", ".join(shortened(printable(name[: 2 * LONGEST_LISTED]), LONGEST_LISTED) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def did_you_mean(word: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
+    """Return a sentence that offers the known words that are most like a wrong one; empty where none is.
+
+    Args:
+        shown: what is offered in a known word's place.
+
+    >>> did_you_mean("vit-b-16", ["ViT-B-16", "ViT-B-32", "RN50"])
+    ' Did you mean ViT-B-16 or ViT-B-32?'
+    """
+    spelled = {each.casefold(): each for each in known}
+    near = get_close_matches(word.casefold(), spelled, n=2, cutoff=0.7)
+    words = [spelled[each] if shown is None else shown[spelled[each]] for each in near]
+    return f" Did you mean {' or '.join(words)}?" if words else ""
 
 
 def answer_in_words(label: str, is_ood: bool | None) -> str:

@@ -10,6 +10,9 @@ import torch
 from gallop.backbones.clip import Backbone, Precision
 from gallop.errors import BackboneError, first_line
 from gallop.runtime.memory import machine_memory
+from gallop.wording import did_you_mean
+
+_DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def pick_precision(precision: str = "auto") -> Precision:
@@ -41,12 +44,18 @@ def pick_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise BackboneError(f"There is no device {device!r}; use 'auto', 'cpu' or 'cuda'.") from error
+        near = did_you_mean(str(device), _DEVICES)
+        raise BackboneError(f"There is no device {device!r}; use 'auto', 'cpu' or 'cuda'.{near}") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise BackboneError("A GPU was asked for, but torch sees none here; use --device cpu or 'auto'.")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1
         raise BackboneError(f"There is no {device} here; torch sees cuda:0{f' to cuda:{last}' if last else ' alone'}.")
+    if chosen.type == "mps" and not torch.backends.mps.is_available():
+        raise BackboneError(
+            "A GPU of Apple's was asked for ('mps'), but torch sees none here; use --device cpu or 'auto'"
+            f"{', which takes the GPU that is here' if torch.cuda.is_available() else ''}."
+        )
     if chosen.type not in ("cpu", "cuda", "mps"):
         raise BackboneError(f"The device {device!r} is not supported; use 'auto', 'cpu' or 'cuda'.")
     return chosen

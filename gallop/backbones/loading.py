@@ -23,10 +23,12 @@ from gallop.backbones.text import NameTokens
 from gallop.backbones.text.bpe import ClipTokens
 from gallop.backbones.vision import pick_regions
 from gallop.backbones.weights.known import LARGEST_CONFIG
-from gallop.backbones.weights.on_disk import available_models
+from gallop.backbones.weights.offered import offered_towers
+from gallop.backbones.weights.on_disk import available_models, known_elsewhere
 from gallop.config import OwnPreset
 from gallop.errors import BackboneError, UnsupportedTower
 from gallop.runtime.reading import read_text
+from gallop.wording import did_you_mean
 
 __all__ = [
     "Backbone",
@@ -72,7 +74,7 @@ def load_backbone(
     target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
     backbone = moved(_load(os.fspath(name), download=download), target)
     backbone.precision = chosen
-    if _is_known_elsewhere(os.fspath(name)):
+    if known_elsewhere(os.fspath(name)):
         backbone.again = loaded_again
     return backbone.with_regions(kind)
 
@@ -92,13 +94,6 @@ def loaded_again(name: str, fingerprint: str, device: str, precision: str, regio
     return backbone
 
 
-def _is_known_elsewhere(name: str) -> bool:
-    """Whether a name finds the same weights on other machines: those that are shipped, and open_clip's tags."""
-    if _shipped_folder(name) is not None:
-        return True
-    return not Path(name).is_dir() and not Path(name.partition("/")[2]).is_file()
-
-
 def _load(name: str, *, download: bool) -> Backbone:
     folder = _shipped_folder(name)
     if folder is None and Path(name).is_dir():
@@ -109,8 +104,17 @@ def _load(name: str, *, download: bool) -> Backbone:
     if not source:
         raise BackboneError(
             f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', or a folder."
+            f"{_near(name)}"
         )
     return load_pair(name, arch, source, download=download)
+
+
+def _near(name: str) -> str:
+    """What a name without a slash may have meant: a tower that ships, or a pair of an architecture."""
+    if near := did_you_mean(name, available_models()):
+        return near
+    pairs = {tower.name.partition("/")[0]: tower.name for tower in reversed(offered_towers())}
+    return did_you_mean(name, pairs, shown=pairs)
 
 
 def _shipped_folder(name: str) -> Path | None:

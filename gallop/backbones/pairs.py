@@ -21,6 +21,7 @@ from gallop.backbones.text.hub import check_installed, hub_tokenizer
 from gallop.backbones.weights.fetching import fetch_problem
 from gallop.backbones.weights.on_disk import cached_weights, clip_cache
 from gallop.errors import BackboneError, UnsupportedTower
+from gallop.wording import did_you_mean
 
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 """Entries that only OpenAI's own files have, all of which were trained with QuickGELU."""
@@ -38,7 +39,8 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
 
     settings = open_clip.get_model_config(arch)
     if settings is None:
-        raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.")
+        near = did_you_mean(arch, open_clip.list_models())
+        raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.{near}")
     check_architecture(name, settings)  # before gigabytes are downloaded for nothing
     tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
     if tokenizer:
@@ -49,8 +51,9 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     elif Path(source).is_file():
         path, tag = source, _tag_of_file(arch, Path(source).name)
     else:
-        tags = ", ".join(list_pretrained_tags_by_model(arch)) or "none"
-        raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}; its tags are: {tags}.")
+        known = list_pretrained_tags_by_model(arch)
+        tags, near = ", ".join(known) or "none", did_you_mean(source, known)
+        raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}; its tags are: {tags}.{near}")
     state = read_state(path)
     quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
     model = open_clip_model(arch, force_quick_gelu=quick)

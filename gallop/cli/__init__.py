@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 
-from gallop.cli.arguments import parse
+from gallop.cli.arguments import command_modules, parse
 from gallop.cli.console import Console
 from gallop.errors import Unreachable, sentence_of
 from gallop.runtime.process import prepare
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: Namespace, console: Console) -> int:
     try:
-        command = import_module(f"gallop.cli.commands.{options.command}")
+        command = import_module(f"gallop.cli.commands.{command_modules()[options.command]}")
         return int(command.run(options, console))
     except KeyboardInterrupt as stop:
         console.note(str(stop) or "Stopped.")

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any
 
+from gallop.runtime.progress import ProgressSaid, coloured, write_encoded, write_said
 from gallop.wording import printable, shortened
-
-SECONDS_BETWEEN_LINES = 10.0
-"""Of progress, where standard error is not a terminal."""
 
 _NUMBER = re.compile(r"-|-?[0-9.]+%?")
 _NUMBERS = re.compile(r"\[\n\s+([-+.0-9eE,\s]+)\n\s*\]")
@@ -33,64 +29,47 @@ class Console:
     def __init__(self, as_json: bool, *, silent: bool = False) -> None:
         self._as_json = as_json
         self._silent = silent
-        self._terminal = sys.stderr.isatty()
-        self._line_is_open = False
-        self._stage = ""
-        self._last = time.monotonic()
+        self._progress = ProgressSaid()
 
     def progress(
         self, stage: str, done: int = 0, total: int = 0, note: str = "", facts: Mapping[str, Any] | None = None
     ) -> None:
-        """Say how far a stage is: a line that overwrites itself on a terminal; elsewhere a line now and then.
+        """Say how far a stage is: a bar on a terminal; elsewhere a line now and then.
 
         Args:
             facts: the same for programs: with ``--json`` they are the line, as JSON.
         """
         if self._silent:
             return
-        if stage != self._stage:
-            self._stage, self._last = stage, time.monotonic()
         if self._as_json and facts is not None:
-            if self._line_is_due():
-                self._write(sys.stderr, json.dumps(plain_line(facts), allow_nan=False) + "\n")
+            self._progress.begins(stage)
+            if self._progress.line_is_due():
+                write_said(sys.stderr, json.dumps(plain_line(facts), allow_nan=False) + "\n")
             return
-        counted = f" {done}/{total}" if total else f" {done}" if done else ""
-        text = printable(f"{stage}{counted}{': ' if note else ''}{note}")
-        if self._terminal:
-            width = shutil.get_terminal_size().columns - 1
-            self._write(sys.stderr, f"\r{text[:width]}\x1b[K")
-            self._line_is_open = True
-        elif done and (done == total or self._line_is_due()):
-            self._write(sys.stderr, f"{text}\n")
-
-    def _line_is_due(self) -> bool:
-        if time.monotonic() - self._last < SECONDS_BETWEEN_LINES:
-            return False
-        self._last = time.monotonic()
-        return True
+        self._progress.say(stage, done, total, note)
 
     def warn(self, sentence: str) -> None:
         """One line on standard error; the work goes on."""
-        self._say(f"gallop: warning: {sentence}")
+        self._say("gallop: warning:", sentence, "yellow")
 
     def error(self, sentence: str) -> None:
         """The one line on standard error that says why the work stops."""
-        self._say(f"gallop: error: {sentence}")
+        self._say("gallop: error:", sentence, "bold red")
 
     def note(self, sentence: str) -> None:
         """One line on standard error."""
-        self._say(f"gallop: {sentence}")
+        self._say("gallop:", sentence, "bold")
 
     def result(self, data: object, table: Callable[[], Sequence[str]]) -> None:
         """The result, as JSON or as the lines of a table for people."""
-        self._close_line()
+        self._progress.close()
         if self._as_json:
             text = json.dumps(plain_line(data), indent=2, allow_nan=False)
             # A list of numbers on one line; text cannot match, because in JSON it holds no line breaks.
             text = _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
         else:
             text = "\n".join(printable(line) for line in table())
-        self._write(sys.stdout, f"{text}\n")
+        write_encoded(sys.stdout, f"{text}\n")
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -108,30 +87,15 @@ class Console:
             try:
                 yield
             finally:
-                self._close_line()
+                self._progress.close()
 
-    def _say(self, line: str) -> None:
+    def _say(self, begins: str, sentence: str, style: str) -> None:
         if self._silent:
             return
-        self._close_line()
-        self._write(sys.stderr, f"{printable(shortened(line))}\n")
-
-    def _close_line(self) -> None:
-        if self._line_is_open:
-            self._write(sys.stderr, "\r\x1b[K")
-            self._line_is_open = False
-
-    @staticmethod
-    def _write(stream: TextIO, text: str) -> None:
-        encoding = getattr(stream, "encoding", None) or "utf-8"
-        try:
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError:
-            if stream is not sys.stderr:  # a log that cannot be written is no reason to stop a training
-                raise
+        self._progress.close()
+        line = printable(shortened(f"{begins} {sentence}"))
+        begins_shown = coloured(begins, style, sys.stderr)
+        write_said(sys.stderr, f"{begins_shown}{line.removeprefix(begins)}\n")
 
 
 def plain_line(value: Any) -> Any:

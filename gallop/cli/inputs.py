@@ -44,16 +44,21 @@ def model_or_classes(options: Namespace) -> GalLoPClassifier:
     return zero_shot_classifier(parse_names(options.classes), options)
 
 
-def trained_model(folder: str, options: Namespace) -> GalLoPClassifier:
-    """Return the classifier of a checkpoint folder."""
-    return GalLoPClassifier.load(folder, backbone=options.backbone, device=options.device)
+def trained_model(model: str, options: Namespace) -> GalLoPClassifier:
+    """Return the classifier of a checkpoint folder, or of a model on the Hub."""
+    return _with_limit(GalLoPClassifier.load(model, backbone=options.backbone, device=options.device), options)
 
 
 def zero_shot_classifier(class_names: Sequence[str], options: Namespace) -> GalLoPClassifier:
     """Return a classifier that has learned nothing."""
     classifier = GalLoPClassifier(backbone=options.backbone or DEFAULT_BACKBONE, device=options.device)
-    classifier.zero_shot(class_names)
-    return classifier
+    return _with_limit(classifier.zero_shot(class_names), options)
+
+
+def _with_limit(classifier: GalLoPClassifier, options: Namespace) -> GalLoPClassifier:
+    """With the limit of ``--tpr``, where the command has that option and it was given."""
+    tpr = getattr(options, "tpr", None)
+    return classifier if tpr is None else classifier.set_threshold(tpr)
 
 
 def readable(

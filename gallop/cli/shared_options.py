@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gallop.cli.values import part, some
+from gallop.checkpoints.hub import HUB
+from gallop.cli.values import part, share_kept, some
 from gallop.wording import one_line
+
+MODEL_HELP = f"folder of a trained model, or {HUB}USER/NAME[@REVISION] of one on the Hugging Face Hub"
+"""What is told wherever a model is named."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,8 +46,20 @@ def add_common(parser: Parser) -> None:
 def add_model_or_classes(parser: Parser) -> None:
     """Add the two ways to name classes."""
     group = parser.add_mutually_exclusive_group(required=True)
-    group.add_argument("--model", metavar="DIR", help="folder of a trained model")
+    group.add_argument("--model", metavar="MODEL", help=MODEL_HELP)
     group.add_argument("--classes", metavar='"A,B"', help="class names, for an answer without training")
+    add_tpr(parser)
+
+
+def add_tpr(parser: Parser) -> None:
+    """Add the share that the limit of "none of these" keeps."""
+    parser.add_argument(
+        "--tpr",
+        type=share_kept,
+        metavar="SHARE",
+        help='of the known photos that the limit of "none of these" lets pass, by the shots that were held out while '
+        "it was taught: a lower one notices more unknown things (0.95)",
+    )
 
 
 def add_many(parser: Parser, made: str) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 
 from gallop.backbones.weights.on_disk import named_tower
+from gallop.checkpoints.hub import HUB
 from gallop.errors import BackboneError
 
 _HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
@@ -25,6 +26,17 @@ def some(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
+
+
+def share_kept(text: str) -> float:
+    """Return a share above 0 and at most 1."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share above 0 and at most 1, such as 0.9")
+    return found
 
 
 def duration(text: str) -> float:
@@ -69,10 +81,11 @@ def listening(text: str) -> str:
 
 
 def named_model(text: str) -> tuple[str, str]:
-    """Return (name, folder) of NAME=DIR; a folder alone has its own name."""
+    """Return (name, model) of NAME=MODEL; a folder, or a model of the Hub, has its own name alone."""
     name, separator, folder = text.partition("=")
     if not separator or "/" in name:  # a folder may have = in its name
-        name, folder = os.path.basename(os.path.abspath(text)), text
+        place = text.partition("@")[0] if text.startswith(HUB) else os.path.abspath(text)
+        name, folder = os.path.basename(place), text
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or not folder:
         raise argparse.ArgumentTypeError(
             f"{text!r} names no model: write NAME=DIR, with letters, digits, ., _ and - in the name"

@@ -29,6 +29,7 @@ from gallop.data.paper.checking import DatasetCheck, Missing, check_dataset, dow
 from gallop.data.paper.opening import available_datasets, find_set, open_dataset
 from gallop.data.paper.places import CatalogueEntry
 from gallop.data.photo_set import PhotoSet
+from gallop.data.together import photos_together, warn_of_skipped
 
 Dataset = LabelledPhotos
 """Its name in earlier code."""
@@ -65,8 +66,10 @@ __all__ = [
     "labelled_photos",
     "many",
     "open_dataset",
+    "photos_together",
     "read_folder",
     "resolve_split",
     "stratified_folds",
     "training_set",
+    "warn_of_skipped",
 ]

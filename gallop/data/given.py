@@ -201,20 +201,23 @@ def training_set(
     allow_fewer: bool,
     content: ContentHash = content_hash,
     class_names: Sequence[str] | None = None,
+    fewest: int = 2,
 ) -> LabelledPhotos:
-    """Return what ``labelled_photos`` finds for training, each picture once.
+    """Return what ``labelled_photos`` finds for training, each picture once; of lists, too, a draw of shots.
 
-    The classes are in the order of ``class_names``, or in that in which they first came. ``content`` is for files of
-    a folder or table, as in ``read_folder``.
+    The classes are in the order of ``class_names``, or in that in which they first came; ``fewest`` there must be.
+    ``content`` is for files of a folder or table, as in ``read_folder``.
 
     Raises:
         DataError: as there and in ``distinct_photos``, a single class, or one of ``class_names`` without images.
         ClassNameError: names that differ in upper and lower case alone.
     """
+    skipped: tuple[tuple[Path | int, str], ...] = ()
     if labels is None:
         source = _source(images, "train", class_names, content)
         drawn = _drawn(source, split="train", shots=shots, seed=seed, allow_fewer=allow_fewer)
         photos, names, hashes = distinct_photos(drawn.photos, drawn.names, drawn.hashes)
+        skipped = drawn.skipped
     else:
         found = labelled_photos(images, labels, split="train", class_names=class_names)
         photos, names, hashes = distinct_photos(*found)
@@ -224,10 +227,11 @@ def training_set(
         there = clean_names(class_names)
         names = spelled_as(names, there)
         _check_all_there(names, there)
-    if len(there) < 2:
+    if len(there) < fewest:
         only = f"All images are of one class, {there[0]!r}"
         raise DataError(f"{only}; training needs two or more. Prediction with one class works: use zero_shot.")
-    return LabelledPhotos(tuple(photos), tuple(hashes), tuple(map(there.index, names)), there)
+    data = LabelledPhotos(tuple(photos), tuple(hashes), tuple(map(there.index, names)), there, skipped)
+    return data if labels is None or shots is None else data.draw(shots, seed=seed, allow_fewer=allow_fewer)
 
 
 def _check_all_there(names: Sequence[str], class_names: Sequence[str]) -> None:

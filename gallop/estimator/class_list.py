@@ -10,28 +10,31 @@ import numpy as np
 import torch
 
 from gallop.data import labelled_photos
-from gallop.errors import ConfigError, DataError
+from gallop.errors import ClassNameError, ConfigError, DataError
 from gallop.estimator.learned import LearnedModel
 from gallop.features.encoding import encode_centres, open_cache
 from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP
+from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.model.head.head import Head
 from gallop.model.head.sums import KeptShots, shot_features
-from gallop.names.class_names import clean_names, missing_names, spelled_as
-from gallop.wording import listed
+from gallop.names.class_names import clean_name, clean_names, missing_names, spelled_as
+from gallop.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 class ClassList(LearnedModel):
-    """``add_class`` and ``add_shots``."""
+    """``add_class``, ``remove_class`` and ``add_shots``.
+
+    OOD scores depend on the class list, so temperature and threshold are fitted again on the held-out shots when they
+    are still in memory; after ``load`` they are not, and the threshold becomes void, with a warning.
+    """
 
     def add_class(self, name: str) -> Self:
         """Add one more class with the learned prompts, without retraining. Returns self.
 
-        OOD scores depend on the class list, so temperature and threshold are fitted again on the held-out shots when
-        they are still in memory; after ``load`` they are not, and the threshold becomes void, with a warning.
+        Temperature and threshold are found anew, or the threshold becomes void, as said of the class.
 
         A head, which knows classes by their shots, goes by the direction of this one's text until ``add_shots``.
 
@@ -42,16 +45,43 @@ class ClassList(LearnedModel):
         names = clean_names([*model.class_names, name])
         with torch.no_grad():
             added = model.text_features_of(names[-1])
-        head = None if model.head is None else model.head.with_classes(len(names))
+        self._set_names(names, text.append(added), f"{names[-1]!r} was added")
+        return self
+
+    def remove_class(self, name: str) -> Self:
+        """Take a class away, without retraining: what is left answers as if it had never been known. Returns self.
+
+        The prompts stay as they are, though they were learned with its photos as well. Temperature and threshold are
+        found anew on the shots of the classes that are left, or the threshold becomes void, as said of the class.
+
+        Raises:
+            ClassNameError: no such class, or the last one there is.
+            ConfigError: a head that has learned its shots, and has not kept them.
+        """
+        model, text = self._fitted(), self.text_features()
+        (wanted,) = spelled_as([clean_name(name)], model.class_names)
+        if wanted not in model.class_names:
+            there, near = listed(model.class_names), did_you_mean(wanted, model.class_names)
+            raise ClassNameError(f"There is no class {wanted!r} here; the classes are {there}.{near}")
+        if len(model.class_names) == 1:
+            raise ClassNameError(f"{wanted!r} is the only class; a classifier knows at least one.")
+        k = model.class_names.index(wanted)
+        names = (*model.class_names[:k], *model.class_names[k + 1 :])
+        self._set_names(names, text.without(k), f"{wanted!r} was removed")
+        return self
+
+    def _set_names(self, names: tuple[str, ...], text: TextFeatures, change: str) -> None:
+        """Another class list on the same prompts, and what becomes of the calibration."""
+        model = self.model_
+        head = None if model.head is None else model.head.for_classes(model.class_names, names)
         self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates, head)
-        self._text, self.classes_ = text.append(added), np.array(names)
+        self._text, self.classes_ = text, np.array(names)
         if self.cross_fit_ is not None:
             self._calibrate()
         elif self.calibration_.threshold is not None:
-            note = f"void: the class {names[-1]!r} was added after the threshold was found; train again for a new one"
+            note = f"void: the class {change} after the threshold was found; train again for a new one"
             self.calibration_ = Calibration(self.calibration_.temperature, None, note)
-            warnings.warn(f"The threshold is {note}.", stacklevel=2)
-        return self
+            warnings.warn(f"The threshold is {note}.", stacklevel=3)
 
     def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
         """Let the head learn from further photos of its classes: no prompt moves, and no training runs. Returns self.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gallop.estimator.answers import AnswersAndReasons
 from gallop.estimator.class_list import ClassList
-from gallop.estimator.learning import Learning
-from gallop.estimator.saved import SavedModel
+from gallop.estimator.more_shots import MoreShots
+from gallop.estimator.on_hub import ModelOnHub
 
 
-class GalLoPClassifier(Learning, ClassList, AnswersAndReasons, SavedModel):
+class GalLoPClassifier(MoreShots, ClassList, AnswersAndReasons, ModelOnHub):
     """Few-shot image classification with global and local prompts, and "none of these".
 
     Args:
@@ -21,7 +21,7 @@ class GalLoPClassifier(Learning, ClassList, AnswersAndReasons, SavedModel):
         dropout: p of prompt dropout.
         local_projection: learn the projection of the regions; without, it stays the identity.
         method: a ``MethodConfig``, of which settings are taken that are no arguments here.
-        shots: images a class drawn by ``fit(folder)``; None takes all.
+        shots: images a class drawn by ``fit``, by the seed and what is on them; None takes all.
         allow_fewer: take what there is where a class has fewer than ``shots``.
         cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
             ``FeatureCache(folder, kept=torch.float32)`` rounds no feature to half precision, as the others do.
@@ -32,7 +32,8 @@ class GalLoPClassifier(Learning, ClassList, AnswersAndReasons, SavedModel):
             then tells which of them voted, and its logistic regression learns from more. Never photos or paths.
 
     After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
-    ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``).
+    ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``),
+    ``skipped_`` (files, or rows of a table, that could not be read, with the reason).
 
     >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
     >>> clf.predict("photos/test/cat/001.jpg")  # doctest: +SKIP

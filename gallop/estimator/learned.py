@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gallop.config import TrainConfig
+from gallop.data import LabelledPhotos
 from gallop.estimator.settings import ClassifierSettings
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
@@ -34,6 +35,8 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
     cross_fit_: CrossFit | None
     training_: TrainConfig | None
     _data_fingerprint: str
+    skipped_: tuple[tuple[Path | int, str], ...]
+    _shots: LabelledPhotos | None = None  # what was learned from, where it is in memory or in files that are there
     _kept: Path | None = None  # where a training that is finished waits for ``save``
 
     def text_features(self) -> TextFeatures:
@@ -50,10 +53,10 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what can be worked out again. ``GalLoP`` and ``Backbone`` say how they travel: a tower that
-        ``load_backbone`` has by a name known to other machines goes as that name, any other whole.
+        """All but the photos, and what can be worked out again. ``GalLoP`` and ``Backbone`` say how they travel: a
+        tower that ``load_backbone`` has by a name known to other machines goes as that name, any other whole.
         """
-        return {**super().__getstate__(), "_text": None}
+        return {**super().__getstate__(), "_text": None, "_shots": None}
 
     def _start(self, model: GalLoP) -> None:
         """A new model, with nothing left of an earlier one."""
@@ -66,12 +69,14 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
         self.training_ = None
         self._data_fingerprint = ""
         self._numbered = False
+        self.skipped_ = ()
+        self._shots = None
         self._kept = None
 
     def _calibrate(self) -> None:
         """Find temperature, threshold and the head's share anew, for the classes that there are now."""
         assert self.cross_fit_ is not None
-        self.calibration_, mix = self.cross_fit_.calibrate(self.model_.class_names)
+        self.calibration_, mix = self.cross_fit_.calibrate(self.model_.class_names, self.calibration_.tpr)
         if self.model_.head is not None and mix is not None:
             self.model_ = self.model_.with_head(replace(self.model_.head, mix=mix))
 

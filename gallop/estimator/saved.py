@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gallop.backbones import Backbone
 from gallop.checkpoints.folder import load_head, load_prompts, read_model, save_checkpoint
+from gallop.checkpoints.hub import model_folder
 from gallop.checkpoints.settings import Checkpoint
 from gallop.estimator.learned import LearnedModel
 from gallop.model.gallop import GalLoP
@@ -27,32 +28,37 @@ class SavedModel(LearnedModel):
         when this has been read back.
         """
         model = self._fitted()
-        said = self.training_, self.calibration_, self._data_fingerprint
-        checkpoint = Checkpoint.of(model, *said, keep_shots=self.keep_shots)
-        save_checkpoint(Path(folder), checkpoint, model.prompts, model.head)
+        save_checkpoint(Path(folder), self._checkpoint(), model.prompts, model.head)
         if self._kept is not None:
             drop_training(self._kept)
             self._kept = None
 
     @classmethod
     def load(cls, folder: str | PathLike[str], *, backbone: str | Backbone | None = None, device: str = "auto") -> Self:
-        """Return a classifier from a checkpoint folder.
+        """Return a classifier from a checkpoint folder, or from a model on the Hugging Face Hub.
 
         Args:
+            folder: its path, or ``hf://USER/NAME`` with perhaps ``@REVISION`` behind it.
             backbone: where its weights are now; None uses the name it was trained with.
 
         Raises:
             CheckpointError: damaged, of a newer format, or trained with other weights or other region features.
             BackboneError: its backbone cannot be loaded.
+            HubError: there is no such model on the Hub, or it cannot be had.
         """
-        checkpoint, tensors = read_model(folder)
+        place = model_folder(folder)
+        checkpoint, tensors = read_model(place)
         method, training, here = checkpoint.method, checkpoint.training, backbone or checkpoint.backbone
         self = cls.of(method, training, here, device=device, regions=checkpoint.regions)
         frozen = self._load_backbone()
-        prompts = load_prompts(Path(folder), checkpoint, tensors, frozen)
-        head = load_head(Path(folder), checkpoint, tensors, frozen)
+        prompts = load_prompts(place, checkpoint, tensors, frozen)
+        head = load_head(place, checkpoint, tensors, frozen)
         self.keep_shots = head is not None and head.shots is not None
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates, head))
         self.calibration_, self.training_ = checkpoint.calibration, training
         self._data_fingerprint = checkpoint.data_fingerprint
         return self
+
+    def _checkpoint(self) -> Checkpoint:
+        said = self.training_, self.calibration_, self._data_fingerprint
+        return Checkpoint.of(self._fitted(), *said, keep_shots=self.keep_shots)

@@ -26,10 +26,12 @@ class AtLimit:
     Attributes:
         kept: known photos that pass; None without known photos.
         noticed: unknown photos that do not; None without unknown photos.
+        promised: share of the known photos that the limit was found to keep.
     """
 
     kept: Share | None
     noticed: Share | None
+    promised: float = PROMISED
 
     @property
     def words(self) -> str:
@@ -40,7 +42,7 @@ class AtLimit:
 
     @property
     def chance(self) -> float:
-        """How often so few known photos, or fewer, would pass if each did with the promised 95 % (exact binomial test).
+        """How often so few known photos, or fewer, would pass if each did as was promised (exact binomial test).
 
         The limit itself was found on few photos, so a little less than promised is usual: see ``broken``. 1 without
         known photos.
@@ -49,7 +51,7 @@ class AtLimit:
 
         if self.kept is None:
             return 1.0
-        return float(binomtest(self.kept.right, self.kept.of, PROMISED, alternative="less").pvalue)
+        return float(binomtest(self.kept.right, self.kept.of, self.promised, alternative="less").pvalue)
 
     @property
     def broken(self) -> bool:
@@ -57,10 +59,15 @@ class AtLimit:
         return self.chance < SURE
 
 
-def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float) -> AtLimit:
-    """Return what a limit does to the scores of known and of unknown photos, either of which may be none."""
+def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float = PROMISED) -> AtLimit:
+    """Return what a limit does to the scores of known and of unknown photos, either of which may be none.
+
+    Args:
+        promised: share of the known photos that it was found to keep.
+    """
     passes, fails = _exact(known) <= limit, _exact(unknown) > limit
-    return AtLimit(*(Share(int(some.sum()), some.size) if some.size else None for some in (passes, fails)))
+    kept, noticed = (Share(int(some.sum()), some.size) if some.size else None for some in (passes, fails))
+    return AtLimit(kept, noticed, promised)
 
 
 def limit_of_tests(known: ArrayLike) -> float:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gallop import __version__
 from gallop.backbones import Damping
+from gallop.backbones.weights.on_disk import licence_by_name, repository_of
+from gallop.checkpoints.hub import HUB, LIBRARY, HubAddress
 from gallop.config import MethodConfig, TrainConfig
 from gallop.documents.rendering import render
 from gallop.estimator import GalLoPClassifier
+from gallop.evaluation.intervals import Share
 from gallop.setting import settings_of
 
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+_ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?")
+"""Of a data set on the Hub: other names are told in words alone."""
+_TASK = "image-classification"
 _TOLD_APART = ("global_prompts", "topk", "local_projection", "head")
 """Settings of the method that have a line of their own."""
 _HEADS = {
@@ -21,12 +31,15 @@ _HEADS = {
 }
 
 
-def model_card(classifier: GalLoPClassifier, measured: Sequence[str] = (), learned_from: str = "") -> str:
+def model_card(
+    classifier: GalLoPClassifier, measured: Sequence[str] = (), learned_from: str = "", place: str = "model"
+) -> str:
     """Return the card of a fitted classifier.
 
     Args:
         measured: sentences about how good it is; none are made up.
         learned_from: a sentence about its photos.
+        place: what ``load`` takes.
     """
     model = classifier.model_
     global_prompts, local_prompts = model.prompts.sizes
@@ -43,6 +56,8 @@ def model_card(classifier: GalLoPClassifier, measured: Sequence[str] = (), learn
         damping=None if model.backbone.damping == Damping() else model.backbone.damping,
         measured=measured,
         learned_from=learned_from,
+        licence=licence_by_name(model.backbone.name),
+        place=place,
         version=__version__,
     )
 
@@ -60,6 +75,63 @@ def _head(classifier: GalLoPClassifier) -> dict[str, Any]:
         "by_text": [name for name, shots in zip(model.class_names, known, strict=True) if not shots],
         "single": classifier.keep_shots and model.head.shots is not None,
     }
+
+
+def hub_card(
+    classifier: GalLoPClassifier,
+    address: HubAddress,
+    *,
+    tested: Share | None = None,
+    data_set: str = "",
+    licence: str | None = None,
+) -> str:
+    """Return the card of a model on the Hub, with what the Hub reads of it in front.
+
+    Args:
+        tested: how many photos that were kept for testing it was right on.
+        data_set: what its photos are called.
+        licence: of what was learned, as the Hub writes them.
+    """
+    from huggingface_hub import ModelCardData
+
+    photos = data_set or "photos kept for testing"
+    results = [] if tested is None else [_result(tested, data_set or "own", photos)]
+    name = classifier.model_.backbone.name
+    facts = ModelCardData(
+        library_name=LIBRARY,
+        pipeline_tag=_TASK,
+        license=licence,
+        datasets=[data_set] if _ID.fullmatch(data_set) else None,
+        base_model=repository_of(name) or None,
+        metrics=["accuracy"] if tested else None,
+        tags=["gallop", "clip", "few-shot", "out-of-distribution-detection"],
+        tower=name,
+        model_name=address.repository.partition("/")[2] if results else None,
+        eval_results=results or None,
+    )
+    measured = [_told(tested, photos)] if tested else []
+    learned_from = f"Learned from photos of {data_set}" if data_set else ""
+    return (
+        f"---\n{facts.to_yaml()}\n---\n\n{model_card(classifier, measured, learned_from, f'{HUB}{address.repository}')}"
+    )
+
+
+def _result(tested: Share, data_set: str, photos: str) -> EvalResult:
+    from huggingface_hub import EvalResult
+
+    return EvalResult(
+        task_type=_TASK,
+        dataset_type=data_set,
+        dataset_name=photos,
+        metric_type="accuracy",
+        metric_value=tested.value,
+        metric_name="Accuracy (top-1)",
+    )
+
+
+def _told(tested: Share, photos: str) -> str:
+    low, high = tested.interval
+    return f"Right on {tested.right} of {tested.of} {photos}: {tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
 
 
 def _phrases(training: TrainConfig, method: MethodConfig) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many, training_set
+from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many, training_set, warn_of_skipped
 from gallop.errors import ConfigError, DataError
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
@@ -76,6 +76,7 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         cache = open_cache(self.cache)
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
         data = training_set(images, labels, **draw, content=contents_beside(cache), class_names=class_names)
+        warn_of_skipped(data, stacklevel=2)
         named = self.backbone
         self._frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
         self.fitted_ = self.method.fit(data, Setup(self._frozen, self.seed, cache))

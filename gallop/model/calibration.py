@@ -6,17 +6,21 @@ Torch and SciPy are loaded when a temperature is fitted: pages that move a limit
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from gallop.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 PROMISED = 0.95
-"""Share of the known photos that a threshold is found to keep."""
+"""Share of the known photos that a threshold is found to keep, unless another is asked for."""
+MOST_SCORES = 10_000
+"""Of held-out shots that a calibration keeps; of more, as many quantiles."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,17 @@ class Calibration:
         note: why there is no threshold, why it is unreliable, or where else it came from; empty when it is sound.
         photos: how many held-out photos the threshold was found on, those that are nearly the same counted once; 0
             where it was not found so, or nobody has counted them.
+        tpr: share of the held-out photos that the threshold keeps.
+        held_out: GL-MCM of the held-out photos, ascending, from which a threshold for another share follows; empty
+            where nothing was held out, or the class list is another by now.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
     note: str = ""
     photos: int = 0
+    tpr: float = PROMISED
+    held_out: tuple[float, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < math.inf:
@@ -43,11 +52,44 @@ class Calibration:
             raise ValueError(f"the threshold is {self.threshold}")
         if self.photos < 0 or self.photos != int(self.photos):
             raise ValueError(f"the threshold was found on {self.photos!r} photos")
+        checked_tpr(self.tpr)
+        held_out: tuple[Any, ...] = tuple(self.held_out)  # JSON has lists
+        if not all(isinstance(score, int | float) and math.isfinite(score) for score in held_out):
+            raise ValueError("a score of a held-out photo is no finite number")
+        object.__setattr__(self, "held_out", held_out)
+
+    @staticmethod
+    def on(
+        scores: ArrayLike, photos: int, *, temperature: float = 1.0, note: str = "", tpr: float = PROMISED
+    ) -> Calibration:
+        """Return the calibration that follows from the scores of known photos that were not learned from.
+
+        Args:
+            photos: how many they are, those that are nearly the same counted once.
+        """
+        ordered = np.sort(finite_scores(scores, "inlier"))
+        kept = ordered if len(ordered) <= MOST_SCORES else np.quantile(ordered, np.linspace(0, 1, MOST_SCORES))
+        return Calibration(temperature, threshold_at_tpr(ordered, tpr), note, photos, tpr, tuple(kept.tolist()))
+
+    def at(self, tpr: float) -> Calibration:
+        """Return it with the threshold that keeps another share of the held-out photos.
+
+        Raises:
+            ConfigError: a share that is not above 0 and at most 1, or no held-out photos are known.
+        """
+        share = checked_tpr(tpr)
+        if not self.held_out:
+            raise ConfigError(
+                f"A limit that keeps {share:.0%} of the known photos is found on held-out shots, and there are none "
+                f"here{f' (the limit is {self.note})' if self.note else ''}. Learn with calibration_folds of 2 or more "
+                "and two photos a class, or find it on known photos of yours: set_threshold(tpr, photos)."
+            )
+        return replace(self, threshold=threshold_at_tpr(self.held_out, share), tpr=share)
 
     @property
     def expected(self) -> tuple[float, float] | None:
         """In which share of new known photos probably lies that the threshold keeps: ``kept_range`` of its photos."""
-        return None if self.threshold is None or not self.photos else kept_range(self.photos)
+        return None if self.threshold is None or not self.photos else kept_range(self.photos, self.tpr)
 
     @property
     def promise(self) -> str:
@@ -61,7 +103,14 @@ class Calibration:
         return f"of new photos of the classes, {low} to {high} % are expected to pass ({found})"
 
 
-def kept_range(photos: int) -> tuple[float, float]:
+def checked_tpr(tpr: object) -> float:
+    """Return a share of known photos that a limit is to keep. Raises ConfigError where it is none above 0."""
+    if isinstance(tpr, bool) or not isinstance(tpr, int | float | np.floating) or not 0 < tpr <= 1:
+        raise ConfigError(f"tpr is {tpr!r}; it is the share of known photos that is kept, above 0 and at most 1.")
+    return float(tpr)
+
+
+def kept_range(photos: int, tpr: float = PROMISED) -> tuple[float, float]:
     """Return the 95% interval of the share of new known photos that a threshold keeps which was found on so many.
 
     The threshold is the m-th smallest of n scores. Where known photos' scores are drawn independently, from whatever
@@ -70,7 +119,7 @@ def kept_range(photos: int) -> tuple[float, float]:
     """
     from scipy.stats import beta
 
-    place = _place(photos, PROMISED)
+    place = _place(photos, tpr)
     low, high = beta.ppf([0.025, 0.975], place, photos + 1 - place)
     return float(low), float(high)
 

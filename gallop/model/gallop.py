@@ -38,6 +38,10 @@ class TextFeatures:
         """Return these classes, then the others'."""
         return TextFeatures(torch.cat([self.global_, other.global_]), torch.cat([self.local, other.local]))
 
+    def without(self, k: int) -> TextFeatures:
+        """Return all classes but number ``k``."""
+        return TextFeatures(*(torch.cat([some[:k], some[k + 1 :]]) for some in (self.global_, self.local)))
+
 
 @dataclass(frozen=True)
 class Similarities:

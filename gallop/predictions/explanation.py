@@ -5,24 +5,22 @@ An ``Explanation`` holds the stored similarities of one photo, so that another k
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from gallop.config import MethodConfig
 from gallop.errors import ConfigError
-from gallop.features.encoding import encode_photos
-from gallop.images import CropBox, Photo
+from gallop.images import CropBox
 from gallop.model import scores, similarity
-from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP, Similarities, TextFeatures
+from gallop.model.gallop import Similarities
 from gallop.model.head.votes import ShotVotes
 from gallop.names.class_names import clean_name
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
@@ -31,6 +29,9 @@ from gallop.wording import listed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+SCHEMA = 1
+"""Of ``Explanation.to_dict``; another number means that a key has another meaning, or is gone."""
 
 
 @dataclass(frozen=True, eq=False)  # tensors and a picture have no one answer to ==
@@ -163,6 +164,18 @@ class Explanation:
             raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
         return to_array(self.similarities.regions[0, region])
 
+    def classes_at_region(self, region: int) -> dict[str, NDArray[np.float32]]:
+        """Return ``at_region`` by class name, (N,) each, the class first whose mean over the local prompts is largest.
+
+        Without local prompts, in the order of the classes, and empty.
+
+        Raises:
+            ValueError: there is no such region.
+        """
+        scores_ = self.at_region(region)
+        order = np.argsort(-scores_.mean(axis=1), kind="stable") if self.topk else range(len(scores_))
+        return {self.class_names[k]: scores_[k] for k in order}
+
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
         """What the local prompts would say if the photo were one region alone, (R, K); the global ones where N = 0."""
@@ -186,6 +199,53 @@ class Explanation:
     def describe(self, class_name: str, prompt: int) -> str:
         """Return the outlined regions in words, such as "upper left, 3 of 5 regions"."""
         return where_in_words([box.region for box in self.regions(class_name, prompt)], self.grid)
+
+    def to_dict(self, class_names: Sequence[str] | None = None) -> dict[str, Any]:
+        """Return the explanation as plain values, which JSON takes.
+
+        ``schema`` (1); ``image`` {width, height}; ``grid`` [rows, columns]; ``crop`` [left, top, right, bottom], what
+        the model saw; ``class_names`` (K); ``label``; ``probabilities``, ``global_probabilities`` and
+        ``local_probabilities`` {name: p}, of which the last is null without local prompts; ``global_scores`` {name: M
+        cosines}; ``local_scores`` {name: N means}; ``topk`` (N); ``regions`` {name: of each local prompt the top-k
+        regions, best first, [{region, score, box [left, top, right, bottom]}, ...]}; ``limits`` {ood_score (GL-MCM),
+        threshold, is_ood, temperature, scale}. Boxes are in the photo's pixels.
+
+        Args:
+            class_names: whose regions are listed; None is the most probable class alone.
+
+        Raises:
+            ValueError: there is no such class.
+        """
+        shown = [self.label] if class_names is None else [self.class_names[self._class(name)] for name in class_names]
+        each = self.global_scores, self.local_scores
+        global_scores, local_scores = (dict(zip(self.class_names, of.tolist(), strict=True)) for of in each)
+        prompts = range(len(self.topk))
+        return {
+            "schema": SCHEMA,
+            "image": {"width": self.image.width, "height": self.image.height},
+            "grid": list(self.grid),
+            "crop": [self.crop.left, self.crop.top, self.crop.right, self.crop.bottom],
+            "class_names": list(self.class_names),
+            "label": self.label,
+            "probabilities": self.probabilities,
+            "global_probabilities": self.global_probabilities,
+            "local_probabilities": self.local_probabilities,
+            "global_scores": global_scores,
+            "local_scores": local_scores,
+            "topk": list(self.topk),
+            "regions": {name: [[box.to_dict() for box in self.regions(name, n)] for n in prompts] for name in shown},
+            "limits": {
+                "ood_score": self.ood_score,
+                "threshold": self.threshold,
+                "is_ood": self.is_ood,
+                "temperature": self.temperature,
+                "scale": self.scale,
+            },
+        }
+
+    def to_json(self, class_names: Sequence[str] | None = None, *, indent: int | None = None) -> str:
+        """Return ``to_dict`` as JSON; numbers that are read back are the same to the last bit."""
+        return json.dumps(self.to_dict(class_names), ensure_ascii=False, allow_nan=False, indent=indent)
 
     def plot(self, class_name: str | None = None) -> Figure:
         """Draw the photo, the global scores, and one overlay a scale with its top-k regions outlined.
@@ -217,29 +277,3 @@ class Explanation:
     def _probabilities(self, logits: Tensor) -> dict[str, float]:
         found = scores.class_probabilities(logits, self.scale, self.temperature)
         return dict(zip(self.class_names, found.tolist(), strict=True))
-
-
-def explain_photo(model: GalLoP, text: TextFeatures, photo: Photo, calibration: Calibration) -> Explanation:
-    """Encode a photo once, and keep everything that its explanation needs."""
-    features, crops = encode_photos(model.backbone, [photo])
-    with torch.no_grad():
-        found = model.similarities(features, text)
-        voted = model.votes(features, text)
-    return replace(explanation_of(model, found, photo.image, crops[0], calibration), votes=voted)
-
-
-def explanation_of(
-    model: GalLoP, found: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
-) -> Explanation:
-    """Return the explanation of the one photo of ``found`` (B = 1), of which the model saw ``crop``."""
-    return Explanation(
-        image=image,
-        class_names=model.class_names,
-        topk=model.config.topk,
-        similarities=found.each(Tensor.cpu),
-        scale=model.backbone.logit_scale,
-        temperature=calibration.temperature,
-        threshold=calibration.threshold,
-        grid=model.backbone.vision.grid,
-        crop=crop,
-    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,10 @@ class Box:
     def rounded(self) -> tuple[int, int, int, int]:
         """Return (left, top, right, bottom) in whole pixels."""
         return round(self.left), round(self.top), round(self.right), round(self.bottom)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values; ``box`` is [left, top, right, bottom]."""
+        return {"region": self.region, "score": self.score, "box": [self.left, self.top, self.right, self.bottom]}
 
 
 def region_box(region: int, score: float, grid: tuple[int, int], crop: CropBox) -> Box:

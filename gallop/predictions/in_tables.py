@@ -7,6 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from gallop.predictions.by_name import AnswersByName
+from gallop.runtime.progress import ProgressSaid
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -24,6 +25,7 @@ class AnswersInTables(AnswersByName):
         rows: int = 1024,
         draft: bool = False,
         web: bool = False,
+        verbose: bool | int = False,
     ) -> Iterator[Table]:
         """Yield Arrow tables of answers to any number of photos, with the columns that ``gallop predict --out`` writes.
 
@@ -37,6 +39,7 @@ class AnswersInTables(AnswersByName):
             rows: of a table that is yielded, or a few more; the last has what is left.
             draft: decode large JPEGs smaller, which is faster and moves answers a little.
             web: addresses of the web may be asked.
+            verbose: show how far it is: a bar in a terminal or a notebook, plain lines elsewhere.
 
         Raises:
             DataError: the source cannot be read, or a column or a package of the extra ``many`` is missing.
@@ -47,4 +50,14 @@ class AnswersInTables(AnswersByName):
         from gallop.scoring.arrow import tables_of
 
         self.require_classes()
-        return tables_of(self, fspath(source), extras, column, rows, draft=draft, web=web)
+        tables = tables_of(self, fspath(source), extras, column, rows, draft=draft, web=web)
+        return _said(tables) if verbose else tables
+
+
+def _said(tables: Iterator[Table]) -> Iterator[Table]:
+    done = 0
+    with ProgressSaid() as progress:
+        for table in tables:
+            done += len(table)
+            progress.say("answering photos", done)
+            yield table

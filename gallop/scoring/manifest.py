@@ -40,7 +40,8 @@ def fingerprint(classifier: GalLoPClassifier) -> str:
     checkpoint = Checkpoint.of(model, None, classifier.calibration_)
     said = checkpoint.said()
     del said["backbone"]  # a path may change
-    said["calibration"].pop("photos", None)  # says how far the threshold can be trusted, and changes no answer
+    for name in ("photos", "tpr", "held_out"):  # they say where the threshold came from, and change no answer
+        said["calibration"].pop(name, None)
     tensors = {k: v.detach().cpu().float().contiguous() for k, v in model.prompts.state_dict().items()}
     if model.head is not None and checkpoint.head is not None:
         tensors |= head_tensors(model.head, checkpoint.head)

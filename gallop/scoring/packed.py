@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gallop.checkpoints.folder import SETTINGS, TENSORS, save_checkpoint
+from gallop.checkpoints.in_memory import checkpoint_bytes
 from gallop.checkpoints.settings import Checkpoint
 from gallop.estimator import GalLoPClassifier
 from gallop.scoring.scorer import Extras, PhotoEmbedder, PhotoScorer
@@ -62,7 +62,5 @@ def packed_worker(worker: PhotoScorer | PhotoEmbedder, device: str) -> PackedSco
     if isinstance(worker, PhotoEmbedder):
         return PackedEmbedder(worker.backbone, device, worker.opener, worker.draft)
     model, calibration = worker.classifier.model_, worker.classifier.calibration_
-    with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
-        save_checkpoint(Path(folder), Checkpoint.of(model, None, calibration), model.prompts, model.head)
-        files = {name: (Path(folder) / name).read_bytes() for name in (SETTINGS, TENSORS)}
+    files = checkpoint_bytes(Checkpoint.of(model, None, calibration), model.prompts, model.head)
     return PackedScorer(files, device, worker.extras, worker.opener, worker.draft)

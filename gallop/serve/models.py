@@ -21,7 +21,7 @@ from gallop.checkpoints.settings import Checkpoint
 from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures, encode_pixels
-from gallop.predictions.explanation import explanation_of
+from gallop.predictions.explaining import explanation_of
 from gallop.predictions.predict import predictions_of
 from gallop.predictions.rows import answer_of
 from gallop.serve.batching import PhotoQuestion

@@ -21,7 +21,7 @@ from gallop.features.cache import STORED_DTYPE
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model import scores
-from gallop.model.calibration import Calibration, fit_temperature, threshold_at_tpr
+from gallop.model.calibration import PROMISED, Calibration, fit_temperature
 from gallop.model.gallop import GalLoP
 from gallop.model.head.head import Head
 from gallop.model.head.mix import ENOUGH_SHOTS, UNMIXED, USUAL, Mix, choose_mix
@@ -170,7 +170,7 @@ class CrossFit:
         features: the fold's held-out photos.
         labels: their class indices.
         index: which of the n training photos they are.
-        pictures: how many they are, those that are nearly the same picture counted once.
+        pictures: of each photo, a number that it shares with those that are nearly the same picture.
         note: why a threshold from these is not reliable; empty when it is.
         fewest: shots of the smallest class.
     """
@@ -179,16 +179,23 @@ class CrossFit:
     features: tuple[ImageFeatures, ...]
     labels: tuple[Tensor, ...]
     index: tuple[Tensor, ...]
-    pictures: int
+    pictures: tuple[Tensor, ...]
     note: str
     fewest: int
 
-    def calibrate(self, class_names: Sequence[str]) -> tuple[Calibration, Mix | None]:
-        """Return temperature and threshold for a class list (its first names are those trained on), and what the head
-        weighs beside the prompts; None where there is none.
+    def calibrate(self, class_names: Sequence[str], tpr: float = PROMISED) -> tuple[Calibration, Mix | None]:
+        """Return temperature and threshold for a class list, on the shots of those of its names that were trained on,
+        and what the head weighs beside the prompts; None where there is none.
+
+        Args:
+            tpr: share of these shots that the threshold keeps.
         """
-        held = self._answers(class_names)
-        labels = torch.cat(self.labels)
+        number = {name: k for k, name in enumerate(class_names)}
+        now = torch.tensor([number.get(name, -1) for name in self.models[0].class_names])[torch.cat(self.labels)]
+        there = now >= 0
+        if not there.any():
+            return Calibration(note="none: no shot of these classes was held out to find it"), None
+        held, labels = self._answers(class_names).take(there), now[there]
         logits, mix = held.cosines * self.models[0].backbone.logit_scale, None
         if held.head is None:
             temperature = fit_temperature(logits, labels)
@@ -197,8 +204,8 @@ class CrossFit:
             temperature = fit_temperature(mix(logits, held.head), labels)
         else:
             mix, temperature = choose_mix(logits, held.head, labels, USUAL[self.models[0].config.head])
-        found = temperature, threshold_at_tpr(held.ood.numpy()), self.note, self.pictures
-        return Calibration(*found), mix
+        pictures = len(set(torch.cat(self.pictures)[there].tolist()))
+        return Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=self.note, tpr=tpr), mix
 
     def probabilities(
         self, class_names: Sequence[str], temperature: float, mix: Mix | None = None
@@ -223,7 +230,8 @@ class CrossFit:
         parts = []
         for model, features in zip(self.models, self.features, strict=True):
             with torch.no_grad():
-                head = None if model.head is None else replace(model.head.with_classes(len(class_names)), mix=UNMIXED)
+                head = None if model.head is None else model.head.for_classes(model.class_names, class_names)
+                head = None if head is None else replace(head, mix=UNMIXED)
                 current = GalLoP(model.backbone, class_names, model.config, model.prompts, head=head)
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
@@ -231,7 +239,7 @@ class CrossFit:
         heads = [part.head for part in parts if part.head is not None]
         return HeldOut(
             torch.cat([part.cosines for part in parts]),
-            torch.cat(heads) if heads else None,
+            torch.cat(heads) if len(heads) == len(parts) else None,
             torch.cat([part.ood for part in parts]),
         )
 
@@ -273,7 +281,7 @@ def _cross_fit(
         ),
         labels=tuple(labels[fold] for fold in folds),
         index=tuple(map(torch.tensor, folds)),
-        pictures=len({groups[i] for fold in folds for i in fold}),
+        pictures=tuple(torch.tensor([groups[i] for i in fold]) for fold in folds),
         note=_reliability(labels),
         fewest=int(labels.bincount().min()),
     )

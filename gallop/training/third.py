@@ -51,6 +51,10 @@ class HeldOut:
     head: Tensor | None
     ood: Tensor
 
+    def take(self, chosen: Tensor) -> HeldOut:
+        """Return some of the shots, by truth values (m,)."""
+        return HeldOut(self.cosines[chosen], None if self.head is None else self.head[chosen], self.ood[chosen])
+
 
 def answers_held_out(model: GalLoP, found: Similarities) -> HeldOut:
     """Return it of the similarities of a batch, whose head is ``UNMIXED``."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import pytest
 
 from gallop.cli import arguments, commands, main
-from gallop.cli.arguments import build_parser, known_commands, parse
+from gallop.cli.arguments import build_parser, command_modules, known_commands, parse
 
 WORDS = """
 from gallop.cli.shared_options import add_common
@@ -49,7 +49,10 @@ def test_two_files_make_a_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_command_has_words_and_does_something() -> None:
-    assert known_commands() == sorted(module.name for module in iter_modules(commands.__path__))
+    found = walk_packages(commands.__path__, f"{commands.__name__}.")
+    assert sorted(command_modules().values()) == sorted(
+        module.name.removeprefix(f"{commands.__name__}.") for module in found if not module.ispkg
+    )
 
 
 def test_a_call_is_read_alike_whether_other_commands_are_known_or_not() -> None:

@@ -886,18 +886,37 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_overwrites_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "30")
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_terminal_gets_a_bar_and_colours_where_it_may_have_them(
+    monkeypatch: pytest.MonkeyPatch, no_color: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
     with redirect_stderr(Terminal()) as err:
         console = Console(as_json=True)
         for step in range(1, 4):
-            console.progress("training", step, 3, "loss 0.123456789 and so on and on")
+            console.progress("training [red]", step, 3, "loss 0.123")
         console.warn("careful")
-    lines = err.getvalue().split("\n")
-    assert lines[0].count("\r") == 4
-    shown = [piece.removesuffix("\x1b[K") for piece in lines[0].split("\r")[1:4]]
-    assert shown == [f"training {i}/3: loss 0.123456789"[:29] for i in (1, 2, 3)]
-    assert lines[0].endswith("\r\x1b[Kgallop: warning: careful")
+        console.error("no")
+    said = err.getvalue()
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
+    assert re.search(r"training \[red\] ━+ 3/3 .*loss 0.123", plain), "the bar, and what a name has of markup as text"
+    assert "gallop: warning: careful\ngallop: error: no\n" in plain
+    colours = re.findall(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", said)
+    assert bool(colours) == (not no_color)
+    assert ("\x1b[33mgallop: warning:\x1b[0m careful" in said) == (not no_color)
+    assert said.endswith("no\n"), "what follows a bar stands on a line of its own"
+
+
+def test_a_dumb_terminal_and_a_pipe_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, term in ((Terminal(), "dumb"), (io.StringIO(), "xterm")):
+        monkeypatch.setenv("TERM", term)
+        with redirect_stderr(stream) as err:
+            console = Console(as_json=False)
+            console.progress("training", 3, 3, "loss 0.1")
+            console.warn("careful")
+        assert err.getvalue() == "training 3/3: loss 0.1\ngallop: warning: careful\n"
 
 
 def test_progress_is_sparse_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ import pytest
 from pyarrow import parquet
 
 from gallop import GalLoPClassifier
-from gallop.cli import console, many
+from gallop.cli import many
+from gallop.runtime import progress
 from gallop.runtime.writing import open_growing
 from gallop.scoring import PhotoScorer, arrow
 from gallop.scoring.manifest import MANIFEST
@@ -155,7 +156,7 @@ def test_programs_hear_how_far_it_is(
     photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line of JSON each on standard error; standard output has the result alone."""
-    monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
     outcome = predict(photos, tmp_path / "out", backbone, "--json")
     assert outcome.json["answered"] == 44
     told = [json.loads(line) for line in outcome.err.splitlines() if line.startswith("{")]

@@ -429,7 +429,8 @@ WRITES = {"write_text", "write_bytes", "save_file", "mkstemp", "mkdtemp", "Named
 ELSEWHERE = {
     "gallop/training/launch.py",  # what its processes hand to each other
     "gallop/runtime/machine.py",  # a switch of the system's
-    "gallop/scoring/packed.py",  # a model on its way to another machine
+    "gallop/checkpoints/in_memory.py",  # a model on its way to another machine, or to the Hub
+    "gallop/scoring/packed.py",  # and its arrival
     "app/runs/model_zip.py",  # a model between the app's file of runs and the library
 }
 

@@ -83,7 +83,8 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
     every, key = cuts(np.concatenate([known, other])), f"limit {session.training.number}"
     moved = session.limit.set_by_hand
     limit_track(key, known.tolist(), other.tolist(), every, limit=limit, moved=moved)
-    _origin(session, known, at_limit(known, other, limit))
+    promised = session.training.taught.after.calibration_.tpr
+    _origin(session, known, at_limit(known, other, limit, promised))
     return limit
 
 
@@ -99,13 +100,14 @@ def _origin(session: Session, known: NDArray[np.float32], does: AtLimit) -> None
     if found.threshold is None:
         st.caption("No limit was found while teaching: move this one to have a verdict.", help=_HOLDS)
     else:
+        share = f"{100 * found.tpr:.3g} %"
         more = f" {text.markdown(found.note[0].upper() + found.note[1:])}." if found.note else ""
         promise = f" {found.promise[0].upper()}{found.promise[1:]}." if found.promise else ""
-        words = f"95 % of the photos held out in turn lie below it.{more} {_HOLDS}"
+        words = f"{share} of the photos held out in turn lie below it.{more} {_HOLDS}"
         st.caption(f"Found while teaching.{promise}", help=words)
         if does.broken and does.kept is not None:
             st.warning(
-                f"Far fewer known photos pass than the promised 95 %: {does.kept.right} of {does.kept.of}.",
+                f"Far fewer known photos pass than the promised {share}: {does.kept.right} of {does.kept.of}.",
                 icon=":material/warning:",
             )
     if known.size and (found.threshold is None or does.broken):

@@ -18,6 +18,7 @@ from gallop.errors import BackboneError
 from gallop.runtime.reading import read_text
 
 _CHECKPOINTS, CONFIG = "checkpoints", "config.json"
+_LICENCE_OF_SHIPPED = "Apache-2.0"
 _QUICK = "-quickgelu"
 HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """What open_clip looks for in a repository of the hub that names no file, in this order."""
@@ -55,7 +56,32 @@ def towers_here(named: Sequence[str] = (), *, seek: bool = True) -> list[KnownTo
 
 def _shipped() -> Iterator[KnownTower]:
     for name, folder in available_models().items():
-        yield _of_folder(name, name, folder, licence="Apache-2.0")
+        yield _of_folder(name, name, folder, licence=_LICENCE_OF_SHIPPED)
+
+
+def known_elsewhere(name: str) -> bool:
+    """Return whether a name finds the same weights on other machines: those that are shipped, and open_clip's tags."""
+    if name in available_models():
+        return True
+    return not Path(name).is_dir() and not Path(name.partition("/")[2]).is_file()
+
+
+def licence_by_name(name: str) -> str:
+    """Return the licence of a tower's weights by what ``load_backbone`` was given; empty where it is not known."""
+    if name in available_models():
+        return _LICENCE_OF_SHIPPED
+    return "" if Path(name).suffix else licence_of(name.partition("/")[2])  # a file may be anything
+
+
+def repository_of(name: str) -> str:
+    """Return the Hub's repository of the weights of a pair of open_clip; empty for any other tower."""
+    if name in available_models() or "/" not in name:
+        return ""
+    from open_clip.pretrained import get_pretrained_cfg
+
+    arch, _, tag = name.partition("/")
+    found: Mapping[str, Any] = get_pretrained_cfg(arch, tag) or {}
+    return os.path.split(str(found.get("hf_hub", "")))[0]
 
 
 def named_tower(word: str) -> KnownTower:

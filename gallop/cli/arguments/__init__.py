@@ -1,6 +1,7 @@
 """The words of the command line, a module a command: what it takes, with examples. Nothing here imports torch.
 
-A command is known by its module here, which has ``add_NAME``, and does what ``gallop.cli.commands.NAME`` says.
+A command is known by its module here or in a folder here, which has ``add_NAME``, and does what the module of the same
+place in ``gallop.cli.commands`` says.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 from gallop import __version__
 from gallop.cli.shared_options import Parser
@@ -30,6 +31,7 @@ examples:
   gallop predict cat.jpg --classes "cat, dog, horse"
   gallop explain cat.jpg --model model --out why.png
   gallop export model --onnx model.onnx
+  gallop push model user/flowers
   gallop convert official.ckpt --classes "cat, dog" --out model
   gallop data check oxford_pets data
   gallop bench photos-mini sets --out results --time 2h
@@ -52,7 +54,14 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def known_commands() -> list[str]:
     """Return the names of all commands."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return sorted(command_modules())
+
+
+def command_modules() -> dict[str, str]:
+    """Return where each command's modules lie, below this folder and that of the commands, such as ``models.push``."""
+    found = walk_packages(__path__, f"{__name__}.")
+    places = [module.name.removeprefix(f"{__name__}.") for module in found if not module.ispkg]
+    return {place.rpartition(".")[2]: place for place in places}
 
 
 def build_parser(names: Sequence[str]) -> tuple[Parser, set[str]]:
@@ -60,8 +69,9 @@ def build_parser(names: Sequence[str]) -> tuple[Parser, set[str]]:
     parser = Parser("gallop", description=DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    modules = command_modules()
     for name in names:
-        getattr(import_module(f"gallop.cli.arguments.{name}"), f"add_{name}")(commands)
+        getattr(import_module(f"gallop.cli.arguments.{modules[name]}"), f"add_{name}")(commands)
     return parser, {option for command in commands.choices.values() for option in command._option_string_actions}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallop.cli.shared_options import Commands, add_common
+from gallop.cli.shared_options import MODEL_HELP, Commands, add_common, add_tpr
 from gallop.model.scores import SCORES
 
 _EXAMPLES = """\
@@ -28,13 +28,14 @@ def add_evaluate(commands: Commands) -> None:
         epilog=_examples(),
         description="Measure accuracy on labelled images, and how well unknown things are told from them.",
     )
-    parser.add_argument("model", metavar="MODEL", help="folder of a trained model, or the word zero-shot")
+    parser.add_argument("model", metavar="MODEL", help=f"{MODEL_HELP}; or the word zero-shot")
     parser.add_argument(
         "data", metavar="DATA", help="folder of class folders, one that holds train/ and test/, or a .csv"
     )
     parser.add_argument(
         "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"
     )
+    add_tpr(parser)
     add_common(parser)
 
 

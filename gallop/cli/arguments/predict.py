@@ -9,6 +9,7 @@ _EXAMPLES = f"""\
 examples:
   gallop predict cat.jpg dog.jpg --model model
   gallop predict holiday/ --model model --csv answers.csv          # a folder and all that is below it
+  gallop predict holiday/ --model model --tpr 0.8                  # a stricter limit for "none of these"
   gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
   gallop predict archive/ --model model --out answers    # any number of photos; goes on where it was cut off
   gallop predict s3://bucket/photos --model model --out answers --part 1/4 --with embedding regions

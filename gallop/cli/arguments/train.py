@@ -6,7 +6,7 @@ from typing import get_args
 
 from gallop.cli import values
 from gallop.cli.setting_options import add_settings
-from gallop.cli.shared_options import Commands, Parser, add_common
+from gallop.cli.shared_options import Commands, Parser, add_common, add_tpr
 from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, MethodConfig, Preset, train_preset
 
 _EXAMPLES = """\
@@ -54,6 +54,7 @@ def add_train(commands: Commands) -> None:
         "for every other (%(default)s)",
     )
     add_settings(training, train_preset("default"), {"paper": train_preset("paper")})
+    add_tpr(parser)
     training.add_argument(
         "--cache-precision",
         choices=("fp16", "fp32"),

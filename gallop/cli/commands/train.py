@@ -7,7 +7,7 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,15 @@ from gallop.cli.setting_options import given
 from gallop.config import OwnPreset, default_topk, train_preset
 from gallop.data import LabelledPhotos, csv_splits, duplicates, is_csv, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
+from gallop.estimator import FitEvent
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
 from gallop.runtime.writing import locked
 from gallop.training.launch import check_processes, launch
-from gallop.training.learn import CalibrationEvent, EncodeEvent
-from gallop.training.loop import ALONE, Parallel, StepEvent
+from gallop.training.loop import ALONE, Parallel
 from gallop.training.parallel import Processes
 from gallop.training.resume import TRAINING, drop_training
+from gallop.training.told import event_in_words
 
 WORK = "training"
 """Folder inside OUT where a training that is under way is kept."""
@@ -72,6 +73,7 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     for path, reason in everything.skipped:
         console.warn(f"{path} is left out: {reason}")
     shots = draw_shots(everything, options.shots, seed=training.seed, allow_fewer=options.allow_fewer)
+    shots = replace(shots, skipped=())  # which has been told
     if parallel.rank == 0:
         _warn_of_leaks(options.data, shots, console)
     cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])
@@ -79,9 +81,9 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     started = time.monotonic()
     if parallel.processes == 1:
         with _keeping(out, overwrite=options.overwrite):
-            _learn(classifier, shots, out, console, parallel)
+            _learn(classifier, shots, out, options.tpr, console, parallel)
     else:
-        _learn(classifier, shots, out, console, parallel)
+        _learn(classifier, shots, out, options.tpr, console, parallel)
     result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
     if parallel.rank == 0:
         try:
@@ -207,23 +209,25 @@ def _alone(out: Path, work: Path) -> Iterator[None]:
 
 
 def _learn(
-    classifier: GalLoPClassifier, shots: LabelledPhotos, out: Path, console: Console, parallel: Parallel
+    classifier: GalLoPClassifier,
+    shots: LabelledPhotos,
+    out: Path,
+    tpr: float | None,
+    console: Console,
+    parallel: Parallel,
 ) -> None:
     """Train and save, in the folder that ``_keeping`` made."""
     for event in classifier.fit_steps(shots, work=out / WORK, parallel=parallel):
         _show(event, console)
-    if parallel.rank == 0:
-        classifier.save(out)
+    if parallel.rank:
+        return
+    if tpr is not None and classifier.calibration_.held_out:  # else it is told why there is no limit
+        classifier.set_threshold(tpr)
+    classifier.save(out)
 
 
-def _show(event: EncodeEvent | StepEvent | CalibrationEvent, console: Console) -> None:
-    if isinstance(event, EncodeEvent):
-        console.progress("encoding views", event.done, event.total)
-    elif isinstance(event, StepEvent):
-        note = f"epoch {event.epoch + 1}, loss {event.loss:.3f}, accuracy {percentage(event.accuracy)}"
-        console.progress("training", event.step, event.steps, note)
-    else:
-        console.progress("calibrating on held-out shots", event.step, event.steps)
+def _show(event: FitEvent, console: Console) -> None:
+    console.progress(*event_in_words(event))
 
 
 def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, Any]:

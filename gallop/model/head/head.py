@@ -103,6 +103,26 @@ class Head:
         """Return it with further classes at the end, of which it has no shots."""
         return replace(self, sums=self.sums.with_classes(classes))
 
+    def for_classes(self, before: Sequence[str], after: Sequence[str]) -> Head | None:
+        """Return it for another class list: names that it knows keep their shots, others have none.
+
+        None where fewer than two of the classes have any.
+
+        Raises:
+            ConfigError: names went or moved, and the shots, without which sums cannot be parted, were not kept.
+        """
+        if tuple(after[: len(before)]) == tuple(before):
+            return self.with_classes(len(after))
+        if self.shots is None:
+            raise ConfigError(
+                "A head keeps sums of its shots alone, from which those of a class cannot be taken. Train again "
+                "without the class, or save models with keep_shots=True."
+            )
+        number = {name: k for k, name in enumerate(after)}
+        now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]
+        there = now >= 0
+        return Head.of(self.kind, KeptShots(self.shots.features[there], now[there]), len(after), self.mix)
+
     def complete(self, text: Tensor) -> LinearForm:
         """Return the form of all K classes, centred.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallop.cli.shared_options import Commands, add_common
+from gallop.cli.shared_options import MODEL_HELP, Commands, add_common
 from gallop.export.format import PhotoToExport
 from gallop.export.formats import formats_of, known_formats, option_of
 
@@ -27,7 +27,7 @@ def add_export(commands: Commands) -> None:
         epilog="".join([_EXAMPLES, *told, _JSON]),
         description="Write a trained model, or what it says of a photo, as a file for others.",
     )
-    parser.add_argument("model", metavar="MODEL", help="folder of a trained model")
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     group = parser.add_mutually_exclusive_group(required=True)
     for key, format_ in formats.items():
         group.add_argument(option_of(key), metavar="FILE", help=f"{format_.title}: {format_.help}")

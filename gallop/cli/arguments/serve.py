@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gallop.cli import values
-from gallop.cli.shared_options import Commands, Parser
+from gallop.cli.shared_options import MODEL_HELP, Commands, Parser
 from gallop.serve.options import ServeOptions
 
 _USUAL = ServeOptions({})
@@ -35,7 +35,7 @@ def add_serve(commands: Commands) -> None:
         nargs="+",
         type=values.named_model,
         metavar="MODEL",
-        help="folder of a trained model, or NAME=DIR; the first answers requests that name none, the others are loaded "
+        help=f"{MODEL_HELP}, or NAME=MODEL; the first answers requests that name none, the others are loaded "
         "when they are asked for",
     )
     _add_door(parser)

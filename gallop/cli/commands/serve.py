@@ -8,6 +8,7 @@ from argparse import Namespace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NoReturn
 
+from gallop.checkpoints.hub import model_folder
 from gallop.cli.commands.app import TERMINATED
 from gallop.cli.console import Console
 from gallop.errors import CommandError
@@ -59,7 +60,7 @@ def _options_of(options: Namespace) -> ServeOptions:
     keys = read_keys(options.key_file, os.environ)
     os.environ.pop(KEY_VARIABLE, None)  # nothing that is started from here needs it
     return ServeOptions(
-        dict(options.models),
+        {name: str(model_folder(model)) for name, model in options.models},
         keys,
         is_this_machine(options.host),
         **{name: getattr(options, name) for name in same},

@@ -1,0 +1,215 @@
+"""Models on the Hugging Face Hub: an address in, a checkpoint folder out; a checkpoint's files, the other way.
+
+Of a repository no other files are fetched than a checkpoint's two, which are JSON and safetensors, into the cache of
+the hub's client, and a commit writes all files of a model at once. Tokens are the client's: ``hf auth login``, or
+``HF_TOKEN``. It is loaded when it is asked for, and so is torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from gallop.errors import HubError, first_line
+from gallop.wording import printable, shortened
+
+HUB = "hf://"
+"""How the address of a model on the Hub begins."""
+CARD_FILE = "README.md"
+LIBRARY = "gallop"
+"""What the Hub is told that a model is for, and who asks."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+_NO_ANSWER = frozenset(
+    # Kinds of the hub's client, and of the two libraries that it has asked with: httpx (2) and requests.
+    ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "TransportError", "ConnectionError", "Timeout", "ProxyError")
+)
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """A model on the Hub.
+
+    Attributes:
+        repository: USER/NAME.
+        revision: a branch, a tag or a commit; None is the main branch.
+    """
+
+    repository: str
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.repository):
+            raise HubError(
+                f"{_shown(self.repository)} is no repository of the Hub; write USER/NAME, as in {HUB}user/flowers."
+            )
+
+    @staticmethod
+    def read(text: str, revision: str | None = None) -> HubAddress:
+        """Return the address of ``USER/NAME``, with or without ``hf://`` before it and ``@REVISION`` behind it.
+
+        Args:
+            revision: where the text names none.
+
+        Raises:
+            HubError: it is none.
+        """
+        repository, at, named = text.removeprefix(HUB).strip("/").partition("@")
+        if at and not named:
+            raise HubError(f"{_shown(text)} names no revision after @; write one, or leave @ away.")
+        return HubAddress(repository, named or revision)
+
+    def __str__(self) -> str:
+        return f"{HUB}{self.repository}" + (f"@{self.revision}" if self.revision else "")
+
+    @property
+    def page(self) -> str:
+        """Where a browser finds it."""
+        from huggingface_hub import constants
+
+        return f"{constants.ENDPOINT}/{self.repository}"
+
+
+def hub_address(name: str | PathLike[str]) -> HubAddress | None:
+    """Return the address that a name such as ``hf://user/flowers@v1`` is; None where it is a folder's.
+
+    Raises:
+        HubError: it begins as an address, and goes on as none.
+    """
+    text = fspath(name)
+    return HubAddress.read(text) if text.startswith(HUB) else None
+
+
+def model_folder(name: str | PathLike[str]) -> Path:
+    """Return the folder of a model: the one that is named, or where a model of the Hub lies once it is fetched.
+
+    Raises:
+        HubError: no such model, none that may be read, or no network and nothing in the cache.
+    """
+    address = hub_address(name)
+    if address is None:
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    from gallop.checkpoints.folder import SETTINGS, TENSORS
+
+    with _quietly(address, writes=False):
+        found = snapshot_download(
+            address.repository, revision=address.revision, allow_patterns=[SETTINGS, TENSORS], **_asker()
+        )
+    if not (Path(found) / SETTINGS).exists():
+        raise HubError(f"{address} holds no model of gallop's: there is no {SETTINGS} in it.")
+    return Path(found)
+
+
+def upload_model(
+    files: Mapping[str, bytes], address: HubAddress, *, private: bool = False, message: str = "A model of gallop's"
+) -> str:
+    """Write the files of a model into a repository in one commit. Returns the commit's address.
+
+    Args:
+        files: content by name.
+        address: the repository is made where there is none, and so is the branch that is its revision.
+        private: make it a private one. One that is public stays so, and is refused.
+        message: of the commit.
+
+    Raises:
+        HubError: no network, no right to write there, or a repository that others see and should not.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    hub = HfApi(**_asker())
+    with _quietly(address, writes=True):
+        if private:
+            hub.create_repo(address.repository, private=True, exist_ok=True)
+            _refuse_public(hub.repo_info(address.repository).private, address)
+        else:
+            hub.create_repo(address.repository, exist_ok=True)
+        if address.revision is not None:
+            hub.create_branch(address.repository, branch=address.revision, exist_ok=True)
+        operations = [CommitOperationAdd(name, content) for name, content in files.items()]
+        done = hub.create_commit(address.repository, operations, commit_message=message, revision=address.revision)
+    return str(done.commit_url)
+
+
+def _refuse_public(private: bool | None, address: HubAddress) -> None:
+    if not private:
+        raise HubError(
+            f"{address.repository} is there already, and everybody can read it. Make it private on {address.page}, "
+            "choose another name, or leave private away. Nothing was written."
+        )
+
+
+def _asker() -> dict[str, Any]:
+    from gallop import __version__
+
+    return {"library_name": LIBRARY, "library_version": __version__}
+
+
+@contextmanager
+def _quietly(address: HubAddress, *, writes: bool) -> Iterator[None]:
+    """Ask the hub's client, without bars and lines of its own, and with sentences for whatever it raises."""
+    from huggingface_hub import utils
+
+    client: Any = utils  # which has no types for these
+    silent, level = client.are_progress_bars_disabled(), client.logging.get_verbosity()
+    client.disable_progress_bars()
+    client.logging.set_verbosity_error()
+    try:
+        yield
+    except HubError:
+        raise
+    except Exception as error:  # the client's kinds, and those of what it asks with
+        raise hub_problem(address, error, writes=writes) from error
+    finally:
+        client.logging.set_verbosity(level)
+        if not silent:
+            client.enable_progress_bars()
+
+
+def hub_problem(address: HubAddress, error: BaseException, *, writes: bool) -> HubError:
+    """Return why a repository could not be read, or written, as a sentence with the way out."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if kinds & {"GatedRepoError"}:
+        return HubError(
+            f"{address} is only for those who have been let in. Ask for that on {address.page}, log in with "
+            "`hf auth login` or put a token into HF_TOKEN, and start again."
+        )
+    if kinds & {"RevisionNotFoundError"}:
+        return HubError(
+            f"{address.repository} has no revision {_shown(address.revision or 'main')}; see {address.page}."
+        )
+    if writes and status in (401, 403, 404):
+        return HubError(
+            f"You may not write to {address.repository} on the Hub. Log in with a token that may write: "
+            "`hf auth login`, or put it into HF_TOKEN; and look at the name before the slash, which must be yours. "
+            "Nothing was written."
+        )
+    if kinds & {"RepositoryNotFoundError"} or status in (401, 403):
+        return HubError(
+            f"There is no model {address} on the Hub, or it is private and you are not known there. Look at the name; "
+            "for a private one log in with `hf auth login`, or put a token into HF_TOKEN."
+        )
+    if kinds & _NO_ANSWER:
+        kept = "Nothing was written" if writes else "It is not in the cache of this machine either"
+        return HubError(
+            f"The Hub could not be asked for {address} ({_reason(error)}). {kept}; try again with a network, or name "
+            "the folder of a model."
+        )
+    did = "written to" if writes else "read from"
+    return HubError(f"{address} could not be {did} the Hub ({_reason(error)}); see {address.page}, or try again.")
+
+
+def _reason(error: BaseException) -> str:
+    """Its kind, and what the other side said in a line."""
+    said = next((line for line in map(str.strip, str(error).splitlines()) if line), "")
+    return shortened(printable(f"{type(error).__name__}: {said.rstrip('.')}" if said else first_line(error)), 200)
+
+
+def _shown(text: str) -> str:
+    return repr(shortened(text, 80))

@@ -1,0 +1,30 @@
+"""A checkpoint as bytes, for those who send it on: another machine, or the Hub."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from gallop.checkpoints.folder import (
+    LARGEST_SETTINGS,
+    LARGEST_TENSORS,
+    SETTINGS,
+    TENSORS,
+    save_checkpoint,
+)
+from gallop.checkpoints.settings import Checkpoint
+from gallop.model.head.head import Head
+from gallop.model.prompts import Prompts
+from gallop.runtime.reading import read_bytes
+
+
+def checkpoint_bytes(checkpoint: Checkpoint, prompts: Prompts, head: Head | None = None) -> dict[str, bytes]:
+    """Return the files that ``save_checkpoint`` writes, by their names.
+
+    Raises:
+        OSError: the folder for temporary files has no room for them.
+    """
+    with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
+        save_checkpoint(folder, checkpoint, prompts, head)
+        most = {SETTINGS: LARGEST_SETTINGS, TENSORS: LARGEST_TENSORS}
+        return {name: read_bytes(Path(folder) / name, largest) for name, largest in most.items()}

@@ -1,0 +1,39 @@
+"""``gallop push``: a trained model, with its card, into a repository of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from gallop.checkpoints.hub import HubAddress
+from gallop.cli.console import Console
+from gallop.cli.inputs import labelled_images, trained_model
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Load, test where there is something to test with, write, and say where it is."""
+    address = HubAddress.read(options.repository, options.revision)  # refused before a model is loaded
+    classifier = trained_model(options.model, options)
+    test = None
+    if options.test is not None:
+        console.progress(f"reading {options.test}")
+        test = labelled_images(options.test, split="test")
+        for path, reason in test.skipped:
+            console.warn(f"{path} is left out: {reason}")
+    console.progress(f"writing {address}")
+    commit = classifier.push_to_hub(
+        address.repository,
+        revision=address.revision,
+        private=options.private,
+        test=test,
+        data_set=options.data_set,
+        licence=options.licence,
+        message=options.message,
+    )
+    result = {
+        "model": options.model,
+        "repository": address.repository,
+        "revision": address.revision,
+        "commit": commit,
+    }
+    console.result(result, lambda: [f"The model is {address} now: {commit}"])
+    return 0

@@ -1,0 +1,58 @@
+"""Photos go in, explanations come out: one pass of the tower for a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from operator import itemgetter
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gallop.features.encoding import BATCH, encode_photos
+from gallop.images import CropBox, Photo
+from gallop.model.calibration import Calibration
+from gallop.model.gallop import GalLoP, Similarities, TextFeatures
+from gallop.predictions.explanation import Explanation
+
+
+def explain_photos(
+    model: GalLoP, text: TextFeatures, photos: Sequence[Photo], calibration: Calibration
+) -> list[Explanation]:
+    """Encode photos once, a batch at a time, and keep everything that their explanations need."""
+    return [
+        explanation
+        for start in range(0, len(photos), BATCH)
+        for explanation in _explained(model, text, photos[start : start + BATCH], calibration)
+    ]
+
+
+def _explained(
+    model: GalLoP, text: TextFeatures, photos: Sequence[Photo], calibration: Calibration
+) -> Iterator[Explanation]:
+    features, crops = encode_photos(model.backbone, photos)
+    with torch.no_grad():
+        found = model.similarities(features, text)
+        votes = [model.votes(features[torch.tensor([i])], text) for i in range(len(photos))]
+    found = found.each(Tensor.cpu)
+    for i, (photo, crop, voted) in enumerate(zip(photos, crops, votes, strict=True)):
+        one = found.each(itemgetter(slice(i, i + 1)))
+        yield replace(explanation_of(model, one, photo.image, crop, calibration), votes=voted)
+
+
+def explanation_of(
+    model: GalLoP, found: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
+) -> Explanation:
+    """Return the explanation of the one photo of ``found`` (B = 1), of which the model saw ``crop``."""
+    return Explanation(
+        image=image,
+        class_names=model.class_names,
+        topk=model.config.topk,
+        similarities=found.each(Tensor.cpu),
+        scale=model.backbone.logit_scale,
+        temperature=calibration.temperature,
+        threshold=calibration.threshold,
+        grid=model.backbone.vision.grid,
+        crop=crop,
+    )

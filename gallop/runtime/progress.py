@@ -1,0 +1,181 @@
+"""How far work is, said on a stream: a bar in a terminal or a notebook, elsewhere a plain line now and then.
+
+The bar is rich's, which is loaded when one is shown. It has colours where ``NO_COLOR`` does not forbid them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gallop.wording import printable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+"""Of progress, where there is no bar."""
+_BAR_WIDTH = 24
+
+
+def moves(stream: TextIO) -> bool:
+    """Return whether what is written to a stream can be written over: it is a terminal, and not a dumb one."""
+    try:
+        return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+    except ValueError:  # it is closed
+        return False
+
+
+def coloured(text: str, style: str, stream: TextIO) -> str:
+    """Return a text in one of rich's styles, such as "bold red", where the stream is a terminal that may have colours.
+
+    >>> coloured("warning", "yellow", open(os.devnull, "w"))
+    'warning'
+    """
+    if not moves(stream) or os.environ.get("NO_COLOR"):
+        return text
+    from rich.style import Style
+
+    return Style.parse(style).render(text)
+
+
+def write_said(stream: TextIO, text: str) -> None:
+    """Write what is said beside a result, in whatever characters the stream has; a full log is no reason to stop.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+    """
+    try:
+        write_encoded(stream, text)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
+
+
+def write_encoded(stream: TextIO, text: str) -> None:
+    """Write a text at once; a character that the stream has not becomes an escape."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+class ProgressSaid:
+    """Stages of some work, one after the other. As a context it is closed at the end.
+
+    Args:
+        stream: None is standard error, as it is then.
+        wanted: without, nothing is said.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, wanted: bool = True) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._wanted = wanted
+        self._live = wanted and (moves(self._stream) or _in_notebook())
+        self._bar: Progress | None = None
+        self._stage = ""
+        self._last = time.monotonic()
+
+    def say(self, stage: str, done: int = 0, total: int = 0, note: str = "") -> None:
+        """Say how far a stage is: ``done`` of ``total``, of which either may be 0 where it is not known."""
+        if not self._wanted:
+            return
+        new = self.begins(stage)
+        if self._live:
+            with contextlib.suppress(OSError):  # a terminal that has gone is no reason to stop the work
+                self._show(stage, done, total, note, new=new)
+        elif done and (done == total or self.line_is_due()):
+            write_said(self._stream, f"{_in_a_line(stage, done, total, note)}\n")
+
+    def begins(self, stage: str) -> bool:
+        """Return whether a stage is another than the last one; its lines are due from now on."""
+        if stage == self._stage:
+            return False
+        self._stage, self._last = stage, time.monotonic()
+        return True
+
+    def line_is_due(self) -> bool:
+        """Return whether it is time for a line, where there is no bar; it is written then."""
+        if time.monotonic() - self._last < SECONDS_BETWEEN_LINES:
+            return False
+        self._last = time.monotonic()
+        return True
+
+    def close(self) -> None:
+        """Take the bar away, so that lines can be written; it comes again when more is said."""
+        if self._bar is not None:
+            with contextlib.suppress(OSError):
+                self._bar.stop()
+            self._bar = None
+
+    def __enter__(self) -> ProgressSaid:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _show(self, stage: str, done: int, total: int, note: str, *, new: bool) -> None:
+        count = f"{done}/{total}" if total else f"{done}" if done else ""
+        said: dict[str, Any] = {"description": printable(stage), "total": total or None, "completed": done}
+        said |= {"count": count, "note": printable(note)}
+        if self._bar is None:
+            self._bar = _new_bar(self._stream)
+            self._bar.start()
+            new = True
+        if new:
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            self._bar.add_task(**said)
+        else:
+            self._bar.update(self._bar.task_ids[0], refresh=done == total, **said)
+
+
+def _in_a_line(stage: str, done: int, total: int, note: str) -> str:
+    count = f" {done}/{total}" if total else f" {done}"
+    return printable(f"{stage}{count}{': ' if note else ''}{note}")
+
+
+def _in_notebook() -> bool:
+    """Whether a notebook's kernel runs this: where IPython is not loaded, none does."""
+    if "IPython" not in sys.modules:
+        return False
+    from rich.console import Console
+
+    return Console().is_jupyter
+
+
+def _new_bar(stream: TextIO) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Known(BarColumn):
+        """Only where it is known how much there is."""
+
+        def render(self, task: Task) -> Any:
+            return Text() if task.total is None else super().render(task)
+
+    class Remaining(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            return Text() if task.total is None else super().render(task)
+
+    plain: dict[str, Any] = {"markup": False}  # a class name may have brackets
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", **plain),
+        Known(bar_width=_BAR_WIDTH),
+        TextColumn("{task.fields[count]}", **plain),
+        Remaining(compact=True),
+        TextColumn("{task.fields[note]}", style="dim", **plain),
+        console=Console(file=stream, force_terminal=True if moves(stream) else None),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )

@@ -1,0 +1,230 @@
+"""Models on the Hub: what is written there, what is fetched from there, and what is said where neither can be."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from huggingface_hub import constants
+
+from gallop import GalLoPClassifier
+from gallop.checkpoints.folder import SETTINGS, TENSORS
+from gallop.checkpoints.hub import HubAddress, hub_address, model_folder
+from gallop.cli import main
+from gallop.cli.values import named_model
+from gallop.errors import CheckpointError, HubError
+from tests import tiny
+from tests.hub_server import FakeHub, Repository, hub_server
+
+FILES = {"README.md", SETTINGS, TENSORS}
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
+    """A Hub of this machine's, where Ann is logged in, and an empty cache."""
+    with hub_server() as found:
+        monkeypatch.setattr(constants, "ENDPOINT", found.address)
+        template = f"{found.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)  # as HF_ENDPOINT makes it at the start
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setenv("HF_TOKEN", "hf_ann")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def taught() -> GalLoPClassifier:
+    images, labels = tiny.pictures({"red": 4, "green": 4})
+    return tiny.classifier(calibration_folds=2).fit(images, labels)
+
+
+def logged_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+
+
+def push(classifier: GalLoPClassifier, name: str = "ann/flowers", **how: Any) -> str:
+    return classifier.push_to_hub(name, **how)
+
+
+def pull(name: str = "ann/flowers", **how: Any) -> GalLoPClassifier:
+    return GalLoPClassifier.from_hub(name, backbone=tiny.vit(), **how)
+
+
+def test_what_was_pushed_comes_back_bit_by_bit(hub: FakeHub, taught: GalLoPClassifier) -> None:
+    commit = push(taught)
+    assert commit == f"{hub.address}/ann/flowers/commit/{hub.repositories['ann/flowers'].branches['main']}"
+    assert len(hub.repositories["ann/flowers"].commits) == 2, "one commit after the first, empty one"
+    assert set(hub.files("ann/flowers")) == FILES
+    found = pull()
+    photos = [tiny.picture(seed, colour) for seed, colour in ((90, "red"), (91, "green"), (92, "blue"))]
+    assert np.array_equal(found.predict_proba(photos), taught.predict_proba(photos))
+    assert found.calibration_ == taught.calibration_
+    assert found.training_ == taught.training_
+
+
+def test_the_card_tells_the_hub_what_it_reads(hub: FakeHub, taught: GalLoPClassifier, tmp_path: Path) -> None:
+    folder = tiny.write_folder(tmp_path / "test", {"red": 3, "green": 2}, first_seed=50)
+    push(taught, test=folder, data_set="ann/colours", licence="mit")
+    _, facts, card = hub.files("ann/flowers")["README.md"].decode().split("---\n", 2)
+    said = yaml.safe_load(facts)
+    assert (said["library_name"], said["pipeline_tag"], said["license"]) == ("gallop", "image-classification", "mit")
+    assert said["datasets"] == ["ann/colours"]
+    assert said["tower"] == tiny.vit().name
+    (entry,) = said["model-index"]
+    assert entry["name"] == "flowers"
+    metric = entry["results"][0]["metrics"][0]
+    assert (metric["type"], metric["value"]) == ("accuracy", taught.score(folder))
+    right = round(taught.score(folder) * 5)
+    assert f"Right on {right} of 5" in card.replace("\\", "")
+    assert 'GalLoPClassifier.load("hf://ann/flowers")' in card
+    assert "--model hf://ann/flowers" in card
+
+
+def test_a_card_makes_no_figures_up_and_names_in_it_are_text(hub: FakeHub) -> None:
+    odd = tiny.classifier().zero_shot(["a: [b]", "---", "red"])
+    push(odd, data_set="my photos: {x}")
+    _, facts, card = hub.files("ann/flowers")["README.md"].decode().split("---\n", 2)
+    said = yaml.safe_load(facts)
+    assert not {"model-index", "metrics", "datasets", "license", "base_model"} & said.keys()
+    assert "It was not measured" in card
+
+
+def test_only_the_two_files_of_a_checkpoint_are_fetched(hub: FakeHub, taught: GalLoPClassifier, tmp_path: Path) -> None:
+    push(taught)
+    hub.files("ann/flowers")["model.pkl"] = pickle.dumps("no")
+    hub.files("ann/flowers")["weights/huge.bin"] = bytes(1000)
+    folder = model_folder("hf://ann/flowers")
+    assert {path.name for path in folder.rglob("*")} == {SETTINGS, TENSORS}
+    assert not [asked for asked in hub.asked if asked.endswith((".pkl", ".bin"))]
+
+
+def test_revisions(hub: FakeHub, taught: GalLoPClassifier) -> None:
+    push(taught)
+    first = hub.repositories["ann/flowers"].branches["main"]
+    other = tiny.classifier().zero_shot(["blue", "yellow"])
+    push(other, revision="v2", message="Other colours")
+    push(other, revision="v2")  # a branch that is there
+    assert pull().classes_.tolist() == ["red", "green"]
+    assert pull(revision="v2").classes_.tolist() == ["blue", "yellow"]
+    assert pull(revision=first).classes_.tolist() == ["red", "green"]
+    assert GalLoPClassifier.load("hf://ann/flowers@v2", backbone=tiny.vit()).classes_.tolist() == ["blue", "yellow"]
+    with pytest.raises(HubError, match="ann/flowers has no revision 'v3'"):
+        pull(revision="v3")
+
+
+def test_a_private_model_is_for_those_who_are_known(
+    hub: FakeHub, taught: GalLoPClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(taught, private=True)
+    assert hub.repositories["ann/flowers"].private
+    with monkeypatch.context() as patch:
+        logged_out(patch, tmp_path)
+        with pytest.raises(HubError, match=r"no model hf://ann/flowers on the Hub, or it is private.*hf auth login"):
+            pull()
+    assert pull().classes_.tolist() == ["red", "green"]
+
+
+def test_a_public_repository_does_not_take_what_is_private(hub: FakeHub, taught: GalLoPClassifier) -> None:
+    push(taught)
+    before = dict(hub.repositories["ann/flowers"].branches)
+    with pytest.raises(HubError, match=r"everybody can read it.*Nothing was written"):
+        push(tiny.classifier().zero_shot(["secret"]), private=True)
+    assert hub.repositories["ann/flowers"].branches == before
+
+
+@pytest.mark.parametrize("name", ["ann/flowers", "bob/flowers"])
+def test_who_may_not_write_is_told_how_to(
+    hub: FakeHub, taught: GalLoPClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if name == "ann/flowers":
+        logged_out(monkeypatch, tmp_path)
+    with pytest.raises(HubError, match=rf"You may not write to {name} on the Hub.*hf auth login.*HF_TOKEN"):
+        push(taught, name)
+    assert hub.repositories == {}
+
+
+def test_what_is_not_there_or_no_model(hub: FakeHub) -> None:
+    with pytest.raises(HubError, match=r"There is no model hf://ann/nothing on the Hub"):
+        pull("ann/nothing")
+    hub.repositories["ann/other"] = Repository()
+    hub.repositories["ann/other"].branches["main"] = hub.repositories["ann/other"].commit({"config.json": b"{}"})
+    with pytest.raises(HubError, match=rf"hf://ann/other holds no model of gallop's: there is no {SETTINGS}"):
+        pull("ann/other")
+
+
+@pytest.mark.parametrize("name", ["flowers", "a/b/c", "../etc", "a/..", "ann/flow ers", "https://x.y/a/b", ""])
+def test_a_name_that_is_no_repository_is_refused_before_anybody_is_asked(hub: FakeHub, name: str) -> None:
+    with pytest.raises(HubError, match="is no repository of the Hub; write USER/NAME"):
+        pull(name)
+    assert hub.asked == []
+
+
+def test_addresses() -> None:
+    assert hub_address("hf://ann/flowers@v1") == HubAddress("ann/flowers", "v1")
+    assert str(hub_address("hf://ann/flowers/")) == "hf://ann/flowers"
+    assert hub_address("models/flowers") is None
+    assert hub_address(Path("models")) is None
+    assert named_model("hf://ann/flowers@v1") == ("flowers", "hf://ann/flowers@v1"), "what is served"
+    assert named_model("mine=hf://ann/flowers") == ("mine", "hf://ann/flowers")
+    with pytest.raises(HubError, match="names no revision after @"):
+        hub_address("hf://ann/flowers@")
+
+
+def test_what_is_in_the_cache_needs_no_network(
+    hub: FakeHub, taught: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(taught)
+    pull()
+    with monkeypatch.context() as patch:
+        patch.setattr(constants, "HF_HUB_OFFLINE", True)
+        assert pull().classes_.tolist() == ["red", "green"]
+        with pytest.raises(HubError, match=r"could not be asked for hf://ann/more.*not in the cache"):
+            pull("ann/more")
+    hub.down = True
+    assert pull().classes_.tolist() == ["red", "green"]
+
+
+def test_without_a_network(taught: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(HubError, match=r"could not be asked for hf://ann/flowers \(.*\).*not in the cache.*network"):
+        pull()
+    with pytest.raises(HubError, match=r"could not be asked for hf://ann/flowers \(.*Nothing was written"):
+        push(taught)
+
+
+def test_what_comes_is_checked_as_any_folder(hub: FakeHub, taught: GalLoPClassifier) -> None:
+    push(taught)
+    files = hub.files("ann/flowers")
+    files[SETTINGS] = json.dumps(json.loads(files[SETTINGS]) | {"surprise": 1}).encode()
+    with pytest.raises(CheckpointError, match="does not know: surprise"):
+        pull()
+
+
+def test_the_command_line(
+    hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tower = tiny.backbone_folder(tmp_path / "tower") if (tmp_path / "tower").mkdir() is None else tmp_path
+    photos = tiny.write_folder(tmp_path / "photos", {"red": 2, "green": 2})
+    GalLoPClassifier(tower, device="cpu").zero_shot(["red", "green"]).save(tmp_path / "model")
+    words = ["push", str(tmp_path / "model"), "ann/colours", "--test", str(photos), "--licence", "mit", "--json"]
+    assert main(words) == 0
+    done = capsys.readouterr()
+    said = json.loads(done.out)
+    assert said["commit"] == f"{hub.address}/ann/colours/commit/{hub.repositories['ann/colours'].branches['main']}"
+    assert "has a name of this machine" in done.err
+    ask = ["--model", "hf://ann/colours@main", "--backbone", str(tower), "--json"]
+    photo = str(photos / "red" / "0.png")
+    assert main(["predict", photo, *ask]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["label"] in ("red", "green")
+    assert main(["evaluate", "hf://ann/colours", str(photos), "--backbone", str(tower), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 4
+    assert main(["predict", photo, "--model", "hf://ann/nothing"]) == 2
+    assert "gallop: error: There is no model hf://ann/nothing on the Hub" in capsys.readouterr().err
+    assert main(["push", str(tmp_path / "model"), "bob/colours"]) == 2
+    assert "gallop: error: You may not write to bob/colours" in capsys.readouterr().err

@@ -1,0 +1,286 @@
+"""What becomes of a classifier after its first training: classes that go, more shots, another limit."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gallop import GalLoPClassifier, MethodConfig
+from gallop.checkpoints.folder import SETTINGS
+from gallop.cli import main
+from gallop.errors import ClassNameError, ConfigError, DataError
+from gallop.model import calibration
+from gallop.model.calibration import Calibration
+from tests import tiny
+
+COUNTS = {"red": 6, "green": 6, "blue": 6}
+IMAGES, LABELS = tiny.pictures(COUNTS)
+ASKED = [tiny.picture(seed, colour) for seed, colour in ((90, "red"), (91, "green"), (92, "blue"), (93, "yellow"))]
+
+
+def taught(**settings: Any) -> GalLoPClassifier:
+    return tiny.classifier(calibration_folds=2, lr=0.3, **settings).fit(IMAGES, LABELS)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], GalLoPClassifier]:
+    folder = tmp_path_factory.mktemp("model")
+    taught().save(folder)
+    return lambda: GalLoPClassifier.load(folder, backbone=tiny.vit(), device="cpu")
+
+
+# ------------------------------------------------------------------ remove_class
+
+
+@pytest.mark.parametrize("gone", ["red", "green", "blue"])
+def test_what_is_left_answers_as_if_the_class_had_never_been_known(gone: str) -> None:
+    model = taught()
+    whole, cross_fit = model.predict_all(ASKED), model.cross_fit_
+    assert model.remove_class(gone) is model
+    rest = [name for name in COUNTS if name != gone]
+    assert model.classes_.tolist() == rest
+    found = model.predict_all(ASKED)
+    kept = whole.probabilities[:, [k for k, name in enumerate(COUNTS) if name != gone]].astype(np.float64)
+    at_one = found.probabilities.astype(np.float64) ** model.calibration_.temperature
+    assert cross_fit is not None
+    before = kept ** cross_fit.calibrate(tuple(COUNTS))[0].temperature
+    assert np.allclose(at_one / at_one.sum(1, keepdims=True), before / before.sum(1, keepdims=True), atol=1e-5)
+
+
+def test_the_limit_is_found_anew_on_the_shots_of_the_classes_that_are_left() -> None:
+    model = taught()
+    cross_fit = model.cross_fit_
+    assert cross_fit is not None
+    model.remove_class("green")
+    scores = []
+    for fold, features, labels in zip(cross_fit.models, cross_fit.features, cross_fit.labels, strict=True):
+        alone = tiny.classifier(calibration_folds=0).zero_shot(["red", "blue"])
+        alone.model_.prompts.load_state_dict(fold.prompts.state_dict())
+        scores += alone.predict_all(features[labels != 1]).ood["GL-MCM"].tolist()
+    assert len(scores) == 12
+    expected = sorted(scores)[math.ceil(0.95 * 12) - 1]
+    assert model.calibration_.threshold == pytest.approx(expected, abs=1e-6)
+    assert len(model.calibration_.held_out) == 12
+
+
+def test_a_class_that_is_removed_and_added_again_changes_nothing() -> None:
+    model = taught()
+    whole, calibrated = model.predict_proba(ASKED), model.calibration_
+    model.remove_class("blue").add_class("blue")
+    assert model.calibration_ == calibrated
+    assert np.allclose(model.predict_proba(ASKED), whole, atol=1e-6)
+
+
+def test_after_loading_a_class_that_goes_voids_the_limit(loaded: Callable[[], GalLoPClassifier]) -> None:
+    model = loaded()
+    with pytest.warns(UserWarning, match="void: the class 'red' was removed after the threshold was found"):
+        model.remove_class("red")
+    assert (model.calibration_.threshold, model.calibration_.held_out) == (None, ())
+    assert model.is_ood(ASKED) is None
+
+
+@pytest.mark.parametrize("kind", ["ridge", "discriminant"])
+def test_a_head_forgets_the_shots_of_a_class_that_goes(kind: Any, tmp_path: Path) -> None:
+    """It is then the head of the other classes' shots, unless shots are not kept."""
+    how: dict[str, Any] = {"method": MethodConfig(head=kind), "calibration_folds": 2}
+    model = tiny.classifier(**how, keep_shots=False).fit(IMAGES, LABELS)
+    model.save(tmp_path / "model")
+    model.remove_class("green")
+    pairs = [pair for pair in zip(IMAGES, LABELS, strict=True) if pair[1] != "green"]
+    alone = tiny.classifier(**how).fit([image for image, _ in pairs], [label for _, label in pairs])
+    ours, theirs = model.model_.head, alone.model_.head
+    assert ours is not None
+    assert theirs is not None
+    assert (ours.form.weights - theirs.form.weights).norm() < 1e-4 * theirs.form.weights.norm()
+    assert np.isfinite(model.predict_proba(ASKED)).all()
+    assert len(model.calibration_.held_out) == 12
+    again = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
+    with pytest.raises(ConfigError, match=r"sums of its shots alone.*keep_shots=True"):
+        again.remove_class("green")
+    assert again.classes_.tolist() == list(COUNTS), "nothing has changed"
+    again.add_class("yellow")
+
+
+def test_an_unknown_class_and_the_last_one_are_not_removed() -> None:
+    model = tiny.classifier().zero_shot(["golden retriever", "cat"])
+    with pytest.raises(ClassNameError, match=r"no class 'golden retreiver' here.*Did you mean golden retriever\?"):
+        model.remove_class("golden retreiver")
+    model.remove_class("cat")
+    with pytest.raises(ClassNameError, match="is the only class"):
+        model.remove_class(model.classes_[0])
+
+
+# ------------------------------------------------------------------ the limit
+
+
+def test_a_limit_keeps_the_share_of_held_out_shots_that_is_asked_for(loaded: Callable[[], GalLoPClassifier]) -> None:
+    for model in (taught(), loaded()):
+        held_out = np.array(model.calibration_.held_out)
+        assert len(held_out) == len(IMAGES)
+        for tpr in (0.1, 0.5, 0.9, 0.95, 1):
+            limit = model.set_threshold(tpr).calibration_.threshold
+            kept = np.mean(held_out <= limit)
+            assert kept >= tpr - 1e-9
+            assert np.mean(held_out < limit) < tpr
+            assert model.calibration_.tpr == tpr
+
+
+def test_asked_once_another_limit_is_not_kept(loaded: Callable[[], GalLoPClassifier]) -> None:
+    model = loaded()
+    before = model.calibration_
+    scores = model.ood_score(ASKED)
+    for tpr in (0.2, 0.6, 1.0):
+        expected = scores > calibration.threshold_at_tpr(before.held_out, tpr)
+        assert np.array_equal(model.is_ood(ASKED, tpr=tpr), expected)
+    assert model.calibration_ == before
+
+
+@pytest.mark.parametrize("tpr", [0, -0.1, 1.01, "0.9", None, True, float("nan")])
+def test_a_share_that_is_none_is_refused(loaded: Callable[[], GalLoPClassifier], tpr: Any) -> None:
+    with pytest.raises(ConfigError, match=r"tpr is .*above 0 and at most 1"):
+        loaded().set_threshold(tpr)
+
+
+def test_where_nothing_was_held_out_it_is_said_and_photos_do_instead() -> None:
+    model = tiny.classifier().zero_shot(["red", "green"])
+    for ask in (lambda: model.set_threshold(0.9), lambda: model.is_ood(ASKED, tpr=0.9)):
+        with pytest.raises(ConfigError, match=r"held-out shots, and there are none.*set_threshold\(tpr, photos\)"):
+            ask()
+    model.set_threshold(0.75, ASKED)
+    assert np.count_nonzero(model.is_ood(ASKED)) == 1
+    assert model.calibration_.note == "found on 4 photos of yours, to keep 75% of them"
+
+
+def test_a_limit_of_another_share_survives_a_save_and_a_new_class(tmp_path: Path) -> None:
+    model = taught().set_threshold(0.8)
+    model.save(tmp_path / "model")
+    again = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
+    assert again.calibration_ == model.calibration_
+    assert again.set_threshold(0.95).calibration_.threshold == taught().calibration_.threshold
+    assert model.add_class("yellow").calibration_.tpr == 0.8
+
+
+def test_of_very_many_scores_quantiles_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "MOST_SCORES", 101)
+    scores = np.random.default_rng(0).normal(size=5000)
+    found = Calibration.on(scores, len(scores))
+    assert len(found.held_out) == 101
+    assert found.threshold == calibration.threshold_at_tpr(scores), "of all of them"
+    assert found.at(0.5).threshold == pytest.approx(np.quantile(scores, 0.5), abs=0.05)
+
+
+@pytest.mark.parametrize("said", [{"tpr": 2}, {"tpr": "x"}, {"held_out": [float("nan")]}, {"held_out": ["1"]}])
+def test_what_a_checkpoint_says_of_a_limit_is_checked(said: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Calibration(**said)
+    assert Calibration(held_out=[-1.0]).held_out == (-1.0,), "as JSON has it"  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ partial_fit
+
+
+def test_the_first_call_is_a_fit() -> None:
+    first = tiny.classifier(calibration_folds=2).partial_fit(IMAGES, LABELS)
+    assert tiny.equal(tiny.learned(first), tiny.learned(tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS)))
+
+
+def test_more_shots_are_a_warm_start_on_all_of_them() -> None:
+    """Bit by bit what ``fit`` with ``warm_start`` learns from old and new ones together."""
+    more, names = tiny.pictures({"red": 2, "yellow": 3}, first_seed=40)
+    model = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS)
+    assert model.partial_fit(more, names) is model
+    other = tiny.classifier(calibration_folds=2, warm_start=True).fit(IMAGES, LABELS)
+    other.fit([*IMAGES, *more], [*LABELS, *names])
+    assert model.classes_.tolist() == ["red", "green", "blue", "yellow"]
+    assert tiny.equal(tiny.learned(model), tiny.learned(other))
+    assert model.calibration_ == other.calibration_
+    assert len(model.calibration_.held_out) == len(IMAGES) + 5
+
+
+def test_one_class_is_enough_and_a_picture_counts_once() -> None:
+    model = tiny.classifier().fit(IMAGES, LABELS)
+    model.partial_fit([tiny.picture(41, "yellow"), IMAGES[0]], ["yellow", LABELS[0]])
+    assert model._shots is not None
+    assert len(model._shots) == len(IMAGES) + 1
+    with pytest.raises(DataError, match="the same picture is labelled 'red' and 'blue'"):
+        model.partial_fit([IMAGES[0]], ["blue"])
+
+
+def test_classes_may_be_named_before_their_photos_come() -> None:
+    model = tiny.classifier().partial_fit(IMAGES[:6], LABELS[:6], classes=["red", "yellow"])
+    assert model.classes_.tolist() == ["red", "yellow"]
+    model.partial_fit(IMAGES, LABELS, classes=model.classes_)
+    assert model.classes_.tolist() == ["red", "yellow", "green", "blue"]
+    with pytest.raises(DataError, match="'red' is the only class"):
+        tiny.classifier().partial_fit(IMAGES[:2], LABELS[:2])
+
+
+def test_photos_of_a_class_that_was_removed_do_not_come_back() -> None:
+    model = tiny.classifier().fit(IMAGES, LABELS).remove_class("green")
+    model.partial_fit([tiny.picture(50, "red")], ["red"])
+    assert model.classes_.tolist() == ["red", "blue"]
+    assert model._shots is not None
+    assert len(model._shots) == 13
+
+
+def test_numbers_count_in_the_class_list() -> None:
+    model = tiny.classifier().fit(IMAGES, [list(COUNTS).index(label) for label in LABELS], class_names=list(COUNTS))
+    model.partial_fit([tiny.picture(50, "yellow"), tiny.picture(51, "red")], iter([3, 0]), classes=["yellow"])
+    assert model.classes_.tolist() == ["red", "green", "blue", "yellow"]
+    assert model._shots is not None
+    assert model._shots.names[-2:] == ["yellow", "red"]
+    with pytest.raises(DataError, match="is the number 4, but"):
+        model.partial_fit([tiny.picture(52, "red")], [4])
+
+
+def test_a_pickle_holds_no_photos() -> None:
+    model = pickle.loads(pickle.dumps(tiny.classifier().fit(IMAGES, LABELS)))
+    assert model._shots is None
+    with pytest.warns(UserWarning, match="not in memory"):
+        model.partial_fit(IMAGES[:8], LABELS[:8])
+
+
+def test_after_loading_the_old_photos_are_missed_aloud(loaded: Callable[[], GalLoPClassifier]) -> None:
+    model = loaded()
+    model.cache = False
+    with pytest.warns(UserWarning, match="not in memory, as after load.*may forget"):
+        model.partial_fit([tiny.picture(60, "yellow"), tiny.picture(61, "red")], ["yellow", "red"])
+    assert model.classes_.tolist() == ["red", "green", "blue", "yellow"]
+
+
+# ------------------------------------------------------------------ on the command line
+
+
+def test_the_command_line_sets_a_limit_at_training_and_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "tower").mkdir()
+    tower = str(tiny.backbone_folder(tmp_path / "tower"))
+    photos = str(tiny.write_folder(tmp_path / "photos", {"red": 4, "green": 4}))
+    model = str(tmp_path / "model")
+    quick = ["--shots", "4", "--epochs", "1", "--views", "1", "--backbone", tower, "--json"]
+    assert main(["train", photos, "--out", model, *quick, "--tpr", "0.5"]) == 0
+    said = json.loads(Path(model, SETTINGS).read_text())["calibration"]
+    held_out = said["held_out"]
+    assert (said["tpr"], said["threshold"]) == (0.5, held_out[3])
+    assert json.loads(capsys.readouterr().out)["threshold"] == held_out[3]
+    kept = []
+    for tpr in ("0.1", "1"):
+        assert main(["predict", photos, "--model", model, "--backbone", tower, "--json", "--tpr", tpr]) == 0
+        rows = json.loads(capsys.readouterr().out)
+        limit = held_out[0] if tpr == "0.1" else held_out[-1]
+        assert [row["is_ood"] for row in rows] == [row["ood_score"] > limit for row in rows]
+        kept.append(sum(not row["is_ood"] for row in rows))
+    assert kept[0] < kept[1]
+    assert main(["predict", photos, "--classes", "red, green", "--backbone", tower, "--tpr", "0.9"]) == 2
+    assert "gallop: error: A limit that keeps 90% of the known photos" in capsys.readouterr().err
+    assert main(["predict", photos, "--model", model, "--tpr", "95"]) == 2
+    assert "'95' is not a share above 0 and at most 1, such as 0.9" in capsys.readouterr().err

@@ -1,0 +1,199 @@
+"""What is said aloud: how far a training is, what it leaves out or would drop, what a wrong name may have meant."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import warnings
+from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gallop import load_backbone
+from gallop.backbones import pick_device
+from gallop.errors import BackboneError, ConfigError, DataError
+from gallop.runtime import progress
+from gallop.runtime.progress import ProgressSaid, coloured
+from tests import tiny
+from tests.cli.test_cli import Terminal
+
+IMAGES, LABELS = tiny.pictures({"red": 6, "green": 6})
+
+
+# ------------------------------------------------------------------ progress
+
+
+def test_a_training_is_quiet_unless_it_is_asked_to_speak(capfd: pytest.CaptureFixture[str]) -> None:
+    tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS)
+    assert capfd.readouterr() == ("", "")
+    tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS, verbose=True)
+    said = capfd.readouterr()
+    assert said.out == ""
+    stages = [re.sub(r" \d+/\d+.*", "", line) for line in said.err.splitlines()]
+    assert stages == ["encoding views", "training", "calibrating on held-out shots"], "the end of each, without a bar"
+
+
+def test_a_bar_stands_in_a_terminal_and_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with redirect_stderr(Terminal()) as err:
+        tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS, verbose=1)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err.getvalue())
+    for stage in ("encoding views ━+ ", "training ━+ 6/6 ", r"calibrating on held-out shots ━+ 4/4"):
+        assert re.search(stage, plain), stage
+    assert "loss" in plain
+    assert err.getvalue().endswith("\x1b[2K"), "nothing of it stays"
+
+
+def test_a_bar_is_taken_away_when_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    model = tiny.classifier()
+    monkeypatch.setattr("gallop.training.loop.Trainer.run", lambda _: iter([None]))  # no event at all
+    with redirect_stderr(Terminal()) as err, pytest.raises(AttributeError):
+        model.fit(IMAGES, LABELS, verbose=True)
+    assert err.getvalue().endswith("\x1b[2K")
+
+
+def test_a_notebook_gets_one_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where IPython's kernel runs, rich draws with IPython's display."""
+    pytest.importorskip("IPython")
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    shown: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", lambda *some, **_: shown.extend(some))
+    with redirect_stderr(io.StringIO()) as err, ProgressSaid() as said:
+        said.say("working", 1, 2)
+    assert shown
+    assert err.getvalue() == ""
+
+
+def test_colours_are_for_terminals_that_may_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert coloured("no", "bold red", Terminal()) == "\x1b[1;31mno\x1b[0m"
+    assert coloured("no", "bold red", io.StringIO()) == "no"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert coloured("no", "bold red", Terminal()) == "no"
+
+
+def test_without_a_bar_rich_is_not_loaded() -> None:
+    code = (
+        "import sys; from gallop.runtime.progress import ProgressSaid\n"
+        "with ProgressSaid() as said: said.say('working', 2, 2)\n"
+        "print('rich' in sys.modules)"
+    )
+    import subprocess
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("False\n", "working 2/2\n")
+
+
+def test_tables_of_many_photos_say_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    folder = tiny.write_folder(tmp_path / "photos", {"red": 4})
+    model = tiny.classifier().zero_shot(["red", "green"])
+    with redirect_stderr(io.StringIO()) as err, redirect_stdout(io.StringIO()) as out:
+        tables = list(model.predict_many(folder, rows=2, verbose=True))
+    assert sum(map(len, tables)) == 4
+    assert err.getvalue().splitlines()[-1] == "answering photos 4"
+    assert out.getvalue() == ""
+
+
+# ------------------------------------------------------------------ what is left out, or would be
+
+
+def test_files_that_cannot_be_read_are_warned_of_and_kept(tmp_path: Path) -> None:
+    folder = tiny.write_folder(tmp_path / "photos", {"red": 2, "green": 2})
+    for name in ("a.png", "b.png"):
+        (folder / "red" / name).write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match=r"a\.png is left out, and 1 more \(skipped_ has all\): ") as told:
+        model = tiny.classifier().fit(folder)
+    assert len(told) == 1
+    assert [path.name for path, _ in model.skipped_] == ["a.png", "b.png"]
+    assert all(reason for _, reason in model.skipped_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tiny.classifier().fit(IMAGES, LABELS).skipped_ == ()
+
+
+def test_shots_are_drawn_from_lists_as_from_folders(tmp_path: Path) -> None:
+    folder = tiny.write_folder(tmp_path / "photos", {"red": 6, "green": 6})
+    paths = sorted(folder.rglob("*.png"), reverse=True)
+    names = [path.parent.name for path in paths]
+    ours = tiny.classifier(shots=3, seed=4).fit(paths, names)
+    theirs = tiny.classifier(shots=3, seed=4).fit(folder)
+    assert ours._data_fingerprint == theirs._data_fingerprint
+    assert ours._shots is not None
+    assert Counter(ours._shots.names) == {"red": 3, "green": 3}
+    with pytest.raises(DataError, match="'red' has 6 images, but 7 shots were asked for"):
+        tiny.classifier(shots=7).fit(IMAGES, LABELS)
+    assert len(tiny.classifier(shots=7, allow_fewer=True).fit(IMAGES, LABELS)._shots or ()) == 12
+
+
+def test_a_scale_above_the_number_of_regions_is_warned_of() -> None:
+    rows, columns = tiny.vit().vision.grid
+    regions = rows * columns
+    with pytest.warns(UserWarning, match=rf"topk holds {regions + 1}, but .* sees {regions} regions"):
+        model = tiny.classifier(topk=(2, regions + 1)).zero_shot(["red", "green"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        same = tiny.classifier(topk=(2, regions)).zero_shot(["red", "green"])
+    assert np.array_equal(model.predict_proba(IMAGES[:2]), same.predict_proba(IMAGES[:2]))
+
+
+def test_a_warm_start_that_would_drop_classes_says_which_and_refuses_unless_told() -> None:
+    more, names = tiny.pictures({"blue": 3, "red": 3}, first_seed=30)
+    model = tiny.classifier(warm_start=True).fit([*IMAGES, *more], [*LABELS, *names])
+    before = tiny.learned(model)
+    with pytest.raises(ConfigError, match=r"knows green, and no photo here is of it.*drop_classes=True"):
+        model.fit(more, names)
+    assert tiny.equal(tiny.learned(model), before)
+    assert model.fit(more, names, drop_classes=True).classes_.tolist() == ["blue", "red"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tiny.classifier().fit(IMAGES, LABELS).fit(more, names).classes_.tolist() == ["blue", "red"]
+
+
+# ------------------------------------------------------------------ what a wrong name may have meant
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("minni", "mini"),
+        ("ViT-B-16", "ViT-B-16/openai"),
+        ("vit-b-16", "ViT-B-16/openai"),
+        ("ViT-B16/openai", "ViT-B-16"),
+        ("vit-b-16/openai", "ViT-B-16"),
+        ("ViT-B-16/open-ai", "openai"),
+        ("ViT-B-16/laion2b_s34b_b88", "laion2b_s34b_b88k"),
+    ],
+)
+def test_a_tower_that_is_unknown_gets_a_suggestion(name: str, meant: str) -> None:
+    with pytest.raises(BackboneError, match=rf"Did you mean {re.escape(meant)}\b"):
+        load_backbone(name, download=False)
+    with pytest.raises(BackboneError) as other:
+        load_backbone("qqqqqqq")
+    assert "Did you mean" not in str(other.value)
+
+
+@pytest.mark.parametrize(("device", "meant"), [("cdua", "cuda"), ("gpu", ""), ("mp", "mps")])
+def test_a_device_that_is_unknown_gets_one_too(device: str, meant: str) -> None:
+    with pytest.raises(BackboneError, match=f"There is no device '{device}'") as told:
+        pick_device(device)
+    assert str(told.value).endswith(f"Did you mean {meant}?" if meant else "'cuda'.")
+
+
+def test_apples_gpu_is_asked_for_before_anything_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends, "mps", SimpleNamespace(is_available=lambda: False))
+    with pytest.raises(BackboneError, match=r"GPU of Apple's.*torch sees none here; use --device cpu or 'auto'"):
+        pick_device("mps")
+    monkeypatch.setattr(torch.backends, "mps", SimpleNamespace(is_available=lambda: True))
+    assert pick_device("mps").type == "mps"
