@@ -1,0 +1,121 @@
+"""The queue by itself: who is answered together, who waits for whom, and what is left at the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import torch
+
+from gallop.serve.batching import Batcher, PhotoQuestion
+from gallop.serve.refusals import Refusal
+from tests.serve.running import until
+
+LONG = 30.0
+"""Seconds that nobody waits in these tests: a batch that waited would fail them."""
+
+
+class Work:
+    """Answers by its number which batch a photo was in."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.may_go = threading.Event()
+        self.may_go.set()
+
+    def __call__(self, questions: Sequence[PhotoQuestion]) -> None:
+        self.may_go.wait(LONG)
+        self.batches.append(len(questions))
+        for question in questions:
+            question.answer.set_result(len(self.batches))
+
+
+@contextmanager
+def batcher(work: Work, most: int = 4, wait: float = LONG, room: int = 8) -> Iterator[Batcher]:
+    made = Batcher(work, most=most, wait=wait, room=room)
+    yield made
+    work.may_go.set()
+    made.close()
+
+
+def question() -> PhotoQuestion:
+    return PhotoQuestion("model", torch.zeros(3, 2, 2))
+
+
+def test_who_comes_alone_waits_for_nobody() -> None:
+    work = Work()
+    with batcher(work) as queue, queue.places(1):
+        assert queue.ask(question()).result(LONG / 2) == 1
+
+
+def test_a_batch_waits_for_what_is_on_its_way() -> None:
+    """A place is taken when a request was read; its photo comes when it is decoded."""
+    work = Work()
+    with batcher(work) as queue, queue.places(3):
+        asked = [queue.ask(question()) for _ in range(2)]
+        time.sleep(0.1)
+        assert not any(one.done() for one in asked)
+        asked.append(queue.ask(question()))
+        assert [one.result(LONG / 2) for one in asked] == [1, 1, 1]
+
+
+def test_but_not_for_longer_than_it_was_told() -> None:
+    work = Work()
+    with batcher(work, wait=0.05) as queue, queue.places(2):
+        assert queue.ask(question()).result(LONG / 2) == 1
+
+
+def test_nor_for_somebody_who_has_given_up() -> None:
+    work = Work()
+    with batcher(work) as queue, ExitStack() as other, queue.places(1):
+        other.enter_context(queue.places(1))
+        asked = queue.ask(question())
+        other.close()
+        assert asked.result(LONG / 2) == 1
+
+
+def test_a_full_batch_goes_at_once_and_the_rest_in_the_next() -> None:
+    work = Work()
+    work.may_go.clear()
+    with batcher(work, most=2) as queue, queue.places(5):
+        asked = [queue.ask(question()) for _ in range(5)]
+        cancelled = asked[3].cancel()
+        work.may_go.set()
+        until(lambda: all(one.done() for one in asked[:3]))
+        assert cancelled
+        assert asked[0].result() == asked[1].result() == 1
+        assert asked[2].result() == asked[4].result(LONG / 2) == 2
+    assert work.batches == [2, 2]
+
+
+def test_there_are_so_many_places() -> None:
+    with batcher(Work(), room=3) as queue, queue.places(2):
+        assert queue.waiting == 2
+        with pytest.raises(Refusal, match="2 photos wait, and there is room for 3") as refused, queue.places(2):
+            pass
+        assert refused.value.status == 429
+        assert refused.value.retry_after is not None
+        assert refused.value.retry_after >= 1
+        with queue.places(1):
+            assert queue.waiting == 3
+    assert queue.waiting == 0
+
+
+def test_the_end_answers_what_waits_and_takes_nothing_more() -> None:
+    work = Work()
+    work.may_go.clear()
+    made = Batcher(work, most=1, wait=0.0, room=8)
+    with made.places(3):
+        asked = [made.ask(question()) for _ in range(3)]
+        ending = threading.Thread(target=made.close)
+        ending.start()
+        until(lambda: made._ending)
+        with pytest.raises(Refusal, match="is stopping"):
+            made.ask(question())
+        work.may_go.set()
+        ending.join(LONG)
+    assert [one.result(0) for one in asked] == [1, 2, 3]
+    assert not made.alive
