@@ -82,6 +82,26 @@ def test_no_button_is_cut_however_narrow_the_page(new_page: Any, width: int) -> 
     assert not cut
 
 
+def test_on_a_phone_the_training_is_one_click_from_the_cards(new_page: Any) -> None:
+    page = new_page("teach", viewport={"width": 390, "height": 844})
+    heading, link = (
+        page.get_by_role("heading", name="Train", exact=True),
+        page.get_by_role("link", name="On to training"),
+    )
+    expect(link).to_have_count(0)
+    add_classes(page, "ant, bee, wasp")
+    settled(page)
+    address = page.url
+    expect(heading).not_to_be_in_viewport()
+    expect(link).to_be_in_viewport()
+    link.click()
+    expect(heading).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_in_viewport()
+    assert page.url == f"{address}#train"
+    settled(page)
+    expect(page.get_by_text("0 to learn from")).to_have_count(3)
+
+
 def train(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Train")).click()
 

@@ -19,8 +19,12 @@ def three_columns() -> list[Any]:
     return [grid.cell() for _ in range(3)]
 
 
-def heading(words: str) -> DeltaGenerator:
-    """Draw it; the place to its right. In a line with others it has no room above, so all columns begin alike."""
+def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
+    """Draw it; the place to its right. In a line with others it has no room above, so all columns begin alike.
+
+    Args:
+        anchor: what a link on the page leads to it by.
+    """
     line = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
-    line.header(words, anchor=False, width="content")
+    line.header(words, anchor=anchor or False, width="content")
     return line

@@ -27,6 +27,8 @@ from gallop.errors import ClassNameError, GallopError
 
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
 TESTS, _WEBCAM = "Test photos", "Webcam"
+TRAIN_ANCHOR = "train"
+"""The anchor of that column: where the columns stand below each other, it begins after all cards."""
 _UPLOADER = 180
 """Pixels: a button and what it takes."""
 _BESIDE_UNDO = 200
@@ -36,6 +38,8 @@ def cards(session: Session) -> None:
     """The ways to make cards, and all there are."""
     with heading("Collect"):
         offer.offer_removal(session)
+        if session.photos.deck.cards:
+            st.markdown(f"[On to training](#{TRAIN_ANCHOR})", width="content")
     start = st.container()  # always there, so that what follows keeps its place, and expanders stay open
     if not session.photos.deck.cards:
         start.info("**Start here:** name two or more classes.", icon=":material/school:")

@@ -18,7 +18,7 @@ with collect:
     deck.cards(session)
 deck.dialogs(session)
 with train:
-    heading("Train")
+    heading("Train", deck.TRAIN_ANCHOR)
     button, shown = st.container(), st.container()  # drawn after the settings, which stand below them
     settings.fold(session)
     live.begin(session)
