@@ -18,6 +18,7 @@ prepare()
 
 import argparse
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -30,6 +31,7 @@ from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import accuracy, auroc
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
 from gallop.methods import Method, Setup, make_method
+from gallop.methods.interface import seen_by
 
 CLASSES, FOLDS, HELD_OUT = 10, 4, 2
 
@@ -40,6 +42,7 @@ def grid(**choices: list[float]) -> list[dict[str, float]]:
 
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "CoOp": grid(lr=[0.02, 0.05, 0.1, 0.2, 0.5, 1.0]),
+    "linear-probe, detail 2": grid(strength=[1, 10, 100, 1e3, 1e4, 1e5], detail=[2]),
     "linear-probe": grid(strength=[1, 10, 100, 1e3, 1e4, 1e5]),
     "Tip-Adapter": grid(weight=[5, 20, 80], sharpness=[2, 5.5]),
     # It searches both weights itself; those of Tip-Adapter are for single shots, of which none can be held out.
@@ -47,7 +50,11 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "LoCoOp": grid(lr=[0.1, 0.5, 1.0], weight=[0.25, 1.0]),
     "PromptSRC": grid(lr=[0.1, 0.3, 1.0], text_weight=[2.5, 25]),
     "GalLoP": grid(lr=[0.02, 0.05, 0.1, 0.2, 0.5, 1.0]),
+    "GalLoP, detail": [
+        {"detail": detail, "detail_in": use} for detail in (1.5, 2) for use in ("maps", "answers", "training")
+    ],
 }
+"""By method; what stands behind a comma tells two lists of one method apart."""
 
 
 def first_classes(dataset: LabelledPhotos) -> LabelledPhotos:
@@ -56,15 +63,17 @@ def first_classes(dataset: LabelledPhotos) -> LabelledPhotos:
     return replace(chosen, class_names=kept)
 
 
-def held_out(backbone: Backbone, shots: LabelledPhotos, unknown: ImageFeatures, method: Method) -> tuple[float, float]:
+def held_out(backbone: Backbone, shots: LabelledPhotos, unknown: Sequence[Path], method: Method) -> tuple[float, float]:
     """On photos that were not trained on, mean over the folds: accuracy in percent, AUROC of the last outlier score."""
     cache = open_cache(None)
+    seen = seen_by(method, backbone)
+    others = ImageFeatures.cat(list(encode_centres(seen, unknown, cache)))
     accuracies, aurocs = [], []
     for fold in stratified_folds(shots.labels, FOLDS, seed=0)[:HELD_OUT]:
         rest = sorted(set(range(len(shots))) - set(fold))
         fitted = method.fit(shots.take(rest), Setup(backbone, cache=cache))
-        features = ImageFeatures.cat(list(encode_centres(backbone, [shots.paths[i] for i in fold], cache)))
-        known, other = fitted.predict(features), fitted.predict(unknown)
+        features = ImageFeatures.cat(list(encode_centres(seen, [shots.paths[i] for i in fold], cache)))
+        known, other = fitted.predict(features), fitted.predict(others)
         accuracies.append(100 * accuracy(known.labels, [shots.names[i] for i in fold]))
         score = list(known.ood)[-1]
         aurocs.append(auroc(known.ood[score], other.ood[score]))
@@ -81,21 +90,15 @@ def main() -> None:
     print("| method | setting | " + " | ".join(sets) + " | mean |\n|" + "---|" * (len(sets) + 3))
     drawn = {name: draw_shots(first_classes(read_folder(root)), 16, seed=0) for name, root in sets.items()}
     names = list(drawn)
-    unknown = {
-        name: ImageFeatures.cat(
-            list(encode_centres(backbone, drawn[names[(i + 1) % len(names)]].paths[::2], open_cache(None)))
-        )
-        for i, name in enumerate(names)
-    }
+    unknown = {name: drawn[names[(i + 1) % len(names)]].paths[::2] for i, name in enumerate(names)}
     for name in options.only:
         for settings in SETTINGS[name]:
-            method = make_method(name, settings)
+            method = make_method(name.partition(",")[0], settings)
             row = [held_out(backbone, shots, unknown[own], method) for own, shots in drawn.items()]
             means = [statistics.mean(values) for values in zip(*row, strict=True)]
             cells = " | ".join(f"{percent:.1f} ({area:.2f})" for percent, area in [*row, means])
-            print(
-                f"| {name} | {', '.join(f'{key} {value:g}' for key, value in settings.items())} | {cells} |", flush=True
-            )
+            said = ", ".join(f"{k} {v if isinstance(v, str) else f'{v:g}'}" for k, v in settings.items())
+            print(f"| {name} | {said} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

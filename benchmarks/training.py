@@ -18,7 +18,7 @@ from gallop.config import train_preset
 from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews
 from gallop.model.gallop import GalLoP
 from gallop.model.losses import draw_kept_prompts
-from gallop.training.learn import encode_ahead
+from gallop.training.encoding_ahead import encode_ahead
 from gallop.training.loop import StepEvent
 
 Step = Callable[[], None]

@@ -45,6 +45,9 @@ HeadKind = Literal["none", "discriminant", "ridge", "logistic"]
 
 HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
 
+DetailUse = Literal["training", "answers", "maps"]
+"""What a second look at a larger size is for: learning, answers and maps; answers and maps; maps alone."""
+
 CONTEXT_INIT = "A photo of a"
 """The words whose token embeddings every context starts from (paper, section 4, implementation details)."""
 
@@ -64,6 +67,9 @@ class MethodConfig:
         dropout: p of prompt dropout in [0, 1); ``max(M - int(p * M), 1)`` global prompts are kept per image.
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
         head: kind of the third branch, or "none".
+        detail: a photo is looked at once more at so many times the tower's input size. Regions of both sizes are
+            pooled by themselves, and the logits of either branch are the mean over both.
+        detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
     """
 
     global_prompts: int = setting(
@@ -105,6 +111,21 @@ class MethodConfig:
         "regression, whose answer is averaged with that of the prompts.",
         choices=HEAD_KINDS,
     )
+    detail: float = setting(
+        1.0,
+        "detail",
+        "With 2 (or 1.5) a photo is looked at once more at so many times the size, for finer regions: with mini "
+        "encoding and memory take five times as much (1.5: three times), with a ViT ten times.",
+        among=(1.0, 1.5, 2.0),
+        metavar="X",
+    )
+    detail_in: str = setting(
+        "answers",
+        "use of the second look",
+        "What a second look is for: training (answers and maps as well), answers (and maps), or maps alone.",
+        choices=get_args(DetailUse),
+        said="second look in {}",
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -115,6 +136,8 @@ class MethodConfig:
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
         for k in self.topk:
             require(k >= 1, f"topk holds {k}; each k must be a whole number of 1 or more.")
+        both = f"detail is {self.detail:g} and head is {self.head!r}; a head learns from one look at a photo"
+        require(self.detail == 1 or self.head == "none", f"{both}, so take detail=1 or head='none'.")
 
     @property
     def local_prompts(self) -> int:
@@ -125,6 +148,16 @@ class MethodConfig:
     def sizes(self) -> tuple[int, int]:
         """(M, N)"""
         return self.global_prompts, self.local_prompts
+
+    @property
+    def answers_detail(self) -> float:
+        """``detail`` of what is answered from; 1 where a second look is for maps alone."""
+        return 1.0 if self.detail_in == "maps" else self.detail
+
+    @property
+    def training_detail(self) -> float:
+        """``detail`` of what is learned from."""
+        return self.detail if self.detail_in == "training" else 1.0
 
     @property
     def kept_prompts(self) -> int:

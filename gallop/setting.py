@@ -32,6 +32,7 @@ class Setting:
         zero: what 0 means where it is no amount; it may be 0 then, whatever ``low`` is.
         range: in words, where ``low`` and ``high`` are hard to read.
         choices: the texts it may be; empty for a number.
+        among: the only numbers it may be; empty for all of the range.
         said: how a model card says it, with {} for the value; empty for its words and the value.
         option: on the command line; None is made from the field's name, empty is none.
         metavar: what stands there for the value.
@@ -48,6 +49,7 @@ class Setting:
     zero: str = ""
     range: str = ""
     choices: tuple[str, ...] = ()
+    among: tuple[float, ...] = ()
     said: str = ""
     option: str | None = None
     metavar: str | None = None
@@ -60,6 +62,8 @@ class Setting:
 
     def allows(self, number: float) -> bool:
         """Return whether it may have this value."""
+        if self.among:
+            return number in self.among
         if self.zero and number == 0:
             return True
         return (self.low < number if self.above else self.low <= number) and (
@@ -71,6 +75,9 @@ class Setting:
         """Return what it must be, as the end of a sentence."""
         if self.range:
             return f"be {self.range}"
+        if self.among:
+            *others, last = (f"{number:g}" for number in self.among)
+            return f"be {', '.join(others)} or {last}"
         if self.high == math.inf:
             return (
                 f"be above {self.low:g}"

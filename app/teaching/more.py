@@ -48,7 +48,7 @@ def learned_more(
     for classifier in (taught.before, after):
         found: dict[str, Answer] = {}
         for pairs, seen in ((learned, True), (tested, False)):
-            for part in answers_by_photo(classifier, after.model_.backbone, cache, pairs, seen=seen):
+            for part in answers_by_photo(classifier, cache, pairs, seen=seen):
                 found |= part
         answers.append(found)
     return replace(

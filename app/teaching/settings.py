@@ -63,6 +63,11 @@ class Settings(TrainConfig, MethodConfig):
         return TrainConfig(**_values(self, TrainConfig))
 
 
+def looks_of(method: MethodConfig) -> MethodConfig:
+    """A method that is the usual one but looks at photos as closely: what is compared must have the same regions."""
+    return MethodConfig(detail=method.detail, detail_in=method.detail_in)
+
+
 def _values(config: MethodConfig | TrainConfig, kind: type[MethodConfig | TrainConfig]) -> dict[str, Any]:
     return {name: getattr(config, name) for name in settings_of(kind)}
 

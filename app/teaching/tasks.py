@@ -12,7 +12,7 @@ import numpy as np
 
 from app.jobs.manager import PlainError
 from app.teaching.progress import Answer, Course, Kept, Point, Progress, Sight, Taught, Watch
-from app.teaching.settings import Settings
+from app.teaching.settings import Settings, looks_of
 from app.teaching.time_left import Pace
 from app.text import joined
 from gallop import Photo
@@ -52,11 +52,12 @@ class EncodeAhead:
 
     def run(self) -> Iterator[int]:
         """Yields how many photos are still to do."""
-        from gallop.training.learn import encode_ahead
+        from gallop.training.encoding_ahead import encode_ahead
 
+        method = self._settings.method()
         while self._pending:
             chunk = [self._pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(self._pending)))]
-            for _ in encode_ahead(self._backbone, chunk, self._settings.training(), self._cache):
+            for _ in encode_ahead(self._backbone, chunk, self._settings.training(), self._cache, method):
                 yield len(self._pending) + len(chunk)
 
     def result(self) -> None:
@@ -109,6 +110,7 @@ class Teaching:
 
         # With as many prompts and the same scales as will be taught, so that like is compared with like.
         sizes: dict[str, Any] = {"global_prompts": self._settings.global_prompts, "topk": self._settings.topk}
+        sizes["method"] = looks_of(self._settings)
         self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
         # Nothing of anybody's photos is written to disk.
         settings = self._settings
@@ -201,7 +203,7 @@ class Teaching:
         total = len(self._shots) + len(self._tests)
         found: dict[str, Answer] = {}
         for pairs in (self._shots, self._tests):
-            for part in answers_by_photo(classifier, self._backbone, self._cache, pairs, seen=pairs is self._shots):
+            for part in answers_by_photo(classifier, self._cache, pairs, seen=pairs is self._shots):
                 found |= part
                 yield self._progress("measuring", len(found), total)
         self._answers[when] = found
@@ -220,7 +222,8 @@ def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, cour
     """Return a model that was trained before, as what a training leaves: without photos and maps."""
     from gallop import GalLoPClassifier
 
-    before = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(after.model_.class_names)
+    before = GalLoPClassifier(backbone=backbone, cache=False, method=looks_of(after.model_.config))
+    before.zero_shot(after.model_.class_names)
     return Taught(before, after, settings, **course.course())
 
 
@@ -231,7 +234,6 @@ def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:
 
 def answers_by_photo(
     classifier: GalLoPClassifier,
-    backbone: Backbone,
     cache: MemoryCache | None,
     pairs: Sequence[tuple[Photo, str]],
     *,
@@ -245,7 +247,7 @@ def answers_by_photo(
     from gallop.features.encoding import encode_centres
 
     rest = iter(pairs)
-    for features in encode_centres(backbone, [photo for photo, _ in pairs], cache):
+    for features in encode_centres(classifier.model_.backbone, [photo for photo, _ in pairs], cache):
         found = classifier.predict_all(features)
         # The rest comes last: it is longer, and zip would lose one of it with every batch.
         said = zip(found.labels.tolist(), found.probabilities.max(axis=1).tolist(), rest, strict=False)

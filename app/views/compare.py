@@ -74,7 +74,7 @@ def _untaught(
     classifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(names)
     found: dict[str, Answer] = {}
     for seen, some in pairs.items():
-        for part in answers_by_photo(classifier, backbone, session.photos.features(), some, seen=seen):
+        for part in answers_by_photo(classifier, session.photos.features(), some, seen=seen):
             found |= part
     of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
     # Nothing is learned here, but what a run would learn from is marked as seen: it is no test for the two of them.
@@ -182,10 +182,11 @@ def _global_prompts(
     said, names = classifier.text_features(), classifier.classes_.tolist()
     if not pairs:
         return GlobalPrompts(diversity.text_cosines(said.global_), None)
-    features = encode_centres(backbone, [photo for photo, _ in pairs], session.photos.features())
+    seen = classifier.model_.backbone
+    features = encode_centres(seen, [photo for photo, _ in pairs], session.photos.features())
     found = similarities(classifier.model_, said, features)
     truth = [names.index(name) for _, name in pairs]
-    return GlobalPrompts(diversity.text_cosines(said.global_), diversity.ensembling(found.global_, truth))
+    return GlobalPrompts(diversity.text_cosines(said.global_), diversity.ensembling(found.whole, truth))
 
 
 def cannot_repeat(session: Session, run: Run) -> str:

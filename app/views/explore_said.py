@@ -12,7 +12,7 @@ from gallop.maps.look import COLOURS
 
 _WORDS = ("photo", "names", "own_names", "templates", "class_name", "against", "region_of")
 _CHOICES = {"prompts": (UNTAUGHT, TAUGHT), "colours": tuple(COLOURS), "drawn": (SMOOTH, CELLS)}
-_FLAGS = ("before", "all_scales")
+_FLAGS = ("before", "all_scales", "finer")
 _UP_TO = {"prompt": 63, "opacity": 100, "hidden": 100}
 MOST_WORDS = 20_000
 """Characters of the names, or of the templates."""

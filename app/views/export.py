@@ -51,6 +51,12 @@ class Screen:
     class_name: str
     style: Style
 
+    @property
+    def finer(self) -> float:
+        """How many times as large the photo was looked at once more for its maps alone; 1 where it was not."""
+        found = self.explanation
+        return found.grid[0] / found.first_grid[0] if found.first_grid and not found.shares[1] else 1.0
+
     def picture(self, prompt: int) -> bytes:
         """The map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
         from gallop.maps.pictures import map_picture
@@ -100,7 +106,8 @@ def screen(session: Session, backbone: Backbone, asked: Question) -> Screen | No
     if photo is None:
         return None
     try:
-        found = session.answers.explain(backbone, photo, asked)
+        explain = session.answers.explain_closer if shown.finer else session.answers.explain
+        found = explain(backbone, photo, asked)
     except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
     found = found.with_topk(shown.scales_of(found.topk))
@@ -170,15 +177,13 @@ def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> T
     settings = Settings.of(found.model_.config, found.training_ or train_preset(backbone.preset))
     taught = opened(found, backbone, settings, Course())
     pairs = [(photo, name) for name, some in session.photos.tests().items() if name in found.classes_ for photo in some]
-    said = [_said(session, asked, backbone, pairs) for asked in (taught.before, found)]
+    said = [_said(session, asked, pairs) for asked in (taught.before, found)]
     return replace(taught, answers_before=said[0], answers=said[1])
 
 
-def _said(
-    session: Session, asked: GalLoPClassifier, backbone: Backbone, pairs: Sequence[tuple[Photo, str]]
-) -> dict[str, Answer]:
+def _said(session: Session, asked: GalLoPClassifier, pairs: Sequence[tuple[Photo, str]]) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
-    for part in answers_by_photo(asked, backbone, session.photos.features(), pairs, seen=False):
+    for part in answers_by_photo(asked, session.photos.features(), pairs, seen=False):
         found |= part
     return found
 

@@ -82,7 +82,7 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
         taught: whose prompts answer; None for zero-shot.
     """
     notes = {
-        "regions": _of_regions(tower),
+        "regions": " ".join(filter(None, [_of_regions(tower), _of_looks(config)])),
         "cosines": _of_cosines(tower.name, tower.damping.image, tower.damping.region),
     }
     if taught is not None:
@@ -100,6 +100,14 @@ def _of_regions(tower: Backbone) -> str:
     """What is not as in the paper."""
     kind = tower.region_kind
     return "" if kind == "value" else f"This tower's are of the kind {kind}: {REGION_RULES[kind]}, not the paper's."
+
+
+def _of_looks(config: MethodConfig) -> str:
+    """What is left out here."""
+    if config.detail == 1:
+        return ""
+    what = "the maps of Explore are of that look" if config.detail_in == "maps" else "answers are the mean of both"
+    return f"The photo is looked at once more at {config.detail:g} times the size, and {what}; this is the first look."
 
 
 def _of_cosines(tower: str, image: float, region: float) -> str:

@@ -122,12 +122,16 @@ def explain_snippet(
     *,
     taught: bool,
     tower: UsedTower = SHIPPED,
+    finer: float = 1.0,
 ) -> Snippet:
     """The page Explore: one photo, asked of zero-shot or of what was taught.
 
     Args:
         taught: the model folder answers, which holds names and k; otherwise it is zero-shot, and they stand here.
+        finer: how many times as large the photo is looked at once more for its maps; 1 is not.
     """
+    closer = "" if finer == 1 else f'classifier.set_detail({finer:g}, "maps")\n'
+    option = "" if finer == 1 else f" --detail {finer:g} --detail-in maps"
     loaded = f", backbone={tower.python}" if tower.exact else ""
     made = (
         f"classifier = GalLoPClassifier.load({MODEL!r}{loaded})"
@@ -136,7 +140,7 @@ def explain_snippet(
         f"    {list(names)!r},\n    templates={list(templates)!r},\n)"
     )
     cells = (
-        f"from gallop import GalLoPClassifier{tower.imported}\n\n{made}\n"
+        f"from gallop import GalLoPClassifier{tower.imported}\n\n{made}\n{closer}"
         f"explanation = classifier.explain({PHOTO_FILE!r})",
         "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
         'print("outlier score", explanation.ood_score)',
@@ -145,7 +149,7 @@ def explain_snippet(
     shell = "\n".join(
         [
             f"gallop predict {PHOTO_FILE} --model {MODEL} --json",
-            f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png",
+            f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png{option}",
         ]
     )
     return Snippet("One photo, explained", cells, shell + "\n")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.photos.shelf import MAX_PHOTOS
+from app.teaching.settings import looks_of
 from app.visitor.limit import VisitorLimit
 from app.visitor.photos import VisitorPhotos
 from app.visitor.question import Question
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from gallop.predictions.faithfulness import Deletion
 
 T = TypeVar("T")
+FINER = 2.0
+"""How many times as large a photo is looked at once more for finer maps."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class VisitorAnswers:
             sizes: dict[str, Any] = {}
             if question.like_taught and taught is not None:
                 method = taught.after.model_.config
-                sizes = {"global_prompts": method.global_prompts, "topk": method.topk}
+                sizes = {"global_prompts": method.global_prompts, "topk": method.topk, "method": looks_of(method)}
             empty = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
             made: GalLoPClassifier = empty.zero_shot(question.names, question.templates)
             return made
@@ -88,6 +91,28 @@ class VisitorAnswers:
         self._verdicts.get_or((key, own), lambda: ShortAnswer(found.label, bool(found.is_ood)))
         return found
 
+    def explain_closer(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
+        """Return the same with maps of finer regions, from a second look at the photo; the answer is the same."""
+
+        def compute() -> Explanation:
+            closer = copy.copy(self.classifier(backbone, question))
+            closer.set_detail(FINER, "maps")
+            found: Explanation = closer.explain(photo)
+            return found
+
+        found = self.explain(backbone, photo, question)
+        if found.first_grid is not None:  # it was taught to look twice
+            return found
+        closer: Explanation = self._explanations.get_or(self._closer(photo, question), compute)
+        return replace(closer, threshold=found.threshold)
+
+    def closer(self, photo: Photo, question: Question) -> bool:
+        """Return whether a photo has been looked at closer for a question."""
+        return self._explanations.get(self._closer(photo, question)) is not None
+
+    def _closer(self, photo: Photo, question: Question) -> Hashable:
+        return photo.sha256, question, self.training.version, FINER
+
     def verdict(self, photo: Photo, question: Question) -> ShortAnswer | None:
         """Return the answer in short, at the model's own scales; None for a photo that was not explained yet."""
         key = (photo.sha256, question, self.training.version)
@@ -106,7 +131,7 @@ class VisitorAnswers:
             from gallop.predictions.predict import similarities
 
             classifier = self.classifier(backbone, question)
-            features = encode_centres(backbone, photos, self.photos.features())
+            features = encode_centres(classifier.model_.backbone, photos, self.photos.features())
             return similarities(classifier.model_, classifier.text_features(), features)
 
         return self._similarities.get_or((_shas(photos), question, self.training.version), compute)

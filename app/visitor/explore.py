@@ -40,6 +40,7 @@ class ExploreState:
         drawn: ``SMOOTH`` or ``CELLS``.
         opacity, hidden: in percent; regions whose score is below ``hidden`` are not drawn.
         scales: k of the local prompts.
+        finer: whether maps of finer regions follow the answer.
     """
 
     source: Remembered[str | None] = Remembered(None)
@@ -60,6 +61,7 @@ class ExploreState:
     opacity: Remembered[int | None] = Remembered(None)
     hidden: Remembered[int | None] = Remembered(None)
     scales: Remembered[tuple[int, ...]] = Remembered(())
+    finer: Remembered[bool | None] = Remembered(None)
 
     def question(self, training: VisitorTraining) -> Question:
         """Return what is asked: the class list and templates, zero-shot or taught.

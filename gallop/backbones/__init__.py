@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gallop.backbones.clip import Backbone, Damping
+    from gallop.backbones.clip import Backbone
+    from gallop.backbones.damping import Damping
+    from gallop.backbones.detail import with_detail
     from gallop.backbones.device import pick_device, pick_precision
     from gallop.backbones.loading import load_backbone
     from gallop.backbones.preprocess import Preprocess
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Backbone": "clip",
-    "Damping": "clip",
+    "Damping": "damping",
     "NameTokens": "text",
     "Preprocess": "preprocess",
     "available_models": "weights.on_disk",
@@ -27,6 +29,7 @@ _HOMES = {
     "pick_device": "device",
     "pick_precision": "device",
     "pick_regions": "vision",
+    "with_detail": "detail",
 }
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "pick_device",
     "pick_precision",
     "pick_regions",
+    "with_detail",
 ]
 
 

@@ -6,16 +6,16 @@ import copy
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, SupportsIndex
 
 import torch
 from torch import Tensor, nn
 
+from gallop.backbones.damping import Damping
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextTower, memory_budget, text_tower
-from gallop.backbones.vision import VisionTower, vision_tower
+from gallop.backbones.vision import VisionTower, closer_grid, look_closer, vision_tower
 from gallop.backbones.vision.trunk import TrunkVision
 from gallop.config import OwnPreset, RegionKind
 from gallop.errors import BackboneError, UnsupportedTower
@@ -27,23 +27,6 @@ CPU_BATCH = 4
 
 _WEIGHTS = ("_model", "text", "vision")
 """What holds the weights of a backbone."""
-
-
-@dataclass(frozen=True)
-class Damping:
-    """The least that a cosine divides by, for images and for regions: their norm where that is more; 0 is the cosine.
-
-    What holds little no longer counts like what is full, and where all norms are less than it, a map of cosines is the
-    class activation map. CLIP's own towers have none; a model whose norms tell how much there is says so in its folder.
-    """
-
-    image: float = 0.0
-    region: float = 0.0
-
-    def __post_init__(self) -> None:
-        for value in (self.image, self.region):
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"A damping of {value} was asked for; it must be a finite number of 0 or more.")
 
 
 class Backbone:
@@ -98,11 +81,29 @@ class Backbone:
         self.logit_scale = float(torch.as_tensor(model.logit_scale).exp())
         self.sigmoid = getattr(model, "logit_bias", None) is not None
 
+    detail: float = 1.0
+    """How many times as large a photo is looked at once more (``gallop.backbones.detail``); 1 is not."""
+
+    @property
+    def looks(self) -> tuple[float, ...]:
+        """How many times its input size a photo is looked at: 1, and ``detail`` where that is another."""
+        return (1.0,) if self.detail == 1 else (1.0, self.detail)
+
+    @property
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of the regions of each look."""
+        return tuple(closer_grid(self.vision.grid, times) for times in self.looks)
+
     @property
     def feature_sizes(self) -> tuple[int, int, int]:
-        """(R, V, D) of its image features."""
+        """(R, V, D) of its image features at its own input size."""
+        return self.feature_sizes_of(1.0)
+
+    def feature_sizes_of(self, times: float) -> tuple[int, int, int]:
+        """Return the same of photos with so many times the pixels a side."""
         projection, width = self.vision.region_projection, self.vision.region_width
-        return math.prod(self.vision.grid), width, width if projection is None else projection.shape[1]
+        grid = closer_grid(self.vision.grid, times)
+        return math.prod(grid), width, width if projection is None else projection.shape[1]
 
     @property
     def device(self) -> torch.device:
@@ -209,14 +210,21 @@ class Backbone:
         return self
 
     def encode_image(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode (B, 3, H, W) -> global (B, D) and regions (B, R, V), fp32, not normalised, without gradients."""
-        device = self.device
+        """Encode (B, 3, H, W) -> global (B, D) and regions (B, R, V), fp32, not normalised, without gradients.
+
+        Photos that are larger than its input have as many more regions (``gallop.backbones.vision.closer``).
+        """
+        device, size = self.device, self.preprocess.size
+        larger = pixels.shape[-1] > size
         at_once = CPU_BATCH if device.type == "cpu" else len(pixels)
+        if larger and self.vision.any_size and device.type == "cpu":
+            at_once = max(CPU_BATCH * size**2 // pixels.shape[-1] ** 2, 1)
         parts = []
         with torch.inference_mode(False), torch.no_grad(), self.autocast(torch.float16):
             for part in pixels.split(at_once):  # type: ignore[no-untyped-call]
                 part = part.to(device, non_blocking=True, memory_format=torch.channels_last)
-                parts.append([features.float() for features in self.vision(part)])
+                found = look_closer(self.vision, size, part) if larger else self.vision(part)
+                parts.append([features.float() for features in found])
         whole, regions = (torch.cat(features) for features in zip(*parts, strict=True))
         return whole, regions
 

@@ -13,7 +13,8 @@ from typing import Any, cast, get_args
 
 from torch import nn
 
-from gallop.backbones.clip import Backbone, Damping
+from gallop.backbones.clip import Backbone
+from gallop.backbones.damping import Damping
 from gallop.backbones.device import moved, pick_device, pick_precision
 from gallop.backbones.own import own_model
 from gallop.backbones.pairs import load_pair

@@ -61,29 +61,60 @@ class Preprocess:
         if min(self.std) <= 0 or self.size < 1:
             raise ValueError("Preprocessing needs a size and deviations above zero.")
 
-    def centre(self, image: Image.Image) -> tuple[Tensor, CropBox]:
+    def centre(self, image: Image.Image, times: float = 1.0) -> tuple[Tensor, CropBox]:
         """Return what the towers see of a photo, pixels (3, size, size), and which part of it that is.
 
         The short side is resized to the input size and the middle taken, or with ``squash`` the whole photo.
-        """
-        if self.squash:
-            whole = CropBox(0.0, 0.0, float(image.width), float(image.height))
-            return self._tensor(self._resized(image, self.size, self.size)), whole
-        image, left, top = _limit_aspect(image)
-        short, long = self.size, int(self.size * max(image.size) / min(image.size))
-        resized = self._resized(image, *((short, long) if image.width <= image.height else (long, short)))
-        x = round((resized.width - self.size) / 2.0)
-        y = round((resized.height - self.size) / 2.0)
-        cropped = resized.crop((x, y, x + self.size, y + self.size))
-        sx, sy = image.width / resized.width, image.height / resized.height
-        box = CropBox(left + x * sx, top + y * sy, left + (x + self.size) * sx, top + (y + self.size) * sy)
-        return self._tensor(cropped), box
 
-    def augment(self, image: Image.Image, rng: np.random.Generator) -> Tensor:
-        """Return a random resized crop, flipped half of the time: pixels (3, size, size)."""
+        Args:
+            times: above 1, exactly the same part of the photo with so many times the pixels a side.
+        """
+        box = self._centre_box(image)
+        if times != 1:
+            inside = (max(box.left, 0.0), max(box.top, 0.0), min(box.right, image.width), min(box.bottom, image.height))
+            side = self.side(times)
+            return self._tensor(image.resize((side, side), _RESAMPLING[self.interpolation], box=inside)), box
+        if self.squash:
+            return self._tensor(self._resized(image, self.size, self.size)), box
+        limited, _, _ = _limit_aspect(image)
+        resized = self._resized(limited, *self._whole(limited.size))
+        x, y = self._corner(resized.size)
+        return self._tensor(resized.crop((x, y, x + self.size, y + self.size))), box
+
+    def _whole(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height that a photo of some size is resized to, before its middle is taken."""
+        width, height = size
+        short, long = self.size, int(self.size * max(size) / min(size))
+        return (short, long) if width <= height else (long, short)
+
+    def _corner(self, resized: tuple[int, int]) -> tuple[int, int]:
+        """Left and top of its middle."""
+        return round((resized[0] - self.size) / 2.0), round((resized[1] - self.size) / 2.0)
+
+    def _centre_box(self, image: Image.Image) -> CropBox:
+        """Which part of a photo ``centre`` takes."""
+        if self.squash:
+            return CropBox(0.0, 0.0, float(image.width), float(image.height))
+        limited, left, top = _limit_aspect(image)
+        wide, high = self._whole(limited.size)
+        x, y = self._corner((wide, high))
+        sx, sy = limited.width / wide, limited.height / high
+        return CropBox(left + x * sx, top + y * sy, left + (x + self.size) * sx, top + (y + self.size) * sy)
+
+    def side(self, times: float) -> int:
+        """Return pixels a side of a photo that is looked at with ``times`` as many as usual."""
+        return round(times * self.size)
+
+    def augment(self, image: Image.Image, rng: np.random.Generator, times: float = 1.0) -> Tensor:
+        """Return a random resized crop, flipped half of the time: pixels (3, size, size).
+
+        Args:
+            times: as in ``centre``; the same draws take the same part.
+        """
         image, _, _ = _limit_aspect(image)
         top, left, height, width = _random_crop(image.height, image.width, rng)
-        view = self._resized(image.crop((left, top, left + width, top + height)), self.size, self.size)
+        side = self.side(times)
+        view = self._resized(image.crop((left, top, left + width, top + height)), side, side)
         return self._tensor(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view)
 
     def key(self) -> str:

@@ -21,7 +21,8 @@ from gallop.names.templates import clean_templates
 from gallop.setting import recorded
 
 FORMAT = 2
-"""The newest one. A checkpoint is of the oldest that can say what it says: 2 where the method has a head, else 1."""
+"""The newest one. A checkpoint is of the oldest that can say what it says: 2 where the method has a head or looks twice
+at a photo, else 1."""
 
 _FIRST = {
     "method": ("global_prompts", "topk", "dropout", "local_projection"),
@@ -85,7 +86,8 @@ class Checkpoint:
         said = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
         if self.head is None:
             del said["head"]
-        return said | {"format": 1 if self.method.head == "none" else FORMAT}
+        plain = self.method.head == "none" and self.method.detail == 1
+        return said | {"format": 1 if plain else FORMAT}
 
 
 def parse_settings(text: str) -> Mapping[str, Any]:

@@ -46,18 +46,20 @@ def model_or_classes(options: Namespace) -> GalLoPClassifier:
 
 def trained_model(model: str, options: Namespace) -> GalLoPClassifier:
     """Return the classifier of a checkpoint folder, or of a model on the Hub."""
-    return _with_limit(GalLoPClassifier.load(model, backbone=options.backbone, device=options.device), options)
+    return _as_asked(GalLoPClassifier.load(model, backbone=options.backbone, device=options.device), options)
 
 
 def zero_shot_classifier(class_names: Sequence[str], options: Namespace) -> GalLoPClassifier:
     """Return a classifier that has learned nothing."""
     classifier = GalLoPClassifier(backbone=options.backbone or DEFAULT_BACKBONE, device=options.device)
-    return _with_limit(classifier.zero_shot(class_names), options)
+    return _as_asked(classifier.zero_shot(class_names), options)
 
 
-def _with_limit(classifier: GalLoPClassifier, options: Namespace) -> GalLoPClassifier:
-    """With the limit of ``--tpr``, where the command has that option and it was given."""
-    tpr = getattr(options, "tpr", None)
+def _as_asked(classifier: GalLoPClassifier, options: Namespace) -> GalLoPClassifier:
+    """As closely looking as ``--detail`` says, and with the limit of ``--tpr``, where a command has these options."""
+    detail, tpr = getattr(options, "detail", None), getattr(options, "tpr", None)
+    if detail is not None:
+        classifier.set_detail(detail, options.detail_in)
     return classifier if tpr is None else classifier.set_threshold(tpr)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gallop.checkpoints.hub import HUB
 from gallop.cli.values import part, share_kept, some
+from gallop.config import MethodConfig
+from gallop.setting import settings_of
 from gallop.wording import one_line
 
 MODEL_HELP = f"folder of a trained model, or {HUB}USER/NAME[@REVISION] of one on the Hugging Face Hub"
@@ -41,6 +43,23 @@ def add_common(parser: Parser) -> None:
         "trained model: where its backbone's weights are now",
     )
     group.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")
+
+
+def add_detail(parser: Parser) -> None:
+    """Add how closely photos are looked at, for commands that train nothing."""
+    about = settings_of(MethodConfig)["detail"]
+    parser.add_argument(
+        "--detail",
+        type=float,
+        metavar=about.metavar,
+        help=f"instead of the model's own, with which its limit for unknown things goes: {about.help}",
+    )
+    parser.add_argument(
+        "--detail-in",
+        choices=("answers", "maps"),
+        default="answers",
+        help="what the second look of --detail is for: answers and maps, or maps alone (%(default)s)",
+    )
 
 
 def add_model_or_classes(parser: Parser) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from gallop.estimator.answers import AnswersAndReasons
 from gallop.estimator.class_list import ClassList
+from gallop.estimator.detail import Detail
 from gallop.estimator.more_shots import MoreShots
 from gallop.estimator.on_hub import ModelOnHub
 
 
-class GalLoPClassifier(MoreShots, ClassList, AnswersAndReasons, ModelOnHub):
+class GalLoPClassifier(MoreShots, ClassList, Detail, AnswersAndReasons, ModelOnHub):
     """Few-shot image classification with global and local prompts, and "none of these".
 
     Args:
@@ -34,6 +35,9 @@ class GalLoPClassifier(MoreShots, ClassList, AnswersAndReasons, ModelOnHub):
     After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
     ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``),
     ``skipped_`` (files, or rows of a table, that could not be read, with the reason).
+
+    ``method=MethodConfig(detail=2)`` looks at every photo once more at twice the size; ``set_detail(2)`` lets a
+    classifier do so that was taught without.
 
     >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
     >>> clf.predict("photos/test/cat/001.jpg")  # doctest: +SKIP

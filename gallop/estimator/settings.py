@@ -78,6 +78,10 @@ class ClassifierSettings(BaseEstimator):
         named |= {name: getattr(method, name) for name in _METHOD_SETTINGS}
         return cls(backbone, method=others_of(method, _METHOD_SETTINGS), **named)
 
+    def _take_others(self, config: MethodConfig) -> None:
+        """Keep what a method says beside the arguments."""
+        self.method = others_of(config, _METHOD_SETTINGS)
+
     def _load_backbone(self) -> Backbone:
         named, how = self.backbone, dict[str, Any](device=self.device, regions=self.regions)
         return named if isinstance(named, Backbone) else load_backbone(named, **how)

@@ -69,10 +69,15 @@ def better_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> 
 def _means(found: Similarities) -> tuple[Tensor, Tensor]:
     """Mean over global prompts (B, K), and means of the best 1, 2, ... R cosines (B, K, N, R): sorted once.
 
-    What the third branch adds is in the first, since it knows no k.
+    What the third branch adds is in the first, since it knows no k. R is that of the first look; a second one has as
+    many regions of its own for each k.
     """
-    ranked = found.regions.movedim(1, -1).double().sort(dim=-1, descending=True).values
-    whole, means = found.global_.double().mean(dim=-1), ranked.cumsum(dim=-1) / torch.arange(1, ranked.shape[-1] + 1)
+
+    def best(look: Similarities) -> Tensor:
+        ranked = look.regions.movedim(1, -1).double().topk(found.regions.shape[1], dim=-1).values
+        return ranked.cumsum(dim=-1) / torch.arange(1, ranked.shape[-1] + 1)
+
+    whole, means = found.whole.double().mean(dim=-1), found.together(best)
     if found.head is not None:
         share = found.head.weight
         whole, means = (1 - share) * whole + 2 * share * found.head.scores.double(), (1 - share) * means

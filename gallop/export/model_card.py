@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?")
 """Of a data set on the Hub: other names are told in words alone."""
 _TASK = "image-classification"
-_TOLD_APART = ("global_prompts", "topk", "local_projection", "head")
+_TOLD_APART = ("global_prompts", "topk", "local_projection", "head", "detail", "detail_in")
 """Settings of the method that have a line of their own."""
 _HEADS = {
     "discriminant": "a linear discriminant",

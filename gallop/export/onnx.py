@@ -83,6 +83,11 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     if missing:
         raise OnnxError(f"{' and '.join(missing)} must be installed for this: pip install 'gallop-explorer[onnx]'.")
     check_is_fitted(classifier, "model_")
+    if classifier.model_.backbone.detail != 1:
+        raise OnnxError(
+            f"An ONNX file takes pixels of one size, and this model answers from two (detail="
+            f"{classifier.model_.backbone.detail:g}); call set_detail(1) first, or load it in Python where it is used."
+        )
     if classifier.model_.backbone.precision != "fp32":
         raise OnnxError("ONNX is checked against fp32: load the model with precision='fp32'.")
     if classifier.model_.backbone.device.type != "cpu":

@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
@@ -120,10 +121,12 @@ def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str
     why = subject.explanation
     return [
         (
-            _url(map_picture(subject, n, scale=scale, style=style, side=_SIDE)),
-            f"Local prompt {n + 1}, k = {k}: {why.describe(subject.class_name, n)}.",
+            _url(map_picture(replace(subject, explanation=look), n, scale=scale, style=style, side=_SIDE)),
+            f"Local prompt {n + 1}, k = {k}{_size(look) if len(why.looks) > 1 else ''}: "
+            f"{look.describe(subject.class_name, n)}.",
         )
         for n, k in enumerate(why.topk)
+        for look in why.looks
     ]
 
 
@@ -138,6 +141,10 @@ def _head_map(subject: Subject, style: Style | None) -> list[tuple[str, str]]:
         f"{subject.class_name}, violet for other classes."
     )
     return [(_url(map_picture(mine, 0, scale=scale, style=style, side=_SIDE)), words)]
+
+
+def _size(look: Explanation) -> str:
+    return f", {look.grid[0]} x {look.grid[1]} regions"
 
 
 def _hash(script: str) -> str:

@@ -1,4 +1,4 @@
-"""Image features, and where they are kept so that no view of a photo passes the vision tower twice.
+"""Where image features are kept, so that no view of a photo passes the vision tower twice.
 
 A cache maps a key (photo, view, vision tower, number format) to the features of one view. There are two, with the same
 two methods: ``FeatureCache`` on disk, for trainings that come again, and ``MemoryCache``, for an app that may write
@@ -15,75 +15,37 @@ import threading
 import warnings
 import zlib
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
 
 from gallop.backbones import Backbone
+from gallop.features.image_features import STORED_DTYPE, ImageFeatures
 from gallop.runtime.writing import clear_drafts, write_quickly
 
-STORED_DTYPE = torch.float16
-"""The format in which features are kept, in memory and on disk, where a cache says no other.
-
-It rounds a value by up to 5e-4 of it. That moves a step's gradients by 1e-4 of theirs, and those of local prompts by up
-to 6e-3, where regions are so alike that another one enters a top-k (with ``mini`` on 100 flowers, 0.2 to 0.5% of them).
-A cache that keeps ``torch.float32`` rounds nothing and takes twice the room.
-"""
+__all__ = [
+    "DEFAULT_CACHE_BYTES",
+    "DEFAULT_MEMORY_BYTES",
+    "MOST_NAMED",
+    "STORED_DTYPE",
+    "Cache",
+    "FeatureCache",
+    "ImageFeatures",
+    "MemoryCache",
+    "default_cache_folder",
+    "feature_key",
+    "format_of",
+    "open_cache",
+]
 
 DEFAULT_CACHE_BYTES = 4 * 2**30
 DEFAULT_MEMORY_BYTES = 2 * 2**30
 
 MOST_NAMED = 10
 """Damaged entries of a cache that are named one by one."""
-
-
-@dataclass(frozen=True)
-class ImageFeatures:
-    """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V)."""
-
-    global_: Tensor
-    regions: Tensor
-
-    def __len__(self) -> int:
-        return len(self.global_)
-
-    def __getitem__(self, images: slice | Tensor) -> ImageFeatures:
-        return ImageFeatures(self.global_[images], self.regions[images])
-
-    def to(self, device: torch.device) -> ImageFeatures:
-        """On a device, in the format they were kept in."""
-        on_its_way = device.type != "cpu"  # what comes back from a GPU must be there before it is read
-        global_, regions = (t.to(device, non_blocking=on_its_way) for t in (self.global_, self.regions))
-        return ImageFeatures(global_, regions)
-
-    def rounded(self, kept: torch.dtype = STORED_DTYPE) -> ImageFeatures:
-        """Return the features in the format in which they are kept."""
-        return ImageFeatures(self.global_.to(kept), self.regions.to(kept))
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of both tensors."""
-        return sum(t.numel() * t.element_size() for t in (self.global_, self.regions))
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """(R, V, D)"""
-        return (*self.regions.shape[1:], *self.global_.shape[1:])
-
-    def split(self, images: int) -> list[ImageFeatures]:
-        """Return parts of at most so many images, in order."""
-        return [self[start : start + images] for start in range(0, len(self), images)]
-
-    @staticmethod
-    def cat(parts: Sequence[ImageFeatures]) -> ImageFeatures:
-        """Return all images of the parts, in order."""
-        return ImageFeatures(torch.cat([p.global_ for p in parts]), torch.cat([p.regions for p in parts]))
 
 
 class Cache(Protocol):
@@ -96,7 +58,7 @@ class Cache(Protocol):
     kept: torch.dtype
 
     def get(self, key: str) -> ImageFeatures | None:
-        """Return the features of one view (B = 1) in that format, or None."""
+        """Return the features of one look at one view (B = 1) in that format, or None."""
         ...
 
     def put(self, key: str, features: ImageFeatures) -> None:

@@ -84,7 +84,11 @@ class Style:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a map is about: a class, as one explanation sees it; ``when`` tells two explanations of a class apart."""
+    """What a map is about: a class, as one explanation sees it; ``when`` tells two explanations of a class apart.
+
+    Where the photo was looked at twice, maps are of the finer regions; ``Explanation.looks`` has an explanation of
+    either.
+    """
 
     explanation: Explanation
     class_name: str
@@ -106,7 +110,7 @@ class Subject:
 
     def kept(self, prompt: int) -> list[int]:
         """Return the k regions that entered the local score, best first."""
-        return [box.region for box in self.explanation.regions(self.class_name, prompt)]
+        return [box.region for box in self.explanation.looks[-1].regions(self.class_name, prompt)]
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def shared_scale(explanation: Explanation) -> Scale:
     The same colour means the same score whatever class is shown, and a class that nothing in the photo is like has a
     map that stays pale.
     """
-    found = explanation.similarities
+    found = explanation.looks[-1].similarities
     scores = found.regions[0] if explanation.topk else found.ood_regions[0]
     low, high = float(scores.mean()), float(scores.max())
     return Scale(low, max(high, low + 1e-6))

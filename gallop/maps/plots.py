@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 
 
 def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
-    """Draw what the model saw of the photo, the global scores of the class, and one map a scale."""
-    n = len(explanation.topk)
-    figure = Figure(figsize=(3.1 * (n + 2), 3.6), layout="constrained")
-    axes = figure.subplots(1, n + 2)
-    _show(axes[0], seen_picture(explanation), "photo, and what the model saw")
-    _draw_global(axes[1], explanation, class_name)
-    if n:
-        subject = Subject(explanation, class_name)
-        scale = shared_scale(explanation)  # of all panels, and of every class's figure: equal colours, equal cosines
-        means = explanation.local_scores[explanation.class_names.index(class_name)]
-        for prompt, (panel, k, mean) in enumerate(zip(axes[2:], explanation.topk, means, strict=True)):
-            title = f"local prompt {prompt + 1}, k = {k}: {mean:.3f}"
-            _show(panel, map_picture(subject, prompt, scale=scale), title)
-        figure.colorbar(_colours(scale), ax=axes[2:], shrink=0.7, label="cosine")
+    """Draw what the model saw of the photo, the global scores of the class, and one map a scale.
+
+    Where the photo was looked at twice, each look has a row of maps with the regions that it gave to the score.
+    """
+    n, looks = len(explanation.topk), explanation.looks
+    figure = Figure(figsize=(3.1 * (n + 2), 3.6 * len(looks)), layout="constrained")
+    axes = figure.subplots(len(looks), n + 2, squeeze=False)
+    _show(axes[0, 0], seen_picture(explanation), "photo, and what the model saw")
+    _draw_global(axes[0, 1], explanation, class_name)
+    for row, look, share in zip(axes, looks, explanation.shares, strict=True):
+        if n:
+            _draw_maps(figure, list(row[2:]), look, class_name)
+        if look is not looks[0]:
+            _draw_sums(row[0], explanation, class_name, share)
+            row[1].set_axis_off()
     # A class name may hold a dollar sign, which matplotlib would read as mathematics.
     figure.suptitle(class_name.replace("$", r"\$"))
     return figure
@@ -43,6 +44,29 @@ def explanation_png(explanation: Explanation, class_name: str) -> bytes:
     content = io.BytesIO()
     plot_explanation(explanation, class_name).savefig(content, format="png", dpi=150)
     return content.getvalue()
+
+
+def _draw_maps(figure: Figure, axes: list[Axes], look: Explanation, class_name: str) -> None:
+    """Of one look a map of each local prompt, with its top-k regions outlined."""
+    subject = Subject(look, class_name)
+    scale = shared_scale(look)  # of all panels, and of every class's figure: equal colours, equal cosines
+    means = look.local_scores[look.class_names.index(class_name)]
+    for prompt, (panel, k, mean) in enumerate(zip(axes, look.topk, means, strict=True)):
+        title = f"local prompt {prompt + 1}, k = {k}: {mean:.3f}"
+        _show(panel, map_picture(subject, prompt, scale=scale), title)
+    figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="cosine")
+
+
+def _draw_sums(axes: Axes, explanation: Explanation, class_name: str, share: float) -> None:
+    """How the scores of both looks make one."""
+    row = explanation.class_names.index(class_name)
+    each = [look.local_scores[row] for look in explanation.looks]
+    grids = " and ".join(f"{look.grid[0]} x {look.grid[1]}" for look in explanation.looks)
+    lines = [f"regions of {grids}", "the score is " + ("the mean of both" if share else "that of the first alone"), ""]
+    for prompt, (coarse, fine, score) in enumerate(zip(*each, explanation.local_scores[row], strict=True), start=1):
+        lines.append(f"local prompt {prompt}: {coarse:.3f}, {fine:.3f}: {score:.3f}")
+    axes.text(0, 0.95, "\n".join(lines), fontsize=9, va="top", transform=axes.transAxes)
+    axes.set_axis_off()
 
 
 def _show(axes: Axes, picture: Image.Image, title: str) -> None:

@@ -15,7 +15,7 @@ from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many, training_se
 from gallop.errors import ConfigError, DataError
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
-from gallop.methods.interface import Fitted, Method, Setup
+from gallop.methods.interface import Fitted, Method, Setup, seen_by
 from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.predict import Predictions
 
@@ -78,7 +78,8 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         data = training_set(images, labels, **draw, content=contents_beside(cache), class_names=class_names)
         warn_of_skipped(data, stacklevel=2)
         named = self.backbone
-        self._frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
+        frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
+        self._frozen = seen_by(self.method, frozen)
         self.fitted_ = self.method.fit(data, Setup(self._frozen, self.seed, cache))
         self.classes_, self._numbered = np.array(data.class_names), class_names is not None
         return self

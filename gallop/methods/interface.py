@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gallop.backbones import Backbone
+from gallop.backbones import Backbone, with_detail
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres
 from gallop.model.scores import scores_of_probabilities
@@ -98,15 +98,20 @@ class Method(Protocol):
         ...
 
 
-def centres(shots: LabelledPhotos, setup: Setup) -> ImageFeatures:
-    """Return features of the shots' centre crops, telling ``setup`` meanwhile."""
+def centres(shots: LabelledPhotos, setup: Setup, seen: Backbone) -> ImageFeatures:
+    """Return features of the shots' centre crops, as these towers see them, telling ``setup`` meanwhile."""
     parts, done = list[ImageFeatures](), 0
     setup.tell(done, len(shots))
-    for part in encode_centres(setup.backbone, shots.photos, setup.cache, shots.hashes):
+    for part in encode_centres(seen, shots.photos, setup.cache, shots.hashes):
         parts.append(part)
         done += len(part)
         setup.tell(done, len(shots))
     return ImageFeatures.cat(parts)
+
+
+def seen_by(method: Method, backbone: Backbone) -> Backbone:
+    """Return the towers with the looks from which a method answers: one, where it has no ``detail``."""
+    return with_detail(backbone, getattr(method, "answers_detail", 1.0))
 
 
 def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
-from gallop.methods.interface import Setup, Work, centres, from_probabilities
+from gallop.methods.interface import Setup, Work, centres, from_probabilities, seen_by
 from gallop.predictions.predict import Predictions
 from gallop.setting import number_between
 
@@ -40,8 +42,9 @@ class FittedProbe:
 
 
 def _unit(features: ImageFeatures) -> NDArray[np.float64]:
-    """In double precision: in single, a gradient does not come down to ``TOLERANCE``."""
-    return F.normalize(features.global_.double(), dim=-1).cpu().numpy()
+    """In double precision: in single, a gradient does not come down to ``TOLERANCE``. Looks stand side by side."""
+    each = [F.normalize(look.global_.double(), dim=-1) for look in features.looks]
+    return (each[0] if len(each) == 1 else torch.cat(each, dim=-1) / len(each) ** 0.5).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,26 @@ class LinearProbe:
 
     Attributes:
         strength: scikit-learn's C: the loss, summed over images, is weighted by it against half the squared weights.
+        detail: as GalLoP's: features of a second look at so many times the size stand beside those of the first.
     """
 
     learns: ClassVar[bool] = True
 
     strength: float = 100.0
+    detail: float = 1.0
 
     def __post_init__(self) -> None:
         number_between("strength", self.strength, 1e-6, 1e9)
+        MethodConfig(detail=self.detail)  # refuses what GalLoP does
+
+    @property
+    def answers_detail(self) -> float:
+        """``detail``"""
+        return self.detail
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FittedProbe:
         """Fit; the same on every run."""
-        features = centres(shots, setup)
+        features = centres(shots, setup, seen_by(self, setup.backbone))
         regression = LogisticRegression(C=self.strength, solver="newton-cg", max_iter=1000, tol=TOLERANCE)
         regression.fit(_unit(features), np.array(shots.labels))
         return FittedProbe(regression, shots.class_names)

@@ -6,25 +6,27 @@ Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joi
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gallop.backbones import Backbone, NameTokens
+from gallop.backbones import Backbone, NameTokens, with_detail
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
-from gallop.model import losses, scores, similarity
-from gallop.model.head.head import Head, HeadScores
+from gallop.model import losses, similarity
+from gallop.model.head.head import Head
 from gallop.model.head.sums import shot_features
 from gallop.model.head.votes import ShotVotes, shot_votes
 from gallop.model.prompts import Prompts
+from gallop.model.similarities import Similarities
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates, fill
+
+__all__ = ["GalLoP", "Similarities", "TextFeatures", "initial_prompts", "text_features_together"]
 
 
 @dataclass(frozen=True)
@@ -43,69 +45,6 @@ class TextFeatures:
         return TextFeatures(*(torch.cat([some[:k], some[k + 1 :]]) for some in (self.global_, self.local)))
 
 
-@dataclass(frozen=True)
-class Similarities:
-    """Everything that is known of images once the towers have run; nothing after this needs them again.
-
-    Attributes:
-        global_: cosines (B, K, M).
-        regions: cosines (B, R, K, N).
-        ood_regions: cosines (B, R, K) of each region averaged over local prompts; where N = 0 those of the global
-            prompts with the unprojected regions, as GL-MCM does for prompts without regions of their own.
-        head: what the third branch says; None where there is none.
-    """
-
-    global_: Tensor
-    regions: Tensor
-    ood_regions: Tensor
-    head: HeadScores | None = None
-
-    @staticmethod
-    def cat(parts: Sequence[Similarities]) -> Similarities:
-        """Return all images of the parts, in order."""
-        heads = [p.head for p in parts if p.head is not None]
-        return Similarities(
-            torch.cat([p.global_ for p in parts]),
-            torch.cat([p.regions for p in parts]),
-            torch.cat([p.ood_regions for p in parts]),
-            HeadScores.cat(heads) if heads else None,
-        )
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> Similarities:
-        """Return the same with every tensor changed, such as moved."""
-        head = None if self.head is None else replace(self.head, regions=change(self.head.regions))
-        return Similarities(change(self.global_), change(self.regions), change(self.ood_regions), head)
-
-    def of_classes(self, classes: Sequence[int]) -> Similarities:
-        """Return those of some classes, by index, in this order."""
-        chosen = list(classes)
-        head = None if self.head is None else replace(self.head, regions=self.head.regions[:, :, chosen])
-        return Similarities(self.global_[:, chosen], self.regions[:, :, chosen], self.ood_regions[:, :, chosen], head)
-
-    @cached_property
-    def ranked(self) -> tuple[Tensor, Tensor]:
-        """Cosines (B, K, N, R), the largest first, and which regions they are: sorted once for every k."""
-        cosines, order = self.regions.movedim(1, -1).sort(dim=-1, descending=True, stable=True)
-        return cosines, order
-
-    def local(self, topk: Sequence[int]) -> Tensor:
-        """Return top-k means (B, K, N)."""
-        return similarity.topk_mean(self.regions, topk)
-
-    def logits(self, topk: Sequence[int]) -> Tensor:
-        """Return cosines of the ensemble (B, K), in which the head has its share."""
-        return self.logits_of(self.local(topk))
-
-    def logits_of(self, local: Tensor) -> Tensor:
-        """Return the same of top-k means (B, K, N)."""
-        prompts = similarity.ensemble(self.global_, local)
-        return prompts if self.head is None else self.head.joined(prompts)
-
-    def ood(self) -> dict[str, Tensor]:
-        """Return the OOD scores by name, each (B,)."""
-        return scores.ood_scores(scores.Cosines(self.global_.mean(dim=-1), self.ood_regions))
-
-
 class GalLoP:
     """A frozen backbone, learned prompts and a class list.
 
@@ -121,6 +60,7 @@ class GalLoP:
     Raises:
         ClassNameError: names that cannot be used.
         TemplateError: templates that cannot be used, or more of them than global prompts.
+        BackboneError: a ``detail`` whose regions do not fit into the tower's grid.
     """
 
     def __init__(
@@ -132,7 +72,8 @@ class GalLoP:
         templates: Sequence[str] | None = None,
         head: Head | None = None,
     ) -> None:
-        self.backbone = backbone
+        with_detail(backbone, config.detail)  # refused now, and not when the first map is asked for
+        self.backbone = with_detail(backbone, config.answers_detail)
         self.config = config
         self.head = head
         self.prompts = prompts if prompts is not None else initial_prompts(backbone, config)
@@ -197,8 +138,28 @@ class GalLoP:
         return TextFeatures(text[:, :m], text[:, m:])
 
     def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
-        """Return cosines of images and regions with every class and prompt, on the backbone's device."""
-        features, damping = features.to(self.backbone.device), self.backbone.damping
+        """Return cosines of images and regions with every class and prompt, on the backbone's device.
+
+        Raises:
+            ValueError: features without the second look that the model's ``detail`` asks for, or with one too many.
+        """
+        if len(features.looks) != len(self.backbone.looks):
+            raise ValueError(
+                f"This model answers with detail={self.backbone.detail:g}, but the features have {len(features.looks)} "
+                "of its looks; encode the photos with the model's own backbone."
+            )
+        return self.maps(features, text)
+
+    def maps(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
+        """Return the same for as many looks as there are, where a second one may be there for its maps alone."""
+        found = [self._cosines(look, text) for look in features.to(self.backbone.device).looks]
+        if len(found) == 1:
+            return found[0]
+        return replace(found[0], finer=found[1], share=0.5 if len(self.backbone.looks) > 1 else 0.0)
+
+    def _cosines(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
+        """Of one look."""
+        damping = self.backbone.damping
         global_ = similarity.global_cosines(features.global_.float(), text.global_, damping.image)
         if text.local.shape[1] == 0:
             regions = global_.new_zeros(*features.regions.shape[:2], len(text.local), 0)
@@ -223,18 +184,24 @@ class GalLoP:
     ) -> tuple[losses.Loss, Tensor, Tensor]:
         """Return the training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N).
 
+        Of features with a second look these are the means over both, as in an answer.
+
         Args:
             text: features of the classes as the prompts are now, where they are known already.
         """
         text = self.text_features() if text is None else text
         device, damping = self.backbone.device, self.backbone.damping
-        global_ = similarity.global_cosines(features.global_.to(device).float(), text.global_, damping.image)
-        if text.local.shape[1] == 0:
-            local = global_.new_zeros(*global_.shape[:2], 0)
-        else:
-            projection = self.region_projection()
-            regions = similarity.region_cosines(features.regions.to(device), projection, text.local, damping.region)
-            local = similarity.topk_mean(regions, self.config.topk)
+        each = []
+        for look in features.looks:
+            global_ = similarity.global_cosines(look.global_.to(device).float(), text.global_, damping.image)
+            if text.local.shape[1] == 0:
+                local = global_.new_zeros(*global_.shape[:2], 0)
+            else:
+                projection = self.region_projection()
+                regions = similarity.region_cosines(look.regions.to(device), projection, text.local, damping.region)
+                local = similarity.topk_mean(regions, self.config.topk)
+            each.append((global_, local))
+        global_, local = each[0] if len(each) == 1 else (sum(parts) / len(each) for parts in zip(*each, strict=True))
         loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
         return loss, global_, local
 

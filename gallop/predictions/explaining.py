@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gallop.backbones import with_detail
 from gallop.features.encoding import BATCH, encode_photos
 from gallop.images import CropBox, Photo
 from gallop.model.calibration import Calibration
@@ -31,9 +32,9 @@ def explain_photos(
 def _explained(
     model: GalLoP, text: TextFeatures, photos: Sequence[Photo], calibration: Calibration
 ) -> Iterator[Explanation]:
-    features, crops = encode_photos(model.backbone, photos)
+    features, crops = encode_photos(with_detail(model.backbone, model.config.detail), photos)
     with torch.no_grad():
-        found = model.similarities(features, text)
+        found = model.maps(features, text)
         votes = [model.votes(features[torch.tensor([i])], text) for i in range(len(photos))]
     found = found.each(Tensor.cpu)
     for i, (photo, crop, voted) in enumerate(zip(photos, crops, votes, strict=True)):
@@ -45,6 +46,7 @@ def explanation_of(
     model: GalLoP, found: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
 ) -> Explanation:
     """Return the explanation of the one photo of ``found`` (B = 1), of which the model saw ``crop``."""
+    *first, grid = with_detail(model.backbone, model.config.detail).grids[: len(found.looks)]
     return Explanation(
         image=image,
         class_names=model.class_names,
@@ -53,6 +55,7 @@ def explanation_of(
         scale=model.backbone.logit_scale,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
-        grid=model.backbone.vision.grid,
+        grid=grid,
         crop=crop,
+        first_grid=first[0] if first else None,
     )

@@ -46,9 +46,11 @@ class Explanation:
         scale: exp(logit_scale) of the backbone.
         temperature: fitted on held-out shots; 1 where there was none.
         threshold: of GL-MCM; None without one.
-        grid: (rows, columns) of the regions.
+        grid: (rows, columns) of the regions, as maps have them.
         crop: what the model saw, in the photo's pixels.
         votes: of the single shots, where the third branch is a ridge regression and they are kept.
+        first_grid: that of the larger regions of the first look, where there was a second one. Maps and single regions
+            are of the second look then, scores and probabilities of both; ``looks`` are explanations of each alone.
     """
 
     image: Image.Image
@@ -61,11 +63,24 @@ class Explanation:
     grid: tuple[int, int]
     crop: CropBox
     votes: ShotVotes | None = None
+    first_grid: tuple[int, int] | None = None
+
+    @cached_property
+    def looks(self) -> tuple[Explanation, ...]:
+        """The photo as each look alone saw it, the finer one last; every score here is their mean by ``shares``."""
+        grids = [self.grid] if self.first_grid is None else [self.first_grid, self.grid]
+        parts = zip(self.similarities.looks, grids, strict=True)
+        return tuple(replace(self, similarities=found, grid=grid, first_grid=None) for found, grid in parts)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """How much of every score is of each look; a second look may be there for its maps alone."""
+        return (1.0,) if self.first_grid is None else (1 - self.similarities.share, self.similarities.share)
 
     @property
     def global_scores(self) -> NDArray[np.float32]:
         """Cosines (K, M): class by global prompt."""
-        return to_array(self.similarities.global_[0])
+        return to_array(self.similarities.whole[0])
 
     @property
     def local_scores(self) -> NDArray[np.float32]:
@@ -94,7 +109,7 @@ class Explanation:
     @property
     def global_probabilities(self) -> dict[str, float]:
         """Of the global prompts alone, by class name."""
-        return self._probabilities(self.similarities.global_[0].mean(dim=-1))
+        return self._probabilities(self.similarities.whole[0].mean(dim=-1))
 
     @property
     def local_probabilities(self) -> dict[str, float] | None:
@@ -136,8 +151,8 @@ class Explanation:
 
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:
         """Return cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
-        scores_ = self.similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
-        return to_array(scores_).reshape(self.grid)
+        found = self.looks[-1].similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
+        return to_array(found).reshape(self.grid)
 
     def head_map(self, class_name: str) -> FloatMap:
         """Return what the third branch finds at each region (rows, columns): their mean is its score of the class.
@@ -162,7 +177,7 @@ class Explanation:
         rows, columns = self.grid
         if not 0 <= region < rows * columns:
             raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
-        return to_array(self.similarities.regions[0, region])
+        return to_array(self.looks[-1].similarities.regions[0, region])
 
     def classes_at_region(self, region: int) -> dict[str, NDArray[np.float32]]:
         """Return ``at_region`` by class name, (N,) each, the class first whose mean over the local prompts is largest.
@@ -179,7 +194,7 @@ class Explanation:
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
         """What the local prompts would say if the photo were one region alone, (R, K); the global ones where N = 0."""
-        logits = self.similarities.ood_regions[0]
+        logits = self.looks[-1].similarities.ood_regions[0]
         return to_array(scores.class_probabilities(logits, self.scale, self.temperature))
 
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
@@ -189,16 +204,20 @@ class Explanation:
     def regions(self, class_name: str, prompt: int) -> tuple[Box, ...]:
         """Return the top-k regions that entered the local score, best first, as boxes in the photo's pixels.
 
-        The mean of their scores is ``local_scores[class, prompt]``.
+        The mean of their scores is ``local_scores[class, prompt]``. Of two looks (``Box.look``) each gives k regions.
         """
-        cosines, order = self.similarities.ranked
         best = (0, self._class(class_name), self._prompt(prompt), slice(self.topk[prompt]))
-        chosen = zip(order[best].tolist(), cosines[best].tolist(), strict=True)
-        return tuple(region_box(region, score, self.grid, self.crop) for region, score in chosen)
+        boxes: list[Box] = []
+        for number, (look, share) in enumerate(zip(self.looks, self.shares, strict=True)):
+            if share:
+                cosines, order = look.similarities.ranked
+                chosen = zip(order[best].tolist(), cosines[best].tolist(), strict=True)
+                boxes += [replace(region_box(*region, look.grid, self.crop), look=number) for region in chosen]
+        return tuple(boxes if self.first_grid is None else sorted(boxes, key=lambda box: -box.score))
 
     def describe(self, class_name: str, prompt: int) -> str:
-        """Return the outlined regions in words, such as "upper left, 3 of 5 regions"."""
-        return where_in_words([box.region for box in self.regions(class_name, prompt)], self.grid)
+        """Return the outlined regions of the map in words, such as "upper left, 3 of 5 regions"."""
+        return where_in_words([box.region for box in self.looks[-1].regions(class_name, prompt)], self.grid)
 
     def to_dict(self, class_names: Sequence[str] | None = None) -> dict[str, Any]:
         """Return the explanation as plain values, which JSON takes.
@@ -261,7 +280,7 @@ class Explanation:
     @cached_property
     def _local(self) -> Tensor:
         """Top-k means (1, K, N), which every k slider waits for: pooled once, from cosines that are sorted already."""
-        return similarity.mean_of_first(self.similarities.ranked[0], self.topk)
+        return self.similarities.together(lambda look: similarity.mean_of_first(look.ranked[0], self.topk))
 
     def _class(self, class_name: str) -> int:
         name = clean_name(class_name)

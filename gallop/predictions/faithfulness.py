@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gallop.features.encoding import ImageFeatures
+from gallop.features.encoding import encode_looks
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.predict import to_array
@@ -120,15 +120,18 @@ def _scores(
     model: GalLoP, text: TextFeatures, explanation: Explanation, class_name: str, masks: Tensor
 ) -> Iterator[NDArray[np.float32]]:
     """The class's score without the regions of each mask (R,), a batch at a time."""
-    pixels, _ = model.backbone.preprocess.centre(explanation.image)
-    blurred = _blur(pixels, explanation.grid)
+    grid, centre = explanation.grid, model.backbone.preprocess.centre
+    looks = [centre(explanation.image, times)[0] for times in model.backbone.looks]
+    blurred = [_blur(pixels, grid) for pixels in looks]
     row = explanation.class_names.index(class_name)
     for start in range(0, len(masks), DELETION_BATCH):
-        cells = masks[start : start + DELETION_BATCH].reshape(-1, 1, *explanation.grid).float()
-        there = 1 - F.interpolate(cells, size=pixels.shape[-2:], mode="nearest")
+        cells = masks[start : start + DELETION_BATCH].reshape(-1, 1, *grid).float()
+        seen = []
+        for pixels, blur in zip(looks, blurred, strict=True):
+            there = 1 - F.interpolate(cells, size=pixels.shape[-2:], mode="nearest")
+            seen.append(blur + there * (pixels - blur))
         with torch.no_grad():
-            features = ImageFeatures(*model.backbone.encode_image(blurred + there * (pixels - blurred)))
-            logits = model.similarities(features, text).logits(explanation.topk)
+            logits = model.similarities(encode_looks(model.backbone, seen), text).logits(explanation.topk)
         yield to_array(logits[:, row])
 
 

@@ -20,7 +20,10 @@ FloatMap = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Box:
-    """One region on the photo: its number, its cosine, and its corners in pixels (fractions allowed)."""
+    """One region on the photo: its number, its cosine, and its corners in pixels (fractions allowed).
+
+    ``look`` is the look that the region is of, 0 or that of a larger size, 1: numbers are those of its grid.
+    """
 
     region: int
     score: float
@@ -28,14 +31,16 @@ class Box:
     top: float
     right: float
     bottom: float
+    look: int = 0
 
     def rounded(self) -> tuple[int, int, int, int]:
         """Return (left, top, right, bottom) in whole pixels."""
         return round(self.left), round(self.top), round(self.right), round(self.bottom)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values; ``box`` is [left, top, right, bottom]."""
-        return {"region": self.region, "score": self.score, "box": [self.left, self.top, self.right, self.bottom]}
+        """Return it as plain values; ``box`` is [left, top, right, bottom]. Only a second look is told as ``look``."""
+        sides = [self.left, self.top, self.right, self.bottom]
+        return {"region": self.region, "score": self.score, "box": sides} | ({"look": self.look} if self.look else {})
 
 
 def region_box(region: int, score: float, grid: tuple[int, int], crop: CropBox) -> Box:

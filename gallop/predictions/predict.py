@@ -102,7 +102,7 @@ def predictions_of(model: GalLoP, found: Similarities, calibration: Calibration)
     return Predictions(
         labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
         probabilities=ensemble,
-        probabilities_global=probabilities(found.global_.mean(dim=-1)),
+        probabilities_global=probabilities(found.whole.mean(dim=-1)),
         probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
         ood=ood,
         is_ood=None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold,

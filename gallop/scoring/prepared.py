@@ -36,12 +36,19 @@ class Prepared:
         problems: a sentence for each that is missing.
         pixels: of the others, (n, 3, H, W).
         crops: what was cropped of them.
+        finer: their pixels for a second look at a larger size, where there is one.
     """
 
     keys: list[str]
     problems: dict[int, str]
     pixels: Tensor | None
     crops: list[CropBox]
+    finer: Tensor | None = None
+
+    @property
+    def looks(self) -> list[Tensor]:
+        """The pixels of every look."""
+        return [pixels for pixels in (self.pixels, self.finer) if pixels is not None]
 
     def rows(self) -> list[int]:
         """Return which of the B photos were read, in order."""
@@ -69,20 +76,24 @@ def one_batch(parts: Sequence[Prepared]) -> Prepared:
         problems |= {len(keys) + i: problem for i, problem in part.problems.items()}
         keys += part.keys
     pixels = [part.pixels for part in parts if part.pixels is not None]
-    return Prepared(keys, problems, torch.cat(pixels) if pixels else None, [c for part in parts for c in part.crops])
+    finer = [part.finer for part in parts if part.finer is not None]
+    crops = [c for part in parts for c in part.crops]
+    return Prepared(keys, problems, torch.cat(pixels) if pixels else None, crops, torch.cat(finer) if finer else None)
 
 
 def prepare_photos(
-    items: Sequence[SourceItem], opener: Opener, preprocess: Preprocess, *, draft: bool = False
+    items: Sequence[SourceItem], opener: Opener, preprocess: Preprocess, *, draft: bool = False, detail: float = 1.0
 ) -> Prepared:
     """Read, decode and crop photos. Safe to call from several threads.
 
     Args:
         draft: JPEGs that are larger than the tower needs are decoded smaller, which is faster and moves answers a bit.
+        detail: where it is not 1, photos are prepared for a second look at so many times the size, too.
     """
-    short_side = DRAFT_SIDES * preprocess.size if draft else None
+    short_side = DRAFT_SIDES * preprocess.side(detail) if draft else None
     problems: dict[int, str] = {}
     made: list[Tensor] = []
+    finer: list[Tensor] = []
     crops: list[CropBox] = []
     for i, data in enumerate(_contents(items, opener)):
         try:
@@ -94,9 +105,12 @@ def prepare_photos(
             continue
         pixels, crop = preprocess.centre(decoded.image)
         made.append(pixels)
+        if detail != 1:
+            finer.append(preprocess.centre(decoded.image, detail)[0])
         across, down = (whole / part for whole, part in zip(decoded.size, decoded.image.size, strict=True))
         crops.append(crop.scaled(across, down))
-    return Prepared([item.key for item in items], problems, torch.stack(made) if made else None, crops)
+    keys = [item.key for item in items]
+    return Prepared(keys, problems, torch.stack(made) if made else None, crops, torch.stack(finer) if finer else None)
 
 
 def _contents(items: Sequence[SourceItem], opener: Opener) -> Iterator[bytes | ImageError]:

@@ -15,7 +15,7 @@ import torch
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.estimator import GalLoPClassifier
-from gallop.features.encoding import BATCH, ImageFeatures
+from gallop.features.encoding import BATCH, ImageFeatures, encode_looks
 from gallop.images import CropBox
 from gallop.model.gallop import Similarities
 from gallop.predictions.heatmaps import region_box
@@ -61,7 +61,8 @@ class _Worker:
 
     def prepare(self, items: Sequence[SourceItem]) -> Prepared:
         """Read, decode and crop photos; safe to call from several threads."""
-        return prepare_photos(items, self.opener, self._tower().preprocess, draft=self.draft)
+        tower = self._tower()
+        return prepare_photos(items, self.opener, tower.preprocess, draft=self.draft, detail=tower.detail)
 
     def finish(self, prepared: Prepared) -> Columns:
         """Return the table's columns of photos that were prepared."""
@@ -84,8 +85,7 @@ class _Worker:
         return self.finish(self.prepare(items))
 
     def _encode(self, prepared: Prepared) -> ImageFeatures:
-        assert prepared.pixels is not None
-        return ImageFeatures(*self._tower().encode_image(prepared.pixels))
+        return encode_looks(self._tower(), prepared.looks)
 
 
 class PhotoScorer(_Worker):
@@ -155,7 +155,7 @@ class PhotoScorer(_Worker):
             columns["embedding"] = _embeddings(features)
         if self.extras.regions:
             best = found.probabilities.argmax(axis=1)
-            columns["regions"] = _regions(model.config.topk, cosines, best, self._tower().vision.grid, crops)
+            columns["regions"] = _regions(model.config.topk, cosines, best, self._tower().grids, crops)
         return columns
 
 
@@ -215,18 +215,26 @@ def _answers(found: Predictions, class_names: Sequence[str]) -> Columns:
 
 
 def _regions(
-    topk: Sequence[int], cosines: Similarities, best: Any, grid: tuple[int, int], crops: Sequence[CropBox]
+    topk: Sequence[int],
+    cosines: Similarities,
+    best: Any,
+    grids: Sequence[tuple[int, int]],
+    crops: Sequence[CropBox],
 ) -> list[Any]:
-    """Of each photo the regions that the local prompt with the smallest k took for its label, as boxes."""
+    """Of each photo the regions that the local prompt with the smallest k took for its label, as boxes: of one look
+    after the other.
+    """
     if not topk:
         return [[] for _ in crops]
     prompt = int(np.argmin(topk))
-    ranked, order = cosines.ranked
+    looks = [(*look.ranked, grid) for look, grid in zip(cosines.looks, grids, strict=True)]
     boxes = []
     for i, crop in enumerate(crops):
-        scores, regions = ranked[i, best[i], prompt], order[i, best[i], prompt]
+        place = (i, best[i], prompt, slice(topk[prompt]))
         taken = [
-            region_box(int(regions[j]), float(scores[j]), grid, crop) for j in range(min(topk[prompt], len(regions)))
+            region_box(region, score, grid, crop)
+            for ranked, order, grid in looks
+            for region, score in zip(order[place].tolist(), ranked[place].tolist(), strict=True)
         ]
         boxes.append([dict(zip(BOX, (*map(float, box.rounded()), box.score), strict=True)) for box in taken])
     return boxes

@@ -35,13 +35,13 @@ class PhotoQuestion:
     """A photo that waits for a model's answer; without pixels, the model is only to be loaded.
 
     Attributes:
-        pixels: (3, H, W), as its tower takes them.
+        pixels: (3, H, W) for each of the model's looks, as its tower takes them.
         image, crop: of one that is to be explained.
         answer: a row for a prediction, an ``Explanation``, or what was learned of a model by loading it.
     """
 
     model: str
-    pixels: Tensor | None = None
+    pixels: tuple[Tensor, ...] | None = None
     image: Image.Image | None = None
     crop: CropBox | None = None
     answer: Future[Any] = field(default_factory=Future)

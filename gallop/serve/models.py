@@ -38,6 +38,7 @@ class ModelFacts:
     """What is known of a model, loaded or not.
 
     Attributes:
+        looks: how many times its tower's input size it looks at a photo, one after the other.
         preprocess: how photos are made ready for it; None until it was loaded once.
         bytes: that it takes beside its tower, and its tower takes; 0 until it was loaded once.
     """
@@ -47,6 +48,7 @@ class ModelFacts:
     temperature: float
     backbone: str
     fingerprint: str
+    looks: tuple[float, ...] = (1.0,)
     preprocess: Preprocess | None = None
     bytes: tuple[int, int] = (0, 0)
 
@@ -71,10 +73,11 @@ class ModelRoom:
         """The models that are loaded, and the bytes that they take."""
 
     def answer(self, questions: Sequence[PhotoQuestion]) -> None:
-        """Answer each by its future, all photos of one tower in one pass. Raises nothing."""
-        towers: dict[str, list[PhotoQuestion]] = {}
+        """Answer each by its future, all photos of one tower in one pass a look. Raises nothing."""
+        towers: dict[tuple[str, tuple[float, ...]], list[PhotoQuestion]] = {}
         for question in questions:
-            towers.setdefault(self.facts[question.model].fingerprint, []).append(question)
+            facts = self.facts[question.model]
+            towers.setdefault((facts.fingerprint, facts.looks), []).append(question)
         for some in towers.values():
             try:
                 self._answer_of_tower(some)
@@ -96,7 +99,8 @@ class ModelRoom:
         if not asked:
             return
         backbone = by_model[asked[0].model].model_.backbone
-        features = encode_pixels(backbone, torch.stack([q.pixels for q in asked if q.pixels is not None]))
+        looks = zip(*(question.pixels for question in asked if question.pixels is not None), strict=True)
+        features = encode_pixels(backbone, [torch.stack(look) for look in looks])
         for name, classifier in by_model.items():
             own = [i for i, question in enumerate(asked) if question.model == name]
             if own:
@@ -182,9 +186,14 @@ def _not_loaded(name: str, error: Exception) -> Exception:
 
 
 def _facts(checkpoint: Checkpoint) -> ModelFacts:
-    found = checkpoint.calibration
+    found, detail = checkpoint.calibration, checkpoint.method.answers_detail
     return ModelFacts(
-        checkpoint.class_names, found.threshold, found.temperature, checkpoint.backbone, checkpoint.fingerprint
+        checkpoint.class_names,
+        found.threshold,
+        found.temperature,
+        checkpoint.backbone,
+        checkpoint.fingerprint,
+        (1.0,) if detail == 1 else (1.0, detail),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -149,7 +149,9 @@ class Service:
             if isinstance(photo, Refusal):
                 raise photo
             async with self._explained:
-                pixels, crop, image = await self._on(self._readers, _prepared, photo, 1, preprocess)
+                pixels, crop, image = await self._on(
+                    self._readers, _prepared, photo, 1, preprocess, self.facts(name).looks
+                )
                 why: Explanation = await self._asked(PhotoQuestion(name, pixels, image, crop))
                 return await self._on(self._painter, told, why, wanted or why.label)
 
@@ -178,7 +180,7 @@ class Service:
     async def _one_answer(self, name: str, photo: bytes | Refusal, number: int, preprocess: Preprocess) -> Any:
         if isinstance(photo, Refusal):
             raise photo
-        pixels, *_ = await self._on(self._readers, _prepared, photo, number, preprocess)
+        pixels, *_ = await self._on(self._readers, _prepared, photo, number, preprocess, self.facts(name).looks)
         return await self._asked(PhotoQuestion(name, pixels))
 
     async def _preprocess(self, name: str) -> Preprocess:
@@ -197,10 +199,13 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(pool, partial(function, *arguments))
 
 
-def _prepared(photo: bytes, number: int, preprocess: Preprocess) -> tuple[Tensor, CropBox, Image.Image]:
+def _prepared(
+    photo: bytes, number: int, preprocess: Preprocess, looks: Sequence[float]
+) -> tuple[tuple[Tensor, ...], CropBox, Image.Image]:
+    """The pixels of each look, the part of the photo that they are of, and the photo."""
     image = decode_image(photo, f"photo {number}").image
-    pixels, crop = preprocess.centre(image)
-    return pixels, crop, image
+    seen = [preprocess.centre(image, times) for times in looks]
+    return tuple(pixels for pixels, _ in seen), seen[0][1], image
 
 
 def _explained(why: Explanation, shown: str) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gallop.backbones import Backbone
+from gallop.backbones import Backbone, with_detail
 from gallop.config import MethodConfig, TrainConfig
-from gallop.data import LabelledPhotos, PhotoSource, stratified_folds
+from gallop.data import LabelledPhotos, stratified_folds
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
@@ -50,22 +50,6 @@ class CalibrationEvent:
 
     step: int
     steps: int
-
-
-def encode_ahead(
-    backbone: Backbone, photos: Sequence[PhotoSource], config: TrainConfig, cache: Cache
-) -> Iterator[EncodeEvent]:
-    """Encode photos into a cache as they come in, so that ``learn`` with this seed and these views encodes nothing.
-
-    Their centre crops are among them: held-out shots are scored on those, and ``encode_centres`` finds them there.
-    """
-    total = len(photos) * (config.views + 1)
-    done = 0
-    for part in encode_centres(backbone, photos, cache):
-        done += len(part)
-        yield EncodeEvent(done, total)
-    for views in TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache).encode():
-        yield EncodeEvent(done + views, total)
 
 
 def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> Prompts:
@@ -108,10 +92,9 @@ def learn(
             same in all; each encodes its own photos, and the first alone keeps the training in ``work`` and
             cross-fits. An objective must then be a mean over images, beside what does not depend on them.
     """
-    share = parallel.rank, parallel.processes
-    views = TrainingViews(
-        model.backbone, shots.photos, shots.hashes, views=config.views, seed=config.seed, cache=cache, share=share
-    )
+    seen, share = with_detail(model.backbone, model.config.training_detail), (parallel.rank, parallel.processes)
+    how = {"views": config.views, "seed": config.seed, "cache": cache, "share": share}
+    views = TrainingViews(seen, shots.photos, shots.hashes, **how)  # type: ignore[arg-type]
     known = None
     try:
         for found in _encode(views, shots, cache, parallel, wanted=model.config.head != "none"):

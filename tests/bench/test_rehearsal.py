@@ -84,7 +84,7 @@ def test_hours_are_of_all_runs(place: Place, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("gallop.bench.running.rehearsal._one_step", lambda *_: (None, 1.0, 1000.0))
 
     def prepared(self: Rehearsal, run: BenchRun) -> object:
-        which = (run.backbone, run.regions)
+        which = run.tower
         self._seconds["set", run.set] = 10.0
         self._views[which], self._photo_bytes[which] = [10.0], 1
         return None

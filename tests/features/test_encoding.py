@@ -24,7 +24,7 @@ from torchvision import transforms
 
 from gallop.backbones import Backbone, Preprocess
 from gallop.features import cache as cache_module
-from gallop.features import encoding
+from gallop.features import encoding, looks
 from gallop.features.cache import feature_key
 from gallop.features.encoding import (
     Cache,
@@ -202,7 +202,7 @@ def photos(count: int, first_seed: int = 0) -> list[Photo]:
 
 
 def test_encoding_many_is_encoding_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "BATCH", 3)
+    monkeypatch.setattr(looks, "BATCH", 3)
     several = photos(7)
     with counted(vit()) as calls:
         together, crops = encode_photos(vit(), several)
@@ -218,7 +218,7 @@ def test_encoding_many_is_encoding_each(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_sources_are_encoded_a_batch_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "BATCH", 2)
+    monkeypatch.setattr(looks, "BATCH", 2)
     paths = write_images(tmp_path, [picture(i) for i in range(5)])
     parts = list(encode_sources(vit(), [*paths[:4], load_image(paths[4])]))
     assert [len(part) for part in parts] == [2, 2, 1]
@@ -257,7 +257,7 @@ def test_several_threads_give_the_features_of_one(tmp_path: Path, monkeypatch: p
     paths = write_images(tmp_path / "photos", [noise(40, 30, seed) for seed in range(70)])
     cache = FeatureCache(tmp_path / "cache")
     one = ImageFeatures.cat(list(encoding.encode_centres(vit(), paths, None)))
-    monkeypatch.setattr(encoding, "readers", lambda device: 4)
+    monkeypatch.setattr(looks, "readers", lambda device: 4)
     for _ in range(2):  # into the cache, and from it
         several = ImageFeatures.cat(list(encoding.encode_centres(vit(), paths, cache)))
         assert torch.equal(several.global_, one.global_)
@@ -269,7 +269,7 @@ def test_a_gpu_has_photos_read_by_several_threads(monkeypatch: pytest.MonkeyPatc
     assert encoding.readers(torch.device("cpu")) == 1
     assert encoding.readers(torch.device("cuda")) == 4
     monkeypatch.setattr("os.cpu_count", lambda: 96)
-    assert encoding.readers(torch.device("cuda", 1)) == encoding.READERS
+    assert encoding.readers(torch.device("cuda", 1)) == looks.READERS
 
 
 def test_encoding_leaves_no_gradient_and_no_inference_tensor() -> None:
@@ -346,7 +346,7 @@ def test_what_is_kept_of_a_known_photo_is_found_without_decoding_it(
     unknown = TrainingViews(vit(), paths, views=2, seed=0)
     list(unknown.encode())
     assert torch.equal(first[2].regions, unknown.batch(torch.arange(3), 1).regions)
-    monkeypatch.setattr(encoding, "load_image", None)
+    monkeypatch.setattr(looks, "load_image", None)
     for one, other in zip(first, both(), strict=True):
         assert torch.equal(one.global_, other.global_)
         assert torch.equal(one.regions, other.regions)
@@ -623,7 +623,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_progress_counts_every_view_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "BATCH", 2)
+    monkeypatch.setattr(looks, "BATCH", 2)
     views = TrainingViews(vit(), photos(5), views=3, seed=0)
     assert list(views.encode()) == [2, 4, 6, 8, 10, 12, 13, 14, 15]  # all views of a batch, then the next
 

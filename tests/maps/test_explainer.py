@@ -75,6 +75,12 @@ def made_up(
     )
 
 
+def looked_twice(first: Explanation, second: Explanation, share: float = 0.5) -> Explanation:
+    """Of two looks, such as ``made_up`` makes them."""
+    found = replace(first.similarities, finer=second.similarities, share=share)
+    return replace(first, similarities=found, grid=second.grid, first_grid=first.grid)
+
+
 # The script ----------------------------------------------------------------------------------------------------------
 
 
@@ -134,6 +140,11 @@ CASES: dict[str, Any] = {
     "600 classes, 14 x 14": lambda: made_up(600, 14),
     "1,000 classes, 7 x 7": lambda: made_up(1000, 7),
     "1,000 classes, 24 x 24": lambda: made_up(1000, 24),
+    "golden towers, two looks": lambda: explanation(topk=(1, 3, 5, 16), method=MethodConfig(detail=2)),
+    "golden towers, two looks for maps": lambda: explanation(method=MethodConfig(detail=1.5, detail_in="maps")),
+    "golden towers, two looks, no local prompts": lambda: explanation(topk=(), method=MethodConfig(detail=2)),
+    "20 classes, 7 x 7 and 14 x 14": lambda: looked_twice(made_up(20, 7), made_up(20, 14, seed=1)),
+    "1,000 classes, 7 x 7 and 14 x 14": lambda: looked_twice(made_up(1000, 7), made_up(1000, 14, seed=1)),
 }
 
 
@@ -183,9 +194,11 @@ def _difference_of_answer(
             differences.append(np.abs(np.array(branch) - list(mine.values())).max())
     if topk:
         differences.append(np.abs(np.array(answer["means"]) - wanted.local_scores[here]).max())
+        for means, look in zip(answer["looks"], wanted.looks, strict=True):
+            differences.append(np.abs(np.array(means) - look.local_scores[here]).max())
         for c in (here[0], here[-1]):
             for n in range(len(topk)):
-                kept = [box.region for box in wanted.regions(found.class_names[c], n)]
+                kept = [box.region for box in wanted.looks[-1].regions(found.class_names[c], n)]
                 assert answer["kept"][here.index(c)][n] == kept
         assert answer["where"][0] == wanted.describe(found.class_names[here[0]], 0)
         maps = [[wanted.region_scores(found.class_names[c], n).ravel() for n in range(len(topk))] for c in here[:3]]

@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 
+from gallop.config import MethodConfig
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 
 NAMES = ("red", "green", "blue")
+USES = [("answers", 2.0), ("answers", 1.5), ("training", 2.0), ("maps", 2.0)]
 
 
 def explanation() -> Explanation:
@@ -96,3 +98,82 @@ def test_an_explanation_as_values_is_what_it_says_and_comes_back_to_the_last_bit
         found.to_dict(["blue"])
     bare = tiny.classifier(topk=()).zero_shot(["red"]).explain(tiny.picture(9)).to_dict()
     assert (bare["local_probabilities"], bare["regions"]) == (None, {"red": []})
+
+
+# Two looks -----------------------------------------------------------------------------------------------------------
+
+
+def looked_twice(detail_in: str, detail: float, size: tuple[int, int] = (57, 33)) -> Explanation:
+    method = MethodConfig(detail=detail, detail_in=detail_in)
+    return tiny.classifier(topk=(1, 3, 5, 16), method=method).zero_shot(NAMES).explain(tiny.picture(3, "green", size))
+
+
+@pytest.mark.parametrize(("detail_in", "detail"), USES)
+def test_every_score_is_the_sum_of_its_regions(detail_in: str, detail: float) -> None:
+    found, side = looked_twice(detail_in, detail), round(4 * detail)
+    assert (found.first_grid, found.grid) == ((4, 4), (side, side))
+    assert found.shares == ((1, 0) if detail_in == "maps" else (0.5, 0.5))
+    for k, name in enumerate(NAMES):
+        for n in range(4):
+            means = []
+            for number, look in enumerate(found.looks):
+                scores = [box.score for box in look.regions(name, n)]
+                assert scores == sorted(look.region_scores(name, n).ravel(), reverse=True)[: found.topk[n]]
+                assert np.mean(scores) == pytest.approx(look.local_scores[k, n], abs=1e-6)
+                means.append(np.mean(scores))
+                mine = [box.score for box in found.regions(name, n) if box.look == number]
+                assert mine == (scores if found.shares[number] else [])
+            assert found.local_scores[k, n] == pytest.approx(np.dot(found.shares, means), abs=1e-6)
+            assert np.array_equal(found.region_scores(name, n), found.looks[1].region_scores(name, n))
+    together = (found.global_scores.mean(axis=1) + found.local_scores.mean(axis=1)) / 2
+    shares = np.exp(found.scale * (together - together.max()).astype(np.float64))
+    assert list(found.probabilities.values()) == pytest.approx(shares / shares.sum(), abs=1e-4)
+
+
+@pytest.mark.parametrize("detail", [1.5, 2.0])
+@pytest.mark.parametrize("size", [(57, 33), (32, 32), (20, 90)])
+def test_regions_lie_at_their_true_place_and_size_on_the_photo(detail: float, size: tuple[int, int]) -> None:
+    found = looked_twice("answers", detail, size)
+    short, (width, height) = min(size), size
+    left, top = (width - short) / 2, (height - short) / 2  # of the centre square
+    for box in found.regions("red", 3):
+        side = round(4 * (1, detail)[box.look])
+        row, column = divmod(box.region, side)
+        wanted = [left + column * short / side, top + row * short / side]
+        wanted += [wanted[0] + short / side, wanted[1] + short / side]
+        # The resized photo has whole pixels, so its middle may lie one of them aside, as in one look.
+        assert [box.left, box.top, box.right, box.bottom] == pytest.approx(wanted, abs=short / 32)
+
+
+def test_the_first_look_of_two_is_the_only_one_of_one_bit_by_bit() -> None:
+    one = looked_twice("answers", 1)
+    assert one.looks[0].similarities is one.similarities
+    for use in ("answers", "maps"):
+        first = looked_twice(use, 2).looks[0]
+        assert np.array_equal(first.local_scores, one.local_scores)
+        assert np.array_equal(first.global_scores, one.global_scores)
+        assert first.regions("red", 2) == one.regions("red", 2)
+    only_maps = looked_twice("maps", 2)
+    assert only_maps.probabilities == one.probabilities
+    assert only_maps.ood_score == one.ood_score
+
+
+def test_other_k_are_taken_of_both_looks() -> None:
+    found = looked_twice("answers", 2)
+    other = found.with_topk((2, 2, 40, 64))
+    assert [len([b for b in other.regions("red", n) if b.look == 0]) for n in range(4)] == [2, 2, 16, 16]
+    assert [len([b for b in other.regions("red", n) if b.look == 1]) for n in range(4)] == [2, 2, 40, 64]
+    assert other.looks[0].similarities is found.looks[0].similarities  # sorted once
+    whole = np.mean([look.region_scores("red", 3).mean() for look in found.looks])
+    assert other.local_scores[0, 3] == pytest.approx(whole, abs=1e-6)
+
+
+def test_words_and_pictures_are_of_the_finer_regions_and_plots_of_both() -> None:
+    found = looked_twice("answers", 2)
+    assert found.describe("red", 0) == found.looks[1].describe("red", 0)
+    assert found.map("red", 0, smooth=False).shape == (33, 57)
+    titles = [axes.get_title() for axes in found.plot("red").axes]
+    for look in found.looks:
+        assert f"local prompt 3, k = 5: {look.local_scores[0, 2]:.3f}" in titles
+    one = looked_twice("answers", 1)
+    assert len(one.plot("red").axes) == 7  # photo, global prompts, four maps and their colours

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from gallop.config import MethodConfig
 from gallop.estimator import GalLoPClassifier
+from gallop.features.encoding import encode_looks
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, DeletionEvent
 from tests import tiny
@@ -120,3 +121,22 @@ def test_what_has_no_map_or_another_class_list_is_refused() -> None:
         next(other.deletion(made().explain(photo()), "red"))
     with pytest.raises(ValueError, match="no class 'pink'"):
         next(made().deletion(made().explain(photo()), "pink"))
+
+
+def test_two_looks_lose_the_same_places() -> None:
+    method = MethodConfig(detail=2)
+    classifier = GalLoPClassifier(backbone=tiny.vit(), topk=(2, 5), cache=False, method=method).zero_shot(NAMES)
+    explanation = classifier.explain(photo())
+    _, found = play(classifier, explanation, "red")
+    row = list(explanation.probabilities).index("red")
+    together = (explanation.global_scores.mean(axis=1) + explanation.local_scores.mean(axis=1)) / 2
+    assert found.by_map[0] == pytest.approx(together[row], abs=1e-5)
+    smooth = []
+    for times in (1, 2):
+        pixels = tiny.vit().preprocess.centre(photo(), times)[0].numpy()
+        # As wide as a region of the map, which is 4 pixels of the usual input.
+        smooth.append(torch.from_numpy(blurred(pixels, sigma=4 * times)).float()[None])
+    model = classifier.model_
+    with torch.no_grad():
+        nothing = model.similarities(encode_looks(model.backbone, smooth), classifier.text_features())
+    assert found.by_map[-1] == pytest.approx(float(nothing.logits((2, 5))[0, row]), abs=1e-4)

@@ -212,5 +212,23 @@ def test_photos_that_wait_are_pixels_of_the_towers_size(tmp_path: Path) -> None:
     from gallop.serve.service import _prepared
 
     tower = tiny.vit()
-    pixels, *_ = _prepared(photo(), 1, tower.preprocess)
-    assert pixels.shape == (3, 32, 32)
+    pixels, *_ = _prepared(photo(), 1, tower.preprocess, (1, 2))
+    assert [look.shape for look in pixels] == [(3, 32, 32), (3, 64, 64)]
+
+
+def test_a_model_that_looks_twice_stands_beside_one_that_does_not(models: dict[str, Path], tmp_path: Path) -> None:
+    closer = GalLoPClassifier.load(models["colours"], device="cpu")
+    with pytest.warns(UserWarning, match="threshold is void"):
+        closer.set_detail(2).save(tmp_path / "closer")
+    data = photo(3, "blue")
+    with running({"colours": models["colours"], "closer": tmp_path / "closer"}) as service:
+        for name, classifier in (
+            ("colours", GalLoPClassifier.load(models["colours"], device="cpu")),
+            ("closer", closer),
+        ):
+            said = service.post(f"/models/{name}/predict", data).json()["photos"][0]
+            found = classifier.predict_all(data)
+            wanted = dict(zip(classifier.classes_.tolist(), found.probabilities[0].tolist(), strict=True))
+            assert said["probabilities"] == pytest.approx(wanted, abs=IN_COMPANY)
+        why = service.post("/models/closer/explain", data).json()
+    assert len(why["regions"][0]["boxes"]) == 2 * closer.model_.config.topk[0]

@@ -32,10 +32,30 @@ def explained_now(session: Session, photo: Photo, question: Question) -> tuple[E
         TowerLoading, TowerProblem, GallopError: there is no answer yet, or none to be had.
     """
     with st.spinner("Looking at the photo …", show_time=False):
-        tower = backbone(session.training.tower)
-        found = session.answers.explain(tower, photo, question)
-        asked = Question(question.names, like_taught=True)
-        return found, session.answers.explain(tower, photo, asked) if question.taught else None
+        tower, asked = backbone(session.training.tower), Question(question.names, like_taught=True)
+        explain = (
+            session.answers.explain_closer if closer_at_hand(session, photo, question) else session.answers.explain
+        )
+        return explain(tower, photo, question), explain(tower, photo, asked) if question.taught else None
+
+
+def closer_at_hand(session: Session, photo: Photo, question: Question) -> bool:
+    """Whether finer maps are wanted and there: the answer comes first, and they follow it."""
+    return bool(session.explore.finer) and session.answers.closer(photo, question)
+
+
+def follow_up(session: Session, photo: Photo, question: Question) -> bool:
+    """Work out finer maps where they are wanted and not there yet; whether they have come.
+
+    Raises as ``explained_now``.
+    """
+    if not session.explore.finer or session.answers.closer(photo, question):
+        return False
+    tower = backbone(session.training.tower)
+    if question.taught:
+        session.answers.explain_closer(tower, photo, Question(question.names, like_taught=True))
+    session.answers.explain_closer(tower, photo, question)
+    return session.answers.closer(photo, question)  # not where a taught model looks twice by itself
 
 
 def standing(session: Session, photo: Photo, question: Question) -> Explanation:

@@ -32,7 +32,7 @@ def faithful(
         key: tells this photo and classifier from others.
     """
     st.markdown(f"**Is the map of {text.markdown(name)} right?** Without its best regions the score should fall fast.")
-    key = (key, name, explanation.topk)
+    key = (key, name, explanation.topk, explanation.grid)
     place = st.empty()
     found = session.answers.deletion(key)
     if found is None:

@@ -51,15 +51,20 @@ with explained:
             with ProblemsTold():
                 names.suggestions(photo, class_names)
             answer.unnamed(photo)
-    elif (known := exploring.answer_at_hand(session, photo, question)) is not None:
+    elif (known := exploring.answer_at_hand(session, photo, question)) is not None and not answer.closer_at_hand(
+        session, photo, question
+    ):
         explainer_beforehand(known)
         find = partial(answer.standing, session, photo, question)
+        with ProblemsTold():
+            ahead = answer.follow_up(session, photo, question)
     else:
         own = photo.sha256 in session.photos.shelf.photos
         with ProblemsTold():
             found, before = answer.explained_now(session, photo, question)
             towers.describe(session, chosen_tower)
             answer.show_answer(session, found, before, photo.sha256, answer.limit_note(session, question))
+            ahead = answer.follow_up(session, photo, question)
             if own:
                 names.suggestions(photo, class_names)
             find = partial(answer.standing, session, photo, question)
@@ -68,8 +73,9 @@ with explained:
                 tryout.correction(session, photo, stands)
                 assert before is not None
                 answer.change(session, before.with_topk(stands.topk), stands)
-            ahead = own and exploring.look_ahead(
-                session, resources.backbone(session.training.tower), question, LOOKING_AHEAD
+            ahead = ahead or (
+                own
+                and exploring.look_ahead(session, resources.backbone(session.training.tower), question, LOOKING_AHEAD)
             )
 if find is not None and photo is not None and question is not None:
     with left:

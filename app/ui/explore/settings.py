@@ -32,11 +32,26 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
     with st.expander("Settings", icon=":material/tune:"):
         place = at_hand or towers.choose_tower(session())
         found = _templates()
+        _finer()
         names.names_as_list()
     problem = "" if isinstance(found, tuple) else found
     if problem:
         st.error(text.markdown(problem), icon=":material/error:")
     return place, found if isinstance(found, tuple) else None
+
+
+def _finer() -> None:
+    place = ExploreState.finer
+    shown = bool(recall(place, False))
+    found = st.toggle(
+        "Finer maps",
+        shown,
+        key=place.key,
+        help="Each photo is looked at once more at twice the size, for four times as many regions. The answer stays as "
+        "it is and comes first; the map follows, after four times its work with the tower that ships and nine times "
+        "with others. To answer from both looks, choose detail 2 in Teach.",
+    )
+    keep(place, found)
 
 
 def _templates() -> tuple[str, ...] | str:

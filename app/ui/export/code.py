@@ -43,9 +43,9 @@ def code(
     tower = UsedTower(standing.tower.name, standing.precision or "fp32", standing.regions)
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None and classifier is not None:
-        topk = screen.explanation.topk
+        topk, finer = screen.explanation.topk, screen.finer
         recipe = snippets.explain_snippet(
-            asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, tower=tower
+            asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, tower=tower, finer=finer
         )
         folder = files(session, classifier, key).as_folder()
         beside = partial(snippets.photo_beside, screen.photo, folder)

@@ -32,7 +32,7 @@ def _beforehand(answer: SampleAnswer, question: Question) -> dict[str, Any]:
 def _explained(photo: Photo, question: Question) -> dict[str, Any]:
     backbone = resources.backbone(session.training.tower)
     classifier = session.answers.classifier(backbone, question)
-    found = session.answers.explain(backbone, photo, question)
+    found = session.answers.explain(backbone, photo, question).looks[0]
     stands = session.explore.stands(photo.sha256, found.grid).of(found)
     shown = explainer_data(found, stands=stands, photo=session_photo_url(session, found), asks=False)
     taught = session.training.taught if question.taught else None

@@ -56,7 +56,7 @@ def _choose(session: Session) -> None:
     if way not in (before, CUSTOM) and usual.topk != preset(before or way, tower.preset, regions_of(tower)).topk:
         _put_scales(usual.topk)
     st.caption(text.markdown(way_in_words(way, tower)))
-    asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices}
+    asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices or about.among}
     fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
     fixed |= {name: about for name, about in asked.items() if name not in FREE}
     values = _asked(fixed, usual, disabled=way != CUSTOM)
@@ -102,6 +102,8 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
     common: dict[str, Any] = {"key": key, "help": about.help, "disabled": disabled}
     if about.choices:
         return column.selectbox(about.label, about.choices, about.choices.index(shown), **common)
+    if about.among:
+        return column.selectbox(about.label, about.among, about.among.index(shown), format_func="{:g}".format, **common)
     assert about.form is not None
     number = type(shown)  # Streamlit wants all four of one kind
     least, most, step = map(number, about.form)

@@ -27,6 +27,7 @@ place (paper, section 3.2; the value path of MaskCLIP):
 """
 
 from gallop.backbones.vision.choice import pick_regions, vision_tower
+from gallop.backbones.vision.closer import closer_grid, look_closer, windows
 from gallop.backbones.vision.tower import VisionTower
 
-__all__ = ["VisionTower", "pick_regions", "vision_tower"]
+__all__ = ["VisionTower", "closer_grid", "look_closer", "pick_regions", "vision_tower", "windows"]

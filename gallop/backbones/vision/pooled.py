@@ -23,6 +23,7 @@ class PooledViTVision:
     tower: Any
 
     region_kind: RegionKind = "value"
+    any_size: bool = False
 
     def __post_init__(self) -> None:
         tower = self.tower

@@ -18,6 +18,7 @@ class ResNetVision:
 
     region_projection: Tensor | None = None
     region_kind: RegionKind = "value"
+    any_size: bool = False
     mean_is_global: bool = False
 
     def __post_init__(self) -> None:

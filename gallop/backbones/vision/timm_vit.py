@@ -29,6 +29,7 @@ class TimmViTVision:
 
     region_projection: Tensor | None = None
     region_kind: RegionKind = "value"
+    any_size: bool = False
 
     def __post_init__(self) -> None:
         trunk = self.tower.trunk

@@ -20,6 +20,8 @@ class VisionTower(Protocol):
     """(rows, columns), R = rows * columns"""
     region_kind: RegionKind
     """which of the ways that ``gallop.backbones.vision`` lists the region features are made"""
+    any_size: bool
+    """whether it takes photos that are larger than its input in one pass"""
     mean_is_global: bool
     """whether the mean of the regions, behind their projection, is the global feature"""
 

@@ -37,6 +37,7 @@ class TrunkVision:
 
     region_projection: Tensor | None = None
     region_kind: RegionKind = "value"
+    any_size: bool = True
 
     def __post_init__(self) -> None:
         layers = [type(layer).__name__ for layer in self.tower.head.children()]

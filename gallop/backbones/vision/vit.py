@@ -24,6 +24,7 @@ class ViTVision:
 
     tower: Any
     region_kind: RegionKind = "value"
+    any_size: bool = False
     mean_is_global: bool = False
 
     def __post_init__(self) -> None:

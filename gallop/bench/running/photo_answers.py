@@ -15,7 +15,7 @@ from gallop.backbones import Backbone
 from gallop.errors import TrainingDiverged
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.features.cache import STORED_DTYPE
-from gallop.features.encoding import Cache, ImageFeatures, encode_centres
+from gallop.features.encoding import Cache, ImageFeatures, encode_centres, regions_in_all
 from gallop.methods import Fitted
 from gallop.predictions.predict import Predictions
 
@@ -113,5 +113,4 @@ class Asker:
 
 def photo_bytes(backbone: Backbone) -> int:
     """Return what the features of one photo take."""
-    rows, columns = backbone.vision.grid
-    return rows * columns * backbone.vision.region_width * STORED_DTYPE.itemsize
+    return regions_in_all(backbone) * backbone.vision.region_width * STORED_DTYPE.itemsize

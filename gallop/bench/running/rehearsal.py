@@ -92,27 +92,27 @@ class Rehearsal:
             self._labels.setdefault(entry.key, entry.label)
         self._handful: dict[PhotoGroup, ImageFeatures] = {}
         self._seconds: dict[PhotoGroup, float] = {}
-        self._backbone: tuple[str, str] = ("", "")
-        self._views: dict[tuple[str, str], list[float]] = {}
-        self._photo_bytes: dict[tuple[str, str], int] = {}
+        self._backbone: tuple[str, str, float] = ("", "", 1.0)
+        self._views: dict[tuple[str, str, float], list[float]] = {}
+        self._photo_bytes: dict[tuple[str, str, float], int] = {}
 
     def lines(self, runs: Sequence[BenchRun]) -> Iterator[tuple[int, int, Rehearsed]]:
         """Rehearse every line on every set once, backbone by backbone: its number, from 1, of how many, and what was
         found.
         """
-        groups: dict[tuple[str, str, str, str], list[BenchRun]] = {}
+        groups: dict[tuple[tuple[str, str, float], str, str], list[BenchRun]] = {}
         for run in runs:
-            groups.setdefault((run.backbone, run.regions, run.set, self._labels[run.key]), []).append(run)
-        order = list(dict.fromkeys(key[:2] for key in groups))
-        for number, key in enumerate(sorted(groups, key=lambda key: order.index(key[:2])), start=1):
-            yield number, len(groups), self._line(key[3], groups[key])
+            groups.setdefault((run.tower, run.set, self._labels[run.key]), []).append(run)
+        order = list(dict.fromkeys(tower for tower, _, _ in groups))
+        for number, key in enumerate(sorted(groups, key=lambda key: order.index(key[0])), start=1):
+            yield number, len(groups), self._line(key[2], groups[key])
 
     def encoded(self, runs: Sequence[BenchRun]) -> Encoded:
         """Return what the encoding of all test photos takes, once every line has been rehearsed."""
-        asking: dict[tuple[str, str], dict[PhotoGroup, int]] = {}
+        asking: dict[tuple[str, str, float], dict[PhotoGroup, int]] = {}
         for run in runs:
             for place in places(run, self._photos):
-                here = asking.setdefault((run.backbone, run.regions), {})
+                here = asking.setdefault(run.tower, {})
                 here[place] = here.get(place, 0) + 1
         kept, photos, seconds = 0, 0, 0.0
         for which, here in asking.items():
@@ -153,7 +153,7 @@ class Rehearsal:
 
     def _prepare(self, run: BenchRun) -> Backbone:
         """Have a handful of every set and group that the run is asked about encoded, and the time that it took."""
-        which = (run.backbone, run.regions)
+        which = run.tower
         if which != self._backbone:
             self._handful.clear()
             self._seconds.clear()

@@ -64,7 +64,7 @@ class Runner:
     ) -> None:
         self._photos, self._backbones, self._store, self._cache = photos, backbones, store, cache
         self._asker, self._told = Asker(cache, told), told
-        self._current = ("", "")
+        self._current: tuple[str, str, float] = ("", "", 1.0)
 
     def execute(self, runs: Sequence[BenchRun]) -> Iterator[Ahead | PhotosEncoding | Finished]:
         """Do every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""
@@ -81,10 +81,10 @@ class Runner:
             yield Finished(number, len(left), record)
 
     def _backbone(self, run: BenchRun) -> Backbone:
-        if self._current != (run.backbone, run.regions):
+        if self._current != run.tower:
             self._asker.forget()
-            self._current = (run.backbone, run.regions)
-        return self._backbones.get(run.backbone, run.regions)
+            self._current = run.tower
+        return self._backbones.get(*run.tower)
 
     def _run(self, run: BenchRun, backbone: Backbone) -> Record:
         figures: list[Figure] = []

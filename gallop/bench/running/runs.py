@@ -47,6 +47,11 @@ class BenchRun:
     regions: str = "value"
 
     @property
+    def tower(self) -> tuple[str, str, float]:
+        """The backbone, its regions, and the ``detail`` with which the method looks at photos."""
+        return self.backbone, self.regions, getattr(self.made, "answers_detail", 1.0)
+
+    @property
     def train(self) -> LabelledPhotos:
         """The shots, drawn now; empty for a method that learns nothing."""
         return self.source.draw(self.shots, self.seed)

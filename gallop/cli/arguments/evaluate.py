@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallop.cli.shared_options import MODEL_HELP, Commands, add_common, add_tpr
+from gallop.cli.shared_options import MODEL_HELP, Commands, add_common, add_detail, add_tpr
 from gallop.model.scores import SCORES
 
 _EXAMPLES = """\
@@ -36,6 +36,7 @@ def add_evaluate(commands: Commands) -> None:
         "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"
     )
     add_tpr(parser)
+    add_detail(parser)
     add_common(parser)
 
 

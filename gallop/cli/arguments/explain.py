@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallop.cli.shared_options import Commands, add_common, add_model_or_classes
+from gallop.cli.shared_options import Commands, add_common, add_detail, add_model_or_classes
 
 _EXAMPLES = """\
 examples:
@@ -29,4 +29,5 @@ def add_explain(commands: Commands) -> None:
     parser.add_argument("--out", required=True, metavar="FILE.png", help="the picture")
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="the class shown; else the predicted one")
     parser.add_argument("--npy", metavar="FILE", help="also write the region maps (N, rows, columns)")
+    add_detail(parser)
     add_common(parser)

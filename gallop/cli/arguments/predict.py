@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallop.cli.shared_options import Commands, add_common, add_many, add_model_or_classes
+from gallop.cli.shared_options import Commands, add_common, add_detail, add_many, add_model_or_classes
 from gallop.model.scores import VERDICT
 
 _EXAMPLES = f"""\
@@ -50,4 +50,5 @@ def add_predict(commands: Commands) -> None:
         help="with --out, further columns: probabilities (of all classes), embedding (the photo's feature, half "
         "precision), regions (boxes of those that decided)",
     )
+    add_detail(parser)
     add_common(parser)

@@ -2,7 +2,7 @@
 
 Whatever host shows it, this is the only place that makes it. Cosines are little-endian float32 in base64, laid out as
 takes (one explanation, or one after and one before teaching) of branches (global prompts, local prompts and, where a
-model has one, the head that shots taught) on grids.
+model has one, the head that shots taught) on grids, one of each look at the photo, the finest last.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ def explainer_data(
     stands = (stands or Stands()).of(explanation)
     sent = _sent(explanation, stands, len(takes))
     scale = scale or shared_scale(explanation)
-    rows, columns = explanation.grid
     data = {
         "photo": photo_url(explanation) if photo is None else photo,
         **photo_place(explanation),
@@ -69,7 +68,7 @@ def explainer_data(
         "scale": explanation.scale,
         "temperature": explanation.temperature,
         "threshold": explanation.threshold,
-        "grids": [{"rows": rows, "columns": columns}],
+        "grids": [*map(_larger, explanation.looks[:-1]), {"rows": explanation.grid[0], "columns": explanation.grid[1]}],
         "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],
         **({"reach": head_scale(explanation).high} if explanation.has_head else {}),
@@ -80,6 +79,12 @@ def explainer_data(
     if sent is not None and not asks:
         data["offered"] = sent
     return data
+
+
+def _larger(look: Explanation) -> dict[str, Any]:
+    """The grid of larger regions, which have a scale of their own."""
+    scale = shared_scale(look)
+    return {"rows": look.grid[0], "columns": look.grid[1], "range": [scale.low, scale.high]}
 
 
 @cache
@@ -93,8 +98,9 @@ def palettes() -> dict[str, Any]:
 
 def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
     """The same classes in the same order: a class that was added after teaching is the last one there."""
-    names, frame = explanation.class_names, (len(explanation.topk), explanation.grid)
-    if {*before.class_names} != {*names} or (len(before.topk), before.grid) != frame:
+    names = explanation.class_names
+    frame, other = ((len(each.topk), [look.grid for look in each.looks]) for each in (explanation, before))
+    if {*before.class_names} != {*names} or frame != other:
         raise ValueError("Two explanations can be compared only where their classes, local prompts and grids agree.")
     order = [before.class_names.index(name) for name in names]
     return replace(before, class_names=names, similarities=before.similarities.of_classes(order))
@@ -107,7 +113,8 @@ def all_sent(explanation: Explanation, takes: int) -> bool:
 
 def _room(explanation: Explanation, takes: int) -> int:
     planes = max(len(explanation.topk), 1) + (explanation.similarities.head is not None)
-    return COSINE_BYTES // (takes * planes * explanation.grid[0] * explanation.grid[1] * 4)
+    regions = sum(rows * columns for rows, columns in (look.grid for look in explanation.looks))
+    return COSINE_BYTES // (takes * planes * regions * 4)
 
 
 def _sent(explanation: Explanation, stands: Stands, takes: int) -> list[int] | None:
@@ -130,37 +137,37 @@ def _take(explanation: Explanation, stands: Stands, sent: list[int] | None, when
         "prompts": explanation.global_scores.shape[1],
         "cosines": _packed(explanation.global_scores),
     }
-    regions = _regions(explanation, stands, sent) | {"weight": prompts / 2 if explanation.topk else 0.0}
-    take: dict[str, Any] = {"when": when, "branches": [whole, regions]}
+    looks = zip(explanation.looks, explanation.shares, strict=True)
+    regions = [
+        _regions(look, number, stands, sent) | {"weight": share * prompts / 2 if explanation.topk else 0.0}
+        for number, (look, share) in enumerate(looks)
+    ]
+    take: dict[str, Any] = {"when": when, "branches": [whole, *regions]}
     if head is not None:
         take["branches"].append(_head(head, sent))
-    if sent is not None:
-        found = explanation.region_probabilities
-        best = np.argsort(-found, axis=1, kind="stable")[:, :REGION_CLASSES]
-        shares = np.take_along_axis(found, best, axis=1)
-        take["best"] = [
-            [[c, share] for c, share in zip(*row, strict=True)]
-            for row in zip(best.tolist(), shares.tolist(), strict=True)
-        ]
+    if sent is not None or len(regions) > 1:  # the browser has not all that it would take
         take["outlier"] = {name: float(score[0]) for name, score in explanation.similarities.ood().items()}
     return take
 
 
-def _regions(explanation: Explanation, stands: Stands, sent: list[int] | None) -> dict[str, Any]:
-    """The branch of regions. Where a model has no local prompts it has no weight and no maps, but can be asked."""
-    found = explanation.similarities
+def _regions(look: Explanation, grid: int, stands: Stands, sent: list[int] | None) -> dict[str, Any]:
+    """The branch of the regions of one look.
+
+    Where a model has no local prompts it has no weight and no maps, but can be asked.
+    """
+    found = look.similarities
     # Tensors on the CPU, read without torch: whoever imports this need not load it.
-    cosines = np.asarray(found.regions[0] if explanation.topk else found.ood_regions[0, :, :, None], dtype=np.float32)
+    cosines = np.asarray(found.regions[0] if look.topk else found.ood_regions[0, :, :, None], dtype=np.float32)
     branch: dict[str, Any] = {
         "name": "regions",
-        "grid": 0,
+        "grid": grid,
         "prompts": cosines.shape[2],
-        "usual": list(explanation.topk),
+        "usual": list(look.topk),
     }
     if sent is not None:
-        last = explanation.with_topk(stands.topk)
+        last = look.with_topk(stands.topk)
         means = last.local_scores if last.topk else np.zeros((len(last.class_names), 1), np.float32)
-        branch |= {"classes": sent, "last": {"topk": list(last.topk), "means": _packed(means)}}
+        branch |= {"classes": sent, "last": {"topk": list(last.topk), "means": _packed(means)}, "best": _best(look)}
         cosines = cosines[:, sent]
     return branch | {"cosines": _packed(cosines)}
 
@@ -178,6 +185,16 @@ def _head(head: HeadScores, sent: list[int] | None) -> dict[str, Any]:
     if sent is not None:
         branch["classes"], cosines = sent, cosines[:, sent]
     return branch | {"cosines": _packed(cosines)}
+
+
+def _best(look: Explanation) -> list[list[list[Any]]]:
+    """Of each region the most probable classes, with their shares."""
+    found = look.region_probabilities
+    best = np.argsort(-found, axis=1, kind="stable")[:, :REGION_CLASSES]
+    shares = np.take_along_axis(found, best, axis=1)
+    return [
+        [[c, share] for c, share in zip(*row, strict=True)] for row in zip(best.tolist(), shares.tolist(), strict=True)
+    ]
 
 
 def _packed(values: NDArray[Any]) -> str:

@@ -148,7 +148,10 @@ function sumLine(subject, n, k) {
   const mine = subject.score(n, k);
   const other = subject.other && figure(subject.otherScore(n, k));
   if (other) return `${figure(mine)} minus ${other} is ${difference(subject.gap(n, k))}`;
-  return `Mean of the ${k} outlined region${k > 1 ? "s" : ""}: ${figure(mine)}, its score`;
+  const count = subject.kept(n, k).length;
+  const outlined = `Mean of the ${count} outlined region${count > 1 ? "s" : ""}: ${figure(mine)}`;
+  const whole = subject.whole(n, k);
+  return whole === null ? `${outlined}, its score` : `${outlined}; with the other size its score is ${figure(whole)}`;
 }
 
 /* The head's score, as the mean that it is. */
@@ -809,6 +812,7 @@ class Regions {
     this.whole = sent.length === classes;
     this.classes = sent.length;
     this.last = data.last; // {topk, means (K, N)} where not all are here
+    this.best = data.best; // and of each region the most probable classes
     this.lastMeans = data.last && floats(data.last.means);
     const cosines = floats(data.cosines);
     this.planes = new Float32Array(cosines.length);
@@ -856,7 +860,8 @@ class Regions {
   }
 
   topkMean(c, n, k) {
-    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + k] / k;
+    const kept = Math.min(k, this.regions);
+    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + kept] / kept;
   }
 
   /* The score of every class (K); at other k than the last one of those that are not here, too. */
@@ -865,7 +870,7 @@ class Regions {
     const [K, N, R] = [this.classes, this.prompts, this.regions];
     if (this.last) return scores.map((_, c) => mean(this.lastMeans.subarray(c * N, (c + 1) * N)));
     for (let n = 0; n < N; n++) {
-      const [sums, k] = [this.sumsOf(n), topk[n]];
+      const [sums, k] = [this.sumsOf(n), Math.min(topk[n], R)];
       for (let c = 0; c < K; c++) scores[c] += sums[c * (R + 1) + k] / k / N;
     }
     return scores;
@@ -914,19 +919,21 @@ class Take {
     this.scale = data.scale / data.temperature;
     this.when = take.when;
     this.outlier = take.outlier; // where Python must say it
-    this.best = take.best;
     this.branches = take.branches.map((branch) => {
       const grid = data.grids[branch.grid];
       const Kind = branch.linear ? Linear : grid ? Regions : Whole;
       const made = new Kind(branch, this.classes, grid ? grid.rows * grid.columns : 0);
       return { name: branch.name, weight: branch.weight, of: made };
     });
-    this.local = this.branches.find((branch) => branch.of instanceof Regions)?.of;
+    const locals = this.branches.filter((branch) => branch.of instanceof Regions);
+    this.looks = locals.map((branch) => branch.of); // regions of each size, the finest last
+    this.shares = locals.map((branch) => branch.weight / (locals.reduce((sum, { weight }) => sum + weight, 0) || 1));
+    this.local = this.looks.at(-1);
     this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
     this.head = this.branches.find((branch) => branch.of instanceof Linear)?.of;
   }
 
-  /* Scores and probabilities (K), together and of each branch that has a weight. */
+  /* Scores and probabilities (K), together and of each branch that has a weight; regions of all sizes are one. */
   answer(topk) {
     const together = new Float64Array(this.classes);
     const branches = [];
@@ -934,9 +941,21 @@ class Take {
       if (!weight) continue;
       const scores = of.scores(topk, this.classes);
       scores.forEach((score, c) => (together[c] += weight * score));
-      branches.push({ name, scores, shares: this.shares(scores) });
+      const same = branches.find((branch) => branch.name === name);
+      if (!same) branches.push({ name, weight, scores });
+      else {
+        const sum = same.weight + weight;
+        same.scores = same.scores.map((score, c) => (same.weight * score + weight * scores[c]) / sum);
+        same.weight = sum;
+      }
     }
-    return { scores: together, shares: this.shares(together), branches };
+    for (const branch of branches) branch.shares = this.probabilities(branch.scores);
+    return { scores: together, shares: this.probabilities(together), branches };
+  }
+
+  /* The score of a class and local prompt, of the regions of all sizes. */
+  topkMean(c, n, k) {
+    return this.looks.reduce((sum, look, i) => sum + this.shares[i] * look.topkMean(c, n, k), 0);
   }
 
   /* Whether the answer is that of these k, or that of the last ones. */
@@ -945,26 +964,26 @@ class Take {
     return !last || last.every((k, n) => k === topk[n]);
   }
 
-  shares(scores) {
+  probabilities(scores) {
     return softmax(Array.from(scores, (score) => score * this.scale));
   }
 
   /* What the model would say if the photo were one region alone: [class, share], the most probable first. */
-  alone(region, count) {
-    if (this.best) return this.best[region].slice(0, count);
-    const shares = this.shares(this.local.at(region));
+  alone(region, count, look = this.local) {
+    if (look.best) return look.best[region].slice(0, count);
+    const shares = this.probabilities(look.at(region));
     return largest(shares, count).map((c) => [c, shares[c]]);
   }
 
   /* The class that a region is most like, and how much: worked out once for all regions. */
-  mostLike(region) {
-    this.likes ??= Array.from({ length: this.local.regions }, (_, at) => {
-      if (this.best) return this.best[at][0];
-      const shares = this.shares(this.local.at(at));
+  mostLike(region, look = this.local) {
+    look.likes ??= Array.from({ length: look.regions }, (_, at) => {
+      if (look.best) return look.best[at][0];
+      const shares = this.probabilities(look.at(at));
       const c = shares.reduce((best, share, other) => (share > shares[best] ? other : best), 0);
       return [c, shares[c]];
     });
-    return this.likes[region];
+    return look.likes[region];
   }
 
   /* At temperature 1 and without the scale, larger = more outlier. */
@@ -1077,6 +1096,54 @@ class Cells {
   }
 }
 
+// sizes.js
+/* Which size of regions is shown, where the photo was looked at twice. A region that is asked is always one of the
+   finest grid; of another grid it is the one in which its centre lies, as app/visitor/page_state.py has it. */
+
+const ANSWERS = 5; // classes that a region is said to be like
+
+class Sizes {
+  constructor(choose) {
+    this.root = element("div", "sizes", { role: "group", "aria-label": "Size of regions" });
+    this.choose = choose;
+    this.buttons = [];
+  }
+
+  show(grids, look) {
+    this.root.hidden = grids.length < 2;
+    while (this.buttons.length < grids.length) {
+      const at = this.buttons.length;
+      this.buttons.push(element("button", "quiet", { type: "button" }));
+      this.buttons[at].addEventListener("click", () => this.choose(at));
+      this.root.append(this.buttons[at]);
+    }
+    this.buttons.forEach((button, at) => {
+      button.hidden = at >= grids.length;
+      if (button.hidden) return;
+      say(button, `${grids[at].rows} × ${grids[at].columns} regions`);
+      put(button, "aria-pressed", String(at === look));
+    });
+  }
+}
+
+/* The region of another grid in which the centre of this one lies; null stays null. */
+function placed(region, from, to) {
+  if (region === null || from === to) return region;
+  const column = region % from.columns;
+  const row = (region - column) / from.columns;
+  const at = (cell, cells, others) => Math.floor(((2 * cell + 1) * others) / (2 * cells));
+  return at(row, from.rows, to.rows) * to.columns + at(column, from.columns, to.columns);
+}
+
+/* What the region that is asked looks like by itself, in an explainer. */
+function showAsked(view) {
+  const place = view.here === null ? null : placeOf(view.here, view.grid);
+  if (view.askedOf === `${place}${view.cosines}`) return;
+  const found = place && view.takes[0].alone(view.here, ANSWERS, view.subject.local);
+  view.asked.show(place, found, view.data.names);
+  view.askedOf = `${place}${view.cosines}`;
+}
+
 // state.js
 /* What stands: what is shown of the data, checked; and who has the last word, the hand here or the host.
 
@@ -1090,6 +1157,7 @@ const EMPTY = {
   prompt: 0,
   topk: [],
   region: null, // the one that is asked
+  look: null, // whose regions are shown, the finest by default; no host is told
   all: false, // every scale, or one
   opacity: 0.85,
   threshold: 0,
@@ -1114,7 +1182,7 @@ class State {
     const turn = theirs.turn ?? 0;
     if (turn >= this.turn) {
       this.turn = turn;
-      this.now = { ...EMPTY, ...theirs };
+      this.now = { ...EMPTY, ...theirs, look: this.now.look };
     }
     this.now = this.checked(this.now);
   }
@@ -1139,6 +1207,7 @@ class State {
 
   checked(said) {
     const { names, colours } = this.data;
+    const looks = this.takes[0].looks.length;
     const local = this.takes[0].local;
     const count = this.maps;
     const known = (name) => (names.includes(name) ? name : null);
@@ -1154,6 +1223,7 @@ class State {
       prompt: whole(said.prompt, 0, Math.max(count - 1, 0), 0),
       topk: usual.map((k, n) => whole(said.topk?.[n], 1, local.regions, k)),
       region: Number.isInteger(said.region) && said.region >= 0 && said.region < local.regions ? said.region : null,
+      look: Number.isInteger(said.look) && said.look >= 0 && said.look < looks ? said.look : looks - 1,
       all: Boolean(said.all) && count > 1,
       opacity: within(said.opacity, 0, 1, EMPTY.opacity),
       threshold: within(said.threshold, 0, 1, 0),
@@ -1170,13 +1240,15 @@ const LOW = 0.35; // of the scale: below it a map has nothing to show
 const ALIKE = 0.25; // of a logit: what differs less is no difference
 
 class Subject {
-  /* Args: takes; c, the class; a, another class, or null; before, whether the second take is subtracted. */
-  constructor(takes, range, c, a, before) {
-    this.local = takes[0].local;
+  /* Args: takes; c, the class; a, another class, or null; before, whether the second take is subtracted; look, whose
+     regions are shown, the finest by default. */
+  constructor(takes, range, c, a, before, look = -1) {
+    this.take = takes[0];
+    this.local = takes[0].looks.at(look);
     this.alike = ALIKE / takes[0].scale;
     this.range = range;
     this.c = c;
-    this.other = before ? { of: takes[1].local, c } : a === null ? null : { of: this.local, c: a };
+    this.other = before ? { of: takes[1].looks.at(look), c } : a === null ? null : { of: this.local, c: a };
     this.here = this.local.has(c) && (!this.other || this.other.of.has(this.other.c));
     this.prompts = this.here ? this.local.usual.length : 0;
     this.maps = Array.from({ length: this.prompts }, (_, n) => this.scores(n));
@@ -1213,6 +1285,11 @@ class Subject {
     return this.local.topkMean(this.c, n, k);
   }
 
+  /* The score of the regions of all sizes, where there are several; of those alone that are shown it is "score". */
+  whole(n, k) {
+    return this.take.looks.length > 1 ? this.take.topkMean(this.c, n, k) : null;
+  }
+
   otherScore(n, k) {
     return this.other.of.topkMean(this.other.c, n, k);
   }
@@ -1239,7 +1316,6 @@ class Subject {
 
 const HINT = "Click a region to ask what it looks like.";
 const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
-const ANSWERS = 5; // classes that a region is said to be like
 
 class Explainer {
   constructor() {
@@ -1257,13 +1333,14 @@ class Explainer {
     this.lines = element("canvas", "lines");
     this.cells = new Cells(
       (region) => this.pointAt(region),
-      (region) => set({ region }),
+      (region) => set({ region: placed(region, this.grid, this.data.grids.at(-1)) }),
     );
     this.seen = element("div", "seen", {}, this.map, this.lines, this.cells.ring, this.cells.root);
     this.stage = element("div", "stage", {}, this.photo, this.seen);
     // The words are each cell's own name too, so a screen reader has them already.
     this.pointed = element("p", "pointed", { "aria-hidden": "true" });
     this.legend = new Legend();
+    this.sizes = new Sizes((look) => set({ look }));
     this.strip = new Strip((prompt) => set({ prompt, all: false }));
     this.all = element("button", "quiet", { type: "button" });
     this.all.addEventListener("click", () => set({ all: !this.state.now.all }));
@@ -1282,7 +1359,7 @@ class Explainer {
     this.classes = new Classes(set);
     this.options = new Options(move, settle);
     const head = element("div", "head", {}, element("span", "title", {}, "Scales"), this.all);
-    this.maps = element("div", "maps", {}, head, this.strip.root, this.track.root);
+    this.maps = element("div", "maps", {}, head, this.sizes.root, this.strip.root, this.track.root);
     const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legend.root);
     const answer = element("div", "answer", {}, this.best, this.verdict, this.bars.root, this.stale);
     const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
@@ -1316,7 +1393,6 @@ class Explainer {
     }
     this.data = data;
     this.state.follow(data, this.takes);
-    [this.grid] = data.grids;
     this.usual = this.takes[0].local.usual.map((k) => Math.min(k, this.takes[0].local.regions));
     this.colours = Object.fromEntries(Object.entries(data.colours).map(([name, text]) => [name, table(text)]));
     this.signed = table(data.signed);
@@ -1325,7 +1401,6 @@ class Explainer {
     lay(this.seen, data.crop);
     this.unmeasured();
     this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
-    this.cells.fill(this.grid);
     this.strip.fill(this.state.maps);
     this.strip.frame(data);
     const kinds = { plain: !this.state.maps, one: this.state.maps === 1, compact: Boolean(data.compact) };
@@ -1381,12 +1456,14 @@ class Explainer {
     this.against = against === this.explained ? null : against;
     this.name = this.data.names[this.explained];
     this.otherName = now.before ? `itself ${this.takes[1].when}` : this.data.names[this.against];
+    this.grid = this.data.grids[now.look];
     const about = [this.explained, this.against, now.before];
-    const key = about.join();
+    const key = [...about, now.look].join();
     if (!this.subjects.has(key)) {
       if (this.subjects.size > 50) this.subjects.clear();
       const head = this.takes[0].head && new HeadSubject(this.takes, this.data.reach, this.usual.length, ...about);
-      this.subjects.set(key, { subject: new Subject(this.takes, this.data.range, ...about), head });
+      const range = this.grid.range ?? this.data.range;
+      this.subjects.set(key, { subject: new Subject(this.takes, range, ...about, now.look), head });
     }
     ({ subject: this.subject, head: this.head } = this.subjects.get(key));
     this.onHead = Boolean(this.head?.here) && now.prompt === this.usual.length;
@@ -1397,6 +1474,9 @@ class Explainer {
     this.work();
     const now = this.state.now;
     this.root.classList.toggle("all", now.all);
+    this.cells.fill(this.grid);
+    this.sizes.show(this.data.grids, now.look);
+    this.here = placed(now.region, this.data.grids.at(-1), this.grid);
     if (!this.arranged) this.bars.arrange(this.answer, [this.explained, this.against]);
     this.arranged = true;
     this.paintAnswer(now);
@@ -1404,11 +1484,7 @@ class Explainer {
     const offered = this.data.offered ?? Array.from(this.data.names.keys());
     this.classes.show(this.data.names, offered, now, this.explained, this.takes[1]?.when);
     this.options.show(now, Object.keys(this.data.colours));
-    const place = now.region === null ? null : placeOf(now.region, this.grid);
-    if (this.askedOf !== `${place}${this.cosines}`) {
-      this.asked.show(place, place && this.takes[0].alone(now.region, ANSWERS), this.data.names);
-      this.askedOf = `${place}${this.cosines}`;
-    }
+    showAsked(this);
     this.root.dispatchEvent(new CustomEvent("painted", { composed: true })); // what waits for it may be anywhere
   }
 
@@ -1465,7 +1541,7 @@ class Explainer {
         drawMap(this.map, subject.maps[n], this.grid, subject.scale, colours, now);
         drawOutlines(this.lines, kept, rival, this.grid, this.size);
       }
-      this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
+      this.track.show(n, now.topk, this.usual, this.takes[0].local.regions, sumLine(subject, n, now.topk[n]));
     }
     if (this.head?.here) paintHead(this, now);
     if (!this.onHead) this.legend.show(subject, colours, this.title, this.name, this.otherName);
@@ -1480,7 +1556,7 @@ class Explainer {
   mark(now) {
     const { subject } = this;
     const kept = subject.prompts && !this.onHead ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
-    this.cells.mark(kept, now.region);
+    this.cells.mark(kept, this.here);
     this.pointAt(this.cells.focused());
   }
 
@@ -1490,19 +1566,18 @@ class Explainer {
     const { prompt, topk } = this.state.now;
     const score = subject.prompts ? subject.maps[prompt][region] : null;
     const outlined = Boolean(score !== null && subject.kept?.(prompt, topk[prompt]).includes(region));
-    const [c, share] = this.takes[0].mostLike(region);
+    const [c, share] = this.takes[0].mostLike(region, subject.local);
     return regionLine(region, this.grid, { score, signed: subject.scale.signed, outlined }, this.data.names[c], share);
   }
 
   pointAt(region) {
-    const here = region ?? this.state.now.region;
+    const here = region ?? this.here;
     say(this.pointed, here === null ? HINT : this.regionWords(here));
   }
 
   /* What only screen readers hear, where nothing moves. */
   rest() {
     const [{ subject }, { now }] = [this, this.state];
-    const best = this.data.names[this.label];
     const words = (region) => this.regionWords(region);
     if (this.onHead) this.cells.name(`Map of the head. ${this.head.title(this.name)}; every region counts.`, words);
     else if (subject.prompts) {
@@ -1512,7 +1587,7 @@ class Explainer {
     } else {
       this.cells.name("The photo; each region says which class it is most like.", words);
     }
-    put(this.root, "data-answer", best);
+    put(this.root, "data-answer", this.data.names[this.label]);
     say(this.spoken, `Answer: ${this.said().filter(Boolean).join(", ")}.`);
   }
 }

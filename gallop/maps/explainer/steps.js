@@ -279,6 +279,7 @@ class Regions {
     this.whole = sent.length === classes;
     this.classes = sent.length;
     this.last = data.last; // {topk, means (K, N)} where not all are here
+    this.best = data.best; // and of each region the most probable classes
     this.lastMeans = data.last && floats(data.last.means);
     const cosines = floats(data.cosines);
     this.planes = new Float32Array(cosines.length);
@@ -326,7 +327,8 @@ class Regions {
   }
 
   topkMean(c, n, k) {
-    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + k] / k;
+    const kept = Math.min(k, this.regions);
+    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + kept] / kept;
   }
 
   /* The score of every class (K); at other k than the last one of those that are not here, too. */
@@ -335,7 +337,7 @@ class Regions {
     const [K, N, R] = [this.classes, this.prompts, this.regions];
     if (this.last) return scores.map((_, c) => mean(this.lastMeans.subarray(c * N, (c + 1) * N)));
     for (let n = 0; n < N; n++) {
-      const [sums, k] = [this.sumsOf(n), topk[n]];
+      const [sums, k] = [this.sumsOf(n), Math.min(topk[n], R)];
       for (let c = 0; c < K; c++) scores[c] += sums[c * (R + 1) + k] / k / N;
     }
     return scores;
@@ -384,19 +386,21 @@ class Take {
     this.scale = data.scale / data.temperature;
     this.when = take.when;
     this.outlier = take.outlier; // where Python must say it
-    this.best = take.best;
     this.branches = take.branches.map((branch) => {
       const grid = data.grids[branch.grid];
       const Kind = branch.linear ? Linear : grid ? Regions : Whole;
       const made = new Kind(branch, this.classes, grid ? grid.rows * grid.columns : 0);
       return { name: branch.name, weight: branch.weight, of: made };
     });
-    this.local = this.branches.find((branch) => branch.of instanceof Regions)?.of;
+    const locals = this.branches.filter((branch) => branch.of instanceof Regions);
+    this.looks = locals.map((branch) => branch.of); // regions of each size, the finest last
+    this.shares = locals.map((branch) => branch.weight / (locals.reduce((sum, { weight }) => sum + weight, 0) || 1));
+    this.local = this.looks.at(-1);
     this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
     this.head = this.branches.find((branch) => branch.of instanceof Linear)?.of;
   }
 
-  /* Scores and probabilities (K), together and of each branch that has a weight. */
+  /* Scores and probabilities (K), together and of each branch that has a weight; regions of all sizes are one. */
   answer(topk) {
     const together = new Float64Array(this.classes);
     const branches = [];
@@ -404,9 +408,21 @@ class Take {
       if (!weight) continue;
       const scores = of.scores(topk, this.classes);
       scores.forEach((score, c) => (together[c] += weight * score));
-      branches.push({ name, scores, shares: this.shares(scores) });
+      const same = branches.find((branch) => branch.name === name);
+      if (!same) branches.push({ name, weight, scores });
+      else {
+        const sum = same.weight + weight;
+        same.scores = same.scores.map((score, c) => (same.weight * score + weight * scores[c]) / sum);
+        same.weight = sum;
+      }
     }
-    return { scores: together, shares: this.shares(together), branches };
+    for (const branch of branches) branch.shares = this.probabilities(branch.scores);
+    return { scores: together, shares: this.probabilities(together), branches };
+  }
+
+  /* The score of a class and local prompt, of the regions of all sizes. */
+  topkMean(c, n, k) {
+    return this.looks.reduce((sum, look, i) => sum + this.shares[i] * look.topkMean(c, n, k), 0);
   }
 
   /* Whether the answer is that of these k, or that of the last ones. */
@@ -415,26 +431,26 @@ class Take {
     return !last || last.every((k, n) => k === topk[n]);
   }
 
-  shares(scores) {
+  probabilities(scores) {
     return softmax(Array.from(scores, (score) => score * this.scale));
   }
 
   /* What the model would say if the photo were one region alone: [class, share], the most probable first. */
-  alone(region, count) {
-    if (this.best) return this.best[region].slice(0, count);
-    const shares = this.shares(this.local.at(region));
+  alone(region, count, look = this.local) {
+    if (look.best) return look.best[region].slice(0, count);
+    const shares = this.probabilities(look.at(region));
     return largest(shares, count).map((c) => [c, shares[c]]);
   }
 
   /* The class that a region is most like, and how much: worked out once for all regions. */
-  mostLike(region) {
-    this.likes ??= Array.from({ length: this.local.regions }, (_, at) => {
-      if (this.best) return this.best[at][0];
-      const shares = this.shares(this.local.at(at));
+  mostLike(region, look = this.local) {
+    look.likes ??= Array.from({ length: look.regions }, (_, at) => {
+      if (look.best) return look.best[at][0];
+      const shares = this.probabilities(look.at(at));
       const c = shares.reduce((best, share, other) => (share > shares[best] ? other : best), 0);
       return [c, shares[c]];
     });
-    return this.likes[region];
+    return look.likes[region];
   }
 
   /* At temperature 1 and without the scale, larger = more outlier. */
@@ -518,7 +534,10 @@ function sumLine(subject, n, k) {
   const mine = subject.score(n, k);
   const other = subject.other && figure(subject.otherScore(n, k));
   if (other) return `${figure(mine)} minus ${other} is ${difference(subject.gap(n, k))}`;
-  return `Mean of the ${k} outlined region${k > 1 ? "s" : ""}: ${figure(mine)}, its score`;
+  const count = subject.kept(n, k).length;
+  const outlined = `Mean of the ${count} outlined region${count > 1 ? "s" : ""}: ${figure(mine)}`;
+  const whole = subject.whole(n, k);
+  return whole === null ? `${outlined}, its score` : `${outlined}; with the other size its score is ${figure(whole)}`;
 }
 
 /* The head's score, as the mean that it is. */
@@ -648,6 +667,7 @@ const EMPTY = {
   prompt: 0,
   topk: [],
   region: null, // the one that is asked
+  look: null, // whose regions are shown, the finest by default; no host is told
   all: false, // every scale, or one
   opacity: 0.85,
   threshold: 0,
@@ -672,7 +692,7 @@ class State {
     const turn = theirs.turn ?? 0;
     if (turn >= this.turn) {
       this.turn = turn;
-      this.now = { ...EMPTY, ...theirs };
+      this.now = { ...EMPTY, ...theirs, look: this.now.look };
     }
     this.now = this.checked(this.now);
   }
@@ -697,6 +717,7 @@ class State {
 
   checked(said) {
     const { names, colours } = this.data;
+    const looks = this.takes[0].looks.length;
     const local = this.takes[0].local;
     const count = this.maps;
     const known = (name) => (names.includes(name) ? name : null);
@@ -712,6 +733,7 @@ class State {
       prompt: whole(said.prompt, 0, Math.max(count - 1, 0), 0),
       topk: usual.map((k, n) => whole(said.topk?.[n], 1, local.regions, k)),
       region: Number.isInteger(said.region) && said.region >= 0 && said.region < local.regions ? said.region : null,
+      look: Number.isInteger(said.look) && said.look >= 0 && said.look < looks ? said.look : looks - 1,
       all: Boolean(said.all) && count > 1,
       opacity: within(said.opacity, 0, 1, EMPTY.opacity),
       threshold: within(said.threshold, 0, 1, 0),
@@ -728,13 +750,15 @@ const LOW = 0.35; // of the scale: below it a map has nothing to show
 const ALIKE = 0.25; // of a logit: what differs less is no difference
 
 class Subject {
-  /* Args: takes; c, the class; a, another class, or null; before, whether the second take is subtracted. */
-  constructor(takes, range, c, a, before) {
-    this.local = takes[0].local;
+  /* Args: takes; c, the class; a, another class, or null; before, whether the second take is subtracted; look, whose
+     regions are shown, the finest by default. */
+  constructor(takes, range, c, a, before, look = -1) {
+    this.take = takes[0];
+    this.local = takes[0].looks.at(look);
     this.alike = ALIKE / takes[0].scale;
     this.range = range;
     this.c = c;
-    this.other = before ? { of: takes[1].local, c } : a === null ? null : { of: this.local, c: a };
+    this.other = before ? { of: takes[1].looks.at(look), c } : a === null ? null : { of: this.local, c: a };
     this.here = this.local.has(c) && (!this.other || this.other.of.has(this.other.c));
     this.prompts = this.here ? this.local.usual.length : 0;
     this.maps = Array.from({ length: this.prompts }, (_, n) => this.scores(n));
@@ -769,6 +793,11 @@ class Subject {
 
   score(n, k) {
     return this.local.topkMean(this.c, n, k);
+  }
+
+  /* The score of the regions of all sizes, where there are several; of those alone that are shown it is "score". */
+  whole(n, k) {
+    return this.take.looks.length > 1 ? this.take.topkMean(this.c, n, k) : null;
   }
 
   otherScore(n, k) {

@@ -10,6 +10,7 @@ const { floats, largest, softmax, Take } = await part("numerics");
 const { painted, place, strength, veil } = await part("colours");
 const { borders, drawOutlines, smoothed } = await part("map");
 const { kAt, stepOf } = await part("controls");
+const { placed } = await part("sizes");
 const { recalled, remember } = await part("reload");
 const { State } = await part("state");
 const { Subject } = await part("subject");
@@ -73,6 +74,79 @@ test("a score is the mean of the k best regions, and branches add up by their we
   close(scores[0], (0.3 + (0.35 + 0.15) / 2) / 2);
   close(scores[1], (0.1 + (0.15 + 0.1) / 2) / 2); // 0.2 and 0.1; 0.1 four times
   close(shares[0], 1 / (1 + Math.exp((10 / 2) * (scores[1] - scores[0]))));
+});
+
+/* The same, looked at once more with 4 x 4 regions, which all have a cosine of 0.2 but for the first one's 0.6. */
+function closer(share = 0.5) {
+  const made = data();
+  const cosines = Array.from({ length: 64 }, (_, i) => (i === 0 ? 0.6 : 0.2));
+  const [, first] = made.takes[0].branches;
+  const second = { ...first, grid: 1, weight: 0.5 * share, cosines: packed(cosines) };
+  first.weight = 0.5 * (1 - share);
+  made.takes[0].branches.push(second);
+  made.takes[0].outlier = { MCM: -0.5, "L-MCM": -0.5, "GL-MCM": -1 };
+  made.grids = [{ rows: 2, columns: 2, range: [0.1, 0.3] }, { rows: 4, columns: 4 }];
+  return made;
+}
+
+test("a score of two looks is the mean of either look's k best regions", () => {
+  const take = new Take(closer(), closer().takes[0]);
+  close(take.looks[0].topkMean(0, 0, 2), 0.35);
+  close(take.looks[1].topkMean(0, 0, 2), 0.4); // 0.6 and 0.2
+  close(take.topkMean(0, 0, 2), 0.375);
+  close(take.topkMean(0, 0, 9), (0.25 + (0.6 + 8 * 0.2) / 9) / 2); // the first look has four regions alone
+  const { scores, branches } = take.answer([2, 4]);
+  const [coarse, fine] = [(0.35 + 0.15) / 2, (0.4 + 0.2) / 2];
+  close(scores[0], (0.3 + (coarse + fine) / 2) / 2);
+  assert.deepEqual(branches.map(({ name }) => name), ["whole photo", "regions"]);
+  close(branches[1].scores[0], (coarse + fine) / 2);
+  assert.equal(take.outlierScores()["GL-MCM"], -1);
+});
+
+test("a second look that is there for its maps alone counts in no score", () => {
+  const take = new Take(closer(0), closer(0).takes[0]);
+  close(take.topkMean(0, 0, 2), 0.35);
+  const plain = new Take(data(), data().takes[0]).answer([2, 4]);
+  take.answer([2, 4]).scores.forEach((score, c) => close(score, plain.scores[c]));
+});
+
+test("a map is of the size that is shown, and its sum says the whole score", () => {
+  const takes = [new Take(closer(), closer().takes[0])];
+  const [coarse, fine] = [0, 1].map((look) => new Subject(takes, [0.1, 0.4], 0, null, false, look));
+  assert.equal(coarse.maps[0].length, 4);
+  assert.equal(fine.maps[0].length, 16);
+  assert.deepEqual(coarse.kept(0, 2), [0, 2]);
+  assert.deepEqual(fine.kept(0, 2), [0, 1]);
+  assert.equal(
+    sumLine(fine, 0, 2),
+    "Mean of the 2 outlined regions: 0.4000; with the other size its score is 0.3750",
+  );
+  const one = [new Take(data(), data().takes[0])];
+  const plain = new Subject(one, [0.1, 0.4], 0, null, false);
+  assert.equal(sumLine(plain, 0, 2), "Mean of the 2 outlined regions: 0.3500, its score");
+});
+
+test("a region that is asked is found in the grid that is shown", () => {
+  const [coarse, fine] = closer().grids;
+  assert.equal(placed(null, coarse, fine), null);
+  for (let region = 0; region < 16; region++) {
+    const [row, column] = [Math.floor(region / 4), region % 4];
+    assert.equal(placed(region, fine, coarse), Math.floor(row / 2) * 2 + Math.floor(column / 2));
+  }
+  for (let region = 0; region < 4; region++) assert.equal(placed(placed(region, coarse, fine), fine, coarse), region);
+});
+
+test("the finest regions are shown until a hand chooses others, and no host takes that back", () => {
+  const state = new State();
+  const takes = [new Take(closer(), closer().takes[0])];
+  state.follow(closer(), takes);
+  assert.equal(state.now.look, 1);
+  state.move({ look: 0 });
+  state.settled();
+  state.follow({ ...closer(), stands: { topk: [1, 1], turn: 5 } }, takes);
+  assert.equal(state.now.look, 0);
+  state.follow(data(), [new Take(data(), data().takes[0])]);
+  assert.equal(state.now.look, 0);
 });
 
 test("outlier scores are taken at temperature 1, without the scale, over classes", () => {

@@ -24,9 +24,10 @@ for (const topk of topks) {
     shares: Array.from(answer.shares),
     branches: answer.branches.map(({ shares }) => Array.from(shares)),
     stands: take.stands(topk),
-    means: here.map((c) => topk.map((k, n) => take.local.topkMean(c, n, k))),
+    means: here.map((c) => topk.map((k, n) => take.topkMean(c, n, k))),
+    looks: take.looks.map((look) => here.map((c) => topk.map((k, n) => look.topkMean(c, n, k)))),
     kept: here.map((c) => topk.map((k, n) => take.local.kept(c, n, k))),
-    where: topk.map((k, n) => words.where(take.local.kept(here[0], n, k), data.grids[0])),
+    where: topk.map((k, n) => words.where(take.local.kept(here[0], n, k), data.grids.at(-1))),
   });
 }
 found.here = here;

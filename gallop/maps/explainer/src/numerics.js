@@ -54,6 +54,7 @@ export class Regions {
     this.whole = sent.length === classes;
     this.classes = sent.length;
     this.last = data.last; // {topk, means (K, N)} where not all are here
+    this.best = data.best; // and of each region the most probable classes
     this.lastMeans = data.last && floats(data.last.means);
     const cosines = floats(data.cosines);
     this.planes = new Float32Array(cosines.length);
@@ -101,7 +102,8 @@ export class Regions {
   }
 
   topkMean(c, n, k) {
-    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + k] / k;
+    const kept = Math.min(k, this.regions);
+    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + kept] / kept;
   }
 
   /* The score of every class (K); at other k than the last one of those that are not here, too. */
@@ -110,7 +112,7 @@ export class Regions {
     const [K, N, R] = [this.classes, this.prompts, this.regions];
     if (this.last) return scores.map((_, c) => mean(this.lastMeans.subarray(c * N, (c + 1) * N)));
     for (let n = 0; n < N; n++) {
-      const [sums, k] = [this.sumsOf(n), topk[n]];
+      const [sums, k] = [this.sumsOf(n), Math.min(topk[n], R)];
       for (let c = 0; c < K; c++) scores[c] += sums[c * (R + 1) + k] / k / N;
     }
     return scores;
@@ -159,19 +161,21 @@ export class Take {
     this.scale = data.scale / data.temperature;
     this.when = take.when;
     this.outlier = take.outlier; // where Python must say it
-    this.best = take.best;
     this.branches = take.branches.map((branch) => {
       const grid = data.grids[branch.grid];
       const Kind = branch.linear ? Linear : grid ? Regions : Whole;
       const made = new Kind(branch, this.classes, grid ? grid.rows * grid.columns : 0);
       return { name: branch.name, weight: branch.weight, of: made };
     });
-    this.local = this.branches.find((branch) => branch.of instanceof Regions)?.of;
+    const locals = this.branches.filter((branch) => branch.of instanceof Regions);
+    this.looks = locals.map((branch) => branch.of); // regions of each size, the finest last
+    this.shares = locals.map((branch) => branch.weight / (locals.reduce((sum, { weight }) => sum + weight, 0) || 1));
+    this.local = this.looks.at(-1);
     this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
     this.head = this.branches.find((branch) => branch.of instanceof Linear)?.of;
   }
 
-  /* Scores and probabilities (K), together and of each branch that has a weight. */
+  /* Scores and probabilities (K), together and of each branch that has a weight; regions of all sizes are one. */
   answer(topk) {
     const together = new Float64Array(this.classes);
     const branches = [];
@@ -179,9 +183,21 @@ export class Take {
       if (!weight) continue;
       const scores = of.scores(topk, this.classes);
       scores.forEach((score, c) => (together[c] += weight * score));
-      branches.push({ name, scores, shares: this.shares(scores) });
+      const same = branches.find((branch) => branch.name === name);
+      if (!same) branches.push({ name, weight, scores });
+      else {
+        const sum = same.weight + weight;
+        same.scores = same.scores.map((score, c) => (same.weight * score + weight * scores[c]) / sum);
+        same.weight = sum;
+      }
     }
-    return { scores: together, shares: this.shares(together), branches };
+    for (const branch of branches) branch.shares = this.probabilities(branch.scores);
+    return { scores: together, shares: this.probabilities(together), branches };
+  }
+
+  /* The score of a class and local prompt, of the regions of all sizes. */
+  topkMean(c, n, k) {
+    return this.looks.reduce((sum, look, i) => sum + this.shares[i] * look.topkMean(c, n, k), 0);
   }
 
   /* Whether the answer is that of these k, or that of the last ones. */
@@ -190,26 +206,26 @@ export class Take {
     return !last || last.every((k, n) => k === topk[n]);
   }
 
-  shares(scores) {
+  probabilities(scores) {
     return softmax(Array.from(scores, (score) => score * this.scale));
   }
 
   /* What the model would say if the photo were one region alone: [class, share], the most probable first. */
-  alone(region, count) {
-    if (this.best) return this.best[region].slice(0, count);
-    const shares = this.shares(this.local.at(region));
+  alone(region, count, look = this.local) {
+    if (look.best) return look.best[region].slice(0, count);
+    const shares = this.probabilities(look.at(region));
     return largest(shares, count).map((c) => [c, shares[c]]);
   }
 
   /* The class that a region is most like, and how much: worked out once for all regions. */
-  mostLike(region) {
-    this.likes ??= Array.from({ length: this.local.regions }, (_, at) => {
-      if (this.best) return this.best[at][0];
-      const shares = this.shares(this.local.at(at));
+  mostLike(region, look = this.local) {
+    look.likes ??= Array.from({ length: look.regions }, (_, at) => {
+      if (look.best) return look.best[at][0];
+      const shares = this.probabilities(look.at(at));
       const c = shares.reduce((best, share, other) => (share > shares[best] ? other : best), 0);
       return [c, shares[c]];
     });
-    return this.likes[region];
+    return look.likes[region];
   }
 
   /* At temperature 1 and without the scale, larger = more outlier. */

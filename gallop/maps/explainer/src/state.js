@@ -10,6 +10,7 @@ const EMPTY = {
   prompt: 0,
   topk: [],
   region: null, // the one that is asked
+  look: null, // whose regions are shown, the finest by default; no host is told
   all: false, // every scale, or one
   opacity: 0.85,
   threshold: 0,
@@ -34,7 +35,7 @@ export class State {
     const turn = theirs.turn ?? 0;
     if (turn >= this.turn) {
       this.turn = turn;
-      this.now = { ...EMPTY, ...theirs };
+      this.now = { ...EMPTY, ...theirs, look: this.now.look };
     }
     this.now = this.checked(this.now);
   }
@@ -59,6 +60,7 @@ export class State {
 
   checked(said) {
     const { names, colours } = this.data;
+    const looks = this.takes[0].looks.length;
     const local = this.takes[0].local;
     const count = this.maps;
     const known = (name) => (names.includes(name) ? name : null);
@@ -74,6 +76,7 @@ export class State {
       prompt: whole(said.prompt, 0, Math.max(count - 1, 0), 0),
       topk: usual.map((k, n) => whole(said.topk?.[n], 1, local.regions, k)),
       region: Number.isInteger(said.region) && said.region >= 0 && said.region < local.regions ? said.region : null,
+      look: Number.isInteger(said.look) && said.look >= 0 && said.look < looks ? said.look : looks - 1,
       all: Boolean(said.all) && count > 1,
       opacity: within(said.opacity, 0, 1, EMPTY.opacity),
       threshold: within(said.threshold, 0, 1, 0),

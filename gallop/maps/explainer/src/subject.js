@@ -6,13 +6,15 @@ const LOW = 0.35; // of the scale: below it a map has nothing to show
 const ALIKE = 0.25; // of a logit: what differs less is no difference
 
 export class Subject {
-  /* Args: takes; c, the class; a, another class, or null; before, whether the second take is subtracted. */
-  constructor(takes, range, c, a, before) {
-    this.local = takes[0].local;
+  /* Args: takes; c, the class; a, another class, or null; before, whether the second take is subtracted; look, whose
+     regions are shown, the finest by default. */
+  constructor(takes, range, c, a, before, look = -1) {
+    this.take = takes[0];
+    this.local = takes[0].looks.at(look);
     this.alike = ALIKE / takes[0].scale;
     this.range = range;
     this.c = c;
-    this.other = before ? { of: takes[1].local, c } : a === null ? null : { of: this.local, c: a };
+    this.other = before ? { of: takes[1].looks.at(look), c } : a === null ? null : { of: this.local, c: a };
     this.here = this.local.has(c) && (!this.other || this.other.of.has(this.other.c));
     this.prompts = this.here ? this.local.usual.length : 0;
     this.maps = Array.from({ length: this.prompts }, (_, n) => this.scores(n));
@@ -47,6 +49,11 @@ export class Subject {
 
   score(n, k) {
     return this.local.topkMean(this.c, n, k);
+  }
+
+  /* The score of the regions of all sizes, where there are several; of those alone that are shown it is "score". */
+  whole(n, k) {
+    return this.take.looks.length > 1 ? this.take.topkMean(this.c, n, k) : null;
   }
 
   otherScore(n, k) {

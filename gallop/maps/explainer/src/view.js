@@ -11,14 +11,14 @@ import { Legend } from "./legend.js";
 import { drawMap, drawOutlines } from "./map.js";
 import { largest, Take } from "./numerics.js";
 import { Cells } from "./regions.js";
+import { placed, showAsked, Sizes } from "./sizes.js";
 import { State } from "./state.js";
 import { Subject } from "./subject.js";
 import { difference, faintLine, figure, headline, limitLine, percent } from "./words.js";
-import { placeOf, regionLine, sumLine, where } from "./words.js";
+import { regionLine, sumLine, where } from "./words.js";
 
 const HINT = "Click a region to ask what it looks like.";
 const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
-const ANSWERS = 5; // classes that a region is said to be like
 
 export class Explainer {
   constructor() {
@@ -36,13 +36,14 @@ export class Explainer {
     this.lines = element("canvas", "lines");
     this.cells = new Cells(
       (region) => this.pointAt(region),
-      (region) => set({ region }),
+      (region) => set({ region: placed(region, this.grid, this.data.grids.at(-1)) }),
     );
     this.seen = element("div", "seen", {}, this.map, this.lines, this.cells.ring, this.cells.root);
     this.stage = element("div", "stage", {}, this.photo, this.seen);
     // The words are each cell's own name too, so a screen reader has them already.
     this.pointed = element("p", "pointed", { "aria-hidden": "true" });
     this.legend = new Legend();
+    this.sizes = new Sizes((look) => set({ look }));
     this.strip = new Strip((prompt) => set({ prompt, all: false }));
     this.all = element("button", "quiet", { type: "button" });
     this.all.addEventListener("click", () => set({ all: !this.state.now.all }));
@@ -61,7 +62,7 @@ export class Explainer {
     this.classes = new Classes(set);
     this.options = new Options(move, settle);
     const head = element("div", "head", {}, element("span", "title", {}, "Scales"), this.all);
-    this.maps = element("div", "maps", {}, head, this.strip.root, this.track.root);
+    this.maps = element("div", "maps", {}, head, this.sizes.root, this.strip.root, this.track.root);
     const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legend.root);
     const answer = element("div", "answer", {}, this.best, this.verdict, this.bars.root, this.stale);
     const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
@@ -95,7 +96,6 @@ export class Explainer {
     }
     this.data = data;
     this.state.follow(data, this.takes);
-    [this.grid] = data.grids;
     this.usual = this.takes[0].local.usual.map((k) => Math.min(k, this.takes[0].local.regions));
     this.colours = Object.fromEntries(Object.entries(data.colours).map(([name, text]) => [name, table(text)]));
     this.signed = table(data.signed);
@@ -104,7 +104,6 @@ export class Explainer {
     lay(this.seen, data.crop);
     this.unmeasured();
     this.stage.classList.toggle("part", data.crop[2] < 0.999 || data.crop[3] < 0.999);
-    this.cells.fill(this.grid);
     this.strip.fill(this.state.maps);
     this.strip.frame(data);
     const kinds = { plain: !this.state.maps, one: this.state.maps === 1, compact: Boolean(data.compact) };
@@ -160,12 +159,14 @@ export class Explainer {
     this.against = against === this.explained ? null : against;
     this.name = this.data.names[this.explained];
     this.otherName = now.before ? `itself ${this.takes[1].when}` : this.data.names[this.against];
+    this.grid = this.data.grids[now.look];
     const about = [this.explained, this.against, now.before];
-    const key = about.join();
+    const key = [...about, now.look].join();
     if (!this.subjects.has(key)) {
       if (this.subjects.size > 50) this.subjects.clear();
       const head = this.takes[0].head && new HeadSubject(this.takes, this.data.reach, this.usual.length, ...about);
-      this.subjects.set(key, { subject: new Subject(this.takes, this.data.range, ...about), head });
+      const range = this.grid.range ?? this.data.range;
+      this.subjects.set(key, { subject: new Subject(this.takes, range, ...about, now.look), head });
     }
     ({ subject: this.subject, head: this.head } = this.subjects.get(key));
     this.onHead = Boolean(this.head?.here) && now.prompt === this.usual.length;
@@ -176,6 +177,9 @@ export class Explainer {
     this.work();
     const now = this.state.now;
     this.root.classList.toggle("all", now.all);
+    this.cells.fill(this.grid);
+    this.sizes.show(this.data.grids, now.look);
+    this.here = placed(now.region, this.data.grids.at(-1), this.grid);
     if (!this.arranged) this.bars.arrange(this.answer, [this.explained, this.against]);
     this.arranged = true;
     this.paintAnswer(now);
@@ -183,11 +187,7 @@ export class Explainer {
     const offered = this.data.offered ?? Array.from(this.data.names.keys());
     this.classes.show(this.data.names, offered, now, this.explained, this.takes[1]?.when);
     this.options.show(now, Object.keys(this.data.colours));
-    const place = now.region === null ? null : placeOf(now.region, this.grid);
-    if (this.askedOf !== `${place}${this.cosines}`) {
-      this.asked.show(place, place && this.takes[0].alone(now.region, ANSWERS), this.data.names);
-      this.askedOf = `${place}${this.cosines}`;
-    }
+    showAsked(this);
     this.root.dispatchEvent(new CustomEvent("painted", { composed: true })); // what waits for it may be anywhere
   }
 
@@ -244,7 +244,7 @@ export class Explainer {
         drawMap(this.map, subject.maps[n], this.grid, subject.scale, colours, now);
         drawOutlines(this.lines, kept, rival, this.grid, this.size);
       }
-      this.track.show(n, now.topk, this.usual, subject.local.regions, sumLine(subject, n, now.topk[n]));
+      this.track.show(n, now.topk, this.usual, this.takes[0].local.regions, sumLine(subject, n, now.topk[n]));
     }
     if (this.head?.here) paintHead(this, now);
     if (!this.onHead) this.legend.show(subject, colours, this.title, this.name, this.otherName);
@@ -259,7 +259,7 @@ export class Explainer {
   mark(now) {
     const { subject } = this;
     const kept = subject.prompts && !this.onHead ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
-    this.cells.mark(kept, now.region);
+    this.cells.mark(kept, this.here);
     this.pointAt(this.cells.focused());
   }
 
@@ -269,19 +269,18 @@ export class Explainer {
     const { prompt, topk } = this.state.now;
     const score = subject.prompts ? subject.maps[prompt][region] : null;
     const outlined = Boolean(score !== null && subject.kept?.(prompt, topk[prompt]).includes(region));
-    const [c, share] = this.takes[0].mostLike(region);
+    const [c, share] = this.takes[0].mostLike(region, subject.local);
     return regionLine(region, this.grid, { score, signed: subject.scale.signed, outlined }, this.data.names[c], share);
   }
 
   pointAt(region) {
-    const here = region ?? this.state.now.region;
+    const here = region ?? this.here;
     say(this.pointed, here === null ? HINT : this.regionWords(here));
   }
 
   /* What only screen readers hear, where nothing moves. */
   rest() {
     const [{ subject }, { now }] = [this, this.state];
-    const best = this.data.names[this.label];
     const words = (region) => this.regionWords(region);
     if (this.onHead) this.cells.name(`Map of the head. ${this.head.title(this.name)}; every region counts.`, words);
     else if (subject.prompts) {
@@ -291,7 +290,7 @@ export class Explainer {
     } else {
       this.cells.name("The photo; each region says which class it is most like.", words);
     }
-    put(this.root, "data-answer", best);
+    put(this.root, "data-answer", this.data.names[this.label]);
     say(this.spoken, `Answer: ${this.said().filter(Boolean).join(", ")}.`);
   }
 }

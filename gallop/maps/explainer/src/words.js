@@ -67,7 +67,10 @@ export function sumLine(subject, n, k) {
   const mine = subject.score(n, k);
   const other = subject.other && figure(subject.otherScore(n, k));
   if (other) return `${figure(mine)} minus ${other} is ${difference(subject.gap(n, k))}`;
-  return `Mean of the ${k} outlined region${k > 1 ? "s" : ""}: ${figure(mine)}, its score`;
+  const count = subject.kept(n, k).length;
+  const outlined = `Mean of the ${count} outlined region${count > 1 ? "s" : ""}: ${figure(mine)}`;
+  const whole = subject.whole(n, k);
+  return whole === null ? `${outlined}, its score` : `${outlined}; with the other size its score is ${figure(whole)}`;
 }
 
 /* The head's score, as the mean that it is. */

@@ -1,0 +1,166 @@
+"""What a second look at photos is worth and what it costs: ``detail`` by cross-validation, and as ratios.
+
+    python -m benchmarks.detail DATA [SET ...]      # accuracy inside train folders, by rule and by use
+    python -m benchmarks.detail --costs             # encoding, training, answering and memory, over those of one look
+
+Test folders are never read. Folds, shots and unknown photos are those of ``benchmarks.choose_settings``. Prompts are
+learned from one look and from both, and asked with either look alone and with the mean of both; the second look's k is
+that of the first ("same k"), or as large a share of its regions ("same area"). Beside the accuracy in percent stands
+the AUROC of GL-MCM: of two looks that of the mean of their scores, and that of the best region of either ("best").
+"""
+
+from __future__ import annotations
+
+from gallop.runtime.process import prepare
+
+prepare()
+
+import argparse
+import statistics
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.choose_settings import FOLDS, HELD_OUT, first_classes
+from benchmarks.measure import machine, seconds
+from gallop import draw_shots, load_backbone, load_image, read_folder
+from gallop.backbones import Backbone, with_detail
+from gallop.bench.running.photos import set_folders
+from gallop.config import MethodConfig
+from gallop.data import LabelledPhotos, stratified_folds
+from gallop.evaluation.metrics import auroc
+from gallop.features.encoding import BATCH, ImageFeatures, encode_centres, encode_photos, open_cache, regions_in_all
+from gallop.methods import Setup
+from gallop.methods.prompt_learning import GalLoPMethod, PromptedText
+from gallop.model import scores
+from gallop.model.calibration import Calibration
+from gallop.model.gallop import GalLoP, Similarities
+from gallop.predictions.predict import predictions_of
+from gallop.sample import sample_photos
+
+DETAIL = 2.0
+RULES = ("first look", "second look", "both, same k", "both, same area", "both, same k, best")
+
+
+def logits(found: Similarities, topk: tuple[int, ...], rule: str) -> Tensor:
+    """(B, K) of one of ``RULES``."""
+    first, second = found.looks
+    if rule == "first look":
+        return first.logits(topk)
+    if rule == "second look":
+        return second.logits(topk)
+    if rule == "both, same area":
+        share = second.regions.shape[1] / first.regions.shape[1]
+        return (first.logits(topk) + second.logits([round(k * share) for k in topk])) / 2
+    return found.logits(topk)
+
+
+def outlier(found: Similarities, rule: str) -> Tensor:
+    """GL-MCM (B,) of one of ``RULES``."""
+    if rule == "first look":
+        return found.looks[0].ood()[scores.VERDICT]
+    if rule == "second look":
+        return found.looks[1].ood()[scores.VERDICT]
+    if rule.endswith("best"):
+        regions = torch.cat([look.ood_regions for look in found.looks], dim=1)
+        return scores.gl_mcm(scores.Cosines(found.whole.mean(dim=-1), regions))
+    return found.ood()[scores.VERDICT]
+
+
+def held_out(
+    backbone: Backbone, shots: LabelledPhotos, unknown: list[Path]
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """On photos that were not trained on, the mean over the folds."""
+    cache, closer = open_cache(None), with_detail(backbone, DETAIL)
+    others = ImageFeatures.cat(list(encode_centres(closer, unknown, cache)))
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for fold in stratified_folds(shots.labels, FOLDS, seed=0)[:HELD_OUT]:
+        rest = sorted(set(range(len(shots))) - set(fold))
+        features = ImageFeatures.cat(list(encode_centres(closer, [shots.paths[i] for i in fold], cache)))
+        labels = torch.tensor([shots.labels[i] for i in fold])
+        for learned, use in (("one look", "answers"), ("both", "training")):
+            method = GalLoPMethod(detail=DETAIL, detail_in=use)
+            fitted = method.fit(shots.take(rest), Setup(backbone, cache=cache))
+            known, odd = (_asked(fitted, some) for some in (features, others))
+            for rule in RULES:
+                right = logits(known, method.topk, rule).argmax(dim=1) == labels
+                area = auroc(outlier(known, rule).numpy(), outlier(odd, rule).numpy())
+                found.setdefault((learned, rule), []).append((100 * float(right.float().mean()), area))
+    return {
+        key: (statistics.mean(a for a, _ in each), statistics.mean(b for _, b in each)) for key, each in found.items()
+    }
+
+
+@torch.no_grad()
+def _asked(fitted: PromptedText, features: ImageFeatures) -> Similarities:
+    parts = [fitted.model.similarities(part, fitted.text).each(Tensor.cpu) for part in features.split(BATCH)]
+    return Similarities.cat(parts)
+
+
+def compare(data: Path, only: list[str]) -> None:
+    sets = {name: root for name, root in set_folders(data).items() if not only or name in only}
+    drawn = {name: draw_shots(first_classes(read_folder(root)), 16, seed=0) for name, root in sets.items()}
+    names, backbone = list(drawn), load_backbone("mini")
+    rows: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for i, name in enumerate(names):
+        unknown = list(drawn[names[(i + 1) % len(names)]].paths[::2])
+        for key, figures in held_out(backbone, drawn[name], unknown).items():
+            rows.setdefault(key, []).append(figures)
+    print("| learned from | answered from | " + " | ".join(names) + " | mean |\n|" + "---|" * (len(names) + 3))
+    for (learned, rule), figures in rows.items():
+        means = [statistics.mean(values) for values in zip(*figures, strict=True)]
+        cells = " | ".join(f"{percent:.1f} ({area:.2f})" for percent, area in [*figures, means])
+        print(f"| {learned} | {rule} | {cells} |")
+
+
+def costs(name: str) -> None:
+    """Of a tower: one look and two, each after the other in one process."""
+    backbone = load_backbone(name)
+    columns = ("tower", "detail", "encoding", "step of a training", "answer from features", "regions")
+    print(f"{machine()}\n\n| {' | '.join(columns)} |\n|" + "---|" * len(columns))
+    first: tuple[float, ...] = ()
+    for detail in (1.0, 1.5, 2.0):
+        found = _costs(backbone, detail)
+        first = first or found
+        ratios = (now / then for now, then in zip(found, first, strict=True))
+        print(f"| {name} | {detail:g} | " + " | ".join(f"{ratio:.1f}" for ratio in ratios) + " |", flush=True)
+
+
+def _costs(backbone: Backbone, detail: float) -> tuple[float, ...]:
+    """Seconds of each, and how many regions are kept of a photo."""
+    config = MethodConfig(detail=detail, detail_in="training")
+    seen, model = with_detail(backbone, detail), GalLoP(backbone, [f"thing {k}" for k in range(10)], config)
+    photos = [load_image(photo.path) for photo in sample_photos()[:4]]
+    features = ImageFeatures.cat([encode_photos(seen, photos)[0]] * 8)
+    labels, kept = torch.arange(len(features)) % 10, torch.zeros(len(features), 1, dtype=torch.long)
+    with torch.no_grad():
+        text = model.text_features()
+
+    def answer() -> None:
+        with torch.no_grad():
+            predictions_of(model, model.similarities(features, text), Calibration())
+
+    taken = seconds(
+        lambda: encode_photos(seen, photos),
+        lambda: model.loss(features, labels, kept)[0].total.backward(),  # type: ignore[no-untyped-call]
+        answer,
+    )
+    return *taken, regions_in_all(seen)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("sets", nargs="*", metavar="SET")
+    parser.add_argument("--costs", action="store_true")
+    parser.add_argument("--backbone", default="mini")
+    options = parser.parse_args()
+    if options.costs or options.data is None:
+        costs(options.backbone)
+    else:
+        compare(options.data, options.sets)
+
+
+if __name__ == "__main__":
+    main()

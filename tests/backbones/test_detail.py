@@ -1,0 +1,185 @@
+"""A second look at a photo: the same part of it, regions of a tower's own windows, and weights that are shared."""
+
+from __future__ import annotations
+
+import copy
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gallop.backbones import Backbone, Preprocess, load_backbone, with_detail
+from gallop.backbones.vision import closer_grid, look_closer, windows
+from gallop.backbones.vision.trunk import TrunkVision
+from gallop.errors import BackboneError
+from gallop.images import load_image
+from gallop.sample import sample_photos
+from tests.reference import backbone as reference_backbone
+from tests.tiny import other_vit, picture, vit
+
+PREPROCESS = Preprocess(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def pixels(side: int, images: int = 2) -> Tensor:
+    return torch.randn(images, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("size", [(40, 32), (33, 57), (32, 32), (500, 20), (19, 23)])
+@pytest.mark.parametrize("times", [1.5, 2.0])
+def test_a_closer_look_is_at_the_same_part_of_the_photo(size: tuple[int, int], times: float) -> None:
+    photo = picture(0, size=size)
+    usual, box = PREPROCESS.centre(photo)
+    closer, same = PREPROCESS.centre(photo, times)
+    side = round(32 * times)
+    assert same == box
+    assert closer.shape == (3, side, side)
+    if times == 2:  # averaged four by four it is what the usual look sees, but for the filter
+        back = torch.nn.functional.avg_pool2d(closer, 2)
+        assert (back - usual).abs().mean() < 0.1
+
+
+def test_a_place_of_the_photo_is_at_the_same_place_of_both_looks() -> None:
+    ramp = np.tile(np.linspace(0, 255, 301)[None, :, None], (200, 1, 3)).astype(np.uint8)
+    ramp[:, :, 1] = np.linspace(0, 255, 200)[:, None]
+    photo = Image.fromarray(ramp)
+    (usual, _), (closer, box) = PREPROCESS.centre(photo), PREPROCESS.centre(photo, 2)
+    for seen, side in ((usual, 32), (closer, 64)):
+        x = box.left + (torch.arange(side) + 0.5) * (box.right - box.left) / side
+        y = box.top + (torch.arange(side) + 0.5) * (box.bottom - box.top) / side
+        inside = slice(2, -2)
+        red, green = (seen[:2] * 0.5 + 0.5) * 255
+        assert torch.allclose(red[side // 2, inside], (x * 255 / 301)[inside], atol=2)
+        assert torch.allclose(green[inside, side // 2], (y * 255 / 200)[inside], atol=2)
+
+
+def test_views_to_learn_from_are_the_same_crop_and_flip() -> None:
+    photo = picture(1, size=(90, 70))
+    for seed in range(5):
+        usual = PREPROCESS.augment(photo, np.random.default_rng(seed))
+        closer = PREPROCESS.augment(photo, np.random.default_rng(seed), 2)
+        back = torch.nn.functional.avg_pool2d(closer, 2)
+        assert torch.corrcoef(torch.stack([usual.flatten(), back.flatten()]))[0, 1] > 0.6
+
+
+def test_a_whole_photo_that_is_squashed_is_seen_whole() -> None:
+    squashed = Preprocess(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), squash=True)
+    closer, box = squashed.centre(picture(0, size=(80, 32)), 2)
+    assert (box.left, box.top, box.right, box.bottom) == (0, 0, 80, 32)
+    assert closer.shape == (3, 64, 64)
+
+
+def test_grids_and_windows() -> None:
+    assert closer_grid((14, 14), 1.5) == (21, 21)
+    assert closer_grid((7, 7), 2) == (14, 14)
+    assert [windows((14, 14), 2), windows((7, 7), 2), windows((14, 14), 1.5)] == [9, 9, 4]
+    with pytest.raises(BackboneError, match=r"detail=1.5 would cut regions of a grid of 7 x 7 .* use detail=2"):
+        closer_grid((7, 7), 1.5)
+
+
+@pytest.mark.parametrize("kind", ["vit", "rn"])
+def test_the_windows_regions_are_those_of_the_tower_on_that_crop(kind: str) -> None:
+    tower = vit() if kind == "vit" else reference_backbone("rn")
+    size, (rows, columns) = tower.preprocess.size, tower.vision.grid
+    seen = pixels(2 * size)
+    whole, regions = tower.encode_image(seen)
+    grid = regions.unflatten(1, (2 * rows, 2 * columns))
+    cell, wholes = size // rows, []
+    sums, counts = torch.zeros_like(grid), torch.zeros(2 * rows, 2 * columns, 1)
+    for row in (0, round(rows / 2), rows):
+        for column in (0, round(columns / 2), columns):
+            crop = seen[:, :, row * cell : row * cell + size, column * cell : column * cell + size]
+            alone = tower.encode_image(crop)
+            wholes.append(alone[0])
+            sums[:, row : row + rows, column : column + columns] += alone[1].unflatten(1, (rows, columns))
+            counts[row : row + rows, column : column + columns] += 1
+    torch.testing.assert_close(grid, sums / counts, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(whole, torch.stack(wholes).mean(dim=0), atol=1e-5, rtol=1e-5)
+    corner = grid[:, : round(rows / 2), : round(columns / 2)]  # that one window alone sees
+    first = tower.encode_image(seen[:, :, :size, :size])[1].unflatten(1, (rows, columns))
+    torch.testing.assert_close(corner, first[:, : round(rows / 2), : round(columns / 2)], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "query-query"])
+def test_other_kinds_of_regions_have_windows_too(kind: str) -> None:
+    tower = vit().with_regions(kind)  # type: ignore[arg-type]
+    regions = tower.encode_image(pixels(64))[1]
+    alone = tower.encode_image(pixels(64)[:, :, :32, :32])[1]
+    torch.testing.assert_close(regions[:, :2], alone[:, :2], atol=1e-5, rtol=1e-5)
+
+
+def test_mini_takes_a_larger_photo_in_one_pass() -> None:
+    mini = load_backbone("mini", device="cpu")
+    closer = with_detail(mini, 2)
+    assert (closer.looks, closer.grids) == ((1.0, 2.0), ((14, 14), (28, 28)))
+    seen = mini.preprocess.centre(load_image(sample_photos()[0].path).image, 2)[0][None]
+    passes: list[tuple[int, ...]] = []
+    whole_pass = TrunkVision.__call__
+
+    def counted(self: TrunkVision, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        passes.append(tuple(pixels.shape))
+        return whole_pass(self, pixels)
+
+    with mock.patch.object(TrunkVision, "__call__", counted):
+        whole, regions = mini.encode_image(seen)
+    assert passes == [(1, 3, 448, 448)]
+    assert regions.shape == (1, 784, 512)
+    torch.testing.assert_close(regions.mean(dim=1), whole, atol=1e-4, rtol=1e-3)  # the mean of the regions
+    # A region depends most on what is near it: far from the edges a window that is cut there has nearly the same.
+    inner = mini.encode_image(seen[:, :, 112:336, 112:336])[1].unflatten(1, (14, 14))[:, 5:9, 5:9]
+    there = regions.unflatten(1, (28, 28))
+    alike = torch.nn.functional.cosine_similarity
+    assert (
+        alike(inner, there[:, 12:16, 12:16], dim=-1).mean() > alike(inner, there[:, 20:24, 20:24], dim=-1).mean() + 0.2
+    )
+
+
+def test_a_detailed_backbone_is_another_view_of_the_same_one() -> None:
+    base = other_vit()
+    closer = with_detail(base, 2)
+    assert with_detail(base, 2) is closer
+    assert with_detail(closer, 2) is closer
+    assert with_detail(closer, 1) is base
+    assert (base.looks, closer.looks) == ((1.0,), (1.0, 2.0))
+    assert (closer.fingerprint, closer.vision_fingerprint) == (base.fingerprint, base.vision_fingerprint)
+    assert closer.text is base.text
+    assert closer.feature_sizes == base.feature_sizes
+    assert closer.feature_sizes_of(2) == (64, *base.feature_sizes[1:])
+    assert closer.with_regions("tokens").detail == 2
+    assert base.with_regions("tokens").detail == 1
+    assert closer.copy_on("cpu").detail == 2
+    assert copy.deepcopy(closer) is closer
+    torch.testing.assert_close(closer.encode_image(pixels(32))[1], base.encode_image(pixels(32))[1], atol=0, rtol=0)
+
+
+def test_weights_that_are_let_go_are_gone_for_both_and_come_back_to_both() -> None:
+    base = other_vit()
+    closer = with_detail(base, 2)
+    before = closer.encode_image(pixels(64))[1]
+    closer.let_go()
+    assert not base.loaded
+    assert not closer.loaded
+    with pytest.raises(BackboneError, match="not loaded now"):
+        closer.encode_image(pixels(64))
+    closer.take_weights(other_vit())
+    assert base.loaded
+    assert torch.equal(closer.encode_image(pixels(64))[1], before)
+
+
+def test_a_tower_whose_larger_grid_is_another_one_is_refused() -> None:
+    class Odd:
+        grid, any_size = (4, 4), True
+
+        def __call__(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.zeros(len(seen), 3), torch.zeros(len(seen), 60, 3)
+
+    with pytest.raises(BackboneError, match=r"60 regions .* no grid of 8 x 8; use detail=1"):
+        look_closer(Odd(), 32, pixels(64))  # type: ignore[arg-type]
+
+
+def test_backbones_have_one_look_as_they_are() -> None:
+    assert isinstance(vit(), Backbone)
+    assert vit().detail == 1
+    assert vit().grids == ((4, 4),)

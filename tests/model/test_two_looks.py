@@ -1,0 +1,112 @@
+"""Scores of two looks are the plain mean of each look's own, to the digit; one look is what it always was."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gallop.backbones import with_detail
+from gallop.config import MethodConfig
+from gallop.errors import BackboneError, ConfigError
+from gallop.features.encoding import ImageFeatures, encode_photos
+from gallop.images import load_image
+from gallop.model.gallop import GalLoP, Similarities
+from gallop.model.losses import gallop_loss
+from tests.reference import backbone as reference_backbone
+from tests.tiny import picture, vit
+
+NAMES = ["red", "green", "blue"]
+TOPK = (2, 4)
+
+
+def model(**changes: object) -> GalLoP:
+    settings: dict[str, object] = {"global_prompts": 2, "topk": TOPK, **changes}
+    return GalLoP(vit(), NAMES, MethodConfig(**settings))  # type: ignore[arg-type]
+
+
+def features(detail: float = 2) -> ImageFeatures:
+    return encode_photos(with_detail(vit(), detail), [load_image(picture(i, c)) for i, c in enumerate(NAMES)])[0]
+
+
+def found(detail: float = 2, **changes: object) -> Similarities:
+    both = model(detail=detail, **changes)
+    with torch.no_grad():
+        return both.similarities(features(detail), both.text_features())
+
+
+@pytest.mark.parametrize("detail", [1.5, 2])
+def test_scores_are_the_mean_over_looks_and_sums_of_regions(detail: float) -> None:
+    both, side = found(detail), round(4 * detail)
+    coarse, fine = both.looks
+    assert [look.regions.shape[1] for look in both.looks] == [16, side**2]
+    means = []
+    for look in both.looks:
+        best = look.regions.sort(dim=1, descending=True).values
+        means.append(torch.stack([best[:, :k, :, n].mean(dim=1) for n, k in enumerate(TOPK)], dim=-1))
+    torch.testing.assert_close(both.local(TOPK), (means[0] + means[1]) / 2, atol=1e-6, rtol=0)
+    torch.testing.assert_close(both.whole, (coarse.global_ + fine.global_) / 2, atol=1e-7, rtol=0)
+    logits = (coarse.logits(TOPK) + fine.logits(TOPK)) / 2
+    torch.testing.assert_close(both.logits(TOPK), logits, atol=1e-6, rtol=0)
+    for name, score in both.ood().items():
+        torch.testing.assert_close(score, (coarse.ood()[name] + fine.ood()[name]) / 2, atol=1e-7, rtol=0)
+
+
+def test_one_look_is_bit_by_bit_the_first_of_two() -> None:
+    alone, both = found(1), found(2)
+    assert torch.equal(alone.regions, both.looks[0].regions)
+    assert torch.equal(alone.global_, both.looks[0].global_)
+    assert torch.equal(alone.local(TOPK), both.looks[0].local(TOPK))
+    assert alone.looks == (alone,)
+
+
+def test_parts_and_changes_are_of_both_looks() -> None:
+    both = found()
+    parts = [both.each(lambda t, i=i: t[i : i + 1]) for i in range(3)]  # type: ignore[misc]
+    again = Similarities.cat(parts)
+    assert torch.equal(again.logits(TOPK), both.logits(TOPK))
+    assert again.finer is not None
+
+
+def test_features_of_another_number_of_looks_are_refused() -> None:
+    both, one = model(detail=2), model()
+    text = one.text_features()
+    with pytest.raises(ValueError, match=r"answers with detail=2, but the features have 1 of its looks"):
+        both.similarities(features(1), text)
+    with pytest.raises(ValueError, match=r"answers with detail=1, but the features have 2"):
+        one.similarities(features(2), text)
+
+
+def test_the_loss_of_two_looks_is_that_of_their_mean_cosines() -> None:
+    both, seen, labels = model(detail=2, detail_in="training"), features(), torch.tensor([0, 1, 2])
+    kept = torch.zeros(3, 1, dtype=torch.long)
+    loss, global_, local = both.loss(seen, labels, kept)
+    cosines = both.similarities(seen, both.text_features())
+    torch.testing.assert_close(global_, cosines.whole)
+    torch.testing.assert_close(local, cosines.local(TOPK))
+    wanted = gallop_loss(cosines.whole, cosines.local(TOPK), labels, vit().logit_scale, kept)
+    torch.testing.assert_close(loss.total, wanted.total)
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in both.prompts.learned())
+
+
+def test_what_a_second_look_is_for() -> None:
+    uses = {use: MethodConfig(detail=2, detail_in=use) for use in ("training", "answers", "maps")}
+    assert {use: (each.training_detail, each.answers_detail) for use, each in uses.items()} == {
+        "training": (2, 2),
+        "answers": (1, 2),
+        "maps": (1, 1),
+    }
+    assert model(detail=2, detail_in="maps").backbone is vit()
+    assert model(detail=2).backbone is with_detail(vit(), 2)
+
+
+def test_settings_that_cannot_be() -> None:
+    with pytest.raises(ConfigError, match=r"detail is 3.0; it must be 1, 1.5 or 2\."):
+        MethodConfig(detail=3)
+    with pytest.raises(ConfigError, match="detail_in is 'nothing'; it must be one of training, answers, maps"):
+        MethodConfig(detail_in="nothing")
+    resnet = reference_backbone("rn")
+    rows = resnet.vision.grid[0]
+    if rows % 2:
+        with pytest.raises(BackboneError, match="would cut regions"):
+            GalLoP(resnet, NAMES, MethodConfig(detail=1.5, detail_in="maps"))
