@@ -45,8 +45,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "linear-probe, detail 2": grid(strength=[1, 10, 100, 1e3, 1e4, 1e5], detail=[2]),
     "linear-probe": grid(strength=[1, 10, 100, 1e3, 1e4, 1e5]),
     "Tip-Adapter": grid(weight=[5, 20, 80], sharpness=[2, 5.5]),
-    # It searches both weights itself; those of Tip-Adapter are for single shots, of which none can be held out.
-    "Tip-Adapter-F": grid(lr=[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03], weight=[80], folds=[4]),
+    "Tip-Adapter-F": grid(weight=[5, 20, 80], lr=[0.001, 0.01], folds=[4]),
     "LoCoOp": grid(lr=[0.1, 0.5, 1.0], weight=[0.25, 1.0]),
     "PromptSRC": grid(lr=[0.1, 0.3, 1.0], text_weight=[2.5, 25]),
     "GalLoP": grid(lr=[0.02, 0.05, 0.1, 0.2, 0.5, 1.0]),

@@ -176,8 +176,8 @@ class TipAdapter:
 class TipAdapterF(TipAdapter):
     """The keys are learned with cross-entropy: AdamW, and a cosine over all steps (paper, section 3.2).
 
-    With ``folds``, alpha and beta are searched twice: on the cache as it is filled, to learn from there, and once it
-    has learned, to answer. The authors set the first pair by hand for each set, and search the second.
+    It learns with alpha and beta as they are given; with ``folds``, those that it answers with are searched once it has
+    learned, as in the authors' code.
 
     Attributes:
         lr: start of the cosine.
@@ -200,7 +200,6 @@ class TipAdapterF(TipAdapter):
         # Whoever measures a step wants no search: its steps are of the same kind.
         folds = held_out(shots, setup, self.folds) if setup.steps is None else []
         cache = self.filled(shots, text, views)
-        cache = _searched(cache, [cache.only(fold.rest) for fold in folds], folds)
         setup.tick()
         labels = torch.tensor(shots.labels)
         learned = self._learned(cache, torch.arange(len(shots)), labels, views, setup)
