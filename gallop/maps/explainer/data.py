@@ -175,7 +175,7 @@ def _regions(look: Explanation, grid: int, stands: Stands, sent: list[int] | Non
 def _head(head: HeadScores, sent: list[int] | None) -> dict[str, Any]:
     """The branch that shots taught: linear in the regions, so its score is the mean of a map, whatever k is."""
     branch: dict[str, Any] = {
-        "name": "shots",
+        "name": "head",
         "weight": head.weight,
         "grid": 0,
         "linear": True,
