@@ -97,6 +97,7 @@ def test_the_constructor_only_stores() -> None:
         "device": object(),
         "regions": object(),
         "method": object(),
+        "keep_shots": object(),
     }
     made = GalLoPClassifier(**values)
     assert set(made.get_params()) == set(values)
