@@ -348,3 +348,10 @@ def test_a_class_that_comes_while_photos_are_encoded_is_known_to_the_head() -> N
     assert len(found.model_.head.sums.counts) == 4
     assert found.predict_proba(PHOTOS).shape == (3, 4)
     assert isinstance(found.model_.head.shots, KeptShots)
+
+
+def test_the_figure_has_a_panel_for_it(ridges: GalLoPClassifier) -> None:
+    why = ridges.explain(PHOTOS[0])
+    titles = [axes.get_title() for axes in why.plot("red").axes]
+    assert f"head, every region: {float(why.head_map('red').mean()):.3f}" in titles
+    assert not [axes for axes in taught("none").explain(PHOTOS[0]).plot("red").axes if "head" in axes.get_title()]

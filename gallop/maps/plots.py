@@ -11,7 +11,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gallop.maps.look import Scale, Style, Subject, colour_table, shared_scale
+from gallop.maps.look import HeadSubject, Scale, Style, Subject, colour_table, head_scale, shared_scale
 from gallop.maps.pictures import map_picture, seen_picture
 
 if TYPE_CHECKING:
@@ -24,16 +24,19 @@ def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
     Where the photo was looked at twice, each look has a row of maps with the regions that it gave to the score.
     """
     n, looks = len(explanation.topk), explanation.looks
-    figure = Figure(figsize=(3.1 * (n + 2), 3.6 * len(looks)), layout="constrained")
-    axes = figure.subplots(len(looks), n + 2, squeeze=False)
+    columns = n + 2 + explanation.has_head
+    figure = Figure(figsize=(3.1 * columns, 3.6 * len(looks)), layout="constrained")
+    axes = figure.subplots(len(looks), columns, squeeze=False)
     _show(axes[0, 0], seen_picture(explanation), "photo, and what the model saw")
     _draw_global(axes[0, 1], explanation, class_name)
     for row, look, share in zip(axes, looks, explanation.shares, strict=True):
         if n:
-            _draw_maps(figure, list(row[2:]), look, class_name)
+            _draw_maps(figure, list(row[2 : n + 2]), look, class_name)
         if look is not looks[0]:
             _draw_sums(row[0], explanation, class_name, share)
             row[1].set_axis_off()
+    if explanation.has_head:
+        _draw_head(figure, axes[0, -1], explanation, class_name)
     # A class name may hold a dollar sign, which matplotlib would read as mathematics.
     figure.suptitle(class_name.replace("$", r"\$"))
     return figure
@@ -55,6 +58,14 @@ def _draw_maps(figure: Figure, axes: list[Axes], look: Explanation, class_name: 
         title = f"local prompt {prompt + 1}, k = {k}: {mean:.3f}"
         _show(panel, map_picture(subject, prompt, scale=scale), title)
     figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="cosine")
+
+
+def _draw_head(figure: Figure, axes: Axes, explanation: Explanation, class_name: str) -> None:
+    """The head's map, whose mean is its score."""
+    mine, scale = HeadSubject(explanation, class_name), head_scale(explanation)
+    score = float(explanation.head_map(class_name).mean())
+    _show(axes, map_picture(mine, 0, scale=scale), f"head, every region: {score:.3f}")
+    figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="speaks for it")
 
 
 def _draw_sums(axes: Axes, explanation: Explanation, class_name: str, share: float) -> None:
