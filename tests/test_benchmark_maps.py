@@ -202,7 +202,8 @@ def test_the_command_writes_a_table_and_pictures(
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert text.count(f"| {OURS} |") == 2, "a table a kind of regions; nothing to learn from"
+    assert text.count(f"| {OURS} |") == 4, "a table a kind of regions and detail; nothing to learn from"
+    assert text.count(f"| {OURS}, pooled |") == text.count(", detail 2**") == 2
     assert "8 %, beside another" in text
     assert f"| {OURS} |" in capsys.readouterr().out
     assert Image.open(tmp_path / "maps.webp").width > 200

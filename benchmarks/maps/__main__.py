@@ -21,7 +21,7 @@ prepare()
 import argparse
 import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 from benchmarks.maps.drawing import draw
@@ -32,7 +32,7 @@ from benchmarks.measure import machine
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, load_backbone
 from gallop.backbones import Backbone
-from gallop.config import REGION_KINDS
+from gallop.config import REGION_KINDS, MethodConfig
 from gallop.errors import BackboneError
 
 BEGIN, END = "<!-- maps: begin -->", "<!-- maps: end -->"
@@ -57,11 +57,15 @@ def variants(backbone: Backbone) -> Iterator[tuple[str, Backbone]]:
             continue
 
 
-def classifiers(corpus: Corpus, backbone: Backbone) -> Iterator[tuple[str, GalLoPClassifier]]:
-    """Yield one that has learned nothing and, where there are photos to learn from, one that has."""
-    yield "zero-shot", GalLoPClassifier(backbone, cache=False).zero_shot(corpus.names)
+def classifiers(corpus: Corpus, backbone: Backbone, detail: float) -> Iterator[tuple[str, GalLoPClassifier]]:
+    """Yield one that has learned nothing and, where there are photos to learn from, one that has.
+
+    A second look is for their maps alone: they learn and answer as without it.
+    """
+    method = MethodConfig(detail=detail, detail_in="maps") if detail != 1 else MethodConfig()
+    yield "zero-shot", GalLoPClassifier(backbone, cache=False, method=method).zero_shot(corpus.names)
     if corpus.train is not None:
-        yield "taught", GalLoPClassifier(backbone, calibration_folds=0, epochs=EPOCHS).fit(corpus.train)
+        yield "taught", GalLoPClassifier(backbone, calibration_folds=0, epochs=EPOCHS, method=method).fit(corpus.train)
 
 
 def table(classifier: GalLoPClassifier, drawn: Drawn, columns: Sequence[Column], most: int) -> list[str]:
@@ -96,14 +100,15 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         def drawn(percent: int, second: bool, corpus: Corpus = corpus) -> Iterator[Picture]:
             return pictures(corpus, backgrounds, percent / 100, second=second, draws=options.draws)
 
-        for kind, tower in variants(backbone):
-            made = dict(classifiers(corpus, tower))
+        for (kind, tower), detail in product(variants(backbone), options.detail):
+            made = dict(classifiers(corpus, tower, detail))
             for how, classifier in made.items():
                 about = f"{corpus.title}, {how}" + (f", regions of the kind {kind}" if kind != "value" else "")
+                about += f", detail {detail:g}" if detail != 1 else ""
                 count = len(corpus.things)
                 yield f"**{about}** ({count} things, {count * options.draws} pictures a column)\n"
                 yield "\n".join([heading(columns), *table(classifier, drawn, columns, options.games)]) + "\n"
-            if options.write and corpus is corpora[0] and kind == "value":
+            if options.write and corpus is corpora[0] and kind == "value" and detail == max(options.detail):
                 few = list(drawn(GAMES_AT, True))
                 draw(few[:: max(len(few) // 4, 1)][:4], made["zero-shot"], made.get("taught"), PLOT)
 
@@ -113,6 +118,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, nargs="+", default=[], help="more things, of folders of class folders")
     parser.add_argument("--scenes", type=Path, help="folder of photos to paste things on")
     parser.add_argument("--backbone", default="mini")
+    parser.add_argument("--detail", type=float, nargs="+", default=[1, 2], help="of the second look, for maps; 1: none")
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8, 16], help="percent that a thing covers")
     parser.add_argument("--draws", type=int, default=4, help="scenes of each thing")
     parser.add_argument("--games", type=int, default=40, help="pictures to play deletion and insertion with; 0: none")
