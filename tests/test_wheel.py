@@ -109,6 +109,10 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "photos/sample_answers.json",
         "ui/explore/strip.css",
         "ui/explore/strip.js",
+        "ui/explore/waiting.css",
+        "ui/explore/waiting.html",
+        "ui/explore/waiting.js",
+        "ui/explore/waiting_picture.html",
         "ui/test/limit_track.css",
         "ui/test/limit_track.js",
     )
