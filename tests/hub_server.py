@@ -146,7 +146,8 @@ def _answers_of(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             files = repository.commits[commit]
             if what == "revision":
                 siblings = [{"rfilename": path} for path in files]
-                self._send(200, {"id": name, "sha": commit, "private": repository.private, "siblings": siblings})
+                known = {"id": name, "sha": commit, "private": repository.private, "siblings": siblings}
+                self._send(200, known | {"downloads": 0, "likes": 0, "tags": []})
             elif what == "tree":
                 entries = [
                     {"type": "file", "path": path, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
@@ -177,6 +178,9 @@ def _answers_of(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             self._send(200, {"success": True, "commitOid": made, "commitUrl": url})
 
         def _file(self, user: str | None, parts: list[str]) -> None:
+            if len(parts) < 5:
+                self._send(404, {})
+                return
             name, revision, path = "/".join(parts[:2]), parts[3], parts[4]
             repository = self._seen(user, name)
             if repository is None:
