@@ -21,6 +21,8 @@ class ModelToExport:
 
     Attributes:
         photos: to check the file with: whatever ``load_image`` takes.
+        labels: their classes, as many, or none at all; what is no class of the classifier says nothing.
+        quantize: how the file is to be written in 8 bits; empty is not at all.
         measured: sentences about how good it is.
         learned_from: a sentence about its photos.
     """
@@ -29,6 +31,8 @@ class ModelToExport:
     photos: Sequence[Any] = ()
     measured: Sequence[str] = ()
     learned_from: str = ""
+    labels: Sequence[str] = ()
+    quantize: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class ExportFormat(Generic[Exportable]):
         details: what else a reader of the file should know, in sentences.
         seconds: that it takes about, where somebody would wait for it; 0 is at once.
         checked: whether it is compared with the classifier's own answers, with photos if there are any.
+        quantizes: in which ways it can be written in 8 bits, the default first.
     """
 
     of: type[Exportable]
@@ -91,6 +96,7 @@ class ExportFormat(Generic[Exportable]):
     details: str = ""
     seconds: float = 0.0
     checked: bool = False
+    quantizes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

@@ -30,6 +30,8 @@ from gallop.predictions.predict import to_array
 
 PIXELS = "pixels"
 OUTPUTS = ("probabilities", "ood_score", "global_cosines", "local_cosines", "head_regions")
+PROJECTION = "projection"
+"""Of the file's numbers, what takes a region of the tower to the joint space."""
 ALLOWED = 1e-4
 """The largest difference of any output between torch and onnxruntime in a file that is handed out."""
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -137,7 +139,7 @@ class _Answering(nn.Module):
         self._head = None if model.head is None else model.head.on(model.backbone, text.global_)
         self.register_buffer("whole_text", text.global_)
         self.register_buffer("local_text", text.local if self._topk else text.global_)
-        self.register_buffer("projection", projection)
+        self.register_buffer(PROJECTION, projection)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         whole, regions = self._vision(pixels)
@@ -158,6 +160,8 @@ class _Answering(nn.Module):
 
 def _written(answering: _Answering, size: int, metadata: dict[str, str]) -> bytes:
     """The file's bytes, for any number of images."""
+    from onnxscript.optimizer import fold_constants
+
     left_out = {"local_cosines"} if not answering._topk else set()
     left_out |= {"head_regions"} if answering._head is None else set()
     names = [name for name in OUTPUTS if name not in left_out]
@@ -172,7 +176,10 @@ def _written(answering: _Answering, size: int, metadata: dict[str, str]) -> byte
             verbose=False,
         )
         assert program is not None
+        # Weights that are only laid out otherwise become weights of that layout: who quantises looks for these.
+        fold_constants(program.model, should_fold=_lays_out, output_size_limit=2**31)
         proto = program.model_proto
+        metadata["opset"] = str(next(opset.version for opset in proto.opset_import if not opset.domain))
         for key, value in metadata.items():
             proto.metadata_props.add(key=key, value=value)
         return bytes(proto.SerializeToString())
@@ -181,6 +188,10 @@ def _written(answering: _Answering, size: int, metadata: dict[str, str]) -> byte
             f"This model cannot be written as ONNX with torch {torch.__version__} ({type(error).__name__}). "
             "A newer torch and onnxscript may do it."
         ) from error
+
+
+def _lays_out(node: Any) -> bool | None:
+    return node.op_type in ("Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose") or None
 
 
 def _metadata(classifier: GalLoPClassifier) -> dict[str, str]:
@@ -208,9 +219,17 @@ def _pixels(preprocess: Preprocess, photos: Sequence[Any]) -> Tensor:
     """Photos, and patterns that are the same every time, as the model's input."""
     rng = np.random.default_rng(0)
     coarse = [rng.integers(0, 256, (7, 7, 3), dtype=np.uint8) for _ in range(_PATTERNS)]
-    patterns = [load_image(np.kron(blocks, np.ones((48, 48, 1), dtype=np.uint8))) for blocks in coarse]
-    images = [photo.image for photo in [*patterns, *(load_image(photo) for photo in photos)]]
-    return torch.stack([preprocess.centre(image)[0] for image in images])
+    patterns = [np.kron(blocks, np.ones((48, 48, 1), dtype=np.uint8)) for blocks in coarse]
+    return torch.stack([as_pixels(preprocess, photo) for photo in (*patterns, *photos)])
+
+
+def as_pixels(preprocess: Preprocess, photo: Any) -> Tensor:
+    """Return a photo, whatever ``load_image`` takes, as the file takes it: (3, S, S).
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    return preprocess.centre(load_image(photo).image)[0]
 
 
 def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Tensor) -> Parity:

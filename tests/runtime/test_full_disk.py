@@ -431,6 +431,7 @@ ELSEWHERE = {
     "gallop/runtime/machine.py",  # a switch of the system's
     "gallop/checkpoints/in_memory.py",  # a model on its way to another machine, or to the Hub
     "gallop/scoring/packed.py",  # and its arrival
+    "gallop/export/quantizing.py",  # an ONNX file that another program's code writes
     "app/runs/model_zip.py",  # a model between the app's file of runs and the library
 }
 

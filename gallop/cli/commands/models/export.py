@@ -15,10 +15,11 @@ from gallop.errors import CommandError, ImageError
 from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
 from gallop.export.formats import known_formats, option_of
 from gallop.images import list_images
+from gallop.names.class_names import folder_to_name, spelled_as
 from gallop.runtime.writing import write_file
 
-_MOST_PHOTOS = 64
-"""To check with: enough to believe it, few enough to lie in memory."""
+_MOST_PHOTOS, _MOST_TO_QUANTIZE = 64, 320
+"""To check with, or to compare as well: enough to believe it, few enough to lie in memory as pixels."""
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -44,6 +45,11 @@ def _check_photos(options: Namespace, option: str, format_: ExportFormat[Any]) -
     """Refuse photos that would be left aside, and a missing one, before a model is loaded."""
     if options.photos is not None and not format_.checked:
         raise CommandError(f"--photos has no use with {option}, which is not checked with any; leave it away.")
+    if options.quantize is not None:
+        if options.quantize not in format_.quantizes:
+            raise CommandError(f"--quantize has no use with {option}, which is not written in 8 bits; leave it away.")
+        if options.photos is None:
+            raise CommandError("--quantize is measured on photos: name a folder of them with --photos DIR.")
     explains = format_.of is PhotoToExport
     if explains and options.photo is None:
         raise CommandError(f"{option} explains a photo; name it with --photo IMAGE.")
@@ -57,16 +63,24 @@ def _subject(
     if format_.of is PhotoToExport:
         path = Path(options.photo)
         return PhotoToExport(classifier.explain(load_image(path)), photo_name=path.name)
-    return ModelToExport(classifier, _photos(options.photos, console) if options.photos is not None else ())
+    if options.photos is None:
+        return ModelToExport(classifier)
+    most = _MOST_PHOTOS if options.quantize is None else _MOST_TO_QUANTIZE
+    photos = _photos(options.photos, most, console)
+    labels = spelled_as((folder_to_name(path.parent.name) for path in photos), classifier.classes_.tolist())
+    return ModelToExport(classifier, photos, labels=labels, quantize=options.quantize or "")
 
 
-def _photos(folder: str, console: Console) -> list[Any]:
-    photos = []
-    for path in list_images(folder, recursive=True)[:_MOST_PHOTOS]:
+def _photos(folder: str, most: int, console: Console) -> list[Path]:
+    """So many of a folder's photos that can be read, from all of it."""
+    found, photos = list_images(folder, recursive=True), []
+    for path in found[:: max(-(-len(found) // most), 1)]:
         try:
-            photos.append(load_image(path))
+            load_image(path)
         except ImageError as error:
             console.warn(f"{path} is left out of the check: {error}")
+        else:
+            photos.append(Path(path))
     if not photos:
         raise CommandError(f"--photos {folder} holds no readable images; give a folder that does, or leave it away.")
     return photos
