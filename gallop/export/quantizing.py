@@ -5,8 +5,8 @@ the tower's features, cosines and the choice of the best regions, stays in fp32:
 would be multiplied by the logit scale.
 
 "static" takes the range of every number from photos, once; "dynamic" from each batch anew, for which onnxruntime has no
-fast convolutions: of ``mini`` it keeps 83 of 100 labels where "static" keeps 98, and takes six times as long as fp32
-where that takes less than half. It is for towers of products alone, ViTs.
+fast convolutions: with ``mini`` it keeps fewer labels and takes six times as long as fp32, where "static" takes half as
+long (``benchmarks/README.md``). It is for towers of products alone, ViTs.
 """
 
 from __future__ import annotations
