@@ -1,4 +1,5 @@
-"""A worker that a photo ends, as one does that a decoder cannot survive. Processes of a cluster import it."""
+"""Workers that a photo ends, as one does that a decoder cannot survive, or that wait for nobody. Processes of a cluster
+import them."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from gallop.scoring import PhotoEmbedder
 from gallop.scoring.packed import PackedEmbedder
 from gallop.scoring.prepared import Prepared
-from gallop.scoring.sources import SourceItem
+from gallop.scoring.sources import SourceItem, outages
 
 
 class EndedByAPhoto(PhotoEmbedder):
@@ -21,3 +22,9 @@ class EndedByAPhoto(PhotoEmbedder):
 class PackedEnding(PackedEmbedder):
     def unpacked(self) -> EndedByAPhoto:
         return EndedByAPhoto(self.backbone, device=self.device)
+
+
+class PackedImpatient(PackedEmbedder):
+    def unpacked(self) -> PhotoEmbedder:
+        outages.WAITS = (0.01,) * len(outages.WAITS)
+        return super().unpacked()

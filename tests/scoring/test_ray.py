@@ -1,10 +1,11 @@
-"""The same folder through Ray: two workers, one killed; one engine after the other; what ends a worker is told.
+"""The same folder through Ray: two workers, one killed; one engine after the other; what ends a worker is told; calls.
 
 One cluster serves all tests.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -18,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from gallop.errors import BackboneError, DataError, ParallelError
+from gallop.errors import BackboneError, DataError, ParallelError, Unreachable
 from gallop.estimator import GalLoPClassifier
-from gallop.scoring import Extras, PhotoScorer, on_ray, ray_actors
+from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer, on_ray, ray_actors
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import LAYOUTS
 from gallop.scoring.on_ray import score_on_ray
@@ -29,8 +30,10 @@ from gallop.scoring.ray_actors import ActorPool, Cluster, PoolSize, joined_to
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.sources import Opener, SourceItem, open_source
 from tests import tiny
+from tests.cli.test_cli import call
 from tests.conftest import ROOT
-from tests.scoring.ending import PackedEnding
+from tests.scoring.ending import PackedEnding, PackedImpatient
+from tests.scoring.web import web
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 psutil = pytest.importorskip("psutil", reason="needs psutil, which comes with the extra 'notebooks'")
@@ -38,6 +41,7 @@ if sys.platform != "linux":
     pytest.skip("Ray's processes are looked at as Linux shows them", allow_module_level=True)
 
 SHARD, PHOTOS = 50, 200
+RETRIEVAL = ("--layout", "clip-retrieval")
 BUSY = "timed out during startup"
 """What Ray says where its processes had no 15 seconds to start in."""
 
@@ -127,7 +131,7 @@ def whole(worker: PhotoScorer, photos: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*"))}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
 
 
 def on_cluster(cluster: Cluster, source: Any, worker: PhotoScorer, folder: Path, **options: Any) -> ScoringProgress:
@@ -198,3 +202,90 @@ def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_senten
         nowhere = ActorPool(PackedEmbedder("nowhere/openai", "cpu", Opener(), False), PoolSize(1, 0.0), print)
         with pytest.raises(BackboneError, match="knows no architecture 'nowhere'"):
             nowhere.give("any", [good])
+
+
+def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
+    cluster: Cluster, tower: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces that were answered are kept where they make a whole shard."""
+    pytest.importorskip("aiohttp", reason="needs s3fs, which brings aiohttp")
+    monkeypatch.setattr(on_ray, "PIECE_PHOTOS", 16)
+    embedder = PhotoEmbedder(str(tower), device="cpu", opener=Opener(web=True))
+    impatient = PackedImpatient(str(tower), "cpu", embedder.opener, False)
+    monkeypatch.setattr(on_ray, "packed_worker", lambda *_: impatient)
+    names = [f"{number:03}.jpg" for number in range(PHOTOS)]
+    small = (photos / "green" / "0.jpg").read_bytes()
+    with web(dict.fromkeys(names, small)) as server:
+        (tmp_path / "list.txt").write_text("\n".join(f"{server.address}/{name}" for name in names))
+        source = open_source(str(tmp_path / "list.txt"), embedder.opener)
+        server.stops("closes", at=names[3 * SHARD])
+        with pytest.raises(Unreachable, match="The web does not answer"):
+            on_cluster(cluster, source, embedder, tmp_path / "out")
+        there = files(tmp_path / "out")
+        assert "part-000003.parquet" not in there
+        server.goes_on()
+        done = on_cluster(cluster, source, embedder, tmp_path / "out")
+        assert (done.errors, done.skipped, done.shards) == (0, SHARD * len(there), PHOTOS // SHARD - len(there))
+        score_source(source, embedder, open_destination(str(tmp_path / "whole")), shard_size=SHARD)
+    found = files(tmp_path / "out")
+    assert found == files(tmp_path / "whole")
+    assert {name: found[name] for name in there} == there
+
+
+# On the command line -------------------------------------------------------------------------------------------------
+
+
+def test_answers_and_features_by_a_cluster(cluster: Cluster, tower: Path, photos: Path, tmp_path: Path) -> None:
+    """Features are laid out either way."""
+    for number, words in enumerate((["predict", "--classes", "red,green"], ["embed"], ["embed", *RETRIEVAL])):
+        here, there = tmp_path / f"here-{number}", tmp_path / f"there-{number}"
+        command, *more = words
+        given = [command, photos, *more, "--backbone", tower, "--device", "cpu", "--shard-size", SHARD, "--json"]
+        assert call(*given, "--out", here).code == 2, "one photo is empty"
+        outcome = call(*given, "--out", there, "--engine", "ray", "--address", cluster.address, "--workers", 2)
+        assert outcome.code == 2, outcome.err
+        told = outcome.json
+        assert (told["answered"], told["errors"], told["tables"]) == (PHOTOS - 1, 1, PHOTOS // SHARD)
+        mine, others = files(here), files(there)
+        assert list(mine) == list(others)
+        assert mine == others, "byte by byte, the manifest too"
+
+
+def test_where_no_cluster_is_named_one_is_started_and_ends_with_the_call(
+    tower: Path, photos: Path, tmp_path: Path
+) -> None:
+    home = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    words = ["embed", photos, "--backbone", tower, "--device", "cpu", "--shard-size", SHARD, "--json"]
+    command = [sys.executable, "-m", "gallop", *map(str, words), "--out", tmp_path / "there", "--engine", "ray"]
+    try:
+        done = subprocess.run(
+            [*command, "--workers", "2"], env=environment(home), cwd=tmp_path, capture_output=True, text=True
+        )
+        if BUSY in done.stderr:
+            too_busy()
+        assert done.returncode == 2, done.stderr
+        assert json.loads(done.stdout)["answered"] == PHOTOS - 1
+        assert not processes(home), "nothing of it runs on"
+        assert call(*words, "--out", tmp_path / "here").code == 2
+        assert files(tmp_path / "there") == files(tmp_path / "here")
+    finally:
+        for process in processes(home):
+            process.kill()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_where_nobody_listens_it_is_a_sentence(
+    tower: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: Any, **__: Any) -> None:
+        raise ConnectionError("Ray is not running at 127.0.0.1:1.\nDetails")
+
+    import ray
+
+    monkeypatch.setattr(ray, "init", nobody)
+    words = ["embed", photos, "--backbone", tower, "--engine", "ray", "--address", "127.0.0.1:1"]
+    outcome = call(*words, "--out", tmp_path / "out")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.splitlines()[-1] == (
+        "gallop: error: Ray at 127.0.0.1:1 cannot be used (Ray is not running at 127.0.0.1:1)."
+    )
