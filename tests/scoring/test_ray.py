@@ -256,7 +256,7 @@ def test_where_no_cluster_is_named_one_is_started_and_ends_with_the_call(
 ) -> None:
     home = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     words = ["embed", photos, "--backbone", tower, "--device", "cpu", "--shard-size", SHARD, "--json"]
-    command = [sys.executable, "-m", "gallop", *map(str, words), "--out", tmp_path / "there", "--engine", "ray"]
+    command = [sys.executable, "-m", "gallop", *map(str, words), "--out", str(tmp_path / "there"), "--engine", "ray"]
     try:
         done = subprocess.run(
             [*command, "--workers", "2"], env=environment(home), cwd=tmp_path, capture_output=True, text=True
