@@ -50,7 +50,7 @@ LOADED_WITHIN = 300.0
 REST = 1.5
 """Seconds in which nobody is sent anything: the first picture and the tower would wait for each other."""
 FIRST_SCRIPTS = (HERE / "navigation.py", HERE / "ui" / "explore" / "page.py")
-FIRST_PARTS = ("BidiComponent", "Button", "FileUploader", "Multiselect", "Selectbox", "TextArea")
+FIRST_PARTS = ("BidiComponent", "Button", "Checkbox", "FileUploader", "Multiselect", "Selectbox", "TextArea")
 FIRST_FONTS = ("MaterialSymbols-Rounded",)
 """What Explore is drawn with."""
 

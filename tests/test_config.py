@@ -231,5 +231,8 @@ def test_numpy_numbers_and_lists_are_taken_and_become_plain_ones() -> None:
         "topk": [2, 4],
         "dropout": 0.5,
         "local_projection": False,
+        "head": "none",
+        "detail": 1,
+        "detail_in": "answers",
     }
     assert json.loads(json.dumps(asdict(training)))["seed"] == 7

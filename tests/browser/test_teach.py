@@ -117,9 +117,8 @@ def step(page: Page) -> int:
 def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     choose_photo(page, "Cat")
     name_classes(page, "kitten, tiger cat")
-    expect(answer(page)).to_contain_text("%")
+    expect(answer(page)).to_contain_text("tiger cat")
     zero_shot = answer(page).inner_text()
-    assert zero_shot.startswith("tiger cat")
 
     page.get_by_role("link", name="Teach").click()
     two_cards(page)
