@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests import warm
+from tests.conftest import listen_to_interrupts
 from tests.connects import Connects
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere they start cold")
@@ -72,7 +73,9 @@ def test_its_imports_are_done_and_each_process_is_new(place: Path) -> None:
 def started(code: str) -> tuple[subprocess.Popen[str], int]:
     """A process that has told its number."""
     told = f"import os, time\nprint(os.getpid(), flush=True)\n{code}"
-    process = subprocess.Popen([*warm.python(), "-c", told], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*warm.python(), "-c", told], stdout=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts
+    )
     assert process.stdout is not None
     return process, int(process.stdout.readline())
 

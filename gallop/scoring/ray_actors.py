@@ -201,9 +201,24 @@ class ActorPool:
                 self._free.extend([actor] * AHEAD)
             else:
                 actor, name, items = self._busy.pop(ref)
-                rows = self._result(ref, _lost(items))
+                try:
+                    rows = self._result(ref, _lost(items))
+                except ParallelError:
+                    rows = self._alone(actor, items)
                 self._free.append(actor)
                 self._take(name, rows)
+
+    def _alone(self, actor: Any, items: Sequence[SourceItem]) -> Table:
+        """Return the rows of a piece whose worker was lost. Others were with it, and one of those may have ended it: so
+        it is asked again with nothing beside it. Raises ParallelError where it is this one.
+        """
+        import ray
+
+        beside = [ref for ref, (other, *_) in self._busy.items() if other is actor]
+        if beside:
+            ray.wait(beside, num_returns=len(beside))
+        rows: Table = self._result(actor.answer.remote(self._packed, items), _lost(items))
+        return rows
 
     def _nobody(self) -> str:
         gpu = f" and {self._size.gpu:g} of a GPU" if self._size.gpu else ""

@@ -193,7 +193,6 @@ def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_senten
     with joined_to(cluster):
         pool = ActorPool(PackedEnding(str(tower), "cpu", Opener(), False), PoolSize(1, 0.0), taken.__setitem__)
         pool.give("good", [good])
-        pool.finish()
         pool.give("bad", [good, deadly])
         with pytest.raises(
             ParallelError, match=r"lost 2 times while it answered the photos from a\.png to deadly\.png"
