@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.http_server import Answers, listening
 
 
 @dataclass
@@ -61,22 +61,13 @@ class FakeHub:
 @contextmanager
 def hub_server() -> Iterator[FakeHub]:
     hub = FakeHub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _answers_of(hub))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    hub.address = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(_answers_of(hub)) as server:
+        hub.address = server.address
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-def _answers_of(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
-    class Answer(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+def _answers_of(hub: FakeHub) -> type[Answers]:
+    class Answer(Answers):
         def do_HEAD(self) -> None:
             self._answer()
 
@@ -85,9 +76,6 @@ def _answers_of(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             self._answer()
-
-        def log_message(self, *_: object) -> None:
-            pass
 
         def _answer(self) -> None:
             path = unquote(urlsplit(self.path).path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.http_server import Answers, listening
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -39,9 +39,7 @@ class Hub:
 
 @contextmanager
 def weight_server(hub: Hub) -> Iterator[Hub]:
-    class Answer(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Answer(Answers):
         def do_HEAD(self) -> None:
             self._head()
 
@@ -81,21 +79,6 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
             self.end_headers()
             return None
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    hub.address = f"http://127.0.0.1:{server.server_address[1]}"
-
-    def leave() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    hub.leave = leave
-    try:
+    with listening(Answer) as server:
+        hub.address, hub.leave = server.address, server.leave
         yield hub
-    finally:
-        leave()

@@ -56,6 +56,20 @@ def decodes(drawn: set[str], monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many photos each pass of a tower takes."""
+    found: list[int] = []
+    encode = Backbone.encode_image
+
+    def counted(self: Backbone, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        found.append(len(pixels))
+        return encode(self, pixels)
+
+    monkeypatch.setattr(Backbone, "encode_image", counted)
+    return found
+
+
 def test_a_training_decodes_a_drawn_photo_as_often_as_it_has_views(
     folder: Path,
     backbone: Path,  # noqa: F811
@@ -87,17 +101,9 @@ def test_no_photo_is_encoded_twice_by_a_training(
     folder: Path,
     backbone: Path,  # noqa: F811
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    encoded: list[int],
 ) -> None:
     """All of its views and one centre, for the held-out shots and for the accuracy at the end."""
-    encoded: list[int] = []
-    encode = Backbone.encode_image
-
-    def counted(self: Backbone, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        encoded.append(len(pixels))
-        return encode(self, pixels)
-
-    monkeypatch.setattr(Backbone, "encode_image", counted)
     settings = ("--backbone", backbone, "--json", "--shots", SHOTS, "--views", VIEWS, "--epochs", 1)
     assert call("train", folder, "--out", tmp_path / "out", *settings).code == 0
     assert sum(encoded) == 2 * SHOTS * (VIEWS + 1)
@@ -108,16 +114,8 @@ def test_evaluating_decodes_a_photo_once_at_most_and_encodes_what_is_not_kept(
     backbone: Path,  # noqa: F811
     tmp_path: Path,
     decodes: Counter[str],
-    monkeypatch: pytest.MonkeyPatch,
+    encoded: list[int],
 ) -> None:
-    encoded: list[int] = []
-    encode = Backbone.encode_image
-
-    def counted(self: Backbone, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        encoded.append(len(pixels))
-        return encode(self, pixels)
-
-    monkeypatch.setattr(Backbone, "encode_image", counted)
     settings = ("--backbone", backbone, "--json", "--shots", SHOTS, "--views", 1, "--epochs", 1)
     assert call("train", folder, "--out", tmp_path / "out", *settings).code == 0
     shutil.copytree(folder / "train", tmp_path / "other")  # what the training has seen, as unknown things

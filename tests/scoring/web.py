@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.http_server import Answers, listening
 
 
 @dataclass
@@ -43,9 +43,7 @@ class Web:
 def web(files: Mapping[str, bytes]) -> Iterator[Web]:
     kept = Web(files)
 
-    class Answer(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Answer(Answers):
         def do_HEAD(self) -> None:
             self._head()
 
@@ -71,17 +69,6 @@ def web(files: Mapping[str, bytes]) -> Iterator[Web]:
             self.end_headers()
             return content
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    server.daemon_threads = True
-    kept.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(Answer) as server:
+        kept.address = server.address
         yield kept
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +18,7 @@ from gallop.images import DEFAULT_LIMITS
 from gallop.serve import fetching
 from gallop.serve.fetching import PublicOnly, fetch_photo, is_public
 from gallop.serve.refusals import Refusal
+from tests.http_server import Answers, listening
 from tests.serve.running import photo, running
 
 PRIVATE = """
@@ -41,8 +40,10 @@ def test_addresses_that_are(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 
-class Site(BaseHTTPRequestHandler):
+class Site(Answers):
     """A web server of this machine."""
+
+    protocol_version = "HTTP/1.0"  # the connection ends where the answer does
 
     asked: ClassVar[list[str]] = []
 
@@ -65,16 +66,11 @@ class Site(BaseHTTPRequestHandler):
                 return
         self.wfile.write(photo())
 
-    def log_message(self, *_: Any) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{found.server_address[1]}"
-        found.shutdown()
+    with listening(Site) as server:
+        yield server.host
 
 
 def fetch(url: str, backend: PublicOnly) -> bytes:
