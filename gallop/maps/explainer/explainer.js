@@ -151,7 +151,8 @@ function sumLine(subject, n, k) {
   const count = subject.kept(n, k).length;
   const outlined = `Mean of the ${count} outlined region${count > 1 ? "s" : ""}: ${figure(mine)}`;
   const whole = subject.whole(n, k);
-  return whole === null ? `${outlined}, its score` : `${outlined}; with the other size its score is ${figure(whole)}`;
+  if (whole === null || subject.share === 1) return `${outlined}, its score`;
+  return `${outlined}; ${subject.share ? "with" : "by"} the other size its score is ${figure(whole)}`;
 }
 
 /* The head's score, as the mean that it is. */
@@ -1175,6 +1176,7 @@ class State {
   /* New data, and what their host says. */
   follow(data, takes) {
     const same = data.photo === this.data?.photo;
+    const looked = takes[0].looks.length === this.takes?.[0].looks.length; // a finer map that follows is shown
     this.data = data;
     this.takes = takes;
     const theirs = data.stands ?? {};
@@ -1184,6 +1186,7 @@ class State {
       this.turn = turn;
       this.now = { ...EMPTY, ...theirs, look: this.now.look };
     }
+    if (!looked) this.now = { ...this.now, look: null };
     this.now = this.checked(this.now);
   }
 
@@ -1288,6 +1291,11 @@ class Subject {
   /* The score of the regions of all sizes, where there are several; of those alone that are shown it is "score". */
   whole(n, k) {
     return this.take.looks.length > 1 ? this.take.topkMean(this.c, n, k) : null;
+  }
+
+  /* How much the size that is shown counts in it: from none, for its maps alone, to all. */
+  get share() {
+    return this.take.shares[this.take.looks.indexOf(this.local)];
   }
 
   otherScore(n, k) {

@@ -121,6 +121,10 @@ test("a map is of the size that is shown, and its sum says the whole score", () 
     sumLine(fine, 0, 2),
     "Mean of the 2 outlined regions: 0.4000; with the other size its score is 0.3750",
   );
+  const maps = [new Take(closer(0), closer(0).takes[0])];
+  const [counts, shown] = [0, 1].map((look) => sumLine(new Subject(maps, [0.1, 0.4], 0, null, false, look), 0, 2));
+  assert.equal(counts, "Mean of the 2 outlined regions: 0.3500, its score");
+  assert.equal(shown, "Mean of the 2 outlined regions: 0.4000; by the other size its score is 0.3500");
   const one = [new Take(data(), data().takes[0])];
   const plain = new Subject(one, [0.1, 0.4], 0, null, false);
   assert.equal(sumLine(plain, 0, 2), "Mean of the 2 outlined regions: 0.3500, its score");
@@ -147,6 +151,8 @@ test("the finest regions are shown until a hand chooses others, and no host take
   assert.equal(state.now.look, 0);
   state.follow(data(), [new Take(data(), data().takes[0])]);
   assert.equal(state.now.look, 0);
+  state.follow(closer(), takes);
+  assert.equal(state.now.look, 1, "a finer map that follows is shown");
 });
 
 test("outlier scores are taken at temperature 1, without the scale, over classes", () => {

@@ -28,6 +28,7 @@ export class State {
   /* New data, and what their host says. */
   follow(data, takes) {
     const same = data.photo === this.data?.photo;
+    const looked = takes[0].looks.length === this.takes?.[0].looks.length; // a finer map that follows is shown
     this.data = data;
     this.takes = takes;
     const theirs = data.stands ?? {};
@@ -37,6 +38,7 @@ export class State {
       this.turn = turn;
       this.now = { ...EMPTY, ...theirs, look: this.now.look };
     }
+    if (!looked) this.now = { ...this.now, look: null };
     this.now = this.checked(this.now);
   }
 

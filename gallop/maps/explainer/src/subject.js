@@ -56,6 +56,11 @@ export class Subject {
     return this.take.looks.length > 1 ? this.take.topkMean(this.c, n, k) : null;
   }
 
+  /* How much the size that is shown counts in it: from none, for its maps alone, to all. */
+  get share() {
+    return this.take.shares[this.take.looks.indexOf(this.local)];
+  }
+
   otherScore(n, k) {
     return this.other.of.topkMean(this.other.c, n, k);
   }

@@ -70,7 +70,8 @@ export function sumLine(subject, n, k) {
   const count = subject.kept(n, k).length;
   const outlined = `Mean of the ${count} outlined region${count > 1 ? "s" : ""}: ${figure(mine)}`;
   const whole = subject.whole(n, k);
-  return whole === null ? `${outlined}, its score` : `${outlined}; with the other size its score is ${figure(whole)}`;
+  if (whole === null || subject.share === 1) return `${outlined}, its score`;
+  return `${outlined}; ${subject.share ? "with" : "by"} the other size its score is ${figure(whole)}`;
 }
 
 /* The head's score, as the mean that it is. */
