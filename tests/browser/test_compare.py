@@ -126,7 +126,8 @@ def test_runs_are_pinned_compared_seeded_deleted_and_opened_again(new_page: Any)
     expect(page.get_by_role("combobox", name="Run", exact=True)).not_to_have_value(HOSTILE)
     page.get_by_role("button", name="Undo").click()
     choose(page, "Run", HOSTILE)
-    settled(page)  # until then the button is that of the run that was chosen before
+    # Until the page has been drawn for it, the button is that of the run that was chosen before.
+    expect(page.get_by_role("textbox", name="New name")).to_have_value(HOSTILE)
     page.get_by_role("button", name="Open this run").click()
     expect(page.get_by_text("is in use now")).to_be_visible()
     expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)

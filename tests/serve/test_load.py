@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from benchmarks import serve
+from benchmarks.serve import clients, rough, table
 from tests.serve.running import Running
 
 
 def test_clients_count_every_request(service: Running) -> None:
-    found = asyncio.run(serve._load(service.port, 4, 0.5))
+    found = asyncio.run(clients._load(service.port, 4, 0.5))
     said = service.get("/metrics").text
     answered = next(line for line in said.splitlines() if line.startswith('gallop_requests_total{route="/predict",'))
     assert found.statuses == {"200": int(float(answered.rsplit(" ", 1)[1]))}
@@ -20,18 +20,18 @@ def test_clients_count_every_request(service: Running) -> None:
 
 
 def test_rough_senders_are_all_told(service: Running) -> None:
-    assert serve._gone(service.port) == {"hung up": 200}
-    assert set(serve._hostile(service.port)) == {"413", "422"}
+    assert rough._gone(service.port) == {"hung up": 200}
+    assert set(rough._hostile(service.port)) == {"413", "422"}
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
-        connection.sendall(serve.request(b"no photo"))
-        assert serve._told(connection) == "422"
+        connection.sendall(clients.request(b"no photo"))
+        assert rough._told(connection) == "422"
 
 
 def test_the_table_has_a_row_for_each() -> None:
-    load = serve.Load(8, {"200": 90, "429": 10}, 45.0, 20.0, 50.0, 60.0, 500.0, 600.0, 510.0)
-    rough = {"kind": "hostile photos", "statuses": {"422": 3}, "before": 1.0, "largest": 2.0, "after": 1.0}
+    load = clients.Load(8, {"200": 90, "429": 10}, 45.0, 20.0, 50.0, 60.0, 500.0, 600.0, 510.0)
+    refused = {"kind": "hostile photos", "statuses": {"422": 3}, "before": 1.0, "largest": 2.0, "after": 1.0}
     stop = {"statuses": {"200": 5, "503": 8}, "seconds": 1.2}
-    said = serve.table({"loads": [load], "rough": [rough | {"errors after": 0}], "stop": stop})
+    said = table.table({"loads": [load], "rough": [refused | {"errors after": 0}], "stop": stop})
     row = "| 8 | 10 of 100 | 20 ms | 50 ms | 45.0 | 60.0 | 0.75 | 500 MB | 600 MB | 510 MB |"
     assert row in said.splitlines()
     assert "| hostile photos | 3 x 422 | 1 MB | 2 MB | 1 MB | 0 |" in said
