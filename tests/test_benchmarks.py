@@ -21,7 +21,7 @@ from gallop import load_image
 from gallop.bench.running.rehearsal import Encoded, Rehearsed
 from gallop.names.class_names import clean_names
 from tests import warm
-from tests.backbones.test_text_cost import CONTEXT, PROMPTS, floor
+from tests.backbones.test_text_cost import CONTEXT, PROMPTS, step_floor
 from tests.backbones.test_towers import backbone_vit
 from tests.conftest import ROOT
 from tests.reference import LEARNED, golden, relative_error
@@ -53,7 +53,7 @@ def test_the_naive_step_is_the_step_of_the_reference(kind: str) -> None:
 def test_the_floor_counts_every_token_that_is_needed(classes: int) -> None:
     tower, names = backbone_vit().text, text.imagenet_names(classes)
     assert len(clean_names(names)) == classes  # a class list that a model takes
-    assert text.needed_operations(tower, names, PROMPTS, CONTEXT) == floor(tower, names)
+    assert text.needed_operations(tower, names, PROMPTS, CONTEXT) == step_floor(tower, names)
 
 
 def test_peak_memory_sees_what_a_function_holds_and_nothing_of_before() -> None:

@@ -22,10 +22,11 @@ What is kept for the backward pass is held to ``memory_budget``, in bytes. As lo
 Beyond that the first blocks, as many as it takes, keep nothing but their input and are computed again on the way back,
 up to the MLP's second matrix, which no gradient needs: a thirteenth of the memory for two thirds of a forward pass.
 Names then pass in chunks, each behind a prefix of its own, so that the block under way stays small. Where the blocks'
-inputs alone would be more than the budget, a chunk keeps nothing and passes forward once more.
+inputs alone would be more than the budget, a chunk keeps nothing and passes forward once more, whole: only what a chunk
+alone has beyond the budget, in a deep tower, is computed a third time.
 
-Frozen weights need no gradient, so the backward pass costs as much as the forward one, and 2 x the forward operations
-of the tokens needed is the floor that ``benchmarks/text.py`` measures against.
+Frozen weights need no gradient, so the backward pass costs as much as the forward one, but for (e), whose names have
+none. Both, for the tokens needed, are the floor that ``benchmarks/text.py`` measures against.
 
 Shapes: P prompts, K classes, C context tokens, S = 1 + C prefix tokens, G rows of L tokens, H heads, T text width, D
 joint width.
@@ -67,12 +68,13 @@ class CausalTextTower(TextTower):
         wanted = math.ceil(16 * _KEPT_WIDTHS * number * packed.tokens / budget)
         chunks = packed.split(min(wanted, len(packed.visible)))
         input_ = number * sum(chunk.tokens for chunk in chunks)
-        kept = _KEPT_WIDTHS * input_  # of a block for which nothing is computed again
-        over = len(self._blocks) * kept - budget
-        again = min(max(math.ceil(over / (kept - input_)), 0), len(self._blocks))
         run: Callable[..., Tensor] = self._pass
         if len(self._blocks) * input_ > budget:
             run = partial(computed_again, run)
+            input_ = number * max(chunk.tokens for chunk in chunks)  # on the way back each has the budget to itself
+        kept = _KEPT_WIDTHS * input_  # of a block for which nothing is computed again
+        over = len(self._blocks) * kept - budget
+        again = min(max(math.ceil(over / (kept - input_)), 0), len(self._blocks))
         return torch.cat([run(contexts, chunk, again) for chunk in chunks], dim=1).transpose(0, 1)
 
     def _pass(self, contexts: Tensor, names: PackedNames, again: int) -> Tensor:
