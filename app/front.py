@@ -20,6 +20,8 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.doors import browser_of
+
 _INDEX = "index.html"
 _PLACE = '<div id="root"></div>'
 """In it: where Streamlit's scripts draw the page, all of it."""
@@ -53,18 +55,19 @@ class FirstPage:
     Args:
         folder: with Streamlit's ``index.html``.
         address: of the page that visitors open first.
-        waiting: what stands there, as HTML, by what the address has behind its question mark; nothing where that says
-            that another thing will be drawn.
+        waiting: what stands there, as HTML, by what the address has behind its question mark and by the number of the
+            browser; nothing where these say that another thing will be drawn.
     """
 
-    def __init__(self, folder: Path, address: str, waiting: Callable[[str], str]) -> None:
+    def __init__(self, folder: Path, address: str, waiting: Callable[[str, str], str]) -> None:
         self._file, self._address, self._waiting = folder / _INDEX, address, waiting
 
     def at(self, scope: Scope) -> str:
         """Return the page for who asks for it; nothing where Streamlit's own is to be sent as it is."""
         if scope["method"] != "GET" or scope["path"] != self._address:
             return ""
-        seen = self._waiting(scope["query_string"].decode("latin-1"))
+        browser = browser_of(Headers(scope=scope).get("cookie", ""))
+        seen = self._waiting(scope["query_string"].decode("latin-1"), browser)
         return _put_in(self._file, seen) if seen else ""
 
 

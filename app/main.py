@@ -36,7 +36,7 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
     sys.modules["app"] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules["app"])
 
-from app.doors import OwnPagesOnly
+from app.doors import KnownBrowsers, OwnPagesOnly
 from app.front import FirstPage, OwnScripts, Rest, answer_at_once
 from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
 from app.towers.problems import TowerProblem
@@ -98,14 +98,14 @@ def make_ready() -> None:
 
     for answer in sample_answers().values():
         _ = answer.shown, answer.thumbnail
-    seen_meanwhile("")
+    seen_meanwhile("", "")
 
 
-def seen_meanwhile(query: str) -> str:
-    """What the first page shows until it is drawn, as HTML, for what its address has behind the question mark."""
+def seen_meanwhile(query: str, browser: str) -> str:
+    """What the first page shows until it is drawn, as HTML: ``first_picture``, which wants torch's modules loaded."""
     from app.ui.explore.waiting import first_picture
 
-    return first_picture(query)
+    return first_picture(query, browser)
 
 
 def notebook(request: Request) -> Response:
@@ -157,6 +157,6 @@ scripts = Middleware(OwnScripts, folder=streamlits, parts=FIRST_PARTS, fonts=FIR
 app = st.App(
     HERE / "navigation.py",
     routes=[Route(f"{own_path}notebooks/{{stem}}.zip", notebook)],
-    middleware=[Middleware(OwnPagesOnly), scripts],
+    middleware=[Middleware(OwnPagesOnly), Middleware(KnownBrowsers, path=own_path), scripts],
     lifespan=starts,
 )

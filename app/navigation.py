@@ -37,7 +37,8 @@ except TooManyVisitors as error:
 if taught is not None:
     adopted.show(session, taught)
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
-    st.info("The session of this address has ended, and its photos are gone. You start anew.", icon=":material/info:")
+    why = "has ended, and its photos are gone, or another browser began it"
+    st.info(f"The session of this address {why}. You start anew.", icon=":material/info:")
 remembered.run_begins()
 towers.settle_download(session)
 adopted.settle_opening(session)

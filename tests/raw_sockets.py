@@ -21,7 +21,7 @@ BINARY, CLOSE = 2, 8
 class Page:
     """An open websocket, as a page of the app holds one."""
 
-    def __init__(self, address: str, host: str, origin: str | None) -> None:
+    def __init__(self, address: str, host: str, origin: str | None, cookies: str = "") -> None:
         where = urlsplit(address)
         self._socket = socket.create_connection((where.hostname, where.port), timeout=60)
         self._rest = b""
@@ -30,6 +30,7 @@ class Page:
             *("GET /_stcore/stream HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade"),
             *(f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: streamlit"),
             *([f"Origin: {origin}"] if origin is not None else []),
+            *([f"Cookie: {cookies}"] if cookies else []),
         ]
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
         head = b""
@@ -99,9 +100,9 @@ def buttons(messages: Iterable[ForwardMsg]) -> dict[str, str]:
 
 
 @contextmanager
-def opened(address: str, host: str = "", origin: str | None = None) -> Iterator[Page]:
+def opened(address: str, host: str = "", origin: str | None = None, cookies: str = "") -> Iterator[Page]:
     """The websocket of the app at ``address``, asked for by the name ``host``."""
-    page = Page(address, host or urlsplit(address).netloc, origin)
+    page = Page(address, host or urlsplit(address).netloc, origin, cookies)
     try:
         yield page
     finally:

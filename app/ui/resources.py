@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.doors import BROWSER
 from app.jobs.manager import JobManager
 from app.runs.data_file import data_folder, owner_of
 from app.runs.store import RunStore
@@ -144,16 +145,17 @@ def visitors() -> Visitors:
 
 
 def session() -> Session:
-    """The visitor's own session, the same one after a reload.
+    """The visitor's own session, the same one after a reload; of an address from another browser nothing is seen.
 
     Raises:
         TooManyVisitors: there is no room for a new one.
     """
     token = st.session_state.get(STATE) or st.query_params.get(ADDRESS, "")
-    found = visitors().find(token)
+    browser = st.context.cookies.to_dict().get(BROWSER, "")
+    found = visitors().find(token, browser)
     if found is None:
-        known, token = bool(token), visitors().new()
-        found = visitors().find(token)
+        known, token = bool(token), visitors().new(browser)
+        found = visitors().find(token, browser)
         assert found is not None
         found.lost = known
         found.training.ledger = Ledger(runs(), owner_of(_address(), token))

@@ -52,6 +52,8 @@ class TooManyVisitors(PlainError):
 @dataclass
 class _Visitor:
     session: Session
+    browser: str
+    """The number of the browser that began it; nothing where that keeps none."""
     seen: float
     """When a page was last known to be open."""
     leases: set[str] = field(default_factory=set)
@@ -62,7 +64,7 @@ class _Visitor:
 
 @dataclass
 class Visitors:
-    """The sessions of this server by their token of 128 bits.
+    """The sessions of this server by their token of 128 bits, each for the browser that began it.
 
     Args:
         connected: whether the page of this name is still open.
@@ -87,8 +89,12 @@ class Visitors:
     def __post_init__(self) -> None:
         self.keep = max(self.keep, self.grace)
 
-    def new(self) -> str:
+    def new(self, browser: str = "") -> str:
         """A session of its own, and the token that leads to it. Where there is no room, one that rests makes it.
+
+        Args:
+            browser: its number, ``doors.BROWSER``. One that keeps no cookies has none, nor has a program: what
+                these begin is found by all that have none either.
 
         Raises:
             TooManyVisitors: ``most`` are here already.
@@ -99,7 +105,7 @@ class Visitors:
             full = len(self._visitors) >= self.most
             token = secrets.token_hex(16)
             if not full:
-                self._visitors[token] = _Visitor(Session(), self.clock())
+                self._visitors[token] = _Visitor(Session(), browser, self.clock())
             if self._reaper is None:
                 self._reaper = threading.Thread(target=self._reap, name="visitors", daemon=True)
                 self._reaper.start()
@@ -111,11 +117,13 @@ class Visitors:
             )
         return token
 
-    def find(self, token: str) -> Session | None:
-        """The session of a token; None where there is none any more. A token is never taken from outside."""
+    def find(self, token: str, browser: str = "") -> Session | None:
+        """The session of a token; None where there is none any more, and where another browser began it. A token is
+        never taken from outside.
+        """
         with self._lock:
             visitor = self._visitors.get(token)
-            return visitor.session if visitor else None
+            return visitor.session if visitor and secrets.compare_digest(visitor.browser, browser) else None
 
     def lease(self, token: str, page: str) -> None:
         """Keep a session open as long as this page is connected."""

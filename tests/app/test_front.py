@@ -120,8 +120,8 @@ def test_what_a_page_is_sent_ends_the_rest_and_a_look_after_the_server_does_not(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    served = OwnScripts(app, FOLDER, (), (), rest, FirstPage(FOLDER, "/", lambda _: ""))
-    asyncio.run(served({"method": "GET", "query_string": b""} | scope, None, send))  # type: ignore[arg-type]
+    served = OwnScripts(app, FOLDER, (), (), rest, FirstPage(FOLDER, "/", lambda *_: ""))
+    asyncio.run(served({"method": "GET", "query_string": b"", "headers": []} | scope, None, send))  # type: ignore[arg-type]
     assert len(sent) == 1
     assert bool(ended) == ends
 

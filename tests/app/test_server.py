@@ -18,8 +18,10 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from app.doors import BROWSER
 from app.runs.data_file import LOOPBACK
 from gallop.cli.commands.app import THIS_MACHINE
+from tests.app.test_front import asked, scripts_of
 from tests.conftest import MAIN, ROOT, served
 from tests.raw_sockets import drawn, opened
 
@@ -104,6 +106,34 @@ def test_a_visitor_who_clears_streamlits_caches_takes_nothing_from_the_others(ap
             messages = reloaded.run(f"session={token}")
     assert not any(message.HasField("page_info_changed") for message in messages), "the address stays as it was"
     assert "has ended" not in str(messages)
+
+
+@pytest.mark.parametrize("path", ["/", "/teach"])
+def test_each_browser_is_given_a_number_that_no_script_reads_and_keeps_it(app_server: str, path: str) -> None:
+    ((first, _, _),), ((other, _, _),) = asked(app_server, path), asked(app_server, path)
+    cookie, *said = first.headers["set-cookie"].split("; ")
+    assert re.fullmatch(f"{BROWSER}=[0-9a-f]{{32}}", cookie)
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(said)
+    assert other.headers["set-cookie"].split("; ")[0] != cookie
+    ((again, _, _),) = asked(app_server, path, Cookie=f"_streamlit_xsrf=2|0; {cookie}")
+    assert again.headers["set-cookie"].split("; ")[0] == cookie
+    ((forged, _, _),) = asked(app_server, path, Cookie=f"{BROWSER}=<b>; Path=/")
+    assert "<b>" not in forged.headers["set-cookie"]
+    ((script, _, _),) = asked(app_server, f"/{scripts_of(app_server)[0]}")
+    assert BROWSER not in (script.headers["set-cookie"] or "")
+
+
+def test_the_address_of_a_session_leads_to_it_in_the_browser_that_began_it_alone(app_server: str) -> None:
+    mine, others = (f"{BROWSER}={digit * 32}" for digit in "ab")
+    with opened(app_server, cookies=mine) as page:
+        token = token_in(page.run())
+    for cookies in (others, ""):
+        with opened(app_server, cookies=cookies) as page:
+            messages = page.run(f"session={token}")
+            assert token_in(messages) != token
+            assert "another browser began it" in str(messages)
+    with opened(app_server, cookies=mine) as page:
+        assert not any(message.HasField("page_info_changed") for message in page.run(f"session={token}"))
 
 
 WATCHER = """

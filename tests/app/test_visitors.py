@@ -33,6 +33,16 @@ def test_a_token_of_128_bits_leads_to_one_session_and_no_other_token_does() -> N
         assert visitors.find(guess) is None
 
 
+def test_a_session_is_found_by_the_browser_that_began_it_alone() -> None:
+    visitors, mine, other = Open().visitors(60), "a" * 32, "b" * 32
+    token, without = visitors.new(mine), visitors.new()
+    assert visitors.find(token, mine) is not None
+    assert visitors.find(token, other) is None
+    assert visitors.find(token) is None
+    assert visitors.find(without) is not None, "a browser that keeps no cookies finds its own again"
+    assert visitors.find(without, mine) is None
+
+
 def gone(visitors: Visitors, token: str, seconds: float) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:

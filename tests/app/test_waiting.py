@@ -58,13 +58,13 @@ def test_anything_else_is_sent_as_streamlit_has_it(app_server: str, path: str) -
 @pytest.mark.parametrize("index", ["<div id=root></div>", '<div id="root"></div><div id="root"></div>', ""])
 def test_a_page_of_another_shape_is_left_as_it_is(index: str, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(index)
-    first = FirstPage(tmp_path, "/", lambda _: "picture")
-    assert first.at({"method": "GET", "path": "/", "query_string": b""}) == ""
+    first = FirstPage(tmp_path, "/", lambda *_: "picture")
+    assert first.at({"method": "GET", "path": "/", "query_string": b"", "headers": []}) == ""
 
 
 def test_only_the_page_at_its_own_address_has_one(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text('<div id="root"></div>')
-    first, wanted = FirstPage(tmp_path, "/gallop/", lambda query: query), {"query_string": b"seen"}
+    first, wanted = FirstPage(tmp_path, "/gallop/", lambda query, _: query), {"query_string": b"seen", "headers": []}
     assert first.at({"method": "GET", "path": "/gallop/"} | wanted) == '<div id="root"></div>seen'
     for other in ({"method": "GET", "path": "/"}, {"method": "HEAD", "path": "/gallop/"}):
         assert first.at(other | wanted) == ""

@@ -28,7 +28,6 @@ from tests.browsing import (
     options_of,
     pick,
     rounds,
-    settled,
     shots,
 )
 

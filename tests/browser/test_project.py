@@ -69,3 +69,23 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     expect(second.get_by_text("8 to learn from")).to_have_count(0)
     first.reload()
     expect(answer(first)).to_have_text(said)
+
+
+def test_an_address_that_is_passed_on_shows_nothing_of_mine(new_page: Any) -> None:
+    mine: Page = new_page("teach")
+    mine.get_by_role("button", name="Try it with a sample project").click()
+    expect(mine.get_by_text("8 to learn from, 6 to test with")).to_have_count(4, timeout=4 * PATIENCE)
+    settled(mine)
+    address = mine.url.partition("/teach")[2]
+    assert "session=" in address
+
+    other: Page = new_page(f"teach{address}")
+    expect(other.get_by_text("another browser began it")).to_be_visible()
+    expect(other.get_by_text("8 to learn from, 6 to test with")).to_have_count(0)
+    assert address not in other.url
+
+    mine.reload()
+    expect(mine.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
+    tab = mine.context.new_page()
+    tab.goto(mine.url)
+    expect(tab.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)

@@ -30,14 +30,14 @@ _COLOURS = {
 """As Streamlit calls them where a component is styled, and in its settings."""
 
 
-def first_picture(query: str) -> str:
-    """Return it as HTML, for what an address has behind its question mark; nothing where the page will show another
-    thing than the first sample as everybody finds it, or where that cannot be told.
+def first_picture(query: str, browser: str) -> str:
+    """Return it as HTML, for what an address has behind its question mark and the number of the browser; nothing where
+    the page will show another thing than the first sample as everybody finds it, or where that cannot be told.
     """
     said = parse_qs(query, keep_blank_values=True)
     if set(said) - {ADDRESS}:
         return ""
-    session = visitors().find(said[ADDRESS][0]) if said else None
+    session = visitors().find(said[ADDRESS][0], browser) if said else None
     if said and (session is None or not opens_on_sample(session)):
         return ""
     return _drawn()

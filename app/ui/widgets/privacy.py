@@ -18,7 +18,8 @@ def line() -> None:
             f":material/lock: Photos stay in memory, sent to no other machine.{until}",
             width="content",
             help="They stay with the program behind this page, at most as long as it runs and until "
-            f"{text.roughly(keep)} after you close it, and are written to no disk. What a training learns is kept, "
+            f"{text.roughly(keep)} after you close it, and are written to no disk. In another browser this address "
+            "finds none of them: a cookie, a random number, tells them apart. What a training learns is kept, "
             "with its class names: see the page *Compare*.",
         )
         with st.popover("Remove everything"):
