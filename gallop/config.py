@@ -8,14 +8,14 @@ field never changes, while a preset may. Nothing here knows torch.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from gallop.setting import check_settings, require, setting, settings_of, whole_between, whole_number
 
 OwnPreset = Literal["default", "paper"]
-"""Settings of a training that go with a tower: "default" was chosen by measurement on ``mini``, and nowhere else."""
+"""Settings of method and training that go with a tower: "default" was chosen by measurement on ``mini`` alone."""
 
 Preset = Literal["tower", "default", "paper"]
 """The same by name, or those of the tower that is taught: ``mini``'s own, and the paper's for every other."""
@@ -165,28 +165,6 @@ class MethodConfig:
         return max(self.global_prompts - int(self.dropout * self.global_prompts), 1)
 
 
-def method_of(others: MethodConfig | None, **arguments: Any) -> MethodConfig:
-    """Return the settings of the method: the arguments, and what ``others`` says of all that are no arguments.
-
-    Raises:
-        ConfigError: ``others`` says one that is an argument, or a value is out of range.
-    """
-    usual = MethodConfig()
-    others = usual if others is None else others
-    require(isinstance(others, MethodConfig), f"method is {others!r}; it must be a MethodConfig.")
-    for name in arguments:
-        said = f"method says {name}, which is an argument of its own; give it there, and leave it out of MethodConfig."
-        require(getattr(others, name) == getattr(usual, name), said)
-    return replace(others, **arguments)
-
-
-def others_of(method: MethodConfig, arguments: Collection[str]) -> MethodConfig | None:
-    """Return what ``method_of`` takes beside these arguments; None where all of it is as usual."""
-    usual = MethodConfig()
-    others = replace(method, **{name: getattr(usual, name) for name in arguments})
-    return None if others == usual else others
-
-
 @dataclass(frozen=True)
 class TrainConfig:
     """How it is learned.
@@ -261,16 +239,16 @@ class TrainConfig:
         check_settings(self)
 
 
-_PRESETS: dict[str, TrainConfig] = {
+_PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
     # Chosen by cross-validation inside train folders, on mini: benchmarks/choose_settings.py prints the figures.
-    "default": TrainConfig(),
+    "default": (MethodConfig(), TrainConfig()),
     # Paper, section 4: "others" (everything but ImageNet, which takes epochs=50, batch_size=128).
-    "paper": TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0),
+    "paper": (MethodConfig(), TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0)),
 }
 
 
-def train_preset(name: str | TrainConfig, own: OwnPreset | None = None, **changes: Any) -> TrainConfig:
-    """Return the training settings of a preset, with the given fields replaced (``None`` keeps the preset's value).
+def method_preset(name: str | MethodConfig, own: OwnPreset | None = None, **changes: Any) -> MethodConfig:
+    """Return the method's settings of a preset, with the given fields replaced (``None`` keeps the preset's value).
 
     Args:
         name: of a preset; or settings that stand in its place.
@@ -279,13 +257,26 @@ def train_preset(name: str | TrainConfig, own: OwnPreset | None = None, **change
     Raises:
         ConfigError: unknown preset, unknown field or a value out of range.
     """
-    if not isinstance(name, TrainConfig):
-        presets: dict[str, TrainConfig] = dict(_PRESETS)
-        if own is not None:
-            presets["tower"] = presets[own]
-        require(name in presets, f"There is no preset {name!r}; choose one of {', '.join(sorted(presets))}.")
-        name = presets[name]
-    known = settings_of(TrainConfig)
+    base = name if isinstance(name, MethodConfig) else _preset(name, own)[0]
+    return replace(base, **_given(changes, MethodConfig, "setting of the method"))
+
+
+def train_preset(name: str | TrainConfig, own: OwnPreset | None = None, **changes: Any) -> TrainConfig:
+    """Return the training settings of a preset, as ``method_preset`` does those of the method."""
+    base = name if isinstance(name, TrainConfig) else _preset(name, own)[1]
+    return replace(base, **_given(changes, TrainConfig, "training setting"))
+
+
+def _preset(name: str, own: OwnPreset | None) -> tuple[MethodConfig, TrainConfig]:
+    presets = dict(_PRESETS)
+    if own is not None:
+        presets["tower"] = presets[own]
+    require(name in presets, f"There is no preset {name!r}; choose one of {', '.join(sorted(presets))}.")
+    return presets[name]
+
+
+def _given(changes: dict[str, Any], kind: type[MethodConfig | TrainConfig], what: str) -> dict[str, Any]:
+    known = settings_of(kind)
     for key in changes:
-        require(key in known, f"There is no training setting {key!r}; the settings are {', '.join(sorted(known))}.")
-    return replace(name, **{key: value for key, value in changes.items() if value is not None})
+        require(key in known, f"There is no {what} {key!r}; the settings are {', '.join(sorted(known))}.")
+    return {key: value for key, value in changes.items() if value is not None}

@@ -97,6 +97,13 @@ class Setting:
         """Return its option, for a field of this name; empty for none."""
         return f"--{name.replace('_', '-')}" if self.option is None else self.option
 
+    def opposite_of(self, name: str) -> str:
+        """Return the option that says a flag as it is by default, where a preset says otherwise."""
+        option = self.option_of(name)
+        return (
+            f"--{option.removeprefix('--no-')}" if option.startswith("--no-") else f"--no-{option.removeprefix('--')}"
+        )
+
     def phrase(self, value: object) -> str:
         """Return a value as a model card says it."""
         shown = f"{value:g}" if isinstance(value, float) else self.zero if self.zero and value == 0 else str(value)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gallop.config import CONTEXT_INIT, MethodConfig, TrainConfig, default_topk, train_preset
+from gallop.config import CONTEXT_INIT, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
 from gallop.errors import ConfigError
 from gallop.setting import check_settings, setting, settings_of
 
@@ -57,7 +57,20 @@ def test_zero_is_a_value_and_not_the_presets_own(falsy: dict[str, Any]) -> None:
     assert getattr(train_preset("default", **falsy), key) == value
 
 
+def test_the_method_of_a_preset() -> None:
+    assert method_preset("paper") == method_preset("tower", "paper") == MethodConfig()
+    assert method_preset("tower", "default") == method_preset("default")
+    assert method_preset("paper", topk=(1,), dropout=None, local_projection=False) == MethodConfig(
+        topk=(1,), local_projection=False
+    )
+    assert method_preset(MethodConfig(dropout=0.0), detail=2) == MethodConfig(dropout=0.0, detail=2)
+
+
 def test_an_unknown_preset_or_setting_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"'papre'.*default, paper"):
+        method_preset("papre")
+    with pytest.raises(ConfigError, match=r"no setting of the method 'epochs'.*topk"):
+        method_preset("paper", epochs=1)
     with pytest.raises(ConfigError, match=r"'papre'.*default, paper"):
         train_preset("papre")
     with pytest.raises(ConfigError, match=r"'learning_rate'.*lr"):

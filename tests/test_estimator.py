@@ -21,7 +21,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, config
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig, train_preset
 from gallop.data import stratified_folds
@@ -84,6 +84,8 @@ def test_the_constructor_only_stores() -> None:
         "topk": [5, 10],
         "dropout": "nonsense",
         "local_projection": object(),
+        "head": object(),
+        "detail": object(),
         "epochs": object(),
         "lr": object(),
         "batch_size": object(),
@@ -129,15 +131,17 @@ def test_settings_travel_whole() -> None:
     assert made.training_ == replace(training, epochs=1, seed=4)
 
 
-def test_what_is_an_argument_is_not_said_in_the_whole_method() -> None:
-    """What was said twice and differently would be taken from one of the two, without a word."""
-    shots = pictures(SHOTS)
-    for method in (MethodConfig(dropout=0.5), MethodConfig(topk=(1,)), MethodConfig(local_projection=False)):
-        with pytest.raises(ConfigError, match="which is an argument of its own; give it there"):
-            classifier(method=method).fit(*shots)
+def test_arguments_go_before_a_whole_method() -> None:
+    whole = MethodConfig(1, (1,), 0.5, local_projection=False, head="ridge")
+
+    def config(**arguments: Any) -> MethodConfig:
+        return GalLoPClassifier(vit(), cache=False, **arguments).zero_shot(["red"]).model_.config
+
+    assert config(method=whole) == whole
+    assert config(method=whole, topk=(3,), head="none") == replace(whole, topk=(3,), head="none")
+    assert config(method=whole, local_prompts=2).topk == (5, 10)
     with pytest.raises(ConfigError, match=r"method is 'paper'; it must be a MethodConfig"):
-        classifier(method="paper").fit(*shots)
-    assert classifier(method=MethodConfig(), topk=(3,)).zero_shot(["red"]).model_.config.topk == (3,)
+        config(method="paper")
 
 
 def test_the_method_of_the_benchmark_has_every_setting_and_checks_it() -> None:
@@ -234,6 +238,28 @@ def test_what_is_not_set_is_the_towers_own() -> None:
     measured.preset = "default"
     assert fit(**usual, backbone=measured).training_.lr == train_preset("default").lr
     assert measured.copy_on("cpu").preset == "default"
+
+
+def test_the_method_that_is_not_set_is_the_towers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preset brings the method along; what is said goes before it, and zero-shot is the paper's."""
+    own = MethodConfig(2, (2, 3), 0.5, head="ridge")
+    monkeypatch.setitem(config._PRESETS, "default", (own, TrainConfig()))
+    measured, other = new_vit(), vit()
+    measured.preset = "default"
+
+    def taught(backbone: Any, **arguments: Any) -> MethodConfig:
+        how: dict[str, Any] = {"epochs": 1, "views": 1, "calibration_folds": 0, "cache": False}
+        return clone(GalLoPClassifier(backbone, **how | arguments)).fit(*pictures(SHOTS)).model_.config
+
+    assert taught(measured) == taught(other, preset="default") == own
+    assert taught(other) == taught(measured, preset="paper") == MethodConfig()
+    assert taught(measured, preset=TrainConfig(epochs=1)) == own, "training settings alone were given"
+    assert taught(measured, head="none", topk=(1,)) == replace(own, head="none", topk=(1,))
+    assert taught(measured, local_prompts=1) == replace(own, topk=(5,))
+    assert taught(measured, method=MethodConfig()) == MethodConfig(), "a whole method stands in its place"
+    assert GalLoPClassifier(measured).zero_shot(["red"]).model_.config == MethodConfig()
+    made = GalLoPClassifier.of(MethodConfig(), None, measured)
+    assert clone(made).zero_shot(["red"]).model_.config == MethodConfig()
 
 
 def test_settings_that_make_no_sense_are_refused_when_fitting() -> None:

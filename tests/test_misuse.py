@@ -14,7 +14,6 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from gallop import GalLoPClassifier, load_backbone
-from gallop.config import MethodConfig
 from gallop.data import from_csv, read_folder
 from gallop.errors import GallopError
 from gallop.methods import MethodClassifier
@@ -245,7 +244,6 @@ MISUSES: list[Misuse] = [
     ("a preset with a slip", lambda p: fit(p.root, preset="papre"), "papre", "paper"),
     ("a seed below 0", lambda p: fit(p.root, seed=-1), "seed is -1", "0"),
     ("a text for the method", lambda p: fit(p.root, method="paper"), "'paper'", "MethodConfig"),
-    ("a setting said twice", lambda p: fit(p.root, method=MethodConfig(dropout=0.5)), "dropout", "give it there"),
     ("a kind of regions with a slip", lambda p: load_backbone(regions="valu"), "valu", "value"),
     ("a tower with a slip", lambda p: load_backbone("minni"), "'minni'", "mini"),
     ("weights that nobody has", lambda p: load_backbone("RN50/opnai"), "opnai", "openai"),

@@ -10,14 +10,13 @@ from typing import Any
 from app.teaching.cards import MOST_PHOTOS
 from gallop import MethodConfig, TrainConfig
 from gallop.backbones.weights.known import KnownTower
-from gallop.config import default_topk, train_preset
+from gallop.config import default_topk, method_preset, train_preset
 from gallop.setting import Setting, setting, settings_of
 
 QUICK, PAPER, CUSTOM = "Quick", "As in the paper", "Custom"
 WAYS = (QUICK, PAPER, CUSTOM)
 _ROUNDS, _VIEWS = 50, 4
 """Of a quick training with the paper's other settings: as many rounds as the paper takes for ImageNet, in few views."""
-_PROMPTS = MethodConfig().local_prompts
 PAPERS_REGIONS = 14 * 14
 """Of the paper's ViT-B/16, which its scales were chosen on."""
 ALL_SHOTS = 0
@@ -86,19 +85,22 @@ def preset(way: str, own: str = "default", regions: int = PAPERS_REGIONS) -> Set
         own: the settings that go with the tower.
         regions: R of the tower; a quick training looks at the same shares of a photo whatever its grid.
     """
+    if way != PAPER and own == "default":
+        method = method_preset("default")
+        return Settings.of(replace(method, topk=_scaled(method.topk, regions)), train_preset("default"))
+    method, training = method_preset("paper"), train_preset("paper")
     if way == PAPER:
-        return Settings.of(
-            MethodConfig(topk=with_prompts(MethodConfig().topk, _PROMPTS, regions)), train_preset("paper")
-        )
-    training = train_preset("default") if own == "default" else train_preset("paper", epochs=_ROUNDS, views=_VIEWS)
-    return Settings.of(MethodConfig(topk=scales_for(regions, _PROMPTS)), training)
+        return Settings.of(replace(method, topk=with_prompts(method.topk, method.local_prompts, regions)), training)
+    quick = replace(training, epochs=_ROUNDS, views=_VIEWS)
+    return Settings.of(replace(method, topk=scales_for(regions, method.local_prompts)), quick)
 
 
 def way_of(settings: Settings, own: str, regions: int) -> str:
     """The way to teach that settings are of; what no way fixes, and k, may be anything."""
     for way in (QUICK, PAPER):
+        usual = preset(way, own, regions)
         free = {key: getattr(settings, key) for key in (*FREE, "topk")}
-        if len(settings.topk) == _PROMPTS and replace(preset(way, own, regions), **free) == settings:
+        if settings.local_prompts == usual.local_prompts and replace(usual, **free) == settings:
             return way
     return CUSTOM
 
@@ -128,11 +130,16 @@ def way_in_words(way: str, tower: KnownTower) -> str:
 
 
 def scales_for(regions: int, count: int) -> tuple[int, ...]:
-    """The paper's k = 5, 10, 15, ... as the same shares of another number of regions; each is more than the last."""
+    """The paper's k = 5, 10, 15, ... as the same shares of another number of regions."""
+    return _scaled(default_topk(count), regions)
+
+
+def _scaled(topk: Sequence[int], regions: int) -> tuple[int, ...]:
+    """Scales of the paper's regions as the same shares of so many; one that is more than the last stays so."""
     found: list[int] = []
-    for k in default_topk(count):
-        share = round(k * regions / PAPERS_REGIONS)
-        found.append(min(max(share, found[-1] + 1 if found else 1), regions))
+    for n, k in enumerate(topk):
+        least = found[-1] + 1 if n and k > topk[n - 1] else 1
+        found.append(min(max(round(k * regions / PAPERS_REGIONS), least), regions))
     return tuple(found)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from app.jobs.manager import PlainError
 from app.teaching.cards import MOST_PHOTOS
-from app.teaching.settings import Settings
+from app.teaching.settings import PAPER, QUICK, Settings, preset
 from app.towers.options import DEFAULT_TOWER
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.errors import ClassNameError
@@ -180,16 +180,21 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, tower:
 
 
 _ARGUMENTS = ("global_prompts", "topk", "dropout", "local_projection", "lr", "epochs", "batch_size", "views", "seed")
-"""Settings that the code gives the classifier by name; others that are not at their default go in as a whole."""
+"""Settings that the code gives the classifier by name; others that are not as usual go in as a whole."""
 _WHOLE = {"preset": TrainConfig, "method": MethodConfig}
 """By the argument that takes it."""
 
 
+def _is_usual(settings: Settings, name: str) -> bool:
+    """Whether a setting is what it is wherever nobody says it, whatever the tower."""
+    usual = (Settings(), preset(QUICK), preset(PAPER))
+    return all(getattr(settings, name) == getattr(each, name) for each in usual)
+
+
 def _arguments(settings: Settings) -> tuple[str, str]:
     """The constructor's arguments, a line each, and what else has to be imported for them."""
-    usual = Settings()
     values = {name: getattr(settings, name) for name in _ARGUMENTS}
-    if values["local_projection"]:
+    if _is_usual(settings, "local_projection"):
         del values["local_projection"]
     values["topk"] = list(settings.topk)
     if settings.shots:
@@ -197,8 +202,8 @@ def _arguments(settings: Settings) -> tuple[str, str]:
     lines = [f"    {key}={value!r},\n" for key, value in values.items()]
     imported = ""
     for argument, kind in _WHOLE.items():
-        others = {name: getattr(settings, name) for name in settings_of(kind) if name not in _ARGUMENTS}
-        changed = [f"{name}={value!r}" for name, value in others.items() if value != getattr(usual, name)]
+        others = [name for name in settings_of(kind) if name not in _ARGUMENTS]
+        changed = [f"{name}={getattr(settings, name)!r}" for name in others if not _is_usual(settings, name)]
         if changed:
             lines.insert(0, f"    {argument}={kind.__name__}({', '.join(changed)}),\n")
             imported += f", {kind.__name__}"
@@ -212,10 +217,11 @@ def _options(settings: Settings) -> Iterator[str]:
         for name, about in settings_of(kind).items():
             option, value = about.option_of(name), getattr(settings, name)
             if isinstance(value, bool):
-                yield from [option] * (value != getattr(Settings(), name))
+                said = option if value != getattr(Settings(), name) else about.opposite_of(name)
+                yield from [said] * (not _is_usual(settings, name))
             elif isinstance(value, tuple):
                 yield f"{option} {','.join(map(str, value))}" if value else "--local-prompts 0"
-            elif option and not (about.choices and value == getattr(Settings(), name)):
+            elif option and not (about.choices and _is_usual(settings, name)):
                 yield f"{option} {value}"
 
 

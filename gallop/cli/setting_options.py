@@ -32,6 +32,11 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, others: Mapping[str
         words = about.help[0].lower() + about.help[1:].rstrip(".")
         if isinstance(each.default, bool):
             group.add_argument(name, dest=each.name, action="store_const", const=not each.default, help=words)
+            if len(told) > 1 or getattr(usual, each.name) != each.default:
+                opposite = about.opposite_of(each.name)
+                group.add_argument(
+                    opposite, dest=each.name, action="store_const", const=each.default, help=f"not {name}"
+                )
             continue
         wanted: dict[str, Any] = {"choices": about.choices} if about.choices else {"metavar": about.metavar}
         kind = _kind(about, each.default)

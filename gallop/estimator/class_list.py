@@ -93,15 +93,15 @@ class ClassList(LearnedModel):
             images, labels: as for ``fit``.
 
         Raises:
-            ConfigError: it has no head (``MethodConfig(head=...)``), or one whose earlier shots were not kept.
+            ConfigError: it has no head (``head=...``), or one whose earlier shots were not kept.
             DataError: a class that it does not have, or first shots of one class alone.
             ImageError: a photo that cannot be read; nothing is learned then.
         """
         model = self._fitted()
         if model.config.head == "none":
             raise ConfigError(
-                "Further shots teach the head alone, and this classifier has none. Fit one with "
-                "method=MethodConfig(head='ridge'), or train again with all photos."
+                "Further shots teach the head alone, and this classifier has none. Fit one with head='ridge', or train "
+                "again with all photos."
             )
         photos, given = labelled_photos(images, labels, split="train")
         names = spelled_as(given, model.class_names)

@@ -33,7 +33,7 @@ class Detail(LearnedModel):
         changed: Any = {"detail": detail, "detail_in": detail_in}
         config = replace(model.config, **changed)
         self.model_ = GalLoP(model.backbone, model.class_names, config, model.prompts, model.templates, model.head)
-        self._take_others(config)
+        self.detail, self.method = config.detail, config
         before, calibration = model.config.answers_detail, self.calibration_
         if config.answers_detail != before:
             self.cross_fit_ = None

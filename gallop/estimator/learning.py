@@ -104,9 +104,9 @@ class Learning(LearnedModel):
         ``numbered``: labels may be numbers, from now on.
         """
         cache = open_cache(self.cache)
-        method, _ = self._method_config(), self._train_config("paper")  # refused before a tower is loaded
+        self._method_config("paper"), self._train_config("paper")  # refused before a tower is loaded
         backbone = self._load_backbone()
-        config = self._train_config(backbone.preset)
+        method, config = self._method_config(backbone.preset), self._train_config(backbone.preset)
         prompts = learned_before(self.model_, backbone, method) if warm else None
         if work is not None and work == self._kept:
             drop_training(work)  # whoever trains the same classifier anew does not want it
@@ -153,9 +153,11 @@ class Learning(LearnedModel):
     def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Self:
         """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
 
-        One class is allowed. With ``templates``, sentences such as "a sketch of a {}", prompt m is template m, counted
-        round. Raises ClassNameError and TemplateError for names and templates that cannot be used.
+        What is not set is as in the paper: a tower's own settings were measured on trainings. One class is allowed.
+        With ``templates``, sentences such as "a sketch of a {}", prompt m is template m, counted round. Raises
+        ClassNameError and TemplateError for names and templates that cannot be used.
         """
-        self._start(GalLoP(self._load_backbone(), class_names, self._method_config(), templates=templates))
+        method = self._method_config("paper")
+        self._start(GalLoP(self._load_backbone(), class_names, method, templates=templates))
         self._warn_of_scales(stacklevel=3)
         return self

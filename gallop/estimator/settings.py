@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import BaseEstimator
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_of, others_of, train_preset
+from gallop.config import (
+    HeadKind,
+    MethodConfig,
+    OwnPreset,
+    TrainConfig,
+    default_topk,
+    method_preset,
+    train_preset,
+)
 from gallop.features.encoding import Cache
+from gallop.setting import require
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection")  # those that are arguments
+_METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection", "head", "detail")
 _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
 """Constructor arguments that replace a preset's values where they are not None."""
 
@@ -28,11 +37,13 @@ class ClassifierSettings(BaseEstimator):
         backbone: str | Backbone = "mini",
         *,
         preset: str | TrainConfig = "tower",
-        global_prompts: int = 4,
-        local_prompts: int = 4,
+        global_prompts: int | None = None,
+        local_prompts: int | None = None,
         topk: Sequence[int] | None = None,
-        dropout: float = 0.75,
-        local_projection: bool = True,
+        dropout: float | None = None,
+        local_projection: bool | None = None,
+        head: HeadKind | None = None,
+        detail: float | None = None,
         epochs: int | None = None,
         lr: float | None = None,
         batch_size: int | None = None,
@@ -55,6 +66,7 @@ class ClassifierSettings(BaseEstimator):
         self.topk = topk
         self.dropout = dropout
         self.local_projection = local_projection
+        self.head, self.detail = head, detail
         self.epochs = epochs
         self.lr = lr
         self.batch_size = batch_size
@@ -75,12 +87,8 @@ class ClassifierSettings(BaseEstimator):
         """Return a classifier with whole settings; ``named`` are other arguments, such as ``cache``."""
         if training is not None:
             named |= {"preset": training} | {name: getattr(training, name) for name in _TRAIN_SETTINGS}
-        named |= {name: getattr(method, name) for name in _METHOD_SETTINGS}
-        return cls(backbone, method=others_of(method, _METHOD_SETTINGS), **named)
-
-    def _take_others(self, config: MethodConfig) -> None:
-        """Keep what a method says beside the arguments."""
-        self.method = others_of(config, _METHOD_SETTINGS)
+        named |= {"method": method} | {name: getattr(method, name) for name in _METHOD_SETTINGS}
+        return cls(backbone, **named)
 
     def _load_backbone(self) -> Backbone:
         named, how = self.backbone, dict[str, Any](device=self.device, regions=self.regions)
@@ -89,6 +97,10 @@ class ClassifierSettings(BaseEstimator):
     def _train_config(self, own: OwnPreset) -> TrainConfig:
         return train_preset(self.preset, own, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
 
-    def _method_config(self) -> MethodConfig:
-        topk: Any = default_topk(self.local_prompts) if self.topk is None else self.topk  # checked by MethodConfig
-        return method_of(self.method, **{name: getattr(self, name) for name in _METHOD_SETTINGS} | {"topk": topk})
+    def _method_config(self, own: OwnPreset) -> MethodConfig:
+        whole, named = self.method, self.preset if isinstance(self.preset, str) else "tower"
+        require(whole is None or isinstance(whole, MethodConfig), f"method is {whole!r}; it must be a MethodConfig.")
+        changes = {name: getattr(self, name) for name in _METHOD_SETTINGS}
+        if self.topk is None and self.local_prompts is not None:
+            changes["topk"] = default_topk(self.local_prompts)
+        return method_preset(named if whole is None else whole, own, **changes)

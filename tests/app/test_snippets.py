@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 
 from app.runs.model_zip import files_of
 from app.teaching.progress import Watch
-from app.teaching.settings import QUICK, preset
+from app.teaching.settings import PAPER, QUICK, preset
 from app.teaching.tasks import Teaching
 from app.views import snippets
 from app.views.export import exported_classifier as at_scales
@@ -26,7 +27,7 @@ from app.views.snippets import PHOTO_FILE, SnippetProblem
 from app.visitor.explore import TAUGHT, ExploreState
 from app.visitor.question import Question
 from app.visitor.session import Session
-from gallop import GalLoPClassifier, Photo, load_backbone, load_image
+from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, config, load_backbone, load_image
 from gallop.backbones import Backbone
 from tests import tiny, warm
 from tests.conftest import ROOT
@@ -158,6 +159,19 @@ def test_a_notebook_is_one(tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     recipe = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False)
     nbformat.validate(nbformat.reads(recipe.notebook, as_version=4))
+
+
+def test_code_says_what_not_every_tower_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left out, a setting would be the tower's own, which may be another."""
+    own = MethodConfig(head="ridge", local_projection=False), TrainConfig()
+    monkeypatch.setitem(config._PRESETS, "default", own)
+    papers, quick = (snippets.teach(["red"], preset(way), tests=False) for way in (PAPER, QUICK))
+    for said in ("method=MethodConfig(head='none'),", "local_projection=True,"):
+        assert said in papers.python
+    for said in ("method=MethodConfig(head='ridge'),", "local_projection=False,"):
+        assert said in quick.python
+    assert {"--projection", "--head none"} <= set(re.findall("--projection|--head [a-z]+", papers.shell))
+    assert {"--no-projection", "--head ridge"} <= set(re.findall("--no-projection|--head [a-z]+", quick.shell))
 
 
 @pytest.mark.parametrize("drawn", [0, 2])

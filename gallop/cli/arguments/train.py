@@ -7,7 +7,7 @@ from typing import get_args
 from gallop.cli import values
 from gallop.cli.setting_options import add_settings
 from gallop.cli.shared_options import Commands, Parser, add_common, add_tpr
-from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, MethodConfig, Preset, train_preset
+from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, Preset, method_preset, train_preset
 
 _EXAMPLES = """\
 examples:
@@ -39,6 +39,13 @@ def add_train(commands: Commands) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
     parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn of each class (%(default)s)")
     parser.add_argument("--allow-fewer", action="store_true", help="take what there is where a class has fewer images")
+    parser.add_argument(
+        "--preset",
+        choices=get_args(Preset),
+        default="tower",
+        help="where settings come from that are not given. tower: those of the backbone, which are default for mini, "
+        "where they were chosen by measurement, and paper for every other (%(default)s)",
+    )
     _add_method(parser)
     parser.add_argument(
         "--keep-shots",
@@ -46,13 +53,6 @@ def add_train(commands: Commands) -> None:
         help="with --head: keep the features of single shots in the model too, not sums alone; never photos or paths",
     )
     training = parser.add_argument_group("training; what is not given comes from the preset: mini's own; the paper's")
-    training.add_argument(
-        "--preset",
-        choices=get_args(Preset),
-        default="tower",
-        help="tower: that of the backbone, which is default for mini, where it was chosen by measurement, and paper "
-        "for every other (%(default)s)",
-    )
     add_settings(training, train_preset("default"), {"paper": train_preset("paper")})
     add_tpr(parser)
     training.add_argument(
@@ -75,13 +75,14 @@ def add_train(commands: Commands) -> None:
 
 
 def _add_method(parser: Parser) -> None:
-    method = parser.add_argument_group("the method")
-    add_settings(method, MethodConfig())
+    method = parser.add_argument_group("the method; what is not given comes from the preset: mini's own; the paper's")
+    usual = method_preset("default")
+    add_settings(method, usual, {"paper": method_preset("paper")})
     method.add_argument(
         "--local-prompts",
         type=values.count,
         metavar="N",
-        help=f"instead of --topk: so many, with k = 5, 10, 15... ({MethodConfig().local_prompts})",
+        help=f"instead of --topk: so many, with k = 5, 10, 15... ({usual.local_prompts})",
     )
     method.add_argument(
         "--regions",

@@ -18,7 +18,7 @@ from gallop.checkpoints.folder import LOCK, SETTINGS
 from gallop.cli.console import Console, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images
 from gallop.cli.setting_options import given
-from gallop.config import OwnPreset, default_topk, train_preset
+from gallop.config import OwnPreset, default_topk, method_preset, train_preset
 from gallop.data import LabelledPhotos, csv_splits, duplicates, is_csv, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
 from gallop.estimator import FitEvent
@@ -41,7 +41,7 @@ def run(options: Namespace, console: Console) -> int:
     """Train, save, and tell how it went."""
     out = Path(options.out)
     _check_out(out, options)
-    _method(options), _training(options, "paper")  # refused before processes are started
+    _method(options, "paper"), _training(options, "paper")  # refused before processes are started
     done = _train(options, console, ALONE) if options.processes == 1 else _in_processes(options, console)
     result = done.result
     if result["threshold_note"]:
@@ -63,9 +63,8 @@ class _Done:
 def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     """All of it; in several processes, what each of them does."""
     out = Path(options.out)
-    method = _method(options)
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
-    training = _training(options, backbone.preset)
+    method, training = _method(options, backbone.preset), _training(options, backbone.preset)
     if options.preset == "tower" and backbone.preset == "paper":
         console.progress(f"settings: the paper's, since none were measured on {backbone.name}")
     console.progress(f"reading {options.data}")
@@ -136,7 +135,7 @@ def _check_out(out: Path, options: Namespace) -> None:
         )
 
 
-def _method(options: Namespace) -> MethodConfig:
+def _method(options: Namespace, own: OwnPreset) -> MethodConfig:
     settings = given(options, MethodConfig)
     if options.topk is None:
         if options.local_prompts is not None:
@@ -146,7 +145,7 @@ def _method(options: Namespace) -> MethodConfig:
             f"--topk has {len(options.topk)} values but --local-prompts is {options.local_prompts}; give one k "
             "for each local prompt, or leave one of the two out."
         )
-    return MethodConfig(**settings)
+    return method_preset(options.preset, own, **settings)
 
 
 def _training(options: Namespace, own: OwnPreset) -> TrainConfig:
