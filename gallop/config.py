@@ -68,7 +68,7 @@ class MethodConfig:
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
         head: kind of the third branch, or "none".
         detail: a photo is looked at once more at so many times the tower's input size. Regions of both sizes are
-            pooled by themselves, and the logits of either branch are the mean over both.
+            pooled by themselves, and the logits of each branch are the mean over both.
         detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
     """
 
@@ -136,8 +136,6 @@ class MethodConfig:
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
         for k in self.topk:
             require(k >= 1, f"topk holds {k}; each k must be a whole number of 1 or more.")
-        both = f"detail is {self.detail:g} and head is {self.head!r}; a head learns from one look at a photo"
-        require(self.detail == 1 or self.head == "none", f"{both}, so take detail=1 or head='none'.")
 
     @property
     def local_prompts(self) -> int:

@@ -150,8 +150,7 @@ def _without(found: Similarities, local: Tensor, prompt: int) -> Tensor | None:
     branches = [branch.mean(dim=-1) for branch in (whole, parts) if branch.shape[-1]]
     if not branches:
         return None
-    prompts = torch.stack(branches).mean(dim=0)
-    return prompts if found.head is None else found.head.joined(prompts)
+    return found.joined(torch.stack(branches).mean(dim=0))
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,9 @@ def _means(found: Similarities) -> tuple[Tensor, Tensor]:
         return ranked.cumsum(dim=-1) / torch.arange(1, ranked.shape[-1] + 1)
 
     whole, means = found.whole.double().mean(dim=-1), found.together(best)
-    if found.head is not None:
+    if found.head is not None and found.head_scores is not None:
         share = found.head.weight
-        whole, means = (1 - share) * whole + 2 * share * found.head.scores.double(), (1 - share) * means
+        whole, means = (1 - share) * whole + 2 * share * found.head_scores.double(), (1 - share) * means
     return whole, means
 
 

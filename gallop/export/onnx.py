@@ -150,8 +150,9 @@ class _Answering(nn.Module):
         local = cosines.unflatten(0, (-1, regions.shape[1]))  # type: ignore[no-untyped-call]
         pooled = similarity.topk_mean(local if self._topk else local[..., :0], self._topk)
         together = similarity.ensemble(global_, pooled)
-        head = None if self._head is None else self._head(regions)
-        together = together if head is None else head.joined(together)
+        head = None if self._head is None else self._head([regions])[0]
+        if head is not None:
+            together = (1 - head.weight) * together + head.weight * head.scores
         shares = scores.class_probabilities(together, self._scale, self._temperature)
         ood = scores.ood_scores(scores.Cosines(global_.mean(dim=-1), local.mean(dim=-1)))[scores.VERDICT]
         maps = [local] if self._topk else []

@@ -131,16 +131,24 @@ def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str
 
 
 def _head_map(subject: Subject, style: Style | None) -> list[tuple[str, str]]:
-    """The head's map, where there is a head."""
+    """The head's map of each look, where there is a head."""
     why, row = subject.explanation, subject.explanation.class_names.index(subject.class_name)
-    if why.head_scores is None:
-        return []
-    mine, scale = HeadSubject(why, subject.class_name), head_scale(why)
-    words = (
-        f"Head: every region counts, and their mean is the score {why.head_scores[row]:.4f}. Orange speaks for "
-        f"{subject.class_name}, violet for other classes."
-    )
-    return [(_url(map_picture(mine, 0, scale=scale, style=style, side=_SIDE)), words)]
+    found = []
+    for look, share in zip(why.looks, why.shares, strict=True):
+        if look.head_scores is None or why.head_scores is None:
+            continue
+        score, mine = f"the score {look.head_scores[row]:.4f}", HeadSubject(look, subject.class_name)
+        if len(why.looks) > 1 and share == 1:
+            score += ", which is all of it"
+        elif len(why.looks) > 1:
+            score += " of this size; with" if share else " of this size; by"
+            score += f" the other size it is {why.head_scores[row]:.4f}"
+        words = (
+            f"Head{_size(look) if len(why.looks) > 1 else ''}: every region counts, and their mean is {score}. Orange "
+            f"speaks for {subject.class_name}, violet for other classes."
+        )
+        found.append((_url(map_picture(mine, 0, scale=head_scale(look), style=style, side=_SIDE)), words))
+    return found
 
 
 def _size(look: Explanation) -> str:

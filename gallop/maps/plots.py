@@ -32,11 +32,11 @@ def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
     for row, look, share in zip(axes, looks, explanation.shares, strict=True):
         if n:
             _draw_maps(figure, list(row[2 : n + 2]), look, class_name)
+        if look.has_head:
+            _draw_head(figure, row[-1], look, class_name)
         if look is not looks[0]:
             _draw_sums(row[0], explanation, class_name, share)
             row[1].set_axis_off()
-    if explanation.has_head:
-        _draw_head(figure, axes[0, -1], explanation, class_name)
     # A class name may hold a dollar sign, which matplotlib would read as mathematics.
     figure.suptitle(class_name.replace("$", r"\$"))
     return figure
@@ -60,10 +60,10 @@ def _draw_maps(figure: Figure, axes: list[Axes], look: Explanation, class_name: 
     figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="cosine")
 
 
-def _draw_head(figure: Figure, axes: Axes, explanation: Explanation, class_name: str) -> None:
-    """The head's map, whose mean is its score."""
-    mine, scale = HeadSubject(explanation, class_name), head_scale(explanation)
-    score = float(explanation.head_map(class_name).mean())
+def _draw_head(figure: Figure, axes: Axes, look: Explanation, class_name: str) -> None:
+    """The head's map of one look, whose mean is its score of that look."""
+    mine, scale = HeadSubject(look, class_name), head_scale(look)
+    score = float(look.head_map(class_name).mean())
     _show(axes, map_picture(mine, 0, scale=scale), f"head, every region: {score:.3f}")
     figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="speaks for it")
 
@@ -76,6 +76,10 @@ def _draw_sums(axes: Axes, explanation: Explanation, class_name: str, share: flo
     lines = [f"regions of {grids}", "the score is " + ("the mean of both" if share else "that of the first alone"), ""]
     for prompt, (coarse, fine, score) in enumerate(zip(*each, explanation.local_scores[row], strict=True), start=1):
         lines.append(f"local prompt {prompt}: {coarse:.3f}, {fine:.3f}: {score:.3f}")
+    head = explanation.head_scores
+    if head is not None:
+        first, second = (float(look.head_map(class_name).mean()) for look in explanation.looks)
+        lines.append(f"head: {first:.3f}, {second:.3f}: {head[row]:.3f}")
     axes.text(0, 0.95, "\n".join(lines), fontsize=9, va="top", transform=axes.transAxes)
     axes.set_axis_off()
 

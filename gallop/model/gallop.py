@@ -152,10 +152,14 @@ class GalLoP:
 
     def maps(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Return the same for as many looks as there are, where a second one may be there for its maps alone."""
-        found = [self._cosines(look, text) for look in features.to(self.backbone.device).looks]
+        looks, counted = features.to(self.backbone.device).looks, len(self.backbone.looks)
+        found = [self._cosines(look, text) for look in looks]
+        if self.head is not None:
+            said = self.head.on(self.backbone, text.global_)([look.regions for look in looks], counted)
+            found = [replace(one, head=head) for one, head in zip(found, said, strict=True)]
         if len(found) == 1:
             return found[0]
-        return replace(found[0], finer=found[1], share=0.5 if len(self.backbone.looks) > 1 else 0.0)
+        return replace(found[0], finer=found[1], share=0.5 if counted > 1 else 0.0)
 
     def _cosines(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Of one look."""
@@ -169,8 +173,7 @@ class GalLoP:
             projection = self.region_projection()
             regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
             ood_regions = regions
-        head = None if self.head is None else self.head.on(self.backbone, text.global_)(features.regions)
-        return Similarities(global_, regions, ood_regions.mean(dim=-1), head)
+        return Similarities(global_, regions, ood_regions.mean(dim=-1))
 
     def votes(self, features: ImageFeatures, text: TextFeatures) -> ShotVotes | None:
         """Return what each shot adds to the head's scores of one image (B = 1); None where no shot can be told."""

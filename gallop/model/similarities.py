@@ -25,7 +25,7 @@ class Similarities:
         regions: cosines (B, R, K, N).
         ood_regions: cosines (B, R, K) of each region averaged over local prompts; where N = 0 those of the global
             prompts with the unprojected regions, as GL-MCM does for prompts without regions of their own.
-        head: what the third branch says; None where there is none.
+        head: what the third branch says of this look; None where there is none.
         finer: those of a second look at a larger size; None without one.
         share: of the second look in every score; 0 where it is there for its maps alone.
     """
@@ -109,8 +109,18 @@ class Similarities:
 
     def logits_of(self, local: Tensor) -> Tensor:
         """Return the same of top-k means (B, K, N)."""
-        prompts = similarity.ensemble(self.whole, local)
-        return prompts if self.head is None else self.head.joined(prompts)
+        return self.joined(similarity.ensemble(self.whole, local))
+
+    @property
+    def head_scores(self) -> Tensor | None:
+        """The third branch's scores (B, K), the mean over the looks; None where there is none."""
+        return None if self.head is None else self.together(_head_scores)
+
+    def joined(self, prompts: Tensor) -> Tensor:
+        """Return scores of the prompts (B, K), in which the head has its share where there is one."""
+        if self.head is None:
+            return prompts
+        return (1 - self.head.weight) * prompts + self.head.weight * self.together(_head_scores)
 
     def ood(self) -> dict[str, Tensor]:
         """Return the OOD scores by name, each (B,), the mean over the looks."""
@@ -120,3 +130,8 @@ class Similarities:
         if not finer:
             return first
         return {name: (1 - self.share) * score + self.share * finer[0][name] for name, score in first.items()}
+
+
+def _head_scores(look: Similarities) -> Tensor:
+    assert look.head is not None  # a head says something of every look
+    return look.head.scores

@@ -96,10 +96,10 @@ class Explanation:
     def head_scores(self) -> NDArray[np.float32] | None:
         """The third branch's scores (K,), in the unit of cosines, less their mean; None where there is none.
 
-        Each is the mean of ``head_map(...)``.
+        Each is the mean of ``head_map(...)``; of two looks the mean of both, by ``shares``.
         """
-        head = self.similarities.head
-        return None if head is None else to_array(head.scores[0])
+        found = self.similarities.head_scores
+        return None if found is None else to_array(found[0])
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -119,8 +119,8 @@ class Explanation:
     @property
     def head_probabilities(self) -> dict[str, float] | None:
         """Of the third branch alone, by class name; None where there is none."""
-        head = self.similarities.head
-        return None if head is None else self._probabilities(head.scores[0])
+        found = self.similarities.head_scores
+        return None if found is None else self._probabilities(found[0])
 
     @property
     def label(self) -> str:
@@ -157,12 +157,13 @@ class Explanation:
     def head_map(self, class_name: str) -> FloatMap:
         """Return what the third branch finds at each region (rows, columns): their mean is its score of the class.
 
-        The branch is linear in the regions, so this is the score itself, taken apart; its bias is shared out evenly.
+        The branch is linear in the regions, so this is the score itself, taken apart; its bias is shared out evenly. Of
+        two looks it is the second's, as other maps are, and its mean the score of that look; ``looks`` have both.
 
         Raises:
             ValueError: there is no such class, or no third branch.
         """
-        head = self.similarities.head
+        head = self.looks[-1].similarities.head
         if head is None:
             raise ValueError("This model has no third branch, so there is no map of it.")
         return to_array(head.regions[0, :, self._class(class_name)]).reshape(self.grid)

@@ -106,7 +106,7 @@ def predictions_of(model: GalLoP, found: Similarities, calibration: Calibration)
         probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
         ood=ood,
         is_ood=None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold,
-        probabilities_head=None if found.head is None else probabilities(found.head.scores),
+        probabilities_head=None if found.head_scores is None else probabilities(found.head_scores),
     )
 
 

@@ -97,7 +97,7 @@ def learn(
     views = TrainingViews(seen, shots.photos, shots.hashes, **how)  # type: ignore[arg-type]
     known = None
     try:
-        for found in _encode(views, shots, cache, parallel, wanted=model.config.head != "none"):
+        for found in _encode(model, views, shots, cache, parallel):
             if isinstance(found, KeptShots):
                 known = found
                 model.head = Head.of(model.config.head, known, len(model.class_names))
@@ -119,15 +119,15 @@ def learn(
 
 
 def _encode(
-    views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel, *, wanted: bool
+    model: GalLoP, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
 ) -> Iterator[EncodeEvent | KeptShots]:
-    """What is kept of the views, then, where it is wanted, what a head learns from."""
-    kept = len(views) * views.count
+    """What is kept of the views, then, where a head is wanted, what it learns from."""
+    wanted, kept = model.config.head != "none", len(views) * views.count
     total, done = kept + len(views) * wanted, 0
     for done in views.encode():
         yield EncodeEvent(done, total)
     if wanted:
-        for found in shots_for_heads(views.backbone, shots, cache, parallel):
+        for found in shots_for_heads(model.backbone, shots, cache, parallel):
             yield found if isinstance(found, KeptShots) else EncodeEvent(done + found, total - kept + done)
 
 

@@ -27,8 +27,9 @@ def shots_for_heads(
 ) -> Iterator[int | KeptShots]:
     """Yield how many of this process' photos have been encoded for it, and at last the features of all shots.
 
-    Of each its centre crop, on which photos are answered: heads that learned from augmented views as well were less
-    sure of photos that they had not seen, and less often right (benchmarks/choose_head.py).
+    Of each its centre crop, on which photos are answered, at every size at which ``backbone`` looks: heads that learned
+    from augmented views as well were less sure of photos that they had not seen, and less often right
+    (benchmarks/choose_head.py).
     """
     mine = shots.take(range(parallel.rank, len(shots), parallel.processes))
     parts, done = [torch.empty(0, backbone.feature_sizes[-1])], 0
@@ -58,6 +59,6 @@ class HeldOut:
 
 def answers_held_out(model: GalLoP, found: Similarities) -> HeldOut:
     """Return it of the similarities of a batch, whose head is ``UNMIXED``."""
-    cosines = similarity.ensemble(found.global_, found.local(model.config.topk)).cpu()
-    own = None if found.head is None else found.head.scores.cpu() * model.backbone.logit_scale
+    cosines = similarity.ensemble(found.whole, found.local(model.config.topk)).cpu()
+    own = None if found.head_scores is None else found.head_scores.cpu() * model.backbone.logit_scale
     return HeldOut(cosines, own, found.ood()[scores.VERDICT].cpu())

@@ -42,9 +42,10 @@ def explanation(**settings: Any) -> Explanation:
     return classifier.explain(tiny.picture(3, "green"))
 
 
-def with_head(kind: HeadKind, **settings: Any) -> Explanation:
+def with_head(kind: HeadKind, *, detail: float = 1, detail_in: str = "answers", **settings: Any) -> Explanation:
     """Of the golden towers, taught by a few shots."""
-    classifier = GalLoPClassifier(backbone=tiny.vit(), cache=False, method=MethodConfig(head=kind), **settings)
+    method = MethodConfig(head=kind, detail=detail, detail_in=detail_in)
+    classifier = GalLoPClassifier(backbone=tiny.vit(), cache=False, method=method, **settings)
     classifier.zero_shot(NAMES).add_shots(*tiny.pictures(dict.fromkeys(NAMES, 3)))
     return classifier.explain(tiny.picture(3, "green"))
 
@@ -143,6 +144,17 @@ CASES: dict[str, Any] = {
     "golden towers, two looks": lambda: explanation(topk=(1, 3, 5, 16), method=MethodConfig(detail=2)),
     "golden towers, two looks for maps": lambda: explanation(method=MethodConfig(detail=1.5, detail_in="maps")),
     "golden towers, two looks, no local prompts": lambda: explanation(topk=(), method=MethodConfig(detail=2)),
+    "golden towers, two looks, ridge regression": lambda: with_head("ridge", detail=2, topk=(1, 3, 5, 16)),
+    "golden towers, one and a half looks, logistic regression": lambda: with_head("logistic", detail=1.5),
+    "golden towers, two looks, a discriminant and no local prompts": lambda: with_head(
+        "discriminant", detail=2, topk=()
+    ),
+    "golden towers, two looks for maps, a head": lambda: with_head("ridge", detail=2, detail_in="maps"),
+    "20 classes, 7 x 7 and 14 x 14, a head": lambda: looked_twice(made_up(20, 7, head=0.6), made_up(20, 14, head=0.6)),
+    "1,000 classes, 7 x 7 and 14 x 14, a head": lambda: looked_twice(
+        made_up(1000, 7, head=0.3), made_up(1000, 14, seed=1, head=0.3)
+    ),
+    "the head alone, two looks": lambda: looked_twice(made_up(5, 7, head=1.0), made_up(5, 14, head=1.0)),
     "20 classes, 7 x 7 and 14 x 14": lambda: looked_twice(made_up(20, 7), made_up(20, 14, seed=1)),
     "1,000 classes, 7 x 7 and 14 x 14": lambda: looked_twice(made_up(1000, 7), made_up(1000, 14, seed=1)),
 }
@@ -188,8 +200,10 @@ def _difference_of_answer(
     assert answer["stands"] == (every or topk == data["stands"]["topk"]), "what is not so any more is marked"
     differences = [0.0]
     if answer["stands"]:
-        shares = [wanted.probabilities, wanted.global_probabilities, wanted.local_probabilities]
-        shares.append(wanted.head_probabilities)
+        head, prompts = wanted.similarities.head, [wanted.global_probabilities, wanted.local_probabilities]
+        if head is not None and head.weight == 1:
+            prompts = []  # what has no weight is not shown
+        shares = [wanted.probabilities, *prompts, wanted.head_probabilities]
         for branch, mine in zip([answer["shares"], *answer["branches"]], filter(None, shares), strict=False):
             differences.append(np.abs(np.array(branch) - list(mine.values())).max())
     if topk:
@@ -204,12 +218,17 @@ def _difference_of_answer(
         maps = [[wanted.region_scores(found.class_names[c], n).ravel() for n in range(len(topk))] for c in here[:3]]
         differences.append(np.abs(np.array(said["maps"]) - maps).max())
     if wanted.head_scores is not None:
-        maps = [wanted.head_map(found.class_names[c]).ravel() for c in here[:3]]
-        most = max(np.abs(maps).max(), 1)  # a discriminant of few shots goes far beyond cosines: so many digits of it
-        differences.append(np.abs(np.array(said["head"]["maps"]) - maps).max() / most)
+        total = np.zeros(len(here[:3]))
+        most = max(*(np.abs(look.head_map(name)).max() for look in wanted.looks for name in found.class_names), 1)
+        # A discriminant of few shots goes far beyond cosines: so many digits of it.
+        looks = zip(wanted.looks, wanted.shares, said["head"]["maps"], said["head"]["each"], strict=True)
+        for look, share, maps, means in looks:
+            each = [look.head_map(found.class_names[c]).ravel() for c in here[:3]]
+            differences.append(np.abs(np.array(maps) - each).max() / most)
+            differences.append(np.abs(np.array(maps).mean(axis=1) - np.array(means)[here[:3]]).max() / most)
+            total += share * np.array(maps).mean(axis=1)
         differences.append(np.abs(np.array(said["head"]["means"]) - wanted.head_scores).max() / most)
-        own = np.array(said["head"]["maps"]).mean(axis=1)
-        differences.append(np.abs(own - np.array(said["head"]["means"])[here[:3]]).max() / most)  # the map is the score
+        differences.append(np.abs(total - wanted.head_scores[here[:3]]).max() / most)  # the maps are the score
     if said["contrast"]:
         first, second = (found.class_names[c] for c in here[:2])
         minus = [wanted.region_scores(first, n) - wanted.region_scores(second, n) for n in range(len(topk))]

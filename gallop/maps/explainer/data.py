@@ -2,7 +2,8 @@
 
 Whatever host shows it, this is the only place that makes it. Cosines are little-endian float32 in base64, laid out as
 takes (one explanation, or one after and one before teaching) of branches (global prompts, local prompts and, where a
-model has one, the head that shots taught) on grids, one of each look at the photo, the finest last.
+model has one, the head that shots taught) on grids, one of each look at the photo, the finest last: of local prompts
+and head a branch for each grid, with its share in the score.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def explainer_data(
 def _larger(look: Explanation) -> dict[str, Any]:
     """The grid of larger regions, which have a scale of their own."""
     scale = shared_scale(look)
-    return {"rows": look.grid[0], "columns": look.grid[1], "range": [scale.low, scale.high]}
+    reach = {"reach": head_scale(look).high} if look.has_head else {}
+    return {"rows": look.grid[0], "columns": look.grid[1], "range": [scale.low, scale.high], **reach}
 
 
 @cache
@@ -137,17 +139,25 @@ def _take(explanation: Explanation, stands: Stands, sent: list[int] | None, when
         "prompts": explanation.global_scores.shape[1],
         "cosines": _packed(explanation.global_scores),
     }
-    looks = zip(explanation.looks, explanation.shares, strict=True)
+    looks = list(zip(explanation.looks, explanation.shares, strict=True))
     regions = [
-        _regions(look, number, stands, sent) | {"weight": share * prompts / 2 if explanation.topk else 0.0}
+        _regions(look, number, stands, sent) | _shared(share, prompts / 2 if explanation.topk else 0.0)
         for number, (look, share) in enumerate(looks)
     ]
-    take: dict[str, Any] = {"when": when, "branches": [whole, *regions]}
-    if head is not None:
-        take["branches"].append(_head(head, sent))
+    heads = [
+        _head(found, number, sent) | _shared(share, found.weight)
+        for number, (look, share) in enumerate(looks)
+        if (found := look.similarities.head) is not None
+    ]
+    take: dict[str, Any] = {"when": when, "branches": [whole, *regions, *heads]}
     if sent is not None or len(regions) > 1:  # the browser has not all that it would take
         take["outlier"] = {name: float(score[0]) for name, score in explanation.similarities.ood().items()}
     return take
+
+
+def _shared(share: float, weight: float) -> dict[str, float]:
+    """What a branch of one look has of its branch's weight."""
+    return {"share": share, "weight": share * weight}
 
 
 def _regions(look: Explanation, grid: int, stands: Stands, sent: list[int] | None) -> dict[str, Any]:
@@ -172,12 +182,13 @@ def _regions(look: Explanation, grid: int, stands: Stands, sent: list[int] | Non
     return branch | {"cosines": _packed(cosines)}
 
 
-def _head(head: HeadScores, sent: list[int] | None) -> dict[str, Any]:
-    """The branch that shots taught: linear in the regions, so its score is the mean of a map, whatever k is."""
+def _head(head: HeadScores, grid: int, sent: list[int] | None) -> dict[str, Any]:
+    """The branch that shots taught, of one look: linear in the regions, so its score is the mean of a map, whatever
+    k is.
+    """
     branch: dict[str, Any] = {
         "name": "head",
-        "weight": head.weight,
-        "grid": 0,
+        "grid": grid,
         "linear": True,
         "means": _packed(np.asarray(head.scores[0])),
     }

@@ -156,9 +156,12 @@ function sumLine(subject, n, k) {
 }
 
 /* The head's score, as the mean that it is. */
-function headLine(subject, regions) {
-  const words = subject.other ? `by ${difference(subject.score)} more` : `${figure(subject.score)}, its score`;
-  return `Mean of all ${regions} regions: ${words}`;
+function headLine(subject) {
+  const all = `Mean of all ${subject.regions} regions`;
+  if (subject.other) return `${all}: by ${difference(subject.score)} more`;
+  const mean = `${all}: ${figure(subject.score)}`;
+  if (subject.whole === null || subject.share === 1) return `${mean}, its score`;
+  return `${mean}; ${subject.share ? "with" : "by"} the other size its score is ${figure(subject.whole)}`;
 }
 
 /* Where there is nothing to see, that; nothing otherwise. */
@@ -686,10 +689,11 @@ function onceAFrame(paint) {
    every class, in which all regions count; it stands behind those of the local prompts. */
 
 class HeadSubject {
-  /* Args: takes; reach, how far from zero the maps of all classes go; place, how many maps stand before it; c, a and
-     before as for Subject. */
-  constructor(takes, reach, place, c, a, before) {
-    const [{ head }, last] = [takes[0], takes.at(-1)];
+  /* Args: takes; reach, how far from zero the maps of all classes go; place, how many maps stand before it; c, a,
+     before and look as for Subject. */
+  constructor(takes, reach, place, c, a, before, look = -1) {
+    const [take, last] = [takes[0], takes.at(-1)];
+    const [head, theirs] = [take.heads.at(look), last.heads.at(look)];
     this.name = "Head";
     this.c = c;
     this.other = before || a !== null;
@@ -697,10 +701,13 @@ class HeadSubject {
     this.prompts = place + 1;
     this.maps = [];
     if (!this.here) return;
-    const rival = before ? last.head?.map(c) : a === null ? undefined : head.map(a);
-    const mean = before ? (last.head?.means[c] ?? 0) : a === null ? 0 : head.means[a];
+    const rival = before ? theirs?.map(c) : a === null ? undefined : head.map(a);
+    const mean = before ? (theirs?.means[c] ?? 0) : a === null ? 0 : head.means[a];
     this.maps[place] = rival ? head.map(c).map((score, region) => score - rival[region]) : head.map(c);
     this.score = head.means[c] - mean;
+    this.regions = head.regions;
+    this.whole = take.heads.length > 1 ? take.headMean(c) : null; // of the regions of all sizes
+    this.share = take.shares.at(look);
     const most = this.maps[place].reduce((found, score) => Math.max(found, Math.abs(score)), 1e-6);
     const wide = this.other ? most : reach;
     this.scale = { low: -wide, high: wide, signed: true };
@@ -726,7 +733,7 @@ function paintHead(view, now) {
     drawOutlines(view.lines, [], [], grid, view.size);
   }
   const title = head.other ? `What shots say: ${view.title}` : head.title(view.name);
-  view.track.showFixed("Head: every region counts", headLine(head, view.takes[0].head.regions));
+  view.track.showFixed("Head: every region counts", headLine(head));
   view.legend.show(head, view.signed, title, view.name, view.otherName ?? "other classes");
 }
 
@@ -924,14 +931,15 @@ class Take {
       const grid = data.grids[branch.grid];
       const Kind = branch.linear ? Linear : grid ? Regions : Whole;
       const made = new Kind(branch, this.classes, grid ? grid.rows * grid.columns : 0);
-      return { name: branch.name, weight: branch.weight, of: made };
+      return { name: branch.name, weight: branch.weight, share: branch.share, of: made };
     });
     const locals = this.branches.filter((branch) => branch.of instanceof Regions);
     this.looks = locals.map((branch) => branch.of); // regions of each size, the finest last
-    this.shares = locals.map((branch) => branch.weight / (locals.reduce((sum, { weight }) => sum + weight, 0) || 1));
+    this.shares = locals.map((branch) => branch.share); // of each size in a score; none where it is there for its maps
     this.local = this.looks.at(-1);
     this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
-    this.head = this.branches.find((branch) => branch.of instanceof Linear)?.of;
+    this.heads = this.branches.map((branch) => branch.of).filter((of) => of instanceof Linear); // of each size, too
+    this.head = this.heads.at(-1);
   }
 
   /* Scores and probabilities (K), together and of each branch that has a weight; regions of all sizes are one. */
@@ -957,6 +965,11 @@ class Take {
   /* The score of a class and local prompt, of the regions of all sizes. */
   topkMean(c, n, k) {
     return this.looks.reduce((sum, look, i) => sum + this.shares[i] * look.topkMean(c, n, k), 0);
+  }
+
+  /* What the head says of a class, of the regions of all sizes. */
+  headMean(c) {
+    return this.heads.reduce((sum, head, i) => sum + this.shares[i] * head.means[c], 0);
   }
 
   /* Whether the answer is that of these k, or that of the last ones. */
@@ -1469,8 +1482,9 @@ class Explainer {
     const key = [...about, now.look].join();
     if (!this.subjects.has(key)) {
       if (this.subjects.size > 50) this.subjects.clear();
-      const head = this.takes[0].head && new HeadSubject(this.takes, this.data.reach, this.usual.length, ...about);
-      const range = this.grid.range ?? this.data.range;
+      const { range, reach } = { ...this.data, ...this.grid }; // larger regions have their own
+      const scales = [this.takes, reach, this.usual.length];
+      const head = this.takes[0].head && new HeadSubject(...scales, ...about, now.look);
       this.subjects.set(key, { subject: new Subject(this.takes, range, ...about, now.look), head });
     }
     ({ subject: this.subject, head: this.head } = this.subjects.get(key));
@@ -1574,7 +1588,7 @@ class Explainer {
     const { prompt, topk } = this.state.now;
     const score = subject.prompts ? subject.maps[prompt][region] : null;
     const outlined = Boolean(score !== null && subject.kept?.(prompt, topk[prompt]).includes(region));
-    const [c, share] = this.takes[0].mostLike(region, subject.local);
+    const [c, share] = this.takes[0].mostLike(region, this.subject.local);
     return regionLine(region, this.grid, { score, signed: subject.scale.signed, outlined }, this.data.names[c], share);
   }
 

@@ -390,14 +390,15 @@ class Take {
       const grid = data.grids[branch.grid];
       const Kind = branch.linear ? Linear : grid ? Regions : Whole;
       const made = new Kind(branch, this.classes, grid ? grid.rows * grid.columns : 0);
-      return { name: branch.name, weight: branch.weight, of: made };
+      return { name: branch.name, weight: branch.weight, share: branch.share, of: made };
     });
     const locals = this.branches.filter((branch) => branch.of instanceof Regions);
     this.looks = locals.map((branch) => branch.of); // regions of each size, the finest last
-    this.shares = locals.map((branch) => branch.weight / (locals.reduce((sum, { weight }) => sum + weight, 0) || 1));
+    this.shares = locals.map((branch) => branch.share); // of each size in a score; none where it is there for its maps
     this.local = this.looks.at(-1);
     this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
-    this.head = this.branches.find((branch) => branch.of instanceof Linear)?.of;
+    this.heads = this.branches.map((branch) => branch.of).filter((of) => of instanceof Linear); // of each size, too
+    this.head = this.heads.at(-1);
   }
 
   /* Scores and probabilities (K), together and of each branch that has a weight; regions of all sizes are one. */
@@ -423,6 +424,11 @@ class Take {
   /* The score of a class and local prompt, of the regions of all sizes. */
   topkMean(c, n, k) {
     return this.looks.reduce((sum, look, i) => sum + this.shares[i] * look.topkMean(c, n, k), 0);
+  }
+
+  /* What the head says of a class, of the regions of all sizes. */
+  headMean(c) {
+    return this.heads.reduce((sum, head, i) => sum + this.shares[i] * head.means[c], 0);
   }
 
   /* Whether the answer is that of these k, or that of the last ones. */
@@ -542,9 +548,12 @@ function sumLine(subject, n, k) {
 }
 
 /* The head's score, as the mean that it is. */
-function headLine(subject, regions) {
-  const words = subject.other ? `by ${difference(subject.score)} more` : `${figure(subject.score)}, its score`;
-  return `Mean of all ${regions} regions: ${words}`;
+function headLine(subject) {
+  const all = `Mean of all ${subject.regions} regions`;
+  if (subject.other) return `${all}: by ${difference(subject.score)} more`;
+  const mean = `${all}: ${figure(subject.score)}`;
+  if (subject.whole === null || subject.share === 1) return `${mean}, its score`;
+  return `${mean}; ${subject.share ? "with" : "by"} the other size its score is ${figure(subject.whole)}`;
 }
 
 /* Where there is nothing to see, that; nothing otherwise. */

@@ -5,6 +5,7 @@ Shapes: n shots, S views of each, K classes, R regions, V region width, D joint 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,21 +16,25 @@ from gallop.backbones import Backbone
 from gallop.features.encoding import ImageFeatures
 
 
-def mean_region(regions: Tensor, projection: Tensor | None) -> Tensor:
-    """Return the mean of the regions in the joint space (B, D), in fp32.
+def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
+    """Return the mean over the looks of the mean of each look's regions, in the joint space (B, D), in fp32.
 
     Args:
-        regions: (B, R, V).
+        looks: the regions (B, R, V) of each look at the images.
         projection: the tower's own (V, D); None where regions are in the joint space already.
     """
-    mean = regions.float().mean(dim=1)
+    first, *finer = (regions.float().mean(dim=1) for regions in looks)
+    mean = torch.stack([first, *finer]).mean(dim=0) if finer else first
     return mean if projection is None else mean @ projection.float()
 
 
 def shot_features(backbone: Backbone, features: ImageFeatures) -> Tensor:
-    """Return what a head knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that length."""
-    regions = features.regions.to(backbone.device)
-    return F.normalize(mean_region(regions, backbone.vision.region_projection), dim=-1).cpu()
+    """Return what a head knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that length.
+
+    It is of the looks from which the backbone answers.
+    """
+    looks = [look.regions.to(backbone.device) for look in features.looks[: len(backbone.looks)]]
+    return F.normalize(mean_region(looks, backbone.vision.region_projection), dim=-1).cpu()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ const { placed } = await part("sizes");
 const { recalled, remember } = await part("reload");
 const { State } = await part("state");
 const { Subject } = await part("subject");
-const { faintLine, headline, limitLine, ninth, percent, sumLine, where } = await part("words");
+const { HeadSubject } = await part("head");
+const { faintLine, headLine, headline, limitLine, ninth, percent, sumLine, where } = await part("words");
 
 const packed = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
 const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-6, `${a} is not ${b}`);
@@ -40,7 +41,11 @@ function data(more = {}) {
         when: "",
         branches: [
           { name: "whole photo", weight: 0.5, prompts: 1, cosines: packed([0.3, 0.1]) },
-          { name: "regions", weight: 0.5, grid: 0, prompts: 2, usual: [2, 9], cosines: packed(regions.flat()) },
+          {
+            name: "regions",
+            ...{ weight: 0.5, share: 1, grid: 0 },
+            ...{ prompts: 2, usual: [2, 9], cosines: packed(regions.flat()) },
+          },
         ],
       },
     ],
@@ -81,8 +86,8 @@ function closer(share = 0.5) {
   const made = data();
   const cosines = Array.from({ length: 64 }, (_, i) => (i === 0 ? 0.6 : 0.2));
   const [, first] = made.takes[0].branches;
-  const second = { ...first, grid: 1, weight: 0.5 * share, cosines: packed(cosines) };
-  first.weight = 0.5 * (1 - share);
+  const second = { ...first, grid: 1, weight: 0.5 * share, share, cosines: packed(cosines) };
+  Object.assign(first, { weight: 0.5 * (1 - share), share: 1 - share });
   made.takes[0].branches.push(second);
   made.takes[0].outlier = { MCM: -0.5, "L-MCM": -0.5, "GL-MCM": -1 };
   made.grids = [{ rows: 2, columns: 2, range: [0.1, 0.3] }, { rows: 4, columns: 4 }];
@@ -128,6 +133,47 @@ test("a map is of the size that is shown, and its sum says the whole score", () 
   const one = [new Take(data(), data().takes[0])];
   const plain = new Subject(one, [0.1, 0.4], 0, null, false);
   assert.equal(sumLine(plain, 0, 2), "Mean of the 2 outlined regions: 0.3500, its score");
+});
+
+/* Either size with a head, of weight 0.4: of class 0 the regions say 1, 0, 0, 0.2 and sixteen times 0.1; of class 1
+   the opposite. */
+function taught(share = 0.5) {
+  const made = closer(share);
+  const coarse = [1, -1, 0, 0, 0, 0, 0.2, -0.2];
+  const fine = Array.from({ length: 32 }, (_, i) => (i % 2 ? -0.1 : 0.1));
+  for (const branch of made.takes[0].branches) branch.weight *= 0.6;
+  [coarse, fine].forEach((cosines, grid) => {
+    const own = grid ? share : 1 - share;
+    const means = packed(grid ? [0.1, -0.1] : [0.3, -0.3]);
+    const what = { name: "head", linear: true, grid, share: own, weight: 0.4 * own };
+    made.takes[0].branches.push({ ...what, means, cosines: packed(cosines) });
+  });
+  made.grids[0].reach = 1;
+  return made;
+}
+
+test("a head says of two looks what it says of each, on the mean, and adds it to the prompts", () => {
+  const take = new Take(taught(), taught().takes[0]);
+  close(take.headMean(0), 0.2);
+  const { scores, branches } = take.answer([2, 4]);
+  close(scores[0], 0.6 * new Take(closer(), closer().takes[0]).answer([2, 4]).scores[0] + 0.4 * 0.2);
+  assert.deepEqual(branches.map(({ name }) => name), ["whole photo", "regions", "head"]);
+  close(branches[2].scores[0], 0.2);
+  close(branches[2].scores[1], -0.2);
+});
+
+test("the head's map is of the size that is shown, and its sum says the whole score", () => {
+  const [both, maps] = [0.5, 0].map((share) => [new Take(taught(share), taught(share).takes[0])]);
+  const of = (takes, look, a = null) => new HeadSubject(takes, 1, 2, 0, a, false, look);
+  assert.equal(of(both, 0).maps[2].length, 4);
+  assert.equal(of(both, 1).maps[2].length, 16);
+  const [coarse, fine] = [0, 1].map((look) => headLine(of(both, look)));
+  assert.equal(coarse, "Mean of all 4 regions: 0.3000; with the other size its score is 0.2000");
+  assert.equal(fine, "Mean of all 16 regions: 0.1000; with the other size its score is 0.2000");
+  assert.equal(headLine(of(maps, 0)), "Mean of all 4 regions: 0.3000, its score");
+  assert.equal(headLine(of(maps, 1)), "Mean of all 16 regions: 0.1000; by the other size its score is 0.3000");
+  assert.equal(headLine(of(both, 1, 1)), "Mean of all 16 regions: by +0.2000 more");
+  close(of(both, 1, 1).maps[2][0], 0.2);
 });
 
 test("a region that is asked is found in the grid that is shown", () => {

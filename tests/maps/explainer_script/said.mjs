@@ -32,7 +32,11 @@ for (const topk of topks) {
 }
 found.here = here;
 found.head = take.head
-  ? { maps: here.slice(0, 3).map((c) => Array.from(take.head.map(c))), means: Array.from(take.head.means) }
+  ? {
+      maps: take.heads.map((head) => here.slice(0, 3).map((c) => Array.from(head.map(c)))),
+      each: take.heads.map((head) => Array.from(head.means)),
+      means: data.names.map((_, c) => take.headMean(c)),
+    }
   : null;
 if (take.local.usual.length) {
   found.maps = here.slice(0, 3).map((c) => data.takes[0].branches[1].usual.map((_, n) => Array.from(take.local.map(c, n))));

@@ -5,10 +5,11 @@ import { drawMap, drawOutlines } from "./map.js";
 import { difference, figure, headLine } from "./words.js";
 
 export class HeadSubject {
-  /* Args: takes; reach, how far from zero the maps of all classes go; place, how many maps stand before it; c, a and
-     before as for Subject. */
-  constructor(takes, reach, place, c, a, before) {
-    const [{ head }, last] = [takes[0], takes.at(-1)];
+  /* Args: takes; reach, how far from zero the maps of all classes go; place, how many maps stand before it; c, a,
+     before and look as for Subject. */
+  constructor(takes, reach, place, c, a, before, look = -1) {
+    const [take, last] = [takes[0], takes.at(-1)];
+    const [head, theirs] = [take.heads.at(look), last.heads.at(look)];
     this.name = "Head";
     this.c = c;
     this.other = before || a !== null;
@@ -16,10 +17,13 @@ export class HeadSubject {
     this.prompts = place + 1;
     this.maps = [];
     if (!this.here) return;
-    const rival = before ? last.head?.map(c) : a === null ? undefined : head.map(a);
-    const mean = before ? (last.head?.means[c] ?? 0) : a === null ? 0 : head.means[a];
+    const rival = before ? theirs?.map(c) : a === null ? undefined : head.map(a);
+    const mean = before ? (theirs?.means[c] ?? 0) : a === null ? 0 : head.means[a];
     this.maps[place] = rival ? head.map(c).map((score, region) => score - rival[region]) : head.map(c);
     this.score = head.means[c] - mean;
+    this.regions = head.regions;
+    this.whole = take.heads.length > 1 ? take.headMean(c) : null; // of the regions of all sizes
+    this.share = take.shares.at(look);
     const most = this.maps[place].reduce((found, score) => Math.max(found, Math.abs(score)), 1e-6);
     const wide = this.other ? most : reach;
     this.scale = { low: -wide, high: wide, signed: true };
@@ -45,6 +49,6 @@ export function paintHead(view, now) {
     drawOutlines(view.lines, [], [], grid, view.size);
   }
   const title = head.other ? `What shots say: ${view.title}` : head.title(view.name);
-  view.track.showFixed("Head: every region counts", headLine(head, view.takes[0].head.regions));
+  view.track.showFixed("Head: every region counts", headLine(head));
   view.legend.show(head, view.signed, title, view.name, view.otherName ?? "other classes");
 }

@@ -164,8 +164,9 @@ export class Explainer {
     const key = [...about, now.look].join();
     if (!this.subjects.has(key)) {
       if (this.subjects.size > 50) this.subjects.clear();
-      const head = this.takes[0].head && new HeadSubject(this.takes, this.data.reach, this.usual.length, ...about);
-      const range = this.grid.range ?? this.data.range;
+      const { range, reach } = { ...this.data, ...this.grid }; // larger regions have their own
+      const scales = [this.takes, reach, this.usual.length];
+      const head = this.takes[0].head && new HeadSubject(...scales, ...about, now.look);
       this.subjects.set(key, { subject: new Subject(this.takes, range, ...about, now.look), head });
     }
     ({ subject: this.subject, head: this.head } = this.subjects.get(key));
@@ -269,7 +270,7 @@ export class Explainer {
     const { prompt, topk } = this.state.now;
     const score = subject.prompts ? subject.maps[prompt][region] : null;
     const outlined = Boolean(score !== null && subject.kept?.(prompt, topk[prompt]).includes(region));
-    const [c, share] = this.takes[0].mostLike(region, subject.local);
+    const [c, share] = this.takes[0].mostLike(region, this.subject.local);
     return regionLine(region, this.grid, { score, signed: subject.scale.signed, outlined }, this.data.names[c], share);
   }
 

@@ -75,9 +75,12 @@ export function sumLine(subject, n, k) {
 }
 
 /* The head's score, as the mean that it is. */
-export function headLine(subject, regions) {
-  const words = subject.other ? `by ${difference(subject.score)} more` : `${figure(subject.score)}, its score`;
-  return `Mean of all ${regions} regions: ${words}`;
+export function headLine(subject) {
+  const all = `Mean of all ${subject.regions} regions`;
+  if (subject.other) return `${all}: by ${difference(subject.score)} more`;
+  const mean = `${all}: ${figure(subject.score)}`;
+  if (subject.whole === null || subject.share === 1) return `${mean}, its score`;
+  return `${mean}; ${subject.share ? "with" : "by"} the other size its score is ${figure(subject.whole)}`;
 }
 
 /* Where there is nothing to see, that; nothing otherwise. */

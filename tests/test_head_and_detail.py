@@ -1,0 +1,281 @@
+"""A head that looks twice: what it learns from and answers from, exact maps at both sizes, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gallop.backbones import with_detail
+from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
+from gallop.errors import ConfigError
+from gallop.estimator import GalLoPClassifier
+from gallop.evaluation.k_sweep import sweep_k
+from gallop.export.model_card import model_card
+from gallop.export.report import html_report
+from gallop.features.encoding import ImageFeatures, MemoryCache, encode_sources
+from gallop.images import load_image
+from gallop.model.calibration import fit_temperature
+from gallop.model.head.head import Head
+from gallop.model.head.mix import choose_mix
+from gallop.predictions.predict import similarities
+from gallop.training.encoding_ahead import encode_ahead
+from tests import tiny
+
+SHOTS = {"red": 5, "green": 4, "blue": 4}
+IMAGES, LABELS = tiny.pictures(SHOTS)
+PHOTOS = [tiny.picture(50 + i, colour) for i, colour in enumerate(SHOTS)]
+KINDS = HEAD_KINDS[1:]
+
+
+@cache
+def shared(kind: HeadKind = "ridge", detail: float = 2, detail_in: str = "answers", folds: int = 0) -> GalLoPClassifier:
+    """Never changed."""
+    return taught(kind, detail, detail_in, calibration_folds=folds)
+
+
+def taught(kind: HeadKind = "ridge", detail: float = 2, detail_in: str = "answers", **changes: Any) -> GalLoPClassifier:
+    method = MethodConfig(head=kind, detail=detail, detail_in=detail_in)
+    return tiny.classifier(method=method, **changes).fit(IMAGES, LABELS)
+
+
+@pytest.fixture(scope="module")
+def ridges() -> GalLoPClassifier:
+    return shared(folds=3)
+
+
+def encoded(photos: list[Any], detail: float = 2) -> ImageFeatures:
+    return ImageFeatures.cat(list(encode_sources(with_detail(tiny.vit(), detail), photos)))
+
+
+def mean_of_looks(features: ImageFeatures) -> Tensor:
+    """What the definition says: of each look the mean of the regions in the joint space; their mean, of length 1."""
+    projection = tiny.vit().vision.region_projection
+    assert projection is not None
+    means = [(look.regions.double() @ projection.double()).mean(dim=1) for look in features.looks]
+    return F.normalize((sum(means[1:], means[0])) / len(means), dim=-1)
+
+
+def head_of(classifier: GalLoPClassifier) -> Head:
+    head = classifier.model_.head
+    assert head is not None
+    return head
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("detail", [1.5, 2])
+def test_the_score_is_the_form_of_the_mean_of_both_looks_and_the_sum_of_both_maps(
+    kind: HeadKind, detail: float
+) -> None:
+    found = shared(kind, detail)
+    head, side = head_of(found), round(4 * detail)
+    wanted = head.form.centred()(mean_of_looks(encoded(PHOTOS, detail))) / head.mix.temperature
+    for photo, own in zip(PHOTOS, wanted, strict=True):
+        why = found.explain(photo)
+        assert why.head_scores is not None
+        scale, most = why.scale, max(float(own.abs().max()), 1)
+        assert np.allclose(scale * why.head_scores / most, own / most, atol=1e-5 * scale), "a discriminant's are large"
+        assert [look.head_map("red").shape for look in why.looks] == [(4, 4), (side, side)]
+        assert why.head_map("red").shape == (side, side)
+        for k, name in enumerate(found.classes_):
+            parts = [look.head_map(name).ravel() * 0.5 / look.head_map(name).size for look in why.looks]
+            assert float(np.concatenate(parts).sum()) == pytest.approx(float(why.head_scores[k]), abs=1e-5 * most)
+
+
+def test_the_bias_is_shared_out_evenly_over_the_regions_of_both_looks(ridges: GalLoPClassifier) -> None:
+    why, head = ridges.explain(PHOTOS[0]), head_of(ridges)
+    unit = why.scale * head.mix.temperature
+    projection = tiny.vit().vision.region_projection
+    assert projection is not None
+    form = head.form.centred()
+    both = [(look.regions[0].double() @ projection.double()).mean(dim=0) for look in encoded(PHOTOS[:1]).looks]
+    length = (both[0] + both[1]).norm() / 2
+    for look, features in zip(why.looks, encoded(PHOTOS[:1]).looks, strict=True):
+        joint = features.regions[0].double() @ projection.double()
+        bare = joint @ form.weights.T / length / unit
+        for k, name in enumerate(ridges.classes_):
+            gap = look.head_map(name).ravel() - bare[:, k].numpy()
+            assert np.allclose(gap, float(form.bias[k]) / unit, atol=1e-6)
+
+
+@pytest.mark.parametrize("detail_in", ["answers", "training"])
+def test_it_learns_from_the_looks_that_are_answered_from(detail_in: str) -> None:
+    head = head_of(shared(detail_in=detail_in))
+    assert head.shots is not None
+    mine = mean_of_looks(encoded(IMAGES)).float()
+    for features, name in zip(mine, LABELS, strict=True):
+        nearest = int((head.shots.features[:, 0] - features).norm(dim=-1).argmin())
+        assert torch.allclose(head.shots.features[nearest, 0], features, atol=2e-3), "rounded as features are kept"
+        assert list(SHOTS)[int(head.shots.labels[nearest])] == name
+
+
+def test_for_maps_alone_it_is_the_head_of_one_look() -> None:
+    plain, maps = (shared(detail_in=use, detail=detail, folds=3) for detail, use in ((1, "answers"), (2, "maps")))
+    assert torch.equal(head_of(plain).form.weights, head_of(maps).form.weights)
+    assert head_of(plain).mix == head_of(maps).mix
+    assert np.array_equal(plain.predict_proba(PHOTOS), maps.predict_proba(PHOTOS))
+    one, two = (each.explain(PHOTOS[0]) for each in (plain, maps))
+    assert one.head_scores is not None
+    assert two.head_scores is not None
+    assert np.array_equal(one.head_scores, two.head_scores)
+    assert two.shares == (1, 0)
+    assert two.head_map("red").shape == (8, 8)
+    assert float(two.looks[0].head_map("red").mean()) == pytest.approx(float(two.head_scores[0]), abs=1e-6)
+    assert one.votes is not None
+    assert two.votes is not None
+    assert torch.equal(one.votes.shots, two.votes.shots)
+
+
+def test_prompts_and_scores_of_the_unknown_do_not_know_it() -> None:
+    plain, found = (shared(kind, folds=3) for kind in ("none", "ridge"))
+    assert tiny.equal(tiny.learned(plain), tiny.learned(found))
+    assert plain.calibration_.threshold == found.calibration_.threshold
+    theirs, ours = plain.predict_all(PHOTOS), found.predict_all(PHOTOS)
+    assert all(np.array_equal(score, ours.ood[name]) for name, score in theirs.ood.items())
+
+
+@pytest.mark.parametrize("kind", ["none", "ridge"])
+def test_temperature_and_share_are_found_on_both_looks_of_held_out_shots(kind: HeadKind) -> None:
+    found = shared(kind, folds=3)
+    cross = found.cross_fit_
+    assert cross is not None
+    logits, own = [], []
+    for model, features in zip(cross.models, cross.features, strict=True):
+        with torch.no_grad():
+            both = model.with_head(None).similarities(features, model.text_features())
+        logits.append(both.logits(model.config.topk) * model.backbone.logit_scale)
+        if model.head is not None:
+            own.append(model.head.form.centred()(mean_of_looks(features)))
+    labels = torch.cat(cross.labels)
+    if not own:
+        wanted = fit_temperature(torch.cat(logits), labels)
+    else:
+        mix, wanted = choose_mix(torch.cat(logits), torch.cat(own), labels, head_of(shared()).mix)
+        assert (head_of(found).mix.weight, head_of(found).mix.temperature) == pytest.approx(
+            (mix.weight, mix.temperature), rel=1e-3
+        )
+    assert found.calibration_.temperature == pytest.approx(wanted, rel=1e-3)
+
+
+def test_votes_of_the_shots_add_up_to_its_score(ridges: GalLoPClassifier) -> None:
+    why = ridges.explain(PHOTOS[0])
+    assert why.votes is not None
+    assert why.head_scores is not None
+    assert np.allclose(why.votes.shots.sum(dim=0) + why.votes.rest, why.head_scores, atol=1e-5)
+
+
+def test_further_shots_and_classes() -> None:
+    few, all_ = tiny.classifier(method=MethodConfig(head="ridge", detail=2)), shared()
+    few.fit(IMAGES[1:], LABELS[1:])
+    few.add_shots(IMAGES[:1], LABELS[:1])
+    assert torch.allclose(head_of(few).sums.scatter, head_of(all_).sums.scatter)
+    assert torch.allclose(head_of(few).form.weights, head_of(all_).form.weights, atol=1e-6)
+    few.add_class("yellow")
+    assert few.predict_proba(PHOTOS).shape == (3, 4)
+    few.add_shots([tiny.picture(i, "yellow") for i in range(3)], ["yellow"] * 3)
+    assert few.predict(tiny.picture(60, "yellow")).tolist() == ["yellow"]
+    few.remove_class("red")
+    assert head_of(few).sums.counts.tolist() == [4, 4, 3]
+    more, names = tiny.pictures({"yellow": 3}, first_seed=80)
+    few.partial_fit(more, names)
+    assert head_of(few).sums.counts.tolist() == [4, 4, 3], "with those that it was fitted with"
+    assert few.predict(tiny.picture(60, "yellow")).tolist() == ["yellow"]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_it_is_saved_loaded_pickled_and_sent_whole(tmp_path: Path, keep: bool) -> None:
+    found = taught(detail=1.5, keep_shots=keep)
+    wanted = found.predict_proba(PHOTOS)
+    found.save(tmp_path / "model")
+    said = json.loads((tmp_path / "model" / "gallop.json").read_text())
+    assert (said["format"], said["method"]["head"], said["method"]["detail"]) == (2, "ridge", 1.5)
+    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
+    assert np.array_equal(loaded.predict_proba(PHOTOS), wanted)
+    assert (loaded.explain(PHOTOS[0]).votes is not None) == keep
+    assert np.array_equal(pickle.loads(pickle.dumps(found)).predict_proba(PHOTOS), wanted)
+    card = model_card(loaded)
+    assert "Detail 1.5: a photo is looked at once more at so many times the size, for answers and maps" in card
+    assert "ridge regression, learned from the features of 13 shots" in card
+
+
+def test_answers_may_become_closer_where_its_photos_are_there() -> None:
+    plain, wanted = taught(detail=1), shared()
+    assert plain.set_detail(2, "maps") is plain
+    assert torch.equal(head_of(plain).form.weights, head_of(shared(detail=1)).form.weights)
+    assert plain.set_detail(2) is plain
+    assert torch.equal(head_of(plain).form.weights, head_of(wanted).form.weights)
+    assert np.array_equal(plain.predict_proba(PHOTOS), wanted.predict_proba(PHOTOS))
+    plain.set_detail(1)
+    assert np.array_equal(plain.predict_proba(PHOTOS), shared(detail=1).predict_proba(PHOTOS))
+    plain.remove_class("green").set_detail(2)
+    assert head_of(plain).sums.counts.tolist() == [5, 4]
+    mixed = taught(detail=1, calibration_folds=3)
+    share = head_of(mixed).mix
+    with pytest.warns(UserWarning, match="threshold is void"):
+        mixed.set_detail(2)
+    assert head_of(mixed).mix == share
+
+
+def test_answers_may_not_change_where_its_photos_are_gone(tmp_path: Path) -> None:
+    shared(detail=1).save(tmp_path / "model")
+    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
+    before = loaded.predict_proba(PHOTOS)
+    with pytest.raises(ConfigError, match=r"detail=1, and not all .* and detail=2, or .* detail_in='maps'\.$"):
+        loaded.set_detail(2)
+    assert loaded.model_.config.detail == 1
+    assert loaded.set_detail(2, "maps").explain(PHOTOS[0]).head_map("red").shape == (8, 8)
+    assert np.array_equal(loaded.predict_proba(PHOTOS), before)
+    more = taught().add_shots(PHOTOS[:1], ["red"])
+    with pytest.raises(ConfigError, match=r"after load or add_shots.* and detail=1\.$"):
+        more.set_detail(1)
+    untaught = tiny.classifier(method=MethodConfig(head="ridge")).zero_shot(["red", "green"])
+    assert untaught.set_detail(2).model_.head is None
+
+
+def test_every_k_and_many_photos_are_answered_as_one_is(ridges: GalLoPClassifier) -> None:
+    cosines = similarities(ridges.model_, ridges.text_features(), encode_sources(ridges.model_.backbone, PHOTOS))
+    truth = [0, 1, 2]
+    swept = sweep_k(cosines, (2, 4), truth)
+    for k in (1, 7, 16):
+        right = cosines.logits((k, k)).argmax(dim=1) == torch.tensor(truth)
+        assert swept.together[k - 1] == int(right.sum())
+    found = ridges.predict_all(PHOTOS)
+    why = [ridges.explain(photo) for photo in PHOTOS]
+    assert np.allclose(found.probabilities, [list(each.probabilities.values()) for each in why], atol=1e-6)
+    assert found.probabilities_head is not None
+    for row, each in zip(found.probabilities_head, why, strict=True):
+        assert each.head_probabilities is not None
+        assert np.allclose(row, list(each.head_probabilities.values()), atol=1e-6)
+
+
+def test_report_and_figure_show_its_map_at_both_sizes(ridges: GalLoPClassifier) -> None:
+    why = ridges.explain(PHOTOS[0])
+    page = html_report(why, class_name="red")
+    coarse, fine = (float(look.head_map("red").mean()) for look in why.looks)
+    assert why.head_scores is not None
+    whole = f"with the other size it is {float(why.head_scores[0]):.4f}"
+    for size, mean in (("4 x 4", coarse), ("8 x 8", fine)):
+        words = f"every region counts, and their mean is the score {mean:.4f} of this size; {whole}"
+        assert f"Head, {size} regions: {words}" in page
+    titles = [axes.get_title() for axes in why.plot("red").axes]
+    assert [title for title in titles if "head" in title] == [
+        f"head, every region: {mean:.3f}" for mean in (coarse, fine)
+    ]
+
+
+def test_what_is_encoded_ahead_is_all_that_it_asks_for() -> None:
+    cache, method = MemoryCache(), MethodConfig(head="ridge", detail=2)
+    found = tiny.classifier(method=method, cache=cache, calibration_folds=2)
+    for _ in encode_ahead(tiny.vit(), list(map(load_image, IMAGES)), found._train_config("paper"), cache, method):
+        pass
+    held = len(cache)
+    found.fit(IMAGES, LABELS)
+    assert len(cache) == held
