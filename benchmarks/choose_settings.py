@@ -18,7 +18,7 @@ prepare()
 
 import argparse
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -52,6 +52,27 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "GalLoP, detail": [
         {"detail": detail, "detail_in": use} for detail in (1.5, 2) for use in ("maps", "answers", "training")
     ],
+    "GalLoP, global branch": [
+        {},
+        {"global_projection": True},
+        *({"global_projection": True, "global_lr_factor": factor} for factor in (3.0, 10.0)),
+        {"global_lr_factor": 3.0},
+        {"global_projection": True, "dropout": 0.5},
+    ],
+    "GalLoP, pull": [
+        {"global_projection": whole, "pull": pull} for whole in (False, True) for pull in (0.01, 0.1, 1.0)
+    ],
+    "GalLoP, k": [
+        {"global_projection": True, "topk": topk}
+        for topk in (
+            [5, 10, 15, 20],
+            [5, 10, 20, 40],
+            [10, 20, 40, 80],
+            [5, 20, 60, 196],
+            [10, 40, 100, 196],
+            [20, 60, 120, 196],
+        )
+    ],
 }
 """By method; what stands behind a comma tells two lists of one method apart."""
 
@@ -60,6 +81,14 @@ def first_classes(dataset: LabelledPhotos) -> LabelledPhotos:
     kept = dataset.class_names[:CLASSES]
     chosen = dataset.take([i for i, label in enumerate(dataset.labels) if label < len(kept)])
     return replace(chosen, class_names=kept)
+
+
+def drawn_sets(data: Path) -> dict[str, LabelledPhotos]:
+    return {name: draw_shots(first_classes(read_folder(root)), 16, seed=0) for name, root in set_folders(data).items()}
+
+
+def said(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k} {f'{v:g}' if isinstance(v, float) else v}" for k, v in settings.items()) or "as usual"
 
 
 def held_out(backbone: Backbone, shots: LabelledPhotos, unknown: Sequence[Path], method: Method) -> tuple[float, float]:
@@ -85,10 +114,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     options = parser.parse_args()
     backbone = load_backbone("mini")
-    sets = set_folders(options.data)
-    print("| method | setting | " + " | ".join(sets) + " | mean |\n|" + "---|" * (len(sets) + 3))
-    drawn = {name: draw_shots(first_classes(read_folder(root)), 16, seed=0) for name, root in sets.items()}
+    drawn = drawn_sets(options.data)
     names = list(drawn)
+    print("| method | setting | " + " | ".join(names) + " | mean |\n|" + "---|" * (len(names) + 3))
     unknown = {name: drawn[names[(i + 1) % len(names)]].paths[::2] for i, name in enumerate(names)}
     for name in options.only:
         for settings in SETTINGS[name]:
@@ -96,8 +124,7 @@ def main() -> None:
             row = [held_out(backbone, shots, unknown[own], method) for own, shots in drawn.items()]
             means = [statistics.mean(values) for values in zip(*row, strict=True)]
             cells = " | ".join(f"{percent:.1f} ({area:.2f})" for percent, area in [*row, means])
-            said = ", ".join(f"{k} {v if isinstance(v, str) else f'{v:g}'}" for k, v in settings.items())
-            print(f"| {name} | {said} | {cells} |", flush=True)
+            print(f"| {name} | {said(settings)} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ class MethodConfig:
         detail: a photo is looked at once more at so many times the tower's input size. Regions of both sizes are
             pooled by themselves, and the logits of each branch are the mean over both.
         detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
+        global_projection: whether a projection (D, D) of the photo's own feature is learned, as one of the regions is.
     """
 
     global_prompts: int = setting(
@@ -126,6 +127,9 @@ class MethodConfig:
         choices=get_args(DetailUse),
         said="second look in {}",
     )
+    global_projection: bool = setting(
+        False, "projection of the whole photo", "Learn a projection of the whole photo's own feature, too."
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -176,6 +180,8 @@ class TrainConfig:
         views: augmented views kept per image; 0 draws a fresh view each time an image is used (the paper's way).
         calibration_folds: folds of the cross-fit that gives the temperature and the OOD threshold; 0 leaves them out.
         seed: of views, shuffling and prompt dropout. The same seed gives the same prompts on a CPU.
+        pull: pull / N x ||W - I||^2 is added to the loss, for each learned projection W and N shots a class (ProLIP).
+        global_lr_factor: ``lr`` of global prompts, and of the global projection where there is one, times so many.
     """
 
     epochs: int = setting(
@@ -231,6 +237,17 @@ class TrainConfig:
         range="a whole number from 0 to 2**63 - 1",
         metavar="N",
         form=(0, 10_000, 1),
+    )
+    pull: float = setting(
+        0.0, "pull to the identity", "Holds learned projections to their start.", high=1000, form=(0.0, 10.0, 0.1)
+    )
+    global_lr_factor: float = setting(
+        1.0,
+        "learning rate of the global branch",
+        "So many times the learning rate for the global prompts and the projection of the whole photo.",
+        high=1000,
+        above=True,
+        form=(0.1, 20.0, 0.1),
     )
 
     def __post_init__(self) -> None:

@@ -247,5 +247,6 @@ def test_numpy_numbers_and_lists_are_taken_and_become_plain_ones() -> None:
         "head": "none",
         "detail": 1,
         "detail_in": "answers",
+        "global_projection": False,
     }
     assert json.loads(json.dumps(asdict(training)))["seed"] == 7

@@ -81,9 +81,12 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
         config: of the classifier that answers.
         taught: whose prompts answer; None for zero-shot.
     """
+    damping = tower.damping.of(config)
     notes = {
         "regions": " ".join(filter(None, [_of_regions(tower), _of_looks(config)])),
-        "cosines": _of_cosines(tower.name, tower.damping.image, tower.damping.region),
+        "cosines": " ".join(
+            filter(None, [_of_projections(config), _of_cosines(tower.name, damping.image, damping.region)])
+        ),
     }
     if taught is not None:
         notes |= {"prompts": _of_prompts(taught), "learning": _of_dropout(taught)}
@@ -108,6 +111,11 @@ def _of_looks(config: MethodConfig) -> str:
         return ""
     what = "the maps of Explore are of that look" if config.detail_in == "maps" else "answers are the mean of both"
     return f"The photo is looked at once more at {config.detail:g} times the size, and {what}; this is the first look."
+
+
+def _of_projections(config: MethodConfig) -> str:
+    """What is not as in the paper."""
+    return "The photo's own feature goes through a learned projection, as the regions do." * config.global_projection
 
 
 def _of_cosines(tower: str, image: float, region: float) -> str:

@@ -41,7 +41,7 @@ LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 """Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
 _TRIES = 5
 """At a checkpoint that others may be saving, before it is called damaged."""
-_LEARNED = {"global_contexts", "local_contexts", "local_projection"}
+_LEARNED = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts, head: Head | None = None) -> None:
@@ -167,6 +167,7 @@ def load_prompts(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Ten
         local_prompts=checkpoint.method.local_prompts,
         region_width=backbone.vision.region_width,
         local_projection=checkpoint.method.local_projection,
+        global_width=backbone.feature_sizes[-1] if checkpoint.method.global_projection else None,
     )
     tensors = {key: value for key, value in tensors.items() if key not in HEAD_TENSORS}
     wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}

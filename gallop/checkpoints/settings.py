@@ -21,8 +21,8 @@ from gallop.names.templates import clean_templates
 from gallop.setting import recorded
 
 FORMAT = 2
-"""The newest one. A checkpoint is of the oldest that can say what it says: 2 where the method has a head or looks twice
-at a photo, else 1."""
+"""The newest one. A checkpoint is of the oldest that can say what it says: 2 where the method has a head, looks twice
+at a photo or projects it, else 1."""
 
 _FIRST = {
     "method": ("global_prompts", "topk", "dropout", "local_projection"),
@@ -86,7 +86,8 @@ class Checkpoint:
         said = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
         if self.head is None:
             del said["head"]
-        plain = self.method.head == "none" and self.method.detail == 1
+        method = self.method
+        plain = method.head == "none" and method.detail == 1 and not method.global_projection
         return said | {"format": 1 if plain else FORMAT}
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?")
 """Of a data set on the Hub: other names are told in words alone."""
 _TASK = "image-classification"
-_TOLD_APART = ("global_prompts", "topk", "local_projection", "head", "detail", "detail_in")
+_TOLD_APART = ("global_prompts", "topk", "local_projection", "global_projection", "head", "detail", "detail_in")
 """Settings of the method that have a line of their own."""
 _HEADS = {
     "discriminant": "a linear discriminant",
@@ -53,7 +53,7 @@ def model_card(
         training=_phrases(classifier.training_, model.config) if classifier.training_ else [],
         calibration=classifier.calibration_,
         head=_head(classifier),
-        damping=None if model.backbone.damping == Damping() else model.backbone.damping,
+        damping=None if model.damping == Damping() else model.damping,
         measured=measured,
         learned_from=learned_from,
         licence=licence_by_name(model.backbone.name),

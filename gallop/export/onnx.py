@@ -30,8 +30,10 @@ from gallop.predictions.predict import to_array
 
 PIXELS = "pixels"
 OUTPUTS = ("probabilities", "ood_score", "global_cosines", "local_cosines", "head_regions")
-PROJECTION = "projection"
-"""Of the file's numbers, what takes a region of the tower to the joint space."""
+PROJECTION, WHOLE_PROJECTION = "projection", "whole_projection"
+"""Of the file's numbers, what takes a region of the tower to the joint space, and what a photo's own feature goes
+through, where such a projection was learned.
+"""
 ALLOWED = 1e-4
 """The largest difference of any output between torch and onnxruntime in a file that is handed out."""
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -131,18 +133,23 @@ class _Answering(nn.Module):
         # A copy: exporting swaps a tower's weights for symbols, and others may be using the frozen one meanwhile.
         self._vision = copy.deepcopy(model.backbone.vision)
         self.tower = self._vision.tower  # type: ignore[attr-defined]
-        self._damping, self._topk = model.backbone.damping, model.config.topk
+        self._damping, self._topk = model.damping, model.config.topk
         self._scale, self._temperature = model.backbone.logit_scale, classifier.calibration_.temperature
         with torch.no_grad():
             text = model.text_features()
-            projection = model.region_projection()
+            projection, whole = model.region_projection(), model.prompts.global_projection
         self._head = None if model.head is None else model.head.on(model.backbone, text.global_)
         self.register_buffer("whole_text", text.global_)
         self.register_buffer("local_text", text.local if self._topk else text.global_)
         self.register_buffer(PROJECTION, projection)
+        self._projects = whole is not None
+        if whole is not None:
+            self.register_buffer(WHOLE_PROJECTION, whole.detach().T.contiguous())
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         whole, regions = self._vision(pixels)
+        if self._projects:
+            whole = whole @ self.whole_projection  # type: ignore[operator]
         global_ = similarity.global_cosines(whole, self.whole_text, self._damping.image)  # type: ignore[arg-type]
         # Regions (B, R, V) as so many images; not region_cosines, whose own backward pass no exporter knows.
         joint = (regions @ self.projection).flatten(0, 1)  # type: ignore[operator]

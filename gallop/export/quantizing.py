@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.errors import OnnxError
-from gallop.export.onnx import OUTPUTS, PIXELS, PROJECTION
+from gallop.export.onnx import OUTPUTS, PIXELS, PROJECTION, WHOLE_PROJECTION
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -144,9 +144,9 @@ def _in_8_bits(data: bytes, how: str, calibrating: Sequence[NDArray[np.float32]]
 
 
 def _behind_the_tower(model: ModelProto) -> list[str]:
-    """The names of nodes that make use of the tower's regions, or give an output, and of all that come after these."""
-    nodes = model.graph.node
-    behind = {*OUTPUTS} | {name for node in nodes if PROJECTION in node.input for name in node.input}
+    """The names of nodes that make use of the tower's features, or give an output, and of all that come after these."""
+    nodes, learned = model.graph.node, {PROJECTION, WHOLE_PROJECTION}
+    behind = {*OUTPUTS} | {name for node in nodes if learned & {*node.input} for name in node.input}
     names = []
     for node in nodes:  # each after those whose outputs it takes
         if behind & {*node.input, *node.output}:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gallop.backbones import Backbone, NameTokens, with_detail
+from gallop.backbones import Backbone, Damping, NameTokens, with_detail
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
@@ -163,8 +163,8 @@ class GalLoP:
 
     def _cosines(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Of one look."""
-        damping = self.backbone.damping
-        global_ = similarity.global_cosines(features.global_.float(), text.global_, damping.image)
+        damping = self.damping
+        global_ = self._global_cosines(features.global_, text)
         if text.local.shape[1] == 0:
             regions = global_.new_zeros(*features.regions.shape[:2], len(text.local), 0)
             plain = self.region_projection()
@@ -174,6 +174,17 @@ class GalLoP:
             regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
             ood_regions = regions
         return Similarities(global_, regions, ood_regions.mean(dim=-1))
+
+    def _global_cosines(self, images: Tensor, text: TextFeatures) -> Tensor:
+        """(B, K, M) of photos' own features (B, D)."""
+        images, projection = images.float(), self.prompts.global_projection
+        images = images if projection is None else images @ projection.T
+        return similarity.global_cosines(images, text.global_, self.damping.image)
+
+    @property
+    def damping(self) -> Damping:
+        """Of its cosines."""
+        return self.backbone.damping.of(self.config)
 
     def votes(self, features: ImageFeatures, text: TextFeatures) -> ShotVotes | None:
         """Return what each shot adds to the head's scores of one image (B = 1); None where no shot can be told."""
@@ -193,10 +204,10 @@ class GalLoP:
             text: features of the classes as the prompts are now, where they are known already.
         """
         text = self.text_features() if text is None else text
-        device, damping = self.backbone.device, self.backbone.damping
+        device, damping = self.backbone.device, self.damping
         each = []
         for look in features.looks:
-            global_ = similarity.global_cosines(look.global_.to(device).float(), text.global_, damping.image)
+            global_ = self._global_cosines(look.global_.to(device), text)
             if text.local.shape[1] == 0:
                 local = global_.new_zeros(*global_.shape[:2], 0)
             else:
@@ -209,13 +220,16 @@ class GalLoP:
         return loss, global_, local
 
     def region_projection(self) -> Tensor:
-        """Return what takes a region to the joint space, (V, D); the learned projection comes first where
-        there is one.
+        """Return what takes a region to the joint space, (V, D); the learned projection comes first where there is one.
+
+        Without local prompts, regions are asked about by the global ones, and go where the whole photo goes.
         """
         own = self.backbone.vision.region_projection
         if self.config.topk and self.config.local_projection:
             return self.prompts.projection(own)
-        return torch.eye(self.backbone.vision.region_width, device=self.backbone.device) if own is None else own.float()
+        width, whole = self.backbone.vision.region_width, self.prompts.global_projection
+        plain = torch.eye(width, device=self.backbone.device) if own is None else own.float()
+        return plain if self.config.topk or whole is None else plain @ whole.T
 
 
 def text_features_together(models: Sequence[GalLoP], names: NameTokens | None = None) -> list[TextFeatures]:
@@ -243,4 +257,5 @@ def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
         local_prompts=config.local_prompts,
         region_width=backbone.vision.region_width,
         local_projection=config.local_projection,
+        global_width=backbone.feature_sizes[-1] if config.global_projection else None,
     ).to(backbone.device)

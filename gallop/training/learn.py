@@ -58,12 +58,15 @@ def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> P
     Raises:
         ConfigError: they were learned for another backbone, are not as many, or a projection is learned by one alone.
     """
-    then = (model.backbone.fingerprint, model.prompts.sizes, model.config.local_projection)
-    if then != (backbone.fingerprint, method.sizes, method.local_projection):
+
+    def learned(method: MethodConfig, backbone: Backbone) -> tuple[object, ...]:
+        return backbone.fingerprint, method.sizes, method.local_projection, method.global_projection
+
+    if learned(model.config, model.backbone) != learned(method, backbone):
         raise ConfigError(
             "warm_start goes on from the learned prompts, but the backbone (or the kind of its regions), "
-            "global_prompts, the number of scales or local_projection is another now; set them as they were, or set "
-            "warm_start=False to start again."
+            "global_prompts, the number of scales, global_projection or local_projection is another now; set them as "
+            "they were, or set warm_start=False to start again."
         )
     return copy.deepcopy(model.prompts).to(backbone.device)
 

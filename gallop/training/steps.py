@@ -16,6 +16,7 @@ from gallop.features.encoding import ImageFeatures, TrainingViews
 from gallop.model import similarity
 from gallop.model.gallop import GalLoP, TextFeatures, text_features_together
 from gallop.model.losses import Loss, draw_kept_prompts
+from gallop.model.prompts import Prompts
 from gallop.training.loop import Batch, Parallel, StepResult, Trainer
 
 Objective = Callable[[GalLoP, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
@@ -61,16 +62,20 @@ class Steps:
                 for batch in batches
             ]
             parts = [self.views.part(some) for some in photos]
-            models = [learners[batch.learner].model for batch in batches]
+            chosen = [learners[batch.learner] for batch in batches]
+            models = [learner.model for learner in chosen]
             results = []
-            for model, text, some, part, drawn in zip(models, texts_of(models), photos, parts, kept, strict=True):
-                found = self._step(model, some, part, drawn, text, epoch) if len(part) else _nothing(model, text, drawn)
-                results.append(found)
+            for learner, text, some, part, drawn in zip(chosen, texts_of(models), photos, parts, kept, strict=True):
+                if len(part):
+                    results.append(self._step(learner, some, part, drawn, text, epoch))
+                else:
+                    results.append(_nothing(learner.model, text, drawn))
             return StepResult.together(results)
 
         parameters = [parameter for learner in learners for parameter in learner.model.prompts.learned()]
+        whole = [parameter for learner in learners for parameter in learner.model.prompts.of_global_branch()]
         counts = [len(learner.photos) for learner in learners]
-        return Trainer(parameters, compute, counts, self.config, self.parallel)
+        return Trainer(parameters, compute, counts, self.config, self.parallel, whole)
 
     def _texts(self, first: GalLoP) -> Callable[[Sequence[GalLoP]], list[TextFeatures]]:
         """Text features of models that learn side by side: in several processes, each encodes its share of the names.
@@ -92,13 +97,31 @@ class Steps:
         return share
 
     def _step(
-        self, model: GalLoP, photos: Tensor, part: Tensor, kept: Tensor, text: TextFeatures, epoch: int
+        self, learner: Learner, photos: Tensor, part: Tensor, kept: Tensor, text: TextFeatures, epoch: int
     ) -> StepResult:
         """Of this process' part (positions) of a batch, weighted by its share of the batch."""
-        own = photos[part]
+        own, model = photos[part], learner.model
         features, target = self.views.batch(own, epoch), self.labels[own]
-        found = _answered(self.objective(model, features, target, kept[part], text), target, kept)
+        loss, global_, local = self.objective(model, features, target, kept[part], text)
+        if self.config.pull:
+            shots = len(learner.photos) / len(model.class_names)
+            loss = loss + pull_of(model.prompts, self.config.pull / shots)
+        found = _answered((loss, global_, local), target, kept)
         return found if len(part) == len(photos) else _spread(found, part, len(photos))
+
+
+def pull_of(prompts: Prompts, strength: float) -> Loss:
+    """Return strength x ||W - I||^2 (Frobenius) of each learned projection W, in the loss of its branch (ProLIP, arXiv
+    2410.05270, section 3).
+    """
+
+    def apart(projection: Tensor | None) -> Tensor:
+        if projection is None or not projection.requires_grad:
+            return prompts.global_contexts.new_zeros(())
+        return strength * (projection - torch.eye(len(projection), device=projection.device)).square().sum()
+
+    global_, local = apart(prompts.global_projection), apart(prompts.local_projection if prompts.sizes[1] else None)
+    return Loss(global_ + local, global_, local)
 
 
 def _answered(found: tuple[Loss, Tensor, Tensor], target: Tensor, kept: Tensor) -> StepResult:

@@ -104,11 +104,12 @@ def test_a_later_setting_leaves_a_trace_only_where_it_is_used(trained: GalLoPCla
             save_checkpoint(folder, replace(said, training=each), trained.model_.prompts)
         texts.append((folder / SETTINGS).read_text(encoding="utf-8"))
     before, unused, used = texts
-    assert json.loads(before)["training"] == asdict(training)
+    first = {key: value for key, value in asdict(training).items() if key not in ("pull", "global_lr_factor")}
+    assert json.loads(before)["training"] == first
     method = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
     assert json.loads(before)["method"] == method
     assert unused == before
-    assert json.loads(used)["training"] == asdict(training) | {"warmup": 2}
+    assert json.loads(used)["training"] == first | {"warmup": 2}
 
 
 def test_a_checkpoint_can_be_read_by_whom_the_umask_allows(trained: GalLoPClassifier, tmp_path: Path) -> None:

@@ -84,6 +84,18 @@ def test_without_local_prompts_there_are_no_maps_and_the_rest_agrees() -> None:
 
 
 @pytest.mark.parametrize("topk", [(2, 4), ()])
+def test_a_projection_of_the_whole_photo_is_in_the_file(topk: tuple[int, ...]) -> None:
+    """Without local prompts it is the regions' too, and scores of the unknown tell."""
+    method = MethodConfig(global_projection=True)
+    classifier = tiny.classifier(topk=topk, method=method).zero_shot(["red", "green", "blue"])
+    whole = classifier.model_.prompts.global_projection
+    assert whole is not None
+    with torch.no_grad():
+        whole += torch.randn(whole.shape, generator=torch.Generator().manual_seed(0)) / 8
+    assert export_onnx(classifier).parity.difference <= ALLOWED
+
+
+@pytest.mark.parametrize("topk", [(2, 4), ()])
 def test_the_head_is_in_the_file_and_its_map_too(topk: tuple[int, ...]) -> None:
     classifier = tiny.classifier(topk=topk, method=MethodConfig(head="ridge")).zero_shot(["red", "green", "blue"])
     classifier.add_shots(*tiny.pictures({"red": 3, "green": 3}))

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli.commands.train import WORK
-from gallop.config import MethodConfig
+from gallop.config import MethodConfig, TrainConfig, method_preset
 from gallop.errors import BackboneError, ConfigError, DataError, ParallelError, ProcessLeft, TrainingDiverged
 from gallop.features.encoding import TrainingViews
 from gallop.model import losses
@@ -58,6 +58,10 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "calibration folds, fresh views": {"calibration_folds": 2, "views": 0},
     "ten epochs": {"epochs": 10, "lr": 0.2, "seed": 3},
     "another seed": {"seed": 7},
+    "a global branch that learns, and a pull": {
+        "method": MethodConfig(global_projection=True),
+        "preset": TrainConfig(pull=1.0, global_lr_factor=2.0),
+    },
 }
 MANY: dict[str, dict[str, Any]] = {
     "many names": {},
@@ -168,7 +172,7 @@ def by_three() -> dict[str, Any]:
 
 def start(settings: dict[str, Any]) -> dict[str, Tensor]:
     made = classifier(**settings)
-    config = MethodConfig(made.global_prompts, made.topk, made.dropout)
+    config = method_preset(made.method or MethodConfig(), global_prompts=made.global_prompts, topk=made.topk)
     return {key: value.detach() for key, value in initial_prompts(vit(), config).state_dict().items()}
 
 

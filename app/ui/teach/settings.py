@@ -56,7 +56,7 @@ def _choose(session: Session) -> None:
     if way not in (before, CUSTOM) and usual.topk != preset(before or way, tower.preset, regions_of(tower)).topk:
         _put_scales(usual.topk)
     st.caption(text.markdown(way_in_words(way, tower)))
-    asked = {name: about for name, about in settings_of(Settings).items() if about.form or about.choices or about.among}
+    asked = {name: about for name, about in settings_of(Settings).items() if _is_asked(name, about)}
     fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
     fixed |= {name: about for name, about in asked.items() if name not in FREE}
     values = _asked(fixed, usual, disabled=way != CUSTOM)
@@ -86,6 +86,11 @@ def _put_scales(topk: Sequence[int]) -> None:
         put(TeachState.scales.at(n), k)
 
 
+def _is_asked(name: str, about: Setting) -> bool:
+    """Whatever has a range or a choice, and what can be switched on; what is on, the paper's, stays on here."""
+    return bool(about.form or about.choices or about.among) or getattr(Settings(), name) is False
+
+
 def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool = False) -> dict[str, Any]:
     """The answer for each setting; those that are ``disabled`` only show the usual values."""
     values: dict[str, Any] = {}
@@ -100,6 +105,8 @@ def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool =
 
 def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool) -> Any:
     common: dict[str, Any] = {"key": key, "help": about.help, "disabled": disabled}
+    if isinstance(shown, bool):
+        return column.toggle(about.label, shown, **common)
     if about.choices:
         return column.selectbox(about.label, about.choices, about.choices.index(shown), **common)
     if about.among:

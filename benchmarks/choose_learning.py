@@ -1,0 +1,115 @@
+"""What helps the prompts to learn: settings of GalLoP judged on more than accuracy, inside train folders.
+
+    python -m benchmarks.choose_learning DATA
+    python -m benchmarks.choose_learning DATA --only "GalLoP, k"
+
+Sets, shots and folds are those of ``benchmarks.choose_settings``, and so are the lists of settings; test folders are
+never read. A line has, as means over the sets: accuracy on held-out shots, of both branches and of each alone; AUROC
+and FPR95 of GL-MCM and of MCM, against training photos of the next set in the list; the share of held-out shots that
+are kept at the limit which keeps 95% of the other fold's, and the share of the unknown that is noticed there; and the
+accuracy of the models that learned from photos of PACS on the training sketches of it, another domain.
+"""
+
+from __future__ import annotations
+
+from gallop.runtime.process import prepare
+
+prepare()
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.choose_settings import FOLDS, HELD_OUT, SETTINGS, drawn_sets, said
+from gallop import load_backbone
+from gallop.backbones import Backbone
+from gallop.data import LabelledPhotos, stratified_folds
+from gallop.evaluation.metrics import accuracy, auroc, fpr_at_tpr
+from gallop.features.encoding import Cache, ImageFeatures, encode_centres, open_cache
+from gallop.methods import Method, Setup, make_method
+from gallop.methods.interface import seen_by
+from gallop.model.calibration import threshold_at_tpr
+from gallop.predictions.predict import Predictions
+
+LISTS = [name for name in SETTINGS if name.startswith("GalLoP, ")]
+LEARNED, OTHER_DOMAIN = "pacs/photo", "pacs/sketch"
+COLUMNS = (
+    *("accuracy", "global alone", "local alone"),
+    *("AUROC GL-MCM", "FPR95", "AUROC MCM", "FPR95 of it", "kept", "noticed", "photo to sketch"),
+)
+
+
+class Judge:
+    """Trains a method on two folds of each set, and measures what the others are told by it."""
+
+    def __init__(self, backbone: Backbone, drawn: dict[str, LabelledPhotos]) -> None:
+        self._backbone, self._drawn = backbone, drawn
+        self._cache: Cache = open_cache(None)
+
+    def line(self, method: Method) -> list[float]:
+        """Return the figures of ``COLUMNS``, each a mean over the sets that have it."""
+        names = list(self._drawn)
+        rows = [self._of_set(method, name, names[(i + 1) % len(names)]) for i, name in enumerate(names)]
+        return [statistics.mean(row[column] for row in rows if column in row) for column in COLUMNS]
+
+    def _of_set(self, method: Method, name: str, next_set: str) -> dict[str, float]:
+        shots, unknown = self._drawn[name], self._drawn[next_set].paths[::2]
+        rows, known, others = [], list[Predictions](), list[Predictions]()
+        for fold in stratified_folds(shots.labels, FOLDS, seed=0)[:HELD_OUT]:
+            rest = sorted(set(range(len(shots))) - set(fold))
+            fitted = method.fit(shots.take(rest), Setup(self._backbone, cache=self._cache))
+            known.append(fitted.predict(self._features(method, [shots.paths[i] for i in fold])))
+            others.append(fitted.predict(self._features(method, unknown)))
+            row = _accuracies(known[-1], [shots.names[i] for i in fold], shots.class_names)
+            if name == LEARNED:
+                sketches = self._drawn[OTHER_DOMAIN]
+                found = fitted.predict(self._features(method, sketches.paths))
+                row["photo to sketch"] = 100 * accuracy(found.labels, sketches.names)
+            rows.append(row | _unknown(known[-1], others[-1]))
+        for i, row in enumerate(rows):
+            limit = threshold_at_tpr(known[1 - i].ood["GL-MCM"])
+            row["kept"] = 100 * float((known[i].ood["GL-MCM"] <= limit).mean())
+            row["noticed"] = 100 * float((others[i].ood["GL-MCM"] > limit).mean())
+        return {column: statistics.mean(row[column] for row in rows) for column in rows[0]}
+
+    def _features(self, method: Method, photos: Sequence[Path]) -> ImageFeatures:
+        return ImageFeatures.cat(list(encode_centres(seen_by(method, self._backbone), photos, self._cache)))
+
+
+def _accuracies(found: Predictions, truth: Sequence[str], class_names: Sequence[str]) -> dict[str, float]:
+    names = np.array(class_names)
+    branches = {"global alone": found.probabilities_global, "local alone": found.probabilities_local}
+    alone = {name: accuracy(names[p.argmax(axis=1)], truth) for name, p in branches.items() if p is not None}
+    return {name: 100 * share for name, share in ({"accuracy": accuracy(found.labels, truth)} | alone).items()}
+
+
+def _unknown(known: Predictions, others: Predictions) -> dict[str, float]:
+    figures = {}
+    for score, area, rate in (("GL-MCM", "AUROC GL-MCM", "FPR95"), ("MCM", "AUROC MCM", "FPR95 of it")):
+        figures[area] = auroc(known.ood[score], others.ood[score])
+        figures[rate] = 100 * fpr_at_tpr(known.ood[score], others.ood[score])
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", nargs="+", choices=LISTS, default=LISTS)
+    options = parser.parse_args()
+    judge = Judge(load_backbone("mini"), drawn_sets(options.data))
+    print(f"| list | setting | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 2)}")
+    for name in options.only:
+        for settings in SETTINGS[name]:
+            figures = judge.line(make_method("GalLoP", dict[str, Any](settings)))
+            cells = [
+                f"{x:.3f}" if "AUROC" in column else f"{x:.1f}" for column, x in zip(COLUMNS, figures, strict=True)
+            ]
+            print(f"| {name} | {said(settings)} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""A projection of the whole photo's feature, a rate of the global branch's own, and the pull to the identity."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from gallop import GalLoPClassifier
+from gallop.backbones import Damping
+from gallop.checkpoints.folder import SETTINGS, read_checkpoint
+from gallop.config import MethodConfig, TrainConfig, train_preset
+from gallop.errors import CheckpointError, ConfigError
+from gallop.features.encoding import encode_photos
+from gallop.images import load_image
+from gallop.maps.explainer.data import explainer_data
+from gallop.model.gallop import GalLoP
+from gallop.model.scores import Cosines, gl_mcm
+from tests.reference import relative_error
+from tests.tiny import classifier, equal, learned, new_vit, picture, pictures, vit
+
+SHOTS = {"red": 4, "green": 4, "blue": 4}
+PICTURES = [picture(50 + i, colour) for i, colour in enumerate([*SHOTS, "yellow"])]
+PROJECTED = MethodConfig(global_projection=True)
+
+
+def apart(projection: torch.Tensor | None) -> float:
+    """||W - I||"""
+    assert projection is not None
+    return float((projection.detach() - torch.eye(len(projection))).norm())
+
+
+def fit(training: dict[str, Any] | None = None, **changes: Any) -> GalLoPClassifier:
+    preset = train_preset("default", **(training or {}))
+    return classifier(**{"epochs": 4, "preset": preset, **changes}).fit(*pictures(SHOTS))
+
+
+@pytest.fixture(scope="module")
+def taught() -> GalLoPClassifier:
+    """Shared: never changed."""
+    return fit(method=PROJECTED, calibration_folds=2)
+
+
+def whole(model: GalLoP, images: list[Any]) -> torch.Tensor:
+    """Global cosines (B, K, M) by the formula: normalise(W f) t."""
+    features, _ = encode_photos(vit(), [load_image(image) for image in images])
+    weight = model.prompts.global_projection
+    assert weight is not None
+    seen = F.normalize(torch.einsum("de,be->bd", weight.double(), features.global_.double()), dim=-1)
+    return torch.einsum("bd,kmd->bkm", seen, F.normalize(model.text_features().global_.double(), dim=-1)).detach()
+
+
+def test_before_it_has_learned_it_changes_nothing() -> None:
+    plain, projected = (
+        classifier(method=method).zero_shot(sorted(SHOTS)).predict_all(PICTURES) for method in (None, PROJECTED)
+    )
+    assert np.array_equal(plain.probabilities, projected.probabilities)
+    assert all(np.array_equal(score, projected.ood[name]) for name, score in plain.ood.items())
+
+
+def test_it_learns_and_leaves_the_local_branch_alone(taught: GalLoPClassifier) -> None:
+    plain, found = learned(fit(calibration_folds=2)), learned(taught)
+    assert "global_projection" not in plain
+    assert apart(found["global_projection"]) > 1e-3
+    assert torch.equal(found["local_projection"], plain["local_projection"])
+    assert torch.equal(found["local_contexts"], plain["local_contexts"])
+    assert taught.cross_fit_ is not None
+    assert all(apart(model.prompts.global_projection) > 1e-3 for model in taught.cross_fit_.models)
+    assert taught.calibration_.threshold is not None
+
+
+def test_global_scores_are_those_of_the_formula_wherever_they_are_told(taught: GalLoPClassifier) -> None:
+    wanted = whole(taught.model_, PICTURES)
+    for i, why in enumerate(taught.explain(PICTURES)):
+        assert np.abs(why.global_scores - wanted[i].numpy()).max() < 1e-6
+        branch = explainer_data(why)["takes"][0]["branches"][0]
+        assert branch["name"] == "whole photo"
+        sent = np.frombuffer(base64.b64decode(branch["cosines"]), dtype="<f4").reshape(wanted[i].shape)
+        assert np.array_equal(sent, np.asarray(why.global_scores, dtype=np.float32))
+    logits = taught.model_.backbone.logit_scale / taught.calibration_.temperature * wanted.mean(dim=-1)
+    assert (
+        relative_error(torch.from_numpy(taught.predict_all(PICTURES).probabilities_global), logits.softmax(-1)) < 1e-5
+    )
+
+
+def test_a_class_that_is_added_goes_through_it_too(taught: GalLoPClassifier, tmp_path: Path) -> None:
+    taught.save(tmp_path)
+    more = GalLoPClassifier.load(tmp_path, backbone=vit()).add_class("yellow")
+    assert np.abs(more.explain(PICTURES[3]).global_scores - whole(more.model_, PICTURES[3:])[0].numpy()).max() < 1e-6
+
+
+def test_without_local_prompts_regions_go_where_the_photo_goes() -> None:
+    model = fit(method=PROJECTED, topk=()).model_
+    features, _ = encode_photos(vit(), [load_image(image) for image in PICTURES])
+    weight, own = model.prompts.global_projection, vit().vision.region_projection
+    assert weight is not None
+    assert own is not None
+    text = model.text_features()
+    regions = F.normalize(features.regions @ own @ weight.T, dim=-1)
+    cosines = torch.einsum("brd,kmd->brkm", regions, F.normalize(text.global_, dim=-1)).mean(dim=-1)
+    with torch.no_grad():
+        found = model.similarities(features, text)
+        wanted = gl_mcm(Cosines(whole(model, PICTURES).float().mean(dim=-1), cosines))
+    assert relative_error(found.ood_regions, cosines.detach()) < 1e-5
+    assert relative_error(found.ood()["GL-MCM"], wanted.detach()) < 1e-5
+
+
+def test_a_projected_photo_is_damped_as_regions_are() -> None:
+    assert Damping(46, 120).of(PROJECTED) == Damping(120, 120)
+    assert Damping(46, 120).of(MethodConfig()) == Damping(46, 120)
+    damped = new_vit()
+    damped.damping = Damping(image=0.0, region=1e4)  # above every norm: products divided by a constant
+    features, _ = encode_photos(damped, [load_image(image) for image in PICTURES])
+    model = GalLoP(damped, sorted(SHOTS), PROJECTED)
+    with torch.no_grad():
+        text = model.text_features()
+        found = model.similarities(features, text).global_
+    wanted = torch.einsum("bd,kmd->bkm", features.global_, F.normalize(text.global_, dim=-1)) / 1e4
+    assert relative_error(found, wanted) < 1e-5
+
+
+# ------------------------------------------------------------------ checkpoints
+
+
+def test_a_checkpoint_keeps_it_and_one_without_has_no_trace(taught: GalLoPClassifier, tmp_path: Path) -> None:
+    taught.save(tmp_path / "with")
+    assert read_checkpoint(tmp_path / "with").method.global_projection
+    assert json.loads((tmp_path / "with" / SETTINGS).read_text())["format"] == 2
+    loaded = GalLoPClassifier.load(tmp_path / "with", backbone=vit())
+    assert equal(learned(loaded), learned(taught))
+    assert np.array_equal(loaded.predict_proba(PICTURES), taught.predict_proba(PICTURES))
+    again = loaded.set_params(cache=False, calibration_folds=0, warm_start=True).fit(*pictures(SHOTS))
+    assert not torch.equal(learned(again)["global_projection"], learned(taught)["global_projection"])
+    fit().save(tmp_path / "without")
+    said = json.loads((tmp_path / "without" / SETTINGS).read_text())
+    assert said["format"] == 1
+    assert not {"global_projection", "pull", "global_lr_factor"} & {*said["method"], *said["training"]}
+
+
+@pytest.mark.parametrize(("method", "then"), [(PROJECTED, False), (None, True)])
+def test_tensors_and_settings_that_disagree_are_refused(method: Any, then: bool, tmp_path: Path) -> None:
+    fit(method=method).save(tmp_path)
+    said = json.loads((tmp_path / SETTINGS).read_text())
+    said["method"]["global_projection"] = then
+    (tmp_path / SETTINGS).write_text(json.dumps(said))
+    with pytest.raises(CheckpointError, match="does not fit its settings"):
+        GalLoPClassifier.load(tmp_path, backbone=vit())
+
+
+def test_a_warm_start_neither_drops_it_nor_adds_one() -> None:
+    made = fit(warm_start=True)
+    with pytest.raises(ConfigError, match=r"global_projection or local_projection is another now.*warm_start=False"):
+        made.set_params(method=PROJECTED).fit(*pictures(SHOTS))
+
+
+# ------------------------------------------------------------------ how it is learned
+
+
+def one_step(**training: Any) -> dict[str, torch.Tensor]:
+    """What a single step moves everything by."""
+    usual = {"epochs": 1, "batch_size": 12, "weight_decay": 0.0}
+    config = train_preset("default", **{**usual, **training})
+    start = learned(classifier(method=PROJECTED).zero_shot(sorted(SHOTS)))
+    moved = learned(fit(preset=config, method=PROJECTED, epochs=1, batch_size=12))
+    return {name: moved[name] - start[name] for name in start}
+
+
+def test_the_global_branch_learns_at_so_many_times_the_rate() -> None:
+    usual, quick = one_step(), one_step(global_lr_factor=3.0)
+    for name in ("global_contexts", "global_projection"):
+        assert float(usual[name].abs().max()) > 1e-6
+        assert relative_error(quick[name], 3 * usual[name]) < 1e-3  # of differences of fp32 numbers near 1
+    for name in ("local_contexts", "local_projection"):
+        assert torch.equal(quick[name], usual[name])
+
+
+def test_the_same_rate_named_is_the_same_training() -> None:
+    assert equal(learned(fit(method=PROJECTED)), learned(fit({"global_lr_factor": 1.0, "pull": 0.0}, method=PROJECTED)))
+
+
+def test_the_loss_is_raised_by_the_pull_over_the_shots() -> None:
+    """Of the second step: before the first, every projection is the identity, which pulls nothing."""
+    settings: dict[str, Any] = {"method": PROJECTED, "epochs": 2, "batch_size": 12, "lr": 0.05}
+    plain, pulled = fit(**settings), fit({"pull": 2.0}, **settings)
+    assert plain.history_[0].loss == pulled.history_[0].loss
+    after_one = learned(fit(preset=train_preset("default"), **{**settings, "epochs": 1}))
+    # The rate falls over the epochs asked for, but the first epoch's is the whole one.
+    for branch, name in (("loss_global", "global_projection"), ("loss_local", "local_projection")):
+        far = apart(after_one[name]) ** 2
+        gap = getattr(pulled.history_[1], branch) - getattr(plain.history_[1], branch)
+        assert far > 0
+        assert gap == pytest.approx(2.0 / 4 * far, rel=1e-2, abs=1e-6)
+    last = pulled.history_[1]
+    assert last.loss == pytest.approx(last.loss_global + last.loss_local, rel=1e-6)
+
+
+def test_a_strong_pull_holds_the_projections_and_nothing_else() -> None:
+    settings: dict[str, Any] = {"method": PROJECTED, "epochs": 8}
+    free, held = learned(fit(**settings)), learned(fit({"pull": 20.0}, **settings))
+    for name in ("global_projection", "local_projection"):
+        assert apart(held[name]) < 0.5 * apart(free[name])
+
+
+def test_what_learns_no_projection_is_not_pulled() -> None:
+    for settings in ({"topk": ()}, {"local_projection": False}):
+        free, held = learned(fit(**settings)), learned(fit({"pull": 20.0}, **settings))
+        assert equal(free, held)
+        assert apart(held["local_projection"]) == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("pull", -1), ("pull", 1001), ("global_lr_factor", 0)])
+def test_values_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is {float(value)}; it must"):
+        TrainConfig(**{name: value})
