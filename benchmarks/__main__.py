@@ -26,6 +26,8 @@ MEASUREMENTS = {
     "cache": lambda o: images.cache(),
     "slider": lambda o: images.slider(),
     "step": lambda o: training.step(o.precision),
+    "after": lambda o: training.after_towers(o.tower, o.classes),
+    "large": lambda o: training.large(),
     "live": lambda o: training.live(),
     "growth": lambda o: training.growth(),
     "bf16": lambda o: training.bf16(o.data),
@@ -40,6 +42,7 @@ def everything() -> dict[str, Any]:
             found[f"text {tower} {classes}"] = text.run(tower, classes, repeats=3, naive=classes < 1000)
     for tower in ("mini", "ViT-B-16"):
         found[f"vision {tower}"] = images.vision(tower)
+        found[f"after the towers {tower}"] = training.after_towers(tower)
     for name, measure in (
         ("layout", images.layout),
         ("pipeline", images.pipeline),
@@ -49,6 +52,7 @@ def everything() -> dict[str, Any]:
         ("step bf16", lambda: training.step("bf16")),
         ("live", training.live),
         ("growth", training.growth),
+        ("large", training.large),
     ):
         print(f"{name} ...", flush=True)
         found[name] = measure()

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import torch
 
-from gallop.runtime.machine import peak_bytes, processor
+from gallop.runtime.machine import largest_resident, peak_bytes, processor
 
-__all__ = ["large_product", "machine", "matmul_rate", "once", "peak_bytes", "seconds"]
+__all__ = ["large_product", "largest_resident", "machine", "matmul_rate", "once", "peak_bytes", "seconds"]
 
 Function = Callable[[], object]
 

@@ -132,21 +132,24 @@ OTHER_KINDS: dict[RegionKind, Callable[[Any, Tensor], Tensor]] = {
 
 def naive_loss(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:
     """A whole training step's loss as the paper writes it: naive text, every region projected, one top-k a prompt."""
-    tower, prompts, vision = model.backbone.text, model.prompts, model.backbone.vision
-    text = naive_text(tower._module, tower._tokenizer, prompts.contexts(), list(model.class_names))
-    text = F.normalize(text, dim=-1)
-    global_text, local_text = text.split(list(prompts.sizes), dim=1)
-    damping = model.backbone.damping
-    images = _unit(features.global_.float(), damping.image)
-    global_ = torch.einsum("bd,kmd->bkm", images, global_text)
-    regions = features.regions.float() @ prompts.local_projection.T
+    tower = model.backbone.text
+    text = naive_text(tower._module, tower._tokenizer, model.prompts.contexts(), list(model.class_names))
+    return naive_loss_after_towers(model, features, labels, kept, text)
+
+
+def naive_loss_after_towers(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor, text: Tensor) -> Loss:
+    """The same from text features (K, M + N, D) of all prompts on."""
+    global_text, local_text = F.normalize(text, dim=-1).split(list(model.prompts.sizes), dim=1)
+    damping, vision = model.backbone.damping, model.backbone.vision
+    global_ = torch.einsum("bd,kmd->bkm", unit(features.global_.float(), damping.image), global_text)
+    regions = features.regions.float() @ model.prompts.local_projection.T
     if vision.region_projection is not None:
         regions = regions @ vision.region_projection
-    cosines = torch.einsum("brd,knd->brkn", _unit(regions, damping.region), local_text)
+    cosines = torch.einsum("brd,knd->brkn", unit(regions, damping.region), local_text)
     pooled = [cosines[..., n].topk(k, dim=1).values.mean(dim=1) for n, k in enumerate(model.config.topk)]
     return gallop_loss(global_, torch.stack(pooled, dim=-1), labels, model.backbone.logit_scale, kept)
 
 
-def _unit(vectors: Tensor, damping: float) -> Tensor:
+def unit(vectors: Tensor, damping: float) -> Tensor:
     """Vectors (..., D) divided by their norm, or by ``damping`` where that is more."""
     return F.normalize(vectors, dim=-1, eps=max(damping, 1e-12))

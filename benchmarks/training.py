@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
-from benchmarks.images import pictures
-from benchmarks.measure import once, peak_bytes, seconds
-from benchmarks.naive import naive_loss
+from benchmarks.careful import CarefulText, careful_loss
+from benchmarks.images import load_vision, pictures
+from benchmarks.measure import largest_resident, once, peak_bytes, seconds
+from benchmarks.naive import naive_loss, naive_loss_after_towers
 from benchmarks.text import imagenet_names
 from gallop import GalLoPClassifier, MethodConfig, load_backbone, load_image
 from gallop.backbones import Backbone
 from gallop.config import train_preset
 from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews
-from gallop.model.gallop import GalLoP
-from gallop.model.losses import draw_kept_prompts
+from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.losses import Loss, draw_kept_prompts
+from gallop.runtime.process import prepare
 from gallop.training.encoding_ahead import encode_ahead
 from gallop.training.loop import StepEvent
 
@@ -38,13 +44,21 @@ def task(
     return model, features, labels, draw_kept_prompts(images, half, config.kept_prompts, torch.Generator())
 
 
-def steps(backbone: Backbone, **sizes: int) -> tuple[Step, Step, Callable[[], float]]:
-    """A training step of ours, the naive one, and the relative error of our gradients."""
+def steps(backbone: Backbone, **sizes: int) -> tuple[Step, Step, Step, Callable[[], float]]:
+    """A training step of ours, the careful one, the naive one, and the relative error of our gradients."""
     model, features, labels, kept = task(backbone, **sizes)
+    tower, contexts = backbone.text, model.prompts.global_contexts.shape[1]
+    careful_text = CarefulText(
+        tower._module, tower._tokenizer, list(model.class_names), contexts, sum(model.prompts.sizes)
+    )
 
     def ours() -> None:
         model.prompts.zero_grad()
         model.loss(features, labels, kept)[0].total.backward()
+
+    def careful() -> None:
+        model.prompts.zero_grad()
+        careful_loss(model, features, labels, kept, careful_text(model.prompts.contexts())).total.backward()
 
     def naive() -> None:
         model.prompts.zero_grad()
@@ -58,22 +72,73 @@ def steps(backbone: Backbone, **sizes: int) -> tuple[Step, Step, Callable[[], fl
         mine, wanted = gradient(ours), gradient(naive)
         return float((mine - wanted).norm() / wanted.norm())
 
-    return ours, naive, error
+    return ours, careful, naive, error
 
 
 def step(precision: str = "fp32") -> dict[str, Any]:
     """A whole step, text and regions, of `mini` with 10 classes."""
     backbone = load_backbone("mini", device="cpu", precision=precision)
-    ours, naive, error = steps(backbone)
-    (taken,) = seconds(ours, repeats=9)
+    ours, careful, naive, error = steps(backbone)
+    taken, carefully = seconds(ours, careful, repeats=9)
     (plain,) = seconds(naive, repeats=3)
     return {
         "milliseconds": 1e3 * taken,
+        "milliseconds_careful": 1e3 * carefully,
         "milliseconds_naive": 1e3 * plain,
-        "ratio_time": plain / taken,
+        "ratio_careful": carefully / taken,
+        "ratio_naive": plain / taken,
         "ratio_memory": peak_bytes(naive) / max(peak_bytes(ours), 1),
         "grad_error": error(),
     }
+
+
+def after_towers(tower: str, classes: int = 100) -> dict[str, Any]:
+    """What of a step comes after the towers, forward and back: regions projected, cosines, top-k and losses."""
+    model, features, labels, kept = task(load_vision(tower), classes=classes)
+    split, joint = list(model.prompts.sizes), model.backbone.feature_sizes[2]
+    text = torch.randn(classes, sum(split), joint).requires_grad_()
+    learned = [text, model.prompts.local_projection]
+
+    def gradient(loss: Callable[[], Loss]) -> torch.Tensor:
+        return torch.cat([part.flatten() for part in torch.autograd.grad(loss().total, learned)])
+
+    losses: list[Callable[[], Loss]] = [
+        lambda: model.loss(features, labels, kept, TextFeatures(*text.split(split, dim=1)))[0],
+        lambda: careful_loss(model, features, labels, kept, text),
+        lambda: naive_loss_after_towers(model, features, labels, kept, text),
+    ]
+    ours, careful, naive = (partial(gradient, loss) for loss in losses)
+    taken, carefully, plain = seconds(ours, careful, naive, repeats=7)
+    return {
+        "milliseconds": 1e3 * taken,
+        "ratio_careful": carefully / taken,
+        "ratio_naive": plain / taken,
+        "megabytes": peak_bytes(ours) / 1e6,
+        "megabytes_naive": peak_bytes(naive) / 1e6,
+        "grad_error": float((ours() - naive()).norm() / naive().norm()),
+    }
+
+
+def large(classes: int = 21_841) -> dict[str, Any]:
+    """A step of `mini` with as many classes as the whole of ImageNet has, and the most that its process ever held.
+
+    In a process of its own: what others have left would count.
+    """
+    command = [sys.executable, "-c", f"from benchmarks.training import _large; _large({classes})"]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return found
+
+
+def _large(classes: int) -> None:
+    prepare()
+    model, features, labels, kept = task(load_backbone("mini", device="cpu"), classes=classes)
+    before = largest_resident()
+
+    def ours() -> None:
+        model.loss(features, labels, kept)[0].total.backward()
+
+    taken = once(ours)
+    print(json.dumps({"seconds": taken, "gigabytes_before": before / 1e9, "gigabytes": largest_resident() / 1e9}))
 
 
 def live(classes: int = 10, shots: int = 16) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from gallop.backbones import Backbone, Damping, NameTokens, with_detail
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
-from gallop.model import losses, similarity
+from gallop.model import losses, pooling, similarity
 from gallop.model.head.head import Head
 from gallop.model.head.sums import shot_features
 from gallop.model.head.votes import ShotVotes, shot_votes
@@ -212,8 +212,8 @@ class GalLoP:
                 local = global_.new_zeros(*global_.shape[:2], 0)
             else:
                 projection = self.region_projection()
-                regions = similarity.region_cosines(look.regions.to(device), projection, text.local, damping.region)
-                local = similarity.topk_mean(regions, self.config.topk)
+                regions, topk = look.regions.to(device), self.config.topk
+                local = pooling.pooled_cosines(regions, projection, text.local, topk, damping.region)
             each.append((global_, local))
         global_, local = each[0] if len(each) == 1 else (sum(parts) / len(each) for parts in zip(*each, strict=True))
         loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)

@@ -22,6 +22,9 @@ REGIONS_AT_ONCE = 2**11
 GPU_REGIONS_AT_ONCE = 2**16
 """On a GPU, which would wait for the calls of many small parts."""
 
+NUMBERS_AT_ONCE = 2**24
+"""Numbers of regions and classes that the way back holds together at most."""
+
 
 def global_cosines(images: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
     """Return cosines (B, K, M) of image features (B, D) and text features (K, M, D); neither need be normalised.
@@ -29,14 +32,27 @@ def global_cosines(images: Tensor, text: Tensor, damping: float = 0.0) -> Tensor
     Args:
         damping: the least that an image's product is divided by (``Damping``); 0 is the paper's cosine.
     """
-    norms = _norms(images, damping).unsqueeze(-1)
-    return torch.einsum("bd,kmd->bkm", images / norms, F.normalize(text, dim=-1))
+    lengths = norms(images, damping).unsqueeze(-1)
+    return torch.einsum("bd,kmd->bkm", images / lengths, F.normalize(text, dim=-1))
 
 
-def _norms(vectors: Tensor, damping: float) -> Tensor:
-    """Norms (...) of vectors (..., D), or ``damping`` where that is more."""
-    norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
-    return norms.clamp_min(max(damping, 1e-12))
+def norms(vectors: Tensor, damping: float) -> Tensor:
+    """Return norms (...) of vectors (..., D), or ``damping`` where that is more."""
+    found: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+    return found.clamp_min(max(damping, 1e-12))
+
+
+def damped_norms(vectors: Tensor, projection: Tensor, damping: float, stretch: float) -> Tensor:
+    """Return norms (...) of projected vectors (..., V), or ``damping`` where that is more; others are not projected.
+
+    Args:
+        projection: (V, D).
+        stretch: what ``most_stretch`` gives for it.
+    """
+    found = vectors.new_full(vectors.shape[:-1], damping)
+    long = torch.linalg.vector_norm(vectors, dim=-1) * stretch >= damping
+    found[long] = norms(vectors[long] @ projection, damping)
+    return found
 
 
 def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
@@ -71,27 +87,26 @@ class _RegionCosines(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, regions: Tensor, projection: Tensor, text: Tensor, damping: float) -> Tensor:
         images, count = regions.shape[:2]
-        norms = projection.new_full((images, count), damping)
+        lengths = projection.new_full((images, count), damping)
         cosines = projection.new_empty(images, len(text), count)
         pulled = text @ projection.T
-        stretch = _most_stretch(projection) if damping else 1.0
+        stretch = most_stretch(projection) if damping else 1.0
 
         def fill(share: list[slice]) -> None:
             for some in share:
                 x = regions[some].to(projection.dtype)
-                long = torch.linalg.vector_norm(x, dim=-1) * stretch >= damping
-                norms[some][long] = _norms(x[long] @ projection, damping)
-                torch.matmul(pulled, x.transpose(1, 2), out=cosines[some]).div_(norms[some].unsqueeze(1))
+                lengths[some] = damped_norms(x, projection, damping, stretch)
+                torch.matmul(pulled, x.transpose(1, 2), out=cosines[some]).div_(lengths[some].unsqueeze(1))
 
-        threads.each(fill, _shares(regions))
-        ctx.save_for_backward(regions, projection, text, norms, cosines)
+        threads.each(fill, shares(regions))
+        ctx.save_for_backward(regions, projection, text, lengths, cosines)
         ctx.damping = damping
         return cosines
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None]:
-        regions, projection, text, norms, cosines = ctx.saved_tensors
+        regions, projection, text, lengths, cosines = ctx.saved_tensors
 
         def gather(share: list[slice]) -> tuple[Tensor, Tensor | None]:
             pulled = projection.new_zeros(len(projection), len(text))
@@ -99,7 +114,7 @@ class _RegionCosines(torch.autograd.Function):
             for some in share:
                 chosen = gradient[some].ne(0).any(dim=1)
                 x = regions[some][chosen].to(projection.dtype)
-                n = norms[some][chosen].unsqueeze(1)
+                n = lengths[some][chosen].unsqueeze(1)
                 g = gradient[some].transpose(1, 2)[chosen] / n
                 pulled.addmm_(x.T, g)
                 normed = n.squeeze(1) > ctx.damping
@@ -109,7 +124,7 @@ class _RegionCosines(torch.autograd.Function):
                     gram = x.T @ (x * weights) if gram is None else gram.addmm_(x.T, x * weights)
             return pulled, gram
 
-        found = threads.each(gather, _shares(regions))
+        found = threads.each(gather, shares(regions, len(text)))
         pulled = torch.stack([part for part, _ in found]).sum(dim=0)
         moved = pulled @ text if ctx.needs_input_grad[1] else None
         grams = [gram for _, gram in found if gram is not None]
@@ -118,20 +133,25 @@ class _RegionCosines(torch.autograd.Function):
         return None, moved, pulled.T @ projection, None
 
 
-def _most_stretch(matrix: Tensor) -> float:
-    """A bound on |x A| / |x|, the largest singular value: the fourth root of the norm of (A'A)^2, above by 0.1%."""
+def most_stretch(matrix: Tensor) -> float:
+    """Return a bound on |x A| / |x|, the largest singular value: the fourth root of the norm of (A'A)^2, plus 0.1%."""
     gram = matrix.T @ matrix
     size = gram.norm().clamp_min(1e-30)  # taken out first, or its fourth power may be too large a number
     gram = gram / size
     return 1.001 * float((size * (gram @ gram).norm().sqrt()).sqrt())
 
 
-def _shares(regions: Tensor) -> list[list[slice]]:
-    """Images (B, R, V): those of each thread, a few at a time."""
+def shares(regions: Tensor, columns: int = 1) -> list[list[slice]]:
+    """Return images of (B, R, V) by thread, a few at a time.
+
+    Args:
+        columns: how many numbers of each region are held together, by which the images are fewer where that is much.
+    """
     images, count = regions.shape[:2]
     at_once = REGIONS_AT_ONCE if regions.device.type == "cpu" else GPU_REGIONS_AT_ONCE
-    shares = max(min(threads.threads_to_share(regions.device), images, images * count // at_once), 1)
-    ends, step = [images * i // shares for i in range(shares + 1)], max(at_once // count, 1)
+    at_once = max(min(at_once, NUMBERS_AT_ONCE // columns), 1)
+    parts = max(min(threads.threads_to_share(regions.device), images, images * count // at_once), 1)
+    ends, step = [images * i // parts for i in range(parts + 1)], max(at_once // count, 1)
     return [[slice(i, min(i + step, stop)) for i in range(start, stop, step)] for start, stop in pairwise(ends)]
 
 

@@ -72,5 +72,13 @@ def peak_bytes(function: Callable[[], object], device: torch.device | None = Non
     return max(_kibibytes(status, "VmHWM") - before, 0) * 1024
 
 
+def largest_resident() -> int:
+    """Return the most resident bytes that the process has had so far; 0 where nothing tells."""
+    try:
+        return _kibibytes(Path("/proc/self/status"), "VmHWM") * 1024
+    except (OSError, StopIteration):  # not Linux
+        return 0
+
+
 def _kibibytes(status: Path, key: str) -> int:
     return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -11,9 +12,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from gallop.model import similarity
+from gallop.model import pooling, similarity
 from tests.reference import relative_error, torch_threads
 
 
@@ -43,6 +46,8 @@ def plain_topk(cosines: Tensor, topk: Sequence[int]) -> Tensor:
     width=st.integers(2, 9),
     joint=st.integers(2, 9),
     at_once=st.sampled_from([1, 30, 2048]),
+    block=st.sampled_from([1, 200, 2**22]),
+    gathered=st.sampled_from([0, 3, 100]),
     half=st.booleans(),
     damping=st.sampled_from([0.0, 0.5, 4.0, 30.0]),
     threads=st.sampled_from([1, 2, 8]),
@@ -56,6 +61,8 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     width: int,
     joint: int,
     at_once: int,
+    block: int,
+    gathered: int,
     half: bool,
     damping: float,
     threads: int,
@@ -71,6 +78,9 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
         cosines = similarity.region_cosines(regions, projection, text, damping)
         pooled = similarity.topk_mean(cosines, topk)
         found = torch.autograd.grad((pooled * weights).sum(), [projection, text])
+        with mock.patch.multiple(pooling, BYTES_AT_ONCE=block, GATHERED=gathered):
+            without = pooling.pooled_cosines(regions, projection, text, topk, damping)
+            step = torch.autograd.grad((without * weights).sum(), [projection, text])
     exact = [projection.detach().double().requires_grad_(), text.detach().double().requires_grad_()]
     plain = plain_cosines(regions, exact[0], exact[1], damping)
     wanted_pooled = plain_topk(plain, topk)
@@ -78,7 +88,8 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     assert relative_error(cosines.detach(), plain.detach()) < 1e-5
     # A mean of cosines may be near zero where they are not: they are what rounding is relative to.
     assert float((pooled - wanted_pooled).detach().abs().max()) < 1e-6
-    for ours, theirs in zip(found, wanted, strict=True):
+    assert float((without - wanted_pooled).detach().abs().max()) < 1e-6
+    for ours, theirs in zip([*found, *step], [*wanted, *wanted], strict=True):
         assert float((ours - theirs).norm()) < 1e-5 * (1 + float(theirs.norm()))
 
 
@@ -118,6 +129,26 @@ def test_a_region_of_zeros_has_cosine_zero_and_a_finite_gradient() -> None:
     similarity.topk_mean(cosines, (3,)).sum().backward()  # type: ignore[no-untyped-call]
     assert projection.grad is not None
     assert torch.isfinite(projection.grad).all()
+    (found,) = torch.autograd.grad(pooling.pooled_cosines(regions, projection, text, (3,)).sum(), projection)
+    torch.testing.assert_close(found, projection.grad)
+
+
+def test_of_equal_cosines_k_are_taken_and_no_more() -> None:
+    """All regions are one: whichever are chosen, the mean and its gradient are that region's."""
+    torch.manual_seed(0)
+    regions, projection = torch.randn(1, 1, 4).expand(2, 9, 4).clone(), torch.randn(4, 4, requires_grad=True)
+    text = torch.randn(3, 2, 4, requires_grad=True)
+    found, wanted = (
+        torch.autograd.grad(pooling.pooled_cosines(some, projection, text, (2, 5)).sum(), [projection, text])
+        for some in (regions, regions[:, :1])
+    )
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_one_k_for_each_prompt_is_asked_for() -> None:
+    with pytest.raises(ValueError, match="3 values of k were given for 2 local prompts"):
+        pooling.pooled_cosines(torch.randn(1, 4, 2), torch.eye(2), torch.randn(3, 2, 2), (1, 2, 3))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +159,7 @@ def test_threads_share_the_images_and_none_gets_few_regions(
     images: int, count: int, threads: int, shares: list[int]
 ) -> None:
     with torch_threads(threads):
-        found = similarity._shares(torch.empty(images, count, 4))
+        found = similarity.shares(torch.empty(images, count, 4))
     assert [sum(some.stop - some.start for some in share) for share in found] == shares
     every = [image for share in found for some in share for image in range(images)[some]]
     assert every == list(range(images))
@@ -136,15 +167,15 @@ def test_threads_share_the_images_and_none_gets_few_regions(
 
 def test_a_gpu_has_all_regions_in_one_share() -> None:
     with torch_threads(8):
-        assert similarity._shares(torch.empty(32, 196, 4, device="meta")) == [[slice(0, 32)]]
+        assert similarity.shares(torch.empty(32, 196, 4, device="meta")) == [[slice(0, 32)]]
 
 
 def operations(
     regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int], damping: float = 0.0
 ) -> tuple[int, int]:
-    """Of the forward and of the backward pass."""
+    """Products of the forward and of the backward pass; regions that are gathered are none."""
     with FlopCounterMode(display=False) as forward:
-        pooled = similarity.topk_mean(similarity.region_cosines(regions, projection, text, damping), topk)
+        pooled = pooling.pooled_cosines(regions, projection, text, topk, damping)
     with FlopCounterMode(display=False) as backward:
         pooled.sum().backward()  # type: ignore[no-untyped-call]
     return forward.get_total_flops(), backward.get_total_flops()
@@ -158,11 +189,22 @@ def test_regions_that_no_topk_chose_cost_nothing_on_the_way_back(k: int) -> None
     projection = torch.eye(width, requires_grad=True)
     text = torch.randn(classes, 1, width, requires_grad=True)
     forward, backward = operations(regions, projection, text, (k,))
+    assert forward == 2 * images * count * width * (width + classes)
     fixed = 2 * width**2 * (width + 2 * classes)  # what does not depend on the regions
-    assert forward == 2 * images * count * width * (width + classes) + 2 * width**2 * classes
-    most = 2 * images * classes * k * width * (width + classes)  # each class chooses k regions of its own at most
-    assert backward <= fixed + most
+    most = 2 * images * classes * k * width**2  # each class chooses k regions of its own at most
+    assert fixed < backward <= fixed + 0.625 * most  # ten of sixteen blocks, by symmetry
     assert most < forward / 5
+
+
+def test_where_many_regions_are_chosen_they_are_multiplied_and_not_gathered() -> None:
+    """As many operations as the cosines took, and with a tenth of the regions none of them."""
+    torch.manual_seed(0)
+    images, count, width, classes = 4, 50, 16, 7
+    regions, projection = torch.randn(images, count, width), torch.eye(width)
+    text = torch.randn(classes, 1, width, requires_grad=True)
+    few, many = (operations(regions, projection, text, (k,))[1] for k in (5, 25))
+    assert few == 2 * width**2 * classes
+    assert many - few == 2 * images * count * width * classes
 
 
 def test_a_projection_that_is_not_learned_costs_no_gradient_and_changes_no_other() -> None:
@@ -180,10 +222,9 @@ def test_a_projection_that_is_not_learned_costs_no_gradient_and_changes_no_other
 def test_growth_with_images_and_regions_is_linear() -> None:
     torch.manual_seed(0)
     projection, text = torch.eye(8, requires_grad=True), torch.randn(3, 2, 8, requires_grad=True)
-    fixed = 2 * 3 * 2 * 8 * 8
 
     def forward(images: int, count: int) -> int:
-        return operations(torch.randn(images, count, 8), projection, text, (2, 4))[0] - fixed
+        return operations(torch.randn(images, count, 8), projection, text, (2, 4))[0]
 
     once = forward(2, 20)
     assert forward(6, 20) == forward(2, 60) == 3 * once
@@ -208,19 +249,49 @@ def test_the_stretch_of_a_matrix_is_not_below_its_largest_singular_value() -> No
     torch.manual_seed(0)
     for matrix in (torch.eye(7), torch.randn(5, 9), torch.randn(9, 1), 1e6 * torch.randn(4, 4), 1e-6 * torch.eye(3)):
         largest = float(torch.linalg.matrix_norm(matrix, 2))
-        assert largest <= similarity._most_stretch(matrix) <= 1.002 * largest * min(matrix.shape) ** 0.25
+        assert largest <= similarity.most_stretch(matrix) <= 1.002 * largest * min(matrix.shape) ** 0.25
 
 
-def test_nothing_as_large_as_the_projected_regions_is_kept() -> None:
-    """What autograd keeps of a step: the regions as they were given, and a number for each cosine."""
-    torch.manual_seed(0)
-    regions = torch.randn(8, 30, 64).half()
-    projection, text = torch.eye(64, requires_grad=True), torch.randn(3, 2, 64, requires_grad=True)
+def kept_bytes(regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int]) -> int:
+    """What autograd keeps of a step, but for the regions as they were given and what was given with them."""
     kept: list[Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(
         lambda tensor: (kept.append(tensor), tensor)[1], lambda tensor: tensor
     ):
-        similarity.region_cosines(regions, projection, text)
-    others = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept if t is not regions}
-    others.pop(regions.untyped_storage().data_ptr(), None)
-    assert sum(others.values()) < 8 * 30 * 64 * 4 / 2
+        pooling.pooled_cosines(regions, projection, text, topk)
+    given = {tensor.untyped_storage().data_ptr() for tensor in (regions, projection, text)}
+    others = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept}
+    return sum(size for address, size in others.items() if address not in given)
+
+
+def test_nothing_as_large_as_the_projected_regions_is_kept_nor_a_number_for_each_cosine() -> None:
+    torch.manual_seed(0)
+    regions, projection = torch.randn(8, 40, 64).half(), torch.eye(64, requires_grad=True)
+    few, many = (torch.randn(classes, 2, 64, requires_grad=True) for classes in (3, 300))
+    assert kept_bytes(regions, projection, few, (2, 4)) < 8 * 40 * 64 * 4 / 8
+    unit, norms = 300 * 2 * (64 + 2) * 4, 8 * 40 * 4
+    assert (
+        kept_bytes(regions, projection, many, (2, 4)) <= unit + norms + 8 * 300 * (2 + 4) * 6
+    )  # 4 bytes and 2 a choice
+    assert 8 * 300 * (2 + 4) * 6 < 8 * 300 * 2 * 40 * 4 / 8
+
+
+def test_what_a_step_takes_beside_what_it_keeps_is_bounded_by_bytes_and_not_by_classes() -> None:
+    """The largest tensor that is made on either way is a class's own, or a block of cosines."""
+    torch.manual_seed(0)
+    images, count, width, classes = 4, 50, 8, 500
+    regions, projection = torch.randn(images, count, width), torch.eye(width, requires_grad=True)
+    text = torch.randn(classes, 2, width, requires_grad=True)
+    sizes: list[int] = []
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            made = func(*args, **(kwargs or {}))
+            sizes.extend(t.untyped_storage().nbytes() for t in pytree.tree_leaves(made) if isinstance(t, Tensor))
+            return made
+
+    with mock.patch.object(pooling, "BYTES_AT_ONCE", 2**14), torch_threads(1), Sizes():
+        pooling.pooled_cosines(regions, projection, text, (3, 30)).sum().backward()  # type: ignore[no-untyped-call]
+    assert (
+        max(sizes) <= 4 * classes * images * 30
+    )  # the regions chosen by the larger k; all cosines are seven times that

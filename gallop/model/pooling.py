@@ -1,0 +1,213 @@
+"""Top-k means of region cosines for a training step, and their gradients, without ever holding the cosines.
+
+What ``similarity.region_cosines`` and ``topk_mean`` give together (paper, eq. 5), from what the top-k chooses. Cosines
+are computed a block of regions and classes at a time, small enough for the processor's cache; of each class and prompt
+the k largest are kept, and which regions they are. With 21,841 classes, 4 local prompts, 32 images and 196 regions the
+cosines would be 2.2 GB and their gradients as much again; what is kept is 0.2 GB.
+
+With regions x (V,), unit vectors t (K, N, D), norms n = |x A| or the damping, cosines c = x A t / n, and g the gradient
+of a prompt's mean divided by its k:
+
+    P = sum of g x / n over the chosen regions (K, N, V)        dt = P A
+    dA = P' t - (sum of w x x' / n^2 over the regions) A        w = sum of g c over all that chose the region
+
+the last sum over regions whose n is a norm. It is symmetric, so half of it is computed. P gathers the chosen regions
+where they are few, and is a product with a sparse matrix's zeros where they are many.
+
+Shapes: B images, R regions, K classes, N local prompts, D joint width, V region width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from gallop.model import similarity
+from gallop.runtime import threads
+
+BYTES_AT_ONCE = 2**22
+"""Of cosines that are computed together: they stay in the processor's cache."""
+
+GPU_BYTES_AT_ONCE = 2**28
+"""On a GPU, which would wait for the calls of many small blocks."""
+
+GATHERED = 5
+"""As one in so many regions is chosen, gathering them takes a processor as long as a product with all; a GPU multiplies
+zeros faster than it gathers."""
+
+Chosen = tuple[Tensor, Tensor]
+"""Of one prompt: the k largest cosines (K, B, k), and which regions of their image they are."""
+
+
+def pooled_cosines(
+    regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int], damping: float = 0.0
+) -> Tensor:
+    """Return local logits (B, K, N): for prompt n the mean of its top-k_n cosines with the projected regions.
+
+    Args:
+        regions: (B, R, V), in any precision. They are frozen: no gradient reaches them.
+        projection: (V, D), what takes a region to the joint space.
+        text: (K, N, D); neither these nor the regions need be normalised.
+        topk: one k a local prompt, at least one; clamped to R.
+        damping: the least that a projected region's product is divided by, as in ``similarity.global_cosines``.
+
+    Raises:
+        ValueError: more or fewer values of k than local prompts.
+    """
+    if len(topk) != text.shape[1]:
+        raise ValueError(f"{len(topk)} values of k were given for {text.shape[1]} local prompts.")
+    unit = F.normalize(text, dim=-1)
+    pooled: Tensor = _PooledCosines.apply(regions, projection, unit, tuple(topk), damping)  # type: ignore[no-untyped-call]
+    return pooled
+
+
+class _PooledCosines(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, regions: Tensor, projection: Tensor, text: Tensor, topk: tuple[int, ...], damping: float
+    ) -> Tensor:
+        (images, count), (classes, prompts) = regions.shape[:2], text.shape[:2]
+        norms = projection.new_full((images, count), damping)
+        pooled = text.new_empty(images, classes, prompts)
+        small = torch.int16 if count <= 2**15 else torch.int32
+        sizes = [(classes, images, min(k, count)) for k in topk]
+        chosen = [(text.new_empty(size), text.new_empty(size, dtype=small)) for size in sizes]
+        # x A t as (x A) t where every norm is computed, and as x (A t) where the damping replaces them.
+        targets = text @ projection.T if damping else text
+        stretch = similarity.most_stretch(projection) if damping else 1.0
+
+        def fill(share: list[slice]) -> None:
+            for some in share:
+                x = regions[some].to(projection.dtype).flatten(0, 1)
+                if damping:
+                    lengths = similarity.damped_norms(x, projection, damping, stretch)
+                else:
+                    x = x @ projection
+                    lengths = similarity.norms(x, 0.0)
+                norms[some] = lengths.view(-1, count)
+                x = x / lengths.unsqueeze(-1)
+                for part in _blocks(slice(0, classes), len(x) * prompts, x.device):
+                    cosines = targets[part].transpose(0, 1) @ x.T
+                    cosines = cosines.view(prompts, -1, some.stop - some.start, count)  # (N, some K, some B, R)
+                    for n, (largest, which) in enumerate(chosen):
+                        best, places = cosines[n].topk(largest.shape[-1], dim=-1, sorted=False)
+                        largest[part, some], which[part, some] = best, places
+                        pooled[some, part, n] = best.mean(dim=-1).T
+
+        threads.each(fill, similarity.shares(regions))
+        ctx.save_for_backward(regions, projection, text, norms, *(tensor for both in chosen for tensor in both))
+        ctx.damping = damping
+        return pooled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None, None]:
+        regions, projection, text, norms, *both = ctx.saved_tensors
+        chosen = list(zip(both[::2], both[1::2], strict=True))
+        gathering = _Gathering(regions, norms, chosen, gradient, projection.dtype)
+        pulled, weights = gathering.everything()  # (K, N, V), (B, R)
+        moved = None
+        if ctx.needs_input_grad[1]:
+            flat = pulled.flatten(0, 1)
+            moved = flat.T @ text.flatten(0, 1)
+            curved = gathering.outer_products(weights * (norms > ctx.damping))
+            if curved is not None:
+                moved -= curved @ projection
+        return None, moved, pulled @ projection, None, None
+
+
+class _Gathering:
+    """The way back, with a gradient (B, K, N) of the means: sums over the regions that were chosen."""
+
+    def __init__(
+        self, regions: Tensor, norms: Tensor, chosen: Sequence[Chosen], gradient: Tensor, dtype: torch.dtype
+    ) -> None:
+        self._regions, self._norms, self._chosen, self._gradient, self._dtype = regions, norms, chosen, gradient, dtype
+        self._shares = similarity.shares(regions)
+
+    def everything(self) -> tuple[Tensor, Tensor]:
+        """The sum of g x / n for each class and prompt (K, N, V), and of g c for each region (B, R).
+
+        Threads share the images, or the classes where a sum of each thread's own would be the larger thing.
+        """
+        (images, count), classes = self._regions.shape[:2], self._gradient.shape[1]
+        whole, every = slice(0, classes), [some for share in self._shares for some in share]
+        if classes * len(self._chosen) <= images * count:
+            found = threads.each(lambda share: self._sums(share, whole), self._shares)
+            pulled = found[0][0] if len(found) == 1 else torch.stack([part for part, _ in found]).sum(dim=0)
+        else:
+            shares = min(threads.threads_to_share(self._regions.device), classes)
+            ends = [classes * i // shares for i in range(shares + 1)]
+            found = threads.each(lambda part: self._sums(every, part), [slice(*both) for both in pairwise(ends)])
+            pulled = found[0][0] if len(found) == 1 else torch.cat([part for part, _ in found])
+        return pulled, torch.stack([weights for _, weights in found]).sum(dim=0)
+
+    def _sums(self, share: Sequence[slice], classes: slice) -> tuple[Tensor, Tensor]:
+        """Of some images and classes: (so many K, N, V), and of all regions (B, R), zero where they are not meant."""
+        size = (classes.stop - classes.start, len(self._chosen), self._regions.shape[2])
+        pulled = self._norms.new_zeros(size)
+        weights = torch.zeros_like(self._norms)
+        for some in share:
+            x, count = self._unit(some), self._norms.shape[1]
+            first = count * torch.arange(some.stop - some.start, device=x.device).unsqueeze(-1)
+            of_some = weights[some].view(-1)
+            for part in _blocks(classes, len(x), x.device):
+                inside = slice(part.start - classes.start, part.stop - classes.start)
+                for n, (largest, which) in enumerate(self._chosen):
+                    best = largest[part, some]
+                    places = (which[part, some] + first).flatten(1)
+                    g = self._gradient[some, part, n].T.unsqueeze(-1) / best.shape[-1]
+                    pulled[inside, n] += _weighted_sums(x, places, g.expand_as(best).flatten(1))
+                    of_some.scatter_add_(0, places.flatten(), (g * best).flatten())
+        return pulled, weights
+
+    def outer_products(self, weights: Tensor) -> Tensor | None:
+        """The sum of w x x' / n^2 (V, V) with a weight for each region (B, R); None where none has any."""
+
+        def gather(share: list[slice]) -> Tensor | None:
+            total: Tensor | None = None
+            for some in share:
+                w = weights[some].flatten()
+                if (meant := w != 0).any():
+                    x = self._unit(some)[meant]
+                    total = _add_half(total, x, x * w[meant].unsqueeze(-1))
+            return total
+
+        halves = [half for half in threads.each(gather, self._shares) if half is not None]
+        if not halves:
+            return None
+        half = torch.stack(halves).sum(dim=0)
+        return half.triu() + half.triu(1).T
+
+    def _unit(self, some: slice) -> Tensor:
+        """x / n of some images (so many B x R, V)."""
+        return (self._regions[some].to(self._dtype) / self._norms[some].unsqueeze(-1)).flatten(0, 1)
+
+
+def _weighted_sums(x: Tensor, places: Tensor, weights: Tensor) -> Tensor:
+    """Sums (Q, V) of rows of x (rows, V) at some places (Q, m), none of them twice for one sum, by weights (Q, m)."""
+    if x.device.type == "cpu" and places.shape[1] * GATHERED <= len(x):
+        return F.embedding_bag(places, x, mode="sum", per_sample_weights=weights)
+    return x.new_zeros(len(places), len(x)).scatter_(1, places, weights) @ x
+
+
+def _add_half(total: Tensor | None, x: Tensor, y: Tensor, blocks: int = 4) -> Tensor:
+    """x' y (V, V) of x and y (rows, V) added to ``total``, where it is symmetric: its upper blocks alone."""
+    width = x.shape[1]
+    total = x.new_zeros(width, width) if total is None else total
+    for start, stop in pairwise([width * i // blocks for i in range(blocks + 1)]):
+        total[start:stop, start:] += x[:, start:stop].T @ y[:, start:]
+    return total
+
+
+def _blocks(classes: slice, numbers: int, device: torch.device) -> Iterator[slice]:
+    """Parts of the classes whose cosines are computed together, so many numbers for each."""
+    step = max((BYTES_AT_ONCE if device.type == "cpu" else GPU_BYTES_AT_ONCE) // (4 * numbers), 1)
+    for start in range(classes.start, classes.stop, step):
+        yield slice(start, min(start + step, classes.stop))
