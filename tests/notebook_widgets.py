@@ -123,4 +123,14 @@ put(png.getvalue())
 best = classifier.explain(photos.sample("cat")).label
 assert not reply.value and box.children[0].explained.label == best
 """,
+    "11_methods_side_by_side": """
+assert list(answers) == list(learned) == list(seconds) == list(unlike) and len(answers) == 6
+assert all(p.shape == (len(asked), K) and abs(p.sum(axis=1) - 1).max() < 1e-4 for p in answers.values())
+assert learned["linear probe"] == learned["discriminant"] == K * (asked.shape[1] + 1)
+assert learned["CoOp"] * (M + len(TOPK)) + P.numel() == learned["GalLoP"]
+for kind, scores in (("linear probe", probe_w), ("discriminant", fisher_w)):
+    mean = (linear_map(scores).mean() / asked_regions[i].mean(dim=0).norm()).item()
+    own = scores @ F.normalize(asked[i].double(), dim=-1)
+    assert abs(mean - (own[c] - own.mean()).item()) < 1e-3 * own.abs().max().item(), "the map adds up to the score"
+""",
 }

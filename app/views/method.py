@@ -27,6 +27,7 @@ NOTEBOOKS = {
     "08_another_domain": "photos of another kind",
     "09_debugging_alignment": "a map at the wrong place",
     "10_your_own_data": "a folder of your own",
+    "11_methods_side_by_side": "other methods",
 }
 OF_STEPS = {
     "Crop": "01_similarity",

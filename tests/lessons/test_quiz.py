@@ -1,0 +1,135 @@
+"""Questions about the notebooks: whole, answerable from the cells they name, asked alike with and without widgets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gallop.errors import ConfigError
+from gallop.lessons import asking, quiz
+from gallop.lessons.question import QUESTIONS, PossibleAnswer, QuizQuestion, questions_of
+from tests.conftest import ROOT
+
+SCRIPTS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
+EACH = pytest.mark.parametrize("file", sorted(QUESTIONS.glob("*.yaml")), ids=lambda file: file.stem)
+WHAT_HAS_MANY = QuizQuestion(
+    text="Which <scale> has the most regions?",
+    cell="Scales",
+    answers=(PossibleAnswer("k = 5.", False, "Count again."), PossibleAnswer("k = 20 & more.", True, "20 > 5.")),
+)
+
+
+def script_of(file: Path) -> Path:
+    return next(path for path in SCRIPTS if path.stem.startswith(f"{file.stem}_"))
+
+
+@EACH
+def test_each_question_has_one_right_answer_and_a_hint_that_names_a_heading(file: Path) -> None:
+    found = questions_of(int(file.stem))
+    assert 2 <= len(found) <= 4
+    text = script_of(file).read_text(encoding="utf-8")
+    headings = {line.lstrip("# ") for line in text.splitlines() if line.startswith(("# ## ", "# ### "))}
+    for question in found:
+        assert question.text.endswith("?")
+        assert question.cell in headings
+        assert [answer.right for answer in question.answers].count(True) == 1
+        assert 2 <= len(question.answers) <= 4
+        assert len({answer.text for answer in question.answers}) == len(question.answers)
+        assert all(answer.said.endswith((".", "!", "?", ".)")) for answer in question.answers)
+
+
+@EACH
+def test_every_question_is_asked_in_its_notebook_and_none_says_its_answer(file: Path) -> None:
+    text = script_of(file).read_text(encoding="utf-8")
+    number = int(file.stem)
+    calls = [line for line in text.splitlines() if line.startswith("quiz(")]
+    assert calls == [f"quiz({number}, {i + 1})" for i in range(len(questions_of(number)))]
+    for question in questions_of(number):
+        right = next(answer for answer in question.answers if answer.right)
+        assert right.said not in text
+
+
+def test_the_right_letter_is_not_always_the_same() -> None:
+    letters = [
+        next(letter for letter, answer in zip(question.letters, question.answers, strict=True) if answer.right)
+        for file in QUESTIONS.glob("*.yaml")
+        for question in questions_of(int(file.stem))
+    ]
+    assert all(letters.count(letter) < 0.6 * len(letters) for letter in set(letters))
+
+
+def test_a_wrong_answer_gets_a_hint_and_the_cell_a_right_one_the_reason() -> None:
+    assert WHAT_HAS_MANY.reply("a") == "a) is not it. Count again. Look again at the cells under “Scales”."
+    assert WHAT_HAS_MANY.reply(" B") == "b) is right. 20 > 5."
+
+
+@pytest.mark.parametrize("letter", ["c", "", "ab", "1", None])
+def test_another_letter_is_refused_with_those_there_are(letter: Any) -> None:
+    with pytest.raises(ConfigError, match=r"is none of the answers; choose one of a, b\."):
+        WHAT_HAS_MANY.reply(letter)
+
+
+@pytest.mark.parametrize("notebook", [99, 0, "11", None])
+def test_another_notebook_is_refused_with_those_there_are(notebook: Any) -> None:
+    with pytest.raises(ConfigError, match=r"no questions about a notebook .*; choose one of .*11"):
+        quiz(notebook, 1)
+
+
+@pytest.mark.parametrize("number", [0, 9, "1", None])
+def test_another_question_is_refused_with_how_many_there_are(number: Any) -> None:
+    with pytest.raises(ConfigError, match=r"no question .* about notebook 11; it has 1 to 3"):
+        quiz(11, number)
+
+
+def test_without_a_notebook_it_asks_and_answers_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    question = questions_of(11)[0]
+    quiz(11, 1)
+    asked = capsys.readouterr().out
+    assert question.text in asked.replace("\n", " ")
+    assert asked.endswith('Answer with quiz(11, 1, "a"), or another letter.\n')
+    assert max(map(len, asked.splitlines())) <= asking.WIDTH
+    for letter, answer in zip(question.letters, question.answers, strict=True):
+        assert f"  {letter}) {answer.text}" in asked
+        quiz(11, 1, letter)
+        said = " ".join(capsys.readouterr().out.split())
+        assert said == question.reply(letter)
+
+
+def test_it_asks_in_plain_text_where_no_widgets_are_installed() -> None:
+    code = "import sys; sys.modules['ipywidgets'] = None\nfrom gallop.lessons import quiz\nquiz(11, 2)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith('Answer with quiz(11, 2, "a"), or another letter.\n')
+
+
+def test_in_a_notebook_buttons_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ipywidgets", reason="needs the extra 'notebooks'")
+    import IPython
+    import IPython.display
+
+    shown: list[Any] = []
+    monkeypatch.setattr(IPython, "get_ipython", lambda: type("Shell", (), {"kernel": object()})())
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    quiz(11, 1)
+    asked = capsys.readouterr().out
+    assert "  c) " in asked
+    assert "Answer with" not in asked
+    letters, said = shown[0].children
+    assert letters.options == ("a", "b", "c")
+    assert letters.value is None
+    assert said.value == ""
+    for letter in "abc":
+        letters.value = letter
+        assert said.value.startswith(f"{letter}) is ")
+    letters.value = None
+    assert said.value == ""
+
+
+def test_what_a_button_says_is_escaped() -> None:
+    pytest.importorskip("ipywidgets", reason="needs the extra 'notebooks'")
+    letters, said = asking.answer_buttons(WHAT_HAS_MANY).children
+    letters.value = "b"
+    assert said.value == "b) is right. 20 &gt; 5."
