@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from gallop.config import TrainConfig, train_preset
+from gallop.config import MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.errors import ConfigError
 from gallop.methods.classifier import MethodClassifier
 from gallop.methods.coop import CoOp
@@ -54,11 +54,16 @@ METHODS: dict[str, type[Any]] = {
 """By the names they have in a benchmark; each is a ``Method``."""
 
 
+_METHOD_PRESET = "method_preset"
+"""Of GalLoP: the preset whose settings of the method replace the paper's; those that are given go before them."""
+
+
 def method_settings(name: str) -> list[str]:
     """Return the settings of a method, by name: its own, and those of the training that prompt learners share."""
     own = [field.name for field in fields(METHODS[name])]
     shared = settings_of(TrainConfig) if issubclass(METHODS[name], PromptLearner) else ()
-    return own + [key for key in shared if key not in (*own, *RUNS_OWN)]
+    preset = [_METHOD_PRESET] if issubclass(METHODS[name], MethodConfig) else []
+    return own + [key for key in shared if key not in (*own, *RUNS_OWN)] + preset
 
 
 def make_method(name: str, settings: Mapping[str, Any]) -> Method:
@@ -73,6 +78,10 @@ def make_method(name: str, settings: Mapping[str, Any]) -> Method:
     for key in settings:
         if key not in known:
             raise ConfigError(f"{name} has no setting {key!r}; its settings are {', '.join(known)}.")
+    if _METHOD_PRESET in settings:
+        preset = method_preset(settings[_METHOD_PRESET])
+        asked = {key: value for key, value in settings.items() if key != _METHOD_PRESET}
+        settings = {key: getattr(preset, key) for key in settings_of(MethodConfig)} | asked
     own = {field.name for field in fields(METHODS[name])}
     taken = {key: value for key, value in settings.items() if key in own}
     if len(taken) < len(settings):

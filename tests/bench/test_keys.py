@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 import gallop
+from gallop import config
 from gallop.bench.definition.spec import read_spec
 from gallop.bench.running import keys, plan
 from gallop.bench.running.photo_sets import Photos
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
-from gallop.config import TrainConfig, train_preset
+from gallop.bench.running.runs import TableEntry
+from gallop.config import MethodConfig, TrainConfig, train_preset
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import ConfigError
 from gallop.methods import METHODS, make_method, prompt_learning
@@ -94,10 +96,17 @@ def known_photos() -> Photos:
 RENEWED = ("linear probe", "Tip-Adapter-F")
 """Lines that learn otherwise since the records were published: they are run again."""
 
+ADDED = ("GalLoP Explorer", "linear probe, detail 2", "head", "detail", "head and detail")
+"""Lines and ablations that came later."""
+
+
+def entries() -> tuple[TableEntry, ...]:
+    photos = known_photos()
+    return make_plan(read_spec("photos-mini"), photos, lambda name, regions: FINGERPRINTS["backbone"]).entries
+
 
 def planned() -> set[str]:
-    found = make_plan(read_spec("photos-mini"), known_photos(), lambda name, regions: FINGERPRINTS["backbone"])
-    return {entry.key for entry in found.entries if entry.label not in RENEWED}
+    return {entry.key for entry in entries() if entry.label not in (*RENEWED, *ADDED) and entry.group not in ADDED}
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +146,24 @@ def later(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_every_record_is_found_again(kept: set[str]) -> None:
     assert planned() == kept
+
+
+def test_ours_has_other_runs_when_the_preset_has_another_method(
+    kept: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no line of the paper's method has."""
+    monkeypatch.setitem(config._PRESETS, "default", (MethodConfig(topk=(7,), head="ridge"), TrainConfig()))
+    assert planned() == kept
+    ours = {entry.key for entry in entries() if entry.label == "GalLoP Explorer"}
+    assert len(ours) == 8 * 5 * 3
+    assert not ours & kept
+    made = make_method("GalLoP", {"method_preset": "default", "dropout": 0.5, "epochs": 3})
+    asked = {"topk": [7], "head": "ridge", "dropout": 0.5, "epochs": 3}
+    assert keys.canonical("GalLoP", made) == keys.canonical("GalLoP", make_method("GalLoP", asked))
+    with pytest.raises(ConfigError, match="no preset 'tower'"):
+        make_method("GalLoP", {"method_preset": "tower"})
+    with pytest.raises(ConfigError, match="CoOp has no setting 'method_preset'"):
+        make_method("CoOp", {"method_preset": "default"})
 
 
 def test_a_method_that_was_revised_is_run_again_and_no_other(

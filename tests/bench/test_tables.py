@@ -179,7 +179,7 @@ def test_the_tidy_table_has_a_row_a_figure() -> None:
 
 def test_costs_and_what_is_left() -> None:
     results = whole()
-    assert "| ours | 8 | 3.00 s | 2.00 s | 2.00 s | 750 ms | 0.50 s | 1 MB |" in costs(results)
+    assert "| ours | 8 | 3.00 s | 2.00 s | 2.00 s | 750 ms | 0.50 s | 5.50 s | 1 MB |" in costs(results)
     assert "one, 2 threads, cpu, torch 2" in costs(results)
     runs = [run for run in results.plan.runs if run.shots != UNTAUGHT]
     ours = {key: record for key, record in results.records.items() if record.method == "ours"}
@@ -193,6 +193,15 @@ def test_records_that_did_not_time_the_encoding_apart_are_told_so() -> None:
     results = whole()
     older = {key: replace(record, seconds={"fit": 2.0, "predict": 0.5}) for key, record in results.records.items()}
     assert "| ours | 8 |  | 2.00 s | 2.00 s |" in costs(Results(results.plan, older))
+
+
+def test_what_was_read_back_has_the_time_of_all_alone_and_no_say_in_what_is_left() -> None:
+    results = whole()
+    taken = {key: replace(record, seconds={"all": 4.0}, machine={}) for key, record in results.records.items()}
+    told = costs(Results(results.plan, taken))
+    assert "| ours | 8 |  |  |  |  |  | 4.00 s | 1 MB |" in told
+    assert "- a machine that a table of results does not name" in told
+    assert estimate(results.plan.runs, taken) == (0.0, len(results.plan.runs))
 
 
 def test_a_line_without_a_figure_of_one_kind_does_not_keep_its_column_unfinished() -> None:

@@ -21,9 +21,12 @@ from gallop.bench.reporting.results import MeanCell, Results, cell
 from gallop.bench.reporting.tables import main_shots, sets_asked
 from gallop.model.scores import SCORES
 
-_HUES = ("#777777", "#997700", "#009988", "#33bbee", "#0077bb", "#ee7733", "#aa4499", "#332288", "#cc3311", "#117733")
+_HUES = (
+    *("#777777", "#997700", "#009988", "#33bbee", "#0077bb", "#ee7733"),
+    *("#aa4499", "#332288", "#cc3311", "#117733", "#882255"),
+)
 BLUE = "#0077bb"
-MARKERS = "osD^vPX<>p"
+MARKERS = "osD^vPX<>ph"
 _SCORE_LOOKS = (("#0077bb", "o"), ("#009988", "D"), ("#cc3311", "s"), ("#777777", "^"))
 LABEL_SIZE = 9
 _HEIGHT, _ROW = 4.6, 0.3

@@ -17,6 +17,8 @@ RUNS = "runs"
 """Folder in OUT."""
 LARGEST_RECORD = 16 * 2**20
 """Bytes."""
+ALL = "all"
+"""Of a run's seconds: together, where it is not known what took them."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,10 @@ class Record:
         photos: how many it learned from.
         failed: why it has no figures; empty for one that went well.
         seconds: of "fit", "predict" and "encode", the encoding of views to learn from; records that lack the last have
-            it in the first.
+            it in the first. Those that were read back from a table of results have "all" alone.
         peak_bytes: by how much the process (on a GPU, its memory) grew at its largest; 0 where nothing tells.
-        backbone, machine, versions: what it was computed with and on.
-        date: when it ended, ISO 8601.
+        backbone, machine, versions: what it was computed with and on; empty where a table of results has nothing of it.
+        date: when it ended, ISO 8601, or empty as these.
     """
 
     key: str
@@ -79,6 +81,11 @@ class Record:
     def learning(self) -> float:
         """Seconds before there is an answer: encoding and learning."""
         return self.seconds["fit"] + self.seconds.get("encode", 0.0)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it is known what took the time."""
+        return ALL not in self.seconds
 
     def value(self, test: str, metric: str, unknown: str = "") -> float | None:
         """Return a figure; where it is about unknown photos and no group is named, the mean over the groups."""
@@ -144,8 +151,9 @@ def _record(text: str, key: str) -> Record:
     if len({(f.test, f.metric, f.unknown) for f in figures}) < len(figures):
         raise ValueError("a figure is there twice")
     "".join((record.method, record.set, record.failed, record.date))
-    seconds = record.seconds["fit"], record.seconds["predict"], record.seconds.get("encode", 0.0)
-    for number in (*seconds, record.peak_bytes, record.photos, record.shots):
+    if record.is_timed and not {"fit", "predict"} <= set(record.seconds):
+        raise ValueError("its times are missing")
+    for number in (*record.seconds.values(), record.peak_bytes, record.photos, record.shots):
         if not math.isfinite(number) or number < 0:
             raise ValueError(f"{number} is no count and no time")
     for mapping in (record.settings, record.data, record.backbone, record.machine, record.versions):

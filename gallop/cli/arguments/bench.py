@@ -11,6 +11,7 @@ examples:
   gallop bench photos-mini sets --dry-run                # check everything, count the runs, train nothing
   gallop bench photos-mini sets --out results --time 2h  # the same command again goes on where this one stops
   gallop bench photos-mini sets --out results --part 1/2 # one of two processes (or machines) that share results
+  gallop bench photos-mini sets --out results --from old/results.csv.gz      # figures that were published are not run
   gallop bench paper-fewshot data --rehearse             # one step of everything: does it work, how long would it take
   gallop bench mine.yaml sets --out results --only GalLoP CoOp --sets pacs/photo --shots 16 --seeds 0
 
@@ -43,6 +44,13 @@ def add_bench(commands: Commands) -> None:
     )
     parser.add_argument(
         "--part", type=values.part, metavar="I/N", help="every N-th run of each method, from the I-th on"
+    )
+    parser.add_argument(
+        "--from",
+        dest="table",
+        metavar="FILE",
+        help="a results.csv or results.csv.gz of earlier runs: those of this benchmark are taken into DIR as records, "
+        "where it has none",
     )
     parser.add_argument("--dry-run", action="store_true", help="check everything and count the runs; train nothing")
     parser.add_argument(

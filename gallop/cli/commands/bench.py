@@ -14,6 +14,7 @@ from gallop.bench.definition.spec import read_spec, shipped_specs
 from gallop.bench.reporting.claims import judge, sentence
 from gallop.bench.reporting.costs import estimate
 from gallop.bench.reporting.markdown import counted
+from gallop.bench.reporting.read_back import read_back
 from gallop.bench.reporting.results import Results, cell
 from gallop.bench.reporting.tables import cell_text, main_shots
 from gallop.bench.reporting.write import TABLES, write_outcome
@@ -62,8 +63,13 @@ def run(options: Namespace, console: Console) -> int:
     if options.rehearse:
         return rehearse(plan, runs, photos, backbones, device=options.device, cache=CACHE_BYTES, console=console)
     store = RecordStore(out) if out is not None else None
+    taken = _read_back(options, plan, console)
     if options.dry_run or store is None or out is None:
-        return _dry_run(plan, runs, {} if store is None else store.read_all([r.key for r in plan.runs]), console)
+        there = {} if store is None else store.read_all([run.key for run in plan.runs])
+        return _dry_run(plan, runs, taken | there, console)
+    for record in taken.values():
+        if not store.has(record.key):
+            store.write(record)
     cache = FeatureCache(default_cache_folder(), CACHE_BYTES)
 
     def told(event: PhotosEncoding) -> None:
@@ -78,6 +84,14 @@ def run(options: Namespace, console: Console) -> int:
         raise KeyboardInterrupt(f"Stopped. {_left(left)} What is done is in {out}.") from None
     _finish(plan, runs, store, out, console, tell=True)
     return 0
+
+
+def _read_back(options: Namespace, plan: Plan, console: Console) -> dict[str, Record]:
+    if options.table is None:
+        return {}
+    found = read_back(Path(options.table), plan)
+    console.note(f"{options.table} has {len(found)} of the benchmark's {counted(len(plan.runs), 'run')}.")
+    return found
 
 
 def _checked(options: Namespace) -> Path | None:
