@@ -10,10 +10,24 @@ import torch
 from PIL import Image, ImageDraw
 
 from benchmarks.maps import __main__ as command
-from benchmarks.maps.figures import TOP, Hit, hit_of, hits, pooled
+from benchmarks.maps.figures import TOP, Hit, Hits, hit_of, hits, pooled
 from benchmarks.maps.games import Board, area, games, played, points
 from benchmarks.maps.pictures import SIDE, Corpus, CutOut, Picture, cut_out, pictures, sample_corpus, scenes
-from benchmarks.maps.ways import CAM, CENTRE, COLOUR, EDGES, GRAD_CAM, OURS, blind_maps, cells, grad_cam, maps_of
+from benchmarks.maps.tables import AT, gains
+from benchmarks.maps.ways import (
+    CAM,
+    CENTRE,
+    COLOUR,
+    EDGES,
+    GRAD_CAM,
+    OURS,
+    Look,
+    blind_maps,
+    cells,
+    grad_cam,
+    looks_at,
+    maps_of,
+)
 from gallop import GalLoPClassifier, load_backbone
 from gallop.features.encoding import ImageFeatures
 from tests.tiny import vit
@@ -81,8 +95,9 @@ def picture_of(cover: np.ndarray, other: np.ndarray | None = None) -> Picture:
 
 def test_hits_are_counted_by_the_area_of_regions() -> None:
     cover, other = np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE))
-    cover[:32, :56] = 1  # two rows of three regions and a half: eight, of which two by half
-    other[-16:, -16:] = 1
+    side = SIDE // GRID[0]
+    cover[: 2 * side, : 7 * side // 2] = 1  # two rows of three regions and a half: eight, of which two by half
+    other[-side:, -side:] = 1
     scores = -np.arange(196.0).reshape(GRID)
     found = hit_of(scores, picture_of(cover, other))
     assert found == Hit(best=1.0, top=4 / TOP, other=0.0)
@@ -94,24 +109,34 @@ def test_hits_are_counted_by_the_area_of_regions() -> None:
 
 def test_blind_maps_find_what_they_look_for() -> None:
     pixels = np.full((SIDE, SIDE, 3), 90, dtype=np.uint8)
-    pixels[16:32, 160:176] = (200, 0, 0)  # one region: row 1, column 10
-    pixels[160:176, ::4] = 120  # stripes in row 10
-    found = dict(blind_maps(Picture(Image.fromarray(pixels), np.zeros((SIDE, SIDE)), None, "red", Path("a")), GRID))
+    side = SIDE // GRID[0]
+    pixels[side : 2 * side, 10 * side : 11 * side] = (200, 0, 0)  # one region: row 1, column 10
+    pixels[10 * side : 11 * side, ::4] = 120  # stripes in row 10
+    picture = Picture(Image.fromarray(pixels), np.zeros((SIDE, SIDE)), None, "red", Path("a"))
+    looks = looks_at(load_backbone("mini", device="cpu"), picture, [2])
+    found = dict(blind_maps(picture, looks))
     assert np.unravel_index(found[COLOUR].argmax(), GRID) == (1, 10)
-    assert {int(row) for row in np.argsort(found[EDGES].mean(axis=1))[-1:]} == {10}
+    assert found[EDGES].mean(axis=1).argmax() == 10
+    assert found[f"{EDGES}, detail 2"].mean(axis=1).argmax() in (20, 21)
     assert found[CENTRE].max() == found[CENTRE][6:8, 6:8].min()
 
 
+@pytest.mark.parametrize("tower", ["trunk", "vit"])
 def test_the_models_own_map_is_what_the_app_shows_and_the_tower_gives_the_others(
-    corpus: Corpus, grey: list[Path]
+    corpus: Corpus, grey: list[Path], tower: str
 ) -> None:
-    classifier = GalLoPClassifier(vit(), cache=False).zero_shot(corpus.names)
+    backbone = load_backbone("mini", device="cpu") if tower == "trunk" else vit()
+    classifier = GalLoPClassifier(backbone, cache=False).zero_shot(corpus.names)
     picture = next(pictures(corpus, grey, 0.16, second=True, draws=1))
-    found = dict(maps_of(classifier, picture))
-    shown = classifier.explain(picture.image)
-    np.testing.assert_allclose(found[OURS], np.mean([shown.region_scores("red", n) for n in range(4)], axis=0))
-    assert {scores.shape for scores in found.values()} == {shown.grid}
+    found = dict(maps_of(classifier, picture, looks_at(backbone, picture, [1, 2])))
+    for way, detail in ((OURS, 1), (f"{OURS}, detail 2", 2)):
+        shown = classifier.set_detail(detail, "maps").explain(picture.image)
+        wanted = np.mean([shown.region_scores("red", n) for n in range(4)], axis=0)
+        np.testing.assert_allclose(found[way], wanted, atol=1e-6)
+        assert {scores.shape for name, scores in found.items() if ("detail" in name) == (detail == 2)} == {shown.grid}
     assert found[GRAD_CAM].min() >= 0
+    closer = {name.removesuffix(", detail 2") for name in found if "detail" in name}
+    assert closer == ({OURS, GRAD_CAM} if tower == "trunk" else {OURS}), "windows have a layer each"
 
 
 @pytest.mark.parametrize("tower", ["trunk", "vit"])
@@ -121,7 +146,8 @@ def test_grad_cam_is_the_gradient_of_the_score(tower: str) -> None:
     classifier = GalLoPClassifier(backbone, cache=False).zero_shot(["red", "blue"])
     model, text = classifier.model_, classifier.text_features()
     pixels = torch.rand(1, 3, *[backbone.preprocess.size] * 2, generator=torch.Generator().manual_seed(0))
-    found = grad_cam(model, text, pixels, 1)
+    look = Look(1, backbone.vision.grid, pixels, ImageFeatures(*backbone.encode_image(pixels)))
+    found = grad_cam(model, text, look, 1)
     assert found is not None
     assert found.shape == (backbone.vision.grid[0] * backbone.vision.grid[1],)
     if tower == "vit":
@@ -166,9 +192,27 @@ def test_games_have_their_ends_and_areas(corpus: Corpus, grey: list[Path]) -> No
 
 def test_errors_are_over_things_and_chance_is_what_they_cover(corpus: Corpus, grey: list[Path]) -> None:
     classifier = GalLoPClassifier(vit(), cache=False).zero_shot(corpus.names)
-    found = hits(classifier, pictures(corpus, grey, 0.16, second=False, draws=2))
-    assert (found[OURS].pictures, found[OURS].things) == (4, 2)
-    assert found["chance"].best == pytest.approx(0.16, abs=0.05)
+    shown = list(pictures(corpus, grey, 0.16, second=False, draws=2))
+    found = hits({"a": classifier, "b": classifier}, shown, [2])
+    assert found["a"].keys() == found["b"].keys() >= {OURS, f"{OURS}, detail 2", f"{OURS}, detail 2, pooled"}
+    assert found["a"]["chance"].figures[0].mean == pytest.approx(0.16, abs=0.05)
+    single = [hits({"a": classifier}, shown[i : i + 1])["a"][OURS].each[0] for i in range(4)]
+    each = found["a"][OURS].each
+    np.testing.assert_allclose(each, [(single[0] + single[1]) / 2, (single[2] + single[3]) / 2])
+    np.testing.assert_allclose(found["b"][OURS].figures[1].error, abs(each[0, 1] - each[1, 1]) / 2, atol=1e-12)
+
+
+def test_gains_are_of_the_same_things() -> None:
+    """Two things of which one is hit twice as often with a second look, and the other as often: 25 points, give or take
+    as many."""
+    one, two = Hits(np.array([[0.5, 0.2, 0], [0.5, 0.2, 0]])), Hits(np.array([[1.0, 0.2, 0], [0.5, 0.3, 0]]))
+    ways = {OURS: one, f"{OURS}, detail 2": two, f"{OURS}, detail 2, pooled": one}
+    found = gains({"zero-shot": {(AT, False): ways}, "taught": {(AT, False): {**ways, OURS: two}}}, [2])
+    assert "| zero-shot: detail 2 over one look | +25 ± 25 | +5 ± 5 |" in found
+    assert "| zero-shot: detail 2, pooled over one look | +0 ± 0 | +0 ± 0 |" in found
+    assert "| taught: detail 2 over one look | +0 ± 0 | +0 ± 0 |" in found
+    assert "| taught over zero-shot: one look | +25 ± 25 | +5 ± 5 |" in found
+    assert gains({"zero-shot": {(16, False): ways}}, [2]) == ""
 
 
 def test_the_sample_has_things_to_cut_out_and_scenes_come_with_packages() -> None:
@@ -195,15 +239,16 @@ def test_the_command_writes_a_table_and_pictures(
     monkeypatch.setattr(command, "sample_corpus", lambda: corpus)
     monkeypatch.setattr(command, "load_backbone", lambda name: vit())
     monkeypatch.setattr(command, "REGION_KINDS", ("value", "query-query"))
-    words = ["maps", "--scenes", str(tmp_path), "--sizes", "8", "16", "--draws", "2", "--games", "1", "--write"]
+    words = ["maps", "--scenes", str(tmp_path), "--sizes", "8", "--draws", "1", "--games", "1", "--write"]
     monkeypatch.setattr("sys.argv", words)
     command.main()
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert text.count(f"| {OURS} |") == 4, "a table a kind of regions and detail; nothing to learn from"
-    assert text.count(f"| {OURS}, pooled |") == text.count(", detail 2**") == 2
+    assert text.count(f"| {OURS} |") == 2, "a table a kind of regions; nothing to learn from"
+    assert text.count(f"| {OURS}, detail 1.5, pooled |") == text.count(f"| {OURS}, detail 2, pooled |") == 2
+    assert text.count("zero-shot: detail 2 over one look") == 2
     assert "8 %, beside another" in text
     assert f"| {OURS} |" in capsys.readouterr().out
     assert Image.open(tmp_path / "maps.webp").width > 200

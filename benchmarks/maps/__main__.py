@@ -7,9 +7,10 @@
 
 Each thing covers 4, 8 and 16 % of the picture, alone and beside a thing of another name, on as many scenes as there are
 draws. *best*: how often the best region lies on the thing. *top*: how many of the first ten do. Both of the map of the
-true name, in %. *other*: how often the best region lies on the other thing. Photos are folders of class folders; with
+true name, in %. *other*: how often the best region lies on the second thing. Photos are folders of class folders; with
 train/ and test/, things are cut out of test and names are taught from train. Scenes come with scikit-image and
-scikit-learn, or from a folder.
+scikit-learn, or from a folder. Pictures have twice the pixels a side that ``mini`` takes, as photos have more than a
+tower sees of them. Second looks (``--detail``) are for maps alone: what is learned and answered is of one look.
 """
 
 from __future__ import annotations
@@ -21,29 +22,26 @@ prepare()
 import argparse
 import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.maps.drawing import draw
 from benchmarks.maps.figures import TOP, Hits, hits
 from benchmarks.maps.games import Games, games
 from benchmarks.maps.pictures import Corpus, Picture, folder_corpus, pictures, sample_corpus, scenes
+from benchmarks.maps.tables import AT, Column, gains, table
 from benchmarks.measure import machine
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, load_backbone
-from gallop.backbones import Backbone
-from gallop.config import REGION_KINDS, MethodConfig
+from gallop.backbones import Backbone, with_detail
+from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError
 
 BEGIN, END = "<!-- maps: begin -->", "<!-- maps: end -->"
 PLOT = README.parent / "maps.webp"
-GAMES_AT = 8
-"""Percent of the picture that a thing covers where the games are played, beside another."""
 EPOCHS: int | None = None
 """Of a training; None for as many as its preset has."""
 
-Column = tuple[int, bool]
-"""Percent that a thing covers, and whether another stands beside it."""
 Drawn = Callable[[int, bool], Iterator[Picture]]
 """The pictures of a column."""
 
@@ -57,60 +55,72 @@ def variants(backbone: Backbone) -> Iterator[tuple[str, Backbone]]:
             continue
 
 
-def classifiers(corpus: Corpus, backbone: Backbone, detail: float) -> Iterator[tuple[str, GalLoPClassifier]]:
-    """Yield one that has learned nothing and, where there are photos to learn from, one that has.
+def details_of(backbone: Backbone, details: Sequence[float]) -> list[float]:
+    """Return those of a second look whose regions have a place in the tower's grid."""
+    found = []
+    for detail in details:
+        try:
+            with_detail(backbone, detail)
+        except BackboneError:
+            continue
+        found.append(detail)
+    return found
 
-    A second look is for their maps alone: they learn and answer as without it.
-    """
-    method = MethodConfig(detail=detail, detail_in="maps") if detail != 1 else MethodConfig()
-    yield "zero-shot", GalLoPClassifier(backbone, cache=False, method=method).zero_shot(corpus.names)
+
+def classifiers(corpus: Corpus, backbone: Backbone) -> dict[str, GalLoPClassifier]:
+    """Return one that has learned nothing and, where there are photos to learn from, one that has."""
+    made = {"zero-shot": GalLoPClassifier(backbone, cache=False).zero_shot(corpus.names)}
     if corpus.train is not None:
-        yield "taught", GalLoPClassifier(backbone, calibration_folds=0, epochs=EPOCHS, method=method).fit(corpus.train)
-
-
-def table(classifier: GalLoPClassifier, drawn: Drawn, columns: Sequence[Column], most: int) -> list[str]:
-    """Return the rows of a classifier: a line a way, of all columns, and the games on the first ``most`` pictures."""
-    found = {column: hits(classifier, drawn(*column)) for column in columns}
-    played = games(classifier, islice(drawn(GAMES_AT, True), most)) if most else {}
-    ways = list(dict.fromkeys(way for each in found.values() for way in each))
-    return [row(way, {column: each[way] for column, each in found.items()}, played.get(way)) for way in ways]
-
-
-def row(way: str, found: Mapping[Column, Hits], played: Games | None) -> str:
-    """Return a line of a table, in percent."""
-    texts = [f"{100 * each.best:.0f} / {100 * each.top:.0f}" for each in found.values()]
-    texts.append(f"{100 * found[GAMES_AT, True].other:.0f}" if (GAMES_AT, True) in found else "")
-    texts += [f"{100 * played.deletion:.0f}", f"{100 * played.insertion:.0f}"] if played else ["", ""]
-    return f"| {' | '.join([way, *texts])} |"
-
-
-def heading(columns: Sequence[Column]) -> str:
-    words = [f"{percent} %{', beside another' if second else ''}" for percent, second in columns]
-    cells = ["map", *words, f"other, {GAMES_AT} %", "deletion", "insertion"]
-    return f"| {' | '.join(cells)} |\n|---|{'---:|' * (len(cells) - 1)}"
+        made["taught"] = GalLoPClassifier(backbone, calibration_folds=0, epochs=EPOCHS).fit(corpus.train)
+    return made
 
 
 def report(options: argparse.Namespace) -> Iterator[str]:
     """Yield the text, a corpus after the other; pictures of the first one are drawn on the way."""
     backbone, backgrounds = load_backbone(options.backbone), scenes(options.scenes)
     corpora = [sample_corpus(), *(folder_corpus(root) for root in options.photos)]
-    columns = [(percent, second) for percent in options.sizes for second in (False, True)]
     for corpus in corpora:
+        draws = max(min(options.draws, options.most // len(corpus.things)), 1)
 
-        def drawn(percent: int, second: bool, corpus: Corpus = corpus) -> Iterator[Picture]:
-            return pictures(corpus, backgrounds, percent / 100, second=second, draws=options.draws)
+        def drawn(percent: int, second: bool, corpus: Corpus = corpus, draws: int = draws) -> Iterator[Picture]:
+            return pictures(corpus, backgrounds, percent / 100, second=second, draws=draws)
 
-        for (kind, tower), detail in product(variants(backbone), options.detail):
-            made = dict(classifiers(corpus, tower, detail))
-            for how, classifier in made.items():
-                about = f"{corpus.title}, {how}" + (f", regions of the kind {kind}" if kind != "value" else "")
-                about += f", detail {detail:g}" if detail != 1 else ""
-                count = len(corpus.things)
-                yield f"**{about}** ({count} things, {count * options.draws} pictures a column)\n"
-                yield "\n".join([heading(columns), *table(classifier, drawn, columns, options.games)]) + "\n"
-            if options.write and corpus is corpora[0] and kind == "value" and detail == max(options.detail):
-                few = list(drawn(GAMES_AT, True))
-                draw(few[:: max(len(few) // 4, 1)][:4], made["zero-shot"], made.get("taught"), PLOT)
+        for kind, tower in variants(backbone):
+            made, details = classifiers(corpus, tower), details_of(tower, options.detail)
+            of_kind = f", regions of the kind {kind}" if kind != "value" else ""
+            title = (
+                f"{corpus.title}{of_kind} ({len(corpus.things)} things, {len(corpus.things) * draws} pictures a column)"
+            )
+            yield from _of_classifiers(title, made, drawn, details, options)
+            if options.write and corpus is corpora[0] and kind == "value":
+                few = list(drawn(AT, True))
+                few = few[:: max(len(few) // 4, 1)][:4]
+                draw(few, made["zero-shot"], made.get("taught"), max(details, default=1), PLOT)
+
+
+def _of_classifiers(
+    title: str,
+    made: Mapping[str, GalLoPClassifier],
+    drawn: Drawn,
+    details: Sequence[float],
+    options: argparse.Namespace,
+) -> Iterator[str]:
+    """Yield the tables of a corpus."""
+    columns = [(percent, second) for percent in options.sizes for second in (False, True)]
+    by_column = {column: hits(made, drawn(*column), details) for column in columns}
+    found: dict[str, dict[Column, dict[str, Hits]]] = {
+        how: {column: each[how] for column, each in by_column.items()} for how in made
+    }
+    for how, classifier in made.items():
+        played: dict[str, Games] = {}
+        if options.games:
+            played = games(classifier, islice(drawn(AT, True), options.games), details)
+        yield f"**{title}, {how}**\n"
+        yield table(found[how], played) + "\n"
+    gained = gains(found, details)
+    if gained:
+        yield f"**{title}: what is gained at {AT} %**\n"
+        yield gained + "\n"
 
 
 def main() -> None:
@@ -118,9 +128,12 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, nargs="+", default=[], help="more things, of folders of class folders")
     parser.add_argument("--scenes", type=Path, help="folder of photos to paste things on")
     parser.add_argument("--backbone", default="mini")
-    parser.add_argument("--detail", type=float, nargs="+", default=[1, 2], help="of the second look, for maps; 1: none")
+    parser.add_argument(
+        "--detail", type=float, nargs="+", default=[1.5, 2], help="of second looks, beside one look alone"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8, 16], help="percent that a thing covers")
     parser.add_argument("--draws", type=int, default=4, help="scenes of each thing")
+    parser.add_argument("--most", type=int, default=400, help="pictures a column; fewer scenes where things are many")
     parser.add_argument("--games", type=int, default=40, help="pictures to play deletion and insertion with; 0: none")
     parser.add_argument("--write", action="store_true", help="put tables and pictures into benchmarks/")
     options = parser.parse_args()

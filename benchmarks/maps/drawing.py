@@ -11,20 +11,31 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmarks.maps.pictures import SIDE, Picture
-from benchmarks.maps.ways import EDGES, GRAD_CAM, OURS, maps_of
+from benchmarks.maps.ways import EDGES, GRAD_CAM, OURS, blind_maps, looks_at, maps_of
 from gallop import GalLoPClassifier
 
 
-def draw(pictures: Sequence[Picture], before: GalLoPClassifier, after: GalLoPClassifier | None, file: Path) -> None:
-    """Write a row a picture: the thing outlined, and maps before and after training. The best region is a dot."""
-    columns = {"": None, "zero-shot": (before, OURS), "edges (blind)": (before, EDGES)}
+def draw(
+    pictures: Sequence[Picture], before: GalLoPClassifier, after: GalLoPClassifier | None, detail: float, file: Path
+) -> None:
+    """Write a row a picture: the thing outlined, and maps before and after training. The best region is a dot.
+
+    Args:
+        detail: of the second look, which some of the maps are of; 1 for none.
+    """
+    finer, end = ("", "") if detail == 1 else (f", detail {detail:g}", f",\ndetail {detail:g}")
+    columns = {"": None, "edges (blind)": (before, EDGES), "zero-shot": (before, OURS)}
+    if finer:
+        columns[f"zero-shot{end}"] = (before, OURS + finer)
     if after is not None:
-        columns |= {"taught": (after, OURS), "Grad-CAM, taught": (after, GRAD_CAM)}
+        columns |= {f"taught{end}": (after, OURS + finer), "Grad-CAM, taught": (after, GRAD_CAM)}
     size = 1.55
-    figure = Figure(figsize=(size * len(columns), size * len(pictures) + 0.25), layout="constrained", dpi=110)
+    figure = Figure(figsize=(size * len(columns), size * len(pictures) + 0.3), layout="constrained", dpi=110)
     every = figure.subplots(len(pictures), len(columns), squeeze=False)
     for axes, picture in zip(every, pictures, strict=True):
-        found = {id(each): dict(maps_of(each, picture)) for each in (before, after) if each is not None}
+        looks = looks_at(before.model_.backbone, picture, [detail])
+        blind = dict(blind_maps(picture, looks))
+        found = {id(each): {**dict(maps_of(each, picture, looks)), **blind} for each in (before, after) if each}
         for place, (title, what) in zip(axes, columns.items(), strict=True):
             place.imshow(picture.image)
             place.contour(picture.cover, [0.5], colors="white", linewidths=1)
@@ -32,7 +43,7 @@ def draw(pictures: Sequence[Picture], before: GalLoPClassifier, after: GalLoPCla
             if picture is pictures[0]:
                 place.set_title(title, fontsize=8)
             if what is None:
-                place.text(6, SIDE - 8, picture.name, color="white", fontsize=8, bbox={"color": "#0008", "pad": 1.5})
+                place.text(12, SIDE - 16, picture.name, color="white", fontsize=8, bbox={"color": "#0008", "pad": 1.5})
                 continue
             shown = found[id(what[0])].get(what[1])
             if shown is None:

@@ -1,16 +1,20 @@
-"""How well a map hits: the pointing game, and the share of its first regions."""
+"""How well a map hits: the pointing game, and the share of its first regions.
+
+Shapes: T things.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 
 from benchmarks.maps.pictures import Picture
-from benchmarks.maps.ways import Map, cells, maps_of
+from benchmarks.maps.ways import Map, blind_maps, cells, looks_at, maps_of
 from gallop import GalLoPClassifier
 
 TOP = 10
@@ -43,47 +47,73 @@ def hit_of(scores: Map, picture: Picture) -> Hit:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A mean over things, and its standard error."""
+
+    mean: float
+    error: float
+
+    @staticmethod
+    def of(each: NDArray[np.float64]) -> Figure:
+        """Return that of values (T,)."""
+        error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
+        return Figure(float(each.mean()), float(error))
+
+
+@dataclass(frozen=True)
 class Hits:
-    """Means over pictures, and the standard error of ``best`` and ``top`` over things: the scenes of one are averaged
-    first.
+    """Of one way: of every thing (T, 3) the means of best, top and other over its scenes, since these are no chance of
+    their own.
     """
 
-    best: float
-    top: float
-    other: float
-    best_error: float
-    top_error: float
-    pictures: int
-    things: int
+    each: NDArray[np.float64]
+
+    @property
+    def figures(self) -> tuple[Figure, Figure, Figure]:
+        """Of best, top and other."""
+        best, top, other = (Figure.of(column) for column in self.each.T)
+        return best, top, other
+
+    def over(self, before: Hits) -> Hits:
+        """Return what was gained over others on the same things, thing by thing."""
+        return Hits(self.each - before.each)
 
 
-def hits(classifier: GalLoPClassifier, pictures: Iterable[Picture]) -> dict[str, Hits]:
-    """Return for each way, and for chance, how well it hits.
+def hits(
+    asked: Mapping[str, GalLoPClassifier], pictures: Iterable[Picture], details: Sequence[float] = (1,)
+) -> dict[str, dict[str, Hits]]:
+    """Return of each classifier for each way, and for chance, how well it hits.
 
     A map that is finer than the tower's grid is counted twice: as it is, and pooled to the grid.
+
+    Args:
+        asked: of one backbone, which sees each picture once for all of them.
     """
-    found: dict[str, list[Hit]] = {}
+    found: dict[str, dict[str, list[Hit]]] = {name: {} for name in asked}
     things: list[str] = []
-    grid = classifier.model_.backbone.vision.grid
+    backbone = next(iter(asked.values())).model_.backbone
+    grid = backbone.vision.grid
     for picture in pictures:
         things.append(str(picture.cut_from))
-        for way, scores in maps_of(classifier, picture):
-            found.setdefault(way, []).append(hit_of(scores, picture))
-            if scores.shape != grid:
-                found.setdefault(f"{way}, pooled", []).append(hit_of(pooled(scores, grid), picture))
+        looks = looks_at(backbone, picture, details)
+        blind = dict(blind_maps(picture, looks))
         on = float((cells(picture.cover, grid) >= 0.5).mean())
         beside = 0.0 if picture.other is None else float((cells(picture.other, grid) >= 0.5).mean())
-        found.setdefault(CHANCE, []).append(Hit(on, on, beside))
-    return {way: _mean(each, things) for way, each in found.items()}
+        without = {CHANCE: Hit(on, on, beside), **{way: hit_of(scores, picture) for way, scores in blind.items()}}
+        for name, classifier in asked.items():
+            for way, scores in maps_of(classifier, picture, looks):
+                found[name].setdefault(way, []).append(hit_of(scores, picture))
+                if scores.shape != grid:
+                    found[name].setdefault(f"{way}, pooled", []).append(hit_of(pooled(scores, grid), picture))
+            for way, hit in without.items():
+                found[name].setdefault(way, []).append(hit)
+    return {name: {way: _by_thing(each, things) for way, each in ways.items()} for name, ways in found.items()}
 
 
-def _mean(found: Sequence[Hit], things: Sequence[str]) -> Hits:
+def _by_thing(found: Sequence[Hit], things: Sequence[str]) -> Hits:
     rows = np.array([(hit.best, hit.top, hit.other) for hit in found])
     which = np.array(things)
-    each = np.stack([rows[which == thing].mean(axis=0) for thing in dict.fromkeys(things)])
-    errors = each.std(axis=0, ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.full(3, np.nan)
-    best, top, other = each.mean(axis=0).tolist()
-    return Hits(best, top, other, float(errors[0]), float(errors[1]), len(rows), len(each))
+    return Hits(np.stack([rows[which == thing].mean(axis=0) for thing in dict.fromkeys(things)]))
 
 
 def pooled(scores: Map, grid: tuple[int, int]) -> Map:

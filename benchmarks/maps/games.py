@@ -19,7 +19,7 @@ from torch import Tensor
 
 from benchmarks.maps.figures import CHANCE, pooled
 from benchmarks.maps.pictures import Picture
-from benchmarks.maps.ways import maps_of
+from benchmarks.maps.ways import blind_maps, looks_at, maps_of
 from gallop import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures
 
@@ -56,8 +56,10 @@ class Board:
         return np.asarray(found[:, model.class_names.index(self.picture.name)].double().cpu())
 
 
-def games(classifier: GalLoPClassifier, pictures: Iterable[Picture]) -> dict[str, Games]:
-    """Play both with every way's order of the tower's regions, and with a random one.
+def games(
+    classifier: GalLoPClassifier, pictures: Iterable[Picture], details: Sequence[float] = (1,)
+) -> dict[str, Games]:
+    """Play both with every way's order of the tower's regions, and with a random one; finer maps are pooled to them.
 
     Areas are averaged over pictures before they are put between nothing and all.
     """
@@ -68,11 +70,16 @@ def games(classifier: GalLoPClassifier, pictures: Iterable[Picture]) -> dict[str
         board = Board(classifier, picture)
         end = board.scores(torch.stack([torch.zeros(count), torch.ones(count)]))
         ends.append(end)
+        looks = looks_at(classifier.model_.backbone, picture, details)
         orders = {CHANCE: draw.permutation(count)}
-        for way, found in maps_of(classifier, picture):
-            orders[way] = np.argsort(-pooled(found, grid).ravel(), kind="stable")
+        for way, found in (*maps_of(classifier, picture, looks), *blind_maps(picture, looks[:1])):
+            name = way if found.shape == grid else f"{way}, pooled"
+            orders[name] = np.argsort(-pooled(found, grid).ravel(), kind="stable")
+        known: dict[bytes, tuple[float, float]] = {}  # ways that agree are played once
         for way, order in orders.items():
-            areas.setdefault(way, []).append(played(board, order, *end.tolist()))
+            key = order.tobytes()
+            known[key] = known.get(key) or played(board, order, *end.tolist())
+            areas.setdefault(way, []).append(known[key])
     nothing, whole = np.mean(ends, axis=0)
     means = {way: (np.mean(each, axis=0) - nothing) / (whole - nothing) for way, each in areas.items()}
     return {way: Games(float(deletion), float(insertion)) for way, (deletion, insertion) in means.items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from gallop.data import LabelledPhotos, resolve_split
 from gallop.images import list_images
 from gallop.sample import sample_mask, sample_photos
 
-SIDE = 224
+SIDE = 448
 _PLACES = 40
 """Tries to find the second thing a place beside the first."""
 _SCENES = (
@@ -163,7 +164,7 @@ def pictures(
     for number, thing in enumerate(corpus.things):
         for again in range(draws):
             draw = np.random.default_rng([number, again])
-            scene = load_image(backgrounds[draw.integers(len(backgrounds))]).image
+            scene = _scene(backgrounds[draw.integers(len(backgrounds))])
             first = _placed(thing, cover, draw)
             others = [other for other in corpus.things if other.name != thing.name]
             other = others[draw.integers(len(others))] if second else None
@@ -171,18 +172,33 @@ def pictures(
 
 
 def _composed(
-    scene: Image.Image, thing: CutOut, first: _Layer, other: CutOut | None, share: float, draw: np.random.Generator
+    canvas: NDArray[np.float64],
+    thing: CutOut,
+    first: _Layer,
+    other: CutOut | None,
+    share: float,
+    draw: np.random.Generator,
 ) -> Picture:
-    canvas = np.asarray(_square(scene), dtype=np.float64)
     beside = None
     if other is not None:
-        # Where no place is free, the second thing lies behind the first, as far as it has to.
-        places = (_placed(other, share, draw) for _ in range(_PLACES))
-        beside = min(places, key=lambda place: float((place[1] * first[1]).sum()))
+        beside = _beside(other, first, share, draw)
         canvas = _pasted(canvas, beside)
         beside = beside[0], beside[1] * (1 - first[1])
     image = Image.fromarray(_pasted(canvas, first).round().astype(np.uint8))
     return Picture(image, first[1], None if beside is None else beside[1], thing.name, thing.cut_from)
+
+
+def _beside(other: CutOut, first: _Layer, share: float, draw: np.random.Generator) -> _Layer:
+    """The second thing where it is free; where no place is, it lies behind the first, as far as it has to."""
+    found, least = _placed(other, share, draw), np.inf
+    for _ in range(_PLACES):
+        covered = float((found[1] * first[1]).sum())
+        if covered < least:
+            best, least = found, covered
+        if covered == 0:
+            break
+        found = _placed(other, share, draw)
+    return best
 
 
 def _placed(thing: CutOut, share: float, draw: np.random.Generator) -> _Layer:
@@ -204,7 +220,11 @@ def _pasted(canvas: NDArray[np.float64], layer: _Layer) -> NDArray[np.float64]:
     return canvas * (1 - cover[..., None]) + pixels * cover[..., None]
 
 
-def _square(photo: Image.Image) -> Image.Image:
+@lru_cache
+def _scene(file: Path) -> NDArray[np.float64]:
+    """Pixels of the middle of a photo, which nothing may be written into."""
+    photo = load_image(file).image
     side = min(photo.size)
     left, top = (photo.width - side) // 2, (photo.height - side) // 2
-    return photo.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    square = photo.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return np.asarray(square, dtype=np.float64)

@@ -5,7 +5,8 @@ Shapes: R regions, K classes, M global prompts, V region width, D joint width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from benchmarks.maps.pictures import SIDE, Picture
 from gallop import GalLoPClassifier
+from gallop.backbones import Backbone, with_detail
 from gallop.features.encoding import ImageFeatures
 from gallop.model.gallop import GalLoP, TextFeatures
 
@@ -27,37 +29,62 @@ OURS, PLAIN, CAM, GRAD_CAM = "GalLoP", "plain cosine", "class activation map", "
 CENTRE, EDGES, COLOUR = "centre (blind)", "edges (blind)", "odd colour (blind)"
 
 
-def maps_of(classifier: GalLoPClassifier, picture: Picture) -> Iterator[tuple[str, Map]]:
-    """Yield each way's map of a picture's name.
+@dataclass(frozen=True)
+class Look:
+    """What a tower gives of a picture at so many times its input size: pixels (1, 3, H, W) and features, B = 1."""
+
+    times: float
+    grid: tuple[int, int]
+    pixels: Tensor
+    features: ImageFeatures
+
+
+def looks_at(backbone: Backbone, picture: Picture, details: Iterable[float]) -> tuple[Look, ...]:
+    """Return one look, and one more for each other ``detail``: whoever is asked for maps of it needs no other."""
+    found = []
+    for times in (1.0, *(detail for detail in details if detail != 1)):
+        pixels = backbone.preprocess.centre(picture.image, times)[0][None]
+        grid = with_detail(backbone, times).grids[-1]
+        found.append(Look(times, grid, pixels, ImageFeatures(*backbone.encode_image(pixels))))
+    return tuple(found)
+
+
+def called(way: str, look: Look) -> str:
+    """Return what the map of a look is called."""
+    return way if look.times == 1 else f"{way}, detail {look.times:g}"
+
+
+def maps_of(classifier: GalLoPClassifier, picture: Picture, looks: Iterable[Look]) -> Iterator[tuple[str, Map]]:
+    """Yield each way's map of a picture's name, at every look; those that ask nothing are ``blind_maps``.
 
     The model's is the mean over local prompts, as the app shows it. Plain cosine is the same without damping, the class
     activation map without any norm. Grad-CAM is that of the score of the global prompts (Selvaraju et al., ICCV 2017).
+    Of closer looks there are the model's own and Grad-CAM's.
     """
     model, text = classifier.model_, classifier.text_features()
-    explanation = classifier.explain(picture.image)
-    prompts = range(len(explanation.topk))
-    yield OURS, np.mean([explanation.region_scores(picture.name, prompt) for prompt in prompts], axis=0)
     row = model.class_names.index(picture.name)
-    pixels, _ = model.backbone.preprocess.centre(picture.image)
-    for way, scores in _of_regions(model, text, pixels[None], row):
-        yield way, scores.reshape(model.backbone.vision.grid).double().numpy()
-    yield from blind_maps(picture, model.backbone.vision.grid)
+    for look in looks:
+        for way, scores in _of_look(model, text, look, row):
+            yield called(way, look), scores.reshape(look.grid).double().cpu().numpy()
 
 
-def _of_regions(model: GalLoP, text: TextFeatures, pixels: Tensor, row: int) -> Iterator[tuple[str, Tensor]]:
-    """Scores (R,) of the regions of one picture (1, 3, H, W)."""
+def _of_look(model: GalLoP, text: TextFeatures, look: Look, row: int) -> Iterator[tuple[str, Tensor]]:
+    """Scores (R,) of the regions."""
     with torch.no_grad():
-        regions = model.backbone.encode_image(pixels)[1][0] @ model.region_projection()
-        products = regions @ F.normalize(text.local[row], dim=-1).mean(dim=0)
-    yield PLAIN, products / regions.norm(dim=1)
-    yield CAM, products
-    found = grad_cam(model, text, pixels, row)
+        yield OURS, model.maps(look.features, text).regions[0, :, row].mean(dim=-1)
+        if look.times == 1:
+            regions = look.features.regions[0] @ model.region_projection()
+            products = regions @ F.normalize(text.local[row], dim=-1).mean(dim=0)
+            yield PLAIN, products / regions.norm(dim=1)
+            yield CAM, products
+    found = grad_cam(model, text, look, row)
     if found is not None:
         yield GRAD_CAM, found
 
 
-def grad_cam(model: GalLoP, text: TextFeatures, pixels: Tensor, row: int) -> Tensor | None:
-    """Return the map (R,) of the global prompts' score of a class; None for towers whose last layer is none of regions.
+def grad_cam(model: GalLoP, text: TextFeatures, look: Look, row: int) -> Tensor | None:
+    """Return the map (R,) of the global prompts' score of a class; None for towers whose last layer is none of regions,
+    and of looks by windows, which have a layer each.
 
     Where the global feature is the mean of the regions, these stand for the last layer: what follows is linear.
     """
@@ -69,27 +96,22 @@ def grad_cam(model: GalLoP, text: TextFeatures, pixels: Tensor, row: int) -> Ten
 
     with torch.enable_grad():
         if vision.mean_is_global:
-            layer = model.backbone.encode_image(pixels)[1].requires_grad_()
+            layer = look.features.regions.detach().clone().requires_grad_()
             whole = layer.mean(dim=1)
         else:
             kept, last = list[Tensor](), _last_layer(vision)
-            if last is None:
+            if last is None or look.times != 1:
                 return None
             hook = last.register_forward_hook(lambda module, given, made: kept.append(made))
-            whole, _ = vision(pixels.to(model.backbone.device).requires_grad_())
+            whole, _ = vision(look.pixels.to(model.backbone.device).requires_grad_())
             hook.remove()
             layer = kept[0]
         (gradient,) = torch.autograd.grad(score(whole), layer)
     if layer.ndim == 4:  # (1, V, rows, columns)
         layer, gradient = (each.flatten(2).transpose(1, 2) for each in (layer, gradient))
-    regions, gradient = (each[0, -len_of(vision) :] for each in (layer, gradient))  # without a class token
+    rows, columns = look.grid
+    regions, gradient = (each[0, -rows * columns :] for each in (layer, gradient))  # without a class token
     return (regions @ gradient.mean(dim=0)).clamp_min(0).detach().cpu()
-
-
-def len_of(vision: Any) -> int:
-    """Return R."""
-    rows, columns = vision.grid
-    return int(rows * columns)
 
 
 def _last_layer(vision: Any) -> torch.nn.Module | None:
@@ -100,16 +122,21 @@ def _last_layer(vision: Any) -> torch.nn.Module | None:
     return None if blocks is None else blocks[-1].ln_1  # type: ignore[no-any-return]
 
 
-def blind_maps(picture: Picture, grid: tuple[int, int]) -> Iterator[tuple[str, Map]]:
-    """Yield maps of a picture alone, whatever it is asked for: the least that a map of a name has to be better than."""
-    rows, columns = grid
-    y, x = ((np.arange(count) + 0.5) / count - 0.5 for count in (rows, columns))
-    yield CENTRE, -np.hypot(y[:, None], x[None])
+def blind_maps(picture: Picture, looks: Iterable[Look]) -> Iterator[tuple[str, Map]]:
+    """Yield maps of a picture alone, whatever it is asked for: the least that a map of a name has to be better than.
+
+    Of closer looks there is that of the edges.
+    """
     pixels = np.asarray(picture.image, dtype=np.float64)
     grey = pixels.mean(axis=2)
-    yield EDGES, cells(np.hypot(ndimage.sobel(grey, axis=0), ndimage.sobel(grey, axis=1)), grid)
-    colours = np.stack([cells(pixels[..., channel], grid) for channel in range(3)], axis=-1)
-    yield COLOUR, np.linalg.norm(colours - colours.mean(axis=(0, 1)), axis=-1)
+    edges = np.hypot(ndimage.sobel(grey, axis=0), ndimage.sobel(grey, axis=1))
+    for look in looks:
+        if look.times == 1:
+            y, x = ((np.arange(count) + 0.5) / count - 0.5 for count in look.grid)
+            yield CENTRE, -np.hypot(y[:, None], x[None])
+            colours = np.stack([cells(pixels[..., channel], look.grid) for channel in range(3)], axis=-1)
+            yield COLOUR, np.linalg.norm(colours - colours.mean(axis=(0, 1)), axis=-1)
+        yield called(EDGES, look), cells(edges, look.grid)
 
 
 def cells(values: NDArray[np.float64], grid: tuple[int, int]) -> Map:
