@@ -137,16 +137,19 @@ def main() -> None:
     parser.add_argument("--games", type=int, default=40, help="pictures to play deletion and insertion with; 0: none")
     parser.add_argument("--write", action="store_true", help="put tables and pictures into benchmarks/")
     options = parser.parse_args()
-    parts = []
+    parts: list[str] = []
     for part in report(options):
         print(part, flush=True)
         parts.append(part)
-    if options.write:
-        head = f"{datetime.date.today().isoformat()}, {machine()}; `{options.backbone}`. In %: best / top {TOP}."
-        plot = (
-            f"![Pictures with the named thing outlined, and maps of its name; the dot is the best region]({PLOT.name})"
-        )
-        replace_between(README, BEGIN, END, "\n".join([head, "", *parts, plot]))
+        if options.write:  # what was found stands there, if the rest is cut off
+            write(parts, options.backbone)
+
+
+def write(parts: Sequence[str], backbone: str) -> None:
+    """Put what was found so far into ``benchmarks/README.md``."""
+    head = f"{datetime.date.today().isoformat()}, {machine()}; `{backbone}`. In %: best / top {TOP}."
+    plot = f"![Pictures with the named thing outlined, and maps of its name; the dot is the best region]({PLOT.name})"
+    replace_between(README, BEGIN, END, "\n".join([head, "", *parts, plot]))
 
 
 if __name__ == "__main__":
