@@ -1,8 +1,8 @@
-"""What a second look at photos is worth and what it costs: ``detail`` by cross-validation, and as ratios.
+"""What a second look at photos is worth: ``detail`` by cross-validation inside train folders, by rule and by use.
 
-    python -m benchmarks.detail DATA [SET ...]      # accuracy inside train folders, by rule and by use
-    python -m benchmarks.detail --costs             # encoding, training, answering and memory, over those of one look
+    python -m benchmarks.detail DATA [SET ...]
 
+What it costs is told by ``benchmarks.costs``, what else could be done at the larger size by ``benchmarks.closer``.
 Test folders are never read. Folds, shots and unknown photos are those of ``benchmarks.choose_settings``. Prompts are
 learned from one look and from both, and asked with either look alone and with the mean of both; the second look's k is
 that of the first ("same k"), or as large a share of its regions ("same area"). Beside the accuracy in percent stands
@@ -23,21 +23,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.choose_settings import FOLDS, HELD_OUT, first_classes
-from benchmarks.measure import machine, seconds
-from gallop import draw_shots, load_backbone, load_image, read_folder
+from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone, with_detail
 from gallop.bench.running.photos import set_folders
-from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import auroc
-from gallop.features.encoding import BATCH, ImageFeatures, encode_centres, encode_photos, open_cache, regions_in_all
+from gallop.features.encoding import BATCH, ImageFeatures, encode_centres, open_cache
 from gallop.methods import Setup
 from gallop.methods.prompt_learning import GalLoPMethod, PromptedText
 from gallop.model import scores
-from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP, Similarities
-from gallop.predictions.predict import predictions_of
-from gallop.sample import sample_photos
+from gallop.model.gallop import Similarities
 
 DETAIL = 2.0
 RULES = ("first look", "second look", "both, same k", "both, same area", "both, same k, best")
@@ -114,52 +109,12 @@ def compare(data: Path, only: list[str]) -> None:
         print(f"| {learned} | {rule} | {cells} |")
 
 
-def costs(name: str) -> None:
-    """Of a tower: one look and two, each after the other in one process."""
-    backbone = load_backbone(name)
-    columns = ("tower", "detail", "encoding", "step of a training", "answer from features", "regions")
-    print(f"{machine()}\n\n| {' | '.join(columns)} |\n|" + "---|" * len(columns))
-    first: tuple[float, ...] = ()
-    for detail in (1.0, 1.5, 2.0):
-        found = _costs(backbone, detail)
-        first = first or found
-        ratios = (now / then for now, then in zip(found, first, strict=True))
-        print(f"| {name} | {detail:g} | " + " | ".join(f"{ratio:.1f}" for ratio in ratios) + " |", flush=True)
-
-
-def _costs(backbone: Backbone, detail: float) -> tuple[float, ...]:
-    """Seconds of each, and how many regions are kept of a photo."""
-    config = MethodConfig(detail=detail, detail_in="training")
-    seen, model = with_detail(backbone, detail), GalLoP(backbone, [f"thing {k}" for k in range(10)], config)
-    photos = [load_image(photo.path) for photo in sample_photos()[:4]]
-    features = ImageFeatures.cat([encode_photos(seen, photos)[0]] * 8)
-    labels, kept = torch.arange(len(features)) % 10, torch.zeros(len(features), 1, dtype=torch.long)
-    with torch.no_grad():
-        text = model.text_features()
-
-    def answer() -> None:
-        with torch.no_grad():
-            predictions_of(model, model.similarities(features, text), Calibration())
-
-    taken = seconds(
-        lambda: encode_photos(seen, photos),
-        lambda: model.loss(features, labels, kept)[0].total.backward(),  # type: ignore[no-untyped-call]
-        answer,
-    )
-    return *taken, regions_in_all(seen)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("data", type=Path)
     parser.add_argument("sets", nargs="*", metavar="SET")
-    parser.add_argument("--costs", action="store_true")
-    parser.add_argument("--backbone", default="mini")
     options = parser.parse_args()
-    if options.costs or options.data is None:
-        costs(options.backbone)
-    else:
-        compare(options.data, options.sets)
+    compare(options.data, options.sets)
 
 
 if __name__ == "__main__":

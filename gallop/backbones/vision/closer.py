@@ -1,8 +1,9 @@
 """A photo at more pixels than a tower was made for: in one pass where it takes any size, else by windows of its own.
 
 A window is the tower's own input, so that its places (positional embeddings, the attention pool of CLIP's ResNets) are
-those it was trained with. Interpolated positions would take half the time, and whether the regions stay as good cannot
-be told of a tower before it is measured on photos; windows need no such measurement.
+those it was trained with. Interpolated positions take less time, and whether the regions stay as good cannot be told of
+a tower before it is measured on photos (``benchmarks.closer``; no pretrained ViT was at hand); windows need no such
+measurement.
 
 Shapes: B images, R regions, V region width, D joint width.
 """

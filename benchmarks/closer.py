@@ -1,0 +1,221 @@
+"""Larger photos through a tower: in one pass, by windows of the tower's own input, or with interpolated positions.
+
+    python -m benchmarks.closer DATA [--write]     # DATA: folder of photo sets; their train folders alone are read
+    python -m benchmarks.closer DATA --backbone ViT-B-16/openai --vits
+
+A CNN such as ``mini`` takes them in one pass; here it is shown windows too. For a ViT windows stand against one pass
+with its positional embeddings interpolated (bicubic, as open_clip's ``resize_pos_embed``). Both ways are asked zero-
+shot (accuracy of the second look alone, and of the mean with the first), and for maps (best region on the thing, and
+share of the first ten, pictures of ``benchmarks.maps`` at 8 %). ViTs of random weights tell what either takes in
+time, and how far regions and whole photo are from those of one look where both must see the same, in a photo that is
+repeated two by two; whether interpolated positions keep a tower's answers takes a pretrained one.
+"""
+
+from __future__ import annotations
+
+from gallop.runtime.process import prepare
+
+prepare()
+
+import argparse
+import copy
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.choose_settings import first_classes
+from benchmarks.images import load_vision
+from benchmarks.maps.figures import Figure, hit_of
+from benchmarks.maps.pictures import folder_corpus, pictures, sample_corpus, scenes
+from benchmarks.maps.tables import AT
+from benchmarks.measure import machine, seconds
+from benchmarks.report import README, replace_between
+from gallop import GalLoPClassifier, Photo, draw_shots, load_backbone, load_image, read_folder
+from gallop.backbones import Backbone
+from gallop.backbones.vision import VisionTower, closer_grid, look_closer
+from gallop.backbones.vision.vit import ViTVision
+from gallop.bench.running.photos import set_folders
+from gallop.features.encoding import ImageFeatures
+
+BEGIN, END = "<!-- closer: begin -->", "<!-- closer: end -->"
+TIMES = 2.0
+VITS = ("ViT-B-16", "ViT-B-32")
+
+
+def by_windows(vision: VisionTower) -> VisionTower:
+    """Return the same tower as one that takes its own size alone."""
+    found = copy.copy(vision)
+    found.any_size = False
+    return found
+
+
+def with_positions(vision: ViTVision, times: float) -> ViTVision:
+    """Return the same tower with its positional embeddings interpolated for so many times the pixels a side."""
+    tower = copy.copy(vision.tower)
+    tower._parameters = dict(tower._parameters)  # all but the positions are shared
+    own, (rows, columns) = tower.positional_embedding.detach(), vision.grid
+    grid = own[1:].T.reshape(1, -1, rows, columns)
+    larger = F.interpolate(grid, closer_grid(vision.grid, times), mode="bicubic", antialias=True)
+    tower.positional_embedding = nn.Parameter(torch.cat([own[:1], larger.flatten(2)[0].T]), requires_grad=False)
+    tower.grid_size = closer_grid(vision.grid, times)
+    return ViTVision(tower, vision.region_kind)
+
+
+Way = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Pixels (B, 3, H, W) at ``TIMES`` the size to global (B, D) and regions (B, R, V)."""
+
+
+def ways(backbone: Backbone) -> dict[str, Way]:
+    """Return the ways that a tower has: two, but for those that windows alone are for."""
+    vision, size = backbone.vision, backbone.preprocess.size
+    cut = by_windows(vision)
+    found: dict[str, Way] = {"windows": lambda pixels: look_closer(cut, size, pixels)}
+    if vision.any_size:
+        return {"one pass": lambda pixels: look_closer(vision, size, pixels), **found}
+    if isinstance(vision, ViTVision):
+        found["interpolated positions"] = with_positions(vision, TIMES)
+    return found
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo at its usual size and, by each way, at ``TIMES`` the size; B = 1."""
+
+    first: ImageFeatures
+    finer: dict[str, ImageFeatures]
+
+    @staticmethod
+    def of(backbone: Backbone, photo: Photo) -> Seen:
+        usual, larger = (backbone.preprocess.centre(photo.image, times)[0][None] for times in (1.0, TIMES))
+        with torch.no_grad():
+            finer = {way: ImageFeatures(*look(larger)) for way, look in ways(backbone).items()}
+        return Seen(ImageFeatures(*backbone.encode_image(usual)), finer)
+
+
+def accuracies(backbone: Backbone, data: Path, count: int) -> Iterator[str]:
+    """Yield a line a set: accuracy zero-shot of the first look, and by each way of the second alone and of both."""
+    totals = list[tuple[float, ...]]()
+    whats = (f"{way}: {what}" for way in ways(backbone) for what in ("second look", "both"))
+    cells = ("set", "photos", "one look", *whats)
+    yield f"| {' | '.join(cells)} | cosine of regions |\n|---|{'---:|' * len(cells)}"
+    for name, root in set_folders(data).items():
+        shots = draw_shots(first_classes(read_folder(root)), count, seed=0)
+        classifier = GalLoPClassifier(backbone, cache=False).zero_shot(shots.class_names)
+        rows = [
+            row
+            for path, label in zip(shots.paths, shots.labels, strict=True)
+            for row in [_right(classifier, Seen.of(backbone, load_image(path)), label)]
+        ]
+        means = tuple(torch.tensor(rows).mean(dim=0).tolist())
+        totals.append(means)
+        yield _accuracy(name, str(len(rows)), means)
+    yield _accuracy("mean", "", tuple(torch.tensor(totals).mean(dim=0).tolist()))
+
+
+def _accuracy(name: str, photos: str, means: Sequence[float]) -> str:
+    *shares, cosine = means
+    return f"| {name} | {photos} | {' | '.join(f'{100 * share:.1f}' for share in shares)} | {cosine:.2f} |"
+
+
+@torch.no_grad()
+def _right(classifier: GalLoPClassifier, seen: Seen, label: int) -> list[float]:
+    """Whether each answer is right, and the mean cosine of a region by one way with that by the other."""
+    model, text = classifier.model_, classifier.text_features()
+    one, *others = (
+        model.maps(features, text).logits(model.config.topk)[0] for features in (seen.first, *seen.finer.values())
+    )
+    answers = [one, *chain.from_iterable((other, (one + other) / 2) for other in others)]
+    alike = F.cosine_similarity(*(features.regions[0] for features in seen.finer.values()), dim=-1)
+    return [*(float(answer.argmax() == label) for answer in answers), float(alike.mean())]
+
+
+def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:
+    """Yield a line a way: how its maps hit, zero-shot."""
+    backgrounds = scenes(None)
+    yield f"| things alone, then beside another, {AT} % | best | top | best | top |\n|---|---:|---:|---:|---:|"
+    found: dict[str, list[list[float]]] = {}
+    for corpus in (sample_corpus(), folder_corpus(data / "caltech101")):
+        classifier = GalLoPClassifier(backbone, cache=False).zero_shot(corpus.names)
+        both = (pictures(corpus, backgrounds, AT / 100, second=second, draws=1) for second in (False, True))
+        for pair, _ in zip(zip(*both, strict=True), range(most), strict=False):
+            rows: dict[str, list[float]] = {}
+            for picture in pair:
+                seen = Seen.of(backbone, load_image(picture.image))
+                row = corpus.names.index(picture.name)
+                for way, features in {"one look": seen.first, **seen.finer}.items():
+                    with torch.no_grad():
+                        scores = classifier.model_.maps(features, classifier.text_features()).regions[0, :, row]
+                    side = round(len(scores) ** 0.5)
+                    hit = hit_of(scores.mean(dim=-1).reshape(side, side).double().numpy(), picture)
+                    rows.setdefault(way, []).extend((hit.best, hit.top))
+            for way, row_ in rows.items():
+                found.setdefault(way, []).append(row_)
+    for way, each in found.items():
+        figures = [Figure.of(column) for column in torch.tensor(each).double().numpy().T]
+        cells = " | ".join(f"{100 * figure.mean:.0f} ± {100 * figure.error:.0f}" for figure in figures)
+        yield f"| {way} ({len(each)} pictures) | {cells} |"
+
+
+def vits(names: Sequence[str], repeats: int) -> Iterator[str]:
+    """Yield a line a ViT of random weights and way: its time over one look's, and what a repeated photo changes."""
+    yield (
+        "| tower | way | time over one look | cosine with one look, regions | whole photo |\n|---|---|---:|---:|---:|"
+    )
+    for name in names:
+        backbone = load_vision(name)
+        vision, size = backbone.vision, backbone.preprocess.size
+        assert isinstance(vision, ViTVision)
+        usual = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+        larger, looks = usual.repeat(1, 1, 2, 2), ways(backbone)
+        with torch.no_grad():
+            one, *taken = seconds(
+                partial(vision, usual), *(partial(look, larger) for look in looks.values()), repeats=repeats
+            )
+            whole, regions = vision(usual)
+            wanted = regions.unflatten(1, vision.grid).repeat(1, 2, 2, 1).flatten(1, 2)
+            for (way, look), time in zip(looks.items(), taken, strict=True):
+                yield _vit(name, way, time / one, look(larger), (whole, wanted))
+
+
+def _vit(name: str, way: str, times: float, found: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> str:
+    whole, regions = (float(F.cosine_similarity(a, b, dim=-1).mean()) for a, b in zip(found, wanted, strict=True))
+    return f"| {name} | {way} | {times:.1f} | {regions:.3f} | {whole:.3f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--backbone", default="mini")
+    parser.add_argument("--shots", type=int, default=16, help="photos of each class")
+    parser.add_argument("--most", type=int, default=100, help="pictures of each corpus")
+    parser.add_argument("--vits", nargs="*", default=list(VITS), help="architectures of open_clip, with random weights")
+    parser.add_argument("--repeats", type=int, default=5, help="of each time, of which the median counts")
+    parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
+    options = parser.parse_args()
+    backbone = load_backbone(options.backbone)
+    if len(ways(backbone)) < 2:
+        parser.error(f"{options.backbone} has windows alone; compare a CNN or a ViT of open_clip.")
+    parts = [f"{datetime.date.today().isoformat()}, {machine()}; `{options.backbone}`."]
+    for lines in (
+        vits(options.vits, options.repeats),
+        maps(backbone, options.data, options.most),
+        accuracies(backbone, options.data, options.shots),
+    ):
+        found = []
+        for line in lines:
+            print(line, flush=True)
+            found.append(line)
+        parts.append("\n".join(found))
+        if options.write:
+            replace_between(README, BEGIN, END, "\n\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()

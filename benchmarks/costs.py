@@ -1,0 +1,158 @@
+"""What a second look and a third branch cost, over one look without: times and memory as ratios, in one run.
+
+    python -m benchmarks.costs [--backbone NAME] [--write]
+
+Of every ``detail`` with every ``head``: encoding photos; a training on features that are there, the head with it; an
+answer from features, and one from a photo's pixels. Whatever is compared is called in turn, so that all of it meets
+what else the machine does. Memory is by how much the process grows at its largest, batches of sixteen photos being
+encoded and answered, and a training with its views; *features* are those kept of a photo.
+"""
+
+from __future__ import annotations
+
+from gallop.runtime.process import prepare
+
+prepare()
+
+import argparse
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+from benchmarks.images import load_vision
+from benchmarks.measure import machine, peak_bytes, seconds
+from benchmarks.report import README, replace_between
+from gallop import GalLoPClassifier, Photo, load_image
+from gallop.backbones import Backbone, with_detail
+from gallop.config import HEAD_KINDS, MethodConfig
+from gallop.errors import BackboneError, ConfigError
+from gallop.features.encoding import BATCH, ImageFeatures, MemoryCache, encode_photos
+from gallop.sample import sample_photos
+
+BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
+DETAILS = (1.0, 1.5, 2.0)
+EPOCHS = 3
+"""Of a training: its steps are alike, so its time over another's is that of longer ones."""
+SHOTS = 4
+"""Photos of each of the sample's classes that are learned from."""
+COLUMNS = ("encoding", "training", "answer from features", "answer from a photo", "memory", "features")
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What is measured of one setting."""
+
+    backbone: Backbone
+    config: MethodConfig
+
+    @cached_property
+    def seen(self) -> Backbone:
+        """The tower with the looks that answers take."""
+        return with_detail(self.backbone, self.config.detail)
+
+    @cached_property
+    def fitted(self) -> GalLoPClassifier:
+        """What has learned once, so that its cache has the features."""
+        return self.taught(MemoryCache())
+
+    @cached_property
+    def features(self) -> ImageFeatures:
+        """Of four times sixteen photos."""
+        return ImageFeatures.cat([self.encode()] * 4)
+
+    def taught(self, cache: MemoryCache) -> GalLoPClassifier:
+        """Return what learns anew, with features from a cache."""
+        shots = _shots()
+        made = GalLoPClassifier(self.backbone, epochs=EPOCHS, calibration_folds=0, cache=cache, method=self.config)
+        return made.fit([photo for photo, _ in shots], [name for _, name in shots])
+
+    def encode(self) -> ImageFeatures:
+        """Encode sixteen photos."""
+        return encode_photos(self.seen, _photos())[0]
+
+    def train(self) -> None:
+        """Learn from features that are there."""
+        cache = self.fitted.cache
+        assert isinstance(cache, MemoryCache)
+        self.taught(cache)
+
+    def answer(self) -> None:
+        """Answer from features."""
+        self.fitted.predict_all(self.features)
+
+    def answer_photo(self) -> None:
+        """Answer one photo."""
+        self.fitted.predict_all(encode_photos(self.seen, _photos()[:1])[0])
+
+    def memory(self) -> int:
+        """Bytes by which the process grows at its largest; 0 where nothing tells."""
+        own = Bill(self.backbone, self.config)
+        return peak_bytes(lambda: own.fitted.predict_all(own.encode()))
+
+
+def _photos() -> list[Photo]:
+    return [load_image(photo.path) for photo in sample_photos()[:BATCH]]
+
+
+def _shots() -> list[tuple[Photo, str]]:
+    """Of every class of the sample its first photos to learn from."""
+    known = [(photo, photo.class_name) for photo in sample_photos() if photo.class_name and photo.part == "train"]
+    names = dict.fromkeys(name for _, name in known)
+    return [(load_image(photo.path), name) for name in names for photo, own in known if own == name][
+        : SHOTS * len(names)
+    ]
+
+
+def bills(backbone: Backbone) -> Iterator[Bill]:
+    """Yield every setting that there is, the usual one first."""
+    for detail, head in product(DETAILS, HEAD_KINDS):
+        try:
+            with_detail(backbone, detail)
+            config = MethodConfig(detail=detail, detail_in="training", head=head)
+        except (BackboneError, ConfigError):
+            continue
+        yield Bill(backbone, config)
+
+
+def table(backbone: Backbone, repeats: int) -> str:
+    """Measure, and return the lines: ratios to the first one, and what that took."""
+    every = list(bills(backbone))
+    every[0].answer()  # what is loaded once belongs to none of them
+    memory = [bill.memory() for bill in every]
+    times = [
+        seconds(*(getattr(bill, what) for bill in every), repeats=repeats)
+        for what in ("encode", "train", "answer", "answer_photo")
+    ]
+    kept = [bill.features.bytes / len(bill.features) for bill in every]
+    lines = [f"| detail | head | {' | '.join(COLUMNS)} |", f"|---|---|{'---:|' * len(COLUMNS)}"]
+    for bill, *found in zip(every, *times, memory, kept, strict=True):
+        first = [column[0] for column in (*times, memory, kept)]
+        ratios = [f"{now / then:.2f}" if then else "" for now, then in zip(found, first, strict=True)]
+        lines.append(f"| {bill.config.detail:g} | {bill.config.head} | {' | '.join(ratios)} |")
+    encode, train, answer, photo = (each[0] for each in times)
+    took = (
+        f"The first line took {1000 * encode / BATCH:.0f} ms to encode a photo, {train:.1f} s for {EPOCHS} epochs on "
+        f"{len(_shots())} photos, {1000 * answer / len(every[0].features):.2f} ms to answer a photo of a batch of "
+        f"{len(every[0].features)} from features, {1000 * photo:.0f} ms from a photo, {memory[0] / 2**20:.0f} MB, and "
+        f"{kept[0] / 2**10:.0f} KB in fp32 for a photo's features."
+    )
+    return "\n".join([*lines, "", took])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", default="mini", help="mini, or an architecture of open_clip, with random weights")
+    parser.add_argument("--repeats", type=int, default=5, help="of each time, of which the median counts")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    options = parser.parse_args()
+    found = table(load_vision(options.backbone), options.repeats)
+    text = f"{datetime.date.today().isoformat()}, {machine()}; `{options.backbone}`.\n\n{found}"
+    print(text)
+    if options.write:
+        replace_between(README, BEGIN, END, text)
+
+
+if __name__ == "__main__":
+    main()
