@@ -1,10 +1,16 @@
 """Does "none of these" hold? The stored threshold on test photos, before and after one more class.
 
     python -m benchmarks.thresholds DATA
+    python -m benchmarks.thresholds DATA --choose [--write]    # would another score for each set notice more?
 
 DATA holds the sets and the groups of unknown photos that ``photos-mini`` names, as ``SET/{train,test}/CLASS/*.jpg``.
 For every score: FPR95 / AUROC of test photos against each group, of the untrained model, after training (mean of the
 seeds) and after a class was added without retraining.
+
+``--choose`` reads train folders alone. Of each set every third class is left out, as what is unknown. On the others a
+score is chosen as one could be chosen for a user: every class in turn counts as unknown beside the rest, on shots that
+were held out, and the score that notices most of them at the limit that keeps 95 % is taken. Then the classes left out
+are asked: how many of their photos are noticed with that score, with the verdict's, and with each.
 """
 
 from __future__ import annotations
@@ -14,20 +20,36 @@ from gallop.runtime.process import prepare
 prepare()
 
 import argparse
+import datetime
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
-from gallop import GalLoPClassifier, Predictions, load_backbone
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.choose_settings import first_classes
+from benchmarks.measure import machine
+from benchmarks.report import README, replace_between
+from gallop import GalLoPClassifier, Predictions, draw_shots, load_backbone, read_folder
 from gallop.bench.definition.spec import read_spec
-from gallop.bench.running.photos import read_photos
+from gallop.bench.running.photos import read_photos, set_folders
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
-from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
+from gallop.features.encoding import BATCH, ImageFeatures, encode_centres, open_cache
+from gallop.model.calibration import threshold_at_tpr
+from gallop.model.gallop import Similarities
 
 SETS, SEEDS = ["clothing10", "caltech101"], [0, 1, 2]
 NEW_CLASS = "umbrella stand"
 """Added after training, to see what a longer class list does to the threshold."""
 
+FEWEST = 5
+"""Classes of a set: so many that two are left when a third is away, and one of the rest is asked about."""
+BEGIN, END = "<!-- limit: begin -->", "<!-- limit: end -->"
+
 Figures = dict[tuple[str, str], float]
+Scores = dict[str, NDArray[np.float64]]
 
 
 def separations(known: Predictions, unknown: dict[str, Predictions]) -> tuple[Figures, Figures]:
@@ -77,10 +99,83 @@ def report(
         )
 
 
+def ood_of(found: Similarities) -> Scores:
+    """Return every score (B,) of photos."""
+    return {name: score.double().numpy() for name, score in found.ood().items()}
+
+
+def noticed(known: Scores, unknown: Scores) -> dict[str, float]:
+    """Return by score the percentage of unknown photos above the limit that keeps 95 % of the known ones."""
+    return {name: 100 * float((unknown[name] > threshold_at_tpr(known[name])).mean()) for name in known}
+
+
+@torch.no_grad()
+def held_out(classifier: GalLoPClassifier) -> tuple[Similarities, torch.Tensor]:
+    """Return what prompts that never saw them find of the shots, and their labels."""
+    folds = classifier.cross_fit_
+    assert folds is not None
+    found = [
+        model.similarities(part, model.text_features()).each(torch.Tensor.cpu)
+        for model, features in zip(folds.models, folds.features, strict=True)
+        for part in features.split(BATCH)
+    ]
+    return Similarities.cat(found), torch.cat(folds.labels)
+
+
+def as_unknown(found: Similarities, labels: torch.Tensor) -> dict[str, float]:
+    """Return by score what is noticed where every class in turn is unknown beside the others: the mean over classes."""
+    each = []
+    for one in range(found.global_.shape[1]):
+        others = [k for k in range(found.global_.shape[1]) if k != one]
+        scores = ood_of(found.of_classes(others))
+        own = (labels == one).numpy()
+        each.append(
+            noticed({name: s[~own] for name, s in scores.items()}, {name: s[own] for name, s in scores.items()})
+        )
+    return {name: statistics.mean(row[name] for row in each) for name in each[0]}
+
+
+def choice(data: Path) -> Iterator[str]:
+    """Yield a line a set: what is noticed with the score chosen for it, and with each."""
+    backbone, cache, rows = load_backbone("mini"), open_cache(None), list[list[float]]()
+    for name, root in set_folders(data).items():
+        shots = draw_shots(first_classes(read_folder(root)), 16, seed=0)
+        if len(shots.class_names) < FEWEST:
+            continue
+        away = [label % 3 == 2 for label in shots.labels]
+        learned = shots.take([i for i, gone in enumerate(away) if not gone])
+        classifier = GalLoPClassifier(backbone, seed=0).fit(learned.paths, learned.names)
+        found, labels = held_out(classifier)
+        beforehand = as_unknown(found, labels)
+        others = [path for path, gone in zip(shots.paths, away, strict=True) if gone]
+        features = ImageFeatures.cat(list(encode_centres(classifier.model_.backbone, others, cache)))
+        with torch.no_grad():
+            asked = classifier.model_.similarities(features, classifier.text_features()).each(torch.Tensor.cpu)
+        really = noticed(ood_of(found), ood_of(asked))
+        chosen = max(beforehand, key=beforehand.__getitem__)
+        if not rows:
+            cells = ("set", "unknown photos", "chosen", "noticed with it", *really)
+            yield f"| {' | '.join(cells)} |\n|---|---:|---|{'---:|' * (len(cells) - 3)}"
+        rows.append([really[chosen], *really.values()])
+        yield f"| {name} | {len(others)} | {chosen} | {' | '.join(f'{value:.1f}' for value in rows[-1])} |"
+    yield f"| mean | | | {' | '.join(f'{statistics.mean(column):.1f}' for column in zip(*rows, strict=True))} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--choose", action="store_true", help="whether a score chosen for each set would notice more")
+    parser.add_argument("--write", action="store_true", help="put what --choose finds into benchmarks/README.md")
     options = parser.parse_args()
+    if options.choose:
+        lines = []
+        for line in choice(options.data):
+            print(line, flush=True)
+            lines.append(line)
+        if options.write:
+            head = f"{datetime.date.today().isoformat()}, {machine()}."
+            replace_between(README, BEGIN, END, "\n".join([head, "", *lines]))
+        return
     photos = read_photos(read_spec("photos-mini"), options.data, SETS)
     backbone, cache = load_backbone("mini"), open_cache(None)
 

@@ -6,13 +6,15 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import paper_hours, report, text
+from benchmarks import paper_hours, report, text, thresholds
 from benchmarks.careful import CarefulText, careful_loss
 from benchmarks.measure import peak_bytes, seconds
 from benchmarks.naive import naive_loss, naive_loss_after_towers, naive_text
@@ -26,6 +28,7 @@ from tests.backbones.test_text_cost import CONTEXT, PROMPTS, step_floor
 from tests.backbones.test_towers import backbone_vit
 from tests.conftest import ROOT
 from tests.reference import LEARNED, golden, relative_error
+from tests.tiny import COLOURS, vit, write_folder
 
 
 @pytest.mark.slow
@@ -171,3 +174,26 @@ def test_hours_are_told_beside_what_they_assume() -> None:
     written = report.README.read_text(encoding="utf-8")
     table = written[written.index(paper_hours.BEGIN) : written.index(paper_hours.END)]
     assert all(f"| `{name}` |" in table for name in paper_hours.BENCHMARKS)
+
+
+def test_a_limit_keeps_95_of_100_and_what_is_above_it_is_noticed() -> None:
+    known = {"a": np.arange(20.0), "b": -np.arange(20.0)}
+    found = thresholds.noticed(known, {"a": np.array([18.0, 18.5, 30, 40]), "b": np.array([-30.0, -20, -1, 5])})
+    assert found == {"a": 75.0, "b": 25.0}  # the limits are 18 and -1
+
+
+def test_a_score_is_chosen_on_classes_that_were_learned_and_asked_about_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("train", "test"):
+        write_folder(tmp_path / "data" / "set" / part, dict.fromkeys(COLOURS, 4))
+    monkeypatch.setattr(thresholds, "FEWEST", len(COLOURS))
+    monkeypatch.setattr(thresholds, "load_backbone", lambda name: vit())
+    monkeypatch.setattr(thresholds, "GalLoPClassifier", partial(thresholds.GalLoPClassifier, epochs=1))
+    head, row, mean = thresholds.choice(tmp_path / "data")
+    scores = [cell.strip() for cell in head.splitlines()[0].split("|")[5:-1]]
+    assert {"MCM", "GL-MCM"} <= {*scores}
+    _, name, unknown, chosen, *shares = [cell.strip() for cell in row.split("|")[:-1]]
+    assert (name, unknown) == ("set", str(4 * (len(COLOURS) // 3))), "every third class is left out"
+    assert shares[0] == shares[1 + scores.index(chosen)]
+    assert mean.split("|")[4:] == row.split("|")[4:]
