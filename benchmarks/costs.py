@@ -99,10 +99,8 @@ def _photos() -> list[Photo]:
 def _shots() -> list[tuple[Photo, str]]:
     """Of every class of the sample its first photos to learn from."""
     known = [(photo, photo.class_name) for photo in sample_photos() if photo.class_name and photo.part == "train"]
-    names = dict.fromkeys(name for _, name in known)
-    return [(load_image(photo.path), name) for name in names for photo, own in known if own == name][
-        : SHOTS * len(names)
-    ]
+    by_name = {name: [photo for photo, own in known if own == name] for _, name in known}
+    return [(load_image(photo.path), name) for name, photos in by_name.items() for photo in photos[:SHOTS]]
 
 
 def bills(backbone: Backbone) -> Iterator[Bill]:

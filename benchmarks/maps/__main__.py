@@ -24,6 +24,7 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from benchmarks.maps.drawing import draw
 from benchmarks.maps.figures import TOP, Hits, hits
@@ -69,9 +70,11 @@ def details_of(backbone: Backbone, details: Sequence[float]) -> list[float]:
 
 def classifiers(corpus: Corpus, backbone: Backbone) -> dict[str, GalLoPClassifier]:
     """Return one that has learned nothing and, where there are photos to learn from, one that has."""
-    made = {"zero-shot": GalLoPClassifier(backbone, cache=False).zero_shot(corpus.names)}
+    prompts: dict[str, Any] = {"detail": 1.0, "head": "none"}  # whatever a preset adds to them
+    made = {"zero-shot": GalLoPClassifier(backbone, cache=False, **prompts).zero_shot(corpus.names)}
     if corpus.train is not None:
-        made["taught"] = GalLoPClassifier(backbone, calibration_folds=0, epochs=EPOCHS).fit(corpus.train)
+        taught = GalLoPClassifier(backbone, calibration_folds=0, epochs=EPOCHS, **prompts)
+        made["taught"] = taught.fit(corpus.train)
     return made
 
 
