@@ -60,7 +60,9 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"global_projection": True, "dropout": 0.5},
     ],
     "GalLoP, pull": [
-        {"global_projection": whole, "pull": pull} for whole in (False, True) for pull in (0.01, 0.1, 1.0)
+        {"global_projection": True, "topk": topk, "pull": pull}
+        for topk in ([5, 10, 15, 20], [10, 40, 100, 196])
+        for pull in (0.0, 0.1, 1.0)
     ],
     "GalLoP, k": [
         {"global_projection": True, "topk": topk}
