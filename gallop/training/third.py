@@ -29,7 +29,7 @@ def shots_for_heads(
 
     Of each its centre crop, on which photos are answered, at every size at which ``backbone`` looks: heads that learned
     from augmented views as well were less sure of photos that they had not seen, and less often right
-    (benchmarks/choose_head.py).
+    (benchmarks/settings.md).
     """
     mine = shots.take(range(parallel.rank, len(shots), parallel.processes))
     parts, done = [torch.empty(0, backbone.feature_sizes[-1])], 0

@@ -25,7 +25,7 @@ from gallop.model.head.sums import KeptShots, ShotSums, mean_region
 
 SHRINKAGE, PENALTY, STRENGTH = 0.5, 0.1, 100.0
 """Of discriminant, ridge and logistic regression. Chosen by cross-validation inside train folders, on ``mini``:
-benchmarks/choose_head.py prints the figures."""
+benchmarks/choosing prints the figures."""
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ USUAL: dict[HeadKind, Mix] = {
     "ridge": Mix(0.5, 0.08),
     "logistic": Mix(0.5, 0.4),
 }
-"""Where no shots are held out. Chosen by cross-validation inside train folders, on ``mini``: benchmarks/choose_head.py
-prints the figures."""
+"""Where no shots are held out. Chosen by cross-validation inside train folders, on ``mini``: benchmarks/choosing prints
+the figures."""
 
 
 def choose_mix(prompts: Tensor, head: Tensor, labels: Tensor, usual: Mix) -> tuple[Mix, float]:

@@ -1,0 +1,144 @@
+"""Configurations, and what each would have answered: worked out from kept trainings, nothing is trained here.
+
+A weight, a temperature and the sharpness of a head come from held-out shots, as in the library (``choose_mix``): in a
+fold of a train folder those of the three other folds stand for them, which other prompts and heads answered.
+
+Shapes: m photos, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.choosing.kept import Run, Said
+from gallop.config import HeadKind
+from gallop.model.calibration import fit_temperature
+from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
+from gallop.model.head.head import PENALTY, SHRINKAGE, STRENGTH
+from gallop.model.head.mix import ENOUGH_SHOTS, USUAL, Mix, choose_mix
+from gallop.model.head.sums import KeptShots, ShotSums
+
+STRENGTHS: dict[HeadKind, float] = {"discriminant": SHRINKAGE, "ridge": PENALTY, "logistic": STRENGTH}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration.
+
+    Attributes:
+        name: for people.
+        variant: what is trained, by its name in ``VARIANTS``.
+        looks: at each photo, when prompts answer.
+        head: kind of the third branch.
+        head_looks: whose mean features it learns from and is asked with.
+        strength: of the head; None takes the library's.
+        mix: with the prompts wherever none is chosen on held-out shots; None takes the library's.
+        chosen: whether it is chosen on held-out shots, where there are enough.
+    """
+
+    name: str
+    variant: str = "usual"
+    looks: int = 1
+    head: HeadKind = "none"
+    head_looks: int = 1
+    strength: float | None = None
+    mix: Mix | None = None
+    chosen: bool = True
+
+    @property
+    def usual(self) -> Mix:
+        """The mix where none is chosen."""
+        return self.mix or USUAL[self.head]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Logits (m, K) that are probabilities after a softmax, and what is true (m,)."""
+
+    logits: Tensor
+    labels: Tensor
+
+    @cached_property
+    def right(self) -> Tensor:
+        """(m,), 1 or 0."""
+        return (self.logits.argmax(dim=-1) == self.labels).double()
+
+
+def prompts(candidate: Candidate, said: Said, scale: float) -> Tensor:
+    """Return the prompts' logits (m, K), the mean over the looks."""
+    cosines = (said.whole + said.local) / 2
+    return cosines[: candidate.looks].mean(dim=0).double() * scale
+
+
+def features(looks: int, each: Tensor) -> Tensor:
+    """Return what a head knows of photos (m, D), of mean regions (L, m, D)."""
+    return F.normalize(each[:looks].double().mean(dim=0), dim=-1)
+
+
+def fitted(kind: HeadKind, shots: KeptShots, classes: int, strength: float) -> LinearForm:
+    """Return a linear form of a kind; every class has shots."""
+    if kind == "logistic":
+        return logistic(shots, strength)
+    return {"discriminant": discriminant, "ridge": ridge}[kind](ShotSums.of(shots, classes), strength)
+
+
+def head_scores(candidate: Candidate, run: Run, asked: str) -> Tensor:
+    """Return what the head of a training says of photos (m, K)."""
+    strength = STRENGTHS[candidate.head] if candidate.strength is None else candidate.strength
+    form = _form(candidate.head, candidate.head_looks, strength, run)
+    return form(features(candidate.head_looks, run.asked[asked].features))
+
+
+@cache
+def _form(kind: HeadKind, looks: int, strength: float, run: Run) -> LinearForm:
+    known = KeptShots(features(looks, run.shots)[:, None], run.labels)
+    return fitted(kind, known, int(run.labels.max()) + 1, strength)
+
+
+def answers(candidate: Candidate, run: Run, others: Sequence[Run], asked: str) -> Answers:
+    """Return what a training answers, calibrated on what others of about its size held out.
+
+    Args:
+        others: none, where nothing is held out: then the temperature is 1.
+    """
+    mine = run.asked[asked]
+    logits = prompts(candidate, mine, run.scale)
+    scores = None if candidate.head == "none" else head_scores(candidate, run, asked)
+    if not others:
+        return Answers(logits if scores is None else candidate.usual(logits, scores), mine.labels)
+    held = [other.asked["held out"] for other in others]
+    truth = torch.cat([said.labels for said in held])
+    before = torch.cat([prompts(candidate, said, run.scale) for said in held])
+    if scores is None:
+        return Answers(logits / fit_temperature(before, truth), mine.labels)
+    mix, heads = candidate.usual, torch.cat([head_scores(candidate, other, "held out") for other in others])
+    if candidate.chosen and int(run.labels.bincount().min()) >= ENOUGH_SHOTS:
+        mix, temperature = choose_mix(before, heads, truth, mix)
+    else:
+        temperature = fit_temperature(mix(before, heads), truth)
+    return Answers(mix(logits, scores) / temperature, mine.labels)
+
+
+def outlier(looks: int, said: Said) -> dict[str, Tensor]:
+    """Return the outlier scores of photos (m,) by name, the mean over the looks."""
+    mcm, l_mcm = (each[:looks].mean(dim=0) for each in (said.mcm, said.l_mcm))
+    return {"MCM": mcm, "L-MCM": l_mcm, "GL-MCM": mcm + l_mcm}
+
+
+CANDIDATES = (
+    Candidate("GalLoP"),
+    Candidate("second look in answers", looks=2),
+    Candidate("ridge", head="ridge", chosen=False),
+    Candidate("global projection, ridge", "projected", head="ridge", chosen=False),
+    Candidate("global projection, discriminant", "projected", head="discriminant", chosen=False),
+    Candidate("global projection, wide k", "projected wide"),
+    Candidate("global projection, wide k, ridge", "projected wide", head="ridge", chosen=False),
+    Candidate("global projection, wide k, discriminant", "projected wide", head="discriminant", chosen=False),
+)
+"""Among which the rule chooses; the first is what others are compared with."""

@@ -1,0 +1,58 @@
+"""How a head was chosen: its strength, and the weight and temperature with which it stands beside the prompts.
+
+A temperature makes a head as sharp as the prompts, each alone as probable as it can be on what is held out: the
+geometric mean over all sets and folds.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from benchmarks.choosing.candidates import Candidate, head_scores, prompts
+from benchmarks.choosing.kept import Run
+from benchmarks.choosing.tables import Judged
+from gallop.config import HeadKind
+from gallop.model.calibration import fit_temperature
+from gallop.model.head.mix import Mix
+
+STRENGTHS: dict[HeadKind, tuple[float, ...]] = {
+    "discriminant": (0.3, 0.5, 0.7, 0.9),
+    "ridge": (0.03, 0.1, 0.3, 1.0),
+    "logistic": (10.0, 100.0, 1000.0),
+}
+WEIGHTS = (0.25, 0.5, 0.75, 1.0)
+
+
+def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
+    """Yield the lines of a table of one number of shots: accuracy (%) of every head beside the prompts, by weight."""
+    weights = " | ".join(f"w {weight:g}" for weight in WEIGHTS)
+    yield f"| {count} shots: head | looks | strength | temperature | {weights} | chosen |"
+    yield "|---" * (len(WEIGHTS) + 5) + "|"
+    sets = list(judged.trainings.sets)
+    every = [runs for name in sets for runs in judged.runs(name, variant, count)]
+    for kind, strengths in STRENGTHS.items():
+        for looks in (1, 2):
+            for strength in strengths:
+                one = Candidate(kind, variant, 1, kind, looks, strength, chosen=False)
+                sharp = temperature(one, every)
+                each = [replace(one, mix=Mix(weight, sharp)) for weight in WEIGHTS]
+                each.append(replace(one, mix=Mix(0.5, sharp), chosen=True))
+                cells = " | ".join(f"{judged.accuracy(some, count, sets):.1f}" for some in each)
+                yield f"| {kind} | {looks} | {strength:g} | {sharp:.3g} | {cells} |"
+
+
+def temperature(candidate: Candidate, every: list[list[Run]]) -> float:
+    """Return the temperature of a head, over the folds of all sets."""
+    found = []
+    for runs in every:
+        heads = [head_scores(candidate, run, "held out") for run in runs]
+        start = statistics.mean(float(head.std(dim=-1).mean()) for head in heads)  # the fit has bounds and a prior
+        truth = torch.cat([run.asked["held out"].labels for run in runs])
+        own = torch.cat([prompts(candidate, run.asked["held out"], run.scale) for run in runs])
+        found.append(fit_temperature(torch.cat(heads) / start, truth) * start / fit_temperature(own, truth))
+    return math.exp(statistics.mean(map(math.log, found)))

@@ -1,0 +1,159 @@
+"""Trainings that are kept, so that any head, weight or use of a second look is worked out from them in seconds.
+
+Of a training nothing is kept but what its prompts say of photos, look by look, and the photos' mean regions. Whatever
+joins them is applied afterwards (``benchmarks.choosing.candidates``).
+
+Shapes: L looks, m photos, K classes, D joint width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gallop.backbones import Backbone, with_detail
+from gallop.config import MethodConfig, train_preset
+from gallop.data import LabelledPhotos
+from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
+from gallop.model.gallop import GalLoP, Similarities
+from gallop.model.head.sums import mean_region
+from gallop.training.loop import ALONE
+from gallop.training.steps import Learner, Steps
+
+DETAIL = 2.0
+
+VARIANTS: dict[str, MethodConfig] = {
+    "usual": MethodConfig(),
+    "wide": MethodConfig(topk=(10, 40, 100, 196)),
+    "projected": MethodConfig(global_projection=True),
+    "projected wide": MethodConfig(global_projection=True, topk=(10, 40, 100, 196)),
+}
+"""What is trained, by name: nothing that a head, a weight or a second look in answers changes."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """Of some photos.
+
+    Attributes:
+        whole: cosines (L, m, K), the mean over global prompts.
+        local: top-k means (L, m, K), the mean over local prompts.
+        mcm, l_mcm: outlier scores (L, m).
+        features: mean regions (L, m, D) in the joint space, as long as they are.
+        labels: (m,) class indices; of photos of other things they mean nothing.
+    """
+
+    whole: Tensor
+    local: Tensor
+    mcm: Tensor
+    l_mcm: Tensor
+    features: Tensor
+    labels: Tensor
+
+    @staticmethod
+    def cat(parts: Sequence[Said]) -> Said:
+        """Return all photos of the parts, in order."""
+        names = [name for name in vars(parts[0]) if name != "labels"]
+        joined = {name: torch.cat([getattr(part, name) for part in parts], dim=1) for name in names}
+        return Said(**joined, labels=torch.cat([part.labels for part in parts]))
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training, itself and none like it.
+
+    Attributes:
+        asked: what is said of photos that it has not seen, by what they are.
+        shots: features (L, n, D) of what it learned from, as in ``Said``, and their labels (n,).
+        labels: of the shots.
+        scale: of the tower's logits.
+    """
+
+    asked: dict[str, Said]
+    shots: Tensor
+    labels: Tensor
+    scale: float
+
+
+def save(runs: Sequence[Run], path: Path) -> None:
+    """Write trainings, all or none."""
+    plain = [vars(run) | {"asked": {name: vars(said) for name, said in run.asked.items()}} for run in runs]
+    draft = path.with_suffix(".draft")
+    torch.save(plain, draft)
+    draft.replace(path)
+
+
+def load(path: Path) -> list[Run]:
+    """Read them."""
+    plain: list[dict[str, Any]] = torch.load(path, weights_only=True)
+    return [Run(**run | {"asked": {name: Said(**said) for name, said in run["asked"].items()}}) for run in plain]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one training learns from, indices into the shots, and what it is asked about then, by name."""
+
+    learned: Sequence[int]
+    asked: dict[str, LabelledPhotos]
+
+
+def train(
+    backbone: Backbone,
+    method: MethodConfig,
+    shots: LabelledPhotos,
+    lessons: Sequence[Lesson],
+    cache: Cache,
+    seed: int,
+    detail: float = DETAIL,
+) -> list[Run]:
+    """Learn all lessons side by side from one look, as the folds of a calibration do, and ask each about both.
+
+    Args:
+        detail: of what is asked; with 1 there is one look, which takes a fifth of the time.
+    """
+    config, closer = train_preset("default", seed=seed), with_detail(backbone, detail)
+    views = TrainingViews(backbone, shots.photos, shots.hashes, views=config.views, seed=seed, cache=cache)
+    for _ in views.encode():
+        pass
+    models = [GalLoP(backbone, shots.class_names, replace(method, detail=detail)) for _ in lessons]
+    learners = [Learner(model, torch.tensor(one.learned)) for model, one in zip(models, lessons, strict=True)]
+    steps = Steps(views, torch.tensor(shots.labels), config, GalLoP.loss, ALONE)
+    for _ in steps.trainer(learners).run():
+        pass
+    own, labels = _mean_features(_features(closer, shots, cache), backbone), torch.tensor(shots.labels)
+    runs = []
+    for model, one in zip(models, lessons, strict=True):
+        asked = {name: said(model, _features(closer, some, cache), some.labels) for name, some in one.asked.items()}
+        learned = torch.tensor(one.learned)
+        runs.append(Run(asked, own[:, learned], labels[learned], backbone.logit_scale))
+    return runs
+
+
+def _features(closer: Backbone, photos: LabelledPhotos, cache: Cache) -> ImageFeatures:
+    return ImageFeatures.cat(list(encode_centres(closer, photos.photos, cache, photos.hashes)))
+
+
+def _mean_features(features: ImageFeatures, backbone: Backbone) -> Tensor:
+    projection = backbone.vision.region_projection
+    return torch.stack([mean_region([look.regions], projection) for look in features.looks])
+
+
+@torch.no_grad()
+def said(model: GalLoP, features: ImageFeatures, labels: Sequence[int]) -> Said:
+    """Return what prompts say of photos with both looks."""
+    text, parts = model.text_features(), []
+    for some, own in zip(features.split(BATCH), torch.tensor(labels).split(BATCH), strict=True):
+        each = [_of_look(look, model) for look in model.similarities(some, text).looks]
+        whole, local, mcm, l_mcm = (torch.stack(values) for values in zip(*each, strict=True))
+        parts.append(Said(whole, local, mcm, l_mcm, _mean_features(some, model.backbone), own))
+    return Said.cat(parts)
+
+
+def _of_look(look: Similarities, model: GalLoP) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ood = look.ood()
+    return look.whole.mean(dim=-1), look.local(model.config.topk).mean(dim=-1), ood["MCM"], ood["L-MCM"]
