@@ -266,6 +266,17 @@ def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) ->
     assert "Changed since the training: the photos and rounds" in everything(fine(at.run()))
 
 
+def test_what_is_off_can_be_switched_on(tiny_app: Open) -> None:
+    at = settings(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}), epochs=2)
+    asked = at.selectbox(key="teach settings global_projection")
+    assert (asked.label, asked.options, asked.value) == ("Projection of the whole photo", ["no", "yes"], False)
+    asked.set_value(True)
+    at = finish(train(fine(at.run())))
+    taught = session_of(at).training.taught
+    assert taught is not None
+    assert taught.after.model_.prompts.global_projection is not None
+
+
 def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -> None:
     at = settings(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}), epochs=2)
     at.selectbox(key="teach settings head").set_value("ridge")

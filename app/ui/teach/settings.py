@@ -105,8 +105,9 @@ def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool =
 
 def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool) -> Any:
     common: dict[str, Any] = {"key": key, "help": about.help, "disabled": disabled}
-    if isinstance(shown, bool):
-        return column.toggle(about.label, shown, **common)
+    if isinstance(shown, bool):  # no switch: its label has one line, and half a column is no room for it
+        words = {False: "no", True: "yes"}
+        return column.selectbox(about.label, list(words), int(shown), format_func=words.__getitem__, **common)
     if about.choices:
         return column.selectbox(about.label, about.choices, about.choices.index(shown), **common)
     if about.among:
