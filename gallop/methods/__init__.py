@@ -16,7 +16,7 @@ from gallop.methods.coop import CoOp
 from gallop.methods.interface import Fitted, Method, Setup, Work
 from gallop.methods.linear_probe import LinearProbe
 from gallop.methods.locoop import LoCoOp
-from gallop.methods.prompt_learning import RUNS_OWN, GalLoPMethod, PromptLearner
+from gallop.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, GalLoPMethod, PromptLearner
 from gallop.methods.promptsrc import PromptSRC
 from gallop.methods.tip_adapter import TipAdapter, TipAdapterF
 from gallop.methods.zero_shot import ZeroShot
@@ -86,6 +86,6 @@ def make_method(name: str, settings: Mapping[str, Any]) -> Method:
     taken = {key: value for key, value in settings.items() if key in own}
     if len(taken) < len(settings):
         rest = {key: value for key, value in settings.items() if key not in own}
-        taken["preset"] = train_preset(taken.get("preset", "default"), **rest)
+        taken["preset"] = train_preset(taken.get("preset", USUAL_TRAINING), **rest)
     method: Method = METHODS[name](**taken)
     return method

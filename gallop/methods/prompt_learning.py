@@ -43,18 +43,23 @@ RUNS_OWN = ("seed", "calibration_folds")
 """Settings of a training that are no method's: the run has its seed, and nothing is held out."""
 
 
+USUAL_TRAINING = TrainConfig()
+"""Of a training, where nothing else is said."""
+
+
 @dataclass(frozen=True)
 class PromptLearner:
     """Settings of the training that prompt learners share; None takes the preset's value.
 
-    A ``preset`` may be settings themselves, which have those, too, that are no fields here.
+    A ``preset`` may be settings themselves, which have those, too, that are no fields here. Without one they are those
+    of ``TrainConfig()``, which never change, while what is measured on ``mini`` may.
 
     Nothing is held out for a calibration: all shots are learned from, as in the papers.
     """
 
     learns: ClassVar[bool] = True
 
-    preset: OwnPreset | TrainConfig = "default"
+    preset: OwnPreset | TrainConfig = USUAL_TRAINING
     epochs: int | None = None
     lr: float | None = None
     batch_size: int | None = None

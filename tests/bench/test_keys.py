@@ -151,14 +151,15 @@ def test_every_record_is_found_again(kept: set[str]) -> None:
 def test_ours_has_other_runs_when_the_preset_has_another_method(
     kept: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And no line of the paper's method has."""
-    monkeypatch.setitem(config._PRESETS, "default", (MethodConfig(topk=(7,), head="ridge"), TrainConfig()))
+    """And no other line has, of the paper's method or another's."""
+    monkeypatch.setitem(config._PRESETS, "default", (MethodConfig(topk=(7,), head="ridge"), TrainConfig(pull=0.5)))
     assert planned() == kept
     ours = {entry.key for entry in entries() if entry.label == "GalLoP Explorer"}
     assert len(ours) == 8 * 5 * 3
     assert not ours & kept
-    made = make_method("GalLoP", {"method_preset": "default", "dropout": 0.5, "epochs": 3})
-    asked = {"topk": [7], "head": "ridge", "dropout": 0.5, "epochs": 3}
+    both = {"method_preset": "default", "preset": "default"}
+    made = make_method("GalLoP", both | {"dropout": 0.5, "epochs": 3})
+    asked = {"topk": [7], "head": "ridge", "dropout": 0.5, "epochs": 3, "pull": 0.5}
     assert keys.canonical("GalLoP", made) == keys.canonical("GalLoP", make_method("GalLoP", asked))
     with pytest.raises(ConfigError, match="no preset 'tower'"):
         make_method("GalLoP", {"method_preset": "tower"})

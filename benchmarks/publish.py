@@ -1,0 +1,143 @@
+"""``python -m benchmarks.publish DATA OUT``: a run of photos-mini becomes what is published of it.
+
+OUT is what ``gallop bench photos-mini DATA --out OUT`` has written. Its tables and pictures go into
+``benchmarks/photos-mini``, every figure in gzip beside them, and the marked tables of both READMEs are filled.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.report import replace_between
+from gallop.bench.definition.spec import read_spec
+from gallop.bench.reporting.claims import HOLDS, judge, points
+from gallop.bench.reporting.markdown import counted, markdown_table
+from gallop.bench.reporting.results import MeanCell, Results, cell
+from gallop.bench.reporting.tables import cell_text, sets_asked
+from gallop.bench.reporting.write import CSV, write_outcome
+from gallop.bench.running.backbones import Backbones
+from gallop.bench.running.photos import read_photos
+from gallop.bench.running.plan import make_plan
+from gallop.bench.running.records import RecordStore
+
+HERE = Path(__file__).parent
+FOLDER, README, FRONT = HERE / "photos-mini", HERE / "README.md", HERE.parent / "README.md"
+NAME, OURS = "photos-mini", "GalLoP Explorer"
+LINES = {
+    "zero-shot": "zero-shot",
+    "CoOp": "CoOp",
+    "Tip-Adapter-F": "Tip-Adapter-F",
+    "linear probe": "linear probe",
+    "GalLoP": "GalLoP, as the paper has it",
+    OURS: OURS,
+}
+"""Of the table of the project's own page, and what they are called there."""
+
+
+def text_of(found: MeanCell) -> str:
+    """A cell without the spread of what is the same for every seed."""
+    return cell_text(found).removesuffix(" ± 0.0")
+
+
+def by_set(results: Results, shots: int) -> str:
+    """The table of the project's own page: sets by a few lines."""
+    lines = {
+        label: name
+        for label, name in LINES.items()
+        if all(results.sample(label, "accuracy", shots, each).values for each in results.plan.sets)
+    }
+
+    def row(name: str, sets: Sequence[str]) -> list[str]:
+        return [name, *(text_of(_mean(results, label, "accuracy", shots, sets)) for label in lines)]
+
+    rows = [row(name, [name]) for name in results.plan.sets]
+    return markdown_table(["set", *lines.values()], [*rows, row("**mean**", results.plan.sets)])
+
+
+def unknown_in_words(results: Results, shots: int) -> str:
+    """How many unknown photos pass, line by line, in a sentence."""
+    found = {name: _best_score(results, label, shots) for label, name in LINES.items()}
+    shares = [f"{each[0]:.0f}% with {name} ({each[1]})" for name, each in found.items() if each is not None]
+    ours = f"{OURS} is what this library teaches `mini` with unless it is told otherwise."
+    return f"At 95% of known photos kept, of unknown ones pass {', '.join(shares)}. {ours}"
+
+
+def by_shots(results: Results) -> str:
+    """Every line of the benchmark: means of the sets at all shots, on another domain, and against unknown photos."""
+    shots, transfer = results.spec.shots, results.spec.transfer
+    pairs = [(source, target) for source, targets in transfer.items() for target in targets]
+    most = max(shots)
+    rows = []
+    for label in results.main_labels():
+        cells = [text_of(_mean(results, label, "accuracy", n, results.plan.sets)) for n in shots]
+        if not any(cells):
+            continue
+        cells += [text_of(cell([results.sample(label, "accuracy", most, s, test=t)])) for s, t in pairs]
+        best = _best_score(results, label, most)
+        rows.append([f"**{label}**" if label == OURS else label, *cells, f"{best[0]:.1f} ({best[1]})" if best else ""])
+    heads = [counted(n, "shot") for n in shots] + [f"{s} to {t}" for s, t in pairs]
+    return markdown_table(["accuracy, mean of the sets", *heads, "FPR95, best score"], rows)
+
+
+def beside_ours(results: Results) -> str:
+    """What ours is above everything else, in points, by the claims of the benchmark."""
+    cells: dict[str, dict[int, str]] = {}
+    for verdict in judge(results):
+        claim = verdict.claim
+        asked = (claim.better.label, claim.better.metric, claim.than.metric, claim.test)
+        if asked == (OURS, "accuracy", "accuracy", "") and verdict.mean is not None:
+            low, high = verdict.interval or (verdict.mean, verdict.mean)
+            said = f"{points(verdict.mean)} ({points(low)} to {points(high)})"
+            cells.setdefault(claim.than.label, {})[claim.shots] = f"**{said}**" if verdict.verdict == HOLDS else said
+    shots = sorted({n for found in cells.values() for n in found})
+    rows = [[f"above {label}", *(found.get(n, "") for n in shots)] for label, found in cells.items()]
+    return markdown_table([OURS, *(counted(n, "shot") for n in shots)], rows)
+
+
+def _mean(results: Results, label: str, metric: str, shots: int, sets: Iterable[str]) -> MeanCell:
+    return cell([results.sample(label, metric, shots, name) for name in sets])
+
+
+def _best_score(results: Results, label: str, shots: int) -> tuple[float, str] | None:
+    """FPR95 in percent of the score of a line that lets the fewest unknown photos pass, and its name."""
+    sets = sets_asked(results, "")
+    found = {score: _mean(results, label, f"fpr95/{score}", shots, sets).mean for score in results.scores(label)}
+    there = [(100 * mean, score) for score, mean in found.items() if mean is not None]
+    return min(there) if there else None
+
+
+def marked(results: Results) -> Mapping[tuple[Path, str], str]:
+    """What stands between the marks of a page, by the page and the name of the marks."""
+    shots = max(results.spec.shots)
+    return {
+        (FRONT, "photos-mini"): f"{by_set(results, shots)}\n\n{unknown_in_words(results, shots)}",
+        (README, "photos-mini"): by_shots(results),
+        (README, "photos-mini ours"): beside_ours(results),
+    }
+
+
+def main(data: Path, out: Path) -> None:
+    """Publish what has been run."""
+    spec = read_spec(NAME)
+    plan = make_plan(spec, read_photos(spec, data), Backbones("cpu").fingerprint)
+    results = Results(plan, RecordStore(out).read_all([run.key for run in plan.runs]))
+    left = len(plan.runs) - len(results.records)
+    if left:
+        print(f"{counted(left, 'run')} of {len(plan.runs)} have no record yet; their cells stay empty.")
+    for file in write_outcome(results, out):
+        if file.name == CSV:
+            (FOLDER / f"{CSV}.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
+        else:
+            shutil.copyfile(file, FOLDER / file.name)
+    for (page, name), text in marked(results).items():
+        replace_between(page, f"<!-- {name}: begin -->", f"<!-- {name}: end -->", text)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("Usage: python -m benchmarks.publish DATA OUT")
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
