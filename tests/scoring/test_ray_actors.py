@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gallop.config import MethodConfig
 from gallop.errors import CheckpointError, ParallelError
 from gallop.estimator import GalLoPClassifier
 from gallop.model.calibration import Calibration
@@ -70,6 +71,28 @@ def test_a_scorer_travels_without_its_tower_and_answers_alike(tower: Path, tmp_p
     paths = tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])
     asked = {"path": [str(path) for path in paths]}
     assert there(asked) == here(asked)
+
+
+@pytest.mark.parametrize("detail", [1, 2])
+def test_a_head_travels_with_it_and_looks_as_closely(tower: Path, tmp_path: Path, detail: float) -> None:
+    here = with_head(tower, detail)
+    there = pickle.loads(pickle.dumps(packed_worker(here, "cpu"))).unpacked()
+    assert fingerprint(there.classifier) == fingerprint(here.classifier)
+    head = there.classifier.model_.head
+    assert head is not None
+    assert head.shots is None, "features of single shots stay where they are"
+    paths = tiny.write_images(tmp_path, [tiny.picture(i, colour) for i in range(2) for colour in ("red", "green")])
+    asked = {"path": [str(path) for path in paths]}
+    assert there(asked) == here(asked)
+    found = here.classifier.predict_all([str(path) for path in paths])
+    np.testing.assert_allclose(there(asked)["probabilities"], found.probabilities, atol=1e-6)
+
+
+def with_head(tower: Path, detail: float) -> PhotoScorer:
+    method = MethodConfig(head="ridge", detail=detail)
+    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu", method=method, topk=(2, 4))
+    classifier.zero_shot(["red", "green"]).add_shots(*tiny.pictures({"red": 2, "green": 2}))
+    return PhotoScorer(classifier, extras=Extras(probabilities=True, regions=True))
 
 
 def test_another_tower_of_that_name_is_refused(tower: Path, tmp_path: Path) -> None:
