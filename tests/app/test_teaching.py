@@ -14,13 +14,13 @@ import torch
 from app.jobs.manager import PlainError
 from app.teaching import time_left
 from app.teaching.progress import Progress, Taught, Watch, time_in_words
-from app.teaching.settings import QUICK, Settings, changed, preset, with_prompts
+from app.teaching.settings import Settings, changed, with_prompts
 from app.teaching.tasks import EncodeAhead, Teaching, content
 from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
 from gallop.features.encoding import MemoryCache
 from tests import tiny
 
-SETTINGS = replace(preset(QUICK), epochs=6, global_prompts=3, topk=(2, 4), dropout=0.5, lr=0.05, batch_size=2, views=2)
+SETTINGS = Settings(epochs=6, global_prompts=3, topk=(2, 4), dropout=0.5, lr=0.05, batch_size=2, views=2)
 
 
 def photos(colour: str, count: int, first: int = 0) -> tuple[Photo, ...]:
