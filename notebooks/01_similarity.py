@@ -17,12 +17,15 @@ prepare()  # before torch is loaded: two settings that make small steps fast on 
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
-import photos
 import plotly.graph_objects as go
 import torch
 from IPython.display import clear_output, display
 
-from gallop import GalLoPClassifier, load_backbone, parse_names
+from gallop import GalLoPClassifier, MethodConfig, parse_names
+from gallop.tutorial import frozen_tower, photos, show_figure
+
+TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": see "Two towers" for what then changes
+METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 
 # %% [markdown]
 # ## A photo and some names
@@ -31,13 +34,14 @@ from gallop import GalLoPClassifier, load_backbone, parse_names
 # which name fits best. Nothing is trained for that: this is called *zero-shot*.
 #
 # The sample photos come with scikit-image and scikit-learn. For photos of your own, set the environment variable
-# `GALLOP_PHOTOS` to a folder with one folder of photos for each class, and start Jupyter again; with a network it may
-# also be `EuroSAT`, `DTD`, `Flowers102` or `OxfordIIITPet`, which torchvision downloads once. (Where the code asks for
+# `GALLOP_PHOTOS` to a folder with one folder of photos for each of 2 to 40 classes, split into `train/` and `test/` or
+# not: before Jupyter starts, or by `%env GALLOP_PHOTOS=my/photos` in a cell above this one. With a network it may also
+# be `EuroSAT`, `DTD`, `Flowers102` or `OxfordIIITPet`, which torchvision downloads once. (Where the code asks for
 # `photos.FAST`: that is true when `FAST=1` is set, and makes everything short, for the tests.) What the text says about
 # single sample photos, such as the astronaut, will then not be about yours.
 
 # %%
-collection = photos.classes()  # class name -> photos
+collection = photos.by_class()  # class name -> photos
 names = list(collection)  # K names
 K = len(names)
 photo = collection[names[0]][0]
@@ -48,7 +52,7 @@ for axis, name in zip(axes, shown, strict=True):
     axis.imshow(collection[name][0].image)
     axis.set_title(name, fontsize=9)
     axis.set_axis_off()
-plt.show()
+show_figure(f"One photo of each class, side by side: {', '.join(shown)}.")
 
 # %% [markdown]
 # **What you should see.** One photo of each class, up to seven. The first one is our photo for the next steps.
@@ -66,16 +70,23 @@ plt.show()
 #
 # We use `mini`, a small model that comes with this project. The towers are *frozen*: nobody changes them, in this
 # notebook or in any other.
+#
+# **Another tower.** `TOWER`, above, is the one place that says which. With `TOWER = "ViT-B-16/openai"` it is CLIP
+# itself: some 350 MB from the network, once, and on a GPU where there is one; without a GPU a photo takes many times
+# as long as with `mini`. What then changes: $\delta$ is 0 and $s$ is 100; it knows far more names, people among
+# them; a region has $V = 768$ numbers, which a matrix of the tower brings to $D = 512$; trainings take the paper's
+# learning rate, which wants more epochs than these notebooks have; and what the text says of results is about `mini`.
+# Only 02 and 04, which take `mini` apart piece by piece, stay with it.
 
 # %%
-clip = load_backbone("mini")
+clip = frozen_tower(TOWER)
 
 # (3, 224, 224): resized, centre crop, normalised
 pixels, crop = clip.preprocess.centre(photo.image)
 # (B, D) with B = 1; the regions are for notebook 02
-image, regions = clip.encode_image(pixels[None])
+image, regions = (x.cpu() for x in clip.encode_image(pixels[None].to(clip.device)))
 with torch.no_grad():
-    text = clip.text.encode_texts([f"A photo of a {name}" for name in names])  # (K, D)
+    text = clip.text.encode_texts([f"A photo of a {name}" for name in names]).cpu()  # (K, D)
 
 print("pixels", tuple(pixels.shape))
 print("image ", tuple(image.shape), "= (B, D)")
@@ -138,7 +149,7 @@ for name, cosine, probability in zip(names, my_cosines, my_probabilities, strict
 # columns are equal.
 
 # %%
-classifier = GalLoPClassifier(clip).zero_shot(names)
+classifier = GalLoPClassifier(clip, method=METHOD).zero_shot(names)
 explanation = classifier.explain(photo)
 
 library_cosines = torch.from_numpy(explanation.global_scores)  # (K, M)
@@ -211,7 +222,10 @@ axis.axvline(clip.logit_scale, color="black", linestyle=":", label="mini's own s
 axis.axhline(1 / K, color="grey", linewidth=0.5)
 axis.set(xscale="log", xlabel="logit scale s = 1 / temperature", ylabel="probability")
 axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-plt.show()
+show_figure(
+    f"Lines of probability over the logit scale, one a name. At the left all are near 1/{K}; "
+    f"at the right {names[int(my_cosines.argmax())]} has nearly all, and no two lines cross."
+)
 
 # %% [markdown]
 # **What you should see.** On the left every name has $1/K$ (the thin grey line): the softmax hardly hears the
@@ -234,7 +248,10 @@ axis.set_xticks(range(K), names, rotation=60, ha="right", fontsize=8)
 axis.set_yticks(range(K), names, fontsize=8)
 axis.set(xlabel="name", ylabel="photo")
 figure.colorbar(picture, label="probability")
-plt.show()
+show_figure(
+    f"A table of {K} photos by {K} names, brighter where more probable. "
+    f"{int((probabilities.argmax(axis=1) == range(K)).sum())} rows are brightest on the diagonal."
+)
 right = (probabilities.argmax(axis=1) == range(K)).sum()
 print(f"{right} of {K} photos get their own name; chance is 1 of {K}.")
 
@@ -258,9 +275,8 @@ templates = [
     "a drawing of a {}",
     "a {} in the dark",
 ]
-with_templates = GalLoPClassifier(clip, global_prompts=len(templates)).zero_shot(
-    names, templates=templates
-)
+with_templates = GalLoPClassifier(clip, global_prompts=len(templates), method=METHOD)
+with_templates.zero_shot(names, templates=templates)
 scores = torch.from_numpy(with_templates.explain(photo).global_scores)  # (K, M)
 
 figure, axis = plt.subplots(figsize=(8, 2.6))
@@ -271,7 +287,10 @@ for k, m in torch.cartesian_prod(torch.arange(len(top)), torch.arange(len(templa
     axis.text(k, m, f"{scores[top][k, m]:.3f}", color="white", bbox=box, **where)
 axis.set_xticks(range(len(top)), top_names, fontsize=8)
 axis.set_yticks(range(len(templates)), templates, fontsize=8)
-plt.show()
+show_figure(
+    f"Cosines of the photo with {len(top)} names (columns) by {len(templates)} templates (rows); "
+    f"they go from {scores[top].min():.3f} to {scores[top].max():.3f}."
+)
 
 # %% [markdown]
 # **What you should see.** A row for each template, a column for each of the best names. The rows are not the same:
@@ -311,7 +330,8 @@ answer = widgets.Label()
 
 def ask(change=None):
     try:
-        found = GalLoPClassifier(clip).zero_shot(parse_names(name_box.value)).explain(photo)
+        asked = GalLoPClassifier(clip, method=METHOD).zero_shot(parse_names(name_box.value))
+        found = asked.explain(photo)
         answer.value = " · ".join(
             f"{name}: {share:.0%}" for name, share in found.global_probabilities.items()
         )
@@ -325,7 +345,7 @@ display(widgets.VBox([name_box, answer]))
 
 # %%
 without = (
-    GalLoPClassifier(clip)
+    GalLoPClassifier(clip, method=METHOD)
     .zero_shot([name for name in names if name != names[0]])
     .explain(photo)
 )
@@ -339,7 +359,10 @@ axis.set(
     title=f"The same photo when '{names[0]}' is not on the list",
 )
 axis.tick_params(labelsize=8)
-plt.show()
+show_figure(
+    f"Bars of probability without {names[0]}: "
+    + ", ".join(f"{name} {share:.0%}" for name, share in left[:4])
+)
 
 # %% [markdown]
 # **What you should see.** The right name is gone, and the others share what it had: the bars still add up to one. A

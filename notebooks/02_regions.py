@@ -19,7 +19,6 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import open_clip
-import photos
 import timm
 import torch
 import torch.nn.functional as F
@@ -27,12 +26,13 @@ from IPython.display import clear_output, display
 from plotly.subplots import make_subplots
 from safetensors.torch import load_file
 
-from gallop import GalLoPClassifier, available_models, load_backbone
+from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
 from gallop.backbones import Backbone, Preprocess
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style, Subject
 from gallop.maps.pictures import map_picture
+from gallop.tutorial import photos, show_figure
 
 # %% [markdown]
 # ## A photo, cut into regions
@@ -42,13 +42,15 @@ from gallop.maps.pictures import map_picture
 #
 # Sizes: $R$ regions (rows times columns of the grid), $V$ numbers for each, $D$ numbers in the space shared with text,
 # the **joint space**.
+#
+# This notebook opens the file of `mini` and builds its parts anew, so the tower is `mini` and cannot be chosen.
 
 # %%
-collection = photos.classes()
+collection = photos.by_class()
 names = list(collection)
 photo = collection[names[0]][0]
 
-mini = load_backbone("mini")
+mini = load_backbone("mini", device="cpu")
 pixels, crop = mini.preprocess.centre(photo.image)  # (3, H, W), and what was cropped
 image, regions = mini.encode_image(pixels[None])  # (B, D) and (B, R, V), B = 1
 rows, columns = mini.vision.grid
@@ -62,7 +64,10 @@ for j in range(columns + 1):
     x = crop.left + j * (crop.right - crop.left) / columns
     axis.plot([x, x], [crop.top, crop.bottom], color="white", linewidth=0.6)
 axis.set_axis_off()
-plt.show()
+show_figure(
+    "The photo with the square that the model sees, and a white grid of "
+    f"{rows} by {columns} regions on it."
+)
 print("regions", tuple(regions.shape), f"= (B, R, V) with R = {rows} x {columns}")
 
 # %% [markdown]
@@ -144,7 +149,7 @@ my_maps = (my_regions / lengths[:, None]) @ (text / text.norm(dim=1, keepdim=Tru
 my_map = my_maps[:, 0].reshape(rows, columns)
 
 # %%
-classifier = GalLoPClassifier(mini).zero_shot(names)
+classifier = GalLoPClassifier(mini, method=MethodConfig()).zero_shot(names)
 explanation = classifier.explain(photo)
 for k, name in enumerate(names):
     # (rows, columns)
@@ -162,7 +167,10 @@ axes[1].imshow(map_picture(Subject(explanation, best), prompt=0, style=in_cells)
 axes[1].set_title(f"region map of '{best}', the name that wins", fontsize=9)
 for axis in axes:
     axis.set_axis_off()
-plt.show()
+show_figure(
+    f"Left the photo. Right its map of '{best}': the brightest regions lie on the thing, and "
+    "the best ones are outlined."
+)
 map_of_best = explanation.region_scores(best, prompt=0)
 print(f"cosines of regions with '{best}': {map_of_best.min():.3f} to {map_of_best.max():.3f}")
 
@@ -187,9 +195,10 @@ explainer
 # sends all tokens through blocks of attention and MLP. Only the class token was ever trained to be compared with
 # text.
 #
-# Can we take the other tokens as region features? Not as they come out. To see why, we need a ViT. CLIP's weights
-# take a download, so here is a small one with **random weights**. Its maps mean nothing, but who mixes with whom does
-# not depend on the weights.
+# Can we take the other tokens as region features? Not as they come out. To see why, we need a ViT. CLIP's weights take
+# a download, so here is a small one with **random weights**. What random weights *can* show: which output depends on
+# which input, since that is a matter of how the block is built. What they *cannot* show: where a name is on the photo,
+# or how strongly a trained attention mixes. So no map of this ViT is read as a map of anything.
 
 # %%
 torch.manual_seed(0)
@@ -299,7 +308,11 @@ for axis, moved, title in zip(
     )
     axis.set_axis_off()
 figure.colorbar(picture, ax=axes, label="how far, log10")
-plt.show()
+show_figure(
+    f"How far each region moves when one is changed. Full attention: "
+    f"{int((by_attention > 1e-6).sum())} of {len(by_attention)} move. "
+    f"Value path: {int((by_value > 1e-6).sum())}."
+)
 
 # %% [markdown]
 # **What you should see.** With attention every region moves, the changed one furthest. With the value path exactly one
@@ -335,7 +348,10 @@ for axis, found, title in zip(
     )
     axis.set_axis_off()
     figure.colorbar(picture, ax=axis)
-plt.show()
+show_figure(
+    f"Two maps of '{best}'. Before the lent attention the lowest value is {before.min():.3f} and "
+    f"the mean {before.mean():.3f}; after it {after.min():.3f} and {after.mean():.3f}."
+)
 
 # %% [markdown]
 # **What you should see.** The shape stays, since a region keeps itself, but the background comes up: compare the
@@ -425,7 +441,10 @@ for axis, (height, width) in zip(axes, [maps[0].shape, *(m.shape for m in maps)]
     axis.plot(x, y, "+", color="white", markersize=14, markeredgewidth=2.5)
     axis.set_axis_off()
 figure.colorbar(picture, ax=axes, label="cosine", shrink=0.8)
-plt.show()
+show_figure(
+    "The square of the photo with a cross, and four maps of how like the region at the cross "
+    "every region is, one for each tower; each is brightest at the cross."
+)
 
 # %% [markdown]
 # **What you should see.** On the left the part of the photo that all four towers got. Each map is brightest at the

@@ -18,21 +18,23 @@ prepare()  # before torch is loaded
 
 import matplotlib.pyplot as plt
 import numpy as np
-import photos
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
-from gallop import GalLoPClassifier, load_backbone
+from gallop import GalLoPClassifier, MethodConfig
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style
+from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure
 
-mini = load_backbone("mini")
-collection = photos.classes()
+TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
+METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
+mini = frozen_tower(TOWER)
+collection = photos.by_class()
 names = list(collection)
 photo = collection[names[0]][0]
-explanation = GalLoPClassifier(mini).zero_shot(names).explain(photo)
+explanation = GalLoPClassifier(mini, method=METHOD).zero_shot(names).explain(photo)
 best = explanation.label  # the name that wins
 s = mini.logit_scale
 
@@ -88,7 +90,10 @@ for axis, values, label in zip(
         axis.axvline(k, color="grey", linestyle=":", linewidth=0.8)
     axis.set(xscale="log", xlabel="k, logarithmic", ylabel=label)
 axes[1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-plt.show()
+show_figure(
+    f"Score (left) and probability (right) of six names over k, from 1 to {R}. Every score falls "
+    "as k grows; dotted lines mark k = 5, 10, 15 and 20."
+)
 
 # %% [markdown]
 # **What you should see.** On the left every line falls: a mean of the best few can only shrink when worse ones come
@@ -148,7 +153,11 @@ for c, name in enumerate(names):
 # that entered its score. (`in_two_rows` only arranges it for this page.)
 
 # %%
-photos.in_two_rows(explanation.with_topk([1, 5, 20, R // 2]).plot(best))
+show_figure(
+    f"The photo, its global scores, and four maps of '{best}': 1, 5, 20 and {R // 2} regions are "
+    "outlined, and the mean score falls.",
+    in_two_rows(explanation.with_topk([1, 5, 20, R // 2]).plot(best)),
+)
 
 # %% [markdown]
 # **What you should see.** Four times the same map (nothing is learned yet, so all local prompts are equal), and more
@@ -173,7 +182,7 @@ SIDE = 448
 background = photos.sample("gravel").image.resize((SIDE, SIDE))
 sizes, ks = (0.6, 0.4, 0.3, 0.2), (1, 5, 20, 60, R)
 things = names[: 2 if photos.FAST else 7]
-classifier = GalLoPClassifier(mini).zero_shot(names)
+classifier = GalLoPClassifier(mini, method=METHOD).zero_shot(names)
 
 table = np.zeros((len(sizes), 1 + len(ks)))
 for i, size in enumerate(sizes):
@@ -206,18 +215,25 @@ axis.set_yticks(range(len(sizes)), [f"{size:.0%} of the side" for size in sizes]
 axis.set_title(
     f"mean probability of the right name, {len(things)} photos pasted on gravel", fontsize=9
 )
-plt.show()
+show_figure(
+    "Mean probability of the right name, by the side of the thing (rows): "
+    + "; ".join(
+        f"{size:.0%}: global {row[0]:.0%}, "
+        + ", ".join(f"k = {k} {value:.0%}" for k, value in zip(ks, row[1:], strict=True))
+        for size, row in zip(sizes, table, strict=True)
+    )
+)
 
 # %% [markdown]
-# **What you should see.** With smaller objects, from the top row to the bottom one, every column falls, and a small $k$
-# keeps the largest part of what it had: at 20% of the side the object fills about three by three cells, and a small $k$
-# asks those and hardly any gravel. With the seven sample photos a $k$ of 20 or less does better than the global prompt
-# in every row. The last column has the lowest numbers, but mind why: for `mini` the mean over *all* regions is the
-# global score again, times a constant below one (exercise 1), so the softmax is flatter.
+# **What you should see.** With smaller objects every column falls from its top row to its bottom one (not at every step
+# in between), and a small $k$ keeps the largest part of what it had: at 20% of the side the object fills about three by
+# three cells, and a small $k$ asks those and hardly any gravel. With the seven sample photos a $k$ of 20 or less does
+# better than the global prompt in every row. The last column has the lowest numbers, but mind why: for `mini` the mean
+# over *all* regions is the global score again, times a constant below one (exercise 1), so the softmax is flatter.
 #
 # The columns $k$ = 1, 5 and 20 hardly differ. So this table says that a few regions are better than the whole photo,
-# and not that several scales are better than one. Notebook 09 has the other case: with textures that fill the photo and
-# an intruder in a corner, a large $k$ is far better than the paper's small ones. Nobody knows beforehand which case a
+# and not that several scales are better than one. Notebook 09 has the other case: with a second, smaller
+# thing in a corner, a large $k$ is better than the paper's small ones. Nobody knows beforehand which case a
 # photo is. So GalLoP takes several scales at once.
 
 # %% [markdown]
@@ -231,21 +247,27 @@ plt.show()
 # (In a ViT the tower's own matrix $V \to D$ follows; in `mini` $V = D$ and nothing follows.) It is shared by all
 # classes and all local prompts, and starts as the identity: before training nothing changes.
 #
-# To learn it, we need a few labelled photos. One such photo is called a **shot**; `few_shots(shots=4)` gives four of
-# each class, and others to test on. By default they are crops of brick, grass and gravel: train crops come from the
+# To learn it, we need a few labelled photos. One such photo is called a **shot**; `few(shots=4)` gives four of
+# each class, and others to test on. They are your own, or crops of brick, grass and gravel: train crops come from the
 # left half of each picture and test crops from the right. (`calibration_folds=0` leaves out a step that notebook 07
 # explains.)
 
 # %%
-train, test = photos.few_shots(shots=4, seed=0)
-images, labels = photos.labelled(train)
+few = photos.few_shots if photos.own_folder() else photos.texture_crops
+train, test = few(shots=4, seed=0)
+images, labels = photos.with_names(train)
 taught = GalLoPClassifier(
-    mini, epochs=8 if photos.FAST else 30, calibration_folds=0, cache=False, seed=0
+    mini,
+    epochs=8 if photos.FAST else 30,
+    calibration_folds=0,
+    cache=False,
+    seed=0,
+    method=METHOD,
 )
 taught.fit(images, labels)
 
 classes = list(taught.classes_)
-P = taught.model_.prompts.local_projection.detach()  # (V, V)
+P = taught.model_.prompts.local_projection.detach().cpu()  # (V, V)
 identity = torch.eye(len(P))
 print(f"{len(images)} photos of {len(classes)} classes; P is {tuple(P.shape)}")
 print(
@@ -273,7 +295,7 @@ def side_by_side(left, right):
     return picture
 
 
-untaught = GalLoPClassifier(mini).zero_shot(classes)
+untaught = GalLoPClassifier(mini, method=METHOD).zero_shot(classes)
 first, second = classes[:2]
 pair = side_by_side(test[first][0], test[second][0])
 figure, axes = plt.subplots(1, 5, figsize=(13, 2.9), layout="constrained")
@@ -288,7 +310,9 @@ for when, model in (("before", untaught), ("after", taught)):
         axis.set_title(f"{name}, {when}", fontsize=9)
 for axis in axes:
     axis.set_axis_off()
-plt.show()
+show_figure(
+    f"A photo of {first} beside {second}, and the maps of both names before and after training."
+)
 
 # %% [markdown]
 # **What you should see.** With the sample photos, *after* the full training: the brightest cells of each map lie on its
@@ -306,17 +330,19 @@ plt.show()
 
 # %%
 pixels, _ = mini.preprocess.centre(pair)
-regions = mini.encode_image(pixels[None])[1][0]  # (R, V)
+regions = mini.encode_image(pixels[None].to(mini.device))[1][0].cpu()  # (R, V)
 with torch.no_grad():
-    old_text = untaught.model_.text_features().local[:, 1]  # (K, D), local prompt 2
-    new_text = taught.model_.text_features().local[:, 1]
+    old_text = untaught.model_.text_features().local[:, 1].cpu()  # (K, D), local prompt 2
+    new_text = taught.model_.text_features().local[:, 1].cpu()
 delta = mini.damping.region  # notebook 02
+of_tower = mini.vision.region_projection  # (V, D) of a ViT; `mini` has none, V = D
+W = torch.eye(len(P)) if of_tower is None else of_tower.detach().cpu()
 
 
 # %%
 # From scratch: project the regions, then cosines with the text
 def region_maps(regions, P, text):  # (R, V), (V, V), (K, D) -> (R, K)
-    projected = regions @ P.T
+    projected = regions @ P.T @ W  # W: the tower's own, after P
     lengths = projected.square().sum(dim=1, keepdim=True).sqrt().clamp(min=delta)
     return projected / lengths @ (text / text.norm(dim=1, keepdim=True)).T
 
@@ -342,7 +368,8 @@ doubles = [
     side_by_side(test[a][i % len(test[a])], test[b][i % len(test[b])]) for a, b, i in pairs
 ]
 pictures = [mini.preprocess.centre(double)[0] for double in doubles]
-encoded = mini.encode_image(torch.stack(pictures))[1]  # (pairs, R, V)
+# (pairs, R, V)
+encoded = torch.cat([mini.encode_image(p[None].to(mini.device))[1].cpu() for p in pictures])
 columns = mini.vision.grid[1]
 
 
@@ -372,7 +399,10 @@ axis.invert_yaxis()
 axis.set(
     xlim=(0, 1.1), xlabel=f"share of the 10 best regions on their own half, {len(pairs)} pairs"
 )
-plt.show()
+show_figure(
+    "Bars: share of the best regions on their own half. "
+    + ", ".join(f"{what} {value:.0%}" for what, value in found.items())
+)
 
 # %% [markdown]
 # **What you should see.** With the sample textures, after the full training, "both" is far above "nothing learned", and
@@ -405,7 +435,7 @@ plt.show()
 #
 # No. One region can look like anything. In the left figure of this notebook the winner stays the winner, and only lines
 # below it may cross. Notebook 09 has photos where the first place changes: a small $k$ gives it to the intruder in the
-# corner, a large $k$ to the rest of the photo.
+# corner, a large $k$ to the larger thing.
 #
 # </details>
 #

@@ -20,7 +20,6 @@ import time
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import open_clip
-import photos
 import plotly.graph_objects as go
 import torch
 import torch.nn.functional as F
@@ -29,9 +28,10 @@ from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
 from gallop.model.gallop import initial_prompts
+from gallop.tutorial import photos, show_figure
 
-mini = load_backbone("mini")
-collection = photos.classes()
+mini = load_backbone("mini", device="cpu")
+collection = photos.by_class()
 names = list(collection)  # K class names
 K = len(names)
 
@@ -42,7 +42,8 @@ K = len(names)
 # a table gives each token a vector of $T$ numbers, its *embedding*. Two special tokens frame the text: `SOS` (start)
 # and `EOT` (end).
 #
-# We take table and weights from the file of `mini`, and the tokenizer from open_clip.
+# We take table and weights from the file of `mini`, and the tokenizer from open_clip; so here the tower is `mini` and
+# cannot be chosen.
 
 # %%
 file = next(available_models()["mini"].glob("*.safetensors"))
@@ -203,7 +204,9 @@ plt.figure(figsize=(2, 2))
 plt.imshow(collection[names[worst]][0].image)
 plt.title(f"p({names[worst]}) = {own[worst]:.0%}", fontsize=9)
 plt.axis("off")
-plt.show()
+show_figure(
+    f"The photo of {names[worst]}, whose own name has a probability of {own[worst]:.0%}."
+)
 
 # %% [markdown]
 # **What you should see.** The photo, and how probable its own name is with "A photo of a".
@@ -241,7 +244,11 @@ axis.set(
     xlabel="length of the step, in lengths of the context", ylabel=f"log p({names[worst]})"
 )
 axis.legend()
-plt.show()
+show_figure(
+    "Log-probability over the length of the step. Along the derivative it rises from "
+    f"{lines['along the derivative'][0]:.2f} to {lines['along the derivative'][-1]:.2f}; at random "
+    f"it ends at {lines['at random'][-1]:.2f}."
+)
 
 # %% [markdown]
 # **What you should see.** Both lines start where "A photo of a" is. Along the derivative the line rises from the
@@ -323,7 +330,10 @@ axis.set_xticks(
 axis.set_yticks(range(BLOCKS), [f"block {i + 1}" for i in range(BLOCKS)])
 axis.set_title(f"how far apart the tokens of '{first}' and '{second}' are", fontsize=9)
 figure.colorbar(picture, label="norm of difference")
-plt.show()
+show_figure(
+    f"How far apart the tokens of '{first}' and '{second}' are, by block and token: dark up to the "
+    "name, bright from the name on."
+)
 print(f"largest difference before the name: {difference[:, : 1 + C].max():.1e}")
 
 # %% [markdown]
@@ -421,7 +431,10 @@ for axis, values, label in zip(axes, (passed, seconds), ("tokens", "seconds"), s
         )
     axis.invert_yaxis()
     axis.set(xlabel=label, xlim=(0, 1.2 * max(values.values())))
-plt.show()
+show_figure(
+    "Bars of tokens and of seconds for four ways. Tokens: "
+    + ", ".join(f"{way} {count:,}" for way, count in passed.items())
+)
 
 # %% [markdown]
 # **What you should see.** Fewer tokens from top to bottom, and less time. The times depend on your machine and on
@@ -438,7 +451,7 @@ plt.show()
 # Where do the contexts go? Into `GalLoPClassifier`. Untrained, its text features are the ones we computed.
 
 # %%
-model = GalLoPClassifier(mini).zero_shot(names).model_
+model = GalLoPClassifier(mini, method=MethodConfig()).zero_shot(names).model_
 with torch.no_grad():
     text = model.text_features()
 print(

@@ -21,11 +21,10 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
-import photos
 import torch
 import torch.nn.functional as F
 
-from gallop import TrainConfig, draw_shots, load_backbone, load_image, read_folder
+from gallop import TrainConfig, draw_shots, load_image, read_folder
 from gallop.evaluation.metrics import auroc
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import TrainingViews, encode_centres
@@ -36,6 +35,9 @@ from gallop.model.head.forms import discriminant
 from gallop.model.head.sums import KeptShots, ShotSums, shot_features
 from gallop.model.scores import Cosines, gl_mcm, mcm
 from gallop.sample import sample_folder, sample_photos
+from gallop.tutorial import frozen_tower, photos, show_figure
+
+TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
 # %% [markdown]
 # ## The same photos, the same features
@@ -49,7 +51,7 @@ from gallop.sample import sample_folder, sample_photos
 
 # %%
 SHOTS, VIEWS, EPOCHS = (4, 2, 6) if photos.FAST else (8, 4, 30)
-mini = load_backbone("mini")
+mini = frozen_tower(TOWER)
 root = photos.own_folder() or sample_folder()
 shots = draw_shots(read_folder(root, split="train"), SHOTS, seed=0, allow_fewer=True)
 test = read_folder(root, split="test").left_over(shots)
@@ -475,7 +477,10 @@ for axis, (name, p) in zip(axes, answers.items(), strict=True):
     axis.axvline(1 / K, color="grey", linestyle=":")
 axes[0].set_yticks([2, 1, 0], ["right", "wrong", "other things"])
 figure.tight_layout()
-plt.show()
+show_figure(
+    "For each method a dot a photo over its probability: right ones on top, wrong ones in the "
+    "middle, photos of other things below."
+)
 
 # %% [markdown]
 # **What you should see.** What the table hides: how sure they are. The discriminant is the surest of all, of its one
@@ -527,7 +532,10 @@ for place in maps["GalLoP"].flatten().topk(min(10, maps["GalLoP"].numel())).indi
     axes[-1].add_patch(plt.Rectangle((column, row), 1, 1, fill=False, color="white", lw=0.8))
 for axis in axes:
     axis.set_axis_off()
-plt.show()
+show_figure(
+    "The photo that the methods disagree about, the three shots that Tip-Adapter's cache puts "
+    "first, and the maps of the methods that have one."
+)
 for name, p in answers.items():
     print(f"{name:14} {names[c]} {p[i, c]:.0%}, says {names[p[i].argmax()]}")
 

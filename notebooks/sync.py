@@ -3,6 +3,10 @@
 A notebook is stored with what it printed and drew, so that it can be read on a code host; what only lives in a kernel
 (widgets, the explainer) is left out, and has a picture beside it. Running takes a minute or two each, so only the
 notebooks whose code has changed are run again.
+
+Each also gets a badge that opens it in Colab, and a first cell that installs the package where it is missing. Where
+from is said once, in ``pyproject.toml``: a release that has an address writes it under ``[project.urls]`` as
+``Repository``.
 """
 
 from __future__ import annotations
@@ -21,7 +25,24 @@ import nbformat
 import numpy as np
 from PIL import Image
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 FOLDER = Path(__file__).resolve().parent
+PROJECT = FOLDER.parent / "pyproject.toml"
+COLAB = "https://colab.research.google.com"
+INSTALL = """\
+# Where the package is missing (Colab, Kaggle), this installs it; anywhere else it does nothing
+import importlib.util
+import subprocess
+import sys
+
+GALLOP = "{source}"  # what pip installs: a name, an address, or the path of a wheel
+if importlib.util.find_spec("gallop") is None:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", GALLOP], check=True)"""
+"""The first cell."""
 COLOURS = 256
 """Of a stored picture of lines and bars: a third of the bytes of a picture in full colour, and the same to the eye."""
 FULL = 110_000
@@ -75,9 +96,38 @@ def scripts() -> list[Path]:
     return sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 
 
+def source_and_page(project: str) -> tuple[str, str]:
+    """What pip installs, and the page of the repository where it is on GitHub, from the text of ``pyproject.toml``.
+
+    Without an address the package is asked for by its name, and there is no page.
+    """
+    described = tomllib.loads(project)["project"]
+    wanted, address = (
+        f"{described['name']}[notebooks]",
+        described.get("urls", {}).get("Repository", ""),
+    )
+    if not address:
+        return wanted, ""
+    address = address.removesuffix("/").removesuffix(".git")
+    return f"{wanted} @ git+{address}", address if address.startswith(
+        "https://github.com/"
+    ) else ""
+
+
+def badge(stem: str, page: str) -> str:
+    """The picture to click on; without a page to open, Colab asks for the file itself."""
+    picture = f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]"
+    if page:
+        return f"{picture}({COLAB}/github/{page.removeprefix('https://github.com/')}/blob/main/notebooks/{stem}.ipynb)"
+    return f"{picture}({COLAB}/) There, upload this one file; its first cell installs what is missing."
+
+
 def blank(script: Path) -> Any:
     """The notebook of a script, without outputs, and the same each time."""
     notebook = jupytext.read(script, fmt="py:percent")
+    source, page = source_and_page(PROJECT.read_text(encoding="utf-8"))
+    notebook.cells[0].source += f"\n\n{badge(script.stem, page)}"
+    notebook.cells.insert(1, nbformat.v4.new_code_cell(INSTALL.format(source=source)))
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -89,13 +139,19 @@ def blank(script: Path) -> Any:
 
 
 def stills(outputs: list[Any]) -> list[Any]:
-    """Of a cell's outputs, what shows without a kernel: text as it was printed, and pictures, made small."""
+    """Of a cell's outputs, what shows without a kernel: text as it was printed, and pictures, made small, each with the
+    text that stands for it.
+    """
     kept = []
     for output in outputs:
         if output.output_type == "stream":
             kept.append(nbformat.v4.new_output("stream", name=output.name, text=output.text))
         elif "image/png" in output.data:
-            kept.append(nbformat.v4.new_output("display_data", {"image/png": smaller(output.data["image/png"])}))
+            data = {
+                "image/png": smaller(output.data["image/png"]),
+                "text/plain": output.data["text/plain"],
+            }
+            kept.append(nbformat.v4.new_output("display_data", data, metadata=output.metadata))
     return kept
 
 
@@ -115,7 +171,9 @@ def smaller(png: str) -> str:
     best.putpalette(colours.ravel().tolist())
     dithered = picture.quantize(palette=best, dither=Image.Dither.FLOYDSTEINBERG)
     page = (np.asarray(picture) == 255).all(axis=2)
-    dithered.putdata(np.where(page, white, np.asarray(dithered)).ravel().tolist())  # the page stays white
+    dithered.putdata(
+        np.where(page, white, np.asarray(dithered)).ravel().tolist()
+    )  # the page stays white
     dithered.save(few, "PNG", optimize=True)
     packed = full if full.tell() <= max(FULL, few.tell()) else few
     return base64.b64encode(packed.getvalue()).decode()
@@ -127,7 +185,8 @@ def code_cells(notebook: Any) -> list[Any]:
 
 
 def run(notebook: Any, timeout: float) -> Any:
-    """The notebook with its outputs, run by a process of its own, whatever this one has loaded or left running.
+    """The notebook with its outputs, run by a process of its own, whatever this one has loaded or left running. It is
+    alone in its folder, as where somebody opens it elsewhere.
 
     Raises:
         RuntimeError: a cell failed, or took more than ``timeout`` seconds; the message is what was said.
@@ -137,7 +196,7 @@ def run(notebook: Any, timeout: float) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "notebook.ipynb")
         nbformat.write(notebook, path)
-        command = [*PYTHON, "-c", EXECUTE, str(path), str(FOLDER), str(timeout)]
+        command = [*PYTHON, "-c", EXECUTE, str(path), folder, str(timeout)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(done.stderr[-4000:])
@@ -148,7 +207,9 @@ def write(script: Path) -> None:
     """Write the notebook of one script; run it if its code is not what the stored outputs came from."""
     path, notebook = script.with_suffix(".ipynb"), blank(script)
     stored = code_cells(nbformat.read(path, as_version=4)) if path.exists() else []
-    unchanged = [cell.source for cell in stored] == [cell.source for cell in code_cells(notebook)]
+    unchanged = [cell.source for cell in stored] == [
+        cell.source for cell in code_cells(notebook)
+    ]
     if unchanged and any(cell.outputs for cell in stored):
         shown = [cell.outputs for cell in stored]
     else:

@@ -39,7 +39,7 @@ for p, kept in ((0.75, 1), (0.5, 2), (0.0, 4)):
     p_slider.value = p
     assert all(row.count("■") == kept for row in drawn.value.split("\\n"))
 members.value = (0, 1, 2, 3)
-assert verdict.value == f"accuracy {results[0.75][0, 1]:.1%}"
+assert verdict.value == f"accuracy {results[0.75][0, :, 1].mean():.1%}"
 members.value = ()
 assert "at least one" in verdict.value
 """,
@@ -89,8 +89,8 @@ assert pair.children[0] is first and pair.children[1] is not second and pair.chi
 assert all(shown.data["compact"] and shown.stood.class_name == test_names[0] for shown in pair.children)
 """,
     "09_debugging_alignment": """
-assert min(on_thing["mug"], on_thing["teapot"]) > 0.85 and abs(np.mean(list(on_thing.values())) - 0.63) < 0.01
-assert all(0.3 < on_thing[kind] < 0.5 and on_thing[kind] > 2.5 * chance[kind] for kind in ("candle", "vase"))
+assert min(on_thing["mug"], on_thing["teapot"]) > 0.8 and abs(np.mean(list(on_thing.values())) - 0.63) < 0.03
+assert all(0.25 < on_thing[kind] < 0.5 and on_thing[kind] > 2 * chance[kind] for kind in ("candle", "vase"))
 assert in_third["candle"][2] == 0 and all(abs(sum(parts) - 1) < 1e-6 for parts in in_third.values())
 lower = [mask[2 * len(mask) // 3 :].sum() / mask.sum() for kind, mask in
          ((thing.class_name, mask[mask.any(axis=1)]) for thing, mask in zip(things, masks)) if kind == "candle"]

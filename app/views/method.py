@@ -41,7 +41,6 @@ OF_STEPS = {
     "Learning": "06_training",
 }
 """By the title of a step, the notebook that builds it."""
-_SHARED = "photos.py"
 _LARGEST = 4 * 2**20
 """Bytes of a notebook with its pictures."""
 
@@ -51,14 +50,14 @@ it is loaded; a test holds them to the tower."""
 
 
 def notebook_files(*stems: str) -> dict[str, bytes]:
-    """Return notebooks, all where none is named, and the module of photos that they share, by file name.
+    """Return notebooks, all where none is named, by file name.
 
     In an installed package they lie inside of it, in a clone beside it.
     """
     package = Path(gallop.__file__).resolve().parent
     inside = package / "notebooks"
     folder = inside if inside.is_dir() else package.parent / "notebooks"
-    names = (*(f"{stem}.ipynb" for stem in stems or NOTEBOOKS), _SHARED)
+    names = [f"{stem}.ipynb" for stem in stems or NOTEBOOKS]
     return {name: read_bytes(folder / name, _LARGEST) for name in names}
 
 

@@ -65,10 +65,9 @@ def test_every_notebook_is_named_and_is_there() -> None:
     assert set(method.NOTEBOOKS) == there
 
 
-def test_the_notebooks_are_handed_out_with_what_they_import() -> None:
-    """A notebook that is opened where it was unpacked finds every module that is not of a package."""
+def test_the_notebooks_are_handed_out_and_need_nothing_beside_them() -> None:
     files = method.notebook_files()
-    assert set(files) == {*(f"{stem}.ipynb" for stem in method.NOTEBOOKS), "photos.py"}
+    assert set(files) == {f"{stem}.ipynb" for stem in method.NOTEBOOKS}
     for name, content in files.items():
         assert content == (ROOT / "notebooks" / name).read_bytes()
     local = {path.stem for path in (ROOT / "notebooks").glob("*.py")}
@@ -76,7 +75,7 @@ def test_the_notebooks_are_handed_out_with_what_they_import() -> None:
         cells = json.loads(files[f"{stem}.ipynb"])["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         imported = set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE))
-        assert imported & local <= {"photos"}, stem
+        assert not imported & local, stem
 
 
 def test_the_notebook_of_each_step_is_handed_out_where_the_step_says(app_server: str) -> None:
@@ -84,7 +83,7 @@ def test_the_notebook_of_each_step_is_handed_out_where_the_step_says(app_server:
         ((response, body, _),) = asked(app_server, f"/{address}")
         assert response.headers["content-disposition"] == f'attachment; filename="{stem}.zip"'
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            assert set(archive.namelist()) == {f"{stem}.ipynb", "photos.py"}
+            assert archive.namelist() == [f"{stem}.ipynb"]
             assert archive.read(f"{stem}.ipynb") == (ROOT / "notebooks" / f"{stem}.ipynb").read_bytes()
     for other in ("nothing", "photos", "..%2F..%2Fapp%2Fmain", "01_similarity.py"):
         ((response, _, _),) = asked(app_server, f"/notebooks/{other}.zip")

@@ -1,0 +1,221 @@
+"""The photos of the notebooks: the sample's, those inside the wheels of scikit-image and scikit-learn, your own,
+or a public set.
+
+Nothing is fetched unless you ask for it. One environment variable chooses, before Jupyter starts:
+
+* ``GALLOP_PHOTOS=my/photos``: your own photos, one folder a class, best with ``train/`` and ``test/`` above them.
+* ``GALLOP_PHOTOS=EuroSAT`` (or DTD, Flowers102, OxfordIIITPet): a public set, downloaded once by torchvision.
+* ``FAST=1``: short trainings, as in the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gallop.data.folders import draw_shots, read_folder, resolve_split
+from gallop.data.labelled import LabelledPhotos
+from gallop.errors import DataError
+from gallop.images import Photo, load_image
+from gallop.sample import sample_folder
+from gallop.tutorial.public_sets import PUBLIC_SETS, public_set
+from gallop.tutorial.scenes import DOMAINS, cut_out, domain, thing_mask, with_thing
+
+__all__ = [
+    "DOMAINS",
+    "FAST",
+    "MOST_CLASSES",
+    "PUBLIC_SETS",
+    "TEXTURES",
+    "THINGS",
+    "by_class",
+    "cut_out",
+    "domain",
+    "few_shots",
+    "own_folder",
+    "public_set",
+    "sample",
+    "sample_names",
+    "texture_crops",
+    "thing_mask",
+    "with_names",
+    "with_thing",
+]
+
+FAST = os.environ.get("FAST") == "1"
+
+_FILES = {
+    # name: (package, file); who took them, and that they may be used, is said in skimage.data and in sklearn's README
+    "cat": ("skimage", "chelsea.png"),
+    "coffee": ("skimage", "coffee.png"),
+    "rocket": ("skimage", "rocket.jpg"),
+    "motorcycle": ("skimage", "motorcycle_left.png"),
+    "astronaut": ("skimage", "astronaut.png"),
+    "temple": ("sklearn", "china.jpg"),
+    "flower": ("sklearn", "flower.jpg"),
+    "brick": ("skimage", "brick.png"),
+    "grass": ("skimage", "grass.png"),
+    "gravel": ("skimage", "gravel.png"),
+    "galaxies": ("skimage", "hubble_deep_field.jpg"),
+    "moon": ("skimage", "moon.png"),
+    "coins": ("skimage", "coins.png"),
+    "retina": ("skimage", "retina.jpg"),
+}
+_FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
+
+THINGS = ("cat", "coffee", "rocket", "motorcycle", "astronaut", "temple", "flower")
+"""One photo each."""
+TEXTURES = ("brick", "grass", "gravel")
+"""One large photo each, in grey, from which crops are cut."""
+MOST_CLASSES = 40
+"""Of your own folder; of more, the pictures and tables of a notebook would show nothing."""
+_TESTS = 20
+"""Of each class, in a folder that is not split."""
+
+
+def sample_names() -> list[str]:
+    """What ``sample`` knows."""
+    return list(_FILES)
+
+
+def sample(name: str) -> Photo:
+    """A photo by name, such as "cat"."""
+    if name not in _FILES:
+        raise ValueError(f"There is no photo {name!r}; there are {', '.join(_FILES)}.")
+    package, file = _FILES[name]
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise ImportError(f"The photo {name!r} lies inside {package}: pip install 'gallop-explorer[notebooks]'.")
+    return load_image(Path(found.submodule_search_locations[0], _FOLDERS[package], file), name=name)
+
+
+def texture_crops(
+    shots: int, seed: int = 0, size: int = 128, tests: int = 20
+) -> tuple[dict[str, list[Photo]], dict[str, list[Photo]]]:
+    """Square crops of brick, grass and gravel, by class: (train, test).
+
+    Train crops come from the left half of each photo and test crops from the right half, so they never share a pixel;
+    crops of one half may overlap. The first shots of a seed are the same however many are drawn; test crops are always
+    the same.
+
+    Args:
+        size: side of a crop in pixels, at most 256.
+    """
+    train, test = {}, {}
+    for number, name in enumerate(TEXTURES):
+        image = sample(name).image
+        middle = image.width // 2
+        left, right = (0, 0, middle, image.height), (middle, 0, image.width, image.height)
+        train[name] = list(_crops(image.crop(left), name, shots, size, np.random.default_rng([seed, number])))
+        test[name] = list(_crops(image.crop(right), name, tests, size, np.random.default_rng([number])))
+    return train, test
+
+
+def _crops(image: Image.Image, name: str, count: int, size: int, rng: np.random.Generator) -> Iterable[Photo]:
+    if size > min(image.size):
+        raise ValueError(f"Crops of {size} pixels were asked for; the most is {min(image.size)}.")
+    for i in range(count):
+        x, y = (int(rng.integers(0, side - size + 1)) for side in image.size)
+        yield load_image(image.crop((x, y, x + size, y + size)), name=f"{name} {i + 1}")
+
+
+def own_folder() -> Path | None:
+    """The folder that GALLOP_PHOTOS names, or that of the public set it names; None where it is not set."""
+    chosen = os.environ.get("GALLOP_PHOTOS")
+    if not chosen:
+        return None
+    if chosen in PUBLIC_SETS:
+        return public_set(chosen)
+    if not Path(chosen).is_dir():
+        raise NotADirectoryError(
+            f"GALLOP_PHOTOS is {chosen!r}, which is no folder from here. Give the whole path of a folder that holds "
+            f"one folder of photos for each class, or one of {', '.join(PUBLIC_SETS)}; or unset it to use the sample "
+            "photos."
+        )
+    return Path(chosen)
+
+
+def by_class(most: int = 5) -> dict[str, list[Photo]]:
+    """Photos by class name: up to so many of each class of your own folder (of those to test with), or the sample
+    photos of things, one each.
+    """
+    folder = own_folder()
+    if folder is None:
+        return {name: [sample(name)] for name in THINGS}
+    return _by_class(draw_shots(_parts(folder)[1], most, allow_fewer=True))
+
+
+def few_shots(shots: int, seed: int = 0, tests: int = 20) -> tuple[dict[str, list[Photo]], dict[str, list[Photo]]]:
+    """(train, test) by class name, from your own folder where there is one, otherwise from the sample project: candles,
+    mugs, teapots and vases, of each up to 8 photos to learn from and 6 to test with.
+
+    A draw of few shots is part of a draw of more of the same seed, and the test photos are always the same: those in
+    ``test/``; in a folder that is not split, a third of each class, at most 20 photos, which nothing is learned from.
+
+    Raises:
+        DataError: fewer than two classes, or one with a single photo.
+    """
+    train, test = _parts(own_folder() or sample_folder())
+    drawn = train.draw(shots, seed=seed, allow_fewer=True)
+    return _by_class(drawn), _by_class(test.draw(tests, allow_fewer=True))
+
+
+def with_names(by_class: dict[str, list[Photo]]) -> tuple[list[Photo], list[str]]:
+    """Photos and their class names, as ``fit`` and ``score`` take them."""
+    return [p for some in by_class.values() for p in some], [n for n, some in by_class.items() for _ in some]
+
+
+@cache
+def _parts(folder: Path) -> tuple[LabelledPhotos, LabelledPhotos]:
+    """What of a folder is there to learn from, and to test with; both have the same classes."""
+    first = read_folder(folder, split="train")
+    if resolve_split(folder, "train") == folder:
+        train, test = _split(first)
+    else:
+        second = read_folder(folder, split="test")
+        names = [name for name in first.class_names if name in second.class_names]
+        train, test = _of(first, names), _of(second, names)
+        train = train.take([i for i, digest in enumerate(train.hashes) if digest not in set(test.hashes)])
+    names = list(train.class_names)
+    if len(names) < 2:
+        raise DataError(
+            f"{folder} has {len(names)} classes with photos to learn from and to test with; two are needed."
+        )
+    if len(names) > MOST_CLASSES:
+        warnings.warn(f"{folder} has {len(names)} classes; the first {MOST_CLASSES} are taken.", stacklevel=3)
+        names = names[:MOST_CLASSES]
+    return _of(train, names), _of(test, names)
+
+
+def _split(photos: LabelledPhotos) -> tuple[LabelledPhotos, LabelledPhotos]:
+    """Photos that nobody has split: a third of each class to test with, whatever their files are called."""
+    held = set[int]()
+    for label, name in enumerate(photos.class_names):
+        members = sorted((i for i, other in enumerate(photos.labels) if other == label), key=photos.hashes.__getitem__)
+        if len(members) < 2:
+            raise DataError(f"The class {name!r} has {len(members)} photos; one is needed to learn from, one to test.")
+        held.update(members[: min(max(len(members) // 3, 1), _TESTS)])
+    parts = [i for i in range(len(photos)) if i not in held], sorted(held)
+    return photos.take(parts[0]), photos.take(parts[1])
+
+
+def _of(photos: LabelledPhotos, names: list[str]) -> LabelledPhotos:
+    """The photos of some of the classes."""
+    kept = [i for i, name in enumerate(photos.names) if name in names]
+    labels = tuple(names.index(photos.names[i]) for i in kept)
+    return replace(photos.take(kept), labels=labels, class_names=tuple(names))
+
+
+def _by_class(dataset: LabelledPhotos) -> dict[str, list[Photo]]:
+    found: dict[str, list[Photo]] = {name: [] for name in dataset.class_names}
+    for path, name in zip(dataset.photos, dataset.names, strict=True):
+        found[name].append(load_image(path))
+    return found

@@ -1,0 +1,39 @@
+"""Pictures of a notebook, each with the text that stands for it."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def show_figure(text: str, figure: Figure | None = None) -> None:
+    """Show a figure of matplotlib in a notebook, and close it.
+
+    Args:
+        text: what is to be seen, for those who do not see it. nbconvert and what is built on it make it the picture's
+            alternative text; where pictures cannot be shown at all, it is printed.
+        figure: None for the one that is being drawn.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.display import display
+
+    shown, png = plt.gcf() if figure is None else figure, io.BytesIO()
+    shown.savefig(png, format="png", bbox_inches="tight", dpi=shown.dpi)
+    plt.close(shown)
+    words = " ".join(text.split())
+    bundle = {"image/png": png.getvalue(), "text/plain": words}
+    display(bundle, metadata={"image/png": {"alt": words}}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def in_two_rows(figure: Figure) -> Figure:
+    """Return the library's picture of an explanation, which is one wide row, arranged for the page of a notebook."""
+    *panels, _ = figure.axes  # the last one holds the colours of all maps
+    columns = -(-len(panels) // 2)
+    grid = figure.add_gridspec(2, columns)
+    for i, panel in enumerate(panels):
+        panel.set_subplotspec(grid[i // columns, i % columns])
+    figure.set_size_inches(10, 6)
+    return figure

@@ -1,0 +1,17 @@
+"""The tower of a notebook: one name says which, and where it computes."""
+
+from __future__ import annotations
+
+from gallop.backbones import Backbone, load_backbone
+
+_SMALL = "mini"
+
+
+def frozen_tower(name: str) -> Backbone:
+    """Return a backbone by name: ``mini`` on the processor, where it is fast enough and gives the figures of the text;
+    any other, such as "ViT-B-16/openai", on a GPU when there is one.
+
+    Raises:
+        BackboneError: as ``load_backbone``.
+    """
+    return load_backbone(name, device="cpu" if name == _SMALL else "auto")
