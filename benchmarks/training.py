@@ -23,7 +23,6 @@ from gallop.config import train_preset
 from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.model.losses import Loss, draw_kept_prompts
-from gallop.runtime.process import prepare
 from gallop.training.encoding_ahead import encode_ahead
 from gallop.training.loop import StepEvent
 
@@ -124,13 +123,15 @@ def large(classes: int = 21_841) -> dict[str, Any]:
 
     In a process of its own: what others have left would count.
     """
-    command = [sys.executable, "-c", f"from benchmarks.training import _large; _large({classes})"]
+    code = (
+        f"from gallop.runtime.process import prepare; prepare(); import benchmarks.training as t; t._large({classes})"
+    )
+    command = [sys.executable, "-c", code]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return found
 
 
 def _large(classes: int) -> None:
-    prepare()
     model, features, labels, kept = task(load_backbone("mini", device="cpu"), classes=classes)
     before = largest_resident()
 
