@@ -31,6 +31,7 @@ from gallop.errors import BackboneError, ConfigError, DataError, ParallelError, 
 from gallop.features.encoding import TrainingViews
 from gallop.model import losses
 from gallop.model.gallop import initial_prompts
+from gallop.model.head.head import Head
 from gallop.training import launch as launching
 from gallop.training.launch import launch
 from gallop.training.learn import CalibrationEvent, EncodeEvent
@@ -62,6 +63,11 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "method": MethodConfig(global_projection=True),
         "preset": TrainConfig(pull=1.0, global_lr_factor=2.0),
     },
+    "a head": {"method": MethodConfig(head="ridge"), "calibration_folds": 2, "epochs": 1},
+    "a head that looks twice, fresh views": {
+        "method": MethodConfig(head="discriminant", detail=2),
+        **{"views": 0, "epochs": 1, "calibration_folds": 2},
+    },
 }
 MANY: dict[str, dict[str, Any]] = {
     "many names": {},
@@ -79,6 +85,7 @@ BY_THREE = [
     "fresh views",
     "calibration folds",
     "many names, small batches",
+    "a head",
 ]
 LEAVING = [(0, "encode 1"), (0, "step 3"), (1, "step 3"), (0, "last step"), (0, "calibrate 2")]
 
@@ -94,6 +101,7 @@ class Trained:
     calibration: Any
     cross_fitted: bool
     texts_shared: int
+    head: Head | None
 
 
 def photos(many: bool) -> tuple[list[Any], list[str]]:
@@ -125,6 +133,7 @@ def train(parallel: Parallel, settings: dict[str, Any], many: bool = False, **mo
         calibration=made.calibration_,
         cross_fitted=made.cross_fit_ is not None,
         texts_shared=shared,
+        head=made.model_.head,
     )
 
 
@@ -134,6 +143,8 @@ def trained(parallel: Processes, names: list[str]) -> dict[str, tuple[Trained, T
     for name in names:
         this = train(parallel, SCENARIOS[name], name in MANY)
         flat = torch.cat([value.flatten() for value in this.prompts.values()])
+        if this.head is not None:
+            flat = torch.cat([flat, this.head.form.weights.flatten(), this.head.form.bias])
         rows = torch.zeros(parallel.processes, len(flat))
         rows[parallel.rank] = flat
         found[name] = this, parallel._sum(rows)
@@ -192,6 +203,22 @@ def check_equal(found: Trained, wanted: Trained, settings: dict[str, Any]) -> No
             else:
                 assert one == pytest.approx(other, rel=1e-4), field.name
     assert found.calibration_steps == wanted.calibration_steps
+    if wanted.head is None:
+        assert found.head is None
+    else:
+        assert found.head is not None
+        check_heads_equal(found.head, wanted.head)
+
+
+def check_heads_equal(found: Head, wanted: Head) -> None:
+    """Of the same shots in the same order, whichever process encoded them."""
+    assert found.shots is not None
+    assert wanted.shots is not None
+    assert torch.equal(found.shots.labels, wanted.shots.labels)
+    assert torch.allclose(found.shots.features, wanted.shots.features, atol=1e-6)
+    most = float(wanted.form.weights.abs().max())
+    assert torch.allclose(found.form.weights, wanted.form.weights, atol=1e-4 * most)
+    assert (found.mix.weight, found.mix.temperature) == pytest.approx((wanted.mix.weight, wanted.mix.temperature), 1e-3)
 
 
 @pytest.mark.slow
@@ -212,8 +239,9 @@ def test_several_processes_learn_what_one_learns(name: str, count: str, request:
         assert found.calibration.threshold == pytest.approx(wanted.calibration.threshold, abs=1e-5)
         assert found.calibration.note == wanted.calibration.note
     processes = {"two": 2, "three": 3}[count]
-    if SCENARIOS[name].get("views", 2):
-        assert found.encoded == -(-(30 if name in MANY else 9) // processes) * 2, "its own photos alone, in two views"
+    own = -(-(30 if name in MANY else 9) // processes)
+    views = SCENARIOS[name].get("views", 2) + (wanted.head is not None)  # a head learns from the photos as they are
+    assert found.encoded == own * views, "its own photos alone, in two views"
 
 
 def resumed(parallel: Processes, work: Path) -> Trained:
