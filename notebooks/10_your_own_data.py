@@ -420,8 +420,8 @@ for k, name in enumerate(names):
         if test.hashes[i] in of_sample:
             mask = sample_mask(of_sample[test.hashes[i]])
             why = classifier.explain(test.paths[i])
-            for box in (box for n in range(len(why.topk)) for box in why.regions(name, n)):
-                left, top, right, bottom = box.rounded()
+            for part in (part for n in range(len(why.topk)) for part in why.regions(name, n)):
+                left, top, right, bottom = part.rounded()
                 shares.append(mask[top:bottom, left:right].mean())
     if shares:
         print(f"{name:7} {np.mean(shares):.0%} of the regions that decided lie on the thing")

@@ -41,19 +41,22 @@ COUNT_SENT = """
 
 
 @pytest.fixture(scope="module")
-def taught(browser: Any, app_server: str) -> Iterator[str]:
-    """What leads back to a visit in which two classes were taught; it is not closed between the tests."""
+def taught(browser: Any, app_server: str) -> Iterator[tuple[str, Any]]:
+    """What leads back to a visit in which two classes were taught, its address and its browser's cookies; it is not
+    closed between the tests.
+    """
     with visiting(browser, app_server) as make:
         page = make("teach")
         teach_with_tests(page)
         settled(page)
-        yield page.url.partition("?")[2]
+        yield page.url.partition("?")[2], page.context.storage_state()
 
 
 @pytest.fixture
-def page(new_page: Any, taught: str) -> Page:
+def page(new_page: Any, taught: tuple[str, Any]) -> Page:
     """One more page of that visit."""
-    found = new_page(f"teach?{taught}")
+    address, cookies = taught
+    found = new_page(f"teach?{address}", storage_state=cookies)
     expect(found.get_by_text("Done: 3 step")).to_be_visible()
     settled(found)
     return found

@@ -103,7 +103,7 @@ def test_two_towers_are_trained_compared_exported_and_found_again(visit: Any, tm
     expect(page.get_by_text("What was taught on mini waits there")).to_be_visible()
     expect(page.get_by_text("Done: 2 steps")).to_have_count(0)  # that was the other's
     expect(page.get_by_role("radio", name="As in the paper")).to_be_checked()  # so were its settings
-    expect(page.get_by_role("spinbutton", name="Learning rate")).to_have_value("0.002")
+    expect(page.get_by_role("spinbutton", name="Learning rate", exact=True)).to_have_value("0.002")
     settled(page)
     rounds(page, 2)
     train(page)

@@ -100,7 +100,7 @@ class Trained:
     encoded: int
     calibration: Any
     cross_fitted: bool
-    texts_shared: int
+    gathered: int
     head: Head | None
 
 
@@ -132,7 +132,7 @@ def train(parallel: Parallel, settings: dict[str, Any], many: bool = False, **mo
         encoded=max((event.done for event in events if isinstance(event, EncodeEvent)), default=0),
         calibration=made.calibration_,
         cross_fitted=made.cross_fit_ is not None,
-        texts_shared=shared,
+        gathered=shared,
         head=made.model_.head,
     )
 
@@ -215,7 +215,7 @@ def check_heads_equal(found: Head, wanted: Head) -> None:
     assert found.shots is not None
     assert wanted.shots is not None
     assert torch.equal(found.shots.labels, wanted.shots.labels)
-    assert torch.allclose(found.shots.features, wanted.shots.features, atol=1e-6)
+    assert torch.allclose(found.shots.features, wanted.shots.features, atol=1e-5)
     most = float(wanted.form.weights.abs().max())
     assert torch.allclose(found.form.weights, wanted.form.weights, atol=1e-4 * most)
     assert (found.mix.weight, found.mix.temperature) == pytest.approx((wanted.mix.weight, wanted.mix.temperature), 1e-3)
@@ -232,7 +232,8 @@ def test_several_processes_learn_what_one_learns(name: str, count: str, request:
     check_equal(found, wanted, SCENARIOS[name])
     assert all(torch.equal(row, of_all[0]) for row in of_all), "the same prompts in every process"
     steps = len(found.steps) + len(found.calibration_steps)
-    assert (found.texts_shared, wanted.texts_shared) == (steps if name in MANY else 0, 0)
+    heads = int(wanted.head is not None)  # features for a head are gathered once
+    assert (found.gathered, wanted.gathered) == ((steps if name in MANY else 0) + heads, heads)
     if "calibration_folds" in SCENARIOS[name]:
         assert found.cross_fitted
         assert found.calibration.temperature == pytest.approx(wanted.calibration.temperature, rel=1e-3)
