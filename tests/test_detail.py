@@ -14,7 +14,7 @@ from sklearn.base import clone
 from gallop.checkpoints.folder import read_checkpoint
 from gallop.cli import main
 from gallop.config import MethodConfig
-from gallop.errors import CheckpointError, ConfigError, OnnxError
+from gallop.errors import CheckpointError, ConfigError
 from gallop.estimator import GalLoPClassifier
 from gallop.evaluation.k_sweep import sweep_k
 from gallop.export.model_card import model_card
@@ -134,14 +134,6 @@ def test_every_k_is_that_of_an_answer() -> None:
     for k in (1, 7, 16):
         right = cosines.logits((k, k)).argmax(dim=1) == torch.tensor(truth)
         assert swept.together[k - 1] == int(right.sum())
-
-
-def test_onnx_refuses_it_in_a_sentence() -> None:
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
-    from gallop.export.onnx import export_onnx
-
-    with pytest.raises(OnnxError, match=r"answers from two \(detail=2\); call set_detail\(1\) first"):
-        export_onnx(taught())
 
 
 def test_a_report_shows_both_sizes() -> None:

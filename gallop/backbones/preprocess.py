@@ -129,6 +129,20 @@ class Preprocess:
         cut = f"short side resized to {self.size} {by}; centre crop {self.size} x {self.size}"
         return f"resized to {self.size} x {self.size}, whatever its shape {by}" if self.squash else cut
 
+    def sentence_at(self, times: float) -> str:
+        """Return the same of ``times`` as many pixels a side."""
+        side = self.side(times)
+        by = f"resized to {side} x {side} at once ({self.interpolation}, antialiased, as Pillow does it)"
+        if self.squash:
+            return f"the whole photo {by}"
+        # Where W x H are the photo's pixels, and w x h those of the whole of it where it is looked at first.
+        box = [f"round(({a.lower()} - {self.size}) / 2) * {a} / {a.lower()}" for a in "WH"]
+        ends = f"width = {self.size} * W / w, height = {self.size} * H / h"
+        return (
+            f"the part of the photo that is seen at {self.size} x {self.size} {by}: of W x H pixels, w x h once the "
+            f"short side is {self.size}, left = {box[0]}, top = {box[1]}, {ends}"
+        )
+
     def _resized(self, image: Image.Image, width: int, height: int) -> Image.Image:
         return (
             image if image.size == (width, height) else image.resize((width, height), _RESAMPLING[self.interpolation])

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,27 +18,28 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from gallop.backbones import Preprocess
+from gallop.backbones.vision import look_closer
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
-from gallop.features.encoding import ImageFeatures
-from gallop.images import load_image
+from gallop.export.onnx_inputs import INPUTS, metadata_of, pixels_to_check
+from gallop.features.encoding import encode_pixels
 from gallop.model import scores, similarity
-from gallop.model.gallop import GalLoP
+from gallop.model.gallop import GalLoP, Similarities
 from gallop.predictions.predict import to_array
 
-PIXELS = "pixels"
-OUTPUTS = ("probabilities", "ood_score", "global_cosines", "local_cosines", "head_regions")
+OUTPUTS = (
+    *("probabilities", "ood_score", "global_cosines", "local_cosines", "head_regions"),
+    *("finer_local_cosines", "finer_head_regions"),
+)
 PROJECTION, WHOLE_PROJECTION = "projection", "whole_projection"
 """Of the file's numbers, what takes a region of the tower to the joint space, and what a photo's own feature goes
 through, where such a projection was learned.
 """
+_WINDOWS = 64
+"""More than any second look has."""
 ALLOWED = 1e-4
 """The largest difference of any output between torch and onnxruntime in a file that is handed out."""
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
-_FORMAT = 1
-_PATTERNS = 4
-"""Made pictures that every file is checked on, beside the photos given."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,12 @@ class OnnxFile:
 def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> OnnxFile:
     """Write a classifier, check it with onnxruntime, and return the file.
 
-    Input: ``pixels`` (B, 3, S, S), float32, RGB, any B: what ``Preprocess.centre`` gives. Outputs: ``probabilities``
-    (B, K), calibrated as the classifier's are; ``ood_score`` (B,), GL-MCM, larger = more outlier; ``global_cosines``
-    (B, K, M); ``local_cosines`` (B, R, K, N), the maps, region by region; those are left out where N = 0; and
-    ``head_regions`` (B, R, K), the third branch's map, where there is one.
+    Input: ``pixels`` (B, 3, S, S), float32, RGB, any B: what ``Preprocess.centre`` gives; of a classifier that answers
+    from two looks ``finer_pixels``, too, the same part of the photo at ``detail`` times the size. Outputs:
+    ``probabilities`` (B, K), calibrated as the classifier's are; ``ood_score`` (B,), GL-MCM, larger = more outlier;
+    ``global_cosines`` (B, K, M), the mean over the looks; ``local_cosines`` (B, R, K, N), the maps, region by region;
+    those are left out where N = 0; and ``head_regions`` (B, R, K), the third branch's map, where there is one. The maps
+    of the second look are ``finer_local_cosines`` and ``finer_head_regions``.
 
     Args:
         photos: to check with, beside pictures that are made: whatever ``load_image`` takes.
@@ -87,18 +89,13 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     if missing:
         raise OnnxError(f"{' and '.join(missing)} must be installed for this: pip install 'gallop-explorer[onnx]'.")
     check_is_fitted(classifier, "model_")
-    if classifier.model_.backbone.detail != 1:
-        raise OnnxError(
-            f"An ONNX file takes pixels of one size, and this model answers from two (detail="
-            f"{classifier.model_.backbone.detail:g}); call set_detail(1) first, or load it in Python where it is used."
-        )
     if classifier.model_.backbone.precision != "fp32":
         raise OnnxError("ONNX is checked against fp32: load the model with precision='fp32'.")
     if classifier.model_.backbone.device.type != "cpu":
         classifier = _on_cpu(classifier)
     backbone = classifier.model_.backbone
-    pixels, metadata = _pixels(backbone.preprocess, photos), _metadata(classifier)
-    data = _written(_Answering(classifier), backbone.preprocess.size, metadata)
+    pixels, metadata = pixels_to_check(backbone, photos), metadata_of(classifier)
+    data = _written(_Answering(classifier), pixels, metadata)
     parity = _compare(data, classifier, pixels)
     if parity.labels_differ or not parity.difference <= ALLOWED:
         raise OnnxError(
@@ -125,7 +122,7 @@ def _on_cpu(classifier: GalLoPClassifier) -> GalLoPClassifier:
 
 
 class _Answering(nn.Module):
-    """Pixels (B, 3, S, S) to the outputs, with the pure functions that the classifier itself is made of."""
+    """Pixels (B, 3, S, S) of each look to the outputs, with the functions that the classifier itself is made of."""
 
     def __init__(self, classifier: GalLoPClassifier) -> None:
         super().__init__()
@@ -133,7 +130,8 @@ class _Answering(nn.Module):
         # A copy: exporting swaps a tower's weights for symbols, and others may be using the frozen one meanwhile.
         self._vision = copy.deepcopy(model.backbone.vision)
         self.tower = self._vision.tower  # type: ignore[attr-defined]
-        self._damping, self._topk = model.damping, model.config.topk
+        self._size, self._damping = model.backbone.preprocess.size, model.damping
+        self._topk = model.config.topk
         self._scale, self._temperature = model.backbone.logit_scale, classifier.calibration_.temperature
         with torch.no_grad():
             text = model.text_features()
@@ -146,41 +144,57 @@ class _Answering(nn.Module):
         if whole is not None:
             self.register_buffer(WHOLE_PROJECTION, whole.detach().T.contiguous())
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        whole, regions = self._vision(pixels)
+    def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
+        # All windows of a second look at once: so many towers one after the other make a file that nobody can build.
+        finer = [look_closer(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
+        features = [self._vision(pixels[0]), *finer]
+        said = None if self._head is None else self._head([regions for _, regions in features], len(features))
+        each = [self._cosines(*look) for look in features]
+        if said is not None:
+            each = [replace(look, head=head) for look, head in zip(each, said, strict=True)]
+        found = each[0] if len(each) == 1 else replace(each[0], finer=each[1])
+        shares = scores.class_probabilities(found.logits(self._topk), self._scale, self._temperature)
+        return shares, found.ood()[scores.VERDICT], found.whole, *self._maps(found)
+
+    def _cosines(self, whole: Tensor, regions: Tensor) -> Similarities:
+        """Of one look."""
         if self._projects:
             whole = whole @ self.whole_projection  # type: ignore[operator]
         global_ = similarity.global_cosines(whole, self.whole_text, self._damping.image)  # type: ignore[arg-type]
         # Regions (B, R, V) as so many images; not region_cosines, whose own backward pass no exporter knows.
         joint = (regions @ self.projection).flatten(0, 1)  # type: ignore[operator]
         cosines = similarity.global_cosines(joint, self.local_text, self._damping.region)  # type: ignore[arg-type]
-        local = cosines.unflatten(0, (-1, regions.shape[1]))  # type: ignore[no-untyped-call]
-        pooled = similarity.topk_mean(local if self._topk else local[..., :0], self._topk)
-        together = similarity.ensemble(global_, pooled)
-        head = None if self._head is None else self._head([regions])[0]
-        if head is not None:
-            together = (1 - head.weight) * together + head.weight * head.scores
-        shares = scores.class_probabilities(together, self._scale, self._temperature)
-        ood = scores.ood_scores(scores.Cosines(global_.mean(dim=-1), local.mean(dim=-1)))[scores.VERDICT]
-        maps = [local] if self._topk else []
-        return shares, ood, global_, *maps, *([] if head is None else [head.regions])
+        local: Tensor = cosines.unflatten(0, (-1, regions.shape[1]))  # type: ignore[no-untyped-call]
+        return Similarities(global_, local if self._topk else local[..., :0], local.mean(dim=-1))
+
+    def _maps(self, found: Similarities) -> list[Tensor]:
+        """In the order of ``OUTPUTS``."""
+        maps: list[Tensor] = []
+        for look in found.looks:
+            maps += [look.regions] if self._topk else []
+            maps += [] if look.head is None else [look.head.regions]
+        return maps
+
+    def names(self, looks: int) -> list[str]:
+        """Those of the outputs, for so many looks."""
+        left_out = ("local_cosines",) * (not self._topk) + ("head_regions",) * (self._head is None)
+        left_out += ("finer",) * (looks == 1)
+        return [name for name in OUTPUTS if not any(part in name for part in left_out)]
 
 
-def _written(answering: _Answering, size: int, metadata: dict[str, str]) -> bytes:
-    """The file's bytes, for any number of images."""
+def _written(answering: _Answering, pixels: Sequence[Tensor], metadata: dict[str, str]) -> bytes:
+    """The file's bytes, for any number of images like those, whose ``pixels`` are of each look."""
     from onnxscript.optimizer import fold_constants
 
-    left_out = {"local_cosines"} if not answering._topk else set()
-    left_out |= {"head_regions"} if answering._head is None else set()
-    names = [name for name in OUTPUTS if name not in left_out]
+    images = torch.export.Dim("images")
     try:
         program = torch.onnx.export(
             answering.eval(),
-            (torch.zeros(2, 3, size, size),),
+            tuple(look.new_zeros(2, *look.shape[1:]) for look in pixels),
             dynamo=True,
-            input_names=[PIXELS],
-            output_names=names,
-            dynamic_shapes={"pixels": {0: torch.export.Dim("images")}},
+            input_names=INPUTS[: len(pixels)],
+            output_names=answering.names(len(pixels)),
+            dynamic_shapes={"pixels": ({0: images},) * len(pixels)},
             verbose=False,
         )
         assert program is not None
@@ -202,45 +216,7 @@ def _lays_out(node: Any) -> bool | None:
     return node.op_type in ("Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose") or None
 
 
-def _metadata(classifier: GalLoPClassifier) -> dict[str, str]:
-    """What a reader of the file needs: texts, and JSON where it is more than one."""
-    model, calibration = classifier.model_, classifier.calibration_
-    preprocess = model.backbone.preprocess
-    steps = f"RGB; {preprocess.sentence}; values / 255; minus mean, divided by std, per channel"
-    return {
-        "gallop_format": str(_FORMAT),
-        "class_names": json.dumps(model.class_names, ensure_ascii=False),
-        "preprocessing": json.dumps({**asdict(preprocess), "steps": steps}),
-        "logit_scale": repr(model.backbone.logit_scale),
-        "temperature": repr(calibration.temperature),
-        "threshold": "" if calibration.threshold is None else repr(calibration.threshold),
-        "threshold_note": calibration.note,
-        "topk": json.dumps(model.config.topk),
-        "grid": json.dumps(model.backbone.vision.grid),
-        "backbone": model.backbone.name,
-        "backbone_fingerprint": model.backbone.fingerprint,
-        "prompts": model.prompts.digest(),
-    } | ({} if model.head is None else {"head": model.head.kind, "head_weight": repr(model.head.mix.weight)})
-
-
-def _pixels(preprocess: Preprocess, photos: Sequence[Any]) -> Tensor:
-    """Photos, and patterns that are the same every time, as the model's input."""
-    rng = np.random.default_rng(0)
-    coarse = [rng.integers(0, 256, (7, 7, 3), dtype=np.uint8) for _ in range(_PATTERNS)]
-    patterns = [np.kron(blocks, np.ones((48, 48, 1), dtype=np.uint8)) for blocks in coarse]
-    return torch.stack([as_pixels(preprocess, photo) for photo in (*patterns, *photos)])
-
-
-def as_pixels(preprocess: Preprocess, photo: Any) -> Tensor:
-    """Return a photo, whatever ``load_image`` takes, as the file takes it: (3, S, S).
-
-    Raises:
-        ImageError: it cannot be read.
-    """
-    return preprocess.centre(load_image(photo).image)[0]
-
-
-def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Tensor) -> Parity:
+def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> Parity:
     """The file's answers against the classifier's own, image by image and all together."""
     import onnxruntime
 
@@ -249,27 +225,28 @@ def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Tensor) -> Parit
     wanted = _own(classifier, pixels)
     largest = dict.fromkeys(names, 0.0)
     differ = 0
-    for some in (slice(0, 1), slice(0, len(pixels))):  # one alone, since the number of images is free
-        found = dict(zip(names, session.run(names, {PIXELS: pixels[some].numpy()}), strict=True))
+    images = len(pixels[0])
+    for some in (slice(0, 1), slice(0, images)):  # one alone, since the number of images is free
+        given = {name: look[some].numpy() for name, look in zip(INPUTS, pixels, strict=False)}
+        found = dict(zip(names, session.run(names, given), strict=True))
         for name in names:
             gap = float(np.abs(found[name] - wanted[name][some]).max())
             largest[name] = max(largest[name], gap if np.isfinite(gap) else np.inf)
         differ = int((found["probabilities"].argmax(1) != wanted["probabilities"][some].argmax(1)).sum())
-    return Parity(len(pixels), max(largest.values()), largest, differ)
+    return Parity(images, max(largest.values()), largest, differ)
 
 
-def _own(classifier: GalLoPClassifier, pixels: Tensor) -> dict[str, NDArray[np.float32]]:
+def _own(classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> dict[str, NDArray[np.float32]]:
     """The outputs as the library computes them."""
     model = classifier.model_
-    features = ImageFeatures(*model.backbone.encode_image(pixels))
+    features = encode_pixels(model.backbone, pixels)
     predictions = classifier.predict_all(features)
     with torch.no_grad():
         found = model.similarities(features, model.text_features())
-    arrays = [
-        predictions.probabilities,
-        predictions.ood[scores.VERDICT],
-        to_array(found.global_),
-        to_array(found.regions),
-        *([] if found.head is None else [to_array(found.head.regions)]),
-    ]
-    return dict(zip(OUTPUTS, arrays, strict=False))
+    own = {"probabilities": predictions.probabilities, "ood_score": predictions.ood[scores.VERDICT]}
+    own["global_cosines"] = to_array(found.whole)
+    for look, prefix in zip(found.looks, ("", "finer_"), strict=False):
+        own[f"{prefix}local_cosines"] = to_array(look.regions)
+        if look.head is not None:
+            own[f"{prefix}head_regions"] = to_array(look.head.regions)
+    return own

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.errors import OnnxError
-from gallop.export.onnx import OUTPUTS, PIXELS, PROJECTION, WHOLE_PROJECTION
+from gallop.export.onnx import OUTPUTS, PROJECTION, WHOLE_PROJECTION
+from gallop.export.onnx_inputs import stacked
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from onnxruntime import InferenceSession
+
+Inputs = Mapping[str, NDArray[np.float32]]
+"""A photo as a file takes it."""
 
 LEAST_PHOTOS = 20
 """Fewer say nothing about how many labels stay."""
@@ -78,13 +82,13 @@ class Quantized:
         return self.after.seconds < 0.95 * self.before.seconds
 
 
-def quantized(data: bytes, how: str, pixels: Sequence[NDArray[np.float32]], labels: Sequence[int | None]) -> Quantized:
+def quantized(data: bytes, how: str, photos: Sequence[Inputs], labels: Sequence[int | None]) -> Quantized:
     """Write a file of ``export_onnx`` in 8 bits, and compare the two on photos.
 
     Args:
         how: "static", with ranges of the numbers in the tower that photos give, or "dynamic", with ranges that each
             batch gives anew.
-        pixels: of photos, (3, S, S) each, as the file takes them. For "static", half of them are calibrated with, or
+        photos: each as the file takes it (``as_inputs``). For "static", half of them are calibrated with, or
             ``CALIBRATED_WITH`` of all.
         labels: of each the class's number, or None where it is not known.
 
@@ -92,17 +96,17 @@ def quantized(data: bytes, how: str, pixels: Sequence[NDArray[np.float32]], labe
         OnnxError: there are fewer photos than ``LEAST_PHOTOS``, or it cannot be done.
         OSError: there is no room for it.
     """
-    if len(pixels) < LEAST_PHOTOS:
+    if len(photos) < LEAST_PHOTOS:
         raise OnnxError(
-            f"{len(pixels)} photos say too little about what 8 bits change: give {LEAST_PHOTOS} or more, of all "
+            f"{len(photos)} photos say too little about what 8 bits change: give {LEAST_PHOTOS} or more, of all "
             "classes."
         )
-    step = max(2, -(-len(pixels) // CALIBRATED_WITH))  # they may come class by class
-    calibrating = set(range(0, len(pixels), step)) if how == "static" else set()
-    rest = [i for i in range(len(pixels)) if i not in calibrating]
-    compared, known = [pixels[i] for i in rest], [labels[i] for i in rest]
+    step = max(2, -(-len(photos) // CALIBRATED_WITH))  # they may come class by class
+    calibrating = set(range(0, len(photos), step)) if how == "static" else set()
+    rest = [i for i in range(len(photos)) if i not in calibrating]
+    compared, known = [photos[i] for i in rest], [labels[i] for i in rest]
     try:
-        made = _in_8_bits(data, how, [pixels[i] for i in sorted(calibrating)])
+        made = _in_8_bits(data, how, [photos[i] for i in sorted(calibrating)])
     except OSError:  # no room
         raise
     except Exception as error:  # it lets nearly anything through
@@ -120,7 +124,7 @@ def quantized(data: bytes, how: str, pixels: Sequence[NDArray[np.float32]], labe
     return Quantized(made, len(compared), len(calibrating), same, float(np.abs(after - before).max()), *measured)
 
 
-def _in_8_bits(data: bytes, how: str, calibrating: Sequence[NDArray[np.float32]]) -> bytes:
+def _in_8_bits(data: bytes, how: str, calibrating: Sequence[Inputs]) -> bytes:
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
 
@@ -158,12 +162,12 @@ def _behind_the_tower(model: ModelProto) -> list[str]:
 class _Calibrating:
     """Photos as onnxruntime asks for them, some at a time."""
 
-    def __init__(self, pixels: Sequence[NDArray[np.float32]]) -> None:
-        self._batches = iter([pixels[start : start + _BATCH] for start in range(0, len(pixels), _BATCH)])
+    def __init__(self, photos: Sequence[Inputs]) -> None:
+        self._batches = iter([photos[start : start + _BATCH] for start in range(0, len(photos), _BATCH)])
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         some = next(self._batches, None)
-        return None if some is None else {PIXELS: np.stack(some)}
+        return None if some is None else stacked(some)
 
 
 @contextmanager
@@ -183,21 +187,21 @@ def _session(data: bytes) -> InferenceSession:
     return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
-def _answers(session: InferenceSession, pixels: Sequence[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+def _answers(session: InferenceSession, photos: Sequence[Inputs]) -> Iterator[NDArray[np.float32]]:
     """Probabilities (B, K), some photos at a time."""
-    for start in range(0, len(pixels), _BATCH):
-        yield session.run(["probabilities"], {PIXELS: np.stack(pixels[start : start + _BATCH])})[0]
+    for start in range(0, len(photos), _BATCH):
+        yield session.run(["probabilities"], stacked(photos[start : start + _BATCH]))[0]
 
 
-def _seconds(sessions: Sequence[InferenceSession], pixels: Sequence[NDArray[np.float32]]) -> list[float]:
+def _seconds(sessions: Sequence[InferenceSession], photos: Sequence[Inputs]) -> list[float]:
     """The shortest time a photo of each; they take turns, so that a busy moment is no one's."""
     taken: list[list[float]] = [[] for _ in sessions]
     for _ in range(_PASSES):
         for times, session in zip(taken, sessions, strict=True):
             begun = time.perf_counter()
-            for _ in _answers(session, pixels):
+            for _ in _answers(session, photos):
                 pass
-            times.append((time.perf_counter() - begun) / len(pixels))
+            times.append((time.perf_counter() - begun) / len(photos))
     return [min(times) for times in taken]
 
 

@@ -141,7 +141,7 @@ def test_a_file_whose_answers_differ_is_not_handed_out(
 ) -> None:
     own = gallop.export.onnx._own
 
-    def moved(classifier: GalLoPClassifier, pixels: torch.Tensor) -> dict[str, np.ndarray]:
+    def moved(classifier: GalLoPClassifier, pixels: list[torch.Tensor]) -> dict[str, np.ndarray]:
         return own(classifier, pixels) | {"ood_score": own(classifier, pixels)["ood_score"] + np.float32(0.01)}
 
     monkeypatch.setattr(gallop.export.onnx, "_own", moved)

@@ -24,8 +24,9 @@ from gallop.errors import OnnxError
 from gallop.export import quantizing
 from gallop.export.format import ModelToExport
 from gallop.export.formats import known_formats
-from gallop.export.onnx import OnnxFile, as_pixels, export_onnx
-from gallop.export.quantizing import CALIBRATED_WITH, LEAST_PHOTOS, quantized
+from gallop.export.onnx import OnnxFile, export_onnx
+from gallop.export.onnx_inputs import as_inputs, stacked
+from gallop.export.quantizing import CALIBRATED_WITH, LEAST_PHOTOS, Inputs, quantized
 from tests import tiny
 from tests.conftest import ROOT
 
@@ -45,13 +46,12 @@ def made(taught: GalLoPClassifier) -> OnnxFile:
 
 
 @pytest.fixture(scope="module")
-def pixels(taught: GalLoPClassifier) -> list[np.ndarray]:
-    preprocess = taught.model_.backbone.preprocess
-    return [as_pixels(preprocess, tiny.picture(200 + i, NAMES[i % 3])).numpy() for i in range(40)]
+def pixels(taught: GalLoPClassifier) -> list[Inputs]:
+    return [as_inputs(taught.model_.backbone, tiny.picture(200 + i, NAMES[i % 3])) for i in range(40)]
 
 
-def answers(data: bytes, pixels: list[np.ndarray], *outputs: str) -> list[np.ndarray]:
-    return onnxruntime.InferenceSession(data).run(list(outputs) or None, {"pixels": np.stack(pixels)})  # type: ignore[no-any-return]
+def answers(data: bytes, pixels: list[Inputs], *outputs: str) -> list[np.ndarray]:
+    return onnxruntime.InferenceSession(data).run(list(outputs) or None, stacked(pixels))  # type: ignore[no-any-return]
 
 
 def metadata(data: bytes) -> dict[str, str]:
@@ -80,7 +80,7 @@ def test_mini_with_its_convolutions_survives_and_static_keeps_its_answers(tmp_pa
     made = export_onnx(classifier)
     quantize_dynamic(onnx.load_from_string(made.data), tmp_path / "small.onnx")
     paths = sorted(path for path in SAMPLE.rglob("*.jpg") if path.parent.name in names)
-    pixels = [as_pixels(classifier.model_.backbone.preprocess, path).numpy() for path in paths]
+    pixels = [as_inputs(classifier.model_.backbone, path) for path in paths]
     found = quantized(made.data, "static", pixels, [names.index(path.parent.name) for path in paths])
     assert (found.photos, found.calibrated_with) == (len(paths) // 2, len(paths) - len(paths) // 2)
     assert found.agreement >= 0.9

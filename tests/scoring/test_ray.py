@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from gallop.config import MethodConfig
 from gallop.errors import BackboneError, DataError, ParallelError, Unreachable
 from gallop.estimator import GalLoPClassifier
 from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer, on_ray, ray_actors
@@ -104,7 +105,10 @@ def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def worker(tower: Path) -> PhotoScorer:
-    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(["red", "green"])
+    """With all that a model may have: a head, and a second look."""
+    method = MethodConfig(head="ridge", detail=2)
+    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu", method=method, topk=(2, 4))
+    classifier.zero_shot(["red", "green"]).add_shots(*tiny.pictures({"red": 2, "green": 2}))
     return PhotoScorer(classifier, device="cpu", extras=Extras(probabilities=True, embedding=True, regions=True))
 
 

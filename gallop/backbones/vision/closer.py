@@ -11,6 +11,7 @@ Shapes: B images, R regions, V region width, D joint width.
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def closer_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def look_closer(vision: VisionTower, size: int, pixels: Tensor) -> tuple[Tensor, Tensor]:
+def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1) -> tuple[Tensor, Tensor]:
     """Return global (B, D) and regions (B, R, V) of photos (B, 3, H, W) that are larger than the tower's input.
 
     Windows lie half over each other. A region is the mean of those that windows give at its place, and the global
@@ -43,6 +44,7 @@ def look_closer(vision: VisionTower, size: int, pixels: Tensor) -> tuple[Tensor,
 
     Args:
         size: side of the tower's input in pixels.
+        at_once: windows of each photo that pass the tower together, which takes as much more memory.
     """
     rows, columns = vision.grid
     tall, wide = closer_grid(vision.grid, pixels.shape[-1] / size)
@@ -57,13 +59,17 @@ def look_closer(vision: VisionTower, size: int, pixels: Tensor) -> tuple[Tensor,
     wholes: list[Tensor] = []
     sums: Any = 0
     counts = torch.zeros(tall, wide, 1, device=pixels.device)
-    for top, row in _starts(rows, tall, size):
-        for left, column in _starts(columns, wide, size):
-            whole, regions = vision(pixels[..., top : top + size, left : left + size])
+    places = list(product(_starts(rows, tall, size), _starts(columns, wide, size)))
+    for first in range(0, len(places), at_once):
+        some = places[first : first + at_once]
+        cut = [pixels[..., top : top + size, left : left + size] for (top, _), (left, _) in some]
+        found = vision(cut[0] if len(cut) == 1 else torch.cat(cut))
+        each = (features.unflatten(0, (len(some), -1)) for features in found)  # type: ignore[no-untyped-call]
+        for ((_, row), (_, column)), whole, regions in zip(some, *each, strict=True):
             wholes.append(whole)
             if not torch.is_tensor(sums):
-                sums = regions.new_zeros(len(regions), tall, wide, regions.shape[-1], dtype=torch.float32)
-            sums[:, row : row + rows, column : column + columns] += regions.unflatten(1, (rows, columns))  # type: ignore[no-untyped-call]
+                sums = regions.new_zeros(regions.shape[0], tall, wide, regions.shape[-1], dtype=torch.float32)
+            sums[:, row : row + rows, column : column + columns] += regions.unflatten(1, (rows, columns))
             counts[row : row + rows, column : column + columns] += 1
     return torch.stack(wholes).float().mean(dim=0), (sums / counts).flatten(1, 2)
 

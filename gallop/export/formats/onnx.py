@@ -11,7 +11,8 @@ _CHECKED_WITH = 64
 
 
 def _make(model: ModelToExport) -> Exported:
-    from gallop.export.onnx import PIXELS, export_onnx
+    from gallop.export.onnx import export_onnx
+    from gallop.export.onnx_inputs import INPUTS
 
     made = export_onnx(model.classifier, model.photos[:_CHECKED_WITH])
     parity = made.parity
@@ -22,7 +23,7 @@ def _make(model: ModelToExport) -> Exported:
             f"than {parity.difference:.1e}.",
         ),
         {
-            "input": PIXELS,
+            **dict(zip(("input", "finer_input"), INPUTS[: len(model.classifier.model_.backbone.looks)], strict=False)),
             "outputs": list(parity.by_output),
             "checked_on": parity.images,
             "largest_difference": parity.difference,
@@ -34,14 +35,14 @@ def _make(model: ModelToExport) -> Exported:
 
 def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
     """The file in 8 bits, and what it does beside the one that was checked."""
-    from gallop.export.onnx import as_pixels
+    from gallop.export.onnx_inputs import as_inputs
     from gallop.export.quantizing import quantized
 
-    classes, preprocess = model.classifier.model_.class_names, model.classifier.model_.backbone.preprocess
+    classes, backbone = model.classifier.model_.class_names, model.classifier.model_.backbone
     numbers = {name: number for number, name in enumerate(classes)}
     labels = [numbers.get(label) for label in model.labels or [""] * len(model.photos)]
-    pixels = [as_pixels(preprocess, photo).numpy() for photo in model.photos]
-    made = quantized(checked.data, model.quantize, pixels, labels)
+    photos = [as_inputs(backbone, photo) for photo in model.photos]
+    made = quantized(checked.data, model.quantize, photos, labels)
     before, after = made.before, made.after
     calibrated = f"with ranges from {made.calibrated_with} photos, " if made.calibrated_with else ""
     right = ""
@@ -79,8 +80,11 @@ ONNX = ExportFormat(
     details="""\
 In: pixels (images, 3, size, size); the file's metadata says how a photo becomes them, and holds the class names, the
 logit scale, the temperature, the threshold and the opset. Out: probabilities (images, K), ood_score (images; larger =
-more outlier), global_cosines (images, K, M) and local_cosines, the maps (images, R, K, N). Who does not ask for the
-maps does not get them: session.run(["probabilities", "ood_score"], {"pixels": pixels}).
+more outlier), global_cosines (images, K, M), local_cosines, the maps (images, R, K, N), and head_regions, the map of a
+head (images, R, K). Who does not ask for the maps does not get them: session.run(["probabilities", "ood_score"],
+{"pixels": pixels}).
+A model that answers from two looks takes finer_pixels as well, the same part of the photo at that size, and gives the
+maps of that look as finer_local_cosines and finer_head_regions; a second look for maps alone is not in the file.
 The file is checked with onnxruntime, and not written if a label or a number by more than 0.0001 is another one.
 With --quantize it is written in 8 bits, and it is told what that does to labels, accuracy (where --photos holds a
 folder of each class), time and size.
