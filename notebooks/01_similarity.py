@@ -22,6 +22,7 @@ import torch
 from IPython.display import clear_output, display
 
 from gallop import GalLoPClassifier, MethodConfig, parse_names
+from gallop.lessons import quiz
 from gallop.tutorial import frozen_tower, photos, show_figure
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": see "Two towers" for what then changes
@@ -367,6 +368,18 @@ show_figure(
 # %% [markdown]
 # **What you should see.** The right name is gone, and the others share what it had: the bars still add up to one. A
 # softmax cannot say "none of these". Notebook 07 is about that.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz(1, 1)
+
+# %%
+quiz(1, 2)
+
+# %%
+quiz(1, 3)
 
 # %% [markdown]
 # ## Exercises

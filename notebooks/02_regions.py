@@ -28,6 +28,7 @@ from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
 from gallop.backbones import Backbone, Preprocess
+from gallop.lessons import quiz
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style, Subject
@@ -481,6 +482,18 @@ for slider in (down, across):
     slider.observe(ask, "value")
 ask()
 display(widgets.VBox([down, across, screen]))
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz(2, 1)
+
+# %%
+quiz(2, 2)
+
+# %%
+quiz(2, 3)
 
 # %% [markdown]
 # ## Exercises

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from gallop import GalLoPClassifier, MethodConfig
+from gallop.lessons import quiz
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style
@@ -410,6 +411,18 @@ show_figure(
 # much as both. So it is the regions that had to be turned, more than the words. (The dotted line is chance.) With other
 # photos the shares differ, and where `mini` sees little (line drawings) all bars stay near chance. Contexts and
 # projection were trained together, and belong together.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz(3, 1)
+
+# %%
+quiz(3, 2)
+
+# %%
+quiz(3, 3)
 
 # %% [markdown]
 # ## Exercises

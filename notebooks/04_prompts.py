@@ -27,6 +27,7 @@ from IPython.display import clear_output, display
 from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
+from gallop.lessons import quiz
 from gallop.model.gallop import initial_prompts
 from gallop.tutorial import photos, show_figure
 
@@ -465,6 +466,18 @@ print(f"numbers that training may change: {learned:,}")
 # %% [markdown]
 # **What you should see.** One feature for each class and prompt. Most of the numbers to learn belong to the local
 # projection of notebook 03; the contexts are few.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz(4, 1)
+
+# %%
+quiz(4, 2)
+
+# %%
+quiz(4, 3)
 
 # %% [markdown]
 # ## Exercises

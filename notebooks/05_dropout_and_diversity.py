@@ -29,6 +29,7 @@ from IPython.display import display
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import encode_photos
+from gallop.lessons import quiz
 from gallop.model.gallop import GalLoP
 from gallop.model.losses import draw_kept_prompts, gallop_loss
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
@@ -114,9 +115,6 @@ print(
 #
 # prompts, without replacement. The paper takes $p = 0.75$: one of four is kept. It acts in training only; at test
 # time all prompts work together.
-#
-# (The paper's own code draws *with* replacement, so the same prompt may be drawn twice and counts twice. Where only one
-# is drawn there is no difference: at $p = 0.75$ and $M = 4$, the paper's setting, both are one and the same.)
 
 # %%
 for p in (0.0, 0.25, 0.5, 0.75, 0.9):
@@ -175,6 +173,37 @@ def show_draw(change=None):
 p_slider.observe(show_draw, "value")
 show_draw()
 display(widgets.VBox([p_slider, drawn]))
+
+# %% [markdown]
+# ### With or without replacement
+#
+# The paper's text speaks of a *subset* of the prompts, and a subset has each of them once. The paper's own code draws
+# **with** replacement: a prompt may be drawn twice, and then counts twice in the mean of the next section. Where one
+# prompt is kept, as with the paper's $p = 0.75$ and $M = 4$, there is nothing to draw twice, and both are one. We draw
+# for 10,000 photos in both ways.
+
+# %%
+for p in (0.25, 0.5, 0.75):
+    count, many = MethodConfig(dropout=p).kept_prompts, 10_000
+    generator = torch.Generator().manual_seed(0)
+    draws = {
+        "without": draw_kept_prompts(many, M, count, generator),
+        "with": torch.randint(M, (many, count), generator=generator),
+    }
+    for way, found in draws.items():
+        different = torch.zeros(many, M).scatter(1, found, 1.0).sum(dim=1)
+        each = torch.bincount(found.flatten(), minlength=M) / many
+        print(
+            f"p = {p:4}, {way:>7} replacement: {different.mean():.2f} different prompts a photo, "
+            f"each prompt {each.min():.2f} to {each.max():.2f} times"
+        )
+
+# %% [markdown]
+# **What you should see.** Within a line each prompt has its turn equally often, but for chance. With $p = 0.75$ there
+# is one prompt a photo in both ways. With $p = 0.5$, two draws with replacement give 1.75 different prompts on average,
+# since one time in four the second is the first one again; with $p = 0.25$ three draws give 2.31 instead of 3. So the
+# library, which draws without, does what the paper's code does at the paper's settings, and what its text says at all
+# others.
 
 # %% [markdown]
 # ## The loss
@@ -535,6 +564,18 @@ show_figure(
 # **What you should see.** Each dot is one choice of voters. Single prompts are spread out; the more vote, the closer
 # the dots. The mean tends to rise to the right; here it is highest with three voters. The best single prompt may lie
 # above the ensemble, but you could not know beforehand which one it is.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz(5, 1)
+
+# %%
+quiz(5, 2)
+
+# %%
+quiz(5, 3)
 
 # %% [markdown]
 # ## Exercises

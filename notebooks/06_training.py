@@ -28,13 +28,10 @@ from scipy.stats import t as student
 
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.errors import TrainingDiverged
-from gallop.features.encoding import (
-    ImageFeatures,
-    MemoryCache,
-    TrainingViews,
-    encode_centres,
-    encode_photos,
-)
+from gallop.features.cache import MemoryCache
+from gallop.features.encoding import TrainingViews, encode_centres, encode_photos
+from gallop.features.image_features import ImageFeatures
+from gallop.lessons import quiz
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
 from gallop.model.gallop import GalLoP
@@ -665,6 +662,18 @@ show_figure(
 # So what a few photos are worth depends on what the names were worth before. The interval tells how much *draws*
 # differ. It says nothing about the test photos, which are few as well: they would need an interval of their own
 # (exercise 3).
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz(6, 1)
+
+# %%
+quiz(6, 2)
+
+# %%
+quiz(6, 3)
 
 # %% [markdown]
 # ## Exercises

@@ -31,6 +31,7 @@ from IPython.display import clear_output, display
 from gallop import GalLoPClassifier, MethodConfig, load_image
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import encode_photos
+from gallop.lessons import quiz
 from gallop.maps.explainer.widget import Explainer
 from gallop.model.calibration import threshold_at_tpr
 from gallop.sample import sample_photos
@@ -576,6 +577,18 @@ print("note:  ", loaded.calibration_.note)
 
 # %% [markdown]
 # **What you should see.** `None` where there was an answer, and a note that says why and what to do.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz(7, 1)
+
+# %%
+quiz(7, 2)
+
+# %%
+quiz(7, 3)
 
 # %% [markdown]
 # ## Exercises

@@ -30,6 +30,7 @@ from PIL import Image
 
 from gallop import GalLoPClassifier, MethodConfig, load_image
 from gallop.features.encoding import ImageFeatures, MemoryCache, encode_centres
+from gallop.lessons import quiz
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
@@ -508,6 +509,18 @@ for kind, values in helped.items():
 # differences are one or two photos, and nothing can be concluded from any of them. (Each row has also learned from more
 # photos than the first one.) A few photos from where the classifier will be used are still the first thing to try, and
 # this is how to find out whether they helped: on test photos of that domain, more of them than here.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz(8, 1)
+
+# %%
+quiz(8, 2)
+
+# %%
+quiz(8, 3)
 
 # %% [markdown]
 # ## Exercises

@@ -30,6 +30,7 @@ from IPython.display import display
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.evaluation.metrics import accuracy
 from gallop.features.encoding import MemoryCache
+from gallop.lessons import quiz
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
@@ -642,6 +643,18 @@ for some in (list(RENAMED), list(RENAMED.values())):
 # | only the global prompts are wrong | the look of the whole photo: light, style | shots of that domain (notebook 08) |
 # | everybody is wrong, and sure | the label is wrong | look at the photo |
 # | everybody is unsure | none of the classes | the threshold (notebook 07) |
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz(9, 1)
+
+# %%
+quiz(9, 2)
+
+# %%
+quiz(9, 3)
 
 # %% [markdown]
 # ## Exercises

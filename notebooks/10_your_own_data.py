@@ -32,6 +32,7 @@ from IPython.display import display
 from gallop import GalLoPClassifier, MethodConfig, draw_shots, load_image, read_folder
 from gallop.data import duplicates
 from gallop.errors import ImageError
+from gallop.lessons import quiz
 from gallop.maps.explainer.widget import Explainer
 from gallop.sample import sample_mask, sample_photos, write_sample
 from gallop.training.learn import CalibrationEvent, EncodeEvent
@@ -501,6 +502,18 @@ print("Loaded: the same probabilities, the same threshold.")
 # And what `mini` is not for: decisions about people, safety or medicine.
 
 # %% [markdown]
+# ## Quiz
+
+# %%
+quiz(10, 1)
+
+# %%
+quiz(10, 2)
+
+# %%
+quiz(10, 3)
+
+# %% [markdown]
 # ## Exercises
 #
 # 1. You try five learning rates and report the test accuracy of the best. What is wrong, and what is right?
@@ -539,4 +552,5 @@ print("Loaded: the same probabilities, the same threshold.")
 #
 # </details>
 #
-# **The end.** [Back to the first notebook](01_similarity.ipynb), or on to the app: `make app`.
+# **Next:** [11, methods side by side](11_methods_side_by_side.ipynb): what else can be learned from the same photos. Or
+# on to the app: `make app`.

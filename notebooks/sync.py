@@ -2,7 +2,8 @@
 
 A notebook is stored with what it printed and drew, so that it can be read on a code host; what only lives in a kernel
 (widgets, the explainer) is left out, and has a picture beside it. Running takes a minute or two each, so only the
-notebooks whose code has changed are run again.
+notebooks whose code has changed are run again. What a quiz asks is none of it: the questions lie in a file of their
+own, and are stored as they are there now.
 
 Each also gets a badge that opens it in Colab, and a first cell that installs the package where it is missing. Where
 from is said once, in ``pyproject.toml``: a release that has an address writes it under ``[project.urls]`` as
@@ -14,6 +15,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,9 @@ import jupytext
 import nbformat
 import numpy as np
 from PIL import Image
+
+from gallop.lessons.asking import in_plain_text
+from gallop.lessons.question import questions_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -184,6 +189,23 @@ def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def asks(cell: Any) -> bool:
+    """Whether it is a cell that asks a question of the quiz, and does nothing else."""
+    return cell.source.startswith("quiz(")
+
+
+def working_cells(notebook: Any) -> list[Any]:
+    """The cells that run and ask nothing."""
+    return [cell for cell in code_cells(notebook) if not asks(cell)]
+
+
+def question(cell: Any) -> Any:
+    """What a cell that asks prints: the question as it is now."""
+    notebook, number = map(int, re.findall(r"\d+", cell.source))
+    text = in_plain_text(questions_of(notebook)[number - 1])
+    return nbformat.v4.new_output("stream", name="stdout", text=f"{text}\n")
+
+
 def run(notebook: Any, timeout: float) -> Any:
     """The notebook with its outputs, run by a process of its own, whatever this one has loaded or left running. It is
     alone in its folder, as where somebody opens it elsewhere.
@@ -206,17 +228,21 @@ def run(notebook: Any, timeout: float) -> Any:
 def write(script: Path) -> None:
     """Write the notebook of one script; run it if its code is not what the stored outputs came from."""
     path, notebook = script.with_suffix(".ipynb"), blank(script)
-    stored = code_cells(nbformat.read(path, as_version=4)) if path.exists() else []
+    stored = working_cells(nbformat.read(path, as_version=4)) if path.exists() else []
     unchanged = [cell.source for cell in stored] == [
-        cell.source for cell in code_cells(notebook)
+        cell.source for cell in working_cells(notebook)
     ]
     if unchanged and any(cell.outputs for cell in stored):
         shown = [cell.outputs for cell in stored]
     else:
         print(f"Running {script.stem}.", file=sys.stderr)
-        shown = [stills(cell.outputs) for cell in code_cells(run(blank(script), timeout=600))]
-    for cell, outputs in zip(code_cells(notebook), shown, strict=True):
+        shown = [
+            stills(cell.outputs) for cell in working_cells(run(blank(script), timeout=600))
+        ]
+    for cell, outputs in zip(working_cells(notebook), shown, strict=True):
         cell.outputs = outputs
+    for cell in filter(asks, code_cells(notebook)):
+        cell.outputs = [question(cell)]
     nbformat.write(notebook, path, version=nbformat.NO_CONVERT)
 
 

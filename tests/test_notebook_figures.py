@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gallop.lessons.question import questions_of
 from tests.conftest import ROOT
 
 pytest.importorskip("jupytext", reason="needs the extra 'notebooks'")
@@ -35,8 +36,8 @@ def notebook(stem: str) -> nbformat.NotebookNode:
 
 @cache
 def printed(stem: str) -> str:
-    """What is stored with a notebook as text, that of its pictures too."""
-    outputs = [output for cell in sync.code_cells(notebook(stem)) for output in cell.outputs]
+    """What is stored with a notebook as text, that of its pictures too, and not what its quiz asks."""
+    outputs = [output for cell in sync.working_cells(notebook(stem)) for output in cell.outputs]
     texts = [out.text if out.output_type == "stream" else out.data["text/plain"] + "\n" for out in outputs]
     return "".join(texts)
 
@@ -66,6 +67,16 @@ def test_a_number_of_a_result_is_stored_beside_it(script: Path) -> None:
             assert not missing, f"{missing} are said and not stored: {cell.source}"
 
 
+@pytest.mark.parametrize("script", sync.scripts(), ids=lambda path: path.stem)
+def test_a_number_that_a_right_answer_states_is_in_its_notebook(script: Path) -> None:
+    there = printed(script.stem) + said(script.stem)
+    for question in questions_of(int(script.stem[:2])):
+        right = next(answer for answer in question.answers if answer.right)
+        stated = set(NUMBER.findall(f"{question.text} {right.text} {right.said}"))
+        missing = [number for number in stated if not re.search(rf"(?<![\d.]){re.escape(number)}", there)]
+        assert not missing, f"{missing} are said and not stored: {question.text}"
+
+
 def pasted() -> list[list[float]]:
     """03: by the size of the thing, the probability by the global prompt and by each k, largest thing first."""
     (table,) = re.findall(r"by the side of the thing \(rows\): (.*)", printed("03_topk_and_scales"))
@@ -77,6 +88,11 @@ def on_halves() -> dict[str, float]:
     (line,) = re.findall(r"on their own half. (.*)", printed("03_topk_and_scales"))
     found = re.findall(r"([a-z, ]+?) (\d+)%", line)
     return {what.strip(", "): float(share) for what, share in found}
+
+
+def different_prompts(way: str) -> list[list[float]]:
+    """05: at p = 0.25, 0.5 and 0.75 how many different prompts a photo has, and the fewest and most times of one."""
+    return [figures("05_dropout_and_diversity", rf"p = +{p}, +{way} replacement: ") for p in (0.25, 0.5, 0.75)]
 
 
 def at_domain(p: str, kind: str) -> list[float]:
@@ -164,6 +180,26 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
         SCALES,
         "the new projection alone brings about as much as both",
         lambda: abs(on_halves()["projection only"] - on_halves()["both, as trained"]) < 8,
+    ),
+    (
+        DROPOUT,
+        "Within a line each prompt has its turn equally often, but for chance",
+        lambda: all(most - few < 0.05 for way in ("with", "without") for _, few, most in different_prompts(way)),
+    ),
+    (
+        DROPOUT,
+        "With $p = 0.75$ there is one prompt a photo in both ways",
+        lambda: different_prompts("with")[2][0] == different_prompts("without")[2][0] == 1,
+    ),
+    (
+        DROPOUT,
+        "give 1.75 different prompts on average",
+        lambda: (different_prompts("with")[1][0], different_prompts("without")[1][0]) == (1.75, 2),
+    ),
+    (
+        DROPOUT,
+        "three draws give 2.31 instead of 3",
+        lambda: (different_prompts("with")[0][0], different_prompts("without")[0][0]) == (2.31, 3),
     ),
     (
         DROPOUT,

@@ -18,6 +18,8 @@ from PIL import Image
 
 from gallop.errors import DataError
 from gallop.images import Photo, load_image
+from gallop.lessons.asking import in_plain_text
+from gallop.lessons.question import questions_of
 from gallop.sample import sample_photos
 from gallop.tutorial import photos, public_sets
 from tests import tiny, warm
@@ -70,6 +72,41 @@ def test_what_is_stored_shows_without_a_kernel(script: Path) -> None:
         else:
             assert sorted(output) == ["image/png", "text/plain"]
     assert script.with_suffix(".ipynb").stat().st_size < 1_000_000
+
+
+@each_notebook
+def test_a_quiz_is_stored_as_it_is_asked_now(script: Path) -> None:
+    cells = [
+        cell for cell in nbformat.read(script.with_suffix(".ipynb"), as_version=4).cells if cell.cell_type == "code"
+    ]
+    asked = {cell.source: cell.outputs for cell in cells if cell.source.startswith("quiz(")}
+    number = int(script.stem[:2])
+    for i, question in enumerate(questions_of(number), start=1):
+        (output,) = asked.pop(f"quiz({number}, {i})")
+        assert output.text == in_plain_text(question) + "\n", "run `make notebooks-sync`"
+    assert not asked
+
+
+def test_another_question_runs_no_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "11_short.py"
+    script.write_text("# %% [markdown]\n# # 11 · Short\n\n# %%\nprint(1)\n\n# %%\nquiz(11, 1)\n", encoding="utf-8")
+
+    def first_run(notebook: Any, timeout: float) -> Any:
+        for cell in sync.code_cells(notebook):
+            cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"{cell.source} was run")]
+        return notebook
+
+    def no_run(notebook: Any, timeout: float) -> Any:
+        raise AssertionError("it was run again")
+
+    monkeypatch.setattr(sync, "run", first_run)
+    sync.write(script)
+    monkeypatch.setattr(sync, "run", no_run)
+    script.write_text(script.read_text(encoding="utf-8").replace("quiz(11, 1)", "quiz(11, 2)"), encoding="utf-8")
+    sync.write(script)
+    *_, printed, asked = nbformat.read(script.with_suffix(".ipynb"), as_version=4).cells
+    assert printed.outputs[0].text == "print(1) was run"
+    assert asked.outputs[0].text == in_plain_text(questions_of(11)[1]) + "\n"
 
 
 def test_every_notebook_has_a_script_a_line_in_the_readme_and_a_check_of_its_widgets() -> None:

@@ -27,6 +27,10 @@ def script_of(file: Path) -> Path:
     return next(path for path in SCRIPTS if path.stem.startswith(f"{file.stem}_"))
 
 
+def test_every_notebook_has_a_quiz() -> None:
+    assert [file.stem for file in sorted(QUESTIONS.glob("*.yaml"))] == [script.stem[:2] for script in SCRIPTS]
+
+
 @EACH
 def test_each_question_has_one_right_answer_and_a_hint_that_names_a_heading(file: Path) -> None:
     found = questions_of(int(file.stem))
