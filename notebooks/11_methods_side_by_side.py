@@ -632,4 +632,4 @@ quiz(11, 3)
 #
 # </details>
 #
-# **The end.** [Back to the first notebook](01_similarity.ipynb).
+# **Next:** [12, maps side by side](12_maps_side_by_side.ipynb): which of the ways to draw a map can be believed.

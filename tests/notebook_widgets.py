@@ -133,4 +133,14 @@ for kind, scores in (("linear probe", probe_w), ("discriminant", fisher_w)):
     own = scores @ F.normalize(asked[i].double(), dim=-1)
     assert abs(mean - (own[c] - own.mean()).item()) < 1e-3 * own.abs().max().item(), "the map adds up to the score"
 """,
+    "12_maps_side_by_side": """
+from benchmarks.maps.ways import Look, grad_cam as benchmark_grad_cam
+seen = mini.preprocess.centre(pictures[0])[0][None]
+look = Look(1.0, grid, seen, ImageFeatures(*mini.encode_image(seen)))
+theirs = torch.stack([benchmark_grad_cam(model, text, look, k) for k in range(K)], dim=-1)
+assert torch.allclose(ways["Grad-CAM"][0] / ways["Grad-CAM"][0].max(), theirs / theirs.max(), atol=1e-3)
+assert model.config == MethodConfig()
+assert all(pointing(ways[way])[0] == 0.25 and abs(pointing(ways[way])[3] - 1) < 1e-6 for way in BLIND)
+assert all(abs(found[0, 0] - curves["GalLoP"][0, 0]) < 1e-6 for found in curves.values())
+""",
 }

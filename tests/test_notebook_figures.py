@@ -155,9 +155,22 @@ def pushes() -> list[float]:
     return figures("09_debugging_alignment", "global prompts add ")
 
 
+def pointed(way: str) -> list[float]:
+    """12: photo, thing, top, alike and alone of a way."""
+    return figures("12_maps_side_by_side", rf"{way} +(?=\d+% +\d+%)")
+
+
+def left(way: str) -> list[float]:
+    """12: the score of the name that is left on average, and when the first 31 regions are gone."""
+    return figures("12_maps_side_by_side", rf"{way} +(?=\d+% of the score)")[:2]
+
+
+LISTEN = ("GalLoP", "plain cosine", "activation map", "Grad-CAM", "lent attention")
+BLIND = (r"centre \(blind\)", r"edges \(blind\)", r"odd colour \(blind\)")
 CANDLE, MUG, TEAPOT, VASE = range(4)
 UNKNOWN, DOMAINS = "07_none_of_these", "08_another_domain"
 DEBUGGING, OWN = "09_debugging_alignment", "10_your_own_data"
+MAPS = "12_maps_side_by_side"
 DROPOUT, TRAINING, SCALES = "05_dropout_and_diversity", "06_training", "03_topk_and_scales"
 CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     (
@@ -422,6 +435,39 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
         OWN,
         "Of mugs and teapots nearly all the regions lie on the thing",
         lambda: min(figures(OWN, rf"{kind} +(?=\d+% of)")[0] for kind in ("mug", "teapot")) > 80,
+    ),
+    (
+        MAPS,
+        "The blind maps find the right photo 25% of the time, as they must, and their *alike* is 1",
+        lambda: all((pointed(way)[0], pointed(way)[3]) == (25, 1) for way in BLIND),
+    ),
+    (
+        MAPS,
+        "The maps that listen find it in 67% to 92% of the cases",
+        lambda: (min(pointed(way)[0] for way in LISTEN), max(pointed(way)[0] for way in LISTEN)) == (67, 92),
+    ),
+    (
+        MAPS,
+        "the middle of the photo wins with 83%, and even edges (75%) are on the thing more often than GalLoP's map",
+        lambda: (
+            [pointed(way)[4] for way in (BLIND[0], BLIND[1], "GalLoP")] == [83, 75, 67]
+            and max(pointed(way)[4] for way in (*LISTEN, *BLIND)) == 83
+        ),
+    ),
+    (
+        MAPS,
+        "The maps that listen leave 27% to 29% of the score on average, a random order 50%",
+        lambda: {left(way)[0] for way in LISTEN} == {27, 28, 29} and left("random")[0] == 50,
+    ),
+    (
+        MAPS,
+        "The middle (55%) and the odd colour (56%) are no better than chance",
+        lambda: [left(way)[0] for way in (BLIND[0], BLIND[2])] == [55, 56],
+    ),
+    (
+        MAPS,
+        "GalLoP's map has left 41% of the score and the edges 82%",
+        lambda: (left("GalLoP")[1], left(BLIND[1])[1]) == (41, 82),
     ),
 ]
 """(notebook, words of its text, whether they hold in what is stored)."""

@@ -28,6 +28,7 @@ NOTEBOOKS = {
     "09_debugging_alignment": "a map at the wrong place",
     "10_your_own_data": "a folder of your own",
     "11_methods_side_by_side": "other methods",
+    "12_maps_side_by_side": "other maps",
 }
 OF_STEPS = {
     "Crop": "01_similarity",
