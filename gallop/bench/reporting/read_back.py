@@ -92,14 +92,7 @@ def _record(run: BenchRun, rows: list[Mapping[str, str]], names: Mapping[str, st
     if len({(each.test, each.metric, each.unknown) for each in figures}) < len(figures):
         raise ValueError("it says two things of one figure")
     return Record(
-        key=run.key,
-        method=run.method,
-        settings=dict(run.settings),
-        set=run.set,
-        shots=run.shots,
-        seed=run.seed,
-        photos=run.photos,
-        data=dict(run.data),
+        **run.asked,
         figures=tuple(figures),
         failed="",
         seconds={ALL: float(rows[0]["seconds"])},

@@ -101,14 +101,7 @@ class Runner:
 
         peak = peak_bytes(work, backbone.device)
         return Record(
-            key=run.key,
-            method=run.method,
-            settings=dict(run.settings),
-            set=run.set,
-            shots=run.shots,
-            seed=run.seed,
-            photos=run.photos,
-            data=dict(run.data),
+            **run.asked,
             figures=tuple(figures),
             failed=failed,
             seconds=seconds,

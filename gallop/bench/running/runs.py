@@ -61,6 +61,20 @@ class BenchRun:
         """How many they are, without drawing them."""
         return self.shots * len(self.source.class_names)
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What a record keeps of it, by the record's fields: all that is known before it has run."""
+        return {
+            "key": self.key,
+            "method": self.method,
+            "settings": dict(self.settings),
+            "set": self.set,
+            "shots": self.shots,
+            "seed": self.seed,
+            "photos": self.photos,
+            "data": dict(self.data),
+        }
+
 
 @dataclass(frozen=True)
 class TableEntry:
