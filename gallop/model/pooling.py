@@ -12,7 +12,8 @@ of a prompt's mean divided by its k:
     dA = P' t - (sum of w x x' / n^2 over the regions) A        w = sum of g c over all that chose the region
 
 the last sum over regions whose n is a norm. It is symmetric, so half of it is computed. P gathers the chosen regions
-where they are few, and is a product with a sparse matrix's zeros where they are many.
+where they are few, and is a product with a sparse matrix's zeros where they are many. Regions are read as they are and
+no copy of them is divided by n: the weights are.
 
 Shapes: B images, R regions, K classes, N local prompts, D joint width, V region width.
 """
@@ -23,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -42,7 +44,7 @@ GATHERED = 5
 zeros faster than it gathers."""
 
 Chosen = tuple[Tensor, Tensor]
-"""Of one prompt: the k largest cosines (K, B, k), and which regions of their image they are."""
+"""The k largest cosines, and which regions of their image they are; of one prompt (K, B, k) both."""
 
 
 def pooled_cosines(
@@ -96,7 +98,7 @@ class _PooledCosines(torch.autograd.Function):
                     cosines = targets[part].transpose(0, 1) @ x.T
                     cosines = cosines.view(prompts, -1, some.stop - some.start, count)  # (N, some K, some B, R)
                     for n, (largest, which) in enumerate(chosen):
-                        best, places = cosines[n].topk(largest.shape[-1], dim=-1, sorted=False)
+                        best, places = k_largest(cosines[n], largest.shape[-1])
                         largest[part, some], which[part, some] = best, places
                         pooled[some, part, n] = best.mean(dim=-1).T
 
@@ -154,7 +156,7 @@ class _Gathering:
         pulled = self._norms.new_zeros(size)
         weights = torch.zeros_like(self._norms)
         for some in share:
-            x, count = self._unit(some), self._norms.shape[1]
+            x, lengths, count = self._rows(some), self._norms[some].flatten(), self._norms.shape[1]
             first = count * torch.arange(some.stop - some.start, device=x.device).unsqueeze(-1)
             of_some = weights[some].view(-1)
             for part in _blocks(classes, len(x), x.device):
@@ -163,7 +165,7 @@ class _Gathering:
                     best = largest[part, some]
                     places = (which[part, some] + first).flatten(1)
                     g = self._gradient[some, part, n].T.unsqueeze(-1) / best.shape[-1]
-                    pulled[inside, n] += _weighted_sums(x, places, g.expand_as(best).flatten(1))
+                    pulled[inside, n] += _weighted_sums(x, places, g.expand_as(best).flatten(1) / lengths[places])
                     of_some.scatter_add_(0, places.flatten(), (g * best).flatten())
         return pulled, weights
 
@@ -173,10 +175,12 @@ class _Gathering:
         def gather(share: list[slice]) -> Tensor | None:
             total: Tensor | None = None
             for some in share:
-                w = weights[some].flatten()
-                if (meant := w != 0).any():
-                    x = self._unit(some)[meant]
-                    total = _add_half(total, x, x * w[meant].unsqueeze(-1))
+                x, w = self._rows(some), (weights[some] / self._norms[some].square()).flatten()
+                meant = w != 0
+                if not meant.all():
+                    x, w = x[meant], w[meant]
+                if len(x):
+                    total = _add_half(total, x, x * w.unsqueeze(-1))
             return total
 
         halves = [half for half in threads.each(gather, self._shares) if half is not None]
@@ -185,9 +189,28 @@ class _Gathering:
         half = torch.stack(halves).sum(dim=0)
         return half.triu() + half.triu(1).T
 
-    def _unit(self, some: slice) -> Tensor:
-        """x / n of some images (so many B x R, V)."""
-        return (self._regions[some].to(self._dtype) / self._norms[some].unsqueeze(-1)).flatten(0, 1)
+    def _rows(self, some: slice) -> Tensor:
+        """The regions of some images (so many B x R, V)."""
+        return self._regions[some].to(self._dtype).flatten(0, 1)
+
+
+def k_largest(cosines: Tensor, k: int) -> Chosen:
+    """Return the k largest of each row (..., R), in no order, and where they are: (..., k) both, k at most R.
+
+    As ``Tensor.topk`` does, in a third of its time on a processor: numpy finds each row's k-th with vector
+    instructions, and what is not less is chosen. Where that is more than k, as some are equal or no number, torch
+    chooses.
+    """
+    count = cosines.shape[-1]
+    if cosines.device.type == "cpu" and cosines.dtype == torch.float32:
+        rows = cosines.reshape(-1, count).numpy()
+        least = np.partition(rows, count - k, axis=1)[:, count - k, None]
+        places = np.flatnonzero(~(rows < least))  # at least k of every row
+        if len(places) == len(rows) * k:
+            which = torch.from_numpy(places % count).view(*cosines.shape[:-1], k)
+            return cosines.gather(-1, which), which
+    best, which = cosines.topk(k, dim=-1, sorted=False)
+    return best, which
 
 
 def _weighted_sums(x: Tensor, places: Tensor, weights: Tensor) -> Tensor:
@@ -197,12 +220,13 @@ def _weighted_sums(x: Tensor, places: Tensor, weights: Tensor) -> Tensor:
     return x.new_zeros(len(places), len(x)).scatter_(1, places, weights) @ x
 
 
-def _add_half(total: Tensor | None, x: Tensor, y: Tensor, blocks: int = 4) -> Tensor:
+def _add_half(total: Tensor | None, x: Tensor, y: Tensor, blocks: int = 8) -> Tensor:
     """x' y (V, V) of x and y (rows, V) added to ``total``, where it is symmetric: its upper blocks alone."""
     width = x.shape[1]
     total = x.new_zeros(width, width) if total is None else total
     for start, stop in pairwise([width * i // blocks for i in range(blocks + 1)]):
-        total[start:stop, start:] += x[:, start:stop].T @ y[:, start:]
+        part = total[start:stop, start:]
+        torch.addmm(part, x[:, start:stop].T, y[:, start:], out=part)
     return total
 
 
