@@ -1,4 +1,4 @@
-# GalLoP Explorer in a container: the service, or the app. docs/containers.md says how to run it.
+# GalLoP Explorer in a container: the service, or the app. docs/howto/containers.md says how to run it.
 #
 #   docker build -t gallop .                                # computes on the CPU
 #   docker build -t gallop:cuda --build-arg TORCH=cu126 .   # on a GPU: torch with the CUDA that its wheels bring along

@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test quick lint format notebooks notebooks-sync screenshots bench gpu wheel clean
+.PHONY: help app test quick lint format notebooks notebooks-sync docs screenshots bench gpu wheel clean
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
@@ -25,6 +25,7 @@ help:
 	@echo "make format  let ruff put the code in order"
 	@echo "make notebooks  install into $(VENV) and open the tutorial notebooks in Jupyter"
 	@echo "make notebooks-sync  write the notebooks anew from their scripts"
+	@echo "make docs    build the documentation into build/docs"
 	@echo "make screenshots  pictures of every page of the app, into test-results/screenshots"
 	@echo "make bench   measure how fast everything is here: about half an hour"
 	@echo "make gpu     test and measure everything that wants a GPU: less than ten minutes on one card"
@@ -56,6 +57,11 @@ notebooks: $(VENV)/.notebooks
 notebooks-sync: $(VENV)/.dev
 	$(BIN)/python -m notebooks.sync
 
+# A warning is an error; links are checked without a network (docs/_ext/checked_links.py).
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --quiet -c docs -d build/docs-read . build/docs
+	@echo "The documentation begins at build/docs/index.html"
+
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.screenshots
 
@@ -83,10 +89,15 @@ $(VENV)/.notebooks: pyproject.toml $(VENV)/.made
 	$(PIP_INSTALL) -e '.[notebooks]'
 	@touch $@
 
+$(VENV)/.docs: pyproject.toml $(VENV)/.made
+	@echo "Installing GalLoP Explorer and Sphinx into $(VENV): a few minutes the first time."
+	$(PIP_INSTALL) -e '.[docs]'
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	@echo "Installing GalLoP Explorer with app, notebooks and developers' tools into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[app,notebooks,onnx,distributed,tokenizers,many,ray,serve,dev]'
-	@touch $(VENV)/.app $(VENV)/.notebooks $@
+	$(PIP_INSTALL) -e '.[app,notebooks,onnx,distributed,tokenizers,many,ray,serve,docs,dev]'
+	@touch $(VENV)/.app $(VENV)/.notebooks $(VENV)/.docs $@
 
 $(VENV)/.made:
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \

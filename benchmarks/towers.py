@@ -1,6 +1,6 @@
 """Which pairs of open_clip are read, and whether our features are open_clip's own at true sizes.
 
-    python -m benchmarks.towers                          the table of all pairs, into docs/towers.md
+    python -m benchmarks.towers                          the table of all pairs, into docs/reference/towers.md
     python -m benchmarks.towers --check [ARCH ...]       features of true towers with random weights
 
 The table is told from settings alone: nothing is downloaded, no weights are made. A check makes a tower's weights, with
@@ -32,7 +32,7 @@ from gallop.backbones.text.tokens import TokenRule
 from gallop.backbones.vision import vision_tower
 from gallop.runtime.writing import write_file
 
-TABLE = Path(__file__).resolve().parent.parent / "docs" / "towers.md"
+TABLE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "towers.md"
 CHECKED = ("ViT-B-16", "RN50", "ViT-L-14", "MobileCLIP2-S0", "ViT-B-16-SigLIP2", "convnext_base")
 HEAD = "| pair | read | text | tokens | input | grid | parameters, M | tokenizer |"
 

@@ -450,7 +450,8 @@ for name in answers:
 #
 # Look at the last two columns as well. On these rendered photos the probe notices more than GalLoP. Do not take that
 # home: on real photos, at the limit that keeps 95% of the known ones, 47% of the unknown ones pass a probe and 22% pass
-# GalLoP ([README](../README.md#how-good-it-is); by L-MCM, the score of the regions).
+# GalLoP, by L-MCM, the score of the regions
+# ([benchmarks](../benchmarks/README.md#methods-ablations-and-the-papers-claims)).
 
 # %% [markdown]
 # ## The picture
@@ -588,7 +589,7 @@ for name, cosines in each.items():
 #
 # None of them can see what the frozen tower does not see. And all of these figures come from so few photos that one of
 # them is four points of accuracy: what this notebook compares is what the methods *are*. How good they are is measured
-# on thousands of photos ([README](../README.md#how-good-it-is)).
+# on thousands of photos ([benchmarks](../benchmarks/README.md#methods-ablations-and-the-papers-claims)).
 
 # %% [markdown]
 # ## Quiz

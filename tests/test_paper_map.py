@@ -1,4 +1,4 @@
-"""docs/paper_map.md: all that it names is there, and what it says of the paper is what the modules' docstrings cite."""
+"""docs/explanation/paper_map.md: what it names is there, and it says of the paper what the modules' docstrings cite."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-MAP = ROOT / "docs" / "paper_map.md"
+MAP = ROOT / "docs" / "explanation" / "paper_map.md"
 TEXT = MAP.read_text(encoding="utf-8")
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| Paper |")]
 METHOD = [row for row in ROWS if re.match(r"\| (eq\.|section)", row)]
@@ -34,14 +34,14 @@ def cited(path: Path) -> set[str]:
 def test_every_module_and_every_notebook_that_it_names_is_there() -> None:
     assert len(ROWS) > 15
     missing = [str(path) for row in ROWS for path in named(row) if not path.is_file()]
-    links = re.findall(r"\]\((\.\./[^)#]+)\)", TEXT)
+    links = re.findall(r"\]\((\.\./\.\./[^)#]+)\)", TEXT)
     missing += [link for link in links if not (MAP.parent / link).is_file()]
     assert not missing, "\n".join(missing)
     assert all(named(row) for row in ROWS if not row.startswith(("| What |", "|---")))
 
 
 def test_every_notebook_is_named_under_its_own_number() -> None:
-    links = re.findall(r"\[(\d\d)\]\(\.\./notebooks/((\d\d)_\w+)\.ipynb\)", TEXT)
+    links = re.findall(r"\[(\d\d)\]\(\.\./\.\./notebooks/((\d\d)_\w+)\.ipynb\)", TEXT)
     assert all(shown == number for shown, _, number in links)
     assert {stem for _, stem, _ in links} == {path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.py")}
 

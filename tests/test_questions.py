@@ -1,4 +1,4 @@
-"""The ten questions of ``docs/questions.md``: the sections they name are there, and say what is quoted from them."""
+"""The ten questions of ``docs/tutorials/questions.md``: the sections they name are there, and say what is quoted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAGE = ROOT / "docs" / "questions.md"
+PAGE = ROOT / "docs" / "tutorials" / "questions.md"
 
 
 def questions() -> list[str]:
@@ -23,7 +23,7 @@ def answers(question: str) -> list[tuple[str, str, list[str]]]:
     """(notebook, section, what is quoted) of each section that a question names."""
     found, notebook = [], ""
     for link, section, quoted in re.findall(
-        r"(?:\[\d\d\]\(\.\./notebooks/(\w+)\.ipynb\), )?\*([^*\"]+)\*: ((?:\"[^\"]*\"[, ]*)+)", question
+        r"(?:\[\d\d\]\(\.\./\.\./notebooks/(\w+)\.ipynb\), )?\*([^*\"]+)\*: ((?:\"[^\"]*\"[, ]*)+)", question
     ):
         notebook = link or notebook
         found.append((notebook, section, re.findall(r'"([^"]*)"', quoted)))

@@ -1,7 +1,8 @@
 """scikit-learn's own checks, those that have a meaning for photos, and its tools, on lists of paths.
 
-``docs/scikit_learn.md`` lists them. With true tags ``check_estimator`` skips nearly all, since they fit tables of
-numbers. So those that fit nothing are run as they are, and the others are written for paths, each under its name.
+``docs/reference/scikit_learn.md`` lists them. With true tags ``check_estimator`` skips nearly all, since they fit
+tables of numbers. So those that fit nothing are run as they are, and the others are written for paths, each under its
+name.
 """
 
 from __future__ import annotations
@@ -389,7 +390,7 @@ def test_a_shallow_copy_shares_what_there_is(fitted: GalLoPClassifier) -> None:
 
 
 def test_the_list_of_checks_is_whole() -> None:
-    told = (ROOT / "docs" / "scikit_learn.md").read_text(encoding="utf-8")
+    told = (ROOT / "docs" / "reference" / "scikit_learn.md").read_text(encoding="utf-8")
     here = Path(__file__).read_text(encoding="utf-8")
     for check in AS_THEY_ARE:
         assert f"`{check}`" in told

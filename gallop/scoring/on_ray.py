@@ -3,8 +3,8 @@
 This process lists the source, gives it away in pieces, and writes the shards; the workers read and answer photos. So
 a piece that is given again holds the same photos, whatever has come or gone in the source since; a shard's hash is of
 the photos that were answered; the folder has one writer, on one machine; and either engine goes on after the other.
-Ray Data's ``map_batches`` suits programs of one's own (``docs/many_photos.md``), but not this: it cuts a stream into
-blocks by their bytes, where shards are counted in photos, and when a machine is lost it would list anew.
+Ray Data's ``map_batches`` suits programs of one's own (``docs/howto/many_photos.md``), but not this: it cuts a stream
+into blocks by their bytes, where shards are counted in photos, and when a machine is lost it would list anew.
 """
 
 from __future__ import annotations

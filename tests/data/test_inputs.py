@@ -158,7 +158,7 @@ KINDS: dict[str, Callable[[Photos], Given]] = {
     "a dict of class names and images": lambda p: ((by_class(p, p.images),), {}),
     "a dict of class names and folders": lambda p: (({name: p.root / name for name in CLASSES},), {}),
 }
-"""By the words of the table in ``docs/inputs.md``."""
+"""By the words of the table in ``docs/reference/inputs.md``."""
 
 
 def _listing(photos: Photos) -> Listing:
@@ -182,7 +182,7 @@ def test_fit_score_and_predict_take(kind: str, photos: Photos, reference: GalLoP
 
 
 def test_the_table_of_kinds_is_whole() -> None:
-    lines = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "docs" / "reference" / "inputs.md").read_text(encoding="utf-8").splitlines()
     told = [line.split("|")[1].strip() for line in lines if line.startswith("| ")]
     assert [kind for kind in told if kind not in ("What", "---")] == list(KINDS)
 

@@ -1,4 +1,4 @@
-"""The Spark function of ``docs/many_photos.md``, as it is printed there, on frames as Spark hands them over."""
+"""The Spark function of ``docs/howto/many_photos.md``, as it is printed there, on frames as Spark hands them over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def test_the_function_for_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     taught = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(["red", "green"])
     taught.save(tmp_path / "model")
     paths = [str(path) for path in tiny.write_images(tmp_path / "some", [tiny.picture(i) for i in range(5)])]
-    (block,) = re.findall(r"```python\n(import pandas.*?)```", (ROOT / "docs/many_photos.md").read_text("utf-8"), re.S)
+    (block,) = re.findall(
+        r"```python\n(import pandas.*?)```", (ROOT / "docs/howto/many_photos.md").read_text("utf-8"), re.S
+    )
     monkeypatch.chdir(tmp_path)
     there: dict[str, object] = {}
     exec(block, there)

@@ -1,4 +1,4 @@
-"""What ``docs/serve.md`` says to type, as it is printed there."""
+"""What ``docs/howto/serve.md`` says to type, as it is printed there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.serve.running import CLASSES, Running, photo
 
-PAGE = (ROOT / "docs" / "serve.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "howto" / "serve.md").read_text("utf-8")
 
 
 @pytest.fixture

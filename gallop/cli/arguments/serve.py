@@ -16,9 +16,9 @@ examples:
   gallop serve my-model --host 0.0.0.0 --key-file key.txt  # for others too, who send Authorization: Bearer KEY
   gallop serve my-model --memory 4 --batch 32 --queue 512
 
-http://localhost:8000/docs describes the interface, docs/serve.md all the rest. The key may stand in the environment
-instead, as GALLOP_API_KEY. Standard error has a line of JSON for each request, without photos and names of files.
-Told to stop (SIGTERM, Ctrl-C), it answers what it has accepted.
+http://localhost:8000/docs describes the interface, docs/howto/serve.md all the rest. The key may stand in the
+environment instead, as GALLOP_API_KEY. Standard error has a line of JSON for each request, without photos and names of
+files. Told to stop (SIGTERM, Ctrl-C), it answers what it has accepted.
 Needs the extra serve: pip install 'gallop-explorer[serve]'"""
 
 

@@ -1,0 +1,114 @@
+"""The command line's reference, from its own parsers: ``{command-line}`` stands where every command is described."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.nodes import Node
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from gallop.cli.arguments import DESCRIPTION, build_parser, known_commands
+
+_SHARED = "options of every command"
+_HELP = ("help", "version")
+
+
+class CommandLine(SphinxDirective):
+    """A section a command: what it does, how it is called, what it takes, examples."""
+
+    has_content: ClassVar[bool] = False
+
+    def run(self) -> list[Node]:
+        """Return the sections."""
+        parser, _ = build_parser(known_commands())
+        (subparsers,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+        told = {choice.dest: choice.help or "" for choice in subparsers._choices_actions}
+        found: list[Node] = [*map(_paragraph, DESCRIPTION.split("\n\n"))]
+        found += [self._shared(next(iter(subparsers.choices.values())), told)]
+        found += [self._command(name, command, told[name]) for name, command in subparsers.choices.items()]
+        return found
+
+    def _shared(self, command: argparse.ArgumentParser, told: dict[str, str]) -> Node:
+        section = _section("commands", "All commands")
+        rows = [(nodes.reference("", name, refid=_id(name)), help_) for name, help_ in told.items()]
+        section += _definitions([(reference, help_) for reference, help_ in rows])
+        parser, _ = build_parser(["train"])
+        (train,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+        (group,) = (each for each in train.choices["train"]._action_groups if each.title == _SHARED)
+        section += nodes.paragraph("", "Nearly every command takes:")
+        section += _options(group._group_actions, train.choices["train"])
+        return section
+
+    def _command(self, name: str, command: argparse.ArgumentParser, told: str) -> Node:
+        section = _section(_id(name), f"gallop {name}")
+        section += _paragraph(command.description or f"{told[:1].upper()}{told[1:]}.")
+        section += _code(command.format_usage().removeprefix("usage: ").strip())
+        for title, actions in _groups(command):
+            if title:
+                section += nodes.paragraph("", "", nodes.strong("", f"{title[:1].upper()}{title[1:]}"))
+            section += _options(actions, command)
+        for child in getattr(command, "_actions", ()):
+            if isinstance(child, argparse._SubParsersAction):
+                section += [self._command(f"{name} {one}", parser, "") for one, parser in child.choices.items()]
+        if command.epilog:
+            section += _code(command.epilog.strip())
+        return section
+
+
+def _groups(command: argparse.ArgumentParser) -> Iterator[tuple[str, list[argparse.Action]]]:
+    """Title and options of each group that is the command's own; argparse's two usual groups have none."""
+    for group in command._action_groups:
+        actions = [each for each in group._group_actions if each.dest not in _HELP]
+        actions = [each for each in actions if not isinstance(each, argparse._SubParsersAction)]
+        if actions and group.title != _SHARED:
+            usual = group.title in ("positional arguments", "options", "optional arguments")
+            yield "" if usual else group.title or "", actions
+
+
+def _options(actions: list[argparse.Action], command: argparse.ArgumentParser) -> Node:
+    formatter = argparse.HelpFormatter(command.prog)
+    return _definitions(
+        [
+            (
+                nodes.literal("", formatter._format_action_invocation(action)),
+                formatter._expand_help(action) if action.help else "",
+            )
+            for action in actions
+            if action.help != argparse.SUPPRESS
+        ]
+    )
+
+
+def _definitions(rows: list[tuple[Node, str]]) -> Node:
+    listed = nodes.definition_list()
+    for term, words in rows:
+        listed += nodes.definition_list_item(
+            "", nodes.term("", "", term), nodes.definition("", nodes.paragraph("", words))
+        )
+    return listed
+
+
+def _id(name: str) -> str:
+    return f"gallop-{name.replace(' ', '-')}"
+
+
+def _section(id_: str, title: str) -> nodes.section:
+    return nodes.section("", nodes.title("", title), ids=[id_], names=[])
+
+
+def _paragraph(text: str) -> Node:
+    return nodes.paragraph("", " ".join(text.split()))
+
+
+def _code(text: str) -> Node:
+    return nodes.literal_block(text, text, language="text")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive."""
+    app.add_directive("command-line", CommandLine)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,49 @@
+"""Examples on the pages of the documentation: those with prompts are run, and those without can be."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text("utf-8"), re.S | re.M)
+
+
+WITH_PROMPTS = [page for page in PAGES if blocks(page, "pycon")]
+
+
+@pytest.mark.parametrize("page", WITH_PROMPTS, ids=lambda page: page.stem)
+def test_examples_say_what_comes_out(page: Path) -> None:
+    """A page is one session from top to bottom."""
+    text = "\n".join(blocks(page, "pycon"))
+    session = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    told: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner.run(session, out=told.append)
+    assert session.examples
+    assert not runner.summarize(verbose=False).failed, "".join(told)
+
+
+def test_every_public_name_has_an_example() -> None:
+    import gallop
+
+    text = "\n".join(block for page in WITH_PROMPTS for block in blocks(page, "pycon"))
+    reached = {"Photo": "load_image(", "Predictions": "predict_all(", "Explanation": ".explain("}
+    assert not [name for name in gallop.__all__ if reached.get(name, name) not in text]
+
+
+def test_code_without_prompts_is_python() -> None:
+    for page in PAGES:
+        for block in blocks(page, "python"):
+            ast.parse(textwrap.dedent(block), page.name)
