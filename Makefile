@@ -59,7 +59,7 @@ notebooks-sync: $(VENV)/.dev
 
 # A warning is an error; links are checked without a network (docs/_ext/checked_links.py).
 docs: $(VENV)/.docs
-	$(BIN)/python -m sphinx --fail-on-warning --quiet -c docs -d build/docs-read . build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --fresh-env --quiet -c docs -d build/docs-read . build/docs
 	@echo "The documentation begins at build/docs/index.html"
 
 screenshots: $(VENV)/.dev

@@ -87,8 +87,8 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0f6b62", "color-brand-content": "#0f6b62"},
     "dark_css_variables": {"color-brand-primary": "#2fb8a8", "color-brand-content": "#2fb8a8"},
 }
-pygments_style = "a11y-high-contrast-light"
-pygments_dark_style = "a11y-high-contrast-dark"
+pygments_style = "a11y-light"
+pygments_dark_style = "a11y-dark"
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, ClassVar
 
+from docutils import nodes
 from docutils.nodes import Node
 from safetensors import safe_open
 from sphinx.application import Sphinx
@@ -153,7 +154,7 @@ class Generated(SphinxDirective):
         heading, rows = TABLES[self.arguments[0]]()
         lines = [heading, tuple("---" for _ in heading), *rows]
         text = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        return self.parse_text_to_nodes(text)
+        return [nodes.container("", *self.parse_text_to_nodes(text), classes=[self.arguments[0]])]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

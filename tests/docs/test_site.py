@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, from stored outputs alone, and its link check notices what is broken."""
+"""The documentation builds without a warning, from stored outputs alone; its pages fit, and ask nobody anything."""
 
 from __future__ import annotations
 
@@ -9,23 +9,42 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, leave_out_without
+
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
 def checked_links() -> ModuleType:
-    if importlib.util.find_spec("myst_nb") is None:
-        missing = "the documentation needs the extra docs: pip install -e '.[docs]'"
-        (pytest.fail if os.environ.get("GALLOP_REQUIRE_TOOLS") else pytest.skip)(missing)
+    there = importlib.util.find_spec("myst_nb") is not None
+    leave_out_without("" if there else "the documentation needs the extra docs: pip install -e '.[docs]'")
     spec = importlib.util.spec_from_file_location("checked_links", ROOT / "docs" / "_ext" / "checked_links.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def built(checked_links: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the site, as ``make docs`` builds it."""
+    folder = tmp_path_factory.mktemp("docs")
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--quiet", "-c", "docs", "-d", str(folder / "read")]
+    done = subprocess.run(
+        [*command, ".", str(folder / "site")],
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "site"
 
 
 def site(folder: Path, **pages: str) -> Path:
@@ -56,28 +75,31 @@ def test_other_machines_are_listed_and_nothing_is_loaded_from_them(checked_links
 
 
 @pytest.mark.slow
-def test_the_documentation_builds_without_a_warning(checked_links: ModuleType, tmp_path: Path) -> None:
-    """As ``make docs`` does; every notebook is a page, with the pictures that it holds."""
-    out = tmp_path / "site"
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "--fail-on-warning",
-        "--quiet",
-        "-c",
-        "docs",
-        "-d",
-        str(tmp_path / "read"),
-    ]
-    done = subprocess.run(
-        [*command, ".", str(out)], cwd=ROOT, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_every_notebook_is_a_page_with_its_pictures(built: Path, checked_links: ModuleType) -> None:
+    """That it was built is what says that there was no warning, and that no link leads nowhere."""
     for notebook in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
-        page = (out / "notebooks" / f"{notebook.stem}.html").read_text("utf-8")
+        page = (built / "notebooks" / f"{notebook.stem}.html").read_text("utf-8")
         cells = json.loads(notebook.read_text("utf-8"))["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
         assert page.count("<img") == sum("image/png" in output.get("data", ()) for output in outputs), notebook.stem
-    assert (out / checked_links.LISTED).read_text("utf-8").startswith("https://")
-    assert "explainer-data" in (out / "docs" / "index.html").read_text("utf-8")
+    assert (built / checked_links.LISTED).read_text("utf-8").startswith("https://")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_pages_fit_a_telephone_and_ask_nobody_and_the_explainer_lives(built: Path, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    too_wide = []
+    for path in sorted((built / "docs").rglob("*.html")):
+        page.goto(path.as_uri())
+        too_wide += [path.name] if page.evaluate(WIDER) > 0 else []
+    assert not too_wide
+    page.goto((built / "index.html").as_uri())
+    page.wait_for_url("**/docs/index.html")
+    explainer = page.locator(".living .explainer")
+    explainer.get_by_role("combobox").first.select_option("mug")
+    explainer.get_by_text("Where it sees mug").wait_for()
+    assert not [url for url in asked if not url.startswith(("file:", "data:"))]
+    page.close()
