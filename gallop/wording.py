@@ -33,6 +33,11 @@ def shortened(text: str, most: int = LONGEST_SENTENCE) -> str:
     return f"{text[: most - 5 - end]} ... {text[len(text) - end :]}"
 
 
+def as_drawn(text: str) -> str:
+    """Return text that matplotlib draws as it stands: a dollar sign begins no formula."""
+    return text.replace("$", r"\$")
+
+
 def one_line(text: str) -> str:
     """Return a sentence with what it quotes, shortened, printable and without line breaks."""
     return printable(shortened(" ".join(text.split())))

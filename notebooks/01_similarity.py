@@ -16,14 +16,17 @@ from gallop.runtime.process import prepare
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import plotly.graph_objects as go
 import torch
-from IPython.display import clear_output, display
+from IPython.display import display
 
 from gallop import GalLoPClassifier, MethodConfig, parse_names
 from gallop.lessons import quiz
 from gallop.tutorial import frozen_tower, photos, show_figure
+from gallop.tutorial.bars import bar_chart
+from gallop.tutorial.lines import line_chart
+from gallop.tutorial.live import live_bars
+from gallop.tutorial.panels import Panel, panels
+from gallop.tutorial.tables import number_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": see "Two towers" for what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -48,12 +51,10 @@ K = len(names)
 photo = collection[names[0]][0]
 
 shown = names[:7]
-figure, axes = plt.subplots(1, len(shown), figsize=(12, 2.2))
-for axis, name in zip(axes, shown, strict=True):
-    axis.imshow(collection[name][0].image)
-    axis.set_title(name, fontsize=9)
-    axis.set_axis_off()
-show_figure(f"One photo of each class, side by side: {', '.join(shown)}.")
+show_figure(
+    f"One photo of each class, side by side: {', '.join(shown)}.",
+    panels([[Panel(collection[name][0], name) for name in shown]], size=(12, 2.2)),
+)
 
 # %% [markdown]
 # **What you should see.** One photo of each class, up to seven. The first one is our photo for the next steps.
@@ -188,26 +189,16 @@ def softmax_at(scale):
 scale_slider = widgets.FloatLogSlider(
     value=clip.logit_scale, base=10, min=-1, max=3, step=0.05, description="logit scale s"
 )
-layout = {
-    "height": 280,
-    "margin": {"t": 20, "b": 20},
-    "yaxis": {"range": [0, 1], "title": "probability"},
-}
-bars = go.Figure(go.Bar(x=top_names), layout)
-screen = widgets.Output()
+bars = live_bars(top_names)
 
 
-# %%
 def redraw(change=None):
-    bars.data[0].y = softmax_at(scale_slider.value).tolist()
-    with screen:
-        clear_output(wait=True)
-        display(bars)
+    bars.draw({"y": softmax_at(scale_slider.value).tolist()})
 
 
 scale_slider.observe(redraw, "value")
 redraw()
-display(widgets.VBox([scale_slider, screen]))
+display(widgets.VBox([scale_slider, bars.widget]))
 
 # %% [markdown]
 # The same as a still picture: each line is one name, from a small $s$ on the left to a large one on the right.
@@ -215,17 +206,19 @@ display(widgets.VBox([scale_slider, screen]))
 # %%
 scales = torch.logspace(-1, 3, 100)
 curves = torch.stack([softmax_at(scale) for scale in scales])  # (100, 8)
-
-figure, axis = plt.subplots(figsize=(8, 3))
-for name, curve in zip(top_names, curves.T, strict=True):
-    axis.plot(scales, curve, label=name)
-axis.axvline(clip.logit_scale, color="black", linestyle=":", label="mini's own s")
-axis.axhline(1 / K, color="grey", linewidth=0.5)
-axis.set(xscale="log", xlabel="logit scale s = 1 / temperature", ylabel="probability")
-axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 show_figure(
     f"Lines of probability over the logit scale, one a name. At the left all are near 1/{K}; "
-    f"at the right {names[int(my_cosines.argmax())]} has nearly all, and no two lines cross."
+    f"at the right {names[int(my_cosines.argmax())]} has nearly all, and no two lines cross.",
+    line_chart(
+        scales,
+        dict(zip(top_names, curves.T, strict=True)),
+        log=True,
+        dotted={"the tower's own s": clip.logit_scale},
+        level={"1 / K": 1 / K},
+        labels=("logit scale s = 1 / temperature", "probability"),
+        legend="beside",
+        size=(8, 3),
+    ),
 )
 
 # %% [markdown]
@@ -242,18 +235,19 @@ show_figure(
 # %%
 one_each = [collection[name][0] for name in names]
 probabilities = classifier.predict_proba(one_each)  # (B, K): rows are photos
-
-figure, axis = plt.subplots(figsize=(2 + 0.45 * K, 1.2 + 0.4 * K))
-picture = axis.imshow(probabilities, vmin=0, vmax=1, cmap="cividis")
-axis.set_xticks(range(K), names, rotation=60, ha="right", fontsize=8)
-axis.set_yticks(range(K), names, fontsize=8)
-axis.set(xlabel="name", ylabel="photo")
-figure.colorbar(picture, label="probability")
+right = (probabilities.argmax(axis=1) == range(K)).sum()
 show_figure(
     f"A table of {K} photos by {K} names, brighter where more probable. "
-    f"{int((probabilities.argmax(axis=1) == range(K)).sum())} rows are brightest on the diagonal."
+    f"{right} rows are brightest on the diagonal.",
+    number_table(
+        probabilities,
+        names,
+        names,
+        limits=(0, 1),
+        labels=("name", "photo"),
+        bar="probability",
+    ),
 )
-right = (probabilities.argmax(axis=1) == range(K)).sum()
 print(f"{right} of {K} photos get their own name; chance is 1 of {K}.")
 
 # %% [markdown]
@@ -279,18 +273,10 @@ templates = [
 with_templates = GalLoPClassifier(clip, global_prompts=len(templates), method=METHOD)
 with_templates.zero_shot(names, templates=templates)
 scores = torch.from_numpy(with_templates.explain(photo).global_scores)  # (K, M)
-
-figure, axis = plt.subplots(figsize=(8, 2.6))
-axis.imshow(scores[top].T, cmap="cividis", aspect="auto")
-for k, m in torch.cartesian_prod(torch.arange(len(top)), torch.arange(len(templates))):
-    box = {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 1}
-    where = {"ha": "center", "va": "center", "fontsize": 8}
-    axis.text(k, m, f"{scores[top][k, m]:.3f}", color="white", bbox=box, **where)
-axis.set_xticks(range(len(top)), top_names, fontsize=8)
-axis.set_yticks(range(len(templates)), templates, fontsize=8)
 show_figure(
     f"Cosines of the photo with {len(top)} names (columns) by {len(templates)} templates (rows); "
-    f"they go from {scores[top].min():.3f} to {scores[top].max():.3f}."
+    f"they go from {scores[top].min():.3f} to {scores[top].max():.3f}.",
+    number_table(scores[top].T, templates, top_names, form="{:.3f}", size=(8, 2.6)),
 )
 
 # %% [markdown]
@@ -351,18 +337,16 @@ without = (
     .explain(photo)
 )
 left = sorted(without.global_probabilities.items(), key=lambda pair: -pair[1])[:8]
-
-figure, axis = plt.subplots(figsize=(8, 2.2))
-axis.bar([name for name, _ in left], [share for _, share in left], color="#4477aa")
-axis.set(
-    ylim=(0, 1),
-    ylabel="probability",
-    title=f"The same photo when '{names[0]}' is not on the list",
-)
-axis.tick_params(labelsize=8)
 show_figure(
     f"Bars of probability without {names[0]}: "
-    + ", ".join(f"{name} {share:.0%}" for name, share in left[:4])
+    + ", ".join(f"{name} {share:.0%}" for name, share in left[:4]),
+    bar_chart(
+        dict(left),
+        limits=(0, 1),
+        labels=("", "probability"),
+        title=f"The same photo when '{names[0]}' is not on the list",
+        size=(8, 2.2),
+    ),
 )
 
 # %% [markdown]

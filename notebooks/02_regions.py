@@ -16,14 +16,11 @@ from gallop.runtime.process import prepare
 prepare()  # before torch is loaded
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import numpy as np
 import open_clip
 import timm
 import torch
 import torch.nn.functional as F
-from IPython.display import clear_output, display
-from plotly.subplots import make_subplots
+from IPython.display import display
 from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
@@ -34,6 +31,8 @@ from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style, Subject
 from gallop.maps.pictures import map_picture
 from gallop.tutorial import photos, show_figure
+from gallop.tutorial.live import live_maps
+from gallop.tutorial.panels import Panel, panels
 
 # %% [markdown]
 # ## A photo, cut into regions
@@ -56,18 +55,11 @@ pixels, crop = mini.preprocess.centre(photo.image)  # (3, H, W), and what was cr
 image, regions = mini.encode_image(pixels[None])  # (B, D) and (B, R, V), B = 1
 rows, columns = mini.vision.grid
 
-figure, axis = plt.subplots(figsize=(5, 3.4))
-axis.imshow(photo.image)
-for i in range(rows + 1):
-    y = crop.top + i * (crop.bottom - crop.top) / rows
-    axis.plot([crop.left, crop.right], [y, y], color="white", linewidth=0.6)
-for j in range(columns + 1):
-    x = crop.left + j * (crop.right - crop.left) / columns
-    axis.plot([x, x], [crop.top, crop.bottom], color="white", linewidth=0.6)
-axis.set_axis_off()
+square = (crop.left, crop.top, crop.right, crop.bottom)
 show_figure(
     "The photo with the square that the model sees, and a white grid of "
-    f"{rows} by {columns} regions on it."
+    f"{rows} by {columns} regions on it.",
+    panels([[Panel(photo, grid=(square, rows, columns))]], size=(5, 3.4)),
 )
 print("regions", tuple(regions.shape), f"= (B, R, V) with R = {rows} x {columns}")
 
@@ -160,17 +152,13 @@ for k, name in enumerate(names):
     )
 
 best = explanation.label  # the name whose global and local scores have the highest mean
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-axes[0].imshow(photo.image)
-axes[0].set_title("the photo", fontsize=9)
 in_cells = Style(smooth=False)  # by default a map passes over from region to region
-axes[1].imshow(map_picture(Subject(explanation, best), prompt=0, style=in_cells))
-axes[1].set_title(f"region map of '{best}', the name that wins", fontsize=9)
-for axis in axes:
-    axis.set_axis_off()
+drawn = map_picture(Subject(explanation, best), prompt=0, style=in_cells)
+title = f"region map of '{best}', the name that wins"
 show_figure(
-    f"Left the photo. Right its map of '{best}': the brightest regions lie on the thing, and "
-    "the best ones are outlined."
+    f"Left the photo. Right its map of '{best}', brighter where a region is more like the name; "
+    "the best regions are outlined.",
+    panels([[Panel(photo, "the photo"), Panel(drawn, title)]], size=(9, 3.2)),
 )
 map_of_best = explanation.region_scores(best, prompt=0)
 print(f"cosines of regions with '{best}': {map_of_best.min():.3f} to {map_of_best.max():.3f}")
@@ -296,23 +284,21 @@ def touched(block, region):
 
 
 by_attention, by_value = touched(full_block, asked), touched(value_path, asked)
-largest = float(torch.maximum(by_attention, by_value).max())
-figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-for axis, moved, title in zip(
-    axes, (by_attention, by_value), ("full attention", "value path"), strict=True
-):
-    shown = torch.where(moved > 1e-6, moved, torch.nan).log10().reshape(14, 14)
-    lowest = float(by_attention.clamp(min=1e-6).min().log10())
-    picture = axis.imshow(shown, cmap="cividis", vmin=lowest, vmax=np.log10(largest))
-    axis.set_title(
-        f"{title}: {int((moved > 1e-6).sum())} of {len(moved)} regions move", fontsize=9
-    )
-    axis.set_axis_off()
-figure.colorbar(picture, ax=axes, label="how far, log10")
+moved = {"full attention": by_attention, "value path": by_value}  # (R,) each
+counts = {way: int((far > 1e-6).sum()) for way, far in moved.items()}
+far_log = [
+    torch.where(far > 1e-6, far, torch.nan).log10().reshape(14, 14) for far in moved.values()
+]
+limits = float(far_log[0].nan_to_num(torch.inf).min()), float(by_attention.max().log10())
+titles = [f"{way}: {n} of {len(by_value)} regions move" for way, n in counts.items()]
 show_figure(
     f"How far each region moves when one is changed. Full attention: "
-    f"{int((by_attention > 1e-6).sum())} of {len(by_attention)} move. "
-    f"Value path: {int((by_value > 1e-6).sum())}."
+    f"{counts['full attention']} of {len(by_value)} move. Value path: {counts['value path']}.",
+    panels(
+        [[Panel(far, t, limits) for far, t in zip(far_log, titles, strict=True)]],
+        size=(8, 3.2),
+        bar="how far, log10",
+    ),
 )
 
 # %% [markdown]
@@ -339,24 +325,25 @@ mixed_maps = (mixed / mixed_lengths[:, None]) @ (text / text.norm(dim=1, keepdim
 # %%
 winner = names.index(best)
 before, after = (some[:, winner].reshape(rows, columns) for some in (my_maps, mixed_maps))
-figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-for axis, found, title in zip(
-    axes, (before, after), ("regions", "regions after the lent attention"), strict=True
-):
-    picture = axis.imshow(found, cmap="cividis")
-    axis.set_title(
-        f"{title}: '{best}'\nlowest {found.min():.3f}, mean {found.mean():.3f}", fontsize=9
-    )
-    axis.set_axis_off()
-    figure.colorbar(picture, ax=axis)
+limits = float(min(before.min(), after.min())), float(max(before.max(), after.max()))
+titles = [
+    f"{when}: '{best}'\nlowest {found.min():.3f}, mean {found.mean():.3f}"
+    for when, found in {"regions": before, "after the lent attention": after}.items()
+]
 show_figure(
     f"Two maps of '{best}'. Before the lent attention the lowest value is {before.min():.3f} and "
-    f"the mean {before.mean():.3f}; after it {after.min():.3f} and {after.mean():.3f}."
+    f"the mean {before.mean():.3f}; after it {after.min():.3f} and {after.mean():.3f}.",
+    panels(
+        [[Panel(before, titles[0], limits), Panel(after, titles[1], limits)]],
+        size=(8, 3),
+        bar="cosine",
+    ),
 )
 
 # %% [markdown]
-# **What you should see.** The shape stays, since a region keeps itself, but the background comes up: compare the
-# lowest value with the mean. Every region has now been told what the photo is about. CLIP's own attention was trained
+# **What you should see.** The shape stays, since a region keeps itself, but the map comes up as a whole, the background
+# with it: compare the lowest values, and the means. (Both maps have the same colours.) Every region has now been told
+# what the photo is about. CLIP's own attention was trained
 # to gather, so there the effect is stronger. The value path comes from MaskCLIP (Zhou et al., 2022), which needed
 # maps with clear edges.
 
@@ -428,23 +415,21 @@ def alike(features, size, place):
 place = (0.4, 0.55)
 maps = [alike(*what, place) for what in towers.values()]
 
+
 # %%
-figure, axes = plt.subplots(1, 5, figsize=(13, 3), layout="constrained")
-square = photo.image.crop((crop.left, crop.top, crop.right, crop.bottom))
-axes[0].imshow(square, extent=(0, 1, 1, 0))
-axes[0].set_title("what the towers see", fontsize=9)
-for axis, found, title in zip(axes[1:], maps, towers, strict=True):
-    picture = axis.imshow(found, cmap="cividis", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
-    axis.set_title(title, fontsize=9)
-for axis, (height, width) in zip(axes, [maps[0].shape, *(m.shape for m in maps)], strict=True):
-    x, y = ((int(p * n) + 0.5) / n for p, n in zip(place[::-1], (width, height), strict=True))
-    axis.plot(x, y, "+", color="black", markersize=16, markeredgewidth=5)
-    axis.plot(x, y, "+", color="white", markersize=14, markeredgewidth=2.5)
-    axis.set_axis_off()
-figure.colorbar(picture, ax=axes, label="cosine", shrink=0.8)
+def at_cell(size):
+    """The middle of the region at the place, both from 0 to 1."""
+    return [(int(part * n) + 0.5) / n for part, n in zip(place, size, strict=True)]
+
+
+seen = photo.image.crop((crop.left, crop.top, crop.right, crop.bottom))
+row = [Panel(seen, "what the towers see", cross=at_cell(maps[0].shape))]
+for found, title in zip(maps, towers, strict=True):
+    row.append(Panel(found, title, (-1, 1), cross=at_cell(found.shape)))
 show_figure(
     "The square of the photo with a cross, and four maps of how like the region at the cross "
-    "every region is, one for each tower; each is brightest at the cross."
+    "every region is, one for each tower; each is brightest at the cross.",
+    panels([row], size=(13, 3), bar="cosine"),
 )
 
 # %% [markdown]
@@ -458,30 +443,18 @@ show_figure(
 # %%
 down = widgets.FloatSlider(value=place[0], min=0, max=1, step=0.05, description="down")
 across = widgets.FloatSlider(value=place[1], min=0, max=1, step=0.05, description="across")
-panels = make_subplots(1, 4, subplot_titles=list(towers))
-for column in range(1, 5):
-    panels.add_heatmap(
-        zmin=-1, zmax=1, colorscale="Cividis", showscale=False, row=1, col=column
-    )
-panels.update_yaxes(autorange="reversed", visible=False)
-panels.update_xaxes(visible=False)
-panels.update_annotations(font_size=10)
-panels.update_layout(width=900, height=270, margin={"t": 30, "b": 10})
-screen = widgets.Output()
+chart = live_maps(list(towers))
 
 
 def ask(change=None):
-    for trace, what in zip(panels.data, towers.values(), strict=True):
-        trace.z = alike(*what, (down.value, across.value)).tolist()
-    with screen:
-        clear_output(wait=True)
-        display(panels)
+    asked = down.value, across.value
+    chart.draw(*({"z": alike(*what, asked).tolist()} for what in towers.values()))
 
 
 for slider in (down, across):
     slider.observe(ask, "value")
 ask()
-display(widgets.VBox([down, across, screen]))
+display(widgets.VBox([down, across, chart.widget]))
 
 # %% [markdown]
 # ## Quiz

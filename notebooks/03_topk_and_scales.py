@@ -16,7 +16,6 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -28,6 +27,10 @@ from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style
 from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure
+from gallop.tutorial.bars import number_bars
+from gallop.tutorial.lines import line_charts
+from gallop.tutorial.panels import Panel, panels
+from gallop.tutorial.tables import number_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -77,23 +80,22 @@ print("Equal to the library's for k = 1, 5, 10, 20 and", R)
 # ## k from 1 to all
 
 # %%
-scores_by_k = my_scores.numpy()
-probability_by_k = (s * my_scores).softmax(dim=1).numpy()  # (R, K)
-top = my_scores[9].argsort(descending=True)[:6].tolist()  # the six best names at k = 10
-
-figure, axes = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained")
-for axis, values, label in zip(
-    axes, (scores_by_k, probability_by_k), ("score", "probability"), strict=True
-):
-    for c in top:
-        axis.plot(range(1, R + 1), values[:, c], label=names[c])
-    for k in (5, 10, 15, 20):
-        axis.axvline(k, color="grey", linestyle=":", linewidth=0.8)
-    axis.set(xscale="log", xlabel="k, logarithmic", ylabel=label)
-axes[1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+probability_by_k = (s * my_scores).softmax(dim=1)  # (R, K)
+top = my_scores[9].argsort(descending=True)[:6].tolist()  # the best names at k = 10
 show_figure(
-    f"Score (left) and probability (right) of six names over k, from 1 to {R}. Every score falls "
-    "as k grows; dotted lines mark k = 5, 10, 15 and 20."
+    f"Score (left) and probability (right) of {len(top)} names over k, from 1 to {R}. Every score "
+    "falls as k grows; dotted lines mark k = 5, 10, 15 and 20.",
+    line_charts(
+        range(1, R + 1),
+        {
+            "score": {names[c]: my_scores[:, c] for c in top},
+            "probability": {names[c]: probability_by_k[:, c] for c in top},
+        },
+        log=True,
+        dotted={"": METHOD.topk},
+        label="k, logarithmic",
+        size=(11, 3.2),
+    ),
 )
 
 # %% [markdown]
@@ -199,41 +201,35 @@ for i, size in enumerate(sizes):
         table[i] += np.array(row) / len(things)
 
 # %%
-figure, axis = plt.subplots(figsize=(7, 2.6))
-axis.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
-for i, j in np.ndindex(table.shape):
-    dark = table[i, j] < 0.5
-    axis.text(
-        j,
-        i,
-        f"{table[i, j]:.0%}",
-        ha="center",
-        va="center",
-        color="white" if dark else "black",
-    )
-axis.set_xticks(range(table.shape[1]), ["global", *[f"k = {k}" for k in ks]])
-axis.set_yticks(range(len(sizes)), [f"{size:.0%} of the side" for size in sizes])
-axis.set_title(
-    f"mean probability of the right name, {len(things)} photos pasted on gravel", fontsize=9
-)
+columns_of_table = ["global", *[f"k = {k}" for k in ks]]
 show_figure(
     "Mean probability of the right name, by the side of the thing (rows): "
     + "; ".join(
         f"{size:.0%}: global {row[0]:.0%}, "
         + ", ".join(f"k = {k} {value:.0%}" for k, value in zip(ks, row[1:], strict=True))
         for size, row in zip(sizes, table, strict=True)
-    )
+    ),
+    number_table(
+        table,
+        [f"{size:.0%} of the side" for size in sizes],
+        columns_of_table,
+        form="{:.0%}",
+        limits=(0, 1),
+        size=(7, 2.6),
+        title=f"mean probability of the right name, {len(things)} photos pasted on gravel",
+    ),
 )
 
 # %% [markdown]
-# **What you should see.** With smaller objects every column falls from its top row to its bottom one (not at every step
-# in between), and a small $k$ keeps the largest part of what it had: at 20% of the side the object fills about three by
-# three cells, and a small $k$ asks those and hardly any gravel. With the seven sample photos a $k$ of 20 or less does
-# better than the global prompt in every row. The last column has the lowest numbers, but mind why: for `mini` the mean
-# over *all* regions is the global score again, times a constant below one (exercise 1), so the softmax is flatter.
+# **What you should see.** With the seven sample photos: with smaller objects every column falls from its top row to its
+# bottom one (not at every step in between), and a small $k$ keeps the largest part of what it had: at 20% of the side
+# the object fills about three by three cells, and a small $k$ asks those and hardly any gravel. There a $k$ of 20 or
+# less does better than the global prompt in every row. The last column has the lowest numbers, but mind why: for `mini`
+# the mean over *all* regions is the global score again, times a constant below one (exercise 1), so the softmax is
+# flatter. (With photos of your own that `mini` knows less well, a row may be so low that there is nothing to compare.)
 #
-# The columns $k$ = 1, 5 and 20 hardly differ. So this table says that a few regions are better than the whole photo,
-# and not that several scales are better than one. Notebook 09 has the other case: with a second, smaller
+# With the sample the columns $k$ = 1, 5 and 20 hardly differ. So this table says that a few regions are better than the
+# whole photo, and not that several scales are better than one. Notebook 09 has the other case: with a second, smaller
 # thing in a corner, a large $k$ is better than the paper's small ones. Nobody knows beforehand which case a
 # photo is. So GalLoP takes several scales at once.
 
@@ -286,9 +282,8 @@ print(
 # since its $k$ is 10, which we need below. (In the code it is `prompt=1`, counted from 0. Before training all local
 # prompts are equal; now they are not.)
 
+
 # %%
-
-
 def side_by_side(left, right):
     picture = Image.new("RGB", (SIDE, SIDE))
     picture.paste(ImageOps.fit(left.image, (SIDE // 2, SIDE)), (0, 0))
@@ -299,20 +294,14 @@ def side_by_side(left, right):
 untaught = GalLoPClassifier(mini, method=METHOD).zero_shot(classes)
 first, second = classes[:2]
 pair = side_by_side(test[first][0], test[second][0])
-figure, axes = plt.subplots(1, 5, figsize=(13, 2.9), layout="constrained")
-axes[0].imshow(pair)
-axes[0].set_title(f"{first} | {second}", fontsize=9)
-cells = iter(axes[1:])
+row = [Panel(pair, f"{first} | {second}")]
 for when, model in (("before", untaught), ("after", taught)):
     seen = model.explain(pair)
     for name in (first, second):
-        axis = next(cells)
-        axis.imshow(seen.region_scores(name, prompt=1), cmap="cividis")
-        axis.set_title(f"{name}, {when}", fontsize=9)
-for axis in axes:
-    axis.set_axis_off()
+        row.append(Panel(seen.region_scores(name, prompt=1), f"{name}, {when}"))
 show_figure(
-    f"A photo of {first} beside {second}, and the maps of both names before and after training."
+    f"A photo of {first} beside {second}, and the maps of both names before and after training.",
+    panels([row], size=(13, 2.9)),
 )
 
 # %% [markdown]
@@ -320,7 +309,8 @@ show_figure(
 # own half. From there the map fades gradually, without an edge where the photos meet: the tower lets neighbouring
 # regions see much of each other. *Before* it this is not so for brick: its map is brighter on the grass. Each map has
 # colours of its own, from its lowest value to its highest: compare places, not colours. With photos of your own the
-# maps get clearer too, if `mini` can see the difference at all; line drawings, for one, it hardly can with four shots.
+# maps may be clear before any training, where `mini` knows the names well; or stay unclear after it, where `mini` can
+# hardly see the difference: line drawings, for one, with four shots.
 
 # %% [markdown]
 # ### Was it the prompts or the projection?
@@ -391,26 +381,24 @@ found = {
 }
 
 # %%
-figure, axis = plt.subplots(figsize=(7, 2.4))
-axis.barh(list(found), list(found.values()), color="#4477aa")
-for i, value in enumerate(found.values()):
-    axis.text(value, i, f" {value:.0%}", va="center")
-axis.axvline(0.5, color="grey", linestyle=":")
-axis.invert_yaxis()
-axis.set(
-    xlim=(0, 1.1), xlabel=f"share of the 10 best regions on their own half, {len(pairs)} pairs"
-)
 show_figure(
     "Bars: share of the best regions on their own half. "
-    + ", ".join(f"{what} {value:.0%}" for what, value in found.items())
+    + ", ".join(f"{what} {value:.0%}" for what, value in found.items()),
+    number_bars(
+        found,
+        "{:.0%}",
+        dotted={"": 0.5},
+        labels=(f"share of the 10 best regions on their own half, {len(pairs)} pairs", ""),
+        size=(7, 2.4),
+    ),
 )
 
 # %% [markdown]
 # **What you should see.** With the sample textures, after the full training, "both" is far above "nothing learned", and
 # the projection does it: the new contexts alone change little or nothing here, the new projection alone brings about as
 # much as both. So it is the regions that had to be turned, more than the words. (The dotted line is chance.) With other
-# photos the shares differ, and where `mini` sees little (line drawings) all bars stay near chance. Contexts and
-# projection were trained together, and belong together.
+# photos the shares differ: where `mini` knows the names, all four bars may stand near 100%, and where it sees little
+# (line drawings), near chance. Contexts and projection were trained together, and belong together.
 
 # %% [markdown]
 # ## Quiz
@@ -446,9 +434,9 @@ quiz(3, 3)
 #
 # <details><summary>Answer</summary>
 #
-# No. One region can look like anything. In the left figure of this notebook the winner stays the winner, and only lines
-# below it may cross. Notebook 09 has photos where the first place changes: a small $k$ gives it to the intruder in the
-# corner, a large $k$ to the larger thing.
+# No. One region can look like anything. In the first figure of this notebook, with the sample photo, the winner stays
+# the winner, and only lines below it cross. Notebook 09 has photos where the first place changes: a small $k$ gives
+# it to the intruder in the corner, a large $k$ to the larger thing.
 #
 # </details>
 #

@@ -18,18 +18,21 @@ prepare()  # before torch is loaded
 import time
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 import open_clip
-import plotly.graph_objects as go
 import torch
 import torch.nn.functional as F
-from IPython.display import clear_output, display
+from IPython.display import display
 from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
 from gallop.lessons import quiz
 from gallop.model.gallop import initial_prompts
 from gallop.tutorial import photos, show_figure
+from gallop.tutorial.bars import number_bar_charts
+from gallop.tutorial.lines import line_chart
+from gallop.tutorial.live import live_bars
+from gallop.tutorial.panels import Panel, panels
+from gallop.tutorial.tables import number_table
 
 mini = load_backbone("mini", device="cpu")
 collection = photos.by_class()
@@ -201,12 +204,10 @@ every = every / every.square().sum(dim=1, keepdim=True).sqrt().clamp(min=delta) 
 own = (s * every @ F.normalize(my_text, dim=1).T).softmax(dim=1).diagonal()
 worst = int(own.argmin())
 unit_image = every[worst]
-plt.figure(figsize=(2, 2))
-plt.imshow(collection[names[worst]][0].image)
-plt.title(f"p({names[worst]}) = {own[worst]:.0%}", fontsize=9)
-plt.axis("off")
+seen = Panel(collection[names[worst]][0], f"p({names[worst]}) = {own[worst]:.0%}")
 show_figure(
-    f"The photo of {names[worst]}, whose own name has a probability of {own[worst]:.0%}."
+    f"The photo of {names[worst]}, whose own name has a probability of {own[worst]:.0%}.",
+    panels([[seen]], size=(2, 2.2)),
 )
 
 # %% [markdown]
@@ -238,23 +239,21 @@ with torch.no_grad():
         "along the derivative": [log_probability(words + step * uphill) for step in steps],
         "at random": [log_probability(words + step * anywhere) for step in steps],
     }
-figure, axis = plt.subplots(figsize=(7, 2.8))
-for label, line in lines.items():
-    axis.plot(steps, line, label=label)
-axis.set(
-    xlabel="length of the step, in lengths of the context", ylabel=f"log p({names[worst]})"
-)
-axis.legend()
 show_figure(
-    "Log-probability over the length of the step. Along the derivative it rises from "
+    "Log-probability over the length of the step. Along the derivative it goes from "
     f"{lines['along the derivative'][0]:.2f} to {lines['along the derivative'][-1]:.2f}; at random "
-    f"it ends at {lines['at random'][-1]:.2f}."
+    f"it ends at {lines['at random'][-1]:.2f}.",
+    line_chart(
+        steps,
+        lines,
+        labels=("length of the step, in lengths of the context", f"log p({names[worst]})"),
+    ),
 )
 
 # %% [markdown]
 # **What you should see.** Both lines start where "A photo of a" is. Along the derivative the line rises from the
-# first step on. At random, nobody knows where it goes; here it hardly moves. What lies along the way are no words any
-# more, and the tower does not mind.
+# first step on; far from its start it may turn, for a derivative only knows what is near. At random, nobody knows where
+# it goes; with the sample it hardly moves. What lies along the way are no words any more, and the tower does not mind.
 
 
 # %%
@@ -277,25 +276,17 @@ def answer_at(step):
 
 # %%
 step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
-nearest, screen = widgets.Label(), widgets.Output()
-layout = {
-    "height": 260,
-    "margin": {"t": 20, "b": 20},
-    "yaxis": {"range": [0, 1], "title": "probability"},
-}
-chart = go.Figure(go.Bar(x=names), layout)
+nearest, chart = widgets.Label(), live_bars(names, height=260)
 
 
 def move(change=None):
-    chart.data[0].y, nearest.value = answer_at(step_slider.value)
-    with screen:
-        clear_output(wait=True)
-        display(chart)
+    probabilities, nearest.value = answer_at(step_slider.value)
+    chart.draw({"y": probabilities})
 
 
 step_slider.observe(move, "value")
 move()
-display(widgets.VBox([step_slider, nearest, screen]))
+display(widgets.VBox([step_slider, nearest, chart.widget]))
 
 # %% [markdown]
 # **What you should see.** With a running kernel, the bars move with the slider while the nearest words stay "a photo of
@@ -320,26 +311,24 @@ difference = torch.stack(
         for x, y in zip(states_a, states_b, strict=True)
     ]
 )
-
-figure, axis = plt.subplots(figsize=(7, 2.6))
-picture = axis.imshow(difference, cmap="cividis", aspect="auto")
-axis.set_xticks(
-    range(length),
-    ["SOS", "A", "photo", "of", "a", "name", *["after"] * (length - 2 - C)],
-    fontsize=8,
-)
-axis.set_yticks(range(BLOCKS), [f"block {i + 1}" for i in range(BLOCKS)])
-axis.set_title(f"how far apart the tokens of '{first}' and '{second}' are", fontsize=9)
-figure.colorbar(picture, label="norm of difference")
 show_figure(
     f"How far apart the tokens of '{first}' and '{second}' are, by block and token: dark up to the "
-    "name, bright from the name on."
+    "name, brighter from where the names differ.",
+    number_table(
+        difference,
+        [f"block {i + 1}" for i in range(BLOCKS)],
+        ["SOS", "A", "photo", "of", "a", "name", *["after"] * (length - 2 - C)],
+        size=(7, 2.6),
+        title=f"how far apart the tokens of '{first}' and '{second}' are",
+        bar="norm of difference",
+    ),
 )
 print(f"largest difference before the name: {difference[:, : 1 + C].max():.1e}")
 
 # %% [markdown]
 # **What you should see.** A dark left part: `SOS` and the context are the *same* in both prompts, in every block, up
-# to rounding. Only the name and what follows differ. Two facts follow.
+# to rounding. Only the name and what follows differ (where both names begin with the same token, what follows that).
+# Two facts follow.
 #
 # 1. **What comes after EOT never matters.** CLIP pads each text to a fixed length (77 tokens) with zeros after EOT. We
 #    may cut that off.
@@ -419,22 +408,12 @@ passed = {  # tokens that pass the tower
     "shared prefix": len(contexts) * (1 + C + len(many) * longest),
     "the library": len(contexts) * (1 + C + sum(lengths)),
 }
-figure, axes = plt.subplots(1, 2, figsize=(11, 2.4), layout="constrained")
-for axis, values, label in zip(axes, (passed, seconds), ("tokens", "seconds"), strict=True):
-    axis.barh(list(values), list(values.values()), color="#4477aa")
-    for i, value in enumerate(values.values()):
-        axis.text(
-            value,
-            i,
-            f" {value:,.3g}" if label == "seconds" else f" {value:,}",
-            va="center",
-            fontsize=8,
-        )
-    axis.invert_yaxis()
-    axis.set(xlabel=label, xlim=(0, 1.2 * max(values.values())))
 show_figure(
     "Bars of tokens and of seconds for four ways. Tokens: "
-    + ", ".join(f"{way} {count:,}" for way, count in passed.items())
+    + ", ".join(f"{way} {count:,}" for way, count in passed.items()),
+    number_bar_charts(
+        {"tokens": (passed, "{:,}"), "seconds": (seconds, "{:,.3g}")}, size=(11, 2.4)
+    ),
 )
 
 # %% [markdown]

@@ -20,7 +20,6 @@ prepare()  # before torch is loaded
 from itertools import combinations
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -33,6 +32,9 @@ from gallop.lessons import quiz
 from gallop.model.gallop import GalLoP
 from gallop.model.losses import draw_kept_prompts, gallop_loss
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
+from gallop.tutorial.lines import line_chart, slope_charts, tries_chart
+from gallop.tutorial.panels import Panel, panels
+from gallop.tutorial.tables import number_tables
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 mini = frozen_tower(TOWER)
@@ -42,10 +44,11 @@ EPOCHS = 10 if photos.FAST else 30
 # %% [markdown]
 # ## The task
 #
-# Candles, mugs, teapots and vases: the project's own sample, rendered photos of one thing each. Two photos a class to
-# learn from. `mini` knows these words, so the test photos are nearly all right from the start and could tell nothing.
-# So each test photo is asked about four times: as it is, out of focus, as a pencil drawing, and at dusk (`KINDS`;
-# notebook 08 is about these *domains*). Nothing of that is ever shown in training.
+# Candles, mugs, teapots and vases: the project's own sample, rendered photos of one thing each (or your own photos,
+# with `GALLOP_PHOTOS`). Two photos a class to learn from. `mini` knows these words, so the test photos are nearly all
+# right from the start and could tell nothing. So each test photo is asked about four times: as it is, out of focus, as
+# a pencil drawing, and at dusk (`KINDS`; notebook 08 is about these *domains*). Nothing of that is ever shown in
+# training.
 #
 # To keep one idea at a time, we learn **global prompts only**, $M = 4$ of them (no local ones, $N = 0$).
 
@@ -63,18 +66,12 @@ def seen_as(photo, kind):
     return photo if kind == "clear" else photos.domain(photo, kind)
 
 
-figure, axes = plt.subplots(2, min(len(classes), 6), figsize=(8, 4), squeeze=False)
-for column, name in zip(axes.T, classes, strict=False):
-    column[0].imshow(train[name][0].image)
-    column[0].set_title(name, fontsize=9)
-for axis, kind in zip(axes[1], KINDS, strict=False):
-    axis.imshow(seen_as(test_images[0], kind).image)
-    axis.set_title(f"to test with: {kind}", fontsize=9)
-for axis in axes.flat:
-    axis.set_axis_off()
+above = [Panel(train[name][0], name) for name in classes[:6]]
+below = [Panel(seen_as(test_images[0], kind), f"test: {kind}") for kind in KINDS]
 show_figure(
     f"Above, a photo to learn from of {', '.join(classes[:6])}. "
-    f"Below, one test photo in the domains {', '.join(KINDS)}."
+    f"Below, one test photo in the domains {', '.join(KINDS)}.",
+    panels([above, below], size=(8, 4)),
 )
 print(
     f"{len(images)} photos to learn from, {len(test_images)} to test on, each in {len(KINDS)} "
@@ -82,7 +79,7 @@ print(
 )
 
 # %% [markdown]
-# **What you should see.** One train photo of each class, and below them one test photo in each domain.
+# **What you should see.** One train photo of each class (six at most), and below them one test photo in each domain.
 
 # %%
 # global (B, D), regions (B, R, V): the towers run once
@@ -141,16 +138,14 @@ def kept_table(p):
     return torch.zeros(B, M).scatter(1, drawn, 1.0)
 
 
-figure, axes = plt.subplots(1, 3, figsize=(8, 3))
-for axis, p in zip(axes, (0.25, 0.5, 0.75), strict=True):
-    axis.imshow(kept_table(p), cmap="cividis", aspect="auto", vmin=0, vmax=1)
-    axis.set_xticks(range(M), [f"{m + 1}" for m in range(M)])
-    axis.set_yticks(range(B), [f"{b + 1}" for b in range(B)], fontsize=7)
-    axis.set(xlabel="prompt", ylabel="photo", title=f"p = {p}")
-figure.tight_layout()
 show_figure(
     "Which of 4 prompts are kept for each of 12 photos: three bright cells in a row at p = 0.25, "
-    "two at 0.5, one at 0.75."
+    "two at 0.5, one at 0.75.",
+    number_tables(
+        {f"p = {p}": kept_table(p) for p in (0.25, 0.5, 0.75)},
+        labels=("prompt", "photo"),
+        size=(8, 3),
+    ),
 )
 
 # %% [markdown]
@@ -301,18 +296,18 @@ for p in (0.0, 0.75):
         curves[p, seed], models[p, seed] = curve, classifier.model_
 
 # %%
-figure, axis = plt.subplots(figsize=(7, 2.8))
-for (p, seed), curve in curves.items():
-    label = f"p = {p}" if seed == 0 else None
-    axis.plot(range(1, EPOCHS + 1), curve, color="#cc6677" if p else "#4477aa", label=label)
-axis.set(xlabel="epoch", ylabel="overlap")
-axis.legend()
 ends = {p: [curves[p, seed][-1] for seed in range(SEEDS)] for p in (0.0, 0.75)}
 for p, found in ends.items():
     print(f"p = {p:4}  overlap at the end: {min(found):.3f} to {max(found):.3f}")
 show_figure(
     "Overlap of the prompts over the epochs, a line for each seed: "
-    f"1 without dropout, falling to {np.mean(ends[0.75]):.2f} with p = 0.75."
+    f"1 without dropout, falling to {np.mean(ends[0.75]):.3f} with p = 0.75.",
+    line_chart(
+        range(1, EPOCHS + 1),
+        {f"p = {p}": np.transpose([curves[p, seed] for seed in range(SEEDS)]) for p in ends},
+        colours=("#4477aa", "#cc6677"),
+        labels=("epoch", "overlap"),
+    ),
 )
 
 # %% [markdown]
@@ -320,20 +315,17 @@ show_figure(
 # With dropout it falls: the prompts become different. Each thin line is one seed.
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 with torch.no_grad():
     tables = [overlap(models[p, 0].text_features().global_.cpu())[1] for p in (0.0, 0.75)]
-for axis, between, p in zip(axes, tables, (0.0, 0.75), strict=True):
-    picture = axis.imshow(
-        between, cmap="cividis", vmin=float(torch.stack(tables).min()), vmax=1
-    )
-    axis.set_xticks(range(M), [f"{m + 1}" for m in range(M)])
-    axis.set_yticks(range(M), [f"{m + 1}" for m in range(M)])
-    axis.set_title(f"p = {p}: cosine between prompts", fontsize=9)
-figure.colorbar(picture, ax=axes)
 show_figure(
     "Cosines between four prompts. Without dropout all are 1. With it they are 1 on the diagonal "
-    f"and as low as {tables[1].min():.2f} beside it."
+    f"and as low as {tables[1].min():.3f} beside it.",
+    number_tables(
+        {"p = 0.0: cosine between prompts": tables[0], "p = 0.75": tables[1]},
+        limits=(float(tables[1].min()), 1),
+        bar="cosine",
+        size=(7, 3),
+    ),
 )
 
 # %% [markdown]
@@ -386,23 +378,19 @@ better = (results[0.75].mean(axis=1)[:, 3] < results[0.0].mean(axis=1)[:, 3]).su
 print(f"with dropout the ensemble's loss is the lower one for {better} of {SEEDS} seeds")
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
-for axis, (one, both), label in zip(axes, ((0, 1), (2, 3)), ("accuracy", "loss"), strict=True):
-    for place, (p, found) in enumerate(results.items()):
-        axis.plot(
-            [2 * place, 2 * place + 0.8],
-            found.mean(axis=1)[:, [one, both]].T,  # mean over the domains
-            "o-",
-            color="#cc6677" if p else "#4477aa",
-        )
-    axis.set_xticks(
-        [0, 0.8, 2, 2.8],
-        ["one\np = 0", "ensemble\np = 0", "one\np = 0.75", "ensemble\np = 0.75"],
-    )
-    axis.set_ylabel(label)
+over_domains = {f"p = {p}": found.mean(axis=1) for p, found in results.items()}  # (seeds, 4)
 show_figure(
     "Accuracy and loss of one prompt and of the ensemble, a line for each seed: flat without "
-    "dropout; with it the loss falls from one prompt to the ensemble for every seed."
+    "dropout; with it the loss falls from one prompt to the ensemble for every seed.",
+    slope_charts(
+        {
+            "accuracy": {p: found[:, :2] for p, found in over_domains.items()},
+            "loss": {p: found[:, 2:] for p, found in over_domains.items()},
+        },
+        ends=("one", "ensemble"),
+        colours=("#4477aa", "#cc6677"),
+        size=(9, 2.8),
+    ),
 )
 
 # %% [markdown]
@@ -411,10 +399,10 @@ show_figure(
 # may rise or fall. So look at all seeds, never at one.
 #
 # Now compare the two *ends* in the printed lines, the ensemble with dropout and the ensemble without. Dropout gives
-# each single prompt less training, and the ensemble has to make up for that first. Here it makes up for more than that:
-# its loss is the lower one on clear photos and in all three other domains, 0.527 against 0.541 in all. That is a small
-# gain, and not one for every seed: the one that learned worst without dropout gains most. And plainly: **in the
-# accuracy no benefit is seen**, 79.3% against 79.0%. What is seen for certain is what dropout is for: prompts that
+# each single prompt less training, and the ensemble has to make up for that first. With the sample it makes up for more
+# than that: its loss is the lower one on clear photos and in all three other domains, 0.527 against 0.541 in all. That
+# is a small gain, and not one for every seed: the one that learned worst without dropout gains most. And plainly: **in
+# the accuracy no benefit is seen**, 79.3% against 79.0%. What is seen for certain is what dropout is for: prompts that
 # differ, so that there is an ensemble at all, whose mistakes are less sure. The paper measures gains in accuracy with
 # it, on tasks with many more classes, as means over many data sets and with local prompts beside the global ones.
 
@@ -451,21 +439,17 @@ maps = torch.stack(
 disagree = maps.std(dim=1)  # (B, R)
 
 # %%
-figure, axes = plt.subplots(2, M + 2, figsize=(12, 4.4), layout="constrained")
-for row, i in zip(axes, (0, len(test_images) - 1), strict=True):
-    low, high = maps[i].min(), maps[i].max()
-    row[0].imshow(test_images[i].image)
-    row[0].set_title(test_labels[i], fontsize=9)
-    for m in range(M):
-        row[1 + m].imshow(maps[i, m].reshape(grid), cmap="cividis", vmin=low, vmax=high)
-        row[1 + m].set_title(f"prompt {m + 1}", fontsize=9)
-    row[-1].imshow(disagree[i].reshape(grid), cmap="magma")
-    row[-1].set_title("where they disagree", fontsize=9)
-for axis in axes.flat:
-    axis.set_axis_off()
+rows_of_panels = []
+for i in (0, len(test_images) - 1):
+    limits = float(maps[i].min()), float(maps[i].max())
+    row = [Panel(test_images[i], test_labels[i])]
+    row += [Panel(maps[i, m].reshape(grid), f"prompt {m + 1}", limits) for m in range(M)]
+    apart = disagree[i].reshape(grid)
+    rows_of_panels.append([*row, Panel(apart, "where they disagree", colours="magma")])
 show_figure(
-    "Two test photos, the maps of the four prompts for the photo's class, and where the "
-    "prompts disagree: mostly on the thing."
+    "Two test photos, the maps of the four prompts for the photo's class, and how much the "
+    "prompts disagree at each region.",
+    panels(rows_of_panels, size=(12, 4.4)),
 )
 
 
@@ -494,10 +478,10 @@ else:
 
 # %% [markdown]
 # **What you should see.** Four maps of each photo that look nearly alike: all four prompts stand for the same class.
-# What differs is little, but it does not lie just anywhere. Of the prompts' disagreement (the squared spread of their
-# four cosines) 38% lies on the thing, which fills 15% of what the model sees. So the prompts differ above all in how
-# much each *part of the thing* counts, the flame and the stick of a candle, the neck and the belly of a vase, and less
-# in what they make of the table and the wall. The mean over them evens that out.
+# What differs is little, but with the sample it does not lie just anywhere. Of the prompts' disagreement (the squared
+# spread of their four cosines) 38% lies on the thing, which fills 15% of what the model sees. So the prompts differ
+# above all in how much each *part of the thing* counts, the flame and the stick of a candle, the neck and the belly of
+# a vase, and less in what they make of the table and the wall. The mean over them evens that out.
 
 # %% [markdown]
 # ## Choose the ensemble yourself
@@ -545,25 +529,22 @@ display(widgets.HBox([members, verdict]))
 by_size = {
     n: [accuracy_of(some) for some in combinations(range(M), n)] for n in range(1, M + 1)
 }
-figure, axis = plt.subplots(figsize=(6, 2.6))
-for n, found in by_size.items():
-    axis.plot([n] * len(found), found, "o", color="#cc6677", alpha=0.5)
-axis.plot(
-    list(by_size), [np.mean(found) for found in by_size.values()], color="black", label="mean"
-)
-axis.set(xticks=range(1, M + 1), xlabel="prompts that vote", ylabel="accuracy")
-axis.legend()
 for n, found in by_size.items():
     print(f"{n} voting: {min(found):.1%} to {max(found):.1%}, mean {np.mean(found):.1%}")
 show_figure(
-    "Accuracy of every choice of voters: dots spread out for one prompt, close together for "
-    "more, with the mean as a line."
+    "Accuracy of every choice of voters, a mark each over their number, with the mean as a line.",
+    tries_chart(
+        by_size,
+        each="one choice",
+        labels=("prompts that vote", "accuracy"),
+        size=(6, 2.6),
+    ),
 )
 
 # %% [markdown]
-# **What you should see.** Each dot is one choice of voters. Single prompts are spread out; the more vote, the closer
-# the dots. The mean tends to rise to the right; here it is highest with three voters. The best single prompt may lie
-# above the ensemble, but you could not know beforehand which one it is.
+# **What you should see.** Each mark is one choice of voters. Single prompts are spread out; the more vote, the closer
+# the marks. With the sample the mean tends to rise to the right; here it is highest with three voters. The best single
+# prompt may lie above the ensemble, but you could not know beforehand which one it is.
 
 # %% [markdown]
 # ## Quiz

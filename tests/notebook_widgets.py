@@ -5,9 +5,9 @@ Where ``stands`` of an explainer is set, it is as the browser does when a hand l
 
 WIDGETS = {
     "01_similarity": """
-sure = max(bars.data[0].y)
+sure = max(bars.figure.data[0].y)
 scale_slider.value = 0.1
-assert max(bars.data[0].y) - 1 / K < 0.02 < sure - 1 / K
+assert max(bars.figure.data[0].y) - 1 / K < 0.02 < sure - 1 / K
 name_box.value = "cat, dog"
 assert answer.value.startswith("cat: ") and "dog: " in answer.value
 name_box.value = "cat, CAT"
@@ -17,7 +17,7 @@ assert "the same" in answer.value
 explainer.stands = explainer.stood.as_dict() | {"class_name": names[1], "region": 7, "turn": 1}
 assert (explainer.stood.class_name, explainer.stood.region) == (names[1], 7)
 down.value = across.value = 0.0
-for trace, (features, size) in zip(panels.data, towers.values()):
+for trace, (features, size) in zip(chart.figure.data, towers.values()):
     z = torch.tensor(trace.z)
     assert z.shape == size and z.argmax() == 0 and abs(z[0, 0] - 1) < 1e-5
 """,
@@ -29,10 +29,10 @@ for k in (3, R):
 """,
     "04_prompts": """
 assert nearest.value.endswith("a photo of a")
-before = chart.data[0].y[worst]
+before = chart.figure.data[0].y[worst]
 assert abs(before - float(own[worst])) < 1e-4
 step_slider.value = 0.1
-assert chart.data[0].y[worst] > before and abs(sum(chart.data[0].y) - 1) < 1e-4
+assert chart.figure.data[0].y[worst] > before and abs(sum(chart.figure.data[0].y) - 1) < 1e-4
 """,
     "05_dropout_and_diversity": """
 for p, kept in ((0.75, 1), (0.5, 2), (0.0, 4)):

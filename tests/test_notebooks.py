@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gallop.data.folders import read_folder
 from gallop.errors import DataError
 from gallop.images import Photo, load_image
 from gallop.lessons.asking import in_plain_text
@@ -426,6 +427,20 @@ def test_a_split_folder_is_taken_as_it_is_split(monkeypatch: pytest.MonkeyPatch,
     train, test = photos.few_shots(8)
     assert {name: (len(train[name]), len(test[name])) for name in train} == {"blue": (2, 4), "red": (2, 5)}
     assert not set_of(train) & set_of(test)
+
+
+def test_a_label_means_the_same_in_both_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """``green`` is nowhere to be tested: without it red is 1, and not 2 in the one part and 1 in the other."""
+    tiny.write_folder(tmp_path / "train", {"red": 3, "blue": 3, "green": 2})
+    tiny.write_folder(tmp_path / "test", {"red": 5, "blue": 4, "yellow": 2}, first_seed=20)
+    monkeypatch.setenv("GALLOP_PHOTOS", str(tmp_path))
+    train, test = photos.few_labelled(8)
+    assert train.class_names == test.class_names == ("blue", "red")
+    assert (train.names.count("red"), test.names.count("red")) == (3, 5)
+    parts = read_folder(tmp_path, split="train"), read_folder(tmp_path, split="test")
+    first, second = photos.same_classes(*parts)
+    assert first.class_names == second.class_names == ("blue", "red")
+    assert [path.parent.name for path in second.paths] == second.names
 
 
 @pytest.mark.parametrize(("counts", "words"), [({"red": 6}, "1 classes"), ({"red": 6, "blue": 1}, "one is needed")])

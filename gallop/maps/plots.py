@@ -13,6 +13,7 @@ from PIL import Image
 
 from gallop.maps.look import HeadSubject, Scale, Style, Subject, colour_table, head_scale, shared_scale
 from gallop.maps.pictures import map_picture, seen_picture
+from gallop.wording import as_drawn
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
@@ -38,7 +39,7 @@ def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
             _draw_sums(row[0], explanation, class_name, share)
             row[1].set_axis_off()
     # A class name may hold a dollar sign, which matplotlib would read as mathematics.
-    figure.suptitle(class_name.replace("$", r"\$"))
+    figure.suptitle(as_drawn(class_name))
     return figure
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from gallop.maps.look import COLOURS, GREYED
+from gallop.wording import as_drawn
 
 PICTURE_INCHES = 1.35
 """Side of a picture."""
@@ -44,7 +45,7 @@ def map_grid(
         first, *others = axes
         _show(first, pictures[row])
         if titles is not None:
-            first.set_title(titles[row].replace("$", r"\$"), fontsize=8)
+            first.set_title(as_drawn(titles[row]), fontsize=8)
         for axis, (way, found) in zip(others, maps.items(), strict=True):
             _show(axis, ImageEnhance.Color(pictures[row]).enhance(1 - GREYED))
             _lay_over(axis, np.asarray(found[row], dtype=np.float64), pictures[row].size)

@@ -1,5 +1,5 @@
-"""What the notebooks share: names and folders in; out come photos, a tower, pictures with a text for those who do not
-see them, and the minutes that a notebook will take.
+"""What the notebooks share: names and folders in; out come photos, a tower, and the minutes that a notebook will take;
+numbers in, out come charts, tables and panels, each with a text for those who do not see it.
 """
 
 from gallop.tutorial.pictures import in_two_rows, show_figure

@@ -39,9 +39,11 @@ __all__ = [
     "by_class",
     "cut_out",
     "domain",
+    "few_labelled",
     "few_shots",
     "own_folder",
     "public_set",
+    "same_classes",
     "sample",
     "sample_names",
     "texture_crops",
@@ -154,8 +156,14 @@ def by_class(most: int = 5) -> dict[str, list[Photo]]:
 
 
 def few_shots(shots: int, seed: int = 0, tests: int = 20) -> tuple[dict[str, list[Photo]], dict[str, list[Photo]]]:
-    """(train, test) by class name, from your own folder where there is one, otherwise from the sample project: candles,
-    mugs, teapots and vases, of each up to 8 photos to learn from and 6 to test with.
+    """(train, test) by class name: what ``few_labelled`` draws, read."""
+    train, test = few_labelled(shots, seed, tests)
+    return _by_class(train), _by_class(test)
+
+
+def few_labelled(shots: int, seed: int = 0, tests: int = 20) -> tuple[LabelledPhotos, LabelledPhotos]:
+    """(train, test), from your own folder where there is one, otherwise from the sample project: candles, mugs, teapots
+    and vases, of each up to 8 photos to learn from and 6 to test with. Both have the same classes.
 
     A draw of few shots is part of a draw of more of the same seed, and the test photos are always the same: those in
     ``test/``; in a folder that is not split, a third of each class, at most 20 photos, which nothing is learned from.
@@ -164,8 +172,17 @@ def few_shots(shots: int, seed: int = 0, tests: int = 20) -> tuple[dict[str, lis
         DataError: fewer than two classes, or one with a single photo.
     """
     train, test = _parts(own_folder() or sample_folder())
-    drawn = train.draw(shots, seed=seed, allow_fewer=True)
-    return _by_class(drawn), _by_class(test.draw(tests, allow_fewer=True))
+    return train.draw(shots, seed=seed, allow_fewer=True), test.draw(tests, allow_fewer=True)
+
+
+def same_classes(first: LabelledPhotos, second: LabelledPhotos) -> tuple[LabelledPhotos, LabelledPhotos]:
+    """Return both without the classes that only one of them has, so that a label is the same class in both; of more
+    than ``MOST_CLASSES`` the first ones.
+    """
+    names = [name for name in first.class_names if name in set(first.names) and name in set(second.names)]
+    if len(names) > MOST_CLASSES:
+        warnings.warn(f"There are {len(names)} classes; the first {MOST_CLASSES} are taken.", stacklevel=2)
+    return _of(first, names[:MOST_CLASSES]), _of(second, names[:MOST_CLASSES])
 
 
 def with_names(by_class: dict[str, list[Photo]]) -> tuple[list[Photo], list[str]]:
@@ -178,21 +195,17 @@ def _parts(folder: Path) -> tuple[LabelledPhotos, LabelledPhotos]:
     """What of a folder is there to learn from, and to test with; both have the same classes."""
     first = read_folder(folder, split="train")
     if resolve_split(folder, "train") == folder:
-        train, test = _split(first)
+        parts = _split(first)
     else:
         second = read_folder(folder, split="test")
-        names = [name for name in first.class_names if name in second.class_names]
-        train, test = _of(first, names), _of(second, names)
-        train = train.take([i for i, digest in enumerate(train.hashes) if digest not in set(test.hashes)])
-    names = list(train.class_names)
-    if len(names) < 2:
+        of_test = set(second.hashes)
+        parts = first.take([i for i, digest in enumerate(first.hashes) if digest not in of_test]), second
+    train, test = same_classes(*parts)
+    if len(train.class_names) < 2:
         raise DataError(
-            f"{folder} has {len(names)} classes with photos to learn from and to test with; two are needed."
+            f"{folder} has {len(train.class_names)} classes with photos to learn from and to test with; two are needed."
         )
-    if len(names) > MOST_CLASSES:
-        warnings.warn(f"{folder} has {len(names)} classes; the first {MOST_CLASSES} are taken.", stacklevel=3)
-        names = names[:MOST_CLASSES]
-    return _of(train, names), _of(test, names)
+    return train, test
 
 
 def _split(photos: LabelledPhotos) -> tuple[LabelledPhotos, LabelledPhotos]:

@@ -57,6 +57,12 @@ def test_every_question_is_asked_in_its_notebook_and_none_says_its_answer(file: 
         assert right.said not in text
 
 
+@pytest.mark.parametrize(("notebook", "number"), [(3, 3)])
+def test_a_question_about_results_says_whose_they_are(notebook: int, number: int) -> None:
+    """With photos of one's own the answer may be another."""
+    assert "sample" in questions_of(notebook)[number - 1].text
+
+
 def test_the_right_letter_is_not_always_the_same() -> None:
     letters = [
         next(letter for letter, answer in zip(question.letters, question.answers, strict=True) if answer.right)

@@ -20,6 +20,7 @@ from gallop.bench.reporting.markdown import counted
 from gallop.bench.reporting.results import MeanCell, Results, cell
 from gallop.bench.reporting.tables import main_shots, sets_asked
 from gallop.model.scores import SCORES
+from gallop.wording import as_drawn
 
 _HUES = (
     *("#777777", "#997700", "#009988", "#33bbee", "#0077bb", "#ee7733"),
@@ -136,8 +137,8 @@ def robustness(results: Results) -> Figure | None:
             bars = {"xerr": _percent(own.spread), "yerr": _percent(other.spread)}
             axes.errorbar(x, y, **bars, color=look.colour, marker=look.marker, markersize=7, capsize=2, linewidth=1.2)
             ends.append((label, x, y))
-        axes.set_xlabel(_plain(f"accuracy on {source}, where it learned ({counted(shots, 'shot')}; %)"))
-        axes.set_ylabel(_plain(f"accuracy on {target} (%)"))
+        axes.set_xlabel(as_drawn(f"accuracy on {source}, where it learned ({counted(shots, 'shot')}; %)"))
+        axes.set_ylabel(as_drawn(f"accuracy on {target} (%)"))
         _name_beside(results, axes, ends)
     return figure
 
@@ -205,7 +206,7 @@ def ablations(results: Results) -> Figure | None:
                 bars = {"xerr": _percent(one.spread), "color": BLUE, "marker": "o", "capsize": 2}
                 axes.errorbar(_percent(one.mean), y, **bars)
         _list_rows(axes, names)
-        axes.set_title(_plain(f"{group}, {counted(shots, 'shot')}"), fontsize=10, loc="left")
+        axes.set_title(as_drawn(f"{group}, {counted(shots, 'shot')}"), fontsize=10, loc="left")
         axes.tick_params(labelbottom=True)
         axes.set_xlabel("average accuracy (%)", fontsize=LABEL_SIZE)
     return figure
@@ -235,7 +236,7 @@ def _tidy(axes: Axes) -> None:
 
 
 def _list_rows(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), [_plain(name) for name in names], fontsize=LABEL_SIZE)
+    axes.set_yticks(range(len(names)), [as_drawn(name) for name in names], fontsize=LABEL_SIZE)
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 
@@ -247,7 +248,7 @@ def _name_beside(results: Results, axes: Axes, ends: Sequence[tuple[str, float, 
     for (label, x, y), moved in zip(ends, spread_out([y for *_, y in ends], gap, low, high), strict=True):
         colour = _look(results, label).colour
         axes.annotate(
-            _plain(label),
+            as_drawn(label),
             xy=(x, y),
             xytext=(1.04, (moved - low) / (high - low)),
             textcoords="axes fraction",
@@ -272,8 +273,3 @@ def _look_of_score(score: str) -> tuple[str, str]:
 
 def _percent(share: float | None) -> float:
     return 0.0 if share is None else 100 * share
-
-
-def _plain(text: str) -> str:
-    """A name may hold a dollar sign, which matplotlib would read as mathematics."""
-    return text.replace("$", r"\$")
