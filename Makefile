@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test quick lint format notebooks notebooks-sync docs screenshots bench gpu wheel clean
+.PHONY: help app test quick lint format notebooks notebooks-sync docs screenshots bench gpu web wheel clean
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
@@ -29,6 +29,7 @@ help:
 	@echo "make screenshots  pictures of every page of the app, into test-results/screenshots"
 	@echo "make bench   measure how fast everything is here: about half an hour"
 	@echo "make gpu     test and measure everything that wants a GPU: less than ten minutes on one card"
+	@echo "make web     have npm fetch what pages for browsers run on; a wheel that is built then carries it"
 	@echo "make wheel   build the package into dist/"
 	@echo "make clean   remove $(VENV), caches and build outputs"
 
@@ -71,7 +72,10 @@ bench: $(VENV)/.dev
 gpu: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gpu --write
 
-wheel: $(VENV)/.dev
+web: $(VENV)/.dev
+	$(BIN)/python -m gallop.export.web.fetch
+
+wheel: web
 	$(BIN)/python -m build --no-isolation
 
 clean:
@@ -97,6 +101,7 @@ $(VENV)/.docs: pyproject.toml $(VENV)/.made
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	@echo "Installing GalLoP Explorer with app, notebooks and developers' tools into $(VENV): a few minutes the first time."
 	$(PIP_INSTALL) -e '.[app,notebooks,onnx,distributed,tokenizers,many,ray,serve,docs,dev]'
+	-$(BIN)/python -m gallop.export.web.fetch # without it, tests of pages for browsers are left out, and named
 	@touch $(VENV)/.app $(VENV)/.notebooks $(VENV)/.docs $@
 
 $(VENV)/.made:

@@ -103,6 +103,10 @@ class OnnxError(GallopError, RuntimeError):
     """No file was made, or it is not handed out; the message says why and what to do."""
 
 
+class PageError(GallopError, RuntimeError):
+    """A page for browsers that cannot be made; the message says why and what to do."""
+
+
 class BenchError(GallopError, ValueError):
     """A benchmark that cannot be run as it was asked for; the message names what is wrong and the way out."""
 

@@ -187,6 +187,18 @@ def node() -> str:
     return str(found)
 
 
+@pytest.fixture(scope="session")
+def onnxruntime_web() -> None:
+    """What pages for browsers run on is beside the package: `make web` fetches it."""
+    from gallop.errors import PageError
+    from gallop.export.web.runtime import runtime_files
+
+    try:
+        runtime_files()
+    except PageError as error:
+        leave_out_without(str(error))
+
+
 def leave_out_without(missing: str) -> None:
     """Leave a test out where this is missing (nothing is where the text is empty); in CI that is a failure."""
     if missing and os.environ.get("GALLOP_REQUIRE_TOOLS") == "1":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class ModelToExport:
         photos: to check the file with: whatever ``load_image`` takes.
         labels: their classes, as many, or none at all; what is no class of the classifier says nothing.
         quantize: how the file is to be written in 8 bits; empty is not at all.
+        precision: in which its numbers are to be stored; empty is the format's first.
         measured: sentences about how good it is.
         learned_from: a sentence about its photos.
     """
@@ -33,6 +35,7 @@ class ModelToExport:
     learned_from: str = ""
     labels: Sequence[str] = ()
     quantize: str = ""
+    precision: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,10 @@ class ExportFormat(Generic[Exportable]):
         seconds: that it takes about, where somebody would wait for it; 0 is at once.
         checked: whether it is compared with the classifier's own answers, with photos if there are any.
         quantizes: in which ways it can be written in 8 bits, the default first.
+        precisions: in which its numbers can be stored, the default first.
+        check_folder: where it is a zip of one folder, which the command line writes unpacked, what refuses a folder
+            that holds something else.
+        without_model: class names of which it is made where no model is named; none where one is needed.
     """
 
     of: type[Exportable]
@@ -97,6 +104,9 @@ class ExportFormat(Generic[Exportable]):
     seconds: float = 0.0
     checked: bool = False
     quantizes: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    check_folder: Callable[[Path], None] | None = None
+    without_model: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

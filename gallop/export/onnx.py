@@ -7,7 +7,6 @@ The text tower is not in it: the class list is fixed, so its text features are n
 from __future__ import annotations
 
 import copy
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,16 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from gallop.backbones.vision import look_closer
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx_inputs import INPUTS, metadata_of, pixels_to_check
+from gallop.export.to_onnx import onnx_model, ready_for_onnx
 from gallop.features.encoding import encode_pixels
 from gallop.model import scores, similarity
-from gallop.model.gallop import GalLoP, Similarities
+from gallop.model.gallop import Similarities
+from gallop.model.head.head import HeadScores
 from gallop.predictions.predict import to_array
 
 OUTPUTS = (
@@ -39,7 +39,6 @@ _WINDOWS = 64
 """More than any second look has."""
 ALLOWED = 1e-4
 """The largest difference of any output between torch and onnxruntime in a file that is handed out."""
-_NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -85,17 +84,10 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
             the answers differ by more than ``ALLOWED`` or in a label.
         ImageError: a photo that cannot be read.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise OnnxError(f"{' and '.join(missing)} must be installed for this: pip install 'gallop-explorer[onnx]'.")
-    check_is_fitted(classifier, "model_")
-    if classifier.model_.backbone.precision != "fp32":
-        raise OnnxError("ONNX is checked against fp32: load the model with precision='fp32'.")
-    if classifier.model_.backbone.device.type != "cpu":
-        classifier = _on_cpu(classifier)
+    classifier = ready_for_onnx(classifier)
     backbone = classifier.model_.backbone
     pixels, metadata = pixels_to_check(backbone, photos), metadata_of(classifier)
-    data = _written(_Answering(classifier), pixels, metadata)
+    data = _written(Answering(classifier), pixels, metadata)
     parity = _compare(data, classifier, pixels)
     if parity.labels_differ or not parity.difference <= ALLOWED:
         raise OnnxError(
@@ -106,22 +98,7 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     return OnnxFile(data, metadata, parity)
 
 
-def _on_cpu(classifier: GalLoPClassifier) -> GalLoPClassifier:
-    """A copy that computes where the file is checked; the other stays where it is."""
-    model, copied = classifier.model_, copy.copy(classifier)
-    copied.model_ = GalLoP(
-        model.backbone.copy_on("cpu"),
-        model.class_names,
-        model.config,
-        copy.deepcopy(model.prompts).to("cpu"),
-        model.templates,
-        model.head,
-    )
-    copied._text = None  # those of the other are where it is
-    return copied
-
-
-class _Answering(nn.Module):
+class Answering(nn.Module):
     """Pixels (B, 3, S, S) of each look to the outputs, with the functions that the classifier itself is made of."""
 
     def __init__(self, classifier: GalLoPClassifier) -> None:
@@ -144,11 +121,21 @@ class _Answering(nn.Module):
         if whole is not None:
             self.register_buffer(WHOLE_PROJECTION, whole.detach().T.contiguous())
 
-    def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
+    def looked(self, pixels: Sequence[Tensor]) -> tuple[list[tuple[Tensor, Tensor]], list[HeadScores] | None]:
+        """Return of each look what is compared with texts, photo (B, D) and regions (B, R, D), and what a head says."""
         # All windows of a second look at once: so many towers one after the other make a file that nobody can build.
         finer = [look_closer(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
         features = [self._vision(pixels[0]), *finer]
         said = None if self._head is None else self._head([regions for _, regions in features], len(features))
+        return [(self._in_joint_space(whole), self.region_in_joint_space(regions)) for whole, regions in features], said
+
+    def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
+        return self.answered(*self.looked(pixels))
+
+    def answered(
+        self, features: Sequence[tuple[Tensor, Tensor]], said: Sequence[HeadScores] | None
+    ) -> tuple[Tensor, ...]:
+        """Return the outputs, in the order of ``OUTPUTS``, of what ``looked`` gives."""
         each = [self._cosines(*look) for look in features]
         if said is not None:
             each = [replace(look, head=head) for look, head in zip(each, said, strict=True)]
@@ -156,13 +143,18 @@ class _Answering(nn.Module):
         shares = scores.class_probabilities(found.logits(self._topk), self._scale, self._temperature)
         return shares, found.ood()[scores.VERDICT], found.whole, *self._maps(found)
 
+    def _in_joint_space(self, whole: Tensor) -> Tensor:
+        return whole @ self.whole_projection if self._projects else whole  # type: ignore[operator]
+
+    def region_in_joint_space(self, regions: Tensor) -> Tensor:
+        """Return regions (B, R, V) as (B, R, D), behind what projections there are."""
+        return regions @ self.projection  # type: ignore[operator]
+
     def _cosines(self, whole: Tensor, regions: Tensor) -> Similarities:
         """Of one look."""
-        if self._projects:
-            whole = whole @ self.whole_projection  # type: ignore[operator]
         global_ = similarity.global_cosines(whole, self.whole_text, self._damping.image)  # type: ignore[arg-type]
         # Regions (B, R, V) as so many images; not region_cosines, whose own backward pass no exporter knows.
-        joint = (regions @ self.projection).flatten(0, 1)  # type: ignore[operator]
+        joint = regions.flatten(0, 1)
         cosines = similarity.global_cosines(joint, self.local_text, self._damping.region)  # type: ignore[arg-type]
         local: Tensor = cosines.unflatten(0, (-1, regions.shape[1]))  # type: ignore[no-untyped-call]
         return Similarities(global_, local if self._topk else local[..., :0], local.mean(dim=-1))
@@ -182,38 +174,19 @@ class _Answering(nn.Module):
         return [name for name in OUTPUTS if not any(part in name for part in left_out)]
 
 
-def _written(answering: _Answering, pixels: Sequence[Tensor], metadata: dict[str, str]) -> bytes:
+def _written(answering: Answering, pixels: Sequence[Tensor], metadata: dict[str, str]) -> bytes:
     """The file's bytes, for any number of images like those, whose ``pixels`` are of each look."""
-    from onnxscript.optimizer import fold_constants
-
     images = torch.export.Dim("images")
-    try:
-        program = torch.onnx.export(
-            answering.eval(),
-            tuple(look.new_zeros(2, *look.shape[1:]) for look in pixels),
-            dynamo=True,
-            input_names=INPUTS[: len(pixels)],
-            output_names=answering.names(len(pixels)),
-            dynamic_shapes={"pixels": ({0: images},) * len(pixels)},
-            verbose=False,
-        )
-        assert program is not None
-        # Weights that are only laid out otherwise become weights of that layout: who quantises looks for these.
-        fold_constants(program.model, should_fold=_lays_out, output_size_limit=2**31)
-        proto = program.model_proto
-        metadata["opset"] = str(next(opset.version for opset in proto.opset_import if not opset.domain))
-        for key, value in metadata.items():
-            proto.metadata_props.add(key=key, value=value)
-        return bytes(proto.SerializeToString())
-    except Exception as error:  # the exporter lets nearly anything through
-        raise OnnxError(
-            f"This model cannot be written as ONNX with torch {torch.__version__} ({type(error).__name__}). "
-            "A newer torch and onnxscript may do it."
-        ) from error
-
-
-def _lays_out(node: Any) -> bool | None:
-    return node.op_type in ("Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose") or None
+    proto = onnx_model(
+        answering,
+        tuple(look.new_zeros(2, *look.shape[1:]) for look in pixels),
+        (INPUTS[: len(pixels)], answering.names(len(pixels))),
+        {"pixels": ({0: images},) * len(pixels)},
+    )
+    metadata["opset"] = str(next(opset.version for opset in proto.opset_import if not opset.domain))
+    for key, value in metadata.items():
+        proto.metadata_props.add(key=key, value=value)
+    return bytes(proto.SerializeToString())
 
 
 def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> Parity:

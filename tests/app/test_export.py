@@ -302,9 +302,9 @@ def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pyte
 
 
 def test_onnx_without_its_extra_says_what_to_install(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    import gallop.export.onnx
+    import gallop.export.to_onnx
 
-    monkeypatch.setattr(gallop.export.onnx, "_NEEDED", ("no_such_package",))
+    monkeypatch.setattr(gallop.export.to_onnx, "_NEEDED", ("no_such_package",))
     at = go(with_photo(tiny_app), EXPORT)
     button(at, "Make the ONNX file").click()
     finish(fine(at.run()))

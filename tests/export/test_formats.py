@@ -65,8 +65,10 @@ def test_card_and_report_of_the_command_line_are_the_librarys(
         (["--report", "OUT"], "--report explains a photo; name it with --photo IMAGE."),
         (["--card", "OUT", "--photo", "a.png"], "--photo has no use with --card, which explains none; leave it away."),
         (["--card", "OUT", "--photos", "a"], "--photos has no use with --card, which is not checked with any;"),
-        (["--card", "OUT", "--onnx", "OUT"], "not allowed with"),
-        ([], "one of the arguments --card --onnx --report is required"),
+        (["--card", "OUT", "--onnx", "OUT"], "choose another name."),
+        ([], "Say what to write: --card, --onnx, --report, --web."),
+        (["--card", "OUT", "--open"], "--open has no use with --card, which is no page for browsers; leave it away."),
+        (["--card", "OUT", "--precision", "fp16"], "--precision has no use with --card; leave it away."),
         (["--report", "OUT", "--photo", "nowhere.png"], "nowhere.png"),
     ],
 )
@@ -77,6 +79,22 @@ def test_what_cannot_be_is_told_and_nothing_is_written(
     assert main(["export", str(model), *(str(out) if word == "OUT" else word for word in words)]) == 2
     assert sentence in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_several_formats_are_written_by_one_call(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.picture(3, "red").save(tmp_path / "photo.png")
+    words = ["--card", str(tmp_path / "model.md"), "--report", str(tmp_path / "why.html")]
+    assert main(["export", str(model), *words, "--photo", str(tmp_path / "photo.png"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [Path(one["out"]).name for one in said] == ["model.md", "why.html"]
+    assert [one["bytes"] for one in said] == [Path(one["out"]).stat().st_size for one in said]
+
+
+def test_what_is_of_a_model_needs_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--card", str(tmp_path / "model.md")]) == 2
+    assert "--card is of a model: name its folder, gallop export MODEL --card FILE." in capsys.readouterr().err
 
 
 def test_every_format_says_what_it_is() -> None:

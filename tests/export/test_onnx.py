@@ -18,6 +18,7 @@ import onnxruntime
 import torch
 
 import gallop.export.onnx
+import gallop.export.to_onnx
 from gallop import GalLoPClassifier, load_image
 from gallop.cli import main
 from gallop.config import MethodConfig
@@ -119,7 +120,7 @@ def test_a_classifier_on_a_gpu_is_exported_from_a_copy_on_the_cpu(
     taught: GalLoPClassifier, made: OnnxFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taught.text_features()
-    copied = gallop.export.onnx._on_cpu(taught)
+    copied = gallop.export.to_onnx._on_cpu(taught)
     assert copied._text is None
     assert copied.model_.backbone is not taught.model_.backbone
     assert copied.model_.prompts is not taught.model_.prompts
@@ -129,8 +130,8 @@ def test_a_classifier_on_a_gpu_is_exported_from_a_copy_on_the_cpu(
     where = mock.PropertyMock(
         side_effect=itertools.chain([torch.device("cuda")], itertools.repeat(torch.device("cpu")))
     )
-    answering = mock.Mock(side_effect=gallop.export.onnx._Answering)
-    monkeypatch.setattr(gallop.export.onnx, "_Answering", answering)
+    answering = mock.Mock(side_effect=gallop.export.onnx.Answering)
+    monkeypatch.setattr(gallop.export.onnx, "Answering", answering)
     with mock.patch.object(type(taught.model_.backbone), "device", where):
         assert export_onnx(taught).metadata == made.metadata
     assert answering.call_args.args[0] is not taught
@@ -150,7 +151,7 @@ def test_a_file_whose_answers_differ_is_not_handed_out(
 
 
 def test_what_is_missing_is_told(taught: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallop.export.onnx, "_NEEDED", ("no_such_package",))
+    monkeypatch.setattr(gallop.export.to_onnx, "_NEEDED", ("no_such_package",))
     with pytest.raises(OnnxError, match="no_such_package must be installed"):
         export_onnx(taught)
 
@@ -177,7 +178,7 @@ def test_a_refusal_is_one_sentence_and_writes_nothing(
     taught: GalLoPClassifier, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
-    monkeypatch.setattr(gallop.export.onnx, "_NEEDED", ("no_such_package",))
+    monkeypatch.setattr(gallop.export.to_onnx, "_NEEDED", ("no_such_package",))
     taught.save(tmp_path / "model")
     assert main(["export", str(tmp_path / "model"), "--onnx", str(tmp_path / "model.onnx")]) == 2
     assert capsys.readouterr().err.startswith("gallop: error: no_such_package must be installed")

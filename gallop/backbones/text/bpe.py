@@ -33,7 +33,7 @@ class ClipTokens:
 
     def __init__(self) -> None:
         letters = _letters()
-        merges = _merges()
+        merges = clip_merges()
         tokens = [*letters.values(), *(letter + _END for letter in letters.values()), *map("".join, merges)]
         tokens += [_START_OF_TEXT, _END_OF_TEXT]
         self._letters = letters
@@ -89,7 +89,12 @@ def _letters() -> dict[int, str]:
 
 
 @cache
-def _merges() -> list[tuple[str, str]]:
+def clip_merges() -> list[tuple[str, str]]:
+    """Return the pairs that are joined, the first ones first.
+
+    Raises:
+        BackboneError: open_clip's package, in which they lie, is not installed whole.
+    """
     found = importlib.util.find_spec("open_clip")  # which does not load it
     places = [] if found is None else found.submodule_search_locations or []
     for place in places:

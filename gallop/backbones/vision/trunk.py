@@ -59,6 +59,12 @@ class TrunkVision:
             self._check(plain)
         self.grid: tuple[int, int] = (plain.shape[2], plain.shape[3])
 
+    def as_stored(self) -> TrunkVision:
+        """Return the same tower with its weights as a file has them, batch norms apart from convolutions."""
+        other = copy.copy(self)
+        other._trunk = self.tower.trunk
+        return other
+
     def _linear_head(self, cells: Tensor) -> nn.Linear | None:
         """The projection behind the pooling, if that is a mean and the projection all there is of a head."""
         layers = [layer for layer in self.tower.head.children() if not isinstance(layer, nn.Dropout)]

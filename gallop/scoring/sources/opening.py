@@ -17,7 +17,7 @@ from gallop.scoring.sources.outages import PatientFile, patiently, reason, says_
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-WEB = ("http", "https")
+_WEB = ("http", "https")
 BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
 """Places that need no permission of their own: who names a bucket has its keys."""
 _LOCAL = ("file", "local")
@@ -42,10 +42,10 @@ class Opener:
             DataError: the place is of a kind that is not opened, or what opens it is not installed.
         """
         protocol = protocol_of(place)
-        if "::" in place or (protocol and protocol not in (*WEB, *BUCKETS, *_LOCAL)):
-            known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *WEB))
+        if "::" in place or (protocol and protocol not in (*_WEB, *BUCKETS, *_LOCAL)):
+            known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *_WEB))
             raise DataError(f"{printable_name(place)} is not opened here: give a path, or an address of {known}.")
-        if protocol in WEB and not self.web:
+        if protocol in _WEB and not self.web:
             raise DataError(
                 f"{printable_name(place)} is an address of the web, and nothing is fetched from there unless it is "
                 "allowed: give --web."
@@ -144,7 +144,7 @@ def service_of(place: str) -> str:
     if local_path(place) is not None:
         return "The disk"
     protocol, _, rest = place.partition("://")
-    return "The web" if protocol.lower() in WEB else printable_name(f"{protocol}://{rest.partition('/')[0]}")
+    return "The web" if protocol.lower() in _WEB else printable_name(f"{protocol}://{rest.partition('/')[0]}")
 
 
 def below(folder: str, path: str) -> str:

@@ -1,16 +1,20 @@
-"""``gallop export``: a trained model, or what it says of a photo, as a file of the format that was asked for."""
+"""``gallop export``: a trained model, or what it says of a photo, as files of the formats that were asked for."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
+import webbrowser
+import zipfile
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gallop import GalLoPClassifier, load_image
 from gallop.cli.console import Console
-from gallop.cli.inputs import check_output, trained_model
+from gallop.cli.inputs import check_output, trained_model, zero_shot_classifier
 from gallop.errors import CommandError, ImageError
 from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
 from gallop.export.formats import known_formats, option_of
@@ -23,38 +27,90 @@ _MOST_PHOTOS, _MOST_TO_QUANTIZE = 64, 320
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Write the file, and say what there is to say about it."""
-    key, format_ = next((key, format_) for key, format_ in known_formats().items() if getattr(options, key) is not None)
-    out = Path(getattr(options, key))
-    check_output(out, option_of(key))
-    _check_photos(options, option_of(key), format_)
+    """Write what was asked for, and say what there is to say about it."""
+    asked = {key: format_ for key, format_ in known_formats().items() if getattr(options, key) is not None}
+    if not asked:
+        raise CommandError(f"Say what to write: {', '.join(map(option_of, known_formats()))}.")
+    _check_options(options, asked)
+    places: list[Path] = []
+    for key, format_ in asked.items():
+        _check_place(Path(getattr(options, key)), option_of(key), format_, places)
+        places.append(Path(getattr(options, key)))
     if options.device == "auto":
         options.device = "cpu"  # a check is made there, and nothing else is worth the start of a GPU
-    classifier = trained_model(options.model, options)
-    subject = _subject(format_, classifier, options, console)
-    console.progress(f"making the {format_.name}")
-    with contextlib.redirect_stdout(sys.stderr):  # an exporter may talk; standard output is for the result
-        made = format_.make(subject)
-    write_file(out, made.data)
-    result = _result(made, classifier.classes_.tolist(), out)
-    console.result(result, lambda: _table(result, format_, made))
+    classifier = _classifier(options, asked)
+    results, lines = [], []
+    for key, format_ in asked.items():
+        out, subject = Path(getattr(options, key)), _subject(format_, classifier, options, console)
+        console.progress(f"making the {format_.name}")
+        with contextlib.redirect_stdout(sys.stderr):  # an exporter may talk; standard output is for the result
+            made = format_.make(subject)
+        size = _write(out, made.data, format_)
+        results.append(_result(made, classifier.classes_.tolist(), out, size))
+        lines += _table(results[-1], format_, made)
+    console.result(results[0] if len(results) == 1 else results, lambda: lines)
+    if options.open:
+        _open(next(Path(getattr(options, key)) for key, format_ in asked.items() if format_.check_folder), console)
     return 0
 
 
-def _check_photos(options: Namespace, option: str, format_: ExportFormat[Any]) -> None:
-    """Refuse photos that would be left aside, and a missing one, before a model is loaded."""
-    if options.photos is not None and not format_.checked:
-        raise CommandError(f"--photos has no use with {option}, which is not checked with any; leave it away.")
+def _check_options(options: Namespace, asked: Mapping[str, ExportFormat[Any]]) -> None:
+    """Refuse options that no format would look at, and a missing one, before a model is loaded."""
+    named, formats = " and ".join(map(option_of, asked)), list(asked.values())
+    if options.photos is not None and not any(format_.checked for format_ in formats):
+        raise CommandError(f"--photos has no use with {named}, which is not checked with any; leave it away.")
     if options.quantize is not None:
-        if options.quantize not in format_.quantizes:
-            raise CommandError(f"--quantize has no use with {option}, which is not written in 8 bits; leave it away.")
+        if not any(options.quantize in format_.quantizes for format_ in formats):
+            raise CommandError(f"--quantize has no use with {named}, which is not written in 8 bits; leave it away.")
         if options.photos is None:
             raise CommandError("--quantize is measured on photos: name a folder of them with --photos DIR.")
-    explains = format_.of is PhotoToExport
+    if options.precision is not None and not any(options.precision in format_.precisions for format_ in formats):
+        raise CommandError(f"--precision has no use with {named}; leave it away.")
+    if options.open and not any(format_.check_folder for format_ in formats):
+        raise CommandError(f"--open has no use with {named}, which is no page for browsers; leave it away.")
+    explains = [key for key, format_ in asked.items() if format_.of is PhotoToExport]
     if explains and options.photo is None:
-        raise CommandError(f"{option} explains a photo; name it with --photo IMAGE.")
+        raise CommandError(f"{option_of(explains[0])} explains a photo; name it with --photo IMAGE.")
     if options.photo is not None and not explains:
-        raise CommandError(f"--photo has no use with {option}, which explains none; leave it away.")
+        raise CommandError(f"--photo has no use with {named}, which explains none; leave it away.")
+    needs = [option_of(key) for key, format_ in asked.items() if not format_.without_model]
+    if options.model is None and needs:
+        raise CommandError(f"{needs[0]} is of a model: name its folder, gallop export MODEL {needs[0]} FILE.")
+
+
+def _check_place(out: Path, option: str, format_: ExportFormat[Any], others: Sequence[Path]) -> None:
+    if format_.check_folder is None:
+        check_output(out, option, *others)
+    else:
+        format_.check_folder(out)
+
+
+def _classifier(options: Namespace, asked: Mapping[str, ExportFormat[Any]]) -> GalLoPClassifier:
+    if options.model is not None:
+        return trained_model(options.model, options)
+    return zero_shot_classifier(next(iter(asked.values())).without_model, options)
+
+
+def _write(out: Path, data: bytes, format_: ExportFormat[Any]) -> int:
+    """Write a file, or the one folder that a zip holds, and return how many bytes that is."""
+    if format_.check_folder is None:
+        write_file(out, data)
+        return len(data)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for entry in archive.infolist():
+            write_file(out.joinpath(*Path(entry.filename).parts[1:]), archive.read(entry))
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+def _open(folder: Path, console: Console) -> None:
+    """Serve a folder until somebody stops it."""
+    from gallop.export.web.serving import static_server
+
+    with static_server(folder) as server:
+        address = f"http://127.0.0.1:{server.server_port}/"
+        console.note(f"{folder} is served at {address}, to this machine alone, until Ctrl+C.")
+        webbrowser.open(address)
+        server.serve_forever()
 
 
 def _subject(
@@ -63,12 +119,13 @@ def _subject(
     if format_.of is PhotoToExport:
         path = Path(options.photo)
         return PhotoToExport(classifier.explain(load_image(path)), photo_name=path.name)
-    if options.photos is None:
-        return ModelToExport(classifier)
-    most = _MOST_PHOTOS if options.quantize is None else _MOST_TO_QUANTIZE
-    photos = _photos(options.photos, most, console)
+    stored = options.precision or ""
+    if options.photos is None or not format_.checked:
+        return ModelToExport(classifier, precision=stored)
+    quantize = (options.quantize or "") if format_.quantizes else ""
+    photos = _photos(options.photos, _MOST_TO_QUANTIZE if quantize else _MOST_PHOTOS, console)
     labels = spelled_as((folder_to_name(path.parent.name) for path in photos), classifier.classes_.tolist())
-    return ModelToExport(classifier, photos, labels=labels, quantize=options.quantize or "")
+    return ModelToExport(classifier, photos, labels=labels, quantize=quantize, precision=stored)
 
 
 def _photos(folder: str, most: int, console: Console) -> list[Path]:
@@ -86,8 +143,8 @@ def _photos(folder: str, most: int, console: Console) -> list[Path]:
     return photos
 
 
-def _result(made: Exported, class_names: list[str], out: Path) -> dict[str, Any]:
-    return {"out": str(out), "bytes": len(made.data), "class_names": class_names, **made.record}
+def _result(made: Exported, class_names: list[str], out: Path, size: int) -> dict[str, Any]:
+    return {"out": str(out), "bytes": size, "class_names": class_names, **made.record}
 
 
 def _table(result: dict[str, Any], format_: ExportFormat[Any], made: Exported) -> list[str]:

@@ -1,0 +1,100 @@
+"""Whether the page's towers answer as the classifier does, by onnxruntime on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gallop.backbones.text.bpe import ClipTokens
+from gallop.errors import OnnxError
+from gallop.estimator import GalLoPClassifier
+from gallop.export.onnx import Answering
+from gallop.export.onnx_inputs import INPUTS, pixels_to_check
+from gallop.export.web.towers import PagePrecision
+from gallop.features.encoding import encode_pixels
+from gallop.model.head.head import HeadScores
+from gallop.predictions.predict import to_array
+
+PAGE_ALLOWED = {"fp32": 1e-4, "fp16": 1e-2}
+"""The largest difference of a probability from the classifier's own, by the precision of the stored numbers."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How the page's towers agree with the classifier on ``images`` pictures.
+
+    Attributes:
+        difference: the largest of a probability.
+        text_difference: the largest of a coordinate of a text's feature in unit length; None without a text tower.
+    """
+
+    images: int
+    difference: float
+    text_difference: float | None
+
+
+def check_towers(
+    classifier: GalLoPClassifier, vision: bytes, text: bytes | None, precision: PagePrecision, photos: Sequence[Any]
+) -> Agreement:
+    """Compare the files with the classifier's own answers.
+
+    Args:
+        photos: beside pictures that are made.
+
+    Raises:
+        OnnxError: they differ by more than ``PAGE_ALLOWED``.
+    """
+    pixels = pixels_to_check(classifier.model_.backbone, photos)
+    own = classifier.predict_all(encode_pixels(classifier.model_.backbone, pixels)).probabilities
+    difference = float(np.abs(_probabilities(classifier, vision, pixels) - own).max())
+    apart = None if text is None else _texts_apart(classifier, text)
+    if not (difference <= PAGE_ALLOWED[precision] and (apart or 0.0) <= PAGE_ALLOWED[precision]):
+        raise OnnxError(
+            f"The page's probabilities differ by {difference:.1e} from the classifier's ({PAGE_ALLOWED[precision]:.0e} is "
+            "the most), so it is not handed out. Store its numbers as they are (fp32), or try other versions of torch "
+            "and onnxruntime."
+        )
+    return Agreement(len(pixels[0]), difference, apart)
+
+
+def _session(data: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it tells of every number that it joined to another
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _probabilities(classifier: GalLoPClassifier, vision: bytes, pixels: Sequence[Tensor]) -> Any:
+    """(B, K), a photo at a time as the page takes them."""
+    session, answering, head = _session(vision), Answering(classifier), classifier.model_.head
+    rows = []
+    for i in range(len(pixels[0])):
+        given = {name: look[i : i + 1].numpy() for name, look in zip(INPUTS, pixels, strict=False)}
+        parts = [torch.from_numpy(part) for part in session.run(None, given)]
+        step = 2 if head is None else 3
+        looks = [parts[at : at + step] for at in range(0, len(parts), step)]
+        said = None if head is None else [HeadScores(look[2], head.mix.weight) for look in looks]
+        with torch.no_grad():
+            rows.append(to_array(answering.answered([(look[0], look[1]) for look in looks], said)[0]))
+    return np.concatenate(rows)
+
+
+def _texts_apart(classifier: GalLoPClassifier, text: bytes) -> float:
+    tokens, names = ClipTokens(), [*classifier.model_.class_names, "a photo of a golden retriever"]
+    before, after = tokens.rule.before, tokens.rule.after
+    rows = [[*before, *tokens.encode(name), *after] for name in names]
+    ids = np.zeros((len(rows), max(map(len, rows))), np.int32)
+    for row, found in zip(ids, rows, strict=True):
+        row[: len(found)] = found
+    read = np.array([len(found) - 1 for found in rows], np.int32)
+    made = torch.from_numpy(_session(text).run(None, {"ids": ids, "read": read})[0])
+    with torch.no_grad():
+        own = classifier.model_.backbone.text.encode_texts(names).float()
+    units = [torch.nn.functional.normalize(some, dim=-1) for some in (made, own)]
+    return float((units[0] - units[1]).abs().max())

@@ -1,0 +1,179 @@
+/* The page: a photo and names come in, the explainer shows what follows from them. */
+
+import { say } from "../explainer/dom.js";
+import { Explainer } from "../explainer/view.js";
+import { Chips } from "./chips.js";
+import { Texts } from "./cosines.js";
+import { facts, keepsOffline, large } from "./files.js";
+import { opened, pictured, pixelsOf, Webcam } from "./photo.js";
+import { explained } from "./shown.js";
+import { Tower } from "./tower.js";
+
+const by = (id) => document.getElementById(id);
+const PLACE = "{}";
+
+class Page {
+  constructor(model) {
+    this.model = model;
+    this.names = model.names;
+    this.tower = new Tower();
+    this.explainer = new Explainer();
+    this.known = new Map(); // sentence -> its feature
+    this.turn = 0;
+    this.chips = new Chips(by("names"), model.fixed, (names) => this.rename(names));
+    this.chips.show(this.names);
+    this.webcam = new Webcam((photo) => this.answer(photo));
+  }
+
+  async start() {
+    const files = await large(this.model, progress);
+    const classes = files["towers/classes.bin"];
+    delete files["towers/classes.bin"];
+    by("progress").hidden = true;
+    say(by("loading"), "Starting …");
+    await this.tower.start(this.model, files);
+    await (this.model.fixed ? this.fix(new Float32Array(classes)) : this.rename(this.names));
+  }
+
+  fix(vectors) {
+    const [globals, locals] = this.model.prompts;
+    const count = (first, length) => Array.from({ length }, (_, i) => first + i);
+    const prompts = [count(0, globals), count(globals, locals)];
+    this.texts = new Texts(vectors, this.names.length, this.model.width, ...prompts);
+  }
+
+  /* Encodes what is new of the names. A later list that overtakes this one is the one that counts. */
+  async rename(names) {
+    const { templates, prompts, width } = this.model;
+    const sentences = names.flatMap((name) => templates.map((template) => template.replace(PLACE, () => name)));
+    const fresh = [...new Set(sentences.filter((sentence) => !this.known.has(sentence)))];
+    const begun = performance.now();
+    if (fresh.length) {
+      const { features } = await this.tower.texts(fresh);
+      fresh.forEach((sentence, i) => this.known.set(sentence, features.slice(i * width, (i + 1) * width)));
+    }
+    if (this.chips.names !== names) return;
+    const vectors = new Float32Array(sentences.length * width);
+    sentences.forEach((sentence, i) => vectors.set(this.known.get(sentence), i * width));
+    const places = prompts.map((count) => Array.from({ length: count }, (_, i) => i % templates.length));
+    this.texts = new Texts(vectors, names.length, width, ...places);
+    this.names = names;
+    this.draw();
+    if (fresh.length && this.seen) tell(`Read ${fresh.length === 1 ? "the name" : "the names"} in ${ms(begun)}.`);
+  }
+
+  /* Args: photo, as pixelsOf gives it. Its pixels are handed to the worker. */
+  async answer(photo) {
+    const turn = ++this.turn;
+    const begun = performance.now();
+    const { looks, box } = await this.tower.look(photo);
+    if (turn !== this.turn) return;
+    this.seen = { looks, place: pictured(photo.canvas, box) };
+    this.draw();
+    tell(`Answered in ${ms(begun)} on this machine.`);
+  }
+
+  draw() {
+    if (!this.seen || !this.texts) return;
+    const { looks, place } = this.seen;
+    this.explainer.show(explained(this.model, this.names, looks, this.texts, place), () => {});
+    if (!this.explainer.root.isConnected) by("answer").replaceChildren(this.explainer.root);
+  }
+
+  async open(file) {
+    this.still();
+    const bitmap = await opened(file);
+    await this.answer(pixelsOf(bitmap));
+    bitmap.close();
+  }
+
+  async sample(name) {
+    await this.open(await (await fetch(name)).blob());
+  }
+
+  async film() {
+    if (this.webcam.on) return this.still();
+    await this.webcam.start();
+    say(by("webcam"), "Stop the webcam");
+  }
+
+  still() {
+    this.webcam.stop();
+    say(by("webcam"), "Use the webcam");
+  }
+}
+
+const ms = (begun) => `${Math.max(Math.round(performance.now() - begun), 1)} ms`;
+const tell = (sentence) => say(by("told"), sentence);
+
+function progress(here, all) {
+  by("progress").max = all;
+  by("progress").value = here;
+  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+  say(by("loading"), `Loading the model: ${megabytes(here)} of ${megabytes(all)} MB, once.`);
+}
+
+/* What a hand does, and what it gives. */
+function listen(page) {
+  const act = async (deed) => {
+    say(by("problem"), "");
+    try {
+      await deed();
+    } catch (error) {
+      say(by("problem"), error.message);
+    }
+  };
+  const take = (files) => {
+    const file = [...files].find(({ type }) => type.startsWith("image/")) ?? files[0];
+    if (file) act(() => page.open(file));
+  };
+  by("choose").addEventListener("click", () => by("file").click());
+  by("file").addEventListener("change", ({ target }) => {
+    take(target.files);
+    target.value = ""; // the same one may be chosen again
+  });
+  by("webcam").hidden = !Webcam.there;
+  by("webcam").addEventListener("click", () => act(() => page.film()));
+  addEventListener("paste", ({ clipboardData }) => take(clipboardData?.files ?? []));
+  const over = (is) => document.body.classList.toggle("over", is);
+  addEventListener("dragover", (event) => (event.preventDefault(), over(true)));
+  addEventListener("dragleave", ({ relatedTarget }) => over(Boolean(relatedTarget)));
+  addEventListener("drop", (event) => (event.preventDefault(), over(false), take(event.dataTransfer.files)));
+  for (const name of page.model.samples) {
+    const picture = Object.assign(document.createElement("img"), { src: name, alt: "" });
+    const button = Object.assign(document.createElement("button"), { type: "button" });
+    button.setAttribute("aria-label", `Sample photo ${by("samples").childElementCount + 1}`);
+    button.append(picture);
+    button.addEventListener("click", () => act(() => page.sample(name)));
+    by("samples").append(button);
+  }
+  return act;
+}
+
+function introduce(model) {
+  const { fixed, samples, names } = model;
+  say(by("lead"), by(fixed ? "lead-taught" : "lead-names").content.textContent);
+  by("samples").hidden = !samples.length;
+  say(by("about"), `${model.backbone}, ${names.length} ${fixed ? "classes" : "names at first"}; gallop ${model.gallop}`);
+}
+
+async function begin() {
+  const model = await facts();
+  introduce(model);
+  const page = new Page(model);
+  const act = listen(page);
+  await page.start();
+  by("ask").disabled = false;
+  if (model.samples.length) await act(() => page.sample(model.samples[0]));
+  else say(by("loading"), "Choose a photo, or drop one anywhere on this page.");
+  document.body.dataset.ready = "yes";
+  if (await keepsOffline()) {
+    say(by("offline"), "This page works without a network from now on.");
+    document.body.dataset.offline = "yes";
+  }
+}
+
+begin().catch((error) => {
+  by("progress").hidden = true;
+  say(by("loading"), error.message);
+});

@@ -1,0 +1,108 @@
+/* What the explainer shows of a photo, as gallop/maps/explainer/data.py makes it. No page is known here. */
+
+import { softmax } from "../explainer/numerics.js";
+import { cosinesOf } from "./cosines.js";
+
+const LONGEST = 1.5; // the photo is shown no longer than 3:2
+
+/* Args: model, what model.json says; names (K); looks, {whole, regions, head} each; texts; place, of the photo. */
+export function explained(model, names, looks, texts, place) {
+  const found = looks.map((look) => ({ ...cosinesOf(look, texts, model.damping), head: look.head }));
+  const share = 1 / looks.length;
+  const taught = model.head === null ? 1 : 1 - model.head;
+  const half = texts.locals.length ? taught / 2 : 0;
+  const whole = mean(found.map(({ global }) => global));
+  const branches = [
+    { name: "whole photo", weight: taught - half, prompts: texts.globals.length, cosines: packed(whole) },
+    ...found.map(({ regions }, grid) => ({
+      ...{ name: "regions", grid, prompts: Math.max(texts.locals.length, 1), cosines: packed(regions) },
+      ...{ usual: texts.locals.length ? model.topk : [], share, weight: share * half },
+    })),
+  ];
+  if (model.head !== null)
+    found.forEach(({ head }, grid) =>
+      branches.push({
+        ...{ name: "head", grid, linear: true, means: packed(columnMeans(head, names.length)) },
+        ...{ cosines: packed(head), share, weight: share * model.head },
+      }),
+    );
+  const take = { when: "", branches };
+  if (looks.length > 1) take.outlier = outlier(found, texts);
+  const grids = found.map((look, i) => ({ ...model.grids[i], ...scales(look) }));
+  const { range, reach } = grids.at(-1);
+  return {
+    ...place,
+    ...{ names, scale: model.scale, temperature: model.temperature, threshold: model.threshold },
+    ...{ grids, takes: [take], range, ...(reach === undefined ? {} : { reach }), ...model.palettes, stands: {} },
+  };
+}
+
+function mean(rows) {
+  return rows[0].map((_, i) => rows.reduce((sum, row) => sum + row[i], 0) / rows.length);
+}
+
+/* Of rows (R, K). */
+function columnMeans(values, columns) {
+  const sums = new Float64Array(columns);
+  values.forEach((value, i) => (sums[i % columns] += value));
+  return Float32Array.from(sums, (sum) => (sum * columns) / values.length);
+}
+
+/* One scale for every class: from the score that regions have on average to the best of any. */
+function scales({ regions, head }) {
+  const low = regions.reduce((sum, cosine) => sum + cosine, 0) / regions.length;
+  const high = regions.reduce((most, cosine) => Math.max(most, cosine), -Infinity);
+  const range = [low, Math.max(high, low + 1e-6)];
+  return head ? { range, reach: head.reduce((most, score) => Math.max(most, Math.abs(score)), 1e-6) } : { range };
+}
+
+/* At temperature 1 and without the scale, the mean over the looks. */
+function outlier(found, { classes, globals, locals }) {
+  const most = (cosines) => Math.max(...softmax(cosines));
+  const step = classes * Math.max(locals.length, 1);
+  const scores = { MCM: 0, "L-MCM": 0, "GL-MCM": 0 };
+  for (const { global, regions } of found) {
+    const whole = most(averaged(global, classes, globals.length));
+    let best = 0;
+    for (let at = 0; at < regions.length; at += step)
+      best = Math.max(best, most(averaged(regions.subarray(at, at + step), classes, step / classes)));
+    scores.MCM -= whole / found.length;
+    scores["L-MCM"] -= best / found.length;
+    scores["GL-MCM"] -= (whole + best) / found.length;
+  }
+  return scores;
+}
+
+/* Of (K, P) each class's mean. */
+function averaged(cosines, classes, prompts) {
+  return Array.from({ length: classes }, (_, k) => {
+    let sum = 0;
+    for (let p = 0; p < prompts; p++) sum += cosines[k * prompts + p];
+    return sum / prompts;
+  });
+}
+
+/* Which part of a photo is shown, all of it but no longer than 3:2 around what the model saw: left, top, width,
+   height; as gallop/maps/photo.py has it. */
+export function shownPart(width, height, box) {
+  const longest = LONGEST * Math.min(width, height);
+  const [wide, high] = [Math.min(width, longest), Math.min(height, longest)];
+  const within = (value, most) => Math.min(Math.max(value, 0), most);
+  const left = within((box[0] + box[2] - wide) / 2, width - wide);
+  const top = within((box[1] + box[3] - high) / 2, height - high);
+  return [left, top, wide, high];
+}
+
+/* The ratio of that part, and where what the model saw lies on it, in shares. */
+export function photoPlace([left, top, wide, high], box) {
+  const crop = [(box[0] - left) / wide, (box[1] - top) / high, (box[2] - box[0]) / wide, (box[3] - box[1]) / high];
+  return { ratio: wide / high, crop };
+}
+
+/* Base64 of little-endian float32. */
+export function packed(values) {
+  const bytes = new Uint8Array(Float32Array.from(values).buffer);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  return btoa(text);
+}

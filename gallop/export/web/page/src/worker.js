@@ -1,0 +1,83 @@
+/* The towers, on a thread of their own. What is asked comes as {id, kind, ...}, what is answered goes as {id, ...}, or
+   as {id, problem}, a sentence. The page's content policy does not reach a worker, so this one has no way out. */
+
+import * as ort from "../runtime/ort.wasm.bundle.min.mjs";
+import { numbers, seen } from "./pixels.js";
+import { ClipTokens } from "./tokens.js";
+
+for (const way of ["fetch", "XMLHttpRequest", "WebSocket", "EventSource", "WebTransport"]) self[way] = undefined;
+
+const AT_ONCE = 16; // texts in one pass
+const INPUTS = ["pixels", "finer_pixels"];
+const LOOKS = ["", "finer_"];
+
+let model, vision, text, tokens;
+
+const deeds = {
+  async start({ facts, files }) {
+    model = facts;
+    ort.env.wasm.numThreads = 1; // more need headers that few hosts send
+    ort.env.wasm.wasmBinary = files["runtime/ort-wasm-simd-threaded.wasm"];
+    ort.env.logLevel = "error";
+    const opened = (name) => ort.InferenceSession.create(new Uint8Array(files[name]), { executionProviders: ["wasm"] });
+    vision = await opened("towers/vision.onnx");
+    if (model.fixed) return {};
+    text = await opened("towers/text.onnx");
+    tokens = new ClipTokens(new TextDecoder().decode(files["towers/merges.txt"]));
+    return {};
+  },
+
+  /* A photo, RGBA: {looks: [{whole, regions, head}], box, ms}. */
+  async look({ rgba, width, height }) {
+    const begun = performance.now();
+    const views = model.looks.map((times) => seen(rgba, width, height, model.preprocess, times));
+    const tensor = ({ rgb, side }) => new ort.Tensor("float32", numbers(rgb, model.preprocess), [1, 3, side, side]);
+    const found = await vision.run(Object.fromEntries(views.map((view, i) => [INPUTS[i], tensor(view)])));
+    const looks = views.map((_, i) => ({
+      whole: found[`${LOOKS[i]}whole`].data,
+      regions: found[`${LOOKS[i]}regions`].data,
+      head: found[`${LOOKS[i]}head`]?.data,
+    }));
+    return { looks, box: views[0].box, ms: performance.now() - begun };
+  },
+
+  /* Texts: {features (K, D), ms}. */
+  async texts({ texts }) {
+    const begun = performance.now();
+    const rows = texts.map((words) => tokensOf(words));
+    const features = new Float32Array(texts.length * model.width);
+    for (let at = 0; at < rows.length; at += AT_ONCE) {
+      const some = rows.slice(at, at + AT_ONCE);
+      const length = Math.max(...some.map((row) => row.length));
+      const ids = new Int32Array(some.length * length);
+      some.forEach((row, i) => ids.set(row, i * length));
+      const read = Int32Array.from(some, (row) => row.length - 1);
+      const found = await text.run({
+        ids: new ort.Tensor("int32", ids, [some.length, length]),
+        read: new ort.Tensor("int32", read, [some.length]),
+      });
+      features.set(found.features.data, at * model.width);
+    }
+    return { features, ms: performance.now() - begun };
+  },
+};
+
+function tokensOf(words) {
+  const row = tokens.surrounded(words);
+  if (row.slice(1, -1).some((id) => id >= tokens.start))
+    throw new Error(`“${words}” holds a word that only the model may use.`);
+  if (row.length <= model.room) return row;
+  throw new Error(`“${words.slice(0, 40)} …” has ${row.length - 2} tokens; ${model.room - 2} are the most.`);
+}
+
+let last = Promise.resolve(); // a session does one thing at a time
+
+self.onmessage = ({ data }) => {
+  last = last.then(async () => {
+    try {
+      self.postMessage({ id: data.id, ...(await deeds[data.kind](data)) });
+    } catch (error) {
+      self.postMessage({ id: data.id, problem: String(error?.message ?? error) });
+    }
+  });
+};

