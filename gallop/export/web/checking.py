@@ -53,11 +53,12 @@ def check_towers(
     own = classifier.predict_all(encode_pixels(classifier.model_.backbone, pixels)).probabilities
     difference = float(np.abs(_probabilities(classifier, vision, pixels) - own).max())
     apart = None if text is None else _texts_apart(classifier, text)
-    if not (difference <= PAGE_ALLOWED[precision] and (apart or 0.0) <= PAGE_ALLOWED[precision]):
+    allowed = PAGE_ALLOWED[precision]
+    if not (difference <= allowed and (apart or 0.0) <= allowed):
         raise OnnxError(
-            f"The page's probabilities differ by {difference:.1e} from the classifier's ({PAGE_ALLOWED[precision]:.0e} is "
-            "the most), so it is not handed out. Store its numbers as they are (fp32), or try other versions of torch "
-            "and onnxruntime."
+            f"The page's probabilities differ by {difference:.1e} from the classifier's ({allowed:.0e} is the most), "
+            "so it is not handed out. Store its numbers as they are (fp32), or try other versions of torch and "
+            "onnxruntime."
         )
     return Agreement(len(pixels[0]), difference, apart)
 

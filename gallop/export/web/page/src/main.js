@@ -154,7 +154,8 @@ function introduce(model) {
   const { fixed, samples, names } = model;
   say(by("lead"), by(fixed ? "lead-taught" : "lead-names").content.textContent);
   by("samples").hidden = !samples.length;
-  say(by("about"), `${model.backbone}, ${names.length} ${fixed ? "classes" : "names at first"}; gallop ${model.gallop}`);
+  const what = fixed ? `${names.length} classes taught to ${model.backbone}` : `The model is ${model.backbone}`;
+  say(by("about"), `${what}, written by gallop ${model.gallop}.`);
 }
 
 async function begin() {
