@@ -75,6 +75,7 @@ html_theme = "furo"
 html_title = "GalLoP Explorer"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_favicon = "../app/icon.png"
 html_copy_source = False
 html_show_sphinx = False
