@@ -95,7 +95,8 @@ $(VENV)/.notebooks: pyproject.toml $(VENV)/.made
 
 $(VENV)/.docs: pyproject.toml $(VENV)/.made
 	@echo "Installing GalLoP Explorer and Sphinx into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[docs]'
+	$(PIP_INSTALL) -e '.[docs,onnx]'
+	-$(BIN)/python -m gallop.export.web.fetch # without it, the site has no page that answers photos in the browser
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made

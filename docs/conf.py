@@ -31,6 +31,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
+    "browser_page",
     "command_line",
     "formulas",
     "generated_tables",

@@ -32,9 +32,10 @@ def checked_links() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def built(checked_links: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the site, as ``make docs`` builds it."""
+    """The folder of the site, as ``make docs`` builds it, but for the page of the browser."""
     folder = tmp_path_factory.mktemp("docs")
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--quiet", "-c", "docs", "-d", str(folder / "read")]
+    command += ["-D", "with_browser_page=0"]  # tests/export/web has its own
     done = subprocess.run(
         [*command, ".", str(folder / "site")],
         cwd=ROOT,
