@@ -19,11 +19,15 @@ export async function large(model, told) {
   const sizes = Object.entries(model.large);
   const all = sizes.reduce((sum, [, size]) => sum + size, 0);
   let here = 0;
-  const count = (bytes) => told((here += bytes), all);
-  const found = await Promise.all(
-    sizes.map(async ([name]) => [name.replace(/\.packed$/, ""), await unpacked(await fetched(name, cache, count))]),
-  );
-  return Object.fromEntries(found);
+  let failed = false;
+  const count = (bytes) => failed || told((here += bytes), all);
+  const one = async ([name]) => [name.replace(/\.packed$/, ""), await unpacked(await fetched(name, cache, count))];
+  try {
+    return Object.fromEntries(await Promise.all(sizes.map(one)));
+  } catch (error) {
+    failed = true; // others may still be under way
+    throw error;
+  }
 }
 
 async function fetched(name, cache, count) {

@@ -19,7 +19,8 @@ const deeds = {
     ort.env.wasm.numThreads = 1; // more need headers that few hosts send
     ort.env.wasm.wasmBinary = files["runtime/ort-wasm-simd-threaded.wasm"];
     ort.env.logLevel = "error";
-    const opened = (name) => ort.InferenceSession.create(new Uint8Array(files[name]), { executionProviders: ["wasm"] });
+    const settings = { executionProviders: ["wasm"], logSeverityLevel: 3 }; // it tells of every number that it joined
+    const opened = (name) => ort.InferenceSession.create(new Uint8Array(files[name]), settings);
     vision = await opened("towers/vision.onnx");
     if (model.fixed) return {};
     text = await opened("towers/text.onnx");

@@ -1,0 +1,274 @@
+"""The page for browsers: its answers are Python's, nothing leaves it, and it works without a network."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if os.environ.get("GALLOP_REQUIRE_TOOLS") != "1":
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+
+from axe_playwright_python.sync_playwright import Axe
+
+from gallop.config import MethodConfig
+from gallop.estimator import GalLoPClassifier
+from gallop.export.web import write
+from gallop.export.web.samples import FIRST_NAMES, photos_to_begin_with
+from gallop.export.web.serving import static_server
+from tests import tiny
+from tests.browsing import HOSTILE, Page, expect
+
+pytestmark = pytest.mark.browser
+NAMES = ("red", "green", "blue")
+
+COUNTED = """
+    window.asked = 0;
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (...said) { window.asked++; return post.apply(this, said); };
+"""
+"""What the worker is asked."""
+
+ANSWERS = """
+async ({ rgba, width, height, names }) => {
+  const { facts, large } = await import("./src/files.js");
+  const { Tower } = await import("./src/tower.js");
+  const { Texts } = await import("./src/cosines.js");
+  const { explained } = await import("./src/shown.js");
+  const { Take } = await import("./explainer/numerics.js");
+  const model = await facts();
+  const tower = new Tower();
+  await tower.start(model, await large(model, () => {}));
+  const bytes = Uint8ClampedArray.from(atob(rgba), (letter) => letter.charCodeAt(0));
+  const { looks } = await tower.look({ rgba: bytes, width, height });
+  const { features } = await tower.texts(names.map((name) => model.templates[0].replace("{}", name)));
+  const texts = new Texts(features, names.length, model.width, [0, 0, 0, 0], [0, 0, 0, 0]);
+  const data = explained(model, names, looks, texts, { photo: "", ratio: 1, crop: [0, 0, 1, 1] });
+  tower.worker.terminate();
+  return Array.from(new Take(data, data.takes[0]).answer(model.topk).shares);
+}
+"""
+"""What the page works out of pixels and names, asked of its own parts."""
+
+
+@contextmanager
+def at(folder: Path) -> Iterator[str]:
+    """The address of a folder."""
+    with static_server(folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def of_mini(onnxruntime_web: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page without a model, as anybody gets it; the only test of all that is whole."""
+    folder = tmp_path_factory.mktemp("page")
+    assert sum(write(folder).values()) < 40e6
+    return folder
+
+
+@pytest.fixture(scope="module")
+def taught() -> GalLoPClassifier:
+    """With projections, two looks, a head and a limit."""
+    method = MethodConfig(head="ridge", detail=2, topk=(2, 4), global_prompts=2, local_projection=True)
+    return tiny.classifier(method=method, calibration_folds=2).fit(*tiny.pictures(dict.fromkeys(NAMES, 4)))
+
+
+@pytest.fixture(scope="module")
+def of_taught(onnxruntime_web: None, taught: GalLoPClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("taught")
+    write(folder, taught)
+    return folder
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Any]:
+    """A function that opens a page until it is ready; all that it asked of anybody else, or complained of, fails it."""
+    contexts, wrong = [], []
+
+    def open_(address: str, **settings: Any) -> Page:
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        context.on(
+            "request", lambda one: None if one.url.startswith((address, "data:", "blob:")) else wrong.append(one.url)
+        )
+        context.on("weberror", lambda error: wrong.append(str(error.error)))
+        context.add_init_script(COUNTED)
+        page = context.new_page()
+        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.goto(address)
+        expect(page.locator("body")).to_have_attribute("data-ready", "yes")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def png(image: Image.Image, name: str = "photo.png") -> dict[str, Any]:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return {"name": name, "mimeType": "image/png", "buffer": stream.getvalue()}
+
+
+def best(page: Page) -> Any:
+    return page.locator(".explainer .best")
+
+
+def chips(page: Page) -> Any:
+    return page.get_by_role("list", name="Names").get_by_role("listitem")
+
+
+def test_a_first_answer_stands_there_and_is_pythons_to_four_digits(of_mini: Path, opened: Any) -> None:
+    photo = Image.open(photos_to_begin_with(FIRST_NAMES)[0]).convert("RGB")
+    names = [*FIRST_NAMES, "a café's cup", "golden retriever"]
+    classifier = GalLoPClassifier(device="cpu").zero_shot(names)
+    with at(of_mini) as address:
+        page = opened(address)
+        expect(best(page)).to_contain_text("teapot")
+        picture = photo.resize((501, 333))
+        rgba = base64.b64encode(np.asarray(picture.convert("RGBA")).tobytes()).decode()
+        found = page.evaluate(ANSWERS, {"rgba": rgba, "width": 501, "height": 333, "names": names})
+    wanted = list(classifier.explain(picture).probabilities.values())
+    assert np.abs(np.array(found) - wanted).max() < 1e-4
+
+
+def test_names_are_typed_and_k_asks_no_tower(of_mini: Path, opened: Any) -> None:
+    with at(of_mini) as address:
+        page = opened(address)
+        field = page.get_by_role("textbox", name="Add a name")
+        field.fill(f"kettle, {HOSTILE}")
+        field.press("Enter")
+        expect(chips(page)).to_have_count(6)
+        expect(page.locator(".explainer .bar .name", has_text="kettle")).to_be_visible()
+        expect(field).to_have_value("")
+        field.fill("Mug")
+        field.press("Enter")
+        expect(page.get_by_text("“Mug” is there already.")).to_be_visible()
+        field.fill("<start_of_text>")
+        field.press("Enter")
+        expect(page.get_by_text("holds a word that only the model may use")).to_be_visible()
+        expect(chips(page)).to_have_count(6)
+        page.get_by_role("button", name="Take teapot away").click()
+        expect(chips(page)).to_have_count(5)
+        expect(best(page)).not_to_contain_text("teapot")
+        asked = page.evaluate("window.asked")
+        page.get_by_label("Local prompt 1: its k best regions").fill("40")
+        expect(page.locator(".cell.kept")).to_have_count(40)
+        page.get_by_role("button", name="Take kettle away").click()
+        expect(chips(page)).to_have_count(4)
+        assert page.evaluate("window.asked") == asked
+
+
+def test_photos_come_by_file_drop_paste_and_webcam(of_mini: Path, opened: Any) -> None:
+    mug = photos_to_begin_with(("mug",))[0]
+    with at(of_mini) as address:
+        page = opened(address, permissions=["camera"])
+        page.get_by_label("Photo", exact=True).set_input_files(mug)
+        expect(best(page)).to_contain_text("mug")
+        broken = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"x"}
+        page.get_by_label("Photo", exact=True).set_input_files(broken)
+        told = page.get_by_role("alert").filter(has_text="a.jpg is no photo that the browser can read")
+        expect(told).to_be_visible()
+        for event, name in (("drop", "vase"), ("paste", "candle")):
+            data = base64.b64encode(photos_to_begin_with((name,))[0].read_bytes()).decode()
+            page.evaluate(
+                """([event, data]) => {
+                    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+                    const moved = new DataTransfer();
+                    moved.items.add(new File([bytes], "p.jpg", { type: "image/jpeg" }));
+                    const told = event === "drop" ? { dataTransfer: moved } : { clipboardData: moved };
+                    const Kind = event === "drop" ? DragEvent : ClipboardEvent;
+                    document.body.dispatchEvent(new Kind(event, { bubbles: true, cancelable: true, ...told }));
+                }""",
+                [event, data],
+            )
+            expect(best(page)).to_contain_text(name)
+            expect(told).to_have_count(0)
+        before = page.evaluate("window.asked")
+        page.get_by_role("button", name="Use the webcam").click()
+        page.wait_for_function("before => window.asked > before + 2", arg=before)
+        page.get_by_role("button", name="Stop the webcam").click()
+        expect(page.get_by_role("button", name="Use the webcam")).to_be_visible()
+
+
+def test_once_loaded_it_needs_no_network(of_mini: Path, opened: Any) -> None:
+    with at(of_mini) as address:
+        page = opened(address)
+        expect(page.get_by_text("This page works without a network from now on.")).to_be_visible()
+    page.context.set_offline(True)  # and its server is gone, too
+    page.reload()
+    expect(best(page)).to_contain_text("teapot")
+    page.get_by_role("button", name="Sample photo 2").click()
+    expect(best(page)).to_contain_text("mug")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_and_keys_are_enough(of_mini: Path, opened: Any, scheme: str, width: int) -> None:
+    with at(of_mini) as address:
+        page = opened(address, color_scheme=scheme, viewport={"width": width, "height": 844})
+        expect(best(page)).to_be_visible()
+        found = Axe().run(page).response["violations"]
+        assert not [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.get_by_role("button", name="Choose a photo").focus()
+        names = ["Use the webcam", *(f"Sample photo {i}" for i in (1, 2, 3, 4)), "Take teapot away"]
+        for name in names:
+            page.keyboard.press("Tab")
+            expect(page.get_by_role("button", name=name)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(chips(page)).to_have_count(3)
+        expect(page.get_by_role("textbox", name="Add a name")).to_be_focused()
+
+
+def test_a_taught_models_page_answers_as_it_does(of_taught: Path, taught: GalLoPClassifier, opened: Any) -> None:
+    photos = [tiny.picture(9, "green", (48, 40)), tiny.picture(11, "blue", (33, 70))]
+    with at(of_taught) as address:
+        page = opened(address)
+        expect(page.get_by_text("Choose a photo, or drop one anywhere on this page.")).to_be_visible()
+        expect(page.get_by_role("list", name="Classes of this model").get_by_role("listitem")).to_have_text(list(NAMES))
+        expect(page.get_by_role("textbox", name="Add a name")).to_have_count(0)
+        for photo in photos:
+            page.get_by_label("Photo", exact=True).set_input_files(png(photo))
+            found = taught.explain(photo)
+            share = f"{100 * found.probabilities[found.label]:.1f} %"
+            expect(best(page)).to_contain_text(found.label)
+            expect(page.locator(".explainer .bar.explained .share").first).to_have_text(share)
+            expect(page.get_by_text(f"Outlier score {found.ood_score:.4f}".replace("-", "\u2212"))).to_be_visible()
+        expect(page.get_by_role("group", name="Size of regions").get_by_role("button")).to_have_count(2)
+
+
+def test_a_page_that_is_opened_as_a_file_says_what_to_do(of_taught: Path, browser: Any) -> None:
+    page = browser.new_page()
+    page.goto((of_taught / "index.html").as_uri())
+    expect(page.get_by_text("this page was opened as a file, which browsers keep from computing")).to_be_visible()
+    expect(page.get_by_text("python -m http.server")).to_be_visible()
+    page.close()
+
+
+def test_what_is_missing_of_the_folder_is_told(of_taught: Path, browser: Any, tmp_path: Path) -> None:
+    for path in of_taught.rglob("*.*"):
+        if path.name != "vision.onnx.packed":
+            copy = tmp_path / path.relative_to(of_taught)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    assert json.loads((tmp_path / "model.json").read_text())["fixed"]
+    page = browser.new_page()
+    with at(tmp_path) as address:
+        page.goto(address)
+        expect(
+            page.get_by_text("towers/vision.onnx.packed is not there (404): serve the whole folder.")
+        ).to_be_visible()
+    page.close()
