@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -146,6 +147,30 @@ def test_the_command_line_writes_the_folder(
         assert said["class_names"] == list(FIRST_NAMES)
         found = {path.relative_to(tmp_path / "page").as_posix(): path for path in (tmp_path / "page").rglob("*.*")}
         assert {name: path.read_bytes() for name, path in found.items()} == files
+
+
+def test_the_page_is_opened_and_served_until_somebody_stops_it(
+    onnxruntime_web: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {}
+
+    def open_(address: str) -> None:
+        def visit() -> None:
+            with urllib.request.urlopen(address) as answer:
+                found["page"] = answer.read()
+            signal.raise_signal(signal.SIGINT)
+
+        threading.Thread(target=visit).start()
+
+    facts = {"fixed": True, "agreement": {"photos": 4, "difference": 1e-6}}
+    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: ({"index.html": b"<html>"}, facts))
+    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("webbrowser.open", open_)
+    assert main(["export", "--web", str(tmp_path / "page"), "--open"]) == 130
+    assert found == {"page": b"<html>"}
+    said = capsys.readouterr()
+    assert "The page for browsers of 4 classes is in" in said.out
+    assert "to this machine alone, until Ctrl+C" in said.err
 
 
 def test_a_folder_is_served_to_this_machine_alone(tmp_path: Path) -> None:

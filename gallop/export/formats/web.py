@@ -48,7 +48,7 @@ WEB = ExportFormat(
     ModelToExport,
     name="page for browsers",
     help="a folder of static files that answers photos in the browser and sends nothing anywhere",
-    suffix=".zip",
+    suffix=".page.zip",
     media_type="application/zip",
     make=_make,
     details="""\
