@@ -22,6 +22,8 @@ from gallop import __version__
 project = "GalLoP Explorer"
 author = "GalLoP Explorer contributors"
 copyright = author
+nitpicky = True
+smartquotes = False  # two dashes are an option
 release = version = __version__
 language = "en"
 
@@ -36,6 +38,7 @@ extensions = [
     "formulas",
     "generated_tables",
     "living",
+    "python_names",
     "checked_links",
     "rooms",
 ]
@@ -94,14 +97,3 @@ pygments_dark_style = "a11y-dark"
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
-
-
-def setup(app):
-    """Leave out what the classifier has of scikit-learn: it is documented there."""
-    app.connect("autodoc-skip-member", _of_others)
-
-
-def _of_others(app, what, name, member, skip, options):
-    module = getattr(member, "__module__", None) or ""
-    asked = name.startswith("set_") and name.endswith("_request")  # of scikit-learn's metadata routing
-    return True if asked or module.startswith("sklearn.") else None

@@ -17,7 +17,6 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import gallop
-from gallop import errors
 from gallop.bench.definition.spec import read_spec, shipped_specs
 from gallop.config import REGION_RULES, MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.data import available_datasets
@@ -111,12 +110,6 @@ def _promises() -> Table:
     return ("held-out photos", "keeps, in 95 of 100 trainings"), rows
 
 
-def _errors() -> Table:
-    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.GallopError)]
-    rows = [(f"`{kind.__name__}`", f"`{kind.__bases__[0].__name__}`", _first_sentence(kind.__doc__)) for kind in kinds]
-    return ("error", "is a", "when"), rows
-
-
 TABLES: dict[str, Callable[[], Table]] = {
     "method-settings": _method_settings,
     "training-settings": _training_settings,
@@ -127,7 +120,6 @@ TABLES: dict[str, Callable[[], Table]] = {
     "benchmarks": _benchmarks,
     "data-sets": _datasets,
     "public-names": _public_names,
-    "errors": _errors,
     "promises": _promises,
     "sample-tensors": _tensors,
 }

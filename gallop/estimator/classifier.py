@@ -17,7 +17,7 @@ class GalLoPClassifier(MoreShots, ClassList, Detail, AnswersAndReasons, ModelOnH
         preset: of method and training: "default", chosen by measurement on ``mini``; "paper"; "tower", which is the
             first for ``mini`` and the second for every other backbone; or a ``TrainConfig`` beside the method of
             "tower". What is not None below replaces its values.
-        global_prompts: M.
+        global_prompts: M, how many there are.
         topk: one k a local prompt.
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
         dropout: p of prompt dropout.

@@ -79,12 +79,12 @@ class Explanation:
 
     @property
     def global_scores(self) -> NDArray[np.float32]:
-        """Cosines (K, M): class by global prompt."""
+        """Cosines (K, M), class by global prompt."""
         return to_array(self.similarities.whole[0])
 
     @property
     def local_scores(self) -> NDArray[np.float32]:
-        """Top-k means (K, N): class by local prompt. Each is the mean of ``regions(...)``'s scores."""
+        """Top-k means (K, N), class by local prompt. Each is the mean of ``regions(...)``'s scores."""
         return to_array(self._local[0])
 
     @property
