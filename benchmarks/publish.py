@@ -1,7 +1,8 @@
 """``python -m benchmarks.publish DATA OUT``: a run of photos-mini becomes what is published of it.
 
 OUT is what ``gallop bench photos-mini DATA --out OUT`` has written. Its tables and pictures go into
-``benchmarks/photos-mini``, every figure in gzip beside them, and the marked tables of both READMEs are filled.
+``benchmarks/photos-mini``, every figure in gzip beside them, and the marked tables of both READMEs and of
+the documentation's ``docs/benchmarks.md`` are filled.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from gallop.bench.running.records import RecordStore
 
 HERE = Path(__file__).parent
 FOLDER, README, FRONT = HERE / "photos-mini", HERE / "README.md", HERE.parent / "README.md"
+SITE = HERE.parent / "docs" / "benchmarks.md"
 NAME, OURS = "photos-mini", "GalLoP Explorer"
 LINES = {
     "zero-shot": "zero-shot",
@@ -113,8 +115,10 @@ def _best_score(results: Results, label: str, shots: int) -> tuple[float, str] |
 def marked(results: Results) -> Mapping[tuple[Path, str], str]:
     """What stands between the marks of a page, by the page and the name of the marks."""
     shots = max(results.spec.shots)
+    sets = f"{by_set(results, shots)}\n\n{unknown_in_words(results, shots)}"
     return {
-        (FRONT, "photos-mini"): f"{by_set(results, shots)}\n\n{unknown_in_words(results, shots)}",
+        (FRONT, "photos-mini"): sets,
+        (SITE, "photos-mini"): sets,
         (README, "photos-mini"): by_shots(results),
         (README, "photos-mini ours"): beside_ours(results),
     }
