@@ -43,8 +43,8 @@ class FittedProbe:
 
 def _unit(features: ImageFeatures) -> NDArray[np.float64]:
     """In double precision: in single, a gradient does not come down to ``TOLERANCE``. Looks stand side by side."""
-    each = [F.normalize(look.global_.double(), dim=-1) for look in features.looks]
-    return (each[0] if len(each) == 1 else torch.cat(each, dim=-1) / len(each) ** 0.5).cpu().numpy()
+    each = [F.normalize(look.global_.cpu().double(), dim=-1) for look in features.looks]
+    return (each[0] if len(each) == 1 else torch.cat(each, dim=-1) / len(each) ** 0.5).numpy()
 
 
 @dataclass(frozen=True)

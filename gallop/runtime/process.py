@@ -46,5 +46,5 @@ def prepare() -> None:
 def give_back() -> None:
     """Hand memory that is free back to the system, as far as it is not in use in between: for a process at rest."""
     gc.collect()
-    with contextlib.suppress(AttributeError, OSError):  # not glibc
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # not glibc; Windows knows no library without a name
         ctypes.CDLL(None).malloc_trim(0)

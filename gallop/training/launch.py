@@ -203,11 +203,11 @@ def _lost(error: ProcessRaisedException | ProcessExitedException, processes: int
 
 def _end(children: set[Any]) -> None:
     """Give them time to end after Ctrl-C, which a terminal sends to all; then tell them; then make them."""
-    for sign in (None, signal.SIGINT, signal.SIGKILL):
+    for end in (None, lambda child: os.kill(child.pid, signal.SIGINT), lambda child: child.kill()):
         for child in children:
-            if sign is not None and child.is_alive():
+            if end is not None and child.is_alive():
                 with contextlib.suppress(OSError):
-                    os.kill(child.pid, sign)
+                    end(child)
         for child in children:
             child.join(_GRACE / len(children))
 

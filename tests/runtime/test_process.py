@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from gallop.runtime import process
+
 FAULTS = """
 import resource, sys
 if sys.argv[1] == "prepared":
@@ -58,3 +60,13 @@ sys.exit("it was never called")
 """
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_has_no_c_library_without_a_name_gives_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is on Windows: ``ctypes.CDLL(None)`` is a TypeError there."""
+
+    def no_name(name: str | None) -> None:
+        raise TypeError(f"LoadLibrary() argument 1 must be str, not {name}")
+
+    monkeypatch.setattr("ctypes.CDLL", no_name)
+    process.give_back()

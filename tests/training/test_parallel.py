@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -353,6 +354,27 @@ def test_the_first_failure_is_the_one_told(tmp_path: Path) -> None:
     found = launching._read(tmp_path / launching._FAILURE)
     assert type(found) is ParallelError
     assert str(found) == "A process of the training failed: Odd: 1 and 2"
+
+
+def deaf(ready: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ready.set()
+    time.sleep(600)
+
+
+def test_one_that_hears_no_interrupt_is_ended_where_the_system_knows_no_kill_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Windows has no SIGKILL."""
+    monkeypatch.setattr(launching, "_GRACE", 0.2)
+    ready = multiprocessing.get_context("spawn").Event()
+    child = multiprocessing.get_context("spawn").Process(target=deaf, args=(ready,), daemon=True)
+    child.start()
+    assert ready.wait(60)
+    monkeypatch.setattr(launching, "signal", SimpleNamespace(SIGINT=signal.SIGINT))
+    launching._end({child})
+    child.join(60)
+    assert not child.is_alive()
 
 
 # ------------------------------------------------------------------ on the command line

@@ -50,11 +50,11 @@ def shot_votes(head: Head, photo: Tensor, text: Tensor, scale: float) -> ShotVot
     x, labels, known = head.shots.features.double(), head.shots.labels, head.sums.known
     target = torch.nn.functional.one_hot(labels, len(known)).double()[:, None, known]  # (n, 1, classes with shots)
     left = (target - head.form(x)) / x.shape[1]
-    near = (x - head.sums.mean) @ (photo.double().cpu() - head.sums.mean)  # (n, S)
+    near = (x - head.sums.mean) @ (photo.cpu().double() - head.sums.mean)  # (n, S)
     found = torch.einsum("ns,nsk->nk", near, left) / PENALTY
     every = found.mean(dim=1, keepdim=True).repeat(1, len(known))  # of classes without shots, as their weights are
     every[:, known] = found
     every -= every.mean(dim=1, keepdim=True)
     unit = scale * head.mix.temperature
-    scores = head.complete(text)(photo.double().cpu()) / unit
+    scores = head.complete(text)(photo.cpu().double()) / unit
     return ShotVotes((every / unit).float(), (scores - every.sum(dim=0) / unit).float(), labels)
