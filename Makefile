@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+LOWEST := .venv-lowest
+LOWEST_ROOMS := golden names images data model backbones features training predictions evaluation methods maps checkpoints estimator runtime
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 
@@ -15,7 +17,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test quick lint format notebooks notebooks-sync docs screenshots bench gpu web wheel clean
+.PHONY: help app test quick lint format notebooks notebooks-sync docs screenshots bench gpu web wheel lowest clean
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
@@ -30,7 +32,8 @@ help:
 	@echo "make bench   measure how fast everything is here: about half an hour"
 	@echo "make gpu     test and measure everything that wants a GPU: less than ten minutes on one card"
 	@echo "make web     have npm fetch what pages for browsers run on; a wheel that is built then carries it"
-	@echo "make wheel   build the package into dist/"
+	@echo "make wheel   build the package into dist/ and check it as PyPI does"
+	@echo "make lowest  test library and app on the oldest versions they admit: run it with the oldest Python"
 	@echo "make clean   remove $(VENV), caches and build outputs"
 
 app: $(VENV)/.app
@@ -76,10 +79,20 @@ web: $(VENV)/.dev
 	$(BIN)/python -m gallop.export.web.fetch
 
 wheel: web
+	rm -rf dist
 	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+
+# Library and app on the oldest versions that pyproject.toml admits. What the other extras bring is left out by its tests.
+lowest: $(VENV)/.made
+	$(PIP_INSTALL) uv
+	$(BIN)/uv venv --clear --python "$(PYTHON)" $(LOWEST)
+	$(BIN)/uv pip install --python $(LOWEST) --resolution lowest-direct -e '.[app]'
+	$(BIN)/uv pip install --python $(LOWEST) pytest pytest-xdist hypothesis
+	$(LOWEST)/bin/python -m pytest $(addprefix tests/,$(LOWEST_ROOMS))
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(LOWEST) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a second run installs nothing unless pyproject.toml changed.
