@@ -37,7 +37,9 @@ LINES = {
     "GalLoP": "GalLoP, as the paper has it",
     OURS: OURS,
 }
-"""Of the table of the project's own page, and what they are called there."""
+"""Of the table of sets, and what they are called there."""
+FRONT_LINES = ("Tip-Adapter-F", "linear probe", "GalLoP", OURS)
+"""Of the table of the project's own page: the best that learns on features, the paper, and ours."""
 
 
 def text_of(found: MeanCell) -> str:
@@ -45,8 +47,20 @@ def text_of(found: MeanCell) -> str:
     return cell_text(found).removesuffix(" ± 0.0")
 
 
+def front(results: Results) -> str:
+    """The table of the project's own page: a few lines at all shots, and the unknown photos that pass at the most."""
+    shots = results.spec.shots
+    rows = []
+    for label in FRONT_LINES:
+        cells = [text_of(_mean(results, label, "accuracy", n, results.plan.sets)) for n in shots]
+        best = _best_score(results, label, max(shots))
+        if all(cells):
+            rows.append([LINES[label], *cells, f"{best[0]:.0f}" if best else ""])
+    return markdown_table(["", *(counted(n, "shot") for n in shots), "unknown that pass"], rows)
+
+
 def by_set(results: Results, shots: int) -> str:
-    """The table of the project's own page: sets by a few lines."""
+    """Sets by a few lines."""
     lines = {
         label: name
         for label, name in LINES.items()
@@ -117,7 +131,7 @@ def marked(results: Results) -> Mapping[tuple[Path, str], str]:
     shots = max(results.spec.shots)
     sets = f"{by_set(results, shots)}\n\n{unknown_in_words(results, shots)}"
     return {
-        (FRONT, "photos-mini"): sets,
+        (FRONT, "photos-mini"): front(results),
         (SITE, "photos-mini"): sets,
         (README, "photos-mini"): by_shots(results),
         (README, "photos-mini ours"): beside_ours(results),

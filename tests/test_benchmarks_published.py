@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks import publish
-from benchmarks.publish import OURS, beside_ours, by_set, by_shots, marked, unknown_in_words
+from benchmarks.publish import OURS, beside_ours, by_set, by_shots, front, marked, unknown_in_words
 from gallop.bench.definition.spec import read_spec
 from gallop.bench.reporting.results import Results
 from tests.bench_things import plan_of, results_of, spec
@@ -46,6 +46,15 @@ def results(lines: Mapping[str, float] = LEVEL) -> Results:
 
 
 def test_the_table_of_the_front_page() -> None:
+    lines = front(results()).splitlines()
+    assert [lines[0], *lines[2:]] == [
+        "|  | 1 shot | 16 shots | unknown that pass |",
+        "| GalLoP, as the paper has it | 65.0 | 70.0 | 15 |",
+        f"| {OURS} | 76.0 | 81.0 | 9 |",
+    ]
+
+
+def test_the_table_of_sets() -> None:
     lines = by_set(results(), 16).splitlines()
     assert lines[0] == f"| set | zero-shot | CoOp | GalLoP, as the paper has it | {OURS} |"
     assert lines[2] == "| first | 50.0 | 60.0 | 70.0 | 80.0 |"
