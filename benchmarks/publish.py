@@ -37,7 +37,7 @@ LINES = {
     "GalLoP": "GalLoP, as the paper has it",
     OURS: OURS,
 }
-"""Of the table of sets, and what they are called there."""
+"""Of the table of sets, and what they are called everywhere."""
 FRONT_LINES = ("Tip-Adapter-F", "linear probe", "GalLoP", OURS)
 """Of the table of the project's own page: the best that learns on features, the paper, and ours."""
 
