@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from app.views import method
+from gallop.export.web.runtime import FETCHED_TO
 from tests.conftest import MAIN, ROOT, serving
 
+PAGE = FETCHED_TO.with_name("page")
+FETCHED = f"{FETCHED_TO.relative_to(ROOT)}/"
 WEIGHTS = ROOT / "checkpoints" / "mini" / "mini.safetensors"
 
 pytestmark = [
@@ -97,6 +100,9 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.py")}
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "gallop").rglob("*.j2")} <= set(names)
     assert "gallop/export/report.html.j2" in names
+    page = {str(path.relative_to(ROOT)) for path in PAGE.rglob("*") if path.is_file()}
+    fetched = {str(path.relative_to(ROOT)) for path in FETCHED_TO.glob("*")}  # none where nobody made it
+    assert page | fetched == {name for name in names if name.startswith((f"{PAGE.relative_to(ROOT)}/", FETCHED))}
     app = {f"gallop/{path.relative_to(ROOT)}" for path in MAIN.parent.rglob("*.py")}
     notebooks = {f"gallop/notebooks/{name}" for name in method.notebook_files()}
     assert {name for name in names if name.startswith("gallop/notebooks/")} == notebooks
@@ -141,6 +147,7 @@ def test_the_installed_app_hands_out_the_notebooks(installed: Path, tmp_path: Pa
 import sys, gallop
 sys.path.insert(0, gallop.__path__[0])
 from app.views import method
+from gallop.export.web.runtime import FETCHED_TO
 print(method.__file__, *sorted(method.notebook_files()))
 """
     where, *names = python(installed, tmp_path, "-c", program).split()

@@ -204,6 +204,22 @@ def test_photos_come_by_file_drop_paste_and_webcam(of_mini: Path, opened: Any) -
         expect(page.get_by_role("button", name="Use the webcam")).to_be_visible()
 
 
+def test_a_photo_that_comes_before_the_model_waits_for_it(of_mini: Path, browser: Any) -> None:
+    page = browser.new_page()
+    with at(of_mini) as address:
+        held: list[Any] = []
+        page.route("**/towers/vision.onnx.packed", lambda route: held.append(route))
+        with page.expect_request("**/towers/vision.onnx.packed"):
+            page.goto(address)
+        expect(page.get_by_text("Loading the model")).to_be_visible()
+        page.get_by_label("Photo", exact=True).set_input_files(photos_to_begin_with(("candle",))[0])
+        held[0].continue_()
+        expect(best(page)).to_contain_text("candle")
+        expect(page.locator("body")).to_have_attribute("data-ready", "yes")
+        expect(best(page)).to_contain_text("candle")
+    page.close()
+
+
 def test_once_loaded_it_needs_no_network(of_mini: Path, opened: Any) -> None:
     with at(of_mini) as address:
         page = opened(address)

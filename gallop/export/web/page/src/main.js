@@ -25,6 +25,12 @@ class Page {
     this.webcam = new Webcam((photo) => this.answer(photo));
   }
 
+  /* Whoever comes before the model is there waits for it. */
+  begin() {
+    this.begun = this.start();
+    return this.begun;
+  }
+
   async start() {
     const files = await large(this.model, progress);
     const classes = files["towers/classes.bin"];
@@ -81,6 +87,8 @@ class Page {
   }
 
   async open(file) {
+    this.asked = true;
+    await this.begun;
     this.still();
     const bitmap = await opened(file);
     await this.answer(pixelsOf(bitmap));
@@ -163,9 +171,10 @@ async function begin() {
   introduce(model);
   const page = new Page(model);
   const act = listen(page);
-  await page.start();
+  await page.begin();
   by("ask").disabled = false;
-  if (model.samples.length) await act(() => page.sample(model.samples[0]));
+  if (page.asked) say(by("loading"), "Looking at the photo …");
+  else if (model.samples.length) await act(() => page.sample(model.samples[0]));
   else say(by("loading"), "Choose a photo, or drop one anywhere on this page.");
   document.body.dataset.ready = "yes";
   if (await keepsOffline()) {
