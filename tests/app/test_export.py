@@ -301,6 +301,20 @@ def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pyte
     manager.close()
 
 
+def test_a_page_for_browsers_is_handed_out_as_a_zip_of_its_folder(
+    tiny_app: Open, handed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"index.html": b"<html>", "towers/vision.onnx.packed": b"1"}
+    facts = {"fixed": False, "agreement": {"photos": 5, "difference": 2e-7}}
+    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: (files, facts))
+    at = go(with_photo(tiny_app), EXPORT)
+    button(at, "Make the page for browsers").click()
+    finish(fine(at.run()))
+    assert any("Names are typed in the page" in told.value for told in at.success)
+    with zipfile.ZipFile(io.BytesIO(handed["save web"])) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {f"page/{k}": v for k, v in files.items()}
+
+
 def test_onnx_without_its_extra_says_what_to_install(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     import gallop.export.to_onnx
 
