@@ -4,8 +4,9 @@
 # **Goals.** After this notebook you can turn a region map into one score; say what a small and what a large $k$ sees;
 # and show what the local projection learns.
 #
-# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU. (What the text says of results is
-# about the full run; with `FAST=1` trainings are cut short, and end elsewhere.)
+# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU. With photos of your own section "The
+# local projection" says how long the longest part will be. (What the text says of results is about the full run on the
+# sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0, for the few photos that are learned from and for the training.
 #
@@ -26,7 +27,7 @@ from gallop.lessons import quiz
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style
-from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure
+from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
 from gallop.tutorial.bars import number_bars
 from gallop.tutorial.lines import line_charts
 from gallop.tutorial.panels import Panel, panels
@@ -253,13 +254,18 @@ show_figure(
 few = photos.few_shots if photos.own_folder() else photos.texture_crops
 train, test = few(shots=4, seed=0)
 images, labels = photos.with_names(train)
-taught = GalLoPClassifier(
+# epochs, and how many pairs of photos are asked about
+epochs, many = (8, 6) if photos.FAST else (30, 30)
+ahead = time_ahead(
     mini,
-    epochs=8 if photos.FAST else 30,
-    calibration_folds=0,
-    cache=False,
-    seed=0,
-    method=METHOD,
+    list(train),
+    images[0],
+    photos=5 * len(images) + many,
+    steps=epochs * -(-len(images) // 32),
+)
+print(ahead)
+taught = GalLoPClassifier(
+    mini, epochs=epochs, calibration_folds=0, cache=False, seed=0, method=METHOD
 )
 taught.fit(images, labels)
 
@@ -272,8 +278,8 @@ print(
 )
 
 # %% [markdown]
-# **What you should see.** A matrix that has moved, but is still near the identity: the regions are turned a little
-# towards the words.
+# **What you should see.** How long the rest takes, measured here, and a matrix that has moved, but is still near the
+# identity: the regions are turned a little towards the words.
 
 # %% [markdown]
 # ### Before and after, on a photo of two things
@@ -352,9 +358,7 @@ print("Equal to the library's maps.")
 # of the left photo's name lie on the left; which photo is on the left changes from pair to pair. Chance is a half.
 
 # %%
-pairs = [(a, b, i) for a in classes for b in classes if a != b for i in range(2)][
-    : 6 if photos.FAST else 30
-]
+pairs = [(a, b, i) for a in classes for b in classes if a != b for i in range(2)][:many]
 doubles = [
     side_by_side(test[a][i % len(test[a])], test[b][i % len(test[b])]) for a, b, i in pairs
 ]

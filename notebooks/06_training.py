@@ -20,10 +20,8 @@ prepare()  # before torch is loaded: two settings that make small steps fast on 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
-import plotly.graph_objects as go
 import torch
-from IPython.display import clear_output, display
-from plotly.subplots import make_subplots
+from IPython.display import display
 from scipy.stats import t as student
 
 from gallop import GalLoPClassifier, MethodConfig
@@ -38,6 +36,10 @@ from gallop.model.gallop import GalLoP
 from gallop.model.losses import draw_kept_prompts, gallop_loss
 from gallop.training.loop import StepEvent
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
+from gallop.tutorial.bars import bar_groups
+from gallop.tutorial.lines import line_chart, tries_chart
+from gallop.tutorial.live import live_lines
+from gallop.tutorial.panels import Panel, panels
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
@@ -59,14 +61,14 @@ labels = torch.tensor([names.index(name) for name in train_names])  # (B,), numb
 B = len(labels)
 
 shown = names[:6]
-figure, axes = plt.subplots(len(shown), 4, figsize=(5, 1.3 * len(shown)), squeeze=False)
-for row, name in zip(axes, shown, strict=True):
-    for axis, photo in zip(row, train[name], strict=False):
-        axis.imshow(photo.image)
-    for axis in row:
-        axis.set_axis_off()
-    row[0].set_title(name, fontsize=9, loc="left")
-show_figure(f"Four photos each of {', '.join(shown)}.")
+show_figure(
+    f"Up to four photos each of {', '.join(shown)}.",
+    panels(
+        [[Panel(photo) for photo in train[name]] for name in shown],
+        size=(5, 1.3 * len(shown)),
+        names=shown,
+    ),
+)
 print(f"{K} classes, {B} photos to learn from")
 
 # %% [markdown]
@@ -345,15 +347,8 @@ def trained(lr, epochs, seed=0):
 
 
 # %%
-live = make_subplots(1, 2, subplot_titles=("loss", "accuracy on the batch"))
-for column, group in enumerate((LINES, RIGHT), start=1):
-    for (field, label), colour in zip(group.items(), COLOURS, strict=True):
-        line = go.Scatter(
-            x=[], y=[], name=label, meta=field, line={"color": colour}, showlegend=True
-        )
-        live.add_trace(line, row=1, col=column)
-live.update_layout(height=300, margin={"t": 30, "b": 20}, yaxis2={"range": [0, 1.05]})
-screen = widgets.Output()
+live = live_lines({"loss": LINES.values(), "accuracy on the batch": RIGHT.values()}, COLOURS)
+live.figure.update_layout(yaxis2={"range": [0, 1.05]})
 lr_slider = widgets.FloatLogSlider(
     value=0.1,
     base=10,
@@ -377,18 +372,16 @@ def train_live(_=None):
         for event in trained(lr_slider.value, epochs_slider.value)[1]:
             if isinstance(event, StepEvent):
                 history.append(event)
-                for trace in live.data:
-                    trace.x = [e.step for e in history]
-                    trace.y = [getattr(e, trace.meta) for e in history]
-                with screen:
-                    clear_output(wait=True)
-                    display(live)
+                steps = [e.step for e in history]
+                each = ([getattr(e, field) for e in history] for field in (*LINES, *RIGHT))
+                live.draw(*({"x": steps, "y": values} for values in each))
     except TrainingDiverged as stopped:
         note.value = str(stopped)
 
 
 train_button.on_click(train_live)
-display(widgets.VBox([widgets.HBox([lr_slider, epochs_slider, train_button]), screen, note]))
+controls = widgets.HBox([lr_slider, epochs_slider, train_button])
+display(widgets.VBox([controls, live.widget, note]))
 train_live()
 
 # %% [markdown]
@@ -396,7 +389,7 @@ train_live()
 # loss stops being a number, the library stops and keeps the prompts as they were before.)
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(11, 2.8), sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(11, 2.8), sharey=True, layout="constrained")
 for axis, lr in zip(axes, (0.001, 0.1, 50), strict=True):
     classifier, steps = trained(lr, 6 if photos.FAST else 15)
     try:
@@ -404,25 +397,31 @@ for axis, lr in zip(axes, (0.001, 0.1, 50), strict=True):
         ended = ""
     except TrainingDiverged:
         ended = ", stopped"
-    for (field, label), colour in zip(LINES.items(), COLOURS, strict=True):
-        history = [(e.step, getattr(e, field)) for e in classifier.history_]
-        axis.plot(*zip(*history, strict=True), color=colour, label=label)
-    axis.set(title=f"learning rate {lr}{ended}", xlabel="step", yscale="log")
-    print(f"learning rate {lr}: loss {classifier.history_[0].loss:.3f} at first, ", end="")
-    losses = [event.loss for event in classifier.history_]
+    history = classifier.history_
+    losses = [event.loss for event in history]
+    print(f"learning rate {lr}: loss {losses[0]:.3f} at first, ", end="")
     print(f"at most {max(losses):.3f}, {np.mean(losses[-3:]):.3f} at the end{ended}")
-axes[0].set_ylabel("loss")
-axes[0].legend(fontsize=8)
+    curves = {label: [getattr(e, field) for e in history] for field, label in LINES.items()}
+    line_chart(
+        [e.step for e in history],
+        curves,
+        colours=COLOURS,
+        labels=("step", "loss" if axis is axes[0] else ""),
+        title=f"learning rate {lr}{ended}",
+        legend="best" if axis is axes[0] else "",
+        axis=axis,
+    )
+    axis.set_yscale("log")
 show_figure(
-    "Loss over the steps, global and local, for three learning rates: hardly any fall with "
-    "0.001, a fall with 0.1, leaps with 50."
+    "Loss over the steps, in all, global and local, for the learning rates 0.001, 0.1 and 50.",
+    figure,
 )
 
 # %% [markdown]
 # **What you should see.** Far too small a rate: hardly any fall. 0.1: a fall. Far too large a rate: leaps upwards, to
 # losses far above those of a guess. The local line leaps most, for the local terms have the large matrix $P$. Such a
-# training may come back a good part of the way: the step size falls towards 0. Here its last losses are still above
-# those that it started from.
+# training may come back a good part of the way: the step size falls towards 0. With the sample its last losses are
+# still above those that it started from.
 #
 # The jags in the other two pictures have two causes. Each photo has four views here, used in turn, and some are harder
 # than others. And dropout draws other prompts at every step: so at 0.1 the global line, whose prompts have begun to
@@ -465,34 +464,29 @@ bars = {
 }
 
 # %%
-figure, axis = plt.subplots(figsize=(9, 3))
-places = np.arange(1 + N)
-for i, (label, values) in enumerate(bars.items()):
-    axis.bar(
-        places + 0.2 * i - 0.3,
-        values,
-        0.2,
-        label=label,
-        color=("#bbbbbb", "#4477aa", "#dddddd", "#ee6677")[i],
-    )
-axis.axhline(np.log(K), color="black", linestyle=":", label="log K: guessing")
-axis.set_xticks(places, ["global", *(f"local {n + 1}\nk = {k}" for n, k in enumerate(topk))])
-axis.set_ylabel("cross-entropy")
-axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 for label, values in bars.items():
     print(f"{label:14}", " ".join(f"{value:.3f}" for value in values))
 show_figure(
     "Bars of the five terms before and after training, on the training photos and on the test "
-    "photos: all fall on the training photos."
+    "photos; the numbers are printed beside it.",
+    bar_groups(
+        bars,
+        ["global", *(f"local {n + 1}\nk = {k}" for n, k in enumerate(topk))],
+        colours=("#bbbbbb", "#4477aa", "#dddddd", "#ee6677"),
+        level={"log K: guessing": np.log(K)},
+        labels=("", "cross-entropy"),
+        legend="beside",
+        size=(9, 3),
+    ),
 )
 
 # %% [markdown]
-# **What you should see.** (A line of numbers for each colour: the global term, then the four local ones.) Every term
-# falls on the training photos, the local ones to nearly nothing: they have the projection $P$ to learn with as well,
-# while the global term has the contexts alone. On the *test* photos only the global term falls, and the local ones even
-# rise a little, since 16 photos can be learned by heart: what was learned beyond the contexts was in part true of these
-# photos only. Compare how far the bars fall and not how high they stand: the two sets of photos were not equally hard
-# to begin with.
+# **What you should see.** (A line of numbers for each colour: the global term, then the four local ones. What follows
+# is true of the sample.) Every term falls on the training photos, the local ones to nearly nothing: they have the
+# projection $P$ to learn with as well, while the global term has the contexts alone. On the *test* photos only the
+# global term falls, and the local ones even rise a little, since 16 photos can be learned by heart: what was learned
+# beyond the contexts was in part true of these photos only. Compare how far the bars fall and not how high they stand:
+# the two sets of photos were not equally hard to begin with.
 
 # %% [markdown]
 # ## What the training did to the maps
@@ -529,25 +523,24 @@ else:
     print("Of your photos nobody knows where the thing is.")
 
 # %%
-figure, axes = plt.subplots(2, 4, figsize=(10, 5), layout="constrained")
-for column, name in zip(axes.T, names, strict=False):
-    one = test[name][0]
-    for axis, (when, some) in zip(
-        column, (("before", zero_shot), ("after", learned)), strict=True
-    ):
-        axis.imshow(map_picture(Subject(some.explain(one), name), prompt=0, side=224))
-        axis.set_title(f"{name}, {when}", fontsize=9)
-for axis in axes.flat:
-    axis.set_axis_off()
+rows = [
+    [
+        Panel(map_picture(Subject(some.explain(test[name][0]), name), 0, side=224), title)
+        for name in names[:4]
+        for title in [f"{name}, {when}"]
+    ]
+    for when, some in (("before", zero_shot), ("after", learned))
+]
 show_figure(
     f"Maps of local prompt 1 for a test photo of {', '.join(names[:4])}, before and after "
-    f"training, with the {topk[0]} best regions outlined."
+    f"training, with the {topk[0]} best regions outlined.",
+    panels(rows, size=(10, 5)),
 )
 
 # %% [markdown]
-# **What you should see.** What decides is a *part* of the thing. Mugs and teapots are found: about nine in ten of the 5
-# regions of local prompt 1 lie on them. Of a candle hardly a third does, of a vase nearly half: a region sees further
-# than its own border, so those beside a narrow thing see it too.
+# **What you should see.** With the sample, what decides is a *part* of the thing. Mugs and teapots are found: about
+# nine in ten of the 5 regions of local prompt 1 lie on them. Of a candle hardly a third does, of a vase nearly half: a
+# region sees further than its own border, so those beside a narrow thing see it too.
 #
 # Read downwards, from a small $k$ to a large one: of a mug and a teapot before training the share falls at every step,
 # for the best regions come first and the next ones lie further out. This is what a scale is: $k = 5$ asks one spot, $k
@@ -632,32 +625,35 @@ for task in SHOTS:
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True, layout="constrained")
 for axis, (task, found) in zip(axes, results.items(), strict=True):
-    means, halves = np.transpose([interval(values) for values in found.values()])
-    band = means - halves, np.minimum(means + halves, 1)
-    axis.fill_between(SHOTS[task], *band, color="#4477aa", alpha=0.2, label="95% interval")
-    axis.plot(SHOTS[task], means, color="#4477aa", marker="o", label="mean")
-    for shots, values in found.items():
-        label = "one seed" if shots == 1 else None
-        axis.plot([shots] * len(values), values, "_", color="black", label=label)
-    axis.axhline(from_words[task], color="#ee6677", linewidth=5, alpha=0.5, label="zero-shot")
-    axis.set(xscale="log", xlabel="shots", ylim=(0, 1.05), title=task)
-    axis.set_xticks(SHOTS[task], SHOTS[task], minor=False)
-    axis.minorticks_off()
+    tries_chart(
+        found,
+        each="one seed",
+        halves=[interval(values)[1] for values in found.values()],
+        log=True,
+        level={"zero-shot": from_words[task]},
+        labels=("shots", "accuracy on test photos" if task == "photos" else ""),
+        title=task,
+        limits=(0, 1.05),
+        axis=axis,
+    )
     number = len(asked[task])
     print(f"{task}: {number} test photos, so one photo is {1 / number:.1%}")
-axes[0].set_ylabel("accuracy on test photos")
-axes[1].legend(fontsize=8, loc="lower right")
 show_figure(
     "Accuracy over the number of shots, with the interval over seeds and a line for zero-shot: "
-    "for the photos near the line throughout, for the textures rising far above it."
+    + "; ".join(
+        f"{task} zero-shot {from_words[task]:.0%}, "
+        + ", ".join(f"{n} shots {np.mean(values):.0%}" for n, values in found.items())
+        for task, found in results.items()
+    ),
+    figure,
 )
 
 # %% [markdown]
-# **What you should see.** On the left things whose names `mini` knows. Zero-shot has 91.7% there, and one or two shots
-# do no better than that in the mean; a single draw of one shot may do much worse. From 4 shots on the mean lies above
-# the line, with 8 at 98.3%. But single seeds lie photos apart, and a band that is wider than the gain says that two
-# methods tried with one seed each cannot be told apart here. On the right textures, for which it has hardly any words:
-# zero-shot is at chance, one shot is far better, and every doubling of the shots adds to the mean.
+# **What you should see.** On the left, with the sample, things whose names `mini` knows. Zero-shot has 91.7% there, and
+# one or two shots do no better than that in the mean; a single draw of one shot may do much worse. From 4 shots on the
+# mean lies above the line, with 8 at 98.3%. But single seeds lie photos apart, and a band that is wider than the gain
+# says that two methods tried with one seed each cannot be told apart here. On the right textures, for which it has
+# hardly any words: zero-shot is at chance, one shot is far better, and every doubling of the shots adds to the mean.
 #
 # So what a few photos are worth depends on what the names were worth before. The interval tells how much *draws*
 # differ. It says nothing about the test photos, which are few as well: they would need an interval of their own

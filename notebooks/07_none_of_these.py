@@ -24,9 +24,8 @@ import warnings
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
-import plotly.graph_objects as go
 import torch
-from IPython.display import clear_output, display
+from IPython.display import display
 
 from gallop import GalLoPClassifier, MethodConfig, load_image
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
@@ -36,6 +35,10 @@ from gallop.maps.explainer.widget import Explainer
 from gallop.model.calibration import threshold_at_tpr
 from gallop.sample import sample_photos
 from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
+from gallop.tutorial.bars import heap_chart, heap_charts
+from gallop.tutorial.lines import line_chart
+from gallop.tutorial.live import live_heaps
+from gallop.tutorial.panels import Panel, draw_panel, panels
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
@@ -50,8 +53,9 @@ TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then 
 #
 # The unknown ones are of two sorts. The **near** ones are other things, rendered by the same program on the same
 # tables: a bell, a bowl, chess pawns and so on. The **far** ones come with scikit-image and scikit-learn: a cat, a
-# rocket, galaxies. The cup of coffee among these is left out, for it is a mug. If another of them shows what one of
-# your own classes is, take it off the list too.
+# rocket, galaxies. The cup of coffee among these is left out, for it is a mug, and so is what has the name of one of
+# your own classes. If another of them shows what one of your classes is, take it off the list too: a class called
+# *scenes* has a temple.
 
 # %%
 train, test = photos.few_shots(shots=8, seed=0)
@@ -62,9 +66,13 @@ known, known_names = photos.with_names(test)
 near = [
     load_image(other.path, name=other.path.stem)
     for other in sample_photos()
-    if other.part == "other" and other.path.stem not in names
+    if other.part == "other" and photos.shows_none_of(other.path.stem, names)
 ]
-far = [photos.sample(name) for name in photos.sample_names() if name not in {*names, "coffee"}]
+far = [
+    photos.sample(name)
+    for name in photos.sample_names()
+    if name != "coffee" and photos.shows_none_of(name, names)
+]
 unknown = near + far
 
 clip = frozen_tower(TOWER)
@@ -86,21 +94,23 @@ print(
 # %%
 classifier = GalLoPClassifier(clip, method=MethodConfig(), **settings)
 classifier.fit(*photos.with_names(train))
+if classifier.calibration_.threshold is None:
+    raise ValueError(
+        "No class has two photos to learn from, so none can be held out: add some."
+    )
 print(
     f"{K} classes; {len(known)} known photos, {len(near)} near and {len(far)} far unknown ones"
 )
 print(f"accuracy on the known ones: {classifier.score(known, known_names):.0%}")
 
 # %%
-figure, axes = plt.subplots(2, 8, figsize=(12, 3.2))
-for row, some in zip(axes, (known, unknown), strict=True):
-    for axis, i in zip(row, np.linspace(0, len(some) - 1, 8).astype(int), strict=True):
-        axis.imshow(some[i].image)
-        axis.set_axis_off()
-axes[0, 0].set_title("known", loc="left")
-axes[1, 0].set_title("unknown", loc="left")
+eight = [
+    [Panel(some[i]) for i in np.linspace(0, len(some) - 1, 8).astype(int)]
+    for some in (known, unknown)
+]
 show_figure(
-    f"Above eight photos of the classes {', '.join(names[:6])}; below eight of other things."
+    f"Above eight photos of the classes {', '.join(names[:6])}; below eight of other things.",
+    panels(eight, size=(12, 3.2), names=("known", "unknown")),
 )
 
 # %% [markdown]
@@ -232,21 +242,17 @@ for name, score in scores.items():
     )
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(12, 3.1), layout="constrained")
-for axis, (name, score) in zip(axes, scores.items(), strict=True):
-    bins = np.linspace(score.min(), score.max(), 25)
-    axis.hist(score[is_known], bins, alpha=0.7, color="#4477aa", label="known")
-    axis.hist(score[~is_known], bins, alpha=0.7, color="#ee6677", label="unknown")
-    axis.axvline(
-        my_threshold(score[is_known]), color="black", linestyle=":", label="keeps 95% of known"
-    )
-    axis.set(title=name, xlabel="score (larger = more unknown)")
-    axis.locator_params(axis="x", nbins=5)
-handles = axes[0].get_legend_handles_labels()
-figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=8)
 show_figure(
-    "For MCM, L-MCM and GL-MCM a heap of scores of known photos and one of unknown photos, to "
-    "the right of it, with the threshold that keeps 95% of the known."
+    "For MCM, L-MCM and GL-MCM a heap of scores of known photos and one of unknown photos, with "
+    "the threshold that keeps 95% of the known.",
+    heap_charts(
+        {n: {"known": x[is_known], "unknown": x[~is_known]} for n, x in scores.items()},
+        bins=25,
+        limit="keeps 95% of known",
+        limits={name: my_threshold(score[is_known]) for name, score in scores.items()},
+        label="score (larger = more unknown)",
+        size=(12, 3.1),
+    ),
 )
 
 # %% [markdown]
@@ -267,14 +273,7 @@ place_slider = widgets.IntSlider(
     description="keep known, %",
     style={"description_width": "initial"},
 )
-verdict, screen = widgets.HTML(), widgets.Output()
-bars = go.Figure()
-for label, colour in (("known", "#4477aa"), ("unknown", "#ee6677")):
-    bars.add_histogram(name=label, marker={"color": colour}, opacity=0.7, nbinsx=30)
-bars.update_layout(
-    barmode="overlay", height=280, margin={"t": 20, "b": 20}, xaxis={"title": "score"}
-)
-bars = bars.add_vline(0, line_dash="dot")
+verdict, bars = widgets.HTML(), live_heaps({"known": "#4477aa", "unknown": "#ee6677"}, "score")
 
 
 # %%
@@ -282,11 +281,8 @@ def move_threshold(_=None):
     score = scores[score_choice.value]
     a, b = score[is_known], score[~is_known]
     at = my_threshold(a, max(place_slider.value, 1) / 100)
-    bars.data[0].x, bars.data[1].x = a, b
-    bars.layout.shapes[0].x0 = bars.layout.shapes[0].x1 = at
-    with screen:
-        clear_output(wait=True)
-        display(bars)
+    bars.figure.layout.shapes[0].update(x0=at, x1=at)
+    bars.draw({"x": a}, {"x": b})
     verdict.value = (
         f"Threshold {at:.4f}: {(a > at).mean():.0%} of the known photos are refused, "
         f"{(b <= at).mean():.0%} of the unknown ones slip through."
@@ -295,7 +291,8 @@ def move_threshold(_=None):
 
 for control in (score_choice, place_slider):
     control.observe(move_threshold, "value")
-display(widgets.VBox([widgets.HBox([score_choice, place_slider]), screen, verdict]))
+controls = widgets.HBox([score_choice, place_slider])
+display(widgets.VBox([controls, bars.widget, verdict]))
 move_threshold()
 
 # %% [markdown]
@@ -305,23 +302,30 @@ move_threshold()
 # %%
 # lines that coincide stay visible
 STYLES = {"MCM": {}, "L-MCM": {"linewidth": 5, "alpha": 0.5}, "GL-MCM": {"linestyle": "--"}}
-figure, axis = plt.subplots(figsize=(6, 3.2))
+COLOURS = ("#4477aa", "#228833", "#222222")
 shares = np.arange(1, 101) / 100
-for (name, score), colour in zip(
-    scores.items(), ("#4477aa", "#228833", "#222222"), strict=True
-):
-    a, b = score[is_known], score[~is_known]
-    through = [(b <= my_threshold(a, share)).mean() for share in shares]
-    axis.plot(shares, through, color=colour, label=name, **STYLES[name])
-axis.axvline(0.95, color="grey", linestyle=":")
-axis.set(xlabel="known photos kept", ylabel="unknown photos let through", ylim=(-0.03, 1.03))
-axis.legend(fontsize=8)
+through = {
+    name: [
+        (score[~is_known] <= my_threshold(score[is_known], share)).mean() for share in shares
+    ]
+    for name, score in scores.items()
+}
 show_figure(
-    "Share of unknown photos let through over the share of known ones kept: every line rises; "
+    "Share of unknown photos let through over the share of known ones kept: no line falls; "
     + ", ".join(
         f"{name} reaches {my_fpr(score[is_known], score[~is_known]):.0%} at 95% kept"
         for name, score in scores.items()
-    )
+    ),
+    line_chart(
+        shares,
+        through,
+        colours=COLOURS,
+        styles=STYLES,
+        dotted={"": 0.95},
+        limits=(-0.03, 1.03),
+        labels=("known photos kept", "unknown photos let through"),
+        size=(6, 3.2),
+    ),
 )
 
 # %% [markdown]
@@ -368,8 +372,8 @@ print(f"unknown photos let through: {1 - classifier.is_ood(unknown).mean():6.1%}
 #
 # MCM looks at the photo as a whole. L-MCM looks at the one best region. So one expects them to part ways where only a
 # *part* of the photo is known: L-MCM should be content with a small known thing, MCM should want more. Let us see
-# whether that is so. We cut the thing out of a known photo (the sample's masks say where it is), put it into an unknown
-# one, and let it grow.
+# whether that is so. We cut the thing out of a known photo (the sample's masks say where it is; of your own photos it
+# is their middle), put it into an unknown one, and let it grow.
 #
 # Such a photo is neither wholly known nor wholly unknown. What the right answer is depends on you: "is there a mug in
 # it?" or "is this a photo of a mug?".
@@ -389,30 +393,38 @@ mixed = [[put(b, piece, size) for b in backgrounds for piece in pieces] for size
 mixed_scores = [classifier.predict_all(pictures).ood for pictures in mixed]
 
 # %%
+refused = {
+    name: [(found[name] > my_threshold(score[is_known])).mean() for found in mixed_scores]
+    for name, score in scores.items()
+}
+for name, found in refused.items():
+    print(f"{name:7} called unknown:", " ".join(f"{share:4.0%}" for share in found))
+print(f"{'side':7} of the thing:  ", " ".join(f"{size:4.0%}" for size in SIZES))
+
 figure, axes = plt.subplots(
     1, 4, figsize=(12, 2.6), width_ratios=(1, 1, 1, 2.2), layout="constrained"
 )
 for axis, i in zip(axes, (0, len(SIZES) // 2, -1), strict=False):
-    axis.imshow(mixed[i][1].image)
-    axis.set_title(f"{SIZES[i]:.0%} of the side", fontsize=9)
-    axis.set_axis_off()
-for (name, score), colour in zip(
-    scores.items(), ("#4477aa", "#228833", "#222222"), strict=True
-):
-    refused = [(found[name] > my_threshold(score[is_known])).mean() for found in mixed_scores]
-    axes[3].plot(SIZES, refused, marker="o", color=colour, label=name, **STYLES[name])
-    print(f"{name:7} called unknown:", " ".join(f"{share:4.0%}" for share in refused))
-print(f"{'side':7} of the thing:  ", " ".join(f"{size:4.0%}" for size in SIZES))
-axes[3].set(xlabel="side of the known thing", ylabel="called unknown", ylim=(-0.03, 1.03))
-axes[3].legend(fontsize=8)
+    draw_panel(Panel(mixed[i][1].image, f"{SIZES[i]:.0%} of the side"), axis)
+line_chart(
+    SIZES,
+    refused,
+    colours=COLOURS,
+    styles=STYLES,
+    marker="o",
+    limits=(-0.03, 1.03),
+    labels=("side of the known thing", "called unknown"),
+    axis=axes[3],
+)
 show_figure(
     "A known thing that grows in a strange photo, and for each score the share of such photos "
-    "that it calls unknown."
+    "that it calls unknown.",
+    figure,
 )
 
 # %% [markdown]
-# **What you should see.** On the right, where the known thing fills the photo, few photos are refused. On the way there
-# the lines mostly fall; each point stands for two dozen photos. Read them in three places:
+# **What you should see.** With the sample: on the right, where the known thing fills the photo, few photos are refused.
+# On the way there the lines mostly fall; each point stands for two dozen photos. Read them in three places:
 #
 # * **No thing.** A line below 1 here takes photos of something else for known ones. That is MCM, for half of these
 #   photos.
@@ -437,38 +449,39 @@ show_figure(
 
 # %%
 most_known = np.argsort(scores["L-MCM"][~is_known])[:3]
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.4))
-for axis, i in zip(axes, most_known, strict=True):
+row = []
+for i in most_known:
     lead = softmax(r[len(known) + i])  # (R, K): the softmax at every region
     region, winner = divmod(int(lead.argmax()), K)
-    rows, columns = clip.vision.grid
-    row, column = divmod(region, columns)
+    down, across = divmod(region, clip.vision.grid[1])
     crop = clip.preprocess.centre(unknown[i].image)[1]  # what the model saw
-    width, height = (crop.right - crop.left) / columns, (crop.bottom - crop.top) / rows
-    corner = crop.left + column * width, crop.top + row * height
-    axis.imshow(unknown[i].image)
-    axis.add_patch(plt.Rectangle(corner, width, height, fill=False, color="red", linewidth=3))
-    axis.set_title(f"{unknown[i].name}: this cell says '{names[winner]}'", fontsize=9)
-    axis.set_axis_off()
+    height, width = (
+        side / count
+        for side, count in zip(
+            (crop.bottom - crop.top, crop.right - crop.left), clip.vision.grid, strict=True
+        )
+    )
+    left, top = crop.left + across * width, crop.top + down * height
+    title = f"{unknown[i].name}: this cell says '{names[winner]}'"
+    row.append(Panel(unknown[i], title, frames=[(left, top, left + width, top + height)]))
 show_figure(
     "Three unknown photos with a red frame around the region that looks most known: "
-    + ", ".join(unknown[i].name for i in most_known)
+    + ", ".join(unknown[i].name for i in most_known),
+    panels([row], size=(11, 3.4)),
 )
 limit = my_threshold(scores["L-MCM"][is_known])
 for i in most_known:
     score = scores["L-MCM"][~is_known][i]
-    print(
-        f"{unknown[i].name}: {score:.4f} is {'refused' if score > limit else 'let through'}",
-        end="; ",
-    )
+    verdict_of_it = "refused" if score > limit else "let through"
+    print(f"{unknown[i].name}: {score:.4f} is {verdict_of_it}", end="; ")
 print(f"the threshold is {limit:.4f}")
 
 # %% [markdown]
-# **What you should see.** One cell in each photo, and the class it stands for. All three are of the *near* photos, and
-# all three are let through: this is where L-MCM fails. Two of the cells show what is to blame, a *part* that the
-# unknown thing has in common with a known one: the wall of the bowl says "mug", the shining metal of the bell "teapot".
-# The cell of the dice lies beside them, on the table. A cell sees further than its own border, so an edge of the dice
-# may count there, but this picture does not prove it.
+# **What you should see.** One cell in each photo, and the class it stands for. (What follows is true of the sample.)
+# All three are of the *near* photos, and all three are let through: this is where L-MCM fails. Two of the cells show
+# what is to blame, a *part* that the unknown thing has in common with a known one: the wall of the bowl says "mug", the
+# shining metal of the bell "teapot". The cell of the dice lies beside them, on the table. A cell sees further than its
+# own border, so an edge of the dice may count there, but this picture does not prove it.
 #
 # The more regions there are, the more chances there are for such a spot. What helps is a class of its own for what
 # keeps slipping through ("bowl"), with a few shots.
@@ -508,9 +521,9 @@ for kind in photos.DOMAINS:
     print(f"{kind:7}", "   ".join(f"{name} {share:5.0%}" for name, share in refused.items()))
 
 # %% [markdown]
-# **What you should see.** More refusals than the 5% of photos as they are, for most kinds and scores, and most for
-# L-MCM and GL-MCM, which refuse 38% of the blurred photos. A score that is strict with unknown things tends to be
-# strict with known things in bad light too. Notebook 08 looks at this.
+# **What you should see.** With the sample, more refusals than the 5% of photos as they are, for most kinds and scores,
+# and most for L-MCM and GL-MCM, which refuse 38% of the blurred photos. A score that is strict with unknown things
+# tends to be strict with known things in bad light too. Notebook 08 looks at this.
 #
 # To sum up, what each score *can* be fooled by. "Seen" is what happened above, with the sample:
 #
@@ -547,17 +560,18 @@ print(f"known photos refused with the old threshold: {(after > old_threshold).me
 print(f"known photos refused with the new threshold: {(after > new_threshold).mean():.0%}")
 
 # %%
-figure, axis = plt.subplots(figsize=(8, 2.6))
-bins = np.linspace(min(before.min(), after.min()), max(before.max(), after.max()), 50)
-axis.hist(before, bins, color="#4477aa", alpha=0.8, label=f"K = {K}")
-axis.hist(after, bins, color="#228833", alpha=0.8, label=f"K = {K + 1}")
-axis.axvline(old_threshold, color="#4477aa", linestyle=":", label="old threshold")
-axis.axvline(new_threshold, color="#228833", linestyle="--", label="new threshold")
-axis.set(xlabel="GL-MCM of the known photos", ylabel="photos")
-axis.legend(fontsize=8)
 show_figure(
     f"Two heaps of scores of the same photos: with {K} classes around {before.mean():.2f}, with "
-    f"{K + 1} further right, around {after.mean():.2f}; each has its threshold."
+    f"{K + 1} further right, around {after.mean():.2f}; each has its threshold.",
+    heap_chart(
+        {f"K = {K}": before, f"K = {K + 1}": after},
+        bins=50,
+        colours=("#4477aa", "#228833"),
+        dotted={"old threshold": old_threshold, "new threshold": new_threshold},
+        labels=("GL-MCM of the known photos", "photos"),
+        legend="beside",
+        size=(8, 2.6),
+    ),
 )
 
 # %% [markdown]

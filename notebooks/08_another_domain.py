@@ -21,11 +21,9 @@ import io
 from dataclasses import replace
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 import numpy as np
-import plotly.graph_objects as go
 import torch
-from IPython.display import clear_output, display
+from IPython.display import display
 from PIL import Image
 
 from gallop import GalLoPClassifier, MethodConfig, load_image
@@ -36,6 +34,11 @@ from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
+from gallop.tutorial.bars import bar_groups
+from gallop.tutorial.lines import cloud_charts, line_chart
+from gallop.tutorial.live import live_bars
+from gallop.tutorial.panels import Panel, panels
+from gallop.tutorial.tables import number_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -67,16 +70,14 @@ test_photos, test_names = photos.with_names(test)
 truth = np.array(test_names)
 
 shown = names[:3]
-figure, axes = plt.subplots(
-    len(shown), len(KINDS), figsize=(7, 1.8 * len(shown)), squeeze=False
+rows = [
+    [Panel(seen_as(test[name][0], kind), f"{name}, {kind}") for kind in KINDS]
+    for name in shown
+]
+show_figure(
+    f"One test photo each of {', '.join(shown)}, in the domains {', '.join(KINDS)}.",
+    panels(rows, size=(7, 1.8 * len(shown))),
 )
-
-for row, name in zip(axes, shown, strict=True):
-    for axis, kind in zip(row, KINDS, strict=True):
-        axis.imshow(seen_as(test[name][0], kind).image)
-        axis.set_axis_off()
-        axis.set_title(f"{name}, {kind}", fontsize=9)
-show_figure(f"One test photo each of {', '.join(shown)}, in the domains {', '.join(KINDS)}.")
 
 # %% [markdown]
 # **What you should see.** Each row is one test photo in four domains. Most of them you still know.
@@ -124,35 +125,29 @@ flat = {kind: (z - centre) @ directions[:2].T for kind, z in unit.items()}  # (B
 same_photo = {kind: (z * unit["clear"]).sum(dim=1).mean() for kind, z in unit.items()}
 
 # %%
-figure, axes = plt.subplots(1, len(KINDS), figsize=(13, 3), sharex=True, sharey=True)
-for axis, kind in zip(axes, KINDS, strict=True):
-    for i, name in enumerate(names):
-        mine = truth == name
-        axis.plot(*flat["clear"][mine].T, ".", color="lightgrey")
-        axis.plot(
-            *flat[kind][mine].T,
-            "o",
-            markersize=4,
-            color=plt.colormaps["tab10"](i % 10),
-            label=name,
-        )
-    axis.set_title(f"{kind}: cosine {same_photo[kind]:.2f}", fontsize=9)
-    axis.set_xlabel("component 1", fontsize=8)
-axes[0].set_ylabel("component 2", fontsize=8)
-axes[0].legend(fontsize=7) if K <= 6 else None
 print("cosine of a photo with its clear self:", end=" ")
 print(", ".join(f"{kind} {same_photo[kind]:.2f}" for kind in photos.DOMAINS))
 show_figure(
-    "Two principal components of the features in each domain, the clear ones in grey behind: "
-    "the clouds of the classes move and come closer to each other."
+    "Two principal components of the features in each domain, a dot a photo, with the clear ones "
+    "in grey behind.",
+    cloud_charts(
+        {
+            f"{kind}: cosine {same_photo[kind]:.2f}": {n: found[truth == n] for n in names}
+            for kind, found in flat.items()
+        },
+        behind=flat["clear"],
+        label="component",
+        size=(13, 3),
+    ),
 )
 
 # %% [markdown]
-# **What you should see.** Grey: where the clear photos lie. In another domain the clouds *move*, and not all in the
-# same direction: blurred things all go to the right, and sketched candles come down to where the other things are.
-# Between mug, teapot and vase there is less room than before. The printed cosine is that of a photo's features with
-# those of its own clear version: it says how far the photos have come from themselves, least in the dark. (Classes that
-# overlap in these two dimensions may still be apart in the other $D - 2$.)
+# **What you should see.** Grey: where the clear photos lie. (Of more than ten classes the first ten have colours.) In
+# another domain the clouds *move*, and not all in the same direction: with the sample blurred things all go to the
+# right, and sketched candles come down to where the other things are. Between mug, teapot and vase there is less room
+# than before. The printed cosine is that of a photo's features with those of its own clear version: it says how far the
+# photos have come from themselves, least in the dark. (Classes that overlap in these two dimensions may still be apart
+# in the other $D - 2$.)
 
 # %% [markdown]
 # ## Three classifiers
@@ -201,31 +196,31 @@ for method, values in table.items():
 print(f"one of the {len(truth)} photos is {1 / len(truth):.1%}")
 
 # %%
-figure, axis = plt.subplots(figsize=(9, 3))
-for i, ((method, values), colour) in enumerate(
-    zip(table.items(), ("#bbbbbb", "#4477aa", "#ee6677"), strict=True)
-):
-    places = np.arange(len(KINDS)) + 0.25 * (i - 1)
-    axis.bar(places, values.mean(axis=0), 0.25, color=colour, label=method)
-    for one_seed in values:
-        axis.plot(places, one_seed, "_", color="black")
-axis.axhline(1 / K, color="grey", linestyle=":", label="chance")
-axis.set_xticks(range(len(KINDS)), KINDS)
-axis.set(ylabel="accuracy", ylim=(0, 1.05))
-axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 show_figure(
     "Bars of accuracy in the domains: "
     + "; ".join(
         f"{method} " + ", ".join(f"{v:.0%}" for v in values.mean(axis=0))
         for method, values in table.items()
-    )
+    ),
+    bar_groups(
+        {method: values.mean(axis=0) for method, values in table.items()},
+        KINDS,
+        colours=("#bbbbbb", "#4477aa", "#ee6677"),
+        marks=table,
+        limits=(0, 1.05),
+        level={"chance": 1 / K},
+        labels=("", "accuracy"),
+        legend="beside",
+        size=(9, 3),
+    ),
 )
 
 # %% [markdown]
-# **What you should see.** On clear photos, which they learned from, the trained classifiers are better than zero-shot,
-# and GalLoP is best (98.6%). All of them lose in the other domains. With blur GalLoP keeps most; in the sketches it is
-# the other way round: what it learned does harm there, 73.6% against 83.3% of zero-shot, which was never fitted to
-# clear photos. Black marks are single seeds, and one photo is 4.2%: where marks overlap, do not speak of a difference.
+# **What you should see.** With the sample, on clear photos, which they learned from, the trained classifiers are better
+# than zero-shot, and GalLoP is best (98.6%). All of them lose in the other domains. With blur GalLoP keeps most; in the
+# sketches it is the other way round: what it learned does harm there, 73.6% against 83.3% of zero-shot, which was never
+# fitted to clear photos. Black marks are single seeds, and one photo is 4.2%: where marks overlap, do not speak of a
+# difference.
 #
 # This is a small example. The paper's claim, that GalLoP keeps more than other prompt learners, is about CLIP and
 # variants of ImageNet. You can see here *how* to test such a claim, not whether it holds.
@@ -285,34 +280,30 @@ shares = np.array(
         for k in KINDS
     ]
 )
-figure, axis = plt.subplots(figsize=(8, 2.6))
-axis.imshow(shares, vmin=0, vmax=1, cmap="cividis", aspect="auto")
-for (row, column), share in np.ndenumerate(shares):
-    axis.text(
-        column,
-        row,
-        f"{share:.0%}",
-        ha="center",
-        va="center",
-        color="white" if share < 0.6 else "black",
-    )
-axis.set_xticks(range(shares.shape[1]), list(mine["clear"]))
-axis.set_yticks(range(len(KINDS)), KINDS)
-axis.set_title("accuracy of each part of the answer")
 print(f"{'':7}", *(f"{part:>7}" for part in mine["clear"]))
 for kind, row in zip(KINDS, shares, strict=True):
     print(f"{kind:7}", *(f"{share:7.0%}" for share in row))
 show_figure(
     "Accuracy of the global and the local half, of both, and of each scale alone (columns), by "
-    "domain (rows); the numbers are printed beside it."
+    "domain (rows); the numbers are printed beside it.",
+    number_table(
+        shares,
+        KINDS,
+        list(mine["clear"]),
+        form="{:.0%}",
+        limits=(0, 1),
+        size=(8, 2.6),
+        title="accuracy of each part of the answer",
+    ),
 )
 
 # %% [markdown]
-# **What you should see.** No error, and a table: a row for each domain, a column for each part. On clear photos the
-# parts are alike. In the dark the local half holds and the global one loses. In the sketches it is the global half that
-# holds, 88% against 67%: a drawing has the outline of the whole, while a *spot* of it, a few lines on white, looks like
-# no spot of a photo. The four scales fail and hold together here. "Both" is in no domain the worst part, and with blur
-# it is better than either half. That is the point of an ensemble: nobody knows beforehand which half will hold.
+# **What you should see.** No error, and a table: a row for each domain, a column for each part. With the sample the
+# parts are alike on clear photos. In the dark the local half holds and the global one loses. In the sketches it is the
+# global half that holds, 88% against 67%: a drawing has the outline of the whole, while a *spot* of it, a few lines on
+# white, looks like no spot of a photo. The four scales fail and hold together here. "Both" is in no domain the worst
+# part, and with blur it is better than either half. That is the point of an ensemble: nobody knows beforehand which
+# half will hold.
 
 # %% [markdown]
 # ## How far is too far?
@@ -326,14 +317,8 @@ photo_choice = widgets.Dropdown(
 )
 kind_choice = widgets.Dropdown(options=photos.DOMAINS, value="dark", description="domain")
 strength = widgets.FloatSlider(value=0.5, min=0, max=1, step=0.1, description="strength")
-picture, screen = widgets.Image(format="png", width=180), widgets.Output()
-layout = {
-    "height": 240,
-    "width": 420,
-    "margin": {"t": 20, "b": 20},
-    "yaxis": {"range": [0, 1], "title": "probability"},
-}
-chances = go.Figure(go.Bar(x=names, y=[0] * K, marker={"color": "#4477aa"}), layout)
+picture = widgets.Image(format="png", width=180)
+chances = live_bars(names, height=240, width=420)
 
 
 # %%
@@ -348,16 +333,13 @@ def ask(_=None):
     png = io.BytesIO()
     photo.image.resize((180, 180)).save(png, "PNG")
     picture.value = png.getvalue()
-    chances.data[0].y = list(gallop.explain(photo).probabilities.values())
-    with screen:
-        clear_output(wait=True)
-        display(chances)
+    chances.draw({"y": list(gallop.explain(photo).probabilities.values())})
 
 
 for control in (photo_choice, kind_choice, strength):
     control.observe(ask, "value")
 controls = widgets.VBox([photo_choice, kind_choice, strength], layout={"min_width": "320px"})
-display(widgets.HBox([controls, picture, screen]))
+display(widgets.HBox([controls, picture, chances.widget]))
 ask()
 
 # %% [markdown]
@@ -366,30 +348,27 @@ ask()
 # %%
 STRENGTHS = (0, 1) if photos.FAST else (0, 0.25, 0.5, 0.75, 1)
 some = range(0, len(test_photos), 2)  # every other photo is enough for a curve
-figure, axis = plt.subplots(figsize=(6, 3))
-for kind, colour in zip(photos.DOMAINS, ("#4477aa", "#ee6677", "#222222"), strict=True):
-    curve = []
-    for share in STRENGTHS:
-        answers = gallop.predict_all(
-            encode([mixed(test_photos[i], kind, share) for i in some])
-        ).labels
-        curve.append((answers == truth[list(some)]).mean())
-    style = {"blur": "-", "sketch": "-", "dark": "--"}[kind]  # lines may coincide
-    width = {"blur": 5, "sketch": 2, "dark": 2}[kind]
-    axis.plot(
-        STRENGTHS,
-        curve,
-        style,
-        marker="o",
-        color=colour,
-        label=kind,
-        alpha=0.6,
-        linewidth=width,
-    )
-axis.set(xlabel="strength", ylabel="accuracy", ylim=(0, 1.05))
-axis.legend(fontsize=8)
+
+
+def accuracy_at(kind, share):
+    pictures = [mixed(test_photos[i], kind, share) for i in some]
+    return (gallop.predict_all(encode(pictures)).labels == truth[list(some)]).mean()
+
+
+curves = {kind: [accuracy_at(kind, share) for share in STRENGTHS] for kind in photos.DOMAINS}
+apart = {"linewidth": 5, "alpha": 0.6}, {"linewidth": 2}, {"linestyle": "--"}  # may coincide
 show_figure(
-    "Accuracy over the strength of blur, sketch and dark: one line each, from one point."
+    "Accuracy over the strength of blur, sketch and dark: one line each, from one point.",
+    line_chart(
+        STRENGTHS,
+        curves,
+        colours=("#4477aa", "#ee6677", "#222222"),
+        styles=dict(zip(curves, apart, strict=True)),
+        marker="o",
+        limits=(0, 1.05),
+        labels=("strength", "accuracy"),
+        size=(6, 3),
+    ),
 )
 
 # %% [markdown]
@@ -439,21 +418,21 @@ look_prompt.observe(look, "value")
 display(widgets.VBox([widgets.HBox([look_kind, look_prompt]), pair]))
 
 # %%
-figure, axes = plt.subplots(1, len(KINDS), figsize=(11, 3))
-for axis, kind in zip(axes, KINDS, strict=True):
+row = []
+for kind in KINDS:
     explained = gallop.explain(seen_as(one, kind))
-    axis.imshow(map_picture(Subject(explained, test_names[0]), prompt=0))
-    axis.set_title(
-        f"{kind}: {explained.local_scores[names.index(test_names[0]), 0]:.3f}", fontsize=9
+    score = explained.local_scores[names.index(test_names[0]), 0]
+    row.append(
+        Panel(map_picture(Subject(explained, test_names[0]), 0), f"{kind}: {score:.3f}")
     )
-    axis.set_axis_off()
-figure.suptitle(
-    f"'{test_names[0]}', local prompt 1, k = {topk[0]}: its best regions and their mean",
-    fontsize=10,
-)
 show_figure(
     f"A photo of {test_names[0]} in each domain with its map of local prompt 1 and the "
-    f"{topk[0]} best regions outlined."
+    f"{topk[0]} best regions outlined.",
+    panels(
+        [row],
+        size=(11, 3),
+        heading=f"'{test_names[0]}', local prompt 1, k = {topk[0]}: its best regions and their mean",
+    ),
 )
 
 # %% [markdown]
@@ -476,9 +455,9 @@ for kind, found in inside.items():
     print(f"{kind:7} {on}")
 
 # %% [markdown]
-# **What you should see.** The share hardly changes, not even in the sketches: the regions that decide still lie on the
-# thing, or beside it as before. What fails is not *where* it looks but what it makes of what is there: the mean above
-# the sketch's map is far below the others.
+# **What you should see.** With the sample the share hardly changes, not even in the sketches: the regions that decide
+# still lie on the thing, or beside it as before. What fails is not *where* it looks but what it makes of what is there:
+# the mean above the sketch's map is far below the others.
 
 # %% [markdown]
 # ## What helps: a few shots of the new domain
@@ -503,12 +482,12 @@ for kind, values in helped.items():
 
 # %% [markdown]
 # **What you should see.** Read down the columns: how does each domain do when it was taught too, and when another one
-# was? The first row is the classifier of clear photos. One would expect the largest numbers on the diagonal. They are
-# not there: four sketches of each class did nothing for the sketches (75.0% as before), and blur gained nothing from
-# blur. And on clear photos, where nothing was left to win, something was lost. One photo is 4.2%, so most of these
-# differences are one or two photos, and nothing can be concluded from any of them. (Each row has also learned from more
-# photos than the first one.) A few photos from where the classifier will be used are still the first thing to try, and
-# this is how to find out whether they helped: on test photos of that domain, more of them than here.
+# was? The first row is the classifier of clear photos. One would expect the largest numbers on the diagonal. With the
+# sample they are not there: four sketches of each class did nothing for the sketches (75.0% as before), and blur gained
+# nothing from blur. And on clear photos, where nothing was left to win, something was lost. One photo is 4.2%, so most
+# of these differences are one or two photos, and nothing can be concluded from any of them. (Each row has also learned
+# from more photos than the first one.) A few photos from where the classifier will be used are still the first thing to
+# try, and this is how to find out whether they helped: on test photos of that domain, more of them than here.
 
 # %% [markdown]
 # ## Quiz

@@ -22,7 +22,6 @@ from dataclasses import replace
 from html import escape
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
@@ -37,6 +36,10 @@ from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
 from gallop.sample import sample_mask, sample_photos
 from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
+from gallop.tutorial.bars import bar_chart
+from gallop.tutorial.lines import line_chart
+from gallop.tutorial.panels import Panel, panels
+from gallop.tutorial.tables import confusion_table, number_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -71,13 +74,11 @@ for c, name in enumerate(names):
 truth = np.array(truth)
 
 # %%
-figure, axes = plt.subplots(1, 6, figsize=(12, 2.4))
-for axis, i in zip(axes, np.linspace(0, len(scenes) - 1, 6).astype(int), strict=True):
-    axis.imshow(scenes[i].image)
-    axis.set_title(f"label: {truth[i]}\nintruder: {intruders[i]}", fontsize=8)
-    axis.set_axis_off()
+some = np.linspace(0, len(scenes) - 1, 6).astype(int)
+row = [Panel(scenes[i], f"label: {truth[i]}\nintruder: {intruders[i]}") for i in some]
 show_figure(
-    "Six photos, each of one thing with a thing of another class in a lower corner of it."
+    "Six photos, each of one thing with a thing of another class in a lower corner of it.",
+    panels([row], size=(12, 2.4)),
 )
 
 # %% [markdown]
@@ -121,22 +122,9 @@ print(f"of the wrong answers, {by_intruder:.0%} name the intruder")
 # %%
 confusion = np.zeros((K, K), int)
 np.add.at(confusion, ([names.index(t) for t in truth], [names.index(s) for s in said]), 1)
-figure, axis = plt.subplots(figsize=(2 + 0.4 * K, 1.2 + 0.35 * K))
-axis.imshow(confusion, cmap="cividis")
-for (row, column), count in np.ndenumerate(confusion):
-    axis.text(
-        column,
-        row,
-        count or "",
-        ha="center",
-        va="center",
-        color="black" if count > confusion.max() / 2 else "white",
-    )
-axis.set_xticks(range(K), names, rotation=45, ha="right")
-axis.set_yticks(range(K), names)
-axis.set(xlabel="said", ylabel="label")
 show_figure(
-    f"Table of labels by answers: {int(confusion.trace())} of {len(scenes)} are on the diagonal."
+    f"Table of labels by answers: {int(confusion.trace())} of {len(scenes)} are on the diagonal.",
+    confusion_table(confusion, names),
 )
 
 # %% [markdown]
@@ -157,7 +145,7 @@ rival = (
     if len(wrong)
     else max((n for n in names if n != label), key=why.probabilities.get)
 )
-print(f"This is a {label}, with a {intruders[case]} in it. The answer is {said[case]}.")
+print(f"Label {label}, intruder {intruders[case]}: the answer is {said[case]}.")
 for branch, shares in (
     ("both", why.probabilities),
     ("global", why.global_probabilities),
@@ -214,20 +202,20 @@ chances = f"{why.probabilities[rival]:.4f} / {why.probabilities[label]:.4f}"
 print(f"lead {float(lead):.4f}; s / tau x lead = {log_odds:.4f} = log({chances})")
 
 bars = s / tau * torch.cat([global_terms, local_terms]).numpy()  # they add up to the log-odds
-ticks = [
-    *(f"global {m + 1}" for m in range(M)),
-    *(f"local {n + 1}\nk = {k}" for n, k in enumerate(topk)),
-]
-figure, axis = plt.subplots(figsize=(9, 2.8))
-axis.bar(ticks, bars, color=np.where(bars > 0, "#ee6677", "#4477aa"))
-axis.axhline(0, color="black", linewidth=0.8)
-axis.set(ylabel=f"log-odds towards {rival}")
-axis.tick_params(labelsize=8)
+prompts = [f"global {m + 1}" for m in range(M)]
+prompts += [f"local {n + 1}\nk = {k}" for n, k in enumerate(topk)]
 print("global prompts add", " ".join(f"{bar:+.2f}" for bar in bars[:M]), end="; ")
 print("local prompts add", " ".join(f"{bar:+.2f}" for bar in bars[M:]))
 show_figure(
     f"Bars of what each prompt adds to the log-odds of {rival} over {label}: global ones "
-    f"{bars[:M].sum():+.2f} in all, local ones {bars[M:].sum():+.2f}."
+    f"{bars[:M].sum():+.2f} in all, local ones {bars[M:].sum():+.2f}.",
+    bar_chart(
+        dict(zip(prompts, bars, strict=True)),
+        colours=np.where(bars > 0, "#ee6677", "#4477aa"),
+        level={"": 0},
+        labels=("", f"log-odds towards {rival}"),
+        size=(9, 2.8),
+    ),
 )
 culprit = int(local_terms.argmax())
 print(
@@ -237,7 +225,7 @@ print(
 # %% [markdown]
 # **What you should see.** No error: times $s / \tau_\text{cal}$, as they are drawn, the terms add up to the log-odds of
 # the answer. Red bars pushed to the wrong class; a bar below zero, if there is one, is blue and pulled back. Look at
-# whether it is one branch, one scale, or everybody. Here it is everybody: all eight
+# whether it is one branch, one scale, or everybody. With the sample it is everybody: all eight
 # prompts push to the wrong class, each local one more than any global one, and most of all the one with the smallest
 # $k$.
 
@@ -275,30 +263,33 @@ for n, k in enumerate(topk):
 
 
 # %%
-def draw(axis, explained, name, minus, place):
+def map_of(explained, name, minus, place, title):
+    """The map of a name at the culprit's scale, less that of another one, and the intruder."""
     other = Subject(explained, minus) if minus else None
-    axis.imshow(map_picture(Subject(explained, name), culprit, minus=other, side=224))
-    axis.contour(place, levels=[0.5], colors="red", linewidths=1, extent=(0, 224, 0, 224))
-    axis.set_axis_off()
+    drawn = map_picture(Subject(explained, name), culprit, minus=other, side=224)
+    return Panel(drawn, title, around=place)
 
 
-figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained")
-for axis, name, minus in zip(axes, (rival, label, rival), (None, None, label), strict=True):
-    draw(axis, why, name, minus, places[case])
-    best = f"best {topk[culprit]} regions for {name}"
-    axis.set_title(f"{rival} minus {label}" if minus else best, fontsize=9)
+best = f"best {topk[culprit]} regions for"
+row = [
+    map_of(why, rival, None, places[case], f"{best} {rival}"),
+    map_of(why, label, None, places[case], f"{best} {label}"),
+    map_of(why, rival, label, places[case], f"{rival} minus {label}"),
+]
 show_figure(
     f"Three maps with the intruder in a red line: of {rival}, of {label}, and the one minus the "
-    "other, each with its best regions outlined."
+    "other, each with its best regions outlined.",
+    panels([row], size=(9.5, 3.2)),
 )
 
 # %% [markdown]
 # **What you should see.** On the left the regions that spoke for the wrong class, outlined on its map, in the middle
 # those for the right one, on the right the difference: orange speaks for the wrong class, violet for the right one, and
-# the right one's best regions have a dot. The red line is the intruder. Here the regions for the wrong class lie beside
-# the candle more than on it: it is narrow, and a region sees further than its own border. So the printed lines count
-# what is up to two regions beside it, too, and there nearly all of them lie. Where the wrong class's regions lie inside
-# it, the map has found the fault that we made. Where they lie outside, the prompt mistakes the photo itself.
+# the right one's best regions have a dot. The red line is the intruder. With the sample the regions for the wrong class
+# lie beside the candle more than on it: it is narrow, and a region sees further than its own border. So the printed
+# lines count what is up to two regions beside it, too, and there nearly all of them lie. Where the wrong class's
+# regions lie inside it, the map has found the fault that we made. Where they lie outside, the prompt mistakes the photo
+# itself.
 
 # %% [markdown]
 # ## From scratch: is it really the cause?
@@ -319,8 +310,8 @@ print(
 )
 
 # %% [markdown]
-# **What you should see.** A smaller number without the intruder if it misled; about the same if it did not. Here
-# it misled: without these regions the local prompts pull to the right class.
+# **What you should see.** A smaller number without the intruder if it misled; about the same if it did not. With the
+# sample it misled: without these regions the local prompts pull to the right class.
 #
 # The global prompts see the photo as a whole and cannot be asked this way. So, second, change the **photo**: the
 # library blurs regions away, those first that the map holds for most important, and encodes the photo again. This is
@@ -331,21 +322,19 @@ print(
 
 # %%
 *_, curve = classifier.deletion(why, rival)
-figure, axis = plt.subplots(figsize=(6, 2.8))
-axis.plot(curve.removed, curve.at_random.T, color="grey", linewidth=0.8)
-axis.plot(
-    curve.removed,
-    curve.by_map,
-    color="#ee6677",
-    marker="o",
-    label="the map's best regions first",
-)
-axis.plot([], [], color="grey", label="in random order")
-axis.set(xlabel="share of the regions blurred away", ylabel=f"score of {rival}")
-axis.legend(fontsize=8)
+in_order, at_random = "the map's best regions first", "in random order"
 show_figure(
-    f"Score of {rival} as regions are blurred away: a red line for the map's order, which falls "
-    "first, and grey ones for random orders."
+    f"Score of {rival} as regions are blurred away: a red line for the map's order and grey ones "
+    f"for random orders; the area below is {curve.area_by_map:.4f} by the map, "
+    f"{np.mean(curve.areas_at_random):.4f} at random.",
+    line_chart(
+        curve.removed,
+        {at_random: curve.at_random.T, in_order: curve.by_map},
+        colours=("grey", "#ee6677"),
+        styles={at_random: {"linewidth": 0.8}, in_order: {"marker": "o"}},
+        labels=("share of the regions blurred away", f"score of {rival}"),
+        size=(6, 2.8),
+    ),
 )
 print(f"area below (smaller = faithful): {curve.area_by_map:.4f} by the map, ", end="")
 print(f"{np.mean(curve.areas_at_random):.4f} at random")
@@ -392,16 +381,15 @@ display(widgets.VBox([widgets.HBox([case_choice, k_choice]), answer, box]))
 # The same as a still picture, for up to four wrong photos: orange speaks for the wrong class, violet for the right one.
 
 # %%
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.2))
-for axis in axes:
-    axis.set_axis_off()
-for axis, i in zip(axes, cases[:: max(len(cases) // 4, 1)], strict=False):
+row = []
+for i in cases[:: max(len(cases) // 4, 1)][:4]:
     other = str(said[i]) if said[i] != truth[i] else rival
-    draw(axis, classifier.explain(scenes[i]), other, str(truth[i]), places[i])
-    axis.set_title(f"{other} minus {truth[i]}", fontsize=9)
+    title = f"{other} minus {truth[i]}"
+    row.append(map_of(classifier.explain(scenes[i]), other, str(truth[i]), places[i], title))
 show_figure(
     "Up to four wrong photos: maps of the wrong class minus the right one, with the intruder in "
-    "a red line; orange lies mostly inside it."
+    "a red line; orange speaks for the wrong class.",
+    panels([row], size=(12, 3.2)),
 )
 
 # %% [markdown]
@@ -469,16 +457,14 @@ for n, k in enumerate(METHOD.topk):
     print(f"local prompt {n + 1}, k = {k:2}: {np.mean(each):.0%} on the thing, over all four")
 
 # %%
-figure, axes = plt.subplots(1, 4, figsize=(8, 2.2), layout="constrained")
-for axis, kind in zip(axes, kinds, strict=True):
+row = []
+for kind in kinds:
     i = next(i for i, thing in enumerate(things) if thing.class_name == kind)
-    axis.imshow(map_picture(Subject(looks[i], kind), prompt=0, side=224))
-    axis.contour(masks[i], levels=[0.5], colors="red", linewidths=0.8, extent=(0, 224, 0, 224))
-    axis.set_title(kind, fontsize=9)
-    axis.set_axis_off()
+    row.append(Panel(map_picture(Subject(looks[i], kind), 0, side=224), kind, around=masks[i]))
 show_figure(
     "A candle, a mug, a teapot and a vase with their maps of local prompt 1; a red line goes "
-    "around each thing."
+    "around each thing.",
+    panels([row], size=(8, 2.2)),
 )
 
 # %% [markdown]
@@ -514,38 +500,37 @@ report = ~choose
 best = int(right[:, choose].mean(axis=1).argmax())
 
 # %%
-figure, axis = plt.subplots(figsize=(6, 2.8))
-axis.plot(
-    SCALES,
-    right[:, choose].mean(axis=1),
-    color="#4477aa",
-    marker="o",
-    label="half to choose on",
-)
-axis.plot(
-    SCALES, right[:, report].mean(axis=1), color="#ee6677", marker="o", label="half to report"
-)
-axis.axvline(SCALES[best], color="grey", linestyle=":")
-axis.set(xscale="log", xlabel="k of all local prompts", ylabel="right", ylim=(0, 1.05))
-axis.legend(fontsize=8)
-for part, some in (("choose on", choose), ("report", report)):
-    print(f"{part:9}", *(f"{share:5.0%}" for share in right[:, some].mean(axis=1)))
+halves = {"half to choose on": choose, "half to report": report}
+for part, some in halves.items():
+    share = " ".join(f"{share:5.0%}" for share in right[:, some].mean(axis=1))
+    print(f"{part.removeprefix('half to '):9} {share}")
 print(f"{'k':9}", *(f"{k:5}" for k in SCALES))
 show_figure(
     "Share of right answers over k for both halves of the scenes; a dotted line marks the k that "
-    "was chosen."
+    "was chosen.",
+    line_chart(
+        SCALES,
+        {part: right[:, some].mean(axis=1) for part, some in halves.items()},
+        colours=("#4477aa", "#ee6677"),
+        marker="o",
+        log=True,
+        dotted={"": SCALES[best]},
+        limits=(0, 1.05),
+        labels=("k of all local prompts", "right"),
+        size=(6, 2.8),
+    ),
 )
 before, after = (said == truth)[report].mean(), right[best, report].mean()
 print(f"chosen: k = {SCALES[best]}; on the other half {before:.0%} before, {after:.0%} after")
 
 # %% [markdown]
-# **What you should see.** Two lines that go about the same way: nearly level for small $k$, and higher from 70 on. With
-# a small $k$ the intruder's few best regions are enough to win; with a large one the larger thing has more to say. For
-# other scenes it is the other way round: in notebook 03, where there is one small thing and nothing else, a large $k$
-# asks the background, and a small $k$ is best. There is no best $k$ for all tasks. That is why GalLoP has several. But
-# mind: its four, 5 to 20, are all small, and on these scenes all four fail alike. Several scales help only where one of
-# them is right, so look at this curve for photos like yours. Does the large $k$ harm photos *without* an intruder? The
-# second line that is printed next says.
+# **What you should see.** Two lines that go about the same way, with the sample nearly level for small $k$, and higher
+# from 70 on. With a small $k$ the intruder's few best regions are enough to win; with a large one the larger thing has
+# more to say. For other scenes it is the other way round: in notebook 03, where there is one small thing and nothing
+# else, a large $k$ asks the background, and a small $k$ is best. There is no best $k$ for all tasks. That is why GalLoP
+# has several. But mind: its four, 5 to 20, are all small, and on these scenes all four fail alike. Several scales help
+# only where one of them is right, so look at this curve for photos like yours. Does the large $k$ harm photos *without*
+# an intruder? The second line that is printed next says.
 
 # %% [markdown]
 # ## What to change? Second: the shots
@@ -579,10 +564,10 @@ for change, (now, without_intruder) in rows_of_table.items():
 
 # %% [markdown]
 # **What you should see.** For each change, how many scenes of the *other* half it repaired and how many it broke.
-# Always ask for both numbers: one photo that is right now may have cost others. Here the larger $k$ repairs 3 and
-# breaks none, and costs nothing on photos without an intruder. The shots with intruders repair 5 and break 2, which
-# comes to the same. Most of the wrong scenes stay wrong with either: both things are there to be seen, and nothing but
-# the label says which of them is meant.
+# Always ask for both numbers: one photo that is right now may have cost others. With the sample the larger $k$ repairs
+# 3 and breaks none, and costs nothing on photos without an intruder. The shots with intruders repair 5 and break 2,
+# which comes to the same. Most of the wrong scenes stay wrong with either: both things are there to be seen, and
+# nothing but the label says which of them is meant.
 
 # %% [markdown]
 # ## What to change? Third: the name
@@ -595,12 +580,10 @@ with torch.no_grad():
     text = clip.text.encode_texts([f"A photo of a {name}" for name in names]).cpu()  # (K, D)
 text = text / text.norm(dim=1, keepdim=True)
 alike = (text @ text.T).numpy()  # (K, K)
-figure, axis = plt.subplots(figsize=(2.5 + 0.4 * K, 1.5 + 0.35 * K))
-shown = axis.imshow(alike, vmin=-1, vmax=1, cmap="PuOr_r")
-axis.set_xticks(range(K), names, rotation=45, ha="right")
-axis.set_yticks(range(K), names)
-figure.colorbar(shown, label="cosine")
-show_figure("Cosines between the names: 1 on the diagonal, smaller beside it.")
+show_figure(
+    "Cosines between the names: 1 on the diagonal, smaller beside it.",
+    number_table(alike, names, names, limits=(-1, 1), colours="PuOr_r", bar="cosine"),
+)
 pairs = sorted(
     ((alike[i, j], names[i], names[j]) for i in range(K) for j in range(i)), reverse=True
 )

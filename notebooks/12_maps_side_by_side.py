@@ -18,7 +18,6 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-import matplotlib.pyplot as plt
 import numpy as np
 import open_clip
 import torch
@@ -42,6 +41,7 @@ from gallop.lessons import quiz
 from gallop.maps.side_by_side import map_grid
 from gallop.sample import sample_folder, sample_mask, sample_photos
 from gallop.tutorial import photos, show_figure
+from gallop.tutorial.lines import line_chart
 
 # %% [markdown]
 # ## A test that a map can fail
@@ -422,14 +422,17 @@ for way, found in curves.items():
     print(f"{early:>4.0%} when {counts[FEW]} of {R} regions are gone")
 
 # %%
-figure, axis = plt.subplots(figsize=(7, 3))
-for way in ("GalLoP", "Grad-CAM", "edges (blind)", "random"):
-    axis.plot(counts / R, curves[way].mean(axis=0), "o-", markersize=3, label=way)
-axis.set(xlabel="share of the regions that are gone", ylabel="score of the name")
-axis.legend()
+drawn = ("GalLoP", "Grad-CAM", "edges (blind)", "random")
 show_figure(
     "Score of the name over the share of regions that are gone: GalLoP and Grad-CAM fall at once, "
-    "the edges catch up after a quarter of the regions, a random order falls last."
+    "the edges catch up after a quarter of the regions, a random order falls last.",
+    line_chart(
+        counts / R,
+        {way: curves[way].mean(axis=0) for way in drawn},
+        marker="o",
+        labels=("share of the regions that are gone", "score of the name"),
+        size=(7, 3),
+    ),
 )
 
 # %% [markdown]

@@ -49,9 +49,9 @@ epochs_slider.value = 3
 for rate in (0.001, 0.1):
     lr_slider.value = rate
     train_button.click()
-    runs.append([list(trace.y) for trace in live.data])
+    runs.append([list(trace.y) for trace in live.figure.data])
     steps = 3 * -(-B // 32)
-    assert all(list(trace.x) == list(range(1, steps + 1)) for trace in live.data)
+    assert all(list(trace.x) == list(range(1, steps + 1)) for trace in live.figure.data)
     for total, of_global, of_local in zip(*runs[-1][:3]):
         assert abs(total - of_global - of_local) < 1e-4
 assert abs(runs[0][0][0] - runs[1][0][0]) < 1e-4, "the first step starts from the same prompts"
@@ -61,9 +61,9 @@ assert abs(runs[0][0][-1] - runs[1][0][-1]) > 1e-3, "and another learning rate l
 for chosen, kept in (("MCM", 100), ("L-MCM", 50), ("GL-MCM", 0)):
     score_choice.value, place_slider.value = chosen, kept
     a, b = scores[chosen][is_known], scores[chosen][~is_known]
-    at = bars.layout.shapes[0].x0
+    at = bars.figure.layout.shapes[0].x0
     assert (a <= at).mean() >= kept / 100
-    assert list(bars.data[0].x) == list(a) and list(bars.data[1].x) == list(b)
+    assert list(bars.figure.data[0].x) == list(a) and list(bars.figure.data[1].x) == list(b)
     assert f"{(a > at).mean():.0%} of the known" in verdict.value
     assert f"{(b <= at).mean():.0%} of the unknown" in verdict.value
 explainer.stands = explainer.stood.as_dict() | {"class_name": names[-1], "prompt": 2, "turn": 1}
@@ -71,7 +71,7 @@ assert (explainer.stood.class_name, explainer.stood.prompt, explainer.stood.topk
 """,
     "08_another_domain": """
 strength.value = 0.0
-clear, shown = list(chances.data[0].y), picture.value
+clear, shown = list(chances.figure.data[0].y), picture.value
 assert np.allclose(clear, list(gallop.explain(test_photos[photo_choice.value]).probabilities.values()), atol=1e-4)
 pictures = {shown}
 strength.value = 1.0
@@ -79,7 +79,7 @@ for kind in photos.DOMAINS:
     kind_choice.value = kind
     pictures.add(picture.value)
     changed = gallop.explain(photos.domain(test_photos[photo_choice.value], kind))
-    assert np.allclose(chances.data[0].y, list(changed.probabilities.values()), atol=1e-4)
+    assert np.allclose(chances.figure.data[0].y, list(changed.probabilities.values()), atol=1e-4)
 assert len(pictures) == 4
 first, second = pair.children
 look_prompt.value = 2

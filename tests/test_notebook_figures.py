@@ -413,7 +413,7 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ),
     (
         DOMAINS,
-        "The share hardly changes",
+        "the share hardly changes",
         lambda: max(on_thing_in()) - min(on_thing_in()) < 10,
     ),
     (

@@ -443,6 +443,15 @@ def test_a_label_means_the_same_in_both_parts(monkeypatch: pytest.MonkeyPatch, t
     assert [path.parent.name for path in second.paths] == second.names
 
 
+def test_a_photo_that_is_of_a_class_by_its_name_is_not_taken_for_an_unknown_one() -> None:
+    assert not photos.shows_none_of("flower", ["Flowers", "scenes"])
+    assert not photos.shows_none_of("mushroom", ["mushroom soup"])
+    assert photos.shows_none_of("cat", ["flowers", "scenes"])
+    sample = ["candle", "mug", "teapot", "vase"]
+    others = [photo.path.stem for photo in sample_photos() if photo.part == "other"]
+    assert all(photos.shows_none_of(name, sample) for name in [*others, *photos.sample_names()])
+
+
 @pytest.mark.parametrize(("counts", "words"), [({"red": 6}, "1 classes"), ({"red": 6, "blue": 1}, "one is needed")])
 def test_too_little_to_learn_from_is_told(
     counts: dict[str, int], words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

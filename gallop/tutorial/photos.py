@@ -46,6 +46,7 @@ __all__ = [
     "same_classes",
     "sample",
     "sample_names",
+    "shows_none_of",
     "texture_crops",
     "thing_mask",
     "with_names",
@@ -183,6 +184,11 @@ def same_classes(first: LabelledPhotos, second: LabelledPhotos) -> tuple[Labelle
     if len(names) > MOST_CLASSES:
         warnings.warn(f"There are {len(names)} classes; the first {MOST_CLASSES} are taken.", stacklevel=2)
     return _of(first, names[:MOST_CLASSES]), _of(second, names[:MOST_CLASSES])
+
+
+def shows_none_of(name: str, class_names: Iterable[str]) -> bool:
+    """Whether a photo of this name is of no class, as far as names tell: "flower" is of "flowers" and "flower pot"."""
+    return not any(name in other or other in name for other in map(str.lower, class_names))
 
 
 def with_names(by_class: dict[str, list[Photo]]) -> tuple[list[Photo], list[str]]:
