@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 if os.environ.get("GALLOP_REQUIRE_TOOLS") != "1":
     pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
@@ -26,6 +26,7 @@ from gallop.estimator import GalLoPClassifier
 from gallop.export.web import write
 from gallop.export.web.samples import FIRST_NAMES, photos_to_begin_with
 from gallop.export.web.serving import static_server
+from gallop.images import load_image
 from tests import tiny
 from tests.browsing import HOSTILE, Page, expect
 
@@ -264,6 +265,50 @@ def test_a_taught_models_page_answers_as_it_does(of_taught: Path, taught: GalLoP
             expect(page.locator(".explainer .bar.explained .share").first).to_have_text(share)
             expect(page.get_by_text(f"Outlier score {found.ood_score:.4f}".replace("-", "\u2212"))).to_be_visible()
         expect(page.get_by_role("group", name="Size of regions").get_by_role("button")).to_have_count(2)
+
+
+def kinds_of_files() -> dict[str, bytes]:
+    """Of one photo: turned by EXIF, grey, transparent, of a palette, with a colour profile that nobody reads."""
+    photo = Image.open(photos_to_begin_with(FIRST_NAMES)[0]).convert("RGB").resize((90, 60))
+    found: dict[str, bytes] = {}
+
+    def save(name: str, image: Image.Image, kind: str, **settings: Any) -> None:
+        stream = io.BytesIO()
+        image.save(stream, kind, **settings)
+        found[name] = stream.getvalue()
+
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    clear = photo.copy()
+    clear.putalpha(Image.linear_gradient("L").resize(photo.size))
+    save("turned", photo, "JPEG", exif=turned, quality=90)
+    save("grey", photo.convert("L"), "JPEG")
+    save("progressive", photo, "JPEG", progressive=True, quality=70)
+    save("transparent", clear, "PNG")
+    save("palette", photo.quantize(16), "PNG")
+    save("webp", photo, "WEBP", lossless=True)
+    narrow = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    save("profile", photo, "JPEG", icc_profile=narrow, quality=90)
+    return found
+
+
+def test_files_of_every_kind_have_the_pixels_that_python_sees(of_taught: Path, opened: Any) -> None:
+    with at(of_taught) as address:
+        page = opened(address)
+        for name, file in kinds_of_files().items():
+            said = page.evaluate(
+                """async (file) => {
+                    const { opened, pixelsOf } = await import("./src/photo.js");
+                    const bytes = Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0));
+                    const { rgba, width, height } = pixelsOf(await opened(new Blob([bytes])));
+                    return { width, height, rgba: Array.from(rgba) };
+                }""",
+                base64.b64encode(file).decode(),
+            )
+            own = np.asarray(load_image(file).image).astype(int)
+            theirs = np.array(said["rgba"]).reshape(said["height"], said["width"], 4)
+            assert theirs.shape[:2] == own.shape[:2], name
+            assert abs(theirs[..., :3] - own).max() <= 1, name
 
 
 def test_a_page_that_is_opened_as_a_file_says_what_to_do(of_taught: Path, browser: Any) -> None:
