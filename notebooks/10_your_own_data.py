@@ -19,8 +19,6 @@ from gallop.runtime.process import prepare
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
 import hashlib
-import shutil
-import tempfile
 from html import escape
 from pathlib import Path
 
@@ -38,6 +36,10 @@ from gallop.sample import sample_mask, sample_photos, write_sample
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import StepEvent
 from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
+from gallop.tutorial.bars import interval_bars
+from gallop.tutorial.lines import line_chart
+from gallop.tutorial.panels import Panel, panels
+from gallop.tutorial.tables import confusion_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -67,6 +69,9 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 
 
 # %%
+import shutil
+import tempfile
+
 workspace = tempfile.TemporaryDirectory()  # goes away when this notebook is closed
 
 
@@ -98,7 +103,11 @@ for folder in sorted(path for path in root.rglob("*") if path.is_dir())[:30]:
 
 # %%
 train_folder, test_folder = read_folder(root, split="train"), read_folder(root, split="test")
+everything = {*train_folder.class_names, *test_folder.class_names}
+train_folder, test_folder = photos.same_classes(train_folder, test_folder)
 names = list(train_folder.class_names)  # K names
+if everything - set(names):
+    print(f"not in both parts, and left out: {', '.join(sorted(everything - set(names)))}")
 K = len(names)
 print(f"{K} classes: {', '.join(names)}")
 for split, some in (("train", train_folder), ("test", test_folder)):
@@ -175,18 +184,18 @@ test = draw_shots(test_folder.left_over(shots), 20, allow_fewer=True)  # 20 a cl
 print(f"{len(shots)} shots, {len(test)} test photos, {len(duplicates(shots, test))} in both")
 
 # %%
-shown = min(K, 6)
-figure, axes = plt.subplots(shown, 8, figsize=(9, 1.2 * shown), squeeze=False)
-for label, row in enumerate(axes):
-    mine = [
-        path for path, other in zip(shots.paths, shots.labels, strict=True) if other == label
+rows = [
+    [
+        Panel(load_image(path))
+        for path, other in zip(shots.paths, shots.labels, strict=True)
+        if other == label
     ]
-    for axis, path in zip(row, mine, strict=False):
-        axis.imshow(load_image(path).image)
-    for axis in row:
-        axis.set_axis_off()
-    row[0].set_title(names[label], fontsize=9, loc="left")
-show_figure(f"Up to eight shots each of {', '.join(names[:shown])}.")
+    for label in range(min(K, 6))
+]
+show_figure(
+    f"Up to eight shots each of {', '.join(names[:6])}.",
+    panels(rows, size=(9, 1.2 * len(rows)), names=names[:6]),
+)
 
 # %% [markdown]
 # **What you should see.** Up to eight shots of up to six classes. Take a minute and look: is every label right? Do all
@@ -237,18 +246,17 @@ for event in classifier.fit_steps(list(shots.paths), shots.names):
 
 # %%
 history = classifier.history_
-figure, axes = plt.subplots(1, 2, figsize=(9, 2.6))
-axes[0].plot(
-    [event.step for event in history], [event.loss for event in history], color="#222222"
-)
-axes[0].set(xlabel="step", ylabel="loss", title="loss")
-axes[1].plot(
-    [event.step for event in history], [event.accuracy for event in history], color="#4477aa"
-)
-axes[1].set(xlabel="step", title="accuracy on the batch", ylim=(0, 1.05))
+steps = [event.step for event in history]
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), layout="constrained")
+curve = {"loss": [event.loss for event in history]}
+line_chart(steps, curve, labels=("step", "loss"), legend="", axis=axes[0])
+curve = {"accuracy": [event.accuracy for event in history]}
+labels = ("step", "accuracy on the batch")
+line_chart(steps, curve, labels=labels, limits=(0, 1.05), legend="", axis=axes[1])
 show_figure(
     f"Loss and accuracy over the steps: the loss goes from {history[0].loss:.2f} to "
-    f"{history[-1].loss:.2f}."
+    f"{history[-1].loss:.2f}.",
+    figure,
 )
 
 # %% [markdown]
@@ -297,33 +305,19 @@ each = confusion.diagonal() / confusion.sum(axis=1)
 bounds = np.array([wilson(confusion[k, k], confusion[k].sum()) for k in range(K)])
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(11, 1.8 + 0.28 * K), layout="constrained")
-axes[0].imshow(confusion, cmap="cividis", aspect="auto")
-for (row, column), count in np.ndenumerate(confusion):
-    bright = count > confusion.max() / 2
-    axes[0].text(
-        column,
-        row,
-        count or "",
-        color="black" if bright else "white",
-        **{"ha": "center", "va": "center", "fontsize": 8},
-    )
-axes[0].set_xticks(range(K), names, rotation=60, ha="right", fontsize=8)
-axes[0].set_yticks(range(K), names, fontsize=8)
-axes[0].set(xlabel="said", ylabel="label")
-axes[1].barh(
-    range(K),
-    each,
-    xerr=np.clip([each - bounds[:, 0], bounds[:, 1] - each], 0, 1),
-    color="#4477aa",
-    capsize=3,
+confusion_table(confusion, names, axis=axes[0])
+interval_bars(
+    dict(zip(names, each, strict=True)),
+    bounds,
+    dotted={"chance": 1 / K},
+    labels=("right, with 95% interval", ""),
+    legend="beside",
+    axis=axes[1],
 )
-axes[1].axvline(1 / K, color="grey", linestyle=":", label="chance")
-axes[1].set(xlabel="right, with 95% interval", ylim=(K - 0.5, -0.5), xlim=(0, 1.02))
-axes[1].set_yticks(range(K), names, fontsize=8)
-axes[1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 show_figure(
     "Left the table of labels by answers. Right the share that is right of each class, with its "
-    "interval: " + ", ".join(f"{n} {share:.0%}" for n, share in zip(names, each, strict=True))
+    "interval: " + ", ".join(f"{n} {share:.0%}" for n, share in zip(names, each, strict=True)),
+    figure,
 )
 print(f"zero-shot {start:.0%} -> trained {right / n:.0%}")
 
@@ -343,17 +337,13 @@ sure = probabilities.max(axis=1)
 order = sorted(
     range(n), key=lambda i: (said[i] == truth[i], -sure[i] if said[i] != truth[i] else sure[i])
 )
-figure, axes = plt.subplots(1, 6, figsize=(12, 2.6))
-for axis, i in zip(axes, order, strict=False):
-    axis.imshow(load_image(test.paths[i]).image)
+row = []
+for i in order[:6]:
     verdict = "wrong" if said[i] != truth[i] else "right"
-    axis.set_title(
-        f"{names[truth[i]]}\nsaid {names[said[i]]}, {sure[i]:.0%}\n{verdict}", fontsize=8
-    )
-for axis in axes:
-    axis.set_axis_off()
+    title = f"{names[truth[i]]}\nsaid {names[said[i]]}, {sure[i]:.0%}\n{verdict}"
+    row.append(Panel(load_image(test.paths[i]), title))
 worst = [f"{names[truth[i]]} said to be {names[said[i]]} ({sure[i]:.0%})" for i in order[:6]]
-show_figure(f"Six photos: {', '.join(worst)}.")
+show_figure(f"Up to six photos: {', '.join(worst)}.", panels([row], size=(12, 2.6)))
 
 # %% [markdown]
 # **What you should see.** The six photos that are worth a look before all others. Where there are few mistakes, the row
@@ -443,7 +433,7 @@ if not shares:
 others = [
     load_image(other.path, name=other.path.stem)
     for other in sample_photos()
-    if other.part == "other" and other.path.stem not in names
+    if other.part == "other" and photos.shows_none_of(other.path.stem, names)
 ]
 limit, note = classifier.calibration_.threshold, classifier.calibration_.note or "(none)"
 print("threshold:", "none" if limit is None else f"{limit:.4f}", f"  note: {note}")

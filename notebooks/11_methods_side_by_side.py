@@ -4,8 +4,9 @@
 # **Goals.** After this notebook you can say what five few-shot methods learn from the same photos, write each of them
 # in thirty lines, compare them fairly, and name what each of them cannot do.
 #
-# **Time.** Half a minute of computing, 25 minutes of reading. No network, no GPU. (What the text says of results is
-# about the full run on the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
+# **Time.** Half a minute of computing, 25 minutes of reading. No network, no GPU. With photos of your own the first
+# cell that computes says how long it will be. (What the text says of results is about the full run on the sample; with
+# `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0.
 #
@@ -24,7 +25,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gallop import TrainConfig, draw_shots, load_image, read_folder
+from gallop import TrainConfig, load_image
 from gallop.evaluation.metrics import auroc
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import TrainingViews, encode_centres
@@ -34,8 +35,10 @@ from gallop.methods.tip_adapter import class_weights
 from gallop.model.head.forms import discriminant
 from gallop.model.head.sums import KeptShots, ShotSums, shot_features
 from gallop.model.scores import Cosines, gl_mcm, mcm
-from gallop.sample import sample_folder, sample_photos
-from gallop.tutorial import frozen_tower, photos, show_figure
+from gallop.sample import sample_photos
+from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
+from gallop.tutorial.lines import dot_rows
+from gallop.tutorial.panels import Panel, panels
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
@@ -52,13 +55,15 @@ TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then 
 # %%
 SHOTS, VIEWS, EPOCHS = (4, 2, 6) if photos.FAST else (8, 4, 30)
 mini = frozen_tower(TOWER)
-root = photos.own_folder() or sample_folder()
-shots = draw_shots(read_folder(root, split="train"), SHOTS, seed=0, allow_fewer=True)
-test = read_folder(root, split="test").left_over(shots)
-test = draw_shots(test, 20, seed=0, allow_fewer=True)
+shots, test = photos.few_labelled(SHOTS, seed=0)
 names = list(shots.class_names)  # K names
-other = [p for p in sample_photos() if p.part == "other" and p.path.stem not in names]
+other = [p for p in sample_photos() if p.part == "other"]
+other = [p for p in other if photos.shows_none_of(p.path.stem, names)]
 
+encoded = (1 + VIEWS) * len(shots) + len(test) + len(other)
+steps = 4 * EPOCHS * -(-len(shots) // 32)  # CoOp and GalLoP, each by hand and by the library
+first = load_image(shots.paths[0])
+print(time_ahead(mini, names, first, photos=encoded, steps=steps))
 cache = MemoryCache()
 setup = Setup(mini, seed=0, cache=cache)
 start = time.process_time()
@@ -74,8 +79,8 @@ print(f"{len(shots)} shots and {len(test)} test photos of K = {len(names)} class
 print(f"{len(other)} of other things; the towers took {encoding:.0f} CPU seconds")
 
 # %% [markdown]
-# **What you should see.** A few dozen photos, and the time that the towers took. No method can do without it: what
-# follows is what each of them costs beside.
+# **What you should see.** How long the rest will take, measured here, with your photos; how many photos there are, and
+# the time that the towers took. No method can do without it: what follows is what each of them costs beside.
 #
 # From here on there are only tensors. Sizes: $n$ shots, $B$ photos that are asked about, $K$ classes, $R$ regions, $D$
 # the joint width.
@@ -460,27 +465,19 @@ for name in answers:
 # on top, wrong ones in the middle, photos of other things below.
 
 # %%
-figure, axes = plt.subplots(1, len(answers), figsize=(11, 2.6), sharey=True)
-jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(asked))
+figure, axes = plt.subplots(
+    1, len(answers), figsize=(11, 2.6), sharey=True, layout="constrained"
+)
 for axis, (name, p) in zip(axes, answers.items(), strict=True):
-    sure, is_known = p.max(axis=1), np.arange(len(p)) < known_count
-    hit = np.append(right[name], np.zeros(len(p) - known_count, bool))
-    for height, some, colour in (
-        (2, hit, "#4477aa"),
-        (1, is_known & ~hit, "#cc6677"),
-        (0, ~is_known, "#777777"),
-    ):
-        axis.plot(
-            sure[some], height + jitter[some], "o", color=colour, alpha=0.7, markersize=4
-        )
-    axis.set_title(name, fontsize=9)
-    axis.set(xlim=(1 / K - 0.05, 1.05), xlabel="probability")
-    axis.axvline(1 / K, color="grey", linestyle=":")
-axes[0].set_yticks([2, 1, 0], ["right", "wrong", "other things"])
-figure.tight_layout()
+    sure, hit = p.max(axis=1), right[name]
+    groups = {"right": sure[:known_count][hit], "wrong": sure[:known_count][~hit]}
+    groups["other things"] = sure[known_count:]
+    dot_rows(groups, title=name, labels=("probability", ""), dotted={"": 1 / K}, axis=axis)
+    axis.set_xlim(1 / K - 0.05, 1.05)
 show_figure(
     "For each method a dot a photo over its probability: right ones on top, wrong ones in the "
-    "middle, photos of other things below."
+    "middle, photos of other things below.",
+    figure,
 )
 
 # %% [markdown]
@@ -518,24 +515,17 @@ if mini.vision.mean_is_global:  # else the image feature is no sum over regions
     maps = {"linear probe": linear_map(probe_w), **maps}
 
 # %%
-figure, axes = plt.subplots(1, 4 + len(maps), figsize=(11, 2.3))
-axes[0].imshow(square)
-axes[0].set_title(f"{names[c]}?", fontsize=9)
-for axis, voter in zip(axes[1:4], voters, strict=True):
-    axis.imshow(load_image(shots.paths[voter]).image)
-    axis.set_title(f"Tip-Adapter:\n{names[labels[voter]]}, {votes[voter]:.2f}", fontsize=9)
-for axis, (name, found) in zip(axes[4:], maps.items(), strict=True):
-    axis.imshow(square, extent=(0, grid[1], grid[0], 0))
-    axis.imshow(found, cmap="magma", alpha=0.65, extent=(0, grid[1], grid[0], 0))
-    axis.set_title(f"{name}:\nfor {names[c]}", fontsize=9)
-for place in maps["GalLoP"].flatten().topk(min(10, maps["GalLoP"].numel())).indices.tolist():
-    row, column = divmod(place, grid[1])
-    axes[-1].add_patch(plt.Rectangle((column, row), 1, 1, fill=False, color="white", lw=0.8))
-for axis in axes:
-    axis.set_axis_off()
+row = [Panel(square, f"{names[c]}?")]
+for voter in voters:
+    title = f"Tip-Adapter:\n{names[labels[voter]]}, {votes[voter]:.2f}"
+    row.append(Panel(load_image(shots.paths[voter]), title))
+for name, found in maps.items():
+    best = 10 if name == "GalLoP" else 0  # the regions that enter its score with k = 10
+    row.append(Panel(square, f"{name}:\nfor {names[c]}", over=found, best=best))
 show_figure(
     "The photo that the methods disagree about, the three shots that Tip-Adapter's cache puts "
-    "first, and the maps of the methods that have one."
+    "first, and the maps of the methods that have one.",
+    panels([row], size=(11, 2.3)),
 )
 for name, p in answers.items():
     print(f"{name:14} {names[c]} {p[i, c]:.0%}, says {names[p[i].argmax()]}")
