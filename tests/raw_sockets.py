@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-BINARY, CLOSE = 2, 8
+BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
 
 
 class Page:
@@ -41,10 +41,7 @@ class Page:
 
     def send(self, **message: Any) -> None:
         """A message to the server, such as ``clear_cache=True``."""
-        data, mask = BackMsg(**message).SerializeToString(), os.urandom(4)
-        length = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + struct.pack(">H", len(data))
-        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
-        self._socket.sendall(bytes([0x80 | BINARY]) + length + mask + masked)
+        self._send(BINARY, BackMsg(**message).SerializeToString())
 
     def run(self, query: str = "", *widgets: dict[str, Any], name: str = "") -> list[ForwardMsg]:
         """Let the page, or that of another name, be drawn with widgets in these states; what is sent until it is."""
@@ -55,14 +52,29 @@ class Page:
         """As ``run``, with a click on the button of this id."""
         return self.run("", {"id": button, "trigger_value": True})
 
+    def messages(self) -> Iterator[ForwardMsg]:
+        """All that the server sends, as it comes."""
+        while True:
+            yield ForwardMsg.FromString(self._frame())
+
     def _until_drawn(self, seconds: float = 60) -> Iterator[ForwardMsg]:
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            message = ForwardMsg.FromString(self._frame())
+        for message in self.messages():
+            assert time.monotonic() < end, "The page is not drawn to its end."
             yield message
             if message.WhichOneof("type") == "script_finished":
                 return
-        raise AssertionError("The page is not drawn to its end.")
+
+    def _send(self, kind: int, data: bytes) -> None:
+        mask = os.urandom(4)
+        if len(data) < 126:
+            length = bytes([0x80 | len(data)])
+        elif len(data) < 2**16:
+            length = bytes([0x80 | 126]) + struct.pack(">H", len(data))
+        else:
+            length = bytes([0x80 | 127]) + struct.pack(">Q", len(data))
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
+        self._socket.sendall(bytes([0x80 | kind]) + length + mask + masked)
 
     def _frame(self) -> bytes:
         head = self._exactly(2)
@@ -70,8 +82,11 @@ class Page:
         if length > 125:
             length = int.from_bytes(self._exactly(2 if length == 126 else 8), "big")
         data = self._exactly(length)
-        assert head[0] & 0x0F != CLOSE, "The server closed the websocket."
-        return data if head[0] & 0x0F == BINARY else self._frame()
+        kind = head[0] & 0x0F
+        assert kind != CLOSE, "The server closed the websocket."
+        if kind == PING:  # one that is not answered is the last: the server takes the page for gone
+            self._send(PONG, data)
+        return data if kind == BINARY else self._frame()
 
     def _exactly(self, count: int) -> bytes:
         while len(self._rest) < count:

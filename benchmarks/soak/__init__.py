@@ -1,0 +1,1 @@
+"""What the app's memory does while somebody clicks thousands of times."""
