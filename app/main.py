@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import ast
+import asyncio
 import gc
 import logging
 import os
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -38,10 +40,13 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
 
 from app.doors import KnownBrowsers, OwnPagesOnly
 from app.front import FirstPage, OwnScripts, Rest, answer_at_once
+from app.intake import RoomForFiles
+from app.photos.allowance import allow_each
 from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
 from app.towers.problems import TowerProblem
 from app.visitor.registry import keep_photos
 from gallop.cli.app_arguments import add_app_words
+from gallop.runtime.process import free_bytes, trim
 
 SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
@@ -49,6 +54,10 @@ LOADED_WITHIN = 300.0
 """Seconds in which a tower is loaded on the slowest machine."""
 REST = 1.5
 """Seconds in which nobody is sent anything: the first picture and the tower would wait for each other."""
+LOOKED_AFTER = 10.0
+"""Seconds between two looks at the memory."""
+MOST_FREE = 64 * 2**20
+"""Bytes that are kept for next time: a training step takes and frees as much, again and again."""
 FIRST_SCRIPTS = (HERE / "navigation.py", HERE / "ui" / "explore" / "page.py")
 FIRST_PARTS = ("BidiComponent", "Button", "Checkbox", "FileUploader", "Multiselect", "Selectbox", "TextArea")
 FIRST_FONTS = ("MaterialSymbols-Rounded",)
@@ -79,6 +88,7 @@ if own_start:
     if said.data:
         os.environ["GALLOP_DATA"] = said.data
     keep_photos(said.keep)
+    allow_each(said.visitor_memory)
     own = (said.tower_memory, said.allow_downloads, said.device, said.precision, said.regions)
     start_with(TowerOptions(tuple(said.towers), *own))
 
@@ -108,6 +118,20 @@ def seen_meanwhile(query: str, browser: str) -> str:
     return first_picture(query, browser)
 
 
+def announced(file: str, name: str, size: int, browser: str, page: str) -> str:
+    """Why there is no room for a file that a visitor begins to send."""
+    from app.ui import resources
+
+    return resources.file_comes(file, name, size, browser, page)
+
+
+def not_come(file: str) -> None:
+    """One that was announced did not come."""
+    from app.ui.resources import unread
+
+    unread().has_gone(file)
+
+
 def notebook(request: Request) -> Response:
     """One that a step of the page Method leads to, with what it imports."""
     from app.runs.model_zip import zipped
@@ -133,6 +157,23 @@ def load_ahead() -> None:
     gc.freeze()
 
 
+def look_after_memory() -> None:
+    """As long as the server runs: what nobody needs goes, and what has gone is the system's again.
+
+    glibc keeps it for next time (``gallop.runtime.process``), and small things that stay lie between large ones that
+    went: one visitor's clicks left more and more of it.
+    """
+    from app.ui.resources import let_go_of_left_over
+
+    free = 0
+    while True:
+        time.sleep(LOOKED_AFTER)
+        let_go_of_left_over()
+        if MOST_FREE < free_bytes() != free:  # what was trimmed counts as free, too; so at rest nothing is done
+            trim()
+            free = free_bytes()
+
+
 @asynccontextmanager
 async def starts(_: st.App) -> AsyncIterator[None]:
     """The first visitor is to wait no longer than the second; and the tower that all begin with is loaded.
@@ -141,6 +182,10 @@ async def starts(_: st.App) -> AsyncIterator[None]:
     """
     answer_at_once(st.get_option("server.port"))
     make_ready()
+    from app.ui import resources
+
+    resources.shared.loop = asyncio.get_running_loop()
+    threading.Thread(target=look_after_memory, daemon=True, name="memory").start()
     threading.Thread(target=load_ahead, daemon=True).start()
     if not st.get_option("server.headless"):
         opening = threading.Timer(SOON, webbrowser.open, [get_url(st.get_option("browser.serverAddress"))])
@@ -154,9 +199,10 @@ streamlits = Path(st.__file__).with_name("static")
 own_path = f"/{st.get_option('server.baseUrlPath')}/".replace("//", "/")
 first_page = FirstPage(streamlits, own_path, seen_meanwhile)
 scripts = Middleware(OwnScripts, folder=streamlits, parts=FIRST_PARTS, fonts=FIRST_FONTS, rest=rest, first=first_page)
+room = Middleware(RoomForFiles, path=own_path, comes=announced, gone=not_come)
 app = st.App(
     HERE / "navigation.py",
     routes=[Route(f"{own_path}notebooks/{{stem}}.zip", notebook)],
-    middleware=[Middleware(OwnPagesOnly), Middleware(KnownBrowsers, path=own_path), scripts],
+    middleware=[Middleware(OwnPagesOnly), Middleware(KnownBrowsers, path=own_path), room, scripts],
     lifespan=starts,
 )

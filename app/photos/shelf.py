@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from PIL import Image
 
 from gallop import Photo, load_image
 from gallop.errors import ImageError
+from gallop.images.formats import printable_name
 
 SHOWN_SIDE = 1024
 """Longest side, in pixels, of a photo to look at."""
@@ -38,16 +39,25 @@ class Verdicts:
 
 @dataclass
 class Shelf:
-    """Photos by content, in the order they came."""
+    """Photos by content, in the order they came.
+
+    Attributes:
+        fits: why there is no room for a photo in what its visitor may have, as a sentence; empty where there is.
+    """
 
     side: int
     most: int
     photos: dict[str, Photo] = field(default_factory=dict)
+    fits: Callable[[Photo], str] = lambda photo: ""
 
     def add(self, files: Iterable[Any]) -> Verdicts:
         """Check, shrink and keep files: whatever ``load_image`` takes, with a name."""
         taken, refused = [], []
         for file in files:
+            if len(self.photos) >= self.most:  # before it is decoded: of thousands dropped at once, most find no place
+                name = printable_name(str(getattr(file, "name", "") or "The photo"))
+                refused.append(f"{name} does not fit: {self.most} photos are the most here. Remove some first.")
+                continue
             try:
                 photo = small(file, self.side)
             except ImageError as error:
@@ -55,14 +65,19 @@ class Shelf:
                 continue
             if photo.sha256 in self.photos:
                 refused.append(f"{photo.name} is here already; the same picture twice adds nothing.")
-            elif len(self.photos) >= self.most:
-                refused.append(f"{photo.name} does not fit: {self.most} photos are the most here. Remove some first.")
+            elif problem := self.fits(photo):
+                refused.append(problem)
             else:
                 name = free_name(photo.name, (kept.name for kept in self.photos.values()))
                 photo = Photo(photo.image, name, photo.sha256)
                 self.photos[photo.sha256] = photo
                 taken.append(photo)
         return Verdicts(tuple(taken), tuple(refused))
+
+
+def size_of(photo: Photo) -> int:
+    """The bytes that a photo takes in memory."""
+    return 3 * photo.width * photo.height
 
 
 def free_name(name: str, used: Iterable[str]) -> str:

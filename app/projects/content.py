@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.jobs.manager import PlainError
+from app.photos.shelf import size_of
 from app.runs.model_zip import Files
 from app.runs.run import Run
 from app.teaching.cards import Card
@@ -64,6 +65,12 @@ class Project:
         """How many there are on cards and shelves."""
         on_cards = sum(len(card.shots) + len(card.tests) for card in self.cards)
         return on_cards + sum(map(len, self.shelves.values()))
+
+    @property
+    def size(self) -> int:
+        """The bytes that its photos take in memory."""
+        on_cards = (photo for card in self.cards for photo in card.all)
+        return sum(map(size_of, (*on_cards, *(photo for shelf in self.shelves.values() for photo in shelf))))
 
 
 def run_fingerprint(facts: str, files: Files) -> str:

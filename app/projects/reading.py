@@ -145,7 +145,7 @@ class _Opened:
         for number, (name, each) in enumerate(zip(names, listed_cards, strict=True), 1):
             shots, tests = (self._pile(each, pile, MOST_PHOTOS, SHOT_SIDE) for pile in ("shots", "tests"))
             cards.append(Card(number, name, each.flag("enabled"), shots, tests))
-        self._check_once(photo for card in cards for photo in (*card.shots, *card.tests))
+        self._check_once(photo for card in cards for photo in card.all)
         return tuple(cards)
 
     def _shelves(self, said: Said) -> dict[str, tuple[Photo, ...]]:

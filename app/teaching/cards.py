@@ -5,7 +5,7 @@ A card is a value and a deck is a tuple of them, so a change is a new tuple, and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -23,10 +23,8 @@ Pile = Literal["shots", "tests"]
 """Photos to learn from, and photos that are never learned from, only used to test."""
 
 MOST_CARDS = 20
-MOST_PHOTOS = 64
-"""On one pile of one card."""
-MOST_ALTOGETHER = 600
-"""They lie in memory."""
+MOST_PHOTOS, MOST_ALTOGETHER = 64, 600
+"""On one pile of one card, and on all: they lie in memory."""
 
 
 class CardProblem(PlainError):
@@ -43,11 +41,18 @@ class Card:
     shots: tuple[Photo, ...] = ()
     tests: tuple[Photo, ...] = ()
 
+    @property
+    def all(self) -> tuple[Photo, ...]:
+        return (*self.shots, *self.tests)
+
     def pile(self, pile: Pile) -> tuple[Photo, ...]:
         return self.shots if pile == "shots" else self.tests
 
     def with_pile(self, pile: Pile, photos: tuple[Photo, ...]) -> Card:
         return replace(self, shots=photos) if pile == "shots" else replace(self, tests=photos)
+
+    def without(self, pile: Pile, gone: Photo) -> Card:
+        return self.with_pile(pile, tuple(photo for photo in self.pile(pile) if photo.sha256 != gone.sha256))
 
 
 @dataclass
@@ -60,7 +65,9 @@ class Deck:
     cards: tuple[Card, ...] = ()
     changes: int = 0
     """How many were made or taken back: tells the cards as they are from any before."""
-    _past: Past[tuple[Card, ...]] = field(default_factory=lambda: Past(_photos_of))
+    fits: Callable[[Photo], str] = lambda photo: ""
+    """Why there is no room for a photo in what the visitor may have, as a sentence; empty where there is."""
+    past: Past[tuple[Card, ...]] = field(default_factory=lambda: Past(_photos_of))
     _outlines: dict[str, int] = field(default_factory=dict)
     _next_id: int = 1
 
@@ -108,8 +115,7 @@ class Deck:
     def take_away(self, card_id: int, pile: Pile, photo: Photo) -> None:
         card = self.get(card_id)
         if card is not None and photo in card.pile(pile):
-            left = _without(card.pile(pile), photo)
-            self._replace(f"took {photo.name} away from {card.name}", card.with_pile(pile, left))
+            self._replace(f"took {photo.name} away from {card.name}", card.without(pile, photo))
 
     def add_photos(self, members: Iterable[Member | str], pile: Pile | None = None) -> Verdicts:
         """Check, shrink and keep photos, each on the card of its class, which is made where there is none.
@@ -158,7 +164,7 @@ class Deck:
                 raise CardProblem(f"{photo.name} is {among_photos(card.name, tests=pile == 'tests')} already.")
             if where is not None:
                 other, there = where
-                self._put(other.with_pile(there, _without(other.pile(there), picture)))
+                self._put(other.without(there, picture))
             self._accept(self._card_of(name), pile, picture)
         except GallopError:
             self.cards = before
@@ -184,17 +190,17 @@ class Deck:
     @property
     def last_change(self) -> str | None:
         """What ``undo`` would take back, such as "deleted ant"."""
-        return self._past.changes[-1][0] if self._past.changes else None
+        return self.past.changes[-1][0] if self.past.changes else None
 
     def undo(self) -> None:
         """Take the last change back, if there is one: a second click may come after the last."""
-        if self._past.changes:
-            _, self.cards = self._past.changes.pop()
+        if self.past.changes:
+            _, self.cards = self.past.changes.pop()
             self.changes += 1
 
     def held(self) -> Collection[Photo]:
         """Return the photos on the cards and those that an undo brings back, each once."""
-        return self._past.held(self.cards).values()
+        return self.past.held(self.cards).values()
 
     def _change(self, words: str, cards: tuple[Card, ...]) -> None:
         before, self.cards = self.cards, cards
@@ -202,7 +208,7 @@ class Deck:
 
     def _note(self, words: str, before: tuple[Card, ...]) -> None:
         if before != self.cards:
-            self._past.note(words, before, self.cards)
+            self.past.note(words, before, self.cards)
             self.changes += 1
 
     def _replace(self, words: str, card: Card) -> None:
@@ -224,15 +230,25 @@ class Deck:
 
     def _add(self, member: Member, pile: Pile | None) -> Verdicts:
         place, before = member.place, self.cards
+        pile = pile or ("tests" if place.test else "shots")
         try:
+            # Before it is decoded: of thousands that are dropped at once, nearly all find no place.
+            if problem := self._no_place(place.name, self.find(place.class_name), pile):
+                raise CardProblem(problem)
             photo = small(member.source, SHOT_SIDE, name=place.name)
             card = self._card_of(place.class_name)
-            flag = self._accept(card, pile or ("tests" if place.test else "shots"), photo)
+            flag = self._accept(card, pile, photo)
         except GallopError as error:
             self.cards = before  # no card for a class of which nothing was taken
             named = str(error) if place.name in str(error) else f"{place.name}: {error}"
             return Verdicts(refused=(named,))
         return Verdicts((photo,), (), (flag,) if flag else ())
+
+    def _no_place(self, name: str, card: Card | None, pile: Pile) -> str:
+        if card is not None and len(card.pile(pile)) >= MOST_PHOTOS:
+            return f"{name} does not fit: {MOST_PHOTOS} photos are the most here. Remove some first."
+        full = sum(1 for _ in self._all()) >= MOST_ALTOGETHER
+        return f"{name} does not fit: {MOST_ALTOGETHER} photos are the most in all classes together." if full else ""
 
     def _card_of(self, name: str) -> Card:
         """The card of a class, made where there is none."""
@@ -253,12 +269,8 @@ class Deck:
             there, same = where
             words = among_photos(there.name, tests=same == "tests")
             raise CardProblem(here_twice(photo.name, words, same_class=there.id == card.id, same_pile=same == pile))
-        if len(card.pile(pile)) >= MOST_PHOTOS:
-            raise CardProblem(f"{photo.name} does not fit: {MOST_PHOTOS} photos are the most here. Remove some first.")
-        if sum(1 for _ in self._all()) >= MOST_ALTOGETHER:
-            raise CardProblem(
-                f"{photo.name} does not fit: {MOST_ALTOGETHER} photos are the most in all classes together."
-            )
+        if problem := self._no_place(photo.name, card, pile) or self.fits(photo):
+            raise CardProblem(problem)
         flag = self._lookalike(photo, card, pile)
         photo = Photo(photo.image, free_name(photo.name, (kept.name for kept in card.pile(pile))), photo.sha256)
         self._put(card.with_pile(pile, (*card.pile(pile), photo)))
@@ -279,13 +291,9 @@ class Deck:
         return ""
 
 
-def _photos_of(cards: Iterable[Card]) -> list[Photo]:
-    return [photo for card in cards for photo in (*card.shots, *card.tests)]
-
-
-def _without(photos: tuple[Photo, ...], gone: Photo) -> tuple[Photo, ...]:
-    return tuple(photo for photo in photos if photo.sha256 != gone.sha256)
-
-
 def other_pile(pile: Pile) -> Pile:
     return "tests" if pile == "shots" else "shots"
+
+
+def _photos_of(cards: Iterable[Card]) -> list[Photo]:
+    return [photo for card in cards for photo in card.all]

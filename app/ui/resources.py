@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.doors import BROWSER
 from app.jobs.manager import JobManager
+from app.photos.allowance import UnreadFiles
 from app.runs.data_file import data_folder, owner_of
 from app.runs.store import RunStore
 from app.runs.visitor_runs import Ledger
@@ -48,6 +51,46 @@ def connected(page: str) -> bool:
     return not runtime.exists() or runtime.get_instance().is_active_session(page)
 
 
+def forget_page(page: str) -> None:
+    """Let the server drop what it keeps for a page that was closed: its widgets, files, and what these lead to.
+
+    By itself it does so when the next page is closed, which may be never.
+    """
+    shared.unread.page_has_gone(page)
+    if shared.loop is not None and runtime.exists():
+        shared.loop.call_soon_threadsafe(_close, page)
+
+
+def _close(page: str) -> None:
+    """On the server's own thread."""
+    if not connected(page):
+        runtime.get_instance().close_session(page)
+
+
+def let_go_of_files(files: Sequence[str]) -> None:
+    """Have the server drop files of the page that is being drawn, by their numbers: they were read."""
+    for file in files:
+        _drop(this_page(), file)
+        unread().has_gone(file)
+
+
+def let_go_of_left_over() -> None:
+    """Have it drop those that nobody will read any more."""
+    for page, file in shared.unread.left_over():
+        _drop(page, file)
+
+
+def _drop(page: str, file: str) -> None:
+    manager = runtime.get_instance().uploaded_file_mgr if runtime.exists() else None
+    if isinstance(manager, MemoryUploadedFileManager):
+        manager.remove_file(page, file)
+
+
+def file_comes(file: str, name: str, size: int, browser: str, page: str) -> str:
+    """Why there is no room for a file that a browser begins to send, as a sentence; empty where there is."""
+    return shared.unread.comes(file, name, size, browser, page, visitors().held(browser))
+
+
 def _address() -> str | None:
     """What the server listens on."""
     found: str | None = st.get_option("server.address")
@@ -65,7 +108,12 @@ class Shared:
     jobs: JobManager = field(default_factory=JobManager)
     downloads: JobManager = field(default_factory=download_manager)
     runs: RunStore = field(default_factory=lambda: RunStore(data_folder()))
-    visitors: Visitors = field(default_factory=lambda: Visitors(connected, keep=kept_seconds(_address())))
+    visitors: Visitors = field(
+        default_factory=lambda: Visitors(connected, keep=kept_seconds(_address()), closed=forget_page)
+    )
+    unread: UnreadFiles = field(default_factory=UnreadFiles)
+    loop: asyncio.AbstractEventLoop | None = None
+    """The server's own; none in tests without one."""
 
 
 shared = Shared()
@@ -142,6 +190,11 @@ def runs() -> RunStore:
 
 def visitors() -> Visitors:
     return shared.visitors
+
+
+def unread() -> UnreadFiles:
+    """Files that were sent and not read yet."""
+    return shared.unread
 
 
 def session() -> Session:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from app import text
 from app.jobs.manager import PlainError
+from app.photos.allowance import allowed, no_room
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import Shelf
 from app.projects.content import Project, ProjectRun
@@ -68,7 +69,7 @@ def _shelves(session: Session) -> dict[str, Shelf]:
 def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
     """Those that are about these photos, the oldest first, and which of them was taught last."""
     ledger, taught = session.training.ledger, session.training.taught
-    here = {photo.sha256 for card in session.photos.deck.cards for photo in (*card.shots, *card.tests)}
+    here = {photo.sha256 for card in session.photos.deck.cards for photo in card.all}
     found: list[ProjectRun] = []
     with contextlib.suppress(RunsProblem):  # Compare tells it, and the photos are saved all the same
         if ledger is not None:
@@ -104,13 +105,16 @@ def take_over(session: Session, project: Project, name: str) -> str:
     The cards as they were come back by their Undo.
 
     Raises:
-        PlainError: a training is under way.
+        PlainError: a training is under way, or there is no room for its photos.
     """
     if session.training.job is not None:
         raise PlainError(f"A training is under way: wait for its end, or cancel it. Then open {name} again.")
+    if problem := no_room(name, project.size, 0):
+        raise PlainError(problem)
     session.photos.deck.lay_out(project.cards, f"opened {name}")
     for shelf, held in _shelves(session).items():
         held.photos = {photo.sha256: photo for photo in project.shelves.get(shelf, ())}
+    session.photos.keep_within(allowed())
     session.photos.verdicts.clear()
     session.training.begin_anew(project.settings)
     return f"Opened {name}: {_in_words(project)}.{_bring_runs(session, project)}"

@@ -33,7 +33,7 @@ def is_there(session: Session) -> bool:
     """Whether some of the sample is on the cards."""
     mine = sample_run().answers  # of every photo on its cards
     cards = session.photos.deck.cards
-    return any(photo.sha256 in mine for card in cards for photo in (*card.shots, *card.tests))
+    return any(photo.sha256 in mine for card in cards for photo in card.all)
 
 
 def put_in(session: Session) -> tuple[Photo, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, small
+from app.photos.allowance import allowed, no_room
+from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, size_of, small
 from app.teaching.cards import Card, CardProblem, Deck, Pile
 from app.visitor.recent import Bounded
 from gallop import Photo
@@ -33,6 +34,30 @@ class VisitorPhotos:
     """Photos that were of none of the classes before they were put to one."""
     _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
     _features: MemoryCache | None = None
+    _left: int = 0
+    """Bytes for which there is room at least: what is taken away meanwhile is not counted."""
+    _counted: int = -1
+    """At which change of the cards that was."""
+
+    def __post_init__(self) -> None:
+        self.shelf.fits = self.unknown.fits = self.deck.fits = self._fits
+
+    def _fits(self, photo: Photo) -> str:
+        size = size_of(photo)
+        if self._counted != self.deck.changes or size > self._left:
+            self._left, self._counted = allowed() - self.size, self.deck.changes
+        if size > self._left:
+            self._left = self.keep_within(allowed() - size) + size
+        problem = no_room(photo.name, size, allowed() - self._left)
+        self._left -= 0 if problem else size
+        return problem
+
+    def keep_within(self, most: int) -> int:
+        """Let go what only an undo brings back where all takes more bytes than that; how many there is room for."""
+        if self.size > most:
+            self.deck.past.changes.clear()
+            self._called_back.clear()
+        return most - self.size
 
     def as_on_card(self, photo: Photo) -> str:
         """Return the content hash that a photo has on a card, where it is kept smaller."""
@@ -77,7 +102,7 @@ class VisitorPhotos:
                 self.unknown.photos[digest] = self._called_back.pop(digest)
 
     def _on_cards(self) -> set[str]:
-        return {photo.sha256 for card in self.deck.cards for photo in (*card.shots, *card.tests)}
+        return {photo.sha256 for card in self.deck.cards for photo in card.all}
 
     def shots(self) -> dict[str, tuple[Photo, ...]]:
         """Return the photos to learn from, of the classes that take part."""
@@ -92,7 +117,16 @@ class VisitorPhotos:
         """Return the bytes that the photos take in memory, with those that an undo brings back."""
         shelves = (*self.shelf.photos.values(), *self.unknown.photos.values(), *self._called_back.values())
         every = {photo.sha256: photo for photo in (*self.deck.held(), *shelves)}
-        return sum(3 * photo.width * photo.height for photo in every.values())
+        return sum(map(size_of, every.values()))
+
+    def let_go(self) -> None:
+        """Let go of all: their visitor has gone."""
+        for shelf in (self.shelf, self.unknown):
+            shelf.photos.clear()
+        self.deck.lay_out((), "left")
+        self.deck.past.changes.clear()
+        self._called_back.clear()
+        self.forget_features()
 
     def forget_features(self) -> None:
         """Let go what can be encoded again."""

@@ -23,6 +23,9 @@ GRACE_SECONDS = 120.0
 """Long enough for a reload and for a laptop that changes its network."""
 OWN_MACHINE_SECONDS = 8 * 3600.0
 """That things are kept where only this machine reaches the app: a working day, with its breaks."""
+CLOSED_SHARE = 0.75
+"""Of the grace time, after which a page that was closed is forgotten. The server would do so by itself after all of it,
+but only when another page is closed."""
 MOST_SESSIONS = 32
 MOST_KEPT_BYTES = 1536 * 2**20
 """Of photos in sessions without a page; the most that one visitor can hold is less."""
@@ -73,6 +76,7 @@ class Visitors:
         keep: seconds without an open page after which a session is closed; the grace time at least.
         most_bytes: of photos in sessions that rest.
         clock: the seconds that it is.
+        closed: told each page that was closed and has not come back, so that what the server keeps for it can go.
     """
 
     connected: Callable[[str], bool]
@@ -81,10 +85,13 @@ class Visitors:
     keep: float = 0.0
     most_bytes: int = MOST_KEPT_BYTES
     clock: Callable[[], float] = time.monotonic
+    closed: Callable[[str], None] = lambda page: None
+    _left: dict[str, float] = field(default_factory=dict)
+    """Pages that were closed, and when that was seen."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _visitors: dict[str, _Visitor] = field(default_factory=dict)
     _reaper: threading.Thread | None = None
-    _closed: threading.Event = field(default_factory=threading.Event)
+    _ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.keep = max(self.keep, self.grace)
@@ -117,6 +124,12 @@ class Visitors:
             )
         return token
 
+    def held(self, browser: str) -> int:
+        """Return the bytes of the photos in all sessions that a browser began."""
+        with self._lock:
+            mine = [visitor.session for visitor in self._visitors.values() if visitor.browser == browser]
+        return sum(session.photos.size for session in mine)
+
     def find(self, token: str, browser: str = "") -> Session | None:
         """The session of a token; None where there is none any more, and where another browser began it. A token is
         never taken from outside.
@@ -129,6 +142,7 @@ class Visitors:
         """Keep a session open as long as this page is connected."""
         with self._lock:
             visitor = self._visitors.get(token)
+            self._left.pop(page, None)
             if visitor is not None:
                 visitor.leases.add(page)
                 visitor.seen, visitor.rests = self.clock(), False
@@ -141,7 +155,7 @@ class Visitors:
             session.close()
 
     def clear_out(self) -> None:
-        """Close the sessions whose time is over, or whose photos find no room; let others rest."""
+        """Close the sessions whose time is over, or whose photos find no room; let others rest, and closed pages go."""
         with self._lock:
             self._look()
             over = [token for token, visitor in self._visitors.items() if self._away(visitor) > self.keep]
@@ -156,19 +170,24 @@ class Visitors:
                 if not visitor.rests:
                     visitor.rests = True
                     visitor.session.rest()
+            pages = [page for page, seen in self._left.items() if self.clock() - seen > CLOSED_SHARE * self.grace]
+            for page in pages:
+                del self._left[page]
         for session in gone:
             session.close()
+        for page in pages:
+            self.closed(page)
 
     def close(self) -> None:
         """Close all sessions, and look after none any more."""
-        self._closed.set()
+        self._ended.set()
         with self._lock:
             gone = [self._pop(token) for token in [*self._visitors]]
         for session in gone:
             session.close()
 
     def _reap(self) -> None:
-        while not self._closed.wait(self.grace / 20):
+        while not self._ended.wait(self.grace / 20):
             self.clear_out()
 
     # All below: the lock is held -------------------------------------------------------------------------------------
@@ -177,7 +196,9 @@ class Visitors:
         """See whose pages are open."""
         now = self.clock()
         for visitor in self._visitors.values():
-            visitor.leases = {page for page in visitor.leases if self.connected(page)}
+            for page in [page for page in visitor.leases if not self.connected(page)]:
+                visitor.leases.remove(page)
+                self._left[page] = now
             visitor.seen = now if visitor.leases else visitor.seen
 
     def _away(self, visitor: _Visitor) -> float:

@@ -60,7 +60,12 @@ class Session:
         self.page_jobs.let_go()
 
     def close(self) -> None:
-        """Stop all its work: its page is gone for good."""
+        """Stop all its work and let go of its photos: its page is gone for good.
+
+        What the server keeps for a page that was closed may lead here for a while.
+        """
         self.training.close()
         self.page_jobs.cancel()
         self.downloads.cancel()
+        self.photos.let_go()
+        self.rest()

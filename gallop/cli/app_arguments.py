@@ -58,7 +58,16 @@ def add_app_words(parser: argparse.ArgumentParser) -> None:
         help="how long photos and what was taught stay in memory after the page was closed, such as 30m (8h; 2m with "
         "--host, where visitors share the memory)",
     )
-    towers = parser.add_argument_group("towers")
+    parser.add_argument(
+        "--visitor-memory",
+        type=values.gigabytes,
+        metavar="GB",
+        help="what the photos of one visitor may take, with files on their way in (1.6)",
+    )
+    _add_towers(parser.add_argument_group("towers"))
+
+
+def _add_towers(towers: argparse._ArgumentGroup) -> None:
     towers.add_argument(
         "--towers",
         nargs="+",
@@ -99,6 +108,7 @@ def app_words(options: argparse.Namespace) -> list[str]:
     """Return the same again as words, for the server that ``gallop app`` starts."""
     words = [f"--data={options.data}"] if options.data else []
     words += [f"--keep={options.keep:.9g}s"] if options.keep is not None else []
+    words += [f"--visitor-memory={options.visitor_memory / 1e9:.9g}"] if options.visitor_memory is not None else []
     words += [word for tower in options.towers for word in ("--towers", tower)]
     words += ["--allow-downloads"] * options.allow_downloads
     words += [f"--tower-memory={options.tower_memory / 1e9:.9g}"] if options.tower_memory is not None else []

@@ -46,5 +46,33 @@ def prepare() -> None:
 def give_back() -> None:
     """Hand memory that is free back to the system, as far as it is not in use in between: for a process at rest."""
     gc.collect()
+    trim()
+
+
+def trim() -> None:
+    """Hand memory that is free back to the system, without looking for garbage first: some milliseconds."""
     with contextlib.suppress(AttributeError, OSError, TypeError):  # not glibc; Windows knows no library without a name
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def free_bytes() -> int:
+    """Return the bytes that the C library keeps for next time; 0 where it does not tell, as glibc does since 2.33."""
+    try:
+        tell = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):  # as above
+        return 0
+    tell.restype = _Counts
+    found: int = tell().fordblks
+    return found
+
+
+class _Counts(ctypes.Structure):
+    """``mallinfo2`` of malloc.h."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )

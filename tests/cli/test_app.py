@@ -184,7 +184,7 @@ def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> Non
     folder = tiny.backbone_folder(tmp_path)
     weights = f"ViT-B-16={folder / 'weights.safetensors'}"
     words = ["--data", "runs", "--allow-downloads", "--tower-memory", "1.5", "--device", "cpu", "--precision", "bf16"]
-    words += ["--regions", "query-query", "--keep", "30m"]
+    words += ["--regions", "query-query", "--keep", "30m", "--visitor-memory", "0.5"]
     told = app_words("--towers", str(folder), weights, *words)
     parser = argparse.ArgumentParser()
     add_app_words(parser)
@@ -192,7 +192,7 @@ def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> Non
     assert found.towers == [str(folder), weights]
     assert (found.data, found.allow_downloads, found.tower_memory) == ("runs", True, 1_500_000_000)
     assert (found.device, found.precision, found.regions) == ("cpu", "bf16", "query-query")
-    assert found.keep == 1800
+    assert (found.keep, found.visitor_memory) == (1800, 500_000_000)
     assert found == parser.parse_args(app_words("--towers", str(folder), "--towers", weights, *words))
 
 
@@ -205,6 +205,7 @@ def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> Non
         ("--tower-memory 0", "'0' is not a number of GB"),
         ("--precision fp8", "invalid choice: 'fp8'"),
         ("--regions patches", "invalid choice: 'patches'"),
+        ("--visitor-memory none", "'none' is not a number of GB"),
         ("--keep long", "'long' is not a time such as 90s, 30m or 2h"),
         ("--keep 5s", "5s is not a time from 2m to 24h"),
         ("--keep 48h", "48h is not a time from 2m to 24h"),

@@ -74,8 +74,11 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
 def back_in(session: Session) -> None:
     """A model that was saved before, here or on the command line."""
 
-    def take(files: list[Any]) -> None:
-        _take(session, files[0])
+    def take(files: list[Any], refused: tuple[str, ...]) -> None:
+        if refused:
+            session.notices[Where.MODELS] = Notice("error", refused[0])
+        else:
+            _take(session, files[0])
 
     st.file_uploader("A model's zip", key=listen("model zip", take), max_upload_size=MEGABYTES)
     show_notice(session, Where.MODELS)

@@ -71,8 +71,11 @@ def _saved(session: Session) -> bytes:
         raise
 
 
-def _read(session: Session, files: list[Any]) -> None:
+def _read(session: Session, files: list[Any], refused: tuple[str, ...]) -> None:
     """Open a file at once where nothing is here; else ask first."""
+    if refused:
+        session.notices[Where.PROJECT] = Notice("error", refused[0])
+        return
     file = files[0]
     try:
         found = read_project(file, file.name)

@@ -128,7 +128,7 @@ def _card(session: Session, card: Card) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader(name, anchor=False, width="content")
         _changes(session, card)
-    shown = [*card.shots, *card.tests]
+    shown = card.all
     if shown:
         media.image(thumbnails.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):

@@ -12,18 +12,21 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import text
 from app.photos.shelf import Verdicts
-from app.ui.resources import session
+from app.ui.resources import let_go_of_files, session, unread
 
 PHOTO_MEGABYTES = 20
 """The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger."""
 SHOWN_VERDICTS = 6
+
+Take = Callable[[list[Any], tuple[str, ...]], None]
+"""What to do with files, and with the sentences of those that found no room on their way here."""
 
 
 @dataclass
 class _Uploaders:
     """Those of one open page: another tab of the same visitor has widgets of its own."""
 
-    drawn: dict[str, tuple[str, Callable[[list[Any]], None]]] = field(default_factory=dict)
+    drawn: dict[str, tuple[str, Take]] = field(default_factory=dict)
     """By the key of the widget: name, and what takes the files."""
     rounds: Counter[str] = field(default_factory=Counter)
     """How often each has been emptied."""
@@ -57,16 +60,16 @@ def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None
     _verdicts(session().photos.verdicts.get(name))
 
 
-def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Callable[[list[Any]], None]:
+def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Take:
     photos = session().photos
 
-    def judge(files: list[Any]) -> None:
-        photos.verdicts[name] = take(files)
+    def judge(files: list[Any], refused: tuple[str, ...]) -> None:
+        photos.verdicts[name] = (take(files) if files else Verdicts()) + Verdicts(refused=refused)
 
     return judge
 
 
-def listen(name: str, take: Callable[[list[Any]], None]) -> str:
+def listen(name: str, take: Take) -> str:
     """The key for a widget that takes files: what comes into it is given to ``take`` by the run that brings it."""
     mine = _of_this_page()
     key = f"{name} {mine.rounds[name]}"
@@ -91,12 +94,14 @@ def receive() -> None:
         if not files:
             continue
         with place, st.spinner("Reading the files …", show_time=True):
-            take(files)
+            told = {file.file_id: unread().why_refused(file.file_id) for file in files}
+            take([file for file in files if not told[file.file_id]], tuple(why for why in told.values() if why))
             # Still in here: with the spinner's end another event may cut this short.
             mine.seen |= {file.file_id for file in files}
             # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
             mine.rounds[name] += 1
             del mine.drawn[key]
+            let_go_of_files([file.file_id for file in files])
 
 
 def _verdicts(verdicts: Verdicts | None) -> None:

@@ -34,7 +34,7 @@ class NextPhoto:
 def unlabelled(session: Session) -> list[Photo]:
     """Return the photos to look at that are on no card and not said to be none of the classes."""
     photos = session.photos
-    cards = {photo.sha256 for card in photos.deck.cards for photo in (*card.shots, *card.tests)}
+    cards = {photo.sha256 for card in photos.deck.cards for photo in card.all}
     known = cards | set(photos.unknown.photos)
     return [photo for photo in photos.shelf.photos.values() if photos.as_on_card(photo) not in known]
 

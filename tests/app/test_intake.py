@@ -1,0 +1,183 @@
+"""What one visitor may have in memory: files on their way, photos; and that it is given back."""
+
+from __future__ import annotations
+
+import re
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+from app.photos import allowance
+from app.photos.allowance import UNREAD_SECONDS, UnreadFiles, allow_each, allowed
+from app.photos.archives import CardPlace, Member
+from app.visitor.photos import VisitorPhotos
+from app.visitor.registry import Visitors
+from benchmarks.soak.browser import Browser
+from gallop import Photo, load_image
+from gallop.sample import sample_photos
+from tests.conftest import ROOT, serving
+
+LARGE = 12 * 10**6
+Allow = Callable[[int | None], None]
+
+
+@pytest.fixture
+def allow(monkeypatch: pytest.MonkeyPatch) -> Allow:
+    monkeypatch.setattr(allowance, "_said", None)
+    return allow_each
+
+
+@pytest.fixture(scope="module")
+def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One that lets each visitor have 20 MB."""
+    words = ["--no-browser", "--visitor-memory", "0.02", "--port"]
+    folder = tmp_path_factory.mktemp("small")
+    with serving(folder, [sys.executable, "-m", "gallop", "app", *words], ROOT) as (address, _):
+        yield address
+
+
+def unread_bytes(server: str) -> int:
+    """As the server counts them; it counts once in some seconds."""
+    with urllib.request.urlopen(f"{server}/_stcore/metrics") as answer:
+        found = re.findall(r'cache_memory_bytes\{cache_type="UploadedFileManager"[^}]*\} (\d+)', answer.read().decode())
+    return sum(map(int, found))
+
+
+def photo_files(count: int) -> list[tuple[str, bytes]]:
+    return [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:count]]
+
+
+def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(small_server: str) -> None:
+    mine, other = Browser(small_server), Browser(small_server)
+    for browser in (mine, other):
+        browser.go("")
+    mine.upload(mine.find("file_uploader", "Upload photos"), photo_files(3))
+    assert "3 photos taken" in mine.texts()
+
+    told = [mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)]
+    files = {"file_uploader_state_value": {"uploaded_file_info": told}}
+    mine.set(mine.find("file_uploader", "Upload photos"), files)
+    said = mine.texts().replace("\\", "")  # as Markdown is read
+    assert "large 0.jpg is not a picture" in said
+    assert re.search(r"large 1.jpg does not fit: it takes 12 MB, you have 1\d MB here, and 20 MB are the most", said)
+    assert "(--visitor-memory)" in said
+
+    for browser in (mine, other):
+        browser.put("large.jpg", bytes(LARGE))
+    assert 2 * LARGE <= unread_bytes(small_server) < 2 * LARGE + 1000, "one of each: what was read has gone"
+    for browser in (mine, other):
+        browser.close()
+
+
+def test_a_file_that_is_taken_back_makes_room() -> None:
+    files = UnreadFiles()
+    size = allowed() // 2 + 1
+    assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
+    assert "a.jpg does not fit" in files.comes("2", "a.jpg", size, "me", "other page", 0)
+    assert files.comes("3", "a.jpg", size, "you", "third page", 0) == ""
+    assert "does not fit" in files.comes("4", "a.jpg", size, "you", "third page", 0)
+    files.has_gone("1")
+    assert files.comes("5", "a.jpg", size, "me", "page", 0) == ""
+    assert "you have" in files.comes("6", "a.jpg", 1, "me", "page", held=size)
+
+
+def test_why_a_file_was_refused_is_told_once() -> None:
+    files = UnreadFiles()
+    problem = files.comes("1", "a.jpg", allowed() + 1, "me", "page", 0)
+    assert files.why_refused("1") == problem != ""
+    assert files.why_refused("1") == ""
+
+
+def test_files_that_nobody_reads_go_after_a_while_and_those_that_still_come_stay() -> None:
+    now = [0.0]
+    files = UnreadFiles(clock=lambda: now[0])
+    files.comes("1", "a.jpg", 1, "me", "left", 0)
+    files.comes("2", "a.jpg", 1, "me", "busy", 0)
+    now[0] = UNREAD_SECONDS - 1
+    files.comes("3", "a.jpg", 1, "me", "busy", 0)
+    assert files.left_over() == []
+    now[0] = UNREAD_SECONDS + 1
+    assert files.left_over() == [("left", "1")]
+    assert files.left_over() == []
+
+
+def test_all_that_a_page_has_sent_goes_with_it() -> None:
+    files = UnreadFiles()
+    files.comes("1", "a.jpg", allowed(), "me", "page", 0)
+    files.comes("2", "a.jpg", allowed(), "me", "page", 0)
+    files.page_has_gone("page")
+    assert files.why_refused("2") == ""
+    assert files.comes("3", "a.jpg", allowed(), "me", "page", 0) == ""
+
+
+def test_a_page_that_was_closed_is_forgotten_unless_it_comes_back() -> None:
+    now, open_pages, closed = [0.0], {"first", "second"}, list[str]()
+    visitors = Visitors(open_pages.__contains__, 100, clock=lambda: now[0], closed=closed.append)
+    token = visitors.new()
+    for page in ("first", "second"):
+        visitors.lease(token, page)
+    open_pages.clear()
+    visitors.clear_out()
+    open_pages.add("second")
+    visitors.lease(token, "second")
+    now[0] = 80
+    visitors.clear_out()
+    assert closed == ["first"]
+    visitors.clear_out()
+    assert closed == ["first"]
+    visitors.close()
+
+
+def squares(count: int) -> list[Photo]:
+    """Photos of 300 bytes each, all different."""
+    return [load_image(Image.new("RGB", (10, 10), (number, 0, 0)), name=f"{number}.png") for number in range(count)]
+
+
+def cards_of(photos: list[Photo]) -> Iterator[Member]:
+    return (Member(CardPlace("things", False, photo.name), photo) for photo in photos)
+
+
+def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: Allow) -> None:
+    allow(1000)
+    mine = VisitorPhotos()
+    assert len(mine.shelf.add(squares(2)).taken) == 2
+    found = mine.deck.add_photos(cards_of(squares(10)[4:6]))
+    assert [photo.name for photo in found.taken] == ["4.png"]
+    assert "5.png does not fit" in found.refused[0]
+    assert "--visitor-memory" in found.refused[0]
+    assert "7.png does not fit" in mine.unknown.add(squares(10)[7:8]).refused[0]
+    assert mine.size == 900
+
+
+def test_a_photo_that_is_taken_away_makes_room(allow: Allow) -> None:
+    """Also where an undo would bring it back: what is wanted now comes before that."""
+    allow(1000)
+    mine, photos = VisitorPhotos(), squares(5)
+    assert len(mine.deck.add_photos(cards_of(photos[:3])).taken) == 3
+    card = mine.deck.cards[0]
+    mine.deck.take_away(card.id, "shots", card.shots[0])
+    assert mine.size == 900, "an undo brings it back"
+    assert len(mine.deck.add_photos(cards_of(photos[3:4])).taken) == 1
+    assert mine.size == 900
+
+
+def test_who_leaves_gives_all_back() -> None:
+    """Also where something still leads to the session, as what the server keeps for a closed page does."""
+    visitors = Visitors(lambda page: False)
+    token = visitors.new("me")
+    session = visitors.find(token, "me")
+    assert session is not None
+    session.photos.shelf.add(squares(2))
+    session.photos.unknown.add(squares(4)[2:])
+    session.photos.deck.add_photos(cards_of(squares(6)[4:]))
+    session.photos.deck.delete(session.photos.deck.cards[0].id)
+    assert visitors.held("me") == session.photos.size == 6 * 300
+    assert visitors.held("you") == 0
+    visitors.remove(token)
+    assert session.photos.size == 0
+    assert visitors.held("me") == 0
