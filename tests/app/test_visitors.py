@@ -98,7 +98,7 @@ def test_a_session_that_ends_cancels_its_training() -> None:
     token = visitors.new()
     session = visitors.find(token)
     assert session is not None
-    session.training.job = manager.submit(Counting(1_000_000))
+    session.training.job = manager.submit(Counting(10**12))
     assert gone(visitors, token, 5)
     end = time.monotonic() + 5
     while session.training.job.snapshot().active and time.monotonic() < end:
