@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from PIL import Image
 
 from gallop.images import Photo
 from gallop.maps.look import COLOURS
+from gallop.tutorial.surroundings import figure_of
 from gallop.wording import as_drawn
 
 MAP_COLOURS = COLOURS[1]
 """Of maps and tables."""
+_LETTER = 0.065  # inches that a letter of a title takes
 _OVER = "magma"  # of a map that is laid over a picture
 
 
@@ -93,7 +96,10 @@ def draw_panel(panel: Panel, axis: Axes) -> AxesImage:
     """Draw one picture where its place is taken already, and return what its colours are read from."""
     axis.set_axis_off()
     if panel.title:
-        axis.set_title(as_drawn(panel.title), fontsize=9)
+        spec = axis.get_subplotspec()
+        columns = 1 if spec is None else spec.get_gridspec().ncols
+        room = int(0.9 * figure_of(axis).get_figwidth() / columns / _LETTER)
+        axis.set_title(as_drawn("\n".join(fill(line, room) for line in panel.title.splitlines())), fontsize=9)
     pixels = panel.picture.image if isinstance(panel.picture, Photo) else panel.picture
     shape = np.asarray(pixels).shape
     low, high = panel.limits or (None, None)

@@ -202,3 +202,17 @@ def test_what_lies_on_a_picture_is_where_it_was_said_to_be() -> None:
     box = outline.get_datalim(axis.transData)
     assert (box.x0, box.x1, box.y0, box.y1) == pytest.approx((40, 60, 10, 20), abs=1)
     assert len(across.get_segments()) == len(down.get_segments()) == 3
+
+
+def test_a_long_title_is_broken_before_it_runs_into_the_next() -> None:
+    blank = Image.new("RGB", (40, 40))
+    name = "ant of the very long name for $5 or $x^2"
+    figure = panels([[Panel(blank, name), Panel(blank, f"{name}\nsaid {name}"), Panel(blank, "bee")]], (6, 3))
+    figure.draw_without_rendering()
+    titles = [axis.title for axis in figure.axes]
+    assert [" ".join(title.get_text().split()).replace("\\$", "$") for title in titles] == [
+        name,
+        f"{name} said {name}",
+        "bee",
+    ]
+    assert overlapping(titles) == []
