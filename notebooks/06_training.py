@@ -523,7 +523,7 @@ else:
     print("Of your photos nobody knows where the thing is.")
 
 # %%
-rows = [
+maps = [
     [
         Panel(map_picture(Subject(some.explain(test[name][0]), name), 0, side=224), title)
         for name in names[:4]
@@ -534,7 +534,7 @@ rows = [
 show_figure(
     f"Maps of local prompt 1 for a test photo of {', '.join(names[:4])}, before and after "
     f"training, with the {topk[0]} best regions outlined.",
-    panels(rows, size=(10, 5)),
+    panels(maps, size=(10, 5)),
 )
 
 # %% [markdown]
