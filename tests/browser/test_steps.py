@@ -115,6 +115,32 @@ def test_every_step_says_the_explanations_own_figures(page: Page) -> None:
     expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
 
 
+def test_what_shots_taught_joins_the_prompts_with_its_weight(page: Page) -> None:
+    found = made_up(20, 7, head=0.6)
+    assert found.head_scores is not None
+    show(page, found, Origins(224), Stands("class 3"))
+    step(page, "Ensemble")
+    line, shots = page.locator(".dots .line"), float(found.head_scores[3])
+    prompts = (float(found.global_scores[3].mean()) + float(found.local_scores[3].mean())) / 2
+    expect(line).to_have_count(4)
+    expect(line.nth(2)).to_have_text(f"head{figure(shots)}")
+    expect(line.nth(3)).to_have_text(f"together{figure(0.4 * prompts + 0.6 * shots)}")
+    page.get_by_text("Formula", exact=True).click()
+    told = f"With the head: 0.40 × {figure(prompts)} + 0.60 × {figure(shots)} = {figure(0.4 * prompts + 0.6 * shots)}."
+    expect(page.locator(".formula")).to_contain_text(told)
+    step(page, "Softmax")
+    share = f"{100 * found.probabilities['class 3']:.1f} %"
+    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
+    step(page, "Ensemble")
+    page.get_by_role("slider", name="What the head counts").focus()
+    page.keyboard.press("Home")
+    expect(line.nth(3)).to_have_text(f"together{figure(prompts)}")
+    page.get_by_role("button", name="Back to the model's own").click()
+    expect(line.nth(3)).to_have_text(f"together{figure(0.4 * prompts + 0.6 * shots)}")
+    page.get_by_role("tab", name="Learning", exact=True).click()
+    expect(page.locator(".saying")).to_contain_text("The head needs no steps")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("colour", ["white", "black"])
 def test_the_softmax_lies_on_the_photo_its_length_is_the_share_and_it_can_be_read(
@@ -211,7 +237,7 @@ def test_one_class_no_local_prompt_and_hostile_names_are_walked_through(page: Pa
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_step(page: Page, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    show(page, made_up(20, 7), Origins(224, kept=2), scheme=scheme)
+    show(page, made_up(20, 7, head=0.5), Origins(224, kept=2), scheme=scheme)
     told = []
     for title in TITLES:
         step(page, title)

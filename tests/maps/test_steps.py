@@ -19,7 +19,7 @@ from gallop.maps.explainer.join import SOURCE
 from gallop.maps.explainer.steps import Origins, steps_data
 from gallop.model.losses import gallop_loss
 from gallop.predictions.explanation import Explanation
-from tests.maps.test_explainer import explanation, made_up
+from tests.maps.test_explainer import explanation, made_up, with_head
 
 HERE = Path(__file__).with_name("explainer_script")
 
@@ -36,6 +36,9 @@ CASES: dict[str, Any] = {
     "one global prompt, one scale": lambda: explanation(topk=(3,), global_prompts=1),
     "no local prompts": lambda: explanation(topk=()),
     "20 classes, with a temperature": lambda: made_up(20, 7),
+    "golden towers, ridge regression": lambda: with_head("ridge", topk=(1, 3, 5, 16)),
+    "no local prompts, a discriminant": lambda: with_head("discriminant", topk=()),
+    "20 classes, a head": lambda: made_up(20, 7, head=0.6),
 }
 
 

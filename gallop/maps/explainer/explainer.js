@@ -177,6 +177,7 @@ function faintLine(subject, name) {
 /* Probabilities as bars: of the classes, together and of each branch; and of one region alone. */
 
 const ROWS = 6;
+const HEAD_NOTE = "Head: how much the photo is like those it learned from.";
 
 /* A line of a class: its name, its share, a bar, and thinner bars of the branches. */
 class Row {
@@ -216,7 +217,8 @@ class Bars {
     this.choose = choose;
     this.list = element("div", "list", { role: "group", "aria-label": "Classes by probability" });
     this.key = element("p", "key");
-    this.root = element("div", "bars", {}, this.list, this.key);
+    this.about = element("p", "about");
+    this.root = element("div", "bars", {}, this.list, this.key, this.about);
     this.rows = [];
   }
 
@@ -254,6 +256,7 @@ class Bars {
     const entries = answer.branches.length > 1 ? [["together", "all"]] : [];
     if (answer.branches.length > 1) answer.branches.forEach(({ name }, i) => entries.push([name, `thin-${i}`]));
     if (before) entries.push([before, "was"]);
+    say(this.about, answer.branches.some(({ linear }) => linear) ? HEAD_NOTE : "");
     const text = entries.map((entry) => entry.join()).join() + this.more;
     if (this.keyed === text) return;
     this.keyed = text;
@@ -694,7 +697,6 @@ class HeadSubject {
   constructor(takes, reach, place, c, a, before, look = -1) {
     const [take, last] = [takes[0], takes.at(-1)];
     const [head, theirs] = [take.heads.at(look), last.heads.at(look)];
-    this.name = "Head";
     this.c = c;
     this.other = before || a !== null;
     this.here = head.has(c) && (a === null || head.has(a));
@@ -722,9 +724,9 @@ class HeadSubject {
 function paintHead(view, now) {
   const { head, grid } = view;
   const n = view.usual.length;
-  const words = `every region: ${head.other ? difference(head.score) : figure(head.score)}`;
+  const words = `head: ${head.other ? difference(head.score) : figure(head.score)}`;
   if (n && !view.data.compact) {
-    view.strip.show(n, head.name, words, view.onHead);
+    view.strip.show(n, "Every region", words, view.onHead);
     view.strip.draw(n, head, [], [], grid, view.signed, now);
   }
   if (!view.onHead) return;
@@ -951,7 +953,7 @@ class Take {
       const scores = of.scores(topk, this.classes);
       scores.forEach((score, c) => (together[c] += weight * score));
       const same = branches.find((branch) => branch.name === name);
-      if (!same) branches.push({ name, weight, scores });
+      if (!same) branches.push({ name, weight, scores, linear: of instanceof Linear });
       else {
         const sum = same.weight + weight;
         same.scores = same.scores.map((score, c) => (same.weight * score + weight * scores[c]) / sum);

@@ -410,7 +410,7 @@ class Take {
       const scores = of.scores(topk, this.classes);
       scores.forEach((score, c) => (together[c] += weight * score));
       const same = branches.find((branch) => branch.name === name);
-      if (!same) branches.push({ name, weight, scores });
+      if (!same) branches.push({ name, weight, scores, linear: of instanceof Linear });
       else {
         const sum = same.weight + weight;
         same.scores = same.scores.map((score, c) => (same.weight * score + weight * scores[c]) / sum);
@@ -1075,13 +1075,20 @@ function signed(number) {
   return number.toFixed(4).replace("-", "\u2212");
 }
 
-/* Scores (K) of the whole photo and of the regions, and both together; "share" is what the regions count. */
-function scoresOf(take, topk, share) {
+/* What shots taught counts so much in a score, beside the prompts; nothing where no shots taught a head. */
+function headWeight(take) {
+  return take.branches.reduce((sum, { of, weight }) => (take.heads.includes(of) ? sum + weight : sum), 0);
+}
+
+/* Scores (K) of the whole photo, of the regions, of what shots taught, and all together; "share" is what the regions
+   count among the prompts, "weight" what the head counts beside them. */
+function scoresOf(take, topk, share, weight = headWeight(take)) {
   const whole = take.global.scores();
-  if (!take.local.usual.length) return { whole, regions: null, together: Float64Array.from(whole) };
-  const regions = take.local.scores(topk, take.classes);
-  const together = Float64Array.from(whole, (score, c) => (1 - share) * score + share * regions[c]);
-  return { whole, regions, together };
+  const regions = take.local.usual.length ? take.local.scores(topk, take.classes) : null;
+  const shots = take.head?.scores() ?? null;
+  const prompts = whole.map((score, c) => (regions ? (1 - share) * score + share * regions[c] : score));
+  const together = shots ? prompts.map((score, c) => (1 - weight) * score + weight * shots[c]) : prompts;
+  return { whole, regions, shots, prompts, together };
 }
 
 function sharesOf(scores, scale) {
@@ -1360,7 +1367,7 @@ class Slide {
 // steps/answers.js
 /* The later steps: from cosines to a score, an answer, a verdict, and what learning would change. */
 
-const NO_LOCAL = "There are no local prompts here: the whole photo decides alone.";
+const NO_LOCAL = "There are no local prompts here";
 
 class TopK extends Panel {
   constructor(set) {
@@ -1379,7 +1386,7 @@ class TopK extends Panel {
   show({ c, name, take, now, usual, ink }) {
     [this.now, this.usual] = [now, usual];
     this.parts.hidden = !usual.length;
-    if (!usual.length) return this.tell(NO_LOCAL, "");
+    if (!usual.length) return this.tell(`${NO_LOCAL}${take.head ? "" : ": the whole photo decides alone"}.`, "");
     const { prompt } = now;
     const k = now.topk[prompt];
     const map = take.local.map(c, prompt);
@@ -1405,30 +1412,55 @@ class Ensemble extends Panel {
     super("Ensemble", "kept");
     this.dots = new Dots();
     this.slide = new Slide("What regions count", { low: 0, high: 1 }, (share) => set({ share }));
+    this.ofHead = new Slide("What the head counts", { low: 0, high: 1 }, (weight) => set({ weight }));
     this.rows = new Rows("Classes by score", (c) => set({ c }));
-    this.add(this.dots.root, this.slide.root, this.rows.root);
+    this.add(this.dots.root, this.slide.root, this.ofHead.root, this.rows.root);
   }
 
   show({ c, name, names, take, now, usual }) {
-    const { whole, regions, together } = scoresOf(take, now.topk, now.share);
+    const found = scoresOf(take, now.topk, now.share, now.weight);
+    const { whole, regions, shots, together } = found;
     const globals = Array.from(take.global.rows[c]);
     const locals = now.topk.map((k, n) => take.local.topkMean(c, n, k));
     const line = (name, values, mean) => ({ name, values, mean, words: signed(mean) });
     this.dots.show([
       line("global prompts", globals, whole[c]),
       ...(usual.length ? [line("local prompts", locals, regions[c])] : []),
+      ...(shots ? [line("head", [], shots[c])] : []),
       line("together", [], together[c]),
     ]);
     this.slide.root.hidden = !usual.length;
-    this.slide.show(now.share, 0.5, `${(100 * now.share).toFixed(0)} %`, "Back to half, as in the paper");
+    this.slide.show(now.share, 0.5, inPercent(now.share), "Back to half, as in the paper");
+    this.ofHead.root.hidden = !shots;
+    this.ofHead.show(now.weight, headWeight(take), inPercent(now.weight), "Back to the model's own");
     this.rows.show(classRows(together, c, names, signed, Math.max(...together)), c);
-    const [half, other] = [1 - now.share, now.share].map((share) => share.toFixed(2));
-    const sum = usual.length
-      ? `Global: ${writtenMean(globals)}. Local: ${writtenMean(locals)}. ` +
-        `Together: ${half} × ${signed(whole[c])} + ${other} × ${signed(regions[c])} = ${signed(together[c])}.`
-      : writtenMean(globals);
-    this.tell(`Each dot is a prompt's score for ${name}. Their means are averaged: one score for each class.`, sum);
+    const third = shots
+      ? " The head has no prompts: it was worked out from the photos themselves, and joins them with a weight."
+      : "";
+    this.tell(
+      `Each dot is a prompt's score for ${name}. Their means are averaged: one score for each class.${third}`,
+      written(found, globals, locals, now, c),
+    );
   }
+}
+
+function inPercent(part) {
+  return `${(100 * part).toFixed(0)} %`;
+}
+
+/* How the score of class c comes about, as one would write it down. */
+function written({ whole, regions, shots, prompts, together }, globals, locals, now, c) {
+  const mixed = (part, first, second, sum) => {
+    const [half, other] = [1 - part, part].map((each) => each.toFixed(2));
+    return `${half} × ${signed(first)} + ${other} × ${signed(second)} = ${signed(sum)}.`;
+  };
+  const both = regions ? mixed(now.share, whole[c], regions[c], prompts[c]) : "";
+  const each = regions
+    ? `Global: ${writtenMean(globals)}. Local: ${writtenMean(locals)}. ${shots ? "Prompts" : "Together"}: ${both}`
+    : shots
+      ? `Prompts: ${writtenMean(globals)}.`
+      : writtenMean(globals);
+  return shots ? `${each} With the head: ${mixed(now.weight, prompts[c], shots[c], together[c])}` : each;
 }
 
 class Softmax extends Panel {
@@ -1442,7 +1474,7 @@ class Softmax extends Panel {
   }
 
   show({ c, name, names, take, now, data }) {
-    const { together } = scoresOf(take, now.topk, now.share);
+    const { together } = scoresOf(take, now.topk, now.share, now.weight);
     const shares = sharesOf(together, now.scale);
     this.slide.show(now.scale, take.scale, now.scale.toFixed(1), "Back to the model's own");
     this.rows.show(classRows(shares, c, names, percent, 1), c);
@@ -1530,7 +1562,8 @@ class Learning extends Panel {
     const local = found?.each.length ? ` + mean of the local ones, ${mean(found.each).toFixed(4)}` : "";
     this.tell(
       `If this were a shot of ${name}, each step would make these losses smaller. Only a random few of the global ` +
-        "prompts sit in, so that they learn to differ. The towers never change.",
+        "prompts sit in, so that they learn to differ. The towers never change." +
+        (take.head ? " The head needs no steps: it is the solution of an equation." : ""),
       found && `Loss = −log of the share of ${name}. ${found.whole.toFixed(4)}${local} = ${found.total.toFixed(4)}.`,
       method.notes.learning,
     );
@@ -1784,7 +1817,8 @@ class Steps {
       region,
       global: null, // the global prompt whose cosines are shown; a local one's where it is null
       asModel: false,
-      share: 0.5, // of the regions in a score
+      share: 0.5, // of the regions in the prompts' score
+      weight: headWeight(this.take), // of the head beside them
       scale: this.take.scale,
       limit: null, // the page's own where nobody moved it
       kept: null, // global prompts that sit in; the first ones until they are drawn

@@ -13,12 +13,20 @@ const { Slide } = await part("steps/parts");
 const packed = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
 const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-6, `${a} is not ${b}`);
 
-/* Two classes, two global and one local prompt, three regions. */
-function take(more = {}) {
+/* A head's regions (R, K) and their means. */
+function packedHead(cosines) {
+  const means = [0, 1].map((c) => (cosines[c] + cosines[2 + c] + cosines[4 + c]) / 3);
+  return { cosines: packed(cosines), means: packed(means) };
+}
+
+/* Two classes, two global and one local prompt, three regions; a head where there is one. */
+function take({ head, ...more } = {}) {
   const data = { names: ["a", "b"], scale: 10, temperature: 1, grids: [{ rows: 1, columns: 3 }] };
+  const each = head ? (1 - head.weight) / 2 : 0.5;
   const branches = [
-    { name: "whole photo", weight: 0.5, prompts: 2, cosines: packed([0.4, 0.2, 0.1, 0.3]) },
-    { name: "regions", weight: 0.5, grid: 0, prompts: 1, usual: [2], cosines: packed([0.5, 0.1, 0.3, 0.2, 0.1, 0.0]) },
+    { name: "whole photo", weight: each, prompts: 2, cosines: packed([0.4, 0.2, 0.1, 0.3]) },
+    { name: "regions", weight: each, grid: 0, prompts: 1, usual: [2], cosines: packed([0.5, 0.1, 0.3, 0.2, 0.1, 0.0]) },
+    ...(head ? [head] : []),
   ];
   return new Take(data, { when: "", branches, ...more });
 }
@@ -38,6 +46,18 @@ test("both branches count by their share", () => {
   close(found.together[0], 0.75 * 0.3 + 0.25 * 0.4);
   close(found.together[1], 0.75 * 0.2 + 0.25 * 0.15);
   close(sharesOf([0.2, 0.1], 10)[0], 1 / (1 + Math.exp(-1)));
+});
+
+test("what shots taught counts by its weight, and the prompts by what is left", () => {
+  const said = { ...packedHead([0.6, 0.2, 0.3, 0.1, 0.0, 0.0]), name: "head", weight: 0.4, grid: 0, linear: true };
+  const three = take({ head: said });
+  const found = scoresOf(three, [2], 0.25, 0.4);
+  close(found.shots[0], 0.3); // the mean of all regions
+  close(found.together[0], 0.6 * (0.75 * 0.3 + 0.25 * 0.4) + 0.4 * 0.3);
+  close(found.together[1], 0.6 * (0.75 * 0.2 + 0.25 * 0.15) + 0.4 * 0.1);
+  close(scoresOf(three, [2], 0.25, 0).together[0], scoresOf(take(), [2], 0.25).together[0]);
+  assert.equal(scoresOf(take(), [2], 0.25).shots, null);
+  three.answer([2]).scores.forEach((score, c) => close(score, scoresOf(three, [2], 0.5).together[c]));
 });
 
 test("the loss is that of the kept prompts' mean, and the mean of each local prompt's own", () => {

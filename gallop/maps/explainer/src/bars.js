@@ -4,6 +4,7 @@ import { element, put, say } from "./dom.js";
 import { percent } from "./words.js";
 
 const ROWS = 6;
+const HEAD_NOTE = "Head: how much the photo is like those it learned from.";
 
 /* A line of a class: its name, its share, a bar, and thinner bars of the branches. */
 class Row {
@@ -43,7 +44,8 @@ export class Bars {
     this.choose = choose;
     this.list = element("div", "list", { role: "group", "aria-label": "Classes by probability" });
     this.key = element("p", "key");
-    this.root = element("div", "bars", {}, this.list, this.key);
+    this.about = element("p", "about");
+    this.root = element("div", "bars", {}, this.list, this.key, this.about);
     this.rows = [];
   }
 
@@ -81,6 +83,7 @@ export class Bars {
     const entries = answer.branches.length > 1 ? [["together", "all"]] : [];
     if (answer.branches.length > 1) answer.branches.forEach(({ name }, i) => entries.push([name, `thin-${i}`]));
     if (before) entries.push([before, "was"]);
+    say(this.about, answer.branches.some(({ linear }) => linear) ? HEAD_NOTE : "");
     const text = entries.map((entry) => entry.join()).join() + this.more;
     if (this.keyed === text) return;
     this.keyed = text;

@@ -10,7 +10,6 @@ export class HeadSubject {
   constructor(takes, reach, place, c, a, before, look = -1) {
     const [take, last] = [takes[0], takes.at(-1)];
     const [head, theirs] = [take.heads.at(look), last.heads.at(look)];
-    this.name = "Head";
     this.c = c;
     this.other = before || a !== null;
     this.here = head.has(c) && (a === null || head.has(a));
@@ -38,9 +37,9 @@ export class HeadSubject {
 export function paintHead(view, now) {
   const { head, grid } = view;
   const n = view.usual.length;
-  const words = `every region: ${head.other ? difference(head.score) : figure(head.score)}`;
+  const words = `head: ${head.other ? difference(head.score) : figure(head.score)}`;
   if (n && !view.data.compact) {
-    view.strip.show(n, head.name, words, view.onHead);
+    view.strip.show(n, "Every region", words, view.onHead);
     view.strip.draw(n, head, [], [], grid, view.signed, now);
   }
   if (!view.onHead) return;

@@ -185,7 +185,7 @@ export class Take {
       const scores = of.scores(topk, this.classes);
       scores.forEach((score, c) => (together[c] += weight * score));
       const same = branches.find((branch) => branch.name === name);
-      if (!same) branches.push({ name, weight, scores });
+      if (!same) branches.push({ name, weight, scores, linear: of instanceof Linear });
       else {
         const sum = same.weight + weight;
         same.scores = same.scores.map((score, c) => (same.weight * score + weight * scores[c]) / sum);

@@ -4,11 +4,11 @@ import { Track } from "../controls.js";
 import { element, put, say } from "../dom.js";
 import { mean } from "../numerics.js";
 import { percent, placeOf } from "../words.js";
-import { lossOf, lots, scoresOf, sharesOf, signed, surest, writtenMean } from "./figures.js";
+import { headWeight, lossOf, lots, scoresOf, sharesOf, signed, surest, writtenMean } from "./figures.js";
 import { Panel } from "./panel.js";
 import { classRows, Dots, drawRanking, Few, Rows, Slide } from "./parts.js";
 
-const NO_LOCAL = "There are no local prompts here: the whole photo decides alone.";
+const NO_LOCAL = "There are no local prompts here";
 
 export class TopK extends Panel {
   constructor(set) {
@@ -27,7 +27,7 @@ export class TopK extends Panel {
   show({ c, name, take, now, usual, ink }) {
     [this.now, this.usual] = [now, usual];
     this.parts.hidden = !usual.length;
-    if (!usual.length) return this.tell(NO_LOCAL, "");
+    if (!usual.length) return this.tell(`${NO_LOCAL}${take.head ? "" : ": the whole photo decides alone"}.`, "");
     const { prompt } = now;
     const k = now.topk[prompt];
     const map = take.local.map(c, prompt);
@@ -53,30 +53,55 @@ export class Ensemble extends Panel {
     super("Ensemble", "kept");
     this.dots = new Dots();
     this.slide = new Slide("What regions count", { low: 0, high: 1 }, (share) => set({ share }));
+    this.ofHead = new Slide("What the head counts", { low: 0, high: 1 }, (weight) => set({ weight }));
     this.rows = new Rows("Classes by score", (c) => set({ c }));
-    this.add(this.dots.root, this.slide.root, this.rows.root);
+    this.add(this.dots.root, this.slide.root, this.ofHead.root, this.rows.root);
   }
 
   show({ c, name, names, take, now, usual }) {
-    const { whole, regions, together } = scoresOf(take, now.topk, now.share);
+    const found = scoresOf(take, now.topk, now.share, now.weight);
+    const { whole, regions, shots, together } = found;
     const globals = Array.from(take.global.rows[c]);
     const locals = now.topk.map((k, n) => take.local.topkMean(c, n, k));
     const line = (name, values, mean) => ({ name, values, mean, words: signed(mean) });
     this.dots.show([
       line("global prompts", globals, whole[c]),
       ...(usual.length ? [line("local prompts", locals, regions[c])] : []),
+      ...(shots ? [line("head", [], shots[c])] : []),
       line("together", [], together[c]),
     ]);
     this.slide.root.hidden = !usual.length;
-    this.slide.show(now.share, 0.5, `${(100 * now.share).toFixed(0)} %`, "Back to half, as in the paper");
+    this.slide.show(now.share, 0.5, inPercent(now.share), "Back to half, as in the paper");
+    this.ofHead.root.hidden = !shots;
+    this.ofHead.show(now.weight, headWeight(take), inPercent(now.weight), "Back to the model's own");
     this.rows.show(classRows(together, c, names, signed, Math.max(...together)), c);
-    const [half, other] = [1 - now.share, now.share].map((share) => share.toFixed(2));
-    const sum = usual.length
-      ? `Global: ${writtenMean(globals)}. Local: ${writtenMean(locals)}. ` +
-        `Together: ${half} × ${signed(whole[c])} + ${other} × ${signed(regions[c])} = ${signed(together[c])}.`
-      : writtenMean(globals);
-    this.tell(`Each dot is a prompt's score for ${name}. Their means are averaged: one score for each class.`, sum);
+    const third = shots
+      ? " The head has no prompts: it was worked out from the photos themselves, and joins them with a weight."
+      : "";
+    this.tell(
+      `Each dot is a prompt's score for ${name}. Their means are averaged: one score for each class.${third}`,
+      written(found, globals, locals, now, c),
+    );
   }
+}
+
+function inPercent(part) {
+  return `${(100 * part).toFixed(0)} %`;
+}
+
+/* How the score of class c comes about, as one would write it down. */
+function written({ whole, regions, shots, prompts, together }, globals, locals, now, c) {
+  const mixed = (part, first, second, sum) => {
+    const [half, other] = [1 - part, part].map((each) => each.toFixed(2));
+    return `${half} × ${signed(first)} + ${other} × ${signed(second)} = ${signed(sum)}.`;
+  };
+  const both = regions ? mixed(now.share, whole[c], regions[c], prompts[c]) : "";
+  const each = regions
+    ? `Global: ${writtenMean(globals)}. Local: ${writtenMean(locals)}. ${shots ? "Prompts" : "Together"}: ${both}`
+    : shots
+      ? `Prompts: ${writtenMean(globals)}.`
+      : writtenMean(globals);
+  return shots ? `${each} With the head: ${mixed(now.weight, prompts[c], shots[c], together[c])}` : each;
 }
 
 export class Softmax extends Panel {
@@ -90,7 +115,7 @@ export class Softmax extends Panel {
   }
 
   show({ c, name, names, take, now, data }) {
-    const { together } = scoresOf(take, now.topk, now.share);
+    const { together } = scoresOf(take, now.topk, now.share, now.weight);
     const shares = sharesOf(together, now.scale);
     this.slide.show(now.scale, take.scale, now.scale.toFixed(1), "Back to the model's own");
     this.rows.show(classRows(shares, c, names, percent, 1), c);
@@ -178,7 +203,8 @@ export class Learning extends Panel {
     const local = found?.each.length ? ` + mean of the local ones, ${mean(found.each).toFixed(4)}` : "";
     this.tell(
       `If this were a shot of ${name}, each step would make these losses smaller. Only a random few of the global ` +
-        "prompts sit in, so that they learn to differ. The towers never change.",
+        "prompts sit in, so that they learn to differ. The towers never change." +
+        (take.head ? " The head needs no steps: it is the solution of an equation." : ""),
       found && `Loss = −log of the share of ${name}. ${found.whole.toFixed(4)}${local} = ${found.total.toFixed(4)}.`,
       method.notes.learning,
     );

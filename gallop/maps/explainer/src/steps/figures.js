@@ -15,13 +15,20 @@ export function signed(number) {
   return number.toFixed(4).replace("-", "\u2212");
 }
 
-/* Scores (K) of the whole photo and of the regions, and both together; "share" is what the regions count. */
-export function scoresOf(take, topk, share) {
+/* What shots taught counts so much in a score, beside the prompts; nothing where no shots taught a head. */
+export function headWeight(take) {
+  return take.branches.reduce((sum, { of, weight }) => (take.heads.includes(of) ? sum + weight : sum), 0);
+}
+
+/* Scores (K) of the whole photo, of the regions, of what shots taught, and all together; "share" is what the regions
+   count among the prompts, "weight" what the head counts beside them. */
+export function scoresOf(take, topk, share, weight = headWeight(take)) {
   const whole = take.global.scores();
-  if (!take.local.usual.length) return { whole, regions: null, together: Float64Array.from(whole) };
-  const regions = take.local.scores(topk, take.classes);
-  const together = Float64Array.from(whole, (score, c) => (1 - share) * score + share * regions[c]);
-  return { whole, regions, together };
+  const regions = take.local.usual.length ? take.local.scores(topk, take.classes) : null;
+  const shots = take.head?.scores() ?? null;
+  const prompts = whole.map((score, c) => (regions ? (1 - share) * score + share * regions[c] : score));
+  const together = shots ? prompts.map((score, c) => (1 - weight) * score + weight * shots[c]) : prompts;
+  return { whole, regions, shots, prompts, together };
 }
 
 export function sharesOf(scores, scale) {

@@ -11,7 +11,7 @@ import { State } from "../state.js";
 import { Subject } from "../subject.js";
 import { placeOf } from "../words.js";
 import { Ensemble, Learning, NoneOfThese, Softmax, TopK } from "./answers.js";
-import { scoresOf, signed, surest } from "./figures.js";
+import { headWeight, scoresOf, signed, surest } from "./figures.js";
 import { plural } from "./panel.js";
 import { Cosines, Crop, Grid, Texts } from "./sight.js";
 
@@ -99,7 +99,8 @@ export class Steps {
       region,
       global: null, // the global prompt whose cosines are shown; a local one's where it is null
       asModel: false,
-      share: 0.5, // of the regions in a score
+      share: 0.5, // of the regions in the prompts' score
+      weight: headWeight(this.take), // of the head beside them
       scale: this.take.scale,
       limit: null, // the page's own where nobody moved it
       kept: null, // global prompts that sit in; the first ones until they are drawn
