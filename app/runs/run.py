@@ -49,7 +49,11 @@ class Run(Course):
 
     @property
     def is_coop(self) -> bool:
-        return self.settings is not None and (self.settings.global_prompts, self.settings.topk) == (1, ())
+        """One global prompt, and nothing beside it."""
+        if self.settings is None:
+            return False
+        bare = self.settings.head == "none" and not self.settings.global_projection
+        return bare and (self.settings.global_prompts, self.settings.topk) == (1, ())
 
     @property
     def method(self) -> str:

@@ -90,8 +90,8 @@ def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
 
 
 def coop_settings(settings: Settings) -> Settings:
-    """One global prompt, no local ones, no dropout; all else as it is set."""
-    return replace(settings, global_prompts=1, topk=(), dropout=0.0)
+    """One global prompt, no local ones, no dropout, and nothing that came later; all else as it is set."""
+    return replace(settings, global_prompts=1, topk=(), dropout=0.0, head="none", global_projection=False)
 
 
 def tower_of_run(room: TowerRoom, run: Run) -> str:

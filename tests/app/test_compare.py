@@ -92,6 +92,7 @@ def test_zero_shot_is_computed_at_once_and_coop_is_trained_on_demand(tiny_app: O
     finish(fine(at.run()))
     (run,) = runs_of(at)
     assert (run.method, run.settings.global_prompts, run.settings.topk, run.settings.dropout) == ("CoOp", 1, (), 0.0)
+    assert (run.settings.head, run.settings.global_projection) == ("none", False), "whatever mini is taught with"
     assert [line["method"] for line in table(at, "method")] == ["zero-shot", "CoOp"]
     assert not [found for found in at.button if found.label == "Train CoOp"]
 

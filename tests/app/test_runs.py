@@ -83,8 +83,9 @@ def test_only_what_differs_is_listed() -> None:
     ]
     said = {what: (mine, theirs) for what, mine, theirs in differences(run(1), run_module.zero_shot_run(run(1)))}
     assert said["seed"] == ("0", "-")
-    coop = run(3, settings=replace(preset(QUICK), global_prompts=1, topk=(), dropout=0.0))
+    coop = run(3, settings=compare.coop_settings(preset(QUICK)))
     assert ("k of the local prompts", "5, 10, 15, 20", "no local prompts") in differences(run(1), coop)
+    assert not run(settings=replace(preset(QUICK), global_prompts=1, topk=(), head="ridge")).is_coop, "it is more"
     assert (coop.method, run().method, run_module.zero_shot_run(run()).method) == ("CoOp", "GalLoP", "zero-shot")
 
 
@@ -109,7 +110,7 @@ def test_runs_that_differ_in_dropout_alone_stand_by_it_and_what_is_left_to_train
     usual = replace(preset(QUICK), dropout=0.75)  # of its 4 global prompts 1 is kept
     mine, none = run(1, settings=usual), run(2, settings=replace(usual, dropout=0.0))
     other_seed = run(3, settings=replace(usual, dropout=0.5, seed=9))
-    coop = run(4, settings=replace(usual, global_prompts=1, topk=(), dropout=0.0))
+    coop = run(4, settings=compare.coop_settings(usual))
     kept = [mine, none, other_seed, coop]
     assert [found.id for found in run_module.siblings(mine, kept, but="dropout")] == [2, 1]
     assert [found.id for found in compare.dropout_runs((mine, coop), kept)] == [2, 1]

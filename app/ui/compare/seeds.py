@@ -78,7 +78,7 @@ def compare_with_coop(session: Session) -> None:
         disabled=bool(problem) or session.page_jobs.running is not None,
         icon=":material/model_training:",
         help="CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. What GalLoP has on it is what "
-        "local prompts and dropout add.",
+        "local prompts, dropout and, where there is one, the head add.",
     )
     if problem:
         st.caption(text.markdown(problem))
