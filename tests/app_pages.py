@@ -154,7 +154,7 @@ class Explained:
 
     Attributes:
         shares: probabilities by class.
-        branches: of each branch alone.
+        branches: of each branch alone: whole photo, regions and, where shots taught a head, the head.
         sums: for each scale k and the mean of the k best regions of the class explained.
         kept: for each scale the k best regions, best first.
         cosines: of regions, classes and local prompts.
@@ -175,9 +175,10 @@ def explaining(at: AppTest) -> bool:
 def explained(at: AppTest) -> Explained:
     data = grid(at, "explainer")
     names, stands = data["names"], data["stands"]
-    whole, regions = (
-        np.frombuffer(base64.b64decode(branch["cosines"]), "<f4").reshape(-1, len(names), branch["prompts"])
-        for branch in data["takes"][0]["branches"]
+    branches = data["takes"][0]["branches"]
+    whole, regions, *heads = (
+        np.frombuffer(base64.b64decode(branch["cosines"]), "<f4").reshape(-1, len(names), branch.get("prompts", 1))
+        for branch in branches
     )
     ranked = -np.sort(-regions, axis=0)
     local = np.array([ranked[:k, :, n].mean(axis=0) for n, k in enumerate(stands["topk"])])
@@ -187,7 +188,11 @@ def explained(at: AppTest) -> Explained:
         odds = np.exp(data["scale"] / data["temperature"] * (cosines - cosines.max()))
         return dict(zip(names, (odds / odds.sum()).tolist(), strict=True))
 
-    shares = softmax((scores[0] + scores[1]) / 2)
+    together = (scores[0] + scores[1]) / 2
+    if heads:  # linear in the regions, all of which count
+        scores.append(heads[0][:, :, 0].mean(axis=0))
+        together = (1 - branches[2]["weight"]) * together + branches[2]["weight"] * scores[2]
+    shares = softmax(together)
     shown = names.index(stands["class_name"] or max(shares, key=shares.__getitem__))
     return Explained(
         shares,

@@ -121,7 +121,10 @@ def way_in_words(way: str, tower: KnownTower) -> str:
             + usual
         )
     if tower.preset == "default":
-        return "Chosen by measurement for the model that ships: a few views of each photo, 30 rounds."
+        return (
+            "Chosen by measurement for the model that ships: a few views of each photo, 30 rounds, and a head that "
+            "answers beside the prompts."
+        )
     scaled = "" if regions_of(tower) == PAPERS_REGIONS else f", k for its {regions_of(tower)} regions"
     return (
         f"The paper's settings, cut short to try out: {_ROUNDS} rounds of {_VIEWS} views of each photo{scaled}. "

@@ -90,7 +90,7 @@ class Teaching:
         self.names = tuple(sorted(shots))  # as the photos are drawn, so as ``fit`` orders its classes
         self._backbone, self._cache, self._settings, self._watch = backbone, cache, settings, watch
         self._content = content(shots)
-        self._shots = _drawn(shots, settings)
+        self._shots = drawn_shots(shots, settings)
         self._tests = [(photo, name) for name in self.names for photo in tests.get(name, ())]
         self._before: GalLoPClassifier | None = None
         self._after: GalLoPClassifier | None = None
@@ -254,7 +254,7 @@ def answers_by_photo(
         yield {photo.sha256: Answer(name, label, share, seen) for label, share, (photo, name) in said}
 
 
-def _drawn(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
+def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
     """All photos with their class, or as many of each class as asked for, drawn and ordered as the library does it.
 
     So the same photos and settings give the same prompts in whatever order they came, and from the command line.

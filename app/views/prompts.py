@@ -27,7 +27,7 @@ class Figures:
         says_global, says_local: (M, M) and (N, N), cosines of what two prompts say of the same class.
         overlap, most: (N, N), how far two prompts choose the same regions, and how far their scales allow it.
         looks: (N, R), share of the photos in which a region was chosen.
-        accuracy: of all prompts together.
+        accuracy: of all prompts together, and of the head where there is one.
         worths: of each prompt, global ones first.
     """
 
@@ -40,6 +40,7 @@ class Figures:
     grid: tuple[int, int]
     accuracy: Share
     worths: tuple[Worth, ...]
+    has_head: bool
 
     @property
     def names(self) -> list[str]:
@@ -80,6 +81,7 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
         grid=backbone.vision.grid,
         accuracy=Share(right, len(photos)),
         worths=tuple(diversity.worths(found, topk, labels)),
+        has_head=found.head is not None,
     )
 
 

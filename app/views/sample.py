@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from app.runs.data_file import RunsProblem
 from app.runs.model_zip import classifier_of
 from app.runs.run import Run
 from app.runs.sample_run import SAMPLE_RUN, is_sample_run, sample_files, sample_run
-from app.teaching.tasks import opened
+from app.teaching.tasks import drawn_shots, opened
 from app.views.opening import Opened
 from gallop import Photo
 from gallop.sample import sample_photos
@@ -68,14 +69,25 @@ def _to_look_at(tests: Mapping[str, Sequence[Photo]]) -> list[Photo]:
 
 
 def sample_opened(backbone: Backbone) -> Opened:
-    """The run's model, as what was taught.
+    """The run's model, as what was taught: its photos are here, so those that voted can be told.
 
     Raises:
         ModelProblem: this backbone is not the one that it learned on.
     """
     run = sample_run()
     assert run.settings is not None
-    return Opened(opened(classifier_of(sample_files(), backbone), backbone, run.settings, run), SAMPLE_RUN, "sample")
+    taught = opened(classifier_of(sample_files(), backbone), backbone, run.settings, run)
+    learned = tuple(drawn_shots(_shots(), run.settings))
+    return Opened(replace(taught, learned=learned), SAMPLE_RUN, "sample")
+
+
+def _shots() -> dict[str, list[Photo]]:
+    """What it learned from, as the cards keep it."""
+    found: dict[str, list[Photo]] = {}
+    for photo in sample_photos():
+        if photo.part == "train" and photo.class_name is not None:
+            found.setdefault(photo.class_name, []).append(small(photo.path, SHOT_SIDE))
+    return found
 
 
 def take_out(session: Session) -> Run | None:

@@ -42,6 +42,7 @@ def main() -> None:
     assert taught is not None  # it ran to its end
     folder = sample_folder()
     shutil.rmtree(folder / "model", ignore_errors=True)
+    taught.after.keep_shots = True  # its photos come with it, so which of them voted can be shown
     taught.after.save(folder / "model")
     (folder / RUN_FILE).write_text(written(of_taught(taught, SAMPLE_RUN, 0.0)) + "\n", encoding="utf-8")
 

@@ -19,7 +19,7 @@ SAMPLE_SHOTS = 8
 
 _PHOTOS = ("train", "test", "other")
 _COPIED = (*_PHOTOS, "model")
-_LARGEST = 4 * 2**20
+_LARGEST = 8 * 2**20
 """Bytes of a file of the sample."""
 
 

@@ -56,6 +56,7 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     worth = table(at, "right alone")
     assert list(worth["prompt"]) == [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
     assert [int(cell.split()[0]) for cell in worth["right alone"]] == [each.alone for each in on_tests.worths]
+    assert "The head answers beside them each time" in everything(at)
     before = numbers(at, "looks 1")
     at.session_state["prompts pile"] = "Photos it learned from"
     fine(at.run())

@@ -266,11 +266,20 @@ def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) ->
     assert "Changed since the training: the photos and rounds" in everything(fine(at.run()))
 
 
-def test_what_is_off_can_be_switched_on(tiny_app: Open) -> None:
-    at = settings(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}), epochs=2)
+def test_what_is_beside_the_papers_method_can_be_switched_off_and_on(tiny_app: Open) -> None:
+    at = teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})
+    at.session_state["teach way"] = "As in the paper"
+    assert at.selectbox(key="teach settings global_projection").value is True, "as mini is taught"
+    assert fine(at.run()).selectbox(key="teach settings global_projection").value is False
+    at = settings(at, epochs=2)
     asked = at.selectbox(key="teach settings global_projection")
     assert (asked.label, asked.options, asked.value) == ("Projection of the whole photo", ["no", "yes"], False)
-    asked.set_value(True)
+    at = finish(train(fine(at.run())))
+    taught = session_of(at).training.taught
+    assert taught is not None
+    assert taught.after.model_.prompts.global_projection is None
+    assert taught.after.model_.head is None
+    at.selectbox(key="teach settings global_projection").set_value(True)
     at = finish(train(fine(at.run())))
     taught = session_of(at).training.taught
     assert taught is not None

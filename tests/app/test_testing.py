@@ -52,6 +52,13 @@ def taught(open_app: Open, counts: dict[str, int] | None = None, tests: int = 3,
     return go(app_pages.train(at), TEST)
 
 
+BETTER_WITH_OTHER_K: dict[str, Any] = {
+    "tests": 8,
+    "counts": {"red": 2, "green": 2, "blue": 2},
+    **{"epochs": 1, "topk": (1, 1), "head": "none"},  # a head is right on all of these pictures, whatever k is
+}
+
+
 def metric(at: AppTest, label: str) -> Any:
     return next(found for found in at.metric if found.label.startswith(label))
 
@@ -180,18 +187,19 @@ def test_the_photo_of_a_cell_gets_another_label_where_it_is_shown_and_undo_bring
 
 
 def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: Open) -> None:
-    at = taught(tiny_app)
+    at = app_pages.train(app_pages.cards(fine(tiny_app()), {"red": 3, "green": 3}, 3, **PAPERS))
     session = session_of(at)
-    # A red picture on the card of green: whatever is said of it, one of the two classes is wrong.
-    for name in ("red", "green"):
-        twin = load_image(tiny.picture(777 if name == "red" else 778, "red"), name=f"{name}.png")
-        card = session.photos.deck.find(name)
-        assert card is not None
-        session.photos.deck._put(card.with_pile("tests", (*card.tests, twin)))
-    fine(at.run())
+    found = session.training.taught.after  # type: ignore[union-attr]
+    # What it calls red, on the card of green.
+    red = (load_image(tiny.picture(seed, "red"), name="red.png") for seed in range(777, 800))
+    card = session.photos.deck.find("green")
+    assert card is not None
+    session.photos.deck._put(
+        card.with_pile("tests", (*card.tests, next(photo for photo in red if found.predict(photo)[0] == "red")))
+    )
+    at = go(at, TEST)
     cell = at.selectbox(key="test cell").value
     assert cell[0] != cell[1], "a wrong answer is shown first"
-    found = session.training.taught.after  # type: ignore[union-attr]
     measured = testing.measure(session, resources.backbone())
     assert measured is not None
     opened = measured.answers.photos[measured.evaluation.cell(*cell)[0]]
@@ -284,7 +292,7 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     assert does(at) == "0 of 6, 2 of 2"
     # Teach's try-out and Explore go by it.
     at = go(at, TEACH)
-    uploader(at, "Photos to try").upload("found.png", png(500, "red"))
+    uploader(at, "Photos to try").upload("found.png", png(1000, "red"))  # a test photo of red, so not kept
     assert grid(fine(at.run()), "explainer")["threshold"] == session.limit.value != stored
     at = go(at, EXPLORE)
     assert grid(at, "explainer")["threshold"] == session.limit.value != stored
@@ -384,9 +392,12 @@ def test_test_photos_of_a_class_that_was_not_taught_are_left_out_and_told(tiny_a
     assert metric(at, "Right on the 6 test photos")
 
 
-def test_without_local_prompts_and_with_one_global_prompt_the_page_holds(tiny_app: Open) -> None:
-    at = add_unknown(taught(tiny_app, global_prompts=1, topk=()), 1)
-    assert [branch["weight"] for branch in grid(at, "explainer")["takes"][0]["branches"]] == [1.0, 0.0]
+@pytest.mark.parametrize(("head", "weights"), [("none", [1.0, 0.0]), ("ridge", [0.5, 0.0, 0.5])])
+def test_without_local_prompts_and_with_one_global_prompt_the_page_holds(
+    tiny_app: Open, head: str, weights: list[float]
+) -> None:
+    at = add_unknown(taught(tiny_app, global_prompts=1, topk=(), head=head), 1)
+    assert [branch["weight"] for branch in grid(at, "explainer")["takes"][0]["branches"]] == weights
     assert metric(at, "Right on the 6 test photos")
     assert len(track(at)["unknown"]) == 1
 
@@ -406,7 +417,7 @@ def test_k_set_on_another_page_is_the_k_of_the_test(tiny_app: Open) -> None:
 
 
 def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Open) -> None:
-    at = taught(tiny_app, tests=8, counts={"red": 2, "green": 2, "blue": 2}, epochs=1, topk=(1, 1))
+    at = taught(tiny_app, **BETTER_WITH_OTHER_K)
     session = session_of(at)
     assert not [found for found in at.button if found.label == "Use these k"], "folded away"
     at.session_state["k sweep"] = True
@@ -443,7 +454,7 @@ def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Op
 def test_k_is_not_offered_where_there_is_none_or_another_number_is_set(tiny_app: Open) -> None:
     at = taught(tiny_app, topk=())
     assert "k sweep" not in at.session_state
-    at = taught(tiny_app, tests=8, counts={"red": 2, "green": 2, "blue": 2}, epochs=1, topk=(1, 1))
+    at = taught(tiny_app, **BETTER_WITH_OTHER_K)
     session = session_of(at)
     session.training.settings = replace(session.training.settings, topk=(1, 1, 2))
     at.session_state["k sweep"] = True

@@ -47,8 +47,16 @@ def test_no_photo_is_there_twice_and_all_are_small() -> None:
     contents = [load_image(photo.path).sha256 for photo in sample_photos()]
     assert len(set(contents)) == len(contents)
     assert not duplicates(read_folder(sample_folder(), split="train"), read_folder(sample_folder(), split="test"))
-    size = sum(path.stat().st_size for path in sample_folder().rglob("*") if path.is_file() and path.suffix != ".pyc")
-    assert size < 3 * 2**20
+    model = sample_folder() / "model"
+    files = [path for path in sample_folder().rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert sum(path.stat().st_size for path in files if model not in path.parents) < 2**20
+
+
+def test_its_model_is_two_projections_a_heads_matrix_and_little_else() -> None:
+    joint = 512
+    known = 2 * 4 * joint**2 + 8 * joint**2  # bytes: in fp32 two, in fp64 one
+    size = sum(path.stat().st_size for path in (sample_folder() / "model").iterdir())
+    assert known < size < known + 2**18
 
 
 def test_every_photo_says_where_its_thing_is() -> None:

@@ -80,9 +80,9 @@ with explained:
 if find is not None and photo is not None and question is not None:
     with left:
         details.folded_numbers(question, find)
+        details.shots_that_voted(question, find)
     with middle:
         details.map_tested(photo, question, find)
-        details.shots_that_voted(question, find)
 with strip:
     photos.choose_from(photo, question)
 offer.offer_sample(session)

@@ -128,7 +128,8 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
                 key="without",
                 alt=f"Right with all prompts {overall.value:.0%}; without one: {listed}.",
             )
-            st.caption(f"Dashed: with all prompts, {overall.right} of {_photos(photos)} right.")
+            stays = " The head answers beside them each time, so little may change." if found.has_head else ""
+            st.caption(f"Dashed: with all prompts, {overall.right} of {_photos(photos)} right.{stays}")
         else:
             st.caption("There is only one prompt: none can be left out.")
     with right:
