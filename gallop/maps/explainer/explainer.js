@@ -217,8 +217,8 @@ class Bars {
     this.choose = choose;
     this.list = element("div", "list", { role: "group", "aria-label": "Classes by probability" });
     this.key = element("p", "key");
-    this.about = element("p", "about");
-    this.root = element("div", "bars", {}, this.list, this.key, this.about);
+    this.meant = element("p", "meant");
+    this.root = element("div", "bars", {}, this.list, this.key, this.meant);
     this.rows = [];
   }
 
@@ -256,7 +256,7 @@ class Bars {
     const entries = answer.branches.length > 1 ? [["together", "all"]] : [];
     if (answer.branches.length > 1) answer.branches.forEach(({ name }, i) => entries.push([name, `thin-${i}`]));
     if (before) entries.push([before, "was"]);
-    say(this.about, answer.branches.some(({ linear }) => linear) ? HEAD_NOTE : "");
+    say(this.meant, answer.branches.some(({ linear }) => linear) ? HEAD_NOTE : "");
     const text = entries.map((entry) => entry.join()).join() + this.more;
     if (this.keyed === text) return;
     this.keyed = text;

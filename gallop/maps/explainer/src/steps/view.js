@@ -94,7 +94,7 @@ export class Steps {
     this.now = {
       step: this.now.step,
       c: this.take.local.has(c) ? c : data.takes[0].branches[1].classes[0],
-      prompt,
+      prompt: prompt < this.usual.length ? prompt : 0, // where Explore stands at the head's map, the first
       topk,
       region,
       global: null, // the global prompt whose cosines are shown; a local one's where it is null
