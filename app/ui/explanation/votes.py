@@ -15,7 +15,8 @@ from gallop import Photo
 if TYPE_CHECKING:
     from gallop import Explanation
 
-_TOLD, _COLUMNS, _SIDE = 8, 4, 120
+_TOLD, _SIDE, _WIDE = 8, 120, 88
+"""How many are shown, how many pixels each has, and how wide it stands: three beside each other on a phone."""
 
 
 def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
@@ -30,15 +31,16 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
         return
     given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _TOLD)
     st.markdown(f"What each photo that it learned from adds to the head's score of {text.markdown(class_name)}.")
-    for start in range(0, len(shown), _COLUMNS):
-        for i, column in zip(shown[start : start + _COLUMNS], st.columns(_COLUMNS), strict=False):
+    with st.container(horizontal=True, gap="small"):
+        for i in shown:
             photo, name = learned[i]
-            with column:
+            with st.container(width=_WIDE, gap="small"):
                 media.image(thumbnails.strip([photo], side=_SIDE), width="stretch", alt=photo.name)
                 st.caption(f"{given[i]:+.4f}, {text.markdown(text.shorten(name, 24))}")
     others = sum(given) - sum(given[i] for i in shown)
     more = f" the other {len(given) - len(shown)} photos add {others:+.4f}," if len(given) > len(shown) else ""
+    rest = round(float(voted.rest[row]), 4) + 0.0  # no minus before a zero
     st.caption(
-        f"Beside these{more} and {float(voted.rest[row]):+.4f} comes from no photo: together "
+        f"Beside these{more} and {rest:+.4f} comes from no photo: together "
         f"{float(explanation.head_scores[row]):.4f}, the head's score."
     )
