@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.report import replace_between
 from gallop.bench.definition.spec import read_spec
-from gallop.bench.reporting.claims import HOLDS, judge, points
+from gallop.bench.reporting.claims import judge, points
 from gallop.bench.reporting.markdown import counted, markdown_table
 from gallop.bench.reporting.results import MeanCell, Results, cell
 from gallop.bench.reporting.tables import cell_text, sets_asked
@@ -108,7 +108,7 @@ def beside_ours(results: Results) -> str:
         if asked == (OURS, "accuracy", "accuracy", "") and verdict.mean is not None:
             low, high = verdict.interval or (verdict.mean, verdict.mean)
             said = f"{points(verdict.mean)} ({points(low)} to {points(high)})"
-            cells.setdefault(claim.than.label, {})[claim.shots] = f"**{said}**" if verdict.verdict == HOLDS else said
+            cells.setdefault(claim.than.label, {})[claim.shots] = f"**{said}**" if low > 0 else said
     shots = sorted({n for found in cells.values() for n in found})
     rows = [[f"above {label}", *(found.get(n, "") for n in shots)] for label, found in cells.items()]
     return markdown_table([OURS, *(counted(n, "shot") for n in shots)], rows)
