@@ -110,11 +110,11 @@ def test_another_question_runs_no_notebook(monkeypatch: pytest.MonkeyPatch, tmp_
     assert asked.outputs[0].text == in_plain_text(questions_of(11)[1]) + "\n"
 
 
-def test_every_notebook_has_a_script_a_line_in_the_readme_and_a_check_of_its_widgets() -> None:
+def test_every_notebook_has_a_script_a_line_in_the_documentation_and_a_check_of_its_widgets() -> None:
     stems = [script.stem for script in sync.scripts()]
     assert stems == sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [stem for stem in stems if f"(notebooks/{stem}.ipynb)" not in readme] == []
+    listed = (ROOT / "docs" / "tutorials" / "index.md").read_text(encoding="utf-8")
+    assert [stem for stem in stems if f"(../../notebooks/{stem}.ipynb)" not in listed] == []
     assert list(WIDGETS) == stems
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from gallop.sample import write_sample
 from tests.conftest import ROOT
 
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
 
 
@@ -24,8 +25,11 @@ WITH_PROMPTS = [page for page in PAGES if blocks(page, "pycon")]
 
 
 @pytest.mark.parametrize("page", WITH_PROMPTS, ids=lambda page: page.stem)
-def test_examples_say_what_comes_out(page: Path) -> None:
-    """A page is one session from top to bottom."""
+def test_examples_say_what_comes_out(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is one session from top to bottom, where ``gallop sample photos`` was called."""
+    write_sample(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
     text = "\n".join(blocks(page, "pycon"))
     session = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     told: list[str] = []
