@@ -145,10 +145,18 @@ def rounds(page: Page, epochs: int) -> None:
 
 
 def pick(page: Page, option: str) -> None:
-    """Choose one of a few by its label, since what is drawn of a radio button lies over it; once it stands still."""
+    """Choose one of a few by its label, since what is drawn of a radio button lies over it; once it stands still.
+
+    A click is lost where a part of the page that is drawn by itself comes anew just then: so once more.
+    """
     found = page.get_by_role("radio", name=option, exact=True)
-    settled(page)
-    found.locator("xpath=ancestor::label[1]").click()
+    end = time.monotonic() + PATIENCE / 1000
+    while not found.is_checked():
+        assert time.monotonic() < end, f"{option!r} cannot be chosen"
+        settled(page)
+        found.locator("xpath=ancestor::label[1]").click()
+        page.wait_for_timeout(500)
+        settled(page)
     expect(found).to_be_checked()
 
 

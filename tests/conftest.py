@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the app 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers, and what they start, share the cores
 
+import asyncio
 import gc
 import shutil
 import signal
@@ -16,10 +17,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import hypothesis
@@ -32,6 +34,7 @@ from tests.connects import Connects
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+T = TypeVar("T")
 ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").is_file())
 MAIN = ROOT / "app" / "main.py"
 SCRIPT = MAIN.with_name("navigation.py")
@@ -197,6 +200,12 @@ def onnxruntime_web() -> None:
         runtime_files()
     except PageError as error:
         leave_out_without(str(error))
+
+
+def awaited(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run it on a thread of its own: once a browser was started, its driver keeps an event loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def leave_out_without(missing: str) -> None:

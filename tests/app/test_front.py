@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import re
 import socket
@@ -21,7 +20,7 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 import streamlit
 
 from app.front import FirstPage, OwnScripts, Rest, answer_at_once
-from tests.conftest import ROOT
+from tests.conftest import ROOT, awaited
 
 FOLDER = Path(streamlit.__file__).with_name("static")
 STALL = 0.04
@@ -121,7 +120,7 @@ def test_what_a_page_is_sent_ends_the_rest_and_a_look_after_the_server_does_not(
         sent.append(message)
 
     served = OwnScripts(app, FOLDER, (), (), rest, FirstPage(FOLDER, "/", lambda *_: ""))
-    asyncio.run(served({"method": "GET", "query_string": b"", "headers": []} | scope, None, send))  # type: ignore[arg-type]
+    awaited(served({"method": "GET", "query_string": b"", "headers": []} | scope, None, send))  # type: ignore[arg-type]
     assert len(sent) == 1
     assert bool(ended) == ends
 

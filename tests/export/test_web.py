@@ -166,7 +166,11 @@ def test_the_page_is_opened_and_served_until_somebody_stops_it(
     monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: ({"index.html": b"<html>"}, facts))
     monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
     monkeypatch.setattr("webbrowser.open", open_)
-    assert main(["export", "--web", str(tmp_path / "page"), "--open"]) == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+    try:
+        assert main(["export", "--web", str(tmp_path / "page"), "--open"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert found == {"page": b"<html>"}
     said = capsys.readouterr()
     assert "The page for browsers of 4 classes is in" in said.out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
 import time
@@ -18,6 +17,7 @@ from gallop.images import DEFAULT_LIMITS
 from gallop.serve import fetching
 from gallop.serve.fetching import PublicOnly, fetch_photo, is_public
 from gallop.serve.refusals import Refusal
+from tests.conftest import awaited
 from tests.http_server import Answers, listening
 from tests.serve.running import photo, running
 
@@ -74,7 +74,7 @@ def site() -> Iterator[str]:
 
 
 def fetch(url: str, backend: PublicOnly) -> bytes:
-    return asyncio.run(fetch_photo(url, 1, lambda count: None, backend))
+    return awaited(fetch_photo(url, 1, lambda count: None, backend))
 
 
 def anywhere() -> PublicOnly:
@@ -157,7 +157,7 @@ def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPa
 def test_limits_of_a_fetched_photo(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     with pytest.raises(ImageTooLarge, match="photo 1 is larger than 20 MB"):
-        asyncio.run(fetch_photo(f"http://{site}/endless", 1, seen.append, anywhere()))
+        awaited(fetch_photo(f"http://{site}/endless", 1, seen.append, anywhere()))
     assert DEFAULT_LIMITS.max_bytes < sum(seen) < DEFAULT_LIMITS.max_bytes + 2**22
     with pytest.raises(Refusal, match="answered with status 404"):
         fetch(f"http://{site}/none", anywhere())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 
 from benchmarks.serve import clients, rough, table
+from tests.conftest import awaited
 from tests.serve.running import Running
 
 
 def test_clients_count_every_request(service: Running) -> None:
-    found = asyncio.run(clients._load(service.port, 4, 0.5))
+    found = awaited(clients._load(service.port, 4, 0.5))
     said = service.get("/metrics").text
     answered = next(line for line in said.splitlines() if line.startswith('gallop_requests_total{route="/predict",'))
     assert found.statuses == {"200": int(float(answered.rsplit(" ", 1)[1]))}
