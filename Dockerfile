@@ -11,7 +11,7 @@ ARG TORCH=cpu
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PATH=/opt/gallop/bin:$PATH
 # The largest part first: it is taken from Docker's cache as long as this line stays.
 RUN python -m venv /opt/gallop \
-    && pip install 'torch>=2.5,<3' 'torchvision>=0.20,<1' --index-url "https://download.pytorch.org/whl/${TORCH}"
+    && pip install 'torch>=2.7,<3' 'torchvision>=0.22,<1' --index-url "https://download.pytorch.org/whl/${TORCH}"
 WORKDIR /src
 COPY . .
 # Which versions of the rest, pyproject.toml says.
