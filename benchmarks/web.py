@@ -21,9 +21,6 @@ import json
 import shutil
 import statistics
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,9 +35,9 @@ from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, load_image
 from gallop.bench.running.photos import set_folders
 from gallop.export.web import write
-from gallop.export.web.serving import static_server
 from gallop.images import list_images
 from gallop.names.class_names import folder_to_name
+from tests.http_server import served_folder
 
 BEGIN, END = "<!-- web: begin -->", "<!-- web: end -->"
 _SHORT = 600
@@ -115,14 +112,6 @@ class Apart:
     @property
     def words(self) -> str:
         return f"{self.labels} of {self.photos} | {self.largest:.1e}"
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    with static_server(folder) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 def answers(page: Page, data: Path, count: int) -> dict[str, Apart]:
@@ -216,7 +205,7 @@ def main() -> None:
         sizes = write(folder)
         chromium: Any = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        with served(Path(folder)) as address:
+        with served_folder(Path(folder)) as address:
             took = times(browser, address)
             page = browser.new_page()
             page.goto(address)

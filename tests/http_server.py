@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -47,3 +48,14 @@ def listening(answers: type[BaseHTTPRequestHandler]) -> Iterator[Listening]:
         yield Listening(f"127.0.0.1:{server.server_port}", leave)
     finally:
         leave()
+
+
+@contextmanager
+def served_folder(folder: Path) -> Iterator[str]:
+    """The address of a folder's files, as ``gallop export --web --open`` serves them."""
+    from gallop.export.web.serving import static_server
+
+    with static_server(folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()

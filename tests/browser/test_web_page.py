@@ -6,9 +6,7 @@ import base64
 import io
 import json
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +23,10 @@ from gallop.config import MethodConfig
 from gallop.estimator import GalLoPClassifier
 from gallop.export.web import write
 from gallop.export.web.samples import FIRST_NAMES, photos_to_begin_with
-from gallop.export.web.serving import static_server
 from gallop.images import load_image
 from tests import tiny
 from tests.browsing import HOSTILE, Page, expect
+from tests.http_server import served_folder
 
 pytestmark = pytest.mark.browser
 NAMES = ("red", "green", "blue")
@@ -60,15 +58,6 @@ async ({ rgba, width, height, names }) => {
 }
 """
 """What the page works out of pixels and names, asked of its own parts."""
-
-
-@contextmanager
-def at(folder: Path) -> Iterator[str]:
-    """The address of a folder."""
-    with static_server(folder) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +125,7 @@ def test_a_first_answer_stands_there_and_is_pythons_to_four_digits(of_mini: Path
     photo = Image.open(photos_to_begin_with(FIRST_NAMES)[0]).convert("RGB")
     names = [*FIRST_NAMES, "a café's cup", "golden retriever"]
     classifier = GalLoPClassifier(device="cpu").zero_shot(names)
-    with at(of_mini) as address:
+    with served_folder(of_mini) as address:
         page = opened(address)
         expect(best(page)).to_contain_text("teapot")
         picture = photo.resize((501, 333))
@@ -147,7 +136,7 @@ def test_a_first_answer_stands_there_and_is_pythons_to_four_digits(of_mini: Path
 
 
 def test_names_are_typed_and_k_asks_no_tower(of_mini: Path, opened: Any) -> None:
-    with at(of_mini) as address:
+    with served_folder(of_mini) as address:
         page = opened(address)
         field = page.get_by_role("textbox", name="Add a name")
         field.fill(f"kettle, {HOSTILE}")
@@ -175,7 +164,7 @@ def test_names_are_typed_and_k_asks_no_tower(of_mini: Path, opened: Any) -> None
 
 def test_photos_come_by_file_drop_paste_and_webcam(of_mini: Path, opened: Any) -> None:
     mug = photos_to_begin_with(("mug",))[0]
-    with at(of_mini) as address:
+    with served_folder(of_mini) as address:
         page = opened(address, permissions=["camera"])
         page.get_by_label("Photo", exact=True).set_input_files(mug)
         expect(best(page)).to_contain_text("mug")
@@ -207,7 +196,7 @@ def test_photos_come_by_file_drop_paste_and_webcam(of_mini: Path, opened: Any) -
 
 def test_a_photo_that_comes_before_the_model_waits_for_it(of_mini: Path, browser: Any) -> None:
     page = browser.new_page()
-    with at(of_mini) as address:
+    with served_folder(of_mini) as address:
         held: list[Any] = []
         page.route("**/towers/vision.onnx.packed", lambda route: held.append(route))
         with page.expect_request("**/towers/vision.onnx.packed"):
@@ -222,7 +211,7 @@ def test_a_photo_that_comes_before_the_model_waits_for_it(of_mini: Path, browser
 
 
 def test_once_loaded_it_needs_no_network(of_mini: Path, opened: Any) -> None:
-    with at(of_mini) as address:
+    with served_folder(of_mini) as address:
         page = opened(address)
         expect(page.get_by_text("This page works without a network from now on.")).to_be_visible()
     page.context.set_offline(True)  # and its server is gone, too
@@ -234,7 +223,7 @@ def test_once_loaded_it_needs_no_network(of_mini: Path, opened: Any) -> None:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_axe_finds_nothing_and_keys_are_enough(of_mini: Path, opened: Any, scheme: str, width: int) -> None:
-    with at(of_mini) as address:
+    with served_folder(of_mini) as address:
         page = opened(address, color_scheme=scheme, viewport={"width": width, "height": 844})
         expect(best(page)).to_be_visible()
         found = Axe().run(page).response["violations"]
@@ -252,7 +241,7 @@ def test_axe_finds_nothing_and_keys_are_enough(of_mini: Path, opened: Any, schem
 
 def test_a_taught_models_page_answers_as_it_does(of_taught: Path, taught: GalLoPClassifier, opened: Any) -> None:
     photos = [tiny.picture(9, "green", (48, 40)), tiny.picture(11, "blue", (33, 70))]
-    with at(of_taught) as address:
+    with served_folder(of_taught) as address:
         page = opened(address)
         expect(page.get_by_text("Choose a photo, or drop one anywhere on this page.")).to_be_visible()
         expect(page.get_by_role("list", name="Classes of this model").get_by_role("listitem")).to_have_text(list(NAMES))
@@ -293,7 +282,7 @@ def kinds_of_files() -> dict[str, bytes]:
 
 
 def test_files_of_every_kind_have_the_pixels_that_python_sees(of_taught: Path, opened: Any) -> None:
-    with at(of_taught) as address:
+    with served_folder(of_taught) as address:
         page = opened(address)
         for name, file in kinds_of_files().items():
             said = page.evaluate(
@@ -327,7 +316,7 @@ def test_what_is_missing_of_the_folder_is_told(of_taught: Path, browser: Any, tm
             copy.write_bytes(path.read_bytes())
     assert json.loads((tmp_path / "model.json").read_text())["fixed"]
     page = browser.new_page()
-    with at(tmp_path) as address:
+    with served_folder(tmp_path) as address:
         page.goto(address)
         expect(
             page.get_by_text("towers/vision.onnx.packed is not there (404): serve the whole folder.")
