@@ -37,7 +37,7 @@ help:
 	@echo "make clean   remove $(VENV), caches and build outputs"
 
 app: $(VENV)/.app
-	$(BIN)/streamlit run app/main.py
+	$(BIN)/gallop app
 
 test: lint
 	$(BIN)/python -m pytest

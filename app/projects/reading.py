@@ -22,7 +22,7 @@ from app.photos.archives import (
     check_whole,
     member_bytes,
 )
-from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE
+from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, in_memory_once
 from app.projects.content import (
     MANIFEST,
     PROJECT_FORMAT,
@@ -179,7 +179,7 @@ class _Opened:
             raise ProjectProblem(f"{error} So nothing of {self.shown} was opened.") from error
         if photo.sha256 != said.sha256("sha256"):
             raise wrong(f"{printable_name(path)} in {self.shown}", "is not the photo that was saved")
-        return photo
+        return in_memory_once(photo)
 
     # Runs and settings -----------------------------------------------------------------------------------------------
 

@@ -134,7 +134,7 @@ def test_a_page_that_was_closed_is_forgotten_unless_it_comes_back() -> None:
 
 
 def squares(count: int) -> list[Photo]:
-    """Photos of 300 bytes each, all different."""
+    """Photos of 400 bytes each, all different."""
     return [load_image(Image.new("RGB", (10, 10), (number, 0, 0)), name=f"{number}.png") for number in range(count)]
 
 
@@ -143,7 +143,7 @@ def cards_of(photos: list[Photo]) -> Iterator[Member]:
 
 
 def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: Allow) -> None:
-    allow(1000)
+    allow(1300)
     mine = VisitorPhotos()
     assert len(mine.shelf.add(squares(2)).taken) == 2
     found = mine.deck.add_photos(cards_of(squares(10)[4:6]))
@@ -151,19 +151,19 @@ def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: 
     assert "5.png does not fit" in found.refused[0]
     assert "--visitor-memory" in found.refused[0]
     assert "7.png does not fit" in mine.unknown.add(squares(10)[7:8]).refused[0]
-    assert mine.size == 900
+    assert mine.size == 1200
 
 
 def test_a_photo_that_is_taken_away_makes_room(allow: Allow) -> None:
     """Also where an undo would bring it back: what is wanted now comes before that."""
-    allow(1000)
+    allow(1300)
     mine, photos = VisitorPhotos(), squares(5)
     assert len(mine.deck.add_photos(cards_of(photos[:3])).taken) == 3
     card = mine.deck.cards[0]
     mine.deck.take_away(card.id, "shots", card.shots[0])
-    assert mine.size == 900, "an undo brings it back"
+    assert mine.size == 1200, "an undo brings it back"
     assert len(mine.deck.add_photos(cards_of(photos[3:4])).taken) == 1
-    assert mine.size == 900
+    assert mine.size == 1200
 
 
 def test_who_leaves_gives_all_back() -> None:
@@ -176,7 +176,7 @@ def test_who_leaves_gives_all_back() -> None:
     session.photos.unknown.add(squares(4)[2:])
     session.photos.deck.add_photos(cards_of(squares(6)[4:]))
     session.photos.deck.delete(session.photos.deck.cards[0].id)
-    assert visitors.held("me") == session.photos.size == 6 * 300
+    assert visitors.held("me") == session.photos.size == 6 * 400
     assert visitors.held("you") == 0
     visitors.remove(token)
     assert session.photos.size == 0

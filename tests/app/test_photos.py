@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -45,6 +47,21 @@ def test_every_file_gets_a_verdict_of_its_own() -> None:
     for sentence, name in zip(verdicts.refused, ["words.jpg", "nothing.png", "bomb.png", "large.jpg"], strict=True):
         assert name in sentence
     assert "20 MB" in verdicts.refused[-1]
+
+
+@pytest.mark.parametrize("size", [(40, 32), (90, 60)])  # as it is, and made smaller
+def test_one_picture_is_in_memory_once(size: tuple[int, int]) -> None:
+    """The same photo of two visitors, or of a card and of a change that can be undone; as long as anybody keeps it."""
+    first, again = (small(jpeg(1, name, size), 64) for name in ("a.jpg", "b.jpg"))
+    assert first.image is again.image
+    assert (first.name, again.name) == ("a.jpg", "b.jpg")
+    assert small(jpeg(2, size=size), 64).image is not first.image
+    kept = weakref.ref(first.image)
+    del first
+    assert kept() is not None
+    del again
+    gc.collect()
+    assert kept() is None
 
 
 def test_photos_are_kept_small() -> None:

@@ -36,6 +36,18 @@ def told(*words: str) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.parametrize(("said", "heaps"), [(None, "1"), ("4", "4")])
+def test_the_servers_threads_share_one_heap(
+    said: str | None, heaps: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Streamlit begins threads before the app can say so. What somebody has said himself holds."""
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if said is not None:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", said)
+    app._started([sys.executable, "-c", "import os; print(os.environ['MALLOC_ARENA_MAX'])"]).wait()
+    assert capfd.readouterr().out.split() == [heaps]
+
+
 def test_without_options_the_apps_own_settings_hold() -> None:
     assert told() == {}
     assert told("--port", "8600", "--no-browser") == {"server.port": ["8600"], "server.headless": ["true"]}

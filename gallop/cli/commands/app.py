@@ -17,6 +17,7 @@ from typing import NoReturn
 from gallop.cli.app_arguments import app_words
 from gallop.cli.console import Console
 from gallop.errors import CommandError
+from gallop.runtime.process import ONE_HEAP
 
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 """The names of ``server.allowedHosts`` in the app's ``.streamlit/config.toml``, which further ones would replace."""
@@ -83,7 +84,7 @@ def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """The server, deaf to the terminal's Ctrl-C while it loads, which would end in a traceback: we tell it to end."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.Popen(command)
+        return subprocess.Popen(command, env={**ONE_HEAP, **os.environ})
     finally:
         signal.signal(signal.SIGINT, before)
 
