@@ -33,12 +33,20 @@ WIDTHS = (1280, 820, 390)
 THEMES = ("light", "dark")
 
 
-def shoot(browser: Any, address: str, name: str, *, opened: tuple[str, ...] = ()) -> None:
-    """One state in every theme and width, each picture as long as the page, with these parts of it opened."""
+def shoot(visit: Any, address: str, name: str, *, opened: tuple[str, ...] = ()) -> None:
+    """One state in every theme and width, each picture as long as the page, with these parts of it opened.
+
+    Args:
+        visit: the page whose state it is; an address shows it to the browser that made it alone, by its cookies.
+    """
+    mine = visit.context.storage_state()
     for theme in THEMES:
         for width in WIDTHS:
-            context = browser.new_context(
-                viewport={"width": width, "height": 1000}, color_scheme=theme, reduced_motion="reduce"
+            context = visit.context.browser.new_context(
+                storage_state=mine,
+                viewport={"width": width, "height": 1000},
+                color_scheme=theme,
+                reduced_motion="reduce",
             )
             page = context.new_page()
             page.goto(address)
@@ -64,7 +72,7 @@ def visit_with_sample(browser: Any, server: str) -> None:
     expect(limit_track(page)).to_be_visible()
     token = urlsplit(page.url).query
     for name in ("", "teach", "test", "prompts", "compare", "export", "method"):
-        shoot(browser, f"{server}/{name}?{token}", f"{name.replace('_', ' ') or 'explore'}, sample")
+        shoot(page, f"{server}/{name}?{token}", f"{name.replace('_', ' ') or 'explore'}, sample")
     go(page, "Teach")
     page.get_by_role("button", name="Remove the sample").click()
     expect(page.get_by_text("Start here")).to_be_visible()
@@ -75,13 +83,13 @@ def visit(browser: Any, server: str) -> None:
     page.set_default_timeout(2 * PATIENCE)
     page.goto(server)
     page.get_by_role("heading", level=1).wait_for()
-    shoot(browser, server, "explore, empty")
+    shoot(page, server, "explore, empty")
     for name in ("teach", "test", "prompts", "compare", "export", "method"):
-        shoot(browser, f"{server}/{name}", f"{name.replace('_', ' ')}, empty")
+        shoot(page, f"{server}/{name}", f"{name.replace('_', ' ')}, empty")
     choose_photo(page, "Cat")
     expect(answer(page)).to_contain_text("%")
-    shoot(browser, page.url, "explore, zero-shot")
-    shoot(browser, page.url, "explore, more towers", opened=("Settings", "More towers"))
+    shoot(page, page.url, "explore, zero-shot")
+    shoot(page, page.url, "explore, more towers", opened=("Settings", "More towers"))
 
     page.get_by_role("link", name="Teach").click()
     page.get_by_role("textbox", name="New class").fill("kitten, cup")
@@ -94,30 +102,30 @@ def visit(browser: Any, server: str) -> None:
     page.get_by_text("All classes at once").click()
     files_into(page, "A zip of class folders", [zipped(tests)])
     expect(page.get_by_text("6 to learn from, 3 to test with")).to_have_count(2)
-    shoot(browser, page.url, "teach, cards")
+    shoot(page, page.url, "teach, cards")
     rounds(page, 400)  # long enough for four pictures of it
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text(re.compile("Training, step [1-9]"))).to_be_visible()
-    shoot(browser, page.url, "teach, in training")
+    shoot(page, page.url, "teach, in training")
     expect(page.get_by_text("Done:")).to_be_visible(timeout=10 * PATIENCE)
-    shoot(browser, page.url, "teach, trained")
+    shoot(page, page.url, "teach, trained")
     page.get_by_role("link", name="Explore").click()
     page.get_by_role("heading", name="GalLoP Explorer").wait_for()  # Teach shows an answer too
     expect(answer(page)).to_contain_text("%")
-    shoot(browser, page.url, "explore, taught")
+    shoot(page, page.url, "explore, taught")
     go(page, "Test")
     files_into(page, "Photos of none of the classes", [upload("rocket.jpg", photo("Rocket"))])
     expect(limit_track(page)).to_be_visible()
-    shoot(browser, page.url, "test, taught")
+    shoot(page, page.url, "test, taught")
     for name in ("Prompts", "Method"):
         go(page, name)
-        shoot(browser, page.url, f"{name.lower()}, taught")
+        shoot(page, page.url, f"{name.lower()}, taught")
     go(page, "Compare")
     expect(page.get_by_role("heading", name="Keep or remove")).to_be_visible()
-    shoot(browser, page.url, "compare")
+    shoot(page, page.url, "compare")
     go(page, "Export")
     expect(page.get_by_role("button", name="Save the model as zip")).to_be_visible()
-    shoot(browser, page.url, "export")
+    shoot(page, page.url, "export")
 
 
 def main() -> int:
