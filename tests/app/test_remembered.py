@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 pytest.importorskip("streamlit", reason="needs the extra 'app'")
@@ -131,3 +133,40 @@ def test_one_of_two_photos_of_the_same_name_can_be_chosen(tiny_app: Open) -> Non
     for run in (2, 3):
         at.selectbox(key=RUN.key).set_value(run)
         assert fine(at.run()).selectbox(key=RUN.key).value == session_of(at).compare.run == run
+
+
+CALLS = """
+import weakref
+import streamlit as st
+from app.ui.widgets import remembered
+
+class Model:
+    pass
+
+def press(model):
+    st.session_state["pressed"] = st.session_state.get("pressed", 0) + 1
+
+remembered.run_begins()
+model = Model()
+st.session_state.setdefault("models", weakref.WeakSet()).add(model)
+number = st.session_state.get("number", 0)
+st.button(f"Of run {number}", key=f"button {number}", on_click=press, args=(model,))
+if st.session_state.get("cut"):
+    st.stop()
+remembered.run_ends()
+"""
+
+
+def test_what_a_widget_calls_goes_with_the_widget(tiny_app: Open) -> None:
+    """Streamlit keeps it as long as the page is open, with the model that it would be called with."""
+    at = AppTest.from_string(CALLS)
+    for number in range(6):
+        at.session_state["number"] = number
+        fine(at.run())
+        assert len(fine(at.button[0].click().run()).button) == 1
+        assert at.session_state["pressed"] == number + 1, "what is drawn is still called"
+    gc.collect()
+    assert len(at.session_state["models"]) <= 2, "that of the last run, and of the one before"
+    at.session_state["cut"] = True
+    fine(at.run())
+    assert fine(at.button[0].click().run()).session_state["pressed"] == 7, "a run that is cut short drops nothing"
