@@ -398,8 +398,10 @@ function borders(kept, grid) {
   return lines;
 }
 
-/* White within black is seen on a photo of any colour. Those that stand there already are not drawn again. */
+/* White within black is seen on a photo of any colour. Those that stand there already are not drawn again, and those
+   of an explainer without a size stay: it is hidden for a moment, as while Jupyter changes its theme. */
 function drawOutlines(canvas, kept, rival, grid, size) {
+  if (!size.width) return;
   const dense = Math.min(globalThis.devicePixelRatio || 1, 2);
   const [width, height] = [Math.round(size.width * dense), Math.round(size.height * dense)];
   const wanted = [kept, rival, grid.rows, grid.columns, width, height].join(";");
@@ -1551,7 +1553,7 @@ class Explainer {
     this.mark(now);
     say(this.faint, this.onHead ? "" : faintLine(subject, this.name));
     if (bare) return;
-    if (this.size?.all !== now.all) this.unmeasured();
+    if (this.size?.all !== now.all || !this.size.width) this.unmeasured();
     this.size ??= { all: now.all, width: this.seen.clientWidth, height: this.seen.clientHeight };
     const small = this.state.maps > 1 && !this.data.compact;
     for (let n = 0; n < subject.prompts; n++) {

@@ -170,8 +170,10 @@ function borders(kept, grid) {
   return lines;
 }
 
-/* White within black is seen on a photo of any colour. Those that stand there already are not drawn again. */
+/* White within black is seen on a photo of any colour. Those that stand there already are not drawn again, and those
+   of an explainer without a size stay: it is hidden for a moment, as while Jupyter changes its theme. */
 function drawOutlines(canvas, kept, rival, grid, size) {
+  if (!size.width) return;
   const dense = Math.min(globalThis.devicePixelRatio || 1, 2);
   const [width, height] = [Math.round(size.width * dense), Math.round(size.height * dense)];
   const wanted = [kept, rival, grid.rows, grid.columns, width, height].join(";");

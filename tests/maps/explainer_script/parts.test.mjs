@@ -280,6 +280,24 @@ test("an outline leaves most of its region, on large photos and small ones, in c
   }
 });
 
+test("outlines stay while an explainer is hidden, and those that moved meanwhile are drawn when it is back", () => {
+  const done = [];
+  const pen = new Proxy({}, { get: (_, name) => () => done.push(name), set: () => true });
+  const canvas = { width: 0, height: 0, getContext: () => pen };
+  const [grid, size] = [{ rows: 7, columns: 7 }, { width: 200, height: 200 }];
+  const drawn = (kept, now) => {
+    done.length = 0;
+    drawOutlines(canvas, kept, [], grid, now);
+    return done.length > 0;
+  };
+  assert.ok(drawn([0, 1], size));
+  assert.ok(!drawn([0, 1], { width: 0, height: 0 }));
+  assert.deepEqual([canvas.width, canvas.height], [200, 200]);
+  assert.ok(!drawn([0, 1], size), "they stand there already");
+  assert.ok(!drawn([0, 1, 2], { width: 0, height: 0 }));
+  assert.ok(drawn([0, 1, 2], size));
+});
+
 test("the track reaches every k, and finer where k is small", () => {
   for (const regions of [1, 2, 49, 196, 576])
     for (let k = 1; k <= regions; k++) assert.equal(kAt(stepOf(k, regions), regions), k, `${k} of ${regions}`);

@@ -231,7 +231,7 @@ export class Explainer {
     this.mark(now);
     say(this.faint, this.onHead ? "" : faintLine(subject, this.name));
     if (bare) return;
-    if (this.size?.all !== now.all) this.unmeasured();
+    if (this.size?.all !== now.all || !this.size.width) this.unmeasured();
     this.size ??= { all: now.all, width: this.seen.clientWidth, height: this.seen.clientHeight };
     const small = this.state.maps > 1 && !this.data.compact;
     for (let n = 0; n < subject.prompts; n++) {
