@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from typing_extensions import Unpack
 
-from gallop.tutorial.surroundings import Numbers, Surroundings, axis_of, framed, names_along
+from gallop.tutorial.surroundings import Numbers, Surroundings, axis_of, framed, names_along, names_down
 from gallop.wording import as_drawn
 
 _BLUE, _RED = "#4477aa", "#ee6677"
@@ -50,7 +50,7 @@ def interval_bars(shares: Mapping[str, float], bounds: NDArray[np.floating], **f
     axis, each = axis_of(frame), np.array(list(shares.values()))
     ends = np.clip([each - bounds[:, 0], bounds[:, 1] - each], 0, 1)
     axis.barh(range(len(each)), each, xerr=ends, color=_BLUE, capsize=3)
-    axis.set_yticks(range(len(each)), [as_drawn(name) for name in shares], fontsize=8)
+    names_down(axis, list(shares))
     axis.set(xlim=(0, 1.02), ylim=(len(each) - 0.5, -0.5))
     return framed(axis, frame)
 
@@ -119,7 +119,7 @@ def heap_charts(
     label: str,
     size: tuple[float, float] = (12, 3.1),
 ) -> Figure:
-    """Draw several charts of heaps beside each other, each with a limit; the names stand in the first one.
+    """Draw several charts of heaps beside each other, each with a limit; the names stand beside the last one.
 
     Args:
         charts: by title, the heaps of each, as ``heap_chart`` takes them.
@@ -130,7 +130,8 @@ def heap_charts(
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(charts), squeeze=False)[0]
     for axis, (title, heaps) in zip(axes, charts.items(), strict=True):
-        legend, left = ("best", "photos") if axis is axes[0] else ("", "")
+        legend, left = "beside" if axis is axes[-1] else "", "photos" if axis is axes[0] else ""
         place = {limit: limits[title]}
         heap_chart(heaps, bins=bins, dotted=place, labels=(label, left), title=title, legend=legend, axis=axis)
+        axis.locator_params(axis="x", nbins=3)  # the narrower, the fewer numbers have room
     return figure

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from typing_extensions import Unpack
 
-from gallop.tutorial.surroundings import Numbers, Places, Surroundings, axis_of, framed
+from gallop.tutorial.surroundings import Numbers, Places, Surroundings, as_written, axis_of, framed
 from gallop.wording import as_drawn
 
 _BLUE, _RED, _GREY = "#4477aa", "#cc6677", "#777777"
+_TOO_GREY = 7  # of matplotlib's ten colours, beside the grey dots that stand behind
 
 
 def line_chart(
@@ -106,19 +107,20 @@ def cloud_charts(
     """Draw, beside each other, dots in two dimensions, all on the same scales.
 
     Args:
-        charts: by title: the dots (n, 2) of each name. The first ten names have colours, the others share one.
+        charts: by title: the dots (n, 2) of each name. The first ten names have colours, the others share black.
         behind: dots (n, 2) that stand in light grey behind those of each chart.
         label: of the two dimensions, which are numbered.
     """
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(charts), squeeze=False, sharex=True, sharey=True)[0]
-    colours = matplotlib.colormaps["tab10"]
+    colours = ["navy" if number == _TOO_GREY else matplotlib.colormaps["tab10"](number) for number in range(10)]
     for axis, (title, clouds) in zip(axes, charts.items(), strict=True):
         axis.plot(*np.asarray(behind).T, ".", color="lightgrey")
-        for number, (name, dots) in sorted(enumerate(clouds.items()), key=lambda each: each[0] < 10):
-            own: dict[str, Any] = {"color": "black", "alpha": 0.3}
-            if number < 10:
-                own = {"color": colours(number), "label": as_drawn(name)}
+        for number, (name, dots) in enumerate(clouds.items()):
+            others = "others" if number == len(colours) else None  # one word for all of them
+            own: dict[str, Any] = {"color": "black", "alpha": 0.3, "label": others}
+            if number < len(colours):  # over the others, and before them in the list of names
+                own = {"color": colours[number], "label": as_written(name), "zorder": 2.1}
             axis.plot(*np.asarray(dots).T, "o", markersize=4, **own)
         axis.set_title(as_drawn(title), fontsize=9)
         axis.set_xlabel(f"{label} 1", fontsize=8)

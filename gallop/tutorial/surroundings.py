@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gallop.wording import as_drawn
+from gallop.wording import as_drawn, shortened
 
 _LETTER = 0.075  # inches that a letter of a name takes, with its share of the gap to the next name
+_LONGEST = 28  # letters of a name beside an axis: longer ones would leave a chart no room
 
 Numbers = Sequence[float] | NDArray[Any]
 """Of a line, a heap or a group."""
@@ -80,9 +81,28 @@ def figure_of(axis: Axes) -> Figure:
     return figure
 
 
-def names_along(axis: Axes, names: Sequence[str]) -> None:
-    """Write names below an axis, at 0, 1 and so on; aslant where they have no room beside each other."""
-    width = axis.get_position().width * figure_of(axis).get_figwidth()
-    longest = max(len(line) for name in names for line in name.splitlines())
-    aslant: dict[str, Any] = {"rotation": 60, "ha": "right"} if _LETTER * longest * len(names) > width else {}
-    axis.set_xticks(range(len(names)), [as_drawn(name) for name in names], fontsize=8, **aslant)
+def names_along(axis: Axes, names: Sequence[str], beside: Sequence[str] = ()) -> None:
+    """Write names below an axis, at 0, 1 and so on; aslant where they have no room beside each other.
+
+    Args:
+        beside: names at the left of the same axis, which take of the width what they need.
+    """
+    whole = figure_of(axis).get_figwidth()
+    width = min(axis.get_position().width * whole, whole - room_of(beside))
+    aslant: dict[str, Any] = {"rotation": 60, "ha": "right"} if room_of(names) * len(names) > width else {}
+    axis.set_xticks(range(len(names)), [as_written(name) for name in names], fontsize=8, **aslant)
+
+
+def names_down(axis: Axes, names: Sequence[str]) -> None:
+    """Write names at the left of an axis, at 0, 1 and so on."""
+    axis.set_yticks(range(len(names)), [as_written(name) for name in names], fontsize=8)
+
+
+def room_of(names: Sequence[str]) -> float:
+    """Return the inches that the longest of some names takes beside an axis."""
+    return _LETTER * max((min(len(line), _LONGEST) for name in names for line in name.splitlines()), default=0)
+
+
+def as_written(name: str) -> str:
+    """Return a name as it stands beside a chart: without the middle of a line that is too long."""
+    return as_drawn("\n".join(shortened(line, _LONGEST) for line in name.splitlines()))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gallop.tutorial.panels import MAP_COLOURS
-from gallop.tutorial.surroundings import figure_of, names_along
+from gallop.tutorial.surroundings import figure_of, names_along, names_down, room_of
 from gallop.wording import as_drawn
 
 
@@ -41,7 +41,7 @@ def number_table(
     """
     found = np.asarray(values)
     if axis is None:
-        size = size or (2 + _side(columns), 1.2 + 0.9 * _side(rows))
+        size = size or _size(rows, columns)
         axis = Figure(figsize=size, layout="constrained").subplots()
     low, high = limits or (found.min(), found.max())
     drawn = axis.imshow(found, cmap=colours, vmin=low, vmax=high, aspect="auto")
@@ -49,8 +49,8 @@ def number_table(
         words = "" if found.dtype.kind in "iu" and value == 0 else form.format(value)
         colour = "black" if value > (low + high) / 2 else "white"
         axis.text(column, row, words, ha="center", va="center", fontsize=8, color=colour)
-    names_along(axis, columns)
-    axis.set_yticks(range(len(rows)), [as_drawn(name) for name in rows], fontsize=8)
+    names_along(axis, columns, rows)
+    names_down(axis, rows)
     axis.set(xlabel=labels[0], ylabel=labels[1])
     axis.set_title(as_drawn(title), fontsize=9)
     if bar:
@@ -82,11 +82,17 @@ def number_tables(
     return figure
 
 
+def _size(rows: Sequence[str], columns: Sequence[str]) -> tuple[float, float]:
+    """Inches of a table with its names, those of the columns aslant."""
+    beside, below = max(2, 1.2 + room_of(rows)), max(1.2, 0.6 + 0.8 * room_of(columns))
+    return beside + _side(columns), below + 0.9 * _side(rows)
+
+
 def _side(names: Sequence[str]) -> float:
     """Inches that the cells of so many names take; of many names each gets less."""
     return 0.45 * min(len(names), 8) + 0.22 * max(len(names) - 8, 0)
 
 
-def confusion_table(counts: NDArray[np.integer], names: Sequence[str], axis: Axes | None = None) -> Figure:
+def confusion_table(counts: NDArray[np.integer], names: Sequence[str]) -> Figure:
     """Draw how often (K, K) photos of a class (rows) were given a name (columns)."""
-    return number_table(counts, names, names, form="{}", axis=axis, labels=("said", "label"))
+    return number_table(counts, names, names, form="{}", labels=("said", "label"))

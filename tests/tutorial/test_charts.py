@@ -64,6 +64,24 @@ def test_a_table_of_many_long_names_can_be_read(count: int) -> None:
     np.testing.assert_array_equal(axis.images[0].get_array(), values)
 
 
+@pytest.mark.parametrize("count", [2, 4, 40])
+def test_names_that_never_end_leave_a_table_and_bars_their_room(count: int) -> None:
+    names = [f"{number} " + "a name that goes on and on " * 4 + f"to {number}" for number in range(count)]
+    bounds = np.tile([0.4, 0.6], (count, 1))
+    for figure in (
+        confusion_table(np.eye(count, dtype=int), names),
+        interval_bars(dict.fromkeys(names, 0.5), bounds, legend="beside", size=(8, 0.9 + 0.28 * count)),
+    ):
+        figure.draw_without_rendering()  # a chart without room is warned of, and warnings are errors
+        axis = figure.axes[0]
+        width, height = axis.bbox.size / figure.dpi
+        assert height > 0.2 * count
+        assert width > 2
+        written = [label.get_text() for label in axis.get_yticklabels()]
+        assert [(text.split()[0], text.split()[-1]) for text in written] == [(f"{n}", f"{n}") for n in range(count)]
+        assert overlapping(axis.get_xticklabels()) == []
+
+
 def test_a_table_writes_its_numbers_and_leaves_zeros_of_counts_blank() -> None:
     written = [
         text.get_text() for text in number_table([[0.5, 0.25]], ["row"], ["a", "b"], form="{:.0%}").axes[0].texts
@@ -119,7 +137,23 @@ def test_charts_of_heaps_have_a_limit_each_and_their_names_once() -> None:
     figure = heap_charts(charts, bins=4, limit="limit", limits={"MCM": 2, "L-MCM": 6}, label="score")
     assert [axis.lines[0].get_xdata()[0] for axis in figure.axes] == [2, 6]
     assert [axis.get_title() for axis in figure.axes] == ["MCM", "L-MCM"]
-    assert [axis.get_legend() is None for axis in figure.axes] == [False, True]
+    assert [axis.get_legend() is None for axis in figure.axes] == [True, False]
+
+
+def test_the_numbers_below_heaps_do_not_run_into_each_other_and_no_heap_is_hidden() -> None:
+    rng, charts = np.random.default_rng(0), {}
+    for title, place in (("MCM", -0.0422), ("L-MCM", -0.0464), ("GL-MCM", -0.0886)):
+        charts[title] = {"known": rng.normal(place, 0.002, 500), "unknown": rng.normal(place + 0.004, 0.001, 20)}
+    figure = heap_charts(
+        charts, bins=25, limit="keeps 95% of known", limits=dict.fromkeys(charts, -0.04), label="score"
+    )
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        shown = [label for label in axis.get_xticklabels() if axis.bbox.x0 <= label.get_window_extent().x1 - 8]
+        assert len(shown) > 1
+        assert overlapping(shown) == []
+    legend = figure.axes[-1].get_legend()
+    assert all(legend.get_window_extent().x0 >= axis.bbox.x1 for axis in figure.axes)
 
 
 def drawn(figure: Figure) -> dict[str, tuple[list[float], list[float]]]:
@@ -169,6 +203,9 @@ def test_of_more_than_ten_clouds_the_first_ten_have_colours_and_no_two_the_same(
     named = [line for line in figure.axes[1].lines if line.get_label() in LONG]
     assert [line.get_label() for line in named] == LONG[:10]
     assert len({line.get_color() for line in named}) == 10
+    assert all(np.ptp(matplotlib.colors.to_rgb(line.get_color())) > 0.1 for line in named), "grey is behind"
+    legend = [text.get_text() for text in figure.axes[1].get_legend().texts]
+    assert legend == [*LONG[:10], "others"]
 
 
 def test_a_photo_keeps_its_pixels_and_a_short_row_ends_early() -> None:
