@@ -45,10 +45,10 @@ EPOCHS = 10 if photos.FAST else 30
 # ## The task
 #
 # Candles, mugs, teapots and vases: the project's own sample, rendered photos of one thing each (or your own photos,
-# with `GALLOP_PHOTOS`). Two photos a class to learn from. `mini` knows these words, so the test photos are nearly all
-# right from the start and could tell nothing. So each test photo is asked about four times: as it is, out of focus, as
-# a pencil drawing, and at dusk (`KINDS`; notebook 08 is about these *domains*). Nothing of that is ever shown in
-# training.
+# with `GALLOP_PHOTOS`). Two photos a class to learn from. `mini` knows the sample's words, so its test photos are
+# nearly all right from the start and could tell nothing. So each test photo is asked about four times: as it is, out
+# of focus, as a pencil drawing, and at dusk (`KINDS`; notebook 08 is about these *domains*). Nothing of that is ever
+# shown in training.
 #
 # To keep one idea at a time, we learn **global prompts only**, $M = 4$ of them (no local ones, $N = 0$).
 
@@ -399,12 +399,13 @@ show_figure(
 # may rise or fall. So look at all seeds, never at one.
 #
 # Now compare the two *ends* in the printed lines, the ensemble with dropout and the ensemble without. Dropout gives
-# each single prompt less training, and the ensemble has to make up for that first. With the sample it makes up for more
-# than that: its loss is the lower one on clear photos and in all three other domains, 0.527 against 0.541 in all. That
-# is a small gain, and not one for every seed: the one that learned worst without dropout gains most. And plainly: **in
-# the accuracy no benefit is seen**, 79.3% against 79.0%. What is seen for certain is what dropout is for: prompts that
-# differ, so that there is an ensemble at all, whose mistakes are less sure. The paper measures gains in accuracy with
-# it, on tasks with many more classes, as means over many data sets and with local prompts beside the global ones.
+# each single prompt less training, and the ensemble has to make up for that first. With the sample it makes up for
+# more than that: its loss is the lower one on clear photos and in all three other domains, 0.527 against 0.541 in
+# all. That is a small gain, and not one for every seed: the one that learned worst without dropout gains most. And
+# plainly: **in the accuracy no benefit is seen**, 79.3% against 79.0%. What is seen for certain is what dropout is
+# for: prompts that differ, so that there is an ensemble at all, whose mistakes are less sure. The paper measures
+# gains in accuracy with it, on tasks with many more classes, as means over many data sets and with local prompts
+# beside the global ones.
 
 # %% [markdown]
 # ## Which part of a thing does each prompt look at?
@@ -442,7 +443,9 @@ disagree = maps.std(dim=1)  # (B, R)
 rows_of_panels = []
 for i in (0, len(test_images) - 1):
     limits = float(maps[i].min()), float(maps[i].max())
-    row = [Panel(test_images[i], test_labels[i])]
+    crop = mini.preprocess.centre(test_images[i].image)[1]  # what the model saw
+    square = test_images[i].image.crop((crop.left, crop.top, crop.right, crop.bottom))
+    row = [Panel(square, test_labels[i])]
     row += [Panel(maps[i, m].reshape(grid), f"prompt {m + 1}", limits) for m in range(M)]
     apart = disagree[i].reshape(grid)
     rows_of_panels.append([*row, Panel(apart, "where they disagree", colours="magma")])
@@ -543,8 +546,8 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** Each mark is one choice of voters. Single prompts are spread out; the more vote, the closer
-# the marks. With the sample the mean tends to rise to the right; here it is highest with three voters. The best single
-# prompt may lie above the ensemble, but you could not know beforehand which one it is.
+# the marks. With the sample the mean tends to rise to the right; there it is highest with three voters. The best
+# single prompt may lie above the ensemble, but you could not know beforehand which one it is.
 
 # %% [markdown]
 # ## Quiz

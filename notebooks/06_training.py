@@ -423,9 +423,10 @@ show_figure(
 # training may come back a good part of the way: the step size falls towards 0. With the sample its last losses are
 # still above those that it started from.
 #
-# The jags in the other two pictures have two causes. Each photo has four views here, used in turn, and some are harder
-# than others. And dropout draws other prompts at every step: so at 0.1 the global line, whose prompts have begun to
-# differ, is more ragged than the local one.
+# The jags in the other two pictures have several causes. Each photo has four views here, used in turn, and some are
+# harder than others. With more than 32 photos, each step has some of them only, and the last step of an epoch may
+# have just a few. And dropout draws other prompts at every step: so with the sample, at 0.1 the global line, whose
+# prompts have begun to differ, is more ragged than the local one.
 #
 # In the widget, the curves on the right rise: few photos can be learned by heart. This is why the accuracy that counts
 # is measured on *other* photos.
@@ -642,7 +643,7 @@ show_figure(
     "Accuracy over the number of shots, with the interval over seeds and a line for zero-shot: "
     + "; ".join(
         f"{task} zero-shot {from_words[task]:.0%}, "
-        + ", ".join(f"{n} shots {np.mean(values):.0%}" for n, values in found.items())
+        + ", ".join(f"{np.mean(values):.0%} with {n}" for n, values in found.items())
         for task, found in results.items()
     ),
     figure,

@@ -330,9 +330,8 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** No line ever falls: who wants to keep more of the known photos lets more unknown ones
-# through, or at best as many. A good score stays low for long. With the sample MCM rises first and
-# furthest, and L-MCM stays lowest. At the dotted line
-# the height is FPR95.
+# through, or at best as many. A good score stays low for long. With the sample MCM rises first and furthest, and
+# L-MCM stays lowest. At the dotted line the height is FPR95.
 
 # %% [markdown]
 # ## The threshold that comes with a classifier
@@ -427,19 +426,16 @@ show_figure(
 # On the way there the lines mostly fall; each point stands for two dozen photos. Read them in three places:
 #
 # * **No thing.** A line below 1 here takes photos of something else for known ones. That is MCM, for half of these
-#   photos.
-#   L-MCM and GL-MCM refuse them all.
+#   photos. L-MCM and GL-MCM refuse them all.
 # * **A small thing,** 10% or 20% of the side. One might fear that a single familiar spot is enough for L-MCM. It is
-#   not:
-#   it still refuses 92% and then 71%. Its threshold comes from photos of one large thing, and there the best of all
-#   regions is very good indeed.
+#   not: it still refuses 92% and then 71%. Its threshold comes from photos of one large thing, and there the best of
+#   all regions is very good indeed.
 # * **From 30% on** L-MCM is content with more than half of these photos. If you ask "is there a mug in it?", what it
-#   still
-#   refuses is a failure; if you ask "is this a photo of a mug?", what it lets through is.
+#   still refuses is a failure; if you ask "is this a photo of a mug?", what it lets through is.
 #
-# MCM lets more through at every size. So the expectation, that MCM wants more of the photo to be known than L-MCM, was
-# wrong here. What a score looks at does not tell where it fails: the threshold has as much to say. Draw this figure for
-# your own photos before you choose.
+# With the sample MCM lets more through at every size. So the expectation, that MCM wants more of the photo to be
+# known than L-MCM, was wrong there. What a score looks at does not tell where it fails: the threshold has as much to
+# say. Draw this figure for your own photos before you choose.
 
 # %% [markdown]
 # ## When each one fails: the region to blame
@@ -561,8 +557,8 @@ print(f"known photos refused with the new threshold: {(after > new_threshold).me
 
 # %%
 show_figure(
-    f"Two heaps of scores of the same photos: with {K} classes around {before.mean():.2f}, with "
-    f"{K + 1} further right, around {after.mean():.2f}; each has its threshold.",
+    f"Two heaps of scores of the same photos: with {K} classes around {before.mean():.3f}, with "
+    f"{K + 1} further right, around {after.mean():.3f}; each has its threshold.",
     heap_chart(
         {f"K = {K}": before, f"K = {K + 1}": after},
         bins=50,

@@ -142,12 +142,12 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** Grey: where the clear photos lie. (Of more than ten classes the first ten have colours.) In
-# another domain the clouds *move*, and not all in the same direction: with the sample blurred things all go to the
-# right, and sketched candles come down to where the other things are. Between mug, teapot and vase there is less room
-# than before. The printed cosine is that of a photo's features with those of its own clear version: it says how far the
-# photos have come from themselves, least in the dark. (Classes that overlap in these two dimensions may still be apart
-# in the other $D - 2$.)
+# **What you should see.** Grey: where the clear photos lie. (Of more than ten classes the first ten have colours, the
+# others are black.) In another domain the clouds *move*, and not all in the same direction: with the sample blurred
+# things all go to the right, and sketched candles come down to where the other things are. Between mug, teapot and
+# vase there is less room than before. The printed cosine is that of a photo's features with those of its own clear
+# version: it says how far the photos have come from themselves: least in the dark, with the sample. (Classes that
+# overlap in these two dimensions may still be apart in the other $D - 2$.)
 
 # %% [markdown]
 # ## Three classifiers
@@ -299,11 +299,11 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** No error, and a table: a row for each domain, a column for each part. With the sample the
-# parts are alike on clear photos. In the dark the local half holds and the global one loses. In the sketches it is the
-# global half that holds, 88% against 67%: a drawing has the outline of the whole, while a *spot* of it, a few lines on
-# white, looks like no spot of a photo. The four scales fail and hold together here. "Both" is in no domain the worst
-# part, and with blur it is better than either half. That is the point of an ensemble: nobody knows beforehand which
-# half will hold.
+# parts are alike on clear photos. In the dark the local half holds and the global one loses. In the sketches it is
+# the global half that holds, 88% against 67%: a drawing has the outline of the whole, while a *spot* of it, a few
+# lines on white, looks like no spot of a photo. The four scales fail and hold together there. "Both" is in no domain
+# the worst part, and with blur it is better than either half. That is the point of an ensemble: nobody knows
+# beforehand which half will hold.
 
 # %% [markdown]
 # ## How far is too far?
@@ -451,8 +451,10 @@ for photo, name in list(zip(test_photos, test_names, strict=True))[:: 3 if photo
         edges = [box.rounded() for box in boxes]
         inside[kind].append(np.mean([mask[y0:y1, x0:x1].mean() for x0, y0, x1, y1 in edges]))
 for kind, found in inside.items():
-    on = f"{np.mean(found):.0%} on the thing" if found else "nobody knows where the thing is"
-    print(f"{kind:7} {on}")
+    if found:
+        print(f"{kind:7} {np.mean(found):.0%} on the thing")
+if not any(inside.values()):
+    print("Of your photos nobody knows where the thing is.")
 
 # %% [markdown]
 # **What you should see.** With the sample the share hardly changes, not even in the sketches: the regions that decide

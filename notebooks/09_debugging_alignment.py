@@ -128,8 +128,8 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** Fewer right answers with intruders than without. In the table, everything off the diagonal is
-# wrong. A whole column that is too full means that one class "wins" too easily. Nearly all wrong
+# **What you should see.** Fewer right answers with intruders than without. In the table, everything off the diagonal
+# is wrong. A whole column that is too full means that one class "wins" too easily. With the sample nearly all wrong
 # answers name the intruder: the classifier sees it well, and takes it for what the photo is of.
 #
 # We take the wrong answer that was given with the highest probability: a sure mistake teaches most. (If nothing is
@@ -353,7 +353,11 @@ print(f"{np.mean(curve.areas_at_random):.4f} at random")
 # %%
 cases = [int(i) for i in (wrong if len(wrong) else [case])]
 case_choice = widgets.Dropdown(
-    options=[(scenes[i].name, i) for i in cases], value=case, description="photo"
+    options=[
+        (f"{n}: {truth[i]} with {intruders[i]}", i) for n, i in enumerate(cases, start=1)
+    ],
+    value=case,
+    description="photo",
 )
 k_choice = widgets.IntSlider(value=topk[culprit], min=1, max=rows * columns, description="k")
 answer, box = widgets.HTML(), widgets.VBox()
@@ -524,13 +528,13 @@ before, after = (said == truth)[report].mean(), right[best, report].mean()
 print(f"chosen: k = {SCALES[best]}; on the other half {before:.0%} before, {after:.0%} after")
 
 # %% [markdown]
-# **What you should see.** Two lines that go about the same way, with the sample nearly level for small $k$, and higher
-# from 70 on. With a small $k$ the intruder's few best regions are enough to win; with a large one the larger thing has
-# more to say. For other scenes it is the other way round: in notebook 03, where there is one small thing and nothing
-# else, a large $k$ asks the background, and a small $k$ is best. There is no best $k$ for all tasks. That is why GalLoP
-# has several. But mind: its four, 5 to 20, are all small, and on these scenes all four fail alike. Several scales help
-# only where one of them is right, so look at this curve for photos like yours. Does the large $k$ harm photos *without*
-# an intruder? The second line that is printed next says.
+# **What you should see.** Two lines. With the sample they go about the same way, nearly level for small $k$, and
+# higher from 70 on: with a small $k$ the intruder's few best regions are enough to win, and with a large one the
+# larger thing has more to say. For other scenes it is the other way round: in notebook 03, where there is one small
+# thing and nothing else, a large $k$ asks the background, and a small $k$ is best. There is no best $k$ for all
+# tasks. That is why GalLoP has several. But mind: its four, 5 to 20, are all small, and on the sample's scenes all
+# four fail alike. Several scales help only where one of them is right, so look at this curve for photos like yours.
+# Does the large $k$ harm photos *without* an intruder? The second line that is printed next says.
 
 # %% [markdown]
 # ## What to change? Second: the shots

@@ -84,17 +84,23 @@ def sample_folder():
 
 
 root = photos.own_folder() or sample_folder()
-print(root.name)
-for folder in sorted(path for path in root.rglob("*") if path.is_dir())[:30]:
+
+
+def show_tree(folder, depth=0, most=5):
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
     files = sum(path.is_file() for path in folder.iterdir())
-    print(
-        "    " * len(folder.relative_to(root).parts) + folder.name,
-        f"({files} files)" if files else "",
-    )
+    print("    " * depth + folder.name + (f" ({files} files)" if files else ""))
+    for path in inside[:most] if depth < 2 else ():
+        show_tree(path, depth + 1)
+    if len(inside) > most:
+        print("    " * (depth + 1) + f"... and {len(inside) - most} folders more")
+
+
+show_tree(root)
 
 # %% [markdown]
-# **What you should see.** The folder's tree, with the number of files of each class. (In the sample there are also
-# photos of `other` things and a `model` that learned the `train` photos. We train our own.)
+# **What you should see.** The folder's tree, with the number of files of each class; of many the first five. (In the
+# sample there are also photos of `other` things and a `model` that learned the `train` photos. We train our own.)
 
 # %% [markdown]
 # ## 2. Read it, and read what was left out
@@ -229,9 +235,10 @@ print(ahead)
 # %% [markdown]
 # ## 5. Train
 #
-# The defaults, but fewer epochs and views, so that it takes a minute; and held-out shots for the threshold and for the
-# calibration temperature, one number that makes the answers less sure or surer after training (notebook 07). A seed, so
-# that it can be done again. The image features are kept on disk, in your cache folder: a second run is quicker.
+# The defaults, but fewer epochs and views, so that it does not take long; and held-out shots for the threshold and
+# for the calibration temperature, one number that makes the answers less sure or surer after training (notebook 07).
+# A seed, so that it can be done again. The image features are kept on disk, in your cache folder: a second run is
+# quicker.
 
 # %%
 classifier = GalLoPClassifier(clip, epochs=EPOCHS, views=VIEWS, seed=0, method=METHOD)
@@ -260,8 +267,9 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** A loss whose level falls, in jags: two views of each photo take turns, and one is harder. And
-# an accuracy on the shots that rises. This is no result yet. It only says that learning works.
+# **What you should see.** A loss whose level falls, in jags: two views of each photo take turns, and one is harder,
+# and of more than 32 shots each step has other ones. And an accuracy on the shots that rises. This is no result yet.
+# It only says that learning works.
 
 # %% [markdown]
 # ## 6. From scratch: how good is it, and how sure is that?
@@ -304,27 +312,29 @@ assert np.isclose(right / n, classifier.score(list(test.paths), test.names))
 each = confusion.diagonal() / confusion.sum(axis=1)
 bounds = np.array([wilson(confusion[k, k], confusion[k].sum()) for k in range(K)])
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(11, 1.8 + 0.28 * K), layout="constrained")
-confusion_table(confusion, names, axis=axes[0])
-interval_bars(
-    dict(zip(names, each, strict=True)),
-    bounds,
-    dotted={"chance": 1 / K},
-    labels=("right, with 95% interval", ""),
-    legend="beside",
-    axis=axes[1],
-)
 show_figure(
-    "Left the table of labels by answers. Right the share that is right of each class, with its "
-    "interval: " + ", ".join(f"{n} {share:.0%}" for n, share in zip(names, each, strict=True)),
-    figure,
+    f"Table of labels by answers: {right} of {n} are on the diagonal.",
+    confusion_table(confusion, names),
+)
+shares = dict(zip(names, each, strict=True))
+show_figure(
+    "The share that is right of each class, with its interval: "
+    + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()),
+    interval_bars(
+        shares,
+        bounds,
+        dotted={"chance": 1 / K},
+        labels=("right, with 95% interval", ""),
+        legend="beside",
+        size=(8, 0.9 + 0.28 * K),
+    ),
 )
 print(f"zero-shot {start:.0%} -> trained {right / n:.0%}")
 
 # %% [markdown]
-# **What you should see.** No error. On the left who is taken for whom, on the right each class with its interval. With
-# 20 photos a class these are long: a class at 80% and one at 95% may well be equally good. With the sample's 6 they are
-# longer still, and the step from zero-shot to trained is about one photo: such a test cannot tell the two apart.
+# **What you should see.** No error. First who is taken for whom, then each class with its interval. With 20 photos a
+# class these are long: a class at 80% and one at 95% may well be equally good. With the sample's 6 they are longer
+# still, and the step from zero-shot to trained is about one photo: such a test cannot tell the two apart.
 
 # %% [markdown]
 # ## 7. Look at the mistakes
@@ -420,9 +430,10 @@ if not shares:
     print("Of your photos nobody knows where the thing is: look at the maps above.")
 
 # %% [markdown]
-# **What you should see.** Of mugs and teapots nearly all the regions lie on the thing. Of candles and vases fewer do,
-# and the others lie beside them: these things are narrow, and a region sees further than its own border (notebook 09
-# asks which part of the thing it is). A share far below that of the thing's own area would be the alarm.
+# **What you should see.** With the sample: of mugs and teapots nearly all the regions lie on the thing. Of candles
+# and vases fewer do, and the others lie beside them: these things are narrow, and a region sees further than its own
+# border (notebook 09 asks which part of the thing it is). A share far below that of the thing's own area would be the
+# alarm.
 
 # %% [markdown]
 # ## 9. "None of these"

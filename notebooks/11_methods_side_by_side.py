@@ -448,14 +448,15 @@ for name in answers:
 
 # %% [markdown]
 # **What you should see.** On the sample each method that has learned gets 23 of 24 right, and zero-shot 22. So **24
-# photos cannot tell these methods apart**, and no more can 9 unknown ones. What does differ is what is learned and what
-# it costs. The two linear methods solve a small problem in less than a tenth of a second. CoOp learns half as many
-# numbers, but every step passes the text tower. GalLoP learns a hundred times as many, nearly all of them in $P$, for
-# regions that the others do not look at, and takes seconds.
+# photos cannot tell these methods apart**, and no more can 9 unknown ones. What does differ is what is learned and
+# what it costs. The two linear methods solve a small problem, with the sample in less than a tenth of a second. Of
+# those that learn, CoOp has the fewest numbers, as many for two classes as for forty, but every step passes the text
+# tower. GalLoP learns by far the most, nearly all of them in $P$, for regions that the others do not look at, and
+# takes longest.
 #
-# Look at the last two columns as well. On these rendered photos the probe notices more than GalLoP. Do not take that
-# home: on real photos, at the limit that keeps 95% of the known ones, 47% of the unknown ones pass a probe and 22% pass
-# GalLoP, by L-MCM, the score of the regions
+# Look at the last two columns as well. On the sample's rendered photos the probe notices more than GalLoP. Do not
+# take that home: on real photos, at the limit that keeps 95% of the known ones, 47% of the unknown ones pass a probe
+# and 22% pass GalLoP, by L-MCM, the score of the regions
 # ([benchmarks](../benchmarks/README.md#methods-ablations-and-the-papers-claims)).
 
 # %% [markdown]
@@ -481,11 +482,11 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** What the table hides: how sure they are. The discriminant is the surest of all, of its one
-# mistake and of other things, too; zero-shot and Tip-Adapter are the least sure. That is a matter of temperature, and
-# no matter of right and wrong (notebook 07 calibrates it). For each method some grey dots lie below blue ones: photos
-# of other things that get a name with confidence. A probability says which of the classes fits best, never whether any
-# does.
+# **What you should see.** What the table hides: how sure they are. With the sample the discriminant is the surest of
+# all, of its one mistake and of other things, too, and zero-shot and Tip-Adapter are the least sure. That is a matter
+# of temperature, and no matter of right and wrong (notebook 07 calibrates it). For each method some grey dots lie as
+# far right as blue ones: photos of other things that get a name with confidence. A probability says which of the
+# classes fits best, never whether any does.
 
 # %% [markdown]
 # ## What stood behind an answer
@@ -531,10 +532,11 @@ for name, p in answers.items():
     print(f"{name:14} {names[c]} {p[i, c]:.0%}, says {names[p[i].argmax()]}")
 
 # %% [markdown]
-# **What you should see.** The photo about which the methods disagree most. On the left it is a vase, for Tip-Adapter
-# by the shots that are most like it. Both linear methods say teapot: their maps show how much each region speaks for
-# *vase* (bright) or against it, and add up to the score. In GalLoP's map the outlined regions are the ten best, and
-# only these count in the score with $k = 10$.
+# **What you should see.** The photo about which the methods disagree most, the shots that are most like it to
+# Tip-Adapter, and maps. Those of the two linear methods show how much each region speaks for the photo's own name
+# (bright) or against it, and add up to the score. With the sample the photo is of a vase: Tip-Adapter says so, and
+# both linear methods say teapot. In GalLoP's map the outlined regions are the ten best, and only these count in the
+# score with $k = 10$.
 
 # %% [markdown]
 # ## What each cannot do
@@ -566,7 +568,7 @@ for name, cosines in each.items():
 # %% [markdown]
 # **What you should see.** One or two of nine, where a guess among all names gets none or one. It is little: `mini`
 # reads single words poorly, and *top* and *present* mean many things. A probe cannot even try. And what was learned
-# from four classes does not help with others: CoOp and GalLoP find no more of them than zero-shot.
+# from the classes does not help with others: with the sample CoOp and GalLoP find no more of them than zero-shot.
 #
 # | | needs | cannot |
 # |---|---|---|
@@ -577,9 +579,10 @@ for name, cosines in each.items():
 # | CoOp | names, the text tower to train | say where it looked; treat two classes with different contexts |
 # | GalLoP | names, the text tower, regions | tell how parts lie to each other: a top-k mean has forgotten it |
 #
-# None of them can see what the frozen tower does not see. And all of these figures come from so few photos that one of
-# them is four points of accuracy: what this notebook compares is what the methods *are*. How good they are is measured
-# on thousands of photos ([benchmarks](../benchmarks/README.md#methods-ablations-and-the-papers-claims)).
+# None of them can see what the frozen tower does not see. And with the sample all of these figures come from so few
+# photos that one of them is four points of accuracy: what this notebook compares is what the methods *are*. How good
+# they are is measured on thousands of photos
+# ([benchmarks](../benchmarks/README.md#methods-ablations-and-the-papers-claims)).
 
 # %% [markdown]
 # ## Quiz

@@ -222,7 +222,7 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     (DROPOUT, "not one for every seed", lambda: 0 < figures(DROPOUT, "with dropout the ensemble's loss")[0] < 6),
     (
         DROPOUT,
-        "here it is highest with three voters",
+        "there it is highest with three voters",
         lambda: max(range(1, 5), key=lambda n: figures(DROPOUT, f"{n} voting:")[-1]) == 3,
     ),
     (DROPOUT, "With dropout it falls", lambda: figures(DROPOUT, "p = 0.75  overlap at the end:")[1] < 0.99),
@@ -323,7 +323,7 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     (UNKNOWN, "the old threshold refuses everything", lambda: "with the old threshold: 100%" in printed(UNKNOWN)),
     (
         DEBUGGING,
-        "Nearly all wrong answers name the intruder",
+        "nearly all wrong answers name the intruder",
         lambda: figures(DEBUGGING, "of the wrong answers, ")[0] > 90,
     ),
     (
@@ -433,7 +433,7 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ),
     (
         OWN,
-        "Of mugs and teapots nearly all the regions lie on the thing",
+        "of mugs and teapots nearly all the regions lie on the thing",
         lambda: min(figures(OWN, rf"{kind} +(?=\d+% of)")[0] for kind in ("mug", "teapot")) > 80,
     ),
     (
