@@ -58,12 +58,15 @@ class Curve:
 
 @contextmanager
 def app_server() -> Iterator[tuple[str, int]]:
-    """The address and the process of a server of its own."""
+    """The address and the process of a server of its own; what it tells of errors is printed when it ends."""
     command = [sys.executable, "-m", "gallop", "app", "--no-browser", "--keep", "2m", "--port"]
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), command, ROOT) as (address, process):
         # `gallop app` starts it
         (server,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield address, int(server)
+        told = Path(folder, "log.txt").read_text(encoding="utf-8", errors="replace")
+        if "Traceback" in told:
+            print(told, file=sys.stderr)
 
 
 def soak(actions: int, seed: int, rest: float) -> Curve:
@@ -78,11 +81,13 @@ def soak(actions: int, seed: int, rest: float) -> Curve:
                 curve.points.append((number, resident(server)))
                 print(*curve.points[-1], flush=True)
             visitor.act()
+            curve.problems += [f"action {number}: {each}" for each in browser.problems]
+            browser.problems.clear()
         curve.points.append((actions, resident(server)))
         browser.close()
         time.sleep(rest)
         curve.left = resident(server)
-        curve.done, curve.problems = dict(visitor.done), browser.problems
+        curve.done = dict(visitor.done)
     curve.seconds = time.perf_counter() - start
     return curve
 
