@@ -110,7 +110,7 @@ def write(curve: Curve) -> None:
     """Put the table into the benchmarks' README, and the curve beside it."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 3))
+    figure = Figure(figsize=(7, 3), layout="constrained")
     axes = figure.subplots()
     axes.plot(*zip(*curve.points, strict=True))
     axes.set(xlabel="actions", ylabel="MB", ylim=(0, None))
