@@ -15,6 +15,7 @@ from app.visitor.registry import TooManyVisitors
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
 ICON = Path(__file__).with_name("icon.png")
 
+resources.draw_from_the_top()
 st.set_page_config(page_title="GalLoP Explorer", page_icon=ICON, layout="wide")
 page = st.navigation(
     [

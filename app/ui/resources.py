@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -44,6 +45,15 @@ def this_page() -> str:
     context = get_script_run_ctx()
     assert context is not None  # only a page asks
     return context.session_id
+
+
+def draw_from_the_top() -> None:
+    """Before anything of a run is drawn: let it be drawn on the page itself.
+
+    A thread that has drawn a part of the page anew, such as a dialog, may have to draw the whole page next. Streamlit
+    would go on inside that part: the page in a dialog, or an error where it opens the dialog that it seems to be in.
+    """
+    context_dg_stack.set(get_default_dg_stack_value())
 
 
 def connected(page: str) -> bool:

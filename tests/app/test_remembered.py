@@ -170,3 +170,23 @@ def test_what_a_widget_calls_goes_with_the_widget(tiny_app: Open) -> None:
     at.session_state["cut"] = True
     fine(at.run())
     assert fine(at.button[0].click().run()).session_state["pressed"] == 7, "a run that is cut short drops nothing"
+
+
+AFTER_A_PART = """
+import streamlit as st
+from streamlit.delta_generator_singletons import context_dg_stack
+from app.ui import resources
+
+part = st.sidebar.container()
+context_dg_stack.set((*context_dg_stack.get(), part))  # as a thread stands that has drawn a part of the page anew
+st.text("in the part")
+resources.draw_from_the_top()
+st.text("on the page")
+"""
+
+
+def test_a_page_is_drawn_from_the_top_by_a_thread_that_has_drawn_a_part(tiny_app: Open) -> None:
+    """One that had drawn a dialog went on inside it: the page showed an error where it opens the dialog."""
+    at = fine(AppTest.from_string(AFTER_A_PART).run())
+    assert [each.value for each in at.sidebar.text] == ["in the part"]
+    assert [each.value for each in at.main.text] == ["on the page"]
