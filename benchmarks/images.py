@@ -46,7 +46,7 @@ def vision(name: str, images: int = 4) -> dict[str, Any]:
     backbone = load_vision(name)
     pixels = torch.randn(images, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
-        plain, ours = seconds(lambda: backbone._model.encode_image(pixels), lambda: backbone.vision(pixels), repeats=11)
+        plain, ours = seconds(lambda: backbone._model.visual(pixels), lambda: backbone.vision(pixels), repeats=11)
     return {"tower": name, "milliseconds": 1e3 * ours / images, "overhead": ours / plain - 1}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import paper_hours, report, text, thresholds
+from benchmarks import images, paper_hours, report, text, thresholds
 from benchmarks.careful import CarefulText, careful_loss
 from benchmarks.measure import peak_bytes, seconds
 from benchmarks.naive import naive_loss, naive_loss_after_towers, naive_text
@@ -39,6 +39,15 @@ def test_one_row_as_json() -> None:
     shares = {"ratio_careful", "ratio_naive", "floor_share"}
     assert min(row[key] for key in shares) > 0  # how large they are is not judged here
     assert row["grad_error"] < 1e-5
+
+
+@pytest.mark.slow
+def test_regions_are_measured_beside_the_tower_itself() -> None:
+    assert images.vision("mini", images=1)["overhead"] > -1  # how large it is is not judged here
+    tower, pixels = images.load_vision("mini"), torch.rand(1, 3, 224, 224)
+    with torch.no_grad():
+        whole, _ = tower.vision(pixels)
+        assert relative_error(tower._model.visual(pixels), whole) < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])
