@@ -44,6 +44,7 @@ from app.intake import RoomForFiles
 from app.photos.allowance import allow_each
 from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
 from app.towers.problems import TowerProblem
+from app.ui.outbox import keep_answers
 from app.visitor.registry import keep_photos
 from gallop.cli.app_arguments import add_app_words
 from gallop.runtime.process import free_bytes, trim
@@ -93,6 +94,7 @@ if own_start:
     start_with(TowerOptions(tuple(said.towers), *own))
 
 logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(LateDownloads())
+keep_answers()
 
 
 def make_ready() -> None:

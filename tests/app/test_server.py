@@ -167,6 +167,26 @@ def test_a_page_is_connected_until_its_websocket_closes_whoever_clears_caches(tm
         assert said("False")
 
 
+def test_a_file_that_is_dropped_just_as_a_run_begins_is_asked_for(app_server: str) -> None:
+    """The browser asks once where to send it; of what a run had left to send, that answer is kept."""
+    with opened(app_server) as page:
+        page.run(name="teach")
+        asked = [f"{run} {file}" for run in range(20) for file in range(6)]
+        for name in asked:
+            if name.endswith(" 0"):
+                page.send(rerun_script={"query_string": "", "page_name": "teach"})
+            page.send(file_urls_request={"request_id": name, "file_names": ["photo.png"]})
+            time.sleep(0.004)  # some fall on the beginning of a run, of which Streamlit drops one in ten to one in five
+        time.sleep(1)  # the last run has begun
+        page.send(file_urls_request={"request_id": "last", "file_names": ["photo.png"]})
+        answers = (
+            message.file_urls_response.response_id
+            for message in page.messages()
+            if message.HasField("file_urls_response")
+        )
+        assert list(iter(answers.__next__, "last")) == asked
+
+
 def test_a_file_that_is_gone_before_it_is_read_is_left_out(app_server: str) -> None:
     """Such as one that was taken out of the uploader again while an earlier run was drawing."""
     with opened(app_server) as page:

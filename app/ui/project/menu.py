@@ -34,7 +34,6 @@ def title_with_project(session: Session, title: str, words: str) -> None:
         st.title(title, anchor=False, width="content")
         st.markdown(words, width="content")
         # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
-        # Opening it starts no run: a file that is dropped just as a run begins would be lost.
         with st.popover("Project", icon=":material/folder:"):
             _menu(session)
     _question(session)

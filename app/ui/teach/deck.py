@@ -76,7 +76,6 @@ def _new_class(session: Session) -> None:
 
 
 def _from_folders(session: Session) -> None:
-    # Opening it starts no run: a file that is dropped just as a run begins is lost, for Streamlit forgets to answer it.
     with st.expander("All classes at once", icon=":material/folder_zip:", key="bulk"):
         st.caption(
             "The folder that a photo lies in is its class: `ant/1.jpg`, `bee/7.jpg`. What lies below a folder called "
