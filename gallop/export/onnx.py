@@ -20,7 +20,8 @@ from gallop.backbones.vision import look_closer
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx_inputs import INPUTS, metadata_of, pixels_to_check
-from gallop.export.to_onnx import onnx_model, ready_for_onnx
+from gallop.export.to_onnx import ready_for_onnx
+from gallop.export.tracing import ToTrace, onnx_model
 from gallop.features.encoding import encode_pixels
 from gallop.model import scores, similarity
 from gallop.model.gallop import Similarities
@@ -177,12 +178,9 @@ class Answering(nn.Module):
 def _written(answering: Answering, pixels: Sequence[Tensor], metadata: dict[str, str]) -> bytes:
     """The file's bytes, for any number of images like those, whose ``pixels`` are of each look."""
     images = torch.export.Dim("images")
-    proto = onnx_model(
-        answering,
-        tuple(look.new_zeros(2, *look.shape[1:]) for look in pixels),
-        (INPUTS[: len(pixels)], answering.names(len(pixels))),
-        {"pixels": ({0: images},) * len(pixels)},
-    )
+    example = tuple(look.new_zeros(2, *look.shape[1:]) for look in pixels)
+    names = INPUTS[: len(pixels)], answering.names(len(pixels))
+    proto = onnx_model(ToTrace(answering, example, names, {"pixels": ({0: images},) * len(pixels)}))
     metadata["opset"] = str(next(opset.version for opset in proto.opset_import if not opset.domain))
     for key, value in metadata.items():
         proto.metadata_props.add(key=key, value=value)

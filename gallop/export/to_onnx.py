@@ -1,16 +1,11 @@
-"""What torch computes as an ONNX model, and whether a classifier can be one."""
+"""Whether a classifier can be an ONNX model."""
 
 from __future__ import annotations
 
 import copy
 import importlib.util
-import warnings
-from collections.abc import Sequence
-from typing import Any
 
-import torch
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
 
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
@@ -47,54 +42,3 @@ def _on_cpu(classifier: GalLoPClassifier) -> GalLoPClassifier:
     )
     copied._text = None  # those of the other are where it is
     return copied
-
-
-def onnx_model(
-    module: nn.Module,
-    inputs: tuple[Tensor, ...],
-    names: tuple[Sequence[str], Sequence[str]],
-    free: Any = None,
-    *,
-    as_stored: bool = False,
-) -> Any:
-    """Return what a module computes as an ONNX model (``onnx.ModelProto``).
-
-    Args:
-        inputs: one example.
-        names: of inputs and outputs.
-        free: ``dynamic_shapes`` of ``torch.onnx.export``; None fixes the example's.
-        as_stored: the weights stay those of the module, and onnxruntime joins them when it opens the file.
-
-    Raises:
-        OnnxError: it cannot be written.
-    """
-    from onnxscript.optimizer import fold_constants
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporter, about itself
-            program = torch.onnx.export(
-                module.eval(),
-                inputs,
-                dynamo=True,
-                input_names=names[0],
-                output_names=names[1],
-                dynamic_shapes=free,
-                verbose=False,
-                optimize=not as_stored,
-            )
-        assert program is not None
-        if as_stored:
-            fold_constants(program.model)  # shapes and limits, which are small
-        else:  # weights that are only laid out otherwise become weights of that layout: who quantises looks for these
-            fold_constants(program.model, should_fold=_lays_out, output_size_limit=2**31)
-        return program.model_proto
-    except Exception as error:  # the exporter lets nearly anything through
-        raise OnnxError(
-            f"This model cannot be written as ONNX with torch {torch.__version__} ({type(error).__name__}). "
-            "A newer torch and onnxscript may do it."
-        ) from error
-
-
-def _lays_out(node: Any) -> bool | None:
-    return node.op_type in ("Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose") or None

@@ -19,7 +19,7 @@ from gallop.backbones.vision.trunk import TrunkVision
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import Answering
 from gallop.export.onnx_inputs import INPUTS
-from gallop.export.to_onnx import onnx_model
+from gallop.export.tracing import ToTrace, onnx_model
 
 PagePrecision = Literal["fp16", "fp32"]
 """Of stored numbers: in half precision, or as they are. Those of ``mini`` were in half precision before."""
@@ -58,7 +58,8 @@ def vision_onnx(classifier: GalLoPClassifier, precision: PagePrecision) -> bytes
     kinds = ("whole", "regions") if classifier.model_.head is None else ("whole", "regions", "head")
     names = [f"{prefix}{kind}" for prefix in ("", "finer_")[: len(sides)] for kind in kinds]
     inputs = tuple(torch.zeros(1, 3, side, side) for side in sides)
-    return _stored(onnx_model(Looking(classifier), inputs, (INPUTS[: len(sides)], names), as_stored=True), precision)
+    what = ToTrace(Looking(classifier), inputs, (INPUTS[: len(sides)], names), as_stored=True)
+    return _stored(onnx_model(what), precision)
 
 
 def text_onnx(tower: CausalTextTower, precision: PagePrecision) -> bytes:
@@ -69,9 +70,9 @@ def text_onnx(tower: CausalTextTower, precision: PagePrecision) -> bytes:
     """
     texts, length = torch.export.Dim("texts"), torch.export.Dim("tokens", min=3, max=tower.context_length)
     example = (torch.zeros(2, 8, dtype=torch.int32), torch.full((2,), 4, dtype=torch.int32))
-    module = WholeTexts(tower)
     free = {"ids": {0: texts, 1: length}, "read": {0: texts}}
-    return _stored(onnx_model(module, example, (("ids", "read"), ("features",)), free, as_stored=True), precision)
+    what = ToTrace(WholeTexts(tower), example, (("ids", "read"), ("features",)), free, as_stored=True)
+    return _stored(onnx_model(what), precision)
 
 
 def _stored(model: Any, precision: PagePrecision) -> bytes:

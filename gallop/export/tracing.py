@@ -1,0 +1,121 @@
+"""What a module computes, followed by torch's exporter and written as an ONNX model.
+
+The exporter swaps functions of torch for the whole process while it follows a module, so a tower that answers on
+another thread meanwhile would be followed, too, and fail; and it keeps half a gigabyte for good. So on any thread but
+the first, which is where others answer beside it (the app), a process of its own does the work; it takes some seconds
+to start.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gallop.errors import OnnxError
+
+
+@dataclass(frozen=True)
+class ToTrace:
+    """A module, and how it is followed.
+
+    Attributes:
+        inputs: one example.
+        names: of inputs and outputs.
+        free: ``dynamic_shapes`` of ``torch.onnx.export``; None fixes the example's.
+        as_stored: the weights stay those of the module, and onnxruntime joins them when it opens the file.
+    """
+
+    module: nn.Module
+    inputs: tuple[Tensor, ...]
+    names: tuple[Sequence[str], Sequence[str]]
+    free: Any = None
+    as_stored: bool = False
+
+
+def onnx_model(what: ToTrace) -> Any:
+    """Return it as an ONNX model (``onnx.ModelProto``).
+
+    Raises:
+        OnnxError: it cannot be written.
+    """
+    import onnx
+
+    first = threading.current_thread() is threading.main_thread()
+    return onnx.load_from_string(followed(what) if first else _apart(what))
+
+
+def followed(what: ToTrace) -> bytes:
+    """Return the bytes of the model, made in this process.
+
+    Raises:
+        OnnxError: it cannot be written.
+    """
+    from onnxscript.optimizer import fold_constants
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporter, about itself
+            program = torch.onnx.export(
+                what.module.eval(),
+                what.inputs,
+                dynamo=True,
+                input_names=what.names[0],
+                output_names=what.names[1],
+                dynamic_shapes=what.free,
+                verbose=False,
+                optimize=not what.as_stored,
+            )
+        assert program is not None
+        if what.as_stored:
+            fold_constants(program.model)  # shapes and limits, which are small
+        else:  # weights that are only laid out otherwise become weights of that layout: who quantises looks for these
+            fold_constants(program.model, should_fold=_lays_out, output_size_limit=2**31)
+        return bytes(program.model_proto.SerializeToString())
+    except Exception as error:  # the exporter lets nearly anything through
+        raise OnnxError(
+            f"This model cannot be written as ONNX with torch {torch.__version__} ({type(error).__name__}). "
+            "A newer torch and onnxscript may do it."
+        ) from error
+
+
+def _lays_out(node: Any) -> bool | None:
+    return node.op_type in ("Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose") or None
+
+
+def _apart(what: ToTrace) -> bytes:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", f"from {__name__} import _other_process; _other_process()"]
+    done = subprocess.run(command, input=pickle.dumps(what), capture_output=True, env=environment, check=False)
+    if done.returncode:
+        told = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise OnnxError(
+            f"The process that writes the ONNX model ended with status {done.returncode}: {told[-1]}. Where memory was "
+            "short, close what else runs and try again."
+        )
+    found = pickle.loads(done.stdout)
+    if isinstance(found, OnnxError):
+        raise found
+    return bytes(found)
+
+
+def _other_process() -> None:
+    """``ToTrace`` on standard input; on standard output the bytes, or why there are none."""
+    answers = os.dup(1)
+    os.dup2(2, 1)  # the exporter may talk
+    found: bytes | OnnxError
+    try:
+        found = followed(pickle.load(sys.stdin.buffer))
+    except OnnxError as error:
+        found = OnnxError(str(error))
+    with os.fdopen(answers, "wb") as stream:
+        pickle.dump(found, stream)
