@@ -108,8 +108,8 @@ class MethodConfig:
     head: HeadKind = setting(
         "none",
         "head",
-        "A third branch, learned from the photos' own features in no time: a linear discriminant, ridge or logistic "
-        "regression, whose answer is averaged with that of the prompts.",
+        "A third branch, learned from the photos' own features in no time: a linear discriminant, ridge regression "
+        "(drawn to what the names say) or logistic regression, whose answer is averaged with that of the prompts.",
         choices=HEAD_KINDS,
     )
     detail: float = setting(

@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from benchmarks.choosing import kept, pairs
-from benchmarks.choosing.candidates import Candidate, answers, features
+from benchmarks.choosing.candidates import Candidate, answers, features, head_scores
 from benchmarks.choosing.figures import SetFigures, difference, figures
 from benchmarks.choosing.tables import Judged, over_sets, over_shots
 from benchmarks.choosing.trainings import Trainings, fewer
+from gallop.model.head.forms import ridge
 from gallop.model.head.mix import Mix
+from gallop.model.head.sums import KeptShots, ShotSums
 
 SETS = ("ants", "pacs/photo")
 
@@ -35,7 +37,8 @@ def run(right: float, seed: int, shots: int = 12, classes: int = 3) -> kept.Run:
     own = said(shots * classes, classes, right, seed + 100)
     asked = {"held out": said(24, classes, right, seed), "unknown": said(9, classes, 0.0, seed + 50)}
     asked |= {"shift": asked["unknown"], "test": asked["held out"]}
-    return kept.Run(asked, own.features, own.labels, 50.0)
+    texts = features(1, torch.eye(classes, 8 + classes)[None]).float()
+    return kept.Run(asked, own.features, own.labels, texts, 50.0)
 
 
 class Folder(Trainings):
@@ -57,13 +60,24 @@ def judged(tmp_path: Path) -> Judged:
 def test_what_is_kept_comes_back(tmp_path: Path) -> None:
     before = [run(1.0, 0), run(1.0, 1)]
     kept.save(before, tmp_path / "some.pt")
-    after = kept.load(tmp_path / "some.pt")
+    after = kept.load(tmp_path / "some.pt", before[0].texts)
     assert list(tmp_path.iterdir()) == [tmp_path / "some.pt"]
     for some, other in zip(before, after, strict=True):
         assert torch.equal(some.shots, other.shots)
+        assert torch.equal(some.texts, other.texts)
         assert some.asked.keys() == other.asked.keys()
         mine, others = vars(some.asked["test"]), vars(other.asked["test"])
         assert all(torch.equal(mine[name], others[name]) for name in mine)
+
+
+def test_ridge_regression_is_drawn_to_the_names_as_far_as_a_candidate_says() -> None:
+    some = run(1.0, 0)
+    sums = ShotSums.of(KeptShots(features(1, some.shots)[:, None], some.labels), 3)
+    photos = features(1, some.asked["held out"].features)
+    for names in (0.0, 2.0):
+        one = Candidate("a", head="ridge", strength=0.3, names=names, halved=6.0)
+        wanted = ridge(sums, 0.3, names / 4 * some.texts)(photos)  # of 12 shots each
+        assert torch.allclose(head_scores(one, some, "held out"), wanted)
 
 
 def test_the_first_photos_of_each_class_are_taken() -> None:

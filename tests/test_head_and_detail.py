@@ -196,7 +196,7 @@ def test_it_is_saved_loaded_pickled_and_sent_whole(tmp_path: Path, keep: bool) -
     wanted = found.predict_proba(PHOTOS)
     found.save(tmp_path / "model")
     said = json.loads((tmp_path / "model" / "gallop.json").read_text())
-    assert (said["format"], said["method"]["head"], said["method"]["detail"]) == (2, "ridge", 1.5)
+    assert (said["format"], said["method"]["head"], said["method"]["detail"]) == (3, "ridge", 1.5)
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
     assert np.array_equal(loaded.predict_proba(PHOTOS), wanted)
     assert (loaded.explain(PHOTOS[0]).votes is not None) == keep

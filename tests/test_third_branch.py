@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -23,7 +24,7 @@ from gallop.export.report import html_report
 from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.methods import GalLoPMethod
 from gallop.model.head.forms import ridge
-from gallop.model.head.head import PENALTY, Head
+from gallop.model.head.head import HALVED, NAMES, PENALTY, Head
 from gallop.model.head.mix import USUAL
 from gallop.model.head.sums import KeptShots, ShotSums, shot_features
 from gallop.scoring.scorer import PhotoScorer
@@ -80,8 +81,11 @@ def test_it_learns_from_the_centre_crop_of_each_shot(ridges: GalLoPClassifier) -
         nearest = int((head.shots.features[:, 0] - features).norm(dim=-1).argmin())
         assert torch.allclose(head.shots.features[nearest, 0], features, atol=2e-3), "rounded as features are kept"
         assert names[int(head.shots.labels[nearest])] == name
-    wanted = ridge(ShotSums.of(head.shots, 3), PENALTY)
-    assert torch.equal(head.form.weights, wanted.weights)
+    assert head.texts is not None
+    sums = ShotSums.of(head.shots, 3)
+    drawn = [NAMES / 2 ** (float(n) / HALVED) * text for n, text in zip(sums.counts, head.texts, strict=True)]
+    wanted = ridge(sums, PENALTY, torch.stack(drawn))
+    assert torch.allclose(head.form.weights, wanted.weights, atol=1e-6)
 
 
 def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: GalLoPClassifier) -> None:
@@ -219,12 +223,32 @@ def test_older_versions_read_a_model_without_a_head_and_refuse_one_with_it(
     taught("none").save(tmp_path / "plain")
     ridges.save(tmp_path / "ridge")
     plain, other = (json.loads((tmp_path / name / SETTINGS).read_text()) for name in ("plain", "ridge"))
-    assert (plain["format"], other["format"]) == (1, 2), "whoever reads up to 1 says: update gallop"
+    assert (plain["format"], other["format"]) == (1, 3), "whoever reads up to 2 says: update gallop"
     assert "head" not in plain
     assert "head" not in plain["method"]
     assert other["method"]["head"] == "ridge"
-    assert set(other["head"]) == {"weight", "temperature", "shots"}
-    assert read_checkpoint(tmp_path / "ridge").format == 2
+    assert set(other["head"]) == {"weight", "temperature", "shots", "names"}
+    assert read_checkpoint(tmp_path / "ridge").format == 3
+
+
+def test_a_head_from_before_it_knew_names_answers_as_it_did(ridges: GalLoPClassifier, tmp_path: Path) -> None:
+    """And learns further shots as it did."""
+    head = ridges.model_.head
+    assert head is not None
+    assert head.shots is not None
+    before = copy.copy(ridges)
+    before.model_ = ridges.model_.with_head(Head.of("ridge", head.shots, 3, head.mix))
+    before.save(tmp_path)
+    settings = json.loads((tmp_path / SETTINGS).read_text())
+    assert settings["format"] == 2
+    assert set(settings["head"]) == {"weight", "temperature", "shots"}
+    assert "head.texts" not in load_file(tmp_path / TENSORS)
+    loaded = GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
+    assert np.allclose(loaded.predict_proba(PHOTOS), before.predict_proba(PHOTOS), atol=1e-6)
+    assert not np.allclose(loaded.predict_proba(PHOTOS), ridges.predict_proba(PHOTOS), atol=1e-6)
+    found = loaded.add_class("yellow").model_.head
+    assert found is not None
+    assert found.texts is None
 
 
 def test_no_photo_or_path_is_kept(tmp_path: Path) -> None:
@@ -244,6 +268,10 @@ DAMAGE: dict[str, Any] = {
     "shots of one class": (lambda t: t["head.counts"].copy_(torch.tensor([3.0, 0, 0])), "two classes or more"),
     "other shots": (lambda t: t["head.labels"].fill_(0), "not those that were counted"),
     "shots cut short": (lambda t: t.update({"head.shots": t["head.shots"][:2].clone()}), "shots are not 13"),
+    "texts of other names": (
+        lambda t: t.update({"head.texts": t["head.texts"][:2].clone()}),
+        "texts of the head's names",
+    ),
 }
 
 
@@ -265,6 +293,7 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
     [
         ({"head": {"weight": 2, "temperature": 1}}, "weight is 2"),
         ({"head": {"weight": 0.5, "temperature": 1, "shots": "all"}}, "shots is 'all'"),
+        ({"head": {"weight": 0.5, "temperature": 1, "names": "no"}}, "names is 'no'"),
         ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know: head.sharpness"),
         ({"head": None}, "holds a head, of which they say nothing"),
     ],
@@ -308,7 +337,7 @@ def test_the_report_tells_scores_and_votes(ridges: GalLoPClassifier) -> None:
     assert why.votes is not None
     row = why.class_names.index("red")
     assert f'<td>head</td><td class="number">{why.head_scores[row]:.4f}</td>' in page
-    told = re.findall(r"<td>(?:shot \d+|the other 3|what no shot says)</td><td>\w*</td><td[^>]*>(-?[\d.]+)</td>", page)
+    told = re.findall(r"<td>(?:shot \d+|the other 3|the class names)</td><td>\w*</td><td[^>]*>(-?[\d.]+)</td>", page)
     assert len(told) == 12
     assert sum(map(float, told)) == pytest.approx(float(why.head_scores[row]), abs=12 * 5e-5)
     assert "Shots that voted" not in html_report(taught("discriminant").explain(PHOTOS[0]))

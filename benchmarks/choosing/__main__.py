@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.choosing.candidates import CANDIDATES
-from benchmarks.choosing.heads import over_strengths
+from benchmarks.choosing.heads import over_names, over_strengths
 from benchmarks.choosing.kept import VARIANTS
 from benchmarks.choosing.pairs import pairs
 from benchmarks.choosing.tables import Judged, over_sets, over_shots
@@ -43,6 +43,7 @@ def main() -> None:
     if options.heads:
         for count in options.shots:
             show(over_strengths(judged, options.heads, count))
+        show(over_names(judged, options.heads, options.shots))
         return
     show(over_shots(judged, CANDIDATES, options.shots))
     for count in options.shots:

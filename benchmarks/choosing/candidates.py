@@ -20,7 +20,7 @@ from benchmarks.choosing.kept import Run, Said
 from gallop.config import HeadKind
 from gallop.model.calibration import fit_temperature
 from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
-from gallop.model.head.head import PENALTY, SHRINKAGE, STRENGTH
+from gallop.model.head.head import HALVED, NAMES, PENALTY, SHRINKAGE, STRENGTH, drawn_to
 from gallop.model.head.mix import ENOUGH_SHOTS, USUAL, Mix, choose_mix
 from gallop.model.head.sums import KeptShots, ShotSums
 
@@ -38,6 +38,7 @@ class Candidate:
         head: kind of the third branch.
         head_looks: whose mean features it learns from and is asked with.
         strength: of the head; None takes the library's.
+        names, halved: of ``drawn_to``, for ridge regression.
         mix: with the prompts wherever none is chosen on held-out shots; None takes the library's.
         chosen: whether it is chosen on held-out shots, where there are enough.
     """
@@ -48,6 +49,8 @@ class Candidate:
     head: HeadKind = "none"
     head_looks: int = 1
     strength: float | None = None
+    names: float = NAMES
+    halved: float = HALVED
     mix: Mix | None = None
     chosen: bool = True
 
@@ -81,24 +84,30 @@ def features(looks: int, each: Tensor) -> Tensor:
     return F.normalize(each[:looks].double().mean(dim=0), dim=-1)
 
 
-def fitted(kind: HeadKind, shots: KeptShots, classes: int, strength: float) -> LinearForm:
-    """Return a linear form of a kind; every class has shots."""
+def fitted(kind: HeadKind, shots: KeptShots, strength: float, towards: Tensor) -> LinearForm:
+    """Return a linear form of a kind; every class has shots.
+
+    Args:
+        towards: (K, D), to which ridge regression draws its weights.
+    """
     if kind == "logistic":
         return logistic(shots, strength)
-    return {"discriminant": discriminant, "ridge": ridge}[kind](ShotSums.of(shots, classes), strength)
+    sums = ShotSums.of(shots, len(towards))
+    return ridge(sums, strength, towards) if kind == "ridge" else discriminant(sums, strength)
 
 
 def head_scores(candidate: Candidate, run: Run, asked: str) -> Tensor:
     """Return what the head of a training says of photos (m, K)."""
     strength = STRENGTHS[candidate.head] if candidate.strength is None else candidate.strength
-    form = _form(candidate.head, candidate.head_looks, strength, run)
+    form = _form(candidate.head, candidate.head_looks, strength, candidate.names, candidate.halved, run)
     return form(features(candidate.head_looks, run.asked[asked].features))
 
 
 @cache
-def _form(kind: HeadKind, looks: int, strength: float, run: Run) -> LinearForm:
+def _form(kind: HeadKind, looks: int, strength: float, names: float, halved: float, run: Run) -> LinearForm:
     known = KeptShots(features(looks, run.shots)[:, None], run.labels)
-    return fitted(kind, known, int(run.labels.max()) + 1, strength)
+    towards = drawn_to(run.texts, run.labels.bincount(minlength=len(run.texts)), names, halved)
+    return fitted(kind, known, strength, towards)
 
 
 def answers(candidate: Candidate, run: Run, others: Sequence[Run], asked: str) -> Answers:
@@ -136,6 +145,7 @@ CANDIDATES = (
     Candidate("second look in answers", looks=2),
     Candidate("ridge", head="ridge", chosen=False),
     Candidate("global projection, ridge", "projected", head="ridge", chosen=False),
+    Candidate("global projection, ridge towards zero", "projected", head="ridge", names=0.0, chosen=False),
     Candidate("global projection, discriminant", "projected", head="discriminant", chosen=False),
     Candidate("global projection, wide k", "projected wide"),
     Candidate("global projection, wide k, ridge", "projected wide", head="ridge", chosen=False),

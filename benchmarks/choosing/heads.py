@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -25,6 +25,8 @@ STRENGTHS: dict[HeadKind, tuple[float, ...]] = {
     "ridge": (0.03, 0.1, 0.3, 1.0),
     "logistic": (10.0, 100.0, 1000.0),
 }
+DRAWN = [(0.0, 1.0), *((names, halved) for halved in (2.0, 3.0, 4.0, math.inf) for names in (1.0, 2.0, 3.0, 4.0, 6.0))]
+"""How far ridge regression is drawn to the names, and by how many shots that is halved."""
 WEIGHTS = (0.25, 0.5, 0.75, 1.0)
 
 
@@ -44,6 +46,22 @@ def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
                 each.append(replace(one, mix=Mix(0.5, sharp), chosen=True))
                 cells = " | ".join(f"{judged.accuracy(some, count, sets):.1f}" for some in each)
                 yield f"| {kind} | {looks} | {strength:g} | {sharp:.3g} | {cells} |"
+
+
+def over_names(judged: Judged, variant: str, counts: Sequence[int]) -> Iterator[str]:
+    """Yield the lines of a table: accuracy (%) of ridge regression beside the prompts, the library's mix, by what its
+    weights are drawn to, and of photos asked about another domain.
+    """
+    sets = list(judged.trainings.sets)
+    titles = [f"{count} shots" for count in counts]
+    yield "| names | halved by | " + " | ".join([*titles, "mean", *(f"sketch, {title}" for title in titles)]) + " |"
+    yield "|---" * (2 * len(counts) + 3) + "|"
+    for names, halved in DRAWN:
+        one = Candidate("ridge", variant, head="ridge", names=names, halved=halved, chosen=False)
+        found = [judged.accuracy(one, count, sets) for count in counts]
+        shifts = [[some.shift for some in judged.of(one, count, sets) if some.shift is not None] for count in counts]
+        cells = [*found, statistics.mean(found), *map(statistics.mean, shifts)]
+        yield f"| {names:g} | {halved:g} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |"
 
 
 def temperature(candidate: Candidate, every: list[list[Run]]) -> float:

@@ -71,27 +71,36 @@ class Run:
         asked: what is said of photos that it has not seen, by what they are.
         shots: features (L, n, D) of what it learned from, as in ``Said``, and their labels (n,).
         labels: of the shots.
+        texts: features (K, D) of the class names, of length 1; not kept, for nothing that is trained changes them.
         scale: of the tower's logits.
     """
 
     asked: dict[str, Said]
     shots: Tensor
     labels: Tensor
+    texts: Tensor
     scale: float
 
 
 def save(runs: Sequence[Run], path: Path) -> None:
     """Write trainings, all or none."""
     plain = [vars(run) | {"asked": {name: vars(said) for name, said in run.asked.items()}} for run in runs]
+    for run in plain:
+        del run["texts"]
     draft = path.with_suffix(".draft")
     torch.save(plain, draft)
     draft.replace(path)
 
 
-def load(path: Path) -> list[Run]:
-    """Read them."""
+def load(path: Path, texts: Tensor) -> list[Run]:
+    """Read them.
+
+    Args:
+        texts: as in ``Run``.
+    """
     plain: list[dict[str, Any]] = torch.load(path, weights_only=True)
-    return [Run(**run | {"asked": {name: Said(**said) for name, said in run["asked"].items()}}) for run in plain]
+    asked = [{name: Said(**said) for name, said in run["asked"].items()} for run in plain]
+    return [Run(**run | {"asked": each, "texts": texts}) for run, each in zip(plain, asked, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -126,11 +135,11 @@ def train(
     for _ in steps.trainer(learners).run():
         pass
     own, labels = _mean_features(_features(closer, shots, cache), backbone), torch.tensor(shots.labels)
-    runs = []
+    texts, runs = models[0].name_features(shots.class_names), []
     for model, one in zip(models, lessons, strict=True):
         asked = {name: said(model, _features(closer, some, cache), some.labels) for name, some in one.asked.items()}
         learned = torch.tensor(one.learned)
-        runs.append(Run(asked, own[:, learned], labels[learned], backbone.logit_scale))
+        runs.append(Run(asked, own[:, learned], labels[learned], texts, backbone.logit_scale))
     return runs
 
 

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from torch import Tensor
+
 from benchmarks.choose_settings import FOLDS, first_classes
 from benchmarks.choosing.kept import DETAIL, VARIANTS, Lesson, Run, load, save, train
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
 from gallop.bench.running.photos import set_folders
-from gallop.config import TrainConfig
+from gallop.config import MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.features.encoding import FeatureCache, ImageFeatures, encode_centres
 from gallop.features.near_duplicates import alike_groups
+from gallop.model.gallop import GalLoP
 
 COUNTS = (12, 8, 4, 2, 1)
 SHOTS = 16
@@ -93,7 +96,7 @@ class Trainings:
         path = self.path(name, variant, count, seed)
         if not path.exists():
             save(self._train(name, variant, count, seed), path)
-        return load(path)
+        return load(path, self._texts(self.sets[name]))
 
     def _train(self, name: str, variant: str, count: int, seed: int) -> list[Run]:
         shots, lessons = self.sets[name], []
@@ -123,7 +126,7 @@ class Trainings:
             lessons = [Lesson(range(len(shots)), {"test": self.test_photos(name)}), *lessons]
             detail = DETAIL if looks > 1 else 1.0
             save(train(self.backbone, VARIANTS[variant], shots, lessons, self.cache, seed, detail), path)
-        return load(path)
+        return load(path, self._texts(self.whole[name]))
 
     def size(self, name: str) -> int:
         """Return how many classes a set has."""
@@ -136,6 +139,9 @@ class Trainings:
     def test_photos(self, name: str) -> LabelledPhotos:
         """Return a set's test photos."""
         return read_folder(self.folders[name], split="test")
+
+    def _texts(self, photos: LabelledPhotos) -> Tensor:
+        return GalLoP(self.backbone, photos.class_names, MethodConfig()).name_features(photos.class_names)
 
     def _alike(self, shots: LabelledPhotos) -> list[int]:
         parts = encode_centres(self.backbone, shots.photos, self.cache, shots.hashes)

@@ -21,8 +21,10 @@ from gallop.setting import whole_between
 _SUMS = ("head.counts", "head.sums", "head.scatter")
 _FORM = ("head.weights", "head.bias")
 _SHOTS = ("head.shots", "head.labels")
-HEAD_TENSORS = {*_SUMS, *_FORM, *_SHOTS}
-"""All that a file may hold of a head. The form is there where the sums do not give it."""
+_TEXTS = "head.texts"
+HEAD_TENSORS = {*_SUMS, *_FORM, *_SHOTS, _TEXTS}
+"""All that a file may hold of a head. The form is there where the sums do not give it, the texts where it is drawn to
+them."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,19 @@ class HeadSettings:
     Attributes:
         weight, temperature: of ``Mix``.
         shots: how many single shots have their features in the file; 0 where only their sums are kept.
+        names: whether the text features of the names, to which ridge regression draws its weights, are in the file.
     """
 
     weight: float
     temperature: float
     shots: int = 0
+    names: bool = False
 
     def __post_init__(self) -> None:
         Mix(self.weight, self.temperature)  # refuses what these cannot be
         whole_between("shots", self.shots, 0, 10**9)
+        if not isinstance(self.names, bool):
+            raise ValueError(f"names is {self.names!r}, but has to be true or false")
 
     @staticmethod
     def of(head: Head | None, *, keep_shots: bool) -> HeadSettings | None:
@@ -48,7 +54,7 @@ class HeadSettings:
         if head is None:
             return None
         shots = len(head.shots) if keep_shots and head.shots is not None else 0
-        return HeadSettings(head.mix.weight, head.mix.temperature, shots)
+        return HeadSettings(head.mix.weight, head.mix.temperature, shots, head.texts is not None)
 
 
 def head_tensors(head: Head, said: HeadSettings) -> dict[str, Tensor]:
@@ -59,6 +65,9 @@ def head_tensors(head: Head, said: HeadSettings) -> dict[str, Tensor]:
     if said.shots:
         assert head.shots is not None
         kept |= zip(_SHOTS, (head.shots.features, head.shots.labels), strict=True)
+    if said.names:
+        assert head.texts is not None
+        kept[_TEXTS] = head.texts
     return {name: tensor.contiguous() for name, tensor in kept.items()}
 
 
@@ -73,6 +82,7 @@ def read_head(kind: HeadKind, said: HeadSettings, tensors: Mapping[str, Tensor],
     """
     mix = Mix(said.weight, said.temperature)
     wanted = {*_SUMS, *(_FORM if kind == "logistic" else ()), *(_SHOTS if said.shots else ())}
+    wanted |= {_TEXTS} if said.names else set()
     if wanted != set(tensors):
         raise ValueError(f"it holds {sorted(tensors)} of the head, but {sorted(wanted)} are needed")
     counts, sums, scatter = (_numbers(tensors, name).double() for name in _SUMS)
@@ -83,7 +93,10 @@ def read_head(kind: HeadKind, said: HeadSettings, tensors: Mapping[str, Tensor],
     of_shots = ShotSums(counts, sums, scatter)
     shots = _shots(tensors, said.shots, counts, width) if said.shots else None
     if kind != "logistic":
-        return Head(kind, of_shots, closed_form(kind, of_shots, None), mix, shots)
+        texts = _numbers(tensors, _TEXTS).float() if said.names else None
+        if texts is not None and texts.shape != (classes, width):
+            raise ValueError(f"the texts of the head's names are not of {classes} classes and {width} values")
+        return Head(kind, of_shots, closed_form(kind, of_shots, None, texts), mix, shots, texts)
     form = LinearForm(*(_numbers(tensors, name).double() for name in _FORM))
     known = int(of_shots.known.sum())
     if (form.weights.shape, form.bias.shape) != ((known, width), (known,)):

@@ -20,9 +20,9 @@ from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
 from gallop.setting import recorded
 
-FORMAT = 2
-"""The newest one. A checkpoint is of the oldest that can say what it says: 2 where the method has a head, looks twice
-at a photo or projects it, else 1."""
+FORMAT = 3
+"""The newest one. A checkpoint is of the oldest that can say what it says: 3 where its head is drawn to the texts of
+names, 2 where the method has another head, looks twice at a photo or projects it, else 1."""
 
 _FIRST = {
     "method": ("global_prompts", "topk", "dropout", "local_projection"),
@@ -84,11 +84,14 @@ class Checkpoint:
         """Return it as the file has it; what came later leaves no trace where it is not used."""
         parts = {name: getattr(self, name) for name in _FIRST}
         said = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
+        drawn = self.head is not None and self.head.names
         if self.head is None:
             del said["head"]
+        elif not drawn:
+            del said["head"]["names"]
         method = self.method
         plain = method.head == "none" and method.detail == 1 and not method.global_projection
-        return said | {"format": 1 if plain else FORMAT}
+        return said | {"format": 1 if plain else FORMAT if drawn else 2}
 
 
 def parse_settings(text: str) -> Mapping[str, Any]:

@@ -15,7 +15,6 @@ from gallop.estimator.learned import LearnedModel
 from gallop.features.encoding import encode_centres, open_cache
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
-from gallop.model.head.head import Head
 from gallop.model.head.sums import KeptShots, shot_features
 from gallop.names.class_names import clean_name, clean_names, missing_names, spelled_as
 from gallop.wording import did_you_mean, listed
@@ -73,7 +72,7 @@ class ClassList(LearnedModel):
     def _set_names(self, names: tuple[str, ...], text: TextFeatures, change: str) -> None:
         """Another class list on the same prompts, and what becomes of the calibration."""
         model = self.model_
-        head = None if model.head is None else model.head.for_classes(model.class_names, names)
+        head = None if model.head is None else model.head.for_classes(model.class_names, names, model.name_features)
         self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates, head)
         self._text, self.classes_ = text, np.array(names)
         if self.cross_fit_ is not None:
@@ -111,11 +110,7 @@ class ClassList(LearnedModel):
         encoded = encode_centres(model.backbone, photos, open_cache(self.cache))
         parts = [shot_features(model.backbone, part) for part in encoded]
         shots = KeptShots(torch.cat(parts)[:, None].cpu(), torch.tensor([model.class_names.index(n) for n in names]))
-        head = (
-            Head.of(model.config.head, shots, len(model.class_names))
-            if model.head is None
-            else model.head.learned(shots)
-        )
+        head = model.taught_head(shots) if model.head is None else model.head.learned(shots)
         if head is None:
             raise DataError("The first shots of a head must be of two classes or more: it tells them apart.")
         self.model_ = model.with_head(head)

@@ -74,7 +74,7 @@ class Detail(LearnedModel):
         backbone = with_detail(model.backbone, config.answers_detail)
         *_, known = shots_for_heads(backbone, shots, open_cache(self.cache), ALONE)
         assert isinstance(known, KeptShots)
-        return Head.of(head.kind, known, len(model.class_names), head.mix)
+        return Head.of(head.kind, known, len(model.class_names), head.mix, head.texts)
 
     def _shots_of(self, head: Head) -> LabelledPhotos | None:
         """The photos that a head has learned from; None where they are not, or not all, in memory."""

@@ -125,7 +125,8 @@ class Learning(LearnedModel):
                 self.history_.append(event)
                 self._text = None  # the prompts have moved
                 if learner.head is not None and self.model_.head is None:  # a class was added meanwhile
-                    self.model_ = self.model_.with_head(learner.head.with_classes(len(self.model_.class_names)))
+                    now, texts_of = self.model_.class_names, learner.name_features
+                    self.model_ = self.model_.with_head(learner.head.for_classes(learner.class_names, now, texts_of))
             yield event
         self._kept = work if parallel.rank == 0 else None
 

@@ -113,7 +113,7 @@ def _votes(subject: Subject) -> list[Sequence[str]]:
     if len(given) > len(told):
         others = float(given.sum() - given[told].sum())
         rows.append((f"the other {len(given) - len(told)}", "", f"{others:.4f}"))
-    return [*rows, ("what no shot says", "", f"{float(voted.rest[row]):.4f}")]
+    return [*rows, ("the class names" if voted.named else "what no shot says", "", f"{float(voted.rest[row]):.4f}")]
 
 
 def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str, str]]:

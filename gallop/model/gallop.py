@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones import Backbone, Damping, NameTokens, with_detail
@@ -19,7 +20,7 @@ from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
 from gallop.model import losses, pooling, similarity
 from gallop.model.head.head import Head
-from gallop.model.head.sums import shot_features
+from gallop.model.head.sums import KeptShots, shot_features
 from gallop.model.head.votes import ShotVotes, shot_votes
 from gallop.model.prompts import Prompts
 from gallop.model.similarities import Similarities
@@ -116,6 +117,12 @@ class GalLoP:
         other.head = head
         return other
 
+    def taught_head(self, shots: KeptShots) -> Head | None:
+        """Return the head that its settings ask for, of some shots; None as in ``Head.of``."""
+        drawn = self.config.head == "ridge"
+        texts = self.name_features(self.class_names) if drawn else None
+        return Head.of(self.config.head, shots, len(self.class_names), texts=texts)
+
     def text_features(self) -> TextFeatures:
         """Return the text features of every class after every context, or in every template; gradients reach the
         contexts.
@@ -128,6 +135,14 @@ class GalLoP:
             return self._fill([class_name])
         names = self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens)
         return text_features_together([self], names)[0]
+
+    def name_features(self, class_names: Sequence[str]) -> Tensor:
+        """Return the text features of names in the sentence that all prompts begin with, (K, D) of length 1 on the CPU:
+        nothing that is learned changes them.
+        """
+        with torch.no_grad(), self.backbone.autocast_text(learning=False):
+            text = self.backbone.text.encode_texts([f"{CONTEXT_INIT} {name}" for name in class_names])
+        return F.normalize(text.float(), dim=-1).cpu()
 
     def _fill(self, class_names: Sequence[str]) -> TextFeatures:
         templates = self.templates or ()

@@ -103,7 +103,7 @@ def learn(
         for found in _encode(model, views, shots, cache, parallel):
             if isinstance(found, KeptShots):
                 known = found
-                model.head = Head.of(model.config.head, known, len(model.class_names))
+                model.head = model.taught_head(known)
             else:
                 yield found
     except GeneratorExit:
@@ -216,7 +216,11 @@ class CrossFit:
         parts = []
         for model, features in zip(self.models, self.features, strict=True):
             with torch.no_grad():
-                head = None if model.head is None else model.head.for_classes(model.class_names, class_names)
+                head = (
+                    None
+                    if model.head is None
+                    else model.head.for_classes(model.class_names, class_names, model.name_features)
+                )
                 head = None if head is None else replace(head, mix=UNMIXED)
                 current = GalLoP(model.backbone, class_names, model.config, model.prompts, head=head)
                 text = current.text_features()
@@ -253,7 +257,8 @@ def _cross_fit(
         mask[fold] = False
         fresh = GalLoP(model.backbone, model.class_names, model.config)
         if known is not None:
-            fresh.head = Head.of(model.config.head, known.take(mask), len(model.class_names))
+            texts = None if model.head is None else model.head.texts
+            fresh.head = Head.of(model.config.head, known.take(mask), len(model.class_names), texts=texts)
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
     for event in steps.trainer(learners).run():
         yield CalibrationEvent(event.step, event.steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures
 from gallop.model.gallop import GalLoP
 from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
-from gallop.model.head.head import PENALTY, Head
+from gallop.model.head.head import HALVED, NAMES, PENALTY, Head, drawn_to
 from gallop.model.head.mix import SPREAD, USUAL, Mix, choose_mix
 from gallop.model.head.sums import KeptShots, ShotSums, shot_features
 from tests import tiny
@@ -35,6 +36,11 @@ def shots(*counts: int, views: int = 1, width: int = 6, seed: int = 0) -> KeptSh
     means = torch.randn(len(counts), 1, width, generator=drawn)
     features = means[labels] + 0.7 * torch.randn(len(labels), views, width, generator=drawn)
     return KeptShots(F.normalize(features, dim=-1), labels)
+
+
+def drawn_texts(classes: int, width: int = 6) -> Tensor:
+    """As text features of names: of length 1."""
+    return F.normalize(torch.randn(classes, width, generator=torch.Generator().manual_seed(8)), dim=-1)
 
 
 def rows(known: KeptShots) -> tuple[Any, Any]:
@@ -70,6 +76,41 @@ def test_ridge_regression_is_scikit_learns(counts: tuple[int, ...]) -> None:
     theirs = Ridge(alpha=0.4).fit(x, np.eye(len(counts))[y])
     ours = ridge(ShotSums.of(known, len(counts)), 0.4)
     assert np.allclose(ours(PHOTOS.double()).numpy(), theirs.predict(PHOTOS.double().numpy()), atol=1e-12)
+
+
+@pytest.mark.parametrize("counts", [(5, 4, 7), (4, 6)])
+def test_ridge_regression_towards_texts_is_scikit_learns_of_what_they_leave(counts: tuple[int, ...]) -> None:
+    """Weights T + V are as far from T as V is from zero, so V is the ridge regression of what T x leaves of targets."""
+    known, texts = shots(*counts), drawn_texts(len(counts))
+    x, y = rows(known)
+    left = np.eye(len(counts))[y] - x @ texts.double().numpy().T
+    theirs = Ridge(alpha=0.4).fit(x, left)
+    ours = ridge(ShotSums.of(known, len(counts)), 0.4, texts)
+    photos = PHOTOS.double().numpy()
+    wanted = theirs.predict(photos) + photos @ texts.double().numpy().T
+    assert np.allclose(ours(PHOTOS.double()).numpy(), wanted, atol=1e-12)
+
+
+def test_texts_say_less_the_more_shots_there_are() -> None:
+    known, texts = shots(5, 4, 7), drawn_texts(3)
+    apart = []
+    for times in (1, 4, 16, 64):
+        many = KeptShots(known.features.repeat(times, 1, 1), known.labels.repeat(times))
+        sums = ShotSums.of(many, 3)
+        apart.append(float((ridge(sums, 0.4, texts).weights - ridge(sums, 0.4).weights).norm()))
+    assert apart == sorted(apart, reverse=True)
+    assert apart[-1] < 0.2 * apart[0]
+
+
+def test_a_class_is_drawn_to_its_name_by_its_own_shots() -> None:
+    texts = drawn_texts(4)
+    towards = drawn_to(texts, torch.tensor([0.0, 1.0, 4.0, 16.0]))
+    lengths = towards.norm(dim=1)
+    assert torch.allclose(towards / lengths[:, None], texts.double())
+    assert lengths[0] == pytest.approx(NAMES)
+    assert (lengths[:-1] / lengths[1:]).log2().tolist() == pytest.approx([1 / HALVED, 3 / HALVED, 12 / HALVED])
+    others = drawn_to(texts, torch.tensor([0.0, 1.0, 5.0, 16.0]))
+    assert (towards != others).any(dim=1).tolist() == [False, False, True, False]
 
 
 def test_a_view_is_a_part_of_its_shot() -> None:
@@ -135,6 +176,49 @@ def test_without_its_shots_only_what_needs_sums_alone_learns_more() -> None:
     assert head is not None
     with pytest.raises(ConfigError, match="were not kept with this model"):
         replace(head, shots=None).learned(more)
+
+
+def test_further_shots_leave_the_texts_as_they_are() -> None:
+    known, more, texts = shots(5, 4, 7), shots(2, 0, 3, seed=1), drawn_texts(3)
+    head, whole = (Head.of("ridge", each, 3, texts=texts) for each in (known, known.append(more)))
+    assert head is not None
+    assert whole is not None
+    assert torch.allclose(head.learned(more).form.weights, whole.form.weights, atol=1e-9)
+
+
+def test_names_keep_their_texts_and_only_new_ones_are_asked_for() -> None:
+    texts = drawn_texts(4)
+    head = Head.of("ridge", shots(5, 4, 7), 3, texts=texts[:3])
+    assert head is not None
+    asked: list[str] = []
+
+    def texts_of(names: Sequence[str]) -> Tensor:
+        asked.extend(names)
+        return texts[3:]
+
+    wider = head.for_classes(["a", "b", "c"], ["a", "b", "c", "d"], texts_of)
+    assert wider is not None
+    assert wider.texts is not None
+    assert torch.equal(wider.texts, texts)
+    assert asked == ["d"]
+    fewer = wider.for_classes(["a", "b", "c", "d"], ["c", "a"], texts_of)
+    assert fewer is not None
+    assert fewer.texts is not None
+    assert torch.equal(fewer.texts, texts[[2, 0]])
+    assert asked == ["d"]
+    plain = Head.of("ridge", shots(5, 4, 7), 3)
+    assert plain is not None
+    without = plain.for_classes(["a", "b", "c"], ["a", "b", "c", "d"], texts_of)
+    assert without is not None
+    assert without.texts is None
+    assert asked == ["d"], "of a model from before there were any, none are asked for"
+
+
+@pytest.mark.parametrize("kind", ["discriminant", "logistic"])
+def test_other_kinds_know_no_texts(kind: HeadKind) -> None:
+    head = Head.of(kind, shots(5, 4, 7), 3, texts=drawn_texts(3))
+    assert head is not None
+    assert head.texts is None
 
 
 def test_one_class_makes_no_head() -> None:
@@ -244,10 +328,32 @@ def ridge_of(known: KeptShots | None, photos: ImageFeatures) -> Tensor:
     return found - found.mean(dim=1, keepdim=True)
 
 
+def test_votes_leave_what_the_names_say_to_the_rest() -> None:
+    model, photos = with_head(tiny.vit(), "ridge")
+    assert model.head is not None
+    assert model.head.shots is not None
+    texts = model.name_features(model.class_names)
+    head = Head.of("ridge", model.head.shots, 3, texts=texts)
+    assert head is not None
+    with torch.no_grad():
+        text = model.text_features()
+        found = model.with_head(head).similarities(photos[:1], text)
+        voted = model.with_head(head).votes(photos[:1], text)
+    assert voted is not None
+    assert found.head is not None
+    assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.head.scores[0], atol=1e-5)
+    lengths = NAMES * 0.5 ** (head.sums.counts / HALVED)
+    said = lengths * (texts.double() @ (shot_features(tiny.vit(), photos)[0].double() - head.sums.mean))
+    unit = tiny.vit().logit_scale * head.mix.temperature
+    assert torch.allclose(voted.rest.double() * unit, said - said.mean(), atol=1e-4)
+
+
 def test_votes_leave_what_a_text_says_to_the_rest() -> None:
     model, photos = with_head(tiny.vit(), "ridge")
     assert model.head is not None
-    wider = GalLoP(model.backbone, [*model.class_names, "yellow"], model.config, head=model.head.with_classes(4))
+    names = [*model.class_names, "yellow"]
+    head = model.head.for_classes(model.class_names, names, model.name_features)
+    wider = GalLoP(model.backbone, names, model.config, head=head)
     with torch.no_grad():
         text = wider.text_features()
         found, voted = wider.similarities(photos[:1], text), wider.votes(photos[:1], text)

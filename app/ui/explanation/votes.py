@@ -40,7 +40,8 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
     others = sum(given) - sum(given[i] for i in shown)
     more = f" the other {len(given) - len(shown)} photos add {others:+.4f}," if len(given) > len(shown) else ""
     rest = round(float(voted.rest[row]), 4) + 0.0  # no minus before a zero
+    source = "the class names" if voted.named else "no photo"
     st.caption(
-        f"Beside these{more} and {rest:+.4f} comes from no photo: together "
+        f"Beside these{more} and {rest:+.4f} comes from {source}: together "
         f"{float(explanation.head_scores[row]):.4f}, the head's score."
     )

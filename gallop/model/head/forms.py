@@ -49,16 +49,20 @@ def discriminant(sums: ShotSums, shrinkage: float) -> LinearForm:
     return LinearForm(weights, (counts / n).log() - (means * weights).sum(dim=1) / 2)
 
 
-def ridge(sums: ShotSums, penalty: float) -> LinearForm:
+def ridge(sums: ShotSums, penalty: float, towards: Tensor | None = None) -> LinearForm:
     """Return ridge regression onto one column a class, 1 for its shots and 0 for others, with an intercept.
 
-    Minimises the squared error, summed over shots, plus ``penalty`` times the squared weights.
+    Minimises the squared error, summed over shots, plus ``penalty`` times the squared distance of the weights from
+    ``towards`` (K, D), which is zero where it is None: the more shots there are, the less that says.
     """
     counts, own = sums.counts[sums.known], sums.sums[sums.known]
     n, mean = counts.sum(), sums.mean
     scatter = sums.scatter - n * torch.outer(mean, mean)
     scatter.diagonal().add_(penalty)
-    weights = torch.linalg.solve(scatter, (own - torch.outer(counts, mean)).T).T
+    wanted = own - torch.outer(counts, mean)
+    if towards is not None:
+        wanted = wanted + penalty * towards.double()
+    weights = torch.linalg.solve(scatter, wanted.T).T
     return LinearForm(weights, counts / n - weights @ mean)
 
 

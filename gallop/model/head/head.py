@@ -9,8 +9,9 @@ Shapes: B images, K classes, R regions, M global prompts, V region width, D join
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,13 @@ from gallop.model.head.sums import KeptShots, ShotSums, mean_region
 SHRINKAGE, PENALTY, STRENGTH = 0.5, 0.1, 100.0
 """Of discriminant, ridge and logistic regression. Chosen by cross-validation inside train folders, on ``mini``:
 benchmarks/choosing prints the figures."""
+NAMES, HALVED = 4.0, 3.0
+"""How long the text features are to which ridge regression draws the weights of a class without shots, and by how many
+shots of a class that is halved. Chosen as the strengths were: what names say helps where shots are few, and misleads
+about photos of another domain."""
+
+TextsOf: TypeAlias = Callable[[Sequence[str]], Tensor]
+"""The text features of names, (K, D) of length 1 on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,8 @@ class HeadScores:
 
     Attributes:
         regions: (B, R, K) what each region says, its bias shared out evenly; their mean is the head's score (that of
-            two looks is the mean of both). In the
-            unit of cosines: times the logit scale it is a logit beside the prompts'.
+            two looks is the mean of both). In the unit of cosines: times the logit scale it is a logit beside the
+            prompts'.
         weight: of the head beside the prompts.
     """
 
@@ -64,6 +72,8 @@ class Head:
         mix: with the prompts.
         shots: features of single shots, while they are kept: logistic regression learns more from these alone, and
             ridge regression tells which of them voted.
+        texts: (K, D) features of the names, of length 1, to whose directions ridge regression draws its weights; None
+            of other kinds, and of models from before it did.
     """
 
     kind: HeadKind
@@ -71,19 +81,23 @@ class Head:
     form: LinearForm
     mix: Mix
     shots: KeptShots | None = None
+    texts: Tensor | None = None
 
     @staticmethod
-    def of(kind: HeadKind, shots: KeptShots, classes: int, mix: Mix | None = None) -> Head | None:
+    def of(
+        kind: HeadKind, shots: KeptShots, classes: int, mix: Mix | None = None, texts: Tensor | None = None
+    ) -> Head | None:
         """Return the head of some shots; None where fewer than two of the classes have any, so that nothing differs.
 
         Args:
             classes: K.
             mix: the usual one where it is None.
+            texts: features of the names, (K, D) of length 1.
         """
-        sums = ShotSums.of(shots, classes)
+        sums, texts = ShotSums.of(shots, classes), texts if kind == "ridge" else None
         if int(sums.known.sum()) < 2:
             return None
-        return Head(kind, sums, closed_form(kind, sums, shots), mix or USUAL[kind], shots)
+        return Head(kind, sums, closed_form(kind, sums, shots, texts), mix or USUAL[kind], shots, texts)
 
     def learned(self, shots: KeptShots) -> Head:
         """Return it with further shots of its classes.
@@ -98,22 +112,22 @@ class Head:
                 "model. Save it with keep_shots=True, or use the head ridge or discriminant, which need them no more."
             )
         sums = self.sums + ShotSums.of(shots, len(self.sums.counts))
-        return replace(self, sums=sums, form=closed_form(self.kind, sums, kept), shots=kept)
+        return replace(self, sums=sums, form=closed_form(self.kind, sums, kept, self.texts), shots=kept)
 
-    def with_classes(self, classes: int) -> Head:
-        """Return it with further classes at the end, of which it has no shots."""
-        return replace(self, sums=self.sums.with_classes(classes))
-
-    def for_classes(self, before: Sequence[str], after: Sequence[str]) -> Head | None:
+    def for_classes(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Head | None:
         """Return it for another class list: names that it knows keep their shots, others have none.
 
         None where fewer than two of the classes have any.
 
+        Args:
+            texts_of: asked for the features of names that are new, where weights are drawn to them.
+
         Raises:
             ConfigError: names went or moved, and the shots, without which sums cannot be parted, were not kept.
         """
+        texts = self._texts(before, after, texts_of)
         if tuple(after[: len(before)]) == tuple(before):
-            return self.with_classes(len(after))
+            return replace(self, sums=self.sums.with_classes(len(after)), texts=texts)
         if self.shots is None:
             raise ConfigError(
                 "A head keeps sums of its shots alone, from which those of a class cannot be taken. Train again "
@@ -122,15 +136,24 @@ class Head:
         number = {name: k for k, name in enumerate(after)}
         now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]
         there = now >= 0
-        return Head.of(self.kind, KeptShots(self.shots.features[there], now[there]), len(after), self.mix)
+        return Head.of(self.kind, KeptShots(self.shots.features[there], now[there]), len(after), self.mix, texts)
+
+    def _texts(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Tensor | None:
+        if self.texts is None:
+            return None
+        found = dict(zip(before, self.texts, strict=True))
+        new = [name for name in after if name not in found]
+        if new:
+            found |= zip(new, texts_of(new), strict=True)
+        return torch.stack([found[name] for name in after])
 
     def complete(self, text: Tensor) -> LinearForm:
         """Return the form of all K classes, centred.
 
         A class without shots has the mean of the others' weights and, as far from it as theirs are, the direction of
         its text, where texts and weights go together in the others at all. On the mean of the shots its score is
-        theirs. Of the classes of five sets, one at a time without shots, six photos in ten were then found by the head
-        alone, and of the others a point and a half less (ridge, 12 shots).
+        theirs. Of the classes of eight sets, one at a time without shots, the head alone then found more than half the
+        photos (ridge, with 12 shots or 1 of each other class).
 
         Args:
             text: features of the classes (K, M, D) after the global prompts.
@@ -187,11 +210,28 @@ class FittedHead:
         return length.clamp_min(1e-12)
 
 
-def closed_form(kind: HeadKind, sums: ShotSums, shots: KeptShots | None) -> LinearForm:
-    """Return the linear form of a kind, with the strength that goes with it."""
+def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float = HALVED) -> Tensor:
+    """Return to what ridge regression draws the weights of classes (K, D): the fewer shots one has, the longer its own.
+
+    Each class by its own shots: one that was added with a single shot, beside others with twelve, is then found in four
+    photos of ten in place of one in four, and the others no worse.
+
+    Args:
+        texts: (K, D) of length 1.
+        counts: (K,) shots of each.
+    """
+    return names * 2.0 ** (-counts.double() / halved)[:, None] * texts.double()
+
+
+def closed_form(kind: HeadKind, sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
+    """Return the linear form of a kind, with the strength that goes with it.
+
+    Args:
+        texts: as in ``Head``.
+    """
     if kind == "discriminant":
         return discriminant(sums, SHRINKAGE)
     if kind == "ridge":
-        return ridge(sums, PENALTY)
+        return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
     assert shots is not None
     return logistic(shots, STRENGTH)

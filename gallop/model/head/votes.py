@@ -20,13 +20,15 @@ class ShotVotes:
     Attributes:
         shots: (n, K) what each shot adds to the score of each class: much where it is unlike what the others say of it
             and like the photo.
-        rest: (K,) what no shot says: the share of each class among them, and the text of classes that have none.
+        rest: (K,) what no shot says: the share of each class among them, and the text features of the names.
         labels: (n,) class indices of the shots.
+        named: whether all names say something; in a head that is drawn to zero only those of classes without shots do.
     """
 
     shots: Tensor
     rest: Tensor
     labels: Tensor
+    named: bool
 
     def strongest(self, class_index: int, count: int) -> list[int]:
         """Return the shots that say most for or against a class, the strongest first."""
@@ -36,9 +38,9 @@ class ShotVotes:
 def shot_votes(head: Head, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
     """Return the votes of one photo; None where the head is no ridge regression, or its shots were not kept.
 
-    With weights W that minimise the squared error of centred features x and targets y plus p |W|^2, p W is the sum of
-    (y - W x) x' over all views, each with its share: so a score W f is a sum over shots of what is left of their own
-    targets, times their product with f, over p.
+    With weights W that minimise the squared error of centred features x and targets y plus p |W - T|^2, p (W - T) is
+    the sum of (y - W x) x' over all views, each with its share: so a score W f is that of the names' text features T,
+    and a sum over shots of what is left of their own targets, times their product with f, over p.
 
     Args:
         photo: its feature (D,), of length 1.
@@ -57,4 +59,4 @@ def shot_votes(head: Head, photo: Tensor, text: Tensor, scale: float) -> ShotVot
     every -= every.mean(dim=1, keepdim=True)
     unit = scale * head.mix.temperature
     scores = head.complete(text)(photo.cpu().double()) / unit
-    return ShotVotes((every / unit).float(), (scores - every.sum(dim=0) / unit).float(), labels)
+    return ShotVotes((every / unit).float(), (scores - every.sum(dim=0) / unit).float(), labels, head.texts is not None)
