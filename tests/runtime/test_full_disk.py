@@ -432,6 +432,7 @@ ELSEWHERE = {
     "gallop/checkpoints/in_memory.py",  # a model on its way to another machine, or to the Hub
     "gallop/scoring/packed.py",  # and its arrival
     "gallop/export/quantizing.py",  # an ONNX file that another program's code writes
+    "gallop/export/tracing.py",  # what its process hands back, through a pipe
     "gallop/export/web/fetch.py",  # what npm fetches, until it is checked
     "app/runs/model_zip.py",  # a model between the app's file of runs and the library
 }
