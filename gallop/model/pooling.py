@@ -9,11 +9,11 @@ With regions x (V,), unit vectors t (K, N, D), norms n = |x A| or the damping, c
 of a prompt's mean divided by its k:
 
     P = sum of g x / n over the chosen regions (K, N, V)        dt = P A
-    dA = P' t - (sum of w x x' / n^2 over the regions) A        w = sum of g c over all that chose the region
+    dA = P' t - sum of w x (x A)' / n^2 over the regions        w = sum of g c over all that chose the region
 
-the last sum over regions whose n is a norm. It is symmetric, so half of it is computed. P gathers the chosen regions
-where they are few, and is a product with a sparse matrix's zeros where they are many. Regions are read as they are and
-no copy of them is divided by n: the weights are.
+the last sum over regions whose n is a norm. Without damping x A / n is kept for it, (B, R, D), where the
+projection learns; with it few regions are that long, and theirs is computed again. P gathers the chosen regions where they are few, and is a product with a sparse
+matrix's zeros where they are many. Regions are read as they are and no copy of them is divided by n: the weights are.
 
 Shapes: B images, R regions, K classes, N local prompts, D joint width, V region width.
 """
@@ -42,6 +42,9 @@ GPU_BYTES_AT_ONCE = 2**28
 GATHERED = 5
 """As one in so many regions is chosen, gathering them takes a processor as long as a product with all; a GPU multiplies
 zeros faster than it gathers."""
+
+SORTED = 2**9
+"""Regions that numpy sorts in less time than it takes to find the k-th of them alone."""
 
 Chosen = tuple[Tensor, Tensor]
 """The k largest cosines, and which regions of their image they are; of one prompt (K, B, k) both."""
@@ -76,12 +79,14 @@ class _PooledCosines(torch.autograd.Function):
     ) -> Tensor:
         (images, count), (classes, prompts) = regions.shape[:2], text.shape[:2]
         norms = projection.new_full((images, count), damping)
+        keep = ctx.needs_input_grad[1] and not damping
+        units = projection.new_empty(images, count, projection.shape[1]) if keep else None
         pooled = text.new_empty(images, classes, prompts)
         small = torch.int16 if count <= 2**15 else torch.int32
         sizes = [(classes, images, min(k, count)) for k in topk]
         chosen = [(text.new_empty(size), text.new_empty(size, dtype=small)) for size in sizes]
         # x A t as (x A) t where every norm is computed, and as x (A t) where the damping replaces them.
-        targets = text @ projection.T if damping else text
+        targets = (text @ projection.T if damping else text).transpose(0, 1).contiguous()  # (N, K, V or D)
         stretch = similarity.most_stretch(projection) if damping else 1.0
 
         def fill(share: list[slice]) -> None:
@@ -90,12 +95,12 @@ class _PooledCosines(torch.autograd.Function):
                 if damping:
                     lengths = similarity.damped_norms(x, projection, damping, stretch)
                 else:
-                    x = x @ projection
+                    x = torch.mm(x, projection, out=None if units is None else units[some].flatten(0, 1))
                     lengths = similarity.norms(x, 0.0)
+                x = torch.div(x, lengths.unsqueeze(-1), out=None if units is None else x)
                 norms[some] = lengths.view(-1, count)
-                x = x / lengths.unsqueeze(-1)
                 for part in _blocks(slice(0, classes), len(x) * prompts, x.device):
-                    cosines = targets[part].transpose(0, 1) @ x.T
+                    cosines = targets[:, part].reshape(-1, x.shape[-1]) @ x.T
                     cosines = cosines.view(prompts, -1, some.stop - some.start, count)  # (N, some K, some B, R)
                     for n, (largest, which) in enumerate(chosen):
                         best, places = k_largest(cosines[n], largest.shape[-1])
@@ -103,14 +108,14 @@ class _PooledCosines(torch.autograd.Function):
                         pooled[some, part, n] = best.mean(dim=-1).T
 
         threads.each(fill, similarity.shares(regions))
-        ctx.save_for_backward(regions, projection, text, norms, *(tensor for both in chosen for tensor in both))
+        ctx.save_for_backward(regions, projection, text, norms, units, *(tensor for both in chosen for tensor in both))
         ctx.damping = damping
         return pooled
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None, None]:
-        regions, projection, text, norms, *both = ctx.saved_tensors
+        regions, projection, text, norms, units, *both = ctx.saved_tensors
         chosen = list(zip(both[::2], both[1::2], strict=True))
         gathering = _Gathering(regions, norms, chosen, gradient, projection.dtype)
         pulled, weights = gathering.everything()  # (K, N, V), (B, R)
@@ -118,9 +123,7 @@ class _PooledCosines(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             flat = pulled.flatten(0, 1)
             moved = flat.T @ text.flatten(0, 1)
-            curved = gathering.outer_products(weights * (norms > ctx.damping))
-            if curved is not None:
-                moved -= curved @ projection
+            moved -= gathering.through_norms(weights * (norms > ctx.damping), units, projection)
         return None, moved, pulled @ projection, None, None
 
 
@@ -169,25 +172,27 @@ class _Gathering:
                     of_some.scatter_add_(0, places.flatten(), (g * best).flatten())
         return pulled, weights
 
-    def outer_products(self, weights: Tensor) -> Tensor | None:
-        """The sum of w x x' / n^2 (V, V) with a weight for each region (B, R); None where none has any."""
+    def through_norms(self, weights: Tensor, units: Tensor | None, projection: Tensor) -> Tensor:
+        """The sum of w x (x A)' / n^2 (V, D), with a weight for each region (B, R); those of weight 0 are not read.
 
-        def gather(share: list[slice]) -> Tensor | None:
-            total: Tensor | None = None
+        Args:
+            units: x A / n of every region (B, R, D), where it is kept.
+        """
+
+        def gather(share: list[slice]) -> Tensor:
+            total = torch.zeros_like(projection)
             for some in share:
-                x, w = self._rows(some), (weights[some] / self._norms[some].square()).flatten()
-                meant = w != 0
-                if not meant.all():
-                    x, w = x[meant], w[meant]
-                if len(x):
-                    total = _add_half(total, x, x * w.unsqueeze(-1))
+                w = (weights[some] / self._norms[some]).flatten()
+                meant = w.nonzero().squeeze(-1)
+                x, w = _rows_at(meant, self._rows(some), w.unsqueeze(-1))
+                if units is None:
+                    y = x @ projection / self._norms[some].flatten()[meant].unsqueeze(-1)
+                else:
+                    (y,) = _rows_at(meant, units[some].flatten(0, 1))
+                torch.addmm(total, x.T, y * w, out=total)
             return total
 
-        halves = [half for half in threads.each(gather, self._shares) if half is not None]
-        if not halves:
-            return None
-        half = torch.stack(halves).sum(dim=0)
-        return half.triu() + half.triu(1).T
+        return torch.stack(threads.each(gather, self._shares)).sum(dim=0)
 
     def _rows(self, some: slice) -> Tensor:
         """The regions of some images (so many B x R, V)."""
@@ -197,14 +202,15 @@ class _Gathering:
 def k_largest(cosines: Tensor, k: int) -> Chosen:
     """Return the k largest of each row (..., R), in no order, and where they are: (..., k) both, k at most R.
 
-    As ``Tensor.topk`` does, in a third of its time on a processor: numpy finds each row's k-th with vector
+    As ``Tensor.topk`` does, in a quarter of its time on a processor: numpy finds each row's k-th with vector
     instructions, and what is not less is chosen. Where that is more than k, as some are equal or no number, torch
     chooses.
     """
     count = cosines.shape[-1]
     if cosines.device.type == "cpu" and cosines.dtype == torch.float32:
         rows = cosines.reshape(-1, count).numpy()
-        least = np.partition(rows, count - k, axis=1)[:, count - k, None]
+        ordered = np.sort(rows, axis=1) if count <= SORTED else np.partition(rows, count - k, axis=1)
+        least = ordered[:, count - k, None]
         places = np.flatnonzero(~(rows < least))  # at least k of every row
         if len(places) == len(rows) * k:
             which = torch.from_numpy(places % count).view(*cosines.shape[:-1], k)
@@ -213,21 +219,16 @@ def k_largest(cosines: Tensor, k: int) -> Chosen:
     return best, which
 
 
+def _rows_at(places: Tensor, *tensors: Tensor) -> list[Tensor]:
+    """Rows of tensors (rows, ...) at some places, in order; as they are where that is all of them."""
+    return [tensor if len(places) == len(tensor) else tensor[places] for tensor in tensors]
+
+
 def _weighted_sums(x: Tensor, places: Tensor, weights: Tensor) -> Tensor:
     """Sums (Q, V) of rows of x (rows, V) at some places (Q, m), none of them twice for one sum, by weights (Q, m)."""
     if x.device.type == "cpu" and places.shape[1] * GATHERED <= len(x):
         return F.embedding_bag(places, x, mode="sum", per_sample_weights=weights)
     return x.new_zeros(len(places), len(x)).scatter_(1, places, weights) @ x
-
-
-def _add_half(total: Tensor | None, x: Tensor, y: Tensor, blocks: int = 8) -> Tensor:
-    """x' y (V, V) of x and y (rows, V) added to ``total``, where it is symmetric: its upper blocks alone."""
-    width = x.shape[1]
-    total = x.new_zeros(width, width) if total is None else total
-    for start, stop in pairwise([width * i // blocks for i in range(blocks + 1)]):
-        part = total[start:stop, start:]
-        torch.addmm(part, x[:, start:stop].T, y[:, start:], out=part)
-    return total
 
 
 def _blocks(classes: slice, numbers: int, device: torch.device) -> Iterator[slice]:

@@ -86,9 +86,12 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     wanted_pooled = plain_topk(plain, topk)
     wanted = torch.autograd.grad((wanted_pooled * weights).sum(), exact)
     assert relative_error(cosines.detach(), plain.detach()) < 1e-5
-    # A mean of cosines may be near zero where they are not: they are what rounding is relative to.
-    assert float((pooled - wanted_pooled).detach().abs().max()) < 1e-6
-    assert float((without - wanted_pooled).detach().abs().max()) < 1e-6
+    # A mean of cosines may be near zero where they are not, and a region's projection may be shorter than what it is the
+    # sum of: these are what rounding is relative to.
+    lengths = (regions.double() @ exact[0]).norm(dim=-1).clamp_min(damping)
+    most = float((regions.double().norm(dim=-1) * exact[0].norm() / lengths).max())
+    assert float((pooled - wanted_pooled).detach().abs().max()) < 3e-7 * most
+    assert float((without - wanted_pooled).detach().abs().max()) < 3e-7 * most
     for ours, theirs in zip([*found, *step], [*wanted, *wanted], strict=True):
         assert float((ours - theirs).norm()) < 1e-5 * (1 + float(theirs.norm()))
 
@@ -221,9 +224,9 @@ def test_regions_that_no_topk_chose_cost_nothing_on_the_way_back(k: int) -> None
     text = torch.randn(classes, 1, width, requires_grad=True)
     forward, backward = operations(regions, projection, text, (k,))
     assert forward == 2 * images * count * width * (width + classes)
-    fixed = 2 * width**2 * (width + 2 * classes)  # what does not depend on the regions
+    fixed = 2 * width**2 * 2 * classes  # what does not depend on the regions
     most = 2 * images * classes * k * width**2  # each class chooses k regions of its own at most
-    assert fixed < backward <= fixed + 0.5625 * most  # 36 of 64 blocks, by symmetry
+    assert fixed < backward <= fixed + most
     assert most < forward / 5
 
 
@@ -246,7 +249,7 @@ def test_a_projection_that_is_not_learned_costs_no_gradient_and_changes_no_other
         text = start.clone().requires_grad_()
         costs.append(operations(regions, projection.clone().requires_grad_(learns), text, (3,))[1])
         gradients.append(text.grad)
-    assert costs[1] < costs[0] / 3
+    assert costs[1] < costs[0] / 2
     assert torch.equal(*gradients)
 
 
@@ -295,16 +298,18 @@ def kept_bytes(regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence
     return sum(size for address, size in others.items() if address not in given)
 
 
-def test_nothing_as_large_as_the_projected_regions_is_kept_nor_a_number_for_each_cosine() -> None:
+@pytest.mark.parametrize("learns", [True, False])
+def test_the_projected_regions_are_kept_where_their_projection_learns_and_no_number_for_each_cosine(
+    learns: bool,
+) -> None:
     torch.manual_seed(0)
-    regions, projection = torch.randn(8, 40, 64).half(), torch.eye(64, requires_grad=True)
-    few, many = (torch.randn(classes, 2, 64, requires_grad=True) for classes in (3, 300))
-    assert kept_bytes(regions, projection, few, (2, 4)) < 8 * 40 * 64 * 4 / 8
-    unit, norms = 300 * 2 * (64 + 2) * 4, 8 * 40 * 4
-    assert (
-        kept_bytes(regions, projection, many, (2, 4)) <= unit + norms + 8 * 300 * (2 + 4) * 6
-    )  # 4 bytes and 2 a choice
-    assert 8 * 300 * (2 + 4) * 6 < 8 * 300 * 2 * 40 * 4 / 8
+    regions, projection = torch.randn(8, 40, 64).half(), torch.eye(64, requires_grad=learns)
+    for classes in (3, 300):
+        text = torch.randn(classes, 2, 64, requires_grad=True)
+        unit, norms, projected = classes * 2 * (64 + 2) * 4, 8 * 40 * 4, 8 * 40 * 64 * 4
+        choices = 8 * classes * (2 + 4) * 6  # 4 bytes and 2 each
+        assert 0 <= kept_bytes(regions, projection, text, (2, 4)) - learns * projected <= unit + norms + choices
+    assert choices < 8 * 300 * 2 * 40 * 4 / 8
 
 
 def test_what_a_step_takes_beside_what_it_keeps_is_bounded_by_bytes_and_not_by_classes() -> None:
