@@ -11,9 +11,10 @@ of a prompt's mean divided by its k:
     P = sum of g x / n over the chosen regions (K, N, V)        dt = P A
     dA = P' t - sum of w x (x A)' / n^2 over the regions        w = sum of g c over all that chose the region
 
-the last sum over regions whose n is a norm. Without damping x A / n is kept for it, (B, R, D), where the
-projection learns; with it few regions are that long, and theirs is computed again. P gathers the chosen regions where they are few, and is a product with a sparse
-matrix's zeros where they are many. Regions are read as they are and no copy of them is divided by n: the weights are.
+the last sum over regions whose n is a norm. Where the projection learns and nothing is damped, x A / n is kept for it,
+(B, R, D); with damping few regions are that long, and theirs is computed again. P gathers the chosen regions where they
+are few, and is a product with a sparse matrix's zeros where they are many. Regions are read as they are and no copy of
+them is divided by n: the weights are.
 
 Shapes: B images, R regions, K classes, N local prompts, D joint width, V region width.
 """
@@ -117,13 +118,9 @@ class _PooledCosines(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None, None]:
         regions, projection, text, norms, units, *both = ctx.saved_tensors
         chosen = list(zip(both[::2], both[1::2], strict=True))
-        gathering = _Gathering(regions, norms, chosen, gradient, projection.dtype)
-        pulled, weights = gathering.everything()  # (K, N, V), (B, R)
-        moved = None
-        if ctx.needs_input_grad[1]:
-            flat = pulled.flatten(0, 1)
-            moved = flat.T @ text.flatten(0, 1)
-            moved -= gathering.through_norms(weights * (norms > ctx.damping), units, projection)
+        learns = ctx.needs_input_grad[1]
+        pulled, through = _Gathering(regions, projection, norms, units, chosen, gradient, ctx.damping, learns).sums()
+        moved = None if through is None else pulled.flatten(0, 1).T @ text.flatten(0, 1) - through
         return None, moved, pulled @ projection, None, None
 
 
@@ -131,72 +128,104 @@ class _Gathering:
     """The way back, with a gradient (B, K, N) of the means: sums over the regions that were chosen."""
 
     def __init__(
-        self, regions: Tensor, norms: Tensor, chosen: Sequence[Chosen], gradient: Tensor, dtype: torch.dtype
+        self,
+        regions: Tensor,
+        projection: Tensor,
+        norms: Tensor,
+        units: Tensor | None,
+        chosen: Sequence[Chosen],
+        gradient: Tensor,
+        damping: float,
+        learns: bool,
     ) -> None:
-        self._regions, self._norms, self._chosen, self._gradient, self._dtype = regions, norms, chosen, gradient, dtype
+        self._regions, self._projection, self._norms, self._units = regions, projection, norms, units
+        self._chosen, self._gradient, self._damping, self._learns = chosen, gradient, damping, learns
         self._shares = similarity.shares(regions)
 
-    def everything(self) -> tuple[Tensor, Tensor]:
-        """The sum of g x / n for each class and prompt (K, N, V), and of g c for each region (B, R).
+    def sums(self) -> tuple[Tensor, Tensor | None]:
+        """P (K, N, V) of the formula above, and what dA loses through the norms (V, D), where the projection learns.
 
         Threads share the images, or the classes where a sum of each thread's own would be the larger thing.
         """
         (images, count), classes = self._regions.shape[:2], self._gradient.shape[1]
-        whole, every = slice(0, classes), [some for share in self._shares for some in share]
         if classes * len(self._chosen) <= images * count:
-            found = threads.each(lambda share: self._sums(share, whole), self._shares)
-            pulled = found[0][0] if len(found) == 1 else torch.stack([part for part, _ in found]).sum(dim=0)
-        else:
-            shares = min(threads.threads_to_share(self._regions.device), classes)
-            ends = [classes * i // shares for i in range(shares + 1)]
-            found = threads.each(lambda part: self._sums(every, part), [slice(*both) for both in pairwise(ends)])
-            pulled = found[0][0] if len(found) == 1 else torch.cat([part for part, _ in found])
-        return pulled, torch.stack([weights for _, weights in found]).sum(dim=0)
+            found = threads.each(self._of_images, self._shares)
+            return _sum([pulled for pulled, _ in found]), _sum(
+                [through for _, through in found]
+            ) if self._learns else None
+        shares = min(threads.threads_to_share(self._regions.device), classes)
+        ends = [classes * i // shares for i in range(shares + 1)]
+        of_classes = threads.each(self._of_classes, [slice(*both) for both in pairwise(ends)])
+        pulled = torch.cat([part for part, _ in of_classes])
+        if not self._learns:
+            return pulled, None
+        weights = _sum([part for _, part in of_classes])
+        return pulled, _sum(threads.each(lambda share: self._through_norms(share, weights), self._shares))
 
-    def _sums(self, share: Sequence[slice], classes: slice) -> tuple[Tensor, Tensor]:
-        """Of some images and classes: (so many K, N, V), and of all regions (B, R), zero where they are not meant."""
-        size = (classes.stop - classes.start, len(self._chosen), self._regions.shape[2])
-        pulled = self._norms.new_zeros(size)
-        weights = torch.zeros_like(self._norms)
+    def _of_images(self, share: Sequence[slice]) -> tuple[Tensor, Tensor]:
+        """Of some images and every class: P (K, N, V) and what dA loses (V, D)."""
+        classes = self._gradient.shape[1]
+        pulled, weights = self._nothing(classes)
+        through = torch.zeros_like(self._projection)
         for some in share:
-            x, lengths, count = self._rows(some), self._norms[some].flatten(), self._norms.shape[1]
-            first = count * torch.arange(some.stop - some.start, device=x.device).unsqueeze(-1)
-            of_some = weights[some].view(-1)
-            for part in _blocks(classes, len(x), x.device):
-                inside = slice(part.start - classes.start, part.stop - classes.start)
-                for n, (largest, which) in enumerate(self._chosen):
-                    best = largest[part, some]
-                    places = (which[part, some] + first).flatten(1)
-                    g = self._gradient[some, part, n].T.unsqueeze(-1) / best.shape[-1]
-                    pulled[inside, n] += _weighted_sums(x, places, g.expand_as(best).flatten(1) / lengths[places])
-                    of_some.scatter_add_(0, places.flatten(), (g * best).flatten())
+            x = self._rows(some)
+            self._add_chosen(x, some, slice(0, classes), pulled, weights)
+            if self._learns:
+                self._add_through_norms(x, some, weights, through)
+        return pulled, through
+
+    def _of_classes(self, classes: slice) -> tuple[Tensor, Tensor]:
+        """Of every image and some classes: P (so many K, N, V) and the sum of g c for each region (B, R)."""
+        pulled, weights = self._nothing(classes.stop - classes.start)
+        for some in (some for share in self._shares for some in share):
+            self._add_chosen(self._rows(some), some, classes, pulled, weights)
         return pulled, weights
 
-    def through_norms(self, weights: Tensor, units: Tensor | None, projection: Tensor) -> Tensor:
-        """The sum of w x (x A)' / n^2 (V, D), with a weight for each region (B, R); those of weight 0 are not read.
+    def _through_norms(self, share: Sequence[slice], weights: Tensor) -> Tensor:
+        """What dA loses (V, D) to some images, with the sum of g c of every class for each region (B, R)."""
+        through = torch.zeros_like(self._projection)
+        for some in share:
+            self._add_through_norms(self._rows(some), some, weights, through)
+        return through
 
-        Args:
-            units: x A / n of every region (B, R, D), where it is kept.
-        """
+    def _add_chosen(self, x: Tensor, some: slice, classes: slice, pulled: Tensor, weights: Tensor) -> None:
+        """Add, of some images' regions x (rows, V) and some classes, g x / n to ``pulled`` and g c to ``weights``."""
+        lengths, count = self._norms[some].flatten(), self._norms.shape[1]
+        first = count * torch.arange(some.stop - some.start, device=x.device).unsqueeze(-1)
+        of_some = weights[some].view(-1)
+        for part in _blocks(classes, len(x), x.device):
+            inside = slice(part.start - classes.start, part.stop - classes.start)
+            for n, (largest, which) in enumerate(self._chosen):
+                best = largest[part, some]
+                places = (which[part, some] + first).flatten(1)
+                g = self._gradient[some, part, n].T.unsqueeze(-1) / best.shape[-1]
+                pulled[inside, n] += _weighted_sums(x, places, g.expand_as(best).flatten(1) / lengths[places])
+                of_some.scatter_add_(0, places.flatten(), (g * best).flatten())
 
-        def gather(share: list[slice]) -> Tensor:
-            total = torch.zeros_like(projection)
-            for some in share:
-                w = (weights[some] / self._norms[some]).flatten()
-                meant = w.nonzero().squeeze(-1)
-                x, w = _rows_at(meant, self._rows(some), w.unsqueeze(-1))
-                if units is None:
-                    y = x @ projection / self._norms[some].flatten()[meant].unsqueeze(-1)
-                else:
-                    (y,) = _rows_at(meant, units[some].flatten(0, 1))
-                torch.addmm(total, x.T, y * w, out=total)
-            return total
+    def _add_through_norms(self, x: Tensor, some: slice, weights: Tensor, through: Tensor) -> None:
+        """Add w x (x A)' / n^2 of some images' regions x (rows, V) to ``through``; those of weight 0 are not read."""
+        norms = self._norms[some].flatten()
+        w = weights[some].flatten() / norms * (norms > self._damping)
+        meant = w.nonzero().squeeze(-1)
+        x, w = _rows_at(meant, x, w.unsqueeze(-1))
+        if self._units is None:
+            y = x @ self._projection / norms[meant].unsqueeze(-1)
+        else:
+            (y,) = _rows_at(meant, self._units[some].flatten(0, 1))
+        torch.addmm(through, x.T, y * w, out=through)
 
-        return torch.stack(threads.each(gather, self._shares)).sum(dim=0)
+    def _nothing(self, classes: int) -> tuple[Tensor, Tensor]:
+        """Zeros for P of so many classes and for a number of each region."""
+        width = self._regions.shape[2]
+        return self._norms.new_zeros(classes, len(self._chosen), width), torch.zeros_like(self._norms)
 
     def _rows(self, some: slice) -> Tensor:
         """The regions of some images (so many B x R, V)."""
-        return self._regions[some].to(self._dtype).flatten(0, 1)
+        return self._regions[some].to(self._projection.dtype).flatten(0, 1)
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(list(parts)).sum(dim=0)
 
 
 def k_largest(cosines: Tensor, k: int) -> Chosen:
