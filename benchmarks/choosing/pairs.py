@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks.choosing.candidates import CANDIDATES, Candidate, answers
 from benchmarks.choosing.tables import Judged
 from benchmarks.choosing.trainings import Trainings
-from gallop.evaluation.metrics import calibration_error
+from gallop.evaluation.metrics import calibration_error, calibration_error_by_chance
 from gallop.features.encoding import ImageFeatures, encode_centres
 from gallop.methods import LinearProbe, Setup
 
@@ -41,12 +41,19 @@ def chosen(judged: Judged, candidates: Sequence[Candidate], counts: Sequence[int
 
 @dataclass(frozen=True)
 class Tested:
-    """Of one configuration on one set's test photos: accuracy (%), photos above the linear probe, ECE (%)."""
+    """Of one configuration on one set's test photos.
+
+    Attributes:
+        accuracy, gain: in %, and how much of it is above GalLoP's.
+        photos: above the linear probe.
+        error, chance: ECE in %, and what of it honest answers would have on so few photos.
+    """
 
     accuracy: float
     gain: float
     photos: int
     error: float
+    chance: float
 
 
 def pairs(
@@ -59,8 +66,9 @@ def pairs(
         choice = chosen(judged, candidates, counts, [name for name in choices if name not in pair])
         for name in pair:
             choices[name].append(choice)
-    yield "| set | chosen without it | in pairs | accuracy | over GalLoP | photos over the linear probe | ECE |"
-    yield "|---" * 7 + "|"
+    heads = ["set", "chosen without it", "in pairs", "accuracy", "over GalLoP", "photos over the linear probe", "ECE"]
+    yield f"| {' | '.join(heads)} | of it chance |"
+    yield "|---" * (len(heads) + 1) + "|"
     for name, chosen_for in choices.items():
         for choice, times in Counter(chosen_for).items():
             mine = [tested(trainings, choice, name, seed) for seed in seeds]
@@ -71,10 +79,11 @@ def pairs(
 
 
 def _cells(rows: Sequence[Tested]) -> str:
-    accuracy, gain, photos, error = (
-        statistics.mean(getattr(row, what) for row in rows) for what in ("accuracy", "gain", "photos", "error")
+    accuracy, gain, photos, error, chance = (
+        statistics.mean(getattr(row, what) for row in rows)
+        for what in ("accuracy", "gain", "photos", "error", "chance")
     )
-    return f"{accuracy:.1f} | {gain:+.1f} | {photos:+.1f} | {error:.1f}"
+    return f"{accuracy:.1f} | {gain:+.1f} | {photos:+.1f} | {error:.1f} | {chance:.1f}"
 
 
 def tested(trainings: Trainings, candidate: Candidate, name: str, seed: int) -> Tested:
@@ -89,6 +98,7 @@ def tested(trainings: Trainings, candidate: Candidate, name: str, seed: int) -> 
         100 * float((mine.right - plain.right).mean()),
         int(mine.right.sum() - probe.sum()),
         100 * calibration_error(sure, mine.right.bool()),
+        100 * calibration_error_by_chance(sure),
     )
 
 

@@ -23,7 +23,6 @@ from gallop.model.calibration import finite_scores
 
 BINS = 10
 """Of the reliability diagram, equally wide."""
-_DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -127,15 +126,8 @@ class Evaluation:
 
     @cached_property
     def calibration_error_by_chance(self) -> float:
-        """What the error would be on average if each answer were right exactly as often as it says it is.
-
-        Not 0: in a bin with few photos the share that is right falls beside its expectation by chance. A measured
-        error is worth a thought only where it is well above this.
-        """
-        confidence, index = self.answers.confidence, self._bin_of_each
-        right = np.random.default_rng(0).random((_DRAWS, confidence.size)) < confidence
-        gaps = [np.abs((right - confidence)[:, index == i].sum(axis=1)) for i in range(BINS)]
-        return float(np.sum(gaps, axis=0).mean() / confidence.size)
+        """What of it is chance (``metrics.calibration_error_by_chance``)."""
+        return metrics.calibration_error_by_chance(self.answers.confidence, BINS)
 
 
 def _share(right: NDArray[np.bool_]) -> Share:

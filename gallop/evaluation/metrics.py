@@ -12,6 +12,9 @@ from torch import Tensor
 
 from gallop.model.calibration import finite_scores, threshold_at_tpr
 
+_DRAWS = 200
+"""Of what chance does to the calibration error."""
+
 
 def accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:
     """Return share of equal entries, in [0, 1]. Raises ValueError for empty or unequal lengths."""
@@ -67,3 +70,19 @@ def calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> floa
             gap = (confidence[inside].double().mean() - correct[inside].mean()).abs()
             error += float(gap * inside.double().mean())
     return error
+
+
+def calibration_error_by_chance(confidence: ArrayLike, bins: int = 15) -> float:
+    """Return what ``calibration_error`` would be on average if each answer were right as often as it says it is.
+
+    Not 0: in a bin with few photos the share that is right falls beside its expectation by chance. A measured error is
+    worth a thought only where it is well above this.
+
+    Args:
+        confidence: the winning probabilities, (B,).
+    """
+    sure = np.asarray(confidence, dtype=np.float64)
+    index = np.minimum((sure * bins).astype(np.intp), bins - 1)
+    right = np.random.default_rng(0).random((_DRAWS, sure.size)) < sure
+    gaps = [np.abs((right - sure)[:, index == i].sum(axis=1)) for i in range(bins)]
+    return float(np.sum(gaps, axis=0).mean() / sure.size)

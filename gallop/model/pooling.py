@@ -87,7 +87,8 @@ class _PooledCosines(torch.autograd.Function):
         sizes = [(classes, images, min(k, count)) for k in topk]
         chosen = [(text.new_empty(size), text.new_empty(size, dtype=small)) for size in sizes]
         # x A t as (x A) t where every norm is computed, and as x (A t) where the damping replaces them.
-        targets = (text @ projection.T if damping else text).transpose(0, 1).contiguous()  # (N, K, V or D)
+        targets = text.transpose(0, 1).contiguous()
+        targets = targets @ projection.T if damping else targets  # (N, K, V or D)
         stretch = similarity.most_stretch(projection) if damping else 1.0
 
         def fill(share: list[slice]) -> None:

@@ -86,7 +86,7 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     wanted_pooled = plain_topk(plain, topk)
     wanted = torch.autograd.grad((wanted_pooled * weights).sum(), exact)
     assert relative_error(cosines.detach(), plain.detach()) < 1e-5
-    # A mean of cosines may be near zero where they are not, and a region's projection may be shorter than what it is the
+    # A mean of cosines may be near zero where they are not, and a region's projection may be shorter than what it is a
     # sum of: these are what rounding is relative to.
     lengths = (regions.double() @ exact[0]).norm(dim=-1).clamp_min(damping)
     most = float((regions.double().norm(dim=-1) * exact[0].norm() / lengths).max())
