@@ -91,6 +91,19 @@ class VisitorAnswers:
         self._verdicts.get_or((key, own), lambda: ShortAnswer(found.label, bool(found.is_ood)))
         return found
 
+    def second_look_awaited(self, backbone: Backbone, photo: Photo, question: Question) -> bool:
+        """Return whether answers are the mean of two looks, and there is none yet."""
+        twice = self.classifier(backbone, question).model_.config.answers_detail > 1
+        return twice and self._explanations.get((photo.sha256, question, self.training.version)) is None
+
+    def explain_first_look(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
+        """Return what the first look alone says: shown while a second one is awaited, and no verdict."""
+        key = (photo.sha256, question, self.training.version, "first look")
+        found: Explanation = self._explanations.get_or(
+            key, lambda: self.classifier(backbone, question).first_look().explain(photo)
+        )
+        return found
+
     def explain_closer(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return the same with maps of finer regions, from a second look at the photo; the answer is the same."""
 

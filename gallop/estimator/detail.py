@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Detail(LearnedModel):
-    """``set_detail``."""
+    """``set_detail`` and ``first_look``."""
 
     def set_detail(self, detail: float, detail_in: str = "answers") -> Self:
         """Look at photos once more at so many times the size, for answers and maps or maps alone. Returns self.
@@ -57,6 +58,26 @@ class Detail(LearnedModel):
                 self.calibration_ = Calibration(calibration.temperature, None, note)
                 warnings.warn(f"The threshold is {note}.", stacklevel=2)
         return self
+
+    def first_look(self) -> Self:
+        """Return a copy that answers from the first look alone: what there is to show at once, while a second one, of
+        several times the work, is awaited.
+
+        Prompts, head and temperature are the same ones; the head, which learned from both looks, is asked about one. No
+        limit for none of these was found for such answers, so there is none. Where photos are looked at once anyway,
+        the copy answers as this does.
+        """
+        model = self._fitted()
+        self.text_features()  # for both
+        found = copy.copy(self)
+        if model.config.answers_detail == 1:
+            return found
+        once: Any = {"detail": 1.0, "detail_in": "answers"}
+        config = replace(model.config, **once)
+        found.model_ = GalLoP(model.backbone, model.class_names, config, model.prompts, model.templates, model.head)
+        found.detail, found.method, found.cross_fit_ = config.detail, config, None
+        found.calibration_ = Calibration(self.calibration_.temperature, note="none: this is the first of two looks")
+        return found
 
     def _head_for(self, config: MethodConfig) -> Head | None:
         """What the head learns of its shots where they are looked at otherwise."""

@@ -1,14 +1,20 @@
-"""Finer maps on Explore: the same answer, from a second look that follows the first."""
+"""A second look on Explore follows the first: finer maps of one answer, or the answer of a model that looks twice."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from app.ui.explanation import answer
 from app.views.explore_said import explore_of, explore_said
 from app.visitor.explore import ExploreState
 from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
-from tests import tiny
+from tests import app_pages, tiny
+from tests.app_pages import EXPLORE, PAPERS, Open, fine, go, session_of
 
 
 def test_finer_maps_follow_and_leave_the_answer_as_it_is() -> None:
@@ -26,3 +32,30 @@ def test_finer_maps_follow_and_leave_the_answer_as_it_is() -> None:
 
 def test_that_they_are_wanted_is_kept_with_the_page() -> None:
     assert explore_of(explore_said(ExploreState(finer=True))).finer is True
+
+
+def test_a_model_that_looks_twice_answers_from_the_first_look_until_the_second_has_come(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+    show = answer.show_answer
+
+    def kept(session: Session, found: Any, before: Any, photo: str, note: str) -> None:
+        shown.append((found, before))
+        show(session, found, before, photo, note)
+
+    monkeypatch.setattr(answer, "show_answer", kept)
+    at = app_pages.train(app_pages.cards(fine(tiny_app()), {"red": 3, "green": 3}, 0, **PAPERS | {"detail": 2.0}))
+    photo = load_image(tiny.picture(9))
+    session_of(at).photos.shelf.add([photo])
+    session_of(at).explore = session_of(at).explore.looking_at(photo.sha256)
+    shown.clear()
+    at = go(at, EXPLORE)
+    first, second = shown[0], shown[-1]
+    assert {each.first_grid for each in first} == {None}
+    assert {each.first_grid for each in second} == {first[0].grid}
+    assert first[0].probabilities != second[0].probabilities
+    count = len(shown)
+    fine(at.run())
+    assert len(shown) == count + 1, "the second look is there: none comes before it"
+    assert shown[-1][0] is second[0]

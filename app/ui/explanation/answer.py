@@ -28,14 +28,19 @@ def unnamed(photo: Photo) -> None:
 def explained_now(session: Session, photo: Photo, question: Question) -> tuple[Explanation, Explanation | None]:
     """Return a photo explained at the model's own scales and, where taught prompts answer, as it was before teaching.
 
+    Where answers are the mean of two looks, what the first one says comes first, and ``follow_up`` brings the second.
+
     Raises:
         TowerLoading, TowerProblem, GallopError: there is no answer yet, or none to be had.
     """
     with st.spinner("Looking at the photo …", show_time=False):
         tower, asked = backbone(session.training.tower), Question(question.names, like_taught=True)
-        explain = (
-            session.answers.explain_closer if closer_at_hand(session, photo, question) else session.answers.explain
-        )
+        if session.answers.second_look_awaited(tower, photo, question):
+            explain = session.answers.explain_first_look
+        elif closer_at_hand(session, photo, question):
+            explain = session.answers.explain_closer
+        else:
+            explain = session.answers.explain
         return explain(tower, photo, question), explain(tower, photo, asked) if question.taught else None
 
 
@@ -45,17 +50,25 @@ def closer_at_hand(session: Session, photo: Photo, question: Question) -> bool:
 
 
 def follow_up(session: Session, photo: Photo, question: Question) -> bool:
-    """Work out finer maps where they are wanted and not there yet; whether they have come.
+    """Work out a second look where it is wanted and not there yet, for answers or for finer maps; whether it has come.
 
     Raises as ``explained_now``.
     """
-    if not session.explore.finer or session.answers.closer(photo, question):
+    answers = session.answers
+    finer = bool(session.explore.finer) and not answers.closer(photo, question)
+    if not (finer or question.taught):  # only what was taught looks twice by itself
         return False
     tower = backbone(session.training.tower)
-    if question.taught:
-        session.answers.explain_closer(tower, photo, Question(question.names, like_taught=True))
-    session.answers.explain_closer(tower, photo, question)
-    return session.answers.closer(photo, question)  # not where a taught model looks twice by itself
+    asked = [Question(question.names, like_taught=True), question] if question.taught else [question]
+    if answers.second_look_awaited(tower, photo, question):
+        for each in asked:
+            answers.explain(tower, photo, each)
+        return True
+    if not finer:
+        return False
+    for each in asked:
+        answers.explain_closer(tower, photo, each)
+    return answers.closer(photo, question)  # not where a taught model looks twice
 
 
 def standing(session: Session, photo: Photo, question: Question) -> Explanation:
