@@ -84,7 +84,7 @@ class VisitorAnswers:
 
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return the one pass through the towers for a photo and a question; everything else starts here."""
-        key = (photo.sha256, question, self.training.version)
+        key = self._key(photo, question)
         found: Explanation = self._explanations.get_or(key, lambda: self.classifier(backbone, question).explain(photo))
         own = self.limit.own_for(question)
         found = found if own is None else replace(found, threshold=own)
@@ -94,11 +94,11 @@ class VisitorAnswers:
     def second_look_awaited(self, backbone: Backbone, photo: Photo, question: Question) -> bool:
         """Return whether answers are the mean of two looks, and there is none yet."""
         twice = self.classifier(backbone, question).model_.config.answers_detail > 1
-        return twice and self._explanations.get((photo.sha256, question, self.training.version)) is None
+        return twice and self._explanations.get(self._key(photo, question)) is None
 
     def explain_first_look(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return what the first look alone says: shown while a second one is awaited, and no verdict."""
-        key = (photo.sha256, question, self.training.version, "first look")
+        key = (self._key(photo, question), "first look")
         found: Explanation = self._explanations.get_or(
             key, lambda: self.classifier(backbone, question).first_look().explain(photo)
         )
@@ -124,11 +124,14 @@ class VisitorAnswers:
         return self._explanations.get(self._closer(photo, question)) is not None
 
     def _closer(self, photo: Photo, question: Question) -> Hashable:
-        return photo.sha256, question, self.training.version, FINER
+        return self._key(photo, question), FINER
+
+    def _key(self, photo: Photo, question: Question) -> Hashable:
+        return photo.sha256, question, self.training.version
 
     def verdict(self, photo: Photo, question: Question) -> ShortAnswer | None:
         """Return the answer in short, at the model's own scales; None for a photo that was not explained yet."""
-        key = (photo.sha256, question, self.training.version)
+        key = self._key(photo, question)
         found: ShortAnswer | None = self._verdicts.get((key, self.limit.own_for(question)))
         return found
 

@@ -208,12 +208,12 @@ class _Gathering:
         norms = self._norms[some].flatten()
         w = weights[some].flatten() / norms * (norms > self._damping)
         meant = w.nonzero().squeeze(-1)
-        x, w = _rows_at(meant, x, w.unsqueeze(-1))
+        x = _at(meant, x)
         if self._units is None:
             y = x @ self._projection / norms[meant].unsqueeze(-1)
         else:
-            (y,) = _rows_at(meant, self._units[some].flatten(0, 1))
-        torch.addmm(through, x.T, y * w, out=through)
+            y = _at(meant, self._units[some].flatten(0, 1))
+        torch.addmm(through, x.T, y * w[meant].unsqueeze(-1), out=through)
 
     def _nothing(self, classes: int) -> tuple[Tensor, Tensor]:
         """Zeros for P of so many classes and for a number of each region."""
@@ -249,9 +249,9 @@ def k_largest(cosines: Tensor, k: int) -> Chosen:
     return best, which
 
 
-def _rows_at(places: Tensor, *tensors: Tensor) -> list[Tensor]:
-    """Rows of tensors (rows, ...) at some places, in order; as they are where that is all of them."""
-    return [tensor if len(places) == len(tensor) else tensor[places] for tensor in tensors]
+def _at(places: Tensor, rows: Tensor) -> Tensor:
+    """Rows at some places, in order; where these are all of them, as they are: a copy of every region takes a while."""
+    return rows if len(places) == len(rows) else rows[places]
 
 
 def _weighted_sums(x: Tensor, places: Tensor, weights: Tensor) -> Tensor:

@@ -154,18 +154,20 @@ def test_of_equal_cosines_k_are_taken_and_no_more() -> None:
     count=st.integers(1, 40),
     k=st.integers(1, 40),
     values=st.sampled_from([2, 30, 10**6]),
+    most=st.sampled_from([0, 20, 512]),
     strange=st.lists(st.sampled_from([float("nan"), float("inf"), -float("inf"), -0.0]), max_size=5),
     dtype=st.sampled_from([torch.float32, torch.float64, torch.bfloat16]),
     seed=st.integers(0, 2**20),
 )
 def test_the_k_largest_are_those_of_a_sorting_whatever_is_equal_or_no_number(
-    rows: int, count: int, k: int, values: int, strange: list[float], dtype: torch.dtype, seed: int
+    rows: int, count: int, k: int, values: int, most: int, strange: list[float], dtype: torch.dtype, seed: int
 ) -> None:
     draw, k = torch.Generator().manual_seed(seed), min(k, count)
     cosines = torch.randint(values, (rows, count), generator=draw).to(dtype)
     for value in strange:
         cosines.view(-1)[int(torch.randint(rows * count, (), generator=draw))] = value
-    best, which = pooling.k_largest(cosines.view(rows, 1, count), k)
+    with mock.patch.object(pooling, "SORTED", most):
+        best, which = pooling.k_largest(cosines.view(rows, 1, count), k)
     assert best.shape == which.shape == (rows, 1, k)
     assert torch.equal(best.nan_to_num(7e9), cosines.view(rows, 1, count).gather(-1, which).nan_to_num(7e9))
     assert all(len(set(row)) == k for row in which.flatten(0, 1).tolist())
@@ -249,7 +251,7 @@ def test_a_projection_that_is_not_learned_costs_no_gradient_and_changes_no_other
         text = start.clone().requires_grad_()
         costs.append(operations(regions, projection.clone().requires_grad_(learns), text, (3,))[1])
         gradients.append(text.grad)
-    assert costs[1] < costs[0] / 2
+    assert costs[1] == 2 * 2 * 16 * 16 < costs[0]  # the texts' own gradient, P A, and nothing else
     assert torch.equal(*gradients)
 
 
