@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sqlite3
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,7 @@ def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open) -> None:
     assert job is not None
     while not (progress := job.snapshot().progress) or progress.phase != "training" or progress.done < 3:
         assert job.snapshot().active
+        time.sleep(0.005)
     job.cancel()
     finish(fine(at.run()))
     line = next(line for line in table(at, "method") if line["run"] == "GalLoP 2")
@@ -248,7 +250,7 @@ def test_a_series_that_is_cancelled_leaves_no_half_run() -> None:
     series = Series([Endless] * 2, made.append)  # type: ignore[list-item]
     job = manager.submit(series)
     while job.snapshot().progress is None:
-        pass
+        time.sleep(0.005)
     job.cancel()
     manager.close()
     assert made == []
