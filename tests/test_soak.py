@@ -46,7 +46,7 @@ def test_what_is_done_with_a_widget_is_what_a_hand_can_do() -> None:
 
 def trainer(asked: float, ended: float, *ahead: int | None) -> Trainer:
     words = {None: "Train", 0: "Training, step 3 of 8"}
-    told = [Told(asked, words.get(many, f"Waiting: {many} trainings ahead of yours.")) for many in ahead]
+    told = [Told(asked, words.get(many, f"Waiting: {many} jobs ahead of yours.")) for many in ahead]
     return Trainer(asked, told, ended)
 
 

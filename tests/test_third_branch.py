@@ -306,6 +306,16 @@ def test_settings_of_a_head_that_make_no_sense_are_refused(change: Any, said: st
         GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
 
 
+@pytest.mark.parametrize("kind", ["discriminant", "logistic"])
+def test_only_ridge_regression_is_drawn_to_names(kind: str, tmp_path: Path) -> None:
+    taught("ridge").save(tmp_path)
+    settings = json.loads((tmp_path / SETTINGS).read_text())
+    settings["method"]["head"] = kind
+    (tmp_path / SETTINGS).write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match=f"which a head of {kind} is not: ridge alone is"):
+        GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
+
+
 # Who else knows it ---------------------------------------------------------------------------------------------------
 
 

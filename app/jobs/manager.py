@@ -146,7 +146,7 @@ class JobManager:
                 raise PlainError("The app is shutting down; nothing more is started.")
             self._give_up_if_stuck()
             if len(queue) >= self._waiting + (self._running is None):
-                raise QueueFull(f"{len(queue)} trainings are waiting already; try again in a minute.")
+                raise QueueFull(f"{len(queue)} jobs are waiting already; try again in a minute.")
             queue.append(job)
             if self._thread is None:
                 self._start()

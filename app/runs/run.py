@@ -59,6 +59,19 @@ class Run(Course):
     def method(self) -> str:
         return "zero-shot" if self.settings is None else "CoOp" if self.is_coop else "GalLoP"
 
+    @property
+    def beside(self) -> str:
+        """What it has beside the paper's method, such as "global projection, ridge head"; empty for nothing."""
+        said = self.settings
+        if said is None:
+            return ""
+        found = {
+            "global projection": said.global_projection,
+            f"{said.head} head": said.head != "none",
+            settings_of(Settings)["detail_in"].phrase(said.detail_in): said.detail > 1,
+        }
+        return ", ".join(words for words, there in found.items() if there)
+
 
 def of_taught(taught: Taught, name: str, made: float) -> Run:
     """A training that has just ended, before it has a number."""

@@ -99,7 +99,7 @@ class VisitorTraining:
         """Queue a training on the cards that are turned on, with the tower that is chosen.
 
         Raises:
-            PlainError: these photos cannot be learned from, or too many trainings are waiting.
+            PlainError: these photos cannot be learned from, or too many jobs are waiting.
         """
         photos, cards = self.photos, self.photos.deck.in_use
         shots, tests, settings = photos.shots(), photos.tests(), self.settings

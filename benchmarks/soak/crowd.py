@@ -34,7 +34,7 @@ class Told:
     @property
     def ahead(self) -> int | None:
         """How many trainings are ahead, by the page's words; 0 for one that has begun, None where it says nothing."""
-        found = re.search(r"Waiting: (\d+) training", self.words)
+        found = re.search(r"Waiting: (\d+) job", self.words)
         if found:
             return int(found[1])
         return 0 if re.search(r"Encoding|Training, step|Asking it|Calibrating", self.words) else None

@@ -81,6 +81,8 @@ def read_head(kind: HeadKind, said: HeadSettings, tensors: Mapping[str, Tensor],
         ValueError: tensors that are missing, too many, of other shapes, or no numbers.
     """
     mix = Mix(said.weight, said.temperature)
+    if said.names and kind != "ridge":
+        raise ValueError(f"it is drawn to the names of the classes, which a head of {kind} is not: ridge alone is")
     wanted = {*_SUMS, *(_FORM if kind == "logistic" else ()), *(_SHOTS if said.shots else ())}
     wanted |= {_TEXTS} if said.names else set()
     if wanted != set(tensors):

@@ -97,7 +97,7 @@ def test_the_second_job_waits_and_is_told_how_many_are_before_it(manager: JobMan
     first, second, third = manager.submit(Counting(1, go)), manager.submit(Counting(1)), manager.submit(Counting(1))
     wait(first, lambda snapshot: snapshot.state is State.RUNNING)
     assert [job.snapshot().ahead for job in (first, second, third)] == [0, 1, 2]
-    with pytest.raises(QueueFull, match="2 trainings are waiting"):
+    with pytest.raises(QueueFull, match="2 jobs are waiting"):
         manager.submit(Counting(1))
     second.cancel()
     assert second.snapshot().state is State.CANCELLED

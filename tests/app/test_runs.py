@@ -12,7 +12,7 @@ from app.charts.run_charts import seeds_chart, spread_in_words
 from app.runs import run as run_module
 from app.runs.run import Run, Spread, differences, fair, flips, further_seeds, on_tests, sign_test, spread
 from app.teaching.progress import Answer, Point, Taught
-from app.teaching.settings import QUICK, preset
+from app.teaching.settings import PAPER, QUICK, preset
 from app.views import compare
 from gallop.evaluation.intervals import Share
 
@@ -87,6 +87,13 @@ def test_only_what_differs_is_listed() -> None:
     assert ("k of the local prompts", "5, 10, 15, 20", "no local prompts") in differences(run(1), coop)
     assert not run(settings=replace(preset(QUICK), global_prompts=1, topk=(), head="ridge")).is_coop, "it is more"
     assert (coop.method, run().method, run_module.zero_shot_run(run()).method) == ("CoOp", "GalLoP", "zero-shot")
+
+
+def test_what_a_run_has_beside_the_papers_method_is_said() -> None:
+    more = replace(preset(PAPER), head="logistic", global_projection=True, detail=2)
+    assert run(settings=more).beside == "global projection, logistic head, second look in answers"
+    assert run(settings=preset(QUICK)).beside == "global projection, ridge head"
+    assert run(settings=preset(PAPER)).beside == run_module.zero_shot_run(run()).beside == ""
 
 
 def test_seeds_belong_together_only_if_all_else_is_the_same() -> None:

@@ -552,7 +552,7 @@ def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_doe
 def test_a_second_session_waits_and_is_told(tiny_app: Open) -> None:
     first = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400)))
     at = train(teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1))
-    assert "Waiting: 1 training ahead of yours" in at.progress[0].text
+    assert "Waiting: 1 job ahead of yours" in at.progress[0].text
     button(first, "Cancel").click()
     finish(fine(first.run()))
     at = finish(at)
@@ -594,7 +594,7 @@ def test_a_full_queue_is_told(tiny_app: Open) -> None:
         for _ in range(4):
             manager.submit(Long())
         at = train(teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1))
-        assert "4 trainings are waiting already" in at.error[0].value
+        assert "4 jobs are waiting already" in at.error[0].value
     finally:
         go_on.set()
 

@@ -161,7 +161,7 @@ def test_a_training_survives_a_reload_and_cancel_keeps_the_best_so_far(new_page:
     two_cards(other, 2)
     rounds(other, 2)
     train(other)
-    expect(other.get_by_text("Waiting: 1 training ahead of yours")).to_be_visible()
+    expect(other.get_by_text("Waiting: 1 job ahead of yours")).to_be_visible()
 
     page.get_by_role("button", name="Cancel").click()
     words = page.get_by_text(re.compile(r"Cancelled after step \d+ of 400\. The prompts of round \d+, the best so far"))

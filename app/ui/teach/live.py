@@ -156,8 +156,8 @@ def _running(session: Session) -> None:
 
 def _words(snapshot: Snapshot, *, stopping: bool) -> str:
     if snapshot.state is State.QUEUED:
-        trainings = "1 training" if snapshot.ahead == 1 else f"{snapshot.ahead} trainings"
-        return f"Waiting: {trainings} ahead of yours. It starts by itself." if snapshot.ahead else "Starting"
+        jobs = "1 job" if snapshot.ahead == 1 else f"{snapshot.ahead} jobs"
+        return f"Waiting: {jobs} ahead of yours. It starts by itself." if snapshot.ahead else "Starting"
     if stopping:
         return "Stopping after the step in hand"
     return snapshot.progress.sentence if snapshot.progress else "Starting"
