@@ -88,6 +88,13 @@ def _help(element: Any) -> str:
     return words
 
 
+def again(at: AppTest) -> AppTest:
+    """The page a moment later, as a browser asks for it: drawn without a pause, pages hold the interpreter's lock, and
+    the training beside them does a step in half a second."""
+    time.sleep(0.1)
+    return fine(at.run())
+
+
 def finish(at: AppTest, seconds: float = 60) -> AppTest:
     """Wait for a training, and for what a page has asked for."""
     end = time.monotonic() + seconds

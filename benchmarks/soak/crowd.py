@@ -33,7 +33,7 @@ class Told:
 
     @property
     def ahead(self) -> int | None:
-        """How many trainings are ahead, by the page's words; 0 for one that has begun, None where it says nothing."""
+        """How many jobs are ahead, by the page's words; 0 for one that has begun, None where it says nothing."""
         found = re.search(r"Waiting: (\d+) job", self.words)
         if found:
             return int(found[1])

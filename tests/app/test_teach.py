@@ -25,6 +25,7 @@ from tests.app_pages import (
     HOSTILE,
     TEACH,
     Open,
+    again,
     bars,
     button,
     cards,
@@ -462,13 +463,6 @@ def in_training(at: AppTest) -> AppTest:
         assert time.monotonic() < end
         again(at)
     return at
-
-
-def again(at: AppTest) -> AppTest:
-    """The page a moment later, as a browser asks for it: drawn without a pause, pages hold the interpreter's lock, and
-    the training beside them does a step in half a second."""
-    time.sleep(0.1)
-    return fine(at.run())
 
 
 def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) -> None:

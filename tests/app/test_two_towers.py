@@ -40,6 +40,7 @@ from tests.app_pages import (
     TEACH,
     TEST,
     Open,
+    again,
     answer,
     button,
     cards,
@@ -299,8 +300,7 @@ def test_a_run_whose_tower_is_loaded_first_opens_as_soon_as_it_is(two: Open, mon
     end = time.monotonic() + 30
     while not any(found.label == "Open this run" for found in at.button):  # mini is loaded for the row of zero-shot
         assert time.monotonic() < end
-        time.sleep(0.1)
-        fine(at.run())
+        again(at)
     button(at, "Open this run").click()
     fine(at.run())
     assert session_of(at).page_jobs.running is not None, "no page waits for a tower"
