@@ -47,7 +47,7 @@ from app.towers.problems import TowerProblem
 from app.ui.outbox import keep_answers
 from app.visitor.registry import keep_photos
 from gallop.cli.app_arguments import add_app_words
-from gallop.runtime.process import free_bytes, trim
+from gallop.runtime.process import collect_since, free_bytes, trim
 
 SOON = 0.5
 """Seconds: the server listens when all of its parts have started, this one too."""
@@ -153,8 +153,8 @@ def load_ahead() -> None:
     rest.wait(REST)
     with suppress(TowerProblem):  # a page says so to whoever needs it
         towers().lease(DEFAULT_TOWER, patience=LOADED_WITHIN)
-    # Streamlit collects all garbage after every run of a page. With torch and a tower to look through, that held the
-    # interpreter for a quarter of a second, and a training that is watched stood still three times in one.
+    # What is loaded by now stays: whoever looks for garbage need not look through torch and a tower, which holds the
+    # interpreter for a quarter of a second.
     gc.collect()
     gc.freeze()
 
@@ -163,7 +163,8 @@ def look_after_memory() -> None:
     """As long as the server runs: what nobody needs goes, and what has gone is the system's again.
 
     glibc keeps it for next time (``gallop.runtime.process``), and small things that stay lie between large ones that
-    went: one visitor's clicks left more and more of it.
+    went: one visitor's clicks left more and more of it. Garbage is looked for here, where Streamlit would do it after
+    every run of a page (``postScriptGC``): all threads stand meanwhile, and a training that is watched with them.
     """
     from app.ui.resources import let_go_of_left_over
 
@@ -171,6 +172,7 @@ def look_after_memory() -> None:
     while True:
         time.sleep(LOOKED_AFTER)
         let_go_of_left_over()
+        collect_since()
         if MOST_FREE < free_bytes() != free:  # what was trimmed counts as free, too; so at rest nothing is done
             trim()
             free = free_bytes()

@@ -54,6 +54,18 @@ def give_back() -> None:
     trim()
 
 
+def collect_since() -> bool:
+    """Look for garbage, and return whether that was worth while: at rest next to nothing was made since the last time.
+
+    All threads stand meanwhile, for a tenth of a second or more.
+    """
+    *_, middle = gc.get_count()  # collections of what is young and middle-aged, since the last one of everything
+    if not middle:
+        return False
+    gc.collect()
+    return True
+
+
 def trim() -> None:
     """Hand memory that is free back to the system, without looking for garbage first: some milliseconds."""
     with contextlib.suppress(AttributeError, OSError, TypeError):  # not glibc; Windows knows no library without a name

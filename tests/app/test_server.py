@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
+from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.doors import BROWSER
@@ -52,6 +53,14 @@ def test_the_names_are_those_of_the_machine_whose_visitors_share_their_runs() ->
     names = ast.literal_eval(re.findall(r"^allowedHosts = (\[.*\])", settings, re.MULTILINE)[0])
     assert set(names) == set(LOOPBACK) == set(THIS_MACHINE)  # which `gallop app --host` lets in all the same
     assert re.findall(r'^address = "(.*)"', settings, re.MULTILINE)[0] in LOOPBACK
+
+
+def test_garbage_is_looked_for_now_and_then_and_not_after_every_run_of_a_page() -> None:
+    """A training that was watched took twice as long: all threads stood for it, four times a second."""
+    settings = (MAIN.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+    (name,) = re.findall(r"^(\w+GC) = false", settings, re.MULTILINE)
+    assert get_option(f"runner.{name}") in (True, False), "Streamlit knows it by that name"
+    assert "collect_since()" in MAIN.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -53,6 +55,7 @@ def test_entries_prepare_before_torch_is_loaded(entry: str) -> None:
     """The wait policy is read once, when torch's threads start."""
     probe = f"""
 import sys
+import weakref
 from unittest import mock
 with mock.patch("gallop.runtime.process.prepare", side_effect=lambda: sys.exit("torch" in sys.modules)):
     {entry}
@@ -70,3 +73,22 @@ def test_what_has_no_c_library_without_a_name_gives_nothing_back(monkeypatch: py
 
     monkeypatch.setattr("ctypes.CDLL", no_name)
     process.give_back()
+
+
+class Ring:
+    """Refers to itself, so only a look for garbage finds that nobody needs it."""
+
+    def __init__(self) -> None:
+        self.self = self
+
+
+def test_garbage_is_looked_for_where_something_was_made_since() -> None:
+    gc.collect()
+    assert not process.collect_since(), "nothing was made"
+    ring = Ring()
+    found = weakref.ref(ring)
+    gc.collect(1)  # what lives on then is looked at with everything alone
+    del ring
+    assert found() is not None
+    assert process.collect_since()
+    assert found() is None
