@@ -44,6 +44,7 @@ from app.intake import RoomForFiles
 from app.photos.allowance import allow_each
 from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
 from app.towers.problems import TowerProblem
+from app.ui.destination import keep_to_the_page_asked_for
 from app.ui.outbox import keep_answers
 from app.visitor.registry import keep_photos
 from gallop.cli.app_arguments import add_app_words
@@ -95,6 +96,7 @@ if own_start:
 
 logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(LateDownloads())
 keep_answers()
+keep_to_the_page_asked_for()
 
 
 def make_ready() -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from app import text
 from app.ui import resources
 from app.ui.explanation import adopted, link
+from app.ui.slot import slot
 from app.ui.teach import live
 from app.ui.widgets import job_progress, remembered, towers, uploads
 from app.visitor.registry import TooManyVisitors
@@ -37,18 +38,20 @@ except TooManyVisitors as error:
     st.stop()
 if taught is not None:
     adopted.show(session, taught)
+above = slot()
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended, and its photos are gone, or another browser began it"
-    st.info(f"The session of this address {why}. You start anew.", icon=":material/info:")
+    above.info(f"The session of this address {why}. You start anew.", icon=":material/info:")
 remembered.run_begins()
 towers.settle_download(session)
 adopted.settle_opening(session)
 link.follow(session)
 with resources.page_drawn():
     uploads.receive()
-    if page.title != "Teach":
-        live.begin(session)
-        live.badge(session)
-    job_progress.watch(session.page_jobs)
+    with above:
+        if page.title != "Teach":
+            live.begin(session)
+            live.badge(session)
+        job_progress.watch(session.page_jobs)
     page.run()
 remembered.run_ends()

@@ -55,7 +55,6 @@ def test_entries_prepare_before_torch_is_loaded(entry: str) -> None:
     """The wait policy is read once, when torch's threads start."""
     probe = f"""
 import sys
-import weakref
 from unittest import mock
 with mock.patch("gallop.runtime.process.prepare", side_effect=lambda: sys.exit("torch" in sys.modules)):
     {entry}

@@ -6,6 +6,7 @@ from app import text
 from app.ui import resources
 from app.ui.compare import dropout, flipped, run_actions, run_table, seeds, versus
 from app.ui.sample import offer
+from app.ui.slot import slot
 from app.ui.widgets import job_progress, privacy
 from app.ui.widgets.onward import onward
 from app.ui.widgets.problems import ProblemsTold
@@ -18,8 +19,9 @@ session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
 st.markdown("Every training is kept as a run.")
-job_progress.job_outcome(session, "seeds")
-run_actions.told(session, ledger)
+with slot():
+    job_progress.job_outcome(session, "seeds")
+    run_actions.told(session, ledger)
 there = False
 with ProblemsTold():
     kept = ledger.runs()

@@ -14,6 +14,7 @@ from app.projects.reading import read_project
 from app.projects.writing import project_file
 from app.ui.explanation import adopted
 from app.ui.resources import jobs, towers
+from app.ui.slot import slot
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.remembered import forget
 from app.ui.widgets.towers import choose
@@ -36,7 +37,8 @@ def title_with_project(session: Session, title: str, words: str) -> None:
         # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
         with st.popover("Project", icon=":material/folder:"):
             _menu(session)
-    _question(session)
+    with slot():
+        _question(session)
     show_notice(session, Where.PROJECT)
 
 

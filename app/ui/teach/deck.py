@@ -16,6 +16,7 @@ from app.ui.explanation.labels import Labels
 from app.ui.explanation.twins import point_out_twins
 from app.ui.resources import jobs, towers
 from app.ui.sample import offer
+from app.ui.slot import slot
 from app.ui.teach.columns import heading
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
@@ -40,12 +41,13 @@ def cards(session: Session) -> None:
         offer.offer_removal(session)
         if session.photos.deck.cards:
             st.markdown(f"[On to training](#{TRAIN_ANCHOR})", width="content")
-    start = st.container()  # always there, so that what follows keeps its place, and expanders stay open
+    start = slot()
     if not session.photos.deck.cards:
         start.info("**Start here:** name two or more classes.", icon=":material/school:")
     _new_class(session)
     _notices(session)
-    point_out_twins(session)
+    with slot():
+        point_out_twins(session)
     for card in session.photos.deck.cards:
         with st.container(border=True, key=f"card {card.id}", gap="small"):
             _card(session, card)
@@ -97,7 +99,9 @@ def _add_classes(session: Session, typed: str) -> None:
 def _notices(session: Session) -> None:
     show_notice(session, Where.CARDS)
     last = session.photos.deck.last_change
-    if last is not None:
+    with slot():
+        if last is None:
+            return
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             change = session.photos.deck.changes
             key, icon = f"undo {change}", ":material/undo:"
@@ -127,9 +131,10 @@ def _card(session: Session, card: Card) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader(name, anchor=False, width="content")
         _changes(session, card)
-    shown = card.all
+    shown, strip = card.all, slot()
     if shown:
-        media.image(thumbnails.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
+        with strip:
+            media.image(thumbnails.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         counts = f"{len(card.shots)} to learn from" + (f", {len(card.tests)} to test with" if card.tests else "")
         words = counts if card.enabled else f":material/visibility_off: Turned off. {counts}"

@@ -6,6 +6,7 @@ from app import text
 from app.ui import resources
 from app.ui.explanation.twins import point_out_twins
 from app.ui.sample import offer
+from app.ui.slot import slot
 from app.ui.test import accuracy, confusion, hints, scales, unknown
 from app.ui.widgets import privacy, towers
 from app.ui.widgets.onward import onward
@@ -31,8 +32,9 @@ else:
         with st.spinner("Looking at the test photos …", show_time=True):
             tested = testing.measure(session, resources.backbone(session.training.tower))
         _, left_out = testing.labelled(session)
+        told = slot()
         if left_out:
-            st.info(
+            told.info(
                 f"Left out: the test photos of {text.markdown(text.joined(left_out))}, which it was not taught. Teach "
                 "again to test with them.",
                 icon=":material/info:",
@@ -45,7 +47,8 @@ else:
             onward("Add test photos", "ui/teach/page.py", ":material/school:")
         else:
             accuracy.show_accuracy(session, tested)
-            point_out_twins(session)
+            with slot():
+                point_out_twins(session)
             scales.other_scales(session, tested)
             confusion.confusion(session, tested)
             accuracy.calibration(tested, session.training.taught.after.calibration_.temperature)

@@ -13,7 +13,7 @@ def line() -> None:
     """Draw the sentence, and the button behind a second look: it takes everything of this visit."""
     keep = visitors().keep
     until = f" Closed now, this address finds them until {_clock(keep)}." if keep > GRACE_SECONDS else ""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="privacy"):  # what is above it differs by page
         st.caption(
             f":material/lock: Photos stay in memory, sent to no other machine.{until}",
             width="content",
@@ -22,7 +22,7 @@ def line() -> None:
             "finds none of them: a cookie, a random number, tells them apart. What a training learns is kept, "
             "with its class names: see the page *Compare*.",
         )
-        with st.popover("Remove everything"):
+        with st.popover("Remove everything", key="privacy menu"):
             st.markdown("Photos, classes and what they taught.", help="Runs on this machine stay: see *Compare*.")
             st.button("Remove now", key="remove everything", on_click=_remove)
 

@@ -13,6 +13,7 @@ from app.towers.download import Downloading, to_download
 from app.towers.listing import PAPERS_KIND, called
 from app.towers.options import DEFAULT_TOWER
 from app.ui.resources import downloads, towers
+from app.ui.slot import slot
 from app.ui.widgets import job_progress
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.remembered import one_of, put
@@ -57,6 +58,14 @@ def choose_tower(session: Session) -> DeltaGenerator:
         session.explore = replace(session.explore, scales=session.training.scales() if taught else ())
     place = st.empty()
     describe(session, place)
+    with slot():
+        _standing(session)
+    _more(session)
+    return place
+
+
+def _standing(session: Session) -> None:
+    """What is under way or is to be known of towers."""
     if towers().listing.problem:
         st.caption(f":material/warning: {text.markdown(towers().listing.problem)}")
     show_notice(session, Where.TOWERS)
@@ -67,8 +76,6 @@ def choose_tower(session: Session) -> DeltaGenerator:
             f"What was taught on {text.markdown(text.joined(elsewhere))} waits there: prompts of one tower say nothing "
             "to another."
         )
-    _more(session)
-    return place
 
 
 def _kind(tower: KnownTower) -> str:

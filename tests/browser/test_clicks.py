@@ -1,0 +1,79 @@
+"""In a real browser: no click is lost, and what is open stays open, while the page is drawn anew."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.browsing import PATIENCE, Page, answer, expect, files_into, go, rounds, settled, shots
+
+pytestmark = pytest.mark.browser
+
+
+def at_once(*clicked: Any) -> None:
+    """Click on all of them in one moment, as late as that in which a page reports something by itself."""
+    first = clicked[0].element_handle()
+    first.evaluate("(_, all) => all.forEach((each) => each.click())", [each.element_handle() for each in clicked])
+
+
+def link(page: Page, name: str) -> Any:
+    return page.get_by_role("link", name=name, exact=True)
+
+
+def sample(page: Page, name: str) -> Any:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def test_who_goes_to_another_page_gets_there_whatever_the_page_before_still_reports(new_page: Any) -> None:
+    page: Page = new_page()
+    expect(answer(page)).to_contain_text("%")
+    settled(page)
+    at_once(link(page, "Compare"), sample(page, "Coffee"))
+    expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible()
+    settled(page)
+    expect(page).to_have_url(re.compile("/compare"))
+
+    at_once(link(page, "Test"), link(page, "Explore"))  # whoever goes to two of them is on the last one
+    expect(answer(page)).to_contain_text("%")
+    settled(page)
+    sample(page, "Coffee").click()
+    link(page, "Export").click()  # what was clicked on before is heard, though never drawn
+    expect(page.get_by_role("heading", name="Export", exact=True)).to_be_visible()
+    at_once(link(page, "Explore"), link(page, "Explore"))
+    expect(sample(page, "Coffee")).to_have_attribute("aria-pressed", "true")
+    settled(page)
+    at_once(link(page, "Explore"), sample(page, "Cat"))  # who is there already leaves nothing
+    expect(sample(page, "Cat")).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page: Any) -> None:
+    page: Page = new_page("teach")
+    page.get_by_role("textbox", name="New class").fill("kitten, cup")
+    page.get_by_role("textbox", name="New class").press("Enter")
+    expect(page.get_by_role("heading", name="cup", exact=True)).to_be_visible()
+    settled(page)
+    page.get_by_role("button", name="Test, webcam").first.click()
+    files_into(page, "Test photos", shots("Cat", 6)[2:4])
+    expect(page.get_by_text("2 to test with")).to_be_visible()
+    settled(page)
+    expect(page.get_by_role("radio", name="Webcam")).to_have_count(1)  # above it the card's first picture has come
+    page.keyboard.press("Escape")
+    files_into(page, "Photos of kitten", shots("Cat", 4))
+    files_into(page, "Photos of cup", shots("Coffee", 4))
+    expect(page.get_by_text("4 to learn from")).to_have_count(2)
+    rounds(page, 60)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_role("button", name="Cancel, and keep the best so far")).to_be_visible()
+
+    go(page, "Test")
+    running = page.get_by_text("(see the page Teach)")
+    expect(running).to_be_visible()
+    settled(page)
+    page.get_by_role("button", name="Remove everything").click()
+    expect(page.get_by_role("button", name="Remove now")).to_be_visible()
+    expect(running).to_have_count(0, timeout=4 * PATIENCE)
+    expect(page.get_by_text("Right on the")).to_be_visible()
+    settled(page)
+    expect(page.get_by_role("button", name="Remove now")).to_be_visible()
