@@ -21,7 +21,7 @@ st.title("Compare", anchor=False)
 st.markdown("Every training is kept as a run.")
 with slot():
     job_progress.job_outcome(session, "seeds")
-    run_actions.told(session, ledger)
+run_actions.told(session, ledger)
 there = False
 with ProblemsTold():
     kept = ledger.runs()

@@ -16,6 +16,7 @@ from app.runs.visitor_runs import Ledger
 from app.ui.compare.run_table import name
 from app.ui.explanation import adopted
 from app.ui.resources import towers
+from app.ui.slot import slot
 from app.ui.widgets.notices import show_notice
 from app.ui.widgets.remembered import one_of, stands_at
 from app.views import compare
@@ -59,9 +60,10 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
 
 def told(session: Session, ledger: Ledger) -> None:
     """What was done last, and the way back from a deletion."""
+    last = slot()
     if session.compare.deleted is not None:
         number, words = session.compare.deleted
-        left, right = st.columns([4, 1], vertical_alignment="center")
+        left, right = last.columns([4, 1], vertical_alignment="center")
         left.caption(f"Deleted {text.markdown(words)}. It can be brought back until the next one is deleted.")
         args, key = (session, ledger, number), f"undelete run {number}"
         right.button("Undo", on_click=_undo, args=args, icon=":material/undo:", key=key)

@@ -60,6 +60,7 @@ def choose_tower(session: Session) -> DeltaGenerator:
     describe(session, place)
     with slot():
         _standing(session)
+    show_notice(session, Where.TOWERS)
     _more(session)
     return place
 
@@ -68,7 +69,6 @@ def _standing(session: Session) -> None:
     """What is under way or is to be known of towers."""
     if towers().listing.problem:
         st.caption(f":material/warning: {text.markdown(towers().listing.problem)}")
-    show_notice(session, Where.TOWERS)
     job_progress.watch(session.downloads)
     elsewhere = session.training.elsewhere
     if session.training.taught is None and elsewhere:
