@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import text
 from app.ui.resources import holding, session
+from app.ui.slot import slot
 from app.ui.widgets.remembered import drawn, keep, let_stand, recall
 from app.views import exploring
 from app.visitor.explore import ExploreState
@@ -69,8 +70,9 @@ def choose_names() -> tuple[str, ...]:
         placeholder="A name, then Enter",
     )
     drawn(_CHIPS)
+    told = slot()
     for sentence in said:
-        st.caption(f":material/info: {text.markdown(sentence)}")
+        told.caption(f":material/info: {text.markdown(sentence)}")
     return names
 
 
