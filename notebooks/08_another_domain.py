@@ -402,7 +402,9 @@ look_prompt = widgets.IntSlider(
     description="local prompt",
     style={"description_width": "initial"},
 )
-pair = widgets.HBox([explained_in("clear"), explained_in("sketch")], layout={"grid_gap": "2rem"})
+pair = widgets.HBox(
+    [explained_in("clear"), explained_in("sketch")], layout={"grid_gap": "2rem"}
+)
 
 
 # %%
