@@ -173,8 +173,8 @@ def look_after_memory() -> None:
     free = 0
     while True:
         time.sleep(LOOKED_AFTER)
-        let_go_of_left_over()
         collect_since()
+        let_go_of_left_over()
         if MOST_FREE < free_bytes() != free:  # what was trimmed counts as free, too; so at rest nothing is done
             trim()
             free = free_bytes()

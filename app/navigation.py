@@ -38,7 +38,7 @@ except TooManyVisitors as error:
     st.stop()
 if taught is not None:
     adopted.show(session, taught)
-above = slot()
+above = slot()  # nothing in it keeps a state: a click on a page's name is told by that (ui/destination.py)
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended, and its photos are gone, or another browser began it"
     above.info(f"The session of this address {why}. You start anew.", icon=":material/info:")

@@ -7,6 +7,7 @@ from typing import Any
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime import websocket_session_manager
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import ScriptRunnerEvent
 
 
 class Visit(AppSession):
@@ -14,29 +15,50 @@ class Visit(AppSession):
 
     With everything that a browser reports it names the page that it shows, and Streamlit draws that one. So a map that
     said where it stands in the moment after a click on another page's name took its visitor back, and the click was
-    lost: on a busy machine that moment is a second. Here what is reported goes to the page that was asked for.
+    lost: on a busy machine that moment is a second. Here what is reported goes to the page that was asked for, and a
+    page that draws itself anew in that moment is left all the same.
     """
 
-    _asked_for = ""
-    """The page whose first run has not begun."""
+    _click: ClientState | None = None
+    """On the name of a page whose first run has not begun."""
 
     def request_rerun(self, client_state: ClientState | None) -> None:
         if client_state is not None and client_state.page_script_hash:  # else it is the first run
+            pages = self._pages_manager.get_pages()
+            page = (self._click or self._client_state).page_script_hash  # in the first run, that of no page
             if _leads_on(client_state):
-                known = client_state.page_script_hash in self._pages_manager.get_pages()
-                self._asked_for = client_state.page_script_hash if known else ""
-            elif page := self._asked_for or self._client_state.page_script_hash:
+                self._click = client_state if client_state.page_script_hash in pages else None
+            elif page in pages and page != client_state.page_script_hash:
+                if client_state.is_auto_rerun:
+                    return
                 client_state.page_script_hash = page
+                client_state.fragment_id = ""  # a part of the page that was left
         super().request_rerun(client_state)
 
-    def _handle_scriptrunner_event_on_event_loop(self, *said: Any, **more: Any) -> None:
-        super()._handle_scriptrunner_event_on_event_loop(*said, **more)
-        if self._client_state.page_script_hash == self._asked_for:
-            self._asked_for = ""
+    def _handle_scriptrunner_event_on_event_loop(
+        self, sender: Any, event: ScriptRunnerEvent, *said: Any, **more: Any
+    ) -> None:
+        now = sender is self._scriptrunner  # else Streamlit leaves it out
+        super()._handle_scriptrunner_event_on_event_loop(sender, event, *said, **more)
+        click = self._click
+        if click is None or not now:
+            return
+        if event == ScriptRunnerEvent.SCRIPT_STARTED:
+            if self._client_state.page_script_hash == click.page_script_hash:
+                self._click = None
+        elif event == ScriptRunnerEvent.SHUTDOWN:  # st.rerun() or st.stop() of the page before took its place
+            from app.ui.resources import connected
+
+            self._click = None
+            if connected(self.id):
+                self.request_rerun(click)
 
 
 def _leads_on(client_state: ClientState) -> bool:
-    """Whether it is a click on the name of a page: with it comes no word of the widgets of the page that is left."""
+    """Whether it is a click on the name of a page, or on the browser's back.
+
+    With it come widgets that stand on every page, and ``app.navigation`` draws none that has a state.
+    """
     return not (client_state.widget_states.widgets or client_state.fragment_id or client_state.is_auto_rerun)
 
 

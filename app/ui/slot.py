@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 
 def slot() -> DeltaGenerator:
-    """Always there, and seen only where something is in it.
+    """Always there, and seen only where something is in it; an empty slot is something, so none lies in another.
 
     A browser knows parts of a page that have no key, such as columns, by their number. When something came or went
     above them, they were other parts to it and were drawn from nothing: a menu closed that was just opened, and a

@@ -55,12 +55,11 @@ def give_back() -> None:
 
 
 def collect_since() -> bool:
-    """Look for garbage, and return whether that was worth while: at rest next to nothing was made since the last time.
-
-    All threads stand meanwhile, for a tenth of a second or more.
+    """Look for garbage, unless next to nothing was made since the last time, as at rest; return whether it was looked
+    for. All threads stand meanwhile, for a tenth of a second or more.
     """
-    *_, middle = gc.get_count()  # collections of what is young and middle-aged, since the last one of everything
-    if not middle:
+    _, *collections = gc.get_count()  # of the young and of the middle-aged, since all were looked at
+    if not any(collections):
         return False
     gc.collect()
     return True

@@ -38,14 +38,26 @@ def test_who_goes_to_another_page_gets_there_whatever_the_page_before_still_repo
     at_once(link(page, "Test"), link(page, "Explore"))  # whoever goes to two of them is on the last one
     expect(answer(page)).to_contain_text("%")
     settled(page)
-    sample(page, "Coffee").click()
+    sample(page, "Rocket").click()
     link(page, "Export").click()  # what was clicked on before is heard, though never drawn
     expect(page.get_by_role("heading", name="Export", exact=True)).to_be_visible()
     at_once(link(page, "Explore"), link(page, "Explore"))
-    expect(sample(page, "Coffee")).to_have_attribute("aria-pressed", "true")
+    expect(sample(page, "Rocket")).to_have_attribute("aria-pressed", "true")
     settled(page)
     at_once(link(page, "Explore"), sample(page, "Cat"))  # who is there already leaves nothing
     expect(sample(page, "Cat")).to_have_attribute("aria-pressed", "true")
+    settled(page)
+    page.get_by_role("button", name="Teach it your own classes").click()  # a button leads on, too
+    field = page.get_by_role("textbox", name="New class")
+    field.fill("kitten, cup")
+    field.press("Enter")
+    expect(page.get_by_role("heading", name="cup", exact=True)).to_be_visible()
+    page.reload()  # an address that leads to a page: until its first run is over, Streamlit calls that one another
+    field.fill("candle")
+    field.press("Enter")
+    expect(page.get_by_role("heading", name="candle", exact=True)).to_be_visible()
+    settled(page)
+    expect(page.get_by_role("heading", name="Teach", exact=True, level=1)).to_be_visible()
 
 
 def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page: Any) -> None:
@@ -63,7 +75,7 @@ def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page:
     files_into(page, "Photos of kitten", shots("Cat", 4))
     files_into(page, "Photos of cup", shots("Coffee", 4))
     expect(page.get_by_text("4 to learn from")).to_have_count(2)
-    rounds(page, 60)
+    rounds(page, 150)
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_role("button", name="Cancel, and keep the best so far")).to_be_visible()
 
@@ -73,6 +85,7 @@ def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page:
     settled(page)
     page.get_by_role("button", name="Remove everything").click()
     expect(page.get_by_role("button", name="Remove now")).to_be_visible()
+    expect(running).to_be_visible()
     expect(running).to_have_count(0, timeout=4 * PATIENCE)
     expect(page.get_by_text("Right on the")).to_be_visible()
     settled(page)

@@ -19,8 +19,7 @@ session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
 st.markdown("Every training is kept as a run.")
-with slot():
-    job_progress.job_outcome(session, "seeds")
+job_progress.job_outcome(session, "seeds")
 run_actions.told(session, ledger)
 there = False
 with ProblemsTold():
@@ -29,9 +28,10 @@ with ProblemsTold():
     there = True
 if not there:
     st.stop()
+warned = slot()
 for sentence in (ledger.store.note, ledger.store.only_read, ledger.problem):
     if sentence:
-        st.warning(text.markdown(sentence), icon=":material/warning:")
+        warned.warning(text.markdown(sentence), icon=":material/warning:")
 
 if baseline is None:
     st.info(
@@ -45,15 +45,17 @@ else:
     rows = [baseline, *kept]
     missing = compare.coop_run(baseline, kept) is None
     run_table.show_runs(rows, coop_missing=missing)
-    if missing:
-        seeds.compare_with_coop(session)
-    if not kept:
-        onward("Train on Teach", "ui/teach/page.py", ":material/school:")
+    with slot():
+        if missing:
+            seeds.compare_with_coop(session)
+        if not kept:
+            onward("Train on Teach", "ui/teach/page.py", ":material/school:")
 if kept and baseline is not None:
     st.header("Two beside each other", anchor=False)
     pinned = run_table.pins(rows)
     versus.versus(*pinned)
-    seeds.train_seeds(session, pinned, kept)
+    with slot():
+        seeds.train_seeds(session, pinned, kept)
     photos = compare.photos(session)
     dropout.what_dropout_changes(session, pinned, kept, photos)
     st.header("Photos that flipped", anchor=False)

@@ -29,7 +29,7 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
     """Draw them; the place of what is said of the tower, and the templates, or None where they cannot be used."""
     show_notice(session(), Where.TOWERS)  # within it, nobody would see it
     at_hand = towers.choose_tower(session()) if towers.is_choice() else None
-    with st.expander("Settings", icon=":material/tune:"):
+    with st.expander("Settings", icon=":material/tune:", key="explore settings"):
         place = at_hand or towers.choose_tower(session())
         found = _templates()
         _finer()

@@ -61,7 +61,7 @@ def unknown(session: Session, tested: Tested | None) -> None:
         return
     with right:
         limit = _limit(session, known, other)
-    with st.expander("Outlier scores", icon=":material/bar_chart:"):
+    with st.expander("Outlier scores", icon=":material/bar_chart:", key="outlier scores"):
         media.chart(test_charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
         st.caption(_intervals(at_limit(known, other, limit)))
         if tested is not None and found is not None:

@@ -7,6 +7,7 @@ import streamlit as st
 from app import text
 from app.jobs.manager import PlainError, State, Task
 from app.ui.resources import jobs
+from app.ui.slot import slot
 from app.visitor.page_job import PageJobs
 from app.visitor.session import Session
 
@@ -49,6 +50,6 @@ def watch(page_jobs: PageJobs) -> None:
 
 def job_outcome(session: Session, name: str) -> None:
     """Why the last one of this name left nothing."""
-    sentence = session.page_jobs.problem(name)
+    sentence, there = session.page_jobs.problem(name), slot()
     if sentence:
-        st.warning(text.markdown(sentence), icon=":material/info:")
+        there.warning(text.markdown(sentence), icon=":material/info:")

@@ -61,7 +61,8 @@ def choose_tower(session: Session) -> DeltaGenerator:
     with slot():
         _standing(session)
     show_notice(session, Where.TOWERS)
-    _more(session)
+    with slot():
+        _more(session)
     return place
 
 
@@ -105,7 +106,7 @@ def _more(session: Session) -> None:
     offered = to_download(towers())
     if not offered:
         return
-    with st.expander("More towers", icon=":material/add:"):
+    with st.expander("More towers", icon=":material/add:", key="more towers"):
         st.markdown("**Towers that can be downloaded**, once, by the machine that runs this app")
         for tower in offered:
             st.markdown(f"**{text.markdown(tower.name)}**: {text.markdown(_offered(tower))}")
