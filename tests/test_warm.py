@@ -70,9 +70,9 @@ def test_its_imports_are_done_and_each_process_is_new(place: Path) -> None:
         assert outcome(warm.python(), ["-c", code], place) == (0, "[True, True, False, False]\n", "")
 
 
-def started(code: str) -> tuple[subprocess.Popen[str], int]:
-    """A process that has told its number."""
-    told = f"import os, time\nprint(os.getpid(), flush=True)\n{code}"
+def started(code: str, before: str = "") -> tuple[subprocess.Popen[str], int]:
+    """A process that has told its number; ``before`` that it has done all in which an interrupt would be lost."""
+    told = f"import os, time\n{before}\nprint(os.getpid(), flush=True)\n{code}"
     process = subprocess.Popen(
         [*warm.python(), "-c", told], stdout=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts
     )
@@ -82,7 +82,7 @@ def started(code: str) -> tuple[subprocess.Popen[str], int]:
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_what_its_starter_is_told_ends_it(sign: signal.Signals) -> None:
-    process, number = started("__import__('sys').stderr.close(); time.sleep(60)")
+    process, number = started("time.sleep(60)", before="__import__('sys').stderr.close()")
     process.send_signal(sign)
     assert process.wait(20) == -sign
     end = time.monotonic() + 20
