@@ -98,11 +98,9 @@ def _add_classes(session: Session, typed: str) -> None:
 
 def _notices(session: Session) -> None:
     show_notice(session, Where.CARDS)
-    last = session.photos.deck.last_change
-    with slot():
-        if last is None:
-            return
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    last, place = session.photos.deck.last_change, slot()
+    if last is not None:
+        with place.container(horizontal=True, vertical_alignment="center", gap="small"):
             change = session.photos.deck.changes
             key, icon = f"undo {change}", ":material/undo:"
             st.button("Undo", key=key, type="tertiary", icon=icon, on_click=_undo, args=(session, change))
