@@ -40,8 +40,9 @@ REGION_ADVICE = (
 )
 """Where another kind is worth a try. The figures are of plain CLIP, before any prompt has learned."""
 
-HeadKind = Literal["none", "discriminant", "ridge", "logistic"]
-"""The third branch, beside global and local prompts: a linear classifier of the photos' own features."""
+HeadKind = Literal["none", "discriminant", "ridge", "logistic", "covariance"]
+"""The third branch, beside global and local prompts: a linear classifier of the photos' own features. The last is ridge
+regression of how a photo's cells vary together, the others are of its mean region."""
 
 HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
 
@@ -109,7 +110,8 @@ class MethodConfig:
         "none",
         "head",
         "A third branch, learned from the photos' own features in no time: a linear discriminant, ridge regression "
-        "(drawn to what the names say) or logistic regression, whose answer is averaged with that of the prompts.",
+        "(drawn to what the names say), logistic regression, or ridge regression of what varies together in a photo "
+        "(covariance), whose answer is averaged with that of the prompts.",
         choices=HEAD_KINDS,
     )
     detail: float = setting(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gallop.backbones.damping import Damping
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextTower, memory_budget, text_tower
-from gallop.backbones.vision import VisionTower, closer_grid, look_closer, vision_tower
+from gallop.backbones.vision import VisionTower, closer_grid, look_closer, seen_with_cells, vision_tower
 from gallop.backbones.vision.trunk import TrunkVision
 from gallop.config import OwnPreset, RegionKind
 from gallop.errors import BackboneError, UnsupportedTower
@@ -214,6 +214,11 @@ class Backbone:
 
         Photos that are larger than its input have as many more regions (``gallop.backbones.vision.closer``).
         """
+        whole, regions, *_ = self.encode_with_cells(pixels)
+        return whole, regions
+
+    def encode_with_cells(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Encode the same and, where the tower has some, its cells (B, R, U) (``gallop.backbones.vision.cells``)."""
         device, size = self.device, self.preprocess.size
         larger = pixels.shape[-1] > size
         at_once = CPU_BATCH if device.type == "cpu" else len(pixels)
@@ -223,10 +228,9 @@ class Backbone:
         with torch.inference_mode(False), torch.no_grad(), self.autocast(torch.float16):
             for part in pixels.split(at_once):  # type: ignore[no-untyped-call]
                 part = part.to(device, non_blocking=True, memory_format=torch.channels_last)
-                found = look_closer(self.vision, size, part) if larger else self.vision(part)
+                found = look_closer(self.vision, size, part) if larger else seen_with_cells(self.vision, part)
                 parts.append([features.float() for features in found])
-        whole, regions = (torch.cat(features) for features in zip(*parts, strict=True))
-        return whole, regions
+        return tuple(torch.cat(features) for features in zip(*parts, strict=True))
 
     def autocast(self, on_gpu: torch.dtype) -> torch.autocast:
         """Return the precision that the towers compute in: ``precision`` on a CPU, the given one on a GPU that has it.

@@ -20,9 +20,10 @@ from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
 from gallop.setting import recorded
 
-FORMAT = 3
-"""The newest one. A checkpoint is of the oldest that can say what it says: 3 where its head is drawn to the texts of
-names, 2 where the method has another head, looks twice at a photo or projects it, else 1."""
+FORMAT = 4
+"""The newest one. A checkpoint is of the oldest that can say what it says: 4 where its head knows covariances, 3
+where it is drawn to the texts of names, 2 where the method has another head, looks twice at a photo or projects it,
+else 1."""
 
 _FIRST = {
     "method": ("global_prompts", "topk", "dropout", "local_projection"),
@@ -91,7 +92,8 @@ class Checkpoint:
             del said["head"]["names"]
         method = self.method
         plain = method.head == "none" and method.detail == 1 and not method.global_projection
-        return said | {"format": 1 if plain else FORMAT if drawn else 2}
+        newest = FORMAT if method.head == "covariance" else 3 if drawn else 2
+        return said | {"format": 1 if plain else newest}
 
 
 def parse_settings(text: str) -> Mapping[str, Any]:

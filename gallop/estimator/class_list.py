@@ -17,6 +17,7 @@ from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.model.head.sums import KeptShots, shot_features
 from gallop.names.class_names import clean_name, clean_names, missing_names, spelled_as
+from gallop.training.third import channels_of
 from gallop.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -107,9 +108,11 @@ class ClassList(LearnedModel):
         unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
         if unknown:
             raise DataError(f"The model does not know the classes {listed(unknown)}; add them first (add_class).")
-        encoded = encode_centres(model.backbone, photos, open_cache(self.cache))
-        parts = [shot_features(model.backbone, part) for part in encoded]
-        shots = KeptShots(torch.cat(parts)[:, None].cpu(), torch.tensor([model.class_names.index(n) for n in names]))
+        encoded, kind = list(encode_centres(model.backbone, photos, open_cache(self.cache))), model.config.head
+        channels = channels_of(kind, model.backbone, encoded) if model.head is None else model.head.channels
+        parts = [shot_features(model.backbone, part, channels) for part in encoded]
+        labels = torch.tensor([model.class_names.index(name) for name in names])
+        shots = KeptShots(torch.cat(parts)[:, None].cpu(), labels, channels)
         head = model.taught_head(shots) if model.head is None else model.head.learned(shots)
         if head is None:
             raise DataError("The first shots of a head must be of two classes or more: it tells them apart.")

@@ -28,6 +28,7 @@ _HEADS = {
     "discriminant": "a linear discriminant",
     "ridge": "ridge regression",
     "logistic": "logistic regression",
+    "covariance": "ridge regression of what varies together in a photo",
 }
 
 

@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gallop.backbones.vision import look_closer
+from gallop.backbones.vision import look_closer, seen_with_cells
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx_inputs import INPUTS, metadata_of, pixels_to_check
 from gallop.export.to_onnx import ready_for_onnx
 from gallop.export.tracing import ToTrace, onnx_model
-from gallop.features.encoding import encode_pixels
+from gallop.features.encoding import ImageFeatures, encode_pixels
 from gallop.model import scores, similarity
 from gallop.model.gallop import Similarities
 from gallop.model.head.head import HeadScores
@@ -126,9 +126,10 @@ class Answering(nn.Module):
         """Return of each look what is compared with texts, photo (B, D) and regions (B, R, D), and what a head says."""
         # All windows of a second look at once: so many towers one after the other make a file that nobody can build.
         finer = [look_closer(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
-        features = [self._vision(pixels[0]), *finer]
-        said = None if self._head is None else self._head([regions for _, regions in features], len(features))
-        return [(self._in_joint_space(whole), self.region_in_joint_space(regions)) for whole, regions in features], said
+        features = [ImageFeatures(*look) for look in (seen_with_cells(self._vision, pixels[0]), *finer)]
+        said = None if self._head is None else self._head(features, len(features))
+        joint = [(self._in_joint_space(look.global_), self.region_in_joint_space(look.regions)) for look in features]
+        return joint, said
 
     def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
         return self.answered(*self.looked(pixels))

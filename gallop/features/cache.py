@@ -110,7 +110,8 @@ class FeatureCache:
                 return None
             with safe_open(path, framework="pt") as file:
                 written = (file.metadata() or {}).get(_CHECKSUM)
-                found = ImageFeatures(file.get_tensor("global"), file.get_tensor("regions"))
+                there = set(file.keys())
+                found = ImageFeatures(*(file.get_tensor(name) for name in _NAMES if name in there))
             if written is None:
                 return None
             if _is_view(found, self.kept) and _checksum(key, found) == written:
@@ -135,7 +136,7 @@ class FeatureCache:
         self.full = self._refused or kept.bytes > room
         if self.full or not _is_finite(kept):  # half precision may overflow
             return
-        tensors = {"global": kept.global_.contiguous(), "regions": kept.regions.contiguous()}
+        tensors = {name: tensor.contiguous() for name, tensor in zip(_NAMES, kept.tensors, strict=False)}
         try:
             write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, kept)}))
         except OSError as error:
@@ -146,27 +147,29 @@ class FeatureCache:
         self._bytes = self.max_bytes - room + kept.bytes
 
 
+_NAMES = ("global", "regions", "cells")
+"""Of the tensors in a file; the last is of towers that have cells, and not of augmented views."""
+
 _CHECKSUM = "crc32"
-"""Of the key and of both tensors' bytes: against decay, not against forgers. It takes 0.1 ms a view."""
+"""Of the key and of all tensors' bytes: against decay, not against forgers. It takes 0.1 ms a view."""
 
 
 def _checksum(key: str, features: ImageFeatures) -> str:
     found = zlib.crc32(key.encode())
-    for tensor in (features.global_, features.regions):
+    for tensor in features.tensors:
         found = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, found)
     return f"{found:08x}"
 
 
 def _is_view(features: ImageFeatures, kept: torch.dtype) -> bool:
     """Whether they have the shapes of one view's, and the format."""
-    tensors = (features.global_, features.regions)
-    shapes = features.global_.ndim == 2 and features.regions.ndim == 3
-    return shapes and all(len(t) == 1 and t.numel() > 0 and t.dtype == kept for t in tensors)
+    shapes = [tensor.ndim for tensor in features.tensors] in ([2, 3], [2, 3, 3])
+    return shapes and all(len(t) == 1 and t.numel() > 0 and t.dtype == kept for t in features.tensors)
 
 
 def _is_finite(features: ImageFeatures) -> bool:
     # A sum is no number where one of its terms is none; asked of each of them, it takes ten times as long.
-    return all(bool(torch.isfinite(t.sum(dtype=torch.float32))) for t in (features.global_, features.regions))
+    return all(bool(torch.isfinite(t.sum(dtype=torch.float32))) for t in features.tensors)
 
 
 class MemoryCache:
@@ -207,9 +210,7 @@ class MemoryCache:
 
     def put(self, key: str, features: ImageFeatures) -> None:
         """Keep one view as the one used last; a view larger than the whole cache is not kept."""
-        rounded = features.rounded(self.kept)
-        # Copies: a row of a batch would keep the whole batch alive.
-        copy = ImageFeatures(rounded.global_.clone(), rounded.regions.clone())
+        copy = features.rounded(self.kept).copied()  # a row of a batch would keep the whole batch alive
         with self._lock:
             self._drop(key)
             if copy.bytes > self.max_bytes:

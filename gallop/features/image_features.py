@@ -1,12 +1,12 @@
 """Image features, as they are encoded, kept and asked about.
 
-Shapes: B images, R regions, V region width, D joint width.
+Shapes: B images, R regions, V region width, D joint width, U channels of the cells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,11 +24,14 @@ A cache that keeps ``torch.float32`` rounds nothing and takes twice the room.
 class ImageFeatures:
     """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V).
 
-    ``finer`` are those of a second look at a larger size, with more regions; None where there is one look alone.
+    ``cells`` (B, R, U) are what the tower makes its regions of (``gallop.backbones.vision.cells``); None where it has
+    none, and of augmented views, which nobody asks for them. ``finer`` are those of a second look at a larger size,
+    with more regions; None where there is one look alone.
     """
 
     global_: Tensor
     regions: Tensor
+    cells: Tensor | None = None
     finer: ImageFeatures | None = None
 
     def __len__(self) -> int:
@@ -48,23 +51,38 @@ class ImageFeatures:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> ImageFeatures:
         finer = None if self.finer is None else self.finer._each(change)
-        return ImageFeatures(change(self.global_), change(self.regions), finer)
+        cells = None if self.cells is None else change(self.cells)
+        return ImageFeatures(change(self.global_), change(self.regions), cells, finer)
+
+    def copied(self) -> ImageFeatures:
+        """Return them in memory of their own."""
+        return self._each(torch.clone)
+
+    def without_cells(self) -> ImageFeatures:
+        """Return the same without the cells of any look."""
+        finer = None if self.finer is None else self.finer.without_cells()
+        return ImageFeatures(self.global_, self.regions, finer=finer)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Those of the first look: the photos' own, of regions and, where there are some, of cells."""
+        return (self.global_, self.regions, *([] if self.cells is None else [self.cells]))
 
     @property
     def looks(self) -> tuple[ImageFeatures, ...]:
         """Those of each look alone."""
-        return (self,) if self.finer is None else (ImageFeatures(self.global_, self.regions), self.finer)
+        return (self,) if self.finer is None else (replace(self, finer=None), self.finer)
 
     @staticmethod
     def of_looks(looks: Sequence[ImageFeatures]) -> ImageFeatures:
         """Return what one or two looks found of the same images, the finer one last."""
         first, *others = looks
-        return ImageFeatures(first.global_, first.regions, others[0]) if others else first
+        return replace(first, finer=others[0]) if others else first
 
     @property
     def bytes(self) -> int:
         """Bytes of all tensors."""
-        return sum(t.numel() * t.element_size() for look in self.looks for t in (look.global_, look.regions))
+        return sum(t.numel() * t.element_size() for look in self.looks for t in look.tensors)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -79,8 +97,10 @@ class ImageFeatures:
     def cat(parts: Sequence[ImageFeatures]) -> ImageFeatures:
         """Return all images of the parts, in order; all of them with as many looks."""
         finer = [part.finer for part in parts if part.finer is not None]
+        cells = [part.cells for part in parts if part.cells is not None]
         return ImageFeatures(
             torch.cat([p.global_ for p in parts]),
             torch.cat([p.regions for p in parts]),
+            torch.cat(cells) if cells else None,
             ImageFeatures.cat(finer) if finer else None,
         )

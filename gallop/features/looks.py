@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
+from gallop.backbones.vision import cells_width
 from gallop.features.cache import Cache, feature_key
 from gallop.features.image_features import ImageFeatures
 from gallop.images import Photo, load_image
@@ -57,8 +58,8 @@ def regions_in_all(backbone: Backbone) -> int:
 
 
 def encode_look(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
-    """Return features of one look, where the backbone is."""
-    return ImageFeatures(*backbone.encode_image(pixels))
+    """Return features of one look, where the backbone is, with the cells of a tower that has some."""
+    return ImageFeatures(*backbone.encode_with_cells(pixels))
 
 
 def encode_looks(backbone: Backbone, pixels: Sequence[Tensor]) -> ImageFeatures:
@@ -101,12 +102,14 @@ class KeptViews:
     Attributes:
         kept: the format.
         views: made of a photo when it is decoded, once for all of them.
+        cells: whether those of a tower that has some are kept too.
     """
 
     backbone: Backbone
     cache: Cache | None
     kept: torch.dtype
     views: Sequence[View]
+    cells: bool = False
 
     def encode(self, batches: Iterable[Sequence[KnownPhoto]]) -> Iterator[ImageFeatures]:
         """Yield features of the first batch of sources, in one view after the other, then of the next batch."""
@@ -142,7 +145,8 @@ class KeptViews:
         """The key of a look, and what the cache has of it."""
         if self.cache is None:
             return "", None
-        key = feature_key(self.backbone, content, look.name, self.kept)
+        cells = " with cells" if self.cells and cells_width(self.backbone.vision) else ""
+        key = feature_key(self.backbone, content, f"{look.name}{cells}", self.kept)
         found = self.cache.get(key)
         if found is None or found.sizes == self.backbone.feature_sizes_of(look.times):
             return key, found
@@ -152,7 +156,9 @@ class KeptViews:
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, found, pixels = prepared
         if pixels:
-            fresh = iter(encode_look(self.backbone, torch.stack(pixels)).rounded(self.kept).to(_CPU).split(1))
+            encoded = encode_look(self.backbone, torch.stack(pixels))
+            encoded = encoded if self.cells else encoded.without_cells()
+            fresh = iter(encoded.rounded(self.kept).to(_CPU).split(1))
             for i, known in enumerate(found):
                 if known is None:
                     features = found[i] = next(fresh)

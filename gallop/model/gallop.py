@@ -170,7 +170,7 @@ class GalLoP:
         looks, counted = features.to(self.backbone.device).looks, len(self.backbone.looks)
         found = [self._cosines(look, text) for look in looks]
         if self.head is not None:
-            said = self.head.on(self.backbone, text.global_)([look.regions for look in looks], counted)
+            said = self.head.on(self.backbone, text.global_)(looks, counted)
             found = [replace(one, head=head) for one, head in zip(found, said, strict=True)]
         if len(found) == 1:
             return found[0]
@@ -205,7 +205,7 @@ class GalLoP:
         """Return what each shot adds to the head's scores of one image (B = 1); None where no shot can be told."""
         if self.head is None:
             return None
-        photo = shot_features(self.backbone, features)[0]
+        photo = shot_features(self.backbone, features, self.head.channels)[0]
         return shot_votes(self.head, photo, text.global_, self.backbone.logit_scale)
 
     def loss(

@@ -2,44 +2,72 @@
 
 Prompts learn nothing from it and it learns nothing from them, so it is there before the first step.
 
-Shapes: n shots, D joint width.
+Shapes: n shots, D as many values as a head knows of a photo, U channels of the cells, C of them that are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
+from gallop.config import HeadKind
 from gallop.data import LabelledPhotos
-from gallop.features.encoding import Cache, encode_centres
+from gallop.features.encoding import Cache, ImageFeatures, encode_centres
 from gallop.model import scores, similarity
 from gallop.model.gallop import GalLoP, Similarities
+from gallop.model.head.moments import cells_alone, main_channels, moment_width, total_covariance, values
 from gallop.model.head.sums import KeptShots, shot_features
-from gallop.training.loop import Parallel
+from gallop.training.loop import ALONE, Parallel
 
 
 def shots_for_heads(
-    backbone: Backbone, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
+    kind: HeadKind, backbone: Backbone, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
 ) -> Iterator[int | KeptShots]:
     """Yield how many of this process' photos have been encoded for it, and at last the features of all shots.
 
     Of each its centre crop, on which photos are answered, at every size at which ``backbone`` looks: heads that learned
     from augmented views as well were less sure of photos that they had not seen, and less often right
     (benchmarks/settings.md).
+
+    Args:
+        kind: of the head. Which channels one knows that knows covariances is worked out of all shots, whatever their
+            classes, so folds share them.
     """
     mine = shots.take(range(parallel.rank, len(shots), parallel.processes))
-    parts, done = [torch.empty(0, backbone.feature_sizes[-1])], 0
-    for encoded in encode_centres(backbone, mine.photos, cache, mine.hashes):
-        parts.append(shot_features(backbone, encoded))
-        done += len(encoded)
+    found, waiting, done = list[Tensor](), list[ImageFeatures](), 0
+    for some in encode_centres(backbone, mine.photos, cache, mine.hashes):
+        if kind == "covariance":
+            waiting.append(cells_alone(some))
+        else:
+            found.append(shot_features(backbone, some))
+        done += len(some)
         yield done
     parallel.go_on()  # all of them gather, or none
-    features = parallel.gather(torch.cat(parts)[:, None], len(shots))
-    yield KeptShots(features.cpu(), torch.tensor(shots.labels, dtype=torch.long))
+    channels = channels_of(kind, backbone, waiting, parallel)
+    found += [shot_features(backbone, some, channels) for some in waiting]
+    none = torch.empty(0, backbone.feature_sizes[-1] if channels is None else values(channels))
+    features = parallel.gather(torch.cat([none, *found])[:, None], len(shots))
+    yield KeptShots(features.cpu(), torch.tensor(shots.labels, dtype=torch.long), channels)
+
+
+def channels_of(
+    kind: HeadKind, backbone: Backbone, encoded: Sequence[ImageFeatures], parallel: Parallel = ALONE
+) -> Tensor | None:
+    """Return the channels (U, C) whose covariance a head knows, of the shots of all processes; None of another kind.
+
+    They are those in which the cells of the shots vary most: what a tower knows of other photos would do less well.
+    """
+    if kind != "covariance":
+        return None
+    width, looks = moment_width(backbone), len(backbone.looks)
+    own = torch.zeros(width, width, dtype=torch.double)
+    for some in encoded:
+        own += total_covariance(some.looks[:looks]).double()
+    return main_channels(parallel.gather(own[None], parallel.processes).cpu().sum(dim=0))
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def shots_that_voted(question: Question, find: Find) -> None:
     """Which photos it learned from said what, where a head can tell."""
     taught = session().training.taught
     head = taught.after.model_.head if taught is not None and question.taught else None
-    if taught is None or head is None or head.kind != "ridge":
+    if taught is None or head is None or not head.votes:
         return
     with st.expander("Shots that voted", icon=":material/how_to_vote:", key="votes", on_change="rerun") as fold:
         if not fold.open:

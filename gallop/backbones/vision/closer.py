@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gallop.backbones.vision.cells import seen_with_cells
 from gallop.backbones.vision.tower import VisionTower
 from gallop.errors import BackboneError
 
@@ -36,8 +37,9 @@ def closer_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1) -> tuple[Tensor, Tensor]:
-    """Return global (B, D) and regions (B, R, V) of photos (B, 3, H, W) that are larger than the tower's input.
+def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1) -> tuple[Tensor, ...]:
+    """Return global (B, D), regions (B, R, V) and, where the tower has some, cells (B, R, U) of photos (B, 3, H, W)
+    that are larger than its input.
 
     Windows lie half over each other. A region is the mean of those that windows give at its place, and the global
     feature the mean of the windows' own.
@@ -49,13 +51,14 @@ def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1
     rows, columns = vision.grid
     tall, wide = closer_grid(vision.grid, pixels.shape[-1] / size)
     if vision.any_size:
-        whole, regions = vision(pixels)
+        found = seen_with_cells(vision, pixels)
+        regions = found[1]
         if regions.shape[1] != tall * wide:
             raise BackboneError(
                 f"This backbone gives {regions.shape[1]} regions of a photo of {pixels.shape[-1]} pixels a side, which "
                 f"are no grid of {tall} x {wide}; use detail=1 with it."
             )
-        return whole, regions
+        return found
     wholes: list[Tensor] = []
     sums: Any = 0
     counts = torch.zeros(tall, wide, 1, device=pixels.device)
@@ -63,8 +66,8 @@ def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1
     for first in range(0, len(places), at_once):
         some = places[first : first + at_once]
         cut = [pixels[..., top : top + size, left : left + size] for (top, _), (left, _) in some]
-        found = vision(cut[0] if len(cut) == 1 else torch.cat(cut))
-        each = (features.unflatten(0, (len(some), -1)) for features in found)  # type: ignore[no-untyped-call]
+        both = vision(cut[0] if len(cut) == 1 else torch.cat(cut))
+        each = (features.unflatten(0, (len(some), -1)) for features in both)  # type: ignore[no-untyped-call]
         for ((_, row), (_, column)), whole, regions in zip(some, *each, strict=True):
             wholes.append(whole)
             if not torch.is_tensor(sums):

@@ -20,8 +20,10 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.config import HeadKind
 from gallop.errors import ConfigError
+from gallop.features.image_features import ImageFeatures
 from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.head.mix import USUAL, Mix
+from gallop.model.head.moments import moment_maps
 from gallop.model.head.sums import KeptShots, ShotSums, mean_region
 
 SHRINKAGE, PENALTY, STRENGTH = 0.5, 0.1, 100.0
@@ -74,6 +76,7 @@ class Head:
             ridge regression tells which of them voted.
         texts: (K, D) features of the names, of length 1, to whose directions ridge regression draws its weights; None
             of other kinds, and of models from before it did.
+        channels: as in ``KeptShots``.
     """
 
     kind: HeadKind
@@ -82,6 +85,12 @@ class Head:
     mix: Mix
     shots: KeptShots | None = None
     texts: Tensor | None = None
+    channels: Tensor | None = None
+
+    @property
+    def votes(self) -> bool:
+        """Whether it is a ridge regression, whose score is a sum over its shots."""
+        return self.kind in ("ridge", "covariance")
 
     @staticmethod
     def of(
@@ -97,7 +106,7 @@ class Head:
         sums, texts = ShotSums.of(shots, classes), texts if kind == "ridge" else None
         if int(sums.known.sum()) < 2:
             return None
-        return Head(kind, sums, closed_form(kind, sums, shots, texts), mix or USUAL[kind], shots, texts)
+        return Head(kind, sums, closed_form(kind, sums, shots, texts), mix or USUAL[kind], shots, texts, shots.channels)
 
     def learned(self, shots: KeptShots) -> Head:
         """Return it with further shots of its classes.
@@ -136,7 +145,8 @@ class Head:
         number = {name: k for k, name in enumerate(after)}
         now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]
         there = now >= 0
-        return Head.of(self.kind, KeptShots(self.shots.features[there], now[there]), len(after), self.mix, texts)
+        shots = replace(self.shots.take(there), labels=now[there])
+        return Head.of(self.kind, shots, len(after), self.mix, texts)
 
     def _texts(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Tensor | None:
         if self.texts is None:
@@ -153,7 +163,8 @@ class Head:
         A class without shots has the mean of the others' weights and, as far from it as theirs are, the direction of
         its text, where texts and weights go together in the others at all. On the mean of the shots its score is
         theirs. Of the classes of eight sets, one at a time without shots, the head alone then found more than half the
-        photos (ridge, with 12 shots or 1 of each other class).
+        photos (ridge, with 12 shots or 1 of each other class). A head that knows covariances has no direction for it:
+        prompts alone tell it there.
 
         Args:
             text: features of the classes (K, M, D) after the global prompts.
@@ -162,6 +173,10 @@ class Head:
         if known.all():
             return self.form.centred()
         mean = self.form.weights.mean(dim=0)
+        if self.channels is not None:  # no text says what varies together in a photo
+            weights, bias = mean.repeat(len(known), 1), self.form.bias.mean().repeat(len(known))
+            weights[known], bias[known] = self.form.weights, self.form.bias
+            return LinearForm(weights, bias).centred()
         texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
         texts = texts - texts[known].mean(dim=0)
         apart = self.form.weights - mean
@@ -171,7 +186,7 @@ class Head:
         weights[known], bias[known] = self.form.weights, self.form.bias
         return LinearForm(weights, bias).centred()
 
-    def on(self, backbone: Backbone, text: Tensor) -> FittedHead:
+    def on(self, backbone: Backbone, text: Tensor) -> FittedHead | FittedMoments:
         """Return what answers for images of a backbone.
 
         Args:
@@ -179,6 +194,8 @@ class Head:
         """
         form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
+        if self.channels is not None:
+            return FittedMoments(weights, bias, self.channels.to(backbone.device), self.mix.weight)
         return FittedHead(weights, bias, backbone.vision.region_projection, self.mix.weight)
 
 
@@ -191,12 +208,15 @@ class FittedHead:
     projection: Tensor | None
     weight: float
 
-    def __call__(self, looks: Sequence[Tensor], counted: int = 1) -> list[HeadScores]:
-        """Return what it says of each look at images, by its regions (B, R, V), without the learned projection.
+    def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[HeadScores]:
+        """Return what it says of each look at images, by its regions, without the learned projection.
 
         Args:
             counted: looks that its score is the mean of, which have one length; a further one is there for its map.
         """
+        return self._of_regions([look.regions for look in looks], counted)
+
+    def _of_regions(self, looks: Sequence[Tensor], counted: int) -> list[HeadScores]:
         pulled = self.weights.T if self.projection is None else self.projection.float() @ self.weights.T
         lengths = [self._length(looks[:counted])] * counted + [self._length([look]) for look in looks[counted:]]
         each = zip(looks, lengths, strict=True)
@@ -208,6 +228,21 @@ class FittedHead:
     def _length(self, looks: Sequence[Tensor]) -> Tensor:
         length: Tensor = mean_region(looks, self.projection).norm(dim=-1)
         return length.clamp_min(1e-12)
+
+
+@dataclass(frozen=True)
+class FittedMoments:
+    """One that knows covariances, in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), of ``channels`` (U, C)."""
+
+    weights: Tensor
+    bias: Tensor
+    channels: Tensor
+    weight: float
+
+    def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[HeadScores]:
+        """Return what it says of each look at images, as ``FittedHead`` does."""
+        maps = moment_maps(looks, counted, self.channels, self.weights)
+        return [HeadScores(each + self.bias, self.weight) for each in maps]
 
 
 def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float = HALVED) -> Tensor:
@@ -231,7 +266,7 @@ def closed_form(kind: HeadKind, sums: ShotSums, shots: KeptShots | None, texts: 
     """
     if kind == "discriminant":
         return discriminant(sums, SHRINKAGE)
-    if kind == "ridge":
+    if kind in ("ridge", "covariance"):
         return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
     assert shots is not None
     return logistic(shots, STRENGTH)

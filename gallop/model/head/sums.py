@@ -1,12 +1,13 @@
 """What shots are to a closed form: how many each class has, their sums, and one matrix. No shot can be taken out of it.
 
-Shapes: n shots, S views of each, K classes, R regions, V region width, D joint width.
+Shapes: n shots, S views of each, K classes, R regions, V region width, D joint width, or
+as many values as a head knows of a photo, U channels of the cells, C of them that are kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.features.encoding import ImageFeatures
+from gallop.model.head.moments import moment_features
 
 
 def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
@@ -28,13 +30,19 @@ def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
     return mean if projection is None else mean @ projection.float()
 
 
-def shot_features(backbone: Backbone, features: ImageFeatures) -> Tensor:
+def shot_features(backbone: Backbone, features: ImageFeatures, channels: Tensor | None = None) -> Tensor:
     """Return what a head knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that length.
 
     It is of the looks from which the backbone answers.
+
+    Args:
+        channels: those whose covariance the head knows (U, C), as in ``KeptShots``.
     """
-    looks = [look.regions.to(backbone.device) for look in features.looks[: len(backbone.looks)]]
-    return F.normalize(mean_region(looks, backbone.vision.region_projection), dim=-1).cpu()
+    looks = features.to(backbone.device).looks[: len(backbone.looks)]
+    if channels is not None:
+        return moment_features(looks, channels.to(backbone.device)).cpu()
+    regions = [look.regions for look in looks]
+    return F.normalize(mean_region(regions, backbone.vision.region_projection), dim=-1).cpu()
 
 
 @dataclass(frozen=True)
@@ -44,22 +52,25 @@ class KeptShots:
     Attributes:
         features: (n, S, D), of length 1; a view counts as the S-th part of a shot.
         labels: (n,) class indices.
+        channels: of a head that knows covariances, the channels (U, C) of the cells whose covariance the features are;
+            None where features are mean regions.
     """
 
     features: Tensor
     labels: Tensor
+    channels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, chosen: Tensor) -> KeptShots:
         """Return some of them: indices or truth values (n,)."""
-        return KeptShots(self.features[chosen], self.labels[chosen])
+        return replace(self, features=self.features[chosen], labels=self.labels[chosen])
 
     def append(self, other: KeptShots) -> KeptShots:
         """Return these shots, then the others, of which there is one view or as many: it stands for all of them."""
         views = other.features.expand(-1, self.features.shape[1], -1)
-        return KeptShots(torch.cat([self.features, views]), torch.cat([self.labels, other.labels]))
+        return replace(self, features=torch.cat([self.features, views]), labels=torch.cat([self.labels, other.labels]))
 
 
 @dataclass(frozen=True)

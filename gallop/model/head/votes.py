@@ -47,7 +47,7 @@ def shot_votes(head: Head, photo: Tensor, text: Tensor, scale: float) -> ShotVot
         text: features of the classes (K, M, D) after the global prompts.
         scale: exp(logit_scale) of the backbone.
     """
-    if head.kind != "ridge" or head.shots is None:
+    if not head.votes or head.shots is None:
         return None
     x, labels, known = head.shots.features.double(), head.shots.labels, head.sums.known
     target = torch.nn.functional.one_hot(labels, len(known)).double()[:, None, known]  # (n, 1, classes with shots)
