@@ -41,8 +41,7 @@ REGION_ADVICE = (
 """Where another kind is worth a try. The figures are of plain CLIP, before any prompt has learned."""
 
 HeadKind = Literal["none", "discriminant", "ridge", "logistic", "covariance"]
-"""The third branch, beside global and local prompts: a linear classifier of the photos' own features. The last is ridge
-regression of how a photo's cells vary together, the others are of its mean region."""
+"""The third branch: a linear classifier of photos' mean regions, or, the last, of how their cells vary together."""
 
 HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
 

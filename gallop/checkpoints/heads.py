@@ -15,7 +15,7 @@ from gallop.config import HeadKind
 from gallop.model.head.forms import LinearForm
 from gallop.model.head.head import Head, closed_form
 from gallop.model.head.mix import Mix
-from gallop.model.head.moments import values
+from gallop.model.head.moments import moment_values
 from gallop.model.head.sums import KeptShots, ShotSums
 from gallop.setting import whole_between
 
@@ -100,7 +100,7 @@ def read_head(
         channels = _numbers(tensors, _CHANNELS).float()
         if channels.ndim != 2 or len(channels) != widths[1]:
             raise ValueError(f"the channels of the head are not of the {widths[1]} of this backbone")
-        width = values(channels)
+        width = moment_values(channels)
     counts, sums, scatter = (_numbers(tensors, name).double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
         raise ValueError(f"the head's sums are not of {classes} classes and {width} values")

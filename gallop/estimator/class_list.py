@@ -111,8 +111,8 @@ class ClassList(LearnedModel):
         encoded, kind = list(encode_centres(model.backbone, photos, open_cache(self.cache))), model.config.head
         channels = channels_of(kind, model.backbone, encoded) if model.head is None else model.head.channels
         parts = [shot_features(model.backbone, part, channels) for part in encoded]
-        labels = torch.tensor([model.class_names.index(name) for name in names])
-        shots = KeptShots(torch.cat(parts)[:, None].cpu(), labels, channels)
+        indices = torch.tensor([model.class_names.index(name) for name in names])
+        shots = KeptShots(torch.cat(parts)[:, None].cpu(), indices, channels)
         head = model.taught_head(shots) if model.head is None else model.head.learned(shots)
         if head is None:
             raise DataError("The first shots of a head must be of two classes or more: it tells them apart.")

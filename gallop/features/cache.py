@@ -110,8 +110,8 @@ class FeatureCache:
                 return None
             with safe_open(path, framework="pt") as file:
                 written = (file.metadata() or {}).get(_CHECKSUM)
-                there = set(file.keys())
-                found = ImageFeatures(*(file.get_tensor(name) for name in _NAMES if name in there))
+                names = _NAMES if _NAMES[-1] in set(file.keys()) else _NAMES[:-1]
+                found = ImageFeatures.of_pass([file.get_tensor(name) for name in names])
             if written is None:
                 return None
             if _is_view(found, self.kept) and _checksum(key, found) == written:

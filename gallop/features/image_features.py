@@ -74,6 +74,11 @@ class ImageFeatures:
         return (self,) if self.finer is None else (replace(self, finer=None), self.finer)
 
     @staticmethod
+    def of_pass(found: Sequence[Tensor]) -> ImageFeatures:
+        """Return what a tower gives in one pass: global, regions and, where it has some, cells."""
+        return ImageFeatures(found[0], found[1], found[2] if len(found) > 2 else None)
+
+    @staticmethod
     def of_looks(looks: Sequence[ImageFeatures]) -> ImageFeatures:
         """Return what one or two looks found of the same images, the finer one last."""
         first, *others = looks

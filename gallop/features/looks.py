@@ -59,7 +59,7 @@ def regions_in_all(backbone: Backbone) -> int:
 
 def encode_look(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
     """Return features of one look, where the backbone is, with the cells of a tower that has some."""
-    return ImageFeatures(*backbone.encode_with_cells(pixels))
+    return ImageFeatures.of_pass(backbone.encode_with_cells(pixels))
 
 
 def encode_looks(backbone: Backbone, pixels: Sequence[Tensor]) -> ImageFeatures:

@@ -19,7 +19,7 @@ from gallop.data import LabelledPhotos
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres
 from gallop.model import scores, similarity
 from gallop.model.gallop import GalLoP, Similarities
-from gallop.model.head.moments import cells_alone, main_channels, moment_width, total_covariance, values
+from gallop.model.head.moments import cells_alone, main_channels, moment_values, moment_width, total_covariance
 from gallop.model.head.sums import KeptShots, shot_features
 from gallop.training.loop import ALONE, Parallel
 
@@ -49,7 +49,7 @@ def shots_for_heads(
     parallel.go_on()  # all of them gather, or none
     channels = channels_of(kind, backbone, waiting, parallel)
     found += [shot_features(backbone, some, channels) for some in waiting]
-    none = torch.empty(0, backbone.feature_sizes[-1] if channels is None else values(channels))
+    none = torch.empty(0, backbone.feature_sizes[-1] if channels is None else moment_values(channels))
     features = parallel.gather(torch.cat([none, *found])[:, None], len(shots))
     yield KeptShots(features.cpu(), torch.tensor(shots.labels, dtype=torch.long), channels)
 

@@ -116,13 +116,13 @@ def test_mini_takes_a_larger_photo_in_one_pass() -> None:
     assert (closer.looks, closer.grids) == ((1.0, 2.0), ((14, 14), (28, 28)))
     seen = mini.preprocess.centre(load_image(sample_photos()[0].path).image, 2)[0][None]
     passes: list[tuple[int, ...]] = []
-    whole_pass = TrunkVision.__call__
+    whole_pass = TrunkVision.with_cells
 
-    def counted(self: TrunkVision, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def counted(self: TrunkVision, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         passes.append(tuple(pixels.shape))
         return whole_pass(self, pixels)
 
-    with mock.patch.object(TrunkVision, "__call__", counted):
+    with mock.patch.object(TrunkVision, "with_cells", counted):
         whole, regions = mini.encode_image(seen)
     assert passes == [(1, 3, 448, 448)]
     assert regions.shape == (1, 784, 512)

@@ -47,7 +47,7 @@ def main_channels(covariance: Tensor) -> Tensor:
 
     Of fewer than ``CHANNELS`` channels there are C = U.
     """
-    _, directions = torch.linalg.eigh(covariance.double())
+    directions: Tensor = torch.linalg.eigh(covariance.double())[1]
     return directions[:, -CHANNELS:].float()
 
 
@@ -56,7 +56,7 @@ def moment_width(backbone: Backbone) -> int:
     return cells_width(backbone.vision) or backbone.vision.region_width
 
 
-def values(channels: Tensor) -> int:
+def moment_values(channels: Tensor) -> int:
     """Return how many values a head knows of a photo: C (C + 1) / 2."""
     kept = channels.shape[-1]
     return kept * (kept + 1) // 2
@@ -94,14 +94,16 @@ def _map(cells: Tensor, inverse: Tensor, weights: Tensor) -> Tensor:
     square = weights.new_zeros(len(weights), channels, channels)
     square[:, rows, columns] = weights / double
     square = (square + square.transpose(1, 2)) * (1 - torch.eye(channels, device=weights.device) / 2)
-    pulled = cells @ square.permute(1, 0, 2).flatten(1)  # (B, R, K C)
-    return (pulled.unflatten(-1, (-1, channels)) * (cells @ inverse)[:, :, None]).sum(dim=-1)
+    pulled = (cells @ square.permute(1, 0, 2).flatten(1)).reshape(*cells.shape[:2], len(weights), channels)
+    return (pulled * (cells @ inverse)[:, :, None]).sum(dim=-1)
 
 
 def _centred(look: ImageFeatures) -> Tensor:
     """Cells (B, R, U), without the mean over each photo; a tower without cells has its regions in their place."""
     cells = (look.regions if look.cells is None else look.cells).float()
-    return cells - cells.mean(dim=1, keepdim=True)
+    apart = cells - cells.mean(dim=1, keepdim=True)
+    rounding = 1e-10 * cells.square().mean(dim=(1, 2), keepdim=True)  # all that is left of a photo without contrast
+    return apart * (apart.square().mean(dim=(1, 2), keepdim=True) > rounding)
 
 
 def _covariance(cells: Sequence[Tensor]) -> Tensor:
