@@ -32,8 +32,8 @@ class GalLoPClassifier(MoreShots, ClassList, Detail, AnswersAndReasons, ModelOnH
         warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
         device: "auto", "cpu" or "cuda"; it and ``regions`` are for a backbone given by its name.
         regions: kind of a ViT's region features: "value" or another of ``REGION_KINDS``, as for ``load_backbone``.
-        keep_shots: ``save`` writes the features of single shots too, where there is a head: its ridge regression
-            then tells which of them voted, and its logistic regression learns from more. Never photos or paths.
+        keep_shots: ``save`` writes the features of single shots too, where there is a head: a ridge regression
+            then tells which of them voted, and logistic regression learns from more. Never photos or paths.
 
     After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
     ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``),
