@@ -100,8 +100,8 @@ class ClassList(LearnedModel):
         model = self._fitted()
         if model.config.head == "none":
             raise ConfigError(
-                "Further shots teach the head alone, and this classifier has none. Fit one with head='covariance', or train "
-                "again with all photos."
+                "Further shots teach the head alone, and this classifier has none. Fit one with head='covariance', or "
+                "train again with all photos."
             )
         photos, given = labelled_photos(images, labels, split="train")
         names = spelled_as(given, model.class_names)
