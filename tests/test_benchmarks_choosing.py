@@ -2,20 +2,29 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
 
-from benchmarks.choosing import kept, pairs
+from benchmarks.choosing import heads, kept, pairs
 from benchmarks.choosing.candidates import Candidate, answers, features, head_scores
 from benchmarks.choosing.figures import SetFigures, difference, figures
 from benchmarks.choosing.tables import Judged, over_sets, over_shots
 from benchmarks.choosing.trainings import Trainings, fewer
+from gallop import read_folder
+from gallop.config import MethodConfig
+from gallop.features.cache import MemoryCache
+from gallop.features.encoding import ImageFeatures, encode_centres
 from gallop.model.head.forms import ridge
+from gallop.model.head.head import PENALTY
 from gallop.model.head.mix import Mix
-from gallop.model.head.sums import KeptShots, ShotSums
+from gallop.model.head.sums import KeptShots, ShotSums, shot_features
+from gallop.training.loop import ALONE
+from gallop.training.third import shots_for_heads
+from tests import tiny
 
 SETS = ("ants", "pacs/photo")
 
@@ -30,7 +39,8 @@ def said(photos: int, classes: int, right: float, seed: int) -> kept.Said:
     wide = torch.cat([hint * right, torch.zeros(2, photos, 8)], dim=-1)
     mean = wide + torch.randn(wide.shape, generator=draw)
     scores = torch.rand(2, photos, generator=draw)
-    return kept.Said(cosines, cosines.flip(-1) * 0, scores, scores, mean, labels)
+    moments = hint[:1] * right + torch.randn(1, photos, classes, generator=draw)
+    return kept.Said(cosines, cosines.flip(-1) * 0, scores, scores, mean, moments, labels)
 
 
 def run(right: float, seed: int, shots: int = 12, classes: int = 3) -> kept.Run:
@@ -38,7 +48,7 @@ def run(right: float, seed: int, shots: int = 12, classes: int = 3) -> kept.Run:
     asked = {"held out": said(24, classes, right, seed), "unknown": said(9, classes, 0.0, seed + 50)}
     asked |= {"shift": asked["unknown"], "test": asked["held out"]}
     texts = features(1, torch.eye(classes, 8 + classes)[None]).float()
-    return kept.Run(asked, own.features, own.labels, texts, 50.0)
+    return kept.Run(asked, own.features, own.moments, own.labels, texts, 50.0)
 
 
 class Folder(Trainings):
@@ -63,8 +73,7 @@ def test_what_is_kept_comes_back(tmp_path: Path) -> None:
     after = kept.load(tmp_path / "some.pt", before[0].texts)
     assert list(tmp_path.iterdir()) == [tmp_path / "some.pt"]
     for some, other in zip(before, after, strict=True):
-        assert torch.equal(some.shots, other.shots)
-        assert torch.equal(some.texts, other.texts)
+        assert all(torch.equal(getattr(some, name), getattr(other, name)) for name in ("features", "moments", "texts"))
         assert some.asked.keys() == other.asked.keys()
         mine, others = vars(some.asked["test"]), vars(other.asked["test"])
         assert all(torch.equal(mine[name], others[name]) for name in mine)
@@ -72,12 +81,48 @@ def test_what_is_kept_comes_back(tmp_path: Path) -> None:
 
 def test_ridge_regression_is_drawn_to_the_names_as_far_as_a_candidate_says() -> None:
     some = run(1.0, 0)
-    sums = ShotSums.of(KeptShots(features(1, some.shots)[:, None], some.labels), 3)
+    sums = ShotSums.of(KeptShots(features(1, some.features)[:, None], some.labels), 3)
     photos = features(1, some.asked["held out"].features)
     for names in (0.0, 2.0):
         one = Candidate("a", head="ridge", strength=0.3, names=names, halved=6.0)
         wanted = ridge(sums, 0.3, names / 4 * some.texts)(photos)  # of 12 shots each
         assert torch.allclose(head_scores(one, some, "held out"), wanted)
+
+
+def test_a_head_that_knows_covariances_learns_from_these_alone_and_is_drawn_to_no_name() -> None:
+    some = run(1.0, 0)
+    sums = ShotSums.of(KeptShots(features(1, some.moments)[:, None], some.labels), 3)
+    one = Candidate("a", head="covariance", strength=0.3, names=2.0)
+    wanted = ridge(sums, 0.3)(features(1, some.asked["held out"].moments))
+    assert torch.equal(head_scores(one, some, "held out"), wanted)
+    library = ridge(sums, PENALTY)(features(1, some.asked["held out"].moments))
+    assert torch.equal(head_scores(replace(one, strength=None), some, "held out"), library)
+
+
+def test_covariances_are_kept_as_a_model_of_the_same_shots_knows_them(tmp_path: Path) -> None:
+    photos, cache = read_folder(tiny.write_folder(tmp_path, {"red": 4, "blue": 4})), MemoryCache(2**24)
+    lessons = [kept.Lesson(learned, {"held out": photos.take([0, 1, 4, 5])}) for learned in ([2, 3, 6, 7], [2, 6])]
+    config = MethodConfig(global_prompts=1, topk=(2,))
+    runs = kept.train(tiny.vit(), config, photos, lessons, cache, seed=0)
+    held = ImageFeatures.cat(list(encode_centres(tiny.vit(), photos.take([0, 1, 4, 5]).photos, cache)))
+    for one, lesson in zip(runs, lessons, strict=True):
+        *_, shots = shots_for_heads("covariance", tiny.vit(), photos.take(lesson.learned), cache, ALONE)
+        assert torch.allclose(one.moments[0], shots.features[:, 0], atol=1e-5)
+        wanted = shot_features(tiny.vit(), held, shots.channels)
+        assert torch.allclose(one.asked["held out"].moments[0], wanted, atol=1e-5)
+        assert one.asked["held out"].features.shape[0] == 2  # looks, of which a covariance is of the first
+    assert not torch.allclose(*(one.asked["held out"].moments for one in runs), atol=1e-2)
+
+
+def test_a_head_that_knows_covariances_has_a_line_for_each_strength_of_one_look(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "STRENGTHS", {"ridge": (0.1,), "covariance": heads.STRENGTHS["covariance"]})
+    lines = list(heads.over_strengths(judged, "wide", 4))
+    found = [[cell.strip() for cell in line.split("|")[1:4]] for line in lines[2:]]
+    assert found[:2] == [["ridge", "1", "0.1"], ["ridge", "2", "0.1"]]
+    assert found[2:] == [["covariance", "1", strength] for strength in ("0.03", "0.1", "0.3", "1")]
+    assert {line.count("|") for line in lines} == {len(heads.WEIGHTS) + 6}
 
 
 def test_the_first_photos_of_each_class_are_taken() -> None:

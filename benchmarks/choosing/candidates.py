@@ -24,7 +24,12 @@ from gallop.model.head.head import HALVED, NAMES, PENALTY, SHRINKAGE, STRENGTH, 
 from gallop.model.head.mix import ENOUGH_SHOTS, USUAL, Mix, choose_mix
 from gallop.model.head.sums import KeptShots, ShotSums
 
-STRENGTHS: dict[HeadKind, float] = {"discriminant": SHRINKAGE, "ridge": PENALTY, "logistic": STRENGTH}
+STRENGTHS: dict[HeadKind, float] = {
+    "discriminant": SHRINKAGE,
+    "ridge": PENALTY,
+    "covariance": PENALTY,
+    "logistic": STRENGTH,
+}
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,9 @@ class Candidate:
         variant: what is trained, by its name in ``VARIANTS``.
         looks: at each photo, when prompts answer.
         head: kind of the third branch.
-        head_looks: whose mean features it learns from and is asked with.
+        head_looks: whose mean features it learns from and is asked with; of covariances one look is kept.
         strength: of the head; None takes the library's.
-        names, halved: of ``drawn_to``, for ridge regression.
+        names, halved: of ``drawn_to``, for ridge regression of mean regions.
         mix: with the prompts wherever none is chosen on held-out shots; None takes the library's.
         chosen: whether it is chosen on held-out shots, where there are enough.
     """
@@ -80,7 +85,7 @@ def prompts(candidate: Candidate, said: Said, scale: float) -> Tensor:
 
 
 def features(looks: int, each: Tensor) -> Tensor:
-    """Return what a head knows of photos (m, D), of mean regions (L, m, D)."""
+    """Return what a head knows of photos (m, D), of what it knows of each look at them (L, m, D)."""
     return F.normalize(each[:looks].double().mean(dim=0), dim=-1)
 
 
@@ -88,24 +93,26 @@ def fitted(kind: HeadKind, shots: KeptShots, strength: float, towards: Tensor) -
     """Return a linear form of a kind; every class has shots.
 
     Args:
-        towards: (K, D), to which ridge regression draws its weights.
+        towards: (K, D), to which ridge regression of mean regions draws its weights; no name says what varies together.
     """
     if kind == "logistic":
         return logistic(shots, strength)
     sums = ShotSums.of(shots, len(towards))
-    return ridge(sums, strength, towards) if kind == "ridge" else discriminant(sums, strength)
+    if kind == "discriminant":
+        return discriminant(sums, strength)
+    return ridge(sums, strength, towards if kind == "ridge" else None)
 
 
 def head_scores(candidate: Candidate, run: Run, asked: str) -> Tensor:
     """Return what the head of a training says of photos (m, K)."""
     strength = STRENGTHS[candidate.head] if candidate.strength is None else candidate.strength
     form = _form(candidate.head, candidate.head_looks, strength, candidate.names, candidate.halved, run)
-    return form(features(candidate.head_looks, run.asked[asked].features))
+    return form(features(candidate.head_looks, run.asked[asked].known(candidate.head)))
 
 
 @cache
 def _form(kind: HeadKind, looks: int, strength: float, names: float, halved: float, run: Run) -> LinearForm:
-    known = KeptShots(features(looks, run.shots)[:, None], run.labels)
+    known = KeptShots(features(looks, run.known(kind))[:, None], run.labels)
     towards = drawn_to(run.texts, run.labels.bincount(minlength=len(run.texts)), names, halved)
     return fitted(kind, known, strength, towards)
 
@@ -147,8 +154,10 @@ CANDIDATES = (
     Candidate("global projection, ridge", "projected", head="ridge", chosen=False),
     Candidate("global projection, ridge towards zero", "projected", head="ridge", names=0.0, chosen=False),
     Candidate("global projection, discriminant", "projected", head="discriminant", chosen=False),
+    Candidate("global projection, covariance", "projected", head="covariance", chosen=False),
     Candidate("global projection, wide k", "projected wide"),
     Candidate("global projection, wide k, ridge", "projected wide", head="ridge", chosen=False),
     Candidate("global projection, wide k, discriminant", "projected wide", head="discriminant", chosen=False),
+    Candidate("global projection, wide k, covariance", "projected wide", head="covariance", chosen=False),
 )
 """Among which the rule chooses; the first is what others are compared with."""

@@ -18,16 +18,17 @@ from benchmarks.choosing.kept import Run
 from benchmarks.choosing.tables import Judged
 from gallop.config import HeadKind
 from gallop.model.calibration import fit_temperature
-from gallop.model.head.mix import Mix
+from gallop.model.head.mix import USUAL, Mix
 
 STRENGTHS: dict[HeadKind, tuple[float, ...]] = {
     "discriminant": (0.3, 0.5, 0.7, 0.9),
     "ridge": (0.03, 0.1, 0.3, 1.0),
+    "covariance": (0.03, 0.1, 0.3, 1.0),
     "logistic": (10.0, 100.0, 1000.0),
 }
 DRAWN = [(0.0, 1.0), *((names, halved) for halved in (2.0, 3.0, 4.0, math.inf) for names in (1.0, 2.0, 3.0, 4.0, 6.0))]
 """How far ridge regression is drawn to the names, and by how many shots that is halved."""
-WEIGHTS = (0.25, 0.5, 0.75, 1.0)
+WEIGHTS = (0.25, 0.5, 0.6, 0.75, 1.0)
 
 
 def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
@@ -38,12 +39,12 @@ def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
     sets = list(judged.trainings.sets)
     every = [runs for name in sets for runs in judged.runs(name, variant, count)]
     for kind, strengths in STRENGTHS.items():
-        for looks in (1, 2):
+        for looks in (1,) if kind == "covariance" else (1, 2):
             for strength in strengths:
                 one = Candidate(kind, variant, 1, kind, looks, strength, chosen=False)
                 sharp = temperature(one, every)
                 each = [replace(one, mix=Mix(weight, sharp)) for weight in WEIGHTS]
-                each.append(replace(one, mix=Mix(0.5, sharp), chosen=True))
+                each.append(replace(one, mix=Mix(USUAL[kind].weight, sharp), chosen=True))
                 cells = " | ".join(f"{judged.accuracy(some, count, sets):.1f}" for some in each)
                 yield f"| {kind} | {looks} | {strength:g} | {sharp:.3g} | {cells} |"
 

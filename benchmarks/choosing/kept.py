@@ -1,9 +1,10 @@
 """Trainings that are kept, so that any head, weight or use of a second look is worked out from them in seconds.
 
-Of a training nothing is kept but what its prompts say of photos, look by look, and the photos' mean regions. Whatever
-joins them is applied afterwards (``benchmarks.choosing.candidates``).
+Of a training nothing is kept but what its prompts say of photos, look by look, and what heads know of the photos: their
+mean regions, and how their cells vary together. Whatever joins them is applied afterwards
+(``benchmarks.choosing.candidates``).
 
-Shapes: L looks, m photos, K classes, D joint width.
+Shapes: L looks, m photos, n shots, K classes, D joint width, C channels in which a head knows covariances.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone, with_detail
-from gallop.config import MethodConfig, train_preset
+from gallop.config import HeadKind, MethodConfig, train_preset
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.model.gallop import GalLoP, Similarities
-from gallop.model.head.sums import mean_region
+from gallop.model.head.sums import mean_region, shot_features
 from gallop.training.loop import ALONE
 from gallop.training.steps import Learner, Steps
+from gallop.training.third import channels_of
 
 DETAIL = 2.0
 
@@ -45,6 +47,8 @@ class Said:
         local: top-k means (L, m, K), the mean over local prompts.
         mcm, l_mcm: outlier scores (L, m).
         features: mean regions (L, m, D) in the joint space, as long as they are.
+        moments: (1, m, C (C + 1) / 2) of the first look: how cells vary together, in the main channels of the shots
+            that were learned from.
         labels: (m,) class indices; of photos of other things they mean nothing.
     """
 
@@ -53,7 +57,12 @@ class Said:
     mcm: Tensor
     l_mcm: Tensor
     features: Tensor
+    moments: Tensor
     labels: Tensor
+
+    def known(self, kind: HeadKind) -> Tensor:
+        """Return what a kind of head knows of the photos, look by look."""
+        return self.moments if kind == "covariance" else self.features
 
     @staticmethod
     def cat(parts: Sequence[Said]) -> Said:
@@ -69,17 +78,23 @@ class Run:
 
     Attributes:
         asked: what is said of photos that it has not seen, by what they are.
-        shots: features (L, n, D) of what it learned from, as in ``Said``, and their labels (n,).
-        labels: of the shots.
+        features: (L, n, D) of the shots that it learned from, as in ``Said``.
+        moments: (1, n, C (C + 1) / 2) of the shots, as in ``Said``.
+        labels: (n,) of the shots.
         texts: features (K, D) of the class names, of length 1; not kept, for nothing that is trained changes them.
         scale: of the tower's logits.
     """
 
     asked: dict[str, Said]
-    shots: Tensor
+    features: Tensor
+    moments: Tensor
     labels: Tensor
     texts: Tensor
     scale: float
+
+    def known(self, kind: HeadKind) -> Tensor:
+        """Return what a kind of head knows of the shots, look by look."""
+        return self.moments if kind == "covariance" else self.features
 
 
 def save(runs: Sequence[Run], path: Path) -> None:
@@ -134,12 +149,17 @@ def train(
     steps = Steps(views, torch.tensor(shots.labels), config, GalLoP.loss, ALONE)
     for _ in steps.trainer(learners).run():
         pass
-    own, labels = _mean_features(_features(closer, shots, cache), backbone), torch.tensor(shots.labels)
+    every, labels = _features(closer, shots, cache), torch.tensor(shots.labels)
     texts, runs = models[0].name_features(shots.class_names), []
     for model, one in zip(models, lessons, strict=True):
-        asked = {name: said(model, _features(closer, some, cache), some.labels) for name, some in one.asked.items()}
         learned = torch.tensor(one.learned)
-        runs.append(Run(asked, own[:, learned], labels[learned], texts, backbone.logit_scale))
+        own = every[learned]
+        channels = channels_of("covariance", backbone, own.split(BATCH))
+        asked = {
+            name: said(model, channels, _features(closer, some, cache), some.labels) for name, some in one.asked.items()
+        }
+        known = _mean_features(own, backbone), _moments(own, backbone, channels)
+        runs.append(Run(asked, *known, labels[learned], texts, backbone.logit_scale))
     return runs
 
 
@@ -152,14 +172,24 @@ def _mean_features(features: ImageFeatures, backbone: Backbone) -> Tensor:
     return torch.stack([mean_region([look.regions], projection) for look in features.looks])
 
 
+def _moments(features: ImageFeatures, backbone: Backbone, channels: Tensor | None) -> Tensor:
+    first = features.looks[0]
+    return torch.cat([shot_features(backbone, some, channels) for some in first.split(BATCH)])[None]
+
+
 @torch.no_grad()
-def said(model: GalLoP, features: ImageFeatures, labels: Sequence[int]) -> Said:
-    """Return what prompts say of photos with both looks."""
+def said(model: GalLoP, channels: Tensor | None, features: ImageFeatures, labels: Sequence[int]) -> Said:
+    """Return what prompts say of photos with both looks, and what heads know of them.
+
+    Args:
+        channels: of the shots that the model learned from, as in ``KeptShots``.
+    """
     text, parts = model.text_features(), []
     for some, own in zip(features.split(BATCH), torch.tensor(labels).split(BATCH), strict=True):
         each = [_of_look(look, model) for look in model.similarities(some, text).looks]
         whole, local, mcm, l_mcm = (torch.stack(values) for values in zip(*each, strict=True))
-        parts.append(Said(whole, local, mcm, l_mcm, _mean_features(some, model.backbone), own))
+        known = _mean_features(some, model.backbone), _moments(some, model.backbone, channels)
+        parts.append(Said(whole, local, mcm, l_mcm, *known, own))
     return Said.cat(parts)
 
 
