@@ -102,6 +102,11 @@ def test_a_photo_without_contrast_says_nothing() -> None:
     assert found.abs().max() < 1e-2
 
 
+def test_features_without_cells_are_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match="knows cells of 5 channels, and these features have 2"):
+        moment_features([photos(2).without_cells()], CHOSEN)
+
+
 def test_channels_are_those_that_vary_most_within_photos() -> None:
     drawn = torch.Generator().manual_seed(5)
     cells = torch.randn(4, 50, CHANNELS + 9, generator=drawn) * torch.linspace(0.2, 3, CHANNELS + 9)

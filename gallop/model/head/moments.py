@@ -69,8 +69,11 @@ def moment_features(looks: Sequence[ImageFeatures], channels: Tensor) -> Tensor:
 
     Args:
         channels: what ``main_channels`` gives (U, C).
+
+    Raises:
+        ValueError: the features have no cells of so many channels.
     """
-    root, _ = _roots(_covariance([_centred(look) @ channels for look in looks]))
+    root, _ = _roots(_covariance([_in_channels(look, channels) for look in looks]))
     rows, columns, weights = _triangle(root)
     return root[:, rows, columns] * weights
 
@@ -82,7 +85,7 @@ def moment_maps(looks: Sequence[ImageFeatures], counted: int, channels: Tensor, 
         counted: looks whose mean the feature is of; a further one is there for its map.
         weights: (K, C (C + 1) / 2)
     """
-    cells = [_centred(look) @ channels for look in looks]
+    cells = [_in_channels(look, channels) for look in looks]
     _, inverse = _roots(_covariance(cells[:counted]))
     found = [_map(each, inverse, weights) for each in cells[:counted]]
     return found + [_map(each, _roots(_covariance([each]))[1], weights) for each in cells[counted:]]
@@ -104,6 +107,17 @@ def _centred(look: ImageFeatures) -> Tensor:
     apart = cells - cells.mean(dim=1, keepdim=True)
     rounding = 1e-10 * cells.square().mean(dim=(1, 2), keepdim=True)  # all that is left of a photo without contrast
     return apart * (apart.square().mean(dim=(1, 2), keepdim=True) > rounding)
+
+
+def _in_channels(look: ImageFeatures, channels: Tensor) -> Tensor:
+    """Centred cells (B, R, C)."""
+    cells = _centred(look)
+    if cells.shape[-1] != len(channels):
+        raise ValueError(
+            f"The head knows cells of {len(channels)} channels, and these features have {cells.shape[-1]}: those of "
+            "augmented views have none. Encode the photos as they are asked about (encode_photos, encode_centres)."
+        )
+    return cells @ channels
 
 
 def _covariance(cells: Sequence[Tensor]) -> Tensor:
