@@ -258,7 +258,7 @@ class TrainConfig:
 _PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
     # Chosen by cross-validation inside train folders, on mini: benchmarks/choose_settings.py and benchmarks/choosing
     # print the figures.
-    "default": (MethodConfig(head="covariance", global_projection=True), TrainConfig()),
+    "default": (MethodConfig(head="ridge", global_projection=True), TrainConfig()),
     # Paper, section 4: "others" (everything but ImageNet, which takes epochs=50, batch_size=128).
     "paper": (MethodConfig(), TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0)),
 }

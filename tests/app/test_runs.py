@@ -92,7 +92,7 @@ def test_only_what_differs_is_listed() -> None:
 def test_what_a_run_has_beside_the_papers_method_is_said() -> None:
     more = replace(preset(PAPER), head="logistic", global_projection=True, detail=2)
     assert run(settings=more).beside == "global projection, logistic head, second look in answers"
-    assert run(settings=preset(QUICK)).beside == "global projection, covariance head"
+    assert run(settings=preset(QUICK)).beside == "global projection, ridge head"
     assert run(settings=preset(PAPER)).beside == run_module.zero_shot_run(run()).beside == ""
 
 
