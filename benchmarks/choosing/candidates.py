@@ -158,6 +158,5 @@ CANDIDATES = (
     Candidate("global projection, wide k", "projected wide"),
     Candidate("global projection, wide k, ridge", "projected wide", head="ridge", chosen=False),
     Candidate("global projection, wide k, discriminant", "projected wide", head="discriminant", chosen=False),
-    Candidate("global projection, wide k, covariance", "projected wide", head="covariance", chosen=False),
 )
 """Among which the rule chooses; the first is what others are compared with."""
