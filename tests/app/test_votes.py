@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.views.exploring import photo_on_explore
+from gallop.config import HeadKind
 from gallop.features.encoding import encode_photos
 from gallop.model.head.sums import shot_features
 from tests.app_pages import (
@@ -27,7 +28,9 @@ from tests.app_pages import (
 )
 
 VOTE = re.compile(r"([+-]\d\.\d{4}), (red|green)")
-SUM = re.compile(r"and ([+-]\d\.\d{4}) comes from the class names: together (-?\d\.\d{4}), the head's score\.")
+SUM = re.compile(
+    r"and ([+-]\d\.\d{4}) comes from (?:the class names|no photo): together (-?\d\.\d{4}), the head's score\."
+)
 
 
 def learned(tiny_app: Open, counts: dict[str, int], **settings: Any) -> AppTest:
@@ -40,9 +43,11 @@ def offered(at: AppTest) -> bool:
     return "Shots that voted" in [fold.label for fold in at.expander]
 
 
-@pytest.mark.parametrize("detail", [1.0, 2.0])
-def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(tiny_app: Open, detail: float) -> None:
-    at = learned(tiny_app, {"red": 3, "green": 2}, head="ridge", detail=detail)
+@pytest.mark.parametrize(("head", "detail"), [("ridge", 1.0), ("ridge", 2.0), ("covariance", 1.0), ("covariance", 2.0)])
+def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(
+    tiny_app: Open, head: HeadKind, detail: float
+) -> None:
+    at = learned(tiny_app, {"red": 3, "green": 2}, head=head, detail=detail)
     assert offered(at)
     assert "comes from" not in everything(at), "nothing is worked out before somebody asks"
     said = everything(unfolded(at, "votes"))
@@ -62,7 +67,7 @@ def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(tiny_
     assert model.head is not None
     assert model.head.shots is not None
     encoded, _ = encode_photos(model.backbone, [shot for shot, _ in taught.learned])
-    gaps = shot_features(model.backbone, encoded) - model.head.shots.features[:, 0]
+    gaps = shot_features(model.backbone, encoded, model.head.channels) - model.head.shots.features[:, 0]
     assert float(gaps.norm(dim=-1).max()) < 5e-3, "each vote stands under the photo that gave it"
     branches = grid(at, "explainer")["takes"][0]["branches"]
     looks = 1 if detail == 1 else 2
