@@ -154,7 +154,7 @@ def train(
     for model, one in zip(models, lessons, strict=True):
         learned = torch.tensor(one.learned)
         own = every[learned]
-        channels = channels_of("covariance", backbone, own.split(BATCH))
+        channels = channels_of(backbone, own.split(BATCH))
         asked = {
             name: said(model, channels, _features(closer, some, cache), some.labels) for name, some in one.asked.items()
         }

@@ -98,8 +98,8 @@ def read_head(
     width, channels = widths[0], None
     if kind == "covariance":
         channels = _numbers(tensors, _CHANNELS).float()
-        if channels.ndim != 2 or len(channels) != widths[1]:
-            raise ValueError(f"the channels of the head are not of the {widths[1]} of this backbone")
+        if channels.ndim != 2 or len(channels) != widths[1] or not 0 < channels.shape[1] <= widths[1]:
+            raise ValueError(f"the channels of the head are not some of the {widths[1]} of this backbone")
         width = moment_values(channels)
     counts, sums, scatter = (_numbers(tensors, name).double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):

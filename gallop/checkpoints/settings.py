@@ -92,7 +92,7 @@ class Checkpoint:
             del said["head"]["names"]
         method = self.method
         plain = method.head == "none" and method.detail == 1 and not method.global_projection
-        newest = FORMAT if method.head == "covariance" else 3 if drawn else 2
+        newest = 4 if method.head == "covariance" else 3 if drawn else 2
         return said | {"format": 1 if plain else newest}
 
 

@@ -36,7 +36,8 @@ class ClassList(LearnedModel):
 
         Temperature and threshold are found anew, or the threshold becomes void, as said of the class.
 
-        A head, which knows classes by their shots, goes by the direction of this one's text until ``add_shots``.
+        A head, which knows classes by their shots, goes by the direction of this one's text until ``add_shots``; one
+        that knows covariances says nothing for it or against it.
 
         Raises:
             ClassNameError: a name that cannot be used, or equal to one that is there.
@@ -51,7 +52,8 @@ class ClassList(LearnedModel):
     def remove_class(self, name: str) -> Self:
         """Take a class away, without retraining: what is left answers as if it had never been known. Returns self.
 
-        The prompts stay as they are, though they were learned with its photos as well. Temperature and threshold are
+        The prompts stay as they are, though they were learned with its photos as well, and so do the channels of a head
+        that knows covariances. Temperature and threshold are
         found anew on the shots of the classes that are left, or the threshold becomes void, as said of the class.
 
         Raises:
@@ -100,7 +102,7 @@ class ClassList(LearnedModel):
         model = self._fitted()
         if model.config.head == "none":
             raise ConfigError(
-                "Further shots teach the head alone, and this classifier has none. Fit one with head='covariance', or "
+                "Further shots teach the head alone, and this classifier has none. Fit one with head='ridge', or "
                 "train again with all photos."
             )
         photos, given = labelled_photos(images, labels, split="train")
@@ -108,8 +110,10 @@ class ClassList(LearnedModel):
         unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
         if unknown:
             raise DataError(f"The model does not know the classes {listed(unknown)}; add them first (add_class).")
-        encoded, kind = list(encode_centres(model.backbone, photos, open_cache(self.cache))), model.config.head
-        channels = channels_of(kind, model.backbone, encoded) if model.head is None else model.head.channels
+        cache, channels = open_cache(self.cache), None if model.head is None else model.head.channels
+        if model.head is None and model.config.head == "covariance":
+            channels = channels_of(model.backbone, encode_centres(model.backbone, photos, cache))
+        encoded = encode_centres(model.backbone, photos, cache)
         parts = [shot_features(model.backbone, part, channels) for part in encoded]
         indices = torch.tensor([model.class_names.index(name) for name in names])
         shots = KeptShots(torch.cat(parts)[:, None].cpu(), indices, channels)

@@ -73,6 +73,7 @@ def _head(classifier: GalLoPClassifier) -> dict[str, Any]:
         "what": _HEADS[model.head.kind],
         "shots": int(model.head.sums.counts.sum()),
         "weight": model.head.mix.weight,
+        "prompts_alone": model.head.channels is not None,
         "by_text": [name for name, shots in zip(model.class_names, known, strict=True) if not shots],
         "single": classifier.keep_shots and model.head.shots is not None,
     }

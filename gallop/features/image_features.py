@@ -31,8 +31,8 @@ class ImageFeatures:
 
     global_: Tensor
     regions: Tensor
-    cells: Tensor | None = None
     finer: ImageFeatures | None = None
+    cells: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.global_)
@@ -52,7 +52,7 @@ class ImageFeatures:
     def _each(self, change: Callable[[Tensor], Tensor]) -> ImageFeatures:
         finer = None if self.finer is None else self.finer._each(change)
         cells = None if self.cells is None else change(self.cells)
-        return ImageFeatures(change(self.global_), change(self.regions), cells, finer)
+        return ImageFeatures(change(self.global_), change(self.regions), finer, cells)
 
     def copied(self) -> ImageFeatures:
         """Return them in memory of their own."""
@@ -76,7 +76,7 @@ class ImageFeatures:
     @staticmethod
     def of_pass(found: Sequence[Tensor]) -> ImageFeatures:
         """Return what a tower gives in one pass: global, regions and, where it has some, cells."""
-        return ImageFeatures(found[0], found[1], found[2] if len(found) > 2 else None)
+        return ImageFeatures(found[0], found[1], cells=found[2] if len(found) > 2 else None)
 
     @staticmethod
     def of_looks(looks: Sequence[ImageFeatures]) -> ImageFeatures:
@@ -106,6 +106,6 @@ class ImageFeatures:
         return ImageFeatures(
             torch.cat([p.global_ for p in parts]),
             torch.cat([p.regions for p in parts]),
-            torch.cat(cells) if cells else None,
             ImageFeatures.cat(finer) if finer else None,
+            torch.cat(cells) if len(cells) == len(parts) else None,
         )

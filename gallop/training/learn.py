@@ -246,7 +246,7 @@ def _cross_fit(
     other photos, its limit is of little worth, and ``pictures`` says so.
     """
     labels, config = steps.labels, steps.config
-    centres = _centres(model.backbone, shots, cache) if tells_copies(model.backbone) else None
+    centres = _centres(model, shots, cache) if tells_copies(model.backbone) else None
     groups = list(range(len(labels))) if centres is None else alike_groups(centres, labels.tolist())
     folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed, groups=groups)
     if len(folds) < 2:
@@ -267,7 +267,7 @@ def _cross_fit(
     yield CrossFit(
         models=tuple(learner.model for learner in learners),
         features=tuple(
-            _centres(model.backbone, shots.take(fold), cache) if centres is None else centres[torch.tensor(fold)]
+            _centres(model, shots.take(fold), cache) if centres is None else centres[torch.tensor(fold)]
             for fold in folds
         ),
         labels=tuple(labels[fold] for fold in folds),
@@ -278,8 +278,10 @@ def _cross_fit(
     )
 
 
-def _centres(backbone: Backbone, shots: LabelledPhotos, cache: Cache | None) -> ImageFeatures:
-    return ImageFeatures.cat(list(encode_centres(backbone, shots.photos, cache, shots.hashes)))
+def _centres(model: GalLoP, shots: LabelledPhotos, cache: Cache | None) -> ImageFeatures:
+    """Features that are kept as long as the classifier, with no more than its head asks for."""
+    found = ImageFeatures.cat(list(encode_centres(model.backbone, shots.photos, cache, shots.hashes)))
+    return found if model.config.head == "covariance" else found.without_cells()
 
 
 def _reliability(labels: Tensor) -> str:

@@ -7,7 +7,7 @@ Shapes: n shots, D as many values as a head knows of a photo, U channels of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,12 +16,12 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.config import HeadKind
 from gallop.data import LabelledPhotos
-from gallop.features.encoding import Cache, ImageFeatures, encode_centres
+from gallop.features.encoding import Cache, ImageFeatures, MemoryCache, encode_centres
 from gallop.model import scores, similarity
 from gallop.model.gallop import GalLoP, Similarities
-from gallop.model.head.moments import cells_alone, main_channels, moment_values, moment_width, total_covariance
+from gallop.model.head.moments import main_channels, moment_values, moment_width, total_covariance
 from gallop.model.head.sums import KeptShots, shot_features
-from gallop.training.loop import ALONE, Parallel
+from gallop.training.loop import Parallel
 
 
 def shots_for_heads(
@@ -38,36 +38,45 @@ def shots_for_heads(
             classes, so folds share them.
     """
     mine = shots.take(range(parallel.rank, len(shots), parallel.processes))
-    found, waiting, done = list[Tensor](), list[ImageFeatures](), 0
+    total, channels = _nothing(backbone) if kind == "covariance" else None, None
+    cache = MemoryCache() if cache is None and total is not None else cache  # for photos are gone through twice
+    found, done = list[Tensor](), 0
     for some in encode_centres(backbone, mine.photos, cache, mine.hashes):
-        if kind == "covariance":
-            waiting.append(cells_alone(some))
-        else:
+        if total is None:
             found.append(shot_features(backbone, some))
+        else:
+            total += _total(backbone, some)
         done += len(some)
         yield done
     parallel.go_on()  # all of them gather, or none
-    channels = channels_of(kind, backbone, waiting, parallel)
-    found += [shot_features(backbone, some, channels) for some in waiting]
+    if total is not None:
+        channels = main_channels(parallel.gather(total[None], parallel.processes).cpu().sum(dim=0))
+        again = encode_centres(backbone, mine.photos, cache, mine.hashes)
+        found = [shot_features(backbone, some, channels) for some in again]
     none = torch.empty(0, backbone.feature_sizes[-1] if channels is None else moment_values(channels))
     features = parallel.gather(torch.cat([none, *found])[:, None], len(shots))
     yield KeptShots(features.cpu(), torch.tensor(shots.labels, dtype=torch.long), channels)
 
 
-def channels_of(
-    kind: HeadKind, backbone: Backbone, encoded: Sequence[ImageFeatures], parallel: Parallel = ALONE
-) -> Tensor | None:
-    """Return the channels (U, C) whose covariance a head knows, of the shots of all processes; None of another kind.
+def channels_of(backbone: Backbone, encoded: Iterable[ImageFeatures]) -> Tensor:
+    """Return the channels (U, C) whose covariance a head knows, of its shots.
 
     They are those in which the cells of the shots vary most: what a tower knows of other photos would do less well.
     """
-    if kind != "covariance":
-        return None
-    width, looks = moment_width(backbone), len(backbone.looks)
-    own = torch.zeros(width, width, dtype=torch.double)
+    total = _nothing(backbone)
     for some in encoded:
-        own += total_covariance(some.looks[:looks]).double()
-    return main_channels(parallel.gather(own[None], parallel.processes).cpu().sum(dim=0))
+        total += _total(backbone, some)
+    return main_channels(total)
+
+
+def _nothing(backbone: Backbone) -> Tensor:
+    width = moment_width(backbone)
+    return torch.zeros(width, width, dtype=torch.double)
+
+
+def _total(backbone: Backbone, some: ImageFeatures) -> Tensor:
+    """Of the looks from which it answers."""
+    return total_covariance(some.looks[: len(backbone.looks)]).double()
 
 
 @dataclass(frozen=True)

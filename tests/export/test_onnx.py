@@ -106,6 +106,24 @@ def test_the_head_is_in_the_file_and_its_map_too(topk: tuple[int, ...]) -> None:
     assert (made.metadata["head"], made.metadata["head_weight"]) == ("ridge", "0.5")
 
 
+def test_a_head_that_knows_cells_is_saved_loaded_and_exported(tmp_path: Path) -> None:
+    """Of a tower whose cells are no regions: 320 channels beside 512."""
+    classifier = GalLoPClassifier("mini", device="cpu", cache=False, method=MethodConfig(head="covariance"))
+    classifier.zero_shot(["red", "green", "blue"]).add_shots(*tiny.pictures({"red": 3, "green": 3}))
+    head, photo = classifier.model_.head, tiny.picture(80, "blue")
+    assert head is not None
+    assert head.channels is not None
+    assert head.channels.shape == (320, 40)
+    classifier.save(tmp_path / "model")
+    loaded = GalLoPClassifier.load(tmp_path / "model", device="cpu")
+    assert np.array_equal(loaded.predict_proba([photo]), classifier.predict_proba([photo]))
+    for each in (classifier, loaded):
+        each.add_shots(*tiny.pictures({"green": 1}, first_seed=9))
+    both = [each.predict_proba([photo]) for each in (classifier, loaded)]
+    np.testing.assert_allclose(*both, atol=1e-6)
+    assert export_onnx(classifier).parity.difference <= ALLOWED
+
+
 def test_exporting_leaves_the_shared_backbone_as_it_was(taught: GalLoPClassifier, made: OnnxFile) -> None:
     image = load_image(tiny.picture(80, "blue"))
     before = taught.predict_proba(image)

@@ -280,7 +280,7 @@ def with_head(frozen: Backbone, kind: HeadKind, classes: int = 3) -> tuple[GalLo
     drawn = torch.Generator().manual_seed(5)
     regions, width, joint = frozen.feature_sizes
     photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
-    channels = channels_of(kind, frozen, [photos[2:]])
+    channels = channels_of(frozen, [photos[2:]]) if kind == "covariance" else None
     known = shot_features(frozen, photos, channels)[2:, None]
     head = Head.of(kind, KeptShots(known, torch.arange(12) % 3 % classes, channels), classes)
     assert head is not None

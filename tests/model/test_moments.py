@@ -44,7 +44,7 @@ def photos(count: int, cells: int = 30, width: int = 5, seed: int = 0) -> ImageF
     drawn = torch.Generator().manual_seed(seed)
     mixed = torch.randn(count, cells, width, generator=drawn) @ torch.randn(count, width, width, generator=drawn)
     nothing = torch.zeros(count, cells, 2)
-    return ImageFeatures(torch.zeros(count, 3), nothing, mixed + torch.randn(count, 1, width, generator=drawn))
+    return ImageFeatures(torch.zeros(count, 3), nothing, cells=mixed + torch.randn(count, 1, width, generator=drawn))
 
 
 CHOSEN = torch.linalg.qr(torch.randn(5, 4, generator=torch.Generator().manual_seed(1)))[0]
@@ -75,7 +75,7 @@ def test_where_cells_stand_how_bright_and_how_strong_they_are_does_not_matter() 
     wanted = moment_features([some], CHOSEN)
     moved = some.cells[:, torch.randperm(30, generator=drawn)]
     for cells in (moved, some.cells + 3, some.cells * 7, some.cells.repeat(1, 2, 1)):
-        found = moment_features([ImageFeatures(some.global_, some.regions, cells)], CHOSEN)
+        found = moment_features([ImageFeatures(some.global_, some.regions, cells=cells)], CHOSEN)
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
 
 
@@ -95,7 +95,7 @@ def test_the_mean_of_a_map_is_the_score_of_one_look_or_two() -> None:
 
 
 def test_a_photo_without_contrast_says_nothing() -> None:
-    flat = ImageFeatures(torch.zeros(1, 3), torch.zeros(1, 6, 2), torch.full((1, 6, 5), 0.3))
+    flat = ImageFeatures(torch.zeros(1, 3), torch.zeros(1, 6, 2), cells=torch.full((1, 6, 5), 0.3))
     assert moment_features([flat], CHOSEN).abs().max() < 1e-3
     (found,) = moment_maps([flat], 1, CHOSEN, torch.ones(2, 10))
     assert torch.isfinite(found).all()

@@ -65,6 +65,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "preset": TrainConfig(pull=1.0, global_lr_factor=2.0),
     },
     "a head": {"method": MethodConfig(head="ridge"), "calibration_folds": 2, "epochs": 1},
+    "a head of covariances": {"method": MethodConfig(head="covariance"), "calibration_folds": 2, "epochs": 1},
     "a head that looks twice, fresh views": {
         "method": MethodConfig(head="discriminant", detail=2),
         **{"views": 0, "epochs": 1, "calibration_folds": 2},
@@ -233,7 +234,8 @@ def test_several_processes_learn_what_one_learns(name: str, count: str, request:
     check_equal(found, wanted, SCENARIOS[name])
     assert all(torch.equal(row, of_all[0]) for row in of_all), "the same prompts in every process"
     steps = len(found.steps) + len(found.calibration_steps)
-    heads = int(wanted.head is not None)  # features for a head are gathered once
+    # Features for a head are gathered once, and before those the channels that one knows.
+    heads = 0 if wanted.head is None else 1 if wanted.head.channels is None else 2
     assert (found.gathered, wanted.gathered) == ((steps if name in MANY else 0) + heads, heads)
     if "calibration_folds" in SCENARIOS[name]:
         assert found.cross_fitted

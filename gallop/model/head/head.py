@@ -1,4 +1,5 @@
-"""The head itself: a linear form of the mean region, mixed with the prompts' answer, learned again in milliseconds.
+"""The head itself: a linear form of the mean region, or of how cells vary together, mixed with the prompts' answer, and
+learned again in milliseconds.
 
 Where a photo is looked at twice, the form is of the mean over the looks of each look's mean region, so that its score
 is the mean of both looks' maps. That was as good as any other way on the train folders of eight sets; a form that was

@@ -29,13 +29,6 @@ _STEPS = 8
 """Of Newton and Schulz: what is larger than a ten-thousandth of the whole has its root within rounding then."""
 
 
-def cells_alone(features: ImageFeatures) -> ImageFeatures:
-    """Return features that know nothing but the cells: they stand in the regions' place, as where a tower has none."""
-    finer = None if features.finer is None else cells_alone(features.finer)
-    regions = features.regions if features.cells is None else features.cells
-    return ImageFeatures(features.global_, regions, finer=finer)
-
-
 def total_covariance(looks: Sequence[ImageFeatures]) -> Tensor:
     """Return the sum over photos of how the cells of each vary together, (U, U) in fp32: the mean over the looks."""
     each = [cells.flatten(0, 1).T @ cells.flatten(0, 1) / cells.shape[1] for cells in map(_centred, looks)]
@@ -47,8 +40,9 @@ def main_channels(covariance: Tensor) -> Tensor:
 
     Of fewer than ``CHANNELS`` channels there are C = U.
     """
-    directions: Tensor = torch.linalg.eigh(covariance.double())[1]
-    return directions[:, -CHANNELS:].float()
+    directions: Tensor = torch.linalg.eigh(covariance.double())[1][:, -CHANNELS:]
+    largest = directions.gather(0, directions.abs().argmax(dim=0, keepdim=True))
+    return (directions * largest.sign()).float()  # either sign is right: the same one on every machine
 
 
 def moment_width(backbone: Backbone) -> int:
@@ -92,13 +86,11 @@ def moment_maps(looks: Sequence[ImageFeatures], counted: int, channels: Tensor, 
 
 
 def _map(cells: Tensor, inverse: Tensor, weights: Tensor) -> Tensor:
-    channels = cells.shape[-1]
+    """By products of channels, region by region, of which there are as many whatever K is."""
     rows, columns, double = _triangle(cells)
-    square = weights.new_zeros(len(weights), channels, channels)
-    square[:, rows, columns] = weights / double
-    square = (square + square.transpose(1, 2)) * (1 - torch.eye(channels, device=weights.device) / 2)
-    pulled = (cells @ square.permute(1, 0, 2).flatten(1)).reshape(*cells.shape[:2], len(weights), channels)
-    return (pulled * (cells @ inverse)[:, :, None]).sum(dim=-1)
+    other = cells @ inverse
+    products = cells[..., rows] * other[..., columns] + cells[..., columns] * other[..., rows]
+    return (products * (double / 2)) @ weights.T
 
 
 def _centred(look: ImageFeatures) -> Tensor:
@@ -114,8 +106,9 @@ def _in_channels(look: ImageFeatures, channels: Tensor) -> Tensor:
     cells = _centred(look)
     if cells.shape[-1] != len(channels):
         raise ValueError(
-            f"The head knows cells of {len(channels)} channels, and these features have {cells.shape[-1]}: those of "
-            "augmented views have none. Encode the photos as they are asked about (encode_photos, encode_centres)."
+            f"The head knows cells of {len(channels)} channels, and these features have {cells.shape[-1]}: augmented "
+            "views and what encode_image gives have none. Encode photos with encode_photos, encode_centres or "
+            "encode_sources."
         )
     return cells @ channels
 

@@ -31,7 +31,8 @@ def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
 
 
 def shot_features(backbone: Backbone, features: ImageFeatures, channels: Tensor | None = None) -> Tensor:
-    """Return what a head knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that length.
+    """Return what a head knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that length; of
+    cells how they vary together.
 
     It is of the looks from which the backbone answers.
 
