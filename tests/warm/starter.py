@@ -3,11 +3,18 @@
 Started without any library, so that it takes a few milliseconds.
 """
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import sys
+
+
+def _passed_on(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself, and its status is on its way
+        os.kill(pid, number)
+
 
 address, *words = sys.argv[1:]
 inherited = sorted(int(name) for name in os.listdir("/proc/self/fd"))
@@ -22,7 +29,7 @@ with socket.socket(socket.AF_UNIX) as asked:
     pid = int(answers.readline())
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda number, _: os.kill(pid, number))
+            signal.signal(number, lambda number, _: _passed_on(pid, number))
     status = os.waitstatus_to_exitcode(int(answers.readline()))
 if status < 0:
     if status != -signal.SIGKILL:
