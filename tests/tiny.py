@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from gallop.backbones import Backbone
 from gallop.estimator import GalLoPClassifier
+from gallop.features.encoding import ImageFeatures
 from tests.reference import backbone
 
 COLOURS = {"red": (200, 40, 30), "green": (40, 180, 60), "blue": (30, 50, 210), "yellow": (220, 210, 40)}
@@ -110,6 +111,12 @@ def classifier(**changes: Any) -> GalLoPClassifier:
 def learned(model: GalLoPClassifier) -> dict[str, torch.Tensor]:
     """A copy of the learned tensors."""
     return {key: value.detach().clone() for key, value in model.model_.prompts.state_dict().items()}
+
+
+def same_features(first: ImageFeatures, second: ImageFeatures) -> bool:
+    """Bit by bit, of every look, cells too."""
+    looks = zip(first.looks, second.looks, strict=True)
+    return all(torch.equal(x, y) for a, b in looks for x, y in zip(a.tensors, b.tensors, strict=True))
 
 
 def equal(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> bool:

@@ -20,14 +20,9 @@ from gallop.features.encoding import (
     regions_in_all,
 )
 from gallop.images import load_image
-from tests.tiny import picture, vit, write_images
+from tests.tiny import picture, same_features, vit, write_images
 
 CLOSER = with_detail(vit(), 2)
-
-
-def equal(first: ImageFeatures, second: ImageFeatures) -> bool:
-    pairs = zip(first.looks, second.looks, strict=True)
-    return all(torch.equal(a.global_, b.global_) and torch.equal(a.regions, b.regions) for a, b in pairs)
 
 
 def test_the_first_look_is_the_only_one_of_before_bit_by_bit() -> None:
@@ -37,15 +32,15 @@ def test_the_first_look_is_the_only_one_of_before_bit_by_bit() -> None:
     assert plain.finer is None
     assert both.finer is not None
     assert both.finer.regions.shape == (3, 64, plain.regions.shape[-1])
-    assert equal(both.looks[0], plain)
+    assert same_features(both.looks[0], plain)
     (streamed,) = encode_sources(CLOSER, photos)
-    assert equal(streamed, both)
+    assert same_features(streamed, both)
 
 
 def test_every_way_to_take_a_part_takes_it_of_both_looks() -> None:
     both, _ = encode_photos(CLOSER, [load_image(picture(i)) for i in range(4)])
-    assert equal(ImageFeatures.cat(both.split(3)), both)
-    assert equal(both[torch.tensor([2, 0])][1:], both[:1])
+    assert same_features(ImageFeatures.cat(both.split(3)), both)
+    assert same_features(both[torch.tensor([2, 0])][1:], both[:1])
     assert both.bytes == sum(look.bytes for look in both.looks)
     assert both.rounded().finer.regions.dtype == torch.float16  # type: ignore[union-attr]
     assert both.sizes == vit().feature_sizes
@@ -68,12 +63,12 @@ def test_each_look_is_kept_by_itself(tmp_path: Path, kind: str) -> None:
         assert calls == [64]  # what one look has left there serves as the first of two
         (again,) = encode_centres(CLOSER, paths, cache)
         assert calls == [64]
-    assert equal(again, both)
-    assert equal(both.looks[0], plain)
+    assert same_features(again, both)
+    assert same_features(both.looks[0], plain)
     (kept,) = encode_centres(vit(), paths, cache)  # and is found as before by who has one look
-    assert equal(kept, plain)
+    assert same_features(kept, plain)
     (unkept,) = encode_centres(CLOSER, paths, None)
-    assert equal(unkept, both)
+    assert same_features(unkept, both)
 
 
 def test_another_detail_is_another_entry() -> None:
@@ -92,10 +87,10 @@ def test_views_to_learn_from_have_both_looks(tmp_path: Path) -> None:
         list(views.encode())
         assert views.kept is bool(memory)
         found.append(views.batch(torch.tensor([1, 2]), epoch=1))
-    assert equal(*found)
+    assert same_features(*found)
     plain = TrainingViews(vit(), paths, views=2, seed=0, cache=cache)
     list(plain.encode())
-    assert equal(found[0].looks[0], plain.batch(torch.tensor([1, 2]), epoch=1))
+    assert same_features(found[0].looks[0], plain.batch(torch.tensor([1, 2]), epoch=1))
 
 
 def test_memory_is_counted_with_all_regions() -> None:

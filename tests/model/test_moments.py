@@ -25,18 +25,12 @@ from gallop.features.encoding import (
 )
 from gallop.model.head.moments import CHANNELS, main_channels, moment_features, moment_maps, total_covariance
 from gallop.model.head.sums import shot_features
-from tests.tiny import picture, vit, write_images
+from tests.tiny import picture, same_features, vit, write_images
 
 
 @cache
 def mini() -> Backbone:
     return load_backbone("mini", device="cpu")
-
-
-def equal(first: ImageFeatures, second: ImageFeatures) -> bool:
-    """Bit by bit, cells too."""
-    looks = zip(first.looks, second.looks, strict=True)
-    return all(torch.equal(x, y) for a, b in looks for x, y in zip(a.tensors, b.tensors, strict=True))
 
 
 def photos(count: int, cells: int = 30, width: int = 5, seed: int = 0) -> ImageFeatures:
@@ -79,13 +73,14 @@ def test_where_cells_stand_how_bright_and_how_strong_they_are_does_not_matter() 
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
 
 
-def test_the_mean_of_a_map_is_the_score_of_one_look_or_two() -> None:
+@pytest.mark.parametrize("classes", [3, 6])  # fewer than the channels, and more
+def test_the_mean_of_a_map_is_the_score_of_one_look_or_two(classes: int) -> None:
     first, second = photos(3), photos(3, cells=48, seed=4)
-    weights = torch.randn(6, 10, generator=torch.Generator().manual_seed(3))
+    weights = torch.randn(classes, 10, generator=torch.Generator().manual_seed(3))
     for looks in ([first], [first, second]):
         score = moment_features(looks, CHOSEN) @ weights.T
         maps = moment_maps(looks, len(looks), CHOSEN, weights)
-        assert [each.shape for each in maps] == [(3, len(look.cells[0]), 6) for look in looks]  # type: ignore[index]
+        assert [each.shape for each in maps] == [(3, len(look.cells[0]), classes) for look in looks]  # type: ignore[index]
         torch.testing.assert_close(
             torch.stack([each.mean(dim=1) for each in maps]).mean(dim=0), score, atol=1e-5, rtol=0
         )
@@ -145,7 +140,7 @@ def test_cells_are_kept_of_centre_crops_alone(tmp_path: Path, kind: str) -> None
     kept_in = FeatureCache(tmp_path / "cache") if kind == "disk" else MemoryCache()
     closer = with_detail(mini(), 2)
     (first,), (again,) = (encode_centres(closer, paths, kept_in) for _ in range(2))
-    assert equal(first, again)
+    assert same_features(first, again)
     plain, _ = encode_photos(closer, [load_image(path) for path in paths])
     for kept, wanted in zip(first.looks, plain.looks, strict=True):
         assert kept.cells is not None
@@ -158,7 +153,7 @@ def test_cells_are_kept_of_centre_crops_alone(tmp_path: Path, kind: str) -> None
 def test_a_part_of_features_has_its_part_of_the_cells() -> None:
     found, _ = encode_photos(mini(), [load_image(picture(i)) for i in range(3)])
     assert found.cells is not None
-    assert equal(ImageFeatures.cat(found.split(2)), found)
+    assert same_features(ImageFeatures.cat(found.split(2)), found)
     assert torch.equal(found[1:].cells, found.cells[1:])  # type: ignore[arg-type]
     assert found.bytes == 4 * (found.global_.numel() + found.regions.numel() + found.cells.numel())
     assert found.without_cells().cells is None

@@ -26,7 +26,9 @@ CHANNELS = 40
 """C. Chosen by cross-validation inside train folders, on ``mini``: 32 to 64 are alike, and more ask for more memory."""
 
 _STEPS = 8
-"""Of Newton and Schulz: what is larger than a ten-thousandth of the whole has its root within rounding then."""
+"""Of Newton and Schulz. A direction with a hundredth of a photo's variance has its root within 0.2% then, one with a
+thousandth 69% of it: the least of a photo is damped. In accuracy 4 to 12 steps are alike, and maps are exact after any.
+"""
 
 
 def total_covariance(looks: Sequence[ImageFeatures]) -> Tensor:
@@ -86,9 +88,17 @@ def moment_maps(looks: Sequence[ImageFeatures], counted: int, channels: Tensor, 
 
 
 def _map(cells: Tensor, inverse: Tensor, weights: Tensor) -> Tensor:
-    """By products of channels, region by region, of which there are as many whatever K is."""
+    """By forms of the classes where these are fewer than the channels, else by the products of channels, which are as
+    many whatever K is: what is less work, and less memory.
+    """
     rows, columns, double = _triangle(cells)
-    other = cells @ inverse
+    other, (classes, channels) = cells @ inverse, (len(weights), cells.shape[-1])
+    if classes < channels:
+        forms = weights.new_zeros(classes, channels, channels)
+        forms[:, rows, columns] = weights * double / 2
+        forms = forms + forms.transpose(1, 2)
+        pulled = (cells @ forms.permute(1, 0, 2).flatten(1)).reshape(*cells.shape[:2], classes, channels)
+        return (pulled * other[:, :, None]).sum(dim=-1)
     products = cells[..., rows] * other[..., columns] + cells[..., columns] * other[..., rows]
     return (products * (double / 2)) @ weights.T
 

@@ -39,10 +39,11 @@ def shot_features(backbone: Backbone, features: ImageFeatures, channels: Tensor 
     Args:
         channels: those whose covariance the head knows (U, C), as in ``KeptShots``.
     """
-    looks = features.to(backbone.device).looks[: len(backbone.looks)]
+    looks = features.looks[: len(backbone.looks)]
     if channels is not None:
-        return moment_features(looks, channels.to(backbone.device)).cpu()
-    regions = [look.regions for look in looks]
+        there = [look.to(backbone.device) for look in looks]
+        return moment_features(there, channels.to(backbone.device)).cpu()
+    regions = [look.regions.to(backbone.device) for look in looks]
     return F.normalize(mean_region(regions, backbone.vision.region_projection), dim=-1).cpu()
 
 
