@@ -21,9 +21,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from gallop import GalLoPClassifier, config
+from gallop import GalLoPClassifier, presets
 from gallop.backbones import Backbone
-from gallop.config import MethodConfig, TrainConfig, train_preset
+from gallop.config import MethodConfig, TrainConfig
 from gallop.data import stratified_folds
 from gallop.errors import (
     BackboneError,
@@ -42,6 +42,7 @@ from gallop.model.gallop import GalLoP
 from gallop.model.losses import Loss
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, region_box, where_in_words
+from gallop.presets import train_preset
 from gallop.setting import settings_of
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import ALONE, Batch, StepEvent, StepResult, Trainer
@@ -243,7 +244,7 @@ def test_what_is_not_set_is_the_towers_own() -> None:
 def test_the_method_that_is_not_set_is_the_towers_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A preset brings the method along; what is said goes before it, and zero-shot is the paper's."""
     own = MethodConfig(2, (2, 3), 0.5, head="ridge")
-    monkeypatch.setitem(config._PRESETS, "default", (own, TrainConfig()))
+    monkeypatch.setitem(presets._PRESETS, "default", (own, TrainConfig()))
     measured, other = new_vit(), vit()
     measured.preset = "default"
 

@@ -20,9 +20,7 @@ FIELDS = """
 
     def __post_init__(self) -> None:
         check_settings(self)
-
-
-_PRESETS"""
+"""
 """After the last one of ``TrainConfig``."""
 METHOD_FIELD = """
     tilt: float = setting(0.0, "tilt", "How far regions lean.", high=1, form=(0.0, 1.0, 0.1))
@@ -115,12 +113,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "checkpoints").symlink_to(ROOT / "checkpoints")  # the form asks what goes with the tower
     config = copy / "gallop" / "config.py"
-    before, after = config.read_text(encoding="utf-8").split("\n_PRESETS", 1)
-    start, end = before.rsplit("\n    def __post_init__", 1)
-    assert end.count("check_settings(self)") == 1
+    start, end = config.read_text(encoding="utf-8").rsplit("\n    def __post_init__", 1)
+    assert end == "(self) -> None:\n        check_settings(self)\n"
     ends = "\n    def __post_init__(self) -> None:\n        check_settings(self)\n        topk: Any = self.topk"
     assert start.count(ends) == 1
-    config.write_text(start.replace(ends, METHOD_FIELD) + FIELDS + after, encoding="utf-8")
+    config.write_text(start.replace(ends, METHOD_FIELD) + FIELDS, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "GALLOP_DATA": str(copy / "data")}
     (copy / "asked.py").write_text(ASKED, encoding="utf-8")  # a file: the app's tests look for their script's source
     command = [sys.executable, "asked.py"]

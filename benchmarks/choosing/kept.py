@@ -17,12 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gallop.backbones import Backbone, with_detail
-from gallop.config import HeadKind, MethodConfig, train_preset
+from gallop.backbones import Backbone, seeing
+from gallop.config import HeadKind, MethodConfig
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.model.gallop import GalLoP, Similarities
 from gallop.model.head.sums import mean_region, shot_features
+from gallop.presets import train_preset
 from gallop.training.loop import ALONE
 from gallop.training.steps import Learner, Steps
 from gallop.training.third import channels_of
@@ -140,7 +141,7 @@ def train(
     Args:
         detail: of what is asked; with 1 there is one look, which takes a fifth of the time.
     """
-    config, closer = train_preset("default", seed=seed), with_detail(backbone, detail)
+    config, closer = train_preset("default", seed=seed), seeing(backbone, detail, cells=True)
     views = TrainingViews(backbone, shots.photos, shots.hashes, views=config.views, seed=seed, cache=cache)
     for _ in views.encode():
         pass

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gallop.backbones.clip import Backbone
     from gallop.backbones.damping import Damping
-    from gallop.backbones.detail import with_detail
     from gallop.backbones.device import pick_device, pick_precision
     from gallop.backbones.loading import load_backbone
     from gallop.backbones.preprocess import Preprocess
+    from gallop.backbones.seen import seeing, with_detail
     from gallop.backbones.text import NameTokens
     from gallop.backbones.vision import pick_regions
     from gallop.backbones.weights.on_disk import available_models
@@ -29,7 +29,8 @@ _HOMES = {
     "pick_device": "device",
     "pick_precision": "device",
     "pick_regions": "vision",
-    "with_detail": "detail",
+    "seeing": "seen",
+    "with_detail": "seen",
 }
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "pick_device",
     "pick_precision",
     "pick_regions",
+    "seeing",
     "with_detail",
 ]
 

@@ -17,8 +17,9 @@ from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextTower, memory_budget, text_tower
 from gallop.backbones.vision import VisionTower, closer_grid, look_closer, seen_with_cells, vision_tower
 from gallop.backbones.vision.trunk import TrunkVision
-from gallop.config import OwnPreset, RegionKind
+from gallop.config import RegionKind
 from gallop.errors import BackboneError, UnsupportedTower
+from gallop.presets import OwnPreset
 
 Precision = Literal["fp32", "bf16"]
 
@@ -82,7 +83,10 @@ class Backbone:
         self.sigmoid = getattr(model, "logit_bias", None) is not None
 
     detail: float = 1.0
-    """How many times as large a photo is looked at once more (``gallop.backbones.detail``); 1 is not."""
+    """How many times as large a photo is looked at once more (``gallop.backbones.seen``); 1 is not."""
+
+    cells: bool = False
+    """Whether cells are asked for beside the regions (``gallop.backbones.seen``, ``gallop.backbones.vision.cells``)."""
 
     @property
     def looks(self) -> tuple[float, ...]:
@@ -214,11 +218,11 @@ class Backbone:
 
         Photos that are larger than its input have as many more regions (``gallop.backbones.vision.closer``).
         """
-        whole, regions, *_ = self.encode_with_cells(pixels)
+        whole, regions, *_ = self.encode(pixels)
         return whole, regions
 
-    def encode_with_cells(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Encode the same and, where the tower has some, its cells (B, R, U) (``gallop.backbones.vision.cells``)."""
+    def encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Encode the same and, where ``cells`` asks for them, the cells (B, R, U) of a tower that has some."""
         device, size = self.device, self.preprocess.size
         larger = pixels.shape[-1] > size
         at_once = CPU_BATCH if device.type == "cpu" else len(pixels)
@@ -229,7 +233,7 @@ class Backbone:
             for part in pixels.split(at_once):  # type: ignore[no-untyped-call]
                 part = part.to(device, non_blocking=True, memory_format=torch.channels_last)
                 found = look_closer(self.vision, size, part) if larger else seen_with_cells(self.vision, part)
-                parts.append([features.float() for features in found])
+                parts.append([features.float() for features in (found if self.cells else found[:2])])
         return tuple(torch.cat(features) for features in zip(*parts, strict=True))
 
     def autocast(self, on_gpu: torch.dtype) -> torch.autocast:

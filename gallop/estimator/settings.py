@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import BaseEstimator
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.config import (
-    HeadKind,
-    MethodConfig,
-    OwnPreset,
-    TrainConfig,
-    default_topk,
-    method_preset,
-    train_preset,
-)
+from gallop.config import HeadKind, MethodConfig, TrainConfig, default_topk
 from gallop.features.encoding import Cache
+from gallop.presets import OwnPreset, method_preset, train_preset
 from gallop.setting import require
 
 if TYPE_CHECKING:

@@ -148,7 +148,7 @@ class FeatureCache:
 
 
 _NAMES = ("global", "regions", "cells")
-"""Of the tensors in a file; the last is of towers that have cells, and not of augmented views."""
+"""Of the tensors in a file; the last where cells were asked for, of a tower that has some."""
 
 _CHECKSUM = "crc32"
 """Of the key and of all tensors' bytes: against decay, not against forgers. It takes 0.1 ms a view."""

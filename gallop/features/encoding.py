@@ -96,5 +96,5 @@ def encode_centres(
     def centre(photo: Photo, times: float) -> Tensor:
         return backbone.preprocess.centre(photo.image, times)[0]
 
-    views = KeptViews(backbone, cache, format_of(cache), (View("centre", centre),), cells=True)
+    views = KeptViews(backbone, cache, format_of(cache), (View("centre", centre),))
     return views.encode(in_batches(with_hashes(sources, hashes)))

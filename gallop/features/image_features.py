@@ -25,8 +25,8 @@ class ImageFeatures:
     """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V).
 
     ``cells`` (B, R, U) are what the tower makes its regions of (``gallop.backbones.vision.cells``); None where it has
-    none, and of augmented views, which nobody asks for them. ``finer`` are those of a second look at a larger size,
-    with more regions; None where there is one look alone.
+    none, and where they were not asked for (``gallop.backbones.seeing``). ``finer`` are those of a second look at a
+    larger size, with more regions; None where there is one look alone.
     """
 
     global_: Tensor
@@ -57,11 +57,6 @@ class ImageFeatures:
     def copied(self) -> ImageFeatures:
         """Return them in memory of their own."""
         return self._each(torch.clone)
-
-    def without_cells(self) -> ImageFeatures:
-        """Return the same without the cells of any look."""
-        finer = None if self.finer is None else self.finer.without_cells()
-        return ImageFeatures(self.global_, self.regions, finer=finer)
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:

@@ -58,8 +58,8 @@ def regions_in_all(backbone: Backbone) -> int:
 
 
 def encode_look(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
-    """Return features of one look, where the backbone is, with the cells of a tower that has some."""
-    return ImageFeatures.of_pass(backbone.encode_with_cells(pixels))
+    """Return features of one look, where the backbone is."""
+    return ImageFeatures.of_pass(backbone.encode(pixels))
 
 
 def encode_looks(backbone: Backbone, pixels: Sequence[Tensor]) -> ImageFeatures:
@@ -102,14 +102,12 @@ class KeptViews:
     Attributes:
         kept: the format.
         views: made of a photo when it is decoded, once for all of them.
-        cells: whether those of a tower that has some are kept too.
     """
 
     backbone: Backbone
     cache: Cache | None
     kept: torch.dtype
     views: Sequence[View]
-    cells: bool = False
 
     def encode(self, batches: Iterable[Sequence[KnownPhoto]]) -> Iterator[ImageFeatures]:
         """Yield features of the first batch of sources, in one view after the other, then of the next batch."""
@@ -145,7 +143,7 @@ class KeptViews:
         """The key of a look, and what the cache has of it."""
         if self.cache is None:
             return "", None
-        cells = " with cells" if self.cells and cells_width(self.backbone.vision) else ""
+        cells = " with cells" if self.backbone.cells and cells_width(self.backbone.vision) else ""
         key = feature_key(self.backbone, content, f"{look.name}{cells}", self.kept)
         found = self.cache.get(key)
         if found is None or found.sizes == self.backbone.feature_sizes_of(look.times):
@@ -157,7 +155,6 @@ class KeptViews:
         keys, found, pixels = prepared
         if pixels:
             encoded = encode_look(self.backbone, torch.stack(pixels))
-            encoded = encoded if self.cells else encoded.without_cells()
             fresh = iter(encoded.rounded(self.kept).to(_CPU).split(1))
             for i, known in enumerate(found):
                 if known is None:

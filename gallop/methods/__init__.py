@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from gallop.config import MethodConfig, TrainConfig, method_preset, train_preset
+from gallop.config import MethodConfig, TrainConfig
 from gallop.errors import ConfigError
 from gallop.methods.classifier import MethodClassifier
 from gallop.methods.coop import CoOp
-from gallop.methods.interface import Fitted, Method, Setup, Work
+from gallop.methods.interface import Fitted, Method, Setup, Work, asks_for
 from gallop.methods.linear_probe import LinearProbe
 from gallop.methods.locoop import LoCoOp
 from gallop.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, GalLoPMethod, PromptLearner
 from gallop.methods.promptsrc import PromptSRC
 from gallop.methods.tip_adapter import TipAdapter, TipAdapterF
 from gallop.methods.zero_shot import ZeroShot
+from gallop.presets import method_preset, train_preset
 from gallop.setting import settings_of
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "TipAdapterF",
     "Work",
     "ZeroShot",
+    "asks_for",
     "make_method",
     "method_settings",
 ]

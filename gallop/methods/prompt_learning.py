@@ -8,13 +8,14 @@ from typing import ClassVar
 
 import torch
 
-from gallop.config import MethodConfig, OwnPreset, TrainConfig, train_preset
+from gallop.config import MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import Setup, Work
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.predictions.predict import Predictions, predict
+from gallop.presets import OwnPreset, train_preset
 from gallop.setting import settings_of
 from gallop.training.learn import EncodeEvent, learn
 from gallop.training.loop import StepEvent

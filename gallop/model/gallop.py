@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop.backbones import Backbone, Damping, NameTokens, with_detail
+from gallop.backbones import Backbone, Damping, NameTokens, seeing, with_detail
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
@@ -74,7 +74,7 @@ class GalLoP:
         head: Head | None = None,
     ) -> None:
         with_detail(backbone, config.detail)  # refused now, and not when the first map is asked for
-        self.backbone = with_detail(backbone, config.answers_detail)
+        self.backbone = seeing(backbone, config.answers_detail, config.reads_cells)
         self.config = config
         self.head = head
         self.prompts = prompts if prompts is not None else initial_prompts(backbone, config)

@@ -279,9 +279,7 @@ def _cross_fit(
 
 
 def _centres(model: GalLoP, shots: LabelledPhotos, cache: Cache | None) -> ImageFeatures:
-    """Features that are kept as long as the classifier, with no more than its head asks for."""
-    found = ImageFeatures.cat(list(encode_centres(model.backbone, shots.photos, cache, shots.hashes)))
-    return found if model.config.head == "covariance" else found.without_cells()
+    return ImageFeatures.cat(list(encode_centres(model.backbone, shots.photos, cache, shots.hashes)))
 
 
 def _reliability(labels: Tensor) -> str:

@@ -27,7 +27,7 @@ from app.views.snippets import PHOTO_FILE, SnippetProblem
 from app.visitor.explore import TAUGHT, ExploreState
 from app.visitor.question import Question
 from app.visitor.session import Session
-from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, config, load_backbone, load_image
+from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image, presets
 from gallop.backbones import Backbone
 from tests import tiny, warm
 from tests.conftest import ROOT
@@ -165,7 +165,7 @@ def test_a_notebook_is_one(tmp_path: Path) -> None:
 def test_code_says_what_not_every_tower_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Left out, a setting would be the tower's own, which may be another."""
     own = MethodConfig(head="ridge", local_projection=False), TrainConfig()
-    monkeypatch.setitem(config._PRESETS, "default", own)
+    monkeypatch.setitem(presets._PRESETS, "default", own)
     papers, quick = (snippets.teach(["red"], preset(way), tests=False) for way in (PAPER, QUICK))
     for said in ("method=MethodConfig(head='none'),", "local_projection=True,"):
         assert said in papers.python

@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.ui import resources
 from app.visitor.page_state import AskedRegion
-from gallop.config import train_preset
+from gallop.presets import train_preset
 from tests.app_pages import (
     EXPLORE,
     HOSTILE,

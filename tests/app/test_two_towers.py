@@ -416,7 +416,7 @@ def test_a_gpu_that_is_too_small_is_a_sentence_and_ends_nothing_else(
     def full(_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(backbone, "encode_with_cells", full)
+    monkeypatch.setattr(backbone, "encode", full)
     uploader(at, "Upload photos").upload("second.png", png(77))
     fine(at.run())
     assert at.error[0].value.startswith("The GPU has too little memory")

@@ -187,13 +187,13 @@ def test_the_preprocessing_key_sees_every_setting() -> None:
 def counted(backbone: Backbone) -> Iterator[list[int]]:
     """How many pictures each call of ``encode_image`` got while inside."""
     calls: list[int] = []
-    encode = backbone.encode_with_cells
+    encode = backbone.encode
 
     def watched(pixels: Tensor) -> tuple[Tensor, Tensor]:
         calls.append(len(pixels))
         return encode(pixels)
 
-    with mock.patch.object(backbone, "encode_with_cells", watched):
+    with mock.patch.object(backbone, "encode", watched):
         yield calls
 
 

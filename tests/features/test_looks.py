@@ -52,13 +52,13 @@ def test_each_look_is_kept_by_itself(tmp_path: Path, kind: str) -> None:
     cache = FeatureCache(tmp_path / "cache") if kind == "disk" else MemoryCache()
     (plain,) = encode_centres(vit(), paths, cache)
     calls: list[int] = []
-    encode = vit().encode_with_cells
+    encode = vit().encode
 
     def counted(self: object, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         calls.append(pixels.shape[-1])
         return encode(pixels)
 
-    with mock.patch.object(type(CLOSER), "encode_with_cells", counted):
+    with mock.patch.object(type(CLOSER), "encode", counted):
         (both,) = encode_centres(CLOSER, paths, cache)
         assert calls == [64]  # what one look has left there serves as the first of two
         (again,) = encode_centres(CLOSER, paths, cache)

@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from gallop import GalLoPClassifier
 from gallop.backbones import Damping
 from gallop.checkpoints.folder import SETTINGS, read_checkpoint
-from gallop.config import MethodConfig, TrainConfig, train_preset
+from gallop.config import MethodConfig, TrainConfig
 from gallop.errors import CheckpointError, ConfigError
 from gallop.features.encoding import encode_photos
 from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
 from gallop.model.gallop import GalLoP
 from gallop.model.scores import Cosines, gl_mcm
+from gallop.presets import train_preset
 from tests.reference import relative_error
 from tests.tiny import classifier, equal, learned, new_vit, picture, pictures, vit
 

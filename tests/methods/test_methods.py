@@ -400,7 +400,7 @@ def _broken(backbone: Backbone) -> Any:
         def __getattr__(self, name: str) -> Any:
             return getattr(backbone, name)
 
-        def encode_with_cells(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
             whole, regions = backbone.encode_image(pixels)
             return whole * math.nan, regions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from gallop import load_backbone, load_image
-from gallop.backbones import Backbone, with_detail
+from gallop.backbones import Backbone, seeing, with_detail
 from gallop.backbones.vision.trunk import TrunkVision
 from gallop.features.encoding import (
     FeatureCache,
@@ -99,7 +100,7 @@ def test_a_photo_without_contrast_says_nothing() -> None:
 
 def test_features_without_cells_are_refused_in_a_sentence() -> None:
     with pytest.raises(ValueError, match="knows cells of 5 channels, and these features have 2"):
-        moment_features([photos(2).without_cells()], CHOSEN)
+        moment_features([replace(photos(2), cells=None)], CHOSEN)
 
 
 def test_channels_are_those_that_vary_most_within_photos() -> None:
@@ -120,10 +121,10 @@ def test_channels_are_those_that_vary_most_within_photos() -> None:
 
 
 def test_the_tower_makes_its_regions_of_its_cells() -> None:
-    tower = mini()
+    tower = seeing(mini(), 1, cells=True)
     pixels = tower.preprocess.centre(picture(1))[0][None]
     whole, regions = tower.encode_image(pixels)
-    again, same, cells = tower.encode_with_cells(pixels)
+    again, same, cells = tower.encode(pixels)
     assert torch.equal(whole, again)
     assert torch.equal(regions, same)
     assert cells.shape == (1, 196, 320)
@@ -131,31 +132,32 @@ def test_the_tower_makes_its_regions_of_its_cells() -> None:
     trunk, head = tower.vision.tower.trunk, tower.vision.tower.head
     behind = trunk.bn2(trunk.conv_head(cells.transpose(1, 2).unflatten(2, (14, 14))))
     torch.testing.assert_close(head(behind.flatten(2).transpose(1, 2)), regions, atol=1e-3, rtol=1e-3)
-    assert len(vit().encode_with_cells(torch.zeros(1, 3, 32, 32))) == 2
+    assert len(seeing(vit(), 1, cells=True).encode(torch.zeros(1, 3, 32, 32))) == 2
 
 
 @pytest.mark.parametrize("kind", ["disk", "memory"])
-def test_cells_are_kept_of_centre_crops_alone(tmp_path: Path, kind: str) -> None:
+def test_cells_are_kept_of_centre_crops_of_who_asks_for_them(tmp_path: Path, kind: str) -> None:
     paths = write_images(tmp_path / "photos", [picture(i) for i in range(2)])
     kept_in = FeatureCache(tmp_path / "cache") if kind == "disk" else MemoryCache()
-    closer = with_detail(mini(), 2)
+    closer = seeing(mini(), 2, cells=True)
     (first,), (again,) = (encode_centres(closer, paths, kept_in) for _ in range(2))
     assert same_features(first, again)
     plain, _ = encode_photos(closer, [load_image(path) for path in paths])
     for kept, wanted in zip(first.looks, plain.looks, strict=True):
         assert kept.cells is not None
         torch.testing.assert_close(kept.cells.float(), wanted.cells, atol=2e-2, rtol=2e-3)
-    views = TrainingViews(mini(), paths, views=1, seed=0, cache=kept_in)
+    (others,) = encode_centres(with_detail(mini(), 2), paths, kept_in)
+    assert same_features(others, replace(first, cells=None, finer=replace(first.finer, cells=None)))  # type: ignore[type-var]
+    views = TrainingViews(closer, paths, views=1, seed=0, cache=kept_in)
     assert list(views.encode())[-1] == 2
     assert views.batch(torch.tensor([0, 1]), 0).cells is None
 
 
 def test_a_part_of_features_has_its_part_of_the_cells() -> None:
-    found, _ = encode_photos(mini(), [load_image(picture(i)) for i in range(3)])
+    found, _ = encode_photos(seeing(mini(), 1, cells=True), [load_image(picture(i)) for i in range(3)])
     assert found.cells is not None
     assert same_features(ImageFeatures.cat(found.split(2)), found)
     assert torch.equal(found[1:].cells, found.cells[1:])  # type: ignore[arg-type]
     assert found.bytes == 4 * (found.global_.numel() + found.regions.numel() + found.cells.numel())
-    assert found.without_cells().cells is None
     channels = main_channels(total_covariance([found]))
     assert shot_features(mini(), found, channels).shape == (3, CHANNELS * (CHANNELS + 1) // 2)

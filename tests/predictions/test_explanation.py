@@ -57,9 +57,9 @@ def test_several_photos_are_explained_in_one_pass_of_batches(monkeypatch: pytest
     model = tiny.classifier().zero_shot(["red", "green", "blue"])
     photos = [tiny.picture(seed, "green", (40 + seed, 32)) for seed in range(19)]
     passes: list[int] = []
-    encode = model.model_.backbone.encode_with_cells
+    encode = model.model_.backbone.encode
     monkeypatch.setattr(
-        type(model.model_.backbone), "encode_with_cells", lambda _, pixels: passes.append(len(pixels)) or encode(pixels)
+        type(model.model_.backbone), "encode", lambda _, pixels: passes.append(len(pixels)) or encode(pixels)
     )
     found = model.explain(photos)
     assert passes == [16, 3]

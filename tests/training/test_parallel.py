@@ -27,12 +27,13 @@ from torch import Tensor
 
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli.commands.train import WORK
-from gallop.config import MethodConfig, TrainConfig, method_preset
+from gallop.config import MethodConfig, TrainConfig
 from gallop.errors import BackboneError, ConfigError, DataError, ParallelError, ProcessLeft, TrainingDiverged
 from gallop.features.encoding import TrainingViews
 from gallop.model import losses
 from gallop.model.gallop import initial_prompts
 from gallop.model.head.head import Head
+from gallop.presets import method_preset
 from gallop.training import launch as launching
 from gallop.training.launch import launch
 from gallop.training.learn import CalibrationEvent, EncodeEvent

@@ -114,5 +114,5 @@ class Asker:
 
 def photo_bytes(backbone: Backbone) -> int:
     """Return what the features of one photo take."""
-    width = backbone.vision.region_width + cells_width(backbone.vision)
+    width = backbone.vision.region_width + backbone.cells * cells_width(backbone.vision)
     return regions_in_all(backbone) * width * STORED_DTYPE.itemsize

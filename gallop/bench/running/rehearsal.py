@@ -19,7 +19,7 @@ from gallop.bench.running.backbones import Backbones
 from gallop.bench.running.photo_answers import PhotoGroup, among, photo_bytes
 from gallop.bench.running.photo_sets import Photos
 from gallop.bench.running.runner import classes_of, places
-from gallop.bench.running.runs import BenchRun, Plan
+from gallop.bench.running.runs import BenchRun, BenchTower, Plan
 from gallop.errors import TrainingDiverged, sentence_of
 from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews, encode_centres
 from gallop.methods import Fitted, Method, Setup
@@ -92,15 +92,15 @@ class Rehearsal:
             self._labels.setdefault(entry.key, entry.label)
         self._handful: dict[PhotoGroup, ImageFeatures] = {}
         self._seconds: dict[PhotoGroup, float] = {}
-        self._backbone: tuple[str, str, float] = ("", "", 1.0)
-        self._views: dict[tuple[str, str, float], list[float]] = {}
-        self._photo_bytes: dict[tuple[str, str, float], int] = {}
+        self._backbone: BenchTower = ("", "", 1.0, False)
+        self._views: dict[BenchTower, list[float]] = {}
+        self._photo_bytes: dict[BenchTower, int] = {}
 
     def lines(self, runs: Sequence[BenchRun]) -> Iterator[tuple[int, int, Rehearsed]]:
         """Rehearse every line on every set once, backbone by backbone: its number, from 1, of how many, and what was
         found.
         """
-        groups: dict[tuple[tuple[str, str, float], str, str], list[BenchRun]] = {}
+        groups: dict[tuple[BenchTower, str, str], list[BenchRun]] = {}
         for run in runs:
             groups.setdefault((run.tower, run.set, self._labels[run.key]), []).append(run)
         order = list(dict.fromkeys(tower for tower, _, _ in groups))
@@ -109,7 +109,7 @@ class Rehearsal:
 
     def encoded(self, runs: Sequence[BenchRun]) -> Encoded:
         """Return what the encoding of all test photos takes, once every line has been rehearsed."""
-        asking: dict[tuple[str, str, float], dict[PhotoGroup, int]] = {}
+        asking: dict[BenchTower, dict[PhotoGroup, int]] = {}
         for run in runs:
             for place in places(run, self._photos):
                 here = asking.setdefault(run.tower, {})

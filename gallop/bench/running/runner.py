@@ -16,7 +16,7 @@ from gallop.bench.running.backbones import Backbones
 from gallop.bench.running.photo_answers import Asker, PhotoGroup, PhotosEncoding
 from gallop.bench.running.photo_sets import Photos, class_numbers
 from gallop.bench.running.records import Figure, Record, RecordStore
-from gallop.bench.running.runs import BenchRun
+from gallop.bench.running.runs import BenchRun, BenchTower
 from gallop.data import PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.evaluation.kept_answers import KeptAnswers
@@ -64,7 +64,7 @@ class Runner:
     ) -> None:
         self._photos, self._backbones, self._store, self._cache = photos, backbones, store, cache
         self._asker, self._told = Asker(cache, told), told
-        self._current: tuple[str, str, float] = ("", "", 1.0)
+        self._current: BenchTower = ("", "", 1.0, False)
 
     def execute(self, runs: Sequence[BenchRun]) -> Iterator[Ahead | PhotosEncoding | Finished]:
         """Do every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""

@@ -10,11 +10,15 @@ from typing import Any
 from gallop.bench.definition.benchmark import Spec, label_of
 from gallop.data import LabelledPhotos, PhotoSet
 from gallop.errors import BenchError
-from gallop.methods import Method
+from gallop.methods import Method, asks_for
 from gallop.wording import listed
 
 UNTAUGHT = 0
 """The shots, and the seed, of a run that learns nothing."""
+
+
+BenchTower = tuple[str, str, float, bool]
+"""A backbone, its regions, and what a method asks for of photos: runs of the same share features."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,9 @@ class BenchRun:
     regions: str = "value"
 
     @property
-    def tower(self) -> tuple[str, str, float]:
-        """The backbone, its regions, and the ``detail`` with which the method looks at photos."""
-        return self.backbone, self.regions, getattr(self.made, "answers_detail", 1.0)
+    def tower(self) -> BenchTower:
+        """What it learns and answers with."""
+        return self.backbone, self.regions, *asks_for(self.made)
 
     @property
     def train(self) -> LabelledPhotos:

@@ -116,9 +116,8 @@ def _in_channels(look: ImageFeatures, channels: Tensor) -> Tensor:
     cells = _centred(look)
     if cells.shape[-1] != len(channels):
         raise ValueError(
-            f"The head knows cells of {len(channels)} channels, and these features have {cells.shape[-1]}: augmented "
-            "views and what encode_image gives have none. Encode photos with encode_photos, encode_centres or "
-            "encode_sources."
+            f"The head knows cells of {len(channels)} channels, and these features have {cells.shape[-1]}. Encode "
+            "photos with the model's own backbone (classifier.model_.backbone), which asks for cells."
         )
     return cells @ channels
 

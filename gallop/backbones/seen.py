@@ -1,4 +1,6 @@
-"""Towers that look at a photo once more at a larger size, for finer regions (``detail``)."""
+"""What of a photo towers give beside its own regions: those of a second look at a larger size (``detail``), and the
+cells of which they make their regions (``cells``).
+"""
 
 from __future__ import annotations
 
@@ -18,28 +20,39 @@ def with_detail(backbone: Backbone, detail: float) -> Backbone:
     Raises:
         BackboneError: regions of this size have no place in the tower's grid.
     """
-    if detail == backbone.detail:
+    return seeing(backbone, detail, backbone.cells)
+
+
+def seeing(backbone: Backbone, detail: float, cells: bool) -> Backbone:
+    """Return the same towers as ``with_detail`` does, with features that have cells beside the regions, or without.
+
+    A tower that has none gives none (``gallop.backbones.vision.cells``).
+
+    Raises:
+        BackboneError: as ``with_detail``.
+    """
+    if (detail, cells) == (backbone.detail, backbone.cells):
         return backbone
-    own = backbone._base if isinstance(backbone, _Detailed) else backbone
-    if detail == 1:
+    own = backbone._base if isinstance(backbone, _Seen) else backbone
+    if (detail, cells) == (own.detail, own.cells):
         return own
-    key = id(own), detail
+    key = id(own), detail, cells
     found = _made.get(key)
     if found is None:
-        _made[key] = found = _Detailed(own, detail)
+        _made[key] = found = _Seen(own, detail, cells)
     return found
 
 
-class _Detailed(Backbone):
-    """Another view of a backbone: all but ``detail`` is that one's own."""
+class _Seen(Backbone):
+    """Another view of a backbone: all but ``detail`` and ``cells`` is that one's own."""
 
-    def __init__(self, base: Backbone, detail: float) -> None:
+    def __init__(self, base: Backbone, detail: float, cells: bool) -> None:
         closer_grid(base.vision.grid, detail)
         self._base = base
-        self.detail = detail
+        self.detail, self.cells = detail, cells
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        return with_detail, (self._base, self.detail)
+        return seeing, (self._base, self.detail, self.cells)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "_base" not in self.__dict__:
@@ -75,13 +88,13 @@ class _Detailed(Backbone):
         return self
 
     def copy_on(self, device: Any) -> Backbone:
-        """Return the same towers and looks on another device."""
-        return with_detail(self._base.copy_on(device), self.detail)
+        """Return the same towers on another device, which give the same of a photo."""
+        return seeing(self._base.copy_on(device), self.detail, self.cells)
 
     def with_regions(self, kind: RegionKind) -> Backbone:
         """Return the same looks with region features of a kind."""
-        return with_detail(self._base.with_regions(kind), self.detail)
+        return seeing(self._base.with_regions(kind), self.detail, self.cells)
 
 
-_made: WeakValueDictionary[tuple[int, float], _Detailed] = WeakValueDictionary()
-"""By backbone and detail; each holds its backbone, whose id is its own as long."""
+_made: WeakValueDictionary[tuple[int, float, bool], _Seen] = WeakValueDictionary()
+"""By backbone, detail and cells; each holds its backbone, whose id is its own as long."""
