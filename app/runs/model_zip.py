@@ -99,10 +99,12 @@ def classifier_of(files: Files, backbone: Backbone) -> GalLoPClassifier:
         Path(folder, ZIP_SETTINGS).write_text(files.settings, encoding="utf-8")
         Path(folder, ZIP_TENSORS).write_bytes(files.prompts)
         try:
-            return GalLoPClassifier.load(folder, backbone=backbone)
+            found: GalLoPClassifier = GalLoPClassifier.load(folder, backbone=backbone)
         except GallopError as error:
             # The folder is nothing that anybody has seen.
             raise ModelProblem(str(error).replace(f"{folder}/", "").replace(folder, "This model")) from error
+    found.cache = False  # nothing of anybody's photos is written to disk
+    return found
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

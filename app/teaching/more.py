@@ -1,4 +1,6 @@
-"""Further photos for what was taught: its head learns them at once, where a training would take a while."""
+"""Further photos for what was taught, which its head learns at once, where a training would take a while; and, for a
+model that was opened, those that it learned from before.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.teaching.progress import Answer, Taught
-from app.teaching.tasks import answers_by_photo, content
+from app.teaching.tasks import answers_by_photo, content, drawn_shots
 from gallop import Photo
 
 if TYPE_CHECKING:
+    from gallop import GalLoPClassifier
     from gallop.features.encoding import MemoryCache
 
 Pairs = Sequence[tuple[Photo, str]]
@@ -40,7 +43,7 @@ def learned_more(
         tests: photos to test with by class name.
         cache: of the visitor's own photos.
     """
-    after = copy.copy(taught.after)
+    after = _with_cache(taught.after, cache)
     after.add_shots([photo for photo, _ in fresh], [name for _, name in fresh])
     learned = (*taught.learned, *fresh)
     tested = [(photo, name) for name in taught.names for photo in tests.get(name, ())]
@@ -60,6 +63,32 @@ def learned_more(
         answers_before=answers[0],
         answers=answers[1],
     )
+
+
+def learned_on_cards(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> tuple[tuple[Photo, str], ...]:
+    """Return the photos on the cards that it learned from, each with its class, in the order of its training.
+
+    None where one of them is not there, or where nobody knows which they were.
+    """
+    there = {name: [photo for photo in some if (name, photo.sha256) in taught.content] for name, some in shots.items()}
+    there = {name: some for name, some in there.items() if some}
+    return tuple(drawn_shots(there, taught.settings)) if there and content(there) == taught.content else ()
+
+
+def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLoPClassifier:
+    """Return what was taught with the shots of its head, of which an opened model knows sums alone.
+
+    Raises DataError where its head has learned from others.
+    """
+    after = _with_cache(taught.after, cache)
+    return after.recall_shots([photo for photo, _ in learned], [name for _, name in learned])
+
+
+def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPClassifier:
+    """A copy that keeps features where the visitor's are kept: nothing of anybody's photos is written to disk."""
+    copied = copy.copy(after)
+    copied.cache = cache or False
+    return copied
 
 
 def _by_class(pairs: Pairs) -> dict[str, list[Photo]]:

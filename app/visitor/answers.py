@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.photos.shelf import MAX_PHOTOS
+from app.teaching.more import recalled
 from app.teaching.settings import looks_of
 from app.visitor.limit import VisitorLimit
 from app.visitor.photos import VisitorPhotos
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
     from gallop.backbones import Backbone
     from gallop.model.gallop import Similarities
+    from gallop.model.head.votes import ShotVotes
     from gallop.predictions.faithfulness import Deletion
 
 T = TypeVar("T")
@@ -75,12 +77,7 @@ class VisitorAnswers:
             empty = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
             made: GalLoPClassifier = empty.zero_shot(question.names, question.templates)
             return made
-        # add_class replaces what it changes, so a shallow copy leaves the taught one as it is.
-        classifier = copy.copy(taught.after)
-        for name in question.names:
-            if name not in taught.names:
-                classifier.add_class(name)
-        return classifier
+        return _with_names(taught.after, question)
 
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return the one pass through the towers for a photo and a question; everything else starts here."""
@@ -90,6 +87,22 @@ class VisitorAnswers:
         found = found if own is None else replace(found, threshold=own)
         self._verdicts.get_or((key, own), lambda: ShortAnswer(found.label, bool(found.is_ood)))
         return found
+
+    def votes(self, photo: Photo, question: Question) -> ShotVotes | None:
+        """Return which shots voted, of a model that was opened and whose photos are on the cards; worked out once.
+
+        Raises:
+            DataError: its head has learned from others.
+        """
+
+        def compute() -> ShotVotes | None:
+            taught = self.training.taught
+            assert taught is not None
+            known = recalled(taught, self.training.learned, self.photos.features())
+            found: ShotVotes | None = _with_names(known, question).explain(photo).votes
+            return found
+
+        return self.figure("votes", [photo], question, compute)
 
     def second_look_awaited(self, backbone: Backbone, photo: Photo, question: Question) -> bool:
         """Return whether answers are the mean of two looks, and there is none yet."""
@@ -173,6 +186,15 @@ class VisitorAnswers:
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return anything else that takes a while and depends on ``key`` alone: made once."""
         return self._others.get_or(key, make)
+
+
+def _with_names(classifier: GalLoPClassifier, question: Question) -> GalLoPClassifier:
+    """A copy that knows the further names of a question; what is copied stays as it is."""
+    copied = copy.copy(classifier)  # add_class replaces what it changes
+    for name in question.names:
+        if name not in classifier.classes_:
+            copied.add_class(name)
+    return copied
 
 
 def _shas(photos: Sequence[Photo]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.jobs.manager import Job, JobManager, PlainError, Snapshot, State, Task
 from app.runs.recorder import Recorded
 from app.runs.visitor_runs import Ledger
-from app.teaching.more import learned_more, new_photos
+from app.teaching.more import learned_more, learned_on_cards, new_photos
 from app.teaching.progress import Progress, Taught, Watch, training_outcome
 from app.teaching.settings import Settings, changed, preset, regions_of, usual_way
 from app.teaching.tasks import EncodeAhead, Teaching, check_photos, content
@@ -219,6 +219,15 @@ class VisitorTraining:
             words.insert(0, "the photos")
         return words
 
+    @property
+    def learned(self) -> tuple[tuple[Photo, str], ...]:
+        """The photos that what was taught learned from, each with its class; of a model that was opened those on the
+        cards, and none where not all of them are there.
+        """
+        if self.taught is None:
+            return ()
+        return self.taught.learned or learned_on_cards(self.taught, self.photos.shots())
+
     def new_photos(self) -> list[tuple[Photo, str]]:
         """Return those on the cards that the head of what was taught can learn without a training, with their class."""
         if self.taught is None or changed(self.taught.settings, self.settings):
@@ -229,7 +238,8 @@ class VisitorTraining:
         """Let the head learn them. Raises GallopError where one cannot be read or the tower has gone."""
         fresh = self.new_photos()
         if self.taught is not None and fresh:
-            self._keep(learned_more(self.taught, fresh, self.photos.tests(), self.photos.features()))
+            taught = replace(self.taught, learned=self.learned)
+            self._keep(learned_more(taught, fresh, self.photos.tests(), self.photos.features()))
 
     def tested_otherwise(self) -> bool:
         """Return whether the last training was tested on other photos or classes than the cards have now, if any."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ClassList(LearnedModel):
-    """``add_class``, ``remove_class`` and ``add_shots``.
+    """``add_class``, ``remove_class``, ``add_shots`` and ``recall_shots``.
 
     OOD scores depend on the class list, so temperature and threshold are fitted again on the held-out shots when they
     are still in memory; after ``load`` they are not, and the threshold becomes void, with a warning.
@@ -58,7 +59,7 @@ class ClassList(LearnedModel):
 
         Raises:
             ClassNameError: no such class, or the last one there is.
-            ConfigError: a head that has learned its shots, and has not kept them.
+            ConfigError: a head that has learned its shots, and has not kept them: give it these with ``recall_shots``.
         """
         model, text = self._fitted(), self.text_features()
         (wanted,) = spelled_as([clean_name(name)], model.class_names)
@@ -105,20 +106,51 @@ class ClassList(LearnedModel):
                 "Further shots teach the head alone, and this classifier has none. Fit one with head='ridge', or "
                 "train again with all photos."
             )
-        photos, given = labelled_photos(images, labels, split="train")
-        names = spelled_as(given, model.class_names)
-        unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
-        if unknown:
-            raise DataError(f"The model does not know the classes {listed(unknown)}; add them first (add_class).")
-        cache, channels = open_cache(self.cache), None if model.head is None else model.head.channels
-        if model.head is None and model.config.head == "covariance":
-            channels = channels_of(model.backbone, encode_centres(model.backbone, photos, cache))
-        encoded = encode_centres(model.backbone, photos, cache)
-        parts = [shot_features(model.backbone, part, channels) for part in encoded]
-        indices = torch.tensor([model.class_names.index(name) for name in names])
-        shots = KeptShots(torch.cat(parts)[:, None].cpu(), indices, channels)
+        shots = self._encoded_shots(*labelled_photos(images, labels, split="train"))
         head = model.taught_head(shots) if model.head is None else model.head.learned(shots)
         if head is None:
             raise DataError("The first shots of a head must be of two classes or more: it tells them apart.")
         self.model_ = model.with_head(head)
         return self
+
+    def recall_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
+        """Give the head the photos that it has learned from, of which a saved model knows sums alone. Returns self.
+
+        No answer changes. Explanations tell again which shots voted, classes can be removed, and logistic regression
+        can learn further shots, as before it was saved.
+
+        Args:
+            images, labels: as for ``fit``; all photos that it has learned from, those of ``add_shots`` with them, and
+                no others.
+
+        Raises:
+            ConfigError: it has no head that has learned.
+            DataError: they are others than it has learned from.
+            ImageError: a photo that cannot be read.
+        """
+        model = self._fitted()
+        if model.head is None:
+            raise ConfigError("No shots can be recalled: this classifier has no head that has learned from some.")
+        shots = self._encoded_shots(*labelled_photos(images, labels, split="train"))
+        if not model.head.learned_from(shots):
+            raise DataError(
+                f"These {len(shots)} photos are not the {int(model.head.sums.counts.sum())} that the head has learned "
+                "from, or not in the same classes, or seen in another precision. Give all of those, and no others."
+            )
+        self.model_ = model.with_head(replace(model.head, shots=shots))
+        return self
+
+    def _encoded_shots(self, photos: Sequence[Any], given: Sequence[str]) -> KeptShots:
+        """What a head knows of photos, in the channels that it has, or in those of these photos."""
+        model, cache = self.model_, open_cache(self.cache)
+        names = spelled_as(given, model.class_names)
+        unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
+        if unknown:
+            raise DataError(f"The model does not know the classes {listed(unknown)}; add them first (add_class).")
+        channels = None if model.head is None else model.head.channels
+        if model.head is None and model.config.head == "covariance":
+            channels = channels_of(model.backbone, encode_centres(model.backbone, photos, cache))
+        encoded = encode_centres(model.backbone, photos, cache)
+        parts = [shot_features(model.backbone, part, channels) for part in encoded]
+        indices = torch.tensor([model.class_names.index(name) for name in names])
+        return KeptShots(torch.cat(parts)[:, None].cpu(), indices, channels)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.photos.archives import CardPlace, Member
+from app.teaching.progress import Taught
 from app.views.exploring import photo_on_explore
 from gallop.config import HeadKind
 from gallop.features.encoding import encode_photos
 from gallop.model.head.sums import shot_features
 from tests.app_pages import (
+    COMPARE,
     EXPLORE,
+    PROMPTS,
     TEACH,
     Open,
     cards,
@@ -21,6 +26,7 @@ from tests.app_pages import (
     fine,
     go,
     grid,
+    png,
     session_of,
     train,
     unfolded,
@@ -79,3 +85,64 @@ def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(
 
 def test_a_head_that_cannot_tell_says_nothing_of_it(tiny_app: Open) -> None:
     assert not offered(learned(tiny_app, {"red": 2, "green": 2}, head="discriminant"))
+
+
+# A run that is opened again -------------------------------------------------------------------------------------------
+
+
+def reopened(at: AppTest) -> AppTest:
+    """The newest run as the taught one, as whoever comes back to it has it, and Explore."""
+    ledger = session_of(go(at, COMPARE)).training.ledger
+    assert ledger is not None
+    (run,) = ledger.runs()
+    at.button(key=f"open run {run.id}").click()
+    at = go(fine(at.run()), EXPLORE)
+    head = taught_of(at).after.model_.head
+    assert head is not None
+    assert head.shots is None, "of shots a run keeps sums alone"
+    return at
+
+
+def taught_of(at: AppTest) -> Taught:
+    taught = session_of(at).training.taught
+    assert taught is not None
+    return taught
+
+
+@pytest.mark.parametrize("head", ["ridge", "covariance"])
+def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
+    tiny_app: Open, head: HeadKind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
+    at = learned(tiny_app, {"red": 3, "green": 2}, head=head)
+    said = VOTE.findall(everything(unfolded(at, "votes")))
+    at = reopened(at)
+    assert VOTE.findall(everything(unfolded(at, "votes"))) == said
+    told = [info.value for info in go(at, PROMPTS).info]
+    assert told == ["On the photos it learned from, which flatters it: there are no test photos."]
+    assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
+
+
+def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
+    at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
+    session = session_of(at)
+    card = session.photos.deck.in_use[0]
+    session.photos.deck.take_away(card.id, "shots", card.shots[0])
+    said = everything(unfolded(fine(at.run()), "votes"))
+    assert "once all that it learned from are on the cards of Teach" in said
+    assert VOTE.findall(said) == []
+
+
+def test_a_run_that_is_opened_learns_more_beside_what_it_knew(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
+    at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
+    session = session_of(at)
+    session.photos.deck.add_photos([Member(CardPlace("red", False, "one more.png"), png(90))], "shots")
+    session.training.settings = taught_of(at).settings
+    session.training.learn_more()
+    assert len(taught_of(at).learned) == 6
+    assert sum(answer.seen for answer in taught_of(at).answers.values()) == 6
+    assert len(VOTE.findall(everything(unfolded(fine(at.run()), "votes")))) == 6
+    assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"

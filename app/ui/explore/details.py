@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -49,7 +50,7 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
             faithful(session(), classifier, found, _explained(found), (photo.sha256, question))
 
 
-def shots_that_voted(question: Question, find: Find) -> None:
+def shots_that_voted(photo: Photo, question: Question, find: Find) -> None:
     """Which photos it learned from said what, where a head can tell."""
     taught = session().training.taught
     head = taught.after.model_.head if taught is not None and question.taught else None
@@ -59,8 +60,11 @@ def shots_that_voted(question: Question, find: Find) -> None:
         if not fold.open:
             return
         with ProblemsTold():
-            found = find()
-            voted_shots(found, taught.learned, _explained(found))
+            found, learned = find(), session().training.learned
+            if found.votes is None and learned:
+                with st.spinner("Looking at the photos that it learned from"):
+                    found = replace(found, votes=session().answers.votes(photo, question))
+            voted_shots(found, learned, _explained(found))
 
 
 def _explained(found: Explanation) -> str:

@@ -80,7 +80,7 @@ with explained:
 if find is not None and photo is not None and question is not None:
     with left:
         details.folded_numbers(question, find)
-        details.shots_that_voted(question, find)
+        details.shots_that_voted(photo, question, find)
     with middle:
         details.map_tested(photo, question, find)
 with strip:

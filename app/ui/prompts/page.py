@@ -16,8 +16,8 @@ session = resources.session()
 taught = session.training.taught
 piles = {}
 if taught is not None:
-    # A model that was opened brings no photos it learned from.
-    both = {"Test photos": testing.labelled(session)[0], "Photos it learned from": list(taught.learned)}
+    # A model that was opened has those it learned from where they are on the cards.
+    both = {"Test photos": testing.labelled(session)[0], "Photos it learned from": list(session.training.learned)}
     piles = {name: pairs for name, pairs in both.items() if pairs}
 
 st.title("Prompts", anchor=False)

@@ -35,6 +35,10 @@ NAMES, HALVED = 4.0, 3.0
 shots of a class that is halved. Chosen as the strengths were: what names say helps where shots are few, and misleads
 about photos of another domain."""
 
+_ROUNDED = 0.004
+"""How far a feature of length 1 may be from itself. With ``mini`` half precision moves it by a hundredth of that, and
+two photos of one class are ninety times as far apart or more."""
+
 TextsOf: TypeAlias = Callable[[Sequence[str]], Tensor]
 """The text features of names, (K, D) of length 1 on the CPU."""
 
@@ -119,10 +123,21 @@ class Head:
         if kept is None and self.kind == "logistic":
             raise ConfigError(
                 "Logistic regression learns from all shots together, and the earlier ones were not kept with this "
-                "model. Save it with keep_shots=True, or use the head ridge or discriminant, which need them no more."
+                "model. Give it their photos (recall_shots), or use the head ridge or discriminant, which need them no "
+                "more."
             )
         sums = self.sums + ShotSums.of(shots, len(self.sums.counts))
         return replace(self, sums=sums, form=closed_form(self.kind, sums, kept, self.texts), shots=kept)
+
+    def learned_from(self, shots: KeptShots) -> bool:
+        """Whether these are the shots that it has learned from: as many of each class, and the same sums but for what
+        another machine or format rounds.
+        """
+        sums = ShotSums.of(shots, len(self.sums.counts))
+        if not torch.equal(sums.counts, self.sums.counts):
+            return False
+        apart = (sums.sums - self.sums.sums).norm(dim=1)
+        return bool((apart <= _ROUNDED * (1 + self.sums.counts)).all())
 
     def for_classes(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Head | None:
         """Return it for another class list: names that it knows keep their shots, others have none.
@@ -140,8 +155,8 @@ class Head:
             return replace(self, sums=self.sums.with_classes(len(after)), texts=texts)
         if self.shots is None:
             raise ConfigError(
-                "A head keeps sums of its shots alone, from which those of a class cannot be taken. Train again "
-                "without the class, or save models with keep_shots=True."
+                "A head keeps sums of its shots alone, from which those of a class cannot be taken. Give it the photos "
+                "that it has learned from (recall_shots), or train again without the class."
             )
         number = {name: k for k, name in enumerate(after)}
         now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]
