@@ -26,7 +26,7 @@ def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tup
     None where there is no head, where its earlier shots are missed, or where more has changed than that photos came.
     """
     head = taught.after.model_.head
-    if head is None or (head.kind == "logistic" and head.shots is None):
+    if head is None or (head.kind == "logistic" and head.shots is None and not learned_on_cards(taught, shots)):
         return []
     if set(shots) != set(taught.names) or not taught.content < content(shots):
         return []
@@ -43,7 +43,9 @@ def learned_more(
         tests: photos to test with by class name.
         cache: of the visitor's own photos.
     """
-    after = _with_cache(taught.after, cache)
+    head, before = taught.after.model_.head, taught.learned
+    missed = head is not None and head.shots is None and are_all(taught, before)
+    after = recalled(taught, before, cache) if missed else _with_cache(taught.after, cache)
     after.add_shots([photo for photo, _ in fresh], [name for _, name in fresh])
     learned = (*taught.learned, *fresh)
     tested = [(photo, name) for name in taught.names for photo in tests.get(name, ())]
@@ -75,6 +77,12 @@ def learned_on_cards(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> tu
     return tuple(drawn_shots(there, taught.settings)) if there and content(there) == taught.content else ()
 
 
+def are_all(taught: Taught, learned: Pairs) -> bool:
+    """Whether so many photos are all that its head has learned from."""
+    head = taught.after.model_.head
+    return head is not None and len(learned) == int(head.sums.counts.sum())
+
+
 def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLoPClassifier:
     """Return what was taught with the shots of its head, of which an opened model knows sums alone.
 
@@ -87,7 +95,7 @@ def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLo
 def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPClassifier:
     """A copy that keeps features where the visitor's are kept: nothing of anybody's photos is written to disk."""
     copied = copy.copy(after)
-    copied.cache = cache or False
+    copied.cache = False if cache is None else cache
     return copied
 
 

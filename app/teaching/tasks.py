@@ -114,7 +114,8 @@ class Teaching:
         self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
         # Nothing of anybody's photos is written to disk.
         settings = self._settings
-        after = GalLoPClassifier.of(settings.method(), settings.training(), self._backbone, cache=self._cache or False)
+        cache = False if self._cache is None else self._cache
+        after = GalLoPClassifier.of(settings.method(), settings.training(), self._backbone, cache=cache)
         photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
         for event in after.fit_steps(photos, labels):
             yield self._after_event(event, after)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.photos.shelf import MAX_PHOTOS
-from app.teaching.more import recalled
+from app.teaching.more import are_all, recalled
 from app.teaching.settings import looks_of
 from app.visitor.limit import VisitorLimit
 from app.visitor.photos import VisitorPhotos
@@ -89,20 +89,21 @@ class VisitorAnswers:
         return found
 
     def votes(self, photo: Photo, question: Question) -> ShotVotes | None:
-        """Return which shots voted, of a model that was opened and whose photos are on the cards; worked out once.
+        """Return which shots voted, of a model that was opened and whose photos are on the cards; None of another one.
 
         Raises:
             DataError: its head has learned from others.
         """
+        taught, learned = self.training.taught, self.training.learned
+        if taught is None or not are_all(taught, learned):
+            return None
 
-        def compute() -> ShotVotes | None:
-            taught = self.training.taught
-            assert taught is not None
-            known = recalled(taught, self.training.learned, self.photos.features())
-            found: ShotVotes | None = _with_names(known, question).explain(photo).votes
-            return found
+        def compute() -> GalLoPClassifier:
+            return _with_names(recalled(taught, learned, self.photos.features()), question)
 
-        return self.figure("votes", [photo], question, compute)
+        classifier: GalLoPClassifier = self._classifiers.get_or(("recalled", question, self.training.version), compute)
+        found: ShotVotes | None = self.figure("votes", [photo], question, lambda: classifier.explain(photo).votes)
+        return found
 
     def second_look_awaited(self, backbone: Backbone, photo: Photo, question: Question) -> bool:
         """Return whether answers are the mean of two looks, and there is none yet."""

@@ -221,8 +221,8 @@ class VisitorTraining:
 
     @property
     def learned(self) -> tuple[tuple[Photo, str], ...]:
-        """The photos that what was taught learned from, each with its class; of a model that was opened those on the
-        cards, and none where not all of them are there.
+        """The photos that what was taught learned from, each with its class; of a run that was opened those on the
+        cards, and none where not all of them are there. Of a model that came as a file, what it learned here alone.
         """
         if self.taught is None:
             return ()

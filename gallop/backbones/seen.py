@@ -61,7 +61,7 @@ class _Seen(Backbone):
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights: a second look changes none."""
+        """Of the weights: what is seen of a photo changes none."""
         return self._base.fingerprint
 
     @property
@@ -92,7 +92,7 @@ class _Seen(Backbone):
         return seeing(self._base.copy_on(device), self.detail, self.cells)
 
     def with_regions(self, kind: RegionKind) -> Backbone:
-        """Return the same looks with region features of a kind."""
+        """Return the same view of towers with region features of a kind."""
         return seeing(self._base.with_regions(kind), self.detail, self.cells)
 
 

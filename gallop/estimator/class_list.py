@@ -13,7 +13,7 @@ import torch
 from gallop.data import labelled_photos
 from gallop.errors import ClassNameError, ConfigError, DataError
 from gallop.estimator.learned import LearnedModel
-from gallop.features.encoding import encode_centres, open_cache
+from gallop.features.encoding import MemoryCache, encode_centres, open_cache
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.model.head.sums import KeptShots, shot_features
@@ -96,7 +96,8 @@ class ClassList(LearnedModel):
             images, labels: as for ``fit``.
 
         Raises:
-            ConfigError: it has no head (``head=...``), or one whose earlier shots were not kept.
+            ConfigError: it has no head (``head=...``), or logistic regression whose earlier shots were not kept: these
+                come back with ``recall_shots``.
             DataError: a class that it does not have, or first shots of one class alone.
             ImageError: a photo that cannot be read; nothing is learned then.
         """
@@ -106,7 +107,7 @@ class ClassList(LearnedModel):
                 "Further shots teach the head alone, and this classifier has none. Fit one with head='ridge', or "
                 "train again with all photos."
             )
-        shots = self._encoded_shots(*labelled_photos(images, labels, split="train"))
+        shots = self._encoded_shots(*labelled_photos(images, labels, split="train"), "add them first (add_class)")
         head = model.taught_head(shots) if model.head is None else model.head.learned(shots)
         if head is None:
             raise DataError("The first shots of a head must be of two classes or more: it tells them apart.")
@@ -131,7 +132,7 @@ class ClassList(LearnedModel):
         model = self._fitted()
         if model.head is None:
             raise ConfigError("No shots can be recalled: this classifier has no head that has learned from some.")
-        shots = self._encoded_shots(*labelled_photos(images, labels, split="train"))
+        shots = self._encoded_shots(*labelled_photos(images, labels, split="train"), "leave their photos out")
         if not model.head.learned_from(shots):
             raise DataError(
                 f"These {len(shots)} photos are not the {int(model.head.sums.counts.sum())} that the head has learned "
@@ -140,15 +141,20 @@ class ClassList(LearnedModel):
         self.model_ = model.with_head(replace(model.head, shots=shots))
         return self
 
-    def _encoded_shots(self, photos: Sequence[Any], given: Sequence[str]) -> KeptShots:
-        """What a head knows of photos, in the channels that it has, or in those of these photos."""
+    def _encoded_shots(self, photos: Sequence[Any], given: Sequence[str], way_out: str) -> KeptShots:
+        """What a head knows of photos, in the channels that it has, or in those of these photos.
+
+        Args:
+            way_out: where a class is none of the model's.
+        """
         model, cache = self.model_, open_cache(self.cache)
         names = spelled_as(given, model.class_names)
         unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
         if unknown:
-            raise DataError(f"The model does not know the classes {listed(unknown)}; add them first (add_class).")
+            raise DataError(f"The model does not know the classes {listed(unknown)}; {way_out}.")
         channels = None if model.head is None else model.head.channels
         if model.head is None and model.config.head == "covariance":
+            cache = MemoryCache() if cache is None else cache  # for photos are gone through twice
             channels = channels_of(model.backbone, encode_centres(model.backbone, photos, cache))
         encoded = encode_centres(model.backbone, photos, cache)
         parts = [shot_features(model.backbone, part, channels) for part in encoded]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any, TypeVar
 
@@ -143,13 +143,21 @@ class KeptViews:
         """The key of a look, and what the cache has of it."""
         if self.cache is None:
             return "", None
-        cells = " with cells" if self.backbone.cells and cells_width(self.backbone.vision) else ""
-        key = feature_key(self.backbone, content, f"{look.name}{cells}", self.kept)
-        found = self.cache.get(key)
-        if found is None or found.sizes == self.backbone.feature_sizes_of(look.times):
-            return key, found
-        warnings.warn(f"The features kept as {key} are of another size; they are encoded anew.", stacklevel=2)
-        return key, None
+        keys = self._keys(content, look)
+        for key in keys:
+            found = self.cache.get(key)
+            if found is not None and found.sizes == self.backbone.feature_sizes_of(look.times):
+                return keys[0], found if self.backbone.cells else replace(found, cells=None)
+            if found is not None:
+                warnings.warn(f"The features kept as {key} are of another size; they are encoded anew.", stacklevel=2)
+        return keys[0], None
+
+    def _keys(self, content: str, look: _Look) -> list[str]:
+        """The key of a look; who asks for no cells is served by features with cells, too."""
+        names = [look.name]
+        if cells_width(self.backbone.vision):
+            names = [*([] if self.backbone.cells else names), f"{look.name} with cells"]
+        return [feature_key(self.backbone, content, name, self.kept) for name in names]
 
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, found, pixels = prepared

@@ -23,7 +23,7 @@ def encode_ahead(
     Their centre crops are among them: held-out shots are scored on those, and ``encode_centres`` finds them there.
 
     Args:
-        method: whose looks are taken; None is one look.
+        method: whose looks, and cells, are taken; None is one look.
     """
     method = method or MethodConfig()
     total = len(photos) * (config.views + 1)

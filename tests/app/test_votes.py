@@ -12,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 from app.photos.archives import CardPlace, Member
 from app.teaching.progress import Taught
 from app.views.exploring import photo_on_explore
+from app.views.export import imported
+from gallop import GalLoPClassifier
 from gallop.config import HeadKind
 from gallop.features.encoding import encode_photos
 from gallop.model.head.sums import shot_features
@@ -129,20 +131,47 @@ def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
     card = session.photos.deck.in_use[0]
     session.photos.deck.take_away(card.id, "shots", card.shots[0])
     said = everything(unfolded(fine(at.run()), "votes"))
-    assert "once all that it learned from are on the cards of Teach" in said
+    assert "while all that it learned from are on the cards of Teach" in said
     assert VOTE.findall(said) == []
 
 
+def test_votes_of_a_run_that_is_opened_are_told_for_a_further_class_too(tiny_app: Open) -> None:
+    at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
+    at.text_area(key="explore names").set_value("red\ngreen\nblue")
+    said = everything(unfolded(fine(at.run()), "votes"))
+    votes = [float(vote) for vote, _ in VOTE.findall(said)]
+    assert len(votes) == 5
+    (found,) = SUM.findall(said)
+    assert sum(votes) + float(found[0]) == pytest.approx(float(found[1]), abs=7 * 5e-5)
+
+
+@pytest.mark.parametrize("head", ["ridge", "logistic"])
 def test_a_run_that_is_opened_learns_more_beside_what_it_knew(
-    tiny_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tiny_app: Open, head: HeadKind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
-    at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
+    at = reopened(learned(tiny_app, {"red": 3, "green": 2}, head=head))
     session = session_of(at)
     session.photos.deck.add_photos([Member(CardPlace("red", False, "one more.png"), png(90))], "shots")
     session.training.settings = taught_of(at).settings
     session.training.learn_more()
     assert len(taught_of(at).learned) == 6
     assert sum(answer.seen for answer in taught_of(at).answers.values()) == 6
-    assert len(VOTE.findall(everything(unfolded(fine(at.run()), "votes")))) == 6
+    if head == "ridge":
+        assert len(VOTE.findall(everything(unfolded(fine(at.run()), "votes")))) == 6
     assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
+
+
+def test_a_model_from_a_file_that_learned_more_here_has_no_votes_and_no_error(tiny_app: Open, tmp_path: Path) -> None:
+    at = learned(tiny_app, {"red": 3, "green": 2})
+    session, backbone = session_of(at), taught_of(at).after.model_.backbone
+    taught_of(at).after.save(tmp_path)
+    found = GalLoPClassifier.load(tmp_path, backbone=backbone)
+    session.training.adopt(imported(session, found, backbone), None)
+    session.photos.deck.add_photos([Member(CardPlace("red", False, "one more.png"), png(90))], "shots")
+    session.training.settings = taught_of(at).settings
+    session.training.learn_more()
+    assert len(taught_of(at).learned) == 6, "all that are here: nobody knows which ones it had learned before"
+    said = everything(unfolded(fine(at.run()), "votes"))
+    assert "Which photos voted is known of a model that was trained here" in said
+    assert not at.error

@@ -79,3 +79,21 @@ def test_who_has_no_head_has_nothing_to_recall() -> None:
     for model in (tiny.classifier().fit(IMAGES, LABELS), tiny.classifier().zero_shot(list(COUNTS))):
         with pytest.raises(ConfigError, match="has no head that has learned"):
             model.recall_shots(IMAGES, LABELS)
+
+
+def test_one_photo_among_a_hundred_is_not_overlooked(tmp_path: Path) -> None:
+    images = [tiny.picture(seed, name) for name in ("red", "blue") for seed in range(100)]
+    labels = [name for name in ("red", "blue") for _ in range(100)]
+    loaded = saved(tiny.classifier(method=MethodConfig(head="ridge"), epochs=1).fit(images, labels), tmp_path)
+    with pytest.raises(DataError, match="are not the 200"):
+        loaded.recall_shots([*images[:-1], tiny.picture(500, "green")], labels)
+    assert loaded.recall_shots(images, labels).explain(ASKED[0]).votes is not None
+
+
+def test_photos_of_a_class_that_went_are_named(tmp_path: Path) -> None:
+    loaded = saved(taught("ridge").remove_class("blue"), tmp_path)
+    with pytest.raises(DataError, match=r"does not know the classes blue; leave their photos out\."):
+        loaded.recall_shots(IMAGES, LABELS)
+    rest = [(image, name) for image, name in PAIRS if name != "blue"]
+    votes = loaded.recall_shots([image for image, _ in rest], [name for _, name in rest]).explain(ASKED[0]).votes
+    assert votes is not None

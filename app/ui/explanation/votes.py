@@ -27,7 +27,10 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
     """
     voted, row = explanation.votes, explanation.class_names.index(class_name)
     if voted is None or explanation.head_scores is None or len(learned) != len(voted.labels):
-        st.caption("Which photos voted can be told once all that it learned from are on the cards of Teach.")
+        st.caption(
+            "Which photos voted is known of a model that was trained here, while all that it learned from are on the "
+            "cards of Teach."
+        )
         return
     given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _TOLD)
     st.markdown(f"What each photo that it learned from adds to the head's score of {text.markdown(class_name)}.")

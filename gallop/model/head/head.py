@@ -35,9 +35,9 @@ NAMES, HALVED = 4.0, 3.0
 shots of a class that is halved. Chosen as the strengths were: what names say helps where shots are few, and misleads
 about photos of another domain."""
 
-_ROUNDED = 0.004
-"""How far a feature of length 1 may be from itself. With ``mini`` half precision moves it by a hundredth of that, and
-two photos of one class are ninety times as far apart or more."""
+_NEAR, _ROUNDED = 0.02, 0.001
+"""How far the sums of one class may be from themselves, and further with each shot: what another machine computes, or
+half precision keeps, moves a feature of length 1 by less. Two photos of a class are 0.36 apart or more (``mini``)."""
 
 TextsOf: TypeAlias = Callable[[Sequence[str]], Tensor]
 """The text features of names, (K, D) of length 1 on the CPU."""
@@ -137,7 +137,7 @@ class Head:
         if not torch.equal(sums.counts, self.sums.counts):
             return False
         apart = (sums.sums - self.sums.sums).norm(dim=1)
-        return bool((apart <= _ROUNDED * (1 + self.sums.counts)).all())
+        return bool((apart <= _NEAR + _ROUNDED * self.sums.counts).all())
 
     def for_classes(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Head | None:
         """Return it for another class list: names that it knows keep their shots, others have none.
