@@ -129,8 +129,9 @@ def dropout_runs(pinned: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
     several = [run for run in pinned if run.settings is not None and run.settings.global_prompts > 1]
     if not several:
         return []
-    found = siblings(several[0], runs, but="dropout") or several[:1]  # a cancelled one is nobody's sibling
-    return [*found, *(run for run in several if run.id not in {other.id for other in found})]
+    found = siblings(several[0], runs, but="dropout")
+    # A cancelled one is nobody's sibling, nor is one that was trained again since; and both sides may be pinned to it.
+    return list({run.id: run for run in [*found, *several]}.values())
 
 
 def dropouts_left(run: Run, runs: Sequence[Run]) -> list[Settings]:

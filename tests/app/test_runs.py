@@ -124,6 +124,8 @@ def test_runs_that_differ_in_dropout_alone_stand_by_it_and_what_is_left_to_train
     assert [found.id for found in compare.dropout_runs((coop, other_seed), kept)] == [3]
     assert [found.id for found in compare.dropout_runs((mine, other_seed), kept)] == [2, 1, 3]
     assert compare.dropout_runs((coop, run_module.zero_shot_run(mine)), kept) == []
+    cancelled = replace(mine, id=9, steps=1)
+    assert [found.id for found in compare.dropout_runs((cancelled, cancelled), [*kept, cancelled])] == [2, 1, 9]
     assert [found.dropout for found in compare.dropouts_left(mine, kept)] == [0.5]
     assert [found.dropout for found in compare.dropouts_left(other_seed, kept)] == [0.0, 0.75]
     assert compare.dropouts_left(mine, kept)[0] == replace(usual, dropout=0.5), "seed and all else stay"
