@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gallop.config import MethodConfig
 from gallop.errors import BackboneError, DataError, ParallelError, Unreachable
@@ -49,6 +50,15 @@ BUSY = "timed out during startup"
 
 def too_busy() -> None:
     pytest.skip("Ray gives its own processes 15 seconds to start, and this machine was too busy")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Compute as a worker with one processor does: on some processors the last bit depends on the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
