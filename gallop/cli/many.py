@@ -22,9 +22,9 @@ from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import Opener, open_source
 
 
-def opener_of(options: Namespace) -> Opener:
-    """Return what opens the photos of a call."""
-    return Opener(web=options.web)
+def opener_of(options: Namespace, source: str) -> Opener:
+    """Return what opens the photos of a source."""
+    return Opener(web=options.web, home=None if options.buckets else source)
 
 
 def answer_many(

@@ -99,7 +99,13 @@ def add_many(parser: Parser, made: str) -> None:
         help="decode JPEGs whose short side is four times the tower's input or more at a half, a quarter or an eighth "
         "of their size: two to three times faster, and answers move (probabilities by 0.02 in the mean)",
     )
-    group.add_argument("--web", action="store_true", help="also read photos from addresses of the web")
+    group.add_argument("--web", action="store_true", help="also read photos from public addresses of the web")
+    group.add_argument(
+        "--buckets",
+        action="store_true",
+        help="also read photos from any bucket (s3://, hf://, ...) or Windows share that a list or table names, with "
+        "your keys; without, only from the one that it lies in itself",
+    )
     group = parser.add_argument_group("many photos, on many machines or processes (extra ray)")
     group.add_argument("--engine", choices=("here", "ray"), default="here", help="in this process, or by Ray's workers")
     group.add_argument(

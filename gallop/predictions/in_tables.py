@@ -25,6 +25,7 @@ class AnswersInTables(AnswersByName):
         rows: int = 1024,
         draft: bool = False,
         web: bool = False,
+        buckets: bool = False,
         verbose: bool | int = False,
     ) -> Iterator[Table]:
         """Yield Arrow tables of answers to any number of photos, with the columns that ``gallop predict --out`` writes.
@@ -38,7 +39,9 @@ class AnswersInTables(AnswersByName):
             column: of a table, that holds paths, addresses or bytes.
             rows: of a table that is yielded, or a few more; the last has what is left.
             draft: decode large JPEGs smaller, which is faster and moves answers a little.
-            web: addresses of the web may be asked.
+            web: public addresses of the web may be asked.
+            buckets: buckets and shares that a list or a table names may be asked, with your keys, and not only the one
+                that it lies in itself.
             verbose: show how far it is: a bar in a terminal or a notebook, plain lines elsewhere.
 
         Raises:
@@ -50,7 +53,7 @@ class AnswersInTables(AnswersByName):
         from gallop.scoring.arrow import tables_of
 
         self.require_classes()
-        tables = tables_of(self, fspath(source), extras, column, rows, draft=draft, web=web)
+        tables = tables_of(self, fspath(source), extras, column, rows, draft=draft, web=web, buckets=buckets)
         return _said(tables) if verbose else tables
 
 

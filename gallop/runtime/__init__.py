@@ -1,1 +1,1 @@
-"""The process itself: threads, the machine, files opened and written; nothing here knows the method."""
+"""The process itself: threads, the machine, files and strangers' addresses; nothing here knows the method."""

@@ -25,12 +25,20 @@ def require_arrow(what: str) -> None:
     Raises:
         DataError: one is missing.
     """
-    if missing := [name for name in ("pyarrow", "fsspec") if find_spec(name) is None]:
-        raise DataError(f"{' and '.join(missing)} must be installed for {what}: pip install 'gallop-explorer[many]'.")
+    if missing := [name for name in ("pyarrow", "fsspec", "httpcore") if find_spec(name) is None]:
+        raise DataError(f"{listed(missing)} must be installed for {what}: pip install 'gallop-explorer[many]'.")
 
 
 def tables_of(
-    classifier: Any, source: str, extras: Sequence[str], column: str | None, rows: int, *, draft: bool, web: bool
+    classifier: Any,
+    source: str,
+    extras: Sequence[str],
+    column: str | None,
+    rows: int,
+    *,
+    draft: bool,
+    web: bool,
+    buckets: bool,
 ) -> Iterator[Table]:
     """Yield the tables of ``GalLoPClassifier.predict_many``.
 
@@ -41,7 +49,7 @@ def tables_of(
     known = [field.name for field in fields(Extras)]
     if unknown := [name for name in extras if name not in known]:
         raise DataError(f"There are no columns {listed(unknown)}; extras may be {', '.join(known)}.")
-    opener = Opener(web=web)
+    opener = Opener(web=web, home=None if buckets else source)
     worker = PhotoScorer(classifier, extras=Extras(**dict.fromkeys(extras, True)), opener=opener, draft=draft)
     photos = iter(open_source(source, opener, column))
     return _tables(photos, worker, rows)

@@ -99,7 +99,7 @@ class _Bucket(Destination):
     """An object is put there in one piece, and services show it when all of it has come. A table is held until then."""
 
     def _at(self, file: str) -> tuple[Any, str]:
-        system, folder = Opener().system(self.name)
+        system, folder = Opener(home=None).system(self.name)
         return system, f"{folder.rstrip('/')}/{file}"
 
     def _asked(self, file: str, done: str, ask: Callable[[], T]) -> T:
@@ -173,5 +173,5 @@ def open_destination(name: str) -> Destination:
         known = ", ".join(f"{kind}://" for kind in writable)
         raise DataError(f"Nothing is written to {printable_name(name)}: give a path, or an address of {known}.")
     found = _Bucket(name)
-    Opener().system(name)  # says which package opens it, where that is missing
+    Opener(home=None).system(name)  # says which package opens it, where that is missing
     return found

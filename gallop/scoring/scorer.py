@@ -42,7 +42,7 @@ class Extras:
 
 
 PLAIN = Extras()
-DISK_AND_BUCKETS = Opener()
+DISK = Opener()
 
 
 class _Worker:
@@ -97,7 +97,7 @@ class PhotoScorer(_Worker):
         model: the folder of a trained model, or a classifier.
         device, backbone: as ``GalLoPClassifier.load``.
         extras: further columns.
-        opener: opens what batches name.
+        opener: opens what batches name; by default what lies on this machine's disks.
         draft: as ``prepare_photos``.
     """
 
@@ -108,7 +108,7 @@ class PhotoScorer(_Worker):
         device: str = "auto",
         backbone: str | None = None,
         extras: Extras = PLAIN,
-        opener: Opener = DISK_AND_BUCKETS,
+        opener: Opener = DISK,
         draft: bool = False,
     ) -> None:
         self.model, self.device, self.backbone = model, device, backbone
@@ -164,13 +164,11 @@ class PhotoEmbedder(_Worker):
 
     Args:
         backbone, device: as ``load_backbone``.
-        opener: opens what batches name.
+        opener: opens what batches name; by default what lies on this machine's disks.
         draft: as ``prepare_photos``.
     """
 
-    def __init__(
-        self, backbone: str, *, device: str = "auto", opener: Opener = DISK_AND_BUCKETS, draft: bool = False
-    ) -> None:
+    def __init__(self, backbone: str, *, device: str = "auto", opener: Opener = DISK, draft: bool = False) -> None:
         self.backbone, self.device, self.opener, self.draft = backbone, device, opener, draft
         self._loaded: Backbone | None = None
 

@@ -186,7 +186,7 @@ def test_without_its_packages_it_says_what_to_install(
     monkeypatch.setattr(arrow, "find_spec", lambda _: None)
     outcome = predict(photos, tmp_path / "out", backbone)
     assert outcome.code == 2
-    assert "pyarrow and fsspec must be installed for --out: pip install 'gallop-explorer[many]'" in outcome.err
+    assert "pyarrow, fsspec, httpcore must be installed for --out: pip install 'gallop-explorer[many]'" in outcome.err
 
 
 def test_without_ray_it_says_what_to_install(

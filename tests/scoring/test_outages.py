@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -19,7 +20,9 @@ import pytest
 from fsspec.implementations.memory import MemoryFile
 from pyarrow import parquet
 
+from gallop.cli import many
 from gallop.errors import DataError, ImageError, KeysRefused, Unreachable
+from gallop.runtime import public_web
 from gallop.runtime.ahead import ahead, pause
 from gallop.scoring.manifest import MANIFEST
 from gallop.scoring.sources import Opener, open_source, outages
@@ -39,6 +42,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
     monkeypatch.setattr(outages, "_answered", {})
     monkeypatch.setattr(outages, "_told", set())
+    monkeypatch.setattr(outages, "_lost", {})
     monkeypatch.setattr(outages, "pause", waited.append)
     return waited
 
@@ -105,6 +109,29 @@ def test_who_asks_to_be_left_alone_is_given_all_the_time(waits: list[float]) -> 
     with SILENCE(), pytest.raises(OSError, match="reduce your request rate"):
         service.ask("b")
     assert waits == [*WAITS]
+
+
+def test_a_source_whose_photos_do_not_come_one_after_the_other_has_stalled(
+    waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However well the last photo that came can be read again; a photo that comes begins the count anew."""
+    now = iter(range(10**6))
+    monkeypatch.setattr(outages, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(outages, "STALL_SECONDS", 3)
+    service = Service()
+    service.fails = lambda photo: GONE if photo == "b" else None
+
+    def lost(times: int) -> None:
+        for _ in range(times):
+            with pytest.raises(ConnectionResetError):
+                service.ask("b")
+
+    service.ask("a")
+    lost(2)
+    service.ask("a")
+    lost(3)
+    with SILENCE(), pytest.raises(Unreachable, match=r"s3://photos does not answer"):
+        service.ask("b")
 
 
 def of_s3(code: str, status: int) -> Exception:
@@ -392,8 +419,9 @@ def test_a_place_for_tables_that_is_silent_for_a_moment_is_written_to(
 
 
 @pytest.fixture
-def server() -> Iterator[Web]:
-    pytest.importorskip("aiohttp", reason="needs s3fs, which brings aiohttp")
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """It is on this machine, where the command line would not look."""
+    monkeypatch.setattr(many, "Opener", partial(Opener, private=True))
     with web({f"{number:02}.png": png(number) for number in range(45)}) as started:
         yield started
 
@@ -402,7 +430,7 @@ def test_a_server_that_is_gone_among_others_is_a_row(
     server: Web, backbone: Path, tmp_path: Path, waits: list[float]
 ) -> None:
     """Nobody listens at one address; one photo has gone, and of one the server always fails."""
-    Opener(web=True).read(f"{server.address}/00.png")
+    Opener(web=True, private=True).read(f"{server.address}/00.png")
     server.broken.add("05.png")
     lines = [*(f"{server.address}/{number:02}.png" for number in range(12)), f"{server.address}/none.png"]
     lines.insert(3, "http://127.0.0.1:1/a.png")
@@ -411,14 +439,15 @@ def test_a_server_that_is_gone_among_others_is_a_row(
     table = parquet.read_table(tmp_path / "out")
     problems = {row["key"]: row["error"] for row in table.to_pylist() if row["error"]}
     assert list(problems) == [lines[3], f"{server.address}/05.png", lines[-1]]
-    assert "Connect call failed" in problems[lines[3]]
+    assert "All connection attempts failed" in problems[lines[3]]
     assert "500" in problems[f"{server.address}/05.png"]
 
 
-@pytest.mark.parametrize("how", ["closes", "busy", "refuses"])
+@pytest.mark.parametrize("how", ["closes", "busy", "refuses", "waits", "drips"])
 def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
-    how: str, server: Web, backbone: Path, tmp_path: Path, waits: list[float]
+    how: str, server: Web, backbone: Path, tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(public_web, "SECONDS", 0.5 if how in ("waits", "drips") else 10)
     names = [f"{server.address}/{number:02}.png" for number in range(45)]
     (tmp_path / "list.txt").write_text("\n".join(names))
     server.stops(how, at="25.png")
@@ -435,8 +464,8 @@ def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
     assert parquet.read_table(tmp_path / "out")["key"].to_pylist() == names
 
 
+@pytest.mark.usefixtures("server")
 def test_without_anyone_to_ask_it_is_told(backbone: Path, tmp_path: Path, waits: list[float]) -> None:
-    pytest.importorskip("aiohttp", reason="needs s3fs, which brings aiohttp")
     (tmp_path / "list.txt").write_text("http://127.0.0.1:1/a.png\n")
     outcome = predict(tmp_path / "list.txt", tmp_path / "out", backbone, "--web")
     assert outcome.code == 75

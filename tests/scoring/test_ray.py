@@ -222,9 +222,8 @@ def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
     cluster: Cluster, tower: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pieces that were answered are kept where they make a whole shard."""
-    pytest.importorskip("aiohttp", reason="needs s3fs, which brings aiohttp")
     monkeypatch.setattr(on_ray, "PIECE_PHOTOS", 16)
-    embedder = PhotoEmbedder(str(tower), device="cpu", opener=Opener(web=True))
+    embedder = PhotoEmbedder(str(tower), device="cpu", opener=Opener(web=True, private=True))
     impatient = PackedImpatient(str(tower), "cpu", embedder.opener, False)
     monkeypatch.setattr(on_ray, "packed_worker", lambda *_: impatient)
     names = [f"{number:03}.jpg" for number in range(PHOTOS)]

@@ -121,6 +121,10 @@ def photos(tmp_path: Path, service: Service) -> Path:
     return folder
 
 
+def scorer() -> PhotoScorer:
+    return PhotoScorer(tiny.classifier().zero_shot(["red", "green"]), opener=Opener(home="s3://photos"))
+
+
 def predict(source: object, out: object, backbone: Path, *more: object) -> Outcome:
     return call("predict", source, *CLASSES, "--backbone", backbone, "--out", out, "--shard-size", 10, *more)
 
@@ -165,7 +169,7 @@ def test_archives_tables_and_lists_in_a_bucket(service: Service, tmp_path: Path,
     service.system.put_file(str(tmp_path / "t.parquet"), "photos/t.parquet")
     service.system.pipe_file("photos/in/4.png", png(4))
     service.system.pipe_file("photos/list.txt", b"in/4.png\ns3://photos/in/4.png\nin/gone.png\n")
-    worker = PhotoScorer(tiny.classifier().zero_shot(["red", "green"]))
+    worker = scorer()
 
     def found(source: str) -> dict[str, str | None]:
         columns = worker.finish(worker.prepare(list(open_source(source, Opener()))))
@@ -182,8 +186,18 @@ def test_archives_tables_and_lists_in_a_bucket(service: Service, tmp_path: Path,
     assert "s3://photos/in/gone.png cannot be opened" in str(listed["in/gone.png"])
 
 
+def test_a_list_on_disk_that_names_a_bucket_is_told_so_and_read_where_that_is_allowed(
+    photos: Path, service: Service, backbone: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text("s3://photos/new/red/0.png\n")
+    assert predict(tmp_path / "list.txt", tmp_path / "out", backbone).code == 2
+    (error,) = parquet.read_table(tmp_path / "out")["error"].to_pylist()
+    assert error.startswith("s3://photos/new/red/0.png lies in another bucket or share than the source")
+    assert predict(tmp_path / "list.txt", tmp_path / "allowed", backbone, "--buckets").code == 0
+
+
 def test_a_photo_that_vanishes_after_it_was_listed_has_its_row(photos: Path, service: Service) -> None:
-    worker = PhotoScorer(tiny.classifier().zero_shot(["red", "green"]))
+    worker = scorer()
     items = list(open_source("s3://photos/new/red", Opener()))
     service.system.rm_file("photos/new/red/3.png")
     columns = worker.finish(worker.prepare(items))
@@ -210,7 +224,7 @@ def test_without_rights_nothing_is_begun_and_nothing_is_lost(
         assert " cannot be " in outcome.err or " does not take the keys (" in outcome.err
         assert "Traceback" not in outcome.err
     assert not (tmp_path / "o").exists()
-    worker = PhotoScorer(tiny.classifier().zero_shot(["red", "green"]))
+    worker = scorer()
     with pytest.raises(KeysRefused, match=r"s3://photos does not take the keys \(.*Access Key.*\): give others"):
         worker({"path": ["s3://photos/new/red/0.png"]})
     service.ask_for_no_rights()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import ntpath
 import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +18,9 @@ import pytest
 from pyarrow import parquet
 
 from gallop.errors import DataError, ImageError
-from gallop.scoring.sources import Opener, SourceItem, open_source
+from gallop.scoring.sources import Opener, SourceItem, open_source, opening
 from tests import tiny
+from tests.connects import Connects
 
 
 def png(seed: int) -> bytes:
@@ -47,7 +51,8 @@ def items(source: object, **options: Any) -> list[SourceItem]:
 
 
 def contents(found: list[SourceItem]) -> dict[str, bytes]:
-    return {item.key: Opener().read(item.place) if item.data is None else item.data for item in found}
+    opener = Opener(home="memory://photos")
+    return {item.key: opener.read(item.place) if item.data is None else item.data for item in found}
 
 
 def test_a_folder_gives_its_photos_by_name(folder: Path) -> None:
@@ -198,6 +203,72 @@ def test_a_list_asks_nothing_of_the_web_unless_it_may(tmp_path: Path) -> None:
     (item,) = items(tmp_path / "list.txt")
     with pytest.raises(ImageError, match="give --web"):
         Opener().read(item.place)
+
+
+ELSEWHERE = """
+s3://evil/a.png s3a://mine/a.png S3://evil/a.png s3:///evil/a.png s3://mine/../evil/a.png s3://mine.evil/a.png gs://evil/a
+abfs://evil@mine.example/a hf://datasets/evil/cats/a.png hf://ann/cats/a.png hf://datasets/ann@v1/cats/a.png memory://evil/a
+"""
+
+
+@pytest.mark.parametrize("home", ["list.txt", "s3://mine/list.txt", "hf://datasets/ann/cats/list.txt", ""])
+@pytest.mark.parametrize("place", ELSEWHERE.split())
+def test_keys_are_sent_to_no_bucket_but_that_of_the_source(
+    home: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(fsspec.core, "url_to_fs", opened.append)
+    with pytest.raises(ImageError, match=r"lies in another bucket or share than the source.*give --buckets"):
+        Opener(home=home).read(place)
+    assert opened == []
+    Opener(home=None)._check(place)
+
+
+@pytest.mark.parametrize(
+    ("home", "place"),
+    [
+        ("s3://mine/new/list.txt", "S3://mine/old/a.png"),
+        ("hf://datasets/ann/cats@v1/list.txt", "hf://datasets/ann/cats/a.png"),
+        ("hf://ann/cats/list.txt", "hf://ann/cats@v2/a.png"),
+        ("list.txt", "/photos/a.png"),
+        ("s3://mine/list.txt", "file:///photos/a.png"),
+    ],
+)
+def test_the_bucket_of_the_source_and_the_disk_may_be_read(home: str, place: str) -> None:
+    Opener(home=home)._check(place)
+
+
+def test_a_share_of_windows_is_asked_with_keys_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening.os, "path", ntpath)
+    for place in (r"\\evil\photos\a.png", "//evil/photos/a.png", "file:////evil/photos/a.png"):
+        with pytest.raises(DataError, match="another bucket or share"):
+            Opener(home=r"C:\list.txt")._check(place)
+    Opener(home=r"\\Mine\photos\list.txt")._check(r"\\mine\photos\a.png")
+    Opener(home="list.txt")._check(r"C:\photos\a.png")
+
+
+def test_the_command_line_connects_to_no_bucket_that_a_list_or_a_table_names(tmp_path: Path) -> None:
+    """Every connect of the process is written down; there are keys that it could send."""
+    connects = Connects(tmp_path / "connects")
+    names = [
+        "hf://datasets/evil/x/a.png",
+        "s3://evil/a.png",
+        "hf://datasets/evil/x/../y/b.png",
+        "http://evil.example/c",
+    ]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    parquet.write_table(pa.table({"image": [{"bytes": None, "path": name} for name in names]}), tmp_path / "t.parquet")
+    backbone = tiny.backbone_folder(tmp_path)
+    keys = {"HF_TOKEN": "hf_secret", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    run = "import sys; from gallop.cli import main; sys.exit(max(main([*a.split('|')]) for a in sys.argv[1:]))"
+    words = f"--backbone|{backbone}|--out|{tmp_path}/"
+    calls = [f"embed|{tmp_path}/{name}|{words}{name}.out" for name in ("list.txt", "t.parquet")]
+    done = subprocess.run([sys.executable, "-c", run, *calls], env=connects.environment(os.environ | keys), check=False)
+    assert done.returncode == 2
+    for name in ("list.txt", "t.parquet"):
+        errors = parquet.read_table(tmp_path / f"{name}.out")["error"].to_pylist()
+        assert ["--buckets" in error for error in errors] == [True, True, True, False]
+    assert connects.all() == []
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00cats", b"PAR1 not really", b""])

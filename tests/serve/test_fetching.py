@@ -14,8 +14,9 @@ import pytest
 
 from gallop.errors import ImageTooLarge
 from gallop.images import DEFAULT_LIMITS
-from gallop.serve import fetching
-from gallop.serve.fetching import PublicOnly, fetch_photo, is_public
+from gallop.runtime import public_web
+from gallop.runtime.public_web import PublicOnly, is_public
+from gallop.serve.fetching import fetch_photo
 from gallop.serve.refusals import Refusal
 from tests.conftest import awaited
 from tests.http_server import Answers, listening
@@ -28,6 +29,7 @@ PRIVATE = """
 """
 PUBLIC = "93.184.215.14 8.8.8.8 2606:2800:21f:cb07:6820:80da:af6b:8b2c 2a00:1450:4001:82a::200e ::ffff:8.8.8.8"
 KINDS = "file:///etc/passwd ftp://example.org/ gopher://x http:// //x http://a@b/ http://\u00e4.de/ http://x:99999/"
+MALFORMED = f"http://a..b/ http://.a/ http://./ http://[::1/ http://[x]/ http://a%00b/ http://x:y/ https://{'a' * 64}/"
 
 
 @pytest.mark.parametrize("address", PRIVATE.split())
@@ -99,13 +101,13 @@ def test_a_photo_is_fetched_through_a_redirect(site: str) -> None:
 )
 def test_nothing_private_is_reached_and_the_answer_does_not_tell_what_is_there(site: str, url: str) -> None:
     Site.asked.clear()
-    with pytest.raises(Refusal, match="Its address leads to no public server") as refused:
+    with pytest.raises(Refusal, match="from its address: it leads to no public server") as refused:
         fetch(url.format(site=site, port=site.rpartition(":")[2]), PublicOnly())
     assert (refused.value.status, refused.value.code) == (422, "not_fetched")
     assert Site.asked == []
 
 
-@pytest.mark.parametrize("url", [*KINDS.split(), "http://x/ y", ""])
+@pytest.mark.parametrize("url", [*KINDS.split(), *MALFORMED.split(), "http://x/ y", ""])
 def test_other_kinds_of_addresses_are_refused(url: str) -> None:
     with pytest.raises(Refusal, match="begins with http"):
         fetch(url, PublicOnly())
@@ -116,7 +118,8 @@ def test_a_redirect_into_the_private_is_refused(site: str) -> None:
     port = int(site.rpartition(":")[2])
     only_first = PublicOnly(lambda address: str(address) == "127.0.0.1")
     Site.asked.clear()
-    for target in (f"http://127.0.0.2:{port}/secret", f"http://[::1]:{port}/secret", "file:|||etc|passwd"):
+    private = (f"http://127.0.0.2:{port}/secret", f"http://[::1]:{port}/secret")
+    for target in (*private, "file:|||etc|passwd", "http:||a..b|", "http://["):
         with pytest.raises(Refusal):
             fetch(f"http://{site}/to/{target.replace('/', '|')}", only_first)
     assert all("secret" not in path.partition("/to/")[0] for path in Site.asked)
@@ -164,7 +167,7 @@ def test_limits_of_a_fetched_photo(site: str, monkeypatch: pytest.MonkeyPatch) -
     round_and_round = f"http://{site}/to/" * 6
     with pytest.raises(Refusal, match="leads on more than 3 times"):
         fetch(round_and_round, anywhere())
-    monkeypatch.setattr(fetching, "SECONDS", 0.2)
+    monkeypatch.setattr(public_web, "SECONDS", 0.2)
     with pytest.raises(Refusal, match=r"more than 0\.2 s"):
         fetch(f"http://{site}/slow", anywhere())
 
@@ -173,7 +176,11 @@ def test_the_service_fetches_where_it_may(models: dict[str, Path], site: str) ->
     with running(models, allow_urls=True, backend=anywhere()) as service:
         said = service.post("/predict", photo(), urls=[f"http://{site}/a", f"http://{site}/none"]).json()["photos"]
         assert said[0] == said[1] or abs(said[0]["probability"] - said[1]["probability"]) < 1e-5
-        assert said[2]["error"]["message"].startswith("Photo 3 was not fetched.")
+        assert said[2]["error"]["message"] == "Photo 3 was not fetched from its address: it answered with status 404."
+        malformed = service.post("/predict", photo(), urls=MALFORMED.split())
+        assert malformed.status_code == 200, "the good photo has its answer"
+        first, *others = malformed.json()["photos"]
+        assert (first["label"], {one["error"]["code"] for one in others}) == (said[0]["label"], {"bad_url"})
         assert service.service.bodies.now == 0
         assert service.post("/explain", urls=[f"http://{site}/a"]).status_code == 200
     with running(models, allow_urls=True) as service:

@@ -17,5 +17,5 @@ def run(options: Namespace, console: Console) -> int:
     if options.out is None:
         raise CommandError("Say with --out into which folder the features go.")
     tower = options.backbone or DEFAULT_BACKBONE
-    worker = PhotoEmbedder(tower, device=options.device, opener=opener_of(options), draft=options.draft)
+    worker = PhotoEmbedder(tower, device=options.device, opener=opener_of(options, options.source), draft=options.draft)
     return answer_many(options.source, worker, options, console, LAYOUTS[options.layout])

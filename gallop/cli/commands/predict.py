@@ -24,10 +24,11 @@ def run(options: Namespace, console: Console) -> int:
     """Answer every image that can be read, and name the others."""
     if options.out is not None:
         return _many(options, console)
-    many = options.extras or options.column or options.web or options.draft or options.part != (1, 1)
+    many = options.extras or options.column or options.web or options.buckets or options.draft or options.part != (1, 1)
     if many or options.engine != "here":
         raise CommandError(
-            "--with, --column, --web, --draft, --part and --engine are for many photos: give --out DIR as well."
+            "--with, --column, --web, --buckets, --draft, --part and --engine are for many photos: give --out DIR as "
+            "well."
         )
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
@@ -60,7 +61,7 @@ def _many(options: Namespace, console: Console) -> int:
     worker = PhotoScorer(
         model_or_classes(options),
         extras=Extras(**dict.fromkeys(options.extras, True)),
-        opener=opener_of(options),
+        opener=opener_of(options, options.images[0]),
         draft=options.draft,
     )
     return answer_many(options.images[0], worker, options, console, LAYOUTS["parquet"])

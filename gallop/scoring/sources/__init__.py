@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gallop.scoring.sources.archives import TarSource, is_tar
 from gallop.scoring.sources.folder import FolderSource
 from gallop.scoring.sources.item import Source, SourceItem
@@ -17,11 +19,14 @@ def open_source(name: str, opener: Opener, column: str | None = None) -> Source:
 
     Args:
         name: a path, an address that fsspec knows (``s3://bucket/photos``), or a pattern with ``*`` for tar archives.
+        opener: opens it, wherever it lies; of other buckets none, unless its ``home`` is None.
         column: of a table, that holds paths, addresses or bytes; None finds it by its name.
 
     Raises:
         DataError: it is not there, or is none of these.
     """
+    if opener.home is not None:
+        opener = replace(opener, home=name)
     end = name.lower().rsplit("?", 1)[0]
     if is_tar(end):
         return TarSource(name, opener)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 _WEB = ("http", "https")
 BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
-"""Places that need no permission of their own: who names a bucket has its keys."""
+"""Places that are asked with the keys of whoever makes the call."""
 _LOCAL = ("file", "local")
+_KINDS_OF_REPOSITORIES = ("datasets", "models", "spaces", "kernels", "buckets")
+"""What may stand before a repository's name in an address of the Hub."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,16 @@ class Opener:
     """Opens what a source names. It travels to other processes, so it holds no connection.
 
     Attributes:
-        web: whether addresses of the web may be asked.
+        web: whether public addresses of the web may be asked.
+        private: whether addresses of the web that are not public may be, too.
+        home: the source. Of all buckets, only the one that it lies in is asked, since a list or a table may be a
+            stranger's, and the keys go along; None asks any bucket.
         limits: on the bytes of a photo.
     """
 
     web: bool = False
+    private: bool = False
+    home: str | None = ""
     limits: ImageLimits = DEFAULT_LIMITS
 
     def system(self, place: str) -> tuple[AbstractFileSystem, str]:
@@ -41,14 +48,11 @@ class Opener:
         Raises:
             DataError: the place is of a kind that is not opened, or what opens it is not installed.
         """
-        protocol = protocol_of(place)
-        if "::" in place or (protocol and protocol not in (*_WEB, *BUCKETS, *_LOCAL)):
-            known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *_WEB))
-            raise DataError(f"{printable_name(place)} is not opened here: give a path, or an address of {known}.")
-        if protocol in _WEB and not self.web:
+        self._check(place)
+        if protocol_of(place) in _WEB:
             raise DataError(
-                f"{printable_name(place)} is an address of the web, and nothing is fetched from there unless it is "
-                "allowed: give --web."
+                f"{printable_name(place)} is an address of the web, where no folder is listed: give that of a list, a "
+                "table or an archive."
             )
         import fsspec
 
@@ -81,7 +85,28 @@ class Opener:
             raise too_large(label, self.limits)
         return data
 
+    def _check(self, place: str) -> None:
+        protocol = protocol_of(place)
+        if "::" in place or (protocol and protocol not in (*_WEB, *BUCKETS, *_LOCAL)):
+            known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *_WEB))
+            raise DataError(f"{printable_name(place)} is not opened here: give a path, or an address of {known}.")
+        if protocol in _WEB and not self.web:
+            raise DataError(
+                f"{printable_name(place)} is an address of the web, and nothing is fetched from there unless it is "
+                "allowed: give --web."
+            )
+        if self.home is not None and bucket_of(place) not in ("", bucket_of(self.home)):
+            raise DataError(
+                f"{printable_name(place)} lies in another bucket or share than the source, and your keys are only sent "
+                "there if that is allowed: give --buckets (in Python, buckets=True or Opener(home=None))."
+            )
+
     def _content(self, place: str, most: int) -> bytes:
+        self._check(place)
+        if protocol_of(place) in _WEB:
+            from gallop.scoring.sources.web import web_file
+
+            return web_file(place, most, private=self.private)[0]
         if local_path(place) is not None:
             with open_file(str(local_path(place)), _ANY_SIZE) as file:
                 return file.read(most)
@@ -104,6 +129,13 @@ class Opener:
             Unreachable, KeysRefused: nothing can be read from where it lies, or no longer.
             OSError: it cannot be opened.
         """
+        self._check(place)
+        if protocol_of(place) in _WEB:
+            from gallop.scoring.sources.web import open_web_file
+
+            with open_web_file(place, service_of(place), self.limits.max_bytes, private=self.private) as file:
+                yield file
+            return
         if local_path(place) is not None:
             with open_file(str(local_path(place)), _ANY_SIZE) as file:
                 yield file
@@ -145,6 +177,27 @@ def service_of(place: str) -> str:
         return "The disk"
     protocol, _, rest = place.partition("://")
     return "The web" if protocol.lower() in _WEB else printable_name(f"{protocol}://{rest.partition('/')[0]}")
+
+
+def bucket_of(place: str) -> str:
+    """Return what has keys of its own and holds a place: a bucket, a repository of the Hub, a share of Windows.
+
+    Empty for other places on this machine and for the web. A place with ``..`` could lead into another bucket, so it is
+    taken for one of its own.
+
+    >>> bucket_of("S3://photos/new/1.jpg"), bucket_of("hf://datasets/ann/cats@v1/1.jpg"), bucket_of("photos/1.jpg")
+    ('s3://photos', 'hf://datasets/ann/cats', '')
+    """
+    protocol, rest = protocol_of(place), place.partition("://")[2]
+    if protocol not in BUCKETS:
+        drive = os.path.splitdrive(local_path(place) or "")[0].replace("/", "\\").lower()
+        return drive if drive.startswith("\\\\") else ""
+    parts = rest.lstrip("/").split("/")
+    if ".." in parts:
+        return place
+    depth = 1 if protocol != "hf" else 3 if parts[0] in _KINDS_OF_REPOSITORIES else 2
+    named = "/".join(parts[:depth])
+    return f"{protocol}://{named.partition('@')[0] if protocol == 'hf' else named}"
 
 
 def below(folder: str, path: str) -> str:

@@ -4,13 +4,14 @@ call stops.
 
 Which of the two it is, another photo tells: where the last one that was read from the same service can be read again,
 the service answers, and the photo at hand is to blame. All servers of the web vouch for each other, since lists of
-addresses are full of those that are gone.
+addresses are full of those that are gone. But a source in which one photo after the other is to blame has stalled.
 """
 
 from __future__ import annotations
 
 import errno
 import io
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -27,8 +28,14 @@ SHORT = 2
 """Waits after which another photo is asked for, and this one given up if that comes; who asks to be left alone is given
 all."""
 
+STALL_SECONDS = 4 * 3600.0
+"""Seconds that photos in a row which do not come may take, added up over those asked for at the same time. After that
+no other photo is proof that their service answers."""
+
 _answered: dict[str, Callable[[], object] | None] = {}
 """Of each service that has answered, what reads the last photo again; None where it has given something else."""
+_lost: dict[str, float] = {}
+"""Of each service, those seconds."""
 _told: set[str] = set()
 """Services of which it was said that they are silent, and that have not answered since."""
 
@@ -45,7 +52,7 @@ def patiently(ask: Callable[[], T], service: str, *, vouches: bool = False) -> T
         KeysRefused: it would give nothing to these keys.
         Exception: what ``ask`` raises, where the service answers others.
     """
-    tries, alone = 0, False
+    tries, alone, began = 0, False, time.monotonic()
     while True:
         try:
             found = ask()
@@ -53,9 +60,12 @@ def patiently(ask: Callable[[], T], service: str, *, vouches: bool = False) -> T
             if _code(error) in _KEYS or _code(error.__cause__) in _KEYS:
                 raise KeysRefused(f"{service} does not take the keys ({reason(error)}): give others.") from error
             silence = silence_in(error)
+            if alone:
+                _lost[service] = _lost.get(service, 0.0) + time.monotonic() - began
             if silence is None or alone:
                 raise
-            alone = tries >= (len(WAITS) if _is_busy(silence) else SHORT) and _answers_others(service)
+            enough = tries >= (len(WAITS) if _is_busy(silence) else SHORT)
+            alone = enough and _lost.get(service, 0.0) < STALL_SECONDS and _answers_others(service)
             if not alone:
                 if tries == len(WAITS):
                     said = f"{service} does not answer ({reason(silence)}): it was asked {tries + 1} times."
@@ -67,6 +77,7 @@ def patiently(ask: Callable[[], T], service: str, *, vouches: bool = False) -> T
             tries += 1
         else:
             _told.discard(service)
+            _lost.pop(service, None)
             if vouches or service not in _answered:
                 _answered[service] = ask if vouches else None
             return found
