@@ -55,16 +55,23 @@ class Service:
         self.here, self.stopping = 0, False
         self._backend = backend or PublicOnly()
         self._room = ModelRoom(options, self.metrics.answered)
+        self._load_first()
         self._batcher = Batcher(
             self._room.answer, most=options.batch, wait=options.wait, room=options.queue, told=self.metrics.batch
         )
         self._readers = ThreadPoolExecutor(readers(pick_device(options.device)), "gallop-photos")
         self._painter = ThreadPoolExecutor(1, "gallop-pictures")
         self._explained = asyncio.Semaphore(EXPLAINED_AT_ONCE)
+
+    def _load_first(self) -> None:
+        """Load the first model on the calling thread, before there are others: a process that is told to stop while
+        one of them is inside torch would abort.
+        """
+        question = PhotoQuestion(self.options.first)
+        self._room.answer([question])
         try:
-            self._batcher.ask(PhotoQuestion(options.first)).result()
+            question.answer.result()
         except Refusal as error:
-            self.close()
             raise (error.__cause__ or error) from None  # whoever starts it is told all
 
     def close(self) -> None:

@@ -206,3 +206,38 @@ def test_a_missing_extra_is_named_with_the_way_out(
     monkeypatch.setattr(serve, "find_spec", lambda name: None if name == "fastapi" else found(name))
     assert main(["serve", "model"]) == 2
     assert "fastapi must be installed for the service: pip install 'gallop-explorer[serve]'" in capsys.readouterr().err
+
+
+LOADS_SLOWLY = """
+import signal, sys, threading, torch
+from gallop import GalLoPClassifier
+from gallop.cli import main
+
+load = GalLoPClassifier.load
+
+
+def told_while_loading(*words, **named):
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    for _ in range(60):
+        torch.rand(1500, 1500) @ torch.rand(1500, 1500)
+    return load(*words, **named)
+
+
+GalLoPClassifier.load = told_while_loading
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_a_stop_while_it_loads_ends_cleanly(models: dict[str, Path], tmp_path: Path) -> None:
+    words = [sys.executable, "-c", LOADS_SLOWLY, "serve", str(models["colours"])]
+    done = subprocess.run(
+        [*words, "--port", str(free_port()), "--device", "cpu"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (143, "")
