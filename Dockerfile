@@ -40,4 +40,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health/ready', timeout=4)"]
 ENTRYPOINT ["gallop"]
-CMD ["serve", "/model", "--host", "0.0.0.0"]
+CMD ["serve", "/model", "--host", "0.0.0.0", "--allowed-host", "localhost"]

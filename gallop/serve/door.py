@@ -21,12 +21,15 @@ from gallop.serve.options import key_is_known
 from gallop.serve.refusals import GONE, Refusal, mistake
 from gallop.serve.service import Service
 from gallop.serve.watching import log, log_failure
+from gallop.wording import listed
 
 MOST_REQUESTS = 512
-"""At a time, whatever they ask: those that wait for their turn, and those that are still coming."""
+"""That are admitted at a time: those that wait for their turn, and those that are still coming."""
 LINGER = 5.0
 """Seconds in which the rest of a body is read after its answer."""
-_HERE = ("localhost", "127.0.0.1", "[::1]")
+ADMITTED = "admitted"
+"""In a request's scope: whether it counts. What is refused does not, nor what needs no key: strangers could otherwise
+keep out those who have one."""
 
 
 class Door:
@@ -38,14 +41,17 @@ class Door:
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._service = app, service
+        self._admitted = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         visit = _Visit(scope, receive, send, self._service)
         self._service.here += 1
+        refused = self._refused(scope, Headers(scope=scope))
+        scope[ADMITTED] = refused is None and scope["path"] not in OPEN
+        self._admitted += scope[ADMITTED]
         try:
-            refused = self._refused(scope, Headers(scope=scope))
             answer = self._app if refused is None else error_answer(refused)
             await answer(scope, visit.receive, visit.send)
         except Exception as error:
@@ -54,15 +60,20 @@ class Door:
                 await error_answer(mistake())(scope, visit.receive, visit.send)
         finally:
             self._service.here -= 1
+            self._admitted -= scope[ADMITTED]
             visit.end()
 
     def _refused(self, scope: Scope, headers: Headers) -> Refusal | None:
         service, path = self._service, scope["path"]
         if service.stopping and path not in STATE:
             return Refusal("The service is stopping: send it to another one.", 503, "stopping", retry_after=5)
-        if service.here > MOST_REQUESTS and path not in STATE:
+        stranger = self._of_a_stranger(path, headers)
+        if stranger is None and self._admitted >= MOST_REQUESTS and path not in STATE:
             return Refusal("Too many requests are here: send it again in a second.", 429, "busy", retry_after=1)
-        if service.options.keys:
+        return stranger
+
+    def _of_a_stranger(self, path: str, headers: Headers) -> Refusal | None:
+        if self._service.options.keys:
             return None if path in OPEN or self._has_key(headers) else _no_key()
         return self._of_another_site(headers)
 
@@ -77,10 +88,10 @@ class Door:
         """
         host, origin = headers.get("host", ""), headers.get("origin")
         name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
-        if self._service.options.this_machine and name.lower() not in _HERE:
+        if name.strip("[]").lower() not in self._service.options.names:
             return Refusal(
-                "This service is for its own machine, which calls it localhost. Where another server passes requests "
-                "on to it, start it with a key.",
+                f"This service is called {listed(self._service.options.names)}, and by no other name without a key. "
+                "Start it with --allowed-host NAME for a further one, or with a key.",
                 421,
                 "another_host",
             )

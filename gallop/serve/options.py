@@ -14,6 +14,8 @@ from gallop.runtime.reading import read_text
 KEY_VARIABLE = "GALLOP_API_KEY"
 """Of the environment: a key where no file is named. On the command line everybody could read it."""
 
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+"""What programs of this machine call it."""
 _LARGEST_KEY_FILE = 2**16
 _SHORTEST_KEY = 16
 """Characters: shorter ones are found by trying."""
@@ -26,7 +28,8 @@ class ServeOptions:
     Attributes:
         models: folders by the name that a request gives; the first answers those that give none.
         keys: SHA-256 of each key that lets in; none lets everybody in.
-        this_machine: whether only programs of this machine reach the service.
+        names: by which the service may be called where there is no key: a page of another site could give a name of
+            its own this machine's address, and send photos here or read answers from a visitor's browser.
         allow_urls: whether photos may be fetched from public addresses.
         batch: most photos that pass the tower together.
         wait: seconds that a batch waits for photos which are on their way.
@@ -40,7 +43,7 @@ class ServeOptions:
 
     models: Mapping[str, str]
     keys: tuple[bytes, ...] = ()
-    this_machine: bool = True
+    names: tuple[str, ...] = LOCAL_NAMES
     allow_urls: bool = False
     batch: int = 16
     wait: float = 0.005

@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gallop.errors import CommandError
-from gallop.serve.door import Door
+from gallop.serve.door import ADMITTED, Door
 from gallop.serve.interface.routes import make_app
 from gallop.serve.refusals import Refusal
 from gallop.serve.service import Service
@@ -30,6 +30,8 @@ READ_SECONDS = 30.0
 """In which who asked has to take some of the answer."""
 IDLE_SECONDS = 30
 """That a connection is kept for the next request."""
+MOST_CONNECTIONS = 900
+"""One more takes the place of one that has no request which counts: systems allow a process some 1,000 open files."""
 SETTLE = 0.5
 """Seconds after the word to stop in which requests that were on their way are still told."""
 
@@ -128,6 +130,9 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._since = self.loop.time()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._drop_one()
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
@@ -152,6 +157,19 @@ class _Protocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         self._say(Refusal("This is no HTTP request that can be read.", 400, "bad_http"))
+
+    def _drop_one(self) -> None:
+        """Close the oldest connection that was never let in, else the oldest between two requests, else this one."""
+        others: Any = self.connections - {self}
+        free = [each for each in others if each._between_requests() or not each._let_in]
+        dropped = min(free, key=lambda each: (each._let_in, each._since), default=self)
+        self.connections.discard(dropped)  # its end is heard of later
+        dropped.transport.abort()
+
+    @property
+    def _let_in(self) -> bool:
+        known: Any = self.scope  # None before the first request
+        return known is not None and bool(known.get(ADMITTED))
 
     def _between_requests(self) -> bool:
         cycle: Any = self.cycle  # None before the first, whatever its type says

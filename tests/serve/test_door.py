@@ -6,14 +6,16 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from gallop.errors import CommandError
+from gallop.serve import door, server
 from gallop.serve.options import KEY_VARIABLE, key_is_known, read_keys
 from gallop.serve.watching import _Lines, log, log_failure
-from tests.serve.running import Running, photo, running, until
+from tests.serve.running import Running, answer_on, head, photo, running, until
 
 KEY, OTHER = "correct-horse-battery", "another-good-long-key"
 
@@ -97,9 +99,43 @@ def test_without_a_key_a_page_of_another_site_is_refused(
     assert not code or answer.json()["error"]["code"] == code
 
 
-def test_others_may_call_it_by_any_name_where_it_is_for_others(models: dict[str, Path]) -> None:
-    with running(models, this_machine=False) as service:
-        assert service.get("/classes", headers={"host": "lab-pc:8000"}).status_code == 200
+def test_without_a_key_others_may_call_it_by_the_names_that_it_was_given(models: dict[str, Path]) -> None:
+    with running(models, names=("localhost", "lab-pc")) as service:
+        for host, origin, status in (
+            ("Lab-PC:8000", "http://Lab-PC:8000", 200),
+            ("rebound.example:8000", "http://rebound.example:8000", 421),
+            ("lab-pc:8000", "http://shop.example", 403),
+        ):
+            assert service.get("/classes", headers={"host": host, "origin": origin}).status_code == status
+
+
+def test_requests_without_a_key_take_no_place_of_those_that_have_one(
+    locked: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "MOST_REQUESTS", 2)
+    unfinished = {"content-type": "multipart/form-data; boundary=x", "content-length": "1000"}
+    with ExitStack() as open_ones:
+        for path in ("/predict", "/docs", "/health", "/predict"):
+            open_ones.enter_context(locked.connect()).sendall(head(path, unfinished))
+        until(lambda: locked.service.here == 4)
+        assert locked.get("/classes", headers={"x-api-key": KEY}).status_code == 200
+
+
+def test_connections_without_a_key_are_dropped_first(locked: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would take all the files that a process may have open."""
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 6)
+    with ExitStack() as open_ones:
+        holder = open_ones.enter_context(locked.connect())
+        asked = head("/classes", {"x-api-key": KEY}, "GET")
+        holder.sendall(asked)
+        assert answer_on(holder)[0] == 200
+        for path in ("/predict", "/docs", "") * 4:
+            sent = head(path, {"content-length": "1000"}) if path else b""
+            open_ones.enter_context(locked.connect()).sendall(sent)
+        assert locked.get("/classes", headers={"x-api-key": KEY}).status_code == 200
+        assert len(locked.server.server_state.connections) <= 6
+        holder.sendall(asked)
+        assert answer_on(holder)[0] == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])

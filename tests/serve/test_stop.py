@@ -158,7 +158,8 @@ def test_who_serves_others_without_a_key_is_warned(
         return capsys.readouterr().err
 
     assert "warning" not in said()
-    assert "gallop: warning: Everybody who reaches this machine" in said("--host", "0.0.0.0")
+    named = ("--host", "0.0.0.0", "--allowed-host", "lab-pc")
+    assert "gallop: warning: Everybody who reaches this machine" in said(*named)
     monkeypatch.setenv("GALLOP_API_KEY", "a-key-that-is-long-enough")
     assert "warning" not in said("--host", "0.0.0.0")
     assert "GALLOP_API_KEY" not in os.environ
@@ -177,6 +178,8 @@ def free_port() -> int:
         (["{model}", "--queue", "8"], "--queue 8 has no room for the 32 photos of a request (--photos)"),
         (["{model}", "--host", "0.0.0.256!"], "is no address such as 127.0.0.1"),
         (["{model}", "--host", "203.0.113.7"], "cannot listen on 203.0.113.7"),
+        (["{model}", "--host", "0.0.0.0"], "by any name: give --key-file, or --allowed-host NAME"),
+        (["{model}", "--host", "::"], "by any name: give --key-file, or --allowed-host NAME"),
         (["{model}", "--wait", "2000"], "milliseconds from 0 to 1000"),
         (["{model}", "--key-file", "none.txt"], "none.txt of --key-file cannot be read"),
         (["none"], "none is no checkpoint"),

@@ -14,6 +14,7 @@ examples:
   curl -F photo=@cat.jpg localhost:8000/predict
   gallop serve pets=models/pets food=models/food           # localhost:8000/models/food/predict
   gallop serve my-model --host 0.0.0.0 --key-file key.txt  # for others too, who send Authorization: Bearer KEY
+  gallop serve my-model --host 0.0.0.0 --allowed-host lab-pc   # for everybody who calls this machine lab-pc
   gallop serve my-model --memory 4 --batch 32 --queue 512
 
 http://localhost:8000/docs describes the interface, docs/howto/serve.md all the rest. The key may stand in the
@@ -47,6 +48,14 @@ def _add_door(parser: Parser) -> None:
     group = parser.add_argument_group("who is answered")
     group.add_argument("--host", default="127.0.0.1", type=values.listening, metavar="ADDRESS", help="(%(default)s)")
     group.add_argument("--port", default=8000, type=values.port, metavar="N", help="(%(default)s)")
+    group.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        type=values.host,
+        metavar="NAME",
+        help="a further name or address by which others call this machine, where there is no key; may be given again",
+    )
     group.add_argument("--key-file", metavar="FILE", help="keys, one a line, of which a request has to bring one")
     group.add_argument(
         "--allow-urls",

@@ -25,7 +25,7 @@ def run(options: Namespace, console: Console) -> int:
     """Load the first model, then serve."""
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise CommandError(f"{' and '.join(missing)} must be installed for the service: {_INSTALL}.")
-    from gallop.serve.server import bound_socket, serve
+    from gallop.serve.server import bound_socket, is_this_machine, serve
     from gallop.serve.service import Service
 
     made = _options_of(options)
@@ -34,7 +34,7 @@ def run(options: Namespace, console: Console) -> int:
     with listening:
         console.progress(f"loading {made.first}")
         service = Service(made)
-        if not made.this_machine and not made.keys:
+        if not made.keys and not is_this_machine(options.host):
             console.warn(
                 f"Everybody who reaches this machine on port {options.port} is answered; give --key-file to answer "
                 "only who has a key."
@@ -46,8 +46,7 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _options_of(options: Namespace) -> ServeOptions:
-    from gallop.serve.options import KEY_VARIABLE, ServeOptions, read_keys
-    from gallop.serve.server import is_this_machine
+    from gallop.serve.options import KEY_VARIABLE, LOCAL_NAMES, ServeOptions, read_keys
 
     names = [name for name, _ in options.models]
     if len(set(names)) < len(names):
@@ -59,10 +58,17 @@ def _options_of(options: Namespace) -> ServeOptions:
     same = ("allow_urls", "batch", "wait", "queue", "photos", "body", "memory", "device", "backbone", "stop_within")
     keys = read_keys(options.key_file, os.environ)
     os.environ.pop(KEY_VARIABLE, None)  # nothing that is started from here needs it
+    every_address = options.host in ("0.0.0.0", "::")
+    if every_address and not keys and not options.allowed_host:
+        raise CommandError(
+            f"With --host {options.host} others can call this machine by any name: give --key-file, or --allowed-host "
+            "NAME for each name that they use, so that no page of another site can pass for one of them."
+        )
+    called = (*LOCAL_NAMES, *[options.host] * (not every_address), *options.allowed_host)
     return ServeOptions(
         {name: str(model_folder(model)) for name, model in options.models},
         keys,
-        is_this_machine(options.host),
+        tuple(dict.fromkeys(called)),
         **{name: getattr(options, name) for name in same},
     )
 

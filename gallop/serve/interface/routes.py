@@ -45,7 +45,7 @@ _errors: Any = {
         408: "the request came too slowly",
         413: "too large, or too many photos",
         415: "no multipart form",
-        421: "the service is for its own machine",
+        421: "a name that the service is not called by",
         422: "no photo, or one that cannot be read",
         429: "too much to do; see Retry-After",
         503: "stopping, or no memory",
