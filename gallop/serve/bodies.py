@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Receive
@@ -88,6 +90,12 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
             415,
             "not_multipart",
         )
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(
+            "The body is compressed (Content-Encoding), which is not read here: send the form as it is.",
+            415,
+            "compressed",
+        )
     _check_length(headers, options)
     parser = _InMemory(headers, _pieces(receive, options, more), max_files=options.photos, max_fields=options.photos)
     parser.max_part_size = _LONGEST_URL
@@ -101,6 +109,8 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
         raise Refusal(
             "The body is no whole multipart form: let a library or curl -F write it.", 400, "bad_form"
         ) from error
+    if not parser.whole:
+        raise Refusal("The form was cut: its closing boundary is missing. Send the whole of it again.", 400, "bad_form")
     try:
         return _sent(form, options)
     finally:
@@ -177,6 +187,19 @@ class _InMemory(MultiPartParser):
     """Starlette's own would write photos of more than a megabyte into a file, and older ones take heads of any size."""
 
     spool_max_size = 2**62
+    whole = False
+    """Whether the closing boundary came."""
+
+    def on_end(self) -> None:
+        self.whole = True
+
+    def on_headers_finished(self) -> None:
+        """Take a part for a file that has its name in the extended form alone, as some clients send it."""
+        part = self._current_part
+        said = part.content_disposition or b""
+        if b"filename" not in parse_options_header(said)[1]:
+            part.content_disposition = re.sub(rb"(?i);\s*filename\*=", b"; filename=", said)
+        super().on_headers_finished()
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._check_head(end - start)

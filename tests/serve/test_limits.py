@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gallop.serve import bodies, door, server
@@ -165,8 +167,8 @@ def test_what_is_no_http_is_told_so(service: Running) -> None:
         (
             "multipart/form-data; boundary=x",
             b'--x\r\ncontent-disposition: form-data; name="photo"; filename="a"\r\n\r\nhello',
-            422,
-            "no_photo",
+            400,
+            "bad_form",
         ),
     ],
 )
@@ -175,6 +177,29 @@ def test_forms_that_are_none(service: Running, kind: str, body: bytes, status: i
         connection.sendall(head("/predict", {"content-type": kind, "content-length": str(len(body))}) + body)
         found, said = answer_on(connection)
     assert (found, said["error"]["code"]) == (status, code)
+
+
+def test_a_form_that_is_cut_is_not_answered_in_part(service: Running) -> None:
+    """The photo that was cut would be missing in the answer without a word."""
+    headers, body = form(photo(), photo(1))
+    cut = body[: len(body) - 60]
+    answer = httpx.post(f"{service.address}/predict", content=cut, headers=headers, trust_env=False)
+    assert answer.status_code == 400
+    assert "closing boundary is missing" in answer.json()["error"]["message"]
+
+
+def test_a_compressed_form_is_said_to_be_one(service: Running) -> None:
+    headers, body = form(photo())
+    headers["content-encoding"] = "gzip"
+    answer = httpx.post(f"{service.address}/predict", content=gzip.compress(body), headers=headers, trust_env=False)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "compressed")
+
+
+def test_a_photo_may_have_its_name_in_the_extended_form_alone(service: Running) -> None:
+    headers, body = form(photo())
+    renamed = body.replace(b'filename="a.jpg"', b"filename*=UTF-8''k%C3%A4se.jpg")
+    answer = httpx.post(f"{service.address}/predict", content=renamed, headers=headers, trust_env=False)
+    assert (answer.status_code, len(answer.json().get("photos", ()))) == (200, 1)
 
 
 def test_a_full_queue_says_when_to_come_back(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
