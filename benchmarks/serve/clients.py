@@ -95,7 +95,7 @@ async def _client(port: int, requests: list[bytes], end: float, statuses: Counte
         start = time.perf_counter()
         try:
             writer.write(data)
-            status, closes, wait = await _answer(reader)
+            status, closes, wait = await answered(reader)
         except (OSError, asyncio.IncompleteReadError):
             statuses["lost"] += 1
             break
@@ -113,7 +113,7 @@ async def _client(port: int, requests: list[bytes], end: float, statuses: Counte
         stream[1].close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[str, bool, float]:
+async def answered(reader: asyncio.StreamReader) -> tuple[str, bool, float]:
     """The status, whether the connection ends, and the seconds after which one may come back."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)

@@ -1,7 +1,7 @@
 """A file, a link, bytes or an array comes in, a safe RGB photo goes out, or a sentence that says why not."""
 
 from gallop.images.decoding import Decoded, decode_image
-from gallop.images.formats import DEFAULT_LIMITS, ImageLimits
+from gallop.images.formats import DEFAULT_LIMITS, ImageLimits, declared_pixels
 from gallop.images.photo import IMAGE_SUFFIXES, CropBox, ImageSource, Photo, list_images, load_image
 from gallop.images.pixels import BACKGROUND
 
@@ -14,6 +14,7 @@ __all__ = [
     "ImageLimits",
     "ImageSource",
     "Photo",
+    "declared_pixels",
     "decode_image",
     "list_images",
     "load_image",

@@ -61,6 +61,8 @@ def decode_image(
         form = sniff(data, label)
         if size := declared_size(form, data):
             check_size(size, label, limits)
+        elif form == "JPEG":
+            raise UnidentifiedImageError
         with Image.open(io.BytesIO(data), formats=[form]) as opened:
             check_size(opened.size, label, limits)
             if not is_complete(opened, form, data):

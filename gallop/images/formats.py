@@ -5,6 +5,7 @@ Here are also the refusals and the caps that everything about images shares.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 import zlib
@@ -13,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from gallop.errors import EmptyImage, ImageTooLarge, NotAnImage, TooManyPixels, UnsupportedImage
+from gallop.errors import EmptyImage, ImageError, ImageTooLarge, NotAnImage, TooManyPixels, UnsupportedImage
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,12 @@ def check_size(size: tuple[int, int], label: str, limits: ImageLimits) -> None:
 
 
 def declared_size(form: str, data: bytes) -> tuple[int, int] | None:
-    """Return width and height where they are in a fixed place; for WebP a must, as Pillow allots its canvas
-    on opening.
-    """
+    """Return width and height where a glance tells them; for WebP a must, as Pillow allots its canvas on opening."""
     if form in ("PNG", "GIF"):
         width, height = struct.unpack(">II", data[16:24]) if form == "PNG" else struct.unpack("<HH", data[6:10])
         return width, height
+    if form == "JPEG":
+        return _jpeg_size(data)
     if form != "WEBP":
         return None  # read by Pillow, which opens these without decoding
     if data[12:16] == b"VP8X":
@@ -111,6 +112,59 @@ def declared_size(form: str, data: bytes) -> tuple[int, int] | None:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     width, height = struct.unpack("<HH", data[26:30])
     return width & 0x3FFF, height & 0x3FFF
+
+
+_SEGMENT = re.compile(rb"\xff{1,16}([\x01-\xfe])(..)", re.DOTALL)
+_MOST_SEGMENTS = 1000
+"""Before a JPEG's size, which Pillow reads byte by byte: a file of 20 MB has 305 segments of full length."""
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    at = 2
+    for _ in range(_MOST_SEGMENTS):
+        segment = _SEGMENT.match(data, at)
+        if segment is None:
+            return None
+        if segment[1][0] in _FRAMES:
+            height, width = struct.unpack_from(">HH", data, segment.end() + 1)
+            return width, height
+        at = segment.end() - 2 + int.from_bytes(segment[2], "big")
+    return None
+
+
+def _tiff_size(data: bytes) -> tuple[int, int] | None:
+    """Of the first picture; its entries are sorted, so both are among the first. BigTIFF has them elsewhere."""
+    if b"+" in data[2:4]:
+        return None
+    order = "<" if data[:2] == b"II" else ">"
+    (start,) = struct.unpack_from(f"{order}I", data, 4)
+    (entries,) = struct.unpack_from(f"{order}H", data, start)
+    found = {}
+    for at in range(start + 2, start + 2 + 12 * min(entries, 64), 12):
+        tag, kind = struct.unpack_from(f"{order}HH", data, at)
+        (found[tag],) = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, at + 8)
+    return found[256], found[257]
+
+
+def declared_pixels(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
+    """Return how many pixels a file has by a glance at its header: 0 where it will be refused at once, the most that is
+    allowed where the header of a TIFF does not tell.
+    """
+    try:
+        form = sniff(data, "")
+    except ImageError:
+        return 0
+    size: tuple[int, int] | None = None
+    with contextlib.suppress(struct.error, KeyError):
+        if form == "BMP":
+            size = struct.unpack_from("<HH" if data[14] == 12 else "<ii", data, 18)
+        else:
+            size = _tiff_size(data) if form == "TIFF" else declared_size(form, data)
+    if size is None:
+        return limits.max_pixels if form == "TIFF" else 0
+    pixels = abs(size[0] * size[1])
+    return pixels if pixels <= limits.max_pixels else 0
 
 
 def is_complete(opened: Image.Image, form: str, data: bytes) -> bool:

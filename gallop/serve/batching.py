@@ -1,7 +1,8 @@
 """What arrives together is answered together: a queue with so many places, and the one thread that owns the towers.
 
-A photo has its place from when its request was read until its answer is sent. A batch begins with the photo that waits
-longest; it is closed when it is full, when nothing more is on its way, or after a few milliseconds.
+A photo has its place from when its request was read until its answer is sent. Photos enter batches by turns, of which
+each request has its own (``turns``). A batch is closed when it is full, when nothing more is on its way, or after a few
+milliseconds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -22,6 +22,7 @@ from torch import Tensor
 from gallop.images import CropBox
 from gallop.runtime.process import give_back
 from gallop.serve.refusals import Refusal
+from gallop.serve.turns import Turns
 
 AT_REST = 5.0
 """Seconds without a photo after which memory that is free goes back to the system."""
@@ -68,7 +69,7 @@ class Batcher:
         told: Callable[[int, float], None] = lambda photos, seconds: None,
     ) -> None:
         self._work, self._most, self._wait, self._room, self._told = work, most, wait, room, told
-        self._queue: deque[PhotoQuestion] = deque()
+        self._queue: Turns[PhotoQuestion] = Turns()
         self._changed = threading.Condition()
         self._taken = 0
         self._seconds_a_photo = 0.05
@@ -101,8 +102,8 @@ class Batcher:
                 self._taken -= photos
                 self._changed.notify_all()
 
-    def ask(self, question: PhotoQuestion) -> Future[Any]:
-        """Put a question into the queue; a cancelled future takes it out again.
+    def ask(self, question: PhotoQuestion, request: object) -> Future[Any]:
+        """Put a question of a request into the queue; a cancelled future takes it out again.
 
         Raises:
             Refusal: the thread has ended.
@@ -110,7 +111,7 @@ class Batcher:
         with self._changed:
             if self._ending:
                 raise Refusal("The service is stopping: send it to another one.", 503, "stopping")
-            self._queue.append(question)
+            self._queue.add(request, 1.0, question)
             self._changed.notify_all()
         return question.answer
 
@@ -170,6 +171,6 @@ class Batcher:
     def _take(self, batch: list[PhotoQuestion]) -> None:
         """Fill a batch with those whose answer is still wanted. The lock is held."""
         while self._queue and len(batch) < self._most:
-            question = self._queue.popleft()
+            question = self._queue.take()
             if question.answer.set_running_or_notify_cancel():
                 batch.append(question)

@@ -33,9 +33,9 @@ _LONGEST_LINE = 8192
 """Of the head of a part."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sent:
-    """What a request brought: the bytes of photos, and addresses of others."""
+    """What a request brought: the bytes of photos, and addresses of others. Its turns are told by it."""
 
     photos: tuple[bytes, ...]
     urls: tuple[str, ...]
@@ -214,18 +214,27 @@ class _InMemory(MultiPartParser):
             raise MultiPartException("The head of a part is too long.")
 
 
-async def while_wanted(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Return what the work gives, and stop it where nobody waits for that any more.
+async def while_wanted(receive: Receive, work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Return what the work gives, and stop it where nobody waits for that any more, or after so many seconds.
 
     Args:
         receive: of a request that was read to its end.
 
     Raises:
         SenderGone: nobody does.
+        Refusal: it took too long.
     """
     working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_until_gone(receive))
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({working, watching}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            raise Refusal(
+                f"The service has too much to do and did not answer within {seconds:g} s: send it again later, or "
+                "fewer photos at once.",
+                503,
+                "late",
+                retry_after=10,
+            )
         if not working.done():
             raise SenderGone
         return working.result()

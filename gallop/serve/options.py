@@ -36,6 +36,8 @@ class ServeOptions:
         queue: most photos that are here at once; one more is refused.
         photos: most of one request.
         body: most bytes of one request.
+        megapixels: most of all photos of one request together.
+        answer_within: seconds that a request may take from when it was read; then it is refused.
         memory: bytes that loaded models may take; None is half of what the device has.
         device, backbone: as ``GalLoPClassifier.load`` takes them.
         stop_within: seconds in which what was accepted is answered after the service was told to stop.
@@ -50,6 +52,8 @@ class ServeOptions:
     queue: int = 256
     photos: int = 32
     body: int = 64 * 2**20
+    megapixels: int = 400
+    answer_within: float = 60.0
     memory: int | None = None
     device: str = "auto"
     backbone: str | None = None

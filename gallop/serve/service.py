@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from gallop.backbones.device import pick_device
 from gallop.backbones.preprocess import Preprocess
 from gallop.features.encoding import readers
-from gallop.images import CropBox, decode_image
+from gallop.images import DEFAULT_LIMITS, CropBox, declared_pixels, decode_image
 from gallop.maps.plots import explanation_png
 from gallop.names.class_names import clean_name
 from gallop.predictions.explanation import Explanation
@@ -26,11 +27,14 @@ from gallop.serve.fetching import PublicOnly, fetch_photo
 from gallop.serve.models import ModelFacts, ModelRoom
 from gallop.serve.options import ServeOptions
 from gallop.serve.refusals import Refusal, refusal_of
+from gallop.serve.turns import Slots
 from gallop.serve.watching import Metrics
 from gallop.wording import listed
 
 EXPLAINED_AT_ONCE = 2
 """Photos that are kept whole, with up to 120 MB of pixels each, while they are explained."""
+_BESIDE = 2_000_000
+"""Pixels that take about as long to decode as all else that a photo costs."""
 
 
 class Service:
@@ -61,7 +65,8 @@ class Service:
         )
         self._readers = ThreadPoolExecutor(readers(pick_device(options.device)), "gallop-photos")
         self._painter = ThreadPoolExecutor(1, "gallop-pictures")
-        self._explained = asyncio.Semaphore(EXPLAINED_AT_ONCE)
+        self._reading = Slots(readers(pick_device(options.device)))
+        self._explained = Slots(EXPLAINED_AT_ONCE)
 
     def _load_first(self) -> None:
         """Load the first model on the calling thread, before there are others: a process that is told to stop while
@@ -119,13 +124,15 @@ class Service:
             more: is told of each byte that is fetched.
 
         Raises:
-            Refusal: there is no room for them, the model cannot be loaded, or there are addresses and none are fetched.
+            Refusal: there is no room for them, they have too many pixels, the model cannot be loaded, or there are
+                addresses and none are fetched.
         """
         self._check(sent)
         with self._batcher.places(sent.count):
-            preprocess = await self._preprocess(name)
+            preprocess = await self._preprocess(name, sent)
             photos = await self._photos(sent, more)
-            answers = [self._one_answer(name, photo, i, preprocess) for i, photo in enumerate(photos, 1)]
+            numbered = enumerate(zip(photos, self._pixels(photos), strict=True), 1)
+            answers = [self._one_answer(name, sent, photo, i, count, preprocess) for i, (photo, count) in numbered]
             found = await asyncio.gather(*answers, return_exceptions=True)
         return [one if isinstance(one, dict) else _refused(one) for one in found]
 
@@ -151,15 +158,12 @@ class Service:
             raise Refusal("One photo is explained at a time: send one.", 422, "several_photos")
         wanted = None if shown is None else self._class(name, shown)
         with self._batcher.places(1):
-            preprocess = await self._preprocess(name)
-            (photo,) = await self._photos(sent, more)
-            if isinstance(photo, Refusal):
-                raise photo
-            async with self._explained:
-                pixels, crop, image = await self._on(
-                    self._readers, _prepared, photo, 1, preprocess, self.facts(name).looks
-                )
-                why: Explanation = await self._asked(PhotoQuestion(name, pixels, image, crop))
+            preprocess = await self._preprocess(name, sent)
+            (photo,) = photos = await self._photos(sent, more)
+            (count,) = self._pixels(photos)
+            async with self._explained.one(sent, _BESIDE + count):
+                pixels, crop, image = await self._read(name, sent, photo, 1, count, preprocess)
+                why: Explanation = await self._asked(PhotoQuestion(name, pixels, image, crop), sent)
                 return await self._on(self._painter, told, why, wanted or why.label)
 
     def _check(self, sent: Sent) -> None:
@@ -184,21 +188,46 @@ class Service:
             raise Refusal(f"There is no class {cleaned!r} here; the classes are {listed(known)}.", 422, "no_class")
         return cleaned
 
-    async def _one_answer(self, name: str, photo: bytes | Refusal, number: int, preprocess: Preprocess) -> Any:
+    def _pixels(self, photos: Sequence[bytes | Refusal]) -> list[int]:
+        """How many pixels each has by its header.
+
+        Raises:
+            Refusal: a request may not have so many pixels.
+        """
+        pixels = [0 if isinstance(photo, Refusal) else declared_pixels(photo) for photo in photos]
+        if sum(pixels) > self.options.megapixels * 1_000_000:
+            raise Refusal(
+                f"The photos have {sum(pixels) / 1e6:.0f} megapixels together, and a request may have "
+                f"{self.options.megapixels}: send fewer at once, or make them smaller.",
+                413,
+                "too_many_pixels",
+            )
+        return pixels
+
+    async def _one_answer(
+        self, name: str, sent: Sent, photo: bytes | Refusal, number: int, count: int, preprocess: Preprocess
+    ) -> Any:
+        pixels, *_ = await self._read(name, sent, photo, number, count, preprocess)
+        return await self._asked(PhotoQuestion(name, pixels), sent)
+
+    async def _read(
+        self, name: str, sent: Sent, photo: bytes | Refusal, number: int, count: int, preprocess: Preprocess
+    ) -> Any:
         if isinstance(photo, Refusal):
             raise photo
-        pixels, *_ = await self._on(self._readers, _prepared, photo, number, preprocess, self.facts(name).looks)
-        return await self._asked(PhotoQuestion(name, pixels))
+        looks = self.facts(name).looks
+        async with self._reading.one(sent, _BESIDE + count):
+            return await self._on(self._readers, _prepared, photo, number, count, preprocess, looks)
 
-    async def _preprocess(self, name: str) -> Preprocess:
+    async def _preprocess(self, name: str, sent: Sent) -> Preprocess:
         facts = self.facts(name)
         if facts.preprocess is None:
-            facts = await self._asked(PhotoQuestion(name))
+            facts = await self._asked(PhotoQuestion(name), sent)
         assert facts.preprocess is not None
         return facts.preprocess
 
-    async def _asked(self, question: PhotoQuestion) -> Any:
-        answer: Future[Any] = self._batcher.ask(question)
+    async def _asked(self, question: PhotoQuestion, sent: Sent) -> Any:
+        answer: Future[Any] = self._batcher.ask(question, sent)
         return await asyncio.wrap_future(answer)
 
     @staticmethod
@@ -207,10 +236,11 @@ class Service:
 
 
 def _prepared(
-    photo: bytes, number: int, preprocess: Preprocess, looks: Sequence[float]
+    photo: bytes, number: int, count: int, preprocess: Preprocess, looks: Sequence[float]
 ) -> tuple[tuple[Tensor, ...], CropBox, Image.Image]:
     """The pixels of each look, the part of the photo that they are of, and the photo."""
-    image = decode_image(photo, f"photo {number}").image
+    limits = replace(DEFAULT_LIMITS, max_pixels=count or DEFAULT_LIMITS.max_pixels)  # a header may say two things
+    image = decode_image(photo, f"photo {number}", limits).image
     seen = [preprocess.centre(image, times) for times in looks]
     return tuple(pixels for pixels, _ in seen), seen[0][1], image
 

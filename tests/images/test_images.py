@@ -29,7 +29,16 @@ from gallop.errors import (
     TooManyPixels,
     UnsupportedImage,
 )
-from gallop.images import BACKGROUND, DEFAULT_LIMITS, IMAGE_SUFFIXES, ImageLimits, Photo, list_images, load_image
+from gallop.images import (
+    BACKGROUND,
+    DEFAULT_LIMITS,
+    IMAGE_SUFFIXES,
+    ImageLimits,
+    Photo,
+    declared_pixels,
+    list_images,
+    load_image,
+)
 from tests.conftest import ROOT
 from tests.nasty_images import (
     adam7_rows,
@@ -102,6 +111,35 @@ def test_the_hash_is_of_the_content() -> None:
     lower = tall.copy()
     lower[599, 2, 0] ^= 1
     assert load_image(tall).sha256 != load_image(lower).sha256
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        *((form, {}) for form in ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP")),
+        ("JPEG", {"progressive": True, "comment": b"x" * 60_000}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("WEBP", {"lossless": True}),
+    ],
+)
+def test_a_glance_tells_how_many_pixels_there_are(form: str, options: dict[str, Any]) -> None:
+    assert declared_pixels(encode(PIXELS, form, **options)) == 16 * 24
+
+
+@pytest.mark.parametrize(
+    ("data", "pixels"),
+    [
+        (b"", 0),
+        (b"hello", 0),
+        (gif_header(7000, 7000), 0),  # above the limit, so it is refused at once
+        (encode(PIXELS, "PNG")[:20], 0),
+        (b"BM" + bytes(12) + b"\x0c" + struct.pack("<3xHH", 30, 20), 600),
+        (tiff(PIXELS, strip=16)[:7], 40_000_000),
+        (b"II+\0" + tiff(PIXELS, strip=16)[4:], 40_000_000),  # BigTIFF has its offsets elsewhere
+    ],
+)
+def test_what_a_glance_does_not_tell(data: bytes, pixels: int) -> None:
+    assert declared_pixels(data) == pixels
 
 
 @pytest.mark.parametrize("form", ["JPEG", "MPO", "WEBP", "GIF"])
@@ -446,7 +484,9 @@ REFUSED = [
     ("s.gif", gif_header(65535, 65535), TooManyPixels, "65535 x 65535"),
     ("t.bmp", LOSSLESS["bmp"].replace(ints("<2i", 24, 16), ints("<2i", 9999, 9999)), TooManyPixels, "9999 x 9999"),
     ("t.tif", LOSSLESS["tiff, strips"].replace(ints("<HII", 4, 1, 24), ints("<HII", 4, 1, 65535)), TooManyPixels, "x"),
-    ("u.jpg", JPEG.replace(ints(">2H", 16, 24), ints(">2H", 60000, 60000)), TooManyPixels, "far more pixels"),
+    ("u.jpg", JPEG.replace(ints(">2H", 16, 24), ints(">2H", 60000, 60000)), TooManyPixels, "3600 megapixels"),
+    ("f.jpg", JPEG[:2] + b"\xff" * 5000 + JPEG[2:], CorruptImage, "its header cannot be read"),  # Pillow: 6 s for 20 MB
+    ("s.jpg", JPEG[:2] + b"\xff\xe3\0\2" * 5000 + JPEG[2:], CorruptImage, "its header cannot be read"),
     ("v.png", png((0, 5), b""), EmptyImage, "v.png has no pixels (0 x 5)"),
     ("v.gif", gif_header(0, 0).replace(b"\1\0\1\0\0", b"\0\0\0\0\0"), EmptyImage, "0 x 0"),
     ("w.png", png((WIDTH, HEIGHT), png_rows(PIXELS[:10])), CorruptImage, "w.png is incomplete"),  # Pillow: rest black

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from gallop.serve.batching import Batcher, PhotoQuestion
+from gallop.serve.bodies import Sent
 from gallop.serve.refusals import Refusal
 from tests.serve.running import until
 
@@ -48,31 +49,31 @@ def question() -> PhotoQuestion:
 def test_who_comes_alone_waits_for_nobody() -> None:
     work = Work()
     with batcher(work) as queue, queue.places(1):
-        assert queue.ask(question()).result(LONG / 2) == 1
+        assert queue.ask(question(), Sent((), ())).result(LONG / 2) == 1
 
 
 def test_a_batch_waits_for_what_is_on_its_way() -> None:
     """A place is taken when a request was read; its photo comes when it is decoded."""
     work = Work()
     with batcher(work) as queue, queue.places(3):
-        asked = [queue.ask(question()) for _ in range(2)]
+        asked = [queue.ask(question(), Sent((), ())) for _ in range(2)]
         time.sleep(0.1)
         assert not any(one.done() for one in asked)
-        asked.append(queue.ask(question()))
+        asked.append(queue.ask(question(), Sent((), ())))
         assert [one.result(LONG / 2) for one in asked] == [1, 1, 1]
 
 
 def test_but_not_for_longer_than_it_was_told() -> None:
     work = Work()
     with batcher(work, wait=0.05) as queue, queue.places(2):
-        assert queue.ask(question()).result(LONG / 2) == 1
+        assert queue.ask(question(), Sent((), ())).result(LONG / 2) == 1
 
 
 def test_nor_for_somebody_who_has_given_up() -> None:
     work = Work()
     with batcher(work) as queue, ExitStack() as other, queue.places(1):
         other.enter_context(queue.places(1))
-        asked = queue.ask(question())
+        asked = queue.ask(question(), Sent((), ()))
         other.close()
         assert asked.result(LONG / 2) == 1
 
@@ -81,7 +82,7 @@ def test_a_full_batch_goes_at_once_and_the_rest_in_the_next() -> None:
     work = Work()
     work.may_go.clear()
     with batcher(work, most=2) as queue, queue.places(5):
-        asked = [queue.ask(question()) for _ in range(5)]
+        asked = [queue.ask(question(), Sent((), ())) for _ in range(5)]
         cancelled = asked[3].cancel()
         work.may_go.set()
         until(lambda: all(one.done() for one in asked[:3]))
@@ -109,12 +110,12 @@ def test_the_end_answers_what_waits_and_takes_nothing_more() -> None:
     work.may_go.clear()
     made = Batcher(work, most=1, wait=0.0, room=8)
     with made.places(3):
-        asked = [made.ask(question()) for _ in range(3)]
+        asked = [made.ask(question(), Sent((), ())) for _ in range(3)]
         ending = threading.Thread(target=made.close)
         ending.start()
         until(lambda: made._ending)
         with pytest.raises(Refusal, match="is stopping"):
-            made.ask(question())
+            made.ask(question(), Sent((), ()))
         work.may_go.set()
         ending.join(LONG)
     assert [one.result(0) for one in asked] == [1, 2, 3]

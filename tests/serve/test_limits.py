@@ -10,8 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from gallop.serve import bodies, door, server
+from tests.nasty_images import encode
 from tests.serve.running import Gate, Running, answer_on, form, head, photo, running, until
 
 
@@ -200,6 +202,30 @@ def test_a_photo_may_have_its_name_in_the_extended_form_alone(service: Running) 
     renamed = body.replace(b'filename="a.jpg"', b"filename*=UTF-8''k%C3%A4se.jpg")
     answer = httpx.post(f"{service.address}/predict", content=renamed, headers=headers, trust_env=False)
     assert (answer.status_code, len(answer.json().get("photos", ()))) == (200, 1)
+
+
+def test_a_request_has_so_many_pixels_and_no_more(models: dict[str, Path]) -> None:
+    large = encode(Image.new("RGB", (1000, 600)), "WEBP", lossless=True)
+    with running(models, megapixels=1) as service:
+        refused = service.post("/predict", large, large)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_many_pixels")
+        assert "1 megapixels together" in refused.json()["error"]["message"]
+        assert service.post("/predict", large, photo()).status_code == 200
+        assert service.post("/explain", encode(Image.new("RGB", (1000, 1001)), "PNG")).status_code == 413
+
+
+def test_what_is_late_is_told_so_and_leaves_the_queue(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch)
+    with running(models, answer_within=0.3) as service:
+        gate.opened.clear()
+        for path in ("/predict", "/explain"):
+            refused = service.post(path, photo())
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "late")
+            assert int(refused.headers["retry-after"]) >= 1
+        until(lambda: service.service._batcher.waiting == 0)
+        gate.opened.set()
+        monkeypatch.undo()
+        assert service.post("/predict", photo()).status_code == 200
 
 
 def test_a_full_queue_says_when_to_come_back(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

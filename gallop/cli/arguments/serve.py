@@ -40,6 +40,7 @@ def add_serve(commands: Commands) -> None:
         "when they are asked for",
     )
     _add_door(parser)
+    _add_request(parser)
     _add_work(parser)
     parser.set_defaults(json=False)
 
@@ -64,8 +65,34 @@ def _add_door(parser: Parser) -> None:
     )
 
 
+def _add_request(parser: Parser) -> None:
+    group = parser.add_argument_group("how much of what in a request")
+    group.add_argument("--photos", default=_USUAL.photos, type=values.some, metavar="N", help="of them (%(default)s)")
+    group.add_argument(
+        "--body",
+        default=_USUAL.body,
+        type=values.megabytes,
+        metavar="MB",
+        help=f"of its body ({_USUAL.body / 2**20:g})",
+    )
+    group.add_argument(
+        "--megapixels",
+        default=_USUAL.megapixels,
+        type=values.some,
+        metavar="N",
+        help="of all its photos together (%(default)s)",
+    )
+    group.add_argument(
+        "--answer-within",
+        default=_USUAL.answer_within,
+        type=values.duration,
+        metavar="TIME",
+        help=f"after which it is told to come back, with status 503 ({_USUAL.answer_within:g}s)",
+    )
+
+
 def _add_work(parser: Parser) -> None:
-    group = parser.add_argument_group("how much of what")
+    group = parser.add_argument_group("how much of what in all")
     group.add_argument(
         "--batch",
         default=_USUAL.batch,
@@ -86,16 +113,6 @@ def _add_work(parser: Parser) -> None:
         type=values.some,
         metavar="PHOTOS",
         help="that may be here at once; who sends more is told to come back, with status 429 (%(default)s)",
-    )
-    group.add_argument(
-        "--photos", default=_USUAL.photos, type=values.some, metavar="N", help="of one request (%(default)s)"
-    )
-    group.add_argument(
-        "--body",
-        default=_USUAL.body,
-        type=values.megabytes,
-        metavar="MB",
-        help=f"of one request ({_USUAL.body / 2**20:g})",
     )
     group.add_argument(
         "--memory",

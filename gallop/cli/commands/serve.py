@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from argparse import Namespace
+from dataclasses import fields
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NoReturn
 
@@ -55,7 +56,7 @@ def _options_of(options: Namespace) -> ServeOptions:
         raise CommandError(
             f"--queue {options.queue} has no room for the {options.photos} photos of a request (--photos)."
         )
-    same = ("allow_urls", "batch", "wait", "queue", "photos", "body", "memory", "device", "backbone", "stop_within")
+    same = [each.name for each in fields(ServeOptions) if each.name not in ("models", "keys", "names")]
     keys = read_keys(options.key_file, os.environ)
     os.environ.pop(KEY_VARIABLE, None)  # nothing that is started from here needs it
     every_address = options.host in ("0.0.0.0", "::")

@@ -43,12 +43,12 @@ _errors: Any = {
         403: "an address, where none are fetched, or a page of another site",
         404: "no such model",
         408: "the request came too slowly",
-        413: "too large, or too many photos",
+        413: "too large, or too many photos or pixels",
         415: "no multipart form",
         421: "a name that the service is not called by",
         422: "no photo, or one that cannot be read",
         429: "too much to do; see Retry-After",
-        503: "stopping, or no memory",
+        503: "stopping, too late, or no memory",
     }.items()
 }
 
@@ -89,7 +89,8 @@ async def _predict(request: Request) -> Response:
     with service.bodies.of_one() as more:
         sent = await read_form(request.receive, request.headers, service.options, more)
         _note(request, photos=sent.count)
-        found = await while_wanted(request.receive, service.predict(name, sent, more))
+        within = service.options.answer_within
+        found = await while_wanted(request.receive, service.predict(name, sent, more), within)
     refused = [one for one in found if isinstance(one, Refusal)]
     if len(refused) == len(found):
         raise refused[0]
@@ -107,7 +108,8 @@ async def _explain(request: Request, shown: ClassName = None, form: Format = Non
         accepted = request.headers.get("accept", "")
         as_picture = form == "png" or (form is None and "image/png" in accepted and "json" not in accepted)
         explain: Any = service.picture if as_picture else service.explain
-        found = await while_wanted(request.receive, explain(name, sent, more, shown))
+        within = service.options.answer_within
+        found = await while_wanted(request.receive, explain(name, sent, more, shown), within)
     return Response(found, media_type="image/png") if as_picture else JSONResponse({"model": name, **found})
 
 
