@@ -3,9 +3,10 @@
     python -m benchmarks.serve [--clients 1 8 64] [--seconds 60] [--write]
 
 The service answers the sample's photos with the sample's model. As many clients as are named send one photo after the
-other for so long; the tower's own rate, on the same photos with nothing else running, is taken before and after each
-number of clients. Then come hostile photos, bodies of 200 MB, senders that stop and senders that hang up; at last the
-service is told to stop while eight clients send. Clients are a process of their own, on the same cores.
+other for so long; what the tower and a loop without a service do on the same photos, with nothing else running, is
+taken before and after each number of clients. Then come hostile photos, bodies of 200 MB, senders that stop, senders
+that hang up, and a bystander beside eight who send photos of 40 megapixels; at last the service is told to stop while
+eight clients send. Clients are a process of their own, on the same cores.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from benchmarks.report import README, replace_between
 from benchmarks.serve.clients import Load, load, seen, start
 from benchmarks.serve.processes import REST, forget_largest, resident, served
 from benchmarks.serve.rough import ROUGH, rough
+from benchmarks.serve.slow import SENDERS, beside_slow
 from benchmarks.serve.table import table
-from benchmarks.serve.tower import tower_rate
+from benchmarks.serve.tower import rates
 
 BEGIN, END = "<!-- serve: begin -->", "<!-- serve: end -->"
 MOST_SECONDS, MOST_CLIENTS = 600, 256
@@ -38,7 +40,7 @@ MOST_SECONDS, MOST_CLIENTS = 600, 256
 def measure(clients: Sequence[int], seconds: float) -> dict[str, Any]:
     """Everything, one after the other."""
     found: dict[str, Any] = {"seconds": seconds, "loads": [], "rough": []}
-    tower = tower_rate()
+    earlier = rates()
     with served() as (port, process):
         load(port, 8, 2.0)  # the first photos take longer
         for count in clients:
@@ -48,13 +50,17 @@ def measure(clients: Sequence[int], seconds: float) -> dict[str, Any]:
             one = load(port, count, seconds)
             largest = resident(process.pid, "VmHWM")
             time.sleep(REST)
-            after, then = resident(process.pid), tower_rate()
-            facts = {"tower": (tower + then) / 2, "before": before, "largest": largest, "after": after}
+            after, later = resident(process.pid), rates()
+            tower, direct = (sum(pair) / 2 for pair in zip(earlier, later, strict=True))
+            facts = {"tower": tower, "direct": direct, "before": before, "largest": largest, "after": after}
             found["loads"].append(Load(**(asdict(one) | facts)))
-            tower = then
+            earlier = later
             print(found["loads"][-1], flush=True)
         found["rough"] = [rough(port, process.pid, kind) for kind in ROUGH]
         for row in found["rough"]:
+            print(row, flush=True)
+        found["slow"] = [beside_slow(port, seconds, senders) for senders in (0, SENDERS)]
+        for row in found["slow"]:
             print(row, flush=True)
         found["stop"] = stop(port, process)
     print(found["stop"], flush=True)

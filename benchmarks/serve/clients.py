@@ -33,7 +33,7 @@ class Load:
         statuses: how often each came; "lost" is a request without an answer.
         rate: photos a second.
         p50, p95: milliseconds from the request's first byte to its answer's last.
-        tower: photos a second of the tower alone, the mean of before and after.
+        tower, direct: photos a second of the tower alone, and of a loop without a service; means of before and after.
         before, largest, after: resident MB of the service: at rest, at its largest, at rest again.
     """
 
@@ -43,6 +43,7 @@ class Load:
     p50: float
     p95: float
     tower: float = math.nan
+    direct: float = math.nan
     before: float = math.nan
     largest: float = math.nan
     after: float = math.nan

@@ -26,10 +26,10 @@ def beside_slow(port: int, seconds: float, senders: int = SENDERS) -> dict[str, 
     return asyncio.run(_beside_slow(port, seconds, senders))
 
 
-def slow_photo(side: int = SIDE) -> bytes:
+def slow_photo() -> bytes:
     """A lossless WebP of one colour."""
     file = io.BytesIO()
-    Image.new("RGB", (side, side), (90, 120, 60)).save(file, "WEBP", lossless=True, method=0)
+    Image.new("RGB", (SIDE, SIDE), (90, 120, 60)).save(file, "WEBP", lossless=True, method=0)
     return file.getvalue()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 def table(found: dict[str, Any]) -> str:
     """Markdown of all of it."""
     heads = ["clients", "errors", "p50", "p95", "photos a second", "the tower alone", "ratio"]
+    heads += ["a direct loop", "ratio"]
     heads += ["memory before", "at its largest", "after"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for one in found["loads"]:
@@ -18,6 +19,7 @@ def table(found: dict[str, Any]) -> str:
             f"{one.p95:.0f} ms",
         ]
         cells += [f"{one.rate:.1f}", f"{one.tower:.1f}", f"{one.rate / one.tower:.2f}"]
+        cells += [f"{one.direct:.1f}", f"{one.rate / one.direct:.2f}"]
         cells += [f"{size:.0f} MB" for size in (one.before, one.largest, one.after)]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| rough senders | told | memory before | at its largest | after | errors of a good one after |"]
@@ -25,6 +27,11 @@ def table(found: dict[str, Any]) -> str:
     for row in found["rough"]:
         sizes = [f"{row[key]:.0f} MB" for key in ("before", "largest", "after")]
         lines.append(f"| {row['kind']} | {_counted(row['statuses'])} | {' | '.join(sizes)} | {row['errors after']} |")
+    lines += ["", "| a bystander beside so many slow senders | p50 | p95 | longest | told | the slow are told |"]
+    lines.append("|---" * 6 + "|")
+    for row in found["slow"]:
+        waits = " | ".join(f"{row[key]:.2f} s" for key in ("p50", "p95", "longest"))
+        lines.append(f"| {row['senders']} | {waits} | {_counted(row['statuses'])} | {_counted(row['slow'])} |")
     stopped = found["stop"]
     lost = stopped["statuses"].get("lost", 0)
     told = f"Told to stop while eight clients sent: {_counted(stopped['statuses'])}; {lost} of the accepted lost"

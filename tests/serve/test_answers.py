@@ -212,7 +212,7 @@ def test_photos_that_wait_are_pixels_of_the_towers_size(tmp_path: Path) -> None:
     from gallop.serve.service import _prepared
 
     tower = tiny.vit()
-    pixels, *_ = _prepared(photo(), 1, tower.preprocess, (1, 2))
+    pixels, *_ = _prepared(photo(), 1, 0, tower.preprocess, (1, 2))
     assert [look.shape for look in pixels] == [(3, 32, 32), (3, 64, 64)]
 
 
