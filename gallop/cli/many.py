@@ -30,7 +30,10 @@ def opener_of(options: Namespace, source: str) -> Opener:
 def answer_many(
     source: str, worker: PhotoScorer | PhotoEmbedder, options: Namespace, console: Console, layout: Layout
 ) -> int:
-    """Write the answers to all photos of a source. Returns the exit status: 2 where one has none."""
+    """Write the answers to all photos of a source.
+
+    Returns the exit status: 2 where the folder holds a photo without an answer, whichever call wrote its row.
+    """
     require_arrow("--out")
     if options.engine == "ray" and find_spec("ray") is None:
         raise CommandError("ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'.")
@@ -61,16 +64,23 @@ def answer_many(
         told = str(stopped) or "Stopped."
         said = f"{told} {tables} written to {place.name}; the same call goes on after that."
         raise type(stopped)(said) from None
+    part, parts = options.part
+    if -(-counting.passed // options.shard_size) < part:
+        console.warn(
+            f"Part {part} of {parts} has no table to write: {source} fills too few tables of {options.shard_size} "
+            "photos. Make fewer parts, or begin in another folder with a smaller --shard-size."
+        )
     result = {
         "out": place.name,
         "answered": last.done - last.errors,
         "errors": last.errors,
         "skipped": last.skipped,
+        "skipped_errors": last.skipped_errors,
         "tables": last.shards,
         "seconds": round(last.seconds, 3),
     }
     console.result(result, lambda: [f"{name}: {value}" for name, value in result.items()])
-    return 2 if last.errors else 0
+    return 2 if last.errors or last.skipped_errors else 0
 
 
 def _tell(progress: ScoringProgress, counting: Counting, parts: int, console: Console) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 KEYS_HASH = b"gallop_keys_sha256"
 """In a shard's metadata: of the keys of its photos, by which a later call knows that they are the same."""
+ERRORS = b"gallop_errors"
+"""How many of its photos have no answer: some layouts have no rows for these."""
+FILE_HASH, FEATURES_HASH = b"gallop_file_sha256", b"gallop_features_sha256"
+"""Of the file itself, with ``_unset`` in the place of this hash, and of the file of features beside it."""
 
 
 def schema_of(worker: PhotoScorer | PhotoEmbedder) -> Schema:
@@ -60,70 +66,109 @@ def table_of(parts: Sequence[Columns], schema: Schema) -> Table:
 
 
 @dataclass(frozen=True)
+class ShardFacts:
+    """What a shard says of its photos.
+
+    Attributes:
+        keys_hash: of their keys.
+        errors: how many have no answer.
+    """
+
+    keys_hash: str
+    errors: int
+
+
+@dataclass(frozen=True)
 class Layout:
     """How shards lie in a folder.
 
     Attributes:
         name: as a call says it.
-        file: that which says, by being there, that shard ``number``, counted from 0, is complete.
-        write: a shard, and the hash of its keys.
+        file: the table that says, by being there, that shard ``number``, counted from 0, is complete.
+        features: the ``.npy`` file with the features of a shard, where they lie apart. The table has then a row for
+            each photo that could be read, and nothing but its key.
     """
 
     name: str
     file: Callable[[int], str]
-    write: Callable[[Destination, int, Table, str], None]
+    features: Callable[[int], str] | None = None
+
+    def write(self, place: Destination, number: int, table: Table, keys_hash: str) -> None:
+        """Write a shard; features first, so where the table is, both are.
+
+        Raises:
+            DataError, OSError: it cannot be written.
+        """
+        from pyarrow import parquet
+
+        errors = table.num_rows - table["error"].null_count
+        unset = _unset(keys_hash.encode())
+        metadata = {**(table.schema.metadata or {}), KEYS_HASH: keys_hash, ERRORS: str(errors), FILE_HASH: unset}
+        if self.features is not None:
+            table, features = _apart(table)
+            metadata[FEATURES_HASH] = _sha256(features)
+            with place.write(self.features(number)) as file:
+                file.write(features)
+        stream = io.BytesIO()
+        parquet.write_table(table.replace_schema_metadata(metadata), stream)
+        data = stream.getvalue()
+        with place.write(self.file(number)) as file:
+            file.write(data.replace(unset, _sha256(data), 1))
+
+    def facts(self, place: Destination, number: int) -> ShardFacts | None:
+        """Read a shard and return what it says, or None where its bytes are not those that were written.
+
+        Raises:
+            DataError, OSError: it cannot be read.
+        """
+        from pyarrow import parquet
+        from pyarrow.lib import ArrowException
+
+        data = _bytes(place, self.file(number))
+        try:
+            # Not the schema's, which pyarrow keeps a second time, encoded, with the hash unset.
+            said = parquet.read_metadata(io.BytesIO(data)).metadata or {}
+            whole = _sha256(data.replace(said[FILE_HASH], _unset(said[KEYS_HASH]), 1)) == said[FILE_HASH]
+            facts = ShardFacts(said[KEYS_HASH].decode(), int(said[ERRORS]))
+        except (ArrowException, OSError, KeyError, ValueError):  # what pyarrow raises where a file is damaged
+            return None
+        if whole and self.features is not None:
+            features = self.features(number)
+            whole = place.has(features) and _sha256(_bytes(place, features)) == said[FEATURES_HASH]
+        return facts if whole else None
 
 
-def _parquet_file(number: int) -> str:
-    return f"part-{number:06d}.parquet"
+def _bytes(place: Destination, file: str) -> bytes:
+    with place.open(file) as opened:
+        return opened.read()
 
 
-def _write_parquet(place: Destination, number: int, table: Table, keys_hash: str) -> None:
-    _write_table(place, _parquet_file(number), table, keys_hash)
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
 
 
-def _retrieval_file(number: int) -> str:
-    return f"metadata/metadata_{number}.parquet"
+def _unset(keys_hash: bytes) -> bytes:
+    """What a file has in the place of its own hash while that is computed: found nowhere else in it."""
+    return _sha256(b"unset " + keys_hash)
 
 
-def _write_retrieval(place: Destination, number: int, table: Table, keys_hash: str) -> None:
-    """Features first, so where the metadata are, both are; as in clip-retrieval, of photos that could be read alone."""
+def _apart(table: Table) -> tuple[Table, bytes]:
+    """The keys of photos that could be read, as clip-retrieval names them, and their features as a ``.npy`` file."""
     import pyarrow.compute as pc
 
     there = table.filter(pc.is_valid(table["embedding"]))
     width = table.schema.field("embedding").type.list_size
     values = there["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    with place.write(f"img_emb/img_emb_{number}.npy") as file:
-        np.save(file, values.reshape(-1, width).astype(np.float16))
-    described = there.select(["key"]).rename_columns(["image_path"])
-    _write_table(place, _retrieval_file(number), described, keys_hash)
-
-
-def _write_table(place: Destination, name: str, table: Table, keys_hash: str) -> None:
-    from pyarrow import parquet
-
-    metadata = {**(table.schema.metadata or {}), KEYS_HASH: keys_hash.encode()}
-    with place.write(name) as file:
-        parquet.write_table(table.replace_schema_metadata(metadata), file)
+    stream = io.BytesIO()
+    np.save(stream, values.reshape(-1, width).astype(np.float16))
+    return there.select(["key"]).rename_columns(["image_path"]), stream.getvalue()
 
 
 LAYOUTS = {
     layout.name: layout
     for layout in (
-        Layout("parquet", _parquet_file, _write_parquet),
-        Layout("clip-retrieval", _retrieval_file, _write_retrieval),
+        Layout("parquet", "part-{:06d}.parquet".format),
+        Layout("clip-retrieval", "metadata/metadata_{}.parquet".format, "img_emb/img_emb_{}.npy".format),
     )
 }
 """By name. ``clip-retrieval`` is that tool's: one row a photo that could be read, features and metadata apart."""
-
-
-def keys_hash_of(place: Destination, name: str) -> str:
-    """Return the hash of the keys in a shard that was written; empty where it is no such file."""
-    from pyarrow import parquet
-    from pyarrow.lib import ArrowException
-
-    try:
-        with place.open(name) as file:
-            return str((parquet.read_schema(file).metadata or {}).get(KEYS_HASH, b"").decode())
-    except (ArrowException, OSError, UnicodeDecodeError):
-        return ""

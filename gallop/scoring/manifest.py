@@ -19,7 +19,7 @@ from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 
 MANIFEST = "_manifest.json"
 """Readers of a folder of tables pass over names that begin so."""
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
 _MOST_BYTES = 2**20
 _WORDS = {
     "model": "another model",

@@ -21,7 +21,7 @@ from gallop.scoring.destination import Destination
 from gallop.scoring.layout import Layout
 from gallop.scoring.packed import packed_worker
 from gallop.scoring.ray_actors import ActorPool, Cluster, PoolSize, joined_to
-from gallop.scoring.run import ScoringProgress, ShardPhotos, due
+from gallop.scoring.run import DueShards, ScoringProgress, ShardPhotos
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
 from gallop.scoring.sources.opening import local_path
@@ -100,7 +100,8 @@ def score_on_ray(
         writer = _Writer(place, layout, heard)
         pool = ActorPool(packed_worker(worker, device), size, writer.take)
         try:
-            for number, photos in due(source, place, layout, shard_size, part, lambda some: writer.plus(skipped=some)):
+            due = DueShards(source, place, layout, shard_size, part, writer.plus)
+            for number, photos in due:
                 shard = _Growing(number)
                 for piece, items in enumerate(_pieces(photos)):
                     shard.missing += 1
@@ -108,6 +109,7 @@ def score_on_ray(
                 shard.hash = photos.hash
                 writer.settle(shard)
             pool.finish()
+            due.count_others()
         except DataError:
             pool.finish_what_can_be()  # shards that are whole are kept
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
@@ -14,7 +15,7 @@ from gallop.errors import DataError
 from gallop.features.encoding import BATCH, readers
 from gallop.runtime.ahead import ahead
 from gallop.scoring.destination import Destination
-from gallop.scoring.layout import LAYOUTS, Layout, keys_hash_of, schema_of, table_of
+from gallop.scoring.layout import LAYOUTS, Layout, ShardFacts, schema_of, table_of
 from gallop.scoring.prepared import Columns, one_batch
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
@@ -31,6 +32,7 @@ class ScoringProgress:
         done: photos answered by this call, those without an answer counted.
         errors: those without an answer.
         skipped: photos in shards that were there already.
+        skipped_errors: those without an answer in shards that this call found, or that other calls wrote meanwhile.
         shards: files written by this call.
         seconds: since its beginning.
     """
@@ -38,6 +40,7 @@ class ScoringProgress:
     done: int = 0
     errors: int = 0
     skipped: int = 0
+    skipped_errors: int = 0
     shards: int = 0
     seconds: float = 0.0
 
@@ -64,6 +67,8 @@ def score_source(
 ) -> ScoringProgress:
     """Answer the photos of a source, a file of ``shard_size`` rows after the other; files that are there are kept.
 
+    A file that is damaged is replaced, with a warning.
+
     Memory does not grow with the number of photos: a batch of them and the answers of one shard are held.
 
     Args:
@@ -77,20 +82,20 @@ def score_source(
     """
     began, progress, schema = time.monotonic(), ScoringProgress(), schema_of(worker)
 
-    def skipped(photos: int) -> None:
+    def plus(**more: int) -> None:
         nonlocal progress
-        progress = progress.plus(began, skipped=photos)
+        progress = progress.plus(began, **more)
         heard(progress)
 
-    for number, photos in due(source, place, layout, shard_size, part, skipped):
+    due = DueShards(source, place, layout, shard_size, part, plus)
+    for number, photos in due:
         rows = []
         for columns in answers(worker, photos):
             rows.append(columns)
-            progress = progress.plus(began, done=len(columns["key"]), errors=errors_in(columns))
-            heard(progress)
+            plus(done=len(columns["key"]), errors=errors_in(columns))
         layout.write(place, number, table_of(rows, schema), photos.hash)
-        progress = progress.plus(began, shards=1)
-        heard(progress)
+        plus(shards=1)
+    due.count_others()
     return progress
 
 
@@ -111,46 +116,71 @@ class ShardPhotos:
         return self._found.hexdigest()
 
 
-def due(
-    source: Iterable[SourceItem],
-    place: Destination,
-    layout: Layout,
-    shard_size: int,
-    part: tuple[int, int],
-    skipped: Callable[[int], None],
-) -> Iterator[tuple[int, ShardPhotos]]:
-    """Yield the shards of a source that are to be written: those of this part that are not there yet.
+class DueShards:
+    """The shards of a source that a call is to write: those of its part that are not there yet, and damaged ones.
 
     The photos of one must have been taken before the next is asked for.
 
     Args:
-        skipped: told how many photos each shard has that is there already.
-
-    Raises:
-        DataError: the source cannot be read on, or it is not the one that the files are of.
+        plus: told of each shard that is there how many photos it has, and how many of them have no answer.
     """
-    items = iter(source)
-    for number in count():
-        first = next(items, None)
-        if first is None:
-            return
-        photos = ShardPhotos(chain([first], islice(items, shard_size - 1)))
-        there = place.has(layout.file(number))
-        if number % part[1] == part[0] - 1 and not there:
-            yield number, photos
-            continue
-        counted = sum(1 for _ in photos)
-        if there:
-            _check(place, layout.file(number), photos.hash)
-            skipped(counted)
 
+    def __init__(
+        self,
+        source: Iterable[SourceItem],
+        place: Destination,
+        layout: Layout,
+        shard_size: int,
+        part: tuple[int, int],
+        plus: Callable[..., None],
+    ) -> None:
+        self._items, self._place, self._layout = iter(source), place, layout
+        self._shard_size, self._part, self._plus = shard_size, part, plus
+        self._others: list[int] = []
 
-def _check(place: Destination, file: str, keys_hash: str) -> None:
-    if keys_hash_of(place, file) != keys_hash:
-        raise DataError(
-            f"{place.label(file)} holds answers to other photos than the source has there now: some came or went "
-            "since, or the file is damaged. Give another folder, or remove that file and all later ones."
-        )
+    def __iter__(self) -> Iterator[tuple[int, ShardPhotos]]:
+        """Yield number and photos of each.
+
+        Raises:
+            DataError: the source cannot be read on, or it is not the one that the files are of.
+            DataError, OSError: a shard that is there cannot be read.
+        """
+        for number in count():
+            first = next(self._items, None)
+            if first is None:
+                return
+            photos = ShardPhotos(chain([first], islice(self._items, self._shard_size - 1)))
+            there = self._place.has(self._layout.file(number))
+            facts = self._layout.facts(self._place, number) if there else None
+            if facts is not None:
+                counted = sum(1 for _ in photos)
+                self._check(number, facts, photos)
+                self._plus(skipped=counted, skipped_errors=facts.errors)
+            elif there or number % self._part[1] == self._part[0] - 1:
+                if there:
+                    warnings.warn(f"{self._label(number)} is damaged; its photos are answered again.", stacklevel=2)
+                yield number, photos
+            else:
+                self._others.append(number)
+                for _ in photos:
+                    pass
+
+    def count_others(self) -> None:
+        """Count the photos without an answer in shards that other calls have written meanwhile."""
+        for number in self._others:
+            facts = self._layout.facts(self._place, number) if self._place.has(self._layout.file(number)) else None
+            if facts is not None:
+                self._plus(skipped_errors=facts.errors)
+
+    def _label(self, number: int) -> str:
+        return self._place.label(self._layout.file(number))
+
+    def _check(self, number: int, facts: ShardFacts, photos: ShardPhotos) -> None:
+        if facts.keys_hash != photos.hash:
+            raise DataError(
+                f"{self._label(number)} holds answers to other photos than the source has there now: some came or went "
+                "since. Give another folder, or remove that file and all later ones."
+            )
 
 
 def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:

@@ -56,10 +56,24 @@ def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> No
     labels = {Path(answer["image"]).relative_to(photos).as_posix(): answer.get("label") for answer in plain}
     assert dict(zip(table["key"].to_pylist(), table["label"].to_pylist(), strict=True)) == labels
     again = predict(photos, tmp_path / "out", backbone, "--with", "regions", "--json")
-    assert (again.code, again.json["skipped"], again.json["answered"]) == (0, 45, 0)
+    assert (again.code, again.json["skipped"], again.json["answered"]) == (2, 45, 0), "as the rows say"
+    assert (again.json["errors"], again.json["skipped_errors"]) == (0, 1)
+    old = tmp_path / "out" / MANIFEST
+    kept = old.read_text()
+    old.write_text(kept.replace('"format": 2', '"format": 1'))
+    assert "holds answers of another version of gallop" in predict(photos, tmp_path / "out", backbone, "--json").err
+    old.write_text(kept)
     other = predict(photos, tmp_path / "out", backbone, "--json")
     assert other.code == 2
     assert "holds answers of other columns: give another folder" in other.err
+
+
+@pytest.mark.parametrize("part", ["1/4", "4/4"])
+def test_a_part_that_has_no_table_to_write_is_told(photos: Path, backbone: Path, tmp_path: Path, part: str) -> None:
+    """Of 45 photos in tables of 20 the fourth has none."""
+    outcome = predict(photos, tmp_path / "out", backbone, "--part", part, "--json")
+    told = f"gallop: warning: Part 4 of 4 has no table to write: {photos} fills too few tables of 20 photos."
+    assert (told in outcome.err) == (outcome.json["tables"] == 0) == (part == "4/4")
 
 
 def test_ctrl_c_keeps_whole_tables_and_the_same_call_goes_on(

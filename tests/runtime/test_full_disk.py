@@ -15,7 +15,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +35,7 @@ from gallop.features.cache import FeatureCache, ImageFeatures
 from gallop.methods import METHODS
 from gallop.runtime import writing
 from gallop.runtime.writing import DRAFT, locked
-from gallop.scoring.layout import LAYOUTS
+from gallop.scoring.layout import Layout
 from gallop.training.learn import CalibrationEvent
 from gallop.training.loop import StepEvent
 from gallop.training.resume import TRAINING, save_training
@@ -294,16 +294,16 @@ def test_the_tables_of_many_photos(things: Things, disk: Disk, monkeypatch: pyte
     """Full as the second table is written; where there is room again, the same call goes on."""
     out = disk.root / "answers"
     words = ("predict", things.photos, "--model", things.model, "--out", out, "--shard-size", 4, "--json")
-    write, seen = LAYOUTS["parquet"].write, []
+    write, seen = Layout.write, []
 
-    def fills(place: Any, number: int, *rest: Any) -> None:
+    def fills(self: Layout, place: Any, number: int, *rest: Any) -> None:
         seen.append(number)
         if number == 1:
             disk.fill()
-        write(place, number, *rest)
+        write(self, place, number, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setitem(LAYOUTS, "parquet", replace(LAYOUTS["parquet"], write=fills))
+        patch.setattr(Layout, "write", fills)
         refused(call(*words), out / "part-000001.parquet")
     assert seen == [0, 1]
     kept = disk.files()

@@ -255,7 +255,10 @@ def test_answers_and_features_by_a_cluster(cluster: Cluster, tower: Path, photos
         command, *more = words
         given = [command, photos, *more, "--backbone", tower, "--device", "cpu", "--shard-size", SHARD, "--json"]
         assert call(*given, "--out", here).code == 2, "one photo is empty"
-        outcome = call(*given, "--out", there, "--engine", "ray", "--address", cluster.address, "--workers", 2)
+        by_ray = ["--engine", "ray", "--address", cluster.address, "--workers", 2]
+        again = call(*given, "--out", here, *by_ray)
+        assert (again.code, again.json["skipped_errors"], again.json["tables"]) == (2, 1, 0), "as the rows say"
+        outcome = call(*given, "--out", there, *by_ray)
         assert outcome.code == 2, outcome.err
         told = outcome.json
         assert (told["answered"], told["errors"], told["tables"]) == (PHOTOS - 1, 1, PHOTOS // SHARD)

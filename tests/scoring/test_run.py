@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
+import random
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +42,11 @@ def taught() -> GalLoPClassifier:
     fitted = tiny.classifier().fit(images, labels)
     fitted.calibration_ = Calibration(1.3, float(np.median(fitted.predict_all(images).ood["GL-MCM"])), "for a test")
     return fitted
+
+
+@pytest.fixture(scope="module")
+def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
 
 
 @pytest.fixture
@@ -134,6 +141,7 @@ def test_a_call_that_is_cut_off_is_completed(
     monkeypatch.setattr(PhotoScorer, "prepare", counting)
     done = run(worker, photos, tmp_path / "out")
     assert (done.shards, done.skipped, done.done) == (5 - there, 10 * there, 44 - 10 * there)
+    assert done.errors + done.skipped_errors == 2
     assert len(read) == len(set(read)) == 44 - 10 * there, "what was there is not read again"
     for mine, other in zip(*(sorted((tmp_path / name).glob("*")) for name in ("out", "whole")), strict=True):
         assert mine.name == other.name
@@ -148,6 +156,19 @@ def test_parts_make_the_whole(taught: GalLoPClassifier, photos: Path, tmp_path: 
     second = run(worker, photos, tmp_path / "out", part=(2, 2))
     assert (first.shards, second.shards, first.done + second.done) == (3, 2, 44)
     assert rows(tmp_path / "out") == rows(tmp_path / "whole")
+    assert (first.errors, first.skipped_errors, second.errors, second.skipped_errors) == (2, 0, 0, 2)
+
+
+def test_what_another_call_writes_meanwhile_is_counted(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
+    """Both bad photos are the first part's, which is called as the second one ends."""
+    worker = PhotoScorer(taught)
+
+    def heard(progress: ScoringProgress) -> None:
+        if progress.shards == 2:
+            run(worker, photos, tmp_path / "out", part=(1, 2))
+
+    done = run(worker, photos, tmp_path / "out", part=(2, 2), heard=heard)
+    assert (done.done, done.errors, done.skipped_errors) == (20, 0, 2)
 
 
 @pytest.mark.parametrize("change", ["added", "removed", "renamed"])
@@ -162,16 +183,32 @@ def test_another_source_is_not_mixed_in(taught: GalLoPClassifier, photos: Path, 
         (photos / "blue" / "3.png").unlink()
     else:
         (photos / "blue" / "3.png").rename(photos / "blue" / "33.png")
-    with pytest.raises(DataError, match="holds answers to other photos than the source has there now"):
+    with pytest.raises(DataError, match="holds answers to other photos than the source has there now: some came or"):
         run(worker, photos, tmp_path / "out")
     assert rows(tmp_path / "out") == before
 
 
-def test_a_shard_that_is_damaged_is_told(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
-    run(PhotoScorer(taught), photos, tmp_path / "out")
-    (tmp_path / "out" / "part-000001.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"part-000001\.parquet .*or the file is damaged"):
-        run(PhotoScorer(taught), photos, tmp_path / "out")
+def test_bytes_that_were_flipped_in_a_shard_are_noticed_and_its_photos_answered_again(
+    tower: Path, photos: Path, tmp_path: Path
+) -> None:
+    """Wherever in either file they lie, and whichever part the shard belongs to; other shards are left alone."""
+    worker, bits = PhotoEmbedder(str(tower), device="cpu"), random.Random(0)
+    for layout in LAYOUTS.values():
+        out = tmp_path / layout.name
+        run(worker, photos, out, layout=layout)
+        whole = {path: path.read_bytes() for path in out.rglob("*.*")}
+        for damaged in [out / file(1) for file in (layout.file, layout.features) if file]:
+            for _ in range(100):
+                data = bytearray(whole[damaged])
+                data[bits.randrange(len(data))] ^= 1 << bits.randrange(8)
+                damaged.write_bytes(data)
+                assert layout.facts(open_destination(str(out)), 1) is None
+            for data in (whole[damaged][:-50], b""):
+                damaged.write_bytes(data)
+                with pytest.warns(UserWarning, match=re.escape(f"{layout.file(1)} is damaged; its photos are ans")):
+                    done = run(worker, photos, out, layout=layout, part=(1, 2))
+                assert (done.done, done.skipped, done.skipped_errors, done.shards) == (10, 34, 2 - done.errors, 1)
+                assert {path: path.read_bytes() for path in out.rglob("*.*")} == whole
 
 
 def test_all_photos_of_a_batch_may_be_bad(taught: GalLoPClassifier, tmp_path: Path) -> None:
@@ -319,9 +356,8 @@ def test_the_fingerprint_follows_all_that_answers_depend_on(taught: GalLoPClassi
 # The workers by themselves -------------------------------------------------------------------------------------------
 
 
-def test_a_scorer_of_a_folder_travels_as_its_name(tmp_path: Path) -> None:
-    named = tiny.backbone_folder(tmp_path)
-    GalLoPClassifier(backbone=str(named), cache=False, device="cpu").zero_shot(NAMES).save(tmp_path / "model")
+def test_a_scorer_of_a_folder_travels_as_its_name(tower: Path, tmp_path: Path) -> None:
+    GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(NAMES).save(tmp_path / "model")
     scorer = PhotoScorer(str(tmp_path / "model"), device="cpu", extras=ALL)
     paths = tiny.write_images(tmp_path / "some", [tiny.picture(i) for i in range(3)])
     here = scorer({"path": np.array([str(path) for path in paths])})
@@ -335,9 +371,8 @@ def test_a_scorer_of_a_folder_travels_as_its_name(tmp_path: Path) -> None:
     assert given["label"] == here["label"]
 
 
-def test_features_alone_and_as_clip_retrieval_has_them(photos: Path, tmp_path: Path) -> None:
-    named = tiny.backbone_folder(tmp_path)
-    worker = PhotoEmbedder(str(named), device="cpu")
+def test_features_alone_and_as_clip_retrieval_has_them(tower: Path, photos: Path, tmp_path: Path) -> None:
+    worker = PhotoEmbedder(str(tower), device="cpu")
     run(worker, photos, tmp_path / "out")
     run(worker, photos, tmp_path / "laion", layout=LAYOUTS["clip-retrieval"])
     good = [row for row in rows(tmp_path / "out") if not row["error"]]
