@@ -14,7 +14,9 @@ import math
 from itertools import product
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones.vision.cells import seen_with_cells
@@ -60,8 +62,8 @@ def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1
             )
         return found
     wholes: list[Tensor] = []
-    sums: Any = 0
-    counts = torch.zeros(tall, wide, 1, device=pixels.device)
+    sums: Any = 0.0
+    counts = np.zeros((tall, wide, 1), np.float32)
     places = list(product(_starts(rows, tall, size), _starts(columns, wide, size)))
     for first in range(0, len(places), at_once):
         some = places[first : first + at_once]
@@ -70,11 +72,11 @@ def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1
         each = (features.unflatten(0, (len(some), -1)) for features in both)  # type: ignore[no-untyped-call]
         for ((_, row), (_, column)), whole, regions in zip(some, *each, strict=True):
             wholes.append(whole)
-            if not torch.is_tensor(sums):
-                sums = regions.new_zeros(regions.shape[0], tall, wide, regions.shape[-1], dtype=torch.float32)
-            sums[:, row : row + rows, column : column + columns] += regions.unflatten(1, (rows, columns))
+            # Padded, since a sum into a slice is some twenty nodes of an ONNX file for each window.
+            around = (0, 0, column, wide - column - columns, row, tall - row - rows)
+            sums += F.pad(regions.unflatten(1, (rows, columns)).float(), around)
             counts[row : row + rows, column : column + columns] += 1
-    return torch.stack(wholes).float().mean(dim=0), (sums / counts).flatten(1, 2)
+    return torch.stack(wholes).float().mean(dim=0), (sums / torch.from_numpy(counts).to(pixels.device)).flatten(1, 2)
 
 
 def windows(grid: tuple[int, int], times: float) -> int:
