@@ -12,6 +12,7 @@ pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
 
 import onnxruntime
+import torch
 from PIL import Image
 
 from gallop import GalLoPClassifier
@@ -20,24 +21,24 @@ from gallop.export.onnx import ALLOWED, OnnxFile, export_onnx
 from gallop.export.onnx_inputs import as_inputs, stacked
 from gallop.export.quantizing import quantized
 from tests import tiny
+from tests.export.conftest import NAMES
 
-NAMES = ["red", "green", "blue"]
 IMAGES = [tiny.picture(90 + i, colour, (61, 47)) for i, colour in enumerate([*NAMES, "yellow"])]
 
 
-def taught(detail: float, detail_in: str = "answers", **changes: Any) -> GalLoPClassifier:
-    method = MethodConfig(head="ridge", detail=detail, detail_in=detail_in, topk=changes.get("topk", (2, 4)))
-    found = tiny.classifier(method=method, **changes).zero_shot(NAMES)
+def looking(detail: float, **changes: Any) -> GalLoPClassifier:
+    method = MethodConfig(head="ridge", detail=detail, **changes)
+    found = tiny.classifier(method=method, topk=changes["topk"]).zero_shot(NAMES)
     return found.add_shots(*tiny.pictures({"red": 3, "green": 3, "blue": 3}))
 
 
 @pytest.fixture(scope="module")
 def closer() -> GalLoPClassifier:
-    return taught(2)
+    return looking(2, topk=(2, 4))
 
 
 @pytest.fixture(scope="module")
-def made(closer: GalLoPClassifier) -> OnnxFile:
+def made_closer(closer: GalLoPClassifier) -> OnnxFile:
     return export_onnx(closer, IMAGES[:1])
 
 
@@ -50,8 +51,9 @@ def as_said(image: Image.Image, steps: dict[str, Any], box: tuple[float, float, 
     )[:, None, None]
 
 
-def test_the_file_alone_gives_the_numbers_of_both_looks(closer: GalLoPClassifier, made: OnnxFile) -> None:
-    session = onnxruntime.InferenceSession(made.data)
+@pytest.mark.slow
+def test_the_file_alone_gives_the_numbers_of_both_looks(closer: GalLoPClassifier, made_closer: OnnxFile) -> None:
+    session = onnxruntime.InferenceSession(made_closer.data)
     said = session.get_modelmeta().custom_metadata_map
     first, second = json.loads(said["preprocessing"]), json.loads(said["finer_preprocessing"])
     assert [(given.name, given.shape[1:]) for given in session.get_inputs()] == [
@@ -87,41 +89,38 @@ def test_the_file_alone_gives_the_numbers_of_both_looks(closer: GalLoPClassifier
     assert why.head_scores is not None
     whole = (found["head_regions"][0].mean(axis=0) + found["finer_head_regions"][0].mean(axis=0)) / 2
     assert np.abs(whole - why.head_scores).max() < 1e-5
-    assert made.parity.difference <= 1e-5
+    assert made_closer.parity.difference <= 1e-5
+    alone = session.run(list(found), {name: pixels[:1] for name, pixels in given.items()})  # any number of images
+    assert [part.shape for part in alone] == [(1, *part.shape[1:]) for part in found.values()]
 
 
-def test_any_number_of_images(made: OnnxFile, closer: GalLoPClassifier) -> None:
-    session = onnxruntime.InferenceSession(made.data)
-    for count in (1, 3):
-        given = stacked([as_inputs(closer.model_.backbone, IMAGES[0])] * count)
-        shares, local = session.run(["probabilities", "finer_local_cosines"], given)
-        assert (shares.shape, local.shape) == ((count, 3), (count, 64, 3, 2))
-
-
-def test_one_and_a_half_looks_without_local_prompts_or_a_head() -> None:
-    method = MethodConfig(detail=1.5, topk=())
-    made = export_onnx(tiny.classifier(method=method, topk=(), global_prompts=1, dropout=0.0).zero_shot(NAMES))
-    assert list(made.parity.by_output) == ["probabilities", "ood_score", "global_cosines"]
+def test_one_and_a_half_looks_of_a_head_without_local_prompts_behind_a_projection() -> None:
+    """Without local prompts the photo's projection is the regions' too, and scores of the unknown tell."""
+    classifier = looking(1.5, topk=(), global_projection=True)
+    whole = classifier.model_.prompts.global_projection
+    assert whole is not None
+    with torch.no_grad():
+        whole += torch.randn(whole.shape, generator=torch.Generator().manual_seed(0)) / 8
+    made = export_onnx(classifier)
+    assert list(made.parity.by_output) == [
+        *("probabilities", "ood_score", "global_cosines", "head_regions", "finer_head_regions")
+    ]
     assert made.parity.difference <= ALLOWED
+    assert (made.metadata["head"], made.metadata["head_weight"]) == ("ridge", "0.5")
     assert json.loads(made.metadata["finer_grid"]) == [6, 6]
 
 
-def test_a_second_look_for_maps_alone_is_not_in_the_file() -> None:
-    made = export_onnx(taught(2, "maps"))
-    assert list(made.parity.by_output) == [
-        *("probabilities", "ood_score", "global_cosines", "local_cosines", "head_regions")
-    ]
-    assert not [key for key in made.metadata if "finer" in key or key == "detail"]
-
-
+@pytest.mark.slow
 def test_in_8_bits_both_looks_are_compared_and_what_is_behind_the_tower_stays(
-    made: OnnxFile, closer: GalLoPClassifier
+    made_closer: OnnxFile, closer: GalLoPClassifier
 ) -> None:
     photos = [as_inputs(closer.model_.backbone, tiny.picture(200 + i, NAMES[i % 3])) for i in range(24)]
-    found = quantized(made.data, "static", photos, [i % 3 for i in range(24)])
+    found = quantized(made_closer.data, "static", photos, [i % 3 for i in range(24)])
     assert (found.photos, found.calibrated_with) == (12, 12)
     assert found.agreement >= 0.9
-    before, after = (onnxruntime.InferenceSession(data).run(None, stacked(photos)) for data in (made.data, found.data))
+    before, after = (
+        onnxruntime.InferenceSession(data).run(None, stacked(photos)) for data in (made_closer.data, found.data)
+    )
     shares, _, whole, maps, *_ = (np.abs(one - other).max() for one, other in zip(before, after, strict=True))
     assert shares > 0
     assert whole < 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +17,17 @@ import onnx
 import onnxruntime
 from onnxruntime.quantization import quantize_dynamic
 
-import gallop.export.onnx
 from gallop import GalLoPClassifier
 from gallop.cli import main
-from gallop.config import MethodConfig
 from gallop.errors import OnnxError
-from gallop.export import quantizing
-from gallop.export.format import ModelToExport
-from gallop.export.formats import known_formats
 from gallop.export.onnx import OnnxFile, export_onnx
 from gallop.export.onnx_inputs import as_inputs, stacked
-from gallop.export.quantizing import CALIBRATED_WITH, LEAST_PHOTOS, Inputs, quantized
+from gallop.export.quantizing import CALIBRATED_WITH, LEAST_PHOTOS, Inputs, Quantized, quantized
 from tests import tiny
 from tests.conftest import ROOT
+from tests.export.conftest import NAMES
 
-NAMES = ["red", "green", "blue"]
 SAMPLE = ROOT / "gallop" / "sample"
-
-
-@pytest.fixture(scope="module")
-def taught() -> GalLoPClassifier:
-    images, labels = tiny.pictures({"red": 4, "green": 4, "blue": 4})
-    return tiny.classifier(calibration_folds=2, method=MethodConfig(head="ridge")).fit(images, labels)
-
-
-@pytest.fixture(scope="module")
-def made(taught: GalLoPClassifier) -> OnnxFile:
-    return export_onnx(taught)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +37,6 @@ def pixels(taught: GalLoPClassifier) -> list[Inputs]:
 
 def answers(data: bytes, pixels: list[Inputs], *outputs: str) -> list[np.ndarray]:
     return onnxruntime.InferenceSession(data).run(list(outputs) or None, stacked(pixels))  # type: ignore[no-any-return]
-
-
-def metadata(data: bytes) -> dict[str, str]:
-    return dict(onnxruntime.InferenceSession(data).get_modelmeta().custom_metadata_map)
 
 
 def test_it_survives_onnxruntimes_own_quantisation(made: OnnxFile, pixels: Any, tmp_path: Path) -> None:
@@ -107,11 +88,16 @@ def test_what_it_changes_is_what_is_told(how: str, made: OnnxFile, pixels: Any) 
         assert measured.accuracy == (shares.argmax(1) == truth).mean()
         assert measured.seconds > 0
     assert (found.before.size, found.after.size) == (len(made.data), len(found.data))
-    assert metadata(found.data) == {**made.metadata, "quantized": how}
+    metadata = onnxruntime.InferenceSession(found.data).get_modelmeta().custom_metadata_map
+    assert metadata == {**made.metadata, "quantized": how}
 
 
-def test_cosines_and_maps_stay_exact_behind_a_tower_in_8_bits(made: OnnxFile, pixels: Any) -> None:
-    found = quantized(made.data, "static", pixels, [None] * len(pixels))
+def test_ranges_come_from_all_photos_and_cosines_and_maps_stay_exact_behind_a_tower_in_8_bits(
+    made: OnnxFile, pixels: Any
+) -> None:
+    found = quantized(made.data, "static", [*pixels] * 5, [None] * 200)
+    assert found.calibrated_with == 50 <= CALIBRATED_WITH
+    assert found.photos == 150
     assert found.before.accuracy is None
     assert found.after.accuracy is None
     _, _, whole, maps, _ = answers(found.data, pixels)
@@ -125,49 +111,17 @@ def test_cosines_and_maps_stay_exact_behind_a_tower_in_8_bits(made: OnnxFile, pi
     assert not exact & rounded
 
 
-def test_photos_for_ranges_come_from_all_classes(made: OnnxFile, pixels: Any) -> None:
-    found = quantized(made.data, "static", [*pixels] * 5, [None] * 200)
-    assert found.calibrated_with == 50 <= CALIBRATED_WITH
-    assert found.photos == 150
-
-
-def test_too_few_photos_are_told(made: OnnxFile, pixels: Any) -> None:
+def test_too_few_photos_and_what_is_no_file_of_ours_are_told(made: OnnxFile, pixels: Any) -> None:
     with pytest.raises(OnnxError, match=f"^19 photos say too little .* give {LEAST_PHOTOS} or more, of all classes"):
         quantized(made.data, "static", pixels[:19], [None] * 19)
-
-
-def test_what_is_no_file_of_ours_is_told(pixels: Any) -> None:
     with pytest.raises(OnnxError, match=r"cannot be written in 8 bits \(\w+\): leave --quantize away"):
         quantized(b"no file", "static", pixels, [None] * len(pixels))
-
-
-def test_who_does_not_ask_for_maps_does_not_get_them(taught: GalLoPClassifier, made: OnnxFile, pixels: Any) -> None:
-    assert len(answers(made.data, pixels[:2], "probabilities", "ood_score")) == 2
-    image = tiny.picture(200, "red")
-    (maps,) = answers(made.data, pixels[:1], "local_cosines")
-    rows, columns = json.loads(made.metadata["grid"])
-    why = taught.explain(image)
-    for number, name in enumerate(NAMES):
-        np.testing.assert_allclose(maps[0, :, number, 1].reshape(rows, columns), why.region_scores(name, 1), atol=1e-5)
-    assert int(made.metadata["opset"]) == onnx.load_from_string(made.data).opset_import[0].version
 
 
 # On the command line -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def model(taught: GalLoPClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
-    taught.save(tmp_path / "model")
-    return tmp_path / "model"
-
-
-@pytest.fixture
-def exported_once(made: OnnxFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallop.export.onnx, "export_onnx", lambda *_: made)
-
-
-@pytest.mark.usefixtures("exported_once")
+@pytest.mark.usefixtures("graph")
 def test_the_command_tells_what_it_changes(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +133,12 @@ def test_the_command_tells_what_it_changes(
     found = told["quantized"]
     assert (found["how"], found["calibrated_with"], found["compared_on"]) == ("static", 20, 20)
     assert found["before"]["accuracy"] >= 0.5, "of three classes; the fourth folder is none of them"
-    monkeypatch.setattr(quantizing, "_seconds", lambda *_: [0.002, 0.009])
+
+    def slower(*given: Any) -> Quantized:
+        made = quantized(*given)
+        return replace(made, before=replace(made.before, seconds=0.002), after=replace(made.after, seconds=0.009))
+
+    monkeypatch.setattr("gallop.export.quantizing.quantized", slower)
     assert main([*words, "dynamic"]) == 0
     said = capsys.readouterr().out
     assert "Then written in 8 bits (dynamic), and compared on 40 others: " in said
@@ -187,27 +146,22 @@ def test_the_command_tells_what_it_changes(
     assert "It does not pay here: it is no faster. Leave --quantize away, or try the other way." in said
 
 
-@pytest.mark.usefixtures("exported_once")
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ("--onnx OUT --quantize", "--quantize is measured on photos: name a folder of them with --photos DIR."),
-        ("--card OUT --quantize", "--quantize has no use with --card, which is not written in 8 bits; leave it away."),
-        ("--onnx OUT --quantize --photos FEW", "3 photos say too little about what 8 bits change: give 20 or more"),
-        ("--onnx OUT --quantize much --photos FEW", "invalid choice: 'much'"),
-        ("--onnx FEW --quantize --photos FEW", "is a folder; give the name of a file."),
-    ],
-)
+REFUSED = {
+    "--onnx OUT --quantize": "--quantize is measured on photos: name a folder of them with --photos DIR.",
+    "--card OUT --quantize": "--quantize has no use with --card, which is not written in 8 bits; leave it away.",
+    "--onnx OUT --quantize --photos FEW": "3 photos say too little about what 8 bits change: give 20 or more",
+    "--onnx OUT --quantize much --photos FEW": "invalid choice: 'much'",
+    "--onnx FEW --quantize --photos FEW": "is a folder; give the name of a file.",
+}
+
+
+@pytest.mark.usefixtures("graph")
 def test_what_cannot_be_is_a_sentence_and_nothing_is_written(
-    words: str, sentence: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = tiny.write_folder(tmp_path / "few", {"red": 3})
-    given = words.replace("OUT", str(tmp_path / "out")).replace("FEW", str(few)).split()
-    assert main(["export", str(model), *given]) == 2
-    assert sentence in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_ways_are_those_that_are_offered() -> None:
-    assert known_formats()["onnx"].quantizes == ("static", "dynamic")
-    assert ModelToExport(tiny.classifier()).quantize == ""
+    for words, sentence in REFUSED.items():
+        given = words.replace("OUT", str(tmp_path / "out")).replace("FEW", str(few)).split()
+        assert main(["export", str(model), *given]) == 2
+        assert sentence in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()

@@ -1,0 +1,46 @@
+"""What the tests of ONNX share: a classifier with every kind of prompt and a head, and its file, traced once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gallop.export.onnx
+from gallop import GalLoPClassifier
+from gallop.config import MethodConfig
+from gallop.export.onnx import OnnxFile, export_onnx
+from tests import tiny
+
+NAMES = ["red", "green", "blue"]
+
+
+@pytest.fixture(scope="session")
+def taught() -> GalLoPClassifier:
+    method = MethodConfig(head="ridge", global_projection=True)
+    return tiny.classifier(calibration_folds=2, method=method).fit(*tiny.pictures(dict.fromkeys(NAMES, 4)))
+
+
+@pytest.fixture(scope="session")
+def made(taught: GalLoPClassifier) -> OnnxFile:
+    return export_onnx(taught, [tiny.picture(70, "red")])
+
+
+@pytest.fixture
+def graph(made: OnnxFile, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What is made of that classifier from here on: its graph, which is not traced again."""
+    import onnx
+
+    found = onnx.load_from_string(made.data)
+    del found.metadata_props[:]
+    monkeypatch.setattr(gallop.export.onnx, "onnx_model", lambda _: found)
+    return found
+
+
+@pytest.fixture
+def model(taught: GalLoPClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The classifier's folder, for the command line."""
+    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
+    taught.save(tmp_path / "model")
+    return tmp_path / "model"
