@@ -17,11 +17,12 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test quick lint format notebooks notebooks-sync docs screenshots bench gpu web wheel lowest clean
+.PHONY: help app test test-slow test-all quick lint format notebooks notebooks-sync docs screenshots bench gpu web wheel lowest clean
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
-	@echo "make test    install into $(VENV) and run every check and test"
+	@echo "make test    install into $(VENV) and run the checks and the fast tests: every room, in eight minutes"
+	@echo "make test-all  that, and then the slow tests"
 	@echo "make quick   the tests of what differs from main, in a minute and a half"
 	@echo "make lint    the checks alone: ruff, mypy and import-linter"
 	@echo "make format  let ruff put the code in order"
@@ -41,6 +42,13 @@ app: $(VENV)/.app
 
 test: lint
 	$(BIN)/python -m pytest
+
+# What `make test` leaves out.
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
+
+test-all: test
+	$(MAKE) test-slow
 
 quick: $(VENV)/.dev
 	$(BIN)/python -m tests.quick

@@ -61,6 +61,12 @@ QUIET = [
 ]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the slow tests out, unless a file, a test or a marker expression is named on the command line."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
+        config.option.markexpr = "not slow"
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Two for everything; what is named on the command line is run in this process.
 

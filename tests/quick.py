@@ -1,9 +1,9 @@
 """The tests of what differs from main, in a minute and a half: ``make quick``.
 
-Which modules differ, git says; which tests reach them, the import statements say. How long a test takes was recorded
-(``tests/durations.json``, in seconds beside another worker); where all that are asked for take longer than there is
-time, the longest are left out and named. ``python -m tests.quick --record FILE`` makes that record of what
-``pytest --junit-xml=FILE`` wrote, and prints where the minutes go.
+Git says which modules differ, the import statements which tests reach them. The processor seconds of each test are
+recorded in ``tests/durations.json``; where they are more than there is time for, the longest are left out and named.
+``python -m tests.quick --record FILE`` makes that record from the JUnit report of a run with the plugin
+``tests.processor_time``, and prints the seconds of each file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ WORKERS = 2
 SECONDS = 40
 """For tests, on each worker; the rest of a minute and a half is theirs to start and to find the tests."""
 USUAL = 0.1
-"""Seconds of a test that is not in the record."""
+"""Seconds assumed for a test that is not in the record."""
+SLOW = "-slow"
 FILE = re.compile(r"[\w*\[\]/-][\w*\[\]/.-]*\.[a-z]+")
 CONFTEST = ROOT / "tests" / "conftest.py"
 
@@ -183,8 +184,14 @@ def reaching(files: set[Path]) -> list[Path]:
 
 def tests_in(files: Iterable[Path], seconds: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """pytest's name of each test function -> the seconds it takes, with all its parameters."""
+
+    def takes(path: Path, name: str) -> float:
+        of_file = seconds.get(key_of(path), {})
+        noted = [of_file[key] for key in (name, name + SLOW) if key in of_file]
+        return sum(noted) if noted else USUAL
+
     return {
-        f"{path.relative_to(ROOT)}::{function.name}": seconds.get(key_of(path), {}).get(function.name, USUAL)
+        f"{path.relative_to(ROOT)}::{function.name}": takes(path, function.name)
         for path in files
         for function in functions(path)
         if function.name.startswith("test_")
@@ -209,22 +216,25 @@ def within(tests: Mapping[str, float], seconds: float) -> tuple[list[str], list[
 
 
 def recorded(report: Path) -> dict[str, dict[str, float]]:
-    """Seconds by file and function, of pytest's report in JUnit's format."""
+    """Return processor seconds by file and function, from a JUnit report of a run with ``tests.processor_time``.
+
+    Cases of a function that are marked slow are counted under its name and ``SLOW``.
+    """
     found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for case in ElementTree.parse(report).iter("testcase"):
         key, function = case.attrib["classname"].removeprefix("tests."), case.attrib["name"].split("[")[0]
-        found[key][function] += float(case.attrib["time"])
+        for noted in case.iter("property"):
+            found[key][function + SLOW * noted.attrib["name"].endswith(SLOW)] += float(noted.attrib["value"])
     return found
 
 
 def record(report: Path) -> None:
-    """Keep what is longer than usual; print the sum of each file, the longest first."""
+    """Write the record; print the sum of each file, the longest first."""
     found = recorded(report)
     kept = {
-        key: {name: round(took, 1) for name, took in sorted(of_file.items()) if took > 2 * USUAL}
-        for key, of_file in sorted(found.items())
+        key: {name: round(took, 2) for name, took in sorted(of_file.items())} for key, of_file in sorted(found.items())
     }
-    DURATIONS.write_text(json.dumps({key: some for key, some in kept.items() if some}, indent=1) + "\n")
+    DURATIONS.write_text(json.dumps(kept, indent=1) + "\n")
     for took, key in sorted(((sum(of_file.values()), key) for key, of_file in found.items()), reverse=True):
         print(f"{took:7.1f} s  {key}")
 

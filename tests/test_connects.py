@@ -43,6 +43,7 @@ def test_the_command_line_answers_without_asking_anybody(tmp_path: Path) -> None
     assert connects.all() == []
 
 
+@pytest.mark.slow
 def test_the_app_answers_without_asking_anybody(tmp_path: Path) -> None:
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
     pytest.importorskip("skimage", reason="needs the extra 'app'")

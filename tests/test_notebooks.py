@@ -291,8 +291,13 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     assert connects.away() == [], "the notebook asked another machine"
 
 
-@pytest.mark.slow
-@each_notebook
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(path, id=path.stem, marks=[] if path.stem.startswith("02") else pytest.mark.slow)
+        for path in sync.scripts()
+    ],
+)
 @pytest.mark.usefixtures("forked", "quick")
 def test_it_runs_shows_and_says_what_to_see(script: Path) -> None:
     notebook = sync.blank(script)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from tests import quick
 from tests.conftest import ROOT
 
+BUDGET = 700
+"""Processor seconds of the first tier, which two cores do in less than eight minutes with lint."""
 
+
+@pytest.mark.slow
 def test_every_module_of_library_and_app_is_reached_by_a_test() -> None:
     imports = quick.Imports(quick.tracked())
     tests = [path for path in imports.modules if path.name.startswith("test_")]
@@ -39,11 +46,28 @@ def test_the_longest_are_left_out() -> None:
 
 def test_the_record_is_of_functions_with_all_their_parameters(tmp_path: Path) -> None:
     cases = [
-        ("tests.test_x", "test_a[1]", 1),
-        ("tests.test_x", "test_a[2]", 2),
-        ("tests.room.test_x", "test_b", 4),
+        ("tests.test_x", "test_a[1]", "processor", 1),
+        ("tests.test_x", "test_a[2]", "processor", 2),
+        ("tests.test_x", "test_a[3]", "processor-slow", 8),
+        ("tests.room.test_x", "test_b", "processor", 4),
     ]
-    lines = [f'<testcase classname="{where}" name="{name}" time="{time}"/>' for where, name, time in cases]
+    lines = [
+        f'<testcase classname="{where}" name="{name}"><properties><property name="{noted}" value="{seconds}"/>'
+        "</properties></testcase>"
+        for where, name, noted, seconds in cases
+    ]
     report = tmp_path / "report.xml"
     report.write_text(f"<testsuites><testsuite>{''.join(lines)}</testsuite></testsuites>")
-    assert quick.recorded(report) == {"test_x": {"test_a": 3.0}, "room.test_x": {"test_b": 4.0}}
+    assert quick.recorded(report) == {"test_x": {"test_a": 3.0, "test_a-slow": 8.0}, "room.test_x": {"test_b": 4.0}}
+
+
+def test_the_first_tier_is_recorded_and_within_its_budget(request: pytest.FixtureRequest) -> None:
+    """Among the tests of this run, which are all of the first tier where no file was named."""
+    record = json.loads(quick.DURATIONS.read_text(encoding="utf-8"))
+    first = {
+        (quick.key_of(item.path), item.originalname)
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.get_closest_marker("slow") is None
+    }
+    assert sorted(f"{key}::{name}" for key, name in first if name not in record.get(key, {})) == [], "record it"
+    assert sum(record[key][name] for key, name in first) < BUDGET, "mark what takes long as slow, or make it cheaper"

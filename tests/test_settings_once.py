@@ -126,6 +126,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_it_is_checked(found: Any) -> None:
     assert found["refused"] == "warmup is 11; it must be between 0 and 10."
     assert found["refused too"] == "tilt is 2.0; it must be between 0 and 1."

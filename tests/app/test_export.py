@@ -251,6 +251,7 @@ def test_a_model_of_another_backbone_is_refused(tiny_app: Open) -> None:
     assert "was trained on other weights" in at.error[0].value.replace("\\", "")
 
 
+@pytest.mark.slow
 def test_onnx_is_made_checked_and_told(tiny_app: Open, handed: dict[str, bytes]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
     pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")

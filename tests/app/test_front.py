@@ -48,6 +48,7 @@ def scripts_of(server: str, path: str = "/") -> list[str]:
     return [*at_once, *later]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["/", "/teach"])
 def test_scripts_are_those_of_streamlit_byte_for_byte(app_server: str, page: str) -> None:
     names = scripts_of(app_server, page)

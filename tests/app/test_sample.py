@@ -124,6 +124,7 @@ def test_while_its_tower_is_loaded_every_page_says_so_and_then_is_full(
     assert "Start here" not in everything(go(at, TEST))
 
 
+@pytest.mark.slow
 @needs_mini
 def test_training_again_on_the_sample_gives_the_prompts_that_come_with_it(app: Open) -> None:
     at = take(go(fine(app()), TEACH))
@@ -141,6 +142,7 @@ def test_training_again_on_the_sample_gives_the_prompts_that_come_with_it(app: O
         assert said.probability == pytest.approx(shipped[digest].probability, abs=0.01)
 
 
+@pytest.mark.slow
 @needs_mini
 def test_it_is_taken_away_without_what_the_visitor_has_added(app: Open) -> None:
     at = take(go(fine(app()), TEACH))
@@ -175,6 +177,7 @@ def sample_photo_of_mine() -> Any:
     return load_image(png(77), name="mine too")
 
 
+@pytest.mark.slow
 @needs_mini
 def test_its_run_is_there_once_whoever_asks_for_it(app: Open) -> None:
     take(go(fine(app()), TEACH))

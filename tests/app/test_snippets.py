@@ -175,6 +175,7 @@ def test_code_says_what_not_every_tower_has_of_its_own(monkeypatch: pytest.Monke
     assert {"--no-projection", "--head ridge"} <= set(re.findall("--no-projection|--head [a-z]+", quick.shell))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn", [0, 2])
 def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str], drawn: int

@@ -488,6 +488,7 @@ def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) 
     assert explained(at).shares != zero_shot
 
 
+@pytest.mark.slow
 def test_it_can_be_tried_while_it_is_calibrated_and_what_stands_on_explore_is_left_alone(tiny_app: Open) -> None:
     at = train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400))
     end = time.monotonic() + 60

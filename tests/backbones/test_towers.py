@@ -46,6 +46,7 @@ def random_clip(arch: str, seed: int = 0) -> Any:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["ViT-B-16", "ViT-B-32", "RN50"])
 def test_true_size_towers_equal_open_clip(arch: str) -> None:
     model = random_clip(arch)

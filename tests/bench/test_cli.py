@@ -218,6 +218,7 @@ def damage(text: str, how: str) -> str:
     return json.dumps(record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["cut", "deep", "twice", "710%", "failed", "machine", "seconds"])
 def test_a_damaged_record_is_made_again(place: Place, how: str) -> None:
     place.bench()

@@ -82,6 +82,7 @@ def broken_rules(page: Page, theme: str) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_on_any_page_in_any_state(new_page: Any) -> None:
     page = new_page(color_scheme="light")
     found = {"explore, empty": violations(page)}
@@ -126,6 +127,7 @@ def test_axe_finds_nothing_on_any_page_in_any_state(new_page: Any) -> None:
     assert not told, "\n".join(told)  # one line each: pytest would shorten a list
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_on_the_pages_after_teaching(new_page: Any) -> None:
     page, found = new_page("test", color_scheme="dark"), {}
     for name in ("Test", "Prompts", "Method"):

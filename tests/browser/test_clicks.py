@@ -26,6 +26,7 @@ def sample(page: Page, name: str) -> Any:
     return page.get_by_role("button", name=name, exact=True)
 
 
+@pytest.mark.slow
 def test_who_goes_to_another_page_gets_there_whatever_the_page_before_still_reports(new_page: Any) -> None:
     page: Page = new_page()
     expect(answer(page)).to_contain_text("%")
@@ -60,6 +61,7 @@ def test_who_goes_to_another_page_gets_there_whatever_the_page_before_still_repo
     expect(page.get_by_role("heading", name="Teach", exact=True, level=1)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page: Any) -> None:
     page: Page = new_page("teach")
     page.get_by_role("textbox", name="New class").fill("kitten, cup")

@@ -74,6 +74,7 @@ def train(page: Page, epochs: int) -> None:
     expect(page.get_by_text(f"Done: {epochs} step")).to_be_visible(timeout=3 * PATIENCE)
 
 
+@pytest.mark.slow
 def test_runs_are_pinned_compared_seeded_deleted_and_opened_again(new_page: Any) -> None:
     page = new_page("teach")
     kitten_and_cup(page, 1)
@@ -132,6 +133,7 @@ def test_runs_are_pinned_compared_seeded_deleted_and_opened_again(new_page: Any)
     expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_the_runs_of_a_machine_outlive_the_visit_and_are_reached_from_the_keyboard(new_page: Any) -> None:
     page = new_page("teach")
     kitten_and_cup(page, 1)
@@ -152,6 +154,7 @@ def test_the_runs_of_a_machine_outlive_the_visit_and_are_reached_from_the_keyboa
     expect(pin_a).to_have_value(re.compile("^Zero-shot"))
 
 
+@pytest.mark.slow
 def test_what_is_taken_away_holds_what_the_screen_shows(new_page: Any, tmp_path: Path) -> None:
     page = new_page()
     page.get_by_role("button", name="Cat", exact=True).click()
@@ -193,6 +196,7 @@ def test_what_is_taken_away_holds_what_the_screen_shows(new_page: Any, tmp_path:
     expect(other.get_by_test_id("stAlert").get_by_text("is not a zip, or only a part of one")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_onnx_is_made_beside_the_page_and_runs(new_page: Any, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
     page = new_page()

@@ -298,6 +298,7 @@ def test_a_thousand_classes(page: Page, side: int) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classes", "side"), [(20, 7), (20, 24), (1000, 7), (1000, 24)])
 def test_what_is_shown_unmarked_is_pythons_and_the_rest_is_marked_until_python_answered(
     page: Page, classes: int, side: int

@@ -266,6 +266,7 @@ def snap(page: Page) -> None:
     raise AssertionError("the camera takes no photo")
 
 
+@pytest.mark.slow
 def test_a_photo_from_the_webcam_is_answered(page: Page) -> None:
     """The browser's own moving test picture stands in for a camera."""
     page.get_by_role("button", name="Webcam, folder").click()
@@ -278,6 +279,7 @@ def test_a_photo_from_the_webcam_is_answered(page: Page) -> None:
     expect(own(page)).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> None:
     """And nothing of the upload is lost."""
     pieces = [

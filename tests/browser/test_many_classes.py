@@ -38,6 +38,7 @@ explainer(found, None, photo="made up", picture=photo_url(found))
 """
 
 
+@pytest.mark.slow
 def test_what_waits_for_python_is_marked_and_then_is_pythons(browser: Any, tmp_path: Path) -> None:
     script = tmp_path / "many.py"
     script.write_text(SCRIPT, encoding="utf-8")

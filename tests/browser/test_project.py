@@ -20,6 +20,7 @@ def menu(page: Page) -> None:
     expect(page.get_by_role("button", name="Save project")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_path: Path) -> None:
     first: Page = new_page()
     go(first, "Test")
@@ -71,6 +72,7 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     expect(answer(first)).to_have_text(said)
 
 
+@pytest.mark.slow
 def test_an_address_that_is_passed_on_shows_nothing_of_mine(new_page: Any) -> None:
     mine: Page = new_page("teach")
     mine.get_by_role("button", name="Try it with a sample project").click()

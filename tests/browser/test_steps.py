@@ -234,6 +234,7 @@ def test_one_class_no_local_prompt_and_hostile_names_are_walked_through(page: Pa
     expect(page.locator(".texts .text").first).to_have_text(f"<b>{HOSTILE}</b>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_step(page: Page, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")

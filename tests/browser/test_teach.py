@@ -70,6 +70,7 @@ def test_the_settings_stay_open_when_another_way_to_teach_is_chosen(new_page: An
         expect(field).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 1000, 820, 390])
 def test_no_button_is_cut_however_narrow_the_page(new_page: Any, width: int) -> None:
     page = new_page("teach", viewport={"width": width, "height": 900})
@@ -144,6 +145,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     expect(answer(page)).to_have_text(zero_shot)
 
 
+@pytest.mark.slow
 def test_a_training_survives_a_reload_and_cancel_keeps_the_best_so_far(new_page: Any) -> None:
     page = new_page("teach")
     two_cards(page)
@@ -221,6 +223,7 @@ def test_a_photo_of_30_mb_and_a_bomb_are_refused_in_words(new_page: Any, tmp_pat
     expect(card(page, "cat").get_by_text("1 to learn from")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_everything_to_a_training_can_be_done_from_the_keyboard(new_page: Any) -> None:
     """Files apart, which the browser's own dialog takes."""
     page = new_page("teach")
@@ -254,6 +257,7 @@ def shrunk(sample: str) -> Image.Image:
     return photo(sample).resize((64, 64))
 
 
+@pytest.mark.slow
 def test_a_class_is_renamed_turned_off_deleted_and_brought_back(new_page: Any) -> None:
     page = new_page("teach")
     add_classes(page, "cat, dog")
@@ -283,6 +287,7 @@ def slow_to_read(count: int) -> list[dict[str, Any]]:
     return files
 
 
+@pytest.mark.slow
 def test_photos_dropped_while_others_are_read_are_all_taken_once(new_page: Any) -> None:
     """Streamlit can run a visitor's page twice at a time; then both runs would take the first photos."""
     page = new_page("teach")

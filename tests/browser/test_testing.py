@@ -62,6 +62,7 @@ def page(new_page: Any, taught: tuple[str, Any]) -> Page:
     return found
 
 
+@pytest.mark.slow
 def test_a_cell_is_opened_from_the_keyboard_and_from_the_list(page: Page) -> None:
     go(page, "Test")
     expect(metric(page, "Right on the 7 test photos")).to_have_text("86 %")
@@ -92,6 +93,7 @@ def test_a_cell_is_opened_from_the_keyboard_and_from_the_list(page: Page) -> Non
     expect(page.get_by_text("It said kitten")).to_contain_text("and that is right")
 
 
+@pytest.mark.slow
 def test_the_limit_is_moved_from_the_keyboard_and_decides_on_explore_too(page: Page) -> None:
     go(page, "Test")
     files_into(page, "Photos of none of the classes", [upload("rocket.jpg", photo("Rocket"))])

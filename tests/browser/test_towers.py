@@ -88,6 +88,7 @@ def train(page: Page) -> None:
     expect(page.get_by_text("Done: 2 steps")).to_be_visible(timeout=4 * PATIENCE)
 
 
+@pytest.mark.slow
 def test_two_towers_are_trained_compared_exported_and_found_again(visit: Any, tmp_path: Path) -> None:
     page = visit("teach")
     page.get_by_text("All classes at once").click()
@@ -130,6 +131,7 @@ def test_two_towers_are_trained_compared_exported_and_found_again(visit: Any, tm
     expect(metric(page, "Right on the 6 test photos")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_with_a_tower_is_a_sentence_and_loses_nothing(visit: Any, hub: Hub, server: str) -> None:
     page = visit()
     choose_photo(page, "Cat")

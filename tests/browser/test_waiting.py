@@ -73,6 +73,7 @@ def boxes(page: Page, inside: str) -> dict[str, list[float]]:
     return {name: [box[side] for side in ("x", "y", "width", "height")] for name, box in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (820, "dark"), (390, "dark"), (390, "light")])
 def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(
     held: Callable[..., Held], width: int, theme: str

@@ -121,6 +121,7 @@ def chips(page: Page) -> Any:
     return page.get_by_role("list", name="Names").get_by_role("listitem")
 
 
+@pytest.mark.slow
 def test_a_first_answer_stands_there_and_is_pythons_to_four_digits(of_mini: Path, opened: Any) -> None:
     photo = Image.open(photos_to_begin_with(FIRST_NAMES)[0]).convert("RGB")
     names = [*FIRST_NAMES, "a café's cup", "golden retriever"]
@@ -162,6 +163,7 @@ def test_names_are_typed_and_k_asks_no_tower(of_mini: Path, opened: Any) -> None
         assert page.evaluate("window.asked") == asked
 
 
+@pytest.mark.slow
 def test_photos_come_by_file_drop_paste_and_webcam(of_mini: Path, opened: Any) -> None:
     mug = photos_to_begin_with(("mug",))[0]
     with served_folder(of_mini) as address:
@@ -210,6 +212,7 @@ def test_a_photo_that_comes_before_the_model_waits_for_it(of_mini: Path, browser
     page.close()
 
 
+@pytest.mark.slow
 def test_once_loaded_it_needs_no_network(of_mini: Path, opened: Any) -> None:
     with served_folder(of_mini) as address:
         page = opened(address)
@@ -221,6 +224,7 @@ def test_once_loaded_it_needs_no_network(of_mini: Path, opened: Any) -> None:
     expect(best(page)).to_contain_text("mug")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_axe_finds_nothing_and_keys_are_enough(of_mini: Path, opened: Any, scheme: str, width: int) -> None:
     with served_folder(of_mini) as address:
@@ -239,6 +243,7 @@ def test_axe_finds_nothing_and_keys_are_enough(of_mini: Path, opened: Any, schem
         expect(page.get_by_role("textbox", name="Add a name")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_a_taught_models_page_answers_as_it_does(of_taught: Path, taught: GalLoPClassifier, opened: Any) -> None:
     photos = [tiny.picture(9, "green", (48, 40)), tiny.picture(11, "blue", (33, 70))]
     with served_folder(of_taught) as address:

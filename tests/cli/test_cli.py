@@ -837,6 +837,7 @@ def test_help_does_not_import_torch() -> None:
     assert whole.stdout.startswith("usage: gallop [-h]")
 
 
+@pytest.mark.slow
 def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: Path) -> None:
     words = ["predict", str(photos / "test"), str(tmp_path / "gone.png"), "--model", str(model), "--json"]
     done = subprocess.run([sys.executable, "-m", "gallop", *words], capture_output=True, timeout=120)

@@ -56,6 +56,7 @@ def rooms(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     home.chmod(0o755)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["service", "app"])
 def test_it_starts_and_is_healthy(rooms: tuple[Path, Path], kind: str) -> None:
     home, writable = rooms

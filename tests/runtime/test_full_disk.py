@@ -350,6 +350,7 @@ def test_a_record_of_a_benchmark(bench: tuple[object, ...], disk: Disk) -> None:
     assert disk.files() == {}
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_benchmark(bench: tuple[object, ...], disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     from gallop.cli.commands import bench as command
 
@@ -395,6 +396,7 @@ def test_a_model_on_its_way_through_the_temporary_folder(
     assert disk.files() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_result_that_cannot_be_said(things: Things, tmp_path: Path, stream: str) -> None:

@@ -153,6 +153,7 @@ def on_cluster(cluster: Cluster, source: Any, worker: PhotoScorer, folder: Path,
     return score_on_ray(source, worker, place, cluster=cluster, layout=LAYOUTS["parquet"], shard_size=SHARD, **options)
 
 
+@pytest.mark.slow
 def test_two_workers_of_which_one_is_killed_write_what_one_process_does(
     cluster: Cluster, home: Path, worker: PhotoScorer, photos: Path, whole: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -248,6 +249,7 @@ def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
 # On the command line -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_answers_and_features_by_a_cluster(cluster: Cluster, tower: Path, photos: Path, tmp_path: Path) -> None:
     """Features are laid out either way."""
     for number, words in enumerate((["predict", "--classes", "red,green"], ["embed"], ["embed", *RETRIEVAL])):
@@ -267,6 +269,7 @@ def test_answers_and_features_by_a_cluster(cluster: Cluster, tower: Path, photos
         assert mine == others, "byte by byte, the manifest too"
 
 
+@pytest.mark.slow
 def test_where_no_cluster_is_named_one_is_started_and_ends_with_the_call(
     tower: Path, photos: Path, tmp_path: Path
 ) -> None:

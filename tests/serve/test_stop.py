@@ -61,6 +61,7 @@ def _answers(address: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stop_under_load_loses_nothing_that_was_accepted(
     models: dict[str, Path], tmp_path: Path, sent: signal.Signals, status: int
