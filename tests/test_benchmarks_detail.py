@@ -16,6 +16,7 @@ from gallop.sample import sample_photos
 from tests.tiny import vit
 
 
+@pytest.mark.slow
 def test_costs_are_told_over_one_look_without_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "SHOTS", 1)
     for name, value in (("DETAILS", (1.0, 2.0)), ("HEAD_KINDS", ("none", "ridge")), ("EPOCHS", 1), ("BATCH", 4)):

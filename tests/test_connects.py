@@ -34,6 +34,7 @@ subprocess.run([sys.executable, "-c", ask], stderr=subprocess.DEVNULL)
     assert connects.away() == [("socket.connect", ELSEWHERE), ("socket.getaddrinfo", "name.invalid")]
 
 
+@pytest.mark.slow
 def test_the_command_line_answers_without_asking_anybody(tmp_path: Path) -> None:
     connects = Connects(tmp_path)
     picture(1, "red").save(tmp_path / "photo.png")

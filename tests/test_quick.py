@@ -30,6 +30,7 @@ def test_a_lazy_name_leads_to_its_home_and_to_no_other() -> None:
     assert estimator not in imports.home("gallop", "parse_names")
 
 
+@pytest.mark.slow
 def test_a_test_that_changed_is_run_and_a_file_that_is_no_module_changes_its_neighbours() -> None:
     me = Path(__file__).resolve()
     assert me in quick.reaching({me})

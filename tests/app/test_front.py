@@ -152,6 +152,7 @@ print("torch" in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_the_first_page_imports_nothing_that_was_not_there_before() -> None:
     code = READY.format(root=str(ROOT), script=str(ROOT / "app" / "navigation.py"))
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
@@ -185,6 +186,7 @@ main.look_after_memory()
 """
 
 
+@pytest.mark.slow
 def test_garbage_is_looked_for_now_and_then_and_not_in_what_was_loaded() -> None:
     """With torch to look through, it held the interpreter for 0.25 s, and a training stood still meanwhile."""
     found = subprocess.run(

@@ -100,6 +100,7 @@ def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
     assert not [key for key in drawn if "kept prompts" in key], "an opened run has no lots, and no empty chart"
 
 
+@pytest.mark.slow
 @needs_mini
 def test_while_its_tower_is_loaded_every_page_says_so_and_then_is_full(
     app: Open, monkeypatch: pytest.MonkeyPatch
@@ -192,6 +193,7 @@ def test_its_run_is_there_once_whoever_asks_for_it(app: Open) -> None:
     assert [run.name for run in ledger.runs()] == [SAMPLE_RUN], "it was deleted under its new name, and came again"
 
 
+@pytest.mark.slow
 @needs_mini
 def test_a_file_of_runs_that_cannot_be_used_keeps_no_one_from_the_sample(app: Open, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()

@@ -63,6 +63,7 @@ def test_garbage_is_not_looked_for_after_every_run_of_a_page() -> None:
     assert get_option("runner.postScriptGC") is True, "Streamlit knows it by that name, and looks unless told"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null"])
 def test_a_page_of_another_site_is_refused_and_nothing_is_asked_elsewhere(tmp_path: Path, origin: str) -> None:
     """Streamlit asks a server on the internet for this machine's address, to see whether the page may be its own.
@@ -206,6 +207,7 @@ def test_a_file_that_is_gone_before_it_is_read_is_left_out(app_server: str) -> N
         assert drawn(found, "file_uploader"), "the page is drawn to its end"
 
 
+@pytest.mark.slow
 def test_the_tower_that_all_begin_with_is_loaded_before_anybody_asks(tmp_path: Path) -> None:
     note = tmp_path / "note.txt"
     code = f"""

@@ -227,6 +227,7 @@ def test_runs_know_their_tower_and_open_with_it(two: Open) -> None:
     assert at.selectbox(key="towers chosen").value == "mini"
 
 
+@pytest.mark.slow
 def test_figures_of_two_towers_are_never_beside_each_other_without_a_word(two: Open) -> None:
     at = cards(fine(two()), COLOURS, tests=2)
     go(train(at), COMPARE)
@@ -365,6 +366,7 @@ def test_a_models_zip_opens_on_its_own_tower(two: Open, tmp_path: Path) -> None:
     assert tower_of_files(room, unknown, "mini") == "mini"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["/etc/passwd", "../other", "other/", "ViT-B-16/openai", "<b>x</b>", "x" * 5000])
 def test_an_address_that_asks_for_a_path_opens_nothing_and_loses_nothing(two: Open, name: str) -> None:
     at = with_photo(two, "red\ngreen")

@@ -150,6 +150,7 @@ def test_a_folder_that_is_not_known_is_read_by_open_clip(tmp_path: Path) -> None
     assert isinstance(loaded.text._tokenizer, ClipTokens)
 
 
+@pytest.mark.slow
 def test_one_photo_is_answered_without_open_clip_timm_and_torchvision(tmp_path: Path) -> None:
     tiny.picture(3, size=(60, 40)).save(tmp_path / "photo.png")
     program = f"""

@@ -88,6 +88,7 @@ def test_forward_takes_the_operations_of_the_tokens_needed_and_a_few_for_padding
     assert wanted < found < 1.1 * (wanted + projection)
 
 
+@pytest.mark.slow
 def test_a_step_of_the_true_tower_is_twice_its_forward_operations() -> None:
     """Frozen weights take no gradient: ViT-B/16 with ImageNet names, without computing anything again, and with."""
     tower = text_tower(random_clip("ViT-B-16"), open_clip.SimpleTokenizer())

@@ -293,6 +293,7 @@ def figures(out: Path) -> list[dict[str, str]]:
     return [{key: value for key, value in row.items() if key not in ("seconds", "memory")} for row in rows]
 
 
+@pytest.mark.slow
 def test_after_kill_9_the_resumed_benchmark_equals_an_uninterrupted_one(place: Place) -> None:
     place.spec.write_text(REAL)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -412,6 +413,7 @@ def test_a_run_that_a_table_has_in_part_is_made_again(place: Place) -> None:
     assert f"{RUNS - 1} of the benchmark's {RUNS} runs" in found.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "said"),
     [

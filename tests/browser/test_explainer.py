@@ -275,6 +275,7 @@ def test_hostile_names_are_text_and_two_on_a_page_stand_alone(page: Page) -> Non
     outlines(page, kept(found, HOSTILE, 0, 9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [7, 24])
 def test_a_thousand_classes(page: Page, side: int) -> None:
     """With 24 x 24 regions not all are sent: maps move at once, and probabilities say of which k they are."""
@@ -407,6 +408,7 @@ def test_what_is_drawn_is_the_picture_that_python_draws(page: Page, style: Style
     assert (apart > 12).mean() < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")

@@ -81,6 +81,7 @@ def test_k_moves_without_a_run_of_the_page_and_without_a_connection(page: Page) 
     page.context.set_offline(False)
 
 
+@pytest.mark.slow
 def test_photo_and_cosines_are_sent_once(new_page: Any) -> None:
     """And not after each movement, which changes nothing of them."""
     page, heard = new_page(), []
@@ -101,6 +102,7 @@ def test_photo_and_cosines_are_sent_once(new_page: Any) -> None:
         heard.clear()
 
 
+@pytest.mark.slow
 def test_what_moved_just_before_a_reload_is_not_lost(page: Page) -> None:
     choose_photo(page, "Coffee")
     expect(answer(page)).to_contain_text("cup of coffee")
@@ -118,6 +120,7 @@ def test_what_moved_just_before_a_reload_is_not_lost(page: Page) -> None:
     expect(page.get_by_label("Local prompt 1: its k best regions")).to_have_value("9")
 
 
+@pytest.mark.slow
 def test_a_region_asked_just_before_another_photo_is_chosen_stays_with_its_own(page: Page) -> None:
     choose_photo(page, "Coffee")
     expect(answer(page)).to_contain_text("cup of coffee")
@@ -203,6 +206,7 @@ def test_another_list_of_names_is_another_answer(page: Page) -> None:
     expect(answer(page)).not_to_have_text(before)
 
 
+@pytest.mark.slow
 def test_a_sample_has_its_own_names_whatever_was_typed_and_opened_before(page: Page) -> None:
     """The list of names is folded: a browser that does not have it sends what it had before."""
     page.get_by_text("Settings").click()
@@ -233,6 +237,7 @@ def test_hostile_names_are_shown_as_typed_and_ask_nothing(page: Page) -> None:
     expect(page.locator("b", has_text="bold")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
     words = {"name": "words.jpg", "mimeType": "image/jpeg", "buffer": b"these are words"}
     cut = upload("cut.jpg", photo("Cat"))
@@ -295,6 +300,7 @@ def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> 
     expect(own(page)).to_have_count(len(pieces))
 
 
+@pytest.mark.slow
 def test_names_that_are_removed_fast_stay_removed(page: Page) -> None:
     """What the page draws for one of them comes while the next is removed, and says nothing of that one."""
     settled(page)
@@ -310,6 +316,7 @@ def test_names_that_are_removed_fast_stay_removed(page: Page) -> None:
     expect(chips).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_every_script_of_the_first_page_is_asked_for_before_the_page_is_drawn(browser: Any, app_server: str) -> None:
     """What ``main`` names as its parts: one that is missing would be asked for only then."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})

@@ -222,6 +222,7 @@ def test_the_crop_is_seen_as_the_model_gets_it(page: Page) -> None:
     expect(page.locator(".formula")).to_have_text("Of 60 × 40 pixels: 10 to 50 across, 0 to 40 down, 67 %.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topk", [(), (2,)])
 def test_one_class_no_local_prompt_and_hostile_names_are_walked_through(page: Page, topk: tuple[int, ...]) -> None:
     found = replace(made_up(1, 4, topk=topk), class_names=(HOSTILE,), threshold=None)

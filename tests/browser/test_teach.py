@@ -58,6 +58,7 @@ def two_cards(page: Page, count: int = 3) -> None:
         expect(card(page, name).get_by_text(f"{count} to learn from")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_settings_stay_open_when_another_way_to_teach_is_chosen(new_page: Any) -> None:
     page = new_page("teach")
     add_classes(page, "ant, bee")
@@ -83,6 +84,7 @@ def test_no_button_is_cut_however_narrow_the_page(new_page: Any, width: int) -> 
     assert not cut
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_training_is_one_click_from_the_cards(new_page: Any) -> None:
     page = new_page("teach", viewport={"width": 390, "height": 844})
     heading, link = (
@@ -174,6 +176,7 @@ def test_a_training_survives_a_reload_and_cancel_keeps_the_best_so_far(new_page:
     expect(other.get_by_text("Done: 2 steps on 4 photos of 2 classes")).to_be_visible(timeout=2 * PATIENCE)
 
 
+@pytest.mark.slow
 def test_a_zip_with_hostile_members_gives_its_good_photos_alone(new_page: Any) -> None:
     stream = io.BytesIO()
     good = upload("good.jpg", photo("Cat"))["buffer"]

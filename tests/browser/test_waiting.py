@@ -95,6 +95,7 @@ def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(
     assert after == {name: pytest.approx(box, abs=NEAR) for name, box in before.items()}
 
 
+@pytest.mark.slow
 def test_the_picture_is_what_the_living_page_shows(new_page: Any) -> None:
     now, kept = taken(new_page(**WINDOW)), PICTURE.read_text(encoding="utf-8")
     assert _PNG.sub("", now) == _PNG.sub("", kept), "python -m tests.first_picture takes it anew"
@@ -104,6 +105,7 @@ def test_the_picture_is_what_the_living_page_shows(new_page: Any) -> None:
         assert np.abs(pixels[0] - pixels[1]).mean() < 1
 
 
+@pytest.mark.slow
 def test_a_theme_that_was_chosen_in_the_menu_is_that_of_the_picture(new_page: Any, app_server: str) -> None:
     page = new_page(color_scheme="light")
     settled(page)
@@ -127,6 +129,7 @@ def test_it_is_in_nobodys_way(held: Callable[..., Held]) -> None:
     assert page.get_by_role("button").count() == page.get_by_role("slider").count() == 0, "for who listens"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_in_it(held: Callable[..., Held], width: int) -> None:
     page = held(viewport={"width": width, "height": 800}).page
@@ -155,6 +158,7 @@ def test_without_scripts_there_is_no_picture_of_what_cannot_come(held: Callable[
     expect(page.locator("#waiting .best")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_who_has_chosen_another_photo_does_not_see_the_first_one_again(new_page: Any) -> None:
     page = new_page()
     settled(page)

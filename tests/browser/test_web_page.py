@@ -196,6 +196,7 @@ def test_photos_come_by_file_drop_paste_and_webcam(of_mini: Path, opened: Any) -
         expect(page.get_by_role("button", name="Use the webcam")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_photo_that_comes_before_the_model_waits_for_it(of_mini: Path, browser: Any) -> None:
     page = browser.new_page()
     with served_folder(of_mini) as address:
@@ -286,6 +287,7 @@ def kinds_of_files() -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.slow
 def test_files_of_every_kind_have_the_pixels_that_python_sees(of_taught: Path, opened: Any) -> None:
     with served_folder(of_taught) as address:
         page = opened(address)

@@ -154,6 +154,7 @@ def test_ctrl_c_while_the_server_loads_is_no_traceback(tmp_path: Path) -> None:
     assert (starting.returncode, said) == (130, "gallop: Stopped.\n")
 
 
+@pytest.mark.slow
 def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path) -> None:
     """Nor does it ask another machine for the addresses at which others find it; and a taken port is a sentence."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")

@@ -90,6 +90,7 @@ def saved(image: Image.Image, quality: int) -> Image.Image:
     return Image.open(stream)
 
 
+@pytest.mark.slow
 def test_on_the_sample_copies_are_found_and_no_two_photos_are_called_the_same() -> None:
     backbone = load_backbone("mini", device="cpu")
     photos = [load_image(photo.path) for photo in sample_photos()]

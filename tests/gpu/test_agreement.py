@@ -30,6 +30,7 @@ def pixels(backbone: Backbone) -> torch.Tensor:
     return torch.stack([backbone.preprocess.centre(photo.image)[0] for photo in made])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vit", "rn", "plain", "mini"])
 def test_features_are_those_of_the_cpu(device: torch.device, name: str) -> None:
     with exact():
@@ -95,6 +96,7 @@ def classifier(backbone: Backbone, **changes: Any) -> GalLoPClassifier:
     return tiny.classifier(backbone=backbone, **{**settings, **changes})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vit", "plain"])
 def test_five_steps_lead_where_they_lead_on_the_cpu(device: torch.device, name: str) -> None:
     def five(where: torch.device) -> tuple[torch.Tensor, torch.Tensor, list[StepEvent]]:

@@ -32,6 +32,7 @@ def test_without_a_gpu_it_says_so_and_writes_nothing(
     assert report.README.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_everything_is_measured_at_small_sizes() -> None:
     sizes = rates.Sizes(("mini",), (3,), images=2, photos=2, many=2, repeats=1)
     towers, classes = rates.everything(CPU, sizes)

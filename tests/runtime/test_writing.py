@@ -228,6 +228,7 @@ def test_a_save_that_is_killed_at_any_moment_leaves_the_old_model_or_the_new_one
     assert found.count(True) > 5
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_save_after_a_kill_harms_nothing(
     tmp_path: Path, old: GalLoPClassifier, new: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +255,7 @@ def test_settings_that_cannot_be_read_now_are_not_thrown_away(
     assert same(load(tmp_path), new)
 
 
+@pytest.mark.slow
 def test_a_first_save_that_is_killed_leaves_no_model_or_the_new_one(tmp_path: Path, new: GalLoPClassifier) -> None:
     found = []
     for _ in kills(lambda: new.save(tmp_path / "model")):

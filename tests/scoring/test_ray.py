@@ -177,6 +177,7 @@ def test_two_workers_of_which_one_is_killed_write_what_one_process_does(
     assert len(seen) == 3, "another came for the lost one"
 
 
+@pytest.mark.slow
 def test_either_engine_goes_on_after_the_other_and_what_is_whole_survives_a_source_that_ends_early(
     cluster: Cluster, worker: PhotoScorer, photos: Path, whole: Any, tmp_path: Path
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_senten
             nowhere.give("any", [good])
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
     cluster: Cluster, tower: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
