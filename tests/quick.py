@@ -229,12 +229,19 @@ def recorded(report: Path) -> dict[str, dict[str, float]]:
 
 
 def record(report: Path) -> None:
-    """Write the record; print the sum of each file, the longest first."""
+    """Add a run to the record, without tests that are gone; print the sum of each file in it, the longest first."""
     found = recorded(report)
-    kept = {
-        key: {name: round(took, 2) for name, took in sorted(of_file.items())} for key, of_file in sorted(found.items())
-    }
-    DURATIONS.write_text(json.dumps(kept, indent=1) + "\n")
+    before = json.loads(DURATIONS.read_text(encoding="utf-8"))
+    kept = {}
+    for path in sorted(ROOT.glob("tests/**/test_*.py")):
+        key, of_file = key_of(path), {}
+        for name in (function.name for function in functions(path)):
+            source = found if {name, name + SLOW} & found.get(key, {}).keys() else before
+            of_file |= {
+                tier: round(took, 2) for tier, took in source.get(key, {}).items() if tier in (name, name + SLOW)
+            }
+        kept |= {key: of_file} if of_file else {}
+    DURATIONS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     for took, key in sorted(((sum(of_file.values()), key) for key, of_file in found.items()), reverse=True):
         print(f"{took:7.1f} s  {key}")
 
