@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from gallop.setting import check_settings, require, setting, whole_between, whole_number
+from gallop.wording import quoted
 
 RegionKind = Literal["value", "tokens", "value-value", "query-query", "neighbours"]
 """What a ViT gives as region features; ``gallop.backbones.vision`` has the formulas."""
@@ -130,7 +131,7 @@ class MethodConfig:
         check_settings(self)
         topk: Any = self.topk  # whatever was given
         several = isinstance(topk, Iterable) and not isinstance(topk, str)
-        require(several, f"topk is {self.topk!r}; it must be a list, one k per local prompt.")
+        require(several, f"topk is {quoted(self.topk)}; it must be a list, one k per local prompt.")
         object.__setattr__(self, "topk", tuple(whole_number("topk", k) for k in self.topk))
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
         for k in self.topk:

@@ -13,6 +13,7 @@ from numbers import Real
 from typing import Any, SupportsIndex, TypeVar
 
 from gallop.errors import ConfigError
+from gallop.wording import quoted
 
 T = TypeVar("T")
 
@@ -144,12 +145,14 @@ def check_settings(config: Any) -> None:
 
 def _checked(each: Field[Any], about: Setting, value: object) -> object:
     if about.choices:
-        require(value in about.choices, f"{each.name} is {value!r}; it must be one of {', '.join(about.choices)}.")
+        require(
+            value in about.choices, f"{each.name} is {quoted(value)}; it must be one of {', '.join(about.choices)}."
+        )
         return value
     if isinstance(each.default, bool):
         return _flag(each.name, value)
-    number = whole_number(each.name, value) if isinstance(each.default, int) else _number(each.name, value)
-    require(about.allows(number), f"{each.name} is {number}; it must {about.must}.")
+    number = whole_number(each.name, value) if isinstance(each.default, int) else finite_number(each.name, value)
+    require(about.allows(number), f"{each.name} is {quoted(number)}; it must {about.must}.")
     return number
 
 
@@ -169,12 +172,19 @@ def whole_number(name: str, value: object) -> int:
         return value
     if isinstance(value, SupportsIndex):
         return value.__index__()
-    require(isinstance(value, Real) and float(value).is_integer(), f"{name} is {value!r}; it must be a whole number.")
+    require(
+        isinstance(value, Real) and float(value).is_integer(), f"{name} is {quoted(value)}; it must be a whole number."
+    )
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
-def _number(name: str, value: object) -> float:
-    require(isinstance(value, Real) and math.isfinite(value), f"{name} is {value!r}; it must be a finite number.")
+def finite_number(name: str, value: object) -> float:
+    """Return a setting as a float.
+
+    Raises:
+        ConfigError: it is no finite number.
+    """
+    require(isinstance(value, Real) and math.isfinite(value), f"{name} is {quoted(value)}; it must be a finite number.")
     return float(value)  # type: ignore[arg-type]
 
 
@@ -184,7 +194,7 @@ def number_between(name: str, value: object, least: float, most: float) -> float
     Raises:
         ConfigError: it is none, or not between ``least`` and ``most``.
     """
-    number = _number(name, value)
+    number = finite_number(name, value)
     require(least <= number <= most, f"{name} is {number:g}; it must be between {least:g} and {most:g}.")
     return number
 
@@ -196,7 +206,7 @@ def whole_between(name: str, value: object, least: int, most: int) -> int:
         ConfigError: it is none, or not between ``least`` and ``most``.
     """
     number = whole_number(name, value)
-    require(least <= number <= most, f"{name} is {number}; it must be between {least} and {most}.")
+    require(least <= number <= most, f"{name} is {quoted(number)}; it must be between {least} and {most}.")
     return number
 
 
@@ -204,5 +214,5 @@ def _flag(name: str, value: object) -> bool:
     """Return Python's own truth value; numpy's is one too, but neither 1 nor "yes" is."""
     kind = type(value)
     numpy_own = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
-    require(isinstance(value, bool) or numpy_own, f"{name} is {value!r}; it must be True or False.")
+    require(isinstance(value, bool) or numpy_own, f"{name} is {quoted(value)}; it must be True or False.")
     return bool(value)

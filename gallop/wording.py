@@ -38,6 +38,15 @@ def as_drawn(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def quoted(value: object) -> str:
+    """Return a value as a sentence quotes it: as Python writes it, on one line, and cut where it is long.
+
+    >>> quoted("five"), quoted([1] * 100)
+    ("'five'", '[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 ...  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]')
+    """
+    return printable(shortened(repr(value), LONGEST_LISTED))
+
+
 def one_line(text: str) -> str:
     """Return a sentence with what it quotes, shortened, printable and without line breaks."""
     return printable(shortened(" ".join(text.split())))

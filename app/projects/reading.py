@@ -39,10 +39,11 @@ from app.runs.store import MOST_NAME, MOST_RUNS
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, Card
 from app.teaching.settings import Settings
 from gallop import Photo, load_image
-from gallop.errors import GallopError
+from gallop.errors import ConfigError, GallopError
 from gallop.images import DEFAULT_LIMITS, ImageLimits
 from gallop.images.formats import printable_name
 from gallop.names.class_names import clean_names
+from gallop.setting import settings_of
 from gallop.wording import listed
 
 _MOST_JSON = 4 * 2**20
@@ -201,11 +202,14 @@ class _Opened:
     def _settings(self, said: Said) -> dict[str, Settings]:
         found = {}
         for tower in said.held:
-            held = dict(said.object(tower).held)
+            held = said.object(tower).held
+            unknown = sorted(held.keys() - settings_of(Settings))
+            if unknown:
+                raise wrong(said.where, f"has settings that are not known here ({listed(unknown)})")
             try:
-                found[tower] = Settings(**held | {"topk": tuple(held["topk"])})
-            except (GallopError, KeyError, TypeError, ValueError) as error:
-                raise wrong(said.where, f"has settings that are not known here ({error})") from error
+                found[tower] = Settings(**held)
+            except ConfigError as error:
+                raise wrong(said.where, f"has a setting that cannot be used ({str(error).rstrip('.')})") from error
         return found
 
     # Members ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -16,6 +15,8 @@ from app.runs.run import Run
 from app.runs.store import MOST_NAME
 from app.teaching.progress import Answer, Point
 from gallop.names.class_names import clean_names
+from gallop.runtime.reading import parse_json
+from gallop.wording import one_line
 
 MOST_TEXT = 20_000
 """Characters of any text."""
@@ -36,9 +37,9 @@ class Said:
     def of_text(cls, text: str, where: str) -> Said:
         """Return the one object that a text is."""
         try:
-            held = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise wrong(where, "is no JSON") from error
+            held = parse_json(text)
+        except ValueError as error:
+            raise wrong(where, f"cannot be read as JSON ({one_line(str(error))})") from error
         return cls._of(held, where)
 
     @classmethod
@@ -120,9 +121,10 @@ def run_said(facts: str, name: str, where: str) -> Run:
         ProjectProblem: they are of another kind, or settings are out of range.
     """
     try:
+        parse_json(facts)
         run = run_of_row(SimpleNamespace(id=0, name=" ".join(name.split())[:MOST_NAME], made=0.0, facts=facts))
         sound = run is not None and run.name.isprintable() and _is_sound(run)
-    except (ValueError, TypeError, AttributeError, RecursionError):  # a setting, a name, or a list in a name's place
+    except (ValueError, TypeError, AttributeError):  # a setting, a name, or a list in a name's place
         sound = False
     if not sound or run is None:
         raise wrong(where, "tells of a run in a way that is not known here")

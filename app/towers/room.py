@@ -21,6 +21,7 @@ from app.towers.problems import TowerProblem
 from app.towers.standing import Standing
 from gallop.backbones.weights.known import KnownTower
 from gallop.errors import sentence_of
+from gallop.wording import quoted
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -201,7 +202,8 @@ class TowerRoom:
         found = self.listing.find(name)
         if found is None:
             raise TowerProblem(
-                f"The tower {name!r} is not on this machine, or whoever started the app did not name it (--towers)."
+                f"The tower {quoted(name)} is not on this machine, or whoever started the app did not name it "
+                "(--towers)."
             )
         return found
 

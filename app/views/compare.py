@@ -24,6 +24,7 @@ from app.towers.problems import TowerProblem
 from app.towers.room import TowerRoom
 from app.towers.work import OnTower
 from gallop import Photo
+from gallop.wording import listed
 
 if TYPE_CHECKING:
     from app.visitor.session import Session
@@ -103,8 +104,8 @@ def tower_of_run(room: TowerRoom, run: Run) -> str:
     name = (room.named_by(run.fingerprint) if run.fingerprint else "") or run.tower
     if room.listing.seek(name) is None:
         raise TowerProblem(
-            f"{run.name} is of the tower {run.tower}, which is not on this machine now. The run stays. To open it, "
-            f"start the app with that tower: see --towers, and {run.name} exports as a zip all the same."
+            f"{run.name} is of the tower {listed([run.tower])}, which is not on this machine now. The run stays. To "
+            f"open it, start the app with that tower: see --towers, and {run.name} exports as a zip all the same."
         )
     return name
 

@@ -33,7 +33,7 @@ from gallop.model.prompts import Prompts
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import TensorFile, read_tensor_file
 from gallop.runtime.writing import locked, write_file
-from gallop.wording import listed
+from gallop.wording import listed, printable, quoted
 
 SETTINGS, TENSORS = "gallop.json", "prompts.safetensors"
 NEXT, LOCK = "gallop.next.json", ".gallop-lock"
@@ -106,7 +106,7 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
         raw = parse_settings(read_text(path, LARGEST_SETTINGS) if coming is None else coming)
         version = raw["format"]
         if not isinstance(version, int) or version < 1:
-            raise ValueError(f"the format is {version!r}")
+            raise ValueError(f"the format is {quoted(version)}")
         if version > FORMAT:
             raise CheckpointError(
                 f"{path} has format {version}, but this version of gallop reads up to {FORMAT}; update gallop."
@@ -124,7 +124,9 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
         raise CheckpointError(
             f"{error.filename or path} cannot be read ({error.strerror}); copy the folder again."
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BackboneError) as error:
+    except KeyError as error:
+        raise CheckpointError(f"{path} is damaged or not written by gallop ({error} is missing).") from error
+    except (ValueError, BackboneError) as error:
         raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
 
 
@@ -156,8 +158,9 @@ def load_prompts(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Ten
         )
     if checkpoint.fingerprint != backbone.fingerprint:
         raise CheckpointError(
-            f"{folder} was trained on other weights of {checkpoint.backbone!r} than those loaded now (fingerprints "
-            f"{checkpoint.fingerprint[:12]} and {backbone.fingerprint[:12]}). Load the same weights, or train again."
+            f"{folder} was trained on other weights of {quoted(checkpoint.backbone)} than those loaded now "
+            f"(fingerprints {printable(checkpoint.fingerprint[:12])} and {backbone.fingerprint[:12]}). Load the same "
+            "weights, or train again."
         )
     path = folder / TENSORS
     contexts = tensors.get("global_contexts", torch.empty(0))

@@ -18,6 +18,7 @@ from gallop.model.head.mix import Mix
 from gallop.model.head.moments import moment_values
 from gallop.model.head.sums import KeptShots, ShotSums
 from gallop.setting import whole_between
+from gallop.wording import quoted
 
 _SUMS = ("head.counts", "head.sums", "head.scatter")
 _FORM = ("head.weights", "head.bias")
@@ -48,7 +49,7 @@ class HeadSettings:
         Mix(self.weight, self.temperature)  # refuses what these cannot be
         whole_between("shots", self.shots, 0, 10**9)
         if not isinstance(self.names, bool):
-            raise ValueError(f"names is {self.names!r}, but has to be true or false")
+            raise ValueError(f"names is {quoted(self.names)}, but has to be true or false")
 
     @staticmethod
     def of(head: Head | None, *, keep_shots: bool) -> HeadSettings | None:

@@ -5,8 +5,6 @@ A setting that is not known here is refused by name: it means something that thi
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -18,7 +16,9 @@ from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
+from gallop.runtime.reading import parse_json
 from gallop.setting import recorded
+from gallop.wording import quoted
 
 FORMAT = 4
 """The newest one. A checkpoint is of the oldest that can say what it says: 4 where its head knows covariances, 3
@@ -100,17 +100,16 @@ def parse_settings(text: str) -> Mapping[str, Any]:
     """Return what is written there; whoever reads on asks for its format first.
 
     Raises:
-        ValueError: it is no JSON, or says something twice.
+        ValueError: it is no JSON, or no object of settings.
     """
-    found: Mapping[str, Any] = json.loads(text, object_pairs_hook=_without_doubles)
-    return found
+    return _settings("the file", parse_json(text))
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"{twice!r} is there twice")
+def _settings(what: str, found: Any, *needed: str) -> Mapping[str, Any]:
+    if not isinstance(found, dict):
+        raise ValueError(f"{what} has to hold settings by name, but is {quoted(found)}")
+    for name in needed:
+        found[name]  # raises KeyError where it is missing
     return found
 
 
@@ -130,23 +129,23 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
     """Return the settings, checked.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError, GallopError: they make no sense.
+        ValueError, GallopError: they make no sense.
+        KeyError: one is missing.
     """
-    method = dict(raw["method"])
-    method["topk"] = tuple(method["topk"])
-    calibration = Calibration(**raw["calibration"])
+    method = _settings("method", raw["method"], "topk")
+    calibration = Calibration(**_settings("calibration", raw["calibration"]))
     texts = ("backbone", "fingerprint", "data_fingerprint", "prompts_sha256")
-    if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates") or [], list):
+    if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates"), list | None):
         raise ValueError("class names and templates have to be lists")
     odd = [value for value in (calibration.note, *(raw.get(key, "") for key in texts)) if not isinstance(value, str)]
     if odd:
-        raise ValueError(f"{odd[0]!r} stands where a text has to")
+        raise ValueError(f"{quoted(odd[0])} stands where a text has to")
     return Checkpoint(
         backbone=raw["backbone"],
         fingerprint=raw["fingerprint"],
         class_names=clean_names(raw["class_names"]),
         method=MethodConfig(**method),
-        training=TrainConfig(**raw["training"]) if raw["training"] is not None else None,
+        training=None if raw["training"] is None else TrainConfig(**_settings("training", raw["training"])),
         calibration=calibration,
         data_fingerprint=raw.get("data_fingerprint", ""),
         templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
@@ -163,4 +162,4 @@ def _head(raw: Mapping[str, Any]) -> HeadSettings | None:
         return None
     if raw["method"].get("head", "none") == "none":
         raise ValueError("it has learned a head, but its method has none")
-    return HeadSettings(**said)
+    return HeadSettings(**_settings("head", said, "weight", "temperature"))

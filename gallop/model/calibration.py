@@ -6,6 +6,7 @@ Torch and SciPy are loaded when a temperature is fitted: pages that move a limit
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gallop.errors import ConfigError
+from gallop.setting import finite_number, require, whole_number
+from gallop.wording import quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,14 +49,15 @@ class Calibration:
     held_out: tuple[float, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < math.inf:
-            raise ValueError(f"the temperature is {self.temperature}")
-        if self.threshold is not None and not math.isfinite(self.threshold):
-            raise ValueError(f"the threshold is {self.threshold}")
-        if self.photos < 0 or self.photos != int(self.photos):
-            raise ValueError(f"the threshold was found on {self.photos!r} photos")
+        temperature = finite_number("temperature", self.temperature)
+        require(temperature > 0, f"temperature is {temperature:g}; it must be above 0.")
+        if self.threshold is not None:
+            finite_number("threshold", self.threshold)
+        photos = whole_number("photos", self.photos)
+        require(photos >= 0, f"photos is {photos}; it must not be negative.")
         checked_tpr(self.tpr)
-        held_out: tuple[Any, ...] = tuple(self.held_out)  # JSON has lists
+        given: Any = self.held_out  # JSON has lists, or anything
+        held_out = tuple(given) if isinstance(given, Iterable) else (None,)
         if not all(isinstance(score, int | float) and math.isfinite(score) for score in held_out):
             raise ValueError("a score of a held-out photo is no finite number")
         object.__setattr__(self, "held_out", held_out)
@@ -106,7 +110,7 @@ class Calibration:
 def checked_tpr(tpr: object) -> float:
     """Return a share of known photos that a limit is to keep. Raises ConfigError where it is none above 0."""
     if isinstance(tpr, bool) or not isinstance(tpr, int | float | np.floating) or not 0 < tpr <= 1:
-        raise ConfigError(f"tpr is {tpr!r}; it is the share of known photos that is kept, above 0 and at most 1.")
+        raise ConfigError(f"tpr is {quoted(tpr)}; it is the share of known photos that is kept, above 0 and at most 1.")
     return float(tpr)
 
 

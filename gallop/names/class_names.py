@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from gallop.errors import ClassNameError
+from gallop.wording import quoted
 
 MAX_NAME_LENGTH = 200
 """Characters. A guard against pasted documents; the text tower's own limit is counted in tokens."""
@@ -25,7 +26,7 @@ def clean_name(name: str) -> str:
     'golden retriever'
     """
     if not isinstance(name, str):
-        raise ClassNameError(f"A class name must be text, not {type(name).__name__} ({name!r}).")
+        raise ClassNameError(f"A class name must be text, not {type(name).__name__} ({quoted(name)}).")
     # Separators (Z*) and control characters (Cc) become spaces; format characters (Cf: bidi marks, zero-width) vanish,
     # as do surrogates, which no file or browser can hold.
     kept = (_replacement(char) for char in name)

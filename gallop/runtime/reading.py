@@ -1,4 +1,5 @@
 """The one way to open a file that a user names: a plain file of a sensible size, or an error that says what it is.
+And to parse JSON that a stranger wrote.
 
 Whoever opens a pipe waits for its writer, perhaps for ever, and a device may have no end. So a file is opened without
 waiting, and what it is, is asked of what was opened: a name may mean another file a moment later.
@@ -7,11 +8,17 @@ waiting, and what it is, is asked of what was opened: a name may mean another fi
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
+from collections import Counter
 from os import PathLike
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from gallop.wording import quoted
+
+_MOST_DIGITS = 19
+"""Of a whole number in JSON: more than 64 bits have no use here, and overflow where they become a float."""
 _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
 
@@ -67,6 +74,37 @@ def read_text(path: str | PathLike[str], most: int) -> str:
         UnicodeDecodeError: it is no such text.
     """
     return read_bytes(path, most).decode("utf-8-sig")
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON that a stranger wrote.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deep, says something twice, or has a number or a text that nothing
+            could use.
+    """
+    try:
+        found = json.loads(text, object_pairs_hook=_without_doubles, parse_int=_whole)
+        json.dumps(found, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("a text in it holds half a character") from error
+    return found
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"{quoted(twice)} is there twice")
+    return found
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a whole number in it has {len(digits)} digits")
+    return int(digits)
 
 
 def check_file(path: str | PathLike[str], most: int) -> None:

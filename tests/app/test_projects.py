@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ from app.runs.model_zip import Files, classifier_of, files_of
 from app.runs.run import Run
 from app.teaching.cards import Card
 from app.teaching.progress import Answer
-from app.teaching.settings import PAPER, QUICK, preset
+from app.teaching.settings import PAPER, QUICK, Settings, preset
 from gallop import GalLoPClassifier, Photo, load_image, read_folder
+from gallop.errors import GallopError
 from tests import tiny
 from tests.app.test_runs import run
 
@@ -173,10 +175,10 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "taught beyond": ("no such number", lambda m: m.update(taught=2)),
     "taught no number": ("no such number", lambda m: m.update(taught=True)),
     "an endless limit": ("no number", lambda m: m.update(limit=float("inf"))),
-    "an unknown setting": ("not known here", lambda m: m["settings"]["mini"].update(warp=1)),
-    "a wild setting": ("not known here", lambda m: m["settings"]["mini"].update(epochs=-3)),
+    "an unknown setting": (r"not known here \(warp\)", lambda m: m["settings"]["mini"].update(warp=1)),
+    "a wild setting": ("cannot be used.*epochs is -3", lambda m: m["settings"]["mini"].update(epochs=-3)),
     "settings of another kind": ("not laid out", lambda m: m["settings"].update(mini=[1])),
-    "no scales": ("not known here", lambda m: m["settings"]["mini"].update(topk=None)),
+    "no scales": ("topk is None; it must be a list", lambda m: m["settings"]["mini"].update(topk=None)),
     "no shelves": ("not laid out", lambda m: m.pop("shelves")),
     "scales that are none": ("no list of numbers", lambda m: m["tuned"].update(topk=["1"])),
     "photos that are none": ("no list of fingerprints", lambda m: m["tuned"].update(photos=["1"])),
@@ -244,6 +246,61 @@ def test_a_run_that_lies_is_refused(project: Project, change: Callable[[dict[str
         opened(with_facts(project, change))
 
 
+WRONG = (None, True, -1, 1.5, 1e308, 10**400, "x" * 5000, "\ud800", "\u202e", [], [[1], {}], {"": {}})
+PYTHONS_WORDS = r"not supported|indices|argument|iterable|object|subscript|codec|unhashable|convert|__|Error"
+
+
+def places(held: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in JSON: of a list the first two."""
+    yield at
+    inside = held.items() if isinstance(held, dict) else enumerate(held[:2]) if isinstance(held, list) else ()
+    for key, value in inside:
+        yield from places(value, (*at, key))
+
+
+def with_value(held: Any, at: tuple[Any, ...], value: Any) -> Any:
+    if not at:
+        return value
+    copied = held.copy()
+    copied[at[0]] = with_value(held[at[0]], at[1:], value)
+    return copied
+
+
+@pytest.mark.filterwarnings("ignore:topk holds")
+@pytest.mark.parametrize("member", ["project.json", "runs/1/run.json", "runs/1/gallop.json"])
+def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> None:
+    """Whatever stands in whatever place: it is used, and saved again, or a person can read why not."""
+    from app.projects.content import run_fingerprint
+    from app.views.project import project_opened
+
+    with zipfile.ZipFile(STORED) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    says = json.loads(found[member])
+    if member == "project.json":
+        settings = {each.name: getattr(preset(QUICK), each.name) for each in fields(Settings)}
+        says["settings"]["mini"] = json.loads(json.dumps(settings))
+        says |= {"limit": 0.5, "tuned": {"topk": [1], "photos": ["e" * 64]}, "explore": {"names": "red", "scales": [3]}}
+    refused = set()
+    for at in places(says):
+        for value in WRONG:
+            changed = found | {member: json.dumps(with_value(says, at, value)).encode()}
+            if member != "project.json":
+                manifest = json.loads(found["project.json"])
+                files = Files(changed["runs/1/gallop.json"].decode(), changed["runs/1/prompts.safetensors"])
+                manifest["runs"][0]["sha256"] = run_fingerprint(changed["runs/1/run.json"].decode(), files)
+                changed["project.json"] = json.dumps(manifest).encode()
+            try:
+                project = opened(packed(changed, zipfile.ZIP_STORED))
+                assert opened(project_file(project)) == project
+                if project.taught is not None:
+                    project_opened(project, "shop.zip", tiny.vit())
+            except GallopError as error:
+                refused.add(str(error))
+    odd = [words for words in refused if len(words) > 400 or not words.isprintable() or re.search(PYTHONS_WORDS, words)]
+    assert not odd
+    assert refused
+
+
 def picture_bomb(side: int) -> bytes:
     """A PNG of so many pixels each way, all black: small, until it is decoded."""
     rows = zlib.compress(b"\0" * ((3 * side + 1) * side), 9)
@@ -284,7 +341,7 @@ def test_hostile_zips_are_refused_in_a_sentence(project: Project, monkeypatch: p
         "damaged": bytes(damaged),
         "encrypted": bytes(locked),
         r"there is no project\.json": packed({"ant/1.jpg": b"x"}),
-        "is no JSON": packed(found | {"project.json": b"(lp0\nI1\na."}),
+        "cannot be read as JSON": packed(found | {"project.json": b"(lp0\nI1\na."}),
         "is no text": packed(found | {"project.json": pickle.dumps({"format": 1})}),
         "JSON": packed(found | {"project.json": deep}),
         "not laid out": packed(found | {"project.json": b"[1]"}),

@@ -15,6 +15,7 @@ from gallop.backbones.vision.trunk import TrunkVision
 from gallop.backbones.vision.vit import ViTVision
 from gallop.config import RegionKind
 from gallop.errors import BackboneError, UnsupportedTower
+from gallop.wording import quoted
 
 
 def pick_regions(kind: str = "value") -> RegionKind:
@@ -27,7 +28,7 @@ def pick_regions(kind: str = "value") -> RegionKind:
         if kind == known:
             return cast(RegionKind, known)
     names = ", ".join(map(repr, get_args(RegionKind)))
-    raise BackboneError(f"There are no region features of the kind {kind!r}; the kinds are {names}.")
+    raise BackboneError(f"There are no region features of the kind {quoted(kind)}; the kinds are {names}.")
 
 
 def _kind(module: Any) -> type:
