@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,14 +30,18 @@ _pictures: WeakValueDictionary[str, Image.Image] = WeakValueDictionary()
 class Verdicts:
     """What became of some files: photos taken, a sentence for each one that was not (with the file's name), and one
     for each that was taken but looks like another.
+
+    Attributes:
+        left_out: the classes for which there is no room.
     """
 
     taken: tuple[Photo, ...] = ()
     refused: tuple[str, ...] = ()
     flagged: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __add__(self, other: Verdicts) -> Verdicts:
-        return Verdicts(self.taken + other.taken, self.refused + other.refused, self.flagged + other.flagged)
+        return Verdicts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 @dataclass

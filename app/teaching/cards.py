@@ -12,7 +12,7 @@ from typing import Literal
 from app.jobs.manager import PlainError
 from app.photos.archives import Member
 from app.photos.shelf import SHOT_SIDE, Verdicts, alike, free_name, outline, small
-from app.teaching.card_words import among_photos, here_twice, looks_like, photos_counted
+from app.teaching.card_words import among_photos, here_twice, looks_like, now_on, photos_counted
 from app.teaching.past import Past
 from app.text import joined
 from gallop import Photo
@@ -129,7 +129,7 @@ class Deck:
             found += Verdicts(refused=(member,)) if isinstance(member, str) else self._add(member, pile)
         where = {card.name for card in self.cards if card not in before}
         self._note(f"added {photos_counted(len(found.taken))} to {joined(sorted(where))}" if where else "", before)
-        return found
+        return replace(found, left_out=tuple(dict.fromkeys(found.left_out)))
 
     def clear_out(self, contents: Collection[str], what: str) -> None:
         """Take photos away, by content, from wherever they are; a card that is left with none goes. One change."""
@@ -170,9 +170,7 @@ class Deck:
             self.cards = before
             raise
         self._note(f"put {photo.name} to {'the tests of ' * (pile == 'tests')}{card.name}", before)
-        if pile == "tests":
-            return f"{photo.name} is a test photo of {card.name} now."
-        return f"{photo.name} is a photo of {card.name} now. Train again, and it is learned from."
+        return now_on(photo.name, card.name, tests=pile == "tests")
 
     def place_of(self, digest: str) -> tuple[Card, Pile] | None:
         """Where a photo is, by its content as cards keep it; None where it is on no card."""
@@ -230,14 +228,16 @@ class Deck:
 
     def _add(self, member: Member, pile: Pile | None) -> Verdicts:
         place, before = member.place, self.cards
+        full = len(self.cards) >= MOST_CARDS or sum(1 for _ in self._all()) >= MOST_ALTOGETHER
+        if full and self.find(place.class_name) is None:
+            return Verdicts(left_out=(place.class_name,))  # said once of the class, not of each of its photos
         pile = pile or ("tests" if place.test else "shots")
         try:
             # Before it is decoded: of thousands that are dropped at once, nearly all find no place.
             if problem := self._no_place(place.name, self.find(place.class_name), pile):
                 raise CardProblem(problem)
             photo = small(member.source, SHOT_SIDE, name=place.name)
-            card = self._card_of(place.class_name)
-            flag = self._accept(card, pile, photo)
+            flag = self._accept(self._card_of(place.class_name), pile, photo)
         except GallopError as error:
             self.cards = before  # no card for a class of which nothing was taken
             named = str(error) if place.name in str(error) else f"{place.name}: {error}"

@@ -19,7 +19,8 @@ from app.runs.data_file import RunsProblem
 from app.runs.facts import written
 from app.runs.model_zip import classifier_of, file_name, files_of
 from app.runs.run import Run, of_taught
-from app.teaching.cards import Card
+from app.teaching.card_words import left_out
+from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, Card
 from app.teaching.tasks import opened
 from app.views.explore_said import explore_said
 from app.views.opening import Opened
@@ -129,8 +130,10 @@ def add_to(session: Session, project: Project, name: str) -> str:
     found = photos.deck.add_photos(_members(project.cards))
     for shelf, held in _shelves(session).items():
         found += held.add(project.shelves.get(shelf, ()))
+    taken, most = f"{len(found.taken)} photos.", (MOST_CARDS, MOST_ALTOGETHER)
+    taken = left_out(found.left_out, len(found.taken), most) if found.left_out else taken
     left = f" {len(found.refused)} photos were here already, or find no room." if found.refused else ""
-    return f"Added {name}: {len(found.taken)} photos.{left}{_bring_runs(session, project)}"
+    return f"Added {name}: {taken}{left}{_bring_runs(session, project)}"
 
 
 def _members(cards: tuple[Card, ...]) -> Iterator[Member]:

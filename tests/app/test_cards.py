@@ -209,13 +209,14 @@ def test_limits_are_told_and_no_card_is_made_for_what_is_refused(monkeypatch: py
     monkeypatch.setattr(cards, "MOST_PHOTOS", 2)
     verdicts = deck.add_photos([member(i) for i in range(3)])
     assert "2 photos are the most here" in verdicts.refused[0]
-    monkeypatch.setattr(cards, "MOST_ALTOGETHER", 2)
-    verdicts = deck.add_photos([member(9, "bee")])
-    assert "in all classes together" in verdicts.refused[0]
-    assert deck.find("bee") is None
     verdicts = deck.add_photos([Member(CardPlace("wasp", False, "x.jpg"), b"words")])
     assert "x.jpg" in verdicts.refused[0]
     assert deck.find("wasp") is None
+    monkeypatch.setattr(cards, "MOST_ALTOGETHER", 2)
+    assert "in all classes together" in deck.add_photos([member(9, test=True)]).refused[0]
+    verdicts = deck.add_photos([member(9, "bee"), member(10, "bee")])
+    assert (verdicts.left_out, verdicts.refused) == (("bee",), ())
+    assert deck.find("bee") is None
     for i in range(MOST_CARDS - 1):
         deck.add(f"class {i}")
     with pytest.raises(CardProblem, match="no room for another one"):

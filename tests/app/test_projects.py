@@ -26,9 +26,11 @@ from app.projects.writing import project_file
 from app.runs.facts import written
 from app.runs.model_zip import Files, classifier_of, files_of
 from app.runs.run import Run
-from app.teaching.cards import Card
+from app.teaching.cards import MOST_CARDS, Card
 from app.teaching.progress import Answer
 from app.teaching.settings import PAPER, QUICK, Settings, preset
+from app.views.project import add_to, project_opened
+from app.visitor.session import Session
 from gallop import GalLoPClassifier, Photo, load_image, read_folder
 from gallop.errors import GallopError
 from tests import tiny
@@ -120,6 +122,13 @@ def test_a_project_that_could_not_be_opened_again_is_not_saved(
     monkeypatch.setattr(writing, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(ProjectProblem, match=r"are the most\. Remove some photos"):
         project_file(project)
+
+
+def test_classes_that_find_no_room_beside_those_that_are_here_are_named() -> None:
+    session, project = Session(), Project((Card(1, "red", True, (photo(1), photo(2))),))
+    for n in range(MOST_CARDS):
+        session.photos.deck.add(f"class {n}")
+    assert add_to(session, project, "shop.zip").endswith("Not taken: red.")
 
 
 # Strangers' files ----------------------------------------------------------------------------------------------------
@@ -271,7 +280,6 @@ def with_value(held: Any, at: tuple[Any, ...], value: Any) -> Any:
 def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> None:
     """Whatever stands in whatever place: it is used, and saved again, or a person can read why not."""
     from app.projects.content import run_fingerprint
-    from app.views.project import project_opened
 
     with zipfile.ZipFile(STORED) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}

@@ -17,6 +17,7 @@ pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from streamlit.testing.v1 import AppTest
 
+from app.teaching.cards import MOST_CARDS
 from app.ui import resources
 from app.visitor.page_state import AskedRegion
 from gallop.presets import train_preset
@@ -212,6 +213,28 @@ def test_a_zip_makes_the_cards_and_its_hostile_members_are_refused(tiny_app: Ope
     button(at, "Undo").click()
     fine(at.run())
     assert names(at) == []
+
+
+def test_all_classes_of_a_zip_that_find_no_room_are_named_above_the_columns(tiny_app: Open) -> None:
+    stream, every = io.BytesIO(), [f"class {n}" for n in range(MOST_CARDS + 3)]
+    with zipfile.ZipFile(stream, "w") as archive:
+        for seed, name in enumerate(every):
+            archive.writestr(f"{name}/{2 * seed}.png", png(2 * seed))
+            archive.writestr(f"{name}/{2 * seed + 1}.png", png(2 * seed + 1))
+    at = go(fine(tiny_app()), TEACH)
+    uploader(at, "A zip of class folders").upload("things.zip", stream.getvalue())
+    fine(at.run())
+    assert names(at) == every[:MOST_CARDS]
+    (warning,) = at.warning
+    words = warning.value.replace("\\", "")
+    assert f"{2 * MOST_CARDS} photos taken" in words
+    assert "delete a class" in words
+    assert words.endswith(f"Not taken: {', '.join(every[MOST_CARDS:])}.")
+    drawn = [each.value for each in at.main if each.type in ("warning", "header")]
+    assert drawn[0] == warning.value
+    assert drawn[1] == "Collect"
+    button(at, "Hide this").click()
+    assert not fine(at.run()).warning
 
 
 def test_photos_are_looked_through_taken_away_and_kept_to_test(tiny_app: Open) -> None:

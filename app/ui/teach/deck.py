@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -20,7 +21,7 @@ from app.ui.slot import slot
 from app.ui.teach.columns import heading
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
-from app.ui.widgets.uploads import camera, uploader
+from app.ui.widgets.uploads import camera, uploader, verdicts_of
 from app.visitor.notices import Notice, Where
 from app.visitor.session import Session
 from gallop import Photo, parse_names
@@ -28,6 +29,7 @@ from gallop.errors import ClassNameError, GallopError
 
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
 TESTS, _WEBCAM = "Test photos", "Webcam"
+_ZIP, _FOLDER = "class zip", "class folder"
 TRAIN_ANCHOR = "train"
 """The anchor of that column: where the columns stand below each other, it begins after all cards."""
 _UPLOADER = 180
@@ -45,13 +47,13 @@ def cards(session: Session) -> None:
     if not session.photos.deck.cards:
         start.info("**Start here:** name two or more classes.", icon=":material/school:")
     _new_class(session)
+    _from_folders(session)
     _notices(session)
     with slot():
         point_out_twins(session)
     for card in session.photos.deck.cards:
         with st.container(border=True, key=f"card {card.id}", gap="small"):
             _card(session, card)
-    _from_folders(session)
     offer.offer_sample(session)
 
 
@@ -81,11 +83,18 @@ def _from_folders(session: Session) -> None:
     with st.expander("All classes at once", icon=":material/folder_zip:", key="bulk"):
         st.caption(
             "The folder that a photo lies in is its class: `ant/1.jpg`, `bee/7.jpg`. What lies below a folder called "
-            f"`test` is kept to test with. Up to {ZIP_MEGABYTES} MB a zip, {MOST_PHOTOS} photos a class."
+            f"`test` is kept to test with. Up to {ZIP_MEGABYTES} MB a zip, {MOST_CARDS} classes, and {MOST_PHOTOS} "
+            "photos of each."
         )
-        take = _taking(session, None, None)
-        uploader("A zip of class folders", "class zip", take, megabytes=ZIP_MEGABYTES, type="zip")
-        uploader("A folder of class folders", "class folder", take, accept_multiple_files="directory")
+        bulk = partial(uploader, take=_taking(session, None, None), verdicts_here=False)
+        bulk("A zip of class folders", _ZIP, megabytes=ZIP_MEGABYTES, type="zip")
+        bulk("A folder of class folders", _FOLDER, accept_multiple_files="directory")
+
+
+def verdicts() -> None:
+    """Draw what became of a zip or folder, across the page: a list of classes finds no room in a column."""
+    with slot():
+        verdicts_of(_ZIP, _FOLDER)
 
 
 def _add_classes(session: Session, typed: str) -> None:

@@ -13,6 +13,7 @@ from app.ui.widgets.problems import ProblemsTold
 session = resources.session()
 
 menu.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
+deck.verdicts()
 collect, train, try_it = three_columns()
 with collect:
     deck.cards(session)

@@ -12,11 +12,15 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import text
 from app.photos.shelf import Verdicts
+from app.teaching.card_words import left_out
+from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS
 from app.ui.resources import let_go_of_files, session, unread
 
 PHOTO_MEGABYTES = 20
 """The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger."""
 SHOWN_VERDICTS = 6
+_LONG, _MOST_HIGH = 1200, 240
+"""Characters of a sentence that gets no more than so many pixels, and is scrolled in."""
 
 Take = Callable[[list[Any], tuple[str, ...]], None]
 """What to do with files, and with the sentences of those that found no room on their way here."""
@@ -40,7 +44,13 @@ def _of_this_page() -> _Uploaders:
 
 
 def uploader(
-    label: str, name: str, take: Callable[[list[Any]], Verdicts], *, megabytes: int = PHOTO_MEGABYTES, **settings: Any
+    label: str,
+    name: str,
+    take: Callable[[list[Any]], Verdicts],
+    *,
+    megabytes: int = PHOTO_MEGABYTES,
+    verdicts_here: bool = True,
+    **settings: Any,
 ) -> None:
     """Draw one.
 
@@ -48,10 +58,25 @@ def uploader(
         label: Markdown, so escaped by the caller.
         name: tells this uploader from the others of the app.
         take: what to do with the files.
+        verdicts_here: whether what became of them is told below it; else the page calls ``verdicts_of`` elsewhere.
     """
     settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
     st.file_uploader(label, key=listen(name, _judged(name, take)), **settings)
-    _verdicts(session().photos.verdicts.get(name))
+    if verdicts_here:
+        _verdicts(session().photos.verdicts.get(name))
+
+
+def verdicts_of(*names: str) -> None:
+    """Draw what of the files was not taken, or is doubtful, that came last into these uploaders, until it is hidden."""
+    for name in names:
+        found = session().photos.verdicts.get(name, Verdicts())
+        if found.left_out or found.refused or found.flagged:
+            _verdicts(found)
+            st.button("Hide this", key=f"hide {name}", type="tertiary", on_click=_hide, args=(name,))
+
+
+def _hide(name: str) -> None:
+    session().photos.verdicts.pop(name, None)
 
 
 def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
@@ -107,10 +132,14 @@ def receive() -> None:
 def _verdicts(verdicts: Verdicts | None) -> None:
     if verdicts is None:
         return
+    if verdicts.left_out:
+        words = left_out(verdicts.left_out, len(verdicts.taken), (MOST_CARDS, MOST_ALTOGETHER))
+        with st.container(height=_MOST_HIGH if len(words) > _LONG else "content", border=False):
+            st.warning(text.markdown(words))
     if verdicts.refused:
         head = f"{len(verdicts.taken)} taken, {len(verdicts.refused)} not taken:" if verdicts.taken else "Not taken:"
         st.warning(_listed(head, verdicts.refused))
-    elif len(verdicts.taken) > 1:
+    elif len(verdicts.taken) > 1 and not verdicts.left_out:
         st.caption(f":material/check: {len(verdicts.taken)} photos taken.")
     if verdicts.flagged:
         st.warning(_listed("Taken, but look again:", verdicts.flagged))
