@@ -12,7 +12,7 @@ import torch
 
 from gallop.data import labelled_photos
 from gallop.errors import ClassNameError, ConfigError, DataError
-from gallop.estimator.learned import LearnedModel
+from gallop.estimator.learned import KeptText, LearnedModel
 from gallop.features.encoding import MemoryCache, encode_centres, open_cache
 from gallop.model.calibration import Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
@@ -78,7 +78,7 @@ class ClassList(LearnedModel):
         model = self.model_
         head = None if model.head is None else model.head.for_classes(model.class_names, names, model.name_features)
         self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates, head)
-        self._text, self.classes_ = text, np.array(names)
+        self._text, self.classes_ = KeptText.of(self.model_, text), np.array(names)
         if self.cross_fit_ is not None:
             self._calibrate()
         elif self.calibration_.threshold is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gallop.config import TrainConfig
 from gallop.data import LabelledPhotos
@@ -23,6 +24,29 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+@dataclass(frozen=True)
+class KeptText:
+    """Text features, and what they were made of: values, because prompts may change in place."""
+
+    features: TextFeatures
+    class_names: tuple[str, ...]
+    templates: tuple[str, ...] | None
+    contexts: Tensor
+
+    @staticmethod
+    def of(model: GalLoP, features: TextFeatures | None = None) -> KeptText:
+        """Encode the text of a model, unless its features are known."""
+        with torch.no_grad():
+            contexts = model.prompts.contexts()  # before they are encoded: a training on another thread may move them
+            return KeptText(features or model.text_features(), model.class_names, model.templates, contexts)
+
+    def is_of(self, model: GalLoP) -> bool:
+        """Tell whether a model would get the same features, bit for bit."""
+        same_words = (self.class_names, self.templates) == (model.class_names, model.templates)
+        with torch.no_grad():
+            return same_words and torch.equal(self.contexts, model.prompts.contexts())
+
+
 class LearnedModel(AnswersInTables, ClassifierSettings):
     """The attributes that are there after fitting."""
 
@@ -31,7 +55,7 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
     classes_: NDArray[np.str_]
     calibration_: Calibration
     history_: list[StepEvent]
-    _text: TextFeatures | None
+    _text: KeptText | None
     cross_fit_: CrossFit | None
     training_: TrainConfig | None
     _data_fingerprint: str
@@ -40,12 +64,14 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
     _kept: Path | None = None  # where a training that is finished waits for ``save``
 
     def text_features(self) -> TextFeatures:
-        """Return (K, M, D) and (K, N, D), every class after every prompt; kept until prompts or classes change."""
+        """Return (K, M, D) and (K, N, D), every class after every prompt; kept until prompts or classes change, also
+        where prompts are changed in place.
+        """
         model = self._fitted()
-        if self._text is None:
-            with torch.no_grad():
-                self._text = model.text_features()
-        return self._text
+        kept = self._text
+        if kept is None or not kept.is_of(model):
+            self._text = kept = KeptText.of(model)
+        return kept.features
 
     def __copy__(self) -> Self:
         copied = type(self).__new__(type(self))

@@ -123,7 +123,6 @@ class Learning(LearnedModel):
                 continue
             if isinstance(event, StepEvent):
                 self.history_.append(event)
-                self._text = None  # the prompts have moved
                 if learner.head is not None and self.model_.head is None:  # a class was added meanwhile
                     now, texts_of = self.model_.class_names, learner.name_features
                     self.model_ = self.model_.with_head(learner.head.for_classes(learner.class_names, now, texts_of))

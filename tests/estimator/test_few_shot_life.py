@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.checkpoints.folder import SETTINGS
@@ -284,3 +285,28 @@ def test_the_command_line_sets_a_limit_at_training_and_later(
     assert "gallop: error: A limit that keeps 90% of the known photos" in capsys.readouterr().err
     assert main(["predict", photos, "--model", model, "--tpr", "95"]) == 2
     assert "'95' is not a share above 0 and at most 1, such as 0.9" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------ prompts that somebody else changes
+
+
+@pytest.mark.parametrize("way", ["load_state_dict", "data", "an optimizer", "another object"])
+def test_prompts_changed_in_place_answer_as_after_save_and_load(way: str, tmp_path: Path) -> None:
+    model, other = tiny.classifier().zero_shot(list(COUNTS)), taught().model_.prompts
+    before, kept = model.predict_proba(ASKED), model.text_features()
+    assert model.text_features() is kept
+    prompts = model.model_.prompts
+    if way == "load_state_dict":
+        prompts.load_state_dict(other.state_dict())
+    elif way == "data":
+        prompts.local_contexts.data.mul_(2)
+    elif way == "an optimizer":
+        prompts.global_contexts.grad = torch.ones_like(prompts.global_contexts)
+        torch.optim.SGD([prompts.global_contexts], lr=0.1).step()
+    else:
+        model.model_.prompts = other
+    found = model.predict_proba(ASKED)
+    assert not np.array_equal(found, before)
+    model.save(tmp_path)
+    loaded = GalLoPClassifier.load(tmp_path, backbone=tiny.vit(), device="cpu")
+    assert np.array_equal(found, loaded.predict_proba(ASKED))
