@@ -5,6 +5,7 @@ A setting that is not known here is refused by name: it means something that thi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -31,6 +32,9 @@ _FIRST = {
     "calibration": ("temperature", "threshold", "note"),
 }
 """Settings that stand in every checkpoint, as they did in the first ones. Nothing is ever added here."""
+
+_DATA_FINGERPRINT = re.compile("|(listed )?[0-9a-f]{64}")
+"""Of photos by their content or of a list of files, as ``gallop.data`` makes them; empty where nothing was learned."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,8 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
     odd = [value for value in (calibration.note, *(raw.get(key, "") for key in texts)) if not isinstance(value, str)]
     if odd:
         raise ValueError(f"{quoted(odd[0])} stands where a text has to")
+    if not _DATA_FINGERPRINT.fullmatch(raw.get("data_fingerprint", "")):
+        raise ValueError("data_fingerprint is not the fingerprint of photos and labels")
     return Checkpoint(
         backbone=raw["backbone"],
         fingerprint=raw["fingerprint"],

@@ -313,6 +313,8 @@ NAN = float("nan")
         {"backbone": 3},
         {"fingerprint": None},
         {"data_fingerprint": {}},
+        {"data_fingerprint": "my photos"},
+        {"data_fingerprint": "0" * 63},
         {"prompts_sha256": 0},
     ],
 )
