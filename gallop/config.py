@@ -8,7 +8,7 @@ field never changes, while a preset may. Nothing here knows torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -78,7 +78,7 @@ class MethodConfig:
         metavar="M",
         form=(1, 8, 1),
     )
-    topk: tuple[int, ...] = setting(
+    topk: Sequence[int] = setting(
         (5, 10, 15, 20),
         "k of the local prompts",
         "One k for each local prompt, such as 5,10,15,20: how many regions its score is the mean of.",

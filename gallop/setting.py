@@ -138,7 +138,7 @@ def check_settings(config: Any) -> None:
         ConfigError: a value of another kind, or out of range.
     """
     for each in fields(config):
-        if _ABOUT in each.metadata and not str(each.type).startswith("tuple"):
+        if _ABOUT in each.metadata and not isinstance(each.default, tuple):
             value = _checked(each, each.metadata[_ABOUT], getattr(config, each.name))
             object.__setattr__(config, each.name, value)
 

@@ -205,7 +205,7 @@ class VisitorTraining:
         """Return the k that what was taught is read with: as set now, or as taught where that was another number."""
         assert self.taught is not None
         now, then = self.settings.topk, self.taught.settings.topk
-        return now if len(now) == len(then) else then
+        return tuple(now if len(now) == len(then) else then)
 
     def stale(self) -> list[str]:
         """Return what has changed since, in words; nothing when all is up to date, or nothing was taught."""

@@ -34,7 +34,7 @@ from gallop.data.tabular.torch_sets import dataset_images
 from gallop.errors import DataError
 from gallop.images import IMAGE_SUFFIXES, ImageSource, list_images
 
-AskedPhotos: TypeAlias = "ImageSource | LabelledPhotos | Listing | PhotoSet | MapStyle | Iterable[Any]"
+AskedPhotos: TypeAlias = ImageSource | LabelledPhotos | Listing | PhotoSet | MapStyle | Iterable[Any]
 """One image, or what holds many: a list, an array, a folder, a CSV table, a Series, a DataFrame, a data set, a dict."""
 _SINGLE = (bytes, bytearray, memoryview)
 

@@ -41,7 +41,7 @@ from gallop.wording import listed
 GivenPhotos: TypeAlias = AskedPhotos
 """What holds photos and labels: a folder, a CSV table, a DataFrame, a data set, a dict of names and images; or images
 alone, with labels beside them."""
-GivenLabels: TypeAlias = "Iterable[str] | Iterable[int] | MapStyle"
+GivenLabels: TypeAlias = Iterable[str] | Iterable[int] | MapStyle
 """Class names, or numbers with ``class_names``: a list, an array, a Series or a column."""
 _WAYS = (
     "give their class names too, or what holds both: the path of a folder of class folders or of a CSV table, a "

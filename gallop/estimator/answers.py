@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from gallop.data import AskedPhotos, many
 from gallop.estimator.learned import LearnedModel
@@ -17,9 +18,6 @@ from gallop.predictions.explaining import explain_photos
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.faithfulness import Deletion, DeletionEvent, deletion
 from gallop.predictions.predict import Predictions, predict
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class AnswersAndReasons(LearnedModel):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from typing_extensions import Self
 
 from gallop.data import labelled_photos
 from gallop.errors import ClassNameError, ConfigError, DataError
@@ -20,9 +21,6 @@ from gallop.model.head.sums import KeptShots, shot_features
 from gallop.names.class_names import clean_name, clean_names, missing_names, spelled_as
 from gallop.training.third import channels_of
 from gallop.wording import did_you_mean, listed
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class ClassList(LearnedModel):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from typing_extensions import Self
 
 from gallop.backbones import with_detail
 from gallop.config import MethodConfig
@@ -22,9 +23,6 @@ from gallop.model.head.sums import KeptShots
 from gallop.setting import require
 from gallop.training.loop import ALONE
 from gallop.training.third import shots_for_heads
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class Detail(LearnedModel):

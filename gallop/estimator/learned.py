@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import Self
 
 from gallop.config import TrainConfig
 from gallop.data import LabelledPhotos
@@ -19,9 +20,6 @@ from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.predictions.in_tables import AnswersInTables
 from gallop.training.learn import CrossFit
 from gallop.training.loop import StepEvent
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @dataclass(frozen=True)

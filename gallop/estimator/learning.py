@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from typing_extensions import Self
 
 from gallop.data import GivenLabels, GivenPhotos, LabelledPhotos, training_set, warn_of_skipped
 from gallop.errors import ConfigError
@@ -20,9 +22,6 @@ from gallop.training.loop import ALONE, Parallel, StepEvent
 from gallop.training.resume import drop_training
 from gallop.training.told import event_in_words
 from gallop.wording import listed
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
 """What ``fit_steps`` tells of."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from typing_extensions import Self
 
 from gallop.data import GivenLabels, GivenPhotos, LabelledPhotos, photos_together, training_set, warn_of_skipped
 from gallop.data.tabular.columns import as_list, plain
@@ -17,9 +19,6 @@ from gallop.features.encoding import open_cache
 from gallop.names.class_names import clean_names, spelled_as
 from gallop.runtime.progress import ProgressSaid
 from gallop.training.told import event_in_words
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class MoreShots(Learning):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from typing_extensions import Self
 
 from gallop.backbones import Backbone
 from gallop.backbones.weights.on_disk import known_elsewhere
@@ -13,9 +15,6 @@ from gallop.checkpoints.in_memory import checkpoint_bytes
 from gallop.data import labelled_photos
 from gallop.estimator.saved import SavedModel
 from gallop.evaluation.intervals import Share
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class ModelOnHub(SavedModel):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from typing_extensions import Self
 
 from gallop.backbones import Backbone
 from gallop.checkpoints.folder import load_head, load_prompts, read_model, save_checkpoint
@@ -13,9 +14,6 @@ from gallop.checkpoints.settings import Checkpoint
 from gallop.estimator.learned import LearnedModel
 from gallop.model.gallop import GalLoP
 from gallop.training.resume import drop_training
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class SavedModel(LearnedModel):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn.base import BaseEstimator
+from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.config import HeadKind, MethodConfig, TrainConfig, default_topk
 from gallop.features.encoding import Cache
 from gallop.presets import OwnPreset, method_preset, train_preset
 from gallop.setting import require
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 _METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection", "head", "detail")
 _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from gallop.predictions.predict import Predictions
+else:
+    Predictions = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 ENSEMBLE, GLOBAL, LOCAL, HEAD = "accuracy", "accuracy_global", "accuracy_local", "accuracy_head"
 """What the share of right answers is called: of the ensemble, and of each branch alone."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from gallop.estimator import GalLoPClassifier
     from gallop.maps.look import Style
     from gallop.predictions.explanation import Explanation
+else:
+    GalLoPClassifier = Style = Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading them
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class CropBox:
         return CropBox(self.left * across, self.top * down, self.right * across, self.bottom * down)
 
 
-ImageSource: TypeAlias = "bytes | str | os.PathLike[str] | BinaryIO | Image.Image | npt.NDArray[Any] | Photo"
+ImageSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO | Image.Image | npt.NDArray[Any] | Photo
 
 
 def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLimits = DEFAULT_LIMITS) -> Photo:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -18,6 +18,8 @@ from gallop.predictions.heatmaps import FloatMap
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
+else:
+    Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 COLOURS = ("viridis", "cividis", "inferno", "gray")
 """Colour maps of matplotlib that are read alike with every common kind of colour blindness, and in grey."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -15,6 +15,8 @@ from gallop.predictions.heatmaps import FloatMap, photo_map
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
+else:
+    Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 MOST_SIDE = 1600
 """Longest side of a picture, in pixels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -17,6 +17,8 @@ from gallop.wording import as_drawn
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
+else:
+    Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 
 def plot_explanation(explanation: Explanation, class_name: str) -> Figure:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many, training_set, warn_of_skipped
@@ -18,9 +19,6 @@ from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_
 from gallop.methods.interface import Fitted, Method, Setup, seen_by
 from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.predict import Predictions
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class MethodClassifier(AnswersByName, BaseEstimator):

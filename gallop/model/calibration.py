@@ -19,6 +19,8 @@ from gallop.wording import quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
+else:
+    Tensor = Any  # hints are worked out (typing.get_type_hints) without loading torch
 
 PROMISED = 0.95
 """Share of the known photos that a threshold is found to keep, unless another is asked for."""

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+
+    Numbers = NDArray[np.float32]
+else:
+    Tensor = Numbers = Any  # hints are worked out (typing.get_type_hints) without loading torch
 
 
 def class_probabilities(logits: Tensor, scale: float, temperature: float = 1.0) -> Tensor:
@@ -61,9 +65,9 @@ def gl_mcm(cosines: Cosines) -> Tensor:
     return mcm(cosines) + l_mcm(cosines)
 
 
-def msp(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+def msp(probabilities: Numbers) -> Numbers:
     """Return minus the largest of the probabilities (B, K), (B,)."""
-    largest: NDArray[np.float32] = probabilities.max(axis=1)
+    largest: Numbers = probabilities.max(axis=1)
     return -largest
 
 
@@ -83,7 +87,7 @@ class OODScore:
     caption: str
     paper: str
     of_cosines: Callable[[Cosines], Tensor] | None = None
-    of_probabilities: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+    of_probabilities: Callable[[Numbers], Numbers] | None = None
 
 
 SCORES = {
@@ -108,7 +112,7 @@ def ood_scores(cosines: Cosines) -> dict[str, Tensor]:
     return {name: score.of_cosines(cosines) for name, score in SCORES.items() if score.of_cosines}
 
 
-def scores_of_probabilities(probabilities: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+def scores_of_probabilities(probabilities: Numbers) -> dict[str, Numbers]:
     """Return every score that is taken of probabilities (B, K), each (B,), by name."""
     return {name: score.of_probabilities(probabilities) for name, score in SCORES.items() if score.of_probabilities}
 

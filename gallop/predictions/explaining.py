@@ -50,7 +50,7 @@ def explanation_of(
     return Explanation(
         image=image,
         class_names=model.class_names,
-        topk=model.config.topk,
+        topk=tuple(model.config.topk),
         similarities=found.each(Tensor.cpu),
         scale=model.backbone.logit_scale,
         temperature=calibration.temperature,

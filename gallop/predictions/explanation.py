@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ from gallop.wording import listed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+else:
+    Figure = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 SCHEMA = 1
 """Of ``Explanation.to_dict``; another number means that a key has another meaning, or is gone."""
@@ -144,7 +146,7 @@ class Explanation:
         Raises:
             ConfigError: not one k of 1 or more per local prompt.
         """
-        checked = MethodConfig(topk=cast(Any, topk)).topk
+        checked = tuple(MethodConfig(topk=topk).topk)
         if len(checked) != len(self.topk):
             raise ConfigError(f"topk needs {len(self.topk)} whole numbers, one per local prompt; got {topk}.")
         return replace(self, topk=checked)
@@ -157,8 +159,7 @@ class Explanation:
     def head_map(self, class_name: str) -> FloatMap:
         """Return what the third branch finds at each region (rows, columns): their mean is its score of the class.
 
-        The branch is linear in the regions, so this is the score itself, taken apart; its bias is shared out evenly. Of
-        two looks it is the second's, as other maps are, and its mean the score of that look; ``looks`` have both.
+        The branch is linear in the regions, so this is the score itself, taken apart. Of two looks it is the second's.
 
         Raises:
             ValueError: there is no such class, or no third branch.
@@ -169,8 +170,7 @@ class Explanation:
         return to_array(head.regions[0, :, self._class(class_name)]).reshape(self.grid)
 
     def at_region(self, region: int) -> NDArray[np.float32]:
-        """Return cosines (K, N) of one region with every class and local prompt: what a map shows, asked the other way
-        round.
+        """Return cosines (K, N) of one region with every class and local prompt, where a map has them of one class.
 
         Raises:
             ValueError: there is no such region.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gallop.predictions.by_name import AnswersByName
 from gallop.runtime.progress import ProgressSaid
 
 if TYPE_CHECKING:
     from pyarrow import Table
+else:
+    Table = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 
 class AnswersInTables(AnswersByName):

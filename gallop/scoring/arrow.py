@@ -17,6 +17,8 @@ from gallop.wording import listed
 
 if TYPE_CHECKING:
     from pyarrow import Table
+else:
+    Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
 
 
 def require_arrow(what: str) -> None:

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from gallop.scoring.scorer import BOX, PhotoEmbedder, PhotoScorer
 
 if TYPE_CHECKING:
     from pyarrow import Schema, Table
+else:
+    Schema = Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
 
 KEYS_HASH = b"gallop_keys_sha256"
 """In a shard's metadata: of the keys of its photos, by which a later call knows that they are the same."""

@@ -23,6 +23,8 @@ from gallop.wording import printable
 
 if TYPE_CHECKING:
     from pyarrow import Table
+else:
+    Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
 
 WORKERS_A_GPU = 2
 """While one waits for its first photos to be decoded, the other computes."""

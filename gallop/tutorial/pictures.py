@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+else:
+    Figure = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 
 def show_figure(text: str, figure: Figure | None = None) -> None:

@@ -15,6 +15,8 @@ from gallop import Explanation, GalLoPClassifier, MethodConfig, Predictions, Tra
 from gallop.data import LabelledPhotos, from_csv
 from gallop.methods import MethodClassifier, TipAdapter
 
+assert_type(MethodConfig(topk=[3, 9]), MethodConfig)
+assert_type(MethodConfig(topk=range(3, 9)).local_prompts, int)
 clf = GalLoPClassifier("mini", shots=16, preset=TrainConfig(epochs=3), method=MethodConfig()).fit("photos")
 assert_type(clf, GalLoPClassifier)
 assert_type(clf.predict("photo.jpg"), npt.NDArray[np.str_])

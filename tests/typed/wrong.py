@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallop import GalLoPClassifier, load_backbone
+from gallop import GalLoPClassifier, MethodConfig, load_backbone
 from gallop.data import from_csv
 from gallop.methods import MethodClassifier
 
@@ -11,6 +11,8 @@ GalLoPClassifier(shot=3)  # wrong
 GalLoPClassifier(shots="3")  # wrong
 GalLoPClassifier(topk=5)  # wrong
 GalLoPClassifier(topk="5, 10")  # wrong
+MethodConfig(topk="5, 10")  # wrong
+MethodConfig(topk=[0.5])  # wrong
 GalLoPClassifier(preset=3)  # wrong
 GalLoPClassifier("mini", 4)  # wrong
 clf.fit(3)  # wrong

@@ -12,11 +12,13 @@ In ``page`` lies what is written as it is: the page, its scripts and its service
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gallop.estimator import GalLoPClassifier
     from gallop.export.web.towers import PagePrecision
+else:
+    GalLoPClassifier = PagePrecision = Any  # hints can be worked out (typing.get_type_hints) without loading them
 
 
 def write(

@@ -23,6 +23,8 @@ from gallop.maps.photo import photo_place, photo_url
 if TYPE_CHECKING:
     from gallop.model.head.head import HeadScores
     from gallop.predictions.explanation import Explanation
+else:
+    HeadScores = Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading them
 
 COSINE_BYTES = 2_000_000
 """Of region cosines that are sent. Up to it every class's are; above it those of the classes that are asked for and of

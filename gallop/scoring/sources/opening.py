@@ -16,6 +16,8 @@ from gallop.scoring.sources.outages import PatientFile, patiently, reason, says_
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+else:
+    AbstractFileSystem = Any  # hints can be worked out (typing.get_type_hints) without the extra
 
 _WEB = ("http", "https")
 BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
