@@ -30,6 +30,7 @@ from app.runs.data_file import (
 from app.runs.facts import run_of_row, written
 from app.runs.model_zip import Files
 from app.runs.run import Run
+from gallop.runtime.writing import make_folder
 
 T = TypeVar("T")
 
@@ -120,7 +121,7 @@ class RunStore:
     def _open(self) -> None:
         folder = self.path.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self.note = set_aside_if_damaged(self.path)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # class names are nobody else's business
         except OSError as error:

@@ -5,17 +5,16 @@ Nothing that loads torch is imported before a command runs, so that ``--help`` a
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 
 from gallop.cli.arguments import command_modules, parse
 from gallop.cli.console import Console
 from gallop.errors import Unreachable, sentence_of
-from gallop.runtime.process import prepare
+from gallop.runtime.process import drop_unwritten, fill_closed_streams, prepare
 
 prepare()  # none of these has loaded torch
 
@@ -31,28 +30,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         the exit status: 0 if all went well, 2 for bad input, 75 where a bucket or server has stopped answering and the
-        same call goes on later, 130 after Ctrl-C.
+        same call goes on later, 130 after Ctrl-C, 141 where nobody reads standard output any more. Where it was closed
+        before the start, the result is dropped.
     """
+    fill_closed_streams()
     try:
         try:
             options = parse(argv)
         except SystemExit as stop:
-            sys.stdout.flush()
-            return int(stop.code or 0)
+            return _status(partial(_parsed, stop), Console(as_json=False))
         console = Console(options.json)
         with console.listening():
-            return _run(options, console)
-    except BrokenPipeError:
-        # Whoever read our output has gone, as in `gallop ... | head`. Nothing may be flushed into the pipe at exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _status(partial(_run, options, console), console)
+    except BrokenPipeError:  # whoever read our output has gone, as in `gallop ... | head`
         return CLOSED_PIPE
+    finally:
+        drop_unwritten()
+
+
+def _parsed(stop: SystemExit) -> int:
+    """The status of --help, --version, or a mistake in the words, when what argparse said has been written."""
+    sys.stdout.flush()
+    return int(stop.code or 0)
 
 
 def _run(options: Namespace, console: Console) -> int:
+    command = import_module(f"gallop.cli.commands.{command_modules()[options.command]}")
+    return int(command.run(options, console))
+
+
+def _status(work: Callable[[], int], console: Console) -> int:
+    """The exit status of some work; where it fails, a sentence says why."""
     try:
-        command = import_module(f"gallop.cli.commands.{command_modules()[options.command]}")
-        return int(command.run(options, console))
+        return work()
     except KeyboardInterrupt as stop:
         console.note(str(stop) or "Stopped.")
         return STOPPED

@@ -48,6 +48,27 @@ def prepare() -> None:
     mallopt(_ARENA_MAX, 1)
 
 
+def fill_closed_streams() -> None:
+    """Open standard streams that were closed before the start (``>&-``) on nothing: Python has None in their place, and
+    the next file that is opened would get their numbers, and what C libraries say.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is the stream's
+            os.set_inheritable(handle, True)
+            setattr(sys, name, os.fdopen(handle, "r" if name == "stdin" else "w"))
+
+
+def drop_unwritten() -> None:
+    """Drop what standard output and error hold and cannot write: Python tries again at exit, with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def give_back() -> None:
     """Hand memory that is free back to the system, as far as it is not in use in between: for a process at rest."""
     gc.collect()

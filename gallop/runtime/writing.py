@@ -13,6 +13,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,6 +59,17 @@ def append_quickly(path: Path, content: bytes) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it where they are missing, however many there are: ``Path.mkdir`` recurses.
+
+    Raises:
+        OSError: it cannot be made; the error names it.
+    """
+    missing = list(takewhile(lambda folder: not folder.exists(), path.parents))
+    for folder in (*reversed(missing), path):
+        folder.mkdir(exist_ok=True)
+
+
 def clear_drafts(folder: Path) -> None:
     """Remove the drafts in a folder whose writers have ended; where that is not allowed, nothing happens."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -75,7 +87,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         BlockingIOError: another holds it, and ``wait`` is False.
         OSError: it cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     if sys.platform == "win32":
         yield
         return
@@ -122,7 +134,7 @@ def open_growing(path: Path) -> Iterator[BinaryIO]:
     try:
         _check_plain(path)
         _check_plain(part)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         handle, _ = _own(lambda: (os.open(part, flags, 0o666), str(part)), wait=False)
         try:
@@ -150,7 +162,7 @@ def _named_later(path: Path, *, lasting: bool) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(path))
     _check_plain(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, draft = _own(lambda: tempfile.mkstemp(DRAFT, f".{path.name[:100]}.", path.parent), wait=True)
         try:
             with os.fdopen(handle, "wb") as file:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gallop.runtime.writing import write_quickly
+from gallop.runtime.writing import make_folder, write_quickly
 
 PUBLIC_SETS = ("DTD", "EuroSAT", "Flowers102", "OxfordIIITPet")
 
@@ -42,7 +42,7 @@ def _torchvision(name: str, cache: Path, **split: str) -> Any:
     from torchvision import datasets
 
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        make_folder(cache)
         return getattr(datasets, name)(cache, download=True, **split)
     except (OSError, RuntimeError) as error:
         raise ConnectionError(

@@ -882,6 +882,34 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert err.getvalue() == ""
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="shells there close no streams")
+@pytest.mark.parametrize(
+    ("words", "streams", "status", "said"),
+    [
+        ("--help", ">&-", 0, ""),
+        ("--help", ">/dev/full", 2, "gallop: error: No space left on device.\n"),
+        ("--none", "2>&-", 2, ""),
+        ("--none", "2>/dev/full", 2, ""),
+        ("doctor", "<&- >&- 2>&-", 0, ""),
+        ("doctor", ">/dev/full", 2, "gallop: error: No space left on device.\n"),
+        ("predict PHOTO --classes a,b --csv CSV", ">&-", 0, "answering 1/1\n"),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_no_traceback(
+    words: str, streams: str, status: int, said: str, tmp_path: Path
+) -> None:
+    if "/dev/full" in streams and not Path("/dev/full").exists():
+        pytest.skip("the system has no /dev/full")
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    places = {"PHOTO": str(tmp_path / "photo.png"), "CSV": str(tmp_path / "answers.csv")}
+    given = [places.get(word, word) for word in words.split()]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    shell = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "gallop", *given]
+    done = subprocess.run(shell, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr, done.stdout) == (status, said, "")
+    assert (tmp_path / "answers.csv").exists() == ("--csv" in words)
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

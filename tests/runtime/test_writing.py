@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from unittest import mock
 
@@ -19,7 +21,7 @@ from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import NEXT, SETTINGS, TENSORS
 from gallop.errors import CheckpointError
 from gallop.runtime import writing
-from gallop.runtime.writing import DRAFT, clear_drafts, locked, open_growing, write_file, write_quickly
+from gallop.runtime.writing import DRAFT, clear_drafts, locked, open_draft, open_growing, write_file, write_quickly
 from tests.tiny import classifier, equal, learned, pictures, vit
 
 pytestmark = [
@@ -121,6 +123,24 @@ def test_a_growing_file_that_was_left_is_begun_anew_and_an_empty_one_goes(tmp_pa
     with pytest.raises(KeyboardInterrupt):
         breaks_off(b"")
     assert names(tmp_path) == ["table"]
+
+
+@pytest.mark.parametrize("make", [open_growing, open_draft, locked])
+def test_new_folders_may_be_many_but_take_the_place_of_no_file(
+    tmp_path: Path, make: Callable[[Path], AbstractContextManager[object]]
+) -> None:
+    """More than Python calls itself, as 1,500 are; here the limit is low, so that what clears up can follow."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        with make(tmp_path.joinpath(*"d" * 150, "file")):
+            pass
+    finally:
+        sys.setrecursionlimit(usual)
+    (tmp_path / "taken").write_bytes(b"theirs")
+    with pytest.raises(OSError, match="taken"), make(tmp_path / "taken" / "new" / "file"):
+        pass
+    assert (tmp_path / "taken").read_bytes() == b"theirs"
 
 
 def test_the_draft_of_one_who_still_writes_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from gallop.backbones.weights.on_disk import cached_weights, clip_cache, hub_cache, hub_names
 from gallop.errors import BackboneError
-from gallop.runtime.writing import open_draft, write_file
+from gallop.runtime.writing import make_folder, open_draft, write_file
 
 _CHUNK = 2**20
 _PATIENCE = 30.0
@@ -82,7 +82,7 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
 
 def _written(file: _File) -> Iterator[Fetched]:
     """Its bytes, into a file that gets its name when the last one is there and all are as they should be."""
-    file.target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.target.parent)
     if file.size > shutil.disk_usage(file.target.parent).free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file.target))
     digest, done = hashlib.sha256(), 0

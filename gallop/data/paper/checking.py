@@ -10,6 +10,7 @@ from gallop.data.paper.opening import expected, find_set, open_dataset, pick_spl
 from gallop.data.paper.places import CatalogueEntry, FoundSet
 from gallop.data.photo_set import PhotoSet
 from gallop.errors import ClassNameError, DataError
+from gallop.runtime.writing import make_folder
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def download(name: str, root: str | PathLike[str]) -> None:
     if known.torchvision is None:
         raise DataError(f"torchvision downloads no {known.title}. Get it from {known.address}.")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         import torchvision
 
         getattr(torchvision.datasets, known.torchvision)(folder, download=True)
