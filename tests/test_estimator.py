@@ -7,7 +7,7 @@ import copy
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -314,11 +314,36 @@ def test_the_order_of_a_folder_does_not_change_the_shots_or_the_prompts(tmp_path
 def test_one_class_cannot_be_trained_but_can_be_predicted() -> None:
     with pytest.raises(DataError, match=r"'red'; training needs two or more.*zero_shot"):
         classifier().fit(*pictures({"red": 4}))
-    alone = classifier().zero_shot(["red"])
+    with pytest.warns(UserWarning, match=r"'red' is the only class: every photo is it with probability 1.*Name what"):
+        alone = classifier().zero_shot(["red"])
     assert alone.predict_proba([picture(0), picture(1)]).tolist() == [[1.0], [1.0]]
     assert alone.predict(picture(0)).tolist() == ["red"]
     assert alone.is_ood(picture(0)) is None
     assert alone.explain(picture(0)).label == "red"
+    assert alone.calibration_.note.startswith("none: with one class")
+    assert not alone.add_class("green").calibration_.note.startswith("none: with one class")
+
+
+def test_a_class_that_is_left_alone_has_no_limit(tmp_path: Path) -> None:
+    """Its score is the same for every photo, so that any limit would let everything pass."""
+    made = classifier(calibration_folds=2).fit(*pictures({"red": 4, "green": 4}))
+    old = made.calibration_
+    with pytest.warns(UserWarning, match="The threshold is none: with one class"):
+        made.remove_class("green")
+    assert made.calibration_.threshold is None
+    assert made.is_ood(picture(0)) is None
+    made.calibration_ = old  # as in models that were saved before
+    made.save(tmp_path)
+    loaded = GalLoPClassifier.load(tmp_path, backbone=vit(), device="cpu")
+    assert loaded.is_ood(picture(0)) is None
+    ways: list[Callable[[], object]] = [
+        lambda: loaded.set_threshold(0.9, [picture(0), picture(1)]),
+        lambda: made.set_threshold(0.9),
+        lambda: made.is_ood(picture(0), tpr=0.9),
+    ]
+    for ask in ways:
+        with pytest.raises(ConfigError, match=r"'red' is the only class.*add_class"):
+            ask()
 
 
 def test_an_empty_class_folder_is_named_and_not_dropped(tmp_path: Path) -> None:
@@ -428,6 +453,16 @@ def test_a_warm_start_from_other_prompts_is_refused(change: dict[str, Any]) -> N
         made.set_params(**change).fit(*pictures(SHOTS))
     assert equal(learned(made), before)
     made.set_params(warm_start=False).fit(*pictures(SHOTS))
+
+
+@pytest.mark.parametrize("more", ["fit", "partial_fit"])
+def test_training_after_zero_shot_takes_the_settings_of_a_training(more: str) -> None:
+    """They may differ from zero-shot's, and prompts that have learned nothing cannot lose anything."""
+    tower = copy.copy(vit())
+    tower.preset = "default"
+    made = GalLoPClassifier(tower, epochs=1, views=2, cache=False, warm_start=True, calibration_folds=0)
+    made.zero_shot(["red", "green"])
+    assert getattr(made, more)(*pictures({"red": 3, "green": 3})).model_.config == presets.method_preset("default")
 
 
 def test_a_warm_start_resumes_its_own_training_alone(tmp_path: Path) -> None:

@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
 
 from gallop import GalLoPClassifier, load_backbone
 from gallop.data import from_csv, read_folder
 from gallop.errors import GallopError
+from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.methods import MethodClassifier
+from gallop.model.gallop import GalLoP
+from gallop.model.prompts import Prompts
 from tests.tiny import classifier, picture, write_folder
 
 
@@ -97,6 +101,29 @@ def one_picture_twice(p: Place) -> Any:
 
 def series(p: Place) -> Any:
     return p.frame()["path"]
+
+
+def features(p: Place) -> ImageFeatures:
+    return next(encode_sources(p.model.model_.backbone, p.paths[:2]))
+
+
+def narrow(p: Place) -> ImageFeatures:
+    found = features(p)
+    return ImageFeatures(found.global_, found.regions[..., :5])
+
+
+def mask_for_dropout(p: Place) -> Any:
+    return p.model.model_.loss(features(p), torch.tensor([0, 1]), torch.tensor([[True, False]] * 2))
+
+
+def narrow_prompts(p: Place) -> Any:
+    model = p.model.model_
+    prompts = Prompts(torch.zeros(4, model.backbone.text.width), global_prompts=2, local_prompts=2, region_width=5)
+    return GalLoP(model.backbone, model.class_names, model.config, prompts)
+
+
+def numbers_in_cross_val_score(p: Place) -> Any:
+    return cross_val_score(classifier(epochs=1), p.paths, [0, 0, 0, 1, 1, 1], cv=3, error_score="raise")
 
 
 Misuse = tuple[str, Callable[[Place], Any], str, str]
@@ -258,6 +285,11 @@ MISUSES: list[Misuse] = [
         "call fit, zero_shot",
     ),
     ("no image", lambda p: p.model.predict([]), "No images", "at least one"),
+    ("a list to predict_many", lambda p: p.model.predict_many(p.paths), "a list", "predict_all|txt"),  # type: ignore[arg-type]
+    ("features of another tower", lambda p: p.model.predict_all(narrow(p)), "widths 5 for regions", "own backbone"),
+    ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
+    ("prompts of another tower", narrow_prompts, "regions of width 5", "Leave prompts away"),
+    ("numbers in cross_val_score", numbers_in_cross_val_score, "the number 0", r"params=\{'class_names'"),
     ("nothing for an image", lambda p: p.model.predict(None), "NoneType", "give bytes, a path"),  # type: ignore[arg-type]
     ("a number for an image", lambda p: p.model.predict(3), "an? int", "give bytes, a path"),  # type: ignore[arg-type]
     ("a photo that is not there", lambda p: p.model.predict("gone.jpg"), r"gone\.jpg", "check the path"),

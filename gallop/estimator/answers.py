@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from gallop.data import AskedPhotos, many
+from gallop.errors import ConfigError
 from gallop.estimator.learned import LearnedModel
 from gallop.features.encoding import ImageFeatures
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import PROMISED, Calibration, checked_tpr
+from gallop.model.gallop import GalLoP
 from gallop.predictions.explaining import explain_photos
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.faithfulness import Deletion, DeletionEvent, deletion
@@ -35,9 +37,9 @@ class AnswersAndReasons(LearnedModel):
                 threshold that there is.
 
         Raises:
-            ConfigError: a share that is none, or no held-out shots to find its limit on.
+            ConfigError: a share that is none, no held-out shots to find its limit on, or one class alone.
         """
-        model, text = self._fitted(), self.text_features()
+        model, text = self._fitted() if tpr is None else self._with_several_classes(), self.text_features()
         calibration = self.calibration_ if tpr is None else self.calibration_.at(tpr)
         return predict(model, text, calibration, images).is_ood
 
@@ -52,10 +54,10 @@ class AnswersAndReasons(LearnedModel):
             photos: of known things that were not learned from, to find it on instead, as ``predict`` takes them.
 
         Raises:
-            ConfigError: a share that is none, or no held-out shots and no photos.
+            ConfigError: a share that is none, no held-out shots and no photos, or one class alone.
             DataError, ImageError: photos that cannot be used.
         """
-        self._fitted()
+        self._with_several_classes()
         if photos is None:
             self.calibration_ = self.calibration_.at(tpr)
             return self
@@ -64,6 +66,15 @@ class AnswersAndReasons(LearnedModel):
         how: dict[str, Any] = {"temperature": self.calibration_.temperature, "note": note, "tpr": share}
         self.calibration_ = Calibration.on(scores, len(scores), **how)
         return self
+
+    def _with_several_classes(self) -> GalLoP:
+        model = self._fitted()
+        if len(model.class_names) == 1:
+            raise ConfigError(
+                f"{model.class_names[0]!r} is the only class, and with one class every photo has the same score, so no "
+                "limit tells other things apart. Add the classes of what else may be seen (add_class)."
+            )
+        return model
 
     @overload
     def explain(self, image: ImageSource) -> Explanation: ...

@@ -15,7 +15,7 @@ from gallop.data import labelled_photos
 from gallop.errors import ClassNameError, ConfigError, DataError
 from gallop.estimator.learned import KeptText, LearnedModel
 from gallop.features.encoding import MemoryCache, encode_centres, open_cache
-from gallop.model.calibration import Calibration
+from gallop.model.calibration import NOT_HELD_OUT, Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.model.head.sums import KeptShots, shot_features
 from gallop.names.class_names import clean_name, clean_names, missing_names, spelled_as
@@ -77,12 +77,15 @@ class ClassList(LearnedModel):
         head = None if model.head is None else model.head.for_classes(model.class_names, names, model.name_features)
         self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates, head)
         self._text, self.classes_ = KeptText.of(self.model_, text), np.array(names)
+        before = self.calibration_
         if self.cross_fit_ is not None:
             self._calibrate()
-        elif self.calibration_.threshold is not None:
-            note = f"void: the class {change} after the threshold was found; train again for a new one"
-            self.calibration_ = Calibration(self.calibration_.temperature, None, note)
-            warnings.warn(f"The threshold is {note}.", stacklevel=3)
+        elif before.threshold is not None or 1 in (len(model.class_names), len(names)):
+            void = f"void: the class {change} after the threshold was found; train again for a new one"
+            note = NOT_HELD_OUT if before.threshold is None else void
+            self.calibration_ = Calibration(before.temperature, None, note).for_classes(len(names))
+        if before.threshold is not None and self.calibration_.threshold is None:
+            warnings.warn(f"The threshold is {self.calibration_.note}.", stacklevel=3)
 
     def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
         """Let the head learn from further photos of its classes: no prompt moves, and no training runs. Returns self.

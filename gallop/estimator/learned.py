@@ -15,7 +15,7 @@ from typing_extensions import Self
 from gallop.config import TrainConfig
 from gallop.data import LabelledPhotos
 from gallop.estimator.settings import ClassifierSettings
-from gallop.model.calibration import Calibration
+from gallop.model.calibration import NOT_HELD_OUT, Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.predictions.in_tables import AnswersInTables
 from gallop.training.learn import CrossFit
@@ -86,7 +86,7 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
         """A new model, with nothing left of an earlier one."""
         self.model_ = model
         self.classes_ = np.array(model.class_names)
-        self.calibration_ = Calibration(note="none: nothing was held out to find it")
+        self.calibration_ = Calibration(note=NOT_HELD_OUT).for_classes(len(model.class_names))
         self.history_ = []
         self._text = None
         self.cross_fit_ = None

@@ -152,11 +152,20 @@ class Learning(LearnedModel):
     def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Self:
         """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
 
-        What is not set is as in the paper: a tower's own settings were measured on trainings. One class is allowed.
+        What is not set is as in the paper: a tower's own settings were measured on trainings. One class is allowed,
+        with a warning: probabilities compare classes, so every photo is it with p = 1, and there is no limit for "none
+        of these".
         With ``templates``, sentences such as "a sketch of a {}", prompt m is template m, counted round. Raises
         ClassNameError and TemplateError for names and templates that cannot be used.
         """
         method = self._method_config("paper")
-        self._start(GalLoP(self._load_backbone(), class_names, method, templates=templates))
+        model = GalLoP(self._load_backbone(), class_names, method, templates=templates)
+        if len(model.class_names) == 1:
+            warnings.warn(
+                f"{model.class_names[0]!r} is the only class: every photo is it with probability 1, and no limit can "
+                "be found. Name what else may be seen as well.",
+                stacklevel=2,
+            )
+        self._start(model)
         self._warn_of_scales(stacklevel=3)
         return self

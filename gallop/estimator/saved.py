@@ -53,7 +53,8 @@ class SavedModel(LearnedModel):
         head = load_head(place, checkpoint, tensors, frozen)
         self.keep_shots = head is not None and head.shots is not None
         self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates, head))
-        self.calibration_, self.training_ = checkpoint.calibration, training
+        self.calibration_ = checkpoint.calibration.for_classes(len(checkpoint.class_names))
+        self.training_ = training
         self._data_fingerprint = checkpoint.data_fingerprint
         return self
 

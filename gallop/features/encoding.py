@@ -29,7 +29,7 @@ from gallop.features.looks import (
     with_hashes,
 )
 from gallop.features.training_views import VIEWS_AT_ONCE, TrainingViews
-from gallop.images import CropBox, Photo, load_image
+from gallop.images import CropBox, ImageSource, Photo, load_image
 from gallop.runtime.ahead import ahead
 
 __all__ = [
@@ -54,11 +54,14 @@ __all__ = [
 _CPU = torch.device("cpu")
 
 
-def encode_photos(backbone: Backbone, photos: Sequence[Photo]) -> tuple[ImageFeatures, list[CropBox]]:
-    """Return features of the centre crops, fp32 on the CPU, and what was cropped of each photo."""
-    looks, crops = [], list[CropBox]()
+def encode_photos(backbone: Backbone, photos: Sequence[ImageSource]) -> tuple[ImageFeatures, list[CropBox]]:
+    """Return features of the centre crops, fp32 on the CPU, and what was cropped of each photo.
+
+    All photos are in memory at once; ``encode_sources`` takes any number.
+    """
+    looks, crops, images = [], list[CropBox](), [load_image(photo).image for photo in photos]
     for times in backbone.looks:
-        prepared = [backbone.preprocess.centre(photo.image, times) for photo in photos]
+        prepared = [backbone.preprocess.centre(image, times) for image in images]
         batches = [encode_look(backbone, torch.stack([p for p, _ in some])).to(_CPU) for some in in_batches(prepared)]
         looks.append(ImageFeatures.cat(batches))
         crops = [crop for _, crop in prepared]  # the same in all looks

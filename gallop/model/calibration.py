@@ -24,6 +24,8 @@ else:
 
 PROMISED = 0.95
 """Share of the known photos that a threshold is found to keep, unless another is asked for."""
+NOT_HELD_OUT = "none: nothing was held out to find it"
+ONE_CLASS = "none: with one class every photo has the same score; add the classes of what else may be seen"
 MOST_SCORES = 10_000
 """Of held-out shots that a calibration keeps; of more, as many quantiles."""
 
@@ -91,6 +93,10 @@ class Calibration:
                 "and two photos a class, or find it on known photos of yours: set_threshold(tpr, photos)."
             )
         return replace(self, threshold=threshold_at_tpr(self.held_out, share), tpr=share)
+
+    def for_classes(self, count: int) -> Calibration:
+        """Return what holds for so many classes: for one alone no threshold, since scores compare classes."""
+        return Calibration(note=ONE_CLASS, tpr=self.tpr) if count == 1 else self
 
     @property
     def expected(self) -> tuple[float, float] | None:

@@ -26,8 +26,11 @@ from gallop.model.prompts import Prompts
 from gallop.model.similarities import Similarities
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates, fill
+from gallop.setting import require
 
 __all__ = ["GalLoP", "Similarities", "TextFeatures", "initial_prompts", "text_features_together"]
+
+_PROMPT_SIZES = "{} global and {} local ones with contexts of width {} and regions of width {}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class GalLoP:
         ClassNameError: names that cannot be used.
         TemplateError: templates that cannot be used, or more of them than global prompts.
         BackboneError: a ``detail`` whose regions do not fit into the tower's grid.
+        ConfigError: prompts of other numbers or widths than those of ``config`` and the towers.
     """
 
     def __init__(
@@ -78,6 +82,13 @@ class GalLoP:
         self.config = config
         self.head = head
         self.prompts = prompts if prompts is not None else initial_prompts(backbone, config)
+        sizes = *self.prompts.sizes, self.prompts.global_contexts.shape[2], len(self.prompts.local_projection)
+        wanted = *config.sizes, backbone.text.width, backbone.vision.region_width
+        require(
+            sizes == wanted,
+            f"These prompts are {_PROMPT_SIZES.format(*sizes)}, but the settings and {backbone.name} need "
+            f"{_PROMPT_SIZES.format(*wanted)}. Leave prompts away to start from new ones.",
+        )
         self._context_tokens = self.prompts.global_contexts.shape[1]
         self.class_names = clean_names(class_names)
         self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
@@ -156,7 +167,8 @@ class GalLoP:
         """Return cosines of images and regions with every class and prompt, on the backbone's device.
 
         Raises:
-            ValueError: features without the second look that the model's ``detail`` asks for, or with one too many.
+            ValueError: features without the second look that the model's ``detail`` asks for, or with one too many, or
+                of other widths than the tower's.
         """
         if len(features.looks) != len(self.backbone.looks):
             raise ValueError(
@@ -167,7 +179,7 @@ class GalLoP:
 
     def maps(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Return the same for as many looks as there are, where a second one may be there for its maps alone."""
-        looks, counted = features.to(self.backbone.device).looks, len(self.backbone.looks)
+        looks, counted = self._looks(features.to(self.backbone.device)), len(self.backbone.looks)
         found = [self._cosines(look, text) for look in looks]
         if self.head is not None:
             said = self.head.on(self.backbone, text.global_)(looks, counted)
@@ -175,6 +187,17 @@ class GalLoP:
         if len(found) == 1:
             return found[0]
         return replace(found[0], finer=found[1], share=0.5 if counted > 1 else 0.0)
+
+    def _looks(self, features: ImageFeatures) -> tuple[ImageFeatures, ...]:
+        """Return each look alone. Raises ValueError where its widths are not the tower's."""
+        for look in features.looks:
+            if look.sizes[1:] != self.backbone.feature_sizes[1:]:
+                widths = "{} for regions and {} for whole photos".format
+                raise ValueError(
+                    f"These features have the widths {widths(*look.sizes[1:])}, but {self.backbone.name} gives "
+                    f"{widths(*self.backbone.feature_sizes[1:])}; encode the photos with the model's own backbone."
+                )
+        return features.looks
 
     def _cosines(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Of one look."""
@@ -221,7 +244,7 @@ class GalLoP:
         text = self.text_features() if text is None else text
         device, damping = self.backbone.device, self.damping
         each = []
-        for look in features.looks:
+        for look in self._looks(features):
             global_ = self._global_cosines(look.global_.to(device), text)
             if text.local.shape[1] == 0:
                 local = global_.new_zeros(*global_.shape[:2], 0)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from gallop.data.tabular.columns import named_kind
+from gallop.errors import DataError
 from gallop.predictions.by_name import AnswersByName
 from gallop.runtime.progress import ProgressSaid
 
@@ -47,7 +49,7 @@ class AnswersInTables(AnswersByName):
             verbose: show how far it is: a bar in a terminal or a notebook, plain lines elsewhere.
 
         Raises:
-            DataError: the source cannot be read, or a column or a package of the extra ``many`` is missing.
+            DataError: the source is no path, cannot be read, or a column or a package of the extra ``many`` is missing.
 
         >>> for table in GalLoPClassifier.load("model").predict_many("archive"):  # doctest: +SKIP
         ...     print(table.column("label").value_counts())
@@ -55,6 +57,11 @@ class AnswersInTables(AnswersByName):
         from gallop.scoring.arrow import tables_of
 
         self.require_classes()
+        if not isinstance(source, str | PathLike):
+            raise DataError(
+                f"predict_many reads a folder, a table or an archive by its path, and was given {named_kind(source)}. "
+                "Ask predict_all about photos in a list, or write their paths into a .txt file, one a line."
+            )
         tables = tables_of(self, fspath(source), extras, column, rows, draft=draft, web=web, buckets=buckets)
         return _said(tables) if verbose else tables
 

@@ -22,7 +22,7 @@ from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews,
 from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model import scores
 from gallop.model.calibration import PROMISED, Calibration, fit_temperature
-from gallop.model.gallop import GalLoP
+from gallop.model.gallop import GalLoP, initial_prompts
 from gallop.model.head.head import Head
 from gallop.model.head.mix import ENOUGH_SHOTS, UNMIXED, USUAL, Mix, choose_mix
 from gallop.model.head.sums import KeptShots
@@ -52,17 +52,21 @@ class CalibrationEvent:
     steps: int
 
 
-def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> Prompts:
-    """Return a copy of the prompts of an earlier training, for another to go on from.
+def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> Prompts | None:
+    """Return a copy of the prompts of an earlier training, for another to go on from; None where they are others than
+    it asks for and have learned nothing, as after ``zero_shot``.
 
     Raises:
-        ConfigError: they were learned for another backbone, are not as many, or a projection is learned by one alone.
+        ConfigError: they have learned something, and that for another backbone, in another number, or with another
+            projection.
     """
 
     def learned(method: MethodConfig, backbone: Backbone) -> tuple[object, ...]:
         return backbone.fingerprint, method.sizes, method.local_projection, method.global_projection
 
     if learned(model.config, model.backbone) != learned(method, backbone):
+        if model.prompts.digest() == initial_prompts(model.backbone, model.config).digest():
+            return None
         raise ConfigError(
             "warm_start goes on from the learned prompts, but the backbone (or the kind of its regions), "
             "global_prompts, the number of scales, global_projection or local_projection is another now; set them as "
@@ -181,6 +185,8 @@ class CrossFit:
         there = now >= 0
         if not there.any():
             return Calibration(note="none: no shot of these classes was held out to find it"), None
+        if len(class_names) == 1:
+            return Calibration(tpr=tpr).for_classes(1), None
         held, labels = self._answers(class_names).take(there), now[there]
         logits, mix = held.cosines * self.models[0].backbone.logit_scale, None
         if held.head is None:

@@ -23,6 +23,7 @@ from torch import Tensor
 from torchvision import transforms
 
 from gallop.backbones import Backbone, Preprocess
+from gallop.data import read_folder
 from gallop.features import cache as cache_module
 from gallop.features import encoding, looks
 from gallop.features.cache import feature_key
@@ -39,7 +40,7 @@ from gallop.features.encoding import (
 from gallop.images import CropBox, Photo, load_image
 from gallop.runtime.ahead import ahead
 from tests.reference import relative_error
-from tests.tiny import other_vit, picture, vit, write_images
+from tests.tiny import other_vit, picture, same_features, vit, write_folder, write_images
 
 SIZE = 32
 PREPROCESS = Preprocess(SIZE, (0.48, 0.45, 0.40), (0.26, 0.27, 0.28))
@@ -199,6 +200,12 @@ def counted(backbone: Backbone) -> Iterator[list[int]]:
 
 def photos(count: int, first_seed: int = 0) -> list[Photo]:
     return [load_image(picture(first_seed + i)) for i in range(count)]
+
+
+def test_photos_are_encoded_from_their_files(tmp_path: Path) -> None:
+    data = read_folder(write_folder(tmp_path, {"red": 2, "green": 1}))
+    found, _ = encode_photos(vit(), data.photos)
+    assert same_features(found, ImageFeatures.cat(list(encode_sources(vit(), data.photos))))
 
 
 def test_encoding_many_is_encoding_each(monkeypatch: pytest.MonkeyPatch) -> None:

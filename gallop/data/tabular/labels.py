@@ -75,7 +75,7 @@ def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
     if known is None:
         raise DataError(
             f"{place} is the number {value:g}: say what the numbers stand for with class_names=[...], of which number "
-            "0 is the first, or give class names for labels."
+            "0 is the first, or give class names for labels. In cross_val_score that is params={'class_names': [...]}."
         )
     if not 0 <= value < len(known):
         raise DataError(
