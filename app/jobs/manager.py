@@ -1,4 +1,4 @@
-"""Long work beside the page: one worker thread, a bounded queue, true cancelling. Knows no Streamlit and no torch.
+"""Long work beside the page: one worker thread, turns by visitor, true cancelling. Knows no Streamlit and no torch.
 
 A task is cut into small steps by a generator. Between two steps the worker looks whether it was asked to stop, so
 "cancelled" is only ever said when the work really stopped; and whether something more urgent waits, so work in the
@@ -12,7 +12,7 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
+from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -73,13 +73,15 @@ class Job:
 
     Attributes:
         number: tells it from all others of the process.
+        visitor: whose it is.
+        turn: when it is due: the first job of each visitor is in an earlier round than anybody's second.
     """
 
     _numbers = itertools.count(1)
 
-    def __init__(self, task: Task, manager: JobManager, *, urgent: bool) -> None:
+    def __init__(self, task: Task, manager: JobManager, *, urgent: bool, visitor: str, round_: int) -> None:
         self.number = next(Job._numbers)
-        self.urgent = urgent
+        self.urgent, self.visitor, self.turn = urgent, visitor, (round_, self.number)
         self._task: Task | None = task
         self._steps: Iterator[Any] | None = None
         self._manager = manager
@@ -110,10 +112,10 @@ class Job:
 
 
 class JobManager:
-    """Runs jobs one after another in a thread of its own, urgent ones first.
+    """Runs jobs one after another in a thread of its own, urgent ones first, and of these one of each visitor in turn.
 
     Args:
-        waiting: how many jobs of each kind may wait behind the running one.
+        waiting: how many jobs of each kind a visitor may have behind the running one.
         stuck: seconds after which a job that is still in the same step is given up.
     """
 
@@ -121,8 +123,9 @@ class JobManager:
         self._waiting, self._stuck = waiting, stuck
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
-        self._urgent: deque[Job] = deque()
-        self._background: deque[Job] = deque()
+        self._urgent: list[Job] = []  # both by turn
+        self._background: list[Job] = []
+        self._round = 0  # of the job that was begun last
         self._running: Job | None = None
         self._since = 0.0  # when the step in hand began
         self._closed = False
@@ -130,24 +133,28 @@ class JobManager:
         # A daemon thread inside torch at exit aborts the process; so it is stopped and joined before.
         atexit.register(self.close)
 
-    def submit(self, task: Task, *, urgent: bool = True) -> Job:
+    def submit(self, task: Task, *, urgent: bool = True, visitor: str = "") -> Job:
         """Queue a task.
 
         Args:
             urgent: somebody waits for it. What is not steps aside whenever something urgent comes.
+            visitor: whose turn it takes.
 
         Raises:
-            QueueFull: too many are waiting.
+            QueueFull: too many of this visitor are waiting.
         """
-        job = Job(task, self, urgent=urgent)
         queue = self._urgent if urgent else self._background
         with self._work:
             if self._closed:
                 raise PlainError("The app is shutting down; nothing more is started.")
             self._give_up_if_stuck()
-            if len(queue) >= self._waiting + (self._running is None):
-                raise QueueFull(f"{len(queue)} jobs are waiting already; try again in a minute.")
-            queue.append(job)
+            there = [*queue, *([self._running] if self._running else [])]
+            mine = [job for job in there if (job.visitor, job.urgent) == (visitor, urgent)]
+            if len(mine) > self._waiting:
+                raise QueueFull(f"{len(mine)} of your jobs are not done yet; try again in a minute.")
+            round_ = max([self._round, *(job.turn[0] + 1 for job in mine)])
+            job = Job(task, self, urgent=urgent, visitor=visitor, round_=round_)
+            insort(queue, job, key=_turn)
             if self._thread is None:
                 self._start()
             self._work.notify()
@@ -207,7 +214,8 @@ class JobManager:
                     self._work.wait()
                 if not self._urgent and not self._background:
                     return
-                job = (self._urgent or self._background).popleft()
+                job = (self._urgent or self._background).pop(0)
+                self._round = max(self._round, job.turn[0])
                 job._state, self._running, self._since = State.RUNNING, job, time.monotonic()
             self._advance(job)
 
@@ -224,7 +232,7 @@ class JobManager:
                 job._progress = progress
                 if self._urgent and not job.urgent:
                     job._state, self._running = State.QUEUED, None
-                    self._background.appendleft(job)
+                    insort(self._background, job, key=_turn)
                     return
         else:
             finished, error = False, ""
@@ -256,6 +264,10 @@ class JobManager:
                 self._running = None
                 state = State.FAILED if error else State.DONE if finished else State.CANCELLED
                 job._end(state, result, error)
+
+
+def _turn(job: Job) -> tuple[int, int]:
+    return job.turn
 
 
 def _sentence(error: Exception) -> str:

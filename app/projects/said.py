@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -121,7 +122,7 @@ def run_said(facts: str, name: str, where: str) -> Run:
         ProjectProblem: they are of another kind, or settings are out of range.
     """
     try:
-        parse_json(facts)
+        facts = json.dumps(parse_json(facts))
         run = run_of_row(SimpleNamespace(id=0, name=" ".join(name.split())[:MOST_NAME], made=0.0, facts=facts))
         sound = run is not None and run.name.isprintable() and _is_sound(run)
     except (ValueError, TypeError, AttributeError):  # a setting, a name, or a list in a name's place

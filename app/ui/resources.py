@@ -217,9 +217,12 @@ def session() -> Session:
     browser = st.context.cookies.to_dict().get(BROWSER, "")
     found = visitors().find(token, browser)
     if found is None:
-        known, token = bool(token), visitors().new(browser)
-        found = visitors().find(token, browser)
-        assert found is not None
+        if not connected(this_page()):  # it was closed before it was drawn, and takes no place
+            st.stop()
+        known = bool(token)
+        while found is None:  # yet another newcomer may have the place by now
+            token = visitors().new(browser)
+            found = visitors().find(token, browser)
         found.lost = known
         found.training.ledger = Ledger(runs(), owner_of(_address(), token))
     st.session_state[STATE] = token

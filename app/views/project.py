@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     from gallop.backbones import Backbone
 
 
-def is_anything(session: Session) -> bool:
-    """Whether the visitor has something that goes into a project."""
-    photos, training = session.photos, session.training
-    return bool(photos.deck.cards or photos.shelf.photos or photos.unknown.photos or training.taught)
-
-
 def project_of(session: Session) -> Project:
     """Return what the visitor has.
 

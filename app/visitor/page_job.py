@@ -21,6 +21,8 @@ class PageJob:
 class PageJobs:
     """Those of one visitor: the one that is under way, and what the last one of each name left."""
 
+    visitor: str = ""
+    """Whose turn its jobs take."""
     running: PageJob | None = None
     _ended: dict[str, Snapshot] = field(default_factory=dict)
 
@@ -32,7 +34,7 @@ class PageJobs:
         """
         if self.running is not None:
             raise PlainError(f"{self.running.words} is not done yet. Wait for it, or cancel it.")
-        self.running = PageJob(name, words, manager.submit(task))
+        self.running = PageJob(name, words, manager.submit(task, visitor=self.visitor))
         self._ended.pop(name, None)
 
     def settle(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ CLOSED_SHARE = 0.75
 """Of the grace time, after which a page that was closed is forgotten. The server would do so by itself after all of it,
 but only when another page is closed."""
 MOST_SESSIONS = 32
+SETTLING_SECONDS = 30.0
+"""For which a page keeps its place since its last click, though nothing was brought to it yet."""
 MOST_KEPT_BYTES = 1536 * 2**20
 """Of photos in sessions without a page; the most that one visitor can hold is less."""
 
@@ -59,6 +62,8 @@ class _Visitor:
     """The number of the browser that began it; nothing where that keeps none."""
     seen: float
     """When a page was last known to be open."""
+    drawn: float
+    """When a page was last drawn."""
     leases: set[str] = field(default_factory=set)
     """The pages that hold one."""
     rests: bool = False
@@ -97,7 +102,7 @@ class Visitors:
         self.keep = max(self.keep, self.grace)
 
     def new(self, browser: str = "") -> str:
-        """A session of its own, and the token that leads to it. Where there is no room, one that rests makes it.
+        """A session of its own, and the token that leads to it. Where there is no room, another makes it.
 
         Args:
             browser: its number, ``doors.BROWSER``. One that keeps no cookies has none, nor has a program: what
@@ -108,11 +113,12 @@ class Visitors:
         """
         with self._lock:
             self._look()
-            gone = [self._pop(token) for token in self._resting()[: max(len(self._visitors) + 1 - self.most, 0)]]
+            over = max(len(self._visitors) + 1 - self.most, 0)
+            gone = [self._pop(token) for token in self._least_missed(browser)[:over]]
             full = len(self._visitors) >= self.most
             token = secrets.token_hex(16)
             if not full:
-                self._visitors[token] = _Visitor(Session(), browser, self.clock())
+                self._visitors[token] = _Visitor(Session(browser), browser, self.clock(), self.clock())
             if self._reaper is None:
                 self._reaper = threading.Thread(target=self._reap, name="visitors", daemon=True)
                 self._reaper.start()
@@ -145,7 +151,8 @@ class Visitors:
             self._left.pop(page, None)
             if visitor is not None:
                 visitor.leases.add(page)
-                visitor.seen, visitor.rests = self.clock(), False
+                visitor.seen = visitor.drawn = self.clock()
+                visitor.rests = False
 
     def remove(self, token: str) -> None:
         """Close a session at once: its photos are dropped, and its work is cancelled."""
@@ -209,6 +216,20 @@ class Visitors:
         """Sessions without a page beyond the grace time: first those without photos, then as they were left."""
         away = [(token, visitor) for token, visitor in self._visitors.items() if self._away(visitor) > self.grace]
         return [token for token, _ in sorted(away, key=lambda pair: (pair[1].session.photos.size > 0, pair[1].seen))]
+
+    def _least_missed(self, browser: str) -> list[str]:
+        """Sessions whose places a newcomer may have, the one that is missed least first.
+
+        First those with nothing in them: without a page, then with a page that nobody has clicked on for a while. Then
+        those that rest. At last those of a browser that holds more than half of all places, such as a program's that
+        keeps no cookies, unless it is the newcomer's own.
+        """
+        held = Counter(visitor.browser for visitor in self._visitors.values())
+        late = self.clock() - SETTLING_SECONDS
+        oldest = sorted(self._visitors.items(), key=lambda pair: (len(pair[1].leases) > 0, pair[1].drawn))
+        unused = [t for t, v in oldest if not v.session.has_anything and (not v.leases or v.drawn < late)]
+        crowd = [t for t, v in oldest if v.browser != browser and 2 * held[v.browser] > self.most]
+        return [*dict.fromkeys([*unused, *self._resting(), *crowd])]
 
     def _pop(self, token: str) -> Session:
         return self._visitors.pop(token).session

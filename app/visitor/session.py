@@ -28,6 +28,9 @@ from app.visitor.training import VisitorTraining
 class Session:
     """One visitor's things.
 
+    Args:
+        browser: its number; the sessions of one browser take turns with those of others as one visitor.
+
     Attributes:
         page_jobs: work that pages other than Teach have asked for.
         downloads: towers that are fetched for this visitor.
@@ -38,12 +41,12 @@ class Session:
         asked: a project that was read and the name of its file, while it is asked what to do with what is here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, browser: str = "") -> None:
         self.photos = VisitorPhotos()
-        self.training = VisitorTraining(self.photos)
+        self.training = VisitorTraining(self.photos, browser)
         self.limit = VisitorLimit(self.training)
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
-        self.page_jobs, self.downloads = PageJobs(), PageJobs()
+        self.page_jobs, self.downloads = PageJobs(browser), PageJobs(browser)
         self.explore, self.teach, self.test, self.prompts = ExploreState(), TeachState(), TestState(), PromptsState()
         self.compare, self.export = CompareState(), ExportState()
         self.towers = TowersState()
@@ -52,6 +55,14 @@ class Session:
         self.notices: dict[Where, Notice] = {}
         self.lost = False
         self.asked: tuple[Project, str] | None = None
+
+    @property
+    def has_anything(self) -> bool:
+        """Whether its visitor would miss more than where the pages stand."""
+        photos, working = self.photos, self.page_jobs.running or self.downloads.running
+        return bool(
+            photos.deck.cards or photos.shelf.photos or photos.unknown.photos or self.training.taught or working
+        )
 
     def rest(self) -> None:
         """Let go of what can be worked out again: nobody has looked for a while. Photos and what was taught stay."""

@@ -30,6 +30,8 @@ class VisitorTraining:
     """From the cards and the settings to what was taught."""
 
     photos: VisitorPhotos
+    visitor: str = ""
+    """Whose turn its jobs take."""
     watch: Watch = field(default_factory=Watch)
     ledger: Ledger | None = None
     """Where trainings are kept as runs; None where they are not."""
@@ -112,7 +114,8 @@ class VisitorTraining:
             task = Teaching(backbone, photos.features(), shots, tests, settings, self.watch)
             return Recorded(task, self.ledger.keep) if self.ledger else task
 
-        self.job, self._training_on = manager.submit(OnTower(room, self.tower, make)), self.tower
+        job = manager.submit(OnTower(room, self.tower, make), visitor=self.visitor)
+        self.job, self._training_on = job, self.tower
         self._outcomes.pop(self.tower, None)
 
     def encode_ahead(self, manager: JobManager, room: TowerRoom, photos: Iterable[Photo]) -> None:
@@ -127,7 +130,7 @@ class VisitorTraining:
                 self.tower,
                 lambda backbone: EncodeAhead(backbone, self.photos.features(), self._pending, settings),
             )
-            self._encoding = manager.submit(task, urgent=False)
+            self._encoding = manager.submit(task, urgent=False, visitor=self.visitor)
         except PlainError:
             self._pending.clear()  # no harm: the training encodes them itself
 

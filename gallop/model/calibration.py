@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gallop.errors import ConfigError
-from gallop.setting import finite_number, require, whole_number
+from gallop.setting import finite_number, require, whole_between
 from gallop.wording import quoted
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ class Calibration:
         require(temperature > 0, f"temperature is {temperature:g}; it must be above 0.")
         if self.threshold is not None:
             finite_number("threshold", self.threshold)
-        photos = whole_number("photos", self.photos)
-        require(photos >= 0, f"photos is {photos}; it must not be negative.")
+        whole_between("photos", self.photos, 0, 2**53)
         checked_tpr(self.tpr)
         given: Any = self.held_out  # JSON has lists, or anything
         held_out = tuple(given) if isinstance(given, Iterable) else (None,)

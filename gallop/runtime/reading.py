@@ -17,8 +17,6 @@ from typing import Any, BinaryIO
 
 from gallop.wording import quoted
 
-_MOST_DIGITS = 19
-"""Of a whole number in JSON: more than 64 bits have no use here, and overflow where they become a float."""
 _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
 
@@ -77,19 +75,18 @@ def read_text(path: str | PathLike[str], most: int) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON that a stranger wrote.
+    """Parse JSON that a stranger wrote. A whole number of more than 64 bits becomes a float, which may be infinite.
 
     Raises:
-        ValueError: it is no JSON, is nested too deep, says something twice, or has a number or a text that nothing
-            could use.
+        ValueError: it is no JSON, is nested too deep, says something twice, or has a text that nothing could write.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_without_doubles, parse_int=_whole)
+        found = json.loads(
+            text, object_pairs_hook=_without_doubles, parse_int=lambda n: int(n) if len(n) < 20 else float(n)
+        )
         json.dumps(found, ensure_ascii=False).encode()
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
-    except UnicodeEncodeError as error:
-        raise ValueError("a text in it holds half a character") from error
+    except (RecursionError, UnicodeEncodeError) as error:
+        raise ValueError("it is nested too deep, or holds half a character") from error
     return found
 
 
@@ -99,12 +96,6 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"{quoted(twice)} is there twice")
     return found
-
-
-def _whole(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError(f"a whole number in it has {len(digits)} digits")
-    return int(digits)
 
 
 def check_file(path: str | PathLike[str], most: int) -> None:

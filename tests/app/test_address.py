@@ -116,3 +116,11 @@ def test_a_hostile_link_is_no_more_than_typing_it(tiny_app: Open, fields: dict[s
     uploader(at, "Upload photos").upload("photo.png", png(1))
     fine(go(fine(at.run()), EXPLORE))
     assert not [found.value for found in at.markdown if "![x](" in found.value or "<b>" in found.value]
+
+
+def test_a_page_that_was_closed_before_it_is_drawn_takes_no_place(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "connected", lambda page: False)
+    assert not fine(tiny_app()).title
+    assert not resources.visitors()._visitors

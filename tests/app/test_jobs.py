@@ -97,13 +97,37 @@ def test_the_second_job_waits_and_is_told_how_many_are_before_it(manager: JobMan
     first, second, third = manager.submit(Counting(1, go)), manager.submit(Counting(1)), manager.submit(Counting(1))
     wait(first, lambda snapshot: snapshot.state is State.RUNNING)
     assert [job.snapshot().ahead for job in (first, second, third)] == [0, 1, 2]
-    with pytest.raises(QueueFull, match="2 jobs are waiting"):
+    with pytest.raises(QueueFull, match="3 of your jobs"):
         manager.submit(Counting(1))
     second.cancel()
     assert second.snapshot().state is State.CANCELLED
     assert third.snapshot().ahead == 1
     go.set()
     assert wait(third).state is State.DONE
+
+
+def test_visitors_take_turns_and_one_with_many_jobs_is_refused_alone(manager: JobManager) -> None:
+    go, order = threading.Event(), list[str]()
+
+    class Named(Counting):
+        def __init__(self, name: str) -> None:
+            super().__init__(1, go)
+            self.name = name
+
+        def run(self) -> Iterator[int]:
+            order.append(self.name)
+            yield from super().run()
+
+    many = [manager.submit(Named(f"many {n}"), visitor="many") for n in range(3)]
+    with pytest.raises(QueueFull, match="3 of your jobs are not done"):
+        manager.submit(Named("many 3"), visitor="many")
+    others = [manager.submit(Named(name), visitor=name) for name in ("one", "two", "three", "four")]
+    assert [job.snapshot().ahead for job in (*many, *others)] == [0, 5, 6, 1, 2, 3, 4]
+    go.set()
+    for job in (*many, *others):
+        wait(job)
+    assert order == ["many 0", "one", "two", "three", "four", "many 1", "many 2"]
+    assert wait(manager.submit(Named("many 3"), visitor="many")).state is State.DONE
 
 
 def test_a_failure_is_told_in_words_and_does_not_stop_the_next_job(manager: JobManager) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.doors import BROWSER
 from app.runs.data_file import LOOPBACK
+from app.visitor.registry import MOST_SESSIONS
 from gallop.cli.commands.app import THIS_MACHINE
 from tests.app.test_front import asked, scripts_of
 from tests.conftest import MAIN, ROOT, served
@@ -144,6 +146,15 @@ def test_the_address_of_a_session_leads_to_it_in_the_browser_that_began_it_alone
             assert "another browser began it" in str(messages)
     with opened(app_server, cookies=mine) as page:
         assert not any(message.HasField("page_info_changed") for message in page.run(f"session={token}"))
+
+
+def test_pages_of_a_program_without_cookies_refuse_no_newcomer(tmp_path: Path) -> None:
+    with served(tmp_path) as server, ExitStack() as held:
+        for _ in range(MOST_SESSIONS + 1):
+            found = held.enter_context(opened(server)).run()
+        assert "it takes no more" in str(found)
+        with opened(server, cookies=f"{BROWSER}={'a' * 32}") as page:
+            assert "it takes no more" not in str(page.run())
 
 
 WATCHER = """

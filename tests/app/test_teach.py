@@ -613,7 +613,7 @@ def test_a_full_queue_is_told(tiny_app: Open) -> None:
         for _ in range(4):
             manager.submit(Long())
         at = train(teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1))
-        assert "4 jobs are waiting already" in at.error[0].value
+        assert "5 of your jobs are not done yet" in at.error[0].value
     finally:
         go_on.set()
 

@@ -9,7 +9,14 @@ from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE
 from app.teaching.cards import MOST_ALTOGETHER, Card
 from app.teaching.past import MOST_HELD
 from app.visitor import registry
-from app.visitor.registry import GRACE_SECONDS, OWN_MACHINE_SECONDS, TooManyVisitors, Visitors, kept_seconds
+from app.visitor.registry import (
+    GRACE_SECONDS,
+    OWN_MACHINE_SECONDS,
+    SETTLING_SECONDS,
+    TooManyVisitors,
+    Visitors,
+    kept_seconds,
+)
 from gallop import Photo, load_image
 from tests import tiny
 from tests.app.test_jobs import Counting
@@ -109,8 +116,8 @@ def test_a_session_that_ends_cancels_its_training() -> None:
 
 def test_there_is_a_limit_to_sessions_and_it_is_told() -> None:
     visitors = Visitors(Open().__contains__, most=2)
-    visitors.new()
-    visitors.new()
+    with_photos(visitors, 1)
+    with_photos(visitors, 2)
     with pytest.raises(TooManyVisitors, match="2 people"):
         visitors.new()
 
@@ -209,15 +216,62 @@ def test_a_new_visitor_has_the_place_of_one_who_has_left() -> None:
     visitors = Visitors(pages.__contains__, most=3, keep=8 * HOUR, clock=clock)
     shown = visitors.new()
     visitors.lease(shown, "open")
-    kept, empty = with_photos(visitors, 1), visitors.new()
+    with_one, with_two = with_photos(visitors, 1), with_photos(visitors, 2)
     with pytest.raises(TooManyVisitors):
         visitors.new()
-    clock.after(GRACE_SECONDS + 1, visitors)
+    clock.after(GRACE_SECONDS - 1, visitors)
+    visitors.lease(shown, "open")
+    visitors.lease(with_two, "closed at once")
+    clock.after(2, visitors)
     next_one = visitors.new()
-    assert visitors.find(empty) is None
-    assert visitors.find(kept) is not None, "one without photos goes first"
-    assert visitors.find(shown) is not None
-    assert visitors.find(next_one) is not None
+    assert visitors.find(with_one) is None, "left longest"
+    assert all(visitors.find(token) is not None for token in (shown, with_two, next_one))
+
+
+def test_a_place_with_nothing_in_it_is_given_up_before_a_newcomer_is_refused() -> None:
+    pages, clock = Open({"held", "read", "idle", "clicked"}), Clock()
+    visitors = Visitors(pages.__contains__, most=5, clock=clock)
+    names = ("held", "idle", "clicked", "read", "closed")
+    tokens = {name: visitors.new(name) for name in names}
+    session = visitors.find(tokens["held"], "held")
+    assert session is not None
+    session.photos.shelf.add([photo(1)])
+    for name in names:
+        visitors.lease(tokens[name], name)
+
+    def here() -> list[str]:
+        return [name for name, token in tokens.items() if visitors.find(token, name) is not None]
+
+    clock.after(SETTLING_SECONDS - 1, visitors)
+    for name in ("clicked", "read"):
+        visitors.lease(tokens[name], name)
+    pages.add("next")
+    visitors.lease(visitors.new("next"), "next")
+    assert here() == ["held", "idle", "clicked", "read"], "one without a page goes first"
+    with pytest.raises(TooManyVisitors):
+        visitors.new("last")
+    clock.after(2, visitors)
+    visitors.new("last")
+    assert here() == ["held", "clicked", "read"], "then one that nobody has clicked on for a while"
+
+
+def test_whoever_holds_most_places_makes_room_and_gets_no_more() -> None:
+    """Such as a program that keeps no cookies, brings a photo to each of its pages, and leaves them open."""
+    visitors = Visitors(lambda page: True, most=6)
+    tokens = [with_photos(visitors, n) for n in range(5)]
+    for token in tokens:
+        visitors.lease(token, token)
+    honest = [visitors.new("first")]
+    visitors.lease(honest[0], "first")
+    with pytest.raises(TooManyVisitors):
+        visitors.new()
+    for name in ("second", "third"):
+        honest.append(visitors.new(name))
+        visitors.lease(honest[-1], name)
+    assert [visitors.find(token) is None for token in tokens] == [True, True, False, False, False]
+    assert visitors.find(honest[0], "first") is not None
+    with pytest.raises(TooManyVisitors):
+        visitors.new("fourth")
 
 
 def test_everything_is_removed_at_once_when_that_is_said() -> None:

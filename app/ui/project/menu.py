@@ -21,7 +21,7 @@ from app.ui.widgets.towers import choose
 from app.ui.widgets.uploads import listen
 from app.views import compare
 from app.views.explore_said import explore_of
-from app.views.project import add_to, is_anything, project_name, project_of, project_opened, take_over
+from app.views.project import add_to, project_name, project_of, project_opened, take_over
 from app.visitor.explore import ExploreState
 from app.visitor.notices import Notice, Where
 from app.visitor.page_state import CompareState, ExportState, PromptsState, TeachState, TestState
@@ -49,7 +49,7 @@ def _menu(session: Session) -> None:
         project_name(session),
         "application/zip",
         key="save project",
-        disabled=not is_anything(session),
+        disabled=not session.has_anything,
         icon=":material/download:",
         on_click="ignore",
         help="Classes, photos, the runs about them and how things are set, in one zip. Whoever has the file has the "
@@ -84,7 +84,7 @@ def _read(session: Session, files: list[Any], refused: tuple[str, ...]) -> None:
         session.notices[Where.PROJECT] = Notice("error", str(error))
         return
     session.asked = found, text.shorten(file.name, 60)
-    if not is_anything(session):
+    if not session.has_anything:
         _replace(session, *session.asked)
 
 

@@ -68,15 +68,13 @@ def uploader(
 
 def verdicts_of(*names: str) -> None:
     """Draw what of the files was not taken, or is doubtful, that came last into these uploaders, until it is hidden."""
+    every = session().photos.verdicts
     for name in names:
-        found = session().photos.verdicts.get(name, Verdicts())
+        found = every.get(name, Verdicts())
         if found.left_out or found.refused or found.flagged:
             _verdicts(found)
-            st.button("Hide this", key=f"hide {name}", type="tertiary", on_click=_hide, args=(name,))
-
-
-def _hide(name: str) -> None:
-    session().photos.verdicts.pop(name, None)
+            hidden = {name: Verdicts()}
+            st.button("Hide this", key=f"hide {name}", type="tertiary", on_click=every.update, args=(hidden,))
 
 
 def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
