@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import itertools
 import json
@@ -62,23 +61,6 @@ def test_the_file_alone_gives_the_classifiers_numbers(taught: GalLoPClassifier, 
     assert [part.shape for part in alone] == [(1, 3), (1,)]
     assert (made.parity.images, made.parity.labels_differ) == (5, 0)
     assert made.parity.difference == max(made.parity.by_output.values()) <= ALLOWED
-
-
-@pytest.mark.slow
-def test_without_local_prompts_or_a_second_look_the_file_has_no_maps_of_them_and_the_tower_stays_as_it_was() -> None:
-    """A second look for maps alone is not in the file."""
-    method = MethodConfig(detail=2, detail_in="maps", topk=())
-    classifier = tiny.classifier(method=method, topk=(), global_prompts=1, dropout=0.0).zero_shot(NAMES)
-    image = load_image(tiny.picture(80, "blue"))
-    before = classifier.predict_proba(image)
-    tower = classifier.model_.backbone.vision.tower  # type: ignore[attr-defined]
-    weights = copy.deepcopy(tower.state_dict())
-    made = export_onnx(classifier)
-    assert list(made.parity.by_output) == ["probabilities", "ood_score", "global_cosines"]
-    assert made.parity.difference <= ALLOWED
-    assert not [key for key in made.metadata if "finer" in key or key == "detail"]
-    assert all(torch.equal(value, weights[key]) for key, value in tower.state_dict().items())
-    assert np.array_equal(before, classifier.predict_proba(image))
 
 
 @pytest.mark.slow

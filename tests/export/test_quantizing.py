@@ -59,6 +59,7 @@ def test_mini_with_its_convolutions_survives_and_static_keeps_its_answers(tmp_pa
     names = ["candle", "mug", "teapot", "vase"]
     classifier = GalLoPClassifier(cache=False, device="cpu").zero_shot(names)
     made = export_onnx(classifier)
+    assert list(made.parity.by_output) == ["probabilities", "ood_score", "global_cosines", "local_cosines"]
     quantize_dynamic(onnx.load_from_string(made.data), tmp_path / "small.onnx")
     paths = sorted(path for path in SAMPLE.rglob("*.jpg") if path.parent.name in names)
     pixels = [as_inputs(classifier.model_.backbone, path) for path in paths]

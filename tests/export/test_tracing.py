@@ -39,17 +39,24 @@ def write(module: nn.Module, on_a_thread: bool) -> object:
 
 
 @pytest.mark.slow
-def test_on_another_thread_the_exporter_is_left_alone_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_another_thread_the_exporter_is_left_alone_and_a_look_for_maps_is_not_in_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It swaps ``nn.Module.__call__`` for all threads: whoever answered meanwhile met an error of its own."""
+    from gallop.config import MethodConfig
     from gallop.export.onnx import export_onnx
     from tests import tiny
 
     called: list[object] = []
     monkeypatch.setattr(torch.onnx, "export", lambda *given, **_: called.append(given))
+    method = MethodConfig(detail=2, detail_in="maps", topk=())  # a look for maps alone, which is not in the file
+    classifier = tiny.classifier(method=method, topk=(), global_prompts=1, dropout=0.0).zero_shot(["red", "green"])
     with ThreadPoolExecutor(1) as other:
-        made = other.submit(export_onnx, tiny.classifier().zero_shot(["red", "green"])).result()
-    assert made.parity.labels_differ == 0
+        made = other.submit(export_onnx, classifier).result()
     assert not called
+    assert made.parity.labels_differ == 0
+    assert list(made.parity.by_output) == ["probabilities", "ood_score", "global_cosines"]
+    assert not [key for key in made.metadata if "finer" in key or key == "detail"]
 
 
 @pytest.mark.parametrize("on_a_thread", [False, pytest.param(True, marks=pytest.mark.slow)])
