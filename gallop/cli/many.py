@@ -64,14 +64,18 @@ def answer_many(
         told = str(stopped) or "Stopped."
         said = f"{told} {tables} written to {place.name}; the same call goes on after that."
         raise type(stopped)(said) from None
-    part, parts = options.part
-    if -(-counting.passed // options.shard_size) < part:
+    if counting.passed <= options.shard_size * (options.part[0] - 1):
         console.warn(
-            f"Part {part} of {parts} has no table to write: {source} fills too few tables of {options.shard_size} "
-            "photos. Make fewer parts, or begin in another folder with a smaller --shard-size."
+            f"Part {options.part[0]} of {options.part[1]} has no table to write: {source} fills too few tables of "
+            f"{options.shard_size} photos. Make fewer parts, or begin in another folder with a smaller --shard-size."
         )
+    return _conclude(last, place.name, console)
+
+
+def _conclude(last: ScoringProgress, out: str, console: Console) -> int:
+    """Say what was done, and return the exit status."""
     result = {
-        "out": place.name,
+        "out": out,
         "answered": last.done - last.errors,
         "errors": last.errors,
         "skipped": last.skipped,
