@@ -77,10 +77,18 @@ def did_you_mean(word: str, known: Iterable[str], shown: Mapping[str, str] | Non
     return f" Did you mean {' or '.join(words)}?" if words else ""
 
 
-def answer_in_words(label: str, is_ood: bool | None) -> str:
-    """Return an answer as it is told everywhere; ``is_ood`` is the verdict, None where there is no limit.
+def answer_in_words(label: str, is_ood: bool | None, doubt: str = "") -> str:
+    """Return an answer as it is told everywhere.
 
     >>> answer_in_words("lemon", True), answer_in_words("lemon", False), answer_in_words("lemon", None)
     ('none of these (nearest: lemon)', 'lemon', 'lemon')
+    >>> answer_in_words("lemon", True, "This limit is unreliable here: ...")
+    'nearest: lemon'
+
+    Args:
+        is_ood: the verdict, None where there is no limit.
+        doubt: why the limit decides nothing here; empty where it does.
     """
+    if doubt:
+        return f"nearest: {label}"
     return f"{NONE_OF_THESE} (nearest: {label})" if is_ood else label

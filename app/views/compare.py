@@ -37,9 +37,9 @@ DROPOUTS = (0.0, 0.5, 0.75)
 
 
 def photos(session: Session) -> dict[str, Photo]:
-    """All photos of a visitor by content hash: of the cards, then those to look at."""
+    """All photos of a visitor's own by content hash: those to look at, then those of the cards."""
     of_cards = [photo for card in session.photos.deck.cards for photo in (*card.tests, *card.shots)]
-    return {photo.sha256: photo for photo in (*session.photos.shelf.photos.values(), *of_cards)}
+    return {photo.sha256: photo for photo in (*session.photos.own.values(), *of_cards)}
 
 
 def photo_names(session: Session) -> dict[str, str]:
@@ -177,16 +177,12 @@ def _global_prompts(
     session: Session, backbone: Backbone, run: Run, pairs: Sequence[tuple[Photo, str]]
 ) -> GlobalPrompts:
     from gallop.evaluation import diversity
-    from gallop.features.encoding import encode_centres
-    from gallop.predictions.predict import similarities
 
     classifier = classifier_of_run(session, backbone, run)
     said, names = classifier.text_features(), classifier.classes_.tolist()
     if not pairs:
         return GlobalPrompts(diversity.text_cosines(said.global_), None)
-    seen = classifier.model_.backbone
-    features = encode_centres(seen, [photo for photo, _ in pairs], session.photos.features())
-    found = similarities(classifier.model_, said, features)
+    found = session.answers.asked_of(classifier, [photo for photo, _ in pairs])
     truth = [names.index(name) for _, name in pairs]
     return GlobalPrompts(diversity.text_cosines(said.global_), diversity.ensembling(found.whole, truth))
 
@@ -224,8 +220,9 @@ def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassif
 
 def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:
     """A photo as a run sees it. Raises as ``classifier``."""
-    key = ("explained", run.id, run.tower, run.class_names, photo.sha256)
-    return session.answers.once(key, lambda: classifier_of_run(session, backbone, run).explain(photo))
+    classifier, which = classifier_of_run(session, backbone, run), (run.id, run.tower, run.class_names)
+    found: Explanation = session.answers.once(("explained", *which, photo.sha256), lambda: classifier.explain(photo))
+    return found if run.settings is None else replace(found, doubt=session.answers.doubt(classifier, run, which))
 
 
 def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:

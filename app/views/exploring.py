@@ -5,9 +5,10 @@ Knows no Streamlit, and loads torch only when a photo is looked at.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app import text
@@ -20,7 +21,6 @@ from gallop import Photo, parse_names
 from gallop.errors import ClassNameError, GallopError
 from gallop.maps.explainer.stands import Stands
 from gallop.names.class_names import clean_name
-from gallop.wording import answer_in_words
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -56,14 +56,15 @@ class PhotoTile:
 
 
 def photo_on_explore(session: Session) -> Photo | None:
-    """Return the one chosen, or the newest; before there is any, a sample. None where there are no samples either."""
-    photos = session.photos.shelf.photos
-    found = photos.get(session.explore.photo or "") or next(reversed(photos.values()), None)
-    return found or next((answer.photo for answer in sample_answers().values()), None)
+    """Return the photo that is looked at; before there is any, a sample. None where there are no samples either."""
+    return session.photos.shown(session.explore.photo) or next(
+        (answer.photo for answer in sample_answers().values()), None
+    )
 
 
 def look_at(session: Session, photo: str) -> None:
-    """Let a photo be shown, by content hash: one on the shelf, or a sample, which is put there. No other does anything.
+    """Let a photo be shown, by content hash: one that is here, or a sample, which is put on the shelf. No other does
+    anything.
 
     Where there is no room for a sample, the verdict on what was uploaded says so.
     """
@@ -72,7 +73,8 @@ def look_at(session: Session, photo: str) -> None:
         session.photos.verdicts["photos"] = verdicts = shelf.add([answer.photo])
         if verdicts.taken:
             del session.photos.verdicts["photos"]
-    if photo in shelf.photos:
+    found = session.photos.shown(photo)
+    if found is not None and found.sha256 == photo:
         session.explore = session.explore.looking_at(photo)
 
 
@@ -125,18 +127,20 @@ def tiles(session: Session, shown: Photo | None, question: Question | None) -> l
     Args:
         question: what is asked of the photo shown; None while that cannot be asked.
     """
-    samples = sample_answers()
-    own = [photo for sha, photo in reversed(session.photos.shelf.photos.items()) if sha not in samples]
+    samples, own = sample_answers(), [*reversed(session.photos.own.values())]
+    on_card = None if own else session.photos.shown(None)
     asked = question
-    if own and shown is not None and shown.sha256 in samples and question is not None:  # which has names of its own
-        typed = session.explore.looking_at(own[0].sha256).names_on(session.photos)
-        asked = replace(question, names=merged_names([typed])[0])
+    if shown is not None and shown.sha256 in samples and question is not None:  # which has names of its own
+        asked = _question_of_own(session, own[0] if own else on_card)
     found = [
         PhotoTile(photo.sha256, photo.name, _url(session, photo), _verdict(session, photo, asked), True)
         for photo in own
     ]
+    if on_card is not None:
+        said = _verdict(session, on_card, asked)
+        found.append(PhotoTile(on_card.sha256, on_card.name, _url(session, on_card), said, about="On a card of Teach"))
     for answer in samples.values():
-        said = "" if question is not None and question.taught else answer.label
+        said = answer.label
         if shown is not None and shown.sha256 == answer.sha256 and question is not None:
             beforehand = answer.label if answer_at_hand(session, shown, question) else ""
             said = _verdict(session, shown, question) or beforehand
@@ -148,8 +152,8 @@ def tiles(session: Session, shown: Photo | None, question: Question | None) -> l
 def look_ahead(session: Session, backbone: Backbone, question: Question, seconds: float) -> bool:
     """Find the answers to the visitor's other photos, for so long; whether some are left."""
     end = time.monotonic() + seconds
-    for photo in session.photos.shelf.photos.values():
-        if photo.sha256 in sample_answers() or session.answers.verdict(photo, question) is not None:
+    for photo in session.photos.own.values():
+        if session.answers.verdict(photo, question) is not None:
             continue
         if time.monotonic() > end:
             return True
@@ -167,11 +171,15 @@ def suggested(session: Session, backbone: Backbone, photo: Photo) -> list[str]:
     return session.answers.once(("suggested", photo.sha256, session.training.tower), likeliest)
 
 
+def _question_of_own(session: Session, photo: Photo | None) -> Question | None:
+    """What is asked of the visitor's photos while a sample is shown; None where that cannot be asked."""
+    with contextlib.suppress(GallopError):
+        return session.explore.looking_at(photo.sha256).question(session.training) if photo is not None else None
+    return None
+
+
 def _verdict(session: Session, photo: Photo, question: Question | None) -> str:
-    found = None if question is None else session.answers.verdict(photo, question)
-    if found is None:
-        return ""
-    return answer_in_words(found.label, found.unknown)
+    return "" if question is None else session.answers.verdict(photo, question) or ""
 
 
 def _url(session: Session, photo: Photo) -> str:

@@ -92,10 +92,10 @@ def taught_question(session: Session) -> Question:
 
 def labelled(session: Session) -> tuple[list[tuple[Photo, str]], list[str]]:
     """Test photos of the classes that were taught, and the names of cards whose test photos are left out."""
-    assert session.training.taught is not None
-    tests = session.photos.tests()
-    pairs = [(photo, name) for name in session.training.taught.names for photo in tests.get(name, ())]
-    return pairs, [name for name, photos in tests.items() if photos and name not in session.training.taught.names]
+    taught = session.training.taught
+    assert taught is not None
+    left_out = [name for name, photos in session.photos.tests().items() if photos and name not in taught.names]
+    return session.training.tested_with(taught.names, taught), left_out
 
 
 def answered(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.photos.shelf import MAX_PHOTOS
 from app.teaching.more import are_all, recalled
+from app.teaching.progress import Course
 from app.teaching.settings import looks_of
 from app.visitor.limit import VisitorLimit
 from app.visitor.photos import VisitorPhotos
@@ -19,6 +20,8 @@ from app.visitor.question import Question
 from app.visitor.recent import Bounded
 from app.visitor.training import VisitorTraining
 from gallop import Photo
+from gallop.model.calibration import unreliable
+from gallop.model.scores import VERDICT
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
@@ -30,14 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FINER = 2.0
 """How many times as large a photo is looked at once more for finer maps."""
-
-
-@dataclass(frozen=True)
-class ShortAnswer:
-    """An answer in short: the most probable class, and whether it is perhaps none of these."""
-
-    label: str
-    unknown: bool
 
 
 @dataclass
@@ -83,10 +78,42 @@ class VisitorAnswers:
         """Return the one pass through the towers for a photo and a question; everything else starts here."""
         key = self._key(photo, question)
         found: Explanation = self._explanations.get_or(key, lambda: self.classifier(backbone, question).explain(photo))
-        own = self.limit.own_for(question)
-        found = found if own is None else replace(found, threshold=own)
-        self._verdicts.get_or((key, own), lambda: ShortAnswer(found.label, bool(found.is_ood)))
+        if question.taught:
+            own, taught = self.limit.own_for(question), self.training.taught
+            assert taught is not None
+            doubt = (
+                ""
+                if own is not None
+                else self.doubt(self.classifier(backbone, question), taught, self.training.version)
+            )
+            limit = found.threshold if own is None else own
+            if (limit, doubt) != (found.threshold, found.doubt):
+                found = replace(found, threshold=limit, doubt=doubt)
+        self._verdicts.get_or((key, self._limit_of(question)), lambda: found.answer)
         return found
+
+    def doubt(self, classifier: GalLoPClassifier, course: Course, which: Hashable) -> str:
+        """Return why the limit that a training found decides nothing, as a sentence; empty where it is sound.
+
+        All pages have it from here: there is none, its own note says so, or far too few of the test photos pass.
+
+        Args:
+            which: tells the training from others.
+        """
+        calibration, names = classifier.calibration_, tuple(classifier.classes_.tolist())
+        limit, tests = calibration.threshold, [photo for photo, _ in self.training.tested_with(names, course)]
+        if limit is None:
+            return f"There is no limit for none of these here: {calibration.note.split(': ', 1)[-1]}."
+        if not tests:
+            return calibration.doubt
+
+        def compute() -> str:
+            from gallop.evaluation.limits import at_limit
+
+            does = at_limit(self.asked_of(classifier, tests).ood()[VERDICT], [], limit, calibration.tpr)
+            return unreliable(does.shortfall) if does.broken else calibration.doubt
+
+        return self.once(("doubt", which, limit, calibration.tpr, _shas(tests)), compute)
 
     def votes(self, photo: Photo, question: Question) -> ShotVotes | None:
         """Return which shots voted, of a model that was opened and whose photos are on the cards; None of another one.
@@ -131,7 +158,7 @@ class VisitorAnswers:
         if found.first_grid is not None:  # it was taught to look twice
             return found
         closer: Explanation = self._explanations.get_or(self._closer(photo, question), compute)
-        return replace(closer, threshold=found.threshold)
+        return replace(closer, threshold=found.threshold, doubt=found.doubt)
 
     def closer(self, photo: Photo, question: Question) -> bool:
         """Return whether a photo has been looked at closer for a question."""
@@ -143,11 +170,16 @@ class VisitorAnswers:
     def _key(self, photo: Photo, question: Question) -> Hashable:
         return photo.sha256, question, self.training.version
 
-    def verdict(self, photo: Photo, question: Question) -> ShortAnswer | None:
-        """Return the answer in short, at the model's own scales; None for a photo that was not explained yet."""
-        key = self._key(photo, question)
-        found: ShortAnswer | None = self._verdicts.get((key, self.limit.own_for(question)))
+    def verdict(self, photo: Photo, question: Question) -> str | None:
+        """Return the answer in words, at the model's own scales; None for a photo that was not explained yet."""
+        found: str | None = self._verdicts.get((self._key(photo, question), self._limit_of(question)))
         return found
+
+    def _limit_of(self, question: Question) -> Hashable:
+        """What decides about "none of these" beside the classifier: the visitor's own limit, and the test photos."""
+        taught = self.training.taught if question.taught else None
+        tests = () if taught is None else self.training.tested_with(taught.names, taught)
+        return self.limit.own_for(question), _shas([photo for photo, _ in tests])
 
     def thumbnail(self, photo: Photo, make: Callable[[], str]) -> str:
         """Return a small picture of a photo: made once."""
@@ -157,14 +189,17 @@ class VisitorAnswers:
         """Return those of many photos at once, each encoded once; at least one."""
 
         def compute() -> Similarities:
-            from gallop.features.encoding import encode_centres
-            from gallop.predictions.predict import similarities
-
-            classifier = self.classifier(backbone, question)
-            features = encode_centres(classifier.model_.backbone, photos, self.photos.features())
-            return similarities(classifier.model_, classifier.text_features(), features)
+            return self.asked_of(self.classifier(backbone, question), photos)
 
         return self._similarities.get_or((_shas(photos), question, self.training.version), compute)
+
+    def asked_of(self, classifier: GalLoPClassifier, photos: Sequence[Photo]) -> Similarities:
+        """Return the similarities that a classifier has for photos, at least one, each encoded once."""
+        from gallop.features.encoding import encode_centres
+        from gallop.predictions.predict import similarities
+
+        features = encode_centres(classifier.model_.backbone, photos, self.photos.features())
+        return similarities(classifier.model_, classifier.text_features(), features)
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
         """Return something small that was worked out from photos, since the last training."""

@@ -81,24 +81,19 @@ class ExploreState:
         """
         if self.names is not None:
             return self.names
-        shown = self.photo if self.photo in photos.shelf.photos else next(reversed(photos.shelf.photos), None)
-        cards = [card.name for card in photos.deck.cards]
-        samples = sample_answers()
-        if shown in samples or (shown is None and not cards):
-            first = next(iter(samples.values()), None)
-            found = samples[shown] if shown is not None else first
-            return "\n".join(DEFAULT_NAMES if found is None else found.class_names)
-        return "\n".join(cards)
+        shown, samples = photos.shown(self.photo), sample_answers()
+        if shown is not None and shown.sha256 not in samples:
+            return "\n".join(card.name for card in photos.deck.cards)
+        sample = next(iter(samples.values()), None) if shown is None else samples[shown.sha256]
+        return "\n".join(DEFAULT_NAMES if sample is None else sample.class_names)
 
     def looking_at(self, photo: str) -> ExploreState:
-        """Return it with another photo shown, by content hash: a sample comes with its own names, if nothing that was
-        taught needs those that stand; the visitor's photos with those that were typed.
+        """Return it with another photo shown, by content hash: a sample comes with its own names, which nothing was
+        taught; the visitor's photos with those that were typed.
         """
         typed = self.own_names if self.names is None else self.names
         if photo not in sample_answers():
             return replace(self, photo=photo, names=typed)
-        if self.prompts == TAUGHT:
-            return replace(self, photo=photo)
         return replace(self, photo=photo, names=None, own_names=typed)
 
     def scales_of(self, usual: Sequence[int]) -> tuple[int, ...]:

@@ -70,9 +70,9 @@ class VisitorLimit:
         return self.own if asked else None
 
     def note(self, question: Question, classifier: GalLoPClassifier) -> str:
-        """Return what is to be said about the limit that decides for a question; empty where it is sound."""
+        """Return where the limit that decides for a question came from, if that is to be said."""
         if self.own_for(question) is not None:
             return f"this limit was {self.origin.replace('by hand', 'by you')}, on the page Test"
         if question.taught and self.own is not None:
             return "the limit that you set on the page Test is for the taught classes alone, so it does not count here"
-        return classifier.calibration_.note
+        return "" if classifier.calibration_.doubt else classifier.calibration_.note

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.photos.allowance import allowed, no_room
+from app.photos.sample_answers import sample_answers
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, size_of, small
 from app.teaching.cards import Card, CardProblem, Deck, Pile
 from app.visitor.recent import Bounded
@@ -58,6 +59,22 @@ class VisitorPhotos:
             self.deck.past.changes.clear()
             self._called_back.clear()
         return most - self.size
+
+    @property
+    def own(self) -> dict[str, Photo]:
+        """Return the photos to look at that the visitor has brought, by content hash: all but the samples."""
+        samples = sample_answers()
+        return {digest: photo for digest, photo in self.shelf.photos.items() if digest not in samples}
+
+    def shown(self, chosen: str | None) -> Photo | None:
+        """Return the photo that is looked at: the one chosen, or the visitor's newest, or one of the cards; else None.
+
+        Args:
+            chosen: content hash.
+        """
+        cards = {p.sha256: p for pile in (self.shots(), self.tests()) for some in pile.values() for p in some}
+        found = {**cards, **self.shelf.photos}.get(chosen or "")
+        return found or next(reversed((self.own or cards).values()), None)
 
     def as_on_card(self, photo: Photo) -> str:
         """Return the content hash that a photo has on a card, where it is kept smaller."""

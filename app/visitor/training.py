@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from app.jobs.manager import Job, JobManager, PlainError, Snapshot, State, Task
 from app.runs.recorder import Recorded
 from app.runs.visitor_runs import Ledger
 from app.teaching.more import learned_more, learned_on_cards, new_photos
-from app.teaching.progress import Progress, Taught, Watch, training_outcome
+from app.teaching.progress import Course, Progress, Taught, Watch, training_outcome
 from app.teaching.settings import Settings, changed, preset, regions_of, usual_way
 from app.teaching.tasks import EncodeAhead, Teaching, check_photos, content
 from app.towers.options import DEFAULT_TOWER
@@ -252,6 +252,20 @@ class VisitorTraining:
         tests = self.photos.tests()
         now = {photo.sha256: name for name, photos in tests.items() for photo in photos}
         return now != tested or set(tests) != set(self.taught.names)
+
+    def tested_with(self, names: Sequence[str], course: Course) -> list[tuple[Photo, str]]:
+        """Return the photos on the cards that test what a training learned, each with its class, in the order of names.
+
+        A photo that it was tested with goes on to test it where it is to be learned from only in the next training, and
+        one that it has learned from does not.
+        """
+        seen = {digest: answer.seen for digest, answer in course.answers.items()}
+        cards = {card.name: card for card in self.photos.deck.in_use}
+        tests = {
+            name: [*card.tests, *(photo for photo in card.shots if photo.sha256 in seen)]
+            for name, card in cards.items()
+        }
+        return [(photo, name) for name in names for photo in tests.get(name, ()) if not seen.get(photo.sha256, False)]
 
     def close(self) -> None:
         """Stop what is under way: the visitor has gone for good."""

@@ -58,6 +58,15 @@ class AtLimit:
         """Whether far fewer known photos pass than were promised."""
         return self.chance < SURE
 
+    @property
+    def shortfall(self) -> str:
+        """Such as "18 of 24 known test photos pass, and 95 % were promised"; empty without known photos."""
+        if self.kept is None:
+            return ""
+        return (
+            f"{self.kept.right} of {self.kept.of} known test photos pass, and {100 * self.promised:.3g} % were promised"
+        )
+
 
 def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float = PROMISED) -> AtLimit:
     """Return what a limit does to the scores of known and of unknown photos, either of which may be none.

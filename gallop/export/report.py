@@ -26,7 +26,6 @@ from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import HeadSubject, Scale, Style, Subject, head_scale, shared_scale
 from gallop.maps.pictures import map_picture
 from gallop.predictions.explanation import Explanation
-from gallop.wording import answer_in_words
 
 _SIDE = 640
 VOTES_TOLD = 10
@@ -61,7 +60,6 @@ def html_report(
         title=f"What decided: {photo_name or 'a photo'}",
         photo=_url(_small(explanation.image)),
         why=explanation,
-        answer=answer_in_words(explanation.label, explanation.is_ood),
         shown=subject.class_name,
         probabilities=_probabilities(explanation),
         votes=_votes(subject),

@@ -26,6 +26,8 @@ PROMISED = 0.95
 """Share of the known photos that a threshold is found to keep, unless another is asked for."""
 NOT_HELD_OUT = "none: nothing was held out to find it"
 ONE_CLASS = "none: with one class every photo has the same score; add the classes of what else may be seen"
+UNRELIABLE = "unreliable: "
+"""How the note of a threshold begins that was found on too few photos."""
 MOST_SCORES = 10_000
 """Of held-out shots that a calibration keeps; of more, as many quantiles."""
 
@@ -98,6 +100,13 @@ class Calibration:
         return Calibration(note=ONE_CLASS, tpr=self.tpr) if count == 1 else self
 
     @property
+    def doubt(self) -> str:
+        """Why the threshold decides nothing, as a sentence; empty where it is sound, and where there is none."""
+        if self.threshold is None or not self.note.startswith(UNRELIABLE):
+            return ""
+        return unreliable(self.note.removeprefix(UNRELIABLE))
+
+    @property
     def expected(self) -> tuple[float, float] | None:
         """In which share of new known photos probably lies that the threshold keeps: ``kept_range`` of its photos."""
         return None if self.threshold is None or not self.photos else kept_range(self.photos, self.tpr)
@@ -112,6 +121,11 @@ class Calibration:
         low, high = (round(100 * share) for share in self.expected)
         found = f"95 % interval, from {self.photos} held-out photos"
         return f"of new photos of the classes, {low} to {high} % are expected to pass ({found})"
+
+
+def unreliable(why: str) -> str:
+    """Return the sentence that leads an answer where its threshold is not to be relied on."""
+    return f"This limit is unreliable here: {why}."
 
 
 def checked_tpr(tpr: object) -> float:

@@ -58,4 +58,5 @@ def explanation_of(
         grid=grid,
         crop=crop,
         first_grid=first[0] if first else None,
+        doubt=calibration.doubt,
     )

@@ -25,7 +25,7 @@ from gallop.model.head.votes import ShotVotes
 from gallop.names.class_names import clean_name
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.predictions.predict import to_array
-from gallop.wording import listed
+from gallop.wording import answer_in_words, listed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +53,7 @@ class Explanation:
         votes: of the single shots, where the third branch is a ridge regression and they are kept.
         first_grid: that of the larger regions of the first look, where there was a second one. Maps and single regions
             are of the second look then, scores and probabilities of both; ``looks`` are explanations of each alone.
+        doubt: why the threshold decides nothing here, as a sentence; empty where it does.
     """
 
     image: Image.Image
@@ -66,6 +67,7 @@ class Explanation:
     crop: CropBox
     votes: ShotVotes | None = None
     first_grid: tuple[int, int] | None = None
+    doubt: str = ""
 
     @cached_property
     def looks(self) -> tuple[Explanation, ...]:
@@ -139,6 +141,11 @@ class Explanation:
     def is_ood(self) -> bool | None:
         """Whether GL-MCM is above the threshold; None without one."""
         return None if self.threshold is None else self.ood_score > self.threshold
+
+    @property
+    def answer(self) -> str:
+        """The class, "none of these", or the nearest class where the threshold decides nothing."""
+        return answer_in_words(self.label, self.is_ood, self.doubt)
 
     def with_topk(self, topk: Sequence[int]) -> Explanation:
         """Return the same photo with other scales; no tower runs.
@@ -237,8 +244,7 @@ class Explanation:
             ValueError: there is no such class.
         """
         shown = [self.label] if class_names is None else [self.class_names[self._class(name)] for name in class_names]
-        each = self.global_scores, self.local_scores
-        global_scores, local_scores = (dict(zip(self.class_names, of.tolist(), strict=True)) for of in each)
+        scores_of = {"global_scores": self.global_scores, "local_scores": self.local_scores}
         prompts = range(len(self.topk))
         return {
             "schema": SCHEMA,
@@ -250,17 +256,10 @@ class Explanation:
             "probabilities": self.probabilities,
             "global_probabilities": self.global_probabilities,
             "local_probabilities": self.local_probabilities,
-            "global_scores": global_scores,
-            "local_scores": local_scores,
+            **{key: dict(zip(self.class_names, of.tolist(), strict=True)) for key, of in scores_of.items()},
             "topk": list(self.topk),
             "regions": {name: [[box.to_dict() for box in self.regions(name, n)] for n in prompts] for name in shown},
-            "limits": {
-                "ood_score": self.ood_score,
-                "threshold": self.threshold,
-                "is_ood": self.is_ood,
-                "temperature": self.temperature,
-                "scale": self.scale,
-            },
+            "limits": {key: getattr(self, key) for key in ("ood_score", "threshold", "is_ood", "temperature", "scale")},
         }
 
     def to_json(self, class_names: Sequence[str] | None = None, *, indent: int | None = None) -> str:

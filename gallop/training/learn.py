@@ -21,7 +21,7 @@ from gallop.features.cache import STORED_DTYPE
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model import scores
-from gallop.model.calibration import PROMISED, Calibration, fit_temperature
+from gallop.model.calibration import PROMISED, UNRELIABLE, Calibration, fit_temperature
 from gallop.model.gallop import GalLoP, initial_prompts
 from gallop.model.head.head import Head
 from gallop.model.head.mix import ENOUGH_SHOTS, UNMIXED, USUAL, Mix, choose_mix
@@ -292,4 +292,4 @@ def _reliability(labels: Tensor) -> str:
     fewest = int(labels.bincount().min())
     if fewest >= RELIABLE_SHOTS:
         return ""
-    return f"unreliable: the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound threshold"
+    return f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound threshold"

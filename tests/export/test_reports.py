@@ -130,11 +130,14 @@ def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanati
 
 
 def test_none_of_these_is_the_answer_where_the_limit_says_so(why: Explanation) -> None:
-    for threshold, answer, place in (
-        (why.ood_score - 0.1, f"The answer: none of these (nearest: {why.label}), ", "above"),
-        (why.ood_score + 0.1, f"The answer: {why.label}, ", "within"),
+    assert why.doubt.startswith("This limit is unreliable here: the smallest class has 4 shots"), why.doubt
+    for threshold, doubt, answer, place in (
+        (why.ood_score - 0.1, "", f"The answer: none of these (nearest: {why.label}), ", "above"),
+        (why.ood_score + 0.1, "", f"The answer: {why.label}, ", "within"),
+        (why.ood_score - 0.1, why.doubt, f"{why.doubt} The answer: nearest: {why.label}, ", "above"),
+        (why.ood_score + 0.1, why.doubt, f"{why.doubt} The answer: nearest: {why.label}, ", "within"),
     ):
-        text = read(html_report(replace(why, threshold=threshold))).text
+        text = read(html_report(replace(why, threshold=threshold, doubt=doubt))).text
         assert answer in text
         assert f"Outlier score (GL-MCM) {why.ood_score:.4f}, {place} the limit {threshold:.4f}." in text
 

@@ -23,7 +23,6 @@ from app.visitor.page_state import CompareState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.look import Subject, scale_of
-from gallop.wording import answer_in_words
 
 if TYPE_CHECKING:
     from gallop import Explanation
@@ -47,7 +46,10 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         media.image(
             thumbnails.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}"
         )
-    st.dataframe(pd.DataFrame([_line(flip, photos) for flip in found]), hide_index=True, key="flips")
+    told = "The nearest class, whatever the limit for none of these says."
+    columns = {name: st.column_config.TextColumn(help=told) for name in ("A says", "B says")}
+    lines = pd.DataFrame([_line(flip, photos) for flip in found])
+    st.dataframe(lines, hide_index=True, key="flips", column_config=columns)
     if len(here) < len(found):
         st.caption(
             f"{len(found) - len(here)} of {len(found)} are not here.",
@@ -112,9 +114,10 @@ def _maps(
     for column, label, subject in zip(st.columns(2, gap="large"), names, subjects, strict=True):
         found = subject.explanation
         with column:
-            answer = answer_in_words(found.label, found.is_ood)
-            said = f"{text.markdown(answer)}, {text.percent(found.probabilities[found.label])}"
-            st.markdown(f"**{label}: {text.markdown(names[label])}** says {said}")
+            said = f"{text.markdown(found.answer)}, {text.percent(found.probabilities[found.label])}"
+            st.markdown(
+                f"**{label}: {text.markdown(names[label])}** says {said}", help=text.markdown(found.doubt) or None
+            )
             if prompt >= len(found.topk):
                 st.caption("It has no such local prompt: it looks at the whole photo alone, so there is no map.")
                 continue

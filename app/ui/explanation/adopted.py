@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app import text
 from app.jobs.manager import PlainError
+from app.photos.sample_answers import sample_answers
 from app.teaching.progress import Taught
 from app.towers.problems import TowerLoading
 from app.towers.work import OnTower
@@ -29,10 +30,20 @@ _OPENING = "opening"
 
 
 def show(session: Session, taught: Taught) -> None:
-    """Before any widget is drawn: its tower answers, and its classes become the class list, at the scales of Teach."""
+    """Before any widget is drawn: its tower answers, and its classes become the class list, at the scales of Teach.
+
+    Nothing is asked of a sample about them: another photo is shown, and where there is none they wait for one.
+    """
     choose(session, taught.tower)
     stand_at(ExploreState(names="\n".join(taught.names), scales=session.training.scales()))
     put(ExploreState.prompts, TAUGHT)
+    shown, samples = session.photos.shown(session.explore.photo), sample_answers()
+    if shown is not None and shown.sha256 in samples:
+        shown = session.photos.shown(None)
+    chosen = shown.sha256 if shown is not None else next(iter(samples), None)
+    if chosen is not None:
+        put(ExploreState.photo, chosen)
+        session.explore = session.explore.looking_at(chosen)
 
 
 def open_on(session: Session, tower: str, make: Callable[[Backbone], Opened], name: str, where: Where) -> None:

@@ -102,20 +102,28 @@ def session_photo_url(session: Session, explanation: Explanation) -> str:
     return session.answers.picture(explanation, "photo", lambda: photo_url(explanation))
 
 
-def change(session: Session, before: Explanation, after: Explanation) -> None:
-    """What teaching changed for this photo, and for those it learned from; class by class the explainer's bars tell."""
+def change(session: Session, photo: Photo, before: Explanation, after: Explanation) -> None:
+    """What teaching changed for this photo, and for those it learned from; class by class the explainer's bars tell.
+
+    A photo on a card is of its class. For one that may be none of the classes, more of one of them is no gain.
+    """
     taught = session.training.taught
     assert taught is not None
     st.header("What teaching changed", anchor=False)
     left, right = st.columns(2, gap="large")
-    best = after.label
+    place = session.photos.place_of(photo)
+    known = place is not None and place[0].name in after.class_names
+    best = place[0].name if place is not None and known else after.label
     was, now = before.probabilities[best], after.probabilities[best]
-    left.metric(
-        f"This photo is {text.markdown(best)}",
-        text.percent(now),
-        text.gain(100 * (now - was), "zero-shot", 1),
-        help="Zero-shot: before anything was learned.",
-    )
+    if not known and (after.is_ood or after.doubt):
+        left.markdown(f"This photo: {text.markdown(after.answer)}.", help=text.markdown(after.doubt) or None)
+    else:
+        left.metric(
+            f"This photo is {text.markdown(best)}",
+            text.percent(now),
+            text.gain(100 * (now - was), "zero-shot", 1),
+            help="Zero-shot: before anything was learned.",
+        )
     unseen = bool(taught.on_tests.photos)
     score = taught.on_tests if unseen else taught.on_shots
     if score.before is not None and score.after is not None:

@@ -14,14 +14,12 @@ from gallop import Photo
 
 
 def current_photo(session: Session) -> Photo | None:
-    """One of the photos to look at or, where there are none, of the cards."""
-    cards = {photo.sha256: photo for card in session.photos.deck.in_use for photo in card.tests + card.shots}
-    photos = session.photos.shelf.photos or cards
-    if not photos:
+    """Draw the choice of a photo; return the one chosen, None where there is none but the samples."""
+    photos, shown = compare.photos(session) | session.photos.shelf.photos, session.photos.shown(session.explore.photo)
+    if shown is None:
         return None
-    return photos[
-        one_of("Photo", photos, ExploreState.photo, next(reversed(photos)), compare.photo_names(session).__getitem__)
-    ]
+    names = compare.photo_names(session)
+    return photos[one_of("Photo", photos, ExploreState.photo, shown.sha256, names.__getitem__)]
 
 
 def stand_at(state: ExploreState) -> None:

@@ -14,7 +14,6 @@ from app.views import testing
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.explainer.stands import Stands
-from gallop.wording import answer_in_words
 
 
 def show_opened(session: Session, photo: Photo, *, really: str) -> None:
@@ -22,14 +21,15 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     tower, question = backbone(session.training.tower), testing.taught_question(session)
     found = session.answers.explain(tower, photo, question).with_topk(session.training.scales())
     said, name = found.label, text.markdown(really)
-    answer = text.markdown(answer_in_words(said, found.is_ood))
-    share = f"It said **{answer}**, {text.percent(found.probabilities[said])}"
-    if found.is_ood:
-        st.markdown(f"{share}; it is **{name}**.")
-    elif said == really:
+    if found.doubt:
+        st.caption(text.markdown(found.doubt))
+    share = f"It said **{text.markdown(found.answer)}**, {text.percent(found.probabilities[said])}"
+    if said != really:
+        st.markdown(f"{share}; it is **{name}** ({text.percent(found.probabilities[really])}).")
+    elif found.answer == said:
         st.markdown(f"{share}, and that is right.")
     else:
-        st.markdown(f"{share}; it is **{name}** ({text.percent(found.probabilities[really])}).")
+        st.markdown(f"{share}, and the nearest is right: it is **{name}**.")
     usual = tuple(found.topk)
 
     def tell(stands: Stands) -> None:

@@ -37,7 +37,7 @@ def tryout(session: Session) -> None:
     with st.container(horizontal=True, vertical_alignment="top"):
         with st.container(width=_UPLOADER):
             uploader("Photos to try", "try", lambda files: _take(session, files), label_visibility="collapsed")
-        photos = session.photos.shelf.photos
+        photos = session.photos.own
         if not photos:
             return
         last, seen = next(reversed(photos)), {"label_visibility": "collapsed"}

@@ -38,7 +38,7 @@ left, middle, right = st.columns(3)
 with right:
     chosen_tower, templates = settings.folded_settings()
 with which_prompts:  # of the tower that is chosen now
-    taught = taught_prompts(session, class_names)
+    taught = taught_prompts(session, class_names, photo)
 
 question = Question(class_names, taught, templates) if class_names and templates else None
 ahead = False
@@ -59,7 +59,7 @@ with explained:
         with ProblemsTold():
             ahead = answer.follow_up(session, photo, question)
     else:
-        own = photo.sha256 in session.photos.shelf.photos
+        own = photo.sha256 in session.photos.own
         with ProblemsTold():
             found, before = answer.explained_now(session, photo, question)
             towers.describe(session, chosen_tower)
@@ -72,7 +72,7 @@ with explained:
                 stands = find()
                 tryout.correction(session, photo, stands)
                 assert before is not None
-                answer.change(session, before.with_topk(stands.topk), stands)
+                answer.change(session, photo, before.with_topk(stands.topk), stands)
             ahead = ahead or (
                 own
                 and exploring.look_ahead(session, resources.backbone(session.training.tower), question, LOOKING_AHEAD)

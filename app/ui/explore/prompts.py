@@ -5,14 +5,21 @@ from __future__ import annotations
 import streamlit as st
 
 from app import text
+from app.photos.sample_answers import sample_answers
 from app.ui.widgets.remembered import one_of_few
 from app.visitor.explore import TAUGHT, UNTAUGHT, ExploreState
 from app.visitor.session import Session
+from gallop import Photo
 
 
-def taught_prompts(session: Session, names: tuple[str, ...]) -> bool:
-    """Zero-shot or taught; whether the taught prompts answer."""
+def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None) -> bool:
+    """Draw the choice of zero-shot or taught for the photo shown; return whether the taught prompts answer."""
     if session.training.taught is None:
+        return False
+    if photo is not None and photo.sha256 in sample_answers() and session.explore.names is None:
+        st.caption(
+            "This sample is asked about names of its own, by zero-shot. Your photos are asked about your classes."
+        )
         return False
     if not session.training.knows(names):
         missing = [name for name in session.training.taught.names if name not in names]

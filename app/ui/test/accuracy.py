@@ -19,8 +19,8 @@ def show_accuracy(session: Session, tested: Tested) -> None:
     st.header(
         "Accuracy",
         anchor=False,
-        help="Bars are Wilson's 95 % intervals, as wide as few photos make them. Thirty or more make a test worth "
-        "comparing. Dashed: all photos.",
+        help="By the nearest class, whatever the limit for none of these says. Bars are Wilson's 95 % intervals, as "
+        "wide as few photos make them. Thirty or more make a test worth comparing. Dashed: all photos.",
     )
     left, right = st.columns([1, 2], gap="large")
     with left:

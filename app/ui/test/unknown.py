@@ -83,34 +83,40 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
     every, key = cuts(np.concatenate([known, other])), f"limit {session.training.number}"
     moved = session.limit.set_by_hand
     limit_track(key, known.tolist(), other.tolist(), every, limit=limit, moved=moved)
-    promised = session.training.taught.after.calibration_.tpr
-    _origin(session, known, at_limit(known, other, limit, promised))
+    _origin(session, known)
     return limit
 
 
-def _origin(session: Session, known: NDArray[np.float32], does: AtLimit) -> None:
-    """Where the limit came from, whether it keeps its promise, and the way to another."""
-    assert session.training.taught is not None
-    found = session.training.taught.after.calibration_
+def _doubt(session: Session) -> str:
+    """Why the limit in force decides nothing; empty where it does."""
+    taught = session.training.taught
+    assert taught is not None
+    own = session.limit.own is not None
+    return "" if own else session.answers.doubt(taught.after, taught, session.training.version)
+
+
+def _origin(session: Session, known: NDArray[np.float32]) -> None:
+    """Where the limit came from, whether it is to be relied on, and the way to another."""
+    taught = session.training.taught
+    assert taught is not None
+    found, doubt = taught.after.calibration_, _doubt(session)
     if session.limit.own is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
         back = "Remove this limit" if found.threshold is None else "Back to the limit found while teaching"
         st.button(back, on_click=session.limit.set_by_hand, args=(None,))
         return
     if found.threshold is None:
-        st.caption("No limit was found while teaching: move this one to have a verdict.", help=_HOLDS)
+        st.caption("Move this one to have a verdict.", help=_HOLDS)
     else:
         share = f"{100 * found.tpr:.3g} %"
-        more = f" {text.markdown(found.note[0].upper() + found.note[1:])}." if found.note else ""
+        origin = "" if doubt else found.note
+        more = f" {text.markdown(origin[0].upper() + origin[1:])}." if origin else ""
         promise = f" {found.promise[0].upper()}{found.promise[1:]}." if found.promise else ""
         words = f"{share} of the photos held out in turn lie below it.{more} {_HOLDS}"
         st.caption(f"Found while teaching.{promise}", help=words)
-        if does.broken and does.kept is not None:
-            st.warning(
-                f"Far fewer known photos pass than the promised {share}: {does.kept.right} of {does.kept.of}.",
-                icon=":material/warning:",
-            )
-    if known.size and (found.threshold is None or does.broken):
+    if doubt:
+        st.warning(text.markdown(doubt), icon=":material/warning:")
+    if known.size and doubt:
         value = limit_of_tests(known)
         args, key = (value, known.size), f"limit from tests {session.training.number} {value}"
         words = "Use the limit from the test photos"
@@ -151,10 +157,10 @@ def _answers(session: Session, found: AnsweredPhotos, limit: float) -> None:
     """Every unknown photo: what is said to it."""
     assert session.training.taught is not None
     names, best = session.training.taught.names, found.probabilities.argmax(axis=1)
-    odd = found.outlier > limit if session.limit.value is not None else [None] * len(best)
+    odd, doubt = found.outlier > limit if session.limit.value is not None else [None] * len(best), _doubt(session)
     table = {
         "photo": [photo.name for photo in found.photos],
-        "answer": [answer_in_words(names[k], is_odd) for k, is_odd in zip(best, odd, strict=True)],
+        "answer": [answer_in_words(names[k], is_odd, doubt) for k, is_odd in zip(best, odd, strict=True)],
         "probability": [text.percent(float(row[k])) for row, k in zip(found.probabilities, best, strict=True)],
         **{name: [f"{value:.4f}" for value in scores] for name, scores in found.ood.items()},
     }

@@ -44,7 +44,7 @@ def explainer(explanation: Explanation, before: Explanation | None, *, photo: st
     def whole(stands: Stands) -> tuple[str, dict[str, Any]]:
         takes = 1 if before is None else 2
         told = None if all_sent(explanation, takes) else (stands.class_name, stands.against, stands.topk)
-        key = ("explainer", before and id(before.similarities), explanation.threshold, told)
+        key = ("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt, told)
         return session().answers.picture(explanation, key, lambda: _whole(stands))
 
     def _whole(stands: Stands) -> tuple[str, dict[str, Any]]:

@@ -36,7 +36,7 @@ def unlabelled(session: Session) -> list[Photo]:
     photos = session.photos
     cards = {photo.sha256 for card in photos.deck.cards for photo in card.all}
     known = cards | set(photos.unknown.photos)
-    return [photo for photo in photos.shelf.photos.values() if photos.as_on_card(photo) not in known]
+    return [photo for photo in photos.own.values() if photos.as_on_card(photo) not in known]
 
 
 def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:

@@ -71,6 +71,7 @@ def explainer_data(
         "scale": explanation.scale,
         "temperature": explanation.temperature,
         "threshold": explanation.threshold,
+        **({"doubt": explanation.doubt} if explanation.doubt else {}),
         "grids": [*map(_larger, explanation.looks[:-1]), {"rows": explanation.grid[0], "columns": explanation.grid[1]}],
         "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],

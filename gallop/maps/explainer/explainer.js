@@ -96,7 +96,8 @@ function percent(share) {
 }
 
 /* What heads an answer, as gallop/wording.py has it: the class, or none of these and what it is nearest to. */
-function headline(name, share, odd) {
+function headline(name, share, odd, doubt) {
+  if (doubt) return [`Nearest: ${name}`, share];
   return odd ? ["None of these", `nearest: ${name}${share && ` ${share}`}`] : [name, share];
 }
 
@@ -1515,10 +1516,12 @@ class Explainer {
   }
 
   paintAnswer(now) {
-    const [label, share] = this.said();
-    if (this.best.dataset.label !== label || this.best.dataset.share !== share) {
-      Object.assign(this.best.dataset, { label, share });
+    const said = this.said();
+    const [doubt, label, share] = said;
+    if (this.best.dataset.said !== said.join()) {
+      this.best.dataset.said = said.join();
       this.best.replaceChildren(
+        ...(doubt ? [element("span", "doubt", {}, doubt), " "] : []),
         element("span", "name", {}, label),
         " ", // between the two for who reads them as one
         element("span", "share", {}, share),
@@ -1531,16 +1534,17 @@ class Explainer {
       beforeWords: this.takes[1]?.when,
     });
     say(this.verdict, limitLine(this.outlier["GL-MCM"], this.data.threshold, this.odd));
-    this.best.classList.toggle("odd", this.odd);
+    this.best.classList.toggle("odd", this.odd && !doubt);
     const stands = this.takes[0].stands(now.topk);
     this.root.classList.toggle("behind", !stands);
     say(this.stale, stands ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
   }
 
-  /* The answer, and how probable it is; of one class nothing is certain. */
+  /* Why the limit decides nothing, if so; the answer; and how probable it is: of one class nothing is certain. */
   said() {
-    const share = this.data.names.length > 1 ? percent(this.answer.shares[this.label]) : "";
-    return headline(this.data.names[this.label], share, this.odd);
+    const { doubt = "", names } = this.data;
+    const share = names.length > 1 ? percent(this.answer.shares[this.label]) : "";
+    return [doubt, ...headline(names[this.label], share, this.odd, doubt)];
   }
 
   paintMaps(now) {

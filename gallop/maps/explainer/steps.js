@@ -490,7 +490,8 @@ function percent(share) {
 }
 
 /* What heads an answer, as gallop/wording.py has it: the class, or none of these and what it is nearest to. */
-function headline(name, share, odd) {
+function headline(name, share, odd, doubt) {
+  if (doubt) return [`Nearest: ${name}`, share];
   return odd ? ["None of these", `nearest: ${name}${share && ` ${share}`}`] : [name, share];
 }
 
@@ -1508,7 +1509,9 @@ class NoneOfThese extends Panel {
     const wide = Math.max(alike - both, data.threshold === null ? 0 : 3 * Math.abs(data.threshold - both), 1e-3);
     Object.assign(this.slide, { low: both - wide, high: both + wide });
     const limit = now.limit ?? data.threshold;
-    say(this.verdict, limit === null ? "No limit yet" : both > limit ? "None of these" : "One of these");
+    const unsure = data.doubt && now.limit === null; // a limit that a hand has set is taken at its word
+    const said = limit === null ? "No limit yet" : both > limit ? "None of these" : "One of these";
+    say(this.verdict, unsure ? data.doubt : said);
     this.dots.show([
       { name: "outlier score", values: [], mean: both, words: signed(both) },
       ...(limit === null ? [] : [{ name: "limit", values: [], mean: limit, words: signed(limit) }]),

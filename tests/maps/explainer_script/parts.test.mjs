@@ -215,6 +215,7 @@ test("none of these is the headline where the limit says so, and the nearest cla
   assert.deepEqual(headline("lemon", "61.0 %", false), ["lemon", "61.0 %"]);
   assert.deepEqual(headline("lemon", "61.0 %", true), ["None of these", "nearest: lemon 61.0 %"]);
   assert.deepEqual(headline("lemon", "", true), ["None of these", "nearest: lemon"]);
+  for (const odd of [true, false]) assert.deepEqual(headline("lemon", "61.0 %", odd, "No."), ["Nearest: lemon", "61.0 %"]);
   assert.equal(limitLine(-1.25, -1.5, true), "Outlier score \u22121.2500, above the limit \u22121.5000");
   assert.equal(limitLine(-1.75, -1.5, false), "Outlier score \u22121.7500, within the limit \u22121.5000");
   assert.equal(limitLine(-1.75, null, false), "");

@@ -14,8 +14,7 @@ import { Cells } from "./regions.js";
 import { placed, showAsked, Sizes } from "./sizes.js";
 import { State } from "./state.js";
 import { Subject } from "./subject.js";
-import { difference, faintLine, figure, headline, limitLine, percent } from "./words.js";
-import { regionLine, sumLine, where } from "./words.js";
+import { difference, faintLine, figure, headline, limitLine, percent, regionLine, sumLine, where } from "./words.js";
 
 const HINT = "Click a region to ask what it looks like.";
 const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
@@ -193,10 +192,12 @@ export class Explainer {
   }
 
   paintAnswer(now) {
-    const [label, share] = this.said();
-    if (this.best.dataset.label !== label || this.best.dataset.share !== share) {
-      Object.assign(this.best.dataset, { label, share });
+    const said = this.said();
+    const [doubt, label, share] = said;
+    if (this.best.dataset.said !== said.join()) {
+      this.best.dataset.said = said.join();
       this.best.replaceChildren(
+        ...(doubt ? [element("span", "doubt", {}, doubt), " "] : []),
         element("span", "name", {}, label),
         " ", // between the two for who reads them as one
         element("span", "share", {}, share),
@@ -209,16 +210,17 @@ export class Explainer {
       beforeWords: this.takes[1]?.when,
     });
     say(this.verdict, limitLine(this.outlier["GL-MCM"], this.data.threshold, this.odd));
-    this.best.classList.toggle("odd", this.odd);
+    this.best.classList.toggle("odd", this.odd && !doubt);
     const stands = this.takes[0].stands(now.topk);
     this.root.classList.toggle("behind", !stands);
     say(this.stale, stands ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
   }
 
-  /* The answer, and how probable it is; of one class nothing is certain. */
+  /* Why the limit decides nothing, if so; the answer; and how probable it is: of one class nothing is certain. */
   said() {
-    const share = this.data.names.length > 1 ? percent(this.answer.shares[this.label]) : "";
-    return headline(this.data.names[this.label], share, this.odd);
+    const { doubt = "", names } = this.data;
+    const share = names.length > 1 ? percent(this.answer.shares[this.label]) : "";
+    return [doubt, ...headline(names[this.label], share, this.odd, doubt)];
   }
 
   paintMaps(now) {

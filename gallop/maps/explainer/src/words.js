@@ -15,7 +15,8 @@ export function percent(share) {
 }
 
 /* What heads an answer, as gallop/wording.py has it: the class, or none of these and what it is nearest to. */
-export function headline(name, share, odd) {
+export function headline(name, share, odd, doubt) {
+  if (doubt) return [`Nearest: ${name}`, share];
   return odd ? ["None of these", `nearest: ${name}${share && ` ${share}`}`] : [name, share];
 }
 

@@ -147,7 +147,9 @@ export class NoneOfThese extends Panel {
     const wide = Math.max(alike - both, data.threshold === null ? 0 : 3 * Math.abs(data.threshold - both), 1e-3);
     Object.assign(this.slide, { low: both - wide, high: both + wide });
     const limit = now.limit ?? data.threshold;
-    say(this.verdict, limit === null ? "No limit yet" : both > limit ? "None of these" : "One of these");
+    const unsure = data.doubt && now.limit === null; // a limit that a hand has set is taken at its word
+    const said = limit === null ? "No limit yet" : both > limit ? "None of these" : "One of these";
+    say(this.verdict, unsure ? data.doubt : said);
     this.dots.show([
       { name: "outlier score", values: [], mean: both, words: signed(both) },
       ...(limit === null ? [] : [{ name: "limit", values: [], mean: limit, words: signed(limit) }]),
