@@ -11,19 +11,36 @@ from numpy.typing import NDArray
 
 from app.charts.layout import line_at, named_rows, new_chart, percent_axis, rows_height
 
+SAME = 4
+"""Digits of a cosine: from 0.9999 on a square has the brightest colour."""
 
-def matrix(values: NDArray[Any], names: Sequence[str], *, low: float = 0.0, digits: int = 2) -> go.Figure:
-    """Every pair of prompts: the brighter, from ``low`` to 1, the more alike; each number is written in its place."""
+
+def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
+    """Every pair of prompts by its cosine: the brighter, the more alike, and equal cosines alike on every page.
+
+    Cosines crowd below 1, so colours go by the digits of what is missing to 1: 0.9, 0.99 and 0.999 are as far apart.
+    """
+    return _squares(-np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME, values, names, digits=3)
+
+
+def matrix(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
+    """Every pair of prompts by a share from 0 to 1: the brighter, the larger."""
+    return _squares(values, values, names, digits=2)
+
+
+def _squares(colours: NDArray[Any], values: NDArray[Any], names: Sequence[str], digits: int) -> go.Figure:
+    """A square for each pair, coloured from 0 to 1, in which its value is written."""
     cells = go.Heatmap(
-        z=values.tolist(),
+        z=colours.tolist(),
+        customdata=values.tolist(),
         x=list(names),
         y=list(names),
-        zmin=low,
+        zmin=0,
         zmax=1,
-        texttemplate=f"%{{z:.{digits}f}}",
+        texttemplate=f"%{{customdata:.{digits}f}}",
         xgap=2,
         ygap=2,
-        hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
+        hovertemplate="%{y} and %{x}: %{customdata:.3f}<extra></extra>",
     )
     return new_chart(
         cells,

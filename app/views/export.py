@@ -17,6 +17,8 @@ from app.jobs.manager import PlainError
 from app.teaching.progress import Answer, Course, Score, Taught
 from app.teaching.settings import Settings
 from app.teaching.tasks import answers_by_photo, opened
+from app.views.exploring import photo_on_explore
+from app.visitor.explore import TAUGHT, ExploreState
 from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
@@ -44,9 +46,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class Screen:
-    """What the page Explore shows: a photo, explained for a class, and how its maps are drawn."""
+    """What the page Explore shows: a photo, what is asked of it, explained for a class, and how its maps are drawn."""
 
     photo: Photo
+    question: Question
     explanation: Explanation
     class_name: str
     style: Style
@@ -68,13 +71,20 @@ class Screen:
 
 
 def exported_question(session: Session) -> Question:
-    """What Explore asks at present: its class list and templates, zero-shot or taught.
+    """What Explore asks of a visitor's photos: its class list and templates, zero-shot or taught.
 
     Raises:
         PlainError: names or templates that cannot be used.
     """
+    state = session.explore
+    if state.prompts == TAUGHT and state.names is None:  # a sample is shown, with names of its own
+        state = replace(state, names=state.own_names)
+    return _question(session, state)
+
+
+def _question(session: Session, state: ExploreState) -> Question:
     try:
-        return session.explore.question(session.training)
+        return state.question(session.training)
     except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
 
@@ -98,13 +108,12 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
     return found
 
 
-def screen(session: Session, backbone: Backbone, asked: Question) -> Screen | None:
-    """What Explore shows; None without a photo there. Raises as ``classifier``."""
-    photos = session.photos.shelf.photos
-    shown = session.explore
-    photo = photos.get(shown.photo or "") or next(reversed(photos.values()), None)
+def screen(session: Session, backbone: Backbone) -> Screen | None:
+    """What Explore shows; None without a photo there. Raises as ``exported_question``."""
+    shown, photo = session.explore, photo_on_explore(session)
     if photo is None:
         return None
+    asked = _question(session, shown)
     try:
         explain = session.answers.explain_closer if shown.finer else session.answers.explain
         found = explain(backbone, photo, asked)
@@ -112,7 +121,7 @@ def screen(session: Session, backbone: Backbone, asked: Question) -> Screen | No
         raise PlainError(f"{error} Mend it on the page Explore.") from error
     found = found.with_topk(shown.scales_of(found.topk))
     chosen = shown.class_name if shown.class_name in found.class_names else None
-    return Screen(photo, found, chosen or found.label, shown.style)
+    return Screen(photo, asked, found, chosen or found.label, shown.style)
 
 
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
@@ -167,9 +176,10 @@ def model_to_export(
     return ModelToExport(classifier, photos, measured(taught), learned_from(taught))
 
 
-def photo_to_export(session: Session, asked: Question, screen: Screen) -> PhotoToExport:
+def photo_to_export(session: Session, screen: Screen) -> PhotoToExport:
     """The explained photo of Explore as export formats take it."""
-    return PhotoToExport(screen.explanation, screen.class_name, screen.photo.name, facts(session, asked), screen.style)
+    known = facts(session, screen.question)
+    return PhotoToExport(screen.explanation, screen.class_name, screen.photo.name, known, screen.style)
 
 
 def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:

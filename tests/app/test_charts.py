@@ -21,6 +21,7 @@ SHARES = dict(zip(NAMES, (0.8, 0.2), strict=True))
 CURVE = np.linspace(0, 1, 5)
 CHARTS = {
     "matrix": lambda: prompt_charts.matrix(np.eye(2), ["prompt 1", "prompt 2"]),
+    "cosines": lambda: prompt_charts.cosines(np.eye(2), ["prompt 1", "prompt 2"]),
     "overlap": lambda: prompt_charts.overlap_chart(np.ones(4), (2, 2), 1.0),
     "without": lambda: prompt_charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
     "seeds": lambda: run_charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
@@ -75,6 +76,14 @@ def test_values_beside_bars_have_their_room_in_pixels_so_that_no_narrow_page_cut
         assert max(figure.data[0].x) <= 1.01 * figure.layout.xaxis.range[1] * 1.05
         assert figure.data[0].cliponaxis is False
     assert tuple(sure.layout.xaxis.range) == (0, 100)
+
+
+def test_cosines_are_coloured_by_themselves_whatever_stands_beside_them() -> None:
+    near, far = (np.array([[1, c], [c, 1]]) for c in (0.99, 0.2))
+    colours = [prompt_charts.cosines(found, ["1", "2"]).data[0] for found in (near, far)]
+    assert [(found.zmin, found.zmax) for found in colours] == [(0, 1)] * 2
+    assert [found.z[0] for found in colours] == [pytest.approx((1, 0.5)), pytest.approx((1, 0.024), abs=1e-3)]
+    assert list(colours[0].customdata[0]) == [1, 0.99], "what is written"
 
 
 def test_dashed_lines_stand_at_their_figures() -> None:

@@ -142,8 +142,8 @@ def test_three_dropouts_are_one_errand_and_stand_beside_each_other(tiny_app: Ope
         alone = np.array([found.global_scores.argmax(axis=0) for found in said])  # (B, M)
         truth = np.array([classifier.classes_.tolist().index(name) for _, name in pairs])
         whole = np.array([found.global_scores.mean(axis=1).argmax() for found in said])
-        assert line["together"] == f"{(whole == truth).sum()} right"
-        assert line["best alone"] == f"{(alone == truth[:, None]).sum(axis=0).max()} right"
+        assert line["global together"] == f"{(whole == truth).sum()} right"
+        assert line["best global"] == f"{(alone == truth[:, None]).sum(axis=0).max()} right"
         assert line["disagree on"] == f"{(alone != alone[:, :1]).any(axis=1).sum()} of 6"
         spread = np.mean([found.global_scores[t].std() for found, t in zip(said, truth, strict=True)])
         assert float(line["spread"]) == pytest.approx(spread, abs=6e-5)
@@ -191,6 +191,18 @@ def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(tiny_app: O
     fine(at.run())
     assert float(metric(at, "A: GalLoP").value.split()[0]) == second
     assert "loss" in bars(at, "losses")
+
+
+def test_of_all_runs_the_newest_with_figures_is_pinned_at_first(tiny_app: Open) -> None:
+    at = train(cards(fine(tiny_app()), {"red": 2, "green": 2}, tests=2))
+    session = session_of(at)
+    (tested,) = runs_of(at)
+    session.training.ledger.keep(replace(session.training.taught, answers={}, answers_before={}), "from a file")  # type: ignore
+    at = go(at, COMPARE)
+    assert (at.selectbox(key="compare pin_a").value, len(runs_of(at))) == (tested.id, 2)
+    assert "right on 4 test photos" in everything(at)
+    at = train(at)
+    assert at.selectbox(key="compare pin_a").value == max(run.id for run in runs_of(at)) > tested.id, "it follows"
 
 
 def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open) -> None:
@@ -423,7 +435,7 @@ def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
     fine(at.run())
     said = next(found.value for found in at.markdown if found.value.startswith("**A:"))
     go(at, EXPLORE)
-    assert said.split("says ")[1].split(",")[0] == answer(at).split(":")[0]
+    assert said.split("says ")[1].split(",")[0] == f"nearest\\: {answer(at).split(':')[0]}"
 
 
 def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:

@@ -48,6 +48,7 @@ from tests.app_pages import (
     go,
     grid,
     hand,
+    look,
     png,
     session_of,
     table,
@@ -100,13 +101,28 @@ def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes])
     first = handed["save map"]
     picture = Image.open(io.BytesIO(first))
     assert (picture.format, picture.size) == ("PNG", (250, 200))  # a photo of 40 x 32, enlarged until outlines fit
-    screen = export.screen(session_of(at), tiny.vit(), export.exported_question(session_of(at)))
+    screen = export.screen(session_of(at), tiny.vit())
     assert screen is not None
     assert (screen.class_name, screen.explanation.topk[1]) == ("blue", 3)
     assert first == screen.picture(0)
     at.selectbox(key="export map").set_value(1)
     fine(at.run())
     assert handed["save map"] == screen.picture(1) != first
+
+
+def test_it_is_of_the_photo_that_explore_shows_wherever_that_came_from(
+    tiny_app: Open, handed: dict[str, bytes]
+) -> None:
+    at = train(cards(fine(tiny_app()), {"red": 2, "green": 2}, tests=1))
+    for name, first in (("tests 0.png", "green"), ("Rocket", "rocket")):
+        at = go(look(go(at, EXPLORE), name), EXPORT)
+        shown = everything(at).replace("\\", "")
+        assert f"**{name}**, explained for" in shown
+        assert "**green and red**" in shown, "the classifier is what was taught"
+        assert name in handed["save report"].decode()
+        screen = export.screen(session_of(at), tiny.vit())
+        assert screen is not None
+        assert screen.question.names[0] == first
 
 
 def test_the_report_is_of_what_is_shown(tiny_app: Open, handed: dict[str, bytes]) -> None:
@@ -356,6 +372,8 @@ def test_the_code_of_explore_names_the_taught_model(tiny_app: Open, handed: dict
 
 def test_a_class_that_no_folder_can_carry_is_told(tiny_app: Open) -> None:
     at = go(cards(fine(tiny_app()), {"a/b": 2, "green": 2}), EXPORT)
+    at.radio(key="export code_of").set_value("Teach")
+    fine(at.run())
     assert "none can be called" in at.info[0].value
 
 

@@ -17,7 +17,7 @@ from app.views import export, prompts
 from gallop import GalLoPClassifier
 from gallop.evaluation.diversity import text_cosines
 from tests import app_pages
-from tests.app_pages import PAPERS, PROMPTS, TEACH, Open, bars, everything, fine, go, session_of
+from tests.app_pages import COMPARE, PAPERS, PROMPTS, TEACH, Open, bars, everything, fine, go, session_of
 
 
 def taught(open_app: Open, tests: int = 3, counts: dict[str, int] | None = None, **values: Any) -> AppTest:
@@ -25,9 +25,9 @@ def taught(open_app: Open, tests: int = 3, counts: dict[str, int] | None = None,
     return go(app_pages.train(at), PROMPTS)
 
 
-def numbers(at: AppTest, key: str) -> Any:
-    """What a heat map shows."""
-    return np.array(json.loads(bars(at, key))["data"][0]["z"])
+def numbers(at: AppTest, key: str, what: str = "customdata") -> Any:
+    """What a heat map shows: the values written in its squares, or its colours."""
+    return np.array(json.loads(bars(at, key))["data"][0][what])
 
 
 def table(at: AppTest, column: str) -> Any:
@@ -47,21 +47,27 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     said = session.training.taught.after.text_features()
     assert numbers(at, "says global") == pytest.approx(text_cosines(said.global_), abs=1e-6)
     assert numbers(at, "says local") == pytest.approx(text_cosines(said.local), abs=1e-6)
+    squares = np.stack([numbers(at, "says global", what) for what in ("customdata", "z")])
+    (run,) = session.training.ledger.runs()  # type: ignore[union-attr]
+    go(at, COMPARE)
+    beside = np.stack([numbers(at, f"dropout {run.id}", what) for what in ("customdata", "z")])
+    assert beside == pytest.approx(squares, abs=1e-3), "the same cosines in the same colours"
+    go(at, PROMPTS)
     on_tests = prompts.figures(
         session, resources.backbone(), [(p, n) for n, ps in session.photos.tests().items() for p in ps]
     )
-    assert numbers(at, "looks 1").ravel() == pytest.approx(100 * on_tests.looks[1])
+    assert numbers(at, "looks 1", "z").ravel() == pytest.approx(100 * on_tests.looks[1])
     assert on_tests.looks.sum(axis=1) == pytest.approx([5, 10, 15, 16]), "k regions a photo; the grid has 16"
     assert numbers(at, "overlap") == pytest.approx(on_tests.overlap)
     worth = table(at, "right alone")
     assert list(worth["prompt"]) == [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
     assert [int(cell.split()[0]) for cell in worth["right alone"]] == [each.alone for each in on_tests.worths]
     assert "The head answers beside them each time" in everything(at)
-    before = numbers(at, "looks 1")
+    before = numbers(at, "looks 1", "z")
     at.session_state["prompts pile"] = "Photos it learned from"
     fine(at.run())
     assert "flatters it" in everything(at)
-    assert (numbers(at, "looks 1") != before).any()
+    assert (numbers(at, "looks 1", "z") != before).any()
 
 
 def test_without_test_photos_it_takes_those_it_learned_from_and_says_so(tiny_app: Open) -> None:
@@ -88,11 +94,11 @@ def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from
 
 def test_k_moves_the_places_and_not_what_is_said(tiny_app: Open) -> None:
     at = taught(tiny_app)
-    looks, said = numbers(at, "looks 0"), numbers(at, "says local")
+    looks, said = numbers(at, "looks 0", "z"), numbers(at, "says local")
     at = go(at, TEACH)
     at.number_input(key="teach scales 0").set_value(1)
     at = go(fine(at.run()), PROMPTS)
-    assert numbers(at, "looks 0").sum() == pytest.approx(100)
+    assert numbers(at, "looks 0", "z").sum() == pytest.approx(100)
     assert looks.sum() == pytest.approx(500)
     assert (numbers(at, "says local") == said).all()
 

@@ -25,10 +25,11 @@ JOB = "dropout"
 _MOST_SHOWN = 4
 _DIGITS = 3
 _HELP = (
-    "In each step of a training a random share of the global prompts sits out for each photo, so that the prompts "
-    "learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is the same. "
-    "Together: right by the mean of a run's global prompts. Best alone: by the best one, picked on these photos, which "
-    "flatters it. Spread: the standard deviation of the prompts' scores of the true class, averaged over the photos."
+    "In each step of a training a random share of the global prompts is dropped for each photo, so that the prompts "
+    "learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is the same. Global "
+    "together: right by the mean of a run's global prompts alone; the figures above count local prompts and head too. "
+    "Best global: by the best single one, picked on these photos, which flatters it. Spread: the standard deviation of "
+    "the prompts' scores of the true class, averaged over the photos."
 )
 
 
@@ -50,10 +51,9 @@ def what_dropout_changes(
     pairs = compare.both_tested(shown, photos)
     with ProblemsTold(), st.spinner("Looking at the prompts …", show_time=False):
         found = {run.id: _found(session, run, pairs) for run in shown}
-        lowest = min(float(prompts.says.min()) for prompts in found.values())
         for run, column in zip(shown, st.columns(_MOST_SHOWN, gap="medium"), strict=False):
             with column:
-                _matrix(run, found[run.id], lowest)
+                _matrix(run, found[run.id])
         lines = [_line(run, found[run.id], len(pairs)) for run in shown]
         st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="dropout")
         if not pairs:
@@ -72,14 +72,12 @@ def _keeps(run: Run) -> str:
     return f"{run.settings.kept_prompts} of {run.settings.global_prompts}"
 
 
-def _matrix(run: Run, found: GlobalPrompts, lowest: float) -> None:
-    """All of one scale of colours."""
+def _matrix(run: Run, found: GlobalPrompts) -> None:
     names = [str(m) for m in range(1, len(found.says) + 1)]
     st.markdown(f"**{name(run)}** keeps {_keeps(run)}")
     i, j, value = pair(found.says)
-    low = min(lowest, 1 - 10**-_DIGITS)
     media.chart(
-        prompt_charts.matrix(found.says, names, low=low, digits=_DIGITS),
+        prompt_charts.cosines(found.says, names),
         key=f"dropout {run.id}",
         alt=f"Cosines of the global prompts of {run.name}; the closest are {i + 1} and {j + 1}, {value:.3f}.",
     )
@@ -99,8 +97,8 @@ def _line(run: Run, found: GlobalPrompts, photos: int) -> dict[str, str]:
     return line | {
         "spread": f"{each.spread:.4f}",
         "disagree on": f"{each.disagree} of {photos}",
-        "best alone": f"{each.best} right",
-        "together": f"{each.together} right",
+        "best global": f"{each.best} right",
+        "global together": f"{each.together} right",
     }
 
 

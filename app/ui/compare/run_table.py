@@ -27,7 +27,8 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
     if coop_missing:
         lines.insert(1, {"run": "CoOp", "method": "not trained yet"})
     told = {
-        "right": "Of the test photos, with the interval that holds the true value 19 times of 20 for so many photos.",
+        "right": "Of the test photos, by the nearest class, with the interval that holds the true value 19 times of 20 "
+        "for so many photos.",
         "gain": "Points on zero-shot, on the same photos.",
         "prompts": "Global and local ones.",
         "beside": "What it has that is not in the paper.",
@@ -70,7 +71,8 @@ def right(run: Run) -> str:
 def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
     """The two runs that are compared: A and B."""
     by_id = {run.id: run for run in rows}
-    newest = max(by_id)
+    # Beside B one without figures would say nothing, so the newest that has some is shown first.
+    newest = max((run.id for run in rows[1:] if of.fair(run, rows[0])), default=max(by_id))
     state = session().compare
     if state.newest not in (None, newest) and state.pin_a == state.newest:
         put(CompareState.pin_a, newest)  # A stood at the newest run, and goes on to do so

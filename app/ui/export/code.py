@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,22 +14,19 @@ from app.towers.options import DEFAULT_TOWER
 from app.ui.export.model_files import files
 from app.ui.resources import towers
 from app.ui.widgets.remembered import one_of_few
-from app.views import snippets
+from app.views import export, snippets
 from app.views.export import Screen
 from app.views.snippets import LANGUAGES, Snippet, SnippetProblem, UsedTower
 from app.visitor.page_state import ExportState
-from app.visitor.question import Question
 from app.visitor.session import Session
 
 if TYPE_CHECKING:
-    from gallop import GalLoPClassifier
+    from gallop.backbones import Backbone
 
 PAGES = ("Explore", "Teach")
 
 
-def code(
-    session: Session, screen: Screen | None, classifier: GalLoPClassifier | None, asked: Question, key: Hashable
-) -> None:
+def code(session: Session, backbone: Backbone, screen: Screen | None) -> None:
     there = [
         page for page, can in zip(PAGES, (screen is not None, bool(session.photos.deck.cards)), strict=True) if can
     ]
@@ -42,12 +39,13 @@ def code(
     standing = towers().standing(session.training.tower)
     tower = UsedTower(standing.tower.name, standing.precision or "fp32", standing.regions)
     beside: Callable[[], dict[str, bytes]]
-    if page == "Explore" and screen is not None and classifier is not None:
-        topk, finer = screen.explanation.topk, screen.finer
+    if page == "Explore" and screen is not None:
+        asked, topk, finer = screen.question, screen.explanation.topk, screen.finer
+        classifier = export.exported_classifier(session, backbone, asked)
         recipe = snippets.explain_snippet(
             asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, tower=tower, finer=finer
         )
-        folder = files(session, classifier, key).as_folder()
+        folder = files(session, classifier, export.version(session, asked, topk)).as_folder()
         beside = partial(snippets.photo_beside, screen.photo, folder)
     else:
         shots, tests = session.photos.shots(), session.photos.tests()

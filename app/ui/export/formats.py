@@ -29,9 +29,9 @@ MODEL = "model"
 """What files of the classifier are called."""
 
 
-def offer_photo_formats(session: Session, screen: Screen, asked: Question) -> None:
+def offer_photo_formats(session: Session, screen: Screen) -> None:
     """What is known of the photo as a file of each format."""
-    photo = export.photo_to_export(session, asked, screen)
+    photo = export.photo_to_export(session, screen)
     for key, format_ in formats_of(PhotoToExport).items():
         _save(key, format_, file_name(screen.photo.name), partial(_made, format_, photo))
 

@@ -33,7 +33,7 @@ else:
         asked = export.exported_question(session)
         with st.spinner("Looking at the photo …", show_time=False):
             classifier = export.exported_classifier(session, backbone, asked)
-            screen = export.screen(session, backbone, asked)
+            screen = export.screen(session, backbone)
         version = export.version(session, asked, classifier.model_.config.topk)
         st.header("1. The photo", anchor=False)
         left, right = st.columns([3, 2], gap="large")
@@ -41,10 +41,10 @@ else:
             if screen is None:
                 st.caption("There is no photo on *Explore*.")
             else:
-                photo_files.offer_pictures(session, screen, version)
+                photo_files.offer_pictures(session, screen)
         with right:
             if screen is not None:
-                formats.offer_photo_formats(session, screen, asked)
+                formats.offer_photo_formats(session, screen)
             photo_files.offer_table(session, classifier, version)
         st.header("2. The classifier", anchor=False)
         left, right = st.columns(2, gap="large")
@@ -54,7 +54,7 @@ else:
             formats.offer_model_formats(session, classifier, asked, version)
         if screen is not None or has_cards:
             st.header("3. As code", anchor=False)
-            code.code(session, screen, classifier, asked, version)
+            code.code(session, backbone, screen)
         if screen is not None:
             link.link(session)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gallop import GalLoPClassifier
 
 
-def offer_pictures(session: Session, screen: Screen, version: Hashable) -> None:
+def offer_pictures(session: Session, screen: Screen) -> None:
     """A map of one local prompt over the photo, to look at and to save."""
     found = screen.explanation
     name = text.markdown(screen.class_name)
@@ -35,6 +35,7 @@ def offer_pictures(session: Session, screen: Screen, version: Hashable) -> None:
         return
     prompts = range(len(found.topk))
     prompt = one_of("Map of local prompt", prompts, ExportState.map, 0, lambda n: f"{n + 1}, k = {found.topk[n]}")
+    version = export.version(session, screen.question, found.topk)
     picture = session.answers.once(
         ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
     )
@@ -53,7 +54,8 @@ def offer_pictures(session: Session, screen: Screen, version: Hashable) -> None:
 
 def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
     """Answers to all photos of this visit as CSV."""
-    photos, names = list(compare.photos(session).values()), compare.photo_names(session)
+    here = compare.photos(session) or session.photos.shelf.photos  # samples where there is nothing else
+    photos, names = list(here.values()), compare.photo_names(session)
     key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
     clicked = st.button(
         f"Make the table of {len(photos)} photo{'s' * (len(photos) != 1)}",

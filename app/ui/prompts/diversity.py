@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,8 @@ def says(found: Figures) -> None:
         "Do they say the same?",
         anchor=False,
         help="A prompt and a class name become one text feature. For two prompts: the cosine of their features of the "
-        "same class, averaged over the classes. At 1 they say the same, as all do before teaching: “A photo of a”.",
+        "same class, averaged over the classes. At 1 they say the same, as all do before teaching: “A photo of a”. "
+        "From 0.9 to 0.99 is as large a step of colour as from 0.99 to 0.999.",
     )
     branches = (("global", found.says_global), ("local", found.says_local))
     for (branch, cosines), column in zip(branches, st.columns(2, gap="large"), strict=True):
@@ -44,9 +44,8 @@ def says(found: Figures) -> None:
             if len(names) < 2:
                 st.caption("There are none." if not names else "There is only one, and nothing to compare it with.")
                 continue
-            low = math.floor(20 * float(cosines.min()) - 0.5) / 20
             media.chart(
-                prompt_charts.matrix(cosines, names, low=low, digits=3),
+                prompt_charts.cosines(cosines, names),
                 key=f"says {branch}",
                 alt=f"Cosines of the {branch} prompts' texts. {_pairs(cosines, names)}.",
             )
