@@ -129,15 +129,15 @@ def sentence_of(error: BaseException) -> str | None:
         return shortened(f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}.")
     if _is_gpu_memory(error):
         return (
-            "The GPU has too little memory for this. End what else uses it, use a smaller batch size (--batch-size) or "
-            "fewer classes or prompts, or compute on the CPU (--device cpu)."
+            "The GPU has too little memory for this. End what else uses it, use a smaller batch size or fewer "
+            "classes or prompts, or compute on the CPU (device='cpu')."
         )
     if is_gpu_trouble(error):
-        return f"The GPU failed ({first_line(error)}). Start again, or compute on the CPU (--device cpu)."
+        return f"The GPU failed ({first_line(error)}). Start again, or compute on the CPU (device='cpu')."
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # Python's, or torch's on a CPU
         return (
             "There is not enough memory for this. Use fewer classes or prompts, fewer or smaller photos, or a smaller "
-            "batch size (--batch-size)."
+            "batch size."
         )
     return None
 

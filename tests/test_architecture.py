@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -74,6 +75,26 @@ def test_no_module_hides_an_import_in_a_text() -> None:
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
                 own = ast.unparse(node.args[0]).lstrip("f").startswith(("'gallop.", '"gallop.'))
                 assert own or path == PACKAGE / "__init__.py", f"{path}:{node.lineno}"
+
+
+def test_messages_of_the_library_name_no_options() -> None:
+    """They name arguments of Python; the command line's console writes those as its options."""
+    commands = {"cli", "serve", "bench", "export"}
+    for path in modules():
+        if path.relative_to(PACKAGE).parts[0] in commands:
+            continue
+        said = {id(node.value) for node in ast.walk(parse(path)) if isinstance(node, ast.Expr)}  # docstrings
+        said |= {
+            id(word.value)
+            for node in ast.walk(parse(path))
+            if isinstance(node, ast.Call)
+            for word in node.keywords
+            if word.arg == "option"
+        }
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+                option = re.search(r"(^|[ (])--[a-z][a-z-]+(?!\S*`)", node.value)
+                assert not option or "--no-" in option[0], f"{path}:{node.lineno} {node.value}"
 
 
 def test_no_public_name_means_two_things() -> None:

@@ -47,13 +47,13 @@ def pick_device(device: str = "auto") -> torch.device:
         near = did_you_mean(str(device), _DEVICES)
         raise BackboneError(f"There is no device {device!r}; use 'auto', 'cpu' or 'cuda'.{near}") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise BackboneError("A GPU was asked for, but torch sees none here; use --device cpu or 'auto'.")
+        raise BackboneError("A GPU was asked for, but torch sees none here; use device='cpu' or 'auto'.")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1
         raise BackboneError(f"There is no {device} here; torch sees cuda:0{f' to cuda:{last}' if last else ' alone'}.")
     if chosen.type == "mps" and not torch.backends.mps.is_available():
         raise BackboneError(
-            "A GPU of Apple's was asked for ('mps'), but torch sees none here; use --device cpu or 'auto'"
+            "A GPU of Apple's was asked for ('mps'), but torch sees none here; use device='cpu' or 'auto'"
             f"{', which takes the GPU that is here' if torch.cuda.is_available() else ''}."
         )
     if chosen.type not in ("cpu", "cuda", "mps"):
@@ -84,6 +84,6 @@ def moved(backbone: Backbone, device: torch.device) -> Backbone:
         return backbone.to(device)
     except RuntimeError as error:
         raise BackboneError(
-            f"The device {device} cannot be used ({first_line(error)}). Use --device cpu; where there is no such "
+            f"The device {device} cannot be used ({first_line(error)}). Use device='cpu'; where there is no such "
             "option, as in the app, set the environment variable CUDA_VISIBLE_DEVICES to nothing."
         ) from error

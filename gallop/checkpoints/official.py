@@ -230,7 +230,7 @@ def _check_backbone(official: OfficialCheckpoint, backbone: Backbone) -> None:
     """Whether the file's frozen weights, as far as they are in it, are those of the backbone."""
     other = CheckpointError(
         f"{official.path} was trained with other frozen weights than those of {backbone.name!r}; name its CLIP with "
-        "--backbone."
+        "backbone=..."
     )
     scale = official.frozen.get("logit_scale")
     if scale is not None and (scale.numel() != 1 or not abs(float(scale.exp()) / backbone.logit_scale - 1) < 0.01):
@@ -261,7 +261,7 @@ def _prompts(official: OfficialCheckpoint, backbone: Backbone, config: MethodCon
         if value.shape != state[own].shape:
             raise CheckpointError(
                 f"{official.path} does not fit {backbone.name!r}: {_NAMES[own]} has the shape {tuple(value.shape)}, "
-                f"but {tuple(state[own].shape)} is needed; name the CLIP it was trained with by --backbone."
+                f"but {tuple(state[own].shape)} is needed; name the CLIP it was trained with by backbone=..."
             )
         state[own] = value.float().contiguous()
         if not torch.isfinite(state[own]).all():

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options = parse(argv)
         except SystemExit as stop:
             return _status(partial(_parsed, stop), Console(as_json=False))
-        console = Console(options.json)
+        console = Console(options.json, options=vars(options))
         with console.listening():
             return _status(partial(_run, options, console), console)
     except BrokenPipeError:  # whoever read our output has gone, as in `gallop ... | head`

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,8 @@ from gallop.runtime.progress import ProgressSaid, coloured, write_encoded, write
 from gallop.wording import printable, shortened
 
 _NUMBER = re.compile(r"-|-?[0-9.]+%?")
+_ARGUMENT = re.compile(r"(?<![\w./\\-])([a-z]\w*)=(?:'([^'\s]+)'|(\.\.\.|[\w-]+(?:\.\d+)?))(?![\w/\\=])")
+"""As messages of the library name it: ``device='cpu'``, ``allow_fewer=True``, ``backbone=...``; no part of a path."""
 _NUMBERS = re.compile(r"\[\n\s+([-+.0-9eE,\s]+)\n\s*\]")
 
 
@@ -24,9 +26,12 @@ class Console:
     Args:
         as_json: the result is written as JSON instead of a table.
         silent: nothing is said but the result: another process of the same run says it.
+        options: those of the command, by their names in Python. Messages of the library that name such an argument
+            name the option in its place.
     """
 
-    def __init__(self, as_json: bool, *, silent: bool = False) -> None:
+    def __init__(self, as_json: bool, *, silent: bool = False, options: Collection[str] = ()) -> None:
+        self._options = options
         self._as_json = as_json
         self._silent = silent
         self._progress = ProgressSaid()
@@ -93,9 +98,16 @@ class Console:
         if self._silent:
             return
         self._progress.close()
-        line = printable(shortened(f"{begins} {sentence}"))
+        line = printable(shortened(f"{begins} {_ARGUMENT.sub(self._as_option, sentence)}"))
         begins_shown = coloured(begins, style, sys.stderr)
         write_said(sys.stderr, f"{begins_shown}{line.removeprefix(begins)}\n")
+
+    def _as_option(self, argument: re.Match[str]) -> str:
+        name, value = argument[1], argument[2] or argument[3]
+        if name not in self._options or value in ("False", "None"):
+            return argument[0]
+        option = f"--{name.replace('_', '-')}"
+        return option if value == "True" else f"{option} {value}"
 
 
 def plain_line(value: Any) -> Any:

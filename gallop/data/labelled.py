@@ -117,7 +117,7 @@ class LabelledPhotos:
             if len(members) < shots and not allow_fewer:
                 raise DataError(
                     f"The class {name!r} has {len(members)} images, but {shots} shots were asked for. Add images, ask "
-                    "for fewer shots, or allow fewer (--allow-fewer)."
+                    "for fewer shots, or allow fewer (allow_fewer=True)."
                 )
             members.sort(key=lambda i: hashlib.sha256(f"{seed}|{self.hashes[i]}".encode()).digest())
             chosen.extend(members[:shots])

@@ -55,9 +55,12 @@ class ClassList(LearnedModel):
         that knows covariances. Temperature and threshold are
         found anew on the shots of the classes that are left, or the threshold becomes void, as said of the class.
 
+        After ``load`` a model with a head, which a default one of ``mini`` has, needs its shots back first: by
+        ``recall_shots``, where ``keep_shots=True`` has not saved their features with it.
+
         Raises:
             ClassNameError: no such class, or the last one there is.
-            ConfigError: a head that has learned its shots, and has not kept them: give it these with ``recall_shots``.
+            ConfigError: the head has not kept its shots, as above.
         """
         model, text = self._fitted(), self.text_features()
         (wanted,) = spelled_as([clean_name(name)], model.class_names)

@@ -110,9 +110,7 @@ def quantized(data: bytes, how: str, photos: Sequence[Inputs], labels: Sequence[
     except OSError:  # no room
         raise
     except Exception as error:  # it lets nearly anything through
-        raise OnnxError(
-            f"This file cannot be written in 8 bits ({type(error).__name__}): leave --quantize away."
-        ) from error
+        raise OnnxError(f"This file cannot be written in 8 bits ({type(error).__name__}): write it without.") from error
     sessions = [_session(some) for some in (data, made)]
     before, after = (np.concatenate(list(_answers(session, compared))) for session in sessions)
     seconds = _seconds(sessions, compared[:_TIMED])

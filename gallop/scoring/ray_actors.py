@@ -71,7 +71,7 @@ class PoolSize:
             ParallelError: a GPU is asked for, and there is none.
         """
         if device.startswith("cuda") and gpus < 1:
-            raise ParallelError("No machine of the cluster has a GPU for --device cuda: leave it out, or say cpu.")
+            raise ParallelError("No machine of the cluster has a GPU for device='cuda': leave it out, or say cpu.")
         if device == "cpu" or gpus < 1:
             return PoolSize(wanted or max(int(cpus), 1), 0.0)
         workers = wanted or WORKERS_A_GPU * int(gpus)
@@ -246,7 +246,7 @@ def _lost(items: Sequence[SourceItem]) -> str:
     photos = printable(f"{items[0].key} to {items[-1].key}")
     return (
         f"A worker was lost {TRIES + 1} times while it answered the photos from {photos}. Where it wants more memory "
-        "than there is, give fewer --workers; where a photo ends it, take that away; the same call goes on after what "
+        "than there is, give fewer workers; where a photo ends it, take that away; the same call goes on after what "
         "is there"
     )
 

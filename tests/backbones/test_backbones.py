@@ -591,7 +591,7 @@ def test_a_number_beyond_the_gpus_there_are(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_device_that_is_seen_and_cannot_be_used_is_told() -> None:
-    with pytest.raises(BackboneError, match=r"device meta cannot be used \(.+\)\. Use --device cpu;"):
+    with pytest.raises(BackboneError, match=r"device meta cannot be used \(.+\)\. Use device='cpu';"):
         moved(vit(), torch.device("meta"))
     full = mock.Mock(**{"to.side_effect": torch.cuda.OutOfMemoryError("CUDA out of memory.\nMore about it.")})
     with pytest.raises(BackboneError, match=r"cpu cannot be used \(CUDA out of memory\)\."):

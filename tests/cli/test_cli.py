@@ -938,6 +938,23 @@ def test_a_terminal_gets_a_bar_and_colours_where_it_may_have_them(
     assert said.endswith("no\n"), "what follows a bar stands on a line of its own"
 
 
+@pytest.mark.parametrize(
+    ("by_the_library", "by_the_command"),
+    [
+        ("use device='cpu' or 'auto'.", "use --device cpu or 'auto'."),
+        ("allow fewer (allow_fewer=True).", "allow fewer (--allow-fewer)."),
+        ("name its CLIP with backbone=...", "name its CLIP with --backbone ..."),
+        ("Train again with detail=1.5.", "Train again with --detail 1.5."),
+        ("or set warm_start=True, allow_fewer=False.", "or set warm_start=True, allow_fewer=False."),
+        ("a/device=b.png, device=c/d.png and device='e f' are left out", ""),
+    ],
+)
+def test_arguments_of_python_are_said_as_options_of_the_command(by_the_library: str, by_the_command: str) -> None:
+    with redirect_stderr(io.StringIO()) as err:
+        Console(False, options=("device", "allow_fewer", "backbone", "detail")).error(by_the_library)
+    assert err.getvalue() == f"gallop: error: {by_the_command or by_the_library}\n"
+
+
 def test_a_dumb_terminal_and_a_pipe_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     for stream, term in ((Terminal(), "dumb"), (io.StringIO(), "xterm")):
         monkeypatch.setenv("TERM", term)

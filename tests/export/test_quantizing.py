@@ -115,7 +115,7 @@ def test_ranges_come_from_all_photos_and_cosines_and_maps_stay_exact_behind_a_to
 def test_too_few_photos_and_what_is_no_file_of_ours_are_told(made: OnnxFile, pixels: Any) -> None:
     with pytest.raises(OnnxError, match=f"^19 photos say too little .* give {LEAST_PHOTOS} or more, of all classes"):
         quantized(made.data, "static", pixels[:19], [None] * 19)
-    with pytest.raises(OnnxError, match=r"cannot be written in 8 bits \(\w+\): leave --quantize away"):
+    with pytest.raises(OnnxError, match=r"cannot be written in 8 bits \(\w+\): write it without"):
         quantized(b"no file", "static", pixels, [None] * len(pixels))
 
 
@@ -144,7 +144,7 @@ def test_the_command_tells_what_it_changes(
     said = capsys.readouterr().out
     assert "Then written in 8 bits (dynamic), and compared on 40 others: " in said
     assert "a photo took 2.0 ms and takes 9.0 ms" in said
-    assert "It does not pay here: it is no faster. Leave --quantize away, or try the other way." in said
+    assert "It does not pay here: it is no faster. Write it without, or try the other way." in said
 
 
 REFUSED = {

@@ -471,6 +471,6 @@ def test_without_anyone_to_ask_it_is_told(backbone: Path, tmp_path: Path, waits:
     assert outcome.code == 75
     assert "The last photo asked for was http://127.0.0.1:1/a.png." in outcome.err
     assert waits == [*WAITS]
-    with pytest.raises(ImageError, match="give --web"):
+    with pytest.raises(ImageError, match="give web=True"):
         Opener().read("http://127.0.0.1:1/a.png")
     assert issubclass(Unreachable, DataError)

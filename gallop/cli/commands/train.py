@@ -105,7 +105,7 @@ def _in_processes(options: Namespace, console: Console) -> _Done:
 def _one_of_several(parallel: Processes, options: Namespace) -> _Done:
     """What each process runs; the first one talks."""
     options.device = parallel.device
-    console = Console(options.json, silent=parallel.rank > 0)
+    console = Console(options.json, silent=parallel.rank > 0, options=vars(options))
     with console.listening():
         return _train(options, console, parallel)
 

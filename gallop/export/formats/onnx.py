@@ -54,7 +54,7 @@ def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
         f"{made.agreement:.1%} have the same label{right}; a probability moves by {made.largest:.2f} at most.",
         f"On this processor a photo took {1000 * before.seconds:.1f} ms and takes {1000 * after.seconds:.1f} ms; the "
         f"file had {before.size / 2**20:.1f} MB and has {after.size / 2**20:.1f} MB."
-        + ("" if made.pays else " It does not pay here: it is no faster. Leave --quantize away, or try the other way."),
+        + ("" if made.pays else " It does not pay here: it is no faster. Write it without, or try the other way."),
     )
     record = {
         "how": model.quantize,

@@ -157,7 +157,8 @@ class Head:
         if self.shots is None:
             raise ConfigError(
                 "A head keeps sums of its shots alone, from which those of a class cannot be taken. Give it the photos "
-                "that it has learned from (recall_shots), or train again without the class."
+                "that it has learned from (recall_shots), or train again without the class. With keep_shots=True a "
+                "model is saved with what this needs."
             )
         number = {name: k for k, name in enumerate(after)}
         now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]

@@ -95,12 +95,12 @@ class Opener:
         if protocol in _WEB and not self.web:
             raise DataError(
                 f"{printable_name(place)} is an address of the web, and nothing is fetched from there unless it is "
-                "allowed: give --web."
+                "allowed: give web=True."
             )
         if self.home is not None and bucket_of(place) not in ("", bucket_of(self.home)):
             raise DataError(
                 f"{printable_name(place)} lies in another bucket or share than the source, and your keys are only sent "
-                "there if that is allowed: give --buckets (in Python, buckets=True or Opener(home=None))."
+                "there if that is allowed: give buckets=True."
             )
 
     def _content(self, place: str, most: int) -> bytes:

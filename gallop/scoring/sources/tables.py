@@ -78,7 +78,7 @@ class TableSource:
         if photos is None:
             raise DataError(
                 f"{printable_name(self.name)} has no column that is called {', '.join(PHOTO_COLUMNS)}; it has "
-                f"{', '.join(names)}: say with --column which holds the photos."
+                f"{', '.join(names)}: say with column=... which holds the photos."
             )
         return photos, next((small[name] for name in KEY_COLUMNS if name in small and small[name] != photos), None)
 
