@@ -115,12 +115,13 @@ def prepare_photos(
 
 def _contents(items: Sequence[SourceItem], opener: Opener) -> Iterator[bytes | ImageError]:
     """The bytes of each, in order: several at a time where they come from afar."""
+    beside = [item.place for item in items if item.place]
 
     def content(item: SourceItem) -> bytes | ImageError:
         if item.problem:
             return NotAnImage(item.problem)
         try:
-            return opener.read(item.place) if item.data is None else item.data
+            return opener.read(item.place, beside) if item.data is None else item.data
         except ImageError as error:
             return error
 

@@ -74,6 +74,26 @@ def test_what_comes_back_is_waited_for(waits: list[float]) -> None:
     assert list(WAITS) == sorted(WAITS), "growing"
 
 
+def test_a_first_photo_that_cannot_be_read_is_a_row_where_others_can(
+    waits: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"")
+    (tmp_path / "good.png").write_bytes(b"good")
+
+    def opened(path: str, most: int) -> Any:
+        if path.endswith("bad.png"):
+            raise OSError(errno.EIO, "Input/output error", path)
+        return open(path, "rb")
+
+    monkeypatch.setattr("gallop.scoring.sources.opening.open_file", opened)
+    for beside in ([str(tmp_path / "good.png")], []):  # with no other photo the folder is listed
+        with pytest.raises(ImageError, match=r"bad\.png cannot be opened \(Input/output error\)"):
+            Opener().read(str(tmp_path / "bad.png"), beside)
+    monkeypatch.setattr("gallop.scoring.sources.opening.os.listdir", lambda path: opened("bad.png", 0))
+    with pytest.warns(UserWarning, match="it is asked again"), pytest.raises(Unreachable, match="The disk"):
+        Opener().read(str(tmp_path / "bad.png"), [str(tmp_path / "bad.png")])
+
+
 def test_a_service_that_stays_silent_is_told(waits: list[float]) -> None:
     service = Service()
     service.fails = lambda _: GONE

@@ -276,7 +276,7 @@ def test_photos_from_afar_are_asked_for_together(taught: GalLoPClassifier, monke
         memory.pipe(f"/afar/{i}.png", stream.getvalue())
     all_asked, read = threading.Barrier(8), Opener.read
 
-    def slow(self: Opener, place: str) -> bytes:
+    def slow(self: Opener, place: str, beside: Any) -> bytes:
         all_asked.wait(30)
         return read(self, place)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import ntpath
 import os
@@ -132,6 +133,60 @@ def test_tables_of_bytes(tmp_path: Path) -> None:
     found = items(tmp_path / "pairs.parquet")
     assert [item.key for item in found] == [f"row {i + 1}" for i in range(600)]
     assert found[599].data == png(599)
+
+
+def test_cells_of_a_csv_are_text_and_a_row_of_another_length_is_a_problem(folder: Path) -> None:
+    for name in ("001", "2020-01-01"):
+        (folder / name).write_bytes(png(7))
+    (folder / "t.csv").write_text('path,note\n001,"two\nlines"\n\n2020-01-01,1\na,b.png,1\n')
+    found = items(folder / "t.csv")
+    assert contents(found[:2]) == {"001": png(7), "2020-01-01": png(7)}
+    assert found[2].problem.startswith("Row 3 of the table has 3 cells where the first line has 2")
+
+
+@pytest.mark.parametrize("end", ["csv", "txt"])
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "latin-1"])
+def test_text_that_is_not_utf_8_is_refused(folder: Path, coding: str, end: str) -> None:
+    (folder / f"t.{end}").write_bytes("path\nmüsli.png\n".encode(coding))
+    with pytest.raises(DataError, match=rf"t\.{end} is not text in UTF-8: save it as UTF-8"):
+        items(folder / f"t.{end}")
+
+
+def test_two_columns_of_one_name_are_refused_where_they_are_read(folder: Path) -> None:
+    two = pa.Table.from_arrays([pa.array(["b.png"])] * 3, names=["path", "other", "path"])
+    parquet.write_table(two, folder / "t.parquet")
+    (folder / "t.csv").write_text("path,other,path\nb.png,b.png,b.png\n")
+    for table in ("t.parquet", "t.csv"):
+        with pytest.raises(DataError, match="has two columns 'path': rename one"):
+            items(folder / table)
+        with pytest.raises(DataError, match="has two columns 'path': rename one"):
+            items(folder / table, column="path")
+    assert contents(items(folder / "t.csv", column="other")) == {"b.png": png(0)}
+
+
+def test_a_line_that_is_too_long_is_a_row_of_a_list_and_ends_a_table(folder: Path) -> None:
+    (folder / "list.txt").write_text("a.JPG\n" + "x" * 200_000 + "\nb.png\n" + "y" * 2**16)
+    found = items(folder / "list.txt")
+    assert [item.key for item in found] == ["a.JPG", "line 2", "b.png", "line 4"]
+    assert found[1].problem == "Line 2 of the list has more than 65,536 characters: it names no photo."
+    (folder / "t.csv").write_text('path\n"' + "x" * 2**20)
+    with pytest.raises(DataError, match=r"line 2 has more than 1,048,576 characters: are all quotes closed\?"):
+        items(folder / "t.csv")
+
+
+def test_a_value_that_many_rows_share_is_not_unpacked_for_all_of_them_at_once(tmp_path: Path) -> None:
+    shared = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), pa.array([bytes(2**23)]))
+    parquet.write_table(pa.table({"jpg": shared}), tmp_path / "t.parquet")
+    before = pa.total_allocated_bytes()
+    for item in open_source(str(tmp_path / "t.parquet"), Opener()):
+        assert item.data == bytes(2**23)
+        assert pa.total_allocated_bytes() - before < 2**28, "300 times 8 MB"
+
+
+def test_a_table_that_unpacks_to_much_more_than_photos_do_is_refused(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"jpg": [bytes(2**28)]}), tmp_path / "t.parquet", compression="zstd")
+    with pytest.raises(DataError, match=r"unpacks to 256 MB, more than 32 times its size"):
+        items(tmp_path / "t.parquet")
 
 
 def test_a_tables_column_can_be_named(folder: Path) -> None:

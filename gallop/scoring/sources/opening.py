@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from gallop.errors import DataError, ImageError, KeysRefused, NotAnImage, Unreachable
@@ -64,8 +65,12 @@ class Opener:
             raise DataError(f"{printable_name(place)} cannot be opened: {error}") from error
         return found, str(path)
 
-    def read(self, place: str) -> bytes:
+    def read(self, place: str, beside: Sequence[str] = ()) -> bytes:
         """Return the bytes of a photo, at most as many as a photo may have.
+
+        Args:
+            beside: other photos of the source. Where its first one cannot be read, they tell whether the place is to
+                blame or this photo alone.
 
         Raises:
             ImageError: it is not there, cannot be read, or is larger.
@@ -73,7 +78,12 @@ class Opener:
         """
         label, most = printable_name(os.path.basename(place) or place), self.limits.max_bytes
         try:
-            data = patiently(lambda: self._content(place, most + 1), service_of(place), vouches=True)
+            data = patiently(
+                lambda: self._content(place, most + 1),
+                service_of(place),
+                vouches=True,
+                others=self._others(place, beside),
+            )
         except Unreachable as error:
             raise Unreachable(f"{error} The last photo asked for was {printable_name(place)}.") from error
         except KeysRefused:
@@ -102,6 +112,15 @@ class Opener:
                 f"{printable_name(place)} lies in another bucket or share than the source, and your keys are only sent "
                 "there if that is allowed: give buckets=True."
             )
+
+    def _others(self, place: str, beside: Sequence[str]) -> Iterator[Callable[[], object]]:
+        """What else to ask where a photo comes from: for other photos and, on a disk, for the folder."""
+        for other in beside:
+            same = (service_of(other), bucket_of(other)) == (service_of(place), bucket_of(place))
+            if other != place and same:
+                yield partial(self._content, other, 1)
+        if local_path(place) is not None:
+            yield partial(os.listdir, os.path.dirname(str(local_path(place))) or ".")
 
     def _content(self, place: str, most: int) -> bytes:
         self._check(place)

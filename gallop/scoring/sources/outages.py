@@ -40,12 +40,15 @@ _told: set[str] = set()
 """Services of which it was said that they are silent, and that have not answered since."""
 
 
-def patiently(ask: Callable[[], T], service: str, *, vouches: bool = False) -> T:
+def patiently(
+    ask: Callable[[], T], service: str, *, vouches: bool = False, others: Iterable[Callable[[], object]] = ()
+) -> T:
     """Return what is asked of a service, with patience where it does not answer. Safe to call from several threads.
 
     Args:
         service: who answers; services are told apart by it, and messages call it so.
         vouches: whether ``ask`` goes to the service each time, so that it may tell later whether that answers.
+        others: what else may be asked of the service where nothing has been answered yet, as at a call's first photo.
 
     Raises:
         Unreachable: the service does not answer at all.
@@ -65,7 +68,7 @@ def patiently(ask: Callable[[], T], service: str, *, vouches: bool = False) -> T
             if silence is None or alone:
                 raise
             enough = tries >= (len(WAITS) if _is_busy(silence) else SHORT)
-            alone = enough and _lost.get(service, 0.0) < STALL_SECONDS and _answers_others(service)
+            alone = enough and _lost.get(service, 0.0) < STALL_SECONDS and _answers_others(service, others)
             if not alone:
                 if tries == len(WAITS):
                     said = f"{service} does not answer ({reason(silence)}): it was asked {tries + 1} times."
@@ -83,15 +86,16 @@ def patiently(ask: Callable[[], T], service: str, *, vouches: bool = False) -> T
             return found
 
 
-def _answers_others(service: str) -> bool:
+def _answers_others(service: str, others: Iterable[Callable[[], object]]) -> bool:
     witness = _answered.get(service)
-    if witness is None:
-        return False
-    try:
-        witness()
-    except Exception as error:
-        return silence_in(error) is None
-    return True
+    for ask in others if witness is None else [witness]:
+        try:
+            ask()
+        except Exception as error:
+            if silence_in(error) is not None:
+                continue
+        return True
+    return False
 
 
 _SILENT = {
