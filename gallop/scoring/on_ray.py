@@ -13,10 +13,10 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from gallop.errors import DataError
+from gallop.features.encoding import BATCH
 from gallop.scoring.destination import Destination
 from gallop.scoring.layout import Layout
 from gallop.scoring.packed import packed_worker
@@ -24,6 +24,7 @@ from gallop.scoring.ray_actors import ActorPool, Cluster, PoolSize, joined_to
 from gallop.scoring.run import DueShards, ScoringProgress, ShardPhotos
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
+from gallop.scoring.sources.item import BATCH_BYTES, bounded_batches
 from gallop.scoring.sources.opening import local_path
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 PIECE_PHOTOS = 256
 """Photos that a worker is given at a time: some seconds on a processor. A multiple of a batch, so that batches are the
 same as without Ray."""
+PIECE_BYTES = 2 * BATCH_BYTES
+"""Bytes of photos from an archive or a table in a piece, at most a batch more."""
 
 
 @dataclass
@@ -117,8 +120,14 @@ def score_on_ray(
 
 
 def _pieces(photos: ShardPhotos) -> Iterator[list[SourceItem]]:
-    items = map(_absolute, photos)
-    while piece := list(islice(items, PIECE_PHOTOS)):
+    """Whole batches, so that a worker makes the same ones of them; fewer where photos travel in them."""
+    piece: list[SourceItem] = []
+    for batch in bounded_batches(map(_absolute, photos), BATCH):
+        piece += batch
+        if len(piece) >= PIECE_PHOTOS or sum(len(item.data or b"") for item in piece) >= PIECE_BYTES:
+            yield piece
+            piece = []
+    if piece:
         yield piece
 
 

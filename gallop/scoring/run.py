@@ -19,6 +19,7 @@ from gallop.scoring.layout import LAYOUTS, Layout, ShardFacts, schema_of, table_
 from gallop.scoring.prepared import Columns, one_batch
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
+from gallop.scoring.sources.item import bounded_batches
 
 GPU_BATCH = 128
 """Photos that pass a tower on a GPU together, a multiple of ``BATCH``: it has thousands of units to feed."""
@@ -189,7 +190,7 @@ def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -
     They are read some at a time, and as many of these pass the tower together as are good where it is.
     """
     device = worker.tower_device
-    coming = ahead(worker.prepare, _batches(iter(photos)), readers(device))
+    coming = ahead(worker.prepare, bounded_batches(photos, BATCH), readers(device))
     while together := list(islice(coming, batch_for(device) // BATCH)):
         yield worker.finish(one_batch(together))
 
@@ -202,8 +203,3 @@ def errors_in(columns: Columns) -> int:
 def batch_for(device: torch.device) -> int:
     """Return how many photos pass a tower together where it is."""
     return BATCH if device.type == "cpu" else GPU_BATCH
-
-
-def _batches(items: Iterator[SourceItem]) -> Iterator[list[SourceItem]]:
-    while batch := list(islice(items, BATCH)):
-        yield batch

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Protocol
+
+BATCH_BYTES = 64 * 2**20
+"""Bytes of photos that a source hands on together, at most one photo more."""
+LONGEST_KEY = 8192
+"""Characters of a key: every row of a shard is in memory before the shard is written."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +18,8 @@ class SourceItem:
     """A photo that has not been read yet.
 
     Attributes:
-        key: what the answer is found by: a path below the source's folder, an address, a name in an archive.
+        key: what the answer is found by: a path below the source's folder, an address, a name in an archive. One that
+            is longer than ``LONGEST_KEY`` is cut.
         place: the path or address to read it from; empty where the source has the bytes itself.
         data: those bytes.
         problem: why there is no photo, in a sentence: an archive that ends early, an empty cell.
@@ -23,6 +29,10 @@ class SourceItem:
     place: str = ""
     data: bytes | None = None
     problem: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.key) > LONGEST_KEY:
+            object.__setattr__(self, "key", self.key[:LONGEST_KEY])
 
 
 class Source(Protocol):
@@ -48,3 +58,17 @@ class Source(Protocol):
 def listed_total(source: Source, goes_on: Callable[[], bool]) -> int:
     """Return how many photos a source lists, which reads none of them."""
     return sum(1 for _ in takewhile(lambda _: goes_on(), source))
+
+
+def bounded_batches(items: Iterable[SourceItem], most: int) -> Iterator[list[SourceItem]]:
+    """Yield items, ``most`` at a time, or fewer where their photos already take ``BATCH_BYTES`` of memory."""
+    batch: list[SourceItem] = []
+    held = 0
+    for item in items:
+        batch.append(item)
+        held += len(item.data or b"")
+        if len(batch) == most or held >= BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
