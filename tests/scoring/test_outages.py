@@ -90,8 +90,21 @@ def test_a_first_photo_that_cannot_be_read_is_a_row_where_others_can(
         with pytest.raises(ImageError, match=r"bad\.png cannot be opened \(Input/output error\)"):
             Opener().read(str(tmp_path / "bad.png"), beside)
     monkeypatch.setattr("gallop.scoring.sources.opening.os.listdir", lambda path: opened("bad.png", 0))
+    for beside in ([str(tmp_path / "bad.png")], [str(tmp_path / "too" / "bad.png")]):
+        monkeypatch.setattr(outages, "_told", set())
+        with pytest.warns(UserWarning, match="it is asked again"), pytest.raises(Unreachable, match="The disk"):
+            Opener().read(str(tmp_path / "bad.png"), beside)
+
+
+def test_a_folder_that_is_still_listed_is_no_proof_that_its_photos_come(
+    waits: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(path: str, most: int) -> Any:
+        raise OSError(errno.EIO, "Input/output error", path)
+
+    monkeypatch.setattr("gallop.scoring.sources.opening.open_file", gone)
     with pytest.warns(UserWarning, match="it is asked again"), pytest.raises(Unreachable, match="The disk"):
-        Opener().read(str(tmp_path / "bad.png"), [str(tmp_path / "bad.png")])
+        Opener().read(str(tmp_path / "0.png"), [str(tmp_path / f"{i}.png") for i in range(3)])
 
 
 def test_a_service_that_stays_silent_is_told(waits: list[float]) -> None:

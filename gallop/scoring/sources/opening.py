@@ -114,12 +114,12 @@ class Opener:
             )
 
     def _others(self, place: str, beside: Sequence[str]) -> Iterator[Callable[[], object]]:
-        """What else to ask where a photo comes from: for other photos and, on a disk, for the folder."""
-        for other in beside:
-            same = (service_of(other), bucket_of(other)) == (service_of(place), bucket_of(place))
-            if other != place and same:
-                yield partial(self._content, other, 1)
-        if local_path(place) is not None:
+        """What else to ask where a photo comes from: for other photos, or for the folder of one that is alone."""
+        here = service_of(place), bucket_of(place)
+        same = [other for other in beside if other != place and (service_of(other), bucket_of(other)) == here]
+        for other in same:
+            yield partial(self._content, other, 1)
+        if not same and local_path(place) is not None:
             yield partial(os.listdir, os.path.dirname(str(local_path(place))) or ".")
 
     def _content(self, place: str, most: int) -> bytes:

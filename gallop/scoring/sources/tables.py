@@ -7,24 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gallop.errors import DataError
-from gallop.images.formats import printable_name
-from gallop.scoring.sources.item import SourceItem, listed_total
-from gallop.scoring.sources.lists import lines_of, opened_text
+from gallop.errors import DataError, ImageTooLarge
+from gallop.images.formats import ImageLimits, printable_name, too_large
+from gallop.scoring.sources.item import BATCH_BYTES, SourceItem, listed_total
+from gallop.scoring.sources.lists import LONGEST_LINE, lines_of, opened_text
 from gallop.scoring.sources.opening import Opener, below, folder_of
 from gallop.scoring.sources.outages import reason
+from gallop.scoring.sources.pages import rows_at_once
 from gallop.wording import listed
 
 PHOTO_COLUMNS = ("image", "path", "file", "filename", "file_name", "url", "bytes", "jpg", "png")
 """How the column with the photos may be called, the first that is there."""
 KEY_COLUMNS = ("key", "__key__", "id", "name")
 """How the column may be called that names photos which are given as bytes."""
-ROWS_AT_ONCE, BYTES_AT_ONCE = 256, 2**26
-"""Of a Parquet table, in memory at a time."""
-LARGEST_PACKED, MOST_PACKED = 2**27, 32
-"""Bytes of a row group's column above which it may be unpacked to at most so many times its size in the file. Photos do
-not get smaller when a table is compressed, and paths are small."""
-LONGEST_LINE = 2**20
+PAIR = ("bytes", "path")
+"""What Hugging Face's columns of images hold for each."""
+ROWS_AT_ONCE = 256
+"""Of a Parquet table, in memory at a time; fewer where they might take more than ``BATCH_BYTES``."""
+LONGEST_CSV_LINE = 2**20
 """Characters of a CSV line."""
 
 
@@ -68,10 +68,10 @@ class TableSource:
                 raise DataError(f"{printable_name(self.name)}, line {rows.line_num}: {error}.") from error
 
     def _csv_lines(self, file: Any) -> Iterator[str]:
-        for number, line in enumerate(lines_of(file, LONGEST_LINE), start=1):
+        for number, line in enumerate(lines_of(file, LONGEST_CSV_LINE), start=1):
             if line is None:
                 raise DataError(
-                    f"{printable_name(self.name)}, line {number} has more than {LONGEST_LINE:,} characters: "
+                    f"{printable_name(self.name)}, line {number} has more than {LONGEST_CSV_LINE:,} characters: "
                     "are all quotes closed?"
                 )
             yield line
@@ -80,44 +80,40 @@ class TableSource:
         from pyarrow import parquet
         from pyarrow.lib import ArrowException
 
-        number = 0
+        number, name = 0, printable_name(self.name)
         try:
             with self.opener.open(self.name) as file:
-                table = parquet.ParquetFile(file)
-                names = table.schema_arrow.names
-                wanted = [names[at] for at in self._columns(names) if at is not None]
+                table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20)  # it would read all of it
+                schema = table.schema_arrow
+                photos, keys = self._columns(schema.names)
+                wanted = [leaf for at in (photos, keys) if at is not None for leaf in self._leaves(schema.field(at))]
                 for group in range(table.num_row_groups):
-                    rows = self._rows_at_once(table.metadata.row_group(group), wanted)
-                    for batch in table.iter_batches(rows, row_groups=[group], columns=wanted):
-                        photos, keys = (batch.column(wanted[0]), batch.column(wanted[1]) if wanted[1:] else None)
+                    most = rows_at_once(file, name, table.metadata.row_group(group), wanted, BATCH_BYTES)
+                    for batch in table.iter_batches(min(most, ROWS_AT_ONCE), row_groups=[group], columns=wanted):
                         for row in range(len(batch)):
                             number += 1
-                            yield photos[row].as_py(), keys[row].as_py() if keys is not None else None
+                            named = None if keys is None else batch.column(schema.names[keys])[row]
+                            yield batch.column(schema.names[photos])[row], named
         except (ArrowException, OSError) as error:
-            raise DataError(
-                f"{printable_name(self.name)} cannot be read after {number} rows ({reason(error)}): is it whole?"
-            ) from error
+            raise DataError(f"{name} cannot be read after {number} rows ({reason(error)}): is it whole?") from error
 
-    def _rows_at_once(self, group: Any, wanted: Sequence[str]) -> int:
-        """How many rows may be read together. A value that many rows share is unpacked for each of them.
+    def _leaves(self, field: Any) -> list[str]:
+        """The names of what a Parquet file has for one of our columns, which may be Hugging Face's pair.
 
         Raises:
-            DataError: a column of the group takes more memory than photos or their names would.
+            DataError: a cell may hold any number of values.
         """
-        rows = ROWS_AT_ONCE
-        for number in range(group.num_columns):
-            column = group.column(number)
-            unpacked = column.total_uncompressed_size
-            if column.path_in_schema.split(".")[0] not in wanted:
-                continue
-            if unpacked > max(LARGEST_PACKED, MOST_PACKED * column.total_compressed_size):
+        from pyarrow import types
+
+        kind = getattr(field.type, "storage_type", field.type)
+        pair = {inner.name: inner.type for inner in kind if inner.name in PAIR} if types.is_struct(kind) else {}
+        for part in pair.values() if pair else [kind]:
+            if types.is_nested(part) or (types.is_fixed_size_binary(part) and part.byte_width > LONGEST_LINE):
                 raise DataError(
-                    f"{printable_name(self.name)} unpacks to {unpacked / 2**20:,.0f} MB, more than {MOST_PACKED} times "
-                    "its size, as photos never do: it is not read."
+                    f"{printable_name(self.name)} holds {printable_name(str(field.type))} in its column "
+                    f"{printable_name(field.name)!r}: photos are given as paths, addresses or bytes."
                 )
-            if column.has_dictionary_page:
-                rows = min(rows, max(1, BYTES_AT_ONCE // max(unpacked, 1)))
-        return rows
+        return [f"{field.name}.{name}" for name in pair] or [field.name]
 
     def _columns(self, names: Sequence[str]) -> tuple[int, int | None]:
         """The numbers of the column of the photos, and of that of their keys where there is one."""
@@ -141,16 +137,56 @@ class TableSource:
         return photos, keys
 
     def _item(self, cell: Any, key: Any, number: int) -> SourceItem:
-        named = str(key) if key is not None else f"row {number}"
+        key = key if key is None or isinstance(key, str) else _key(key, self.opener.limits.max_bytes)
+        named = key if key is not None else f"row {number}"
         if isinstance(cell, _Ragged):
             return SourceItem(named, problem=f"Row {number} of the table {cell}.")
-        if isinstance(cell, dict):  # Hugging Face's column of images
-            cell = cell.get("bytes") or cell.get("path")
-        if isinstance(cell, bytes):
-            return SourceItem(named, data=cell)
-        if isinstance(cell, str) and cell.strip():
-            return SourceItem(str(key) if key is not None else cell, place=below(folder_of(self.name), cell.strip()))
+        try:
+            content = cell if isinstance(cell, str) else _content(cell, self.opener.limits.max_bytes)
+        except ImageTooLarge:
+            return SourceItem(named, problem=str(too_large(printable_name(named), self.opener.limits)))
+        if isinstance(content, bytes):
+            return SourceItem(named, data=content)
+        if content is not None and content.strip():
+            return SourceItem(key if key is not None else content, place=below(folder_of(self.name), content.strip()))
         return SourceItem(named, problem=f"Row {number} of the table names no photo.")
+
+
+def _key(cell: Any, most: int) -> str | None:
+    """What a cell of a Parquet table calls its photo; None where it is empty or too long to be a name."""
+    try:
+        content = _content(cell, most)
+    except ImageTooLarge:
+        return None
+    value = cell.as_py() if content is None else content
+    return str(value) if value not in (None, "") else None
+
+
+def _content(cell: Any, most: int) -> bytes | str | None:
+    """The bytes or the text of a cell of a Parquet table; None where it has neither, no text where it is too long.
+
+    Raises:
+        ImageTooLarge: it has more bytes than ``most``. They are not copied.
+    """
+    cell = _plain(cell)
+    if hasattr(cell, "keys"):
+        parts = (_content(cell[name], most) for name in PAIR if cell.is_valid and name in cell)
+        return next((part for part in parts if part), None)
+    buffer = cell.as_buffer() if hasattr(cell, "as_buffer") else None
+    if buffer is None:
+        return None
+    if "string" in str(cell.type):
+        return bytes(buffer).decode("utf-8", "replace") if buffer.size <= LONGEST_LINE else ""
+    if buffer.size > most:
+        raise too_large("A cell", ImageLimits(most))
+    return bytes(buffer)
+
+
+def _plain(cell: Any) -> Any:
+    """The value that a cell has by its place in a dictionary, or in a type of the writer's own."""
+    while hasattr(cell, "value"):
+        cell = cell.value
+    return cell
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,79 @@
+"""Sources that were made to lose rows or to take memory: each says what is wrong, and stays small."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gallop.errors import DataError
+from gallop.runtime.ahead import ahead
+from gallop.runtime.machine import peak_bytes
+from gallop.scoring import on_ray
+from gallop.scoring.run import ShardPhotos
+from gallop.scoring.sources import Opener, SourceItem, open_source
+from gallop.scoring.sources.item import BATCH_BYTES, LONGEST_KEY, bounded_batches
+from tests.scoring.hostile_sources import CHEAP, HOSTILE
+
+MOST = 3 * 2**28
+"""Bytes that any of them may take: 600 MB are a page and a cell of it."""
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Memory ends with a MemoryError some gigabytes further on, so that a test that fails takes no more."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 4 * 2**30, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def problems(source: Path) -> list[str]:
+    """Those of its rows, or of the source, if that is none; an empty one for each photo."""
+    found = []
+    try:
+        for batch in ahead(list[SourceItem], bounded_batches(open_source(str(source), Opener()), 16), 1):
+            found += [item.problem for item in batch]
+    except DataError as error:
+        found.append(str(error))
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("name", CHEAP)
+def test_whatever_is_wrong_is_said_behind_the_photos_before_it(name: str, tmp_path: Path) -> None:
+    found: list[list[str]] = []
+    source = HOSTILE[name].build(tmp_path)
+    with bounded():
+        peak = peak_bytes(lambda: found.append(problems(source)))
+    said = [problem for problem in found[0] if problem]
+    assert (len(found[0]) - len(said), len(said)) == HOSTILE[name].rows
+    assert HOSTILE[name].says in " ".join(said)
+    assert peak < MOST
+
+
+def photos(*sizes: int) -> Iterator[SourceItem]:
+    for i, size in enumerate(sizes):
+        yield SourceItem(str(i), data=bytes(size))
+
+
+def test_photos_that_are_large_are_held_in_smaller_batches() -> None:
+    large = BATCH_BYTES // 4
+    assert [len(batch) for batch in bounded_batches(photos(*[large] * 10, *[1] * 20), 16)] == [4, 4, 16, 6]
+    pieces = [len(piece) for piece in on_ray._pieces(ShardPhotos(photos(*[large] * 20, *[1] * 300)))]
+    assert pieces == [8, 8, 4 + 16 * 16, 44], "whole batches: a worker makes the same ones"
+
+
+def test_a_key_of_any_length_takes_little_memory() -> None:
+    assert SourceItem("k" * 2 * LONGEST_KEY).key == "k" * LONGEST_KEY
