@@ -41,8 +41,8 @@ def as_drawn(text: str) -> str:
 def quoted(value: object) -> str:
     """Return a value as a sentence quotes it: as Python writes it, on one line, and cut where it is long.
 
-    >>> quoted("five"), quoted([1] * 100)
-    ("'five'", '[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 ...  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]')
+    >>> quoted("five"), len(quoted("five" * 1000))
+    ("'five'", 80)
     """
     return printable(shortened(repr(value), LONGEST_LISTED))
 
