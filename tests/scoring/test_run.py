@@ -281,7 +281,7 @@ def test_photos_from_afar_are_asked_for_together(taught: GalLoPClassifier, monke
         return read(self, place)
 
     monkeypatch.setattr(Opener, "read", slow)
-    found = PhotoScorer(taught)({"path": [f"memory://afar/{i}.png" for i in range(8)]})
+    found = PhotoScorer(taught, opener=Opener(home=None))({"path": [f"memory://afar/{i}.png" for i in range(8)]})
     memory.rm("/afar", recursive=True)
     assert found["error"] == [None] * 8
     assert found["key"] == [f"memory://afar/{i}.png" for i in range(8)]
