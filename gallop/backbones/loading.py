@@ -26,7 +26,7 @@ from gallop.backbones.vision import pick_regions
 from gallop.backbones.weights.known import LARGEST_CONFIG
 from gallop.backbones.weights.offered import offered_towers
 from gallop.backbones.weights.on_disk import available_models, known_elsewhere
-from gallop.errors import BackboneError, UnsupportedTower
+from gallop.errors import BackboneError, UnsupportedTower, suggesting
 from gallop.presets import OwnPreset
 from gallop.runtime.reading import read_text
 from gallop.wording import did_you_mean
@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 
+@suggesting
 def load_backbone(
     name: str | os.PathLike[str] = "mini",
     *,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from itertools import chain
 
 from gallop.data.given import distinct_photos
 from gallop.data.labelled import LabelledPhotos
+from gallop.errors import warn_caller
 
 
 def photos_together(parts: Sequence[LabelledPhotos], class_names: Sequence[str]) -> LabelledPhotos:
@@ -31,10 +31,10 @@ def photos_together(parts: Sequence[LabelledPhotos], class_names: Sequence[str])
     )
 
 
-def warn_of_skipped(data: LabelledPhotos, stacklevel: int) -> None:
+def warn_of_skipped(data: LabelledPhotos) -> None:
     """Warn of files that could not be read, if there are any."""
     if data.skipped:
         (where, reason), count = data.skipped[0], len(data.skipped)
         place = f"row {where}" if isinstance(where, int) else str(where)
         more = f", and {count - 1} more (skipped_ has all)" if count > 1 else ""
-        warnings.warn(f"{place} is left out{more}: {reason}", stacklevel=stacklevel + 1)
+        warn_caller(f"{place} is left out{more}: {reason}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from typing_extensions import Self
 
 from gallop.data import labelled_photos
-from gallop.errors import ClassNameError, ConfigError, DataError
+from gallop.errors import ClassNameError, ConfigError, DataError, warn_caller
 from gallop.estimator.learned import KeptText, LearnedModel
 from gallop.features.encoding import MemoryCache, encode_centres, open_cache
 from gallop.model.calibration import NOT_HELD_OUT, Calibration
@@ -88,7 +87,7 @@ class ClassList(LearnedModel):
             note = NOT_HELD_OUT if before.threshold is None else void
             self.calibration_ = Calibration(before.temperature, None, note).for_classes(len(names))
         if before.threshold is not None and self.calibration_.threshold is None:
-            warnings.warn(f"The threshold is {self.calibration_.note}.", stacklevel=3)
+            warn_caller(f"The threshold is {self.calibration_.note}.")
 
     def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
         """Let the head learn from further photos of its classes: no prompt moves, and no training runs. Returns self.

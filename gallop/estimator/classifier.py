@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gallop.errors import suggesting
 from gallop.estimator.answers import AnswersAndReasons
 from gallop.estimator.class_list import ClassList
 from gallop.estimator.detail import Detail
@@ -9,6 +10,7 @@ from gallop.estimator.more_shots import MoreShots
 from gallop.estimator.on_hub import ModelOnHub
 
 
+@suggesting
 class GalLoPClassifier(MoreShots, ClassList, Detail, AnswersAndReasons, ModelOnHub):
     """Few-shot image classification with global and local prompts, and "none of these".
 

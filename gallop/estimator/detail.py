@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from typing_extensions import Self
 from gallop.backbones import with_detail
 from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos
-from gallop.errors import ConfigError
+from gallop.errors import ConfigError, warn_caller
 from gallop.estimator.learned import LearnedModel
 from gallop.features.encoding import open_cache
 from gallop.model.calibration import Calibration
@@ -54,7 +53,7 @@ class Detail(LearnedModel):
             if calibration.threshold is not None:
                 note = f"void: it was found with detail={before:g}; train again for a new one"
                 self.calibration_ = Calibration(calibration.temperature, None, note)
-                warnings.warn(f"The threshold is {note}.", stacklevel=2)
+                warn_caller(f"The threshold is {note}.")
         return self
 
     def first_look(self) -> Self:

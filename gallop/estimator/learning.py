@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from typing_extensions import Self
 
 from gallop.data import GivenLabels, GivenPhotos, LabelledPhotos, training_set, warn_of_skipped
-from gallop.errors import ConfigError
+from gallop.errors import ConfigError, warn_caller
 from gallop.estimator.learned import LearnedModel
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import open_cache
@@ -83,7 +82,7 @@ class Learning(LearnedModel):
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
         content = contents_beside(open_cache(self.cache))
         data = training_set(images, labels, **draw, content=content, class_names=class_names)
-        warn_of_skipped(data, stacklevel=3)
+        warn_of_skipped(data)
         warm = self.warm_start and hasattr(self, "model_")
         if warm and not drop_classes:
             self._refuse_to_drop(data.class_names)
@@ -111,7 +110,7 @@ class Learning(LearnedModel):
             drop_training(work)  # whoever trains the same classifier anew does not want it
         learner = GalLoP(backbone, data.class_names, method, prompts)
         self._start(learner)
-        self._warn_of_scales(stacklevel=5)
+        self._warn_of_scales()
         self.training_, self._data_fingerprint = config, data.fingerprint
         self._numbered = numbered
         self._shots, self.skipped_ = data, data.skipped
@@ -138,15 +137,14 @@ class Learning(LearnedModel):
                 "remove_class, or let them go with drop_classes=True."
             )
 
-    def _warn_of_scales(self, stacklevel: int) -> None:
+    def _warn_of_scales(self) -> None:
         """A k above the number of regions means all of them, as any other such k does."""
         rows, columns = self.model_.backbone.vision.grid
         large = [str(k) for k in self.model_.config.topk if k > rows * columns]
         if large:
-            warnings.warn(
+            warn_caller(
                 f"topk holds {listed(large)}, but {self.model_.backbone.name} sees {rows * columns} regions "
-                f"({rows} x {columns}): such a k takes all of them.",
-                stacklevel=stacklevel,
+                f"({rows} x {columns}): such a k takes all of them."
             )
 
     def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Self:
@@ -161,11 +159,10 @@ class Learning(LearnedModel):
         method = self._method_config("paper")
         model = GalLoP(self._load_backbone(), class_names, method, templates=templates)
         if len(model.class_names) == 1:
-            warnings.warn(
+            warn_caller(
                 f"{model.class_names[0]!r} is the only class: every photo is it with probability 1, and no limit can "
-                "be found. Name what else may be seen as well.",
-                stacklevel=2,
+                "be found. Name what else may be seen as well."
             )
         self._start(model)
-        self._warn_of_scales(stacklevel=3)
+        self._warn_of_scales()
         return self

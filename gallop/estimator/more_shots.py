@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ from typing_extensions import Self
 from gallop.data import GivenLabels, GivenPhotos, LabelledPhotos, photos_together, training_set, warn_of_skipped
 from gallop.data.tabular.columns import as_list, plain
 from gallop.data.tabular.labels import label_names
-from gallop.errors import DataError
+from gallop.errors import DataError, warn_caller
 from gallop.estimator.learning import Learning
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import open_cache
@@ -67,17 +66,16 @@ class MoreShots(Learning):
             labels = _in_words(labels, clean_names(dict.fromkeys([*known, *more])))
         content = contents_beside(open_cache(self.cache))
         new = training_set(images, labels, shots=None, seed=self.seed, allow_fewer=True, content=content, fewest=1)
-        warn_of_skipped(new, stacklevel=3)
+        warn_of_skipped(new)
         new = replace(new, class_names=tuple(spelled_as(new.class_names, known)))
         names = clean_names(dict.fromkeys([*known, *more, *new.class_names]))
         if len(names) < 2:
             raise DataError(f"{names[0]!r} is the only class; learning needs two or more: name others in classes.")
         old = self._shots if known else None
         if known and old is None and self.training_ is not None:
-            warnings.warn(
+            warn_caller(
                 "The photos that this classifier has learned from are not in memory, as after load: it goes on with "
-                "the new ones alone, and may forget.",
-                stacklevel=3,
+                "the new ones alone, and may forget."
             )
         kept = [] if old is None else [old.take([i for i, name in enumerate(old.names) if name in known])]
         return photos_together([*kept, new], names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from gallop.backbones.weights.on_disk import known_elsewhere
 from gallop.checkpoints.hub import CARD_FILE, HubAddress, upload_model
 from gallop.checkpoints.in_memory import checkpoint_bytes
 from gallop.data import labelled_photos
+from gallop.errors import warn_caller
 from gallop.estimator.saved import SavedModel
 from gallop.evaluation.intervals import Share
 
@@ -60,10 +60,9 @@ class ModelOnHub(SavedModel):
         model, address = self._fitted(), HubAddress.read(repository, revision)
         tested = None if test is None else self._tested(test, labels)
         if not known_elsewhere(model.backbone.name):
-            warnings.warn(
+            warn_caller(
                 f"The tower {model.backbone.name!r} has a name of this machine, which goes to the Hub as well; others "
-                "must have its weights, and say where: GalLoPClassifier.from_hub(..., backbone=...).",
-                stacklevel=2,
+                "must have its weights, and say where: GalLoPClassifier.from_hub(..., backbone=...)."
             )
         card = hub_card(self, address, tested=tested, data_set=data_set, licence=licence)
         files = checkpoint_bytes(self._checkpoint(), model.prompts, model.head) | {CARD_FILE: card.encode()}

@@ -24,6 +24,7 @@ from gallop.errors import (
     NotAnImage,
     TooManyPixels,
     UnsupportedImage,
+    suggesting,
 )
 from gallop.images.decoding import decode_image, strict_pillow
 from gallop.images.formats import DEFAULT_LIMITS, FORMATS, ImageLimits, check_size, printable_name, too_large
@@ -88,6 +89,7 @@ class CropBox:
 ImageSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO | Image.Image | npt.NDArray[Any] | Photo
 
 
+@suggesting
 def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLimits = DEFAULT_LIMITS) -> Photo:
     """Check, decode and normalise one picture. Safe to call from several threads.
 

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from gallop.config import MethodConfig, TrainConfig
-from gallop.errors import ConfigError
+from gallop.errors import ConfigError, suggesting
 from gallop.methods.classifier import MethodClassifier
 from gallop.methods.coop import CoOp
 from gallop.methods.interface import Fitted, Method, Setup, Work, asks_for
@@ -54,6 +54,8 @@ METHODS: dict[str, type[Any]] = {
     "GalLoP": GalLoPMethod,
 }
 """By the names they have in a benchmark; each is a ``Method``."""
+for _kind in METHODS.values():
+    suggesting(_kind)
 
 
 _METHOD_PRESET = "method_preset"

@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many, training_set, warn_of_skipped
-from gallop.errors import ConfigError, DataError
+from gallop.errors import ConfigError, DataError, suggesting
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
 from gallop.methods.interface import Fitted, Method, Setup, seen_by
@@ -21,6 +21,7 @@ from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.predict import Predictions
 
 
+@suggesting
 class MethodClassifier(AnswersByName, BaseEstimator):
     """Few-shot image classification with any method of ``gallop.methods``.
 
@@ -74,7 +75,7 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         cache = open_cache(self.cache)
         draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
         data = training_set(images, labels, **draw, content=contents_beside(cache), class_names=class_names)
-        warn_of_skipped(data, stacklevel=2)
+        warn_of_skipped(data)
         named = self.backbone
         frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
         self._frozen = seen_by(self.method, frozen)

@@ -346,7 +346,7 @@ def test_the_command_line_connects_to_no_bucket_that_a_list_or_a_table_names(tmp
     assert done.returncode == 2
     for name in ("list.txt", "t.parquet"):
         errors = parquet.read_table(tmp_path / f"{name}.out")["error"].to_pylist()
-        assert ["--buckets" in error for error in errors] == [True, True, True, False]
+        assert ["buckets=True" in error for error in errors] == [True, True, True, False]
     assert connects.all() == []
 
 
