@@ -64,15 +64,25 @@ class Tested:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A photo whose label may be wrong, and the probabilities of the class it has and of the one it looks like."""
+    """A photo whose label may be wrong, and the probabilities of the class it has and of the one it looks like.
+
+    Attributes:
+        learned: it was learned from, and judged by prompts that were learned without it; otherwise it is a test photo.
+        usual: the mean probability that photos of the class it looks like have for that class.
+    """
 
     photo: Photo
     learned: bool
-    """It was learned from, and judged by prompts that were learned without it; otherwise it is a test photo."""
     given: str
     likely: str
     of_given: float
     of_likely: float
+    usual: float
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """The photo's content hash and the class it has."""
+        return self.photo.sha256, self.given
 
 
 @dataclass(frozen=True)
@@ -119,15 +129,41 @@ def measure(session: Session, backbone: Backbone) -> Tested | None:
     )
 
 
-def doubts(session: Session, tested: Tested | None) -> list[Doubt]:
-    """Labels that confident learning doubts, the most doubtful first: of photos learned from, and of test photos."""
+def doubts(session: Session, tested: Tested | None) -> tuple[list[Doubt], int]:
+    """Return the labels that confident learning doubts, the most doubtful first, and how many labels were judged.
+
+    Of photos learned from, and of test photos; those whose label somebody has looked at and kept are not doubted.
+    """
     assert session.training.taught is not None
     photos = [photo for photo, _ in session.training.taught.learned]
-    found = session.answers.figure("doubts", photos, None, lambda: _learned_doubts(session))
+    found, judged = session.answers.figure("doubts", photos, None, lambda: _learned_doubts(session))
     if tested is not None:
-        judged, truth = tested.answers, tested.evaluation.truth
-        found = found + _doubts(session, judged.photos, judged.probabilities, truth, learned=False)
-    return sorted(found, key=lambda doubt: doubt.of_given - doubt.of_likely)
+        answers, truth = tested.answers, tested.evaluation.truth
+        found = found + _doubts(session, answers.photos, answers.probabilities, truth, learned=False)
+        judged += len(truth)
+    kept = session.photos.labels_kept
+    return sorted(
+        (doubt for doubt in found if doubt.label not in kept), key=lambda doubt: doubt.of_given - doubt.of_likely
+    ), judged
+
+
+def tests_changed(session: Session) -> list[str]:
+    """Return what has become of the photos that were tested with since the training, as sentences."""
+    taught = session.training.taught
+    assert taught is not None
+    then = {digest: answer for digest, answer in taught.answers.items() if not answer.seen}
+    now = {photo.sha256: name for photo, name in session.training.tested_with(taught.names, taught)}
+    next_ = {photo.sha256 for some in session.photos.shots().values() for photo in some} & set(now)
+    gone = [answer for digest, answer in then.items() if digest not in now]
+    renamed = [digest for digest, answer in then.items() if now.get(digest, answer.truth) != answer.truth]
+    wrong = sum(not answer.right for answer in gone)
+    said = {
+        f"{len(next_)} of them it will learn from next: until then they count here.": next_,
+        f"{len(gone)} it was tested with are no test photos now, {wrong} of them answered wrongly: that alone moves "
+        "this figure.": gone,
+        f"{len(renamed)} have another label since the training: that alone moves this figure.": renamed,
+    }
+    return [sentence for sentence, there in said.items() if there]
 
 
 def swept(session: Session, backbone: Backbone, tested: Tested) -> Swept:
@@ -168,18 +204,18 @@ def _tuned(session: Session, tested: Tested) -> TunedScales:
     return TunedScales(session.training.version, session.training.scales(), photos)
 
 
-def _learned_doubts(session: Session) -> list[Doubt]:
+def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
     taught = session.training.taught
     assert taught is not None
     cross_fit = taught.after.cross_fit_
     if cross_fit is None:  # no class had two photos, or the training was cancelled before
-        return []
+        return [], 0
     head = taught.after.model_.head
     mix = None if head is None else head.mix
     index, shares = cross_fit.probabilities(taught.names, taught.after.calibration_.temperature, mix)
     pairs = [taught.learned[i] for i in index.tolist()]
     labels = np.array([taught.names.index(name) for _, name in pairs])
-    return _doubts(session, [photo for photo, _ in pairs], shares.numpy(), labels, learned=True)
+    return _doubts(session, [photo for photo, _ in pairs], shares.numpy(), labels, learned=True), len(pairs)
 
 
 def _doubts(
@@ -195,7 +231,7 @@ def _doubts(
     assert session.training.taught is not None
     names = session.training.taught.names
     return [
-        Doubt(photos[s.photo], learned, names[s.given], names[s.likely], s.of_given, s.of_likely)
+        Doubt(photos[s.photo], learned, names[s.given], names[s.likely], s.of_given, s.of_likely, s.usual)
         for s in suspects(shares, labels)
     ]
 

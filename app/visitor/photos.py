@@ -31,6 +31,8 @@ class VisitorPhotos:
     """What became of the files that an uploader took last, by its name."""
     both_kept: set[tuple[str, str]] = field(default_factory=set)
     """Content hashes of a test photo and one to learn from that look the same and are both to stay."""
+    labels_kept: set[tuple[str, str]] = field(default_factory=set)
+    """Content hash and class of photos whose label was doubted and, looked at, is right."""
     _called_back: dict[str, Photo] = field(default_factory=dict)
     """Photos that were of none of the classes before they were put to one."""
     _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
@@ -101,14 +103,23 @@ class VisitorPhotos:
 
     def relabel(self, photo: Photo, name: str, pile: Pile | None = None) -> str:
         """As ``Deck.relabel``; a photo of none of the classes is one no more."""
+        place = self.place_of(photo)
         words = self.deck.relabel(photo, name, pile)
+        if place is not None and (place[1], pile) == ("tests", "shots"):
+            words += " From then on it tests nothing."
         found = self.unknown.photos.pop(self.as_on_card(photo), None)
         if found is not None:
             self._called_back[found.sha256] = found
         return words
 
-    def undo(self) -> None:
-        """Take the last change of the cards back: a photo is on a card or of none of the classes, as it was."""
+    def undo(self, change: int | None = None) -> None:
+        """Take the last change of the cards back: a photo is on a card or of none of the classes, as it was.
+
+        Args:
+            change: the count of changes that a button spoke of: a second click is not for the change before.
+        """
+        if change not in (None, self.deck.changes):
+            return
         before = self._on_cards()
         self.deck.undo()
         after = self._on_cards()

@@ -214,13 +214,14 @@ class VisitorTraining:
         """Return what has changed since, in words; nothing when all is up to date, or nothing was taught."""
         if self.taught is None:
             return []
-        words = changed(self.taught.settings, self.settings)
+        return [*filter(None, [self.cards_changed()]), *changed(self.taught.settings, self.settings)]
+
+    def cards_changed(self) -> str:
+        """Return what has changed on the cards since what was taught, in words; empty where nothing has."""
         shots = self.photos.shots()
-        if set(shots) != set(self.taught.names):
-            words.insert(0, "the classes")
-        elif content(shots) != self.taught.content:
-            words.insert(0, "the photos")
-        return words
+        if self.taught is None or (content(shots) == self.taught.content and set(shots) == set(self.taught.names)):
+            return ""
+        return "the photos" if set(shots) == set(self.taught.names) else "the classes"
 
     @property
     def learned(self) -> tuple[tuple[Photo, str], ...]:

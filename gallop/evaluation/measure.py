@@ -179,13 +179,18 @@ def separation(known: ArrayLike, unknown: ArrayLike) -> Separation:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A photo whose label may be wrong: (index, class it has, class it looks like), and the probability of either."""
+    """A photo whose label may be wrong: (index, class it has, class it looks like), and the probability of either.
+
+    Attributes:
+        usual: the mean probability that photos of the class it looks like have for that class.
+    """
 
     photo: int
     given: int
     likely: int
     of_given: float
     of_likely: float
+    usual: float
 
 
 def suspects(probabilities: ArrayLike, labels: ArrayLike) -> list[Suspect]:
@@ -203,7 +208,14 @@ def suspects(probabilities: ArrayLike, labels: ArrayLike) -> list[Suspect]:
     reached = np.where(found >= usual, found, -1.0)
     likely = reached.argmax(axis=1)
     doubted = [
-        Suspect(int(i), int(given[i]), int(likely[i]), float(found[i, given[i]]), float(found[i, likely[i]]))
+        Suspect(
+            int(i),
+            int(given[i]),
+            int(likely[i]),
+            float(found[i, given[i]]),
+            float(found[i, likely[i]]),
+            float(usual[likely[i]]),
+        )
         for i in np.flatnonzero((likely != given) & (reached.max(axis=1) >= 0))
     ]
     return sorted(doubted, key=lambda suspect: suspect.of_given - suspect.of_likely)

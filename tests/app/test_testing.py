@@ -368,7 +368,7 @@ def test_without_a_limit_from_teaching_the_track_makes_one(tiny_app: Open) -> No
     assert session_of(fine(at.run())).limit.value is None
 
 
-def test_a_photo_on_the_wrong_card_is_doubted_and_put_right_with_one_click(tiny_app: Open) -> None:
+def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_is_undone(tiny_app: Open) -> None:
     at = teach(fine(tiny_app()), {"red": 5, "green": 5}, epochs=40)
     session = session_of(at)
     wrong = load_image(tiny.picture(4321, "red"), name="wrong.png")
@@ -376,18 +376,69 @@ def test_a_photo_on_the_wrong_card_is_doubted_and_put_right_with_one_click(tiny_
     assert card is not None
     session.photos.deck._put(card.with_pile("shots", (*card.shots, wrong)))
     at = go(finish(train(settings(at, epochs=40, lr=0.5))), TEST)
-    doubts = testing.doubts(session, None)
-    assert doubts[0].photo.name == "wrong.png"
-    assert (doubts[0].given, doubts[0].likely, doubts[0].learned) == ("green", "red", True)
+    (doubt, *_), judged = testing.doubts(session, None)
+    assert (doubt.photo.name, judged) == ("wrong.png", 11)
+    assert (doubt.given, doubt.likely, doubt.learned) == ("green", "red", True)
+    shown = everything(at).replace("\\", "")
+    assert "called **green**. Wrong, or merely hard?" in shown
+    rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos of red have "
+    assert f"Judged by prompts that learned without it: {rests}{text.percent(doubt.usual)} on average." in shown
+    at.button(key=f"keep {wrong.sha256} red").click()
+    assert not [found for found in fine(at.run()).button if found.key == f"relabel {wrong.sha256} red"]
+    assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
+    session.photos.labels_kept.clear()
+    fine(at.run())
     at.button(key=f"relabel {wrong.sha256} red").click()
     fine(at.run())
     assert "wrong\\.png is a photo of red now" in at.success[0].value
     assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("red").shots}  # type: ignore[union-attr]
     assert not [found for found in at.button if found.key == f"relabel {wrong.sha256} red"]
+    at.button(key=f"undo CORRECTION {session.photos.deck.changes}").click()
+    fine(at.run())
+    assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
+
+
+def test_no_label_is_called_right_where_none_was_judged(tiny_app: Open) -> None:
+    at = taught(tiny_app, {"red": 1, "green": 1}, tests=0)
+    assert "No label was judged" in everything(at)
+    at = taught(tiny_app, {"red": 1, "green": 1})
+    assert re.search("Of 6 labels that were judged, none is in doubt|Wrong, or merely hard", everything(at))
+
+
+def test_a_figure_stands_while_its_errors_are_to_be_learned_from_and_tells_what_else_moves_it(tiny_app: Open) -> None:
+    at = taught(tiny_app, **BETTER_WITH_OTHER_K)
+    session = session_of(at)
+    before = metric(at, "Right on the 24 test photos").value
+    assert before != "100 %"
+    wrong = [digest for digest, said in session.training.taught.answers.items() if not (said.seen or said.right)]  # type: ignore[union-attr]
+    opened = next(found.key for found in at.button if found.key and re.match("opened .* to shots", found.key))
+    assert opened.split()[1] in wrong, "an error is opened first"
+    at.button(key=opened).click()
+    at = fine(at.run())
+    assert "From then on it tests nothing" in at.success[0].value
+    assert metric(at, "Right on the 24 test photos").value == before
+    assert "1 of them it will learn from next: until then they count here." in everything(at)
+    assert "Changed since the training: the photos. This tests what it was taught: blue" in at.info[0].value
+    session.photos.undo()
+    session.photos.deck.remove(wrong[0])
+    at = fine(at.run())
+    assert metric(at, "Right on the 23 test photos").value != before
+    told = "1 it was tested with are no test photos now, 1 of them answered wrongly: that alone moves this figure."
+    assert told in everything(at)
+    session.photos.undo()
+    session.photos.relabel(session.photos.tests()["red"][0], "green")
+    assert "1 have another label since the training" in everything(fine(at.run()))
+    session.photos.undo()
+    shot = session.photos.shots()["red"][0]
+    session.photos.relabel(shot, "red", "tests")
+    assert metric(fine(at.run()), "Right on the 24 test photos"), "what it has learned from tests nothing"
 
 
 def test_test_photos_of_a_class_that_was_not_taught_are_left_out_and_told(tiny_app: Open) -> None:
     at = add_classes(go(taught(tiny_app), TEACH), "blue")
+    changed = "Changed since the training: the classes. This tests what it was taught: green and red."
+    assert [found.value for found in go(at, TEST).info] == [changed]
+    at = go(at, TEACH)
     at.session_state["what 3"] = "Test photos"
     fine(at.run())
     uploader(at, "Test photos of blue").upload("blue.png", png(1, "blue"))

@@ -67,21 +67,26 @@ class Labels:
             line = st.container(horizontal=True, vertical_alignment="bottom")
             typed = line.text_input("New class", key=f"{mine} name").strip()
             if line.form_submit_button("Add", key=f"{mine} add") and typed:
-                self._act(partial(self.session.photos.relabel, self.photo, typed), typed)
+                self.act(partial(self.session.photos.relabel, self.photo, typed), typed)
                 st.rerun()
 
     def _button(self, label: str, what: str, act: Act, **drawn: Any) -> None:
-        st.button(label, key=f"{self.key} {self.photo.sha256} {what}", on_click=self._act, args=(act, what), **drawn)
+        st.button(label, key=f"{self.key} {self.photo.sha256} {what}", on_click=self.act, args=(act, what), **drawn)
 
     def _remove(self) -> str:
         self.session.photos.deck.remove(self.session.photos.as_on_card(self.photo))
-        return f"{self.photo.name} was removed; Undo on the page Teach brings it back."
+        return f"{self.photo.name} was removed."
 
-    def _act(self, act: Act, what: str) -> None:
+    def act(self, act: Act, what: str) -> None:
+        """In a callback: do it, and tell what was done, with a way back."""
         if not self.allowed(what):
             return
+        deck = self.session.photos.deck
+        before = deck.changes
         try:
-            self.session.notices[self.where] = Notice("success", act())
+            words = act()
+            change = deck.changes if deck.changes != before else None
+            self.session.notices[self.where] = Notice("success", words, change)
         except GallopError as error:
             self.session.notices[self.where] = Notice("info", str(error))
             return

@@ -112,14 +112,8 @@ def _notices(session: Session) -> None:
         with place.container(horizontal=True, vertical_alignment="center", gap="small"):
             change = session.photos.deck.changes
             key, icon = f"undo {change}", ":material/undo:"
-            st.button("Undo", key=key, type="tertiary", icon=icon, on_click=_undo, args=(session, change))
+            st.button("Undo", key=key, type="tertiary", icon=icon, on_click=session.photos.undo, args=(change,))
             st.caption(text.markdown(text.shorten(last, 80)), width=_BESIDE_UNDO)
-
-
-def _undo(session: Session, change: int) -> None:
-    """Take back the change that the button spoke of: a second click is not for the one before."""
-    if session.photos.deck.changes == change:
-        session.photos.undo()
 
 
 def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[[list[Any]], Verdicts]:

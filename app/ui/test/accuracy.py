@@ -8,6 +8,7 @@ from app import text
 from app.charts import test_charts
 from app.ui.test.scales import tuned_note
 from app.ui.widgets import media
+from app.views import testing
 from app.views.testing import Tested
 from app.visitor.session import Session
 from gallop.evaluation.intervals import Share
@@ -28,6 +29,8 @@ def show_accuracy(session: Session, tested: Tested) -> None:
         photos = f"{found.accuracy.of} test photo{'s' * (found.accuracy.of != 1)}"
         st.metric(f"Right on the {photos}", _percent(found.accuracy), text.gain(points, "zero-shot"))
         tuned_note(session, tested)
+        for sentence in testing.tests_changed(session):
+            st.caption(f":material/info: {sentence}")
         low, high = found.accuracy.interval
         st.markdown(f"On photos like these: **{100 * low:.0f} to {100 * high:.0f} %**")
     with right:

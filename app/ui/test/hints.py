@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from app import text
 from app.photos import thumbnails
-from app.teaching.cards import CardProblem
 from app.ui.explanation.labels import Labels
-from app.ui.resources import jobs, towers
 from app.ui.widgets import media
 from app.ui.widgets.notices import show_notice
 from app.views import testing
 from app.views.testing import Doubt, Tested
-from app.visitor.notices import Notice, Where
+from app.visitor.notices import Where
 from app.visitor.session import Session
 from gallop import Photo
 
@@ -36,10 +36,14 @@ def hints(session: Session, tested: Tested | None) -> None:
     assert taught is not None
     if taught.after.cross_fit_ is None:
         st.caption("Only test photos are judged.", help="No photo it learned from was held out this time.")
-    found = [doubt for doubt in testing.doubts(session, tested) if _still_there(session, doubt)]
+    doubts, judged = testing.doubts(session, tested)
+    found = [doubt for doubt in doubts if _still_there(session, doubt)]
     show_notice(session, Where.CORRECTION)
+    if not judged:
+        st.caption("No label was judged: none was held out while teaching, and there are no test photos.")
+        return
     if not found:
-        st.markdown(":material/check: No label is in doubt.")
+        st.markdown(f":material/check: Of {judged} labels that were judged, none is in doubt.")
         return
     for start in range(0, min(len(found), _MOST), 4):
         for doubt, column in zip(found[start : min(start + 4, _MOST)], st.columns(4), strict=False):
@@ -53,12 +57,17 @@ def _doubt(session: Session, doubt: Doubt) -> None:
     name, given, likely = (text.markdown(text.shorten(x)) for x in (doubt.photo.name, doubt.given, doubt.likely))
     media.image(thumbnails.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
     where = "learned from" if doubt.learned else "test photo"
-    st.caption(
-        f"{name} ({where}): called {given} ({text.percent(doubt.of_given)}), looks like **{likely}** "
-        f"({text.percent(doubt.of_likely)})."
-    )
-    key = f"relabel {doubt.photo.sha256} {doubt.likely}"
-    st.button(f"It is {likely}", key=key, type="tertiary", on_click=_relabel, args=(session, doubt))
+    st.caption(f"{name} ({where}), called **{given}**. Wrong, or merely hard?")
+    key = f"{doubt.photo.sha256} {doubt.likely}"
+    with st.popover(f"Is it {likely}?"):
+        by = "by prompts that learned without it" if doubt.learned else "by the prompts in use"
+        st.markdown(
+            f"Judged {by}: {likely} {text.percent(doubt.of_likely)}, {given} {text.percent(doubt.of_given)}. Photos of "
+            f"{likely} have {text.percent(doubt.usual)} on average. That is all this rests on: look at the photo."
+        )
+        kept = session.photos.labels_kept
+        st.button(f"No, it is {given}", key=f"keep {key}", on_click=kept.add, args=(doubt.label,))
+        st.button(f"Yes, put it to {likely}", key=f"relabel {key}", on_click=_relabel, args=(session, doubt))
     Labels(session, doubt.photo, Where.CORRECTION, "doubt").menu()
 
 
@@ -70,11 +79,6 @@ def _still_there(session: Session, doubt: Doubt) -> bool:
 
 
 def _relabel(session: Session, doubt: Doubt) -> None:
-    if not _still_there(session, doubt):
-        return
-    try:
-        session.notices[Where.CORRECTION] = Notice("success", session.photos.relabel(doubt.photo, doubt.likely))
-    except CardProblem as error:
-        session.notices[Where.CORRECTION] = Notice("info", str(error))
-        return
-    session.training.encode_ahead(jobs(), towers(), [doubt.photo])
+    if _still_there(session, doubt):
+        put = partial(session.photos.relabel, doubt.photo, doubt.likely)
+        Labels(session, doubt.photo, Where.CORRECTION, "doubt").act(put, doubt.likely)

@@ -32,13 +32,18 @@ else:
         with st.spinner("Looking at the test photos …", show_time=True):
             tested = testing.measure(session, resources.backbone(session.training.tower))
         _, left_out = testing.labelled(session)
-        told = slot()
+        told, changed = slot(), session.training.cards_changed() if session.photos.deck.in_use else ""
+        words = []
+        if changed:
+            names = text.markdown(text.joined(session.training.taught.names))
+            words.append(f"Changed since the training: {changed}. This tests what it was taught: {names}.")
         if left_out:
-            told.info(
-                f"Left out: the test photos of {text.markdown(text.joined(left_out))}, which it was not taught. Teach "
-                "again to test with them.",
-                icon=":material/info:",
+            names = text.markdown(text.joined(left_out))
+            words.append(
+                f"Left out: the test photos of {names}, which it was not taught. Teach again to test with them."
             )
+        if words:
+            told.info(" ".join(words), icon=":material/info:")
         if tested is None:
             st.info(
                 "**No test photos yet.** Choose *Test photos* on a card of *Teach*.",
