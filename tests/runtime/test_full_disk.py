@@ -430,6 +430,7 @@ def test_a_training_is_kept_whole_or_not_at_all(disk: Disk) -> None:
 WRITES = {"write_text", "write_bytes", "save_file", "mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory"}
 ELSEWHERE = {
     "gallop/training/launch.py",  # what its processes hand to each other
+    "gallop/runtime/process.py",  # what stands for a stream that was closed
     "gallop/runtime/machine.py",  # a switch of the system's
     "gallop/checkpoints/in_memory.py",  # a model on its way to another machine, or to the Hub
     "gallop/scoring/packed.py",  # and its arrival
