@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +18,10 @@ from gallop.scoring import on_ray
 from gallop.scoring.run import ShardPhotos
 from gallop.scoring.sources import Opener, SourceItem, open_source
 from gallop.scoring.sources.item import BATCH_BYTES, LONGEST_KEY, bounded_batches
-from tests.scoring.hostile_sources import CHEAP, HOSTILE
+from tests.scoring.hostile_sources import CHEAP, END, HOSTILE, photos_in_tar, png, table, tar
 
 MOST = 3 * 2**28
-"""Bytes that any of them may take: 600 MB are a page and a cell of it."""
+"""Bytes that any of them may take: three times the largest page of a Parquet table."""
 
 
 @contextmanager
@@ -77,3 +79,29 @@ def test_photos_that_are_large_are_held_in_smaller_batches() -> None:
 
 def test_a_key_of_any_length_takes_little_memory() -> None:
     assert SourceItem("k" * 2 * LONGEST_KEY).key == "k" * LONGEST_KEY
+
+
+def test_a_tar_cut_or_flipped_anywhere_loses_no_row_in_silence(tmp_path: Path) -> None:
+    members = photos_in_tar(3)
+    whole = b"".join([*members, END])
+    cuts = [whole[:cut] for cut in range(0, len(whole), 256)]
+    headers = [at for i in range(3) for at in range(len(b"".join(members[:i])), len(b"".join(members[:i])) + 512, 13)]
+    flips = [whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :] for at in headers]
+    for data in [*cuts, *flips]:
+        found = problems(tar(tmp_path, data))
+        assert found[-1], "what is wrong is said last"
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_damaged_parquet_table_is_read_or_refused(version: Any, tmp_path: Path) -> None:
+    """pyarrow ends the process when it is asked for the metadata of some of these."""
+    cells = [{"bytes": png(seed), "path": None} for seed in range(20)]
+    path = table(tmp_path, {"image": cells, "key": [str(i) for i in range(20)]}, data_page_version=version)
+    whole, flips = path.read_bytes(), random.Random(1)
+    assert problems(path) == [""] * 20
+    for _ in range(300):
+        data, at = bytearray(whole), flips.randrange(len(whole) - 900, len(whole))
+        data[at] = flips.randrange(256)
+        path.write_bytes(data)
+        found = problems(path)
+        assert found == [""] * 20 or found[-1]

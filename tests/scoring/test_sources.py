@@ -19,7 +19,9 @@ import pytest
 from pyarrow import parquet
 
 from gallop.errors import DataError, ImageError
+from gallop.images import DEFAULT_LIMITS
 from gallop.scoring.sources import Opener, SourceItem, open_source, opening
+from gallop.scoring.sources.lists import LONGEST_LINE
 from tests import tiny
 from tests.connects import Connects
 
@@ -150,7 +152,7 @@ def test_tables_of_paths(folder: Path) -> None:
         found = items(folder / table)
         assert [item.key for item in found] == ["7", "8", "9"]
         assert contents(found[:2]) == {"7": png(0), "8": png(2)}
-        assert found[2].problem == "Row 3 of the table names no photo."
+        assert found[2].problem.startswith("Row 3 of the table names no photo")
 
 
 def test_tables_of_bytes(tmp_path: Path) -> None:
@@ -171,7 +173,7 @@ def test_cells_of_a_csv_are_text_and_a_row_of_another_length_is_a_problem(folder
     (folder / "t.csv").write_text('path,note\n001,"two\nlines"\n\n2020-01-01,1\na,b.png,1\n')
     found = items(folder / "t.csv")
     assert contents(found[:2]) == {"001": png(7), "2020-01-01": png(7)}
-    assert found[2].problem.startswith("Row 3 of the table has 3 cells where the first line has 2")
+    assert found[2].problem.startswith("Row 3 of the table names no photo or has another number of cells")
 
 
 @pytest.mark.parametrize("end", ["csv", "txt"])
@@ -211,6 +213,14 @@ def test_a_value_that_many_rows_share_is_not_unpacked_for_all_of_them_at_once(tm
     for item in open_source(str(tmp_path / "t.parquet"), Opener()):
         assert item.data == bytes(2**23)
         assert pa.total_allocated_bytes() - before < 2**28, "300 times 8 MB"
+
+
+def test_cells_that_are_too_large_are_not_read_whole(tmp_path: Path) -> None:
+    most = {"jpg": DEFAULT_LIMITS.max_bytes, "path": LONGEST_LINE}
+    for column, cell in (("jpg", bytes(2**25)), ("path", "p" * 2**25)):
+        parquet.write_table(pa.table({column: [cell]}), tmp_path / "t.parquet")
+        (found,) = items(tmp_path / "t.parquet")
+        assert len(found.data or found.place.removeprefix(f"{tmp_path}/")) == most[column] + 1
 
 
 def test_a_tables_column_can_be_named(folder: Path) -> None:

@@ -138,16 +138,13 @@ class _Forward:
         return self._last
 
     def check_end(self) -> None:
-        """Make sure that the last header was no header but the first of the two empty blocks that end an archive.
+        """Make sure that what was read last is the first of the two empty blocks that end an archive.
 
         Raises:
             ReadError: it was not, or something follows these blocks.
         """
-        empty = bytes(tarfile.BLOCKSIZE)
-        if self._last != empty:
+        if self._last + self._file.read(tarfile.BLOCKSIZE) != bytes(2 * tarfile.BLOCKSIZE):
             raise tarfile.ReadError(f"it is damaged or cut {self._at} bytes after its start")
-        if self._file.read(tarfile.BLOCKSIZE) != empty:
-            raise tarfile.ReadError("it has one of the two empty blocks that end an archive: it may be cut or damaged")
         while following := self._file.read(_SKIPPED):
             if following.count(0) < len(following):
                 raise tarfile.ReadError(

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from gallop.errors import DataError, ImageTooLarge
-from gallop.images.formats import ImageLimits, printable_name, too_large
+from gallop.errors import DataError
+from gallop.images.formats import ImageLimits, printable_name
 from gallop.scoring.sources.item import BATCH_BYTES, SourceItem, listed_total
 from gallop.scoring.sources.lists import LONGEST_LINE, lines_of, opened_text
 from gallop.scoring.sources.opening import Opener, below, folder_of
 from gallop.scoring.sources.outages import reason
-from gallop.scoring.sources.pages import rows_at_once
+from gallop.scoring.sources.pages import row_groups, rows_at_once
 from gallop.wording import listed
 
+_Cell: TypeAlias = bytes | str | None
 PHOTO_COLUMNS = ("image", "path", "file", "filename", "file_name", "url", "bytes", "jpg", "png")
 """How the column with the photos may be called, the first that is there."""
 KEY_COLUMNS = ("key", "__key__", "id", "name")
@@ -54,16 +55,16 @@ class TableSource:
         with self.opener.open(self.name) as file:
             return int(parquet.read_metadata(file).num_rows)
 
-    def _csv_rows(self) -> Iterator[tuple[Any, Any]]:
+    def _csv_rows(self) -> Iterator[tuple[_Cell, _Cell]]:
         """The cells of photos and keys, as text: a name like 001 or 2020-01-01 is one."""
         with opened_text(self.opener, self.name) as file:
             rows = csv.reader(self._csv_lines(file), strict=True)
             try:
                 names = next(rows, [])
                 photos, keys = self._columns(names)
-                for cells in filter(None, rows):
-                    cell = cells[photos] if len(cells) == len(names) else _Ragged(len(cells), len(names))
-                    yield cell, cells[keys] or None if keys is not None and keys < len(cells) else None
+                for row in filter(None, rows):
+                    cells = dict(zip(names, row, strict=True)) if len(row) == len(names) else {}
+                    yield cells.get(photos), (cells.get(keys) or None) if keys else None
             except csv.Error as error:
                 raise DataError(f"{printable_name(self.name)}, line {rows.line_num}: {error}.") from error
 
@@ -76,7 +77,7 @@ class TableSource:
                 )
             yield line
 
-    def _parquet_rows(self) -> Iterator[tuple[Any, Any]]:
+    def _parquet_rows(self) -> Iterator[tuple[_Cell, _Cell]]:
         from pyarrow import parquet
         from pyarrow.lib import ArrowException
 
@@ -86,14 +87,16 @@ class TableSource:
                 table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20)  # it would read all of it
                 schema = table.schema_arrow
                 photos, keys = self._columns(schema.names)
-                wanted = [leaf for at in (photos, keys) if at is not None for leaf in self._leaves(schema.field(at))]
-                for group in range(table.num_row_groups):
-                    most = rows_at_once(file, name, table.metadata.row_group(group), wanted, BATCH_BYTES)
-                    for batch in table.iter_batches(min(most, ROWS_AT_ONCE), row_groups=[group], columns=wanted):
-                        for row in range(len(batch)):
+                wanted = [leaf for column in (photos, keys) if column for leaf in self._leaves(schema.field(column))]
+                for number_of_group, group in enumerate(row_groups(file, name)):
+                    most = min(rows_at_once(file, name, group, wanted, BATCH_BYTES), ROWS_AT_ONCE)
+                    for batch in table.iter_batches(most, row_groups=[number_of_group], columns=wanted):
+                        named = batch.column(keys) if keys else [None] * len(batch)
+                        for cell, key in zip(batch.column(photos), named, strict=True):
                             number += 1
-                            named = None if keys is None else batch.column(schema.names[keys])[row]
-                            yield batch.column(schema.names[photos])[row], named
+                            yield _content(cell, self.opener.limits), _content(key, self.opener.limits)
+                if number != table.metadata.num_rows:
+                    raise DataError(f"{name} has {number} rows, and its footer says {table.metadata.num_rows}.")
         except (ArrowException, OSError) as error:
             raise DataError(f"{name} cannot be read after {number} rows ({reason(error)}): is it whole?") from error
 
@@ -115,86 +118,47 @@ class TableSource:
                 )
         return [f"{field.name}.{name}" for name in pair] or [field.name]
 
-    def _columns(self, names: Sequence[str]) -> tuple[int, int | None]:
-        """The numbers of the column of the photos, and of that of their keys where there is one."""
-        small = {name.strip().lower(): number for number, name in reversed(list(enumerate(names)))}
+    def _columns(self, names: Sequence[str]) -> tuple[str, str | None]:
+        """The column of the photos, and that of their keys where there is one."""
+        small = {name.strip().lower(): name for name in reversed(names)}
         if self.column is not None and self.column not in names:
             raise DataError(f"{printable_name(self.name)} has no column {self.column!r}; it has {listed(names)}.")
-        photos = (
-            names.index(self.column)
-            if self.column is not None
-            else next((small[name] for name in PHOTO_COLUMNS if name in small), None)
-        )
+        photos = self.column or next((small[name] for name in PHOTO_COLUMNS if name in small), None)
         if photos is None:
             raise DataError(
                 f"{printable_name(self.name)} has no column that is called {', '.join(PHOTO_COLUMNS)}; it has "
                 f"{listed(names)}: say with column=... which holds the photos."
             )
         keys = next((small[name] for name in KEY_COLUMNS if name in small and small[name] != photos), None)
-        for chosen in (names[at] for at in (photos, keys) if at is not None):
+        for chosen in filter(None, (photos, keys)):
             if names.count(chosen) > 1:
                 raise DataError(f"{printable_name(self.name)} has two columns {chosen!r}: rename one.")
         return photos, keys
 
-    def _item(self, cell: Any, key: Any, number: int) -> SourceItem:
-        key = key if key is None or isinstance(key, str) else _key(key, self.opener.limits.max_bytes)
-        named = key if key is not None else f"row {number}"
-        if isinstance(cell, _Ragged):
-            return SourceItem(named, problem=f"Row {number} of the table {cell}.")
-        try:
-            content = cell if isinstance(cell, str) else _content(cell, self.opener.limits.max_bytes)
-        except ImageTooLarge:
-            return SourceItem(named, problem=str(too_large(printable_name(named), self.opener.limits)))
-        if isinstance(content, bytes):
-            return SourceItem(named, data=content)
-        if content is not None and content.strip():
-            return SourceItem(key if key is not None else content, place=below(folder_of(self.name), content.strip()))
-        return SourceItem(named, problem=f"Row {number} of the table names no photo.")
+    def _item(self, cell: _Cell, key: _Cell, number: int) -> SourceItem:
+        named = str(key) if key is not None else f"row {number}"
+        if isinstance(cell, bytes):
+            return SourceItem(named, data=cell)
+        if cell is not None and cell.strip():
+            return SourceItem(str(key) if key is not None else cell, place=below(folder_of(self.name), cell.strip()))
+        why = " or has another number of cells than the first line" if self._is_csv else ""
+        return SourceItem(named, problem=f"Row {number} of the table names no photo{why}.")
 
 
-def _key(cell: Any, most: int) -> str | None:
-    """What a cell of a Parquet table calls its photo; None where it is empty or too long to be a name."""
-    try:
-        content = _content(cell, most)
-    except ImageTooLarge:
-        return None
-    value = cell.as_py() if content is None else content
-    return str(value) if value not in (None, "") else None
-
-
-def _content(cell: Any, most: int) -> bytes | str | None:
-    """The bytes or the text of a cell of a Parquet table; None where it has neither, no text where it is too long.
-
-    Raises:
-        ImageTooLarge: it has more bytes than ``most``. They are not copied.
+def _content(cell: Any, limits: ImageLimits) -> _Cell:
+    """What a cell of a Parquet table holds, as bytes or as text. Of what is larger than any photo, or longer than any
+    name, as much as shows that.
     """
-    cell = _plain(cell)
+    while hasattr(cell, "value"):  # of a dictionary, or of a type of the writer's own
+        cell = cell.value
     if hasattr(cell, "keys"):
-        parts = (_content(cell[name], most) for name in PAIR if cell.is_valid and name in cell)
-        return next((part for part in parts if part), None)
-    buffer = cell.as_buffer() if hasattr(cell, "as_buffer") else None
+        pair = (_content(cell[name], limits) for name in PAIR if cell.is_valid and name in cell)
+        return next((part for part in pair if part), None)
+    if not hasattr(cell, "as_buffer"):
+        return None if cell is None or not cell.is_valid else str(cell.as_py())
+    buffer = cell.as_buffer()
     if buffer is None:
         return None
-    if "string" in str(cell.type):
-        return bytes(buffer).decode("utf-8", "replace") if buffer.size <= LONGEST_LINE else ""
-    if buffer.size > most:
-        raise too_large("A cell", ImageLimits(most))
-    return bytes(buffer)
-
-
-def _plain(cell: Any) -> Any:
-    """The value that a cell has by its place in a dictionary, or in a type of the writer's own."""
-    while hasattr(cell, "value"):
-        cell = cell.value
-    return cell
-
-
-@dataclass(frozen=True)
-class _Ragged:
-    """Stands for the photo of a CSV row with more or fewer cells than the table has columns."""
-
-    cells: int
-    columns: int
-
-    def __str__(self) -> str:
-        return f"has {self.cells} cells where the first line has {self.columns}: put quotes around names with a comma"
+    if "string" not in str(cell.type):
+        return bytes(buffer[: limits.max_bytes + 1])
+    return bytes(buffer[: LONGEST_LINE + 1]).decode("utf-8", "replace")
