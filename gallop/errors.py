@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from gallop.wording import did_you_mean, listed, shortened
 
@@ -185,13 +185,12 @@ def suggesting(called: Called) -> Called:
     Python does so from 3.13 on, but names the module's own parts of a class, which nobody outside knows.
     """
     if not isinstance(called, type):
-        checked: Called = _suggesting(called, called.__module__, called.__qualname__)
-        return checked
+        return cast(Called, _suggesting(called, called.__module__, called.__qualname__))
     for name in dir(called):
         method = inspect.getattr_static(called, name)
         function = getattr(method, "__func__", method)  # of a class method
-        public = name[0] != "_" and str(getattr(function, "__module__", "")).startswith("gallop.")
-        if inspect.isfunction(function) and (public or name == "__init__"):
+        ours = inspect.isfunction(function) and (function.__module__.startswith("gallop.") or name == "__init__")
+        if ours and (name[0] != "_" or name == "__init__"):
             named = called.__qualname__ if name == "__init__" else f"{called.__qualname__}.{name}"
             wrapped = _suggesting(function, called.__module__, named)
             setattr(called, name, wrapped if function is method else type(method)(wrapped))

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from gallop.data import labelled_photos
 from gallop.errors import ClassNameError, ConfigError, DataError, warn_caller
-from gallop.estimator.learned import KeptText, LearnedModel
+from gallop.estimator.learned import LearnedModel, text_made_of
 from gallop.features.encoding import MemoryCache, encode_centres, open_cache
 from gallop.model.calibration import NOT_HELD_OUT, Calibration
 from gallop.model.gallop import GalLoP, TextFeatures
@@ -78,7 +78,7 @@ class ClassList(LearnedModel):
         model = self.model_
         head = None if model.head is None else model.head.for_classes(model.class_names, names, model.name_features)
         self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates, head)
-        self._text, self.classes_ = KeptText.of(self.model_, text), np.array(names)
+        self._text, self.classes_ = (text_made_of(self.model_), text), np.array(names)
         before = self.calibration_
         if self.cross_fit_ is not None:
             self._calibrate()

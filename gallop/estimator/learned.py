@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from typing_extensions import Self
 
 from gallop.config import TrainConfig
@@ -22,27 +21,10 @@ from gallop.training.learn import CrossFit
 from gallop.training.loop import StepEvent
 
 
-@dataclass(frozen=True)
-class KeptText:
-    """Text features, and what they were made of: values, because prompts may change in place."""
-
-    features: TextFeatures
-    class_names: tuple[str, ...]
-    templates: tuple[str, ...] | None
-    contexts: Tensor
-
-    @staticmethod
-    def of(model: GalLoP, features: TextFeatures | None = None) -> KeptText:
-        """Encode the text of a model, unless its features are known."""
-        with torch.no_grad():
-            contexts = model.prompts.contexts()  # before they are encoded: a training on another thread may move them
-            return KeptText(features or model.text_features(), model.class_names, model.templates, contexts)
-
-    def is_of(self, model: GalLoP) -> bool:
-        """Tell whether a model would get the same features, bit for bit."""
-        same_words = (self.class_names, self.templates) == (model.class_names, model.templates)
-        with torch.no_grad():
-            return same_words and torch.equal(self.contexts, model.prompts.contexts())
+def text_made_of(model: GalLoP) -> tuple[object, ...]:
+    """Return all that a model's text features depend on, by value: prompts may be changed in place."""
+    contexts = model.prompts.contexts().detach().float().cpu().numpy().tobytes()
+    return model.class_names, model.templates, contexts
 
 
 class LearnedModel(AnswersInTables, ClassifierSettings):
@@ -53,7 +35,7 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
     classes_: NDArray[np.str_]
     calibration_: Calibration
     history_: list[StepEvent]
-    _text: KeptText | None
+    _text: tuple[tuple[object, ...], TextFeatures] | None  # what they were made of, and they
     cross_fit_: CrossFit | None
     training_: TrainConfig | None
     _data_fingerprint: str
@@ -66,10 +48,11 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
         where prompts are changed in place.
         """
         model = self._fitted()
-        kept = self._text
-        if kept is None or not kept.is_of(model):
-            self._text = kept = KeptText.of(model)
-        return kept.features
+        made_of, kept = text_made_of(model), self._text
+        if kept is None or kept[0] != made_of:
+            with torch.no_grad():
+                self._text = kept = made_of, model.text_features()
+        return kept[1]
 
     def __copy__(self) -> Self:
         copied = type(self).__new__(type(self))
