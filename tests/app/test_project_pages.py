@@ -213,6 +213,7 @@ def test_another_machine_without_the_tower_has_all_but_the_model(tiny_app: Open)
         go(at, page)
 
 
+@pytest.mark.slow
 @needs_mini
 def test_the_sample_is_a_project_like_any_other(
     app: Open,  # noqa: F811

@@ -68,6 +68,7 @@ def take(at: AppTest) -> AppTest:
     return fine(button(at, OFFER).click().run())
 
 
+@pytest.mark.slow
 @needs_mini
 def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
     at = fine(app())

@@ -103,6 +103,7 @@ def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_explore_taught_as_python_notebook_and_command_line(
     tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str]
 ) -> None:

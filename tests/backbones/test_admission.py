@@ -54,6 +54,7 @@ ONE_OF_A_KIND = [
 ]
 
 
+@pytest.mark.slow
 @of_this_version
 @pytest.mark.parametrize(("arch", "tag"), ONE_OF_A_KIND, ids=[arch for arch, _ in ONE_OF_A_KIND])
 def test_a_row_is_what_the_library_says(arch: str, tag: str) -> None:

@@ -73,6 +73,7 @@ def test_images_have_the_same_features_bit_by_bit() -> None:
         assert torch.equal(mine, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [8, 16, 32])
 @pytest.mark.parametrize("size", [224, 97, 256])
 def test_a_trunk_of_any_stride_is_timms(stride: int, size: int) -> None:

@@ -882,6 +882,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert err.getvalue() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="shells there close no streams")
 @pytest.mark.parametrize(
     ("words", "streams", "status", "said"),

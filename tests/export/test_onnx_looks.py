@@ -95,6 +95,7 @@ def test_the_file_alone_gives_the_numbers_of_both_looks(closer: GalLoPClassifier
     assert [part.shape for part in alone] == [(1, *part.shape[1:]) for part in found.values()]
 
 
+@pytest.mark.slow
 def test_one_and_a_half_looks_of_a_head_without_local_prompts_behind_a_projection() -> None:
     """Without local prompts the photo's projection is the regions' too, and scores of the unknown tell.
 

@@ -230,6 +230,7 @@ def same(one: GalLoPClassifier, other: GalLoPClassifier) -> bool:
     return one.classes_.tolist() == other.classes_.tolist() and equal(learned(one), learned(other))
 
 
+@pytest.mark.slow
 def test_a_save_that_is_killed_at_any_moment_leaves_the_old_model_or_the_new_one(
     tmp_path: Path, old: GalLoPClassifier, new: GalLoPClassifier
 ) -> None:

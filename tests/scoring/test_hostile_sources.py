@@ -52,6 +52,7 @@ def problems(source: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 @pytest.mark.parametrize("name", CHEAP)
 def test_whatever_is_wrong_is_said_behind_the_photos_before_it(name: str, tmp_path: Path) -> None:

@@ -476,6 +476,7 @@ def test_a_server_that_is_gone_among_others_is_a_row(
     assert "500" in problems[f"{server.address}/05.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["closes", "busy", "refuses", "waits", "drips"])
 def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
     how: str, server: Web, backbone: Path, tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch

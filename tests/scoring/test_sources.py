@@ -336,6 +336,7 @@ def test_a_share_of_windows_is_asked_with_keys_too(monkeypatch: pytest.MonkeyPat
     Opener(home="list.txt")._check(r"C:\photos\a.png")
 
 
+@pytest.mark.slow
 def test_the_command_line_connects_to_no_bucket_that_a_list_or_a_table_names(tmp_path: Path) -> None:
     """Every connect of the process is written down; there are keys that it could send."""
     connects = Connects(tmp_path / "connects")

@@ -29,6 +29,7 @@ def test_rough_senders_are_all_told(service: Running) -> None:
         assert rough._told(connection) == "422"
 
 
+@pytest.mark.slow
 def test_a_bystander_is_watched_beside_slow_senders(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slow, "SIDE", 500)
     found = awaited(slow._beside_slow(service.port, 1.0, 2))

@@ -232,6 +232,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 def test_a_stop_while_it_loads_ends_cleanly(models: dict[str, Path], tmp_path: Path) -> None:
     words = [sys.executable, "-c", LOADS_SLOWLY, "serve", str(models["colours"])]
