@@ -90,7 +90,7 @@ def test_a_cell_is_opened_from_the_keyboard_and_from_the_list(page: Page) -> Non
     settled(page)
     expect(page.get_by_role("combobox", name="Compared with")).to_have_value("1")  # the page has heard of it
     choose(page, "Photos of the cell", "kitten, rightly said: 3 photos")
-    expect(page.get_by_text("It said kitten")).to_contain_text("and that is right")
+    expect(page.get_by_text("It said nearest: kitten")).to_contain_text("the nearest is right")
 
 
 @pytest.mark.slow
