@@ -143,8 +143,6 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     # With so few shots the limit leads, and the classes that were taught are asked of the visitor's own photos alone.
     files_into(page, "Upload photos", [upload("mine.jpg", photo("Cat"))])
     expect(answer(page)).to_have_text(re.compile("^This limit is unreliable here: .* Nearest: kitten"))
-    pick(page, "Zero-shot")
-    expect(answer(page)).to_contain_text("tiger cat")
     choose_photo(page, "Cat")
     expect(answer(page)).to_have_text(re.compile("^cat"))
 
