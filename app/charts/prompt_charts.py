@@ -32,15 +32,15 @@ def _squares(colours: NDArray[Any], values: NDArray[Any], names: Sequence[str], 
     """A square for each pair, coloured from 0 to 1, in which its value is written."""
     cells = go.Heatmap(
         z=colours.tolist(),
-        customdata=values.tolist(),
+        text=[[f"{value:.{digits}f}" for value in row] for row in values.tolist()],
         x=list(names),
         y=list(names),
         zmin=0,
         zmax=1,
-        texttemplate=f"%{{customdata:.{digits}f}}",
+        texttemplate="%{text}",
         xgap=2,
         ygap=2,
-        hovertemplate="%{y} and %{x}: %{customdata:.3f}<extra></extra>",
+        hovertemplate="%{y} and %{x}: %{text}<extra></extra>",
     )
     return new_chart(
         cells,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 
-from app import text
 from app.charts.layout import (
     BESIDE,
     GREY,
@@ -26,28 +25,6 @@ from app.charts.layout import (
 if TYPE_CHECKING:
     from gallop.predictions.faithfulness import Deletion
 
-MOST_BARS = 8
-
-
-def strongest(probabilities: Mapping[str, float], most: int = MOST_BARS) -> list[str]:
-    """The most probable names, best first."""
-    return sorted(probabilities, key=lambda name: -probabilities[name])[:most]
-
-
-def probabilities(found: Mapping[str, float]) -> go.Figure:
-    """A bar for each of the most probable classes, best on top."""
-    names = strongest(found)
-    return _shares(names, [_bars(names, found)])
-
-
-def before_after(before: Mapping[str, float], after: Mapping[str, float]) -> go.Figure:
-    """Two bars for each class: what zero-shot said, and what the taught prompts say."""
-    shown = strongest({name: max(before[name], after[name]) for name in after})
-    names = sorted(shown, key=lambda name: -after[name])
-    bars = [_bars(names, after, "after teaching"), _bars(names, before, "before (zero-shot)")]
-    bars[1].marker.color = GREY
-    return _shares(names, bars)
-
 
 def prompt_scores(scores: Sequence[float], highest: float) -> go.Figure:
     """A bar for each global prompt's cosine with one class; the dashed line is their mean, the band their spread.
@@ -57,7 +34,16 @@ def prompt_scores(scores: Sequence[float], highest: float) -> go.Figure:
     """
     mean, spread = fmean(scores), pstdev(scores)
     names = [f"prompt {number}" for number, _ in enumerate(scores, 1)]
-    bars = _bar(scores, names, written=[f"{score:.3f}" for score in scores], hover="%{customdata}: %{x:.4f}")
+    bars = go.Bar(
+        x=list(scores),
+        y=list(range(len(scores))),
+        orientation="h",
+        text=[f"{score:.3f}" for score in scores],
+        textposition="outside",  # in the page's own text colour, read on light and on dark
+        cliponaxis=False,
+        customdata=names,
+        hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
+    )
     span = [1.15 * min(0.0, *scores), max(highest, 0.01)]
     return new_chart(
         bars,
@@ -85,42 +71,3 @@ def deletion_curve(found: Deletion) -> go.Figure:
     ]
     xaxis, yaxis = percent_axis("regions taken away"), titled_axis("score", rangemode="tozero")
     return new_chart(lines, xaxis=xaxis, yaxis=yaxis, showlegend=True)
-
-
-def _shares(names: Sequence[str], bars: Sequence[go.Bar]) -> go.Figure:
-    """The bars in one chart: with several a class, a legend says what they mean."""
-    several = len(bars) > 1
-    return new_chart(
-        bars,
-        height=rows_height(len(bars) * len(names)) + 30 * several,
-        xaxis=percent_axis(range=[0, 100], dtick=50),
-        margin=BESIDE,
-        yaxis=named_rows(names),
-        barmode="group",
-        showlegend=several,
-    )
-
-
-def _bars(names: Sequence[str], shares: Mapping[str, float], label: str | None = None) -> go.Bar:
-    values = [shares[name] for name in names]
-    bars = _bar(
-        [100 * value for value in values],
-        [text.plotly(name, 80) for name in names],
-        written=[text.percent(value) for value in values],
-        hover="%{customdata}: %{x:.2f} %",
-    )
-    bars.name = label
-    return bars
-
-
-def _bar(values: Sequence[float], names: Sequence[str], *, written: Sequence[str], hover: str) -> go.Bar:
-    return go.Bar(
-        x=list(values),
-        y=list(range(len(values))),
-        orientation="h",
-        text=list(written),
-        textposition="outside",  # in the page's own text colour, read on light and on dark
-        cliponaxis=False,
-        customdata=list(names),
-        hovertemplate=f"{hover}<extra></extra>",
-    )

@@ -20,7 +20,7 @@ from app.visitor.question import Question
 from app.visitor.recent import Bounded
 from app.visitor.training import VisitorTraining
 from gallop import Photo
-from gallop.model.calibration import unreliable
+from gallop.evaluation.limits import at_limit
 from gallop.model.scores import VERDICT
 
 if TYPE_CHECKING:
@@ -104,16 +104,12 @@ class VisitorAnswers:
         limit, tests = calibration.threshold, [photo for photo, _ in self.training.tested_with(names, course)]
         if limit is None:
             return f"There is no limit for none of these here: {calibration.note.split(': ', 1)[-1]}."
-        if not tests:
-            return calibration.doubt
 
-        def compute() -> str:
-            from gallop.evaluation.limits import at_limit
+        def shown_by_tests() -> str:
+            known = self.asked_of(classifier, tests).ood()[VERDICT] if tests else ()
+            return at_limit(known, (), limit, calibration.tpr).doubt
 
-            does = at_limit(self.asked_of(classifier, tests).ood()[VERDICT], [], limit, calibration.tpr)
-            return unreliable(does.shortfall) if does.broken else calibration.doubt
-
-        return self.once(("doubt", which, limit, calibration.tpr, _shas(tests)), compute)
+        return self.once(("doubt", which, limit, calibration.tpr, _shas(tests)), shown_by_tests) or calibration.doubt
 
     def votes(self, photo: Photo, question: Question) -> ShotVotes | None:
         """Return which shots voted, of a model that was opened and whose photos are on the cards; None of another one.

@@ -22,12 +22,7 @@ class Where(Enum):
 
 @dataclass(frozen=True)
 class Notice:
-    """How an action went, as a sentence.
-
-    Attributes:
-        change: the count of changes of the cards after it, where it can be undone.
-    """
+    """How an action went, as a sentence."""
 
     kind: Literal["success", "info", "error"]
     words: str
-    change: int | None = None

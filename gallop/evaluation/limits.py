@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gallop.evaluation.intervals import Share
-from gallop.model.calibration import PROMISED, threshold_at_tpr
+from gallop.model.calibration import PROMISED, threshold_at_tpr, unreliable
 
 SURE = 0.01
 """A promise is called broken where fewer keep it than would in one of so many cases by chance."""
@@ -59,13 +59,12 @@ class AtLimit:
         return self.chance < SURE
 
     @property
-    def shortfall(self) -> str:
-        """Such as "18 of 24 known test photos pass, and 95 % were promised"; empty without known photos."""
-        if self.kept is None:
+    def doubt(self) -> str:
+        """Why the limit decides nothing, as a sentence; empty where it keeps its promise."""
+        if self.kept is None or not self.broken:
             return ""
-        return (
-            f"{self.kept.right} of {self.kept.of} known test photos pass, and {100 * self.promised:.3g} % were promised"
-        )
+        passed, promised = f"{self.kept.right} of {self.kept.of}", f"{100 * self.promised:.3g} %"
+        return unreliable(f"{passed} known test photos pass, and {promised} were promised")
 
 
 def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float = PROMISED) -> AtLimit:

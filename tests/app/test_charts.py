@@ -17,7 +17,6 @@ from gallop.predictions.faithfulness import Deletion
 from tests.conftest import ROOT
 
 NAMES = ["<b>red</b> $x$", "green"]
-SHARES = dict(zip(NAMES, (0.8, 0.2), strict=True))
 CURVE = np.linspace(0, 1, 5)
 CHARTS = {
     "matrix": lambda: prompt_charts.matrix(np.eye(2), ["prompt 1", "prompt 2"]),
@@ -25,8 +24,6 @@ CHARTS = {
     "overlap": lambda: prompt_charts.overlap_chart(np.ones(4), (2, 2), 1.0),
     "without": lambda: prompt_charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
     "seeds": lambda: run_charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
-    "probabilities": lambda: score_charts.probabilities(SHARES),
-    "before, after": lambda: score_charts.before_after(SHARES, SHARES),
     "prompts": lambda: score_charts.prompt_scores([0.2, 0.3], 0.4),
     "deletion": lambda: score_charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
     "classes": lambda: test_charts.classes({name: Share(1, 2) for name in NAMES}, Share(2, 4)),
@@ -61,21 +58,16 @@ def test_only_the_layout_knows_margins_and_greys() -> None:
 
 def test_a_row_for_each_name_though_two_are_written_alike() -> None:
     long = "a name of a class that is long and goes on"
-    figure = score_charts.probabilities({f"{long} here": 0.6, f"{long} there": 0.4})
+    figure = test_charts.classes({f"{long} {where}": Share(1, 2) for where in ("here", "there")}, Share(2, 4))
     assert list(figure.data[0].y) == [0, 1]
     assert len(set(figure.layout.yaxis.ticktext)) == 1
     assert tuple(figure.layout.yaxis.range) == (1.5, -0.5)
 
 
 def test_values_beside_bars_have_their_room_in_pixels_so_that_no_narrow_page_cuts_them() -> None:
-    sure = score_charts.probabilities({"cat": 0.99999, "dog": 0.00001})
-    both = score_charts.prompt_scores([0.3123, 0.25], 0.3)
-    for figure in (sure, both):
-        longest = max(map(len, figure.data[0].text))
-        assert figure.layout.margin.r >= 7 * longest, "a letter takes up to 7 pixels"
-        assert max(figure.data[0].x) <= 1.01 * figure.layout.xaxis.range[1] * 1.05
-        assert figure.data[0].cliponaxis is False
-    assert tuple(sure.layout.xaxis.range) == (0, 100)
+    figure = score_charts.prompt_scores([0.3123, 0.25], 0.3)
+    assert figure.layout.margin.r >= 7 * max(map(len, figure.data[0].text)), "a letter takes up to 7 pixels"
+    assert figure.data[0].cliponaxis is False
 
 
 def test_cosines_are_coloured_by_themselves_whatever_stands_beside_them() -> None:
@@ -83,7 +75,7 @@ def test_cosines_are_coloured_by_themselves_whatever_stands_beside_them() -> Non
     colours = [prompt_charts.cosines(found, ["1", "2"]).data[0] for found in (near, far)]
     assert [(found.zmin, found.zmax) for found in colours] == [(0, 1)] * 2
     assert [found.z[0] for found in colours] == [pytest.approx((1, 0.5)), pytest.approx((1, 0.024), abs=1e-3)]
-    assert list(colours[0].customdata[0]) == [1, 0.99], "what is written"
+    assert list(colours[0].text[0]) == ["1.000", "0.990"]
 
 
 def test_dashed_lines_stand_at_their_figures() -> None:

@@ -290,7 +290,8 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     stored = session.limit.value
     assert stored is not None
     assert track(at)["limit"] == pytest.approx(stored)
-    assert "Found while teaching. Of new photos of the classes, " in everything(at)
+    assert "Found while teaching." in everything(at)
+    assert "are expected to pass" not in everything(at), "of a limit that is unreliable nothing is promised"
     at = put_limit(at, 0)
     assert does(at) == "0 of 6, 2 of 2"
     # Teach's try-out and Explore go by it.
@@ -393,7 +394,7 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     assert "wrong\\.png is a photo of red now" in at.success[0].value
     assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("red").shots}  # type: ignore[union-attr]
     assert not [found for found in at.button if found.key == f"relabel {wrong.sha256} red"]
-    at.button(key=f"undo CORRECTION {session.photos.deck.changes}").click()
+    at.button(key="undo CORRECTION").click()
     fine(at.run())
     assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
 

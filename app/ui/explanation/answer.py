@@ -116,7 +116,7 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
     best = place[0].name if place is not None and known else after.label
     was, now = before.probabilities[best], after.probabilities[best]
     if not known and (after.is_ood or after.doubt):
-        left.markdown(f"This photo: {text.markdown(after.answer)}.", help=text.markdown(after.doubt) or None)
+        right = left
     else:
         left.metric(
             f"This photo is {text.markdown(best)}",

@@ -75,18 +75,14 @@ class Labels:
 
     def _remove(self) -> str:
         self.session.photos.deck.remove(self.session.photos.as_on_card(self.photo))
-        return f"{self.photo.name} was removed."
+        return f"{self.photo.name} was removed; Undo brings it back."
 
     def act(self, act: Act, what: str) -> None:
-        """In a callback: do it, and tell what was done, with a way back."""
+        """In a callback: do it, and tell what was done."""
         if not self.allowed(what):
             return
-        deck = self.session.photos.deck
-        before = deck.changes
         try:
-            words = act()
-            change = deck.changes if deck.changes != before else None
-            self.session.notices[self.where] = Notice("success", words, change)
+            self.session.notices[self.where] = Notice("success", act())
         except GallopError as error:
             self.session.notices[self.where] = Notice("info", str(error))
             return

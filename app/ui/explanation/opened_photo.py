@@ -21,8 +21,6 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     tower, question = backbone(session.training.tower), testing.taught_question(session)
     found = session.answers.explain(tower, photo, question).with_topk(session.training.scales())
     said, name = found.label, text.markdown(really)
-    if found.doubt:
-        st.caption(text.markdown(found.doubt))
     share = f"It said **{text.markdown(found.answer)}**, {text.percent(found.probabilities[said])}"
     if said != really:
         st.markdown(f"{share}; it is **{name}** ({text.percent(found.probabilities[really])}).")

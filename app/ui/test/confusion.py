@@ -59,7 +59,7 @@ def confusion(session: Session, tested: Tested) -> None:
             one_of("Photo opened", places, TestState.photo, 0, lambda place: text.shorten(photos[place].name, 60))
         ]
         Labels(session, photo, Where.OPENED, "opened").menu()
-        show_notice(session, Where.OPENED)
+        show_notice(session, Where.OPENED, undo=True)
     show_opened(session, photo, really=found.class_names[cell[0]])
 
 

@@ -38,7 +38,7 @@ def hints(session: Session, tested: Tested | None) -> None:
         st.caption("Only test photos are judged.", help="No photo it learned from was held out this time.")
     doubts, judged = testing.doubts(session, tested)
     found = [doubt for doubt in doubts if _still_there(session, doubt)]
-    show_notice(session, Where.CORRECTION)
+    show_notice(session, Where.CORRECTION, undo=True)
     if not judged:
         st.caption("No label was judged: none was held out while teaching, and there are no test photos.")
         return

@@ -111,7 +111,7 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
         share = f"{100 * found.tpr:.3g} %"
         origin = "" if doubt else found.note
         more = f" {text.markdown(origin[0].upper() + origin[1:])}." if origin else ""
-        promise = f" {found.promise[0].upper()}{found.promise[1:]}." if found.promise else ""
+        promise = f" {found.promise[0].upper()}{found.promise[1:]}." if found.promise and not doubt else ""
         words = f"{share} of the photos held out in turn lie below it.{more} {_HOLDS}"
         st.caption(f"Found while teaching.{promise}", help=words)
     if doubt:
