@@ -1607,7 +1607,7 @@ class Explainer {
 
   /* What only screen readers hear, where nothing moves. */
   rest() {
-    const [{ subject }, { now }] = [this, this.state];
+    const [{ subject }, { now }, [doubt, ...said]] = [this, this.state, this.said()];
     const words = (region) => this.regionWords(region);
     if (this.onHead) this.cells.name(`Map of the head. ${this.head.title(this.name)}; every region counts.`, words);
     else if (subject.prompts) {
@@ -1618,7 +1618,7 @@ class Explainer {
       this.cells.name("The photo; each region says which class it is most like.", words);
     }
     put(this.root, "data-answer", this.data.names[this.label]);
-    say(this.spoken, `Answer: ${this.said().filter(Boolean).join(", ")}.`);
+    say(this.spoken, `${doubt} Answer: ${said.filter(Boolean).join(", ")}.`.trim());
   }
 }
 
