@@ -137,7 +137,8 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
     HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and their loss is told.
 
     Hidden files and folders, ``__MACOSX`` and whatever is not a regular file are skipped; nothing is opened. A link to
-    nothing is among them too: it is a photo that somebody has not fetched, and its loss is told.
+    nothing is among them too: it is a photo that somebody has not fetched, and its loss is told. So is a folder that
+    cannot be listed.
 
     Raises:
         NotADirectoryError: ``folder`` is not a folder.
@@ -145,13 +146,31 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
     if not os.path.isdir(folder):
         raise NotADirectoryError(f"{printable_name(str(folder))} is not a folder: give the one that holds the images.")
     found: list[Path] = []
-    seen: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(parent))  # a linked folder counts, but one that leads back would never end
-        deeper = [f for f in folders if recursive and not _HIDDEN.match(f)]
-        folders[:] = [f for f in deeper if os.path.realpath(os.path.join(parent, f)) not in seen]
-        found += [Path(parent, f) for f in files if is_photo_name(f) and not _HIDDEN.match(f)]
-    return sorted((path for path in found if path.is_file() or not path.exists()), key=_natural)
+    entered: set[tuple[int, int]] = set()
+    left = [os.fspath(folder)]
+    while left:  # os.walk calls itself for each level (until Python 3.12) and is silent about what it cannot list
+        parent = left.pop()
+        try:
+            status = os.stat(parent)
+            if (status.st_dev, status.st_ino) in entered:
+                continue  # a linked folder counts, but one that leads back would never end
+            entered.add((status.st_dev, status.st_ino))
+            with os.scandir(parent) as entries:
+                visible = [entry for entry in entries if not _HIDDEN.match(entry.name)]
+        except OSError:
+            found.append(Path(parent))
+            continue
+        left += [entry.path for entry in visible if recursive and _leads_deeper(entry)]
+        photos = [Path(entry.path) for entry in visible if is_photo_name(entry.name)]
+        found += [path for path in photos if path.is_file() or not path.exists()]
+    return sorted(found, key=_natural)
+
+
+def _leads_deeper(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link to itself
 
 
 _HIDDEN = re.compile(r"\.|__MACOSX$")

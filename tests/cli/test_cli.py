@@ -539,19 +539,29 @@ def test_the_table_of_predict_cannot_steer_the_terminal(photos: Path, model: Pat
     assert "\\x1b[31m.png" in outcome.out
 
 
-@pytest.mark.parametrize(("limit", "wanted"), [(-1e9, "none of these (nearest: {})"), (1e9, "{}"), (None, "{}")])
+@pytest.mark.parametrize(
+    ("limit", "note", "wanted"),
+    [
+        (-1e9, "", "none of these (nearest: {})"),
+        (1e9, "", "{}"),
+        (None, "", "{}"),
+        (-1e9, "unreliable: the smallest class has 3 shots", "nearest: {}"),
+    ],
+)
 def test_predict_says_none_of_these_where_the_limit_does(
-    photos: Path, model: Path, tmp_path: Path, limit: float | None, wanted: str
+    photos: Path, model: Path, tmp_path: Path, limit: float | None, note: str, wanted: str
 ) -> None:
     shutil.copytree(model, tmp_path / "m")
     settings = tmp_path / "m" / "gallop.json"
     said = json.loads(settings.read_text())
-    said["calibration"]["threshold"] = limit
+    said["calibration"] |= {"threshold": limit, "note": note}
     settings.write_text(json.dumps(said))
     image = photos / "test" / "red_disc" / "0.png"
     (answer,) = call("predict", image, "--model", tmp_path / "m", "--json").json
     assert answer["is_ood"] is (None if limit is None else limit < 0)
-    _, line = call("predict", image, "--model", tmp_path / "m").out.splitlines()
+    told = call("predict", image, "--model", tmp_path / "m")
+    assert ("This limit is unreliable here: the smallest class has 3 shots." in told.err) == bool(note)
+    _, line = told.out.splitlines()
     assert line.removeprefix(str(image)).strip().startswith(f"{wanted.format(answer['label'])}  ")
 
 

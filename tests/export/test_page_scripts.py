@@ -184,8 +184,8 @@ def zero_shot(**settings: Any) -> GalLoPClassifier:
     return tiny.classifier(**settings).zero_shot(NAMES)
 
 
-def taught(**method: Any) -> GalLoPClassifier:
-    return tiny.classifier(method=MethodConfig(**method)).fit(*tiny.pictures(dict.fromkeys(NAMES, 4)))
+def taught(folds: int = 0, **method: Any) -> GalLoPClassifier:
+    return tiny.classifier(method=MethodConfig(**method), calibration_folds=folds).fit(*tiny.pictures(dict.fromkeys(NAMES, 4)))
 
 
 MODELS: dict[str, Callable[[], GalLoPClassifier]] = {
@@ -194,6 +194,7 @@ MODELS: dict[str, Callable[[], GalLoPClassifier]] = {
         NAMES, templates=["a {} thing", "a photo of a {}"]
     ),
     "no local prompts": lambda: zero_shot(topk=()),
+    "taught, with a limit found on few shots": lambda: taught(2),
     "taught": lambda: taught(global_prompts=2, topk=(2, 4), local_projection=True),
     "global projection": lambda: taught(global_prompts=2, topk=(2, 4), global_projection=True),
     "head": lambda: zero_shot(method=MethodConfig(head="ridge")).add_shots(*tiny.pictures(dict.fromkeys(NAMES, 3))),
@@ -244,6 +245,7 @@ def test_the_explainer_is_told_what_python_tells_it(ask: Ask) -> None:
         found = classifier.explain(photo)
         assert isinstance(found, Explanation)
         wanted = explainer_data(found, photo="")
+        assert ("doubt" in wanted) == ("few shots" in name)
         for key in ("stands", "compact", "ratio", "crop"):
             wanted.pop(key)
             said["data"].pop(key, None)

@@ -802,6 +802,23 @@ def test_list_images(tmp_path: Path) -> None:
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in IMAGE_SUFFIXES)
 
 
+def test_folders_nested_without_end_are_listed_and_what_cannot_be_listed_is_named(tmp_path: Path) -> None:
+    """1,500 levels are more than Python's calls nest, and their paths longer than the system opens."""
+    top = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("deep", dir_fd=top)
+        below = os.open("deep", os.O_RDONLY, dir_fd=top)
+        os.close(top)
+        top = below
+    os.close(top)
+    (tmp_path / "deep" / "deep" / "1.png").touch()
+    listed, cannot = list_images(tmp_path, recursive=True)
+    assert (listed, cannot.name) == (tmp_path / "deep" / "deep" / "1.png", "deep")
+    with pytest.raises(NotAnImage, match="cannot be opened"):
+        load_image(cannot)
+    subprocess.run(["rm", "-r", tmp_path / "deep"], check=True)  # shutil.rmtree calls itself for each level
+
+
 def test_a_linked_class_folder_counts(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "1.png").touch()

@@ -51,7 +51,10 @@ def run(options: Namespace, console: Console) -> int:
             rows.update((path, answer_row(path, found, i, classes)) for i, path in enumerate(chunk))
             written()
     answers = list(rows.values())
-    console.result(answers, lambda: _table(answers))
+    doubt = classifier.calibration_.doubt
+    if doubt:
+        console.warn(doubt)
+    console.result(answers, lambda: _table(answers, doubt))
     return 2 if any("error" in answer for answer in answers) else 0
 
 
@@ -112,12 +115,12 @@ def _expand(image: str) -> list[str]:
     return [str(path) for path in list_images(image, recursive=True)] or [image]
 
 
-def _table(answers: Sequence[dict[str, Any]]) -> list[str]:
+def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:
     rows = [["image", "answer", "probability", "OOD score"]]
     for answer in answers:
         if "error" in answer:
             rows.append([answer["image"], "not read", "-", "-"])
         else:
-            said = answer_in_words(answer["label"], answer["is_ood"])
+            said = answer_in_words(answer["label"], answer["is_ood"], doubt)
             rows.append([answer["image"], said, percentage(answer["probability"]), f"{answer['ood_score']:.4f}"])
     return columns(rows)

@@ -50,6 +50,7 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
         "scale": backbone.logit_scale,
         "temperature": calibration.temperature,
         "threshold": calibration.threshold,
+        "doubt": calibration.doubt,
         "head": None if model.head is None else model.head.mix.weight,
         "width": backbone.feature_sizes[-1],
         "room": backbone.text.context_length,

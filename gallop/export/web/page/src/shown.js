@@ -33,6 +33,7 @@ export function explained(model, names, looks, texts, place) {
   return {
     ...place,
     ...{ names, scale: model.scale, temperature: model.temperature, threshold: model.threshold },
+    ...(model.doubt ? { doubt: model.doubt } : {}),
     ...{ grids, takes: [take], range, ...(reach === undefined ? {} : { reach }), ...model.palettes, stands: {} },
   };
 }
