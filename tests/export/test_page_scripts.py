@@ -185,7 +185,9 @@ def zero_shot(**settings: Any) -> GalLoPClassifier:
 
 
 def taught(folds: int = 0, **method: Any) -> GalLoPClassifier:
-    return tiny.classifier(method=MethodConfig(**method), calibration_folds=folds).fit(*tiny.pictures(dict.fromkeys(NAMES, 4)))
+    return tiny.classifier(method=MethodConfig(**method), calibration_folds=folds).fit(
+        *tiny.pictures(dict.fromkeys(NAMES, 4))
+    )
 
 
 MODELS: dict[str, Callable[[], GalLoPClassifier]] = {
