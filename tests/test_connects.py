@@ -1,13 +1,12 @@
 """No photo leaves this machine: every connect of the app, the command line and a notebook's kernel is written down.
 
-The notebooks' own are in ``test_notebooks``; what a browser asks of others fails in ``conftest.new_page``.
+The notebooks' own are in ``test_notebooks``, the app's fail in ``conftest.serving``, a browser's in ``new_page``.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -42,19 +41,3 @@ def test_the_command_line_answers_without_asking_anybody(tmp_path: Path) -> None
     done = subprocess.run(command, env=connects.environment(), capture_output=True, text=True, check=True)
     assert "photo.png" in done.stdout
     assert connects.all() == []
-
-
-@pytest.mark.slow
-def test_the_app_answers_without_asking_anybody(tmp_path: Path) -> None:
-    pytest.importorskip("streamlit", reason="needs the extra 'app'")
-    pytest.importorskip("skimage", reason="needs the extra 'app'")
-    from tests.conftest import MAIN, ROOT, serving
-    from tests.raw_sockets import buttons, opened
-
-    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true", "--server.port"]
-    with serving(tmp_path, command, ROOT) as (server, _), opened(server) as page:
-        answered = page.click(buttons(page.run())["Try it with a sample project"])
-        end = time.monotonic() + 120
-        while "candle" not in buttons(answered):  # what it might really be: asked once the tower has answered
-            assert time.monotonic() < end, "The photo is not explained."
-            answered = page.run()

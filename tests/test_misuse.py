@@ -89,10 +89,10 @@ def too_high(p: Place) -> Any:
     return fit(p.elsewhere / "high" / "train")
 
 
-def an_empty_class(p: Place) -> Any:
+def an_empty_class(p: Place, **settings: Any) -> Any:
     write_folder(p.folder("holes"), {"green": 2, "red": 2})
     (p.elsewhere / "holes" / "blue").mkdir(exist_ok=True)
-    return fit(p.elsewhere / "holes")
+    return fit(p.elsewhere / "holes", **settings)
 
 
 def one_picture_twice(p: Place) -> Any:
@@ -137,8 +137,15 @@ MISUSES: list[Misuse] = [
     ("a folder without classes", lambda p: fit(p.root / "red"), "red holds no class folders", "a folder of its own"),
     ("a folder above the right one", too_high, r"photos holds folders", r"Give the folder .*perhaps .*photos"),
     ("a class without images", an_empty_class, "'blue' has no images", "Add some, or take the class away"),
+    (
+        "none of its shots",
+        lambda p: an_empty_class(p, shots=2),
+        "'blue' has no images",
+        "Add some, or take the class away",
+    ),
     ("one class", lambda p: fit({"red": p.paths[3:]}), "one class, 'red'", "use zero_shot"),
     ("images without labels", lambda p: fit(p.paths), "without labels", "class names too, or .*DataFrame"),
+    ("shots without labels", lambda p: fit(p.paths, shots=2), "without labels", "class names too, or .*DataFrame"),
     ("a Series without labels", lambda p: fit(series(p)), "a Series", "class names too, or .*columns image and label"),
     ("labels of another length", lambda p: fit(p.paths, p.names[1:]), "6 images and 5 labels", "one label for each"),
     ("one text for all labels", lambda p: fit(p.paths, "red"), "6 images and 1 labels", "one label for each"),
@@ -263,6 +270,8 @@ MISUSES: list[Misuse] = [
     ("no shots", lambda p: fit(p.root, shots=0), "0 shots", "the least is 1"),
     ("shots in a text", lambda p: fit(p.root, shots="3"), "'3' shots", "whole number"),
     ("k of 0", lambda p: fit(p.root, topk=(0,)), "topk", "1 or more|from 1|at least 1|positive"),
+    ("less than no prompts", lambda p: fit(p.root, topk=None, local_prompts=-1), "-1", "0|whole number"),
+    ("half a prompt", lambda p: fit(p.root, topk=None, local_prompts=2.5), r"2\.5", "whole number"),
     ("one number for topk", lambda p: fit(p.root, topk=5), "topk is 5", "such as|list|numbers"),
     ("a text for topk", lambda p: fit(p.root, topk="5, 10"), "topk", "such as|list|numbers"),
     ("a share above 1", lambda p: fit(p.root, dropout=1.5), "dropout is 1.5", "less than 1|below 1|to 1|< 1"),
@@ -427,8 +436,3 @@ def test_warnings_point_at_the_line_that_called(place: Place) -> None:
         with pytest.warns(UserWarning, match="topk holds 99|only class") as told:
             call()
         assert {warning.filename for warning in told} == {__file__}
-
-
-def test_they_are_many_and_different() -> None:
-    assert len(MISUSES) >= 50
-    assert len({what for what, *_ in MISUSES}) == len(MISUSES)

@@ -127,17 +127,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.slow
-def test_it_is_checked(found: Any) -> None:
-    assert found["refused"] == "warmup is 11; it must be between 0 and 10."
-    assert found["refused too"] == "tilt is 2.0; it must be between 0 and 1."
-
-
-def test_the_command_line_takes_it(found: Any) -> None:
+def test_it_is_checked_and_taken_by_command_and_classifier(found: Any) -> None:
+    refused = ["warmup is 11; it must be between 0 and 10.", "tilt is 2.0; it must be between 0 and 1."]
+    assert [found["refused"], found["refused too"]] == refused
     assert [found["parser"][name] for name in ("warmup", "schedule", "tilt")] == [2, "line", 0.5]
-
-
-def test_the_classifier_hands_it_to_the_model_from_a_whole_method(found: Any) -> None:
-    assert found["models"] == [0.0, 0.5, 0.25]
+    assert found["models"] == [0.0, 0.5, 0.25], "the classifier hands it on from a whole method"
 
 
 def test_the_form_of_the_app_asks_for_it(found: Any) -> None:

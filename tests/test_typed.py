@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import json
-import pkgutil
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import pytest
 
-import gallop
 from tests.conftest import ROOT
 
 RIGHT, WRONG = ROOT / "tests" / "typed" / "right.py", ROOT / "tests" / "typed" / "wrong.py"
@@ -47,39 +42,6 @@ def by_pyright(folder: Path) -> Found:
         if told["severity"] == "error":
             found.setdefault(Path(told["file"]).name, {})[told["range"]["start"]["line"] + 1] = told["message"]
     return found
-
-
-def public_functions() -> dict[str, Any]:
-    """Of the library: functions, classes, and methods and properties of these, by their names."""
-    found: dict[str, Any] = {}
-    for module in pkgutil.walk_packages(gallop.__path__, "gallop."):
-        if module.name.startswith("gallop.cli") or module.name.endswith("__main__"):
-            continue
-        for name, thing in vars(importlib.import_module(module.name)).items():
-            if name.startswith("_") or getattr(thing, "__module__", None) != module.name:
-                continue
-            members = (
-                {key: each for key, each in vars(thing).items() if key[0] != "_"} if isinstance(thing, type) else {}
-            )
-            for key, each in {"": thing, **members}.items():
-                each = getattr(each, "fget", getattr(each, "func", getattr(each, "__func__", each)))
-                if isinstance(each, type) or inspect.isfunction(each):
-                    found[f"{module.name}.{name}.{key}".rstrip(".")] = each
-    return found
-
-
-def test_the_types_of_every_public_function_can_be_asked_for() -> None:
-    """Tools that make forms, commands or services of functions do so."""
-    functions = public_functions()
-    assert "gallop.estimator.learning.Learning.fit" in functions
-    assert len(functions) > 1000
-    failed = {}
-    for name, function in functions.items():
-        try:
-            get_type_hints(function)
-        except (NameError, TypeError) as error:
-            failed[name] = error
-    assert failed == {}
 
 
 CHECKERS = {"mypy": by_mypy, "basedpyright": by_pyright}
