@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import stratified_folds
 from gallop.errors import (
-    BackboneError,
     CheckpointError,
     ClassNameError,
     ConfigError,
@@ -36,14 +35,12 @@ from gallop.errors import (
 )
 from gallop.features.encoding import MemoryCache, TrainingViews, encode_photos
 from gallop.images import CropBox, load_image
-from gallop.methods import GalLoPMethod, make_method, method_settings
 from gallop.model import losses
 from gallop.model.gallop import GalLoP
 from gallop.model.losses import Loss
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, region_box, where_in_words
 from gallop.presets import train_preset
-from gallop.setting import settings_of
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import ALONE, Batch, StepEvent, StepResult, Trainer
 from gallop.training.steps import Learner, Steps
@@ -76,51 +73,6 @@ def fit(**changes: Any) -> GalLoPClassifier:
 # --- scikit-learn's manners --------------------------------------------------------------------------------------
 
 
-def test_the_constructor_only_stores() -> None:
-    values: dict[str, Any] = {
-        "backbone": "no such backbone",
-        "preset": "no such preset",
-        "global_prompts": -3,
-        "local_prompts": object(),
-        "topk": [5, 10],
-        "dropout": "nonsense",
-        "local_projection": object(),
-        "head": object(),
-        "detail": object(),
-        "epochs": object(),
-        "lr": object(),
-        "batch_size": object(),
-        "views": object(),
-        "calibration_folds": object(),
-        "seed": object(),
-        "shots": object(),
-        "allow_fewer": object(),
-        "cache": object(),
-        "warm_start": object(),
-        "device": object(),
-        "regions": object(),
-        "method": object(),
-        "keep_shots": object(),
-    }
-    made = GalLoPClassifier(**values)
-    assert set(made.get_params()) == set(values)
-    for name, value in values.items():
-        assert getattr(made, name) is value
-
-
-def test_params_can_be_read_set_and_cloned() -> None:
-    original = classifier(lr=0.3, topk=[1, 2], seed=5)
-    copied = clone(original)
-    assert copied is not original
-    assert copied.get_params()["lr"] == 0.3
-    assert copied.get_params() == original.get_params()
-    assert copied.backbone is original.backbone  # frozen: a copy would only cost memory
-    assert original.set_params(lr=0.1, dropout=0.5) is original
-    assert (original.lr, original.dropout, copied.lr) == (0.1, 0.5, 0.3)
-    with pytest.raises(ValueError, match="learning_rate"):
-        original.set_params(learning_rate=1)
-
-
 def test_settings_travel_whole() -> None:
     """Those that are no argument of the constructor, too."""
     method = MethodConfig(2, (3,), 0.0, local_projection=False)
@@ -145,69 +97,30 @@ def test_arguments_go_before_a_whole_method() -> None:
         config(method="paper")
 
 
-def test_the_method_of_the_benchmark_has_every_setting_and_checks_it() -> None:
-    made = make_method("GalLoP", {"topk": [3, 4], "dropout": 0.5})
-    assert isinstance(made, GalLoPMethod)
-    assert made.method == MethodConfig(topk=(3, 4), dropout=0.5)
-    assert set(settings_of(MethodConfig)) <= set(method_settings("GalLoP"))
-    with pytest.raises(ConfigError, match="dropout is 2"):
-        make_method("GalLoP", {"dropout": 2})
-
-
 def test_a_clone_of_a_fitted_classifier_is_not_fitted(fitted: GalLoPClassifier) -> None:
     copied = clone(fitted)
+    assert copied.backbone is fitted.backbone, "frozen: a copy would only cost memory"
     with pytest.raises(NotFittedError):
         copied.predict(picture(0))
 
 
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda c: c.predict(picture(0)),
-        lambda c: c.predict_proba([picture(0)]),
-        lambda c: c.predict_all(picture(0)),
-        lambda c: c.score([picture(0)], ["red"]),
-        lambda c: c.ood_score(picture(0)),
-        lambda c: c.is_ood(picture(0)),
-        lambda c: c.explain(picture(0)),
-        lambda c: c.add_class("cat"),
-        lambda c: c.save("/nowhere"),
-    ],
-)
-def test_before_fitting_everything_says_so(ask: Any) -> None:
-    with pytest.raises(NotFittedError, match="call fit, zero_shot or load first"):
-        ask(classifier())
-
-
-def test_fit_returns_self_and_learns_the_colours() -> None:
-    made = classifier(epochs=30, lr=0.2, batch_size=12)
-    assert made.fit(*pictures(SHOTS)) is made
-    assert made.classes_.tolist() == ["red", "green", "blue"]
-    images, labels = pictures(SHOTS, first_seed=50)
-    assert made.score(images, labels) > 0.9
-    before = classifier().zero_shot(["red", "green", "blue"])
-    assert made.score(images, labels) > before.score(images, labels)
-
-
 def test_answers_agree_with_each_other(fitted: GalLoPClassifier) -> None:
     images, labels = pictures({"red": 3, "green": 3, "blue": 3}, first_seed=30)
-    probabilities = fitted.predict_proba(images)
+    probabilities, predicted = fitted.predict_proba(images), fitted.predict(images)
     assert probabilities.shape == (9, 3)
-    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert probabilities.min() >= 0
-    predicted = fitted.predict(images)
     assert predicted.tolist() == fitted.classes_[probabilities.argmax(axis=1)].tolist()
     assert fitted.score(images, labels) == np.mean(predicted == np.array(labels))
-    everything = fitted.predict_all(images)
-    for branch in (everything.probabilities_global, everything.probabilities_local):
+    found = fitted.predict_all(images)
+    for branch in (probabilities, found.probabilities_global, found.probabilities_local):
         assert branch is not None
         assert np.allclose(branch.sum(axis=1), 1, atol=1e-6)
-    assert np.array_equal(everything.ood["GL-MCM"], fitted.ood_score(images))
-    assert np.allclose(everything.ood["MCM"] + everything.ood["L-MCM"], everything.ood["GL-MCM"], atol=1e-6)
-    assert everything.is_ood is not None
-    threshold = fitted.calibration_.threshold
+    scores, threshold = found.ood["GL-MCM"], fitted.calibration_.threshold
+    assert np.array_equal(scores, fitted.ood_score(images))
+    assert np.allclose(found.ood["MCM"] + found.ood["L-MCM"], scores, atol=1e-6)
+    assert found.is_ood is not None
     assert threshold is not None
-    assert everything.is_ood.tolist() == [score > threshold for score in everything.ood["GL-MCM"].tolist()]
+    assert found.is_ood.tolist() == [score > threshold for score in scores.tolist()]
 
 
 def test_one_image_is_a_batch_of_one_in_every_form(fitted: GalLoPClassifier, tmp_path: Path) -> None:
@@ -219,15 +132,6 @@ def test_one_image_is_a_batch_of_one_in_every_form(fitted: GalLoPClassifier, tmp
         assert found.shape == (1, 3)
         assert np.allclose(found[0], wanted, atol=1e-6)
     assert fitted.predict((image, image)).shape == (2,)
-
-
-def test_no_images_and_unknown_scores_are_refused(fitted: GalLoPClassifier) -> None:
-    with pytest.raises(DataError, match="at least one"):
-        fitted.predict([])
-    with pytest.raises(ValueError, match=r"'MSP'.*MCM, L-MCM, GL-MCM"):
-        fitted.ood_score(picture(0), "MSP")
-    with pytest.raises(DataError, match="does not know the classes cat, dog"):
-        fitted.score([picture(0)] * 3, ["cat", "red", "dog"])
 
 
 def test_what_is_not_set_is_the_towers_own() -> None:
@@ -263,27 +167,6 @@ def test_the_method_that_is_not_set_is_the_towers_own(monkeypatch: pytest.Monkey
     assert clone(made).zero_shot(["red"]).model_.config == MethodConfig()
 
 
-def test_settings_that_make_no_sense_are_refused_when_fitting() -> None:
-    for changes in (
-        {"epochs": 0},
-        {"lr": -1},
-        {"preset": "papre"},
-        {"dropout": 1},
-        {"topk": (0,)},
-        {"topk": 5},
-        {"topk": None, "local_prompts": -1},
-        {"topk": None, "local_prompts": 2.5},
-        {"seed": -1},
-        {"seed": None},
-    ):
-        if changes == {"seed": None}:
-            continue  # None keeps the preset's seed
-        with pytest.raises(ConfigError):
-            fit(**changes)
-    with pytest.raises(BackboneError, match="no backbone 'minni'"):
-        classifier(backbone="minni").zero_shot(["cat"])
-
-
 # --- What can be fitted ------------------------------------------------------------------------------------------
 
 
@@ -311,15 +194,12 @@ def test_the_order_of_a_folder_does_not_change_the_shots_or_the_prompts(tmp_path
     assert equal(learned(first), learned(second))
 
 
-def test_one_class_cannot_be_trained_but_can_be_predicted() -> None:
-    with pytest.raises(DataError, match=r"'red'; training needs two or more.*zero_shot"):
-        classifier().fit(*pictures({"red": 4}))
+def test_one_class_can_be_predicted() -> None:
     with pytest.warns(UserWarning, match=r"'red' is the only class: every photo is it with probability 1.*Name what"):
         alone = classifier().zero_shot(["red"])
     assert alone.predict_proba([picture(0), picture(1)]).tolist() == [[1.0], [1.0]]
-    assert alone.predict(picture(0)).tolist() == ["red"]
+    assert (alone.predict(picture(0)).tolist(), alone.explain(picture(0)).label) == (["red"], "red")
     assert alone.is_ood(picture(0)) is None
-    assert alone.explain(picture(0)).label == "red"
     assert alone.calibration_.note.startswith("none: with one class")
     assert not alone.add_class("green").calibration_.note.startswith("none: with one class")
 
@@ -330,8 +210,7 @@ def test_a_class_that_is_left_alone_has_no_limit(tmp_path: Path) -> None:
     old = made.calibration_
     with pytest.warns(UserWarning, match="The threshold is none: with one class"):
         made.remove_class("green")
-    assert made.calibration_.threshold is None
-    assert made.is_ood(picture(0)) is None
+    assert (made.calibration_.threshold, made.is_ood(picture(0))) == (None, None)
     made.calibration_ = old  # as in models that were saved before
     made.save(tmp_path)
     loaded = GalLoPClassifier.load(tmp_path, backbone=vit(), device="cpu")
@@ -344,25 +223,6 @@ def test_a_class_that_is_left_alone_has_no_limit(tmp_path: Path) -> None:
     for ask in ways:
         with pytest.raises(ConfigError, match=r"'red' is the only class.*add_class"):
             ask()
-
-
-def test_an_empty_class_folder_is_named_and_not_dropped(tmp_path: Path) -> None:
-    write_folder(tmp_path, {"red": 2, "green": 2})
-    (tmp_path / "blue").mkdir()
-    for shots in (None, 2):
-        with pytest.raises(DataError, match="'blue' has no images: its folder holds none"):
-            classifier(shots=shots).fit(tmp_path)
-
-
-def test_images_without_labels_are_refused_whatever_the_shots() -> None:
-    for shots in (None, 2):
-        with pytest.raises(DataError, match="without labels"):
-            classifier(shots=shots).fit([picture(0), picture(1)])
-
-
-def test_labels_that_differ_in_case_alone_are_refused_naming_both() -> None:
-    with pytest.raises(ClassNameError, match="'cat' and 'Cat'"):
-        classifier().fit([picture(0), picture(1)], ["cat", "Cat"])
 
 
 def test_a_name_longer_than_the_text_tower_is_refused_by_name() -> None:
@@ -382,21 +242,16 @@ def test_a_name_longer_than_the_text_tower_is_refused_by_name() -> None:
 
 
 def test_the_same_seed_gives_the_same_prompts_bit_for_bit() -> None:
-    first, second, other = fit(seed=3), fit(seed=3), fit(seed=4)
+    torch.manual_seed(1)
+    first = fit(seed=3)
+    torch.manual_seed(2)  # numbers of others do not reach the training
+    second, other = fit(seed=3), fit(seed=4)
     assert equal(learned(first), learned(second))
     assert not equal(learned(first), learned(other))
     assert [event.loss for event in first.history_] == [event.loss for event in second.history_]
 
 
-def test_other_random_numbers_do_not_reach_the_training() -> None:
-    torch.manual_seed(1)
-    first = fit(seed=3)
-    torch.manual_seed(2)
-    torch.rand(7)
-    assert equal(learned(first), learned(fit(seed=3)))
-
-
-def test_fitting_again_starts_again(tmp_path: Path) -> None:
+def test_fitting_again_starts_again() -> None:
     made = fit(calibration_folds=2)
     before = learned(made)
     made.fit(*pictures(SHOTS))
@@ -408,8 +263,8 @@ def test_fitting_again_starts_again(tmp_path: Path) -> None:
 
 def test_a_warm_start_goes_on_from_the_prompts_there_are() -> None:
     made = classifier(warm_start=True).fit(*pictures(SHOTS))
-    assert equal(learned(made), learned(fit()))  # the first fit has nothing to go on from
-    first = learned(made)
+    first, before = learned(made), made.model_
+    assert equal(first, learned(fit())), "the first fit has nothing to go on from"
     steps = made.fit_steps(*pictures({**SHOTS, "yellow": 3}))
     next(steps)
     assert equal(learned(made), first)
@@ -417,13 +272,7 @@ def test_a_warm_start_goes_on_from_the_prompts_there_are() -> None:
     list(steps)
     assert not equal(learned(made), first)
     assert not equal(learned(made), learned(classifier().fit(*pictures({**SHOTS, "yellow": 3}))))
-
-
-def test_a_warm_start_leaves_the_prompts_of_before_alone() -> None:
-    made = classifier(warm_start=True).fit(*pictures(SHOTS))
-    before, values = made.model_, learned(made)
-    made.fit(*pictures(SHOTS))
-    assert all(torch.equal(value, values[key]) for key, value in before.prompts.state_dict().items())
+    assert equal(before.prompts.state_dict(), first), "prompts of before are left alone"
 
 
 def test_a_warm_start_goes_on_from_a_checkpoint_and_from_a_cancelled_fit(tmp_path: Path) -> None:
@@ -503,12 +352,10 @@ def test_events_tell_everything_in_order() -> None:
     events = list(made.fit_steps(*pictures(SHOTS)))
     kinds = [type(event) for event in events]
     assert kinds == sorted(kinds, key=[EncodeEvent, StepEvent, CalibrationEvent].index)
-    encoded = [event for event in events if isinstance(event, EncodeEvent)]
-    assert encoded[-1] == EncodeEvent(24, 24)
+    assert [event for event in events if isinstance(event, EncodeEvent)][-1] == EncodeEvent(24, 24)
     steps = [event for event in events if isinstance(event, StepEvent)]
-    assert [event.step for event in steps] == list(range(1, 10))
-    assert {event.steps for event in steps} == {9}
-    assert [event.end_of_epoch for event in steps] == [False, False, True] * 3
+    ends = [False, False, True] * 3
+    assert [(event.step, event.steps, event.end_of_epoch) for event in steps] == [(i + 1, 9, ends[i]) for i in range(9)]
     assert steps == made.history_
     scored = [event for event in events if isinstance(event, CalibrationEvent)]
     assert [event.step for event in scored] == list(range(1, scored[0].steps + 1))
@@ -535,14 +382,8 @@ def test_stopping_at_any_step_keeps_what_was_learned_by_then(stop: int) -> None:
         wanted = learned(classifier().zero_shot(["red", "green", "blue"]))
     assert equal(learned(made), wanted)
     assert len(made.history_) == stop
-    found = made.predict_proba(picture(1))
-    text = made.model_.text_features()
-    features, _ = encode_photos(vit(), [load_image(picture(1))])
-    with torch.no_grad():
-        logits = made.model_.similarities(features, text).logits((2, 4))
-    assert np.allclose(found, (vit().logit_scale * logits).softmax(-1).numpy(), atol=1e-6)
-    assert made.calibration_.threshold is None
-    assert made.is_ood(picture(0)) is None
+    assert np.allclose(made.predict_proba(picture(1)), by_formula(made, [picture(1)]), atol=1e-6)
+    assert (made.calibration_.threshold, made.is_ood(picture(0))) == (None, None)
 
 
 def cut_off(made: GalLoPClassifier, work: Path, step: int) -> None:
@@ -600,38 +441,20 @@ def test_other_images_labels_or_backbones_do_not_resume_a_training(tmp_path: Pat
     list(classifier().fit_steps(images, labels, work=tmp_path))
 
 
-@pytest.mark.parametrize("content", [b"", b"junk" * 10])
-def test_a_damaged_training_is_named(tmp_path: Path, content: bytes) -> None:
-    cut_off(classifier(), tmp_path, 3)
-    (kept,) = tmp_path.iterdir()
-    kept.write_bytes(content)
-    with pytest.raises(CheckpointError, match=rf"{kept.name} is damaged"):
-        list(classifier().fit_steps(*pictures(SHOTS), work=tmp_path))
-
-
-def poisoned(monkeypatch: pytest.MonkeyPatch, call: int, value: float) -> None:
-    """The loss is ``value`` at its ``call``-th call (from 1), and sound before."""
-    calls = 0
-    sound = losses.gallop_loss
-
-    def loss(*args: Any, **kwargs: Any) -> Loss:
-        nonlocal calls
-        calls += 1
-        found = sound(*args, **kwargs)
-        return Loss(found.total * value, found.global_, found.local) if calls == call else found
-
-    monkeypatch.setattr(losses, "gallop_loss", loss)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_loss_that_is_no_number_stops_and_keeps_the_prompts(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
+def test_a_loss_that_is_no_number_stops_and_keeps_the_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
     reference = classifier()
     before = next(
         learned(reference)
         for event in reference.fit_steps(*pictures(SHOTS))
         if isinstance(event, StepEvent) and event.step == 4
     )
-    poisoned(monkeypatch, 5, value)
+    calls, sound = count(1), losses.gallop_loss
+
+    def poisoned(*args: Any, **kwargs: Any) -> Loss:
+        found = sound(*args, **kwargs)
+        return replace(found, total=found.total * math.nan) if next(calls) == 5 else found
+
+    monkeypatch.setattr(losses, "gallop_loss", poisoned)
     made = classifier()
     with pytest.raises(TrainingDiverged, match=r"epoch 2 .*smaller learning rate"):
         made.fit(*pictures(SHOTS))
@@ -678,22 +501,13 @@ def test_a_step_that_overflows_is_taken_back() -> None:
     assert torch.isfinite(x).all()
 
 
-def test_the_largest_learning_rate_never_leaves_prompts_that_are_no_numbers() -> None:
-    made = classifier(lr=100.0, epochs=10)
-    with contextlib.suppress(TrainingDiverged):
-        made.fit(*pictures(SHOTS))
-    assert all(torch.isfinite(value).all() for value in learned(made).values())
-    assert np.isfinite(made.predict_proba(picture(0))).all()
-
-
 def test_coop_is_one_global_prompt_alone() -> None:
     made = fit(global_prompts=1, topk=None, local_prompts=0, dropout=0.0, calibration_folds=2)
     found = made.predict_all([picture(0), picture(1, "blue")])
-    assert found.probabilities_local is None
     assert np.array_equal(found.probabilities, found.probabilities_global)
+    local = found.probabilities_local, made.history_[0].accuracy_local, made.explain(picture(0)).local_probabilities
+    assert local == (None, None, None)
     assert made.calibration_.threshold is not None
-    assert made.history_[0].accuracy_local is None
-    assert made.explain(picture(0)).local_probabilities is None
     assert torch.equal(learned(made)["local_projection"], torch.eye(64))
 
 
@@ -702,28 +516,17 @@ def test_coop_is_one_global_prompt_alone() -> None:
 
 @pytest.mark.parametrize(("shots", "note"), [(7, r"^unreliable.* 7 shots.* 8 "), (8, "^$")])
 def test_below_eight_shots_the_threshold_is_called_unreliable(shots: int, note: str) -> None:
-    made = fit_counts({"red": 9, "green": shots}, calibration_folds=2, epochs=1, views=1)
+    made = classifier(calibration_folds=2, epochs=1, views=1).fit(*pictures({"red": 9, "green": shots}))
     assert made.calibration_.threshold is not None
     assert re.search(note, made.calibration_.note)
 
 
-def fit_counts(counts: dict[str, int], **changes: Any) -> GalLoPClassifier:
-    return classifier(**changes).fit(*pictures(counts))
-
-
-def test_one_shot_works_without_a_threshold_and_says_why() -> None:
-    made = fit_counts({"red": 1, "green": 1}, calibration_folds=3)
-    assert made.calibration_.threshold is None
-    assert made.calibration_.temperature == 1.0
-    assert "held out" in made.calibration_.note
+@pytest.mark.parametrize(("shots", "folds", "said"), [(1, 3, "held out"), (4, 0, ".")])
+def test_where_nothing_is_held_out_there_is_no_threshold_and_it_is_said_why(shots: int, folds: int, said: str) -> None:
+    made = classifier(calibration_folds=folds).fit(*pictures({"red": shots, "green": shots}))
+    assert (made.calibration_.threshold, made.calibration_.temperature) == (None, 1.0)
+    assert re.search(said, made.calibration_.note)
     assert made.is_ood([picture(0), picture(1)]) is None
-    assert made.predict(picture(0)).shape == (1,)
-
-
-def test_without_folds_there_is_no_threshold() -> None:
-    made = fit(calibration_folds=0)
-    assert made.calibration_.threshold is None
-    assert made.calibration_.note
 
 
 def softmax(x: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
@@ -810,8 +613,6 @@ def test_many_images_are_answered_a_batch_at_a_time(fitted: GalLoPClassifier, mo
     monkeypatch.setattr("gallop.features.looks.BATCH", 2)
     parts = fitted.predict_all(images)
     assert parts.labels.tolist() == once.labels.tolist()
-    assert parts.probabilities_local is not None
-    assert parts.is_ood is not None
     for name in ("probabilities", "probabilities_global", "probabilities_local", "is_ood"):
         assert np.allclose(getattr(parts, name), getattr(once, name), atol=1e-5)
     assert all(np.allclose(parts.ood[name], once.ood[name], atol=1e-5) for name in once.ood)
@@ -822,15 +623,18 @@ def test_the_ood_score_is_the_formula(fitted: GalLoPClassifier) -> None:
     assert np.allclose(fitted.ood_score(images), gl_mcm(fitted, images, fitted.classes_.tolist()), atol=1e-5)
 
 
-def test_the_temperature_divides_the_logits_and_nothing_else(fitted: GalLoPClassifier) -> None:
-    images, _ = pictures({"red": 2, "blue": 2}, first_seed=60)
-    temperature = fitted.calibration_.temperature
-    assert temperature != 1.0
+def by_formula(made: GalLoPClassifier, images: list[Image.Image]) -> NDArray[np.float64]:
+    """Probabilities by the model's own logits, divided by the temperature."""
     features, _ = encode_photos(vit(), [load_image(image) for image in images])
     with torch.no_grad():
-        logits = fitted.model_.similarities(features, fitted.model_.text_features()).logits((2, 4))
-    wanted = softmax(logits.double().numpy() * vit().logit_scale / temperature)
-    assert np.allclose(fitted.predict_proba(images), wanted, atol=1e-5)
+        logits = made.model_.similarities(features, made.model_.text_features()).logits((2, 4))
+    return softmax(logits.double().numpy() * vit().logit_scale / made.calibration_.temperature)
+
+
+def test_the_temperature_divides_the_logits_and_nothing_else(fitted: GalLoPClassifier) -> None:
+    images, _ = pictures({"red": 2, "blue": 2}, first_seed=60)
+    assert fitted.calibration_.temperature != 1.0
+    assert np.allclose(fitted.predict_proba(images), by_formula(fitted, images), atol=1e-5)
 
 
 # --- Another class -----------------------------------------------------------------------------------------------
@@ -838,11 +642,8 @@ def test_the_temperature_divides_the_logits_and_nothing_else(fitted: GalLoPClass
 
 def test_adding_a_class_is_starting_with_it() -> None:
     """Text features, and so every answer, equal those of the same prompts with the longer list."""
-    from gallop.model.gallop import GalLoP
-
     made = fit(calibration_folds=2)
-    before = made.predict_all(picture(5))
-    made.predict(picture(0))
+    before, temperature = made.predict_all(picture(5)).probabilities[0], made.calibration_.temperature
     assert made.add_class(" Yellow_submarine of  a kind ") is made
     names = ["red", "green", "blue", "Yellow_submarine of a kind"]
     assert made.classes_.tolist() == names
@@ -851,14 +652,11 @@ def test_adding_a_class_is_starting_with_it() -> None:
         wanted, found = fresh.text_features(), made.text_features()
     assert torch.allclose(found.global_, wanted.global_, rtol=1e-4, atol=1e-5)
     assert torch.allclose(found.local, wanted.local, rtol=1e-4, atol=1e-5)
-    after = made.predict_all(picture(5))
-    assert after.probabilities.shape == (1, 4)
+    after = made.predict_all(picture(5)).probabilities
+    assert after.shape == (1, 4)
     # The odds of the old classes depend on the temperature alone.
-    odds = np.log(before.probabilities[0, 0] / before.probabilities[0, 1])
-    again = np.log(after.probabilities[0, 0] / after.probabilities[0, 1])
-    assert again * made.calibration_.temperature == pytest.approx(
-        odds * fit(calibration_folds=2).calibration_.temperature, rel=1e-3
-    )
+    odds, again = (float(np.log(row[0] / row[1])) for row in (before, after[0]))
+    assert again * made.calibration_.temperature == pytest.approx(odds * temperature, rel=1e-3)
 
 
 def test_a_class_can_be_added_to_a_zero_shot_list() -> None:
@@ -886,10 +684,8 @@ def test_after_loading_a_new_class_voids_the_threshold_with_a_warning(tmp_path: 
     assert loaded.is_ood(picture(0)) is not None
     with pytest.warns(UserWarning, match="void: the class 'yellow'"):
         loaded.add_class("yellow")
-    assert loaded.calibration_.threshold is None
     assert loaded.calibration_.temperature == made.calibration_.temperature
-    assert loaded.is_ood(picture(0)) is None
-    assert loaded.explain(picture(0)).is_ood is None
+    assert (loaded.calibration_.threshold, loaded.is_ood(picture(0)), loaded.explain(picture(0)).is_ood) == (None,) * 3
     loaded.save(tmp_path / "again")
     again = GalLoPClassifier.load(tmp_path / "again", backbone=vit())
     assert again.calibration_ == loaded.calibration_
@@ -917,22 +713,21 @@ def pairs(explanation: Explanation) -> Iterator[tuple[str, int]]:
 
 
 def test_an_explanation_says_what_the_prediction_says(fitted: GalLoPClassifier, explanation: Explanation) -> None:
-    image = picture(11, "blue", (50, 80))
-    everything = fitted.predict_all(image)
-    assert explanation.label == everything.labels[0]
-    assert np.allclose(list(explanation.probabilities.values()), everything.probabilities[0], atol=1e-6)
+    found = fitted.predict_all(picture(11, "blue", (50, 80)))
     assert list(explanation.probabilities) == list(explanation.class_names) == fitted.classes_.tolist()
-    assert np.allclose(list(explanation.global_probabilities.values()), everything.probabilities_global[0], atol=1e-6)
-    local = explanation.local_probabilities
-    assert local is not None
-    assert everything.probabilities_local is not None
-    assert np.allclose(list(local.values()), everything.probabilities_local[0], atol=1e-6)
-    assert explanation.ood_score == pytest.approx(float(everything.ood["GL-MCM"][0]), abs=1e-6)
-    assert everything.is_ood is not None
-    assert explanation.is_ood == everything.is_ood[0]
-    assert explanation.image.size == image.size
-    assert explanation.global_scores.shape == (3, 2)
-    assert explanation.local_scores.shape == (3, 2)
+    for told, wanted in (
+        (explanation.probabilities, found.probabilities),
+        (explanation.global_probabilities, found.probabilities_global),
+        (explanation.local_probabilities, found.probabilities_local),
+    ):
+        assert told is not None
+        assert wanted is not None
+        assert np.allclose(list(told.values()), wanted[0], atol=1e-6)
+    assert found.is_ood is not None
+    assert (explanation.label, explanation.is_ood) == (found.labels[0], found.is_ood[0])
+    assert explanation.ood_score == pytest.approx(float(found.ood["GL-MCM"][0]), abs=1e-6)
+    assert explanation.image.size == (50, 80)
+    assert explanation.global_scores.shape == explanation.local_scores.shape == (3, 2)
     logits = (explanation.global_scores.mean(1) + explanation.local_scores.mean(1)) / 2
     wanted = softmax(logits.astype(np.float64) * explanation.scale / explanation.temperature)
     assert np.allclose(list(explanation.probabilities.values()), wanted, atol=1e-5)
@@ -940,36 +735,28 @@ def test_an_explanation_says_what_the_prediction_says(fitted: GalLoPClassifier, 
 
 def test_regions_are_the_k_largest_and_their_mean_is_the_local_score(explained: Explanation) -> None:
     for name, n in pairs(explained):
-        boxes = explained.regions(name, n)
-        cosines = explained.region_scores(name, n)
-        assert cosines.shape == (4, 4)
-        assert len(boxes) == explained.topk[n]
-        largest = np.sort(cosines.ravel())[::-1][: len(boxes)]
-        assert [box.score for box in boxes] == pytest.approx(largest.tolist(), abs=1e-7)
-        for box in boxes:
-            assert cosines.ravel()[box.region] == pytest.approx(box.score, abs=1e-7)
+        boxes, cosines = explained.regions(name, n), explained.region_scores(name, n)
+        assert (cosines.shape, len(boxes)) == ((4, 4), explained.topk[n])
+        scores = [box.score for box in boxes]
+        assert scores == pytest.approx(np.sort(cosines.ravel())[::-1][: len(boxes)].tolist(), abs=1e-7)
+        assert scores == pytest.approx([cosines.ravel()[box.region] for box in boxes], abs=1e-7)
         score = explained.local_scores[explained.class_names.index(name), n]
-        assert np.mean([box.score for box in boxes]) == pytest.approx(float(score), abs=1e-6)
+        assert np.mean(scores) == pytest.approx(float(score), abs=1e-6)
 
 
-def test_boxes_tile_the_crop_and_lie_inside_it(fitted: GalLoPClassifier, explained: Explanation) -> None:
-    whole = explained.with_topk((16, 16))
-    boxes = sorted(whole.regions("red", 0), key=lambda box: box.region)
+def test_boxes_tile_the_crop_and_lie_inside_it(explained: Explanation) -> None:
+    boxes = sorted(explained.with_topk((16, 16)).regions("red", 0), key=lambda box: box.region)
     assert [box.region for box in boxes] == list(range(16))
     crop, (width, height) = explained.crop, explained.image.size
-    assert boxes[0].left == pytest.approx(crop.left)
-    assert boxes[0].top == pytest.approx(crop.top)
-    assert boxes[-1].right == pytest.approx(crop.right)
-    assert boxes[-1].bottom == pytest.approx(crop.bottom)
     for box in boxes:
-        assert crop.left - 1e-6 <= box.left < box.right <= crop.right + 1e-6
-        assert crop.top - 1e-6 <= box.top < box.bottom <= crop.bottom + 1e-6
+        row, column = divmod(box.region, 4)
+        across, down = (crop.right - crop.left) / 4, (crop.bottom - crop.top) / 4
+        wanted = crop.left + column * across, crop.top + row * down
+        assert (box.left, box.top) == pytest.approx(wanted)
+        assert (box.right, box.bottom) == pytest.approx((wanted[0] + across, wanted[1] + down))
         left, top, right, bottom = box.rounded()
         assert 0 <= left <= right <= width
         assert 0 <= top <= bottom <= height
-        row, column = divmod(box.region, 4)
-        assert box.left == pytest.approx(crop.left + column * (crop.right - crop.left) / 4)
-        assert box.top == pytest.approx(crop.top + row * (crop.bottom - crop.top) / 4)
 
 
 def test_maps_are_the_photos_size_and_nan_outside_the_crop(explained: Explanation) -> None:
@@ -999,8 +786,7 @@ def test_the_flat_map_is_the_score_of_the_region_below_each_pixel(
         # Well inside the box, away from the rounding of its edges.
         xs = range(math.ceil(box.left + 1), math.floor(box.right - 1))
         ys = range(math.ceil(box.top + 1), math.floor(box.bottom - 1))
-        assert xs
-        assert ys
+        assert len(xs) * len(ys) > 0
         assert np.allclose(values[np.ix_(ys, xs)], box.score, atol=1e-7)
 
 
@@ -1011,10 +797,8 @@ def test_regions_of_a_grid_that_is_not_square_are_numbered_row_by_row() -> None:
     with pytest.raises(ValueError, match="no region 6 in a grid of 2 x 3"):
         region_box(6, 0.0, (2, 3), crop)
     values = photo_map(np.arange(6, dtype=np.float32).reshape(2, 3), crop, (50, 20), smooth=False)
-    assert values.shape == (20, 50)
     assert [values[y, x] for y, x in ((0, 10), (0, 39), (19, 25), (19, 39))] == [0, 2, 4, 5]
-    assert np.isnan(values[:, :10]).all()
-    assert np.isnan(values[:, 40:]).all()
+    assert np.isnan(values).tolist() == [[True] * 10 + [False] * 30 + [True] * 10] * 20
     assert where_in_words([0, 5], (2, 3)) == "upper left, 1 of 2 regions; lower right, 1 of 2 regions"
 
 
@@ -1022,10 +806,10 @@ def test_the_map_finds_the_odd_corner(fitted: GalLoPClassifier) -> None:
     """One cell of another colour stands out from the fifteen of the photo's own."""
     image = picture(1, "red", (64, 64))
     image.paste(picture(2, "blue", (16, 16)), (0, 0))
-    explanation = fitted.explain(image).with_topk((1, 1))
+    explanation = fitted.explain(image)
     cosines = explanation.region_scores("blue", 0) - explanation.region_scores("red", 0)
     others = np.delete(cosines.ravel(), 0)
-    assert abs(cosines[0, 0] - others.mean()) > 3 * others.std()  # the cell that holds the other colour stands out
+    assert abs(cosines[0, 0] - others.mean()) > 3 * others.std()
 
 
 def test_other_scales_change_local_things_alone(explanation: Explanation) -> None:
@@ -1076,11 +860,6 @@ def test_regions_in_words_count_them_all(explanation: Explanation) -> None:
     assert counts == sorted(counts, reverse=True)
     everywhere = explanation.with_topk((16, 16)).describe("red", 0)
     assert everywhere.count("16 regions") == 9  # all nine parts of the photo
-
-
-def test_an_explanation_cannot_be_changed(explanation: Explanation) -> None:
-    with pytest.raises(AttributeError):
-        explanation.topk = (1, 1)  # type: ignore[misc]
 
 
 def test_a_plot_has_a_panel_a_prompt_and_a_bar_a_global_score(explanation: Explanation) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from sklearn.model_selection import (
     learning_curve,
     train_test_split,
 )
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted
@@ -36,7 +37,6 @@ from sklearn.utils.validation import check_is_fitted
 from gallop import GalLoPClassifier
 from gallop.backbones import load_backbone
 from gallop.backbones.loading import loaded_again
-from gallop.config import MethodConfig
 from gallop.errors import BackboneError, DataError
 from gallop.features.encoding import MemoryCache
 from gallop.methods import MethodClassifier, ZeroShot
@@ -95,13 +95,10 @@ def test_theirs(check: str, made: Any) -> None:
 def test_tags_are_true() -> None:
     tags = sklearn.utils.get_tags(GalLoPClassifier())
     assert is_classifier(GalLoPClassifier())
-    assert tags.classifier_tags.multi_class
-    assert not tags.classifier_tags.multi_label
+    assert (tags.classifier_tags.multi_class, tags.classifier_tags.multi_label) == (True, False)
     assert (tags.input_tags.one_d_array, tags.input_tags.string, tags.input_tags.two_d_array) == (True, True, False)
-    assert not tags.input_tags.sparse
-    assert not tags.input_tags.allow_nan
-    assert not tags.target_tags.required
-    assert not tags.non_deterministic
+    no = (tags.input_tags.sparse, tags.input_tags.allow_nan, tags.target_tags.required, tags.non_deterministic)
+    assert no == (False,) * 4
 
 
 # --- Checks that fit, on paths -----------------------------------------------------------------------------------
@@ -140,10 +137,19 @@ def test_check_estimators_fit_returns_self_and_check_fit_check_is_fitted(paths: 
     check_is_fitted(made)
 
 
-@pytest.mark.parametrize("ask", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
-def test_check_estimators_unfitted(ask: str, paths: list[str]) -> None:
+ASKED: dict[str, tuple[Any, ...]] = {
+    **{ask: ([picture(0)],) for ask in ("predict", "predict_proba", "predict_log_proba", "decision_function")},
+    **{ask: (picture(0),) for ask in ("predict_all", "ood_score", "is_ood", "explain")},
+    "score": ([picture(0)], ["red"]),
+    "add_class": ("cat",),
+    "save": ("/nowhere",),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_check_estimators_unfitted(ask: str) -> None:
     with pytest.raises(NotFittedError, match="call fit, zero_shot or load first"):
-        getattr(quick(), ask)(paths)
+        getattr(quick(), ask)(*ASKED[ask])
 
 
 def test_check_fit_idempotent(fitted: GalLoPClassifier, paths: list[str], labels: list[str]) -> None:
@@ -256,14 +262,7 @@ def test_check_estimators_pickle(paths: list[str], labels: list[str]) -> None:
     assert np.array_equal(again.predict_proba(paths), made.predict_proba(paths))
     assert again.calibration_ == made.calibration_
     assert again.add_class("yellow").calibration_ == made.add_class("yellow").calibration_, "held-out shots came along"
-    assert again.score(paths, labels) == made.score(paths, labels)
     assert equal(learned(again.fit(paths, labels)), learned(made.fit(paths, labels)))
-
-
-def test_a_head_travels_along(paths: list[str], labels: list[str]) -> None:
-    made = quick(epochs=1, method=MethodConfig(head="ridge")).fit(paths, labels)
-    assert made.model_.head is not None
-    assert np.array_equal(pickle.loads(pickle.dumps(made)).predict_proba(paths), made.predict_proba(paths))
 
 
 # --- Tools -------------------------------------------------------------------------------------------------------
@@ -287,7 +286,6 @@ def test_clone_set_params_and_nested_names(paths: list[str], labels: list[str]) 
 def test_grid_search(paths: list[str], labels: list[str]) -> None:
     search = GridSearchCV(quick(epochs=1), {"lr": [0.001, 0.3], "dropout": [0.0]}, cv=2, error_score="raise")
     search.fit(paths, labels)
-    assert search.best_params_["lr"] in (0.001, 0.3)
     assert search.best_score_ == max(search.cv_results_["mean_test_score"])
     assert search.predict(paths).shape == (18,)
     assert search.best_estimator_.get_params()["lr"] == search.best_params_["lr"]
@@ -307,19 +305,15 @@ def test_cross_validation_and_learning_curves(paths: list[str], labels: list[str
     assert sorted(quick(epochs=1).fit(few, few_labels).classes_) == sorted(set(labels))
 
 
-@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr", "accuracy", "balanced_accuracy", "f1_macro"])
-def test_their_metrics_read_the_columns_right(scoring: str, paths: list[str], labels: list[str]) -> None:
+def test_their_metrics_read_the_columns_right(paths: list[str], labels: list[str]) -> None:
     """They take the columns of probabilities to be in the alphabet's order, whatever order the labels come in."""
-    made = quick().fit(paths[::-1], labels[::-1], class_names=sorted(set(labels)))
-    found = sklearn.metrics.get_scorer(scoring)(made, paths, labels)
+    names = sorted(set(labels))
+    made = quick().fit(paths[::-1], labels[::-1], class_names=names)
     probabilities = made.predict_proba(paths).astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    if scoring == "neg_log_loss":
-        assert found == pytest.approx(-log_loss(labels, probabilities, labels=sorted(set(labels))), rel=1e-4)
-    elif scoring == "roc_auc_ovr":
-        assert found == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
-    else:
-        assert 0 <= found <= 1
+    loss, area = (sklearn.metrics.get_scorer(name)(made, paths, labels) for name in ("neg_log_loss", "roc_auc_ovr"))
+    assert loss == pytest.approx(-log_loss(labels, probabilities, labels=names), rel=1e-4)
+    assert area == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
 
 
 @pytest.mark.usefixtures("routing")
@@ -331,17 +325,6 @@ def test_a_vote_of_several(paths: list[str], labels: list[str]) -> None:
     alone = [quick(epochs=1, seed=seed).fit(paths, labels, class_names=names).predict_proba(paths) for seed in (0, 1)]
     assert np.allclose(vote.predict_proba(paths), np.mean(alone, axis=0), atol=1e-6)
     assert vote.predict(paths).tolist() == [names[i] for i in np.mean(alone, axis=0).argmax(axis=1)]
-
-
-def test_a_vote_without_names_says_what_is_missing(paths: list[str], labels: list[str]) -> None:
-    with pytest.raises(DataError, match=r"Label 1 of 18 is the number 0: say what the numbers stand for"):
-        VotingClassifier([("one", quick())], voting="soft").fit(paths, labels)
-
-
-def test_a_pipeline_of_one_step_is_the_classifier(
-    fitted: GalLoPClassifier, paths: list[str], labels: list[str]
-) -> None:
-    assert make_pipeline(quick()).fit(paths, labels).score(paths, labels) == fitted.score(paths, labels)
 
 
 # --- Pickles -----------------------------------------------------------------------------------------------------
@@ -392,10 +375,7 @@ def test_a_shallow_copy_shares_what_there_is(fitted: GalLoPClassifier) -> None:
 def test_the_list_of_checks_is_whole() -> None:
     told = (ROOT / "docs" / "reference" / "scikit_learn.md").read_text(encoding="utf-8")
     here = Path(__file__).read_text(encoding="utf-8")
-    for check in AS_THEY_ARE:
-        assert f"`{check}`" in told
-    for line in told.splitlines():
-        if line.startswith("| `check_") and "no meaning" not in line:
-            for check in line.split("|")[1].replace("`", "").split(","):
-                assert check.strip() in here, f"{check} is said to be run"
-                assert hasattr(estimator_checks, check.strip()), check
+    rows = [row for row in told.splitlines() if row.startswith("| `check_") and "no meaning" not in row]
+    checks = {check for row in rows for check in re.findall(r"\bcheck_\w+", row.split("|")[1])}
+    assert not [check for check in AS_THEY_ARE if f"`{check}`" not in told]
+    assert not [check for check in checks if check not in here or not hasattr(estimator_checks, check)]

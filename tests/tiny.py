@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from gallop.backbones import Backbone
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures
+from gallop.model.head.head import Head
 from tests.reference import backbone
 
 COLOURS = {"red": (200, 40, 30), "green": (40, 180, 60), "blue": (30, 50, 210), "yellow": (220, 210, 40)}
@@ -111,6 +112,13 @@ def classifier(**changes: Any) -> GalLoPClassifier:
 def learned(model: GalLoPClassifier) -> dict[str, torch.Tensor]:
     """A copy of the learned tensors."""
     return {key: value.detach().clone() for key, value in model.model_.prompts.state_dict().items()}
+
+
+def head_of(model: GalLoPClassifier) -> Head:
+    """The head that shots have taught."""
+    found = model.model_.head
+    assert found is not None
+    return found
 
 
 def same_features(first: ImageFeatures, second: ImageFeatures) -> bool:
