@@ -293,7 +293,15 @@ def test_folds_of_a_warm_start_have_seen_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"global_prompts": 3}, {"topk": (2,)}, {"backbone": other_vit()}, {"local_projection": False}]
+    "change",
+    [
+        {"global_prompts": 3},
+        {"topk": (2,)},
+        {"backbone": other_vit()},
+        {"backbone": vit().with_regions("tokens")},
+        {"local_projection": False},
+        {"method": MethodConfig(global_projection=True)},
+    ],
 )
 def test_a_warm_start_from_other_prompts_is_refused(change: dict[str, Any]) -> None:
     made = classifier(warm_start=True).fit(*pictures(SHOTS))
@@ -418,12 +426,14 @@ def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path: Pat
         {"dropout": 0.0},
         {"topk": (2, 5)},
         {"global_prompts": 3},
+        {"local_projection": False},
+        {"backbone": vit().with_regions("tokens")},
         {"cache": MemoryCache(kept=torch.float32)},
     ],
 )
 def test_other_settings_do_not_resume_a_training(tmp_path: Path, change: dict[str, Any]) -> None:
     cut_off(classifier(), tmp_path, 3)
-    with pytest.raises(CheckpointError, match=r"other settings.*without resuming"):
+    with pytest.raises(CheckpointError, match=r"had other settings, another backbone.*without resuming"):
         list(classifier(**change).fit_steps(*pictures(SHOTS), work=tmp_path))
 
 

@@ -35,8 +35,8 @@ import nbformat
 from notebooks import sync
 
 FOLDER = ROOT / "notebooks"
-SCREEN = 30
-"""Lines of a cell that can be seen at once."""
+
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 each_notebook = pytest.mark.parametrize("script", sync.scripts(), ids=lambda path: path.stem)
@@ -88,46 +88,12 @@ def test_a_quiz_is_stored_as_it_is_asked_now(script: Path) -> None:
     assert not asked
 
 
-def test_another_question_runs_no_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    script = tmp_path / "11_short.py"
-    script.write_text("# %% [markdown]\n# # 11 · Short\n\n# %%\nprint(1)\n\n# %%\nquiz(11, 1)\n", encoding="utf-8")
-
-    def first_run(notebook: Any, timeout: float) -> Any:
-        for cell in sync.code_cells(notebook):
-            cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"{cell.source} was run")]
-        return notebook
-
-    def no_run(notebook: Any, timeout: float) -> Any:
-        raise AssertionError("it was run again")
-
-    monkeypatch.setattr(sync, "run", first_run)
-    sync.write(script)
-    monkeypatch.setattr(sync, "run", no_run)
-    script.write_text(script.read_text(encoding="utf-8").replace("quiz(11, 1)", "quiz(11, 2)"), encoding="utf-8")
-    sync.write(script)
-    *_, printed, asked = nbformat.read(script.with_suffix(".ipynb"), as_version=4).cells
-    assert printed.outputs[0].text == "print(1) was run"
-    assert asked.outputs[0].text == in_plain_text(questions_of(11)[1]) + "\n"
-
-
 def test_every_notebook_has_a_script_a_line_in_the_documentation_and_a_check_of_its_widgets() -> None:
     stems = [script.stem for script in sync.scripts()]
     assert stems == sorted(path.stem for path in FOLDER.glob("*.ipynb"))
     listed = (ROOT / "docs" / "tutorials" / "index.md").read_text(encoding="utf-8")
     assert [stem for stem in stems if f"(../../notebooks/{stem}.ipynb)" not in listed] == []
     assert list(WIDGETS) == stems
-
-
-@each_notebook
-def test_it_starts_with_goals_time_and_seed_and_prepares_before_torch(script: Path) -> None:
-    first = sync.blank(script).cells[0]
-    assert first.cell_type == "markdown"
-    assert first.source.startswith(f"# {script.stem[:2]} · ")
-    for word in ("Goals", "Time", "Seed"):
-        assert f"**{word}.**" in first.source
-    install, first_code, *_ = sources(script, "code")
-    assert install.startswith("# Where the package is missing")
-    assert first_code.startswith("from gallop.runtime.process import prepare\n\nprepare()")
 
 
 @each_notebook
@@ -150,31 +116,6 @@ def test_the_text_of_a_picture_is_its_alternative_where_it_is_made_a_page() -> N
     assert not [picture[:60] for picture in pictures if not re.search(r'alt="[^"]{10,}"', picture)]
 
 
-@each_notebook
-def test_it_names_the_method_it_teaches(script: Path) -> None:
-    """Another default of the library changes no output."""
-    for tree in code(script):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "GalLoPClassifier":
-                assert {"method", None} & {keyword.arg for keyword in node.keywords}, ast.unparse(node)
-
-
-@each_notebook
-def test_one_variable_says_which_tower(script: Path) -> None:
-    set_up = "\n".join(sources(script, "code")[1:])
-    if "TOWER" in set_up:
-        assert len(re.findall(r'^TOWER = "mini"', set_up, re.MULTILINE)) == 1
-        assert "load_backbone" not in set_up
-        assert "frozen_tower(TOWER)" in set_up
-    else:
-        assert "so the tower is `mini`" in " ".join(sources(script, "markdown")).replace("\n", " ") or script.stem[
-            :2
-        ] in (
-            "02",
-            "04",
-        )
-
-
 # Anywhere -----------------------------------------------------------------------------------------------------------
 
 
@@ -187,68 +128,6 @@ def test_the_first_cell_installs_what_is_missing_and_nothing_else(monkeypatch: p
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     exec(install, {})
     assert called == [[sys.executable, "-m", "pip", "install", "-q", "gallop-explorer[notebooks]"]]
-
-
-def test_a_release_says_where_it_lies_in_one_place() -> None:
-    project = '[project]\nname = "gallop-explorer"\n'
-    assert sync.source_and_page(project) == ("gallop-explorer[notebooks]", "")
-    hosted = project + '[project.urls]\nRepository = "{}"\n'
-    assert sync.source_and_page(hosted.format("https://git.example.org/gallop/")) == (
-        "gallop-explorer[notebooks] @ git+https://git.example.org/gallop",
-        "",
-    )
-    source, page = sync.source_and_page(hosted.format("https://github.com/somebody/gallop.git"))
-    assert source == "gallop-explorer[notebooks] @ git+https://github.com/somebody/gallop"
-    opened = "/github/somebody/gallop/blob/main/notebooks/01_similarity.ipynb)"
-    assert sync.badge("01_similarity", page).endswith(opened)
-    assert "upload this one file" in sync.badge("01_similarity", "")
-    assert all("colab-badge" in sources(script, "markdown")[0] for script in sync.scripts())
-
-
-@each_notebook
-def test_cells_fit_a_screen(script: Path) -> None:
-    for source in sources(script, "code"):
-        assert len(source.splitlines()) <= SCREEN, source
-
-
-@each_notebook
-def test_exercises_have_hidden_answers(script: Path) -> None:
-    last = "\n".join(sources(script, "markdown")).split("## Exercises")
-    assert len(last) == 2, "one section of exercises"
-    answers = last[1].count("<details><summary>Answer</summary>\n\n")
-    assert answers == last[1].count("\n\n</details>") == len(re.findall(r"^\d+\. ", last[1], re.MULTILINE)) >= 2
-
-
-@each_notebook
-def test_cells_from_scratch_owe_nothing_to_gallop(script: Path) -> None:
-    """Neither its names nor its objects; tensors may be compared with it, and a real photo's come through it."""
-    cells = list(code(script))
-    theirs = {
-        alias.asname or alias.name
-        for cell in cells
-        for node in ast.walk(cell)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gallop"
-        for alias in node.names
-    }
-    makers = {name for name in theirs if name[0].isupper() or name in ("load_backbone", "frozen_tower")}
-    objects = {
-        target.id
-        for cell in cells
-        for node in ast.walk(cell)
-        if isinstance(node, ast.Assign) and makers & names_in(node.value)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    scratch = [source for source in sources(script, "code") if source.startswith("# From scratch")]
-    assert scratch
-    for source in scratch:
-        tree = ast.parse(source)
-        assert not (theirs | objects) & names_in(tree), source
-        assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)], source
-
-
-def names_in(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 @each_notebook
@@ -321,13 +200,6 @@ def pictures_beside(cells: list[Any], number: int) -> bool:
     before = next((cell for cell in cells[number - 1 :: -1] if cell.cell_type == "code"), None)
     after = next((cell for cell in cells[number + 1 :] if cell.cell_type == "code"), None)
     return any("image/png" in out.get("data", {}) for cell in (before, after) if cell for out in cell.outputs)
-
-
-@pytest.mark.usefixtures("forked")
-def test_a_cell_that_takes_too_long_is_told() -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time; time.sleep(60)")])
-    with pytest.raises(RuntimeError, match="timed out"):
-        sync.run(notebook, timeout=1)
 
 
 def test_pictures_are_shown_whatever_was_imported_here(monkeypatch: pytest.MonkeyPatch) -> None:

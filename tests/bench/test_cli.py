@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
-import json
 import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -23,27 +20,16 @@ import pytest
 
 from gallop.bench.running import runner
 from gallop.bench.running.records import RecordStore
-from gallop.cli import main
 from gallop.data import LabelledPhotos
 from gallop.methods import METHODS, Setup
 from tests import warm
 from tests.bench_things import FAKES, SPEC, Fake, FakeAnswers, write_sets
+from tests.cli.test_cli import Outcome, call
 from tests.conftest import ROOT
 from tests.tiny import backbone_folder
 
 RUNS = 20
 """Of SPEC: two without shots, 16 of two methods, two of the variant that is no method."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)
@@ -64,10 +50,7 @@ class Place:
 
     def call(self, *more: object) -> Outcome:
         """With the fake methods, in this process."""
-        out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
-            code = main(self.words(*more))
-        return Outcome(code, out.getvalue(), err.getvalue())
+        return call(*self.words(*more))
 
     def bench(self, *more: object) -> Outcome:
         return self.call("--out", self.out, *more)
@@ -102,17 +85,15 @@ def test_everything_is_run_once_and_told(place: Place) -> None:
     told = found.json
     assert (told["runs"], told["done"], told["left"], told["failed"]) == (RUNS, RUNS, 0, 0)
     assert [claim["claim"] for claim in told["claims"]] == ["Ours is above theirs."]
-    names = {Path(file).name for file in told["files"]}
+    names = {Path(file).name for file in told["files"] if Path(file).stat().st_size}
     assert {"results.csv", "tables.md", "costs.md", "accuracy-over-shots.svg", "robustness.svg", "ood.svg"} < names
-    assert all(Path(file).stat().st_size for file in told["files"])
-    assert len(place.records()) == RUNS
-    assert len(Fake.fitted) == RUNS - 2
+    assert (len(place.records()), len(Fake.fitted)) == (RUNS, RUNS - 2)
     before = (place.out / "tables.md").read_bytes()
     again = place.bench()
     assert again.code == 0
+    assert f"{RUNS} of {RUNS} runs are done" in again.out
     assert len(Fake.fitted) == RUNS - 2, "nothing is run twice"
     assert (place.out / "tables.md").read_bytes() == before
-    assert f"{RUNS} of {RUNS} runs are done" in again.out
 
 
 def test_encoding_is_told_and_timed_apart_from_learning(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,25 +128,18 @@ def test_a_record_holds_what_is_needed_to_trust_it(place: Place) -> None:
     assert record is not None
     # A later setting at its default leaves no trace.
     assert (record.method, record.settings) == ("fake", {"skill": 0.9})
-    assert (record.set, record.shots, record.seed, record.photos) == ("first", 2, 1, 4)
+    assert (record.set, record.shots, record.seed, record.photos, record.date[:2]) == ("first", 2, 1, 4, "20")
     assert record.machine["threads"] >= 1
-    assert record.machine["processor"]
-    assert record.versions["torch"]
-    assert record.backbone["fingerprint"]
-    assert record.date[:2] == "20"
+    assert all((record.machine["processor"], record.versions["torch"], record.backbone["fingerprint"]))
     assert min(record.seconds.values()) >= 0
-    metrics = {(f.test, f.metric, f.unknown) for f in record.figures}
-    assert metrics == {
-        *((test, m, "") for test in ("first", "second") for m in ("accuracy", "accuracy_global", "accuracy_local")),
-        *(
-            ("first", f"{m}/{score}", group)
-            for m in ("fpr95", "auroc")
-            for score in ("MCM", "GL-MCM")
-            for group in ("dots", "lines")
-        ),
+    counts = {(f.test, f.metric, f.unknown): f.n for f in record.figures}
+    accuracies = [f"accuracy{branch}" for branch in ("", "_global", "_local")]
+    apart = [f"{metric}/{score}" for metric in ("fpr95", "auroc") for score in ("MCM", "GL-MCM")]
+    assert counts == {
+        **{(test, metric, ""): 4 for test in ("first", "second") for metric in accuracies},
+        **{("first", metric, "dots"): 4 + 2 for metric in apart},
+        **{("first", metric, "lines"): 4 + 3 for metric in apart},
     }
-    assert {f.n for f in record.figures if f.unknown == "dots"} == {4 + 2}
-    assert {f.n for f in record.figures if not f.unknown} == {4}
 
 
 def test_tables_are_written_from_all_records_however_narrow_the_call(place: Place) -> None:
@@ -197,41 +171,6 @@ def test_a_run_that_diverges_is_noted_and_others_go_on(place: Place) -> None:
     fits = len(Fake.fitted)
     place.bench()
     assert len(Fake.fitted) == fits, "it would diverge again"
-
-
-def damage(text: str, how: str) -> str:
-    if how == "cut":
-        return text[:8]
-    if how == "deep":
-        return "[" * 100_000
-    record = json.loads(text)
-    if how == "twice":
-        record["figures"] += record["figures"][:1]
-    elif how == "710%":
-        record["figures"][0]["value"] = 7.1
-    else:
-        record |= {
-            "failed": {"failed": 5},
-            "machine": {"machine": None},
-            "seconds": {"seconds": {"fit": -1, "predict": 0}},
-        }[how]
-    return json.dumps(record)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["cut", "deep", "twice", "710%", "failed", "machine", "seconds"])
-def test_a_damaged_record_is_made_again(place: Place, how: str) -> None:
-    place.bench()
-    before = (place.out / "tables.md").read_bytes()
-    key = place.records()[0]
-    path = RecordStore(place.out).path(key)
-    path.write_text(damage(path.read_text(), how))
-    Fake.fitted.clear()
-    found = place.bench()
-    assert "is damaged" in found.err
-    assert len(Fake.fitted) <= 1
-    assert RecordStore(place.out).has(key)
-    assert (place.out / "tables.md").read_bytes() == before
 
 
 # ------------------------------------------------------------------ cut off
@@ -433,13 +372,6 @@ def test_a_table_that_cannot_be_used_is_told(place: Place, how: Callable[[bytes]
     assert said in found.err
 
 
-def test_the_list() -> None:
-    out = io.StringIO()
-    with redirect_stdout(out):
-        assert main(["bench", "--list"]) == 0
-    assert "photos-mini" in out.getvalue()
-
-
 REFUSED = [
     ("bench", "bench needs a benchmark and DATA; `gallop bench --list` shows"),
     ("bench photos-mini", "bench needs a benchmark and DATA"),
@@ -467,11 +399,9 @@ REFUSED = [
 @pytest.mark.parametrize(("words", "said"), REFUSED, ids=[words for words, _ in REFUSED])
 def test_mistakes_are_one_sentence(place: Place, words: str, said: str) -> None:
     places = {"SPEC": place.spec, "DATA": place.data, "OUT": place.out, "BACKBONE": place.backbone}
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([str(places.get(word, word)) for word in words.split()])
-    assert (code, out.getvalue()) == (2, "")
-    (line,) = err.getvalue().splitlines()
+    found = call(*(places.get(word, word) for word in words.split()))
+    assert (found.code, found.out) == (2, "")
+    (line,) = found.err.splitlines()
     assert line.startswith("gallop: error: ")
     assert said in line
     assert not place.out.exists()

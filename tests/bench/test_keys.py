@@ -192,9 +192,3 @@ def test_every_setting_of_a_training_can_be_set_for_a_method() -> None:
     usual = keys.canonical("CoOp", make_method("CoOp", {"preset": "paper"}))
     made = make_method("CoOp", {"preset": "paper", "momentum": 0.5, "epochs": 3})
     assert keys.canonical("CoOp", made) == usual | {"momentum": 0.5, "epochs": 3}
-    with pytest.raises(ConfigError, match="CoOp has no setting 'seed'"):
-        make_method("CoOp", {"seed": 1})
-    with pytest.raises(ConfigError, match=r"momentum is 2\.0; it must be at least 0 and below 1"):
-        make_method("CoOp", {"momentum": 2})
-    with pytest.raises(ConfigError, match="linear-probe has no setting 'momentum'"):
-        make_method("linear-probe", {"momentum": 0.5})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections import Counter
@@ -20,7 +19,7 @@ from gallop.bench.definition.spec import SPECS, parse_spec, read_spec
 from gallop.bench.running import backbones as towers_module
 from gallop.bench.running import photo_answers, runner
 from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photo_answers import Asker, among
+from gallop.bench.running.photo_answers import among
 from gallop.bench.running.photo_sets import class_numbers
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
@@ -36,6 +35,7 @@ from gallop.methods import METHODS, make_method
 from gallop.methods.prompt_learning import PromptedText
 from gallop.model.gallop import GalLoP
 from tests import data_trees as trees
+from tests.bench.test_cli import figures
 from tests.bench_things import FAKES, Fake, write_sets
 from tests.cli.test_cli import call
 from tests.data_trees import SYNSETS
@@ -96,20 +96,19 @@ def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
 
 def test_nothing_is_opened_before_a_run_needs_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Path] = []
-    monkeypatch.setattr("gallop.data.listing.load_image", lambda path: opened.append(path) or load_image(path))
-    monkeypatch.setattr("gallop.data.labelled.load_image", lambda path: opened.append(path) or load_image(path))
+    for module in ("listing", "labelled"):
+        monkeypatch.setattr(f"gallop.data.{module}.load_image", lambda path: opened.append(path) or load_image(path))
     plan = made(data)
     assert not opened
     assert (plan.sets, plan.unknown) == (("imagenet",), ("inaturalist", "textures"))
-    run = next(run for run in plan.runs if (run.shots, run.seed) == (2, 1))
-    assert (run.transfer, run.photos) == (("imagenet_v2", "imagenet_r"), 8)
+    more, fewer = (next(run for run in plan.runs if (run.shots, run.seed) == (shots, 1)) for shots in (2, 1))
     listing = open_dataset("imagenet", data).train
-    assert run.train == listing.draw(2, seed=1)
-    assert len(opened) == 16, "eight here, eight in the line above"
-    fewer = next(run for run in plan.runs if (run.shots, run.seed) == (1, 1))
+    assert (more.transfer, more.photos) == (("imagenet_v2", "imagenet_r"), 8)
+    assert Counter(more.train.names) == dict.fromkeys(listing.class_names, 2)
+    assert len(opened) == 8
     assert Counter(fewer.train.names) == dict.fromkeys(listing.class_names, 1)
-    assert len(opened) == 16, "fewer shots are part of more"
-    assert fewer.train.paths == listing.draw(1, seed=1).paths
+    assert len(opened) == 8, "fewer shots are part of more"
+    assert (more.train, fewer.train.paths) == (listing.draw(2, seed=1), listing.draw(1, seed=1).paths)
 
 
 def test_keys_follow_names_of_files_and_classes(data: Path, tmp_path: Path) -> None:
@@ -168,13 +167,6 @@ def test_what_cannot_be_learned_from_or_is_there_twice(data: Path, tmp_path: Pat
         made(tmp_path, SPEC.replace("{sets:", "{folder: odd, sets:"))
     both = made(tmp_path, SPEC.replace("{sets: [inaturalist, textures]}", "{folder: odd, sets: sun}"))
     assert both.unknown == ("textures", "sun")
-
-
-def test_sets_that_are_not_asked_for_may_be_absent(data: Path) -> None:
-    what = parse_spec(SPEC.replace("sets: [imagenet]", "sets: [imagenet, dtd, first]"), "named.yaml")
-    assert set(read_photos(what, data, ["imagenet"]).sets) == {"imagenet"}
-    with pytest.raises(DataError):
-        read_photos(what, data, ["dtd"])
 
 
 # ------------------------------------------------------------------ fewer classes
@@ -240,11 +232,6 @@ def bench(spec: Path, data: Path, backbone: Path | None, *more: object) -> Any:
     return call("bench", spec, data, *words, "--device", "cpu", "--json", *more)
 
 
-def figures(out: Path) -> list[dict[str, str]]:
-    rows = list(csv.DictReader((out / "results.csv").open(encoding="utf-8")))
-    return [{key: value for key, value in row.items() if key not in ("seconds", "memory")} for row in rows]
-
-
 def test_what_does_not_fit_into_memory_is_answered_batch_by_batch(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,20 +250,6 @@ def test_what_does_not_fit_into_memory_is_answered_batch_by_batch(
     assert found.code == 0, found.err
     assert max(predicted) == 3
     assert figures(tmp_path / "kept") == figures(tmp_path / "streamed")
-
-
-def test_the_limit_is_for_all_together(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone, photos = vit(), list(open_dataset("imagenet", data).test.paths)
-    monkeypatch.setattr(photo_answers, "MEMORY_BYTES", int(len(photos) * 1.5 * photo_answers.photo_bytes(backbone)))
-    asker = Asker(None)
-    places: dict[tuple[str, str], Any] = {("set", "a"): photos, ("unknown", "b"): photos}
-    assert {event.name for event in asker.prepare(backbone, places)} == {"a", "b"}, "every photo can be read"
-    assert set(asker._features) == {("set", "a")}, "the second no longer fits"
-    assert not list(asker.prepare(backbone, places)), "nothing is encoded ahead twice"
-    assert set(asker._features) == {("set", "a")}
-    asker.forget()
-    assert {event.name for event in asker.prepare(backbone, {("unknown", "b"): photos})} == {"b"}
-    assert set(asker._features) == {("unknown", "b")}
 
 
 def test_a_photo_that_cannot_be_read_is_found_before_the_training(
@@ -323,26 +296,18 @@ def test_a_line_has_its_own_regions_and_backbone(data: Path) -> None:
         made(data, LINES.replace("regions: tokens", "regions: patches"))
 
 
-def test_one_backbone_is_loaded_at_a_time_and_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backbone_is_loaded_and_hashed_once_for_all_its_regions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loaded: list[str] = []
     load = towers_module.load_backbone
     monkeypatch.setattr(towers_module, "load_backbone", lambda name, **o: loaded.append(name) or load(name, **o))
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        backbone_folder(tmp_path / name)
-    towers, (a, b) = Backbones("cpu"), (str(tmp_path / "a"), str(tmp_path / "b"))
+    towers, a = Backbones("cpu"), str(backbone_folder(tmp_path))
     value, tokens = towers.get(a, "value"), towers.get(a, "tokens")
     assert (value.region_kind, tokens.region_kind, loaded) == ("value", "tokens", [a])
-    assert towers.get(a, "tokens") is tokens
     assert towers.fingerprint(a, "tokens") == tokens.fingerprint != towers.fingerprint(a, "value")
     with mock.patch.object(type(value), "feature_format", "cuda"):
         assert Backbones("cpu").fingerprint(a, "value") == f"{value.fingerprint}|cuda, text fp32", "figures of its own"
-    loaded.clear()
-    towers.get(b, "value")
-    assert loaded == [b]
-    towers.fingerprint(a, "tokens")
-    assert loaded == [b], "known by now"
-    assert towers._loaded.keys() == {"value"}
     with pytest.raises(BackboneError):
         towers.get("nonsense", "value")
 

@@ -61,14 +61,6 @@ def test_a_call_is_read_alike_whether_other_commands_are_known_or_not() -> None:
         assert parse(words) == everything.parse_args(words)
 
 
-def test_only_the_words_of_the_command_that_is_named_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    look_up = arguments.import_module
-    monkeypatch.setattr(arguments, "import_module", lambda name: asked.append(name) or look_up(name))
-    parse(["doctor"])
-    assert asked == ["gallop.cli.arguments.doctor"]
-
-
 def test_an_unknown_command_is_told_all_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trian"]) == 2
     told = capsys.readouterr().err

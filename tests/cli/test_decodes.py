@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from gallop import GalLoPClassifier, draw_shots, read_folder
+from gallop import draw_shots, read_folder
 from gallop.backbones import Backbone
-from gallop.features.encoding import VIEWS_AT_ONCE, TrainingViews
 from gallop.images import photo
 from tests.cli.test_cli import backbone, cache_folder, call  # noqa: F401
-from tests.tiny import picture, vit
+from tests.tiny import picture
 
 SHOTS, VIEWS = 3, 4
 
@@ -133,19 +132,3 @@ def test_evaluating_decodes_a_photo_once_at_most_and_encodes_what_is_not_kept(
     encoded.clear()
     assert call(*words).json == first.json
     assert (decodes, encoded) == ({}, [])
-
-
-def test_fitting_a_folder_decodes_a_drawn_photo_for_its_content_its_views_and_held_out(
-    folder: Path, drawn: set[str], decodes: Counter[str]
-) -> None:
-    GalLoPClassifier(vit(), shots=SHOTS, views=VIEWS, epochs=1, cache=False).fit(folder)
-    assert len(decodes) == 12
-    assert decodes == {name: 3 if name in drawn else 1 for name in decodes}
-
-
-def test_views_are_made_some_at_once(folder: Path, decodes: Counter[str]) -> None:
-    """All of many would fill the memory with pixels."""
-    paths = sorted(folder.rglob("train*.png"))
-    views = TrainingViews(vit(), paths, views=2 * VIEWS_AT_ONCE + 1, seed=0)
-    assert list(views.encode())[-1] == 12 * (2 * VIEWS_AT_ONCE + 1)
-    assert decodes == {path.name: 3 for path in paths}

@@ -139,29 +139,26 @@ def flood_of_tensors(folder: Path) -> None:
     (folder / TENSORS).write_bytes(len(header).to_bytes(8, "little") + header)
 
 
-def flood_of_keys(folder: Path) -> None:
-    settings = json.loads((folder / SETTINGS).read_text())
-    (folder / SETTINGS).write_text(json.dumps(settings | {f"\x1b[2J{i}": i for i in range(100_000)}))
+def settings_with(more: dict[str, object]) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        settings = json.loads((folder / SETTINGS).read_text())
+        (folder / SETTINGS).write_text(json.dumps(settings | more))
+
+    return write
 
 
-def a_long_key(folder: Path) -> None:
-    settings = json.loads((folder / SETTINGS).read_text())
-    (folder / SETTINGS).write_text(json.dumps(settings | {"x" * 2_000_000: 1}))
+FLOODS = {
+    "tensors": flood_of_tensors,
+    "keys": settings_with({f"\x1b[2J{i}": i for i in range(100_000)}),
+    "a long key": settings_with({"x" * 2_000_000: 1}),
+    "a long value": settings_with({"regions": "x" * 2_000_000}),
+    "many numbers": settings_with({"calibration": {"temperature": [0.5] * 1_000_000}}),
+}
 
 
-def a_long_value(folder: Path) -> None:
-    settings = json.loads((folder / SETTINGS).read_text())
-    (folder / SETTINGS).write_text(json.dumps(settings | {"regions": "x" * 2_000_000}))
-
-
-def many_numbers(folder: Path) -> None:
-    settings = json.loads((folder / SETTINGS).read_text())
-    (folder / SETTINGS).write_text(json.dumps(settings | {"calibration": {"temperature": [0.5] * 1_000_000}}))
-
-
-@pytest.mark.parametrize("flood", [flood_of_tensors, flood_of_keys, a_long_key, a_long_value, many_numbers])
-def test_a_flood_in_a_model_is_told_in_one_short_line(place: dict[str, str], flood: Callable[[Path], None]) -> None:
-    flood(Path(place["ROOT"], "model"))
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_flood_in_a_model_is_told_in_one_short_line(place: dict[str, str], flood: str) -> None:
+    FLOODS[flood](Path(place["ROOT"], "model"))
     outcome = call("predict", place["PICTURE"], "--model", f"{place['ROOT']}/model")
     assert outcome.code == 2
     (line,) = [line for line in outcome.err.splitlines() if line.startswith("gallop: error")]

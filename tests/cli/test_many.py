@@ -46,8 +46,8 @@ def predict(photos: Path, out: Path, backbone: Path, *more: object) -> Outcome:
 def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> None:
     outcome = predict(photos, tmp_path / "out", backbone, "--with", "regions", "--json")
     assert outcome.code == 2, "one photo has no answer"
-    told = outcome.json
-    assert (told["answered"], told["errors"], told["skipped"], told["tables"]) == (44, 1, 0, 3)
+    counts = ("answered", "errors", "skipped", "tables")
+    assert [outcome.json[name] for name in counts] == [44, 1, 0, 3]
     table = parquet.read_table(tmp_path / "out")
     assert table.num_rows == 45
     assert "regions" in table.column_names
@@ -56,16 +56,15 @@ def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> No
     labels = {Path(answer["image"]).relative_to(photos).as_posix(): answer.get("label") for answer in plain}
     assert dict(zip(table["key"].to_pylist(), table["label"].to_pylist(), strict=True)) == labels
     again = predict(photos, tmp_path / "out", backbone, "--with", "regions", "--json")
-    assert (again.code, again.json["skipped"], again.json["answered"]) == (2, 45, 0), "as the rows say"
-    assert (again.json["errors"], again.json["skipped_errors"]) == (0, 1)
-    old = tmp_path / "out" / MANIFEST
-    kept = old.read_text()
-    old.write_text(kept.replace('"format": 2', '"format": 1'))
-    assert "holds answers of another version of gallop" in predict(photos, tmp_path / "out", backbone, "--json").err
-    old.write_text(kept)
+    counts = ("answered", "errors", "skipped", "skipped_errors")
+    assert (again.code, [again.json[name] for name in counts]) == (2, [0, 0, 45, 1]), "as the rows say"
     other = predict(photos, tmp_path / "out", backbone, "--json")
-    assert other.code == 2
     assert "holds answers of other columns: give another folder" in other.err
+    old = tmp_path / "out" / MANIFEST
+    old.write_text(old.read_text().replace('"format": 2', '"format": 1'))
+    older = predict(photos, tmp_path / "out", backbone, "--json")
+    assert "holds answers of another version of gallop" in older.err
+    assert (other.code, older.code) == (2, 2)
 
 
 @pytest.mark.parametrize("part", ["1/4", "4/4"])
@@ -194,22 +193,20 @@ def test_features(photos: Path, backbone: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("asks", "options", "said"),
+    [
+        (arrow, (), "pyarrow, fsspec, httpcore must be installed for --out: pip install 'gallop-explorer[many]'"),
+        (many, ("--engine", "ray"), "ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'"),
+    ],
+)
 def test_without_its_packages_it_says_what_to_install(
-    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asks: Any, options: Any, said: str
 ) -> None:
-    monkeypatch.setattr(arrow, "find_spec", lambda _: None)
-    outcome = predict(photos, tmp_path / "out", backbone)
+    monkeypatch.setattr(asks, "find_spec", lambda _: None)
+    outcome = predict(photos, tmp_path / "out", backbone, *options)
     assert outcome.code == 2
-    assert "pyarrow, fsspec, httpcore must be installed for --out: pip install 'gallop-explorer[many]'" in outcome.err
-
-
-def test_without_ray_it_says_what_to_install(
-    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(many, "find_spec", lambda _: None)
-    outcome = predict(photos, tmp_path / "out", backbone, "--engine", "ray")
-    assert outcome.code == 2
-    assert "ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'" in outcome.err
+    assert said in outcome.err
 
 
 @pytest.mark.parametrize(

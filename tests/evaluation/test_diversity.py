@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from gallop.evaluation.diversity import (
-    Ensembling,
     chosen_regions,
     ensembling,
     most_overlap,
@@ -68,15 +67,6 @@ def test_three_prompts_together_are_better_than_the_best_of_them() -> None:
     assert found.spread == pytest.approx((3 * deviation + 0) / 4)
 
 
-def test_prompts_that_say_the_same_gain_nothing_together() -> None:
-    found = random(b=20, m=1)
-    truth = [0, 1, 2, 1] * 5
-    one = ensembling(found.global_, truth)
-    many = ensembling(found.global_.expand(-1, -1, 4), truth)
-    assert many == Ensembling(0.0, 0, one.alone * 4, one.together)
-    assert one.best == one.together == int((found.global_[..., 0].argmax(dim=-1) == torch.tensor(truth)).sum())
-
-
 def test_overlap_is_jaccards_and_reaches_its_most_where_one_scale_lies_in_the_other() -> None:
     chosen = np.zeros((2, 2, 8), dtype=bool)
     chosen[:, 0, :2] = True
@@ -119,13 +109,9 @@ def test_without_a_prompt_is_the_ensemble_of_the_others() -> None:
     assert all(each.without == right + each.gained - each.lost for each in worth)
 
 
-def test_one_global_prompt_alone_cannot_be_taken_away_and_beside_local_ones_it_can() -> None:
-    truth = torch.arange(6) % 3
-    (only,) = worths(random(b=6, m=1, n=0), (), truth.tolist())
+def test_one_global_prompt_alone_cannot_be_taken_away() -> None:
+    (only,) = worths(random(b=6, m=1, n=0), (), [0, 1, 2] * 2)
     assert (only.without, only.gained, only.lost, only.influence) == (None, 0, 0, 1.0)
-    found = random(b=6, m=1, n=2)
-    first = worths(found, (2, 2), truth.tolist())[0]
-    assert first.without == int((found.local((2, 2)).mean(-1).argmax(-1) == truth).sum())
 
 
 def test_nearest_words_are_whole_used_words_by_distance() -> None:

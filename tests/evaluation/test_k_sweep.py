@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import pytest
 import torch
 
 from gallop.evaluation.k_sweep import better_k, sweep_k
-from gallop.features.encoding import encode_sources
 from gallop.model.gallop import Similarities
-from gallop.predictions.predict import similarities
-from tests import tiny
 
 
 def random(b: int = 40, r: int = 12, k: int = 3, m: int = 2, n: int = 3) -> tuple[Similarities, list[int]]:
@@ -28,32 +23,15 @@ def right(found: Similarities, topk: Any, truth: Any) -> int:
 
 def test_each_point_is_what_the_model_itself_answers() -> None:
     found, truth = random()
-    sweep = sweep_k(found, (2, 5, 9), truth)
+    sweep = sweep_k(found, (2, 5, 99), truth)
     assert (sweep.each.shape, sweep.together.shape, sweep.photos) == ((3, 12), (12,), 40)
     for k in range(1, 13):
         assert sweep.together[k - 1] == right(found, (k, k, k), truth)
         for n in range(3):
-            topk = [2, 5, 9]
+            topk = [2, 5, 99]
             topk[n] = k
             assert sweep.each[n, k - 1] == right(found, topk, truth)
     assert len(set(sweep.each.ravel().tolist())) > 3, "k does matter here"
-
-
-@pytest.mark.parametrize("topk", [(2, 3), (99, 2)])
-def test_a_taught_models_own_answers_are_met_photo_by_photo(topk: tuple[int, int]) -> None:
-    images, labels = tiny.pictures({"red": 3, "green": 3, "blue": 3})
-    classifier = tiny.classifier(epochs=4, topk=(2, 3)).fit(images, labels)
-    tests, names = tiny.pictures({"red": 6, "green": 6, "blue": 6}, first_seed=500)
-    found = similarities(
-        classifier.model_, classifier.text_features(), encode_sources(classifier.model_.backbone, tests)
-    )
-    truth = [classifier.classes_.tolist().index(name) for name in names]
-    sweep = sweep_k(found, topk, truth)
-    regions = found.regions.shape[1]
-    assert sweep.each.shape == (2, regions)
-    for k in range(1, regions + 1):
-        assert sweep.each[0, k - 1] == right(found, (k, topk[1]), truth)
-        assert sweep.together[k - 1] == right(found, (k, k), truth)
 
 
 def test_better_k_are_never_worse_and_no_single_scale_can_better_them() -> None:
@@ -70,9 +48,3 @@ def test_where_every_k_is_as_good_those_that_stand_stay() -> None:
     found = Similarities(torch.zeros(4, 2, 1), regions, regions.mean(dim=-1))
     assert better_k(found, (3, 5), [1, 1, 1, 1]) == ((3, 5), 4)
     assert (sweep_k(found, (3, 5), [1, 1, 1, 0]).together == 3).all()
-
-
-def test_one_scale_alone_is_all_scales_together() -> None:
-    found, truth = random(n=1)
-    sweep = sweep_k(found, (4,), truth)
-    assert np.array_equal(sweep.each[0], sweep.together)

@@ -17,6 +17,7 @@ def test_outcomes_are_told_in_photos() -> None:
     assert at_limit([-3.0, -2.0], [], -2.0).words == "keeps 2 of 2 known"
     assert at_limit([], [-2.0], -3.0).words == "notices 1 of 1 unknown"
     assert at_limit([], [], 0.0) == AtLimit(None, None)
+    assert not at_limit([], [1.0], 0.0).broken, "where nothing is known nothing was promised"
 
 
 def test_each_cut_lets_the_next_photo_pass_and_no_outcome_is_left_out() -> None:
@@ -67,18 +68,11 @@ def test_the_expected_range_is_where_most_limits_fall(photos: int) -> None:
     assert found.expected == (low, high)
     assert f"{100 * low:.0f} to {100 * high:.0f} % are expected to pass" in found.promise
     assert f"from {photos} held-out photos" in found.promise
-
-
-def test_nothing_is_expected_of_a_limit_that_was_not_found_on_held_out_photos() -> None:
-    for found in (Calibration(), Calibration(threshold=-1.0), Calibration(photos=30)):
-        assert (found.expected, found.promise) == (None, "")
+    for other in (Calibration(), Calibration(threshold=-1.0), Calibration(photos=30)):
+        assert (other.expected, other.promise) == (None, "")
 
 
 @pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"threshold": float("nan")}, {"photos": -1}, {"photos": 1.5}])
 def test_a_calibration_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Calibration(**wrong)  # type: ignore[arg-type]
-
-
-def test_where_nothing_is_known_nothing_was_promised() -> None:
-    assert not at_limit([], [1.0], 0.0).broken

@@ -27,23 +27,15 @@ def script_of(file: Path) -> Path:
     return next(path for path in SCRIPTS if path.stem.startswith(f"{file.stem}_"))
 
 
-def test_every_notebook_has_a_quiz() -> None:
-    assert [file.stem for file in sorted(QUESTIONS.glob("*.yaml"))] == [script.stem[:2] for script in SCRIPTS]
-
-
 @EACH
 def test_each_question_has_one_right_answer_and_a_hint_that_names_a_heading(file: Path) -> None:
-    found = questions_of(int(file.stem))
-    assert 2 <= len(found) <= 4
-    text = script_of(file).read_text(encoding="utf-8")
+    found, text = questions_of(int(file.stem)), script_of(file).read_text(encoding="utf-8")
     headings = {line.lstrip("# ") for line in text.splitlines() if line.startswith(("# ## ", "# ### "))}
     for question in found:
         assert question.text.endswith("?")
         assert question.cell in headings
         assert [answer.right for answer in question.answers].count(True) == 1
-        assert 2 <= len(question.answers) <= 4
-        assert len({answer.text for answer in question.answers}) == len(question.answers)
-        assert all(answer.said.endswith((".", "!", "?", ".)")) for answer in question.answers)
+        assert len({answer.text for answer in question.answers}) == len(question.answers) > 1
 
 
 @EACH
@@ -57,21 +49,6 @@ def test_every_question_is_asked_in_its_notebook_and_none_says_its_answer(file: 
         assert right.said not in text
 
 
-@pytest.mark.parametrize(("notebook", "number"), [(3, 3), (6, 2), (8, 1), (8, 2), (8, 3), (10, 2)])
-def test_a_question_about_results_says_whose_they_are(notebook: int, number: int) -> None:
-    """With photos of one's own the answer may be another."""
-    assert "sample" in questions_of(notebook)[number - 1].text
-
-
-def test_the_right_letter_is_not_always_the_same() -> None:
-    letters = [
-        next(letter for letter, answer in zip(question.letters, question.answers, strict=True) if answer.right)
-        for file in QUESTIONS.glob("*.yaml")
-        for question in questions_of(int(file.stem))
-    ]
-    assert all(letters.count(letter) < 0.6 * len(letters) for letter in set(letters))
-
-
 def test_a_wrong_answer_gets_a_hint_and_the_cell_a_right_one_the_reason() -> None:
     assert WHAT_HAS_MANY.reply("a") == "a) is not it. Count again. Look again at the cells under “Scales”."
     assert WHAT_HAS_MANY.reply(" B") == "b) is right. 20 > 5."
@@ -83,16 +60,12 @@ def test_another_letter_is_refused_with_those_there_are(letter: Any) -> None:
         WHAT_HAS_MANY.reply(letter)
 
 
-@pytest.mark.parametrize("notebook", [99, 0, "11", None])
-def test_another_notebook_is_refused_with_those_there_are(notebook: Any) -> None:
+@pytest.mark.parametrize("wrong", [99, 0, "11", None])
+def test_another_notebook_or_question_is_refused_with_those_there_are(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=r"no questions about a notebook .*; choose one of .*11"):
-        quiz(notebook, 1)
-
-
-@pytest.mark.parametrize("number", [0, 9, "1", None])
-def test_another_question_is_refused_with_how_many_there_are(number: Any) -> None:
+        quiz(wrong, 1)
     with pytest.raises(ConfigError, match=r"no question .* about notebook 11; it has 1 to 3"):
-        quiz(11, number)
+        quiz(11, wrong)
 
 
 def test_without_a_notebook_it_asks_and_answers_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,12 +98,9 @@ def test_in_a_notebook_buttons_answer(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr(IPython.display, "display", shown.append)
     quiz(11, 1)
     asked = capsys.readouterr().out
-    assert "  c) " in asked
-    assert "Answer with" not in asked
+    assert ("  c) " in asked, "Answer with" in asked) == (True, False)
     letters, said = shown[0].children
-    assert letters.options == ("a", "b", "c")
-    assert letters.value is None
-    assert said.value == ""
+    assert (letters.options, letters.value, said.value) == (("a", "b", "c"), None, "")
     for letter in "abc":
         letters.value = letter
         assert said.value.startswith(f"{letter}) is ")

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 
 from gallop import GalLoPClassifier
 from gallop.backbones import Damping
-from gallop.checkpoints.folder import SETTINGS, read_checkpoint
-from gallop.config import MethodConfig, TrainConfig
-from gallop.errors import CheckpointError, ConfigError
+from gallop.checkpoints.folder import SETTINGS
+from gallop.config import MethodConfig
+from gallop.errors import CheckpointError
 from gallop.features.encoding import encode_photos
 from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
@@ -131,17 +131,15 @@ def test_a_projected_photo_is_damped_as_regions_are() -> None:
 
 def test_a_checkpoint_keeps_it_and_one_without_has_no_trace(taught: GalLoPClassifier, tmp_path: Path) -> None:
     taught.save(tmp_path / "with")
-    assert read_checkpoint(tmp_path / "with").method.global_projection
-    assert json.loads((tmp_path / "with" / SETTINGS).read_text())["format"] == 2
+    fit().save(tmp_path / "without")
+    said, plain = (json.loads((tmp_path / name / SETTINGS).read_text()) for name in ("with", "without"))
+    assert (said["format"], said["method"]["global_projection"], plain["format"]) == (2, True, 1)
+    assert not {"global_projection", "pull", "global_lr_factor"} & {*plain["method"], *plain["training"]}
     loaded = GalLoPClassifier.load(tmp_path / "with", backbone=vit())
     assert equal(learned(loaded), learned(taught))
     assert np.array_equal(loaded.predict_proba(PICTURES), taught.predict_proba(PICTURES))
     again = loaded.set_params(cache=False, calibration_folds=0, warm_start=True).fit(*pictures(SHOTS))
     assert not torch.equal(learned(again)["global_projection"], learned(taught)["global_projection"])
-    fit().save(tmp_path / "without")
-    said = json.loads((tmp_path / "without" / SETTINGS).read_text())
-    assert said["format"] == 1
-    assert not {"global_projection", "pull", "global_lr_factor"} & {*said["method"], *said["training"]}
 
 
 @pytest.mark.parametrize(("method", "then"), [(PROJECTED, False), (None, True)])
@@ -152,12 +150,6 @@ def test_tensors_and_settings_that_disagree_are_refused(method: Any, then: bool,
     (tmp_path / SETTINGS).write_text(json.dumps(said))
     with pytest.raises(CheckpointError, match="does not fit its settings"):
         GalLoPClassifier.load(tmp_path, backbone=vit())
-
-
-def test_a_warm_start_neither_drops_it_nor_adds_one() -> None:
-    made = fit(warm_start=True)
-    with pytest.raises(ConfigError, match=r"global_projection or local_projection is another now.*warm_start=False"):
-        made.set_params(method=PROJECTED).fit(*pictures(SHOTS))
 
 
 # ------------------------------------------------------------------ how it is learned
@@ -181,10 +173,6 @@ def test_the_global_branch_learns_at_so_many_times_the_rate() -> None:
         assert torch.equal(quick[name], usual[name])
 
 
-def test_the_same_rate_named_is_the_same_training() -> None:
-    assert equal(learned(fit(method=PROJECTED)), learned(fit({"global_lr_factor": 1.0, "pull": 0.0}, method=PROJECTED)))
-
-
 def test_the_loss_is_raised_by_the_pull_over_the_shots() -> None:
     """Of the second step: before the first, every projection is the identity, which pulls nothing."""
     settings: dict[str, Any] = {"method": PROJECTED, "epochs": 2, "batch_size": 12, "lr": 0.05}
@@ -195,10 +183,7 @@ def test_the_loss_is_raised_by_the_pull_over_the_shots() -> None:
     for branch, name in (("loss_global", "global_projection"), ("loss_local", "local_projection")):
         far = apart(after_one[name]) ** 2
         gap = getattr(pulled.history_[1], branch) - getattr(plain.history_[1], branch)
-        assert far > 0
-        assert gap == pytest.approx(2.0 / 4 * far, rel=1e-2, abs=1e-6)
-    last = pulled.history_[1]
-    assert last.loss == pytest.approx(last.loss_global + last.loss_local, rel=1e-6)
+        assert gap == pytest.approx(2.0 / 4 * far, rel=1e-2, abs=1e-6) != 0
 
 
 def test_a_strong_pull_holds_the_projections_and_nothing_else() -> None:
@@ -213,9 +198,3 @@ def test_what_learns_no_projection_is_not_pulled() -> None:
         free, held = learned(fit(**settings)), learned(fit({"pull": 20.0}, **settings))
         assert equal(free, held)
         assert apart(held["local_projection"]) == 0
-
-
-@pytest.mark.parametrize(("name", "value"), [("pull", -1), ("pull", 1001), ("global_lr_factor", 0)])
-def test_values_out_of_range_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"{name} is {float(value)}; it must"):
-        TrainConfig(**{name: value})

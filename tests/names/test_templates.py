@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from gallop.errors import TemplateError
 from gallop.estimator import GalLoPClassifier
-from gallop.names.templates import clean_templates, fill, parse_templates
+from gallop.names.templates import fill, parse_templates
 from tests.tiny import classifier, picture, vit
 
 NAMES = ["red", "fire truck"]
@@ -35,9 +36,17 @@ def test_what_is_no_template_is_told_in_a_sentence(text: str, words: str) -> Non
         parse_templates(text)
 
 
-def test_a_single_text_is_no_list_of_templates() -> None:
-    with pytest.raises(TemplateError, match="parse_templates"):
-        clean_templates("a photo of a {}")
+@pytest.mark.parametrize(
+    ("templates", "words"),
+    [
+        ("a photo of a {}", "parse_templates"),
+        (["a {}", "b {}", "c {}"], "3 templates were given for 2 global prompts"),
+        (["a b " * 45 + "{}"], r"The template 'a b .* leaves a name too little room\. .* tokens"),
+    ],
+)
+def test_templates_that_do_not_fit_are_refused(templates: Any, words: str) -> None:
+    with pytest.raises(TemplateError, match=words):
+        classifier().zero_shot(NAMES, templates)
 
 
 def test_filling_reads_nothing_but_the_place() -> None:
@@ -88,13 +97,3 @@ def test_templates_are_kept_in_a_checkpoint(tmp_path: Path) -> None:
     assert np.array_equal(loaded.predict_proba(picture(0)), made.predict_proba(picture(0)))
     plain = classifier().zero_shot(NAMES)
     assert not np.allclose(plain.predict_proba(picture(0)), made.predict_proba(picture(0)), atol=1e-6)
-
-
-def test_more_templates_than_prompts_are_refused() -> None:
-    with pytest.raises(TemplateError, match="3 templates were given for 2 global prompts"):
-        classifier().zero_shot(NAMES, ["a {}", "b {}", "c {}"])
-
-
-def test_a_template_that_leaves_too_little_room_is_named() -> None:
-    with pytest.raises(TemplateError, match=r"The template 'a b .* leaves a name too little room\. .* tokens"):
-        classifier().zero_shot(NAMES, ["a b " * 45 + "{}"])

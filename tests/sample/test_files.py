@@ -52,13 +52,6 @@ def test_no_photo_is_there_twice_and_all_are_small() -> None:
     assert sum(path.stat().st_size for path in files if model not in path.parents) < 2**20
 
 
-def test_its_model_is_two_projections_a_heads_matrix_and_little_else() -> None:
-    joint = 512
-    known = 2 * 4 * joint**2 + 8 * joint**2  # bytes: in fp32 two, in fp64 one
-    size = sum(path.stat().st_size for path in (sample_folder() / "model").iterdir())
-    assert known < size < known + 2**18
-
-
 def test_every_photo_says_where_its_thing_is() -> None:
     """The mask of a photo parts it in two: what is sharp and stands out, and the rest."""
     for photo in sample_photos():
@@ -66,9 +59,8 @@ def test_every_photo_says_where_its_thing_is() -> None:
         with Image.open(photo.path) as picture:
             assert mask.shape == (picture.height, picture.width), photo.path
         assert 0.01 < mask.mean() < 0.6, photo.path
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        assert min(rows[0], columns[0]) > 0, f"{photo.path}: the thing is whole"
-        assert max(rows[-1], columns[-1]) < len(mask) - 1, f"{photo.path}: the thing is whole"
+        rim = np.concatenate([mask[[0, -1]].ravel(), mask[:, [0, -1]].ravel()])
+        assert not rim.any(), f"{photo.path}: the thing is whole"
 
 
 def test_it_is_written_where_someone_can_use_it(tmp_path: Path) -> None:

@@ -140,22 +140,6 @@ def test_charts_of_heaps_have_a_limit_each_and_their_names_once() -> None:
     assert [axis.get_legend() is None for axis in figure.axes] == [True, False]
 
 
-def test_the_numbers_below_heaps_do_not_run_into_each_other_and_no_heap_is_hidden() -> None:
-    rng, charts = np.random.default_rng(0), {}
-    for title, place in (("MCM", -0.0422), ("L-MCM", -0.0464), ("GL-MCM", -0.0886)):
-        charts[title] = {"known": rng.normal(place, 0.002, 500), "unknown": rng.normal(place + 0.004, 0.001, 20)}
-    figure = heap_charts(
-        charts, bins=25, limit="keeps 95% of known", limits=dict.fromkeys(charts, -0.04), label="score"
-    )
-    figure.draw_without_rendering()
-    for axis in figure.axes:
-        shown = [label for label in axis.get_xticklabels() if axis.bbox.x0 <= label.get_window_extent().x1 - 8]
-        assert len(shown) > 1
-        assert overlapping(shown) == []
-    legend = figure.axes[-1].get_legend()
-    assert all(legend.get_window_extent().x0 >= axis.bbox.x1 for axis in figure.axes)
-
-
 def drawn(figure: Figure) -> dict[str, tuple[list[float], list[float]]]:
     """By name, the numbers of each line."""
     return {line.get_label(): tuple(map(list, line.get_data())) for axis in figure.axes for line in axis.lines}

@@ -41,13 +41,10 @@ def test_a_figure_that_is_given_is_the_one_that_is_shown(shown: list[tuple[Any, 
 
     figure, _ = plt.subplots(1, 6, figsize=(18, 3))  # five panels, and one for the colours
     other = plt.figure(figsize=(1, 1))
-    arranged = in_two_rows(figure)
-    assert arranged is figure
-    rows = {panel.get_subplotspec().rowspan.start for panel in figure.axes[:-1]}
-    assert rows == {0, 1}
+    assert in_two_rows(figure) is figure
+    assert {panel.get_subplotspec().rowspan.start for panel in figure.axes[:-1]} == {0, 1}
     show_figure("Two rows.", figure)
-    assert plt.fignum_exists(other.number)
-    assert not plt.fignum_exists(figure.number)
+    assert (plt.fignum_exists(other.number), plt.fignum_exists(figure.number)) == (True, False)
     plt.close(other)
     width, height = Image.open(BytesIO(shown[0][0]["image/png"])).size
     assert 0.4 < height / width < 0.8
