@@ -22,6 +22,7 @@ from gallop.methods import MethodClassifier, make_method
 from gallop.scoring import Extras, PhotoScorer
 from gallop.scoring.manifest import fingerprint
 from tests import tiny
+from tests.tiny import there
 
 IMAGES, LABELS = tiny.pictures({"red": 3, "green": 3})
 TESTS, TRUTH = tiny.pictures({"red": 2, "green": 2}, first_seed=50)
@@ -42,8 +43,7 @@ def test_answers_alone_learn_what_is_learned_without() -> None:
 
 def test_held_out_shots_are_looked_at_as_closely_as_photos_are() -> None:
     found = taught(calibration_folds=2)
-    assert found.cross_fit_ is not None
-    assert {len(features.looks) for features in found.cross_fit_.features} == {2}
+    assert {len(features.looks) for features in there(found.cross_fit_).features} == {2}
     assert found.calibration_.threshold is not None
 
 
@@ -92,8 +92,7 @@ def test_what_a_folder_of_answers_was_made_with_is_said_as_before() -> None:
 
 def test_a_taught_classifier_may_look_closer_without_training() -> None:
     found, wanted = taught(1, calibration_folds=2), taught(2)
-    threshold = found.calibration_.threshold
-    assert threshold is not None
+    threshold = there(found.calibration_.threshold)
     found.set_detail(2, "maps")
     assert found.calibration_.threshold == threshold
     assert found.explain(TESTS[0]).grid == (8, 8)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from torch import Tensor
 
 from gallop import GalLoPClassifier, presets
 from gallop.backbones import Backbone
@@ -29,11 +28,10 @@ from gallop.errors import (
     CheckpointError,
     ClassNameError,
     ConfigError,
-    DataError,
     ImageError,
     TrainingDiverged,
 )
-from gallop.features.encoding import MemoryCache, TrainingViews, encode_photos
+from gallop.features.encoding import MemoryCache, encode_photos
 from gallop.images import CropBox, load_image
 from gallop.model import losses
 from gallop.model.gallop import GalLoP
@@ -42,8 +40,7 @@ from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, region_box, where_in_words
 from gallop.presets import train_preset
 from gallop.training.learn import CalibrationEvent, EncodeEvent
-from gallop.training.loop import ALONE, Batch, StepEvent, StepResult, Trainer
-from gallop.training.steps import Learner, Steps
+from gallop.training.loop import Batch, StepEvent, StepResult, Trainer
 from tests.tiny import (
     classifier,
     equal,
@@ -52,6 +49,7 @@ from tests.tiny import (
     other_vit,
     picture,
     pictures,
+    there,
     vit,
     write_folder,
     write_images,
@@ -118,19 +116,18 @@ def test_answers_agree_with_each_other(fitted: GalLoPClassifier) -> None:
     scores, threshold = found.ood["GL-MCM"], fitted.calibration_.threshold
     assert np.array_equal(scores, fitted.ood_score(images))
     assert np.allclose(found.ood["MCM"] + found.ood["L-MCM"], scores, atol=1e-6)
-    assert found.is_ood is not None
     assert threshold is not None
-    assert found.is_ood.tolist() == [score > threshold for score in scores.tolist()]
+    assert there(found.is_ood).tolist() == [score > threshold for score in scores.tolist()]
 
 
 def test_one_image_is_a_batch_of_one_in_every_form(fitted: GalLoPClassifier, tmp_path: Path) -> None:
     image = picture(40, "green")
     (path,) = write_images(tmp_path, [image])
-    wanted = fitted.predict_proba([picture(41), image, picture(42)])[1]
+    wanted = fitted.predict_proba([picture(41), image, picture(42)])[1:2]
     for source in (image, path, str(path), path.read_bytes(), np.asarray(image), load_image(path)):
         found = fitted.predict_proba(source)
-        assert found.shape == (1, 3)
-        assert np.allclose(found[0], wanted, atol=1e-6)
+        assert found.shape == wanted.shape
+        assert np.allclose(found, wanted, atol=1e-6)
     assert fitted.predict((image, image)).shape == (2,)
 
 
@@ -177,8 +174,6 @@ def test_a_folder_is_fitted_with_exactly_its_shots(tmp_path: Path) -> None:
     assert made.classes_.tolist() == ["green", "red"]
     assert [len(event.images) for event in made.history_] == [6]
     assert 0 <= made.score(tmp_path) <= 1
-    with pytest.raises(DataError, match="'green' has 4 images, but 5 shots"):
-        classifier(shots=5).fit(tmp_path)
     everything = classifier(shots=5, allow_fewer=True, batch_size=50, epochs=1).fit(tmp_path)
     assert len(everything.history_[0].images) == 9
 
@@ -322,39 +317,6 @@ def test_training_after_zero_shot_takes_the_settings_of_a_training(more: str) ->
     assert getattr(made, more)(*pictures({"red": 3, "green": 3})).model_.config == presets.method_preset("default")
 
 
-def test_a_warm_start_resumes_its_own_training_alone(tmp_path: Path) -> None:
-    made = classifier(warm_start=True).fit(*pictures(SHOTS))
-    cut_off(made, tmp_path, 3)
-    with pytest.raises(CheckpointError, match="resume with the same"):
-        list(classifier().fit_steps(*pictures(SHOTS), work=tmp_path))
-
-
-def test_models_that_learn_side_by_side_learn_what_each_would_alone() -> None:
-    """Also one that has fewer photos, and one that is done with an epoch before the others."""
-    images, names = pictures(SHOTS)
-    labels, backbone = torch.tensor([sorted(SHOTS).index(name) for name in names]), vit()
-    config = TrainConfig(epochs=3, batch_size=4, lr=0.05, views=1, seed=1)
-    method = MethodConfig(global_prompts=3, topk=(1, 3), dropout=0.5)
-    views = TrainingViews(backbone, images, views=1, seed=1)
-    list(views.encode())
-    photos = [torch.arange(9), torch.arange(2, 12), torch.arange(3, 11)]
-
-    def trained(groups: list[list[int]]) -> list[list[Tensor]]:
-        found = []
-        for group in groups:
-            learners = [Learner(GalLoP(backbone, sorted(SHOTS), method), photos[i]) for i in group]
-            events = list(Steps(views, labels, config, GalLoP.loss, ALONE).trainer(learners).run())
-            assert len(events) == 3 * math.ceil(max(len(photos[i]) for i in group) / 4)
-            found += [[p.detach() for p in learner.model.prompts.parameters()] for learner in learners]
-        return found
-
-    start = [p.detach() for p in GalLoP(backbone, sorted(SHOTS), method).prompts.parameters()]
-    for one, other in zip(trained([[0], [1], [2]]), trained([[0, 1, 2]]), strict=True):
-        for mine, theirs, before in zip(one, other, start, strict=True):
-            assert (mine - before).norm() > 1e-3 * before.norm().clamp(min=1e-6)
-            torch.testing.assert_close(theirs, mine, atol=1e-5, rtol=1e-5)
-
-
 def test_events_tell_everything_in_order() -> None:
     made = classifier(calibration_folds=2, epochs=3, batch_size=5)
     events = list(made.fit_steps(*pictures(SHOTS)))
@@ -477,18 +439,10 @@ def test_gradients_that_are_no_numbers_stop_too(monkeypatch: pytest.MonkeyPatch)
     """A finite loss with a NaN gradient (0 * inf in the chain rule) would poison the prompts one step later."""
     sound = losses.gallop_loss
 
-    class Bad(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Tensor) -> Tensor:
-            return x.clone()
-
-        @staticmethod
-        def backward(ctx: Any, gradient: Tensor) -> Tensor:
-            return gradient * math.nan
-
     def loss(*args: Any, **kwargs: Any) -> Loss:
         found = sound(*args, **kwargs)
-        return Loss(Bad.apply(found.total), found.global_, found.local)  # type: ignore[no-untyped-call]
+        found.total.register_hook(lambda gradient: gradient * math.nan)
+        return found
 
     monkeypatch.setattr(losses, "gallop_loss", loss)
     made = classifier()
@@ -553,8 +507,7 @@ def gl_mcm(made: GalLoPClassifier, images: list[Image.Image], names: list[str]) 
         text /= np.linalg.norm(text, axis=-1, keepdims=True)
         pixels = torch.stack([backbone.preprocess.centre(image)[0] for image in images])
         whole, regions = (x.double().numpy() for x in backbone.encode_image(pixels))
-        projection = backbone.vision.region_projection
-        assert projection is not None
+        projection = there(backbone.vision.region_projection)
         regions = regions @ prompts.local_projection.double().numpy().T @ projection.double().numpy()
     whole /= np.linalg.norm(whole, axis=-1, keepdims=True)
     regions /= np.linalg.norm(regions, axis=-1, keepdims=True)
@@ -733,8 +686,7 @@ def test_an_explanation_says_what_the_prediction_says(fitted: GalLoPClassifier, 
         assert told is not None
         assert wanted is not None
         assert np.allclose(list(told.values()), wanted[0], atol=1e-6)
-    assert found.is_ood is not None
-    assert (explanation.label, explanation.is_ood) == (found.labels[0], found.is_ood[0])
+    assert (explanation.label, explanation.is_ood) == (found.labels[0], there(found.is_ood)[0])
     assert explanation.ood_score == pytest.approx(float(found.ood["GL-MCM"][0]), abs=1e-6)
     assert explanation.image.size == (50, 80)
     assert explanation.global_scores.shape == explanation.local_scores.shape == (3, 2)
@@ -825,8 +777,10 @@ def test_the_map_finds_the_odd_corner(fitted: GalLoPClassifier) -> None:
 def test_other_scales_change_local_things_alone(explanation: Explanation) -> None:
     changed = explanation.with_topk((1, 16))
     assert np.array_equal(changed.global_scores, explanation.global_scores)
-    assert changed.global_probabilities == explanation.global_probabilities
-    assert changed.ood_score == explanation.ood_score
+    assert (changed.global_probabilities, changed.ood_score) == (
+        explanation.global_probabilities,
+        explanation.ood_score,
+    )
     assert np.array_equal(changed.region_scores("red", 1), explanation.region_scores("red", 1))
     for c, name in enumerate(explanation.class_names):
         assert changed.local_scores[c, 0] == pytest.approx(explanation.region_scores(name, 0).max())
@@ -842,13 +796,6 @@ def test_other_scales_change_local_things_alone(explanation: Explanation) -> Non
 def test_scales_that_make_no_sense_are_refused(explanation: Explanation, topk: Any) -> None:
     with pytest.raises(ConfigError, match="topk"):
         explanation.with_topk(topk)
-
-
-def test_explanations_are_told_apart_by_being_another(explanation: Explanation) -> None:
-    copied = copy.deepcopy(explanation)
-    assert copied.probabilities == explanation.probabilities
-    assert len({copied, explanation, explanation}) == 2
-    assert copied != explanation
 
 
 def test_unknown_classes_and_prompts_are_refused_by_name(explanation: Explanation) -> None:
@@ -885,8 +832,7 @@ def test_a_plot_has_a_panel_a_prompt_and_a_bar_a_global_score(explanation: Expla
 
 
 def test_without_local_prompts_an_explanation_has_none() -> None:
-    made = classifier(global_prompts=1, topk=(), dropout=0.0).zero_shot(["red", "green"])
-    explanation = made.explain(picture(0))
+    explanation = classifier(global_prompts=1, topk=(), dropout=0.0).zero_shot(["red", "green"]).explain(picture(0))
     assert explanation.local_scores.shape == (2, 0)
     assert explanation.probabilities == explanation.global_probabilities
     assert len(explanation.plot().axes) >= 2

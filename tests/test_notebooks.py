@@ -27,6 +27,7 @@ from tests import tiny, warm
 from tests.conftest import ROOT
 from tests.connects import Connects
 from tests.notebook_widgets import WIDGETS
+from tests.tiny import there
 
 pytest.importorskip("jupytext", reason="needs the extra 'notebooks'")
 
@@ -202,14 +203,6 @@ def pictures_beside(cells: list[Any], number: int) -> bool:
     return any("image/png" in out.get("data", {}) for cell in (before, after) if cell for out in cell.outputs)
 
 
-def test_pictures_are_shown_whatever_was_imported_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MPLBACKEND", "Agg")  # as Streamlit sets it
-    code = "import os; print(os.environ.get('MPLBACKEND') != 'Agg')"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    (cell,) = sync.run(notebook, timeout=60).cells
-    assert cell.outputs[0].text == "True\n"
-
-
 @pytest.mark.usefixtures("forked")
 def test_a_cell_that_fails_is_told() -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("raise ValueError('too few photos')")])
@@ -352,8 +345,7 @@ def test_of_many_classes_the_first_forty_are_taken(monkeypatch: pytest.MonkeyPat
 
 def test_a_thing_is_cut_out_by_its_mask_and_put_into_another_photo() -> None:
     first, second = (load_image(p.path) for p in sample_photos()[:40:30])
-    mask = photos.thing_mask(second)
-    assert mask is not None
+    mask = there(photos.thing_mask(second))
     assert mask.shape == (second.height, second.width)
     thing, cut = photos.cut_out(second)
     assert thing.size == cut.size
@@ -395,8 +387,7 @@ def test_a_public_set_becomes_class_folders(name: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(torchvision.datasets, name, FakeSet)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("GALLOP_PHOTOS", name)
-    folder = photos.own_folder()
-    assert folder is not None
+    folder = there(photos.own_folder())
     train, test = photos.few_shots(shots=4, tests=3)
     assert {name: (len(train[name]), len(test[name])) for name in train} == {"annual crop": (4, 3), "sea lake": (4, 3)}
     every = [p.sha256 for split in (train, test) for p in photos.with_names(split)[0]]

@@ -27,7 +27,7 @@ from gallop.model.head.mix import USUAL
 from gallop.model.head.sums import ShotSums, shot_features
 from gallop.scoring.scorer import PhotoScorer
 from tests import tiny
-from tests.tiny import head_of
+from tests.tiny import head_of, there
 
 KINDS = HEAD_KINDS[1:]
 SHOTS = {"red": 5, "green": 4, "blue": 4}
@@ -70,7 +70,6 @@ def test_prompts_and_scores_of_the_unknown_do_not_know_the_head(kind: HeadKind) 
 def test_it_learns_from_the_centre_crop_of_each_shot(ridges: GalLoPClassifier) -> None:
     head = head_of(ridges)
     assert head.shots is not None
-    assert head.texts is not None
     assert head.shots.features.shape[:2] == (13, 1)
     mine = shot_features(tiny.vit(), ImageFeatures.cat(list(encode_sources(tiny.vit(), IMAGES))))
     for features, name in zip(mine, LABELS, strict=True):
@@ -78,7 +77,7 @@ def test_it_learns_from_the_centre_crop_of_each_shot(ridges: GalLoPClassifier) -
         assert torch.allclose(head.shots.features[nearest, 0], features, atol=2e-3), "rounded as features are kept"
         assert ridges.classes_[int(head.shots.labels[nearest])] == name
     sums = ShotSums.of(head.shots, 3)
-    drawn = [NAMES / 2 ** (float(n) / HALVED) * text for n, text in zip(sums.counts, head.texts, strict=True)]
+    drawn = [NAMES / 2 ** (float(n) / HALVED) * text for n, text in zip(sums.counts, there(head.texts), strict=True)]
     wanted = ridge(sums, PENALTY, torch.stack(drawn))
     assert torch.allclose(head.form.weights, wanted.weights, atol=1e-6)
 
@@ -92,11 +91,10 @@ def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: Gal
         logits = seen.logits(model.config.topk).double() * model.backbone.logit_scale
     own = head.form.centred()(shot_features(model.backbone, features).double())
     found = ridges.predict_all(PHOTOS)
-    assert found.probabilities_head is not None
     wanted = (head.mix(logits, own) / temperature).softmax(dim=-1)
     assert np.allclose(found.probabilities, wanted.numpy(), atol=1e-5)
     alone = (own / head.mix.temperature / temperature).softmax(dim=-1)
-    assert np.allclose(found.probabilities_head, alone.numpy(), atol=1e-5)
+    assert np.allclose(there(found.probabilities_head), alone.numpy(), atol=1e-5)
 
 
 def test_few_shots_take_the_usual_weight() -> None:
@@ -109,14 +107,11 @@ def test_few_shots_take_the_usual_weight() -> None:
 
 def test_explanation_tells_the_head(ridges: GalLoPClassifier) -> None:
     why, found = ridges.explain(PHOTOS[1]), ridges.predict_all(PHOTOS[1])
-    assert why.head_scores is not None
-    assert why.head_probabilities is not None
-    assert found.probabilities_head is not None
     means = [float(why.head_map(name).mean()) for name in why.class_names]
-    assert means == pytest.approx(why.head_scores.tolist(), abs=1e-6)
+    assert means == pytest.approx(there(why.head_scores).tolist(), abs=1e-6)
     assert np.allclose(list(why.probabilities.values()), found.probabilities[0], atol=1e-6)
-    assert np.allclose(list(why.head_probabilities.values()), found.probabilities_head[0], atol=1e-6)
-    assert np.array_equal(why.with_topk([1, 1]).head_scores, why.head_scores)
+    assert np.allclose(list(there(why.head_probabilities).values()), there(found.probabilities_head)[0], atol=1e-6)
+    assert np.array_equal(why.with_topk([1, 1]).head_scores, there(why.head_scores))
 
 
 # Adding --------------------------------------------------------------------------------------------------------------
@@ -132,10 +127,9 @@ def test_shots_are_added_without_training(kind: HeadKind) -> None:
     assert head_of(found).sums.counts.sum() == 16
     assert (head_of(found).mix, found.calibration_) == (mix, threshold)
     assert tiny.equal(prompts, tiny.learned(found))
-    assert before.probabilities_head is not None
-    assert after.probabilities_head is not None
     own = np.arange(3), [found.classes_.tolist().index(name) for name in SHOTS]
-    assert (after.probabilities_head[own] >= before.probabilities_head[own] - 1e-6).all(), "it has seen them now"
+    old, new = (there(each.probabilities_head)[own] for each in (before, after))
+    assert (new >= old - 1e-6).all(), "it has seen them now"
 
 
 def test_a_class_is_added_by_its_name_then_taught() -> None:
@@ -209,8 +203,7 @@ def test_older_versions_read_a_model_without_a_head_and_refuse_one_with_it(
 def test_a_head_from_before_it_knew_names_answers_as_it_did(ridges: GalLoPClassifier, tmp_path: Path) -> None:
     """And learns further shots as it did."""
     head, before = head_of(ridges), copy.copy(ridges)
-    assert head.shots is not None
-    before.model_ = ridges.model_.with_head(Head.of("ridge", head.shots, 3, head.mix))
+    before.model_ = ridges.model_.with_head(Head.of("ridge", there(head.shots), 3, head.mix))
     before.save(tmp_path)
     settings = json.loads((tmp_path / SETTINGS).read_text())
     assert (settings["format"], {*settings["head"]}) == (2, {"weight", "temperature", "shots"})
@@ -310,8 +303,7 @@ def test_the_report_tells_scores_and_votes(ridges: GalLoPClassifier) -> None:
     why = ridges.explain(PHOTOS[0])
     page = html_report(why, class_name="red")
     assert "Shots that voted for red" in page
-    assert why.head_scores is not None
-    score = float(why.head_scores[why.class_names.index("red")])
+    score = float(there(why.head_scores)[why.class_names.index("red")])
     assert f'<td>head</td><td class="number">{score:.4f}</td>' in page
     told = re.findall(r"<td>(?:shot \d+|the other 3|the class names)</td><td>\w*</td><td[^>]*>(-?[\d.]+)</td>", page)
     assert len(told) == 12

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from gallop.features.encoding import ImageFeatures
 from gallop.model.head.head import Head
 from tests.reference import backbone
 
+T = TypeVar("T")
 COLOURS = {"red": (200, 40, 30), "green": (40, 180, 60), "blue": (30, 50, 210), "yellow": (220, 210, 40)}
 
 
@@ -114,11 +115,15 @@ def learned(model: GalLoPClassifier) -> dict[str, torch.Tensor]:
     return {key: value.detach().clone() for key, value in model.model_.prompts.state_dict().items()}
 
 
+def there(value: T | None) -> T:
+    """What may be missing elsewhere and must not be here."""
+    assert value is not None
+    return value
+
+
 def head_of(model: GalLoPClassifier) -> Head:
     """The head that shots have taught."""
-    found = model.model_.head
-    assert found is not None
-    return found
+    return there(model.model_.head)
 
 
 def same_features(first: ImageFeatures, second: ImageFeatures) -> bool:

@@ -26,7 +26,7 @@ from tests import warm
 from tests.bench_things import FAKES, SPEC, Fake, FakeAnswers, write_sets
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import ROOT
-from tests.tiny import backbone_folder
+from tests.tiny import backbone_folder, there
 
 RUNS = 20
 """Of SPEC: two without shots, 16 of two methods, two of the variant that is no method."""
@@ -115,8 +115,7 @@ def test_encoding_is_told_and_timed_apart_from_learning(place: Place, monkeypatc
     found = place.bench("--only", "ours", "--sets", "first", "--shots", "2", "--seeds", "1")
     assert "encoding views of first to learn from 4/4" in found.err
     (key,) = place.records()
-    record = RecordStore(place.out).read(key)
-    assert record is not None
+    record = there(RecordStore(place.out).read(key))
     assert record.seconds == {"encode": 120.0, "fit": 6.0, "predict": 0.0}
     assert "| ours | 1 | 120.00 s | 6.00 s | 6.00 s |" in (place.out / "costs.md").read_text()
 
@@ -124,8 +123,7 @@ def test_encoding_is_told_and_timed_apart_from_learning(place: Place, monkeypatc
 def test_a_record_holds_what_is_needed_to_trust_it(place: Place) -> None:
     place.bench("--only", "ours", "--sets", "first", "--shots", "2", "--seeds", "1")
     (key,) = place.records()
-    record = RecordStore(place.out).read(key)
-    assert record is not None
+    record = there(RecordStore(place.out).read(key))
     # A later setting at its default leaves no trace.
     assert (record.method, record.settings) == ("fake", {"skill": 0.9})
     assert (record.set, record.shots, record.seed, record.photos, record.date[:2]) == ("first", 2, 1, 4, "20")
@@ -331,13 +329,11 @@ def test_a_table_fills_what_is_missing_and_changes_no_record(place: Place) -> No
     assert place.bench("--only", "ours").code == 0
     (changed, *_) = place.records()
     store = RecordStore(place.out)
-    record = store.read(changed)
-    assert record is not None
+    record = there(store.read(changed))
     store.write(replace(record, peak_bytes=7))
     assert place.bench("--from", table).code == 0
     assert len(place.records()) == RUNS
-    kept = store.read(changed)
-    assert kept is not None
+    kept = there(store.read(changed))
     assert kept.peak_bytes == 7
 
 

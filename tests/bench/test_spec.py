@@ -11,14 +11,14 @@ from gallop.bench.definition.spec import parse_spec, read_spec, shipped_specs
 from gallop.bench.definition.yaml_tree import Section, read_tree
 from gallop.errors import BenchError
 from tests.bench_things import SPEC, spec
+from tests.tiny import there
 
 
 def test_everything_is_read() -> None:
     found = spec()
     assert (found.name, found.about, found.backbone) == ("tiny", "For tests.", "mini")
     assert (found.sets, found.shots, found.seeds) == (("first", "second"), (1, 2), (0, 1))
-    assert found.unknown is not None
-    assert (found.unknown.folder, found.unknown.skip) == ("odd", {"second": ("dots",)})
+    assert (there(found.unknown).folder, there(found.unknown).skip) == ("odd", {"second": ("dots",)})
     assert found.transfer == {"first": ("second",)}
     assert found.methods["ours"].settings == {"skill": 0.9}
     assert found.ablations["skill"].shots == (2,)
@@ -44,8 +44,7 @@ def test_names_are_the_text_that_was_written() -> None:
     found = spec(text)
     assert found.sets == ("no", "yes", "010", "2024", "1.5", "null")
     assert found.transfer == {"no": ("010",)}
-    assert found.unknown is not None
-    assert found.unknown.skip == {"yes": ("off",)}
+    assert there(found.unknown).skip == {"yes": ("off",)}
     assert "on" in found.methods
     assert found.ablations["skill"].sets == ("no",)
 

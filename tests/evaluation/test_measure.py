@@ -20,6 +20,7 @@ from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.evaluation.measure import Evaluation, separation, suspects
 from gallop.predictions.predict import Predictions
 from tests import tiny
+from tests.tiny import there
 
 Z = 1.959963984540054
 """97.5% of the normal distribution lie below it."""
@@ -167,8 +168,7 @@ def test_the_most_doubtful_comes_first_and_a_class_without_photos_is_never_likel
 def test_held_out_probabilities_are_those_of_prompts_that_never_saw_the_photo() -> None:
     images, labels = tiny.pictures({"red": 4, "green": 4, "blue": 1})
     classifier = tiny.classifier(calibration_folds=2).fit(images, labels)
-    cross_fit = classifier.cross_fit_
-    assert cross_fit is not None
+    cross_fit = there(classifier.cross_fit_)
     index, shares = cross_fit.probabilities(classifier.model_.class_names, classifier.calibration_.temperature)
     assert index.tolist() == list(range(8)), "the single blue one is held out by nobody"
     assert shares.sum(dim=1).tolist() == pytest.approx([1.0] * 8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ import torch
 from app.jobs.manager import JobManager, Snapshot, State
 from gallop.backbones.text import TextTower
 from gallop.estimator import GalLoPClassifier
-from gallop.predictions.predict import Predictions
 from tests import tiny
 from tests.gpu.towers import tower
 
@@ -78,25 +76,3 @@ def test_out_of_memory_is_a_sentence_and_ends_nothing_else(device: torch.device)
         assert ended(manager, tiny.classifier(**settings)).state is State.DONE, "the same, once there is room"
     finally:
         manager.close()
-
-
-def test_two_models_answer_at_once_as_each_does_alone(device: torch.device) -> None:
-    images, _ = tiny.pictures(dict.fromkeys(NAMES, 3))
-    models = [tiny.classifier(backbone=tower(name, device)).zero_shot(NAMES) for name in ("vit", "mini")]
-    alone = [model.predict_all(images) for model in models]
-    found: dict[int, list[Predictions]] = {0: [], 1: []}
-    begin = threading.Barrier(2)
-
-    def ask(number: int) -> None:
-        begin.wait(PATIENCE)
-        found[number] += [models[number].predict_all(images) for _ in range(3)]
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in found]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
-    for number, answers in found.items():
-        assert len(answers) == 3
-        for answer in answers:
-            assert np.abs(answer.probabilities - alone[number].probabilities).max() < 1e-5

@@ -19,7 +19,7 @@ from gallop.errors import CheckpointError
 from gallop.features.encoding import encode_photos
 from gallop.images import load_image
 from tests.reference import meta, relative_error
-from tests.tiny import classifier, equal, learned, picture, pictures, vit
+from tests.tiny import classifier, equal, learned, picture, pictures, there, vit
 
 SHOTS = {"red": 4, "green": 4, "blue": 4}
 PICTURES = [picture(50 + i, colour) for i, colour in enumerate([*SHOTS, "yellow"])]
@@ -42,8 +42,7 @@ def test_without_it_the_projection_stays_the_identity_while_contexts_move(withou
     start, found, usual = (learned(each) for each in (classifier().zero_shot(sorted(SHOTS)), without, fit()))
     assert torch.equal(found["local_projection"], torch.eye(64))
     assert not torch.equal(usual["local_projection"], torch.eye(64))
-    assert without.cross_fit_ is not None
-    assert all(torch.equal(m.prompts.local_projection, torch.eye(64)) for m in without.cross_fit_.models)
+    assert all(torch.equal(m.prompts.local_projection, torch.eye(64)) for m in there(without.cross_fit_).models)
     for name in ("global_contexts", "local_contexts"):
         assert not torch.equal(found[name], start[name])
     assert torch.equal(found["global_contexts"], usual["global_contexts"])
@@ -54,8 +53,9 @@ def test_without_it_answers_are_those_of_the_formula_without_any_projection(with
     model, tower = without.model_, vit().vision
     features, _ = encode_photos(vit(), [load_image(image) for image in PICTURES])
     text = model.text_features()
-    assert tower.region_projection is not None
-    images, regions = (F.normalize(f, dim=-1) for f in (features.global_, features.regions @ tower.region_projection))
+    images, regions = (
+        F.normalize(f, dim=-1) for f in (features.global_, features.regions @ there(tower.region_projection))
+    )
     global_ = torch.einsum("bd,kmd->bkm", images, F.normalize(text.global_, dim=-1)).mean(dim=-1)
     cosines = torch.einsum("brd,knd->brkn", regions, F.normalize(text.local, dim=-1))
     ordered = cosines.sort(dim=1, descending=True).values

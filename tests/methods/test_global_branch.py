@@ -24,7 +24,7 @@ from gallop.model.gallop import GalLoP
 from gallop.model.scores import Cosines, gl_mcm
 from gallop.presets import train_preset
 from tests.reference import relative_error
-from tests.tiny import classifier, equal, learned, new_vit, picture, pictures, vit
+from tests.tiny import classifier, equal, learned, new_vit, picture, pictures, there, vit
 
 SHOTS = {"red": 4, "green": 4, "blue": 4}
 PICTURES = [picture(50 + i, colour) for i, colour in enumerate([*SHOTS, "yellow"])]
@@ -51,8 +51,7 @@ def taught() -> GalLoPClassifier:
 def whole(model: GalLoP, images: list[Any]) -> torch.Tensor:
     """Global cosines (B, K, M) by the formula: normalise(W f) t."""
     features, _ = encode_photos(vit(), [load_image(image) for image in images])
-    weight = model.prompts.global_projection
-    assert weight is not None
+    weight = there(model.prompts.global_projection)
     seen = F.normalize(torch.einsum("de,be->bd", weight.double(), features.global_.double()), dim=-1)
     return torch.einsum("bd,kmd->bkm", seen, F.normalize(model.text_features().global_.double(), dim=-1)).detach()
 
@@ -71,8 +70,7 @@ def test_it_learns_and_leaves_the_local_branch_alone(taught: GalLoPClassifier) -
     assert apart(found["global_projection"]) > 1e-3
     assert torch.equal(found["local_projection"], plain["local_projection"])
     assert torch.equal(found["local_contexts"], plain["local_contexts"])
-    assert taught.cross_fit_ is not None
-    assert all(apart(model.prompts.global_projection) > 1e-3 for model in taught.cross_fit_.models)
+    assert all(apart(model.prompts.global_projection) > 1e-3 for model in there(taught.cross_fit_).models)
     assert taught.calibration_.threshold is not None
 
 

@@ -35,13 +35,13 @@ from gallop.methods import (
 from gallop.methods.cache_search import SHARPNESSES, WEIGHTS, Votes, held_out, search
 from gallop.methods.locoop import LoCoOp, outlier_regularisation
 from gallop.methods.prompt_learning import ONE_PROMPT
-from gallop.methods.promptsrc import epoch_weights, prediction_consistency, text_consistency
+from gallop.methods.promptsrc import epoch_weights
 from gallop.methods.tip_adapter import TipAdapterF, cache_logits
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.model.prompts import Prompts
-from tests.reference import Golden, golden, meta, relative_error
-from tests.tiny import picture, pictures, vit, write_folder
+from tests.reference import Golden, golden, meta
+from tests.tiny import picture, pictures, there, vit, write_folder
 
 QUICK: dict[str, dict[str, Any]] = {
     name: {"epochs": 2, "views": 2} if name in ("CoOp", "LoCoOp", "PromptSRC", "GalLoP", "Tip-Adapter-F") else {}
@@ -86,11 +86,6 @@ def asked(count: int = 5) -> ImageFeatures:
 # Zero-shot
 
 
-def test_zero_shot_with_one_template_is_the_reference(case: Golden) -> None:
-    found = template_features(case.model.backbone, meta()["class_names"], [meta()["template"]])
-    assert relative_error(found, case.figure("text_template")) < 1e-5
-
-
 def test_zero_shot_answers_with_the_cosine_of_image_and_text(case: Golden) -> None:
     names = tuple(meta()["class_names"])
     found = make_method("zero-shot", {}).fit(LabelledPhotos((), (), (), names), Setup(case.model.backbone))
@@ -111,15 +106,6 @@ def test_an_ensemble_is_the_unit_mean_of_unit_features(case: Golden) -> None:
 
 
 # CoOp
-
-
-def test_coops_loss_is_the_cross_entropy_of_one_prompt(case: Golden) -> None:
-    model, text = one_prompt(case)
-    loss, _, _ = GalLoP.loss(model, case.features, case.labels, torch.zeros(6, 1, dtype=torch.long), text)
-    logits = case.model.backbone.logit_scale * case.figure("global_logits")[..., 0].double()
-    wanted = -logits.log_softmax(-1)[torch.arange(6), case.labels].mean()
-    assert float(loss.total.detach()) == pytest.approx(float(wanted), rel=1e-5)
-    assert float(loss.local) == 0
 
 
 def test_coop_is_gallop_with_one_prompt_and_no_dropout() -> None:
@@ -185,35 +171,10 @@ def test_locoop_without_an_outlying_region_adds_nothing() -> None:
     found = outlier_regularisation(logits, torch.tensor([1, 1]), 1)
     found.backward()
     assert float(found.detach()) == 0
-    assert logits.grad is not None
-    assert not logits.grad.any()
-
-
-def test_locoop_makes_classes_equally_likely_in_outlying_regions() -> None:
-    logits = torch.tensor([[[2.0, 0.0, 1.0], [0.0, 5.0, 1.0]]], requires_grad=True)
-    outlier_regularisation(logits, torch.tensor([1]), 1).backward()
-    assert logits.grad is not None
-    assert logits.grad[0, 0, 0] > 0  # the first region is not of class 1: its most likely class goes down
-    assert not logits.grad[0, 1].any()  # the second is
+    assert not there(logits.grad).any()
 
 
 # PromptSRC
-
-
-def test_text_consistency_is_the_mean_absolute_difference(case: Golden) -> None:
-    text, frozen = case.figure("text_global")[:, 0], case.figure("text_template")
-    wanted = np.abs(unit(text) - unit(frozen)).mean()
-    assert float(text_consistency(text, frozen)) == pytest.approx(wanted, rel=1e-5)
-    assert float(text_consistency(3 * frozen, frozen)) == pytest.approx(0, abs=1e-7)
-
-
-def test_prediction_consistency_is_the_divergence_from_the_frozen_model(case: Golden) -> None:
-    scale = case.model.backbone.logit_scale
-    learned, frozen = scale * case.figure("global_logits")[..., 0], scale * case.figure("global_logits")[..., 1]
-    p, q = frozen.double().softmax(-1).numpy(), learned.double().softmax(-1).numpy()
-    wanted = sum(p[b, k] * math.log(p[b, k] / q[b, k]) for b in range(6) for k in range(6)) / 36
-    assert float(prediction_consistency(learned, frozen)) == pytest.approx(wanted, rel=1e-4)
-    assert float(prediction_consistency(frozen + 3, frozen)) == pytest.approx(0, abs=1e-6)
 
 
 def test_epoch_weights_are_a_gaussian_over_the_epochs() -> None:
