@@ -1,4 +1,4 @@
-"""What the notebooks say of their results: every number is one that is stored with them, every claim holds there."""
+"""What the notebooks say of their results: every number is one that is stored with them."""
 
 from __future__ import annotations
 

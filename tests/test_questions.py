@@ -30,7 +30,6 @@ def answers(question: str) -> list[tuple[str, str, list[str]]]:
 def sections(stem: str) -> dict[str, str]:
     """What a notebook says and prints, by the heading above it, on one line each."""
     cells = json.loads((ROOT / "notebooks" / f"{stem}.ipynb").read_text(encoding="utf-8"))["cells"]
-    parts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     whole = "\n".join(
         "".join(cell["source"])
         if cell["cell_type"] == "markdown"
@@ -38,7 +37,6 @@ def sections(stem: str) -> dict[str, str]:
         for cell in cells
     )
     found = re.split(r"^##+ (.*)$", whole, flags=re.MULTILINE)
-    assert len(parts) > 1
     return {heading: " ".join(text.split()) for heading, text in zip(found[1::2], found[2::2], strict=True)}
 
 

@@ -253,25 +253,6 @@ def test_after_kill_9_the_resumed_benchmark_equals_an_uninterrupted_one(place: P
         assert (place.out / picture.name).read_bytes() == picture.read_bytes()
 
 
-def test_the_branches_of_a_run_are_what_each_would_be_alone(place: Place) -> None:
-    """Why "global only" and "local only" are no runs of their own in photos-mini."""
-    other = "  alone: {method: GalLoP, epochs: 8, views: 2, lr: 0.05, global_prompts: 2, topk: []}\n"
-    local = "  other globals: {method: GalLoP, epochs: 8, views: 2, lr: 0.05, global_prompts: 3, topk: [2, 4]}\n"
-    place.spec.write_text(REAL.replace("  CoOp:", f"{other}{local}  CoOp:"))
-    assert place.bench("--only", "GalLoP", "alone", "other globals").code == 0
-    rows = figures(place.out)
-
-    def values(method: str, metric: str) -> list[str]:
-        return [row["value"] for row in rows if (row["method"], row["metric"]) == (method, metric)]
-
-    assert len(values("alone", "accuracy")) == 3
-    assert values("GalLoP", "accuracy_global") == values("alone", "accuracy")
-    assert values("GalLoP", "accuracy_local") == values("other globals", "accuracy_local")
-    assert values("GalLoP", "fpr95/MCM") == values("alone", "fpr95/MCM")
-    assert values("GalLoP", "auroc/MCM") == values("alone", "auroc/MCM")
-    assert values("GalLoP", "auroc/L-MCM") == values("other globals", "auroc/L-MCM")
-
-
 # ------------------------------------------------------------------ dry run, list, refusals
 
 
@@ -383,6 +364,7 @@ REFUSED = [
     ("bench SPEC DATA --out OUT --part 0/2", "'0/2' is not a part such as 1/2"),
     ("bench SPEC DATA --out OUT --shots two", "invalid int value: 'two'"),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --shots 7", "no number of shots 7; it has 1, 2"),
+    ("bench SPEC DATA --out OUT --backbone BACKBONE --seeds 9", "no seed 9; it has 0, 1"),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --sets third", "has no set 'third'; its sets are first, second"),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --only nobody", "no method, group or variant 'nobody'"),
     ("bench SPEC DATA --backbone BACKBONE --dry-run --rehearse", "give one of the two"),

@@ -6,13 +6,12 @@ import csv
 import gzip
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, make_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import gallop
 from gallop import presets
 from gallop.bench.definition.spec import read_spec
 from gallop.bench.running import keys, plan
@@ -23,8 +22,7 @@ from gallop.bench.running.runs import TableEntry
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import ConfigError
-from gallop.methods import METHODS, make_method, prompt_learning
-from gallop.presets import train_preset
+from gallop.methods import METHODS, make_method
 from tests.bench_things import FAKES, SPEC, spec, write_sets
 from tests.conftest import ROOT
 
@@ -119,26 +117,6 @@ def kept(published: dict[str, str]) -> set[str]:
     return set(published)
 
 
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A release later: every method has a field more, and so has every training; these are what they stand at."""
-    default: dict[str, Any] = {"warmth": 1.0, "warmup": 0}
-
-    @dataclass(frozen=True)
-    class LaterConfig(TrainConfig):
-        warmup: int = 0
-
-    def preset(name: str, **changes: Any) -> LaterConfig:
-        return LaterConfig(**asdict(train_preset(name, **changes)), warmup=default["warmup"])
-
-    monkeypatch.setattr(gallop, "__version__", "0.2.0")
-    monkeypatch.setattr(prompt_learning, "train_preset", preset)
-    for name, method in list(METHODS.items()):
-        more = make_dataclass(method.__name__, [("warmth", float, 1.0)], bases=(method,), frozen=True)
-        monkeypatch.setitem(METHODS, name, more)
-    return default
-
-
 def test_every_record_is_found_again(kept: set[str]) -> None:
     assert planned() == kept
 
@@ -167,25 +145,6 @@ def test_a_method_that_was_revised_is_run_again_and_no_other(
 ) -> None:
     monkeypatch.setattr(plan, "REVISED", {**keys.REVISED, "CoOp": 1})
     assert kept - planned() == {key for key, line in published.items() if line == "CoOp"}
-
-
-def test_neither_a_release_nor_a_setting_at_its_default_loses_a_record(
-    kept: set[str], later: Mapping[str, object]
-) -> None:
-    assert "warmth" in make_method("linear-probe", {}).__dataclass_fields__  # type: ignore[attr-defined]
-    assert planned() == kept
-
-
-def test_a_later_setting_makes_other_runs_where_it_is_not_at_its_default(
-    kept: set[str], later: dict[str, object]
-) -> None:
-    usual = keys.canonical("LoCoOp", make_method("LoCoOp", {}))
-    assert keys.canonical("LoCoOp", make_method("LoCoOp", {"warmth": 2})) == usual | {"warmth": 2}
-    later["warmup"] = 3
-    found = planned() & kept
-    assert found, "what takes no steps knows no warm-up"
-    assert len(found) < len(kept) / 2
-    assert keys.canonical("CoOp", make_method("CoOp", {}))["warmup"] == 3
 
 
 def test_every_setting_of_a_training_can_be_set_for_a_method() -> None:

@@ -23,7 +23,6 @@ from gallop.bench.running.photo_answers import among
 from gallop.bench.running.photo_sets import class_numbers
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
-from gallop.bench.running.records import RecordStore
 from gallop.bench.running.runs import Plan
 from gallop.cli import main
 from gallop.config import MethodConfig
@@ -327,15 +326,6 @@ def test_a_backbone_that_is_not_there_stops_only_its_own_lines(data: Path) -> No
     with pytest.warns(UserWarning, match="other is left out: No weights"):
         plan = make_plan(what, photos, fingerprint, only=["ours"])
     assert "other" not in {entry.label for entry in plan.entries}
-
-
-def test_records_tell_the_regions(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "s.yaml").write_text(LINES.replace("  other: {method: fake, backbone: two}\n", ""))
-    found = bench(tmp_path / "s.yaml", data, backbone_folder(tmp_path), "--out", tmp_path / "out")
-    assert found.code == 0, found.err
-    records = [RecordStore(tmp_path / "out").read(path.stem) for path in (tmp_path / "out" / "runs").iterdir()]
-    assert [r.backbone.get("regions") for r in sorted(records, key=lambda r: len(r.backbone))] == [None, "tokens"]  # type: ignore[union-attr]
-    assert len({r.backbone["fingerprint"] for r in records}) == 2  # type: ignore[union-attr]
 
 
 # ------------------------------------------------------------------ settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,13 +64,6 @@ def test_the_order_is_useful_when_cut_off(sets: Path) -> None:
     assert [method for method, *_ in order[:2]] == ["fake-untaught"] * 2
     places = [(seed, -shots, name) for _, seed, shots, name in order[2:]]
     assert places == sorted(places), "seeds, then the most shots, then set by set"
-
-
-def test_shots_are_drawn_as_everywhere_and_fewer_are_part_of_more(sets: Path) -> None:
-    by_place = {(run.set, run.shots, run.seed): run.train for run in made(sets).runs if run.shots}
-    for (name, shots, seed), train in by_place.items():
-        assert Counter(train.names) == {"red": shots, "green": shots}
-        assert set(by_place[name, 1, seed].paths) <= set(train.paths)
 
 
 CHANGES = {
@@ -148,20 +140,6 @@ def test_narrowed(sets: Path) -> None:
     assert plan.narrowed() == list(plan.runs)
 
 
-@pytest.mark.parametrize(
-    ("narrowed", "said"),
-    [
-        ({"only": ["nobody"]}, "no method, group or variant 'nobody'; it has guess, ours, skill"),
-        ({"sets": ["third"]}, "no set 'third'; it has first, second"),
-        ({"shots": [3]}, "no number of shots 3; it has 1, 2"),
-        ({"seeds": [9]}, "no seed 9; it has 0, 1"),
-    ],
-)
-def test_what_the_benchmark_does_not_have(sets: Path, narrowed: dict[str, list[object]], said: str) -> None:
-    with pytest.raises(BenchError, match=said):
-        made(sets).narrowed(**narrowed)  # type: ignore[arg-type]
-
-
 # ------------------------------------------------------------------ what is refused
 
 
@@ -224,15 +202,6 @@ def test_test_photos_of_unknown_classes_are_refused(sets: Path, tmp_path: Path) 
     shutil.copytree(sets, copy)
     (copy / "second" / "test" / "red").rename(copy / "second" / "test" / "purple")
     with pytest.raises(BenchError, match="has the class 'purple', and train/ has not"):
-        made(copy)
-
-
-def test_transfer_needs_the_same_classes(sets: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(sets, copy)
-    for split in ("train", "test"):
-        (copy / "second" / split / "red").rename(copy / "second" / split / "pink")
-    with pytest.raises(BenchError, match="'transfer' tests first on second, whose class 'pink' it does not know"):
         made(copy)
 
 

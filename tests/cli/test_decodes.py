@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -106,29 +105,3 @@ def test_no_photo_is_encoded_twice_by_a_training(
     settings = ("--backbone", backbone, "--json", "--shots", SHOTS, "--views", VIEWS, "--epochs", 1)
     assert call("train", folder, "--out", tmp_path / "out", *settings).code == 0
     assert sum(encoded) == 2 * SHOTS * (VIEWS + 1)
-
-
-def test_evaluating_decodes_a_photo_once_at_most_and_encodes_what_is_not_kept(
-    folder: Path,
-    backbone: Path,  # noqa: F811
-    tmp_path: Path,
-    decodes: Counter[str],
-    encoded: list[int],
-) -> None:
-    settings = ("--backbone", backbone, "--json", "--shots", SHOTS, "--views", 1, "--epochs", 1)
-    assert call("train", folder, "--out", tmp_path / "out", *settings).code == 0
-    shutil.copytree(folder / "train", tmp_path / "other")  # what the training has seen, as unknown things
-    shutil.rmtree(tmp_path / "cache" / "contents")  # it has seen the test photos, which it compares with its own
-    decodes.clear()
-    encoded.clear()
-    other = ("--ood", f"other={tmp_path / 'other'}")
-    words = ("evaluate", tmp_path / "out", folder, "--backbone", backbone, *other, "--json")
-    first = call(*words)
-    assert first.code == 0, first.err
-    assert len(decodes) == 16
-    assert set(decodes.values()) == {1}
-    assert sum(encoded) == 4 + 12 - 2 * SHOTS, "held-out shots' centres are kept"
-    decodes.clear()
-    encoded.clear()
-    assert call(*words).json == first.json
-    assert (decodes, encoded) == ({}, [])

@@ -15,9 +15,7 @@ from gallop.evaluation.diversity import (
     text_cosines,
     worths,
 )
-from gallop.features.encoding import encode_sources
 from gallop.model.gallop import Similarities
-from gallop.predictions.predict import similarities
 from tests import tiny
 
 
@@ -127,14 +125,3 @@ def test_untaught_context_is_a_photo_of_a() -> None:
     words = nearest_words(model.prompts.contexts(), *model.backbone.text.vocabulary())
     assert [[token[0].word for token in prompt] for prompt in words] == [["a", "photo", "of", "a"]] * 4
     assert words[0][0][0].distance == pytest.approx(0, abs=1e-5)
-
-
-def test_similarities_of_many_batches_are_those_of_each_photo() -> None:
-    classifier = tiny.classifier().zero_shot(["red", "green"])
-    images, _ = tiny.pictures({"red": 12, "green": 8})
-    found = similarities(classifier.model_, classifier.text_features(), encode_sources(tiny.vit(), images))
-    assert found.regions.shape == (20, 16, 2, 2)
-    last = classifier.explain(images[19]).similarities
-    assert torch.allclose(found.regions[19], last.regions[0], atol=1e-5)
-    with pytest.raises(ValueError, match="give at least one"):
-        similarities(classifier.model_, classifier.text_features(), [])

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 
 from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import SETTINGS, read_checkpoint
@@ -18,8 +17,8 @@ from gallop.config import REGION_KINDS, RegionKind
 from gallop.errors import CheckpointError
 from gallop.features.encoding import encode_photos
 from gallop.images import load_image
-from tests.reference import meta, relative_error
-from tests.tiny import classifier, equal, learned, picture, pictures, there, vit
+from tests.reference import relative_error
+from tests.tiny import backbone_folder, classifier, equal, learned, picture, pictures, there, vit
 
 SHOTS = {"red": 4, "green": 4, "blue": 4}
 PICTURES = [picture(50 + i, colour) for i, colour in enumerate([*SHOTS, "yellow"])]
@@ -108,35 +107,19 @@ def test_a_projection_beside_settings_that_deny_it_is_refused(tmp_path: Path) ->
 # --- Other kinds of region features ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def named(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The tiny ViT as a folder, which ``load_backbone`` takes by its name."""
-    sizes = meta()["vit"]
-    vision = {"image_size": sizes["image_size"], "width": sizes["vision_width"], "head_width": 64}
-    vision |= {"layers": sizes["vision_layers"], "patch_size": sizes["patch"]}
-    text = {"width": sizes["text_width"], "layers": sizes["text_layers"], "heads": sizes["text_heads"]}
-    text |= {"context_length": 77, "vocab_size": 49408}
-    config = {"embed_dim": sizes["embed_dim"], "vision_cfg": vision, "text_cfg": text, "quick_gelu": True}
-    folder, half = tmp_path_factory.mktemp("vit"), [0.5, 0.5, 0.5]
-    save_file({k: v.contiguous() for k, v in vit()._model.state_dict().items()}, folder / "weights.safetensors")
-    preprocess = {"mean": half, "std": half, "interpolation": "bicubic"}
-    (folder / "config.json").write_text(json.dumps({"model_cfg": config, "preprocess": preprocess}))
-    return str(folder)
-
-
 @pytest.mark.parametrize("kind", REGION_KINDS[1:])
-def test_a_checkpoint_restores_the_kind_of_regions(named: str, kind: RegionKind, tmp_path: Path) -> None:
-    made = fit(backbone=named, regions=kind)
-    made.save(tmp_path)
-    loaded = GalLoPClassifier.load(tmp_path, device="cpu")
-    kept = read_checkpoint(tmp_path).regions
+def test_a_checkpoint_restores_the_kind_of_regions(kind: RegionKind, tmp_path: Path) -> None:
+    made = fit(backbone=str(backbone_folder(tmp_path)), regions=kind)
+    made.save(tmp_path / "model")
+    loaded = GalLoPClassifier.load(tmp_path / "model", device="cpu")
+    kept = read_checkpoint(tmp_path / "model").regions
     assert made.model_.backbone.region_kind == kept == loaded.model_.backbone.region_kind == kind
     assert np.array_equal(loaded.predict_proba(PICTURES), made.predict_proba(PICTURES))
     again = loaded.set_params(cache=False, calibration_folds=0).fit(*pictures(SHOTS))  # of that kind too
     assert equal(learned(again), learned(made))
 
 
-def test_a_checkpoint_beside_a_backbone_of_another_kind_is_refused(named: str, tmp_path: Path) -> None:
+def test_a_checkpoint_beside_a_backbone_of_another_kind_is_refused(tmp_path: Path) -> None:
     tokens = vit().with_regions("tokens")
     fit(backbone=tokens).save(tmp_path / "tokens")
     fit().save(tmp_path / "value")

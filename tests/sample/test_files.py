@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.sample.figures import Hits, figures, hits
+from benchmarks.sample.figures import figures
 from gallop import GalLoPClassifier, load_backbone, load_image, read_folder
 from gallop.backbones import Backbone
 from gallop.data import duplicates
 from gallop.errors import DataError
 from gallop.sample import SAMPLE_SHOTS, sample_folder, sample_mask, sample_photos, write_sample
 from tests.conftest import ROOT
-from tests.tiny import new_vit
 
 CLASSES = ("candle", "mug", "teapot", "vase")
 
@@ -92,21 +91,6 @@ def test_its_model_answers_its_photos_as_was_kept(shipped: GalLoPClassifier) -> 
         assert (truth, seen) == (photo.class_name, photo.part == "train")
         assert found.labels[i] == label
         assert found.probabilities[i].max() == pytest.approx(probability, abs=0.01)
-
-
-def test_hits_are_counted_by_the_regions_that_entered_the_score() -> None:
-    """On a mask drawn from the regions themselves all of them hit, on its opposite none, and on half of it half."""
-    classifier = GalLoPClassifier(backbone=new_vit(), topk=(4,), cache=False).zero_shot(["red", "green"])
-    explanation = classifier.explain(Image.new("RGB", (64, 64), "red"))
-    mask = np.zeros((64, 64), dtype=bool)
-    boxes = [box.rounded() for box in explanation.regions("red", 0)]
-    for left, top, right, bottom in boxes:
-        mask[top:bottom, left:right] = True
-    assert hits(explanation, mask, "red") == Hits(1.0, 1.0, mask.mean())
-    assert hits(explanation, ~mask, "red") == Hits(0.0, 0.0, (~mask).mean())
-    for left, top, right, bottom in boxes[:2]:
-        mask[top:bottom, left:right] = False
-    assert hits(explanation, mask, "red") == Hits(0.5, 0.0, mask.mean())
 
 
 @needs_mini

@@ -24,7 +24,7 @@ from gallop.tutorial.bars import (
 )
 from gallop.tutorial.lines import cloud_charts, dot_rows, line_chart, line_charts, slope_charts, tries_chart
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import confusion_table, number_table, number_tables
+from gallop.tutorial.tables import confusion_table, number_table
 
 LONG = [f"a name of many words {number}" for number in range(40)]
 
@@ -89,15 +89,6 @@ def test_a_table_writes_its_numbers_and_leaves_zeros_of_counts_blank() -> None:
     assert written == ["50%", "25%"]
     counts = np.array([[3, 0], [12, 7]])
     assert [text.get_text() for text in confusion_table(counts, ["a", "b"]).axes[0].texts] == ["3", "", "12", "7"]
-
-
-def test_tables_beside_each_other_share_their_colours() -> None:
-    figure = number_tables(
-        {"first": np.eye(3), "second": np.full((3, 2), 0.5)}, limits=(0, 1), bar="cosine", size=(7, 3)
-    )
-    first, second, _ = figure.axes
-    assert first.images[0].get_clim() == second.images[0].get_clim() == (0, 1)
-    assert [label.get_text() for label in second.get_xticklabels()] == ["1", "2"]
 
 
 @pytest.mark.parametrize("names", [["cat", "dog"], LONG[:8], LONG], ids=["two", "eight long", "forty long"])
@@ -223,17 +214,3 @@ def test_what_lies_on_a_picture_is_where_it_was_said_to_be() -> None:
     box = outline.get_datalim(axis.transData)
     assert (box.x0, box.x1, box.y0, box.y1) == pytest.approx((40, 60, 10, 20), abs=1)
     assert len(across.get_segments()) == len(down.get_segments()) == 3
-
-
-def test_a_long_title_is_broken_before_it_runs_into_the_next() -> None:
-    blank = Image.new("RGB", (40, 40))
-    name = "ant of the very long name for $5 or $x^2"
-    figure = panels([[Panel(blank, name), Panel(blank, f"{name}\nsaid {name}"), Panel(blank, "bee")]], (6, 3))
-    figure.draw_without_rendering()
-    titles = [axis.title for axis in figure.axes]
-    assert [" ".join(title.get_text().split()).replace("\\$", "$") for title in titles] == [
-        name,
-        f"{name} said {name}",
-        "bee",
-    ]
-    assert overlapping(titles) == []
