@@ -20,10 +20,8 @@ from tests.browsing import (
     files_into,
     go,
     limit_track,
-    photo,
     rounds,
     shots,
-    upload,
     zipped,
 )
 from tests.conftest import ROOT, launched, served
@@ -79,6 +77,7 @@ def visit_with_sample(browser: Any, server: str) -> None:
 
 
 def visit(browser: Any, server: str) -> None:
+    """Every page empty, and what the sample does not show: photos put on cards, a training, its answer."""
     page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     page.set_default_timeout(2 * PATIENCE)
     page.goto(server)
@@ -113,19 +112,6 @@ def visit(browser: Any, server: str) -> None:
     page.get_by_role("heading", name="GalLoP Explorer").wait_for()  # Teach shows an answer too
     expect(answer(page)).to_contain_text("%")
     shoot(page, page.url, "explore, taught")
-    go(page, "Test")
-    files_into(page, "Photos of none of the classes", [upload("rocket.jpg", photo("Rocket"))])
-    expect(limit_track(page)).to_be_visible()
-    shoot(page, page.url, "test, taught")
-    for name in ("Prompts", "Method"):
-        go(page, name)
-        shoot(page, page.url, f"{name.lower()}, taught")
-    go(page, "Compare")
-    expect(page.get_by_role("heading", name="Keep or remove")).to_be_visible()
-    shoot(page, page.url, "compare")
-    go(page, "Export")
-    expect(page.get_by_role("button", name="Save the model as zip")).to_be_visible()
-    shoot(page, page.url, "export")
 
 
 def main() -> int:

@@ -14,12 +14,11 @@ import pytest
 import torch
 
 from benchmarks import images, report, thresholds
-from benchmarks.naive import naive_loss
 from benchmarks.paper_hours import Gpu
 from gallop.bench.running.rehearsal import Encoded, Rehearsed
 from tests import warm
 from tests.conftest import ROOT
-from tests.reference import LEARNED, golden, relative_error
+from tests.reference import relative_error
 from tests.tiny import COLOURS, vit, write_folder
 
 
@@ -40,18 +39,6 @@ def test_regions_are_measured_beside_the_tower_itself() -> None:
     with torch.no_grad():
         whole, _ = tower.vision(pixels)
         assert relative_error(tower._model.visual(pixels), whole) < 1e-5
-
-
-@pytest.mark.parametrize("kind", ["vit", "rn"])
-def test_the_naive_step_is_the_step_of_the_reference(kind: str) -> None:
-    case = golden(kind)
-    kept = case.figure("kept_prompts")[0]
-    parameters = [getattr(case.model.prompts, own) for own in LEARNED]
-    naive = naive_loss(case.model, case.features, case.labels, kept)
-    found = torch.autograd.grad(naive.total, parameters)
-    assert float(naive.total.detach()) == pytest.approx(float(case.figure("losses")[0]), rel=1e-5)
-    for gradient, theirs in zip(found, LEARNED.values(), strict=True):
-        assert relative_error(gradient, case.figure(f"grad/{theirs}")) < 1e-5
 
 
 def test_the_report_replaces_what_stands_between_its_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

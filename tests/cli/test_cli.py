@@ -31,10 +31,9 @@ from gallop.checkpoints.folder import TENSORS
 from gallop.cli import main
 from gallop.cli.commands import train
 from gallop.cli.console import Console, plain_line
-from gallop.errors import TrainingDiverged
 from gallop.model.calibration import kept_range
 from gallop.training.learn import CalibrationEvent, EncodeEvent
-from gallop.training.loop import StepEvent, Trainer
+from gallop.training.loop import StepEvent
 from gallop.training.resume import TRAINING
 from tests.tiny import backbone_folder, vit, write_images
 
@@ -265,19 +264,6 @@ def test_ctrl_c_after_the_training(
     assert stopped.code == 130
     assert stopped.err.splitlines()[-1] == f"gallop: Stopped. The model is finished, and in {out}."
     assert call("predict", photos / "test", "--model", out).code == 0
-
-
-def test_resume_with_other_settings_is_refused(
-    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = ("train", photos, "--out", tmp_path / "m", "--backbone", backbone, *QUICK)
-    with monkeypatch.context() as patch:
-        stop_at(patch, StepEvent, 4)
-        assert call(*words).code == 130
-    other = call(*words, "--resume", "--lr", "0.4")
-    assert (other.code, other.out) == (2, "")
-    assert "had other settings, another backbone or other images" in other.err
-    assert call(*words, "--overwrite", "--lr", "0.4").code == 0
 
 
 @pytest.mark.parametrize(
@@ -694,19 +680,6 @@ def test_bad_input_is_one_sentence(places: dict[str, str], words: str, said: str
     assert lines[0].endswith((".", "examples)", "check the path.")), "a whole sentence"
     assert filled(said) in lines[0]
     assert not Path(places["ROOT"], "out", "gallop.json").exists()
-
-
-def test_a_training_that_diverges(
-    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def diverge(*_: object) -> None:
-        raise TrainingDiverged("The loss is nan in epoch 1. Try a smaller learning rate.")
-
-    monkeypatch.setattr(Trainer, "_step", diverge)
-    outcome = call("train", photos, "--out", tmp_path / "model", "--backbone", backbone, *QUICK)
-    assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err.splitlines()[-1].endswith("Try a smaller learning rate.")
-    assert not (tmp_path / "model").exists()
 
 
 def test_a_mistake_of_ours_is_not_hidden(photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
