@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import inspect
-import json
 import pkgutil
 from pathlib import Path
 
@@ -13,11 +12,11 @@ import pytest
 import torch
 
 import gallop
-from gallop.checkpoints.folder import SETTINGS
 from gallop.cli import main
 from gallop.errors import CommandError, ConfigError, GallopError, TemplateError, first_line, sentence_of
 from gallop.estimator import GalLoPClassifier
 from tests.conftest import ROOT
+from tests.tiny import edit_settings
 
 APP = ROOT / "app"
 LOGIC = [
@@ -109,8 +108,6 @@ def test_a_model_whose_templates_do_not_fit_is_refused_in_a_sentence(
 ) -> None:
     model = tmp_path / "model"
     GalLoPClassifier("mini", cache=False).zero_shot(["cat", "dog"], ["a photo of a {}"]).save(model)
-    settings = json.loads((model / SETTINGS).read_text(encoding="utf-8"))
-    settings["templates"] = [f"{number} photos of a {{}}" for number in range(99)]
-    (model / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
+    edit_settings(model, lambda settings: settings.update(templates=[f"{i} photos of a {{}}" for i in range(99)]))
     assert main(["predict", "photo.jpg", "--model", str(model)]) == 2
     assert "99 templates were given for 4 global prompts" in capsys.readouterr().err

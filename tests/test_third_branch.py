@@ -27,7 +27,7 @@ from gallop.model.head.mix import USUAL
 from gallop.model.head.sums import ShotSums, shot_features
 from gallop.scoring.scorer import PhotoScorer
 from tests import tiny
-from tests.tiny import head_of, there
+from tests.tiny import edit_settings, head_of, there
 
 KINDS = HEAD_KINDS[1:]
 SHOTS = {"red": 5, "green": 4, "blue": 4}
@@ -223,6 +223,7 @@ def test_no_photo_or_path_is_kept(tmp_path: Path) -> None:
         assert b".png" not in file.read_bytes()
 
 
+METHOD = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
 DAMAGE: dict[str, Any] = {
     "a part is missing": (lambda t: t.pop("head.sums"), "of the head, but"),
     "another number of classes": (lambda t: t.update({"head.counts": torch.ones(2).double()}), "not of 3 classes"),
@@ -245,8 +246,7 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
     tensors = load_file(tmp_path / TENSORS)
     change(tensors)
     save_file(tensors, tmp_path / TENSORS)
-    settings = json.loads((tmp_path / SETTINGS).read_text()) | {"prompts_sha256": ""}
-    (tmp_path / SETTINGS).write_text(json.dumps(settings))
+    edit_settings(tmp_path, lambda settings: settings.update(prompts_sha256=""))
     with pytest.raises(CheckpointError, match=f"does not fit its settings: .*{said}"):
         GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
 
@@ -259,23 +259,16 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
         ({"head": {"weight": 0.5, "temperature": 1, "names": "no"}}, "names is 'no'"),
         ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know: head.sharpness"),
         ({"head": None}, "holds a head, of which they say nothing"),
+        *(
+            ({"method": {**METHOD, "head": kind}}, f"which a head of {kind} is not: ridge alone is")
+            for kind in ("discriminant", "logistic")
+        ),
     ],
 )
 def test_settings_of_a_head_that_make_no_sense_are_refused(change: Any, said: str, tmp_path: Path) -> None:
     taught("ridge").save(tmp_path)
-    settings = json.loads((tmp_path / SETTINGS).read_text()) | change
-    (tmp_path / SETTINGS).write_text(json.dumps(settings))
+    edit_settings(tmp_path, lambda settings: settings.update(change))
     with pytest.raises(CheckpointError, match=said):
-        GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
-
-
-@pytest.mark.parametrize("kind", ["discriminant", "logistic"])
-def test_only_ridge_regression_is_drawn_to_names(kind: str, tmp_path: Path) -> None:
-    taught("ridge").save(tmp_path)
-    settings = json.loads((tmp_path / SETTINGS).read_text())
-    settings["method"]["head"] = kind
-    (tmp_path / SETTINGS).write_text(json.dumps(settings))
-    with pytest.raises(CheckpointError, match=f"which a head of {kind} is not: ridge alone is"):
         GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from gallop.backbones import Backbone
+from gallop.checkpoints.folder import SETTINGS
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures
 from gallop.model.head.head import Head
@@ -124,6 +125,14 @@ def there(value: T | None) -> T:
 def head_of(model: GalLoPClassifier) -> Head:
     """The head that shots have taught."""
     return there(model.model_.head)
+
+
+def edit_settings(folder: Path, how: Callable[[dict[str, Any]], object]) -> None:
+    """Change the settings of a checkpoint by hand."""
+    path = folder / SETTINGS
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    how(settings)
+    path.write_text(json.dumps(settings), encoding="utf-8")
 
 
 def same_features(first: ImageFeatures, second: ImageFeatures) -> bool:

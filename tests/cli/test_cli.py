@@ -35,7 +35,7 @@ from gallop.model.calibration import kept_range
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import StepEvent
 from gallop.training.resume import TRAINING
-from tests.tiny import backbone_folder, vit, write_images
+from tests.tiny import backbone_folder, edit_settings, vit, write_images
 
 CLASSES = {"red_disc": (200, 40, 30), "green_square": (40, 170, 60), "blue_disc": (30, 50, 210)}
 NAMES = ["blue disc", "green square", "red disc"]
@@ -471,10 +471,7 @@ def test_predict_says_none_of_these_where_the_limit_does(
     photos: Path, model: Path, tmp_path: Path, limit: float | None, note: str, wanted: str
 ) -> None:
     shutil.copytree(model, tmp_path / "m")
-    settings = tmp_path / "m" / "gallop.json"
-    said = json.loads(settings.read_text())
-    said["calibration"] |= {"threshold": limit, "note": note}
-    settings.write_text(json.dumps(said))
+    edit_settings(tmp_path / "m", lambda settings: settings["calibration"].update(threshold=limit, note=note))
     image = photos / "test" / "red_disc" / "0.png"
     (answer,) = call("predict", image, "--model", tmp_path / "m", "--json").json
     assert answer["is_ood"] is (None if limit is None else limit < 0)

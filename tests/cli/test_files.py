@@ -17,7 +17,7 @@ from gallop.training.resume import TRAINING
 from gallop.wording import LONGEST_SENTENCE
 from tests import data_trees
 from tests.cli.test_cli import QUICK, backbone, cache_folder, call, model, photos  # noqa: F401
-from tests.tiny import picture, write_images
+from tests.tiny import edit_settings, picture, write_images
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
 
@@ -140,11 +140,7 @@ def flood_of_tensors(folder: Path) -> None:
 
 
 def settings_with(more: dict[str, object]) -> Callable[[Path], None]:
-    def write(folder: Path) -> None:
-        settings = json.loads((folder / SETTINGS).read_text())
-        (folder / SETTINGS).write_text(json.dumps(settings | more))
-
-    return write
+    return lambda folder: edit_settings(folder, lambda settings: settings.update(more))
 
 
 FLOODS = {

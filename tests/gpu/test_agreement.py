@@ -30,37 +30,25 @@ def pixels(backbone: Backbone) -> torch.Tensor:
     return torch.stack([backbone.preprocess.centre(photo.image)[0] for photo in made])
 
 
+SEEN = [*(("vit", kind) for kind in REGION_KINDS), ("rn", "value"), ("plain", "value"), ("mini", "value")]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vit", "rn", "plain", "mini"])
-def test_features_are_those_of_the_cpu(device: torch.device, name: str) -> None:
+@pytest.mark.parametrize(("name", "kind"), SEEN)
+def test_features_are_those_of_the_cpu(device: torch.device, name: str, kind: Any) -> None:
     with exact():
-        reference = tower(name, CPU)
+        reference = tower(name, CPU).with_regions(kind)
         seen = pixels(reference)
         wanted = reference.encode_image(seen)
-    here = tower(name, device)
+    here = tower(name, device).with_regions(kind)
+    assert here.vision_fingerprint == reference.vision_fingerprint, "weights are the same wherever they are"
     as_it_is = here.encode_image(seen)
     with exact():
         plain = here.encode_image(seen)
     for found, precise, own in zip(as_it_is, plain, wanted, strict=True):
-        assert found.device.type == device.type
-        assert found.dtype == torch.float32
+        assert (found.device.type, found.dtype) == (device.type, torch.float32)
         assert relative_error(precise.cpu(), own) < EXACT
         assert relative_error(found.cpu(), own) < IMAGES[device.type]
-
-
-@pytest.mark.parametrize("kind", REGION_KINDS)
-def test_every_kind_of_regions_is_that_of_the_cpu(device: torch.device, kind: Any) -> None:
-    with exact():
-        reference = tower("vit", CPU).with_regions(kind)
-        seen = pixels(reference)
-        _, wanted = reference.encode_image(seen)
-    here = tower("vit", device).with_regions(kind)
-    assert here.vision_fingerprint == reference.vision_fingerprint, "weights are the same wherever they are"
-    _, as_it_is = here.encode_image(seen)
-    with exact():
-        _, plain = here.encode_image(seen)
-    assert relative_error(plain.cpu(), wanted) < EXACT
-    assert relative_error(as_it_is.cpu(), wanted) < IMAGES[device.type]
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])

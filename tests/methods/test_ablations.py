@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ import torch
 import torch.nn.functional as F
 
 from gallop import GalLoPClassifier
-from gallop.checkpoints.folder import SETTINGS, read_checkpoint
+from gallop.checkpoints.folder import read_checkpoint
 from gallop.config import REGION_KINDS, RegionKind
 from gallop.errors import CheckpointError
 from gallop.features.encoding import encode_photos
 from gallop.images import load_image
 from tests.reference import relative_error
-from tests.tiny import backbone_folder, classifier, equal, learned, picture, pictures, there, vit
+from tests.tiny import backbone_folder, classifier, edit_settings, equal, learned, picture, pictures, there, vit
 
 SHOTS = {"red": 4, "green": 4, "blue": 4}
 PICTURES = [picture(50 + i, colour) for i, colour in enumerate([*SHOTS, "yellow"])]
@@ -88,7 +87,7 @@ def test_a_checkpoint_keeps_that_it_was_left_out(without: GalLoPClassifier, tmp_
 def test_a_checkpoint_that_says_nothing_of_it_has_one_and_the_papers_kind_of_regions(tmp_path: Path) -> None:
     made = fit()
     made.save(tmp_path)
-    change(tmp_path, lambda settings: (settings["method"].pop("local_projection"), settings.pop("regions")))
+    edit_settings(tmp_path, lambda settings: (settings["method"].pop("local_projection"), settings.pop("regions")))
     loaded = GalLoPClassifier.load(tmp_path, backbone=vit())
     assert (loaded.model_.config.local_projection, loaded.get_params()["regions"]) == (True, "value")
     assert np.array_equal(loaded.predict_proba(PICTURES), made.predict_proba(PICTURES))
@@ -96,10 +95,10 @@ def test_a_checkpoint_that_says_nothing_of_it_has_one_and_the_papers_kind_of_reg
 
 def test_a_projection_beside_settings_that_deny_it_is_refused(tmp_path: Path) -> None:
     fit().save(tmp_path)
-    change(tmp_path, lambda settings: settings["method"].update(local_projection=False))
+    edit_settings(tmp_path, lambda settings: settings["method"].update(local_projection=False))
     with pytest.raises(CheckpointError, match="no projection was learned, but it is not the identity"):
         GalLoPClassifier.load(tmp_path, backbone=vit())
-    change(tmp_path, lambda settings: settings["method"].update(local_projection="no"))
+    edit_settings(tmp_path, lambda settings: settings["method"].update(local_projection="no"))
     with pytest.raises(CheckpointError, match="local_projection is 'no'; it must be True or False"):
         GalLoPClassifier.load(tmp_path, backbone=vit())
 
@@ -128,10 +127,10 @@ def test_a_checkpoint_beside_a_backbone_of_another_kind_is_refused(tmp_path: Pat
     with pytest.raises(CheckpointError, match="kind 'value', but this backbone gives 'tokens'"):
         GalLoPClassifier.load(tmp_path / "value", backbone=tokens)
     assert GalLoPClassifier.load(tmp_path / "tokens", backbone=tokens).classes_.tolist() == list(SHOTS)
-    change(tmp_path / "tokens", lambda settings: settings.update(regions="value"))
+    edit_settings(tmp_path / "tokens", lambda settings: settings.update(regions="value"))
     with pytest.raises(CheckpointError, match="fingerprints"):  # an edited kind does not get through either
         GalLoPClassifier.load(tmp_path / "tokens", backbone=vit())
-    change(tmp_path / "tokens", lambda settings: settings.update(regions=["tokens"]))
+    edit_settings(tmp_path / "tokens", lambda settings: settings.update(regions=["tokens"]))
     with pytest.raises(CheckpointError, match="no region features of the kind"):
         read_checkpoint(tmp_path / "tokens")
 
@@ -144,11 +143,3 @@ def test_a_cache_never_gives_features_of_another_kind(tmp_path: Path) -> None:
     for found in apart[1:]:
         assert torch.equal(found["global_contexts"], apart[0]["global_contexts"])
         assert not torch.equal(found["local_contexts"], apart[0]["local_contexts"])
-
-
-def change(folder: Path, how: Any) -> None:
-    """Edit the settings of a checkpoint by hand."""
-    path = folder / SETTINGS
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    how(settings)
-    path.write_text(json.dumps(settings), encoding="utf-8")

@@ -24,7 +24,7 @@ from gallop.model.gallop import GalLoP
 from gallop.model.scores import Cosines, gl_mcm
 from gallop.presets import train_preset
 from tests.reference import relative_error
-from tests.tiny import classifier, equal, learned, new_vit, picture, pictures, there, vit
+from tests.tiny import classifier, edit_settings, equal, learned, new_vit, picture, pictures, there, vit
 
 SHOTS = {"red": 4, "green": 4, "blue": 4}
 PICTURES = [picture(50 + i, colour) for i, colour in enumerate([*SHOTS, "yellow"])]
@@ -143,9 +143,7 @@ def test_a_checkpoint_keeps_it_and_one_without_has_no_trace(taught: GalLoPClassi
 @pytest.mark.parametrize(("method", "then"), [(PROJECTED, False), (None, True)])
 def test_tensors_and_settings_that_disagree_are_refused(method: Any, then: bool, tmp_path: Path) -> None:
     fit(method=method).save(tmp_path)
-    said = json.loads((tmp_path / SETTINGS).read_text())
-    said["method"]["global_projection"] = then
-    (tmp_path / SETTINGS).write_text(json.dumps(said))
+    edit_settings(tmp_path, lambda settings: settings["method"].update(global_projection=then))
     with pytest.raises(CheckpointError, match="does not fit its settings"):
         GalLoPClassifier.load(tmp_path, backbone=vit())
 

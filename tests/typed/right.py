@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,34 +16,41 @@ from gallop import Explanation, GalLoPClassifier, MethodConfig, Predictions, Tra
 from gallop.data import LabelledPhotos, from_csv
 from gallop.methods import MethodClassifier, TipAdapter
 
-assert_type(MethodConfig(topk=[3, 9]), MethodConfig)
-assert_type(MethodConfig(topk=range(3, 9)).local_prompts, int)
+Floats: TypeAlias = npt.NDArray[np.float32]
+
+assert_type((MethodConfig(topk=[3, 9]), MethodConfig(topk=range(3, 9)).local_prompts), tuple[MethodConfig, int])
 clf = GalLoPClassifier("mini", shots=16, preset=TrainConfig(epochs=3), method=MethodConfig()).fit("photos")
 assert_type(clf, GalLoPClassifier)
 assert_type(clf.predict("photo.jpg"), npt.NDArray[np.str_])
-assert_type(clf.predict_proba(["a.jpg", Path("b.jpg")]), npt.NDArray[np.float32])
-assert_type(clf.predict_log_proba([b"", np.zeros((8, 8, 3))]), npt.NDArray[np.float32])
-assert_type(clf.decision_function(np.zeros((4, 8, 8, 3))), npt.NDArray[np.float32])
+assert_type(
+    (
+        clf.predict_proba(["a.jpg", Path("b.jpg")]),
+        clf.predict_log_proba([b"", np.zeros((8, 8, 3))]),
+        clf.decision_function(np.zeros((4, 8, 8, 3))),
+        clf.ood_score("photo.jpg"),
+    ),
+    tuple[Floats, Floats, Floats, Floats],
+)
 assert_type(clf.is_ood(Image.new("RGB", (8, 8))), "npt.NDArray[np.bool_] | None")
-assert_type(clf.ood_score("photo.jpg"), npt.NDArray[np.float32])
-assert_type(clf.predict_all("folder"), Predictions)
-assert_type(clf.score("photos"), float)
-assert_type(clf.score(["a.jpg"], ["cat"], [0.5]), float)
-assert_type(clf.score(["a.jpg"], np.array([1]), class_names=["cat", "dog"]), float)
-assert_type(clf.explain("photo.jpg"), Explanation)
+assert_type((clf.predict_all("folder"), clf.explain("photo.jpg")), tuple[Predictions, Explanation])
+assert_type(
+    (
+        clf.score("photos"),
+        clf.score(["a.jpg"], ["cat"], [0.5]),
+        clf.score(["a.jpg"], np.array([1]), class_names=["cat", "dog"]),
+        clf.calibration_.temperature,
+    ),
+    tuple[float, float, float, float],
+)
+table = pd.DataFrame({"path": ["a.jpg"], "label": ["cat"]})
+assert_type((from_csv("table.csv"), from_csv(table)), tuple[LabelledPhotos, LabelledPhotos])
+assert_type((clf.fit(table), clf.fit(table["path"], table["label"])), tuple[GalLoPClassifier, GalLoPClassifier])
+assert_type((clf.fit(read_folder("photos")), clf.fit(from_csv(table))), tuple[GalLoPClassifier, GalLoPClassifier])
 assert_type(clf.add_class("dachshund").add_class("poodle"), GalLoPClassifier)
 assert_type(GalLoPClassifier().zero_shot(["cat", "dog"]).fit({"cat": ["a.jpg"], "dog": "dogs"}), GalLoPClassifier)
 assert_type(GalLoPClassifier.load("model", backbone=load_backbone()), GalLoPClassifier)
 assert_type(clf.fit(["a.jpg", "b.jpg"], [0, 1], class_names=("cat", "dog")).classes_, npt.NDArray[np.str_])
-assert_type(clf.calibration_.temperature, float)
-assert_type(clf.fit(read_folder("photos")), GalLoPClassifier)
-assert_type(clf.fit(from_csv("table.csv")), GalLoPClassifier)
-assert_type(from_csv("table.csv"), LabelledPhotos)
 assert_type(MethodClassifier(TipAdapter(), shots=4).fit("photos"), MethodClassifier)
-table = pd.DataFrame({"path": ["a.jpg"], "label": ["cat"]})
-assert_type(clf.fit(table), GalLoPClassifier)
-assert_type(clf.fit(table["path"], table["label"]), GalLoPClassifier)
-assert_type(from_csv(table), LabelledPhotos)
 
 
 class Data(torch.utils.data.Dataset[tuple[Image.Image, int]]):
