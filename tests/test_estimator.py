@@ -379,38 +379,32 @@ def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+OTHER_SETTINGS: list[dict[str, Any]] = [
+    {"lr": 0.2},
+    {"seed": 1},
+    {"epochs": 5},
+    {"dropout": 0.0},
+    {"topk": (2, 5)},
+    {"global_prompts": 3},
+    {"local_projection": False},
+    {"backbone": vit().with_regions("tokens")},
+    {"backbone": other_vit()},
+    {"cache": MemoryCache(kept=torch.float32)},
+]
+SWAPPED = pictures(SHOTS)[0], pictures(SHOTS)[1][::-1]
+
+
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"lr": 0.2},
-        {"seed": 1},
-        {"epochs": 5},
-        {"dropout": 0.0},
-        {"topk": (2, 5)},
-        {"global_prompts": 3},
-        {"local_projection": False},
-        {"backbone": vit().with_regions("tokens")},
-        {"cache": MemoryCache(kept=torch.float32)},
-    ],
+    ("change", "given"),
+    [*((change, pictures(SHOTS)) for change in OTHER_SETTINGS), ({}, pictures(SHOTS, first_seed=1)), ({}, SWAPPED)],
 )
-def test_other_settings_do_not_resume_a_training(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_other_settings_images_or_labels_do_not_resume_a_training(
+    tmp_path: Path, change: dict[str, Any], given: tuple[Any, Any]
+) -> None:
     cut_off(classifier(), tmp_path, 3)
-    with pytest.raises(CheckpointError, match=r"had other settings, another backbone.*without resuming"):
-        list(classifier(**change).fit_steps(*pictures(SHOTS), work=tmp_path))
-
-
-def test_other_images_labels_or_backbones_do_not_resume_a_training(tmp_path: Path) -> None:
-    cut_off(classifier(), tmp_path, 3)
-    images, labels = pictures(SHOTS)
-    swapped = [labels[-1], *labels[1:-1], labels[0]]
-    for made, data in (
-        (classifier(), pictures(SHOTS, first_seed=1)),
-        (classifier(), (images, swapped)),
-        (classifier(backbone=other_vit()), (images, labels)),
-    ):
-        with pytest.raises(CheckpointError, match="resume with the same"):
-            list(made.fit_steps(*data, work=tmp_path))
-    list(classifier().fit_steps(images, labels, work=tmp_path))
+    with pytest.raises(CheckpointError, match=r"had other settings, another backbone or other images.*resuming"):
+        list(classifier(**change).fit_steps(*given, work=tmp_path))
+    list(classifier().fit_steps(*pictures(SHOTS), work=tmp_path))
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
