@@ -94,8 +94,7 @@ def test_a_taught_classifier_may_look_closer_without_training() -> None:
     found, wanted = taught(1, calibration_folds=2), taught(2)
     threshold = there(found.calibration_.threshold)
     found.set_detail(2, "maps")
-    assert found.calibration_.threshold == threshold
-    assert found.explain(TESTS[0]).grid == (8, 8)
+    assert (found.calibration_.threshold, found.explain(TESTS[0]).grid) == (threshold, (8, 8))
     with pytest.warns(UserWarning, match="threshold is void: it was found with detail=1; train again"):
         assert found.set_detail(2) is found
     assert found.calibration_.threshold is None

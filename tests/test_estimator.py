@@ -435,7 +435,7 @@ def test_gradients_that_are_no_numbers_stop_too(monkeypatch: pytest.MonkeyPatch)
 
     def loss(*args: Any, **kwargs: Any) -> Loss:
         found = sound(*args, **kwargs)
-        found.total.register_hook(lambda gradient: gradient * math.nan)
+        found.total.register_hook(lambda gradient: gradient * math.nan)  # type: ignore[no-untyped-call]
         return found
 
     monkeypatch.setattr(losses, "gallop_loss", loss)

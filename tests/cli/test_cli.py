@@ -322,8 +322,8 @@ def test_pictures_in_train_and_test_are_told(backbone: Path, tmp_path: Path) -> 
     outcome = call("train", data, "--out", tmp_path / "m", "--backbone", backbone, *QUICK, "--shots", "2")
     assert outcome.code == 0
     warning = next(line for line in outcome.err.splitlines() if "share pictures" in line)
-    first, second = (data / split / "red_disc" / "0.png" for split in ("train", "test"))
-    assert warning.endswith(f"{first} is {second}, and 1 more.")
+    learned, tested = (data / split / "red_disc" / "0.png" for split in ("train", "test"))
+    assert warning.endswith(f"{learned} is {tested}, and 1 more.")
 
 
 # ------------------------------------------------------------------ evaluate

@@ -24,7 +24,7 @@ from gallop.tutorial.bars import (
 )
 from gallop.tutorial.lines import cloud_charts, dot_rows, line_chart, line_charts, slope_charts, tries_chart
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import confusion_table, number_table
+from gallop.tutorial.tables import confusion_table, number_table, number_tables
 
 LONG = [f"a name of many words {number}" for number in range(40)]
 
@@ -89,6 +89,13 @@ def test_a_table_writes_its_numbers_and_leaves_zeros_of_counts_blank() -> None:
     assert written == ["50%", "25%"]
     counts = np.array([[3, 0], [12, 7]])
     assert [text.get_text() for text in confusion_table(counts, ["a", "b"]).axes[0].texts] == ["3", "", "12", "7"]
+
+
+def test_tables_beside_each_other_share_their_colours() -> None:
+    tables = {"first": np.eye(3), "second": np.full((3, 2), 0.5)}
+    first, second, _ = number_tables(tables, limits=(0, 1), bar="cosine", size=(7, 3)).axes
+    assert first.images[0].get_clim() == second.images[0].get_clim() == (0, 1)
+    assert [label.get_text() for label in second.get_xticklabels()] == ["1", "2"]
 
 
 @pytest.mark.parametrize("names", [["cat", "dog"], LONG[:8], LONG], ids=["two", "eight long", "forty long"])
