@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
@@ -9,9 +10,11 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
+import gallop
 from tests.conftest import ROOT
 
 RIGHT, WRONG = ROOT / "tests" / "typed" / "right.py", ROOT / "tests" / "typed" / "wrong.py"
@@ -60,3 +63,12 @@ def test_a_checker_finds_every_mistake_and_nothing_else(checker: str, tmp_path: 
     assert len(marked) > 20
     assert {i: lines[i - 1] for i in marked - set(found[WRONG.name])} == {}, "not found"
     assert {i: told for i, told in found[WRONG.name].items() if i not in marked} == {}, "no mistake of this program"
+
+
+def test_the_types_of_what_is_public_can_be_asked_for() -> None:
+    """Tools that make forms, commands or services of functions do so."""
+    public = [getattr(gallop, name) for name in gallop.__all__]
+    methods = [each for made in public if isinstance(made, type) for key, each in vars(made).items() if key[0] != "_"]
+    fitting = [getattr(gallop.GalLoPClassifier, name) for name in ("fit", "predict_all", "explain", "predict_many")]
+    for each in [*public, *filter(inspect.isfunction, methods), *fitting]:
+        get_type_hints(each)
