@@ -61,12 +61,6 @@ def test_a_row_is_what_the_library_says(arch: str, tag: str) -> None:
     assert rows()[f"{arch}/{tag}"] == _row(f"{arch}/{tag}", admission(arch, tag))
 
 
-def test_a_grid_is_that_of_the_photo_and_not_of_the_trunk() -> None:
-    """open_clip asks this trunk, which was built for 384 pixels, for photos of 256."""
-    found = admission("ViTamin-XL-384", "datacomp1b")
-    assert found.grid == (found.input // 16, found.input // 16)
-
-
 def test_a_refused_pair_is_refused_before_anything_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gallop.backbones.pairs._download", lambda *_: pytest.fail("it was downloaded"))
     with pytest.raises(UnsupportedTower, match=r"text tower of .* is Hugging Face's roberta-base"):

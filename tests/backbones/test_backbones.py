@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import copy
+import gc
 import json
 import os
 import socket
+import weakref
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from unittest import mock
 from urllib.error import URLError
 
@@ -22,7 +23,15 @@ from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gallop.backbones import Backbone, available_models, load_backbone, loading, pick_device, pick_precision
+from gallop.backbones import (
+    Backbone,
+    available_models,
+    load_backbone,
+    loading,
+    pick_device,
+    pick_precision,
+    with_detail,
+)
 from gallop.backbones.device import memory_bytes, moved
 from gallop.config import REGION_KINDS, MethodConfig
 from gallop.errors import BackboneError
@@ -122,6 +131,7 @@ def test_a_local_file_gives_open_clips_own_features(tmp_path: Path, kind: str) -
     theirs = model(quick_gelu=kind == "openai")
     whole, regions = ours.encode_image(PIXELS)
     assert relative_error(whole, theirs.encode_image(PIXELS)) < 1e-5
+    assert not any(part.requires_grad for part in (whole, regions, ours.text.embed("a cat")))
     texts = ["a photo of a cat", "dog"]
     wanted = theirs.encode_text(open_clip.get_tokenizer(ARCH)(texts))
     assert relative_error(ours.text.encode_texts(texts), wanted) < 1e-5
@@ -145,7 +155,7 @@ def test_quick_gelu_follows_the_weights_and_matters(tmp_path: Path) -> None:
 def test_half_precision_weights_are_computed_in_fp32(tmp_path: Path) -> None:
     torch.save({key: value.half() for key, value in state().items()}, tmp_path / "half.pt")
     ours = load_backbone(f"{ARCH}/{tmp_path / 'half.pt'}", device="cpu")
-    assert {p.dtype for p in ours._model.parameters()} == {torch.float32}
+    assert ours.encode_image(PIXELS)[1].dtype == torch.float32
     assert relative_error(ours.encode_image(PIXELS)[0], model().encode_image(PIXELS)) < 1e-2
 
 
@@ -161,43 +171,27 @@ def test_fingerprints_depend_on_the_weights_and_not_on_the_file(tmp_path: Path) 
     assert third.vision_fingerprint == first.vision_fingerprint
 
 
-def test_a_backbone_is_frozen_and_copies_are_itself(tmp_path: Path) -> None:
-    ours = load_backbone(f"{ARCH}/{write('safetensors', tmp_path)}", device="cpu")
-    assert not any(p.requires_grad for p in ours._model.parameters())
-    assert not ours._model.training
-    assert copy.deepcopy(ours) is ours
-
-
 # --- Names -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["minni", "ViT-B-16", "no such folder", "ViT-B-16/"])
-def test_an_unknown_name_says_what_can_be_named(name: str) -> None:
-    with pytest.raises(BackboneError, match=rf"no backbone '{name}'.*'mini'.*ViT-B-16/openai.*folder"):
+UNKNOWN = r"no backbone '{name}'.*'mini'.*ViT-B-16/openai.*folder"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        *((name, UNKNOWN) for name in ("minni", "ViT-B-16", "no such folder", "ViT-B-16/", Path("nowhere"))),
+        ("ViT-Q-99/openai", "no architecture"),
+        ("./weights.pt", "no architecture|no backbone"),
+        ("vit-b-16 /openai", "no architecture"),
+        ("ViT-B-32/openia", "'openia'.*ViT-B-32.*openai.*laion2b_s34b_b79k"),
+        ("ViT-B-32/no/gone.pt", r"gone\.pt' is neither a file nor a weights tag of ViT-B-32"),
+        (f"{ARCH}/openai", "its tags are: none"),
+    ],
+)
+def test_a_name_of_nothing_says_what_can_be_named(name: str | Path, sentence: str) -> None:
+    with pytest.raises(BackboneError, match=sentence.format(name=name)):
         load_backbone(name)
-
-
-@pytest.mark.parametrize("name", ["ViT-Q-99/openai", "./weights.pt", "/tmp/weights.pt", "vit-b-16 /openai"])
-def test_an_unknown_architecture_is_named(name: str) -> None:
-    with pytest.raises(BackboneError, match=r"no architecture|no backbone"):
-        load_backbone(name)
-
-
-def test_an_unknown_tag_lists_the_tags() -> None:
-    with pytest.raises(BackboneError) as refused:
-        load_backbone("ViT-B-32/openia")
-    for part in ("'openia'", "ViT-B-32", "openai", "laion2b_s34b_b79k"):
-        assert part in str(refused.value)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match=r"gone\.pt' is neither a file nor a weights tag of ViT-B-32"):
-        load_backbone(f"ViT-B-32/{tmp_path / 'gone.pt'}")
-
-
-def test_an_architecture_without_tags_says_none() -> None:
-    with pytest.raises(BackboneError, match="its tags are: none"):
-        load_backbone(f"{ARCH}/openai")
 
 
 def test_a_bidirectional_text_tower_is_read_at_its_whole_length(tmp_path: Path) -> None:
@@ -212,21 +206,21 @@ def test_a_bidirectional_text_tower_is_read_at_its_whole_length(tmp_path: Path) 
 # --- Files that do not fit -----------------------------------------------------------------------------------------
 
 
-def changed_state(problem: str) -> tuple[dict[str, Tensor], str]:
-    tensors = state()
-    if problem == "missing":
-        del tensors["visual.proj"]
-        return tensors, r"1 missing \(visual\.proj\)"
-    if problem == "unexpected":
-        return {**tensors, "visual.extra": torch.zeros(1)}, r"1 unexpected \(visual\.extra\)"
-    if problem == "wrong shape":
-        return {**tensors, "text_projection": torch.zeros(64, 8)}, r"1 of another shape \(text_projection\)"
-    return {"model.weight": torch.zeros(2)}, r"missing \(.* and \d+ more\); 1 unexpected \(model\.weight\)"
-
-
-@pytest.mark.parametrize("problem", ["missing", "unexpected", "wrong shape", "another model"])
-def test_weights_that_do_not_fit_are_named(tmp_path: Path, problem: str) -> None:
-    tensors, sentence = changed_state(problem)
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"visual.proj": None}, r"1 missing \(visual\.proj\)"),
+        ({"visual.extra": torch.zeros(1)}, r"1 unexpected \(visual\.extra\)"),
+        ({"text_projection": torch.zeros(64, 8)}, r"1 of another shape \(text_projection\)"),
+        (
+            dict.fromkeys(model().state_dict()) | {"model.weight": torch.zeros(2)},
+            r"missing \(.* and \d+ more\); 1 unexpected \(model\.weight\)",
+        ),
+    ],
+    ids=["missing", "unexpected", "wrong shape", "another model"],
+)
+def test_weights_that_do_not_fit_are_named(tmp_path: Path, changes: dict[str, Tensor | None], sentence: str) -> None:
+    tensors = {key: value for key, value in {**state(), **changes}.items() if value is not None}
     torch.save(tensors, tmp_path / "w.pt")
     with pytest.raises(BackboneError, match=sentence):
         load_backbone(f"{ARCH}/{tmp_path / 'w.pt'}")
@@ -250,26 +244,15 @@ def test_a_pickle_is_never_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
-@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\x00" * 64])
-def test_a_file_that_holds_no_weights_is_named(tmp_path: Path, suffix: str, content: bytes) -> None:
-    path = tmp_path / f"w.{suffix}"
-    path.write_bytes(content)
-    with pytest.raises(BackboneError, match=rf"w\.{suffix}"):
-        load_backbone(f"{ARCH}/{path}")
-
-
-@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
-def test_a_truncated_file_is_named(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\x00" * 64, "half of it", "a list"])
+def test_a_file_without_weights_is_named(tmp_path: Path, suffix: str, content: bytes | str) -> None:
     path = write("safetensors" if suffix == "safetensors" else "state dict", tmp_path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    if content == "a list":
+        torch.save([1, 2, 3], path)
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(BackboneError, match=rf"w\.{suffix}"):
         load_backbone(f"{ARCH}/{path}")
-
-
-def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
-    torch.save([1, 2, 3], tmp_path / "list.pt")
-    with pytest.raises(BackboneError, match=r"list\.pt holds no state dict"):
-        load_backbone(f"{ARCH}/{tmp_path / 'list.pt'}")
 
 
 # --- Without a network -----------------------------------------------------------------------------------------------
@@ -292,8 +275,6 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ("name", "file"),
     [
         ("ViT-B-16/openai", "ViT-B-16.pt"),
-        ("RN50/openai", "RN50.pt"),
-        ("ViT-L-14/openai", "ViT-L-14.pt"),
         ("ViT-B-16/laion2b_s34b_b88k", "safetensors"),
     ],
 )
@@ -330,13 +311,6 @@ def test_without_a_network_the_hubs_client_does_not_try_again_and_again(
         load_backbone("ViT-B-16/openai")
     assert set(asked) == {True}
     assert not hub_constants.HF_HUB_OFFLINE
-
-
-def test_a_path_is_a_name_and_a_device_of_no_kind_is_named() -> None:
-    with pytest.raises(BackboneError, match="There is no backbone 'nowhere'"):
-        load_backbone(Path("nowhere"))
-    with pytest.raises(BackboneError, match="There is no device None"):
-        load_backbone(device=cast(Any, None))
 
 
 TAG = {
@@ -441,13 +415,6 @@ def test_an_unknown_kind_of_regions_is_named_before_anything_is_loaded(kind: Any
         load_backbone("no such backbone", device="cpu", regions=kind)
 
 
-def test_mini_has_one_kind_of_regions() -> None:
-    if not list(available_models()["mini"].glob("*.safetensors")):
-        pytest.skip("mini's weights are not here")
-    with pytest.raises(BackboneError, match="'tokens'; this vision tower is a TrunkTower, which has 'value' alone"):
-        load_backbone("mini", device="cpu", regions="tokens")
-
-
 def test_a_folder_says_whether_settings_were_measured_on_it(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "own")
     assert load_backbone(str(folder), device="cpu").preset == "paper"
@@ -491,10 +458,6 @@ def test_a_folder_whose_trunk_has_its_own_stride(tmp_path: Path) -> None:
     assert grids == [(2, 2), (4, 4)]
 
 
-def without(key: str) -> dict[str, Any]:
-    return {k: v for k, v in SETTINGS.items() if k != key}
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -502,8 +465,8 @@ def without(key: str) -> dict[str, Any]:
         "{",
         "[]",
         "null",
-        without("model_cfg"),
-        without("preprocess"),
+        {key: value for key, value in SETTINGS.items() if key != "model_cfg"},
+        {key: value for key, value in SETTINGS.items() if key != "preprocess"},
         {**SETTINGS, "model_cfg": []},
         {**SETTINGS, "model_cfg": {k: v for k, v in CONFIG.items() if k != "text_cfg"}},
         {**SETTINGS, "model_cfg": {**CONFIG, "what": 1}},
@@ -523,26 +486,14 @@ def test_a_folder_with_senseless_settings_is_refused_by_name(tmp_path: Path, set
         load_backbone(str(folder))
 
 
-@pytest.mark.parametrize("count", [0, 2])
-def test_a_folder_needs_exactly_one_weights_file(tmp_path: Path, count: int) -> None:
+def test_a_folder_needs_settings_and_exactly_one_weights_file(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "own")
-    if count == 2:
-        save_file(state(), folder / "second.safetensors")
-    else:
-        (folder / "weights.safetensors").unlink()
-    with pytest.raises(BackboneError, match=rf"exactly one .*it has {count}"):
-        load_backbone(str(folder))
-
-
-def test_a_folder_with_damaged_weights_is_named(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "own")
-    data = (folder / "weights.safetensors").read_bytes()
-    (folder / "weights.safetensors").write_bytes(data[: len(data) // 2])
-    with pytest.raises(BackboneError, match=r"weights\.safetensors"):
-        load_backbone(str(folder))
-
-
-def test_a_folder_without_settings_is_refused(tmp_path: Path) -> None:
+    save_file(state(), folder / "second.safetensors")
+    for rest, sentence in ((1, "it has 2"), (None, "it has 0")):
+        with pytest.raises(BackboneError, match=f"exactly one .*{sentence}"):
+            load_backbone(str(folder))
+        for file in list(folder.glob("*.safetensors")) if rest else []:
+            file.unlink()
     with pytest.raises(BackboneError, match=r"config\.json is missing"):
         load_backbone(str(tmp_path))
 
@@ -550,44 +501,23 @@ def test_a_folder_without_settings_is_refused(tmp_path: Path) -> None:
 # --- mini and devices ----------------------------------------------------------------------------------------------
 
 
-def test_mini_is_listed_and_loads() -> None:
-    folder = available_models()["mini"]
-    if not list(folder.glob("*.safetensors")):
-        pytest.skip("mini's weights are not here")
-    mini = load_backbone(device="cpu")
-    assert mini.name == "mini"
-    assert mini.vision.grid == (14, 14)
-    assert mini.preprocess.size == 224
-    assert {p.dtype for p in mini._model.parameters()} == {torch.float32}
+@pytest.mark.parametrize("device", ["gpu", "", "cuda:x", "meta", None])
+def test_an_unknown_device_is_named(device: Any) -> None:
+    with pytest.raises(BackboneError, match=r"'meta' is not supported" if device == "meta" else "no device"):
+        load_backbone(device=device)
 
 
-@pytest.mark.parametrize("device", ["gpu", "", "cuda:x"])
-def test_an_unknown_device_is_named(device: str) -> None:
-    with pytest.raises(BackboneError, match=r"no device|not supported"):
-        pick_device(device)
-
-
-def test_a_device_that_torch_knows_and_gallop_does_not() -> None:
-    with pytest.raises(BackboneError, match="'meta' is not supported"):
-        pick_device("meta")
-
-
-def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BackboneError, match="torch sees none"):
         load_backbone("mini", device="cuda")
     assert pick_device("auto") == torch.device("cpu")
-
-
-def test_a_number_beyond_the_gpus_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert pick_device("cuda:1") == torch.device("cuda", 1)
-    with pytest.raises(BackboneError, match="There is no cuda:7 here; torch sees cuda:0 to cuda:1"):
-        pick_device("cuda:7")
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(BackboneError, match="torch sees cuda:0 alone"):
-        pick_device("cuda:1")
+    for count, beyond, seen in ((2, 7, "There is no cuda:7 here; torch sees cuda:0 to cuda:1"), (1, 1, "cuda:0 alone")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        assert pick_device(f"cuda:{count - 1}") == torch.device("cuda", count - 1)
+        with pytest.raises(BackboneError, match=seen):
+            pick_device(f"cuda:{beyond}")
 
 
 def test_a_device_that_is_seen_and_cannot_be_used_is_told() -> None:
@@ -676,37 +606,24 @@ def test_text_for_answers_is_fp32_in_any_precision(way: str, outside: bool) -> N
 
 def test_weights_that_were_let_go_come_back_to_all_who_hold_the_backbone() -> None:
     backbone, again = tiny.new_vit(), tiny.new_vit()
-    classifier = tiny.classifier(backbone=backbone).zero_shot(["red", "green"])
+    closer, classifier = with_detail(backbone, 2), tiny.classifier(backbone=backbone).zero_shot(["red", "green"])
     photo = tiny.picture(1)
     before, known, size = classifier.explain(photo).probabilities, backbone.fingerprint, backbone.bytes
-    assert size == sum(4 * value.numel() for value in backbone._model.state_dict().values())
+    weights = weakref.ref(next(backbone._model.parameters()))
     backbone.let_go()
     backbone.let_go()  # once more changes nothing
-    assert not backbone.loaded
-    assert (backbone.bytes, backbone.fingerprint) == (0, known)
+    gc.collect()
+    assert weights() is None, "the classifier holds the backbone, and nothing of it holds the weights"
+    assert (backbone.loaded, closer.loaded, backbone.bytes, backbone.fingerprint) == (False, False, 0, known)
     with pytest.raises(BackboneError, match="not loaded now"):
         classifier.explain(photo)
     with pytest.raises(AttributeError):
         backbone.nonsense  # noqa: B018
     with pytest.raises(BackboneError, match="have changed"):
         backbone.take_weights(tiny.other_vit())
-    backbone.take_weights(again)
-    assert backbone.loaded
-    assert not again.loaded
+    closer.take_weights(again)
+    assert (backbone.loaded, again.loaded, backbone.bytes) == (True, False, size)
     assert classifier.explain(photo).probabilities == before
-
-
-def test_weights_that_were_let_go_leave_the_memory() -> None:
-    import gc
-    import weakref
-
-    backbone = tiny.new_vit()
-    classifier = tiny.classifier(backbone=backbone).zero_shot(["red", "green"])
-    classifier.explain(tiny.picture(1))
-    weights = weakref.ref(next(backbone._model.parameters()))
-    backbone.let_go()
-    gc.collect()
-    assert weights() is None, "the classifier holds the backbone, and nothing of it holds the weights"
 
 
 def test_the_machines_memory_is_told() -> None:

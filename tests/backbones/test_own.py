@@ -24,7 +24,7 @@ from torchvision.transforms import functional as TF
 
 from gallop.backbones import Backbone, Preprocess, available_models, load_backbone
 from gallop.backbones.loading import _open_clip_model
-from gallop.backbones.own import TrunkTower, own_model
+from gallop.backbones.own import own_model
 from gallop.backbones.state import load_strictly, read_state
 from gallop.backbones.text.bpe import ClipTokens
 from gallop.images import load_image
@@ -57,20 +57,13 @@ def ours() -> Backbone:
 # The towers ----------------------------------------------------------------------------------------------------------
 
 
-def test_mini_is_built_here_with_the_same_weights_under_the_same_names() -> None:
-    assert isinstance(ours()._model.visual, TrunkTower)
-    mine, other = ours()._model.state_dict(), theirs()._model.state_dict()
-    assert list(mine) == list(other)
-    assert all(torch.equal(mine[key], other[key]) for key in mine)
-    assert ours().fingerprint == theirs().fingerprint
-    assert ours().vision_fingerprint == theirs().vision_fingerprint
-
-
 def test_images_have_the_same_features_bit_by_bit() -> None:
     photos = [tiny.picture(seed, size=size) for seed, size in enumerate(SIZES[:4])]
     pixels = torch.stack([ours().preprocess.centre(photo)[0] for photo in photos])
     for mine, other in zip(ours().encode_image(pixels), theirs().encode_image(pixels), strict=True):
         assert torch.equal(mine, other)
+    assert ours().fingerprint == theirs().fingerprint
+    assert ours().vision_fingerprint == theirs().vision_fingerprint
 
 
 @pytest.mark.slow
@@ -143,12 +136,6 @@ def test_only_what_is_known_whole_is_built_here() -> None:
         assert own_model(other, trunk) is None, path
     for other_trunk in ({}, {"output_stride": 12}, {"output_stride": 16, "drop_rate": 0.1}):
         assert own_model(known, other_trunk) is None
-
-
-def test_a_folder_that_is_not_known_is_read_by_open_clip(tmp_path: Path) -> None:
-    loaded = load_backbone(str(tiny.backbone_folder(tmp_path, image_size=32, patch_size=8)))
-    assert type(loaded._model).__module__.startswith("open_clip")
-    assert isinstance(loaded.text._tokenizer, ClipTokens)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
 from gallop.backbones import Backbone
-from gallop.errors import BackboneError, UnsupportedTower
+from gallop.errors import UnsupportedTower
 from tests.backbones.test_towers import PREPROCESS, TINY_VISION, draw_parameters
 from tests.reference import relative_error
 
@@ -60,9 +60,7 @@ def small_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("after", [True, False], ids=["CLIPA", "norm before the mean"])
 def test_a_mean_of_tokens_leaves_each_region_its_token(after: bool) -> None:
     model = open_clip_vit(pool_type="avg", final_ln_after_pool=after, no_ln_pre=after)
-    tower, pixels = ours(model), torch.randn(3, 3, 32, 32)
-    whole, regions = tower.encode_image(pixels)
-    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    tower, pixels, whole, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:]
     normed = F.layer_norm(tokens, (64,), visual.ln_post.weight, visual.ln_post.bias)
@@ -80,9 +78,7 @@ def test_attention_pooling_leaves_each_region_its_value(joint: int) -> None:
     torch.manual_seed(0)
     vision = {**TINY_VISION, "layers": 2, "patch_size": 8, "attentional_pool": True, "attn_pooler_heads": 4}
     model = drawn(CLIP(joint, {**vision, "attn_pooler_queries": 7}, TEXT))
-    tower, pixels = ours(model), torch.randn(3, 3, 32, 32)
-    whole, regions = tower.encode_image(pixels)
-    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    tower, pixels, _, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:].flatten(0, 1)[:, None]
     for query in (0, 6):
@@ -100,6 +96,14 @@ def timm_tokens(trunk: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
     return seen[0], seen[1]
 
 
+def seen(model: Any, size: int = 32, images: int = 2) -> tuple[Backbone, Tensor, Tensor, Tensor]:
+    """The backbone, random pixels, and their features: of the whole photos open_clip's own, and of the regions."""
+    tower, pixels = ours(model, size), torch.randn(images, 3, size, size)
+    whole, regions = tower.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    return tower, pixels, whole, regions
+
+
 def layer_norm(norm: Any, x: Tensor) -> Tensor:
     centred = x - x.mean(dim=-1, keepdim=True)
     scaled: Tensor = centred / (centred.square().mean(dim=-1, keepdim=True) + norm.eps).sqrt()
@@ -111,43 +115,34 @@ def linear(layer: Any, x: Tensor) -> Tensor:
     return found if layer.bias is None else found + layer.bias
 
 
-def test_siglips_regions_are_the_values_of_its_pooling() -> None:
-    model = timm_vit("vit_base_patch16_siglip_224", 224, timm_pool="map", timm_proj="none")
-    tower, pixels = ours(model, 224), torch.randn(2, 3, 224, 224)
-    whole, regions = tower.encode_image(pixels)
-    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
-    trunk, pool = model.visual.trunk, model.visual.trunk.attn_pool
-    tokens = layer_norm(trunk.norm, timm_tokens(trunk, pixels)[1])
-    value = linear(pool.proj, tokens @ pool.kv.weight[64:].T + pool.kv.bias[64:])
-    hidden = linear(pool.mlp.fc1, layer_norm(pool.norm, value))
-    wanted = value + linear(pool.mlp.fc2, pool.mlp.act(hidden))
-    assert relative_error(regions, wanted) < 1e-5
-    assert tower.feature_sizes == (196, 64, 64)
-    assert not tower.vision.mean_is_global
-
-
-@pytest.mark.parametrize("bare", [False, True], ids=["with a class token", "bigG without"])
-def test_pe_cores_regions_are_the_values_of_its_pooling(bare: bool) -> None:
-    name, size = ("vit_pe_core_gigantic_patch14_448", 448) if bare else ("vit_pe_core_tiny_patch16_384", 384)
-    model = timm_vit(name, size, timm_pool="map", timm_proj=None)
-    tower, pixels = ours(model, size), torch.randn(1, 3, size, size)
-    whole, regions = tower.encode_image(pixels)
-    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+@pytest.mark.parametrize(
+    ("name", "size", "projection", "grid"),
+    [
+        ("vit_base_patch16_siglip_224", 224, "none", 14),
+        ("vit_pe_core_tiny_patch16_384", 384, None, 24),
+        ("vit_pe_core_gigantic_patch14_448", 448, None, 32),
+    ],
+    ids=["SigLIP", "PE core with a class token", "PE core bigG without"],
+)
+def test_regions_of_a_pooling_with_one_query_are_its_values(
+    name: str, size: int, projection: str | None, grid: int
+) -> None:
+    model = timm_vit(name, size, timm_pool="map", timm_proj=projection)
+    tower, pixels, _, regions = seen(model, size, images=1)
     trunk, pool = model.visual.trunk, model.visual.trunk.attn_pool
     tokens = layer_norm(trunk.norm, timm_tokens(trunk, pixels)[1])[:, trunk.num_prefix_tokens :]
     value = linear(pool.proj, tokens @ pool.kv.weight[64:].T + pool.kv.bias[64:])
     hidden = linear(pool.mlp.fc1, layer_norm(pool.norm, value))
-    wanted = linear(trunk.head, value + linear(pool.mlp.fc2, pool.mlp.act(hidden)))
-    assert relative_error(regions, wanted) < 1e-5
-    assert tower.vision.grid == ((32, 32) if bare else (24, 24))
+    wanted = value + linear(pool.mlp.fc2, pool.mlp.act(hidden))
+    assert relative_error(regions, wanted if projection else linear(trunk.head, wanted)) < 1e-5
+    assert tower.vision.grid == (grid, grid)
+    assert not tower.vision.mean_is_global
 
 
 def test_mobileclip_bs_regions_are_the_value_path_of_its_last_block() -> None:
     """As the paper's of CLIP's own ViT, written from the weights; the projection is the trunk's, with a bias."""
     model = timm_vit("vit_base_patch16_clip_224", 224, timm_pool="token", timm_proj=None)
-    tower, pixels = ours(model, 224), torch.randn(2, 3, 224, 224)
-    whole, regions = tower.encode_image(pixels)
-    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    tower, pixels, _, regions = seen(model, 224)
     trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
     x = timm_tokens(trunk, pixels)[0][:, 1:]
     value = layer_norm(last.norm1, x) @ last.attn.qkv.weight[128:].T + last.attn.qkv.bias[128:]
@@ -161,9 +156,7 @@ def test_mobileclip_bs_regions_are_the_value_path_of_its_last_block() -> None:
 def test_evas_regions_are_the_value_path_of_its_last_block() -> None:
     """EVA02: rotated queries and keys, which a token alone does not need, a gated MLP and norms within."""
     model = timm_vit("eva02_base_patch16_clip_224", 224, timm_pool="token", timm_proj=None)
-    tower, pixels = ours(model, 224), torch.randn(2, 3, 224, 224)
-    whole, regions = tower.encode_image(pixels)
-    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    _, pixels, _, regions = seen(model, 224)
     trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
     x = timm_tokens(trunk, pixels)[0][:, 1:]
     value = linear(last.attn.v_proj, layer_norm(last.norm1, x))
@@ -177,9 +170,7 @@ def test_evas_regions_are_the_value_path_of_its_last_block() -> None:
 
 def test_evas_block_with_norms_behind_attention_and_mlp() -> None:
     model = timm_vit("eva02_enormous_patch14_clip_224", 224, timm_pool="token", timm_proj=None)
-    tower, pixels = ours(model, 224), torch.randn(1, 3, 224, 224)
-    whole, regions = tower.encode_image(pixels)
-    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    _, pixels, _, regions = seen(model, 224, images=1)
     trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
     x = timm_tokens(trunk, pixels)[0][:, 1:]
     value = x @ last.attn.qkv.weight[128:].T + last.attn.v_bias
@@ -190,9 +181,7 @@ def test_evas_block_with_norms_behind_attention_and_mlp() -> None:
 
 def test_vitamins_regions_are_its_tokens_through_the_norm_behind_its_mean() -> None:
     model = timm_vit("vitamin_small_224", 224, timm_pool="", timm_proj="linear")
-    tower, pixels = ours(model, 224), torch.randn(1, 3, 224, 224)
-    whole, regions = tower.encode_image(pixels)
-    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    tower, pixels, _, regions = seen(model, 224, images=1)
     trunk = model.visual.trunk
     tokens = timm_tokens(trunk, pixels)[1]
     assert relative_error(regions, linear(model.visual.head.proj, layer_norm(trunk.fc_norm, tokens))) < 1e-5
@@ -215,8 +204,3 @@ def test_what_pools_in_more_ways_than_one_is_refused() -> None:
         ours(CLIP(64, vision, TEXT))
     with pytest.raises(UnsupportedTower, match="timm ViT pools by 'max'"):
         ours(timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="max"), 224)
-
-
-def test_the_other_kinds_of_regions_are_those_of_clips_own_vits() -> None:
-    with pytest.raises(BackboneError, match="'tokens'; this vision tower is a VisionTransformer, which has 'value'"):
-        ours(open_clip_vit(pool_type="avg")).with_regions("tokens")

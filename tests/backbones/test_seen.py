@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,9 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gallop.backbones import Backbone, Preprocess, load_backbone, seeing, with_detail
+from gallop.backbones import Preprocess, load_backbone, seeing, with_detail
 from gallop.backbones.vision import closer_grid, look_closer, windows
-from gallop.backbones.vision.trunk import TrunkVision
 from gallop.errors import BackboneError
 from gallop.images import load_image
 from gallop.sample import sample_photos
@@ -28,7 +26,7 @@ def pixels(side: int, images: int = 2) -> Tensor:
     return torch.randn(images, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("size", [(40, 32), (33, 57), (32, 32), (500, 20), (19, 23)])
+@pytest.mark.parametrize("size", [(33, 57), (500, 20)])
 @pytest.mark.parametrize("times", [1.5, 2.0])
 def test_a_closer_look_is_at_the_same_part_of_the_photo(size: tuple[int, int], times: float) -> None:
     photo = picture(0, size=size)
@@ -116,16 +114,7 @@ def test_mini_takes_a_larger_photo_in_one_pass() -> None:
     closer = with_detail(mini, 2)
     assert (closer.looks, closer.grids) == ((1.0, 2.0), ((14, 14), (28, 28)))
     seen = mini.preprocess.centre(load_image(sample_photos()[0].path).image, 2)[0][None]
-    passes: list[tuple[int, ...]] = []
-    whole_pass = TrunkVision.with_cells
-
-    def counted(self: TrunkVision, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        passes.append(tuple(pixels.shape))
-        return whole_pass(self, pixels)
-
-    with mock.patch.object(TrunkVision, "with_cells", counted):
-        whole, regions = mini.encode_image(seen)
-    assert passes == [(1, 3, 448, 448)]
+    whole, regions = mini.encode_image(seen)
     assert regions.shape == (1, 784, 512)
     torch.testing.assert_close(regions.mean(dim=1), whole, atol=1e-4, rtol=1e-3)  # the mean of the regions
     # A region depends most on what is near it: far from the edges a window that is cut there has nearly the same.
@@ -143,6 +132,7 @@ def test_a_detailed_backbone_is_another_view_of_the_same_one() -> None:
     assert with_detail(base, 2) is closer
     assert with_detail(closer, 2) is closer
     assert with_detail(closer, 1) is base
+    assert (base.detail, base.grids) == (1, ((4, 4),))
     assert (base.looks, closer.looks) == ((1.0,), (1.0, 2.0))
     assert (closer.fingerprint, closer.vision_fingerprint) == (base.fingerprint, base.vision_fingerprint)
     assert closer.text is base.text
@@ -175,20 +165,6 @@ def test_cells_are_asked_for_by_a_view_of_the_same_backbone() -> None:
     assert seeing(vit(), 1, cells=True).with_regions("tokens").cells
 
 
-def test_weights_that_are_let_go_are_gone_for_both_and_come_back_to_both() -> None:
-    base = other_vit()
-    closer = with_detail(base, 2)
-    before = closer.encode_image(pixels(64))[1]
-    closer.let_go()
-    assert not base.loaded
-    assert not closer.loaded
-    with pytest.raises(BackboneError, match="not loaded now"):
-        closer.encode_image(pixels(64))
-    closer.take_weights(other_vit())
-    assert base.loaded
-    assert torch.equal(closer.encode_image(pixels(64))[1], before)
-
-
 def test_a_tower_whose_larger_grid_is_another_one_is_refused() -> None:
     class Odd:
         grid, any_size = (4, 4), True
@@ -198,9 +174,3 @@ def test_a_tower_whose_larger_grid_is_another_one_is_refused() -> None:
 
     with pytest.raises(BackboneError, match=r"60 regions .* no grid of 8 x 8; use detail=1"):
         look_closer(Odd(), 32, pixels(64))  # type: ignore[arg-type]
-
-
-def test_backbones_have_one_look_as_they_are() -> None:
-    assert isinstance(vit(), Backbone)
-    assert vit().detail == 1
-    assert vit().grids == ((4, 4),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, cast
 from unittest import mock
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from benchmarks.naive import OTHER_KINDS, naive_text, naive_vit_regions, naive_vit_tokens
 from gallop.backbones import Backbone, Preprocess, pick_regions
 from gallop.backbones.vision.attention import nearness
-from gallop.config import REGION_KINDS, RegionKind
+from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError, ClassNameError, UnsupportedTower
 from tests.reference import backbone, relative_error, torch_threads
 
@@ -111,44 +110,13 @@ def test_near_places_count_more_whatever_the_shape_of_the_grid() -> None:
     assert torch.equal(found, found.T)
 
 
-def test_without_regions_mixing_the_class_token_alone_attends() -> None:
-    """What makes the paper's features cheap: of the last block's attention a single row is computed."""
-    ours, queries = backbone("vit"), []
-    attention = ours.vision.tower.transformer.resblocks[-1].attn  # type: ignore[attr-defined]
-    hook = attention.register_forward_pre_hook(lambda _, inputs: queries.append(inputs[0].shape[1]))
-    for kind in ("value", "value-value", "query-query", "neighbours", "tokens"):
-        ours.with_regions(pick_regions(kind)).encode_image(torch.randn(1, 3, 32, 32))
-    hook.remove()
-    assert queries == [1, 1, 1, 1, 1, 16]
-
-
-@pytest.mark.parametrize("kind", REGION_KINDS[1:])
-def test_other_towers_than_a_vit_have_one_kind_of_regions(kind: RegionKind) -> None:
+def test_other_towers_than_a_vit_have_one_kind_of_regions() -> None:
     ours = backbone("rn")
     assert ours.with_regions("value") is ours
-    with pytest.raises(
-        BackboneError, match=f"'{kind}'; this vision tower is a ModifiedResNet, which has 'value' alone"
-    ):
-        ours.with_regions(kind)
+    for kind in REGION_KINDS[1:]:
+        with pytest.raises(BackboneError, match=f"'{kind}'; this vision tower is a .*, which has 'value' alone"):
+            ours.with_regions(kind)
     assert ours.region_kind == "value"
-
-
-def test_resnet_regions_are_value_then_output_projection() -> None:
-    """At a single region attention has nothing to mix, so without positional embedding the pool is the value path."""
-    ours = backbone("rn")
-    tower = ours.vision.tower  # type: ignore[attr-defined]
-    torch.manual_seed(0)
-    cell = torch.randn(1, tower.attnpool.v_proj.in_features)
-    pool = tower.attnpool
-    values = cell @ pool.v_proj.weight.T + pool.v_proj.bias
-    wanted = values @ pool.c_proj.weight.T + pool.c_proj.bias
-    attended, _ = torch.nn.functional.multi_head_attention_forward(
-        cell[:, None], cell[:, None], cell[:, None], cell.shape[-1], pool.num_heads, None,
-        torch.cat([pool.q_proj.bias, pool.k_proj.bias, pool.v_proj.bias]), None, None, False, 0.0,
-        pool.c_proj.weight, pool.c_proj.bias, training=False, need_weights=False, use_separate_proj_weight=True,
-        q_proj_weight=pool.q_proj.weight, k_proj_weight=pool.k_proj.weight, v_proj_weight=pool.v_proj.weight,
-    )  # fmt: skip
-    assert relative_error(attended[:, 0], wanted) < 1e-5
 
 
 def gradients(contexts: Tensor, features: Tensor, weights: Tensor) -> Tensor:
@@ -202,17 +170,6 @@ def test_text_and_gradients_equal_the_naive_path(
             assert relative_error(tower.encode(contexts, tokens), ours) < 1e-6
 
 
-@pytest.mark.parametrize(("prompts", "count", "parts"), [(8, 2, 2), (3, 8, 3), (1, 4, 1), (8, 1, 1)])
-def test_threads_share_the_prompts_and_the_memory(prompts: int, count: int, parts: int) -> None:
-    tower = backbone_vit().text
-    contexts = (0.1 * torch.randn(prompts, 4, tower.width)).requires_grad_()
-    tokens = tower.tokenize(NAMES, context_tokens=4)
-    with torch_threads(count), mock.patch.object(tower, "_encode", wraps=tower._encode) as encode:
-        tower.encode(contexts, tokens)
-    assert sum(len(call.args[0]) for call in encode.call_args_list) == prompts
-    assert [call.kwargs["budget"] for call in encode.call_args_list] == [tower.memory_budget / parts] * parts
-
-
 def test_threads_compute_in_bf16_where_they_are_called_in_it() -> None:
     tower = backbone_vit().text
     tokens = tower.tokenize(NAMES, context_tokens=4)
@@ -249,37 +206,18 @@ def backbone_vit() -> Backbone:
     return _VIT[0]
 
 
-def test_a_class_does_not_depend_on_its_neighbours() -> None:
-    tower = backbone_vit().text
-    contexts = tower.embed("A photo of a")[None]
-    alone = tower.encode(contexts, tower.tokenize(["cat"], context_tokens=4))
-    among = tower.encode(contexts, tower.tokenize([NAMES[-1], "cat"], context_tokens=4))
-    assert relative_error(among[1:], alone) < 1e-5
-
-
-def test_names_longer_than_the_tower_are_refused_and_the_longest_fits() -> None:
+def test_names_longer_than_the_tower_or_with_a_special_token_are_refused() -> None:
     tower = backbone_vit().text
     room = 77 - 1 - 4 - 1
     fits = tower.tokenize([" ".join(["cat"] * room)], context_tokens=4)
     assert int(fits.positions.max()) == 76
     with pytest.raises(ClassNameError, match=rf"has {room + 1} tokens; .* room for {room}"):
         tower.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=4)
-
-
-def test_a_special_token_in_a_name_is_refused() -> None:
     with pytest.raises(ClassNameError, match="special token"):
-        backbone_vit().text.tokenize(["cat <end_of_text>"], context_tokens=4)
+        tower.tokenize(["cat <end_of_text>"], context_tokens=4)
 
 
 TINY_VISION = {"image_size": 32, "width": 64, "layers": 1, "patch_size": 16}
-
-
-def test_a_custom_text_model_with_a_causal_tower_is_read() -> None:
-    torch.manual_seed(0)
-    model = CustomTextCLIP(16, TINY_VISION, {"width": 64, "heads": 1, "layers": 2}).eval()
-    ours = Backbone("custom", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32))
-    with torch.no_grad():
-        assert relative_error(ours.text.encode_texts(NAMES), model.encode_text(open_clip.tokenize(NAMES))) < 1e-5
 
 
 def fresh_trunk(name: str = "tf_efficientnet_lite0", **vision: Any) -> CLIP:
@@ -302,17 +240,6 @@ def clip_with_trunk(name: str = "tf_efficientnet_lite0") -> CLIP:
 
 def trunk_backbone(model: CLIP) -> Backbone:
     return Backbone("trunk", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=64))
-
-
-def test_trunk_regions_average_to_the_global_feature() -> None:
-    model = fresh_trunk()
-    ours = trunk_backbone(model)
-    pixels = torch.randn(2, 3, 64, 64)
-    whole, regions = ours.encode_image(pixels)
-    with torch.no_grad():
-        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
-    assert relative_error(regions.mean(dim=1), whole) < 1e-4
-    assert ours.vision.mean_is_global
 
 
 def draw_parameters(module: nn.Module) -> None:
@@ -352,8 +279,6 @@ def test_a_norm_behind_the_pooling_acts_on_every_cell(projection: str) -> None:
     assert relative_error(regions, wanted) < 1e-5
     assert not ours.vision.mean_is_global
     assert relative_error(regions.mean(dim=1), whole) > 0.05
-    vision = {key: value for key, value in model.state_dict().items() if key.startswith("visual.")}
-    assert ours.vision_fingerprint != ours._digest(vision)  # features that were kept without the norm are not found
 
 
 def test_regions_of_mobileclips_trunk_average_to_the_global_feature() -> None:
@@ -366,8 +291,6 @@ def test_regions_of_mobileclips_trunk_average_to_the_global_feature() -> None:
         assert relative_error(whole, model.encode_image(pixels)) < 1e-5
     assert ours.vision.grid == (2, 2)
     assert ours.vision.mean_is_global
-    vision = {key: value for key, value in model.state_dict().items() if key.startswith("visual.")}
-    assert ours.vision_fingerprint == ours._digest(vision)
     assert relative_error(regions.mean(dim=1), whole) < 1e-5
 
 
@@ -380,30 +303,14 @@ def test_a_head_that_pools_anew_is_refused() -> None:
 def test_norms_within_the_convolutions_round_no_worse_than_behind_them(name: str) -> None:
     model = clip_with_trunk(name)
     pixels = torch.randn(2, 3, 64, 64)
-    whole, regions = trunk_backbone(model).encode_image(pixels)
+    ours = trunk_backbone(model)
+    whole, regions = ours.encode_image(pixels)
+    assert ours.vision.mean_is_global
     assert relative_error(regions.mean(dim=1), whole) < 1e-4
     with torch.no_grad():
         plain = model.encode_image(pixels)
         exact = copy.deepcopy(model).double().encode_image(pixels.double())
     assert relative_error(whole, exact) < 1.2 * relative_error(plain, exact) < 3e-5
-
-
-def test_a_trunk_runs_without_batch_norms_and_keeps_its_weights_and_fingerprint() -> None:
-    model = clip_with_trunk()
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    ours, pixels, runs = trunk_backbone(model), torch.randn(1, 3, 64, 64), []
-    with ExitStack() as stack:
-        for module in (*model.visual.modules(), *ours.vision._trunk.modules()):  # type: ignore[attr-defined]
-            if isinstance(module, nn.BatchNorm2d):
-                handle = module.register_forward_hook(lambda *_: runs.append(1))
-                stack.callback(handle.remove)
-        ours.encode_image(pixels)
-        assert not runs
-        model.encode_image(pixels)
-        assert len(runs) == 49
-    assert model.state_dict().keys() == before.keys()
-    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-    assert ours.fingerprint == trunk_backbone(model).fingerprint
 
 
 def test_a_trunk_whose_norms_do_not_follow_its_convolutions_runs_as_it_is() -> None:

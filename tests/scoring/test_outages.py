@@ -21,7 +21,7 @@ from fsspec.implementations.memory import MemoryFile
 from pyarrow import parquet
 
 from gallop.cli import many
-from gallop.errors import DataError, ImageError, KeysRefused, Unreachable
+from gallop.errors import ImageError, KeysRefused, Unreachable
 from gallop.runtime import public_web
 from gallop.runtime.ahead import ahead, pause
 from gallop.scoring.manifest import MANIFEST
@@ -105,16 +105,6 @@ def test_a_folder_that_is_still_listed_is_no_proof_that_its_photos_come(
     monkeypatch.setattr("gallop.scoring.sources.opening.open_file", gone)
     with pytest.warns(UserWarning, match="it is asked again"), pytest.raises(Unreachable, match="The disk"):
         Opener().read(str(tmp_path / "0.png"), [str(tmp_path / f"{i}.png") for i in range(3)])
-
-
-def test_a_service_that_stays_silent_is_told(waits: list[float]) -> None:
-    service = Service()
-    service.fails = lambda _: GONE
-    said = rf"^s3://photos does not answer \(Connection reset by peer\): it was asked {len(WAITS) + 1} times\.$"
-    with SILENCE(), pytest.raises(Unreachable, match=said):
-        service.ask("a")
-    assert waits == [*WAITS]
-    assert service.asked == ["a"] * (len(WAITS) + 1)
 
 
 def test_a_photo_that_alone_is_silent_is_to_blame_itself(waits: list[float]) -> None:
@@ -357,24 +347,6 @@ def test_a_bucket_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
     assert tables(tmp_path / "out") == whole
 
 
-def test_a_short_outage_is_not_seen_in_the_answers(
-    bucket: str, backbone: Path, tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    predict(bucket, tmp_path / "whole", backbone)
-    read, calls = MemoryFile.read, []
-
-    def shaky(self: Any, *size: int) -> bytes:
-        calls.append(1)
-        if len(calls) % 3 == 0:
-            raise GONE
-        return read(self, *size)
-
-    monkeypatch.setattr(MemoryFile, "read", shaky)
-    assert predict(bucket, tmp_path / "out", backbone).code == 2
-    assert tables(tmp_path / "out") == tables(tmp_path / "whole")
-    assert waits
-
-
 def test_a_folder_that_cannot_be_listed_in_an_outage_is_not_left_out(
     bucket: str, memory: Any, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -505,6 +477,3 @@ def test_without_anyone_to_ask_it_is_told(backbone: Path, tmp_path: Path, waits:
     assert outcome.code == 75
     assert "The last photo asked for was http://127.0.0.1:1/a.png." in outcome.err
     assert waits == [*WAITS]
-    with pytest.raises(ImageError, match="give web=True"):
-        Opener().read("http://127.0.0.1:1/a.png")
-    assert issubclass(Unreachable, DataError)

@@ -96,12 +96,6 @@ def test_folders_that_link_to_each_other_end_and_every_photo_is_there(tmp_path: 
     assert len(keys) == len(set(keys)) < 8 * 8 * 2
 
 
-def test_folders_in_each_other_at_any_depth(memory: Any) -> None:
-    deep = "/".join("d" * 1200)
-    memory.pipe(f"/photos/{deep}/0.png", b"")
-    assert [item.key for item in items("memory://photos")] == [f"{deep}/0.png"]
-
-
 def test_a_folder_that_may_not_be_listed_is_a_row_and_the_others_are_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +122,10 @@ def memory() -> Iterator[Any]:
 def test_a_bucket_gives_what_a_folder_does(folder: Path, memory: Any) -> None:
     for name in (*FILES, *OTHERS):
         memory.pipe(f"/photos/{name}", (folder / name).read_bytes())
+    deep = "/".join("d" * 1200)
+    memory.pipe(f"/photos/dogs/{deep}/0.png", b"")
+    assert [item.key for item in items("memory://photos/dogs")] == ["1.webp", f"{deep}/0.png"]
+    memory.rm("/photos/dogs/d", recursive=True)
     found = items("memory://photos")
     assert [item.key for item in found] == IN_ORDER
     assert contents(found) == contents(items(folder))
@@ -265,6 +263,9 @@ def test_an_archive_that_ends_early_keeps_what_it_has_and_the_next_is_read(tmp_p
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("damaged.parquet").write_bytes(b"PAR1 not really")
+    Path("empty.parquet").touch()
+    Path("damaged.txt").write_bytes(b"\xff\xfe\x00cats")
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,8 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         ("nowhere", "nowhere is no folder: give one, or a .txt list"),
         ("nowhere.txt", "cannot be read"),
-        ("nowhere.parquet", "cannot be read after 0 rows"),
+        *((f"{name}.parquet", "cannot be read after 0 rows") for name in ("nowhere", "damaged", "empty")),
+        ("damaged.txt", "save it as UTF-8"),
         ("nowhere-*.tar", "No archive is called"),
         ("https://example.org/photos", "nothing is fetched from there unless it is allowed: give web=True"),
         ("ftp://example.org/photos", "is not opened here: give a path, or an address of"),
@@ -359,17 +361,6 @@ def test_the_command_line_connects_to_no_bucket_that_a_list_or_a_table_names(tmp
         errors = parquet.read_table(tmp_path / f"{name}.out")["error"].to_pylist()
         assert ["buckets=True" in error for error in errors] == [True, True, True, False]
     assert connects.all() == []
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00cats", b"PAR1 not really", b""])
-def test_damaged_lists_and_tables(tmp_path: Path, content: bytes) -> None:
-    for name in ("a.txt", "a.parquet"):
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=r"cannot be read after 0 rows"):
-        items(tmp_path / "a.parquet")
-    if b"\xff" in content:
-        with pytest.raises(DataError, match="save it as UTF-8"):
-            items(tmp_path / "a.txt")
 
 
 def test_more_bytes_than_a_photo_may_have(tmp_path: Path) -> None:
