@@ -187,24 +187,11 @@ def test_the_table_of_kinds_is_whole() -> None:
     assert [kind for kind in told if kind not in ("What", "---")] == list(KINDS)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "the path of a CSV table",
-        "a pandas DataFrame of paths and labels",
-        "torchvision's `ImageFolder`",
-        "a `Subset` of it",
-    ],
-)
+@pytest.mark.parametrize("kind", ["the path of a CSV table", "torchvision's `ImageFolder`"])
 def test_files_are_the_same_photos_however_they_are_named(kind: str, photos: Photos) -> None:
     """The same shots are drawn by their content, so the same is learned, bit for bit."""
     given, named = KINDS[kind](photos)
     assert equal(learned(classifier(shots=2).fit(*given, **named)), learned(classifier(shots=2).fit(photos.root)))
-
-
-def test_what_from_hugging_face_returns_is_learned_as_its_data_set(photos: Photos) -> None:
-    data = hugging_face(photos)
-    assert equal(learned(classifier().fit(data)), learned(classifier().fit(from_hugging_face(data))))
 
 
 def test_every_classifier_takes_them(photos: Photos) -> None:

@@ -9,11 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from gallop.cli.inputs import labelled_images
-from gallop.data import content_hash, csv_splits, duplicates, from_csv, from_hugging_face, is_csv, read_folder
+from gallop.data import csv_splits, duplicates, from_csv, from_hugging_face, is_csv, read_folder
 from gallop.errors import ClassNameError, DataError
 from gallop.images import load_image
 from tests.cli.test_cli import QUICK, backbone, cache_folder, call, photos  # noqa: F401
@@ -124,25 +123,6 @@ def test_unreadable_images_of_a_table_are_told_and_doubles_count_once(folder: Pa
         from_csv(write(folder, "path,label", ROWS[0]))
 
 
-def test_a_file_that_many_rows_name_is_looked_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "broken.png").write_bytes(b"<html>")
-    asked: list[Path] = []
-    opened: list[Path] = []
-    is_file = Path.is_file
-    monkeypatch.setattr(Path, "is_file", lambda path, **named: asked.append(path) or is_file(path, **named))
-
-    def opening(path: Path) -> str:
-        opened.append(path)
-        return content_hash(path)
-
-    data = from_csv(write(folder, "path,label", *(500 * [*ROWS, "broken.png,red"])), content=opening)
-    assert len(asked) == len(opened) == 7
-    assert len(data) == 6
-    assert [path.name for path, _ in data.skipped] == ["broken.png"]
-    with pytest.raises(DataError, match="None of the 1 images"):
-        from_csv(write(folder, "path,label", *(500 * ["broken.png,red"])))
-
-
 def test_a_flood_of_rows_without_their_files_is_not_read_to_its_end(folder: Path) -> None:
     few = write(folder, "path,label", *(1000 * ["gone.png,red"]))
     with pytest.raises(DataError, match=r"line 2: there is no file .*gone\.png, and 999 more rows name files"):
@@ -158,15 +138,6 @@ def test_a_flood_of_splits_is_named_in_a_few_words(folder: Path) -> None:
     table = write(folder, "path,label,split", *(f"{ROWS[0]},split {i}" for i in range(1000)))
     with pytest.raises(DataError, match=r"its splits are split 0, .* and 994 more\.$"):
         from_csv(table)
-
-
-def test_fit_takes_a_table(folder: Path) -> None:
-    data = from_csv(write(folder, "path,label", *ROWS))
-    clf = classifier(shots=2).fit(data)
-    assert clf.classes_.tolist() == ["green", "red"]
-    assert 0 <= clf.score(data) <= 1
-    same = classifier(shots=2).fit(folder / "photos")
-    assert np.array_equal(clf.predict_proba(data.paths[0]), same.predict_proba(data.paths[0])), "as from the folder"
 
 
 # ------------------------------------------------------------------ the command line
@@ -191,14 +162,6 @@ def test_train_and_evaluate_from_a_table(photos: Path, backbone: Path, tmp_path:
     again = call("train", leak, "--out", tmp_path / "third", "--backbone", backbone, *QUICK, "--epochs", "1")
     assert again.code == 0
     assert "The splits train and test share pictures" in again.err
-
-
-def test_a_table_that_is_wrong_on_the_command_line(backbone: Path, tmp_path: Path) -> None:  # noqa: F811
-    table = write(tmp_path, "path,label", "gone.png,cat")
-    told = call("train", table, "--out", tmp_path / "model", "--backbone", backbone)
-    assert (told.code, told.out) == (2, "")
-    assert told.err.splitlines()[-1].startswith(f"gallop: error: {table}, line 2: there is no file")
-    assert call("evaluate", "zero-shot", tmp_path / "absent.csv", "--backbone", backbone).code == 2
 
 
 def test_a_folder_that_ends_in_csv_is_a_folder(tmp_path: Path) -> None:

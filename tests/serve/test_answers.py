@@ -14,7 +14,7 @@ from PIL import Image
 from gallop import GalLoPClassifier
 from gallop.predictions.rows import explained_row
 from gallop.serve.interface import schemas
-from tests import nasty_images, tiny
+from tests import nasty_images
 from tests.serve.running import CLASSES, Gate, Running, photo, running, until
 
 IN_COMPANY = 2e-6
@@ -176,13 +176,13 @@ def test_hostile_photos_get_a_status_and_a_sentence(service: Running, kind: str)
     assert service.service.bodies.now == 0
 
 
-def test_a_method_that_is_not_taken_is_named(service: Running) -> None:
-    answer = service.get("/predict")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "wrong_method")
-    assert "POST" in answer.headers["allow"]
-
-
 def test_what_a_model_knows(service: Running, models: dict[str, Path]) -> None:
+    refused = service.get("/predict")
+    assert (refused.status_code, refused.json()["error"]["code"], refused.headers["allow"]) == (
+        405,
+        "wrong_method",
+        "POST",
+    )
     assert service.get("/classes").json()["classes"] == list(CLASSES)
     said = service.get("/models/warm/classes").json()
     assert said["classes"] == ["red", "yellow"]
@@ -205,15 +205,6 @@ def test_a_mistake_of_ours_is_told_without_its_words(
     assert "secret" not in answer.text
     monkeypatch.undo()
     assert service.post("/predict", photo()).status_code == 200
-
-
-def test_photos_that_wait_are_pixels_of_the_towers_size(tmp_path: Path) -> None:
-    """Not of the photo's own: the queue of many large photos takes what one of them has."""
-    from gallop.serve.service import _prepared
-
-    tower = tiny.vit()
-    pixels, *_ = _prepared(photo(), 1, 0, tower.preprocess, (1, 2))
-    assert [look.shape for look in pixels] == [(3, 32, 32), (3, 64, 64)]
 
 
 def test_a_model_that_looks_twice_stands_beside_one_that_does_not(models: dict[str, Path], tmp_path: Path) -> None:

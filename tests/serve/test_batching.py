@@ -103,20 +103,3 @@ def test_there_are_so_many_places() -> None:
         with queue.places(1):
             assert queue.waiting == 3
     assert queue.waiting == 0
-
-
-def test_the_end_answers_what_waits_and_takes_nothing_more() -> None:
-    work = Work()
-    work.may_go.clear()
-    made = Batcher(work, most=1, wait=0.0, room=8)
-    with made.places(3):
-        asked = [made.ask(question(), Sent((), ())) for _ in range(3)]
-        ending = threading.Thread(target=made.close)
-        ending.start()
-        until(lambda: made._ending)
-        with pytest.raises(Refusal, match="is stopping"):
-            made.ask(question(), Sent((), ()))
-        work.may_go.set()
-        ending.join(LONG)
-    assert [one.result(0) for one in asked] == [1, 2, 3]
-    assert not made.alive

@@ -45,13 +45,3 @@ def test_the_python_program(service: Running, here: Path, capsys: pytest.Capture
     (here / "cat.jpg").write_bytes(b"no photo")
     exec(block.replace("localhost:8000", f"127.0.0.1:{service.port}"), {})
     assert capsys.readouterr().out.startswith("photo 1 is not a picture")
-
-
-def test_every_option_that_is_named_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    from gallop.cli import main
-
-    assert main(["serve", "--help"]) == 0
-    told = capsys.readouterr().out
-    named = set(re.findall(r"--[a-z][a-z-]+", PAGE)) - {"--engine"}
-    assert named <= set(re.findall(r"--[a-z][a-z-]+", told))
-    assert "\n  gallop serve" in told.partition("examples:")[2]

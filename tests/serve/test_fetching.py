@@ -7,9 +7,8 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import httpcore
 import pytest
 
 from gallop.errors import ImageTooLarge
@@ -124,30 +123,6 @@ def test_a_redirect_into_the_private_is_refused(site: str) -> None:
             fetch(f"http://{site}/to/{target.replace('/', '|')}", only_first)
     assert all("secret" not in path.partition("/to/")[0] for path in Site.asked)
     assert all(path.startswith("/to/") for path in Site.asked)
-
-
-def test_a_name_is_looked_up_once_and_that_address_is_connected_to(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DNS rebinding: the name is public when it is looked at, and private a moment later."""
-    looked_up: list[str] = []
-    connected: list[str] = []
-    real = socket.getaddrinfo
-
-    def rebinding(host: Any, port: Any, *rest: Any, **named: Any) -> Any:
-        if host != "rebound.example":
-            return real(host, port, *rest, **named)
-        looked_up.append(host)
-        address = "93.184.215.14" if len(looked_up) == 1 else "127.0.0.1"
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
-
-    async def connect(self: Any, host: str, *rest: Any, **named: Any) -> Any:
-        connected.append(host)
-        raise httpcore.ConnectError("no network here")
-
-    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
-    with pytest.raises(Refusal):
-        fetch(f"http://rebound.example:{site.rpartition(':')[2]}/", PublicOnly())
-    assert (looked_up, connected) == (["rebound.example"], ["93.184.215.14"])
 
 
 def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

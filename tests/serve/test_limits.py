@@ -181,15 +181,6 @@ def test_forms_that_are_none(service: Running, kind: str, body: bytes, status: i
     assert (found, said["error"]["code"]) == (status, code)
 
 
-def test_a_form_that_is_cut_is_not_answered_in_part(service: Running) -> None:
-    """The photo that was cut would be missing in the answer without a word."""
-    headers, body = form(photo(), photo(1))
-    cut = body[: len(body) - 60]
-    answer = httpx.post(f"{service.address}/predict", content=cut, headers=headers, trust_env=False)
-    assert answer.status_code == 400
-    assert "closing boundary is missing" in answer.json()["error"]["message"]
-
-
 def test_a_compressed_form_is_said_to_be_one(service: Running) -> None:
     headers, body = form(photo())
     headers["content-encoding"] = "gzip"
@@ -226,22 +217,6 @@ def test_what_is_late_is_told_so_and_leaves_the_queue(models: dict[str, Path], m
         gate.opened.set()
         monkeypatch.undo()
         assert service.post("/predict", photo()).status_code == 200
-
-
-def test_a_full_queue_says_when_to_come_back(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(monkeypatch)
-    with running(models, queue=3, photos=3) as service, ThreadPoolExecutor(1) as pool:
-        gate.opened.clear()
-        held = pool.submit(service.post, "/predict", photo(0), photo(1))
-        until(lambda: service.service._batcher.waiting == 2)
-        refused = service.post("/predict", photo(2), photo(3))
-        assert refused.status_code == 429
-        assert 1 <= int(refused.headers["retry-after"]) <= 60
-        assert "2 photos wait" in refused.json()["error"]["message"]
-        gate.opened.set()
-        assert held.result().status_code == 200
-        until(lambda: service.service._batcher.waiting == 0)
-        assert service.post("/predict", photo(2), photo(3)).status_code == 200
 
 
 def test_who_hangs_up_is_not_answered(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

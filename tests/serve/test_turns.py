@@ -18,16 +18,6 @@ from tests.nasty_images import encode
 from tests.serve.running import Running, photo, until
 
 
-def test_a_small_piece_goes_before_larger_ones_that_came_earlier() -> None:
-    turns, large, small = Turns[str](), [Sent((), ()) for _ in range(8)], Sent((), ())
-    for request in large:
-        for _ in range(4):
-            turns.add(request, 40.0, "large")
-    assert turns.take() == "large"
-    turns.add(small, 2.0, "small")
-    assert turns.take() == "small"
-
-
 def test_requests_take_turns_whoever_came_first() -> None:
     turns, first, second = Turns[str](), Sent((), ()), Sent((), ())
     for i in range(3):
