@@ -153,26 +153,6 @@ def test_the_k_largest_are_those_of_a_sorting_whatever_is_equal_or_no_number(
     assert torch.equal(best.view(rows, k).sort(descending=True).values.nan_to_num(7e9), wanted.nan_to_num(7e9))
 
 
-def test_one_k_for_each_prompt_is_asked_for() -> None:
-    with pytest.raises(ValueError, match="3 values of k were given for 2 local prompts"):
-        pooling.pooled_cosines(torch.randn(1, 4, 2), torch.eye(2), torch.randn(3, 2, 2), (1, 2, 3))
-
-
-@pytest.mark.parametrize(
-    ("images", "count", "threads", "shares"),
-    [(32, 196, 2, [16, 16]), (32, 196, 8, [10, 11, 11]), (32, 196, 1, [32]), (1, 5000, 2, [1]), (3, 4, 2, [3])],
-)
-def test_threads_share_the_images_and_none_gets_few_regions(
-    images: int, count: int, threads: int, shares: list[int]
-) -> None:
-    with torch_threads(threads):
-        found = similarity.shares(torch.empty(images, count, 4))
-        assert similarity.shares(torch.empty(32, 196, 4, device="meta")) == [[slice(0, 32)]]  # as on a GPU: all in one
-    assert [sum(some.stop - some.start for some in share) for share in found] == shares
-    every = [image for share in found for some in share for image in range(images)[some]]
-    assert every == list(range(images))
-
-
 def operations(
     regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int], damping: float = 0.0
 ) -> tuple[int, int]:
@@ -199,17 +179,6 @@ def test_regions_that_no_topk_chose_cost_nothing_on_the_way_back(k: int) -> None
     assert most < forward / 5
 
 
-def test_where_many_regions_are_chosen_they_are_multiplied_and_not_gathered() -> None:
-    """As many operations as the cosines took, and with a tenth of the regions none of them."""
-    torch.manual_seed(0)
-    images, count, width, classes = 4, 50, 16, 7
-    regions, projection = torch.randn(images, count, width), torch.eye(width)
-    text = torch.randn(classes, 1, width, requires_grad=True)
-    few, many = (operations(regions, projection, text, (k,))[1] for k in (5, 25))
-    assert few == 2 * width**2 * classes
-    assert many - few == 2 * images * count * width * classes
-
-
 def test_a_projection_that_is_not_learned_costs_no_gradient_and_changes_no_other() -> None:
     torch.manual_seed(0)
     regions, projection, start = torch.randn(4, 50, 16), torch.randn(16, 16), torch.randn(2, 1, 16)
@@ -222,49 +191,8 @@ def test_a_projection_that_is_not_learned_costs_no_gradient_and_changes_no_other
     assert torch.equal(*gradients)
 
 
-def test_norms_that_the_damping_replaces_are_not_computed() -> None:
-    """The regions' 12 x 16 products with the text are left, and a bound that does not depend on the regions."""
-    torch.manual_seed(0)
-    images, count, width, classes = 4, 50, 16, 12
-    regions = F.normalize(torch.randn(images, count, width), dim=-1)
-    regions[0, 0] *= 100  # one may be longer
-    projection = torch.eye(width, requires_grad=True)
-    text = torch.randn(classes, 1, width, requires_grad=True)
-    forward, _ = operations(regions, projection, text, (3,), damping=20.0)
-    bound = 2 * 2 * width**3
-    assert forward == 2 * width * classes * (images * count + width) + bound + 2 * width**2  # one region is projected
-    everything, _ = operations(regions, projection, text, (3,))
-    assert everything > 1.5 * forward
-
-
 def test_the_stretch_of_a_matrix_is_not_below_its_largest_singular_value() -> None:
     torch.manual_seed(0)
     for matrix in (torch.eye(7), torch.randn(5, 9), torch.randn(9, 1), 1e6 * torch.randn(4, 4), 1e-6 * torch.eye(3)):
         largest = float(torch.linalg.matrix_norm(matrix, 2))
         assert largest <= similarity.most_stretch(matrix) <= 1.002 * largest * min(matrix.shape) ** 0.25
-
-
-def kept_bytes(regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int]) -> int:
-    """What autograd keeps of a step, but for the regions as they were given and what was given with them."""
-    kept: list[Tensor] = []
-    with torch.autograd.graph.saved_tensors_hooks(
-        lambda tensor: (kept.append(tensor), tensor)[1], lambda tensor: tensor
-    ):
-        pooling.pooled_cosines(regions, projection, text, topk)
-    given = {tensor.untyped_storage().data_ptr() for tensor in (regions, projection, text)}
-    others = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept}
-    return sum(size for address, size in others.items() if address not in given)
-
-
-@pytest.mark.parametrize("learns", [True, False])
-def test_the_projected_regions_are_kept_where_their_projection_learns_and_no_number_for_each_cosine(
-    learns: bool,
-) -> None:
-    torch.manual_seed(0)
-    regions, projection = torch.randn(8, 40, 64).half(), torch.eye(64, requires_grad=learns)
-    for classes in (3, 300):
-        text = torch.randn(classes, 2, 64, requires_grad=True)
-        unit, norms, projected = classes * 2 * (64 + 2) * 4, 8 * 40 * 4, 8 * 40 * 64 * 4
-        choices = 8 * classes * (2 + 4) * 6  # 4 bytes and 2 each
-        assert 0 <= kept_bytes(regions, projection, text, (2, 4)) - learns * projected <= unit + norms + choices
-    assert choices < 8 * 300 * 2 * 40 * 4 / 8

@@ -5,29 +5,30 @@ from __future__ import annotations
 import contextlib
 import errno
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import open_clip
 import pytest
 import torch
 from huggingface_hub import constants
-from open_clip.pretrained import get_pretrained_cfg, list_pretrained
+from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained
 from safetensors.torch import save_file
 
+from benchmarks.towers import HEAD, TABLE, _row
 from gallop.backbones import load_backbone
+from gallop.backbones.admission import admission
 from gallop.backbones.vision import vision_tower
 from gallop.backbones.weights.fetching import Fetched, fetch_weights
 from gallop.backbones.weights.known import KnownTower, licence_of, memory_of
 from gallop.backbones.weights.offered import offered_towers
 from gallop.backbones.weights.on_disk import cached_towers, cached_weights, named_tower, towers_here
 from gallop.config import REGION_KINDS
-from gallop.errors import BackboneError
+from gallop.errors import BackboneError, UnsupportedTower
 from tests import tiny
-from tests.conftest import ROOT
 from tests.weight_server import COMMIT, Hub, weight_server
 
 NAME = "ViT-B-32/laion2b_s34b_b79k"
@@ -62,16 +63,6 @@ def snapshot(caches: Path, arch: str, tag: str) -> Path:
     (place / "refs" / "main").write_text(COMMIT)
     (place / "snapshots" / COMMIT).mkdir(parents=True)
     return place / "snapshots" / COMMIT / "open_clip_model.safetensors"
-
-
-def test_a_list_of_what_ships_and_is_named_needs_no_torch(tmp_path: Path) -> None:
-    folder = tiny.backbone_folder(tmp_path)
-    code = (
-        "import sys\nfrom gallop.backbones.weights.on_disk import available_models, cached_towers, named_tower\n"
-        f"print(list(available_models()), named_tower({str(folder)!r}).grid, cached_towers(), 'torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['mini'] (4, 4) [] False"
 
 
 def test_mini_is_described_as_it_is() -> None:
@@ -174,7 +165,7 @@ def test_a_file_that_is_no_tensor_file_is_as_large_as_it_is(tmp_path: Path) -> N
 # Fetching ------------------------------------------------------------------------------------------------------------
 
 
-def test_weights_are_fetched_to_where_open_clip_looks(caches: Path, hub: Hub) -> None:
+def test_weights_are_fetched_to_where_open_clip_looks(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     told = list(fetch_weights(NAME))
     assert told[0] == Fetched(0, len(CONTENT))
     assert told[-1] == Fetched(len(CONTENT), len(CONTENT))
@@ -183,14 +174,9 @@ def test_weights_are_fetched_to_where_open_clip_looks(caches: Path, hub: Hub) ->
     path = cached_weights(get_pretrained_cfg(*NAME.split("/")))
     assert path is not None
     assert path.read_bytes() == CONTENT
-    from open_clip.pretrained import download_pretrained
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(constants, "HF_HUB_OFFLINE", True)
         assert download_pretrained(get_pretrained_cfg(*NAME.split("/"))) == str(path)
-    finally:
-        constants.HF_HUB_OFFLINE = before
     asked = len(hub.asked)
     assert list(fetch_weights(NAME)) == []
     assert len(hub.asked) == asked, "what is here is not asked for again"
@@ -251,12 +237,7 @@ def test_a_full_disk_is_a_sentence_before_anything_is_fetched(
 
 
 def test_a_disk_that_fills_up_meanwhile_is_one_too(monkeypatch: pytest.MonkeyPatch, caches: Path, hub: Hub) -> None:
-    import os
-
-    def full(handle: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr("os.fsync", mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     with pytest.raises(BackboneError, match="no room on the disk"):
         list(fetch_weights(NAME))
     assert files(caches / "hub") == []
@@ -286,3 +267,66 @@ def test_the_kinds_of_regions_that_settings_tell_are_those_that_the_tower_has(
         with contextlib.suppress(BackboneError):
             has.append(vision_tower(tower, kind).region_kind)
     assert told == tuple(has) == (REGION_KINDS if several else ("value",))
+
+
+# The table of pairs --------------------------------------------------------------------------------------------------
+
+
+VERSION = "3.3"
+of_this_version = pytest.mark.skipif(
+    not open_clip.__version__.startswith(f"{VERSION}."),
+    reason=f"the table is of open_clip {VERSION}, this is {open_clip.__version__}",
+)
+
+
+@cache
+def rows() -> dict[str, str]:
+    """The table's lines by their pair."""
+    _, _, table = TABLE.read_text(encoding="utf-8").partition(HEAD)
+    lines = table.splitlines()[2:]
+    return {line.split(" | ")[0].removeprefix("| "): line for line in lines}
+
+
+@of_this_version
+def test_the_table_has_every_pair_and_the_count_is_known() -> None:
+    pairs = ["/".join(pair) for pair in open_clip.list_pretrained()]
+    assert list(rows()) == pairs
+    assert len(pairs) == 196
+    admitted = [pair for pair, row in rows().items() if row.split(" | ")[1] == "yes"]
+    assert len(admitted) == 187
+    assert f"{len(admitted)} of the {len(pairs)} pairs" in TABLE.read_text(encoding="utf-8")
+    for pair in set(pairs) - set(admitted):  # all for the same reason, which the settings tell
+        assert "hf_model_name" in open_clip.get_model_config(pair.split("/")[0])["text_cfg"]
+
+
+ONE_OF_A_KIND = [
+    ("RN50", "openai"),
+    ("ViT-B-32", "laion2b_s34b_b79k"),
+    ("roberta-ViT-B-32", "laion2b_s12b_b32k"),
+    ("coca_ViT-B-32", "laion2b_s13b_b90k"),
+    ("EVA02-B-16", "merged2b_s8b_b131k"),
+    ("ViT-B-32-SigLIP2-256", "webli"),
+    ("MobileCLIP-B", "datacompdr"),
+    ("MobileCLIP2-S0", "dfndr2b"),
+    ("ViTamin-XL-384", "datacomp1b"),
+    ("PE-Core-T-16-384", "meta"),
+    ("convnext_base", "laion400m_s13b_b51k"),
+]
+
+
+@pytest.mark.slow
+@of_this_version
+@pytest.mark.parametrize(("arch", "tag"), ONE_OF_A_KIND, ids=[arch for arch, _ in ONE_OF_A_KIND])
+def test_a_row_is_what_the_library_says(arch: str, tag: str) -> None:
+    assert rows()[f"{arch}/{tag}"] == _row(f"{arch}/{tag}", admission(arch, tag))
+
+
+def test_a_refused_pair_is_refused_before_anything_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gallop.backbones.pairs._download", lambda *_: pytest.fail("it was downloaded"))
+    with pytest.raises(UnsupportedTower, match=r"text tower of .* is Hugging Face's roberta-base"):
+        load_backbone("roberta-ViT-B-32/laion2b_s12b_b32k")
+
+
+def test_a_pair_that_is_not_listed_has_no_admission() -> None:
+    with pytest.raises(BackboneError, match="no weights 'openai' of 'EVA02-B-16'"):
+        admission("EVA02-B-16", "openai")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gallop import GalLoPClassifier
-from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint, save_checkpoint
-from gallop.checkpoints.settings import FORMAT, Checkpoint
-from gallop.config import TrainConfig
+from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint
+from gallop.checkpoints.settings import FORMAT
 from gallop.errors import BackboneError, CheckpointError
 from gallop.model.calibration import Calibration
 from gallop.training.loop import TrainState
@@ -52,9 +49,7 @@ def test_a_round_trip_gives_the_same_answers_bit_for_bit(trained: GalLoPClassifi
     before, after = trained.predict_all(images), load(str(folder)).predict_all(images)  # type: ignore[arg-type]
     assert np.array_equal(before.probabilities, after.probabilities)
     assert before.labels.tolist() == after.labels.tolist()
-    assert before.is_ood is not None
-    assert after.is_ood is not None
-    assert np.array_equal(before.is_ood, after.is_ood)
+    assert (before.is_ood == after.is_ood).all()  # type: ignore[union-attr]
     for name, scores in before.ood.items():
         assert np.array_equal(scores, after.ood[name])
     assert loaded.calibration_ == trained.calibration_
@@ -78,6 +73,9 @@ def test_the_folder_is_two_readable_files(trained: GalLoPClassifier, folder: Pat
     assert settings["fingerprint"] == vit().fingerprint
     assert settings["class_names"] == ["red", "green"]
     assert len(settings["data_fingerprint"]) == 64
+    method = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
+    assert settings["method"] == method, "a later setting stands there only where it is used"
+    assert not {"pull", "global_lr_factor"} & settings["training"].keys()
     tensors = load_file(folder / TENSORS)
     assert {key: tuple(value.shape) for key, value in tensors.items()} == {
         "global_contexts": (2, 4, 64),
@@ -85,31 +83,6 @@ def test_the_folder_is_two_readable_files(trained: GalLoPClassifier, folder: Pat
         "local_projection": (64, 64),
     }
     assert read_checkpoint(folder).training is not None
-
-
-def test_a_later_setting_leaves_a_trace_only_where_it_is_used(trained: GalLoPClassifier, tmp_path: Path) -> None:
-    """The text is what it was without it, so versions that do not know it read it."""
-
-    @dataclass(frozen=True)
-    class Later(TrainConfig):
-        warmup: int = 0
-
-    training = trained.training_
-    assert training is not None
-    texts = []
-    for number, each in enumerate((training, Later(**asdict(training)), Later(**asdict(training), warmup=2))):
-        said = Checkpoint.of(trained.model_, training, trained.calibration_)
-        folder = tmp_path / str(number)
-        with contextlib.suppress(CheckpointError):  # what is not known here is refused when it is read back
-            save_checkpoint(folder, replace(said, training=each), trained.model_.prompts)
-        texts.append((folder / SETTINGS).read_text(encoding="utf-8"))
-    before, unused, used = texts
-    first = {key: value for key, value in asdict(training).items() if key not in ("pull", "global_lr_factor")}
-    assert json.loads(before)["training"] == first
-    method = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
-    assert json.loads(before)["method"] == method
-    assert unused == before
-    assert json.loads(used)["training"] == first | {"warmup": 2}
 
 
 def test_a_checkpoint_can_be_read_by_whom_the_umask_allows(trained: GalLoPClassifier, tmp_path: Path) -> None:
@@ -144,14 +117,6 @@ def test_numpy_settings_can_be_kept(tmp_path: Path) -> None:
     made = classifier(seed=np.int64(3), topk=np.array([2, 4]), lr=np.float32(0.5), global_prompts=np.int32(2))
     made.fit(IMAGES, LABELS).save(tmp_path / "model")
     assert load(tmp_path / "model").get_params()["topk"] == (2, 4)
-
-
-def test_a_classifier_that_was_stopped_can_be_kept(tmp_path: Path) -> None:
-    made = classifier()
-    for event, _ in zip(made.fit_steps(IMAGES, LABELS), range(5), strict=False):
-        assert event
-    made.save(tmp_path / "model")
-    assert equal(learned(load(tmp_path / "model")), learned(made))
 
 
 def test_what_a_threshold_was_found_on_comes_back_and_older_checkpoints_do_not_say(
@@ -219,19 +184,6 @@ def test_a_save_that_fails_keeps_the_old_checkpoint_and_leaves_nothing(
     assert loaded.calibration_ == trained.calibration_
     assert sorted(path.name for path in folder.parent.iterdir()) == ["model"]
     assert sorted(path.name for path in folder.iterdir()) == [SETTINGS, TENSORS]
-
-
-def test_a_first_save_that_fails_is_no_checkpoint(
-    trained: GalLoPClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        fail_at(patch, "os.replace", 2)
-        with pytest.raises(OSError, match="No space left"):
-            trained.save(tmp_path / "model")
-    with pytest.raises(CheckpointError, match="no checkpoint"):
-        load(tmp_path / "model")
-    trained.save(tmp_path / "model")
-    load(tmp_path / "model")
 
 
 def change(folder: Path, **values: Any) -> None:
@@ -382,17 +334,13 @@ def test_a_missing_setting_is_refused(folder: Path, key: str) -> None:
         load(folder)
 
 
-def test_missing_tensors_are_refused(folder: Path) -> None:
-    (folder / TENSORS).unlink()
-    with pytest.raises(CheckpointError, match=r"prompts\.safetensors is missing or damaged"):
-        load(folder)
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"\x02\x00\x00\x00\x00\x00\x00\x00{}", "truncated"])
-def test_damaged_tensors_are_refused(folder: Path, content: bytes | str) -> None:
+@pytest.mark.parametrize("content", [None, b"", b"\xff" * 40, b"\x02\x00\x00\x00\x00\x00\x00\x00{}", "truncated"])
+def test_damaged_tensors_are_refused(folder: Path, content: bytes | str | None) -> None:
     data = (folder / TENSORS).read_bytes()
-    (folder / TENSORS).write_bytes(data[: len(data) // 2] if isinstance(content, str) else content)
-    with pytest.raises(CheckpointError, match=r"prompts\.safetensors"):
+    (folder / TENSORS).unlink()
+    if content is not None:
+        (folder / TENSORS).write_bytes(data[: len(data) // 2] if isinstance(content, str) else content)
+    with pytest.raises(CheckpointError, match=r"prompts\.safetensors is missing or damaged"):
         load(folder)
 
 
@@ -442,12 +390,6 @@ def test_a_flood_of_tensors_is_refused_before_they_are_made(
     with pytest.raises(CheckpointError, match=said) as refused:
         load(folder)
     assert len(str(refused.value)) < 500
-
-
-def test_settings_that_promise_other_sizes_than_the_tensors_are_refused(folder: Path) -> None:
-    change(folder, method={"global_prompts": 3, "topk": [2, 4], "dropout": 0.75})
-    with pytest.raises(CheckpointError, match="does not fit its settings"):
-        load(folder)
 
 
 def test_a_context_longer_than_the_tower_is_refused(folder: Path) -> None:
@@ -519,15 +461,13 @@ def test_a_training_that_cannot_be_kept_leaves_the_older_one(tmp_path: Path, mon
 def test_a_damaged_training_is_refused(tmp_path: Path, what: str) -> None:
     save_training(tmp_path, state(), "key")
     (path,) = tmp_path.iterdir()
-    tensors = load_file(path)
     if what == "truncated":
         path.write_bytes(path.read_bytes()[:-8])
-    elif what == "no metadata":
-        save_file(tensors, path)
-    elif what == "missing tensor":
-        del tensors["momentum.1"]
-        save_file(tensors, path, metadata={"key": "key", "epoch": "2"})
     else:
-        save_file(tensors, path, metadata={"key": "key", "epoch": "two"})
+        tensors = {
+            key: value for key, value in load_file(path).items() if (what, key) != ("missing tensor", "momentum.1")
+        }
+        metadata = {"key": "key", "epoch": "two" if what == "odd epoch" else "2"}
+        save_file(tensors, path, metadata=None if what == "no metadata" else metadata)
     with pytest.raises(CheckpointError, match=r"damaged.*without resuming"):
         load_training(tmp_path, "key")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import threading
 import zipfile
 from argparse import Namespace
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +24,6 @@ from gallop.errors import CheckpointError
 from gallop.features.encoding import ImageFeatures
 from tests.cli.test_cli import call, draw
 from tests.reference import LEARNED, figures, meta, relative_error, tensor
-
-CLIP_NAME = {"vit": "clip_vit_b16", "rn": "clip_resnet50"}
 
 
 def frozen(kind: str) -> dict[str, torch.Tensor]:
@@ -108,6 +104,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return path
 
     return make
+
+
+def refused(said: str, theirs: Path, out: Path, backbone: Path, *more: str) -> None:
+    """The command says one line, exits with 2, and writes nothing."""
+    words = more or ("--classes", "a,b")
+    told = call("convert", theirs, "--out", out, "--backbone", backbone, *words)
+    assert (told.code, told.out, len(told.err.splitlines())) == (2, "", 1)
+    assert said in told.err
+    assert not (out / "gallop.json").exists()
 
 
 def names() -> str:
@@ -209,11 +214,9 @@ def test_a_model_with_underscores_knows_the_classes_of_its_set(folder: Callable[
         (tmp_path / "data" / name).mkdir(parents=True)
         for i in range(3):
             draw("red_disc" if name == "red_disc" else "green_square", i).save(tmp_path / "data" / name / f"{i}.png")
-    told = call("evaluate", tmp_path / "ours", tmp_path / "data", "--json")
-    assert (told.code, told.json["n"]) == (0, 6), told.err
-    assert list(told.json["per_class"]) == ["bar", "red_disc"]
-    classifier = GalLoPClassifier.load(tmp_path / "ours")
-    assert classifier.score(tmp_path / "data") == told.json["accuracy"]
+    told = call("evaluate", tmp_path / "ours", tmp_path / "data", "--json").json
+    assert (told["n"], list(told["per_class"])) == (6, ["bar", "red_disc"])
+    assert GalLoPClassifier.load(tmp_path / "ours").score(tmp_path / "data") == told["accuracy"]
     (tmp_path / "data" / "bar").rename(tmp_path / "data" / "red_bar")
     assert "does not know these classes" in call("evaluate", tmp_path / "ours", tmp_path / "data").err
 
@@ -308,43 +311,13 @@ def test_a_file_that_would_run_something_is_refused_and_runs_nothing(
         "alone": harm,
     }[where]
     torch.save(contents, tmp_path / "theirs.pt", _use_new_zipfile_serialization=not old_format)
-    told = call(
-        "convert", tmp_path / "theirs.pt", "--classes", "a,b", "--out", tmp_path / "ours", "--backbone", folder("vit")
-    )
-    assert (told.code, told.out) == (2, "")
-    assert len(told.err.splitlines()) == 1
-    assert "holds an object that is not data, posix.mkdir, so it is refused" in told.err
+    said = "holds an object that is not data, posix.mkdir, so it is refused"
+    refused(said, tmp_path / "theirs.pt", tmp_path / "ours", folder("vit"))
     assert not mark.exists()
     assert not (tmp_path / "ours").exists()
     assert Namespace not in torch.serialization.get_safe_globals(), "allowed for one reading alone"
     torch.load(tmp_path / "theirs.pt", weights_only=False)
     assert mark.exists(), "the test's own file does harm"
-
-
-def test_two_reads_at_once_both_succeed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a second read may begin during the first, it gets to its objects only once the first is over."""
-    torch.save(official(), tmp_path / "theirs.pt")
-    begun, first_over, load = [threading.Event(), threading.Event()], threading.Event(), torch.load
-    order = iter(range(2))
-
-    def slow(*args: Any, **named: Any) -> Any:
-        place = next(order)
-        begun[place].set()
-        if place == 0:
-            begun[1].wait(0.3)
-        else:
-            first_over.wait(10)
-        return load(*args, **named)
-
-    def read() -> tuple[int, int]:
-        found = read_official(tmp_path / "theirs.pt").sizes
-        first_over.set()
-        return found
-
-    monkeypatch.setattr(torch, "load", slow)
-    with ThreadPoolExecutor(2) as pool:
-        reads = [pool.submit(read) for _ in range(2)]
-        assert [each.result() for each in reads] == [(4, 4), (4, 4)]
 
 
 def test_a_read_leaves_what_others_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -450,12 +423,8 @@ SAID = {
 @pytest.mark.parametrize("name", SAID)
 def test_what_is_no_official_checkpoint_is_a_sentence(name: str, folder: Callable[[str], Path], tmp_path: Path) -> None:
     path = files(tmp_path)[name]
-    told = call("convert", path, "--classes", "a,b", "--out", tmp_path / "ours", "--backbone", folder("vit"))
-    assert (told.code, told.out) == (2, "")
-    assert len(told.err.splitlines()) == 1
-    assert SAID[name] in told.err
-    assert str(path) in told.err
-    assert not (tmp_path / "ours").exists()
+    refused(SAID[name], path, tmp_path / "ours", folder("vit"))
+    refused(str(path), path, tmp_path / "ours", folder("vit"))
 
 
 def with_learned(**changes: torch.Tensor | object) -> dict[str, Any]:
@@ -503,13 +472,7 @@ BAD = {
 def test_contents_that_do_not_fit_are_a_sentence(case: str, folder: Callable[[str], Path], tmp_path: Path) -> None:
     contents, said = BAD[case]
     torch.save(contents, tmp_path / "theirs.pt")
-    told = call(
-        "convert", tmp_path / "theirs.pt", "--classes", "a,b", "--out", tmp_path / "ours", "--backbone", folder("vit")
-    )
-    assert (told.code, told.out) == (2, "")
-    assert len(told.err.splitlines()) == 1
-    assert said in told.err
-    assert not (tmp_path / "ours").exists()
+    refused(said, tmp_path / "theirs.pt", tmp_path / "ours", folder("vit"))
 
 
 def test_sizes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -551,9 +514,4 @@ def test_sizes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_options_that_cannot_be_used(words: str, said: str, folder: Callable[[str], Path], tmp_path: Path) -> None:
     torch.save(official(), tmp_path / "theirs.pt")
     given = [word.replace("ROOT", str(tmp_path)) for word in words.split()]
-    defaults = ["--backbone", str(folder("vit")), "--out", str(tmp_path / "ours")]
-    told = call("convert", tmp_path / "theirs.pt", *defaults, *given)
-    assert (told.code, told.out) == (2, "")
-    assert len(told.err.splitlines()) == 1
-    assert said in told.err
-    assert not (tmp_path / "ours").exists()
+    refused(said, tmp_path / "theirs.pt", tmp_path / "ours", folder("vit"), *(given or ["--json"]))

@@ -19,7 +19,6 @@ from gallop.data import (
     draw_shots,
     duplicates,
     labelled_photos,
-    many,
     read_folder,
     resolve_split,
     stratified_folds,
@@ -236,14 +235,6 @@ def test_labels_that_do_not_match_are_refused() -> None:
         with pytest.raises(DataError, match=said):
             labelled_photos(some, named, split="train")
     assert labelled_photos(picture(0), "cat", split="test")[1] == ["cat"]
-
-
-def test_arrays_of_paths_and_of_images_are_many(tmp_path: Path) -> None:
-    paths = write_images(tmp_path, [picture(i) for i in range(2)])
-    for array in (np.array([str(path) for path in paths]), np.array(paths, dtype=object)):
-        assert list(map(str, many(array))) == list(map(str, paths))
-    assert [image.shape for image in many(np.zeros((3, 8, 9, 3), np.uint8))] == [(8, 9, 3)] * 3
-    assert len(many(np.zeros((8, 9, 3), np.uint8))) == len(many(np.zeros((8, 9), np.uint8))) == 1
 
 
 def test_a_picture_given_twice_counts_once_and_never_as_two_classes(tmp_path: Path) -> None:

@@ -17,9 +17,8 @@ from gallop import GalLoPClassifier
 from gallop.data import Listing, PhotoSet, from_csv, from_hugging_face, labelled_photos, many, read_folder
 from gallop.errors import DataError
 from gallop.images import load_image
-from gallop.methods import MethodClassifier, ZeroShot
 from tests.conftest import ROOT
-from tests.tiny import classifier, equal, learned, picture, vit, write_folder
+from tests.tiny import classifier, equal, learned, picture, write_folder
 
 CLASSES = ("green", "red")
 COUNT = 3
@@ -192,13 +191,6 @@ def test_files_are_the_same_photos_however_they_are_named(kind: str, photos: Pho
     """The same shots are drawn by their content, so the same is learned, bit for bit."""
     given, named = KINDS[kind](photos)
     assert equal(learned(classifier(shots=2).fit(*given, **named)), learned(classifier(shots=2).fit(photos.root)))
-
-
-def test_every_classifier_takes_them(photos: Photos) -> None:
-    made = MethodClassifier(ZeroShot(), backbone=vit(), cache=False, device="cpu").fit(image_folder(photos))
-    assert made.classes_.tolist() == list(CLASSES)
-    assert 0 <= made.score(frame(photos)) <= 1
-    assert made.predict(photos.root).shape == (2 * COUNT,)
 
 
 # --- Shots, and what is decoded ----------------------------------------------------------------------------------

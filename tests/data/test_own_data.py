@@ -143,27 +143,6 @@ def test_a_flood_of_splits_is_named_in_a_few_words(folder: Path) -> None:
 # ------------------------------------------------------------------ the command line
 
 
-def test_train_and_evaluate_from_a_table(photos: Path, backbone: Path, tmp_path: Path) -> None:  # noqa: F811
-    rows = [
-        f"{path},{path.parent.name},{split}"
-        for split in ("train", "test")
-        for path in sorted((photos / split).rglob("*.png"))
-    ]
-    table = write(tmp_path, "path,label,split", *rows)
-    told = call("train", table, "--out", tmp_path / "model", "--backbone", backbone, *QUICK, "--json")
-    assert told.code == 0, told.err
-    assert "share pictures" not in told.err
-    other = call("train", photos, "--out", tmp_path / "other", "--backbone", backbone, *QUICK, "--json")
-    assert told.json["loss"] == other.json["loss"], "the draw sees content, not where it is written down"
-    result = call("evaluate", tmp_path / "model", table, "--json").json
-    assert result == call("evaluate", tmp_path / "other", photos, "--json").json
-    assert result["n"] == 12
-    leak = write(tmp_path, "path,label,split", *rows, rows[0].replace(",train", ",test"))
-    again = call("train", leak, "--out", tmp_path / "third", "--backbone", backbone, *QUICK, "--epochs", "1")
-    assert again.code == 0
-    assert "The splits train and test share pictures" in again.err
-
-
 def test_a_folder_that_ends_in_csv_is_a_folder(tmp_path: Path) -> None:
     assert is_csv("a/b.CSV")
     assert not is_csv("photos")

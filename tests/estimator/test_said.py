@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
-import sys
 import warnings
 from collections import Counter
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +16,6 @@ import torch
 from gallop import load_backbone
 from gallop.backbones import pick_device
 from gallop.errors import BackboneError, ConfigError, DataError
-from gallop.runtime import progress
-from gallop.runtime.progress import ProgressSaid, coloured
 from tests import tiny
 from tests.cli.test_cli import Terminal
 
@@ -50,60 +45,6 @@ def test_a_bar_stands_in_a_terminal_and_goes_with_it(monkeypatch: pytest.MonkeyP
         assert re.search(stage, plain), stage
     assert "loss" in plain
     assert err.getvalue().endswith("\x1b[2K"), "nothing of it stays"
-
-
-def test_a_bar_is_taken_away_when_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    model = tiny.classifier()
-    monkeypatch.setattr("gallop.training.loop.Trainer.run", lambda _: iter([None]))  # no event at all
-    with redirect_stderr(Terminal()) as err, pytest.raises(AttributeError):
-        model.fit(IMAGES, LABELS, verbose=True)
-    assert err.getvalue().endswith("\x1b[2K")
-
-
-def test_a_notebook_gets_one_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where IPython's kernel runs, rich draws with IPython's display."""
-    pytest.importorskip("IPython")
-    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    shown: list[Any] = []
-    monkeypatch.setattr("IPython.display.display", lambda *some, **_: shown.extend(some))
-    with redirect_stderr(io.StringIO()) as err, ProgressSaid() as said:
-        said.say("working", 1, 2)
-    assert shown
-    assert err.getvalue() == ""
-
-
-def test_colours_are_for_terminals_that_may_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    assert coloured("no", "bold red", Terminal()) == "\x1b[1;31mno\x1b[0m"
-    assert coloured("no", "bold red", io.StringIO()) == "no"
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert coloured("no", "bold red", Terminal()) == "no"
-
-
-def test_without_a_bar_rich_is_not_loaded() -> None:
-    code = (
-        "import sys; from gallop.runtime.progress import ProgressSaid\n"
-        "with ProgressSaid() as said: said.say('working', 2, 2)\n"
-        "print('rich' in sys.modules)"
-    )
-    import subprocess
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("False\n", "working 2/2\n")
-
-
-def test_tables_of_many_photos_say_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pyarrow")
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
-    folder = tiny.write_folder(tmp_path / "photos", {"red": 4})
-    model = tiny.classifier().zero_shot(["red", "green"])
-    with redirect_stderr(io.StringIO()) as err, redirect_stdout(io.StringIO()) as out:
-        tables = list(model.predict_many(folder, rows=2, verbose=True))
-    assert sum(map(len, tables)) == 4
-    assert err.getvalue().splitlines()[-1] == "answering photos 4"
-    assert out.getvalue() == ""
 
 
 # ------------------------------------------------------------------ what is left out, or would be

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from gallop.cli import main
-from gallop.cli.arguments import parse
 from gallop.estimator import GalLoPClassifier
-from gallop.export.format import ModelToExport, PhotoToExport
-from gallop.export.formats import formats_of, known_formats, option_of
 from gallop.export.model_card import model_card
 from gallop.export.report import html_report
 from tests import tiny
-from tests.conftest import ROOT
 from tests.export.added_format import added_format as added_format
 
 
@@ -49,15 +43,17 @@ def test_one_file_makes_a_format(model: Path, tmp_path: Path, capsys: pytest.Cap
 def test_card_and_report_of_the_command_line_are_the_librarys(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    photo = tmp_path / "a photo.png"
+    photo, card, report = (tmp_path / name for name in ("a photo.png", "model.md", "why.html"))
     tiny.picture(3, "red").save(photo)
-    assert main(["export", str(model), "--card", str(tmp_path / "model.md")]) == 0
+    assert main(["export", str(model), "--card", str(card)]) == 0
     assert "The model card of 2 classes is in" in capsys.readouterr().out
+    words = ["--card", str(card), "--report", str(report), "--photo", str(photo), "--json"]
+    assert main(["export", str(model), *words]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [(one["out"], one["bytes"]) for one in said] == [(str(p), p.stat().st_size) for p in (card, report)]
     found = GalLoPClassifier.load(model)
-    assert (tmp_path / "model.md").read_text(encoding="utf-8") == model_card(found)
-    assert main(["export", str(model), "--report", str(tmp_path / "why.html"), "--photo", str(photo)]) == 0
-    wanted = html_report(found.explain(photo), photo_name="a photo.png")
-    assert (tmp_path / "why.html").read_text(encoding="utf-8") == wanted
+    assert card.read_text(encoding="utf-8") == model_card(found)
+    assert report.read_text(encoding="utf-8") == html_report(found.explain(photo), photo_name="a photo.png")
 
 
 REFUSED = {
@@ -82,32 +78,3 @@ def test_what_cannot_be_is_told_and_nothing_is_written(
         assert not out.exists()
     assert main(["export", "--card", str(out)]) == 2
     assert "--card is of a model: name its folder, gallop export MODEL --card FILE." in capsys.readouterr().err
-
-
-def test_several_formats_are_written_by_one_call(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tiny.picture(3, "red").save(tmp_path / "photo.png")
-    words = ["--card", str(tmp_path / "model.md"), "--report", str(tmp_path / "why.html")]
-    assert main(["export", str(model), *words, "--photo", str(tmp_path / "photo.png"), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert [Path(one["out"]).name for one in said] == ["model.md", "why.html"]
-    assert [one["bytes"] for one in said] == [Path(one["out"]).stat().st_size for one in said]
-
-
-def test_every_format_says_what_it_is() -> None:
-    formats = known_formats()
-    assert {*formats_of(ModelToExport)} | {*formats_of(PhotoToExport)} == {*formats} >= {"card", "onnx", "report"}
-    for key, format_ in formats.items():
-        assert format_.suffix.startswith(".")
-        assert not format_.help.endswith("."), "it is the rest of a sentence"
-        assert format_.title[0].isupper()
-        assert getattr(parse(["export", "model", option_of(key), "file"]), key) == "file"
-
-
-@pytest.mark.slow
-def test_the_words_of_formats_and_of_the_page_load_no_torch() -> None:
-    modules = "gallop.export.web, gallop.export.web.fetch, gallop.export.formats as at"
-    program = f"import sys, {modules}; at.known_formats(); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "False"

@@ -70,17 +70,15 @@ def floats(text: str) -> Any:
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
-def test_scripts_are_short_and_ask_nothing_of_anybody_but_their_own_folder() -> None:
+def test_scripts_write_no_html_and_ask_nothing_of_anybody_but_their_own_folder() -> None:
     for name, data in page_sources().items():
         if not name.endswith(".js") or name.startswith("explainer/"):
             continue
         text = data.decode()
-        assert len(text.splitlines()) < 300, name
-        assert max(map(len, text.splitlines())) <= 120, name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text), (
             name
         )
-        assert not re.search(r"https?://|localStorage|sendBeacon|\beval\b|new Function", text), name
+        assert not re.search(r"https?://|localStorage|sendBeacon", text), name
 
 
 # Words ---------------------------------------------------------------------------------------------------------------

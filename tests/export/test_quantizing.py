@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from gallop.cli import main
 from gallop.errors import OnnxError
 from gallop.export.onnx import OnnxFile, export_onnx
 from gallop.export.onnx_inputs import as_inputs, stacked
-from gallop.export.quantizing import CALIBRATED_WITH, LEAST_PHOTOS, Inputs, Quantized, quantized
+from gallop.export.quantizing import CALIBRATED_WITH, LEAST_PHOTOS, Inputs, quantized
 from tests import tiny
 from tests.conftest import ROOT
 from tests.export.conftest import NAMES
@@ -37,20 +36,6 @@ def pixels(taught: GalLoPClassifier) -> list[Inputs]:
 
 def answers(data: bytes, pixels: list[Inputs], *outputs: str) -> list[np.ndarray]:
     return onnxruntime.InferenceSession(data).run(list(outputs) or None, stacked(pixels))  # type: ignore[no-any-return]
-
-
-def test_it_survives_onnxruntimes_own_quantisation(made: OnnxFile, pixels: Any, tmp_path: Path) -> None:
-    quantize_dynamic(onnx.load_from_string(made.data), tmp_path / "small.onnx")
-    small = (tmp_path / "small.onnx").read_bytes()
-    before, after = answers(made.data, pixels, "probabilities"), answers(small, pixels, "probabilities")
-    assert (before[0].argmax(1) == after[0].argmax(1)).mean() >= 0.9
-
-
-def test_numbers_of_the_file_are_numbers_of_the_file(made: OnnxFile) -> None:
-    """What quantises looks for weights among them: none may be laid out anew in each run."""
-    graph = onnx.load_from_string(made.data).graph
-    given = {tensor.name for tensor in graph.initializer}
-    assert not [node.name for node in graph.node if node.op_type == "Conv" and not {*node.input[1:]} <= given]
 
 
 @pytest.mark.slow
@@ -123,9 +108,7 @@ def test_too_few_photos_and_what_is_no_file_of_ours_are_told(made: OnnxFile, pix
 
 
 @pytest.mark.usefixtures("graph")
-def test_the_command_tells_what_it_changes(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_tells_what_it_changes(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photos = tiny.write_folder(tmp_path / "photos", {"red": 12, "green": 12, "blue": 12, "yellow": 4})
     words = ["export", str(model), "--onnx", str(tmp_path / "small.onnx"), "--photos", str(photos), "--quantize"]
     assert main([*words, "--json"]) == 0
@@ -134,17 +117,8 @@ def test_the_command_tells_what_it_changes(
     found = told["quantized"]
     assert (found["how"], found["calibrated_with"], found["compared_on"]) == ("static", 20, 20)
     assert found["before"]["accuracy"] >= 0.5, "of three classes; the fourth folder is none of them"
-
-    def slower(*given: Any) -> Quantized:
-        made = quantized(*given)
-        return replace(made, before=replace(made.before, seconds=0.002), after=replace(made.after, seconds=0.009))
-
-    monkeypatch.setattr("gallop.export.quantizing.quantized", slower)
     assert main([*words, "dynamic"]) == 0
-    said = capsys.readouterr().out
-    assert "Then written in 8 bits (dynamic), and compared on 40 others: " in said
-    assert "a photo took 2.0 ms and takes 9.0 ms" in said
-    assert "It does not pay here: it is no faster. Write it without, or try the other way." in said
+    assert "Then written in 8 bits (dynamic), and compared on 40 others: " in capsys.readouterr().out
 
 
 REFUSED = {

@@ -118,9 +118,7 @@ def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanati
     assert [attributes["type"] for tag, attributes in reader.tags if tag == "script"] == ["application/json", "module"]
     assert all(attributes.get("alt") for tag, attributes in reader.tags if tag == "img")
     assert "default-src 'none'" in page
-    assert "url(" not in page
-    assert "@import" not in page
-    assert "://" not in page
+    assert not re.search(r"url\(|@import|://", page)
     for share in why.probabilities.values():
         assert f"{100 * share:.2f} %" in reader.text
     for score in (*why.global_scores[1], *why.local_scores[1]):
@@ -178,32 +176,28 @@ def test_without_local_prompts_and_without_a_limit_the_report_says_so() -> None:
 
 def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPClassifier) -> None:
     card = model_card(taught, ["Right on 90.0% of 10 test photos."], "Learned from 8 photos of 2 classes")
-    for words in ("of 2 classes", "red, green", "2 epochs, learning rate 0.05", "k = 2, 4", "Right on 90\\.0\\% of 10"):
-        assert words in card
-    assert f"{taught.calibration_.threshold:.4f}" in card
-    assert taught.calibration_.promise
-    assert f"; {taught.calibration_.promise}\n" in card
-    assert taught.model_.backbone.fingerprint[:16] in card
-    assert "Region features" not in card
-    assert "no projection" not in card
-    other = tiny.classifier(backbone=tiny.vit().with_regions("value-value"), local_projection=False)
-    other_card = model_card(other.zero_shot(["red"]))
-    assert (
-        "regions, no projection of the regions learned\n- Region features of the kind value\\-value, not" in other_card
-    )
-    temperature = f"divided by the temperature {taught.calibration_.temperature:.3f} that was found"
     scale = f"4 x 4 regions; logits are cosines times {tiny.vit().logit_scale:.2f}"
-    assert f"{scale}, {temperature} on held-out photos\n" in card, "numbers of its tower and of its own"
+    temperature = f"{taught.calibration_.temperature:.3f} that was found on held-out photos"
+    assert taught.calibration_.promise
+    for words in (
+        *("of 2 classes", "red, green", "2 epochs, learning rate 0.05", "k = 2, 4", "Right on 90\\.0\\% of 10"),
+        f"{taught.calibration_.threshold:.4f}",
+        f"; {taught.calibration_.promise}\n",
+        taught.model_.backbone.fingerprint[:16],
+        f"{scale}, divided by the temperature {temperature}\n",
+    ):
+        assert words in card
+    assert not re.search("Region features|no projection", card)
+    other = tiny.classifier(backbone=tiny.vit().with_regions("value-value"), local_projection=False)
+    wanted = "regions, no projection of the regions learned\n- Region features of the kind value\\-value, not"
+    assert wanted in model_card(other.zero_shot(["red"]))
     damped = tiny.new_vit()
     damped.damping = Damping(46, 120.5)
-    damped_card = model_card(tiny.classifier(backbone=damped).zero_shot(["red"]))
-    assert (
-        f"{scale}; what is called a cosine divides by 46 at least for a photo, by 120.5 for a region\n" in damped_card
-    )
+    wanted = f"{scale}; what is called a cosine divides by 46 at least for a photo, by 120.5 for a region\n"
+    assert wanted in model_card(tiny.classifier(backbone=damped).zero_shot(["red"]))
     plain = model_card(tiny.classifier().zero_shot(["red"], ["a {} thing"]))
-    assert "not measured" in plain
-    assert "zero-shot with a \\{\\} thing" in plain
-    assert "of 1 class\n" in plain
+    for words in ("not measured", "zero-shot with a \\{\\} thing", "of 1 class\n"):
+        assert words in plain
 
 
 # The table -----------------------------------------------------------------------------------------------------------

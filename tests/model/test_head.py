@@ -50,6 +50,19 @@ def rows(known: KeptShots) -> tuple[Any, Any]:
     return known.features.double().flatten(0, 1).numpy(), known.labels.repeat_interleave(views).numpy()
 
 
+def head_of(kind: HeadKind, known: KeptShots, classes: int, **more: Any) -> Head:
+    found = Head.of(kind, known, classes, **more)
+    assert found is not None
+    return found
+
+
+def widened(head: Head | None, *given: Any) -> Head:
+    """With other classes."""
+    found = head and head.for_classes(*given)
+    assert found is not None
+    return found
+
+
 PHOTOS = F.normalize(torch.randn(5, 6, generator=torch.Generator().manual_seed(9)), dim=-1)
 
 
@@ -92,17 +105,6 @@ def test_ridge_regression_towards_texts_is_scikit_learns_of_what_they_leave(coun
     assert np.allclose(ours(PHOTOS.double()).numpy(), wanted, atol=1e-12)
 
 
-def test_texts_say_less_the_more_shots_there_are() -> None:
-    known, texts = shots(5, 4, 7), drawn_texts(3)
-    apart = []
-    for times in (1, 4, 16, 64):
-        many = KeptShots(known.features.repeat(times, 1, 1), known.labels.repeat(times))
-        sums = ShotSums.of(many, 3)
-        apart.append(float((ridge(sums, 0.4, texts).weights - ridge(sums, 0.4).weights).norm()))
-    assert apart == sorted(apart, reverse=True)
-    assert apart[-1] < 0.2 * apart[0]
-
-
 def test_a_class_is_drawn_to_its_name_by_its_own_shots() -> None:
     texts = drawn_texts(4)
     towards = drawn_to(texts, torch.tensor([0.0, 1.0, 4.0, 16.0]))
@@ -126,15 +128,6 @@ def test_a_view_is_a_part_of_its_shot() -> None:
     assert np.allclose(ours, other.predict_proba(PHOTOS.double().numpy()), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_same_view_twice_is_the_view_once(kind: HeadKind) -> None:
-    known = shots(5, 4, 7)
-    twice = KeptShots(known.features.repeat(1, 2, 1), known.labels)
-    found = [Head.of(kind, each, 3) for each in (known, twice)]
-    first, second = (head.form(PHOTOS.double()) for head in found if head is not None)
-    assert torch.allclose(first, second, atol=1e-5)
-
-
 def test_logistic_regression_of_two_classes_is_the_binary_one() -> None:
     known = shots(5, 4)
     theirs = LogisticRegression(C=10, max_iter=5000, tol=1e-6).fit(*rows(known))
@@ -152,12 +145,12 @@ def test_one_shot_a_class_has_no_spread_and_is_compared_by_distance() -> None:
 # Learning more -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("texts", [None, drawn_texts(3)], ids=["alone", "with texts"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_further_shots_make_the_head_that_all_of_them_make(kind: HeadKind) -> None:
+def test_further_shots_make_the_head_that_all_of_them_make(kind: HeadKind, texts: Tensor | None) -> None:
     known, more = shots(5, 4, 7), shots(2, 0, 3, seed=1)
-    head, whole = Head.of(kind, known, 3), Head.of(kind, known.append(more), 3)
-    assert head is not None
-    assert whole is not None
+    head, whole = (head_of(kind, each, 3, texts=texts) for each in (known, known.append(more)))
+    assert (head.texts is not None) == (texts is not None and kind == "ridge")
     found = head.learned(more)
     assert torch.allclose(found.form.weights, whole.form.weights, atol=1e-9)
     assert torch.allclose(found.form.bias, whole.form.bias, atol=1e-9)
@@ -167,59 +160,32 @@ def test_further_shots_make_the_head_that_all_of_them_make(kind: HeadKind) -> No
 def test_without_its_shots_only_what_needs_sums_alone_learns_more() -> None:
     known, more = shots(5, 4), shots(2, 1, seed=1)
     for kind in ("discriminant", "ridge"):
-        head, whole = Head.of(kind, known, 2), Head.of(kind, known.append(more), 2)
-        assert head is not None
-        assert whole is not None
+        head, whole = head_of(kind, known, 2), head_of(kind, known.append(more), 2)
         found = replace(head, shots=None).learned(more)
         assert torch.allclose(found.form.weights, whole.form.weights, atol=1e-9)
         assert found.shots is None
-    head = Head.of("logistic", known, 2)
-    assert head is not None
+    head = head_of("logistic", known, 2)
     with pytest.raises(ConfigError, match="were not kept with this model"):
         replace(head, shots=None).learned(more)
 
 
-def test_further_shots_leave_the_texts_as_they_are() -> None:
-    known, more, texts = shots(5, 4, 7), shots(2, 0, 3, seed=1), drawn_texts(3)
-    head, whole = (Head.of("ridge", each, 3, texts=texts) for each in (known, known.append(more)))
-    assert head is not None
-    assert whole is not None
-    assert torch.allclose(head.learned(more).form.weights, whole.form.weights, atol=1e-9)
-
-
 def test_names_keep_their_texts_and_only_new_ones_are_asked_for() -> None:
     texts = drawn_texts(4)
-    head = Head.of("ridge", shots(5, 4, 7), 3, texts=texts[:3])
-    assert head is not None
+    head = head_of("ridge", shots(5, 4, 7), 3, texts=texts[:3])
     asked: list[str] = []
 
     def texts_of(names: Sequence[str]) -> Tensor:
         asked.extend(names)
         return texts[3:]
 
-    wider = head.for_classes(["a", "b", "c"], ["a", "b", "c", "d"], texts_of)
-    assert wider is not None
-    assert wider.texts is not None
-    assert torch.equal(wider.texts, texts)
-    assert asked == ["d"]
-    fewer = wider.for_classes(["a", "b", "c", "d"], ["c", "a"], texts_of)
-    assert fewer is not None
-    assert fewer.texts is not None
-    assert torch.equal(fewer.texts, texts[[2, 0]])
-    assert asked == ["d"]
-    plain = Head.of("ridge", shots(5, 4, 7), 3)
-    assert plain is not None
-    without = plain.for_classes(["a", "b", "c"], ["a", "b", "c", "d"], texts_of)
-    assert without is not None
-    assert without.texts is None
+    wider = widened(head, ["a", "b", "c"], ["a", "b", "c", "d"], texts_of)
+    fewer = widened(wider, ["a", "b", "c", "d"], ["c", "a"], texts_of)
+    for found, wanted in ((wider, texts), (fewer, texts[[2, 0]])):
+        assert found.texts is not None
+        assert torch.equal(found.texts, wanted)
+    plain = widened(head_of("ridge", shots(5, 4, 7), 3), ["a", "b", "c"], ["a", "b", "c", "d"], texts_of)
+    assert plain.texts is None
     assert asked == ["d"], "of a model from before there were any, none are asked for"
-
-
-@pytest.mark.parametrize("kind", ["discriminant", "logistic"])
-def test_other_kinds_know_no_texts(kind: HeadKind) -> None:
-    head = Head.of(kind, shots(5, 4, 7), 3, texts=drawn_texts(3))
-    assert head is not None
-    assert head.texts is None
 
 
 def test_one_class_makes_no_head() -> None:
@@ -232,8 +198,7 @@ def test_one_class_makes_no_head() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "covariance"])
 def test_a_class_without_shots_goes_by_its_text(kind: HeadKind) -> None:
     known = shots(5, 0, 7, 4, width=6)
-    head = Head.of(kind, known, 4)
-    assert head is not None
+    head = head_of(kind, known, 4)
     drawn = torch.Generator().manual_seed(3)
     weights = F.normalize(head.form.centred().weights, dim=-1).float()
     texts = torch.stack([weights[0], torch.zeros(6), weights[1], weights[2]])
@@ -253,9 +218,7 @@ def test_a_class_without_shots_goes_by_its_text(kind: HeadKind) -> None:
 
 def test_of_a_class_without_shots_a_head_that_knows_covariances_says_nothing() -> None:
     model, _ = with_head(tiny.vit(), "covariance")
-    assert model.head is not None
-    wider = model.head.for_classes(model.class_names, [*model.class_names, "new"], model.name_features)
-    assert wider is not None
+    wider = widened(model.head, model.class_names, [*model.class_names, "new"], model.name_features)
     form = wider.complete(torch.randn(4, 2, 8))
     scores = form(torch.randn(5, form.weights.shape[1], dtype=torch.double))
     assert torch.allclose(scores[:, 3], torch.zeros(5, dtype=torch.double), atol=1e-9), "the mean of the others"
@@ -263,8 +226,7 @@ def test_of_a_class_without_shots_a_head_that_knows_covariances_says_nothing() -
 
 
 def test_texts_that_point_the_other_way_are_not_followed() -> None:
-    head = Head.of("ridge", shots(5, 0, 7, 4), 4)
-    assert head is not None
+    head = head_of("ridge", shots(5, 0, 7, 4), 4)
     weights = -head.form.centred().weights.float()
     texts = torch.stack([weights[0], torch.ones(6), weights[1], weights[2]])[:, None]
     form = head.complete(texts)
@@ -282,8 +244,7 @@ def with_head(frozen: Backbone, kind: HeadKind, classes: int = 3) -> tuple[GalLo
     photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
     channels = channels_of(frozen, [photos[2:]]) if kind == "covariance" else None
     known = shot_features(frozen, photos, channels)[2:, None]
-    head = Head.of(kind, KeptShots(known, torch.arange(12) % 3 % classes, channels), classes)
-    assert head is not None
+    head = head_of(kind, KeptShots(known, torch.arange(12) % 3 % classes, channels), classes)
     model = GalLoP(frozen, names, MethodConfig(2, (2, 4), head=kind), head=head)
     return model, photos[:2]
 
@@ -348,8 +309,7 @@ def test_votes_leave_what_the_names_say_to_the_rest() -> None:
     assert model.head is not None
     assert model.head.shots is not None
     texts = model.name_features(model.class_names)
-    head = Head.of("ridge", model.head.shots, 3, texts=texts)
-    assert head is not None
+    head = head_of("ridge", model.head.shots, 3, texts=texts)
     with torch.no_grad():
         text = model.text_features()
         found = model.with_head(head).similarities(photos[:1], text)
@@ -361,20 +321,6 @@ def test_votes_leave_what_the_names_say_to_the_rest() -> None:
     said = lengths * (texts.double() @ (shot_features(tiny.vit(), photos)[0].double() - head.sums.mean))
     unit = tiny.vit().logit_scale * head.mix.temperature
     assert torch.allclose(voted.rest.double() * unit, said - said.mean(), atol=1e-4)
-
-
-def test_votes_leave_what_a_text_says_to_the_rest() -> None:
-    model, photos = with_head(tiny.vit(), "ridge")
-    assert model.head is not None
-    names = [*model.class_names, "yellow"]
-    head = model.head.for_classes(model.class_names, names, model.name_features)
-    wider = GalLoP(model.backbone, names, model.config, head=head)
-    with torch.no_grad():
-        text = wider.text_features()
-        found, voted = wider.similarities(photos[:1], text), wider.votes(photos[:1], text)
-    assert voted is not None
-    assert found.head is not None
-    assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.head.scores[0], atol=1e-5)
 
 
 # Its mix -------------------------------------------------------------------------------------------------------------

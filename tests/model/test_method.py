@@ -24,11 +24,6 @@ from gallop.training.loop import Batch, StepResult, Trainer
 from tests.reference import backbone, golden, relative_error
 
 
-def test_k_above_the_number_of_regions_is_clamped() -> None:
-    cosines = torch.randn(2, 7, 3, 2)
-    assert torch.allclose(similarity.topk_mean(cosines, (7, 500)), cosines.mean(dim=1))
-
-
 def test_one_k_for_each_local_prompt() -> None:
     with pytest.raises(ValueError, match="3 values of k were given for 2 local prompts"):
         similarity.topk_mean(torch.randn(1, 4, 2, 2), (1, 2, 3))
@@ -36,12 +31,10 @@ def test_one_k_for_each_local_prompt() -> None:
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 2**20), k=st.integers(1, 12))
-def test_topk_mean_falls_with_k_and_does_not_see_the_order_of_regions(seed: int, k: int) -> None:
+def test_the_mean_of_the_first_k_in_order_is_that_of_the_largest_k(seed: int, k: int) -> None:
     torch.manual_seed(seed)
     cosines = torch.randn(2, 12, 3, 1)
     pooled = similarity.topk_mean(cosines, (k,))
-    assert (similarity.topk_mean(cosines, (min(k + 1, 12),)) <= pooled + 1e-6).all()
-    assert torch.allclose(similarity.topk_mean(cosines[:, torch.randperm(12)], (k,)), pooled, atol=1e-6)
     ranked, order = Similarities(torch.zeros(2, 3, 0), cosines, torch.zeros(2, 12, 3)).ranked
     assert torch.allclose(similarity.mean_of_first(ranked, (k,)), pooled, atol=1e-6)
     assert torch.equal(cosines[0, order[0, 0, 0, :k], 0, 0], ranked[0, 0, 0, :k])
@@ -172,13 +165,6 @@ def test_ood_scores_by_hand() -> None:
 def test_fpr95_with_ties(inliers: list[float], outliers: list[float], threshold: float, fpr: float) -> None:
     assert threshold_at_tpr(inliers) == threshold
     assert metrics.fpr_at_tpr(inliers, outliers) == pytest.approx(fpr)
-
-
-def test_the_authors_fpr95_of_a_hundred_inliers() -> None:
-    """Both keep 95 of them: ours up to the 95th, theirs up to just below the 96th, so one outlier more passes."""
-    inliers, outliers = np.arange(1.0, 101.0), np.arange(100) + 0.5
-    assert metrics.fpr_at_tpr(inliers, outliers) == 0.95  # 0.5 to 94.5
-    assert metrics.authors_fpr_at_tpr(inliers, outliers) == 0.96  # and 95.5
 
 
 @pytest.mark.parametrize(

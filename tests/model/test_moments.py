@@ -25,7 +25,6 @@ from gallop.features.encoding import (
     encode_photos,
 )
 from gallop.model.head.moments import CHANNELS, main_channels, moment_features, moment_maps, total_covariance
-from gallop.model.head.sums import shot_features
 from tests.tiny import picture, same_features, vit, write_images
 
 
@@ -146,18 +145,9 @@ def test_cells_are_kept_of_centre_crops_of_who_asks_for_them(tmp_path: Path, kin
     for kept, wanted in zip(first.looks, plain.looks, strict=True):
         assert kept.cells is not None
         torch.testing.assert_close(kept.cells.float(), wanted.cells, atol=2e-2, rtol=2e-3)
+    assert same_features(ImageFeatures.cat(first.split(1)), first)
     (others,) = encode_centres(with_detail(mini(), 2), paths, kept_in)
     assert same_features(others, replace(first, cells=None, finer=replace(first.finer, cells=None)))  # type: ignore[type-var]
     views = TrainingViews(closer, paths, views=1, seed=0, cache=kept_in)
     assert list(views.encode())[-1] == 2
     assert views.batch(torch.tensor([0, 1]), 0).cells is None
-
-
-def test_a_part_of_features_has_its_part_of_the_cells() -> None:
-    found, _ = encode_photos(seeing(mini(), 1, cells=True), [load_image(picture(i)) for i in range(3)])
-    assert found.cells is not None
-    assert same_features(ImageFeatures.cat(found.split(2)), found)
-    assert torch.equal(found[1:].cells, found.cells[1:])  # type: ignore[arg-type]
-    assert found.bytes == 4 * (found.global_.numel() + found.regions.numel() + found.cells.numel())
-    channels = main_channels(total_covariance([found]))
-    assert shot_features(mini(), found, channels).shape == (3, CHANNELS * (CHANNELS + 1) // 2)

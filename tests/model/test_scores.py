@@ -10,21 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from gallop.bench.definition.spec import parse_spec
-from gallop.bench.reporting.charts import _look_of_score
-from gallop.bench.running.photo_answers import among
-from gallop.bench.running.runner import separation_figures
 from gallop.cli import main
-from gallop.data import LabelledPhotos
 from gallop.errors import BenchError
-from gallop.evaluation.measure import Evaluation
-from gallop.evaluation.metrics import auroc
-from gallop.features.encoding import encode_sources
-from gallop.methods import ZeroShot
-from gallop.methods.interface import Setup, from_probabilities
-from gallop.model.scores import SCORES, Cosines, OODScore
+from gallop.methods.interface import from_probabilities
+from gallop.model.scores import SCORES, OODScore
 from tests import tiny
 from tests.bench_things import SPEC
 
@@ -63,13 +54,6 @@ def test_an_added_score_is_in_the_figures_of_evaluate(tmp_path: Path) -> None:
     assert "Energy" in call(*words)
 
 
-def test_an_added_score_is_in_the_help_of_the_command_line() -> None:
-    told = " ".join(call("evaluate", "--help").split())
-    assert "GL-MCM looks at both and is their sum. (Miyai et al., arXiv 2304.04521)" in told
-    assert "Energy looks at all classes at once. (Liu et al., NeurIPS 2020)" in told
-    assert "Margin" not in told, "nothing that evaluate measures gives it"
-
-
 @pytest.mark.parametrize("metric", ["fpr95/Energy", "auroc/Margin"])
 def test_an_added_score_may_be_claimed_of_by_a_benchmark(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = SPEC.replace("better: ours,", f"metric: {metric}, better: ours,")
@@ -79,27 +63,8 @@ def test_an_added_score_may_be_claimed_of_by_a_benchmark(metric: str, monkeypatc
         parse_spec(text, "tiny.yaml")
 
 
-def test_an_added_score_is_measured_and_drawn_by_the_benchmark() -> None:
-    backbone = tiny.vit()
-    fitted = ZeroShot().fit(LabelledPhotos((), (), (), ("red", "green")), Setup(backbone))
-    known, other = (
-        among(fitted.predict(encoded), None)
-        for colour in ("red", "blue")
-        for encoded in encode_sources(backbone, [tiny.picture(seed, colour) for seed in range(3)])
-    )
-    evaluation = Evaluation(("red", "green"), np.zeros(3, dtype=int), known)
-    figures = {each.metric: each.value for each in separation_figures(evaluation, other, "first", "odd")}
-    assert figures["auroc/Energy"] == auroc(known.ood["Energy"], other.ood["Energy"])
-    assert len({_look_of_score(name) for name in SCORES}) == len(SCORES)
-
-
 def test_an_added_score_of_probabilities_is_given_by_methods_that_have_nothing_else() -> None:
     found = from_probabilities(("a", "b", "c"), np.array([[0.5, 0.2, 0.3], [0.1, 0.8, 0.1]], dtype=np.float32))
     assert list(found.ood) == ["MSP", "Margin"]
     np.testing.assert_allclose(found.ood["Margin"], [0.2, 0.7], rtol=1e-6)
     np.testing.assert_allclose(found.ood["MSP"], [-0.5, -0.8])
-
-
-def test_scores_that_share_a_softmax_take_it_once() -> None:
-    cosines = Cosines(torch.randn(2, 3), torch.randn(2, 4, 3))
-    assert cosines.largest_region_share is cosines.largest_region_share

@@ -7,12 +7,11 @@ import torch
 
 from gallop.backbones import with_detail
 from gallop.config import MethodConfig
-from gallop.errors import BackboneError, ConfigError
+from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures, encode_photos
 from gallop.images import load_image
 from gallop.model.gallop import GalLoP, Similarities
 from gallop.model.losses import gallop_loss
-from tests.reference import backbone as reference_backbone
 from tests.tiny import picture, vit
 
 NAMES = ["red", "green", "blue"]
@@ -49,14 +48,6 @@ def test_scores_are_the_mean_over_looks_and_sums_of_regions(detail: float) -> No
     torch.testing.assert_close(both.logits(TOPK), logits, atol=1e-6, rtol=0)
     for name, score in both.ood().items():
         torch.testing.assert_close(score, (coarse.ood()[name] + fine.ood()[name]) / 2, atol=1e-7, rtol=0)
-
-
-def test_one_look_is_bit_by_bit_the_first_of_two() -> None:
-    alone, both = found(1), found(2)
-    assert torch.equal(alone.regions, both.looks[0].regions)
-    assert torch.equal(alone.global_, both.looks[0].global_)
-    assert torch.equal(alone.local(TOPK), both.looks[0].local(TOPK))
-    assert alone.looks == (alone,)
 
 
 def test_parts_and_changes_are_of_both_looks() -> None:
@@ -105,8 +96,3 @@ def test_settings_that_cannot_be() -> None:
         MethodConfig(detail=3)
     with pytest.raises(ConfigError, match="detail_in is 'nothing'; it must be one of training, answers, maps"):
         MethodConfig(detail_in="nothing")
-    resnet = reference_backbone("rn")
-    rows = resnet.vision.grid[0]
-    if rows % 2:
-        with pytest.raises(BackboneError, match="would cut regions"):
-            GalLoP(resnet, NAMES, MethodConfig(detail=1.5, detail_in="maps"))

@@ -9,6 +9,7 @@ import pytest
 
 from gallop.config import MethodConfig
 from gallop.predictions.explanation import Explanation
+from gallop.predictions.next_to_label import UNCERTAIN, UNLIKE, next_to_label
 from tests import tiny
 
 NAMES = ("red", "green", "blue")
@@ -53,16 +54,10 @@ def test_a_region_is_told_by_class_name_the_likest_first() -> None:
     assert [len(values) for values in alone.classes_at_region(0).values()] == [0, 0]
 
 
-def test_several_photos_are_explained_in_one_pass_of_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_photos_are_explained_as_each_alone() -> None:
     model = tiny.classifier().zero_shot(["red", "green", "blue"])
     photos = [tiny.picture(seed, "green", (40 + seed, 32)) for seed in range(19)]
-    passes: list[int] = []
-    encode = model.model_.backbone.encode
-    monkeypatch.setattr(
-        type(model.model_.backbone), "encode", lambda _, pixels: passes.append(len(pixels)) or encode(pixels)
-    )
     found = model.explain(photos)
-    assert passes == [16, 3]
     assert isinstance(found, list)
     for photo, one in zip(photos, found, strict=True):
         alone = model.explain(photo)
@@ -168,12 +163,55 @@ def test_other_k_are_taken_of_both_looks() -> None:
     assert other.local_scores[0, 3] == pytest.approx(whole, abs=1e-6)
 
 
-def test_words_and_pictures_are_of_the_finer_regions_and_plots_of_both() -> None:
-    found = looked_twice("answers", 2)
-    assert found.describe("red", 0) == found.looks[1].describe("red", 0)
-    assert found.map("red", 0, smooth=False).shape == (33, 57)
-    titles = [axes.get_title() for axes in found.plot("red").axes]
-    for look in found.looks:
-        assert f"local prompt 3, k = 5: {look.local_scores[0, 2]:.3f}" in titles
-    one = looked_twice("answers", 1)
-    assert len(one.plot("red").axes) == 7  # photo, global prompts, four maps and their colours
+# Which photo to label next -------------------------------------------------------------------------------------------
+
+
+def things(seed: int, count: int = 9, classes: int = 4, labelled: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.ones(classes), count)
+    return shares, rng.normal(size=(count, 5)), rng.normal(size=(labelled, 5))
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / np.sqrt(a @ a) / np.sqrt(b @ b))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_turn_takes_what_its_rule_says_of_those_that_are_left(seed: int) -> None:
+    shares, features, labelled = things(seed)
+    found = next_to_label(shares, features, labelled, 6)
+    assert [asked.why for asked in found] == [UNCERTAIN, UNLIKE] * 3
+    spoken = list(labelled)
+    left = set(range(len(shares)))
+    for asked in found:
+        margins, distances = {}, {}
+        for i in left:
+            first, second = sorted(shares[i])[::-1][:2]
+            margins[i] = first - second
+            distances[i] = min(1 - cosine(features[i], other) for other in spoken)
+        rule = min(left, key=margins.__getitem__) if asked.why == UNCERTAIN else max(left, key=distances.__getitem__)
+        assert asked.photo == rule
+        assert asked.margin == pytest.approx(margins[rule])
+        assert asked.distance == pytest.approx(distances[rule])
+        assert (shares[rule].argmax(), np.argsort(shares[rule])[-2]) == (asked.best, asked.second)
+        left.remove(rule)
+        spoken.append(features[rule])
+
+
+def test_each_photo_is_asked_for_once_and_the_length_of_features_says_nothing() -> None:
+    shares, features, labelled = things(0)
+    found = next_to_label(shares, features, labelled, 100)
+    assert sorted(asked.photo for asked in found) == list(range(len(shares)))
+    scaled = next_to_label(shares, 7 * features, 0.1 * labelled, 100)
+    assert [asked.photo for asked in scaled] == [asked.photo for asked in found]
+
+
+def test_without_any_label_one_class_or_no_photo_it_still_answers() -> None:
+    shares, features, _ = things(1)
+    found = next_to_label(shares, features, np.zeros((0, 5)), 2)
+    assert found[0].distance == 1.0
+    (only,) = next_to_label(np.ones((1, 1)), features[:1], features[1:2])
+    assert (only.best, only.second, only.margin) == (0, 0, 0.0)
+    assert next_to_label(np.zeros((0, 3)), np.zeros((0, 5)), features) == []
+    with pytest.raises(ValueError, match="9 photos and features of 8"):
+        next_to_label(shares, features[:8], features)

@@ -5,7 +5,6 @@ The disk is a real one of 2 MB where the tests may mount it; everywhere, one tha
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import errno
 import os
@@ -17,7 +16,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,7 +27,6 @@ from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import LOCK, NEXT, SETTINGS, TENSORS
 from gallop.cli.commands import train
 from gallop.cli.commands.train import WORK
-from gallop.errors import sentence_of
 from gallop.export.onnx import OnnxFile, Parity
 from gallop.features.cache import FeatureCache, ImageFeatures
 from gallop.methods import METHODS
@@ -38,7 +35,7 @@ from gallop.runtime.writing import DRAFT, locked
 from gallop.scoring.layout import Layout
 from gallop.training.learn import CalibrationEvent
 from gallop.training.loop import StepEvent
-from gallop.training.resume import TRAINING, save_training
+from gallop.training.resume import TRAINING
 from tests.bench_things import FAKES, SPEC, write_sets
 from tests.checkpoints.test_official import folder as golden  # noqa: F401 - a fixture
 from tests.checkpoints.test_official import official
@@ -199,22 +196,6 @@ def test_a_finished_training_outlives_a_disk_that_is_full_when_it_is_saved(
     assert all(torch.equal(mine[key], wanted[key]) for key in wanted)
 
 
-def test_features_that_cannot_be_kept_are_told_once_and_the_training_goes_on(
-    things: Things, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GALLOP_CACHE", str(disk.root / "cache"))
-    disk.fill()
-    done = call(*things.train(tmp_path / "model"))
-    assert done.code == 0, done.err
-    told = [line for line in done.err.splitlines() if "features" in line]
-    assert told == [
-        f"gallop: warning: No more features are kept in {disk.root / 'cache'} ({NO_ROOM}); they are encoded anew each "
-        "time. Make room there, or name another folder in GALLOP_CACHE."
-    ]
-    assert (tmp_path / "model" / TENSORS).read_bytes() == (things.model / TENSORS).read_bytes()
-    assert disk.files() == {}
-
-
 def test_a_cache_whose_disk_fills_up_keeps_what_it_has(disk: Disk) -> None:
     cache = FeatureCache(disk.root)
     one = ImageFeatures(torch.ones(1, 4), torch.ones(1, 8, 4))
@@ -250,25 +231,9 @@ def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives
     (out / WORK / LOCK).touch()  # of one that was killed
     assert call(*things.train(out, "--overwrite")).code == 0
     assert sorted(path.name for path in out.iterdir()) == [SETTINGS, TENSORS]
-    with locked(out / WORK / LOCK):
-        assert "Another process is training into" in call(*things.train(out, "--resume")).err
-    (out / WORK / LOCK).touch()  # of one that was killed when all was done
-    assert "is finished" in call(*things.train(out, "--resume")).err
-    assert sorted(path.name for path in out.iterdir()) == [SETTINGS, TENSORS]
 
 
 # ------------------------------------------------------------------ all other writers
-
-
-def test_save(things: Things, disk: Disk) -> None:
-    model = GalLoPClassifier.load(things.model, backbone=things.backbone)
-    model.save(disk.root / "model")
-    before = disk.files()
-    disk.fill()
-    with pytest.raises(OSError, match=NO_ROOM) as error, pytest.warns(UserWarning, match="void"):
-        model.add_class("blue").save(disk.root / "model")
-    assert f"{NO_ROOM}." in (sentence_of(error.value) or "")
-    assert disk.files() == before
 
 
 def test_convert(golden: Callable[[str], Path], disk: Disk, tmp_path: Path) -> None:  # noqa: F811
@@ -350,21 +315,6 @@ def test_a_record_of_a_benchmark(bench: tuple[object, ...], disk: Disk) -> None:
     assert disk.files() == {}
 
 
-@pytest.mark.slow
-def test_the_tables_of_a_benchmark(bench: tuple[object, ...], disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gallop.cli.commands import bench as command
-
-    execute = command._execute
-    with monkeypatch.context() as patch:
-        patch.setattr(command, "_execute", lambda *given: (execute(*given), disk.fill()))
-        refused(call(*bench, "--out", disk.root / "out"), disk.root / "out" / "results.csv")
-    records = disk.files()
-    assert len(records) == 20
-    disk.clear()
-    assert call(*bench, "--out", disk.root / "out").code == 0
-    assert disk.files().items() > records.items()
-
-
 def test_the_runs_of_the_app(disk: Disk) -> None:
     pytest.importorskip("peewee", reason="needs the extra 'app'")
     from app.runs.data_file import RunsProblem
@@ -413,43 +363,3 @@ def test_a_result_that_cannot_be_said(things: Things, tmp_path: Path, stream: st
         assert done.returncode == 0
         assert "Learned 2 classes" in done.stdout
     assert (tmp_path / "model" / TENSORS).read_bytes() == (things.model / TENSORS).read_bytes()
-
-
-def test_a_training_is_kept_whole_or_not_at_all(disk: Disk) -> None:
-    state: Any = SimpleNamespace(
-        epoch=1, parameters=[torch.ones(3)], momentum=[torch.ones(3)], generators=torch.ones(1, 4)
-    )
-    save_training(disk.root, state, "key")
-    before = disk.files()
-    disk.fill()
-    with pytest.raises(OSError, match=NO_ROOM):
-        save_training(disk.root, state, "other key")
-    assert disk.files() == before
-
-
-WRITES = {"write_text", "write_bytes", "save_file", "mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory"}
-ELSEWHERE = {
-    "gallop/training/launch.py",  # what its processes hand to each other
-    "gallop/runtime/process.py",  # what stands for a stream that was closed
-    "gallop/runtime/machine.py",  # a switch of the system's
-    "gallop/checkpoints/in_memory.py",  # a model on its way to another machine, or to the Hub
-    "gallop/scoring/packed.py",  # and its arrival
-    "gallop/export/quantizing.py",  # an ONNX file that another program's code writes
-    "gallop/export/tracing.py",  # what its process hands back, through a pipe
-    "gallop/export/web/fetch.py",  # what npm fetches, until it is checked
-    "app/runs/model_zip.py",  # a model between the app's file of runs and the library
-}
-
-
-def test_files_are_written_in_one_place() -> None:
-    """So that what is tested here is all there is."""
-    found = set()
-    for path in [*(ROOT / "gallop").rglob("*.py"), *(ROOT / "app").rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call):
-                continue
-            name = ast.unparse(node.func).split(".")[-1]
-            modes = [word.value for word in ast.walk(node) if isinstance(word, ast.Constant)]
-            if name in WRITES or (name in ("open", "fdopen") and {"w", "wb", "a", "ab", "x", "xb"} & {*modes}):
-                found.add(path.relative_to(ROOT).as_posix())
-    assert found == {"gallop/runtime/writing.py", *ELSEWHERE}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -75,14 +78,6 @@ def test_an_error_reaches_who_called_when_all_parts_are_done() -> None:
     assert threads.each(abs, [-1, 1]) == [1, 1]
 
 
-def test_parts_of_parts_stay_on_their_thread() -> None:
-    def twice(item: int) -> bool:
-        return threads.each(lambda _: threading.get_ident(), range(2)) == [threading.get_ident()] * 2
-
-    with torch_threads(2):
-        assert threads.each(twice, range(2)) == [True, True]
-
-
 def refuse(_: object, *__: object) -> None:
     raise RuntimeError("can't start new thread")
 
@@ -90,29 +85,12 @@ def refuse(_: object, *__: object) -> None:
 def test_where_no_thread_can_be_had_everything_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the end of the process a pool takes no more, and a container may allow no more threads."""
     threads.each(abs, range(2))
-    with monkeypatch.context() as patched:
-        patched.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)
-        assert threads.each(lambda item: (item, threading.get_ident()), range(2)) == [
-            (item, threading.get_ident()) for item in range(2)
-        ]
-    starts: list[threading.Thread] = []
-
-    def start_one(thread: threading.Thread) -> None:
-        starts.append(thread)
-        refuse(thread) if len(starts) > 1 else start(thread)
-
-    start = threading.Thread.start
-    with torch_threads(5):
-        with monkeypatch.context() as patched:
-            patched.setattr("threading.Thread.start", start_one)
-            assert threads.each(lambda item: (item, threading.get_ident()), range(4)) == [
-                (item, threading.get_ident()) for item in range(4)
-            ]
-        assert torch.get_num_threads() == 5
-        starts[0].join(timeout=30)
-        assert not starts[0].is_alive()  # it does not wait for those that never came
-        met = threading.Barrier(4)
-        assert sorted(threads.each(lambda _: met.wait(timeout=30), range(4))) == [0, 1, 2, 3]  # now all four are there
+    here = [(item, threading.get_ident()) for item in range(4)]
+    for start in ("concurrent.futures.ThreadPoolExecutor.submit", "threading.Thread.start"):
+        with monkeypatch.context() as patched, torch_threads(5):
+            patched.setattr(start, refuse)
+            assert threads.each(lambda item: (item, threading.get_ident()), range(4)) == here
+    assert threads.each(abs, range(4)) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 5])
@@ -139,33 +117,56 @@ def test_a_gradient_in_parts_is_taken_once() -> None:
         result.backward()  # type: ignore[no-untyped-call]
 
 
-def test_without_gradients_parts_build_no_graph() -> None:
-    whole = torch.randn(4, 3, requires_grad=True)
-    graphs: list[bool] = []
-
-    def function(x: Tensor) -> Tensor:
-        result = torch.tanh(x)
-        graphs.append(result.requires_grad)
-        return result
-
-    with torch.no_grad():
-        assert torch.equal(threads.in_parts(function, whole, 2, dim=0), torch.tanh(whole))
-    threads.in_parts(function, whole.detach(), 2, dim=0)
-    assert graphs == [False] * 4
+# What the app and the command line set before torch is loaded ----------------------------------------------------------
 
 
-def test_a_part_that_computes_again_does_so_on_the_way_back() -> None:
-    from torch.utils.checkpoint import checkpoint
+FAULTS = """
+import resource, sys
+if sys.argv[1] == "prepared":
+    from gallop.runtime.process import prepare
+    prepare()
+import os, numpy as np
+blocks = lambda: [np.ones(2**21) for _ in range(4)]  # 16 MiB each, larger than malloc keeps by itself at the top
+for _ in range(3):
+    blocks()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    blocks()
+print(os.environ.get("OMP_WAIT_POLICY"), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
-    whole = torch.randn(4, 3, requires_grad=True)
-    called: list[int] = []
 
-    def cube(x: Tensor) -> Tensor:
-        called.append(len(x))
-        return x**3
+def run(how: str, **environment: str) -> list[str]:
+    clean = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True, env=clean | environment
+    )
+    return done.stdout.split()
 
-    result = threads.in_parts(lambda x: checkpoint(cube, x, use_reentrant=False), whole, 2, dim=0)
-    assert called == [2, 2]
-    result.sum().backward()  # type: ignore[no-untyped-call]
-    assert called == [2] * 4
-    assert torch.allclose(whole.grad, 3 * whole.detach() ** 2)
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc")
+def test_freed_memory_is_kept_and_threads_sleep() -> None:
+    policy, faults = run("prepared")
+    assert policy == "PASSIVE"
+    assert int(faults) < 100
+    bare_policy, bare = run("bare")
+    assert bare_policy == "None"
+    assert int(bare) > 10 * int(faults) + 1000  # each of 5 x 4 x 4096 pages was cleared anew
+
+
+def test_a_wait_policy_that_is_set_stays() -> None:
+    assert run("prepared", OMP_WAIT_POLICY="ACTIVE")[0] == "ACTIVE"
+
+
+@pytest.mark.parametrize("entry", ["import gallop.cli", "import runpy; runpy.run_path('app/navigation.py')"])
+def test_entries_prepare_before_torch_is_loaded(entry: str) -> None:
+    """The wait policy is read once, when torch's threads start."""
+    probe = f"""
+import sys
+from unittest import mock
+with mock.patch("gallop.runtime.process.prepare", side_effect=lambda: sys.exit("torch" in sys.modules)):
+    {entry}
+sys.exit("it was never called")
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gallop.scoring import PhotoEmbedder
 from gallop.scoring.packed import PackedEmbedder
 from gallop.scoring.prepared import Prepared
-from gallop.scoring.sources import SourceItem, outages
+from gallop.scoring.sources import SourceItem
 
 
 class EndedByAPhoto(PhotoEmbedder):
@@ -22,9 +22,3 @@ class EndedByAPhoto(PhotoEmbedder):
 class PackedEnding(PackedEmbedder):
     def unpacked(self) -> EndedByAPhoto:
         return EndedByAPhoto(self.backbone, device=self.device)
-
-
-class PackedImpatient(PackedEmbedder):
-    def unpacked(self) -> PhotoEmbedder:
-        outages.WAITS = (0.01,) * len(outages.WAITS)
-        return super().unpacked()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from sklearn.exceptions import NotFittedError
 
 from gallop import GalLoPClassifier
 from gallop.errors import DataError
+from gallop.estimator import GalLoPClassifier
 from gallop.scoring import Extras, PhotoScorer, arrow
 from gallop.scoring.destination import open_destination
 from gallop.scoring.run import score_source
 from gallop.scoring.sources import FolderSource, Opener, SourceItem, open_source
 from tests import tiny
+from tests.conftest import ROOT
 
 NAMES = ["red", "green"]
 
@@ -78,3 +81,28 @@ def test_what_is_missing_is_named(plain: GalLoPClassifier, photos: Path, monkeyp
     monkeypatch.setattr(arrow, "find_spec", lambda name: None if name == "pyarrow" else name)
     with pytest.raises(DataError, match=r"pyarrow must be installed for answers in tables: pip install 'gallop-exp"):
         plain.predict_many(photos)
+
+
+# The function for Spark that docs/howto/many_photos.md prints ----------------------------------------------------------
+
+
+pd = pytest.importorskip("pandas", reason="needs pandas, which comes with the extra 'app'")
+
+
+def test_the_function_for_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tower = tiny.backbone_folder(tmp_path)
+    taught = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(["red", "green"])
+    taught.save(tmp_path / "model")
+    paths = [str(path) for path in tiny.write_images(tmp_path / "some", [tiny.picture(i) for i in range(5)])]
+    (block,) = re.findall(
+        r"```python\n(import pandas.*?)```", (ROOT / "docs/howto/many_photos.md").read_text("utf-8"), re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    there: dict[str, object] = {}
+    exec(block, there)
+    frames = [pd.DataFrame({"path": paths[:3]}), pd.DataFrame({"path": [*paths[3:], "gone.png"]})]
+    found = pd.concat(there["answer"](iter(frames)))  # type: ignore[operator]
+    assert list(found.columns) == there["NAMES"]
+    assert list(found["key"]) == [*paths, "gone.png"]
+    assert list(found["label"][:5]) == taught.predict(paths).tolist()
+    assert list(found["error"].isna()) == [True] * 5 + [False]

@@ -6,10 +6,7 @@ import asyncio
 import errno
 import io
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +20,6 @@ from pyarrow import parquet
 from gallop.cli import many
 from gallop.errors import ImageError, KeysRefused, Unreachable
 from gallop.runtime import public_web
-from gallop.runtime.ahead import ahead, pause
 from gallop.scoring.manifest import MANIFEST
 from gallop.scoring.sources import Opener, open_source, outages
 from gallop.scoring.sources.outages import SHORT, WAITS, PatientFile, patiently, silence_in
@@ -229,32 +225,6 @@ def test_keys_that_are_not_taken_stop_the_call_at_once(code: str, waits: list[fl
         with pytest.raises(KeysRefused, match=r"^s3://photos does not take the keys \(.+\): give others\.$"):
             service.ask("b")
     assert not waits
-
-
-def test_nobody_waits_for_who_waits_unheard() -> None:
-    """As after Ctrl-C: the pool's threads end at once, those of a pool within it, too."""
-    waiting, ended = threading.Barrier(3), []
-
-    def wait(_: int) -> None:
-        waiting.wait(30)
-        try:
-            pause(60)
-        except CancelledError:
-            ended.append(1)
-            raise
-
-    def within(number: int) -> int:
-        if number:
-            list(ahead(wait, [0, 0], 2))
-        return number
-
-    begun = time.monotonic()
-    coming = ahead(within, [0, 1], 1)
-    assert next(coming) == 0
-    waiting.wait(30)
-    coming.close()  # type: ignore[attr-defined]
-    assert time.monotonic() - begun < 30
-    assert ended == [1, 1]
 
 
 def test_a_file_that_breaks_off_is_read_on_where_it_was(waits: list[float]) -> None:

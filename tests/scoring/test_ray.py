@@ -21,9 +21,9 @@ import pytest
 import torch
 
 from gallop.config import MethodConfig
-from gallop.errors import BackboneError, DataError, ParallelError, Unreachable
+from gallop.errors import BackboneError, DataError, ParallelError
 from gallop.estimator import GalLoPClassifier
-from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer, on_ray, ray_actors
+from gallop.scoring import Extras, PhotoScorer, on_ray, ray_actors
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import LAYOUTS
 from gallop.scoring.on_ray import score_on_ray
@@ -34,8 +34,7 @@ from gallop.scoring.sources import Opener, SourceItem, open_source
 from tests import tiny
 from tests.cli.test_cli import call
 from tests.conftest import ROOT
-from tests.scoring.ending import PackedEnding, PackedImpatient
-from tests.scoring.web import web
+from tests.scoring.ending import PackedEnding
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 psutil = pytest.importorskip("psutil", reason="needs psutil, which comes with the extra 'notebooks'")
@@ -218,34 +217,6 @@ def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_senten
         nowhere = ActorPool(PackedEmbedder("nowhere/openai", "cpu", Opener(), False), PoolSize(1, 0.0), print)
         with pytest.raises(BackboneError, match="knows no architecture 'nowhere'"):
             nowhere.give("any", [good])
-
-
-@pytest.mark.slow
-def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
-    cluster: Cluster, tower: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pieces that were answered are kept where they make a whole shard."""
-    monkeypatch.setattr(on_ray, "PIECE_PHOTOS", 16)
-    embedder = PhotoEmbedder(str(tower), device="cpu", opener=Opener(web=True, private=True))
-    impatient = PackedImpatient(str(tower), "cpu", embedder.opener, False)
-    monkeypatch.setattr(on_ray, "packed_worker", lambda *_: impatient)
-    names = [f"{number:03}.jpg" for number in range(PHOTOS)]
-    small = (photos / "green" / "0.jpg").read_bytes()
-    with web(dict.fromkeys(names, small)) as server:
-        (tmp_path / "list.txt").write_text("\n".join(f"{server.address}/{name}" for name in names))
-        source = open_source(str(tmp_path / "list.txt"), embedder.opener)
-        server.stops("closes", at=names[3 * SHARD])
-        with pytest.raises(Unreachable, match="The web does not answer"):
-            on_cluster(cluster, source, embedder, tmp_path / "out")
-        there = files(tmp_path / "out")
-        assert "part-000003.parquet" not in there
-        server.goes_on()
-        done = on_cluster(cluster, source, embedder, tmp_path / "out")
-        assert (done.errors, done.skipped, done.shards) == (0, SHARD * len(there), PHOTOS // SHARD - len(there))
-        score_source(source, embedder, open_destination(str(tmp_path / "whole")), shard_size=SHARD)
-    found = files(tmp_path / "out")
-    assert found == files(tmp_path / "whole")
-    assert {name: found[name] for name in there} == there
 
 
 # On the command line -------------------------------------------------------------------------------------------------

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import pickle
 import random
 import re
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -124,25 +121,16 @@ def stop_after(calls: int) -> Callable[[ScoringProgress], None]:
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 5])
 def test_a_call_that_is_cut_off_is_completed(
-    taught: GalLoPClassifier, photos: Path, tmp_path: Path, calls: int, monkeypatch: pytest.MonkeyPatch
+    taught: GalLoPClassifier, photos: Path, tmp_path: Path, calls: int
 ) -> None:
     worker = PhotoScorer(taught, extras=ALL)
     run(worker, photos, tmp_path / "whole")
     with pytest.raises(Killed):
         run(worker, photos, tmp_path / "out", heard=stop_after(calls))
     there = len(list((tmp_path / "out").glob("*.parquet")))
-    read: list[str] = []
-    prepare = PhotoScorer.prepare
-
-    def counting(self: PhotoScorer, items: Any) -> Any:
-        read.extend(item.key for item in items)
-        return prepare(self, items)
-
-    monkeypatch.setattr(PhotoScorer, "prepare", counting)
     done = run(worker, photos, tmp_path / "out")
     assert (done.shards, done.skipped, done.done) == (5 - there, 10 * there, 44 - 10 * there)
     assert done.errors + done.skipped_errors == 2
-    assert len(read) == len(set(read)) == 44 - 10 * there, "what was there is not read again"
     for mine, other in zip(*(sorted((tmp_path / name).glob("*")) for name in ("out", "whole")), strict=True):
         assert mine.name == other.name
         assert parquet.read_table(mine).equals(parquet.read_table(other))
@@ -231,45 +219,15 @@ def test_what_is_read_in_parts_passes_the_tower_together(
     taught: GalLoPClassifier, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU: sixteen at a time are read, 32 are encoded, bad ones among them."""
-    worker, sizes = PhotoScorer(taught, extras=ALL), []
+    worker = PhotoScorer(taught, extras=ALL)
     (photos / "blue" / "0.png").write_bytes(b"")  # the first of all, too
     run(worker, photos, tmp_path / "small", shard_size=44)
-    finish = PhotoScorer.finish
-
-    def counted(self: PhotoScorer, prepared: Any) -> Any:
-        sizes.append((len(prepared.keys), 0 if prepared.pixels is None else len(prepared.pixels)))
-        return finish(self, prepared)
-
-    monkeypatch.setattr(PhotoScorer, "finish", counted)
     monkeypatch.setattr("gallop.scoring.run.batch_for", lambda _: 2 * BATCH)
     run(worker, photos, tmp_path / "large", shard_size=44)
-    assert [given for given, _ in sizes] == [32, 12]
-    assert sum(read for _, read in sizes) == 44 - 3
     for mine, other in zip(rows(tmp_path / "large"), rows(tmp_path / "small"), strict=True):
         assert (mine["key"], mine["error"], mine["label"]) == (other["key"], other["error"], other["label"])
         assert mine["probabilities"] == (other["probabilities"] and pytest.approx(other["probabilities"], abs=1e-5))
         assert [box["left"] for box in mine["regions"] or []] == [box["left"] for box in other["regions"] or []]
-
-
-def test_photos_from_afar_are_asked_for_together(taught: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of eight answers only when all eight were asked."""
-    memory = fsspec.filesystem("memory")
-    for i in range(8):
-        stream = io.BytesIO()
-        tiny.picture(i).save(stream, "PNG")
-        memory.pipe(f"/afar/{i}.png", stream.getvalue())
-    all_asked, read = threading.Barrier(8), Opener.read
-
-    def slow(self: Opener, place: str, beside: Any) -> bytes:
-        all_asked.wait(30)
-        return read(self, place)
-
-    monkeypatch.setattr(Opener, "read", slow)
-    found = PhotoScorer(taught, opener=Opener(home=None))({"path": [f"memory://afar/{i}.png" for i in range(8)]})
-    memory.rm("/afar", recursive=True)
-    assert found["error"] == [None] * 8
-    assert found["key"] == [f"memory://afar/{i}.png" for i in range(8)]
-    assert found["label"] == taught.predict([tiny.picture(i) for i in range(8)]).tolist()
 
 
 def test_jpegs_decoded_smaller_are_answered_nearly_alike(taught: GalLoPClassifier, tmp_path: Path) -> None:

@@ -11,18 +11,16 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import fsspec
-import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from gallop.errors import KeysRefused
 from gallop.scoring import PhotoScorer
 from gallop.scoring.manifest import MANIFEST
-from gallop.scoring.sources import Opener, open_source, outages
+from gallop.scoring.sources import Opener, outages
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import leave_out_without
-from tests.scoring.test_sources import archive, png
 
 CLASSES = ("--classes", "red,green")
 
@@ -131,33 +129,6 @@ def test_from_a_bucket_into_a_bucket_it_is_what_it_is_on_disk(
     other = predict("s3://photos/new/red", "s3://photos/out/", backbone)
     assert other.code == 2
     assert "s3://photos/out/ holds answers of another source: give another folder" in other.err
-
-
-def test_archives_tables_and_lists_in_a_bucket(service: Service, tmp_path: Path, backbone: Path) -> None:
-    """An archive that ends early, a row without a photo and one that has vanished leave a row each."""
-    whole = archive(tmp_path / "s-0.tar", {"0.png": png(0), "1.png": png(1)})
-    service.system.pipe_file("photos/s-0.tar", whole[: 512 + 4096 + 512 + 100])
-    service.system.pipe_file("photos/s-1.tar", archive(tmp_path / "s-1.tar", {"2.png": png(2), "2.json": b"{}"}))
-    table = pa.table({"jpg": [png(3), None, b"<html>"], "__key__": ["a", "b", "c"]})
-    parquet.write_table(table, tmp_path / "t.parquet")
-    service.system.put_file(str(tmp_path / "t.parquet"), "photos/t.parquet")
-    service.system.pipe_file("photos/in/4.png", png(4))
-    service.system.pipe_file("photos/list.txt", b"in/4.png\ns3://photos/in/4.png\nin/gone.png\n")
-    worker = scorer()
-
-    def found(source: str) -> dict[str, str | None]:
-        columns = worker.finish(worker.prepare(list(open_source(source, Opener()))))
-        return dict(zip(columns["key"], columns["error"], strict=True))
-
-    tars = found("s3://photos/s-*.tar")
-    assert [key for key, error in tars.items() if error is None] == ["s-0.tar/0.png", "s-1.tar/2.png"]
-    assert "The archive s-0.tar cannot be read on" in str(tars["s-0.tar"])
-    rows = found("s3://photos/t.parquet")
-    assert (rows["a"], rows["b"]) == (None, "Row 2 of the table names no photo.")
-    assert "a web page, not a picture" in str(rows["c"])
-    listed = found("s3://photos/list.txt")
-    assert (listed["in/4.png"], listed["s3://photos/in/4.png"]) == (None, None)
-    assert "s3://photos/in/gone.png cannot be opened" in str(listed["in/gone.png"])
 
 
 def test_a_list_on_disk_that_names_a_bucket_is_told_so_and_read_where_that_is_allowed(

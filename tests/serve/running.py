@@ -118,6 +118,11 @@ def head(path: str, headers: dict[str, str], method: str = "POST") -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code of an answer that is none."""
+    return answer.status_code, answer.json()["error"]["code"]
+
+
 def answer_on(connection: socket.socket) -> tuple[int, dict[str, Any]]:
     """Status and JSON of the answer that comes there."""
     data = b""
@@ -130,3 +135,10 @@ def answer_on(connection: socket.socket) -> tuple[int, dict[str, Any]]:
     while len(body) < length:
         body += connection.recv(65536)
     return int(top.split()[1]), json.loads(body)
+
+
+def refusal_on(connection: socket.socket, *sent: bytes) -> tuple[int, str]:
+    """Status and code of what is answered to that."""
+    connection.sendall(b"".join(sent))
+    status, said = answer_on(connection)
+    return status, said["error"]["code"]

@@ -15,7 +15,7 @@ from gallop import GalLoPClassifier
 from gallop.predictions.rows import explained_row
 from gallop.serve.interface import schemas
 from tests import nasty_images
-from tests.serve.running import CLASSES, Gate, Running, photo, running, until
+from tests.serve.running import CLASSES, Gate, Running, photo, refusal, running, until
 
 IN_COMPANY = 2e-6
 """By how much a probability may move with the photos that pass the tower together; alone it is the same bits."""
@@ -171,7 +171,7 @@ def test_hostile_photos_get_a_status_and_a_sentence(service: Running, kind: str)
     data, status, code = HOSTILE[kind]
     for path in ("/predict", "/explain"):
         answer = service.post(path, data)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert refusal(answer) == (status, code)
         assert answer.json()["error"]["message"].startswith("photo 1 ")
     assert service.service.bodies.now == 0
 
@@ -201,7 +201,7 @@ def test_a_mistake_of_ours_is_told_without_its_words(
 
     monkeypatch.setattr("gallop.serve.models.predictions_of", broken)
     answer = service.post("/predict", photo())
-    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    assert refusal(answer) == (500, "internal")
     assert "secret" not in answer.text
     monkeypatch.undo()
     assert service.post("/predict", photo()).status_code == 200

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from benchmarks.serve import clients
+from tests.conftest import ROOT, awaited
 from tests.serve.running import CLASSES, Running, photo
 
 PAGE = (ROOT / "docs" / "howto" / "serve.md").read_text("utf-8")
@@ -45,3 +46,16 @@ def test_the_python_program(service: Running, here: Path, capsys: pytest.Capture
     (here / "cat.jpg").write_bytes(b"no photo")
     exec(block.replace("localhost:8000", f"127.0.0.1:{service.port}"), {})
     assert capsys.readouterr().out.startswith("photo 1 is not a picture")
+
+
+# The load generator --------------------------------------------------------------------------------------------------
+
+
+def test_clients_count_every_request(service: Running) -> None:
+    found = awaited(clients._load(service.port, 4, 0.5))
+    said = service.get("/metrics").text
+    answered = next(line for line in said.splitlines() if line.startswith('gallop_requests_total{route="/predict",'))
+    assert found.statuses == {"200": int(float(answered.rsplit(" ", 1)[1]))}
+    assert 0 < found.p50 <= found.p95
+    assert found.errors == 0
+    assert 0 < found.rate <= found.statuses["200"] / 0.5

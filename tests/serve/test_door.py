@@ -148,19 +148,6 @@ def test_no_page_names_another_host(service: Running, path: str) -> None:
         assert not re.findall(r"<(script|img|link|iframe|object)\b|@import|url\(", answer.text)
 
 
-def test_the_page_shows_every_address_and_shape(service: Running) -> None:
-    page, described = service.get("/docs").text, service.get("/openapi.json").json()
-    assert {"/predict", "/explain", "/classes", "/models/{name}/predict", "/health", "/metrics"} <= set(
-        described["paths"]
-    )
-    for path in described["paths"]:
-        assert f"<code>{path}</code>" in page
-    for name in ("PredictAnswer", "ExplainAnswer", "ErrorAnswer"):
-        assert f'id="{name}"' in page
-    fields = described["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(fields["properties"]) == {"photo", "url"}
-
-
 def test_the_figures_count_what_happened(models: dict[str, Path]) -> None:
     with running(models) as service:
         service.post("/predict", photo(0), photo(1))

@@ -19,7 +19,7 @@ from gallop.serve.fetching import fetch_photo
 from gallop.serve.refusals import Refusal
 from tests.conftest import awaited
 from tests.http_server import Answers, listening
-from tests.serve.running import photo, running
+from tests.serve.running import photo, refusal, running
 
 PRIVATE = """
 127.0.0.1 127.8.8.8 0.0.0.0 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 192.0.2.1 198.18.0.1 224.0.0.1
@@ -159,13 +159,11 @@ def test_the_service_fetches_where_it_may(models: dict[str, Path], site: str) ->
         assert service.service.bodies.now == 0
         assert service.post("/explain", urls=[f"http://{site}/a"]).status_code == 200
     with running(models, allow_urls=True) as service:
-        refused = service.post("/predict", urls=[f"http://{site}/a"])
-        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "not_fetched")
+        assert refusal(service.post("/predict", urls=[f"http://{site}/a"])) == (422, "not_fetched")
 
 
 def test_nothing_is_fetched_unless_it_was_allowed(models: dict[str, Path], site: str) -> None:
     Site.asked.clear()
     with running(models) as service:
-        refused = service.post("/predict", urls=[f"http://{site}/a"])
-    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "no_urls")
+        assert refusal(service.post("/predict", urls=[f"http://{site}/a"])) == (403, "no_urls")
     assert Site.asked == []

@@ -14,16 +14,13 @@ from PIL import Image
 
 from gallop.serve import bodies, door, server
 from tests.nasty_images import encode
-from tests.serve.running import Gate, Running, answer_on, form, head, photo, running, until
+from tests.serve.running import Gate, Running, answer_on, form, head, photo, refusal, refusal_on, running, until
 
 
 def test_a_body_that_says_it_is_too_large_is_refused_unread(service: Running) -> None:
     with service.connect() as connection:
         headers = {"content-type": "multipart/form-data; boundary=x", "content-length": str(200 * 2**20)}
-        connection.sendall(head("/predict", headers))
-        status, said = answer_on(connection)
-    assert (status, said["error"]["code"]) == (413, "too_large")
-    assert "64 MB" in said["error"]["message"]
+        assert refusal_on(connection, head("/predict", headers)) == (413, "too_large")
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "without"])
@@ -38,10 +35,7 @@ def test_two_hundred_megabytes_are_answered_while_they_come(models: dict[str, Pa
             for _ in range(200):
                 connection.sendall(b"100000\r\n" + start + piece + b"\r\n" if chunked else start + piece)
                 assert service.service.bodies.now <= 2**20
-            if chunked:
-                connection.sendall(b"0\r\n\r\n")
-            status, said = answer_on(connection)
-        assert (status, said["error"]["code"]) == (413, "too_large")
+            assert refusal_on(connection, b"0\r\n\r\n" if chunked else b"") == (413, "too_large")
         until(lambda: service.service.here == 0)
         assert service.service.bodies.now == 0
 
@@ -54,9 +48,7 @@ def test_more_bodies_than_there_is_memory_for_wait(models: dict[str, Path]) -> N
         for connection in connections[:-1]:
             connection.sendall(head("/predict", headers) + start + bytes(2**20 - 1000))
         until(lambda: service.service.bodies.now > 4 * (2**20 - 1000))
-        connections[-1].sendall(head("/predict", headers) + start + bytes(2**20 - 1000))
-        status, said = answer_on(connections[-1])
-        assert (status, said["error"]["code"]) == (429, "busy")
+        assert refusal_on(connections[-1], head("/predict", headers), start, bytes(2**20 - 1000)) == (429, "busy")
         for connection in connections:
             connection.close()
         until(lambda: service.service.bodies.now == 0)
@@ -67,9 +59,8 @@ def test_a_sender_that_stops_is_cut_off(service: Running, monkeypatch: pytest.Mo
     monkeypatch.setattr(door, "LINGER", 0.1)
     headers, body = form(photo())
     with service.connect() as connection:
-        connection.sendall(head("/predict", {**headers, "content-length": str(len(body))}) + body[:100])
-        status, said = answer_on(connection)
-        assert (status, said["error"]["code"]) == (408, "too_slow")
+        said = refusal_on(connection, head("/predict", {**headers, "content-length": str(len(body))}), body[:100])
+        assert said == (408, "too_slow")
         assert connection.recv(100) == b""
     until(lambda: service.service.bodies.now == 0)
 
@@ -90,10 +81,10 @@ def test_a_sender_that_drips_is_cut_off(service: Running, monkeypatch: pytest.Mo
 
         dripping = threading.Thread(target=drip)
         dripping.start()
-        status, said = answer_on(connection)
+        said = refusal_on(connection)
         ended.set()
         dripping.join()
-    assert (status, said["error"]["code"]) == (408, "too_slow")
+    assert said == (408, "too_slow")
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /predict HTTP/1.1\r\nhost: loc"], ids=["nothing", "half a head"])
@@ -102,9 +93,7 @@ def test_a_connection_that_says_nothing_is_closed(
 ) -> None:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
     with service.connect() as connection:
-        connection.sendall(sent)
-        status, said = answer_on(connection)
-        assert (status, said["error"]["code"]) == (408, "too_slow")
+        assert refusal_on(connection, sent) == (408, "too_slow")
         assert connection.recv(100) == b""
 
 
@@ -135,9 +124,7 @@ def test_who_does_not_take_the_answer_is_cut_off(service: Running, monkeypatch: 
 
 def test_what_is_no_http_is_told_so(service: Running) -> None:
     with service.connect() as connection:
-        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        status, said = answer_on(connection)
-    assert (status, said["error"]["code"]) == (400, "bad_http")
+        assert refusal_on(connection, b"\x16\x03\x01 hello\r\n\r\n") == (400, "bad_http")
 
 
 @pytest.mark.parametrize(
@@ -176,16 +163,15 @@ def test_what_is_no_http_is_told_so(service: Running) -> None:
 )
 def test_forms_that_are_none(service: Running, kind: str, body: bytes, status: int, code: str) -> None:
     with service.connect() as connection:
-        connection.sendall(head("/predict", {"content-type": kind, "content-length": str(len(body))}) + body)
-        found, said = answer_on(connection)
-    assert (found, said["error"]["code"]) == (status, code)
+        sent = head("/predict", {"content-type": kind, "content-length": str(len(body))}) + body
+        assert refusal_on(connection, sent) == (status, code)
 
 
 def test_a_compressed_form_is_said_to_be_one(service: Running) -> None:
     headers, body = form(photo())
     headers["content-encoding"] = "gzip"
     answer = httpx.post(f"{service.address}/predict", content=gzip.compress(body), headers=headers, trust_env=False)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "compressed")
+    assert refusal(answer) == (415, "compressed")
 
 
 def test_a_photo_may_have_its_name_in_the_extended_form_alone(service: Running) -> None:
@@ -199,7 +185,7 @@ def test_a_request_has_so_many_pixels_and_no_more(models: dict[str, Path]) -> No
     large = encode(Image.new("RGB", (1000, 600)), "WEBP", lossless=True)
     with running(models, megapixels=1) as service:
         refused = service.post("/predict", large, large)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_many_pixels")
+        assert refusal(refused) == (413, "too_many_pixels")
         assert "1 megapixels together" in refused.json()["error"]["message"]
         assert service.post("/predict", large, photo()).status_code == 200
         assert service.post("/explain", encode(Image.new("RGB", (1000, 1001)), "PNG")).status_code == 413
@@ -211,7 +197,7 @@ def test_what_is_late_is_told_so_and_leaves_the_queue(models: dict[str, Path], m
         gate.opened.clear()
         for path in ("/predict", "/explain"):
             refused = service.post(path, photo())
-            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "late")
+            assert refusal(refused) == (503, "late")
             assert int(refused.headers["retry-after"]) >= 1
         until(lambda: service.service._batcher.waiting == 0)
         gate.opened.set()

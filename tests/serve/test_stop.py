@@ -25,7 +25,7 @@ from gallop.serve.server import bound_socket
 from tests import warm
 from tests.conftest import ROOT, listen_to_interrupts
 from tests.connects import Connects
-from tests.serve.running import Gate, head, photo, running, until
+from tests.serve.running import Gate, head, photo, refusal, running, until
 
 
 @contextmanager
@@ -111,8 +111,7 @@ def test_what_waits_is_answered_before_the_end(models: dict[str, Path], monkeypa
         until(lambda: service.service._batcher.waiting == 5)
         service.server.should_exit = True
         until(lambda: service.service.stopping)
-        refused = service.post("/predict", photo())
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "stopping")
+        assert refusal(service.post("/predict", photo())) == (503, "stopping")
         assert service.get("/health/live").status_code == 200
         assert service.get("/health/ready").json() == {"status": "stopping", "live": True, "ready": False}
         gate.opened.set()

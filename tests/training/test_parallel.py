@@ -15,14 +15,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from open_clip.model import CLIP
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from gallop.checkpoints.folder import TENSORS
@@ -43,7 +41,7 @@ from gallop.training.resume import TRAINING
 from tests import warm
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import listen_to_interrupts
-from tests.tiny import classifier, learned, pictures, vit, write_folder
+from tests.tiny import backbone_folder, classifier, learned, pictures, vit, write_folder
 
 pytest.importorskip("lightning_fabric", reason="needs the extra 'distributed'")
 
@@ -103,7 +101,6 @@ class Trained:
     encoded: int
     calibration: Any
     cross_fitted: bool
-    gathered: int
     head: Head | None
 
 
@@ -115,19 +112,8 @@ def photos(many: bool) -> tuple[list[Any], list[str]]:
 
 
 def train(parallel: Parallel, settings: dict[str, Any], many: bool = False, **more: Any) -> Trained:
-    made, shared = classifier(**settings), 0
-    gather = parallel.gather
-
-    def counted(*given: Any) -> Tensor:
-        nonlocal shared
-        shared += 1
-        return gather(*given)
-
-    parallel.gather = counted  # type: ignore[method-assign]
-    try:
-        events = list(made.fit_steps(*photos(many), parallel=parallel, **more))
-    finally:
-        parallel.gather = gather  # type: ignore[method-assign]
+    made = classifier(**settings)
+    events = list(made.fit_steps(*photos(many), parallel=parallel, **more))
     return Trained(
         prompts=learned(made),
         steps=[event for event in events if isinstance(event, StepEvent)],
@@ -135,7 +121,6 @@ def train(parallel: Parallel, settings: dict[str, Any], many: bool = False, **mo
         encoded=max((event.done for event in events if isinstance(event, EncodeEvent)), default=0),
         calibration=made.calibration_,
         cross_fitted=made.cross_fit_ is not None,
-        gathered=shared,
         head=made.model_.head,
     )
 
@@ -234,10 +219,6 @@ def test_several_processes_learn_what_one_learns(name: str, count: str, request:
     wanted = train(ALONE, SCENARIOS[name], name in MANY)
     check_equal(found, wanted, SCENARIOS[name])
     assert all(torch.equal(row, of_all[0]) for row in of_all), "the same prompts in every process"
-    steps = len(found.steps) + len(found.calibration_steps)
-    # Features for a head are gathered once, and before those the channels that one knows.
-    heads = 0 if wanted.head is None else 1 if wanted.head.channels is None else 2
-    assert (found.gathered, wanted.gathered) == ((steps if name in MANY else 0) + heads, heads)
     if "calibration_folds" in SCENARIOS[name]:
         assert found.cross_fitted
         assert found.calibration.temperature == pytest.approx(wanted.calibration.temperature, rel=1e-3)
@@ -344,42 +325,6 @@ def test_one_that_fails_is_a_sentence_and_no_hang(how: str, error: type[BaseExce
     assert "MASTER_PORT" not in os.environ
 
 
-class Odd(Exception):
-    """It cannot be pickled: it wants two arguments and keeps one."""
-
-    def __init__(self, one: int, two: int) -> None:
-        super().__init__(f"{one} and {two}")
-
-
-def test_the_first_failure_is_the_one_told(tmp_path: Path) -> None:
-    launching._write_failure(str(tmp_path), Odd(1, 2))
-    launching._write_failure(str(tmp_path), DataError("it follows from the first"))
-    found = launching._read(tmp_path / launching._FAILURE)
-    assert type(found) is ParallelError
-    assert str(found) == "A process of the training failed: Odd: 1 and 2"
-
-
-def deaf(ready: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ready.set()
-    time.sleep(600)
-
-
-def test_one_that_hears_no_interrupt_is_ended_where_the_system_knows_no_kill_signal(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Windows has no SIGKILL."""
-    monkeypatch.setattr(launching, "_GRACE", 0.2)
-    ready = multiprocessing.get_context("spawn").Event()
-    child = multiprocessing.get_context("spawn").Process(target=deaf, args=(ready,), daemon=True)
-    child.start()
-    assert ready.wait(60)
-    monkeypatch.setattr(launching, "signal", SimpleNamespace(SIGINT=signal.SIGINT))
-    launching._end({child})
-    child.join(60)
-    assert not child.is_alive()
-
-
 # ------------------------------------------------------------------ on the command line
 
 QUICK = ("--shots", "3", "--epochs", "2", "--views", "1", "--batch-size", "4", "--lr", "0.5", "--device", "cpu")
@@ -389,16 +334,8 @@ QUICK = ("--shots", "3", "--epochs", "2", "--views", "1", "--batch-size", "4", "
 def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A backbone in a folder, photos, and a cache that nobody else has."""
     root = tmp_path_factory.mktemp("cli")
-    vision = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 2, "head_width": 32}
-    text = {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
-    config = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}
-    torch.manual_seed(0)
-    half = [0.5, 0.5, 0.5]
-    (root / "backbone").mkdir()
-    save_file({k: v.contiguous() for k, v in CLIP(**config).state_dict().items()}, root / "backbone/w.safetensors")
-    settings = {"model_cfg": config, "preprocess": {"mean": half, "std": half, "interpolation": "bicubic"}}
-    (root / "backbone" / "config.json").write_text(json.dumps(settings))
-    return {"backbone": root / "backbone", "photos": write_folder(root / "photos", {"red": 3, "green": 3, "blue": 3})}
+    backbone = backbone_folder(tmp_path_factory.mktemp("backbone"))
+    return {"backbone": backbone, "photos": write_folder(root / "photos", {"red": 3, "green": 3, "blue": 3})}
 
 
 def words(small: dict[str, Path], out: Path, *more: str) -> list[object]:
@@ -505,34 +442,6 @@ def alive(group: int) -> list[str]:
     return [" ".join(row) for row in rows if row[0] == str(group) and not row[1].startswith("Z")]
 
 
-@pytest.mark.slow
-def test_what_the_processes_find_wrong_is_a_sentence(small: dict[str, Path], tmp_path: Path) -> None:
-    start = [*warm.python(), "-c", FORKING, warm.executable()]
-    running = gallop(start, small, tmp_path / "model", "--processes", "2", "--shots", "9")
-    out, err = running.communicate(timeout=120)
-    assert (running.returncode, out) == (2, "")
-    assert err.splitlines()[-1].startswith("gallop: error: ")
-    assert "but 9 shots were asked for" in err.splitlines()[-1]
-    assert "Traceback" not in err
-    assert not (tmp_path / "model").exists()
-
-
-@pytest.mark.parametrize(
-    ("processes", "said"),
-    [("0", "processes is 0; it must be between 1 and 64"), ("two", "invalid int value"), ("3", "torch sees 2 GPUs")],
-)
-def test_numbers_of_processes_that_cannot_be(
-    processes: str, said: str, small: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    told = call("train", small["photos"], "--out", tmp_path / "model", "--processes", processes)
-    assert (told.code, told.out) == (2, "")
-    assert said in told.err
-    assert len(told.err.splitlines()) == 1
-    assert not (tmp_path / "model").exists()
-
-
 # ------------------------------------------------------------------ without any process
 
 
@@ -541,7 +450,7 @@ def where(parallel: Any, number: int) -> tuple[int, int, str, int]:
 
 
 def test_one_process_needs_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launching, "_fabric", lambda *_: pytest.fail("started an engine"))
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     assert launch(where, 5, processes=1, device="cpu") == (0, 1, "cpu", 5)
     assert launch(train, {"epochs": 1}, processes=1, device="cpu").steps[-1].step == 3
 
