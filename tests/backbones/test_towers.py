@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import cache
 from typing import Any, cast
 from unittest import mock
 
@@ -172,13 +173,9 @@ def test_other_activations_and_projections_are_those_of_the_tower(activation: di
     assert relative_error(gradients(contexts, found, weights), gradients(contexts, naive, weights)) < 1e-5
 
 
-_VIT: list[Backbone] = []
-
-
+@cache
 def backbone_vit() -> Backbone:
-    if not _VIT:
-        _VIT.append(backbone("vit"))
-    return _VIT[0]
+    return backbone("vit")
 
 
 def test_names_longer_than_the_tower_or_with_a_special_token_are_refused() -> None:

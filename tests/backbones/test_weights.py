@@ -1,4 +1,4 @@
-"""Files of weights: found without loading them, described from settings, fetched whole or not at all."""
+"""Files of weights: found without loading them, described in settings and in a table, fetched whole or not at all."""
 
 from __future__ import annotations
 

@@ -340,7 +340,7 @@ def test_damaged_tensors_are_refused(folder: Path, content: bytes | str | None) 
     (folder / TENSORS).unlink()
     if content is not None:
         (folder / TENSORS).write_bytes(data[: len(data) // 2] if isinstance(content, str) else content)
-    with pytest.raises(CheckpointError, match=r"prompts\.safetensors is missing or damaged"):
+    with pytest.raises(CheckpointError, match=r"prompts\.safetensors.* damaged"):
         load(folder)
 
 

@@ -1,4 +1,4 @@
-"""An explanation asked the other way round, told as plain values, and several made at once."""
+"""An explanation asked the other way round, and told as plain values; and which photo to label next."""
 
 from __future__ import annotations
 

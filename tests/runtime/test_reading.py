@@ -1,4 +1,4 @@
-"""The one way to open a file that a user names."""
+"""The one way to open a file that a user names, and safetensors files of others, judged by their header."""
 
 from __future__ import annotations
 

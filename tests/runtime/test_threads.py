@@ -1,4 +1,4 @@
-"""Parts of a computation on threads of their own: the same results, and torch's settings as they were."""
+"""Parts of a computation on threads of their own: the same results, and torch's settings; and the process itself."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_gradient_in_parts_is_taken_once() -> None:
         result.backward()  # type: ignore[no-untyped-call]
 
 
-# What the app and the command line set before torch is loaded ----------------------------------------------------------
+# What the app and the command line set before torch is loaded --------------------------------------------------------
 
 
 FAULTS = """

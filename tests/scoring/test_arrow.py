@@ -1,4 +1,4 @@
-"""``for table in clf.predict_many(source)``: what the files have, without files."""
+"""Answers without files: ``for table in clf.predict_many(source)``, and the function for Spark."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from sklearn.exceptions import NotFittedError
 
 from gallop import GalLoPClassifier
 from gallop.errors import DataError
-from gallop.estimator import GalLoPClassifier
 from gallop.scoring import Extras, PhotoScorer, arrow
 from gallop.scoring.destination import open_destination
 from gallop.scoring.run import score_source
@@ -83,13 +82,11 @@ def test_what_is_missing_is_named(plain: GalLoPClassifier, photos: Path, monkeyp
         plain.predict_many(photos)
 
 
-# The function for Spark that docs/howto/many_photos.md prints ----------------------------------------------------------
-
-
-pd = pytest.importorskip("pandas", reason="needs pandas, which comes with the extra 'app'")
+# The function for Spark that docs/howto/many_photos.md prints --------------------------------------------------------
 
 
 def test_the_function_for_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pd = pytest.importorskip("pandas", reason="needs pandas, which comes with the extra 'app'")
     tower = tiny.backbone_folder(tmp_path)
     taught = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(["red", "green"])
     taught.save(tmp_path / "model")

@@ -1,4 +1,4 @@
-"""The queue by itself: who is answered together, who waits for whom, and what is left at the end."""
+"""The queue by itself: who is answered together, who waits for whom, and that everyone's turn comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``docs/howto/serve.md`` says to type, as it is printed there."""
+"""What ``docs/howto/serve.md`` says to type, as it is printed there; and that the load generator counts rightly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.serve import clients
 from tests.conftest import ROOT, awaited
-from tests.serve.running import CLASSES, Running, photo
+from tests.serve.running import CLASSES, Running, photo, running
 
 PAGE = (ROOT / "docs" / "howto" / "serve.md").read_text("utf-8")
 
@@ -51,9 +51,10 @@ def test_the_python_program(service: Running, here: Path, capsys: pytest.Capture
 # The load generator --------------------------------------------------------------------------------------------------
 
 
-def test_clients_count_every_request(service: Running) -> None:
-    found = awaited(clients._load(service.port, 4, 0.5))
-    said = service.get("/metrics").text
+def test_clients_count_every_request(models: dict[str, Path]) -> None:
+    with running(models) as service:
+        found = awaited(clients._load(service.port, 4, 0.5))
+        said = service.get("/metrics").text
     answered = next(line for line in said.splitlines() if line.startswith('gallop_requests_total{route="/predict",'))
     assert found.statuses == {"200": int(float(answered.rsplit(" ", 1)[1]))}
     assert 0 < found.p50 <= found.p95
