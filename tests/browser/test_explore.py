@@ -23,7 +23,6 @@ from tests.browsing import (
     pick,
     settled,
     upload,
-    write,
 )
 
 pytestmark = pytest.mark.browser
@@ -67,18 +66,11 @@ def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
     settled(page)
     page.reload()
     expect(page.locator(".sum")).to_have_text(re.compile(r"^Mean of the 196 outlined regions: "))
-
-
-def test_k_moves_without_a_run_of_the_page_and_without_a_connection(page: Page) -> None:
-    choose_photo(page, "Coffee")
-    expect(answer(page)).to_contain_text("cup of coffee")
     settled(page)
     page.context.set_offline(True)
-    before = answer(page).inner_text()
-    page.get_by_label("Local prompt 1: its k best regions").fill("150")
-    expect(page.locator(".cell.kept")).to_have_count(150)
-    expect(answer(page)).not_to_have_text(before)
-    page.context.set_offline(False)
+    page.get_by_label("Local prompt 1: its k best regions").fill("5")
+    expect(page.locator(".cell.kept")).to_have_count(5)
+    expect(answer(page)).to_have_text(answer_before)
 
 
 @pytest.mark.slow
@@ -103,12 +95,11 @@ def test_photo_and_cosines_are_sent_once(new_page: Any) -> None:
 
 
 @pytest.mark.slow
-def test_what_moved_just_before_a_reload_is_not_lost(page: Page) -> None:
+def test_what_was_done_just_before_a_reload_or_another_photo_is_not_lost(page: Page) -> None:
     choose_photo(page, "Coffee")
     expect(answer(page)).to_contain_text("cup of coffee")
     settled(page)
-    slider = page.get_by_role("slider", name="k of local prompt 1")
-    slider.focus()
+    page.get_by_role("slider", name="k of local prompt 1").focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     page.reload()  # at once: nothing was told yet
@@ -118,12 +109,6 @@ def test_what_moved_just_before_a_reload_is_not_lost(page: Page) -> None:
     page.wait_for_timeout(600)
     page.reload()
     expect(page.get_by_label("Local prompt 1: its k best regions")).to_have_value("9")
-
-
-@pytest.mark.slow
-def test_a_region_asked_just_before_another_photo_is_chosen_stays_with_its_own(page: Page) -> None:
-    choose_photo(page, "Coffee")
-    expect(answer(page)).to_contain_text("cup of coffee")
     settled(page)
     page.get_by_role("gridcell", name=re.compile("row 5, column 8")).click()
     choose_photo(page, "Rocket")
@@ -195,36 +180,6 @@ def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> N
     expect(asked).to_be_hidden()
 
 
-def test_another_list_of_names_is_another_answer(page: Page) -> None:
-    choose_photo(page, "Rocket")
-    expect(answer(page)).to_contain_text("rocket")
-    name_classes(page, "street lamp, lighthouse")
-    expect(answer(page)).to_contain_text(re.compile("street lamp|lighthouse"))
-    before = answer(page).inner_text()
-    page.get_by_text("Settings").click()
-    write(page, "Templates: one on each line, up to 4", "a {} at night")
-    expect(answer(page)).not_to_have_text(before)
-
-
-@pytest.mark.slow
-def test_a_sample_has_its_own_names_whatever_was_typed_and_opened_before(page: Page) -> None:
-    """The list of names is folded: a browser that does not have it sends what it had before."""
-    page.get_by_text("Settings").click()
-    write(page, "Class names, one on each line", "tabby, tiger cat")
-    expect(answer(page)).to_have_text(re.compile("^(tabby|tiger cat)"))
-    page.get_by_text("Settings").click()
-    settled(page)
-    choose_photo(page, "Coffee")
-    expect(answer(page)).to_have_text(re.compile("^cup of coffee"))
-    field = page.get_by_label("Local prompt 1: its k best regions")
-    for k in ("9", "17"):
-        field.fill(k)
-        field.press("Tab")
-        page.wait_for_timeout(600)
-        settled(page)
-        expect(answer(page)).to_have_text(re.compile("^cup of coffee"))
-
-
 def test_hostile_names_are_shown_as_typed_and_ask_nothing(page: Page) -> None:
     name_classes(page, f"{HOSTILE}, <b>bold</b>, <img src=http://example.invalid/y.png>")
     expect(page.locator(".explainer .bar:visible")).to_have_count(3)
@@ -235,18 +190,6 @@ def test_hostile_names_are_shown_as_typed_and_ask_nothing(page: Page) -> None:
     expect(labels.first).to_have_accessible_name(re.compile("most like (!\\[x\\]|<b>bold</b>|<img src)"))
     expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)
     expect(page.locator("b", has_text="bold")).to_have_count(0)
-
-
-@pytest.mark.slow
-def test_files_that_are_no_photos_are_refused_one_by_one(page: Page) -> None:
-    words = {"name": "words.jpg", "mimeType": "image/jpeg", "buffer": b"these are words"}
-    cut = upload("cut.jpg", photo("Cat"))
-    cut["buffer"] = cut["buffer"][:9000]
-    files_into(page, "Upload photos", [upload("good.jpg", photo("Coffee")), words, cut])
-    expect(page.get_by_text("1 taken, 2 not taken:")).to_be_visible()
-    refused = page.get_by_test_id("stAlert").get_by_role("listitem").all_inner_texts()
-    assert ["words.jpg" in refused[0], "cut.jpg" in refused[1], len(refused)] == [True, True, 2]
-    expect(strip(page).get_by_role("button", name="good.jpg", exact=True)).to_have_attribute("aria-pressed", "true")
 
 
 def strip(page: Page) -> Any:
@@ -304,22 +247,6 @@ def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> 
     expect(page.get_by_role("heading", level=1)).to_have_text("Teach")
     page.get_by_role("link", name="Explore").click()
     expect(own(page)).to_have_count(len(pieces))
-
-
-@pytest.mark.slow
-def test_names_that_are_removed_fast_stay_removed(page: Page) -> None:
-    """What the page draws for one of them comes while the next is removed, and says nothing of that one."""
-    settled(page)
-    field = page.get_by_role("combobox", name="What might it be?")
-    chips = page.get_by_test_id("stMultiSelect").locator("[data-tag]")
-    expect(chips).to_have_count(5)
-    field.click()
-    for pause in (0, 150, 60, 0):
-        field.press("Backspace")
-        page.wait_for_timeout(pause)
-    expect(page.locator(".explainer .bar:visible")).to_have_count(1)
-    settled(page)
-    expect(chips).to_have_count(1)
 
 
 @pytest.mark.slow

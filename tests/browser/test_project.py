@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.test_bearing import violations
-from tests.browsing import PATIENCE, Page, answer, expect, files_into, go, metric, settled
+from tests.browsing import PATIENCE, Page, answer, expect, files_into, go, metric, open_sample, settled
 
 pytestmark = pytest.mark.browser
 
@@ -23,11 +23,8 @@ def menu(page: Page) -> None:
 @pytest.mark.slow
 def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_path: Path) -> None:
     first: Page = new_page()
-    go(first, "Test")
-    first.get_by_role("button", name="Try it with a sample project").click()
-    right = metric(first, re.compile("Right on the"))
-    expect(right).to_contain_text("%", timeout=4 * PATIENCE)
-    figure = right.inner_text()
+    open_sample(first)
+    figure = metric(first, re.compile("Right on the")).inner_text()
     go(first, "Teach")
     menu(first)
     with first.expect_download() as waiting:
@@ -42,9 +39,6 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     go(second, "Teach")
     menu(second)
     assert violations(second) == []
-    second.keyboard.press("Escape")
-    expect(second.get_by_role("button", name="Save project")).to_have_count(0)
-    menu(second)
     files_into(second, "Open a project", [file])
     expect(second.get_by_text("4 classes, ")).to_be_visible(timeout=4 * PATIENCE)
     expect(second.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
@@ -60,8 +54,6 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     expect(second.get_by_role("button", name="Leave it")).to_be_visible()
     second.keyboard.press("Escape")
     assert violations(second) == []
-    second.get_by_role("button", name="Leave it").click()
-    expect(second.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
     expect(second.get_by_text("this address finds them until")).to_be_visible()
     settled(second)
     second.get_by_role("button", name="Remove everything").click()
@@ -74,9 +66,9 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
 
 @pytest.mark.slow
 def test_an_address_that_is_passed_on_shows_nothing_of_mine(new_page: Any) -> None:
-    mine: Page = new_page("teach")
-    mine.get_by_role("button", name="Try it with a sample project").click()
-    expect(mine.get_by_text("8 to learn from, 6 to test with")).to_have_count(4, timeout=4 * PATIENCE)
+    mine: Page = new_page()
+    open_sample(mine)
+    go(mine, "Teach")
     settled(mine)
     address = mine.url.partition("/teach")[2]
     assert "session=" in address

@@ -7,23 +7,44 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import PATIENCE, Page, answer, expect, go, limit_track, metric
+from tests.browsing import Page, answer, expect, go, limit_track, open_sample, pick
 
 pytestmark = pytest.mark.browser
+
+COUNT_SENT = """
+() => {
+  const { send } = WebSocket.prototype;
+  window.sent = 0;
+  WebSocket.prototype.send = function (...data) {
+    window.sent += 1;
+    return send.apply(this, data);
+  };
+}
+"""
 
 
 def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
     page: Page = new_page()
-    go(page, "Test")
-    page.get_by_role("button", name="Try it with a sample project").click()
-    expect(metric(page, re.compile("Right on the"))).to_contain_text("%", timeout=4 * PATIENCE)  # torch and mini first
+    open_sample(page)
     expect(limit_track(page)).to_be_visible()
-    for name, heading in (("Prompts", "worth"), ("Compare", "Keep or remove"), ("Export", "3. As code")):
+    for name, heading in (("Compare", "Keep or remove"), ("Export", "3. As code"), ("Prompts", "worth")):
         go(page, name)
         expect(page.get_by_role("heading", name=re.compile(heading))).to_be_visible()
         expect(page.get_by_text("Start here")).to_have_count(0)
+        if name == "Compare":  # as whoever starts the app at home finds it
+            expect(page.get_by_text("Runs stay on this machine.")).to_be_visible()
+    dashed = page.get_by_text("Dashed: with all prompts,")
+    expect(dashed).to_contain_text("23 of 24 photos right")
+    pick(page, "Photos it learned from")
+    expect(dashed).to_contain_text("of 32 photos right")
     go(page, "Method")
-    expect(page.get_by_role("tab", name="Crop")).to_be_visible()
+    page.get_by_role("tab", name="Softmax").click()
+    share = page.get_by_role("button").locator(".share").first
+    before = share.inner_text()
+    page.evaluate(COUNT_SENT)
+    page.get_by_role("slider", name="Scale").press("Home")
+    expect(share).not_to_have_text(before)
+    assert page.evaluate("window.sent") == 0, "nothing runs on the server"
     page.get_by_role("link", name="Explore").click()
     expect(answer(page)).to_contain_text("%")
     page.reload()

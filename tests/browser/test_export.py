@@ -1,0 +1,49 @@
+"""The page Export in a real browser: the files that it hands out hold what the screen shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from gallop import GalLoPClassifier
+from tests.browsing import PATIENCE, Page, answer, expect, go, number, open_sample
+
+pytestmark = pytest.mark.browser
+
+
+def saved(page: Page, button: str, folder: Path) -> Path:
+    """A file that the page hands out."""
+    with page.expect_download(timeout=2 * PATIENCE) as download:
+        page.get_by_role("button", name=button).click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+@pytest.mark.slow
+def test_what_is_saved_holds_what_the_screen_shows(new_page: Any, tmp_path: Path) -> None:
+    page = new_page()
+    open_sample(page)
+    page.get_by_role("link", name="Explore", exact=True).click()
+    expect(answer(page)).to_contain_text("%")
+    name, share = (
+        page.locator(".explainer .best .name").inner_text().removeprefix("Nearest: "),
+        number(answer(page).inner_text()),
+    )
+    go(page, "Export")
+    assert Image.open(saved(page, "Save this map as PNG", tmp_path)).format == "PNG"
+    report = saved(page, "Save the report", tmp_path).read_text()
+    assert number(re.findall(rf"{name}</strong>, [^%]+", report)[0]) == pytest.approx(share, abs=0.11)
+    with zipfile.ZipFile(saved(page, "Save the model as zip", tmp_path)) as archive:
+        archive.extractall(tmp_path)
+    with zipfile.ZipFile(saved(page, "Save the code and all that it reads", tmp_path)) as archive:
+        archive.extract("photo.png", tmp_path)
+        assert json.loads(archive.read("code.ipynb"))["nbformat"] == 4
+    found = GalLoPClassifier.load(tmp_path / "model").explain(tmp_path / "photo.png").probabilities
+    assert 100 * found[name] == pytest.approx(share, abs=0.11)
