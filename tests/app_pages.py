@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from app import text
 from app.photos.archives import CardPlace, Member
 from app.runs.data_file import data_folder
 from app.runs.store import RunStore
+from app.teaching.progress import Taught
 from app.ui import resources
 from app.views.exploring import look_at, photo_on_explore
 from app.visitor.registry import Visitors
@@ -26,6 +27,7 @@ from gallop.maps.explainer.stands import Stands
 from tests import tiny
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
+T = TypeVar("T")
 Open = Callable[[], AppTest]
 EXPLORE, TEACH = "ui/explore/page.py", "ui/teach/page.py"
 TEST, PROMPTS, METHOD = "ui/test/page.py", "ui/prompts/page.py", "ui/method/page.py"
@@ -65,6 +67,21 @@ def restart() -> None:
     resources.shared = replace(resources.shared, visitors=Visitors(resources.connected), runs=RunStore(data_folder()))
 
 
+def there(found: T | None) -> T:
+    """What is there: the tests go on with it."""
+    assert found is not None
+    return found
+
+
+def taught_of(at: AppTest) -> Taught:
+    return there(session_of(at).training.taught)
+
+
+def runs_of(at: AppTest) -> list[Any]:
+    """The runs that a visitor has, the newest first."""
+    return there(session_of(at).training.ledger).runs()
+
+
 def go(at: AppTest, page: str) -> AppTest:
     return fine(at.switch_page(page).run())
 
@@ -81,6 +98,21 @@ def everything(at: AppTest) -> str:
     labels = [element.label for kind in widgets for element in kind]
     labels += [_help(element) for element in (*at.button, *at.get("download_button"))]
     return "\n".join([*written, *labels, *(metric.value for metric in at.metric)])
+
+
+def plain(at: AppTest) -> str:
+    """All text, as it is read."""
+    return everything(at).replace("\\", "")
+
+
+def unsaid(at: AppTest, *words: str) -> list[str]:
+    """What of these words is nowhere on the page."""
+    shown = plain(at)
+    return [each for each in words if each not in shown]
+
+
+def metric(at: AppTest, label: str) -> Any:
+    return next(found for found in at.metric if found.label.startswith(label))
 
 
 def _help(element: Any) -> str:
@@ -233,10 +265,15 @@ def sums(at: AppTest) -> list[str]:
     return explained(at).sums
 
 
+def put(at: AppTest, key: str, value: Any) -> AppTest:
+    """As a hand does that moves the widget of this key."""
+    at.session_state[key] = value
+    return fine(at.run())
+
+
 def unfolded(at: AppTest, key: str) -> AppTest:
     """With what is folded away on Explore: "numbers" or "right"."""
-    at.session_state[key] = True
-    return fine(at.run())
+    return put(at, key, True)
 
 
 def look(at: AppTest, name: str) -> AppTest:

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
-
 from app.ui import resources
 from app.views import address as address_module
 from app.visitor.explore import CELLS, SMOOTH, ExploreState
@@ -48,8 +46,7 @@ def test_what_is_shown_is_where_the_widgets_stand() -> None:
     assert {place.key: value for place, value in said(shown)} == keys | {"explore scales 0": 5, "explore scales 1": 40}
     before = address_module.address(BASE, replace(shown, before=True, region=3, prompt=1))
     assert before == address_module.address(BASE, shown), "what hangs on a visit or a photo is in no link"
-    assert shown.scales_of((1, 2, 3)) == (5, 40, 3)
-    assert (shown.scales_of((1,)), shown.style.smooth) == ((5,), False)
+    assert (shown.scales_of((1, 2, 3)), shown.scales_of((1,)), shown.style.smooth) == ((5, 40, 3), (5,), False)
     assert ExploreState().style == Style()
 
 
@@ -81,25 +78,20 @@ def session_token(at: Any) -> str:
 def test_a_link_opens_the_page_as_it_stood_for_another_visitor(tiny_app: Open) -> None:
     at = fine(tiny_app())
     uploader(at, "Upload photos").upload("secret.png", png(1))
-    at.text_area(key="explore names").set_value("red\nblue & green\nyellow")
-    fine(at.run())
-    hand(at, k={1: 3}, class_name="yellow")
-    said = answer(at)
+    fine(at.text_area(key="explore names").set_value("red\nblue & green\nyellow").run())
+    said = answer(hand(at, k={1: 3}, class_name="yellow"))
     fine(go(at, EXPORT))
     address = next(found.value for found in at.code if "names=" in found.value)
-    token = session_token(at)
-    assert token not in address
+    assert session_token(at) not in address
     assert "secret" not in address
 
     other = tiny_app()
     for field, value in parse_qsl(urlsplit(address).query):
         other.query_params[field] = value
-    fine(other.run())
-    assert session_of(other) is not session_of(at)
+    assert session_of(fine(other.run())) is not session_of(at)
     assert set(other.query_params) == {resources.ADDRESS}
     assert other.text_area(key="explore names").value == "red\nblue & green\nyellow"
-    uploader(other, "Upload photos").upload("same.png", png(1))
-    fine(other.run())
+    fine(uploader(other, "Upload photos").upload("same.png", png(1)).run())
     stands = grid(other, "explainer")["stands"]
     assert (answer(other), stands["topk"][1], stands["class_name"]) == (said, 3, "yellow")
 
@@ -112,15 +104,12 @@ def test_a_hostile_link_is_no_more_than_typing_it(tiny_app: Open, fields: dict[s
     at = tiny_app()
     for field, value in fields.items():
         at.query_params[field] = value
-    fine(at.run())
-    uploader(at, "Upload photos").upload("photo.png", png(1))
-    fine(go(fine(at.run()), EXPLORE))
+    fine(go(fine(uploader(fine(at.run()), "Upload photos").upload("photo.png", png(1)).run()), EXPLORE))
     assert not [found.value for found in at.markdown if "![x](" in found.value or "<b>" in found.value]
 
 
-def test_a_page_that_was_closed_before_it_is_drawn_takes_no_place(
+def test_a_page_that_was_closed_before_it_is_drawn_is_not_drawn(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resources, "connected", lambda page: False)
     assert not fine(tiny_app()).title
-    assert not resources.visitors()._visitors

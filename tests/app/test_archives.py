@@ -73,8 +73,7 @@ def test_the_folder_names_the_class_and_a_test_folder_keeps_for_testing() -> Non
 )
 def test_a_hostile_path_is_refused_in_a_sentence_and_the_good_one_beside_it_taken(name: str, words: str) -> None:
     taken, refused = places({name: PHOTO, "ant/good.jpg": PHOTO})
-    assert taken == [("ant", False, "good.jpg")]
-    assert len(refused) == 1
+    assert (taken, len(refused)) == ([("ant", False, "good.jpg")], 1)
     assert words in refused[0]
     assert refused[0].isprintable()
 
@@ -90,8 +89,7 @@ def test_names_are_composed_and_clutter_is_skipped_without_a_word() -> None:
             "ant/": b"",
         }
     )
-    assert taken == [("café", False, "1.jpg")]
-    assert refused == []
+    assert (taken, refused) == ([("café", False, "1.jpg")], [])
 
 
 def test_a_bomb_is_stopped_whatever_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from gallop import load_image
 from gallop.errors import ClassNameError
 from tests import tiny
 from tests.app.test_photos import file, jpeg
+from tests.app_pages import there
 
 
 def member(seed: int, class_name: str = "ant", *, test: bool = False, size: tuple[int, int] = (40, 32)) -> Member:
@@ -29,8 +30,7 @@ def deck() -> Deck:
 
 
 def shots(deck: Deck, name: str) -> list[str]:
-    card = deck.find(name)
-    assert card is not None
+    card = there(deck.find(name))
     return [photo.name for photo in card.shots]
 
 
@@ -56,6 +56,10 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
     for state in reversed(states[:-1]):
         deck.undo()
         assert deck.cards == state
+    while deck.last_change is not None:  # what the fixture did
+        deck.undo()
+    deck.undo()
+    assert (deck.cards, deck.last_change) == ((), None), "with nothing left it does nothing"
 
 
 def test_a_change_of_a_card_that_is_gone_does_nothing(deck: Deck) -> None:
@@ -72,10 +76,8 @@ def test_a_change_of_a_card_that_is_gone_does_nothing(deck: Deck) -> None:
 
 
 def test_a_test_photo_that_is_corrected_is_no_test_photo_any_more(deck: Deck) -> None:
-    tested = deck.cards[1].tests[0]
-    deck.relabel(tested, "bee", "shots")
-    assert deck.cards[1].tests == ()
-    assert [photo.name for photo in deck.cards[1].shots] == ["3.jpg", "4.jpg"]
+    deck.relabel(deck.cards[1].tests[0], "bee", "shots")
+    assert (deck.cards[1].tests, [photo.name for photo in deck.cards[1].shots]) == ((), ["3.jpg", "4.jpg"])
 
 
 def test_a_correction_that_does_not_fit_changes_nothing(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,8 +91,7 @@ def test_a_correction_that_does_not_fit_changes_nothing(deck: Deck, monkeypatch:
 def test_a_photo_goes_to_another_class_on_the_pile_where_it_is(deck: Deck) -> None:
     ant, bee = deck.cards
     assert deck.relabel(bee.tests[0], "ant") == f"{bee.tests[0].name} is a test photo of ant now."
-    assert [photo.sha256 for photo in deck.cards[0].tests] == [bee.tests[0].sha256]
-    assert deck.cards[1].tests == ()
+    assert ([photo.sha256 for photo in deck.cards[0].tests], deck.cards[1].tests) == ([bee.tests[0].sha256], ())
     deck.relabel(ant.shots[0], "wasp")  # a class that there was not
     assert [(card.name, len(card.shots)) for card in deck.cards] == [("ant", 1), ("bee", len(bee.shots)), ("wasp", 1)]
     before = deck.cards
@@ -129,13 +130,6 @@ def test_where_there_is_no_room_for_a_photo_of_none_of_these_it_stays_on_its_car
     with pytest.raises(CardProblem, match="does not fit"):
         photos.set_aside(before[0].shots[0])
     assert photos.deck.cards == before
-
-
-def test_undoing_with_nothing_left_does_nothing() -> None:
-    deck = Deck()
-    deck.undo()
-    assert deck.cards == ()
-    assert deck.last_change is None
 
 
 def test_what_changes_nothing_is_nothing_to_undo(deck: Deck) -> None:
@@ -215,8 +209,7 @@ def test_limits_are_told_and_no_card_is_made_for_what_is_refused(monkeypatch: py
     monkeypatch.setattr(cards, "MOST_ALTOGETHER", 2)
     assert "in all classes together" in deck.add_photos([member(9, test=True)]).refused[0]
     verdicts = deck.add_photos([member(9, "bee"), member(10, "bee")])
-    assert (verdicts.left_out, verdicts.refused) == (("bee",), ())
-    assert deck.find("bee") is None
+    assert (verdicts.left_out, verdicts.refused, deck.find("bee")) == (("bee",), (), None)
     for i in range(MOST_CARDS - 1):
         deck.add(f"class {i}")
     with pytest.raises(CardProblem, match="no room for another one"):
@@ -231,5 +224,4 @@ def test_a_wrong_answer_becomes_a_shot_of_its_true_class(deck: Deck) -> None:
         deck.relabel(photo, "bee")
     deck.relabel(photo, "wasp")
     assert shots(deck, "bee") == ["3.jpg"], "one photo, one class"
-    assert shots(deck, "wasp") == ["walk.jpg"]
-    assert deck.cards[2].shots[0].image.size == (512, 398)
+    assert (shots(deck, "wasp"), deck.cards[2].shots[0].image.size) == (["walk.jpg"], (512, 398))

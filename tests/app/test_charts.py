@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import plotly.io as pio
 import pytest
@@ -14,7 +12,6 @@ from app.teaching.progress import Kept, Point
 from gallop.evaluation.intervals import Share
 from gallop.evaluation.measure import Bin, separation
 from gallop.predictions.faithfulness import Deletion
-from tests.conftest import ROOT
 
 NAMES = ["<b>red</b> $x$", "green"]
 CURVE = np.linspace(0, 1, 5)
@@ -48,19 +45,10 @@ def test_a_chart_stands_still_in_the_colours_of_the_page_and_shows_names_as_text
     assert figure.layout.height
 
 
-def test_only_the_layout_knows_margins_and_greys() -> None:
-    shared = re.compile(r"margin\"|fixedrange|dragmode|scrollZoom|138, 150, 152|8a9698|\bpio\b|go\.Figure\(")
-    found = {
-        path.name for path in (ROOT / "app" / "charts").glob("*.py") if shared.search(path.read_text(encoding="utf-8"))
-    }
-    assert found == {"layout.py"}
-
-
 def test_a_row_for_each_name_though_two_are_written_alike() -> None:
     long = "a name of a class that is long and goes on"
     figure = test_charts.classes({f"{long} {where}": Share(1, 2) for where in ("here", "there")}, Share(2, 4))
-    assert list(figure.data[0].y) == [0, 1]
-    assert len(set(figure.layout.yaxis.ticktext)) == 1
+    assert (list(figure.data[0].y), len(set(figure.layout.yaxis.ticktext))) == ([0, 1], 1)
     assert tuple(figure.layout.yaxis.range) == (1.5, -0.5)
 
 
@@ -83,7 +71,6 @@ def test_dashed_lines_stand_at_their_figures() -> None:
     assert [(s.x0, s.x1) for s in CHARTS["classes"]().layout.shapes] == [(50, 50)]
     assert [(s.y0, s.y1) for s in CHARTS["roc"]().layout.shapes] == [(95, 95)]
     limit = CHARTS["outliers"]().layout
-    assert [(s.x0, s.x1) for s in limit.shapes] == [(0.7, 0.7)]
-    assert limit.annotations[0].text == "limit"
+    assert ([(s.x0, s.x1) for s in limit.shapes], limit.annotations[0].text) == ([(0.7, 0.7)], "limit")
     band, line = CHARTS["prompts"]().layout.shapes
     assert (band.x0, band.x1, line.x0) == pytest.approx((0.2, 0.3, 0.25))

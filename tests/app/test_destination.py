@@ -6,14 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
-
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime import websocket_session_manager
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunnerEvent
 
+from app.ui import resources
 from app.ui.destination import Visit, keep_to_the_page_asked_for
 
 BEFORE_NAVIGATION = "the script that all pages begin with"
@@ -80,80 +78,83 @@ class NeverBegun(Visit):
         """There is nothing to end."""
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    return Run(monkeypatch)
+def begins(page: str, sender: object = None) -> tuple[str, str, object]:
+    return "begins", page, sender
 
 
-def test_what_the_page_before_reports_goes_to_the_one_that_was_asked_for(run: Run) -> None:
-    run.hears(report("one"), click("two"), report("one"))
-    run.begins("one")  # a run that was asked for before
-    run.hears(report("one", fragment_id="part"))
-    run.begins("two")
-    run.hears(report("one"))  # the browser has not heard of it yet
-    run.hears(report("two"), report("two", fragment_id="part"))
-    run.begins("three")  # a button on it has led on
-    run.hears(report("two"))
-    assert run.drawn == ["one", "two", "two", "two", "two", "two", "(two)", "three"]
+def hears(*said: ClientState) -> tuple[Any, ...]:
+    return "hears", *said
 
 
-def test_parts_of_a_page_that_was_left_are_drawn_no_more(run: Run) -> None:
-    run.hears(timer("one"), click("two"), timer("one"))
-    run.begins("two")
-    run.hears(timer("one"), timer("two"))
-    assert run.drawn == ["(one)", "two", "(two)"]
+ENDS, GOES_ON = ("ends",), ("goes_on",)
+SCENES: dict[str, tuple[list[tuple[Any, ...]], list[str]]] = {
+    "what the page before reports goes to the one that was asked for": (
+        [
+            hears(report("one"), click("two"), report("one")),
+            begins("one"),  # a run that was asked for before
+            hears(report("one", fragment_id="part")),
+            begins("two"),
+            hears(report("one")),  # the browser has not heard of it yet
+            hears(report("two"), report("two", fragment_id="part")),
+            begins("three"),  # a button on it has led on
+            hears(report("two")),
+        ],
+        ["one", "two", "two", "two", "two", "two", "(two)", "three"],
+    ),
+    "parts of a page that was left are drawn no more": (
+        [hears(timer("one"), click("two"), timer("one")), begins("two"), hears(timer("one"), timer("two"))],
+        ["(one)", "two", "(two)"],
+    ),
+    "the last of two pages is the one": (
+        [
+            hears(click("two"), click("one")),
+            GOES_ON,  # what was drawn before is still being sent
+            begins("two"),  # it was on its way already
+            hears(report("two")),
+            begins("one"),
+            hears(click("three"), report("one")),
+        ],
+        ["two", "one", "one", "three", "three"],
+    ),
+    "a first run is that of no page, so what is reported meanwhile stays where it is": (
+        [
+            hears(ClientState(page_name="two")),
+            begins(BEFORE_NAVIGATION),
+            hears(report("two"), timer("two"), click("three"), report("two")),
+        ],
+        ["", "two", "(two)", "three", "three"],
+    ),
+    "and so does a report of a part": (
+        [
+            hears(ClientState(page_name="two")),
+            begins(BEFORE_NAVIGATION),
+            hears(report("two", fragment_id="part"), click("three"), report("two", fragment_id="part")),
+        ],
+        ["", "(two)", "three", "three"],
+    ),
+    "a click that a page overtakes by drawing itself anew is heard after it": (
+        [hears(click("two")), begins("one"), ENDS, begins("two"), ENDS, hears(report("two"))],
+        ["two", "two", "two"],
+    ),
+    "what another run says counts for nothing": (
+        [hears(click("two")), begins("two", sender=object()), hears(report("one"))],
+        ["two", "two"],
+    ),
+    "a page that is not there keeps nobody": (
+        [hears(click("nowhere")), begins("nowhere"), hears(report("one")), ENDS],  # Streamlit draws the first page
+        ["nowhere", "one"],
+    ),
+    "nobody is taken anywhere who has closed the page": ([hears(click("two")), ENDS], ["two"]),
+}
 
 
-def test_the_last_of_two_pages_is_the_one(run: Run) -> None:
-    run.hears(click("two"), click("one"))
-    run.goes_on()  # what was drawn before is still being sent
-    run.begins("two")  # it was on its way already
-    run.hears(report("two"))
-    run.begins("one")
-    run.hears(click("three"), report("one"))
-    assert run.drawn == ["two", "one", "one", "three", "three"]
-
-
-@pytest.mark.parametrize("part", ["", "part"])
-def test_a_first_run_is_that_of_no_page_so_what_is_reported_meanwhile_stays_where_it_is(run: Run, part: str) -> None:
-    run.hears(ClientState(page_name="two"))
-    run.begins(BEFORE_NAVIGATION)
-    run.hears(report("two", fragment_id=part), timer("two"), click("three"), report("two", fragment_id=part))
-    assert run.drawn == ["", "(two)" if part else "two", "(two)", "three", "three"]
-
-
-def test_a_click_that_a_page_overtakes_by_drawing_itself_anew_is_heard_after_it(run: Run) -> None:
-    run.hears(click("two"))
-    run.begins("one")  # st.rerun() took its place
-    run.ends()
-    run.begins("two")
-    run.ends()
-    run.hears(report("two"))
-    assert run.drawn == ["two", "two", "two"]
-
-
-def test_nobody_is_taken_anywhere_who_has_closed_the_page(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.ui import resources
-
-    monkeypatch.setattr(resources, "connected", lambda page: page != "visit")
-    run.hears(click("two"))
-    run.ends()
-    assert run.drawn == ["two"]
-
-
-def test_what_another_run_says_counts_for_nothing(run: Run) -> None:
-    run.hears(click("two"))
-    run.begins("two", sender=object())
-    run.hears(report("one"))
-    assert run.drawn == ["two", "two"]
-
-
-def test_a_page_that_is_not_there_keeps_nobody(run: Run) -> None:
-    run.hears(click("nowhere"))
-    run.begins("nowhere")  # Streamlit says so, and draws the first page
-    run.hears(report("one"))
-    run.ends()
-    assert run.drawn == ["nowhere", "one"]
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_page_that_is_drawn_is_the_one_that_was_asked_for(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "connected", lambda page: "closed" not in scene)
+    run, (steps, drawn) = Run(monkeypatch), SCENES[scene]
+    for happens, *what in steps:
+        getattr(run, happens)(*what)
+    assert run.drawn == drawn
 
 
 def test_streamlit_makes_visits_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
-
 import streamlit
 
 from app.front import FirstPage, OwnScripts, Rest, answer_at_once
@@ -54,8 +51,7 @@ def test_scripts_are_those_of_streamlit_byte_for_byte(app_server: str, page: str
     names = scripts_of(app_server, page)
     assert any("/BidiComponent." in name for name in names)
     for name, (response, body, _) in zip(names, asked(app_server, *(f"/{name}" for name in names)), strict=True):
-        assert response.status == 200
-        assert body == (FOLDER / name).read_bytes()
+        assert (response.status, body) == (200, (FOLDER / name).read_bytes())
         assert "immutable" in response.headers["cache-control"]
         if name.endswith(".js"):
             assert response.headers["content-type"].startswith("text/javascript")
@@ -66,9 +62,7 @@ def test_what_is_no_script_of_the_first_page_is_streamlits_to_answer(app_server:
     part, elsewhere, health, other = asked(app_server, f"/{name}", Range="bytes=0-9") + asked(
         app_server, "/static/../../version.py", "/_stcore/health", "/static/js/none.js"
     )
-    assert part[0].status == 206
-    assert part[1] == (FOLDER / name).read_bytes()[:10]
-    assert elsewhere[0].status == 400
+    assert (part[0].status, part[1], elsewhere[0].status) == (206, (FOLDER / name).read_bytes()[:10], 400)
     assert health[1] == b"ok"
     assert b"<div id=" in other[1], "any other address is a page's"
 
@@ -122,8 +116,7 @@ def test_what_a_page_is_sent_ends_the_rest_and_a_look_after_the_server_does_not(
 
     served = OwnScripts(app, FOLDER, (), (), rest, FirstPage(FOLDER, "/", lambda *_: ""))
     awaited(served({"method": "GET", "query_string": b"", "headers": []} | scope, None, send))  # type: ignore[arg-type]
-    assert len(sent) == 1
-    assert bool(ended) == ends
+    assert (len(sent), bool(ended)) == (1, ends)
 
 
 def test_a_rest_lasts_until_nothing_has_been_sent_for_so_long() -> None:
@@ -157,41 +150,3 @@ def test_the_first_page_imports_nothing_that_was_not_there_before() -> None:
     code = READY.format(root=str(ROOT), script=str(ROOT / "app" / "navigation.py"))
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert found.stdout.splitlines() == ["[]", "False"], found.stderr[-2000:]
-
-
-LOADED = """
-import gc, logging, sys, time, weakref
-sys.path.insert(0, {root!r})
-logging.disable(logging.WARNING)
-from app import main
-main.REST = 0.0
-main.load_ahead()
-assert "torch" in sys.modules
-print(len(gc.get_objects()), gc.get_freeze_count())
-
-class Ring:
-    def __init__(self):
-        self.self = self
-
-ring = Ring()
-there, _ = weakref.ref(ring), gc.collect(1)  # what lives on then is looked at with everything alone
-del ring
-assert there() is not None
-
-def sleep(seconds, turns=iter((1,))):
-    next(turns, None) or sys.exit(there() is not None)
-
-main.time.sleep = sleep
-main.look_after_memory()
-"""
-
-
-@pytest.mark.slow
-def test_garbage_is_looked_for_now_and_then_and_not_in_what_was_loaded() -> None:
-    """With torch to look through, it held the interpreter for 0.25 s, and a training stood still meanwhile."""
-    found = subprocess.run(
-        [sys.executable, "-c", LOADED.format(root=str(ROOT))], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert found.returncode == 0, found.stderr[-2000:]
-    looked_at, left_out = map(int, found.stdout.split())
-    assert left_out > 50 * looked_at

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from PIL import Image
 
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
-
 from app.photos import allowance
 from app.photos.allowance import UNREAD_SECONDS, UnreadFiles, allow_each, allowed
 from app.photos.archives import CardPlace, Member
@@ -20,6 +18,7 @@ from app.visitor.registry import Visitors
 from benchmarks.soak.browser import Browser
 from gallop import Photo, load_image
 from gallop.sample import sample_photos
+from tests.app_pages import there
 from tests.conftest import ROOT, serving
 
 LARGE = 12 * 10**6
@@ -74,23 +73,19 @@ def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(sm
         browser.close()
 
 
-def test_a_file_that_is_taken_back_makes_room() -> None:
-    files = UnreadFiles()
-    size = allowed() // 2 + 1
+def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> None:
+    files, size = UnreadFiles(), allowed() // 2 + 1
     assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
-    assert "a.jpg does not fit" in files.comes("2", "a.jpg", size, "me", "other page", 0)
+    refused = files.comes("2", "a.jpg", size, "me", "other page", 0)
+    assert "a.jpg does not fit" in refused
+    assert [files.why_refused("2") for _ in range(2)] == [refused, ""]
     assert files.comes("3", "a.jpg", size, "you", "third page", 0) == ""
     assert "does not fit" in files.comes("4", "a.jpg", size, "you", "third page", 0)
+    files.page_has_gone("third page")  # and all that it has sent
+    assert files.why_refused("4") == files.comes("4", "a.jpg", size, "you", "third page", 0) == ""
     files.has_gone("1")
     assert files.comes("5", "a.jpg", size, "me", "page", 0) == ""
     assert "you have" in files.comes("6", "a.jpg", 1, "me", "page", held=size)
-
-
-def test_why_a_file_was_refused_is_told_once() -> None:
-    files = UnreadFiles()
-    problem = files.comes("1", "a.jpg", allowed() + 1, "me", "page", 0)
-    assert files.why_refused("1") == problem != ""
-    assert files.why_refused("1") == ""
 
 
 def test_files_that_nobody_reads_go_after_a_while_and_those_that_still_come_stay() -> None:
@@ -102,17 +97,7 @@ def test_files_that_nobody_reads_go_after_a_while_and_those_that_still_come_stay
     files.comes("3", "a.jpg", 1, "me", "busy", 0)
     assert files.left_over() == []
     now[0] = UNREAD_SECONDS + 1
-    assert files.left_over() == [("left", "1")]
-    assert files.left_over() == []
-
-
-def test_all_that_a_page_has_sent_goes_with_it() -> None:
-    files = UnreadFiles()
-    files.comes("1", "a.jpg", allowed(), "me", "page", 0)
-    files.comes("2", "a.jpg", allowed(), "me", "page", 0)
-    files.page_has_gone("page")
-    assert files.why_refused("2") == ""
-    assert files.comes("3", "a.jpg", allowed(), "me", "page", 0) == ""
+    assert (files.left_over(), files.left_over()) == ([("left", "1")], [])
 
 
 def test_a_page_that_was_closed_is_forgotten_unless_it_comes_back() -> None:
@@ -162,16 +147,14 @@ def test_a_photo_that_is_taken_away_makes_room(allow: Allow) -> None:
     card = mine.deck.cards[0]
     mine.deck.take_away(card.id, "shots", card.shots[0])
     assert mine.size == 1200, "an undo brings it back"
-    assert len(mine.deck.add_photos(cards_of(photos[3:4])).taken) == 1
-    assert mine.size == 1200
+    assert (len(mine.deck.add_photos(cards_of(photos[3:4])).taken), mine.size) == (1, 1200)
 
 
 def test_who_leaves_gives_all_back() -> None:
     """Also where something still leads to the session, as what the server keeps for a closed page does."""
     visitors = Visitors(lambda page: False)
     token = visitors.new("me")
-    session = visitors.find(token, "me")
-    assert session is not None
+    session = there(visitors.find(token, "me"))
     session.photos.shelf.add(squares(2))
     session.photos.unknown.add(squares(4)[2:])
     session.photos.deck.add_photos(cards_of(squares(6)[4:]))
@@ -179,5 +162,4 @@ def test_who_leaves_gives_all_back() -> None:
     assert visitors.held("me") == session.photos.size == 6 * 400
     assert visitors.held("you") == 0
     visitors.remove(token)
-    assert session.photos.size == 0
-    assert visitors.held("me") == 0
+    assert (session.photos.size, visitors.held("me")) == (0, 0)

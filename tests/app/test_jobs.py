@@ -153,8 +153,7 @@ def test_work_in_the_background_steps_aside_for_a_training_and_goes_on_after_it(
     class Training(Noting):
         pass
 
-    background = Noting(4, go)
-    waiting = manager.submit(background, urgent=False)
+    waiting = manager.submit(Noting(4, go), urgent=False)
     wait(waiting, lambda snapshot: snapshot.state is State.RUNNING)
     training = manager.submit(Training(3))
     assert training.snapshot().ahead == 0, "what steps aside is not before it"

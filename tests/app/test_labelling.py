@@ -5,11 +5,7 @@ from __future__ import annotations
 import io
 from functools import partial
 
-import numpy as np
 import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
-
 from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
@@ -18,7 +14,7 @@ from app.views.labels import missing, twice
 from gallop.features import near_duplicates
 from gallop.features.encoding import encode_photos
 from gallop.predictions.next_to_label import UNCERTAIN, next_to_label
-from tests.app_pages import TEACH, TEST, Open, cards, everything, fine, go, png, session_of, train, uploader
+from tests.app_pages import TEACH, TEST, Open, cards, everything, fine, go, png, session_of, there, train, uploader
 
 
 def tried(open_app: Open, count: int) -> AppTest:
@@ -33,8 +29,7 @@ def test_the_next_photo_to_label_is_the_librarys_and_a_click_gives_it_its_class(
     at = tried(tiny_app, 4)
     session, backbone = session_of(at), resources.backbone()
     photos = list(session.photos.shelf.photos.values())
-    taught = session.training.taught
-    assert taught is not None
+    taught = there(session.training.taught)
     shots = [photo for some in session.photos.shots().values() for photo in some]
     features, known = (encode_photos(backbone, some)[0].global_ for some in (photos, shots))
     expected = next_to_label(taught.after.predict_proba(photos), features, known, 6)
@@ -44,8 +39,7 @@ def test_the_next_photo_to_label_is_the_librarys_and_a_click_gives_it_its_class(
     assert found[0].why.startswith("Uncertain: " if expected[0].why == UNCERTAIN else "Unlike")
 
     first = found[0].photo
-    at.button(key=f"next {first.sha256} green").click()
-    fine(at.run())
+    fine(at.button(key=f"next {first.sha256} green").click().run())
     assert first.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
     assert first not in missing.unlabelled(session)
     assert f"next {first.sha256} green" not in [button.key for button in at.button], "another is asked for"
@@ -53,13 +47,6 @@ def test_the_next_photo_to_label_is_the_librarys_and_a_click_gives_it_its_class(
         session.photos.set_aside(photo)
     assert len(missing.unlabelled(session)) == 1
     assert "Label next" not in [found.value for found in fine(at.run()).subheader], "there is nothing to choose from"
-
-
-def test_before_anything_was_taught_nothing_is_asked_for(tiny_app: Open) -> None:
-    at = go(cards(fine(tiny_app()), {"red": 2, "green": 2}), TEACH)
-    session_of(at).photos.shelf.add([])
-    assert "Label next" not in [found.value for found in fine(at.run()).subheader]
-    assert np.size(missing.unlabelled(session_of(at))) == 0
 
 
 def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either_may_go(
@@ -82,12 +69,10 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
     for page in (TEST, TEACH):
         assert "copy.jpg, of green, and" in everything(go(at, page)).replace("\\", "")
     key, before = f"twins {pair.tested.sha256} {pair.learned.sha256}", session.photos.deck.cards
-    at.button(key=f"{key} keep").click()
-    assert "The same picture" not in everything(fine(at.run()))
+    assert "The same picture" not in everything(fine(at.button(key=f"{key} keep").click().run()))
     session.photos.both_kept.clear()
     fine(at.run())
-    at.button(key=f"{key} Remove the test photo").click()
-    fine(at.run())
+    fine(at.button(key=f"{key} Remove the test photo").click().run())
     assert session.photos.place_of(pair.tested) is None
     assert session.photos.place_of(pair.learned) is not None
     session.photos.undo()

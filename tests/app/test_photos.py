@@ -43,8 +43,7 @@ def test_every_file_gets_a_verdict_of_its_own() -> None:
             jpeg(2, "also good.jpg"),
         ]
     )
-    assert [photo.name for photo in verdicts.taken] == ["good.jpg", "also good.jpg"]
-    assert len(verdicts.refused) == 4
+    assert ([photo.name for photo in verdicts.taken], len(verdicts.refused)) == (["good.jpg", "also good.jpg"], 4)
     for sentence, name in zip(verdicts.refused, ["words.jpg", "nothing.png", "bomb.png", "large.jpg"], strict=True):
         assert name in sentence
     assert "20 MB" in verdicts.refused[-1]
@@ -65,37 +64,16 @@ def test_one_picture_is_in_memory_once(size: tuple[int, int]) -> None:
     assert kept() is None
 
 
-def test_photos_are_kept_small() -> None:
-    shelf = Shelf(100, 60)
-    (photo,) = shelf.add([jpeg(1, size=(400, 300))]).taken
-    assert photo.image.size == (100, 75)
-    assert photo.sha256 == load_image(photo.image).sha256
-
-
-def test_a_small_photo_is_left_as_it_is() -> None:
-    photo = load_image(tiny.picture(1))
-    assert small(photo, 1024) is photo
-
-
-def test_the_same_picture_is_taken_once_whatever_its_name() -> None:
-    shelf = Shelf(1024, 60)
-    shelf.add([jpeg(1, "a.jpg")])
-    verdicts = shelf.add([jpeg(1, "b.jpg")])
-    assert not verdicts.taken
-    assert "b.jpg is here already" in verdicts.refused[0]
-
-
-def test_two_pictures_of_one_name_can_be_told_apart() -> None:
-    shelf = Shelf(1024, 60)
-    shelf.add([jpeg(1, "image.jpg"), jpeg(2, "image.jpg")])
-    assert [photo.name for photo in shelf.photos.values()] == ["image.jpg", "image.jpg (2)"]
-
-
-def test_a_full_shelf_says_so() -> None:
-    shelf = Shelf(1024, 2)
-    verdicts = shelf.add([jpeg(seed) for seed in range(3)])
-    assert len(verdicts.taken) == 2
-    assert "2 photos are the most" in verdicts.refused[0]
+def test_a_shelf_keeps_photos_small_apart_and_not_too_many() -> None:
+    shelf = Shelf(100, 3)
+    first, second = shelf.add([jpeg(1, size=(400, 300)), jpeg(2, "image.jpg")]).taken
+    assert (first.image.size, first.sha256) == ((100, 75), load_image(first.image).sha256)
+    assert small(second, 100) is second, "one that is small is left as it is"
+    same, taken, beyond = shelf.add([jpeg(2, "b.jpg")]), shelf.add([jpeg(3, "image.jpg")]), shelf.add([jpeg(4)])
+    assert [photo.name for photo in shelf.photos.values()] == ["a.jpg", "image.jpg", "image.jpg (2)"]
+    assert [len(verdicts.taken) for verdicts in (same, taken, beyond)] == [0, 1, 0]
+    assert "b.jpg is here already" in same.refused[0]
+    assert "3 photos are the most" in beyond.refused[0]
 
 
 def test_samples_ship_inside_the_wheel_and_can_be_read() -> None:

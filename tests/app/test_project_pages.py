@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
 from app.projects.writing import project_file
-from app.runs.sample_run import SAMPLE_RUN
 from app.ui import resources
 from app.views.explore_said import explore_of, explore_said
 from app.views.project import project_of
@@ -38,6 +37,7 @@ from tests.app_pages import (
     png,
     restart,
     session_of,
+    there,
     train,
     uploader,
 )
@@ -101,15 +101,13 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
     session = session_of(other)
     assert not other.error
     assert any("Opened shop.zip: 2 classes, 11 photos, 1 run." in plain(found) for found in other.success)
-    assert manifest(saved(other)) == manifest(data)
-    assert saved(other) == data
+    assert (manifest(saved(other)), saved(other)) == (manifest(data), data)
     taught, before = session.training.taught, mine.training.taught
     assert taught is not None
     assert before is not None
     assert (taught.answers, taught.answers_before) == (before.answers, before.answers_before)
     assert [point.step for point in taught.history] == [point.step for point in before.history]
-    assert session.training.settings == mine.training.settings
-    assert session.limit.own == -0.7
+    assert (session.training.settings, session.limit.own) == (mine.training.settings, -0.7)
     assert session.training.stale() == stale
     for page in PAGES:
         assert everything(go(other, page)) == words[page], page
@@ -119,15 +117,12 @@ def test_the_runs_of_a_project_are_those_about_its_photos(tiny_app: Open) -> Non
     at = taught_app(tiny_app)
     session = session_of(at)
     session.photos.deck.lay_out((), "began anew")
-    cards(at, {"blue": 2, "yellow": 2})
-    first = saved(at)
+    first = saved(cards(at, {"blue": 2, "yellow": 2}))
     train(at)
-    kept = session.training.ledger
-    assert kept is not None
+    kept = there(session.training.ledger)
     newest, _ = kept.runs()
     project = project_of(session)
-    assert [each.run.name for each in project.runs] == [newest.name]
-    assert project.taught == 0
+    assert ([each.run.name for each in project.runs], project.taught) == ([newest.name], 0)
     assert saved(at) != first
     kept.delete(newest.id)
     assert [each.run.name for each in project_of(session).runs] == ["Taught"], "it answers, so it goes along"
@@ -143,8 +138,7 @@ def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: O
     session.photos.deck.add_photos([mine])
     before = session.photos.deck.cards
     read(at, data, EXPORT)
-    assert session.photos.deck.cards == before
-    assert session.training.taught is None
+    assert (session.photos.deck.cards, session.training.taught) == (before, None)
     fine(button(at, "Leave it").click().run())
     assert session.photos.deck.cards == before
     assert not any(found.label == "Replace" for found in at.button)
@@ -166,8 +160,7 @@ def test_a_file_that_is_none_is_told_and_nothing_is_lost(tiny_app: Open) -> None
     at = taught_app(tiny_app)
     data = saved(at)
     read(at, data[: len(data) // 2])
-    assert [plain(found).startswith("shop.zip is not a zip") for found in at.error] == [True]
-    assert saved(at) == data
+    assert ([plain(found).startswith("shop.zip is not a zip") for found in at.error], saved(at)) == ([True], data)
     assert not fine(at.run()).error, "it is told once"
 
 
@@ -203,32 +196,12 @@ def test_another_machine_without_the_tower_has_all_but_the_model(tiny_app: Open)
     restart()
     at = read(fine(tiny_app()), project_file(replace(project, runs=(strange,), tower="ViT-XYZ")))
     (error,) = at.error
-    assert "Opened shop.zip" in plain(error)
-    assert "tower ViT-XYZ, which is not on this machine" in plain(error)
+    for words in ("Opened shop.zip", "tower ViT-XYZ, which is not on this machine"):
+        assert words in plain(error)
     session = session_of(at)
-    assert session.training.taught is None
-    assert session.training.tower == "mini"
-    assert len(session.photos.deck.cards) == 2
+    assert (session.training.taught, session.training.tower, len(session.photos.deck.cards)) == (None, "mini", 2)
     for page in PAGES:
         go(at, page)
-
-
-@pytest.mark.slow
-@needs_mini
-def test_the_sample_is_a_project_like_any_other(
-    app: Open,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    at = take(go(fine(app()), TEACH))
-    words = {page: everything(go(at, page)) for page in PAGES}
-    data = saved(at)
-    assert [each.run.name for each in project_of(session_of(at)).runs] == [SAMPLE_RUN]
-    other = read(elsewhere(app, monkeypatch, tmp_path_factory), data, EXPORT)
-    assert not other.error
-    assert saved(other) == data
-    for page in PAGES:
-        assert everything(go(other, page)) == words[page], page
 
 
 def test_what_explore_stands_at_is_told_whole_and_nonsense_is_not_heard() -> None:
@@ -236,9 +209,8 @@ def test_what_explore_stands_at_is_told_whole_and_nonsense_is_not_heard() -> Non
         photo="a" * 64, names="cat\ndog", templates="a {}", prompts=TAUGHT, class_name="cat", against="dog", before=True
     )
     state = replace(state, prompt=2, all_scales=False, region=AskedRegion(7, (14, 14)), region_of="b" * 64)
-    state = replace(state, colours="inferno", drawn="Cells", opacity=0, hidden=10, scales=(1, 2, 3))
-    assert explore_of(explore_said(state)) == state
-    assert explore_of(explore_said(ExploreState())) == ExploreState()
+    state = replace(state, colours="inferno", drawn="Cells", opacity=0, hidden=10, scales=(1, 2, 3), finer=True)
+    assert (explore_of(explore_said(state)), explore_of(explore_said(ExploreState()))) == (state, ExploreState())
     nonsense: list[Any] = [None, 5, "x" * 30_000, [], {}, True, -1, 1e9, [[1]], ["a"], "cat\u202e", [0, 0, 0], [1, 2]]
     for name in explore_said(state):
         for value in nonsense:

@@ -400,8 +400,7 @@ def test_a_picture_as_large_as_is_kept_comes_back(project: Project) -> None:
 def test_a_project_of_the_first_format_is_opened_by_every_version() -> None:
     found = read_project(io.BytesIO(STORED.read_bytes()), STORED.name)
     assert [(card.name, len(card.shots), len(card.tests)) for card in found.cards] == [("red", 2, 1), ("green", 2, 0)]
-    assert found.taught == 0
-    assert found.settings["mini"].epochs == 2
+    assert (found.taught, found.settings["mini"].epochs) == (0, 2)
     (kept,) = found.runs
     model = classifier_of(kept.files, tiny.vit())
     shots = [each for card in found.cards for each in (*card.shots, *card.tests)]
@@ -414,5 +413,4 @@ def test_a_project_of_the_first_format_is_opened_by_every_version() -> None:
 def test_facts_are_as_a_run_has_them(project: Project) -> None:
     """The first runs had no tower and no fingerprint."""
     old: Run = opened(with_facts(project, lambda f: [f.pop(key) for key in ("tower", "fingerprint")])).runs[0].run
-    assert (old.tower, old.fingerprint) == ("mini", "")
-    assert written(old) == written(project.runs[0].run)
+    assert (old.tower, old.fingerprint, written(old)) == ("mini", "", written(project.runs[0].run))

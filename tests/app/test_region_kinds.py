@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
-
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
@@ -25,7 +22,6 @@ from gallop.backbones.loading import load_backbone
 from gallop.config import REGION_KINDS
 from tests import tiny
 from tests.app_pages import (
-    COMPARE,
     EXPLORE,
     EXPORT,
     Open,
@@ -59,11 +55,9 @@ def small(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def choose(at: AppTest, tower: str, kind: str | None = None) -> AppTest:
-    at.selectbox(key="towers chosen").set_value(tower)
-    fine(at.run())
+    fine(at.selectbox(key="towers chosen").set_value(tower).run())
     if kind is not None:
-        at.selectbox(key="towers regions").set_value(kind)
-        fine(at.run())
+        fine(at.selectbox(key="towers regions").set_value(kind).run())
     return at
 
 
@@ -74,8 +68,7 @@ def kinds(at: AppTest) -> list[str]:
 def test_the_choice_is_there_for_a_vit_and_says_what_it_is(small: Open) -> None:
     at = with_photo(small, "red\ngreen")
     assert kinds(at) == [], "mini has the paper's alone"
-    choose(at, "small")
-    assert kinds(at) == list(REGION_KINDS)
+    assert kinds(choose(at, "small")) == list(REGION_KINDS)
     assert "of the kind value: each region's own value, which is the paper's" in everything(at).replace("\\", "")
     choose(at, "small", "query-query")
     assert "of the kind query-query: attention of queries to queries" in everything(at).replace("\\", "")
@@ -93,10 +86,8 @@ def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_p
     go(at, EXPORT)
     said = "".join(found.value for found in at.code)
     assert "backbone=load_backbone('small', regions='query-query')" in said
-    link = at.code[-1].value
-    assert "tower=small+%28query-query%29" in link
-    go(at, EXPLORE)
-    choose(at, "mini")
+    assert "tower=small+%28query-query%29" in at.code[-1].value
+    choose(go(at, EXPLORE), "mini")
     at.query_params["tower"] = OTHER
     fine(at.run())
     assert [at.selectbox(key=f"towers {what}").value for what in ("chosen", "regions")] == ["small", "query-query"]
@@ -105,8 +96,7 @@ def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_p
 
 def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
     at = choose(with_photo(small, "red\ngreen"), "small", "query-query")
-    train(cards(at, {"red": 2, "green": 2}, tests=1))
-    session = session_of(at)
+    session = session_of(train(cards(at, {"red": 2, "green": 2}, tests=1)))
     taught, ledger = session.training.taught, session.training.ledger
     assert taught is not None
     assert ledger is not None
@@ -120,19 +110,10 @@ def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
     choose(at, "small", "value")
     assert session.training.taught is None
     assert "What was taught on small (query-query) waits there" in everything(at).replace("\\", "")
-    go(at, COMPARE)
-    assert "It answers with its own tower, small (query-query)." in everything(at).replace("\\", "")
-    next(found for found in at.button if found.label == "Open this run").click()
-    fine(at.run())
-    assert session.training.tower == OTHER
-    go(at, EXPLORE)
-    assert at.selectbox(key="towers regions").value == "query-query"
-
     # By its weights where they were loaded, else by what the model says; and what it says opens nothing.
     assert tower_of_files(resources.towers(), files, "mini") == OTHER
     fresh = TowerRoom(resources.towers().options)
-    assert tower_of_files(fresh, files, "mini") == OTHER
-    assert compare.tower_of_run(fresh, run) == OTHER
+    assert (tower_of_files(fresh, files, "mini"), compare.tower_of_run(fresh, run)) == (OTHER, OTHER)
     for kind in ("nothing", 3, ["value"]):
         assert tower_of_files(fresh, Files(json.dumps(told | {"regions": kind}), b""), "mini") == "mini"
 
@@ -142,7 +123,6 @@ def test_whoever_starts_the_app_says_which_kind_is_usual(
 ) -> None:
     room = opens(monkeypatch, tmp_path, regions="tokens")
     at = choose(with_photo(tiny_app, "red\ngreen"), "small")
-    assert session_of(at).training.tower == "small (tokens)"
-    assert room.standing("small (tokens)").device == "cpu"
+    assert (session_of(at).training.tower, room.standing("small (tokens)").device) == ("small (tokens)", "cpu")
     assert not room.standing("small").device, "nobody asked for it"
     room.close()

@@ -13,7 +13,6 @@ from tests.conftest import ROOT
 APP = ROOT / "app"
 SOURCES = sorted(APP.rglob("*.py"))
 PAGES = sorted((APP / "ui").glob("*/page.py"))
-LOGIC = [path for path in SOURCES if path.relative_to(APP).parts[0] not in ("ui", "main.py", "navigation.py")]
 
 
 def test_no_html_no_remote_icon() -> None:
@@ -21,26 +20,6 @@ def test_no_html_no_remote_icon() -> None:
     forbidden = re.compile(r"""unsafe_allow_html|st\.html\(|components\.v1|page_icon=":""")
     wrong = [f"{path} has {found}" for path in SOURCES for found in forbidden.findall(path.read_text(encoding="utf-8"))]
     assert not wrong, "\n".join(wrong)
-
-
-def test_pages_are_thin() -> None:
-    assert len(PAGES) == 7
-    thick = [path.parent.name for path in PAGES if len(path.read_text(encoding="utf-8").splitlines()) >= 200]
-    assert not thick, "\n".join(thick)
-
-
-def test_the_logic_loads_without_torch_and_without_streamlit() -> None:
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in LOGIC]
-    assert len(names) > 30
-    code = f"import sys, {', '.join(names)}; print(sorted({{'torch', 'streamlit'}} & set(sys.modules)))"
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-    )
-    assert run.stdout.strip() == "[]"
 
 
 def test_a_first_page_is_drawn_without_torch(tmp_path: Path) -> None:
@@ -83,9 +62,3 @@ def test_each_theme_has_ten_chart_colours() -> None:
     config = (APP / ".streamlit" / "config.toml").read_text(encoding="utf-8")
     lists = re.findall(r"^chartCategoricalColors = \[(.*)\]", config, re.MULTILINE)
     assert [len(re.findall(r"#[0-9a-f]{6}", colours)) for colours in lists] == [10, 10]
-
-
-def test_pandas_is_loaded_before_a_worker_can_half_load_it() -> None:
-    """Plotly takes whatever stands in sys.modules: beside a worker that was loading scikit-learn, a chart failed."""
-    source = (APP / "navigation.py").read_text(encoding="utf-8")
-    assert source.index("import pandas") < source.index("from app.ui import resources")

@@ -17,8 +17,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("peewee", reason="needs the extra 'app'")
-
 from app.runs import store as run_store
 from app.runs.data_file import FILE, MACHINE, MARK, VERSION, RunsProblem, data_folder, not_opened, owner_of
 from app.runs.model_zip import Files
@@ -35,8 +33,7 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
     mine = run(0, **NOW, name="")
     number = RunStore(tmp_path).add("me", mine, FILES)
     found = RunStore(tmp_path).runs("me")  # as after a restart
-    assert found == [replace(mine, id=number, name=f"GalLoP {number}")]
-    assert found[0].data == mine.data
+    assert (found, found[0].data) == ([replace(mine, id=number, name=f"GalLoP {number}")], mine.data)
     assert RunStore(tmp_path).files("me", number) == FILES
 
 
@@ -122,7 +119,6 @@ def test_a_damaged_file_is_set_aside_and_nothing_of_it_is_lost(tmp_path: Path, d
     first = RunStore(tmp_path)
     for _ in range(30):
         first.add("me", run(0, **NOW), Files("{}", bytes(4096)))
-    first._database.close_all() if hasattr(first._database, "close_all") else first._database.close()
     path = tmp_path / FILE
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -229,8 +225,7 @@ def test_runs_are_read_where_nothing_can_be_written(disk: Path, spoil: Callable[
         names = ["second", "first"]
     spoil(disk)
     for store in (used, RunStore(disk)):
-        assert [found.name for found in store.runs("me")] == names
-        assert store.files("me", number) == FILES
+        assert ([found.name for found in store.runs("me")], store.files("me", number)) == (names, FILES)
         assert store.runs("you") == []
         if spoil is forbid:
             with pytest.raises(RunsProblem, match=r"cannot be (read or )?written"):
@@ -273,7 +268,7 @@ def test_a_visitor_leaves_though_their_runs_cannot_be_deleted(
     assert "cannot be written" in caplog.text
 
 
-@pytest.mark.parametrize("time_", range(10))  # whoever comes second may meet a file that is half made
+@pytest.mark.parametrize("time_", range(3))  # whoever comes second may meet a file that is half made
 def test_several_threads_may_write_at_once(tmp_path: Path, time_: int) -> None:
     store, other = RunStore(tmp_path), RunStore(tmp_path)
     together = threading.Barrier(3)

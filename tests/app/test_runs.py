@@ -15,6 +15,7 @@ from app.teaching.progress import Answer, Point, Taught
 from app.teaching.settings import PAPER, QUICK, preset
 from app.views import compare
 from gallop.evaluation.intervals import Share
+from tests.app_pages import there
 
 
 def answers(said: dict[str, str], seen: str = "") -> dict[str, Answer]:
@@ -41,35 +42,23 @@ def run(number: int = 1, *, seed: int = 0, said: dict[str, str] | None = None, *
     return replace(made, **changes)
 
 
-def test_accuracy_and_its_interval_are_wilsons() -> None:
-    found = Share(45, 60)
-    p, n, z = 0.75, 60, 1.959963984540054
-    middle, reach = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    wanted = ((middle - reach) / (1 + z * z / n), (middle + reach) / (1 + z * z / n))
-    assert found.interval == pytest.approx(wanted, abs=1e-6)
-    assert Share(5, 5).interval[1] == 1.0
-    assert on_tests(run()) == Share(2, 4)
-    assert on_tests(run_module.zero_shot_run(run())) == Share(1, 4)
+def test_a_run_is_right_on_so_many_test_photos() -> None:
+    assert (on_tests(run()), on_tests(run_module.zero_shot_run(run()))) == (Share(2, 4), Share(1, 4))
 
 
 def test_photos_that_were_learned_from_test_nothing() -> None:
     a = run(1, answers=answers({"a": "xx", "b": "xx", "c": "yy"}, seen="a"))
     b = run(2, answers=answers({"a": "xy", "b": "xy", "d": "yy"}))
-    assert on_tests(a) == Share(2, 2)
-    assert fair(a, b) == {"b"}
-    assert [flip.digest for flip in flips(a, b)] == ["b", "a"]
+    assert (on_tests(a), fair(a, b), [flip.digest for flip in flips(a, b)]) == (Share(2, 2), {"b"}, ["b", "a"])
     assert [flip.words for flip in flips(a, b)] == ["A is right", "A is right"]
-    assert on_tests(replace(a, answers={})) is None
-    assert sign_test(a, replace(b, answers={})) is None
+    assert (on_tests(replace(a, answers={})), sign_test(a, replace(b, answers={}))) == (None, None)
 
 
 def test_the_sign_test_is_mcnemars_exact_one() -> None:
     said = {f"p{i}": "xx" for i in range(10)} | {"q": "xy", "r": "xy"}
     other = {f"p{i}": "xy" for i in range(7)} | {f"p{i}": "xx" for i in range(7, 10)} | {"q": "xx", "r": "xy"}
-    found = sign_test(run(1, said=said), run(2, said=other))
-    assert found is not None
-    assert found[:2] == (7, 1)
-    assert found[2] == pytest.approx(2 * (math.comb(8, 0) + math.comb(8, 1)) / 2**8)
+    found = there(sign_test(run(1, said=said), run(2, said=other)))
+    assert (found[:2], found[2]) == ((7, 1), pytest.approx(2 * (math.comb(8, 0) + math.comb(8, 1)) / 2**8))
     assert sign_test(run(1), run(2)) == (0, 0, 1.0)
 
 
@@ -141,8 +130,7 @@ def test_two_dropouts_that_keep_as_many_prompts_are_one_training(prompts: int, l
 
 def test_the_spread_over_seeds_is_that_of_a_sample() -> None:
     found = spread([run(1, said={"a": "xx", "b": "xx"}), run(2, said={"a": "xx", "b": "xy"})])
-    assert found == Spread((1.0, 0.5))
-    assert found.deviation == pytest.approx(math.sqrt(2 * 0.25**2))
+    assert (found, found.deviation) == (Spread((1.0, 0.5)), pytest.approx(math.sqrt(2 * 0.25**2)))
     # Student's t with two degrees of freedom: 4.3027.
     three = Spread((0.6, 0.7, 0.8))
     assert three.interval == pytest.approx((0.7 - 4.3027 * 0.1 / 3**0.5, 0.7 + 4.3027 * 0.1 / 3**0.5), abs=1e-4)
@@ -151,8 +139,7 @@ def test_the_spread_over_seeds_is_that_of_a_sample() -> None:
         "70.0 % on average over 3 seeds, from 60.0 % to 80.0 %, standard deviation 10.0 points"
     )
     figure = seeds_chart({"A": three})
-    assert list(figure.data[0].x) == pytest.approx([60, 70, 80])
-    assert list(figure.data[1].x) == pytest.approx([70])
+    assert (list(figure.data[0].x), list(figure.data[1].x)) == (pytest.approx([60, 70, 80]), pytest.approx([70]))
 
 
 def test_a_long_curve_is_kept_short_with_both_its_ends() -> None:
@@ -171,8 +158,7 @@ def test_a_long_curve_is_kept_short_with_both_its_ends() -> None:
     taught = Taught(None, Learned(), preset(QUICK), **course)  # type: ignore[arg-type]
     made = run_module.of_taught(taught, "", 0.0)
     assert made.course() | {"history": history} == course, "all else is kept as it is"
-    assert made.class_names == ("x", "y")
-    assert (made.tower, made.fingerprint) == ("other", "f1n9e7")
+    assert (made.class_names, made.tower, made.fingerprint) == (("x", "y"), "other", "f1n9e7")
     kept = made.history
     assert len(kept) <= run_module.MOST_POINTS * 2
     assert (kept[0].step, kept[-1].step) == (1, 5000)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -11,10 +10,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import gallop.backbones
 from app.runs.sample_run import SAMPLE_RUN, is_sample_run, sample_run
 from app.text import percent
 from app.ui import resources
 from app.views import sample
+from gallop.backbones.loading import load_backbone
 from tests.app_pages import (
     COMPARE,
     EXPLORE,
@@ -34,9 +35,10 @@ from tests.app_pages import (
     png,
     restart,
     session_of,
+    there,
     uploader,
 )
-from tests.conftest import ROOT, SCRIPT
+from tests.conftest import ROOT
 
 OFFER, REMOVE = "Try it with a sample project", "Remove the sample"
 
@@ -46,18 +48,10 @@ needs_mini = pytest.mark.skipif(
 
 
 @pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_components: Any) -> Iterator[Open]:
-    """A function that opens the app in this process, with ``mini`` itself."""
-    from streamlit.components.v2 import manifest_scanner
-
-    monkeypatch.setenv("GALLOP_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(resources, "shared", resources.Shared())
-    monkeypatch.setattr(resources, "PAGE_PATIENCE", 60.0)  # a tower is there in the first run
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: installed_components)
-    yield lambda: AppTest.from_file(str(SCRIPT), default_timeout=120).run()
-    resources.jobs().close()
-    resources.downloads().close()
-    resources.towers().close()
+def app(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """The app in this process, with ``mini`` itself."""
+    monkeypatch.setattr(gallop.backbones, "load_backbone", load_backbone)
+    return tiny_app
 
 
 def offered(at: AppTest) -> bool:
@@ -79,23 +73,20 @@ def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
     take(go(at, TEST))
     for page in PAGES:
         assert not offered(go(at, page)), page
-        assert "Start here" not in everything(at), page
-        assert not at.error, [error.value for error in at.error]
+        assert ("Start here" not in everything(at), [error.value for error in at.error]) == (True, []), page
     # What is shown is what was kept when the model was taught: of zero-shot and of the run.
     said = [answer for answer in sample_run().answers.values() if not answer.seen]
     right = sum(answer.right for answer in said)
     go(at, TEST)
     assert f"{100 * right / len(said):.0f} %" in everything(at)
     assert session_of(at).training.stale() == [], "the cards are those that the model was taught with"
-    go(at, EXPLORE)
-    shown = list(session_of(at).photos.shelf.photos)
+    shown = list(session_of(go(at, EXPLORE)).photos.shelf.photos)
     run = sample_run()
     assert answer(at) == f"{run.answers[shown[-1]].truth}: {percent(run.answers[shown[-1]].probability)}"
     assert run.answers[shown[0]].right, "one of them is what teaching has mended"
     assert not run.answers_before[shown[0]].right
     names = {card.name: (len(card.shots), len(card.tests)) for card in session_of(at).photos.deck.cards}
-    assert set(names.values()) == {(8, 6)}
-    assert tuple(names) == sample_run().class_names
+    assert (set(names.values()), tuple(names)) == ({(8, 6)}, sample_run().class_names)
     assert not go(at, TEACH).warning, "no two photos are alike"
     drawn = [chart.proto.id for chart in at.get("plotly_chart")]
     assert not [key for key in drawn if "kept prompts" in key], "an opened run has no lots, and no empty chart"
@@ -106,8 +97,6 @@ def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
 def test_while_its_tower_is_loaded_every_page_says_so_and_then_is_full(
     app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import gallop.backbones
-
     load, may_load = gallop.backbones.load_backbone, Event()
 
     def waiting(*words: Any, **named: Any) -> Any:
@@ -121,8 +110,7 @@ def test_while_its_tower_is_loaded_every_page_says_so_and_then_is_full(
         go(at, page)
         assert any(found.label == "Cancel this" for found in at.button), page
     may_load.set()
-    finish(at)
-    assert session_of(at).training.taught is not None
+    assert session_of(finish(at)).training.taught is not None
     assert "Start here" not in everything(go(at, TEST))
 
 
@@ -150,12 +138,10 @@ def test_it_is_taken_away_without_what_the_visitor_has_added(app: Open) -> None:
     at = take(go(fine(app()), TEACH))
     session = session_of(at)
     name = sample_run().class_names[0]
-    uploader(at, f"Photos of {name}").upload("mine.png", png(3))
-    fine(at.run())
+    fine(uploader(at, f"Photos of {name}").upload("mine.png", png(3)).run())
     session.photos.deck.add("dog")
     session.photos.unknown.add([sample_photo_of_mine()])
-    fine(at.run())
-    fine(button(at, REMOVE).click().run())
+    fine(button(fine(at.run()), REMOVE).click().run())
     kept = {card.name: [photo.name for photo in (*card.shots, *card.tests)] for card in session.photos.deck.cards}
     assert kept == {name: ["mine.png"], "dog": []}
     assert [photo.name for photo in session.photos.unknown.photos.values()] == ["mine too"]
@@ -185,12 +171,10 @@ def test_its_run_is_there_once_whoever_asks_for_it(app: Open) -> None:
     take(go(fine(app()), TEACH))
     restart()
     second = take(go(fine(app()), PROMPTS))
-    ledger = session_of(second).training.ledger
-    assert ledger is not None
+    ledger = there(session_of(second).training.ledger)
     assert [run.name for run in ledger.runs()] == [SAMPLE_RUN]
     ledger.rename(ledger.runs()[0].id, "mine now")
-    fine(button(go(second, TEACH), REMOVE).click().run())
-    take(second)
+    take(fine(button(go(second, TEACH), REMOVE).click().run()))
     assert [run.name for run in ledger.runs()] == [SAMPLE_RUN], "it was deleted under its new name, and came again"
 
 

@@ -14,9 +14,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
-
 from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -49,17 +46,12 @@ def test_this_machines_own_names_are_let_in(app_server: str, host: str) -> None:
         assert page.status == 101
 
 
-def test_the_names_are_those_of_the_machine_whose_visitors_share_their_runs() -> None:
-    """One owner for all who are let in by default: ``data_file.owner_of``."""
+def test_the_names_let_in_are_those_of_the_machine_and_no_run_looks_for_garbage() -> None:
+    """One owner for all who are let in by default; and a training that is watched takes half as long."""
     settings = (MAIN.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8")
     names = ast.literal_eval(re.findall(r"^allowedHosts = (\[.*\])", settings, re.MULTILINE)[0])
     assert set(names) == set(LOOPBACK) == set(THIS_MACHINE)  # which `gallop app --host` lets in all the same
     assert re.findall(r'^address = "(.*)"', settings, re.MULTILINE)[0] in LOOPBACK
-
-
-def test_garbage_is_not_looked_for_after_every_run_of_a_page() -> None:
-    """A training that was watched took twice as long: all threads stood for it, four times a second."""
-    settings = (MAIN.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8")
     runner = settings.partition("[runner]")[2].partition("\n[")[0]
     assert re.findall(r"^postScriptGC = (\w+)", runner, re.MULTILINE) == ["false"]
     assert get_option("runner.postScriptGC") is True, "Streamlit knows it by that name, and looks unless told"
@@ -255,5 +247,4 @@ def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(tm
         late = {"request_id": "1", "session_id": mine, "deferred_file": {"file_id": "0" * 56}}
         page.send(backend_operation_request=late)
         assert until(lambda: "no longer there" in (tmp_path / "log.txt").read_text())
-    log = (tmp_path / "log.txt").read_text()
-    assert "Traceback" not in log
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()

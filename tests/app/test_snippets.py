@@ -30,6 +30,7 @@ from app.visitor.session import Session
 from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image, presets
 from gallop.backbones import Backbone
 from tests import tiny, warm
+from tests.app_pages import there
 from tests.conftest import ROOT
 
 NAMES = ["red' + \"thing", "$(green)", "blue;ls {x}"]
@@ -140,27 +141,22 @@ def test_explore_taught_as_python_notebook_and_command_line(
     assert row["probabilities"] == dict(
         zip(classifier.classes_.tolist(), direct.probabilities[0].tolist(), strict=True)
     )
-    assert row["ood_score"] == float(direct.ood["GL-MCM"][0])
-    assert said == pytest.approx(row["probabilities"], abs=0)
+    assert (row["ood_score"], said) == (float(direct.ood["GL-MCM"][0]), pytest.approx(row["probabilities"], abs=0))
 
 
 def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> None:
+    nbformat = pytest.importorskip("nbformat")
     tower = snippets.UsedTower("ViT-L-14/openai", regions="query-query")
     made = "backbone=load_backbone('ViT-L-14/openai', regions='query-query'), "
     asked = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False, tower=tower)
     assert made in asked.python
     assert asked.python.startswith("from gallop import GalLoPClassifier, load_backbone\n")
+    nbformat.validate(nbformat.reads(asked.notebook, as_version=4))
     taught = snippets.teach(["red", "green"], SETTINGS, tests=False, tower=tower)
     assert made.strip() in taught.python
     assert " --backbone ViT-L-14/openai --regions query-query\n" in taught.shell
     both = snippets.UsedTower("ViT-L-14/openai", "bf16", "neighbours")
     assert both.python == "load_backbone('ViT-L-14/openai', precision='bf16', regions='neighbours')"
-
-
-def test_a_notebook_is_one(tmp_path: Path) -> None:
-    nbformat = pytest.importorskip("nbformat")
-    recipe = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False)
-    nbformat.validate(nbformat.reads(recipe.notebook, as_version=4))
 
 
 def test_code_says_what_not_every_tower_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,8 +185,7 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     teaching = Teaching(mini, None, shots, tests, settings, Watch())
     for _ in teaching.run():
         pass
-    taught = teaching.result()
-    assert taught is not None
+    taught = there(teaching.result())
     wanted = taught.after.model_.prompts.digest()
     recipe, photos = snippets.teach(shots, settings, tests=True), snippets.photo_folder(shots, tests)
     python, shell = put(tmp_path / "python", {**recipe.files(), **photos}), put(tmp_path / "shell", photos)
@@ -204,8 +199,7 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     else:
         here(shell, line_by_line(recipe.shell))
     found = GalLoPClassifier.load(shell / "model", backbone=mini)
-    assert found.model_.prompts.digest() == wanted
-    assert found.calibration_ == taught.after.calibration_
+    assert (found.model_.prompts.digest(), found.calibration_) == (wanted, taught.after.calibration_)
     probe = [picture(900, "red"), picture(901, "blue")]
     mine = dict(zip(taught.after.classes_.tolist(), taught.after.predict_proba(probe).T, strict=True))
     theirs = dict(zip(found.classes_.tolist(), found.predict_proba(probe).T, strict=True))

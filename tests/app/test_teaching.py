@@ -20,6 +20,7 @@ from gallop import GalLoPClassifier, Photo, TrainConfig, load_backbone, load_ima
 from gallop.backbones import Backbone
 from gallop.features.encoding import MemoryCache
 from tests import tiny
+from tests.app_pages import there
 
 SETTINGS = Settings(epochs=6, global_prompts=3, topk=(2, 4), dropout=0.5, lr=0.05, batch_size=2, views=2)
 
@@ -43,21 +44,45 @@ def run(teaching: Teaching, until: Any = None) -> tuple[list[Progress], Taught]:
         if until is not None and until(progress):
             break
     steps.close()  # type: ignore[attr-defined]
-    taught = teaching.result()
-    assert taught is not None
+    taught = there(teaching.result())
     return seen, taught
 
 
-def test_a_whole_training_ends_with_the_prompts_of_its_last_step_and_measures_both_piles() -> None:
+def test_a_whole_training_tells_its_steps_and_shares_and_ends_with_its_last_prompts() -> None:
     seen, taught = run(task(red=photos("red", 2, 50)))
-    assert [progress.phase for progress in seen if progress.phase == "training"] == ["training"] * 18
+    training = [progress for progress in seen if progress.phase == "training"]
+    assert len(training) == 18
     assert (taught.steps, taught.of_steps, taught.best_epoch, taught.stopped_early) == (18, 18, None, False)
     assert (taught.on_shots.photos, taught.on_tests.photos) == (6, 2)
     truth = [name for name, shots in SHOTS.items() for _ in shots]
     right = (taught.after.predict([p for shots in SHOTS.values() for p in shots]) == truth).mean()
-    assert taught.on_shots.after == pytest.approx(right)
+    assert (taught.on_shots.after, list(SHOTS), taught.names) == (
+        pytest.approx(right),
+        ["red", "green"],
+        ("green", "red"),
+    )
+    assert taught.names == tuple(taught.after.model_.class_names) == tuple(taught.before.model_.class_names)
     assert [point.step for point in taught.history] == list(range(1, 19))
+
+    shares = [progress.share for progress in seen]
+    assert (seen[0].phase, shares, shares[-1]) == ("encoding", sorted(shares), pytest.approx(1.0)), "no bar falls"
+    for progress in training:
+        kept = there(progress.kept)
+        assert (kept.step, kept.total, len(kept.photos), len(kept.prompts)) == (progress.done, 3, 2, 2)
+        assert all(len(set(prompts)) == 2 for prompts in kept.prompts)  # 3 - int(0.5 x 3) are kept
+        assert set(kept.photos) <= {photo.name for shots in SHOTS.values() for photo in shots}
+
+    # What is learned can be tried while it is calibrated, and stays the same.
+    first = next(progress for progress in seen if progress.ready is not None)
+    later, ready = seen[seen.index(first) :], there(first.ready)
+    assert all(progress.ready is ready for progress in later), "it is one, to its end"
+    assert {progress.phase for progress in later} == {"measuring", "calibrating"}
+    assert (ready.after.calibration_.threshold, ready.after.cross_fit_) == (None, None)
     assert taught.after.calibration_.threshold is not None
+    assert tiny.equal(tiny.learned(ready.after), tiny.learned(taught.after))
+    said = [{digest: answer.label for digest, answer in each.answers.items()} for each in (ready, taught)]
+    assert (said[0], ready.answers_before) == (said[1], taught.answers_before)
+    assert (ready.steps, ready.stopped_early, ready.best_epoch) == (18, False, None)
 
 
 def test_a_cancelled_training_keeps_the_prompts_of_its_best_epoch() -> None:
@@ -123,24 +148,6 @@ def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watc
     assert taught.sights[0].step == 6
 
 
-def test_names_are_in_the_order_of_the_figures() -> None:
-    _, taught = run(task())
-    assert list(SHOTS) == ["red", "green"]
-    assert taught.names == ("green", "red")
-    assert taught.names == tuple(taught.after.model_.class_names) == tuple(taught.before.model_.class_names)
-
-
-def test_prompt_dropout_is_shown_as_it_was() -> None:
-    seen, _ = run(task())
-    for progress in seen:
-        if progress.phase == "training":
-            assert progress.kept is not None
-            assert (progress.kept.step, progress.kept.total) == (progress.done, 3)
-            assert len(progress.kept.photos) == len(progress.kept.prompts) == 2
-            assert all(len(set(prompts)) == 2 for prompts in progress.kept.prompts)  # 3 - int(0.5 x 3) are kept
-            assert set(progress.kept.photos) <= {photo.name for shots in SHOTS.values() for photo in shots}
-
-
 def test_shots_are_drawn_by_the_seed_and_fewer_are_part_of_more() -> None:
     def drawn(shots: int, seed: int) -> set[str]:
         teaching = task(replace(SETTINGS, shots=shots, seed=seed))
@@ -155,8 +162,7 @@ def test_shots_are_drawn_by_the_seed_and_fewer_are_part_of_more() -> None:
 def test_photos_encoded_ahead_are_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     cache, backbone = MemoryCache(), tiny.vit()
     pending = deque(photo for shots in SHOTS.values() for photo in shots)
-    encoding = EncodeAhead(backbone, cache, pending, SETTINGS)
-    assert list(encoding.run())[-1] >= 0
+    assert list(EncodeAhead(backbone, cache, pending, SETTINGS).run())[-1] >= 0
     assert len(cache) == 6 * (1 + SETTINGS.views)
     calls = []
     encode = type(backbone).encode
@@ -219,32 +225,6 @@ def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypa
     assert (told.left, told.share) == (0.0, pytest.approx(1.0))
 
 
-def test_no_bar_of_a_training_falls() -> None:
-    seen, _ = run(task(red=photos("red", 2, 50)))
-    shares = [progress.share for progress in seen]
-    assert shares == sorted(shares)
-    assert shares[-1] == pytest.approx(1.0)
-    assert seen[0].phase == "encoding"
-
-
-def test_what_is_learned_can_be_tried_while_it_is_calibrated_and_stays_the_same() -> None:
-    seen, taught = run(task(red=photos("red", 2, 50)))
-    first = next(progress for progress in seen if progress.ready is not None)
-    ready = first.ready
-    assert ready is not None
-    assert all(progress.ready is ready for progress in seen[seen.index(first) :]), "it is one, to its end"
-    assert {progress.phase for progress in seen[seen.index(first) :]} == {"measuring", "calibrating"}
-    assert ready.after.calibration_.threshold is None
-    assert ready.after.cross_fit_ is None
-    assert taught.after.calibration_.threshold is not None
-    assert tiny.equal(tiny.learned(ready.after), tiny.learned(taught.after))
-    assert {digest: said.label for digest, said in ready.answers.items()} == {
-        digest: said.label for digest, said in taught.answers.items()
-    }
-    assert ready.answers_before == taught.answers_before
-    assert (ready.steps, ready.stopped_early, ready.best_epoch) == (18, False, None)
-
-
 def test_a_training_on_the_page_learns_the_librarys_prompts_to_the_last_digit(
     tmp_path: Path,
 ) -> None:
@@ -280,6 +260,5 @@ def test_times_are_told_no_more_exactly_than_they_are_known() -> None:
 def test_settings_tell_what_needs_a_new_training() -> None:
     assert changed(SETTINGS, replace(SETTINGS, topk=(1, 1))) == []
     assert changed(SETTINGS, replace(SETTINGS, topk=(1, 1, 1), lr=0.1)) == ["k of the local prompts", "learning rate"]
-    assert with_prompts((3, 4), 4) == (3, 4, 15, 20)
-    assert with_prompts((3, 4), 1) == (3,)
+    assert (with_prompts((3, 4), 4), with_prompts((3, 4), 1)) == ((3, 4, 15, 20), (3,))
     assert content(SHOTS) != content({"red": SHOTS["green"], "green": SHOTS["red"]})

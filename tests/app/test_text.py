@@ -25,20 +25,13 @@ def test_markdown_escapes_every_sign_and_loses_none(name: str) -> None:
     # No ASCII sign without its backslash, and taking backslashes and joiners out gives the name back.
     assert not re.search(r"(?<!\\)(?:\\\\)*[!-/:-@\[\]^-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]", "", escaped))
     assert re.sub(r"\\(.)", r"\1", escaped.replace("\u2060", "")) == " ".join(name.split())
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_nothing_is_left_that_looks_like_an_address(name: str) -> None:
-    plain = re.sub(r"\\(.)", r"\1", text.markdown(name))
-    assert not re.search(r"https?://|www\.\w|:smile:|\w@\w", plain)
+    plain = re.sub(r"\\(.)", r"\1", escaped)
+    assert not re.search(r"https?://|www\.\w|:smile:|\w@\w", plain), "nothing looks like an address"
 
 
 def test_plotly_gets_no_tags_and_no_mathematics() -> None:
     assert text.plotly("<b>a & b</b> $x$", 80) == "&lt;b&gt;a &amp; b&lt;/b&gt; &#36;x&#36;"
-
-
-def test_long_names_are_shortened_before_they_are_escaped() -> None:
-    assert text.plotly("<" * 50, 5) == "&lt;&lt;&lt;&lt;…"
+    assert text.plotly("<" * 50, 5) == "&lt;&lt;&lt;&lt;…", "shortened before it is escaped"
     assert len(text.shorten("x" * 50)) == 32
 
 
@@ -51,21 +44,17 @@ def test_percent(share: float, shown: str) -> None:
 
 
 def test_no_gain_is_no_words_and_so_no_arrow() -> None:
-    assert text.gain(3.2, "zero-shot") == "+3 points vs zero-shot"
-    assert text.gain(-0.25, "B", 1) == "-0.2 points vs B"
-    assert text.gain(0.04, "B", 1) is None
-    assert text.gain(-0.4, "zero-shot") is None
+    assert (text.gain(3.2, "zero-shot"), text.gain(-0.25, "B", 1)) == ("+3 points vs zero-shot", "-0.2 points vs B")
+    assert (text.gain(0.04, "B", 1), text.gain(-0.4, "zero-shot")) == (None, None)
 
 
 def test_joined() -> None:
-    assert text.joined(["a"]) == "a"
-    assert text.joined(["a", "b", "c"]) == "a, b and c"
+    assert (text.joined(["a"]), text.joined(["a", "b", "c"])) == ("a", "a, b and c")
     assert text.joined(list("abcdefgh")) == "a, b, c, d, e, f and 2 more"
 
 
 def test_a_clock_shows_the_browsers_time_and_takes_any_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert text.time_of_day(1700000000, "UTC") == "22:13"
-    assert text.time_of_day(1700000000, "Asia/Kolkata") == "03:43"
+    assert (text.time_of_day(1700000000, "UTC"), text.time_of_day(1700000000, "Asia/Kolkata")) == ("22:13", "03:43")
     here = text.time_of_day(1700000000)
     for zone in ("", "nowhere", "../../etc/passwd", "/etc/passwd", "\0", "Europe", "x" * 5000):
         assert text.time_of_day(1700000000, zone) == here

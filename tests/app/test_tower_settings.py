@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
-
 from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
@@ -90,10 +87,8 @@ def test_scales_are_the_same_shares_of_a_photo_in_every_grid(regions: int, count
 
 def test_scales_of_known_grids() -> None:
     assert scales_for(14 * 14, 5) == (5, 10, 15, 20, 25), "the paper's own"
-    assert scales_for(24 * 24, 4) == (15, 29, 44, 59)
-    assert scales_for(7 * 7, 4) == (1, 2, 4, 5)
-    assert scales_for(4 * 4, 4) == (1, 2, 3, 4)
-    assert scales_for(1, 3) == (1, 1, 1)
+    assert (scales_for(24 * 24, 4), scales_for(7 * 7, 4)) == ((15, 29, 44, 59), (1, 2, 4, 5))
+    assert (scales_for(4 * 4, 4), scales_for(1, 3)) == ((1, 2, 3, 4), (1, 1, 1))
     assert with_prompts((5, 300), 4, 7 * 7) == (5, 49, 4, 5)
 
 
@@ -162,14 +157,11 @@ def test_each_tower_has_a_form_of_its_own(three: Open) -> None:
     at = cards(fine(three()), {"red": 2, "green": 2})
     session_of(at).training._settings.clear()
     go(at, TEACH)
-    assert at.radio(key="teach way").value == QUICK
-    assert form(at, "lr", "epochs", "views") == [0.1, 30, 4]
+    assert (at.radio(key="teach way").value, form(at, "lr", "epochs", "views")) == (QUICK, [0.1, 30, 4])
     assert scales(at) == [(5, 196), (10, 196), (15, 196), (20, 196)]
-    at.radio(key="teach way").set_value(CUSTOM)
-    fine(at.run())
+    fine(at.radio(key="teach way").set_value(CUSTOM).run())
     at.number_input(key="teach settings epochs").set_value(7)
-    at.number_input(key="teach scales 1").set_value(150)
-    fine(at.run())
+    fine(at.number_input(key="teach scales 1").set_value(150).run())
     mine = session_of(at).training.settings
 
     choose(at, "seven")
@@ -177,43 +169,30 @@ def test_each_tower_has_a_form_of_its_own(three: Open) -> None:
     assert form(at, "lr", "epochs", "views") == [0.002, 200, 0]
     assert scales(at) == [(5, 49), (10, 49), (15, 49), (20, 49)]
     assert "the usual ones" in everything(at)
-    at.radio(key="teach way").set_value(QUICK)
-    fine(at.run())
-    assert form(at, "lr", "epochs", "views") == [0.002, 50, 4]
-    assert scales(at) == [(1, 49), (2, 49), (4, 49), (5, 49)]
+    fine(at.radio(key="teach way").set_value(QUICK).run())
+    assert (form(at, "lr", "epochs", "views"), scales(at)) == ([0.002, 50, 4], [(1, 49), (2, 49), (4, 49), (5, 49)])
     assert "k for its 49 regions" in everything(at)
-    at.number_input(key="teach scales 3").set_value(30)
-    fine(at.run())
+    fine(at.number_input(key="teach scales 3").set_value(30).run())
 
     choose(at, "four")
-    assert [k for k, _ in scales(at)] == [5, 10, 15, 16]
-    choose(at, "fine")
-    assert scales(at)[0] == (5, 576)
+    assert ([k for k, _ in scales(at)], scales(choose(at, "fine"))[0]) == ([5, 10, 15, 16], (5, 576))
 
     # Nothing is lost on the way, and nothing of one got into another.
     choose(at, "mini")
-    assert at.radio(key="teach way").value == CUSTOM
-    assert session_of(at).training.settings == mine
+    assert (at.radio(key="teach way").value, session_of(at).training.settings) == (CUSTOM, mine)
     assert scales(at)[1] == (150, 196)
     choose(at, "seven")
-    assert at.radio(key="teach way").value == QUICK
-    assert form(at, "lr", "epochs", "views") == [0.002, 50, 4]
+    assert (at.radio(key="teach way").value, form(at, "lr", "epochs", "views")) == (QUICK, [0.002, 50, 4])
     assert [k for k, _ in scales(at)] == [1, 2, 4, 30]
 
 
 def test_a_model_that_is_opened_is_read_at_the_k_that_it_learned_with(three: Open) -> None:
     at = cards(choose(with_photo(three, "red\ngreen"), "seven"), {"red": 2, "green": 2}, topk=(1, 3, 4, 5))
-    train(at)
-    session = session_of(at)
-    taught = session.training.taught
-    assert taught is not None
+    session = session_of(train(at))
     go(at, TEACH)
-    at.number_input(key="teach scales 0").set_value(40)
-    fine(at.run())
+    fine(at.number_input(key="teach scales 0").set_value(40).run())
     assert session.training.scales()[0] == 40
-    go(at, COMPARE)
-    button(at, "Open this run").click()
-    fine(at.run())
+    fine(button(go(at, COMPARE), "Open this run").click().run())
     assert session.training.scales() == (1, 3, 4, 5)
     go(at, TEACH)
     assert [k for k, _ in scales(at)] == [1, 3, 4, 5]
@@ -224,6 +203,5 @@ def test_a_model_that_is_opened_is_read_at_the_k_that_it_learned_with(three: Ope
 
 
 def test_of_a_model_that_does_not_say_how_it_was_taught_the_settings_are_its_towers() -> None:
-    found = tiny.classifier().zero_shot(["red", "green"])
-    taught = imported(Session(), found, tiny.vit())
+    taught = imported(Session(), tiny.classifier().zero_shot(["red", "green"]), tiny.vit())
     assert taught.settings.training() == train_preset("paper"), "nothing of mini's"

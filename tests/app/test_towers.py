@@ -23,6 +23,7 @@ from gallop.backbones.weights import fetching
 from gallop.backbones.weights.known import KnownTower
 from gallop.errors import BackboneError
 from tests import tiny
+from tests.app_pages import there
 
 NAMES = ("a", "b", "c")
 
@@ -82,8 +83,7 @@ def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
 
 
 def leased(room: TowerRoom, name: str) -> rooms.Lease:
-    found = room.lease(name, 30)
-    assert found is not None
+    found = there(room.lease(name, 30))
     return found
 
 
@@ -98,9 +98,7 @@ def test_a_tower_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> None
     loads.may_end.set()
     lease = leased(room, "a")
     assert leased(room, "a").backbone is lease.backbone
-    assert loads.begun == ["a"]
-    assert room.standing("a").device == "cpu"
-    assert room.used == size()
+    assert (loads.begun, room.standing("a").device, room.used) == (["a"], "cpu", size())
 
 
 def test_one_may_begin_to_load_before_anybody_asks(make: Any, loads: Loads) -> None:
@@ -138,10 +136,8 @@ def test_the_one_unused_for_longest_makes_room_and_comes_back_as_itself(make: An
     assert room.used == 2 * size()
     with pytest.raises(BackboneError, match="not loaded now"):
         classifier.explain(tiny.picture(2))
-    again = leased(room, "a")
-    assert again.backbone is a.backbone
-    assert classifier.explain(tiny.picture(1)).probabilities == before
-    assert room.used == 2 * size()
+    assert leased(room, "a").backbone is a.backbone
+    assert (classifier.explain(tiny.picture(1)).probabilities, room.used) == (before, 2 * size())
     assert loads.begun == ["a", "b", "c", "a"]
 
 
@@ -197,8 +193,7 @@ def test_a_name_that_is_not_listed_opens_nothing(make: Any, loads: Loads, name: 
     room = make()
     with pytest.raises(TowerProblem, match="not on this machine"):
         room.lease(name, 30)
-    assert loads.begun == []
-    assert room.listing.seek(name) is None
+    assert (loads.begun, room.listing.seek(name)) == ([], None)
 
 
 def test_a_named_tower_that_is_not_there_is_told_and_the_others_stay(tmp_path: Path) -> None:
@@ -223,9 +218,7 @@ def test_a_tower_is_called_without_its_path(tmp_path: Path) -> None:
     room = TowerRoom(TowerOptions((str(tiny.backbone_folder(tmp_path / "mine")),), precision="fp32"))
     try:
         backbone = leased(room, "mine").backbone
-        assert backbone.name == "mine"
-        assert room.named_by(backbone.fingerprint) == "mine"
-        assert room.named_by("other") == ""
+        assert (backbone.name, room.named_by(backbone.fingerprint), room.named_by("other")) == ("mine", "mine", "")
     finally:
         room.close()
 

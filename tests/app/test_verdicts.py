@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
-
 from streamlit.testing.v1 import AppTest
 
 from app.ui import resources
@@ -15,7 +12,6 @@ from app.visitor.question import Question
 from gallop.model.calibration import UNRELIABLE
 from tests.app.test_sample import app, needs_mini, take  # noqa: F401 - a fixture
 from tests.app_pages import (
-    COMPARE,
     EXPLORE,
     METHOD,
     TEACH,
@@ -23,12 +19,12 @@ from tests.app_pages import (
     Open,
     cards,
     chips,
-    everything,
     explaining,
     fine,
     go,
     grid,
     look,
+    plain,
     png,
     session_of,
     train,
@@ -40,27 +36,19 @@ BROKEN = "This limit is unreliable here: 0 of 6 known test photos pass, and 95 %
 NO_LIMIT = "There is no limit for none of these here: nothing was held out to find it."
 
 
-def plain(at: AppTest) -> str:
-    return everything(at).replace("\\", "")
-
-
 def test_after_teaching_explore_shows_what_was_taught_and_asks_no_sample_about_it(tiny_app: Open) -> None:
-    at = look(fine(tiny_app()), "Coffee")
-    at = go(train(cards(at, {"red": 3, "green": 3}, 1)), EXPLORE)
+    at = go(train(cards(look(fine(tiny_app()), "Coffee"), {"red": 3, "green": 3}, 1)), EXPLORE)
     session = session_of(at)
     (test,) = session.photos.tests()["green"]
     assert grid(at, "photo strip")["chosen"] == test.sha256, "a photo of the cards, not the sample looked at before"
     assert session.explore.question(session.training) == Question(("green", "red"), True)
-    assert len(grid(at, "explainer")["takes"]) == 2
-    at = look(at, "Rocket")
-    assert chips(at).value[0] == "rocket"
+    assert (len(grid(at, "explainer")["takes"]), chips(look(at, "Rocket")).value[0]) == (2, "rocket")
     assert not session.explore.question(session.training).taught
     assert len(grid(at, "explainer")["takes"]) == 1
     assert "What teaching changed" not in [header.value for header in at.header]
     assert "asked about names of its own" in plain(at)
     assert not explaining(go(at, TEACH)), "nor is it tried there"
-    at = look(go(at, EXPLORE), test.name)
-    assert set(chips(at).value) == {"red", "green"}
+    assert set(chips(look(go(at, EXPLORE), test.name)).value) == {"red", "green"}
     assert session.explore.question(session.training).taught
 
 
@@ -68,15 +56,11 @@ def test_what_was_taught_waits_for_a_photo_where_there_are_samples_alone(tiny_ap
     at = train(cards(fine(tiny_app()), {"red": 3, "green": 3}))
     session = session_of(at)
     session.photos.deck.lay_out((), "left")
-    taught = session.training.taught
-    assert taught is not None
     script = AppTest.from_function(_show, default_timeout=60)  # as a model that came as a file is shown
     script.session_state[resources.STATE] = at.session_state[resources.STATE]
     fine(script.run())
-    at = go(at, EXPLORE)
-    assert chips(at).value[0] == "cat"
-    uploader(at, "Upload photos").upload("mine.png", png(1))
-    at = fine(at.run())
+    assert chips(go(at, EXPLORE)).value[0] == "cat"
+    at = fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())
     assert set(chips(at).value) == {"red", "green"}
     assert session.explore.question(session.training).taught
 
@@ -107,9 +91,7 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
     session = session_of(at)
     taught, backbone = session.training.taught, resources.backbone()
     assert taught is not None
-    at = go(at, EXPLORE)
-    uploader(at, "Upload photos").upload("blue.png", png(7, "blue"))
-    at = fine(at.run())
+    at = fine(uploader(go(at, EXPLORE), "Upload photos").upload("blue.png", png(7, "blue")).run())
     (photo,) = session.photos.own.values()
     question = Question(taught.names, taught=True)
     found = session.answers.explain(backbone, photo, question)
@@ -122,8 +104,7 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
     session.training._keep(taught)  # answers anew
     odd = limit is not None and found.ood_score > limit
     said = f"nearest: {found.label}" if doubt else f"none of these (nearest: {found.label})" if odd else found.label
-    at = fine(at.run())
-    assert grid(at, "photo strip")["tiles"][0]["verdict"] == said
+    assert grid(fine(at.run()), "photo strip")["tiles"][0]["verdict"] == said
     assert grid(at, "explainer").get("doubt", "") == doubt
     gains = [metric.label for metric in at.metric if metric.label.startswith("This photo is")]
     assert gains == ([f"This photo is {found.label}"] if said == found.label else [])
@@ -135,24 +116,3 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
     session.photos.unknown.add([photo])
     rows = next(each.value for each in fine(at.run()).dataframe if "answer" in each.value.columns)
     assert list(rows["answer"]) == [said]
-
-
-@needs_mini
-def test_of_the_sample_project_all_pages_say_the_same(app: Open) -> None:  # noqa: F811
-    at = take(go(fine(app()), TEST))
-    session, backbone = session_of(at), resources.backbone()
-    taught = session.training.taught
-    assert taught is not None
-    doubt = session.answers.doubt(taught.after, taught, session.training.version)
-    assert [warning.value.replace("\\", "") for warning in at.warning] == [doubt] * bool(doubt)
-    (run,) = session.training.ledger.runs()  # type: ignore[union-attr]
-    at = go(at, EXPLORE)
-    for photo in session.photos.own.values():
-        at = look(at, photo.name)
-        found = session.answers.explain(backbone, photo, Question(taught.names, taught=True))
-        assert grid(at, "explainer").get("doubt", "") == doubt == found.doubt
-        tile = next(tile for tile in grid(at, "photo strip")["tiles"] if tile["key"] == photo.sha256)
-        assert tile["verdict"] == found.answer
-        at.session_state["compare photo"] = photo.sha256
-        assert f"**A: {run.name}** says {found.answer}," in plain(go(at, COMPARE))
-        at = go(at, EXPLORE)

@@ -19,7 +19,8 @@ from app.visitor.registry import (
 )
 from gallop import Photo, load_image
 from tests import tiny
-from tests.app.test_jobs import Counting
+from tests.app.test_jobs import Counting, wait
+from tests.app_pages import there
 
 
 class Open(set[str]):
@@ -44,8 +45,7 @@ def test_a_session_is_found_by_the_browser_that_began_it_alone() -> None:
     visitors, mine, other = Open().visitors(60), "a" * 32, "b" * 32
     token, without = visitors.new(mine), visitors.new()
     assert visitors.find(token, mine) is not None
-    assert visitors.find(token, other) is None
-    assert visitors.find(token) is None
+    assert (visitors.find(token, other), visitors.find(token)) == (None, None)
     assert visitors.find(without) is not None, "a browser that keeps no cookies finds its own again"
     assert visitors.find(without, mine) is None
 
@@ -59,7 +59,7 @@ def gone(visitors: Visitors, token: str, seconds: float) -> bool:
     return False
 
 
-def test_a_reload_keeps_the_session_and_leaving_ends_it_after_the_grace_time() -> None:
+def test_a_reload_or_another_tab_keeps_the_session_and_leaving_ends_it_after_the_grace_time() -> None:
     pages = Open({"first"})
     visitors = pages.visitors(0.2)
     token = visitors.new()
@@ -67,30 +67,20 @@ def test_a_reload_keeps_the_session_and_leaving_ends_it_after_the_grace_time() -
     session = visitors.find(token)
     assert not gone(visitors, token, 0.4), "it is open"
     pages.remove("first")
-    pages.add("reloaded")
-    visitors.lease(token, "reloaded")
+    pages |= {"reloaded", "tab"}
+    for page in pages:
+        visitors.lease(token, page)
     assert not gone(visitors, token, 0.4)
+    pages.remove("tab")
+    assert not gone(visitors, token, 0.4), "one of two tabs"
     assert visitors.find(token) is session
     pages.clear()
     assert visitors.find(token) is session, "not at once"
     assert gone(visitors, token, 5)
 
 
-def test_two_tabs_hold_a_session_until_both_are_closed() -> None:
-    pages = Open({"first", "second"})
-    visitors = pages.visitors(0.1)
-    token = visitors.new()
-    for page in pages:
-        visitors.lease(token, page)
-    pages.remove("first")
-    assert not gone(visitors, token, 0.3)
-    pages.remove("second")
-    assert gone(visitors, token, 5)
-
-
 def test_a_page_holds_its_own_visitors_session_alone() -> None:
-    pages = Open({"mine"})
-    visitors = pages.visitors(0.1)
+    visitors = Open({"mine"}).visitors(0.1)
     mine, other = visitors.new(), visitors.new()
     visitors.lease(mine, "mine")
     visitors.lease("0" * 32, "mine")
@@ -103,14 +93,10 @@ def test_a_session_that_ends_cancels_its_training() -> None:
 
     manager, visitors = JobManager(), Open().visitors(0.1)
     token = visitors.new()
-    session = visitors.find(token)
-    assert session is not None
+    session = there(visitors.find(token))
     session.training.job = manager.submit(Counting(10**12))
     assert gone(visitors, token, 5)
-    end = time.monotonic() + 5
-    while session.training.job.snapshot().active and time.monotonic() < end:
-        time.sleep(0.005)
-    assert session.training.job.snapshot().state is State.CANCELLED
+    assert wait(session.training.job).state is State.CANCELLED
     manager.close()
 
 
@@ -147,9 +133,7 @@ def photo(seed: int, side: int = 32) -> Photo:
 def with_photos(visitors: Visitors, *seeds: int, side: int = 32) -> str:
     """A visitor with such photos on the shelf."""
     token = visitors.new()
-    session = visitors.find(token)
-    assert session is not None
-    session.photos.shelf.add(photo(seed, side) for seed in seeds)
+    there(visitors.find(token)).photos.shelf.add(photo(seed, side) for seed in seeds)
     return token
 
 
@@ -157,8 +141,7 @@ def test_an_address_finds_everything_for_hours_after_its_page_was_closed() -> No
     pages, clock = Open({"page"}), Clock()
     visitors = Visitors(pages.__contains__, keep=8 * HOUR, clock=clock)
     token = with_photos(visitors, 1, 2)
-    session = visitors.find(token)
-    assert session is not None
+    session = there(visitors.find(token))
     visitors.lease(token, "page")
     clock.after(20 * HOUR, visitors)
     assert visitors.find(token) is session, "its page is open"
@@ -178,9 +161,7 @@ def test_an_address_finds_everything_for_hours_after_its_page_was_closed() -> No
 def test_what_can_be_worked_out_again_goes_and_photos_stay() -> None:
     clock = Clock()
     visitors = Visitors(Open().__contains__, keep=8 * HOUR, clock=clock)
-    token = with_photos(visitors, 1)
-    session = visitors.find(token)
-    assert session is not None
+    session = there(visitors.find(with_photos(visitors, 1)))
     features, answers = session.photos.features(), session.answers
     answers.once("key", lambda: 5)
     clock.after(GRACE_SECONDS - 8, visitors)
@@ -233,9 +214,7 @@ def test_a_place_with_nothing_in_it_is_given_up_before_a_newcomer_is_refused() -
     visitors = Visitors(pages.__contains__, most=5, clock=clock)
     names = ("held", "idle", "clicked", "read", "closed")
     tokens = {name: visitors.new(name) for name in names}
-    session = visitors.find(tokens["held"], "held")
-    assert session is not None
-    session.photos.shelf.add([photo(1)])
+    there(visitors.find(tokens["held"], "held")).photos.shelf.add([photo(1)])
     for name in names:
         visitors.lease(tokens[name], name)
 
@@ -279,18 +258,14 @@ def test_everything_is_removed_at_once_when_that_is_said() -> None:
 
     manager, visitors = JobManager(), Visitors(Open().__contains__, keep=8 * HOUR)
     token, other = with_photos(visitors, 1), with_photos(visitors, 2)
-    session = visitors.find(token)
-    assert session is not None
+    session = there(visitors.find(token))
     session.training.job = manager.submit(Counting(1_000_000))
     visitors.remove(token)
     visitors.remove(token)
     visitors.remove("0" * 32)
     assert visitors.find(token) is None
     assert visitors.find(other) is not None
-    end = time.monotonic() + 5
-    while session.training.job.snapshot().active and time.monotonic() < end:
-        time.sleep(0.005)
-    assert session.training.job.snapshot().state is State.CANCELLED
+    assert wait(session.training.job).state is State.CANCELLED
     manager.close()
 
 
@@ -306,18 +281,15 @@ def test_hours_are_for_ones_own_machine_unless_something_else_was_said(monkeypat
 def test_what_undo_brings_back_is_bounded_too() -> None:
     """Thirty times six hundred photos of 512 pixels would be fourteen gigabytes."""
     session = Visitors(Open().__contains__)
-    found = session.find(session.new())
-    assert found is not None
+    found = there(session.find(session.new()))
     deck = found.photos.deck
     image = photo(1).image
     for turn in range(5):
         shots = tuple(Photo(image, f"{n}", f"{turn} {n}") for n in range(MOST_ALTOGETHER))
         deck.lay_out([Card(0, "red", True, shots)], f"turn {turn}")
     assert len(deck.held()) == MOST_HELD == 2 * MOST_ALTOGETHER
-    assert found.photos.size == MOST_HELD * 4 * 32 * 32
-    assert deck.last_change == "turn 4"
+    assert (found.photos.size, deck.last_change) == (MOST_HELD * 4 * 32 * 32, "turn 4")
     deck.undo()
-    assert deck.cards[0].shots[0].sha256 == "3 0"
-    assert deck.last_change is None
+    assert (deck.cards[0].shots[0].sha256, deck.last_change) == ("3 0", None)
     shelves = 4 * MAX_PHOTOS * (SHOWN_SIDE**2 + SHOT_SIDE**2)
     assert 4 * MOST_HELD * SHOT_SIDE**2 + shelves < registry.MOST_KEPT_BYTES, "nobody's photos go for their size alone"

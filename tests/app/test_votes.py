@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
-from app.teaching.progress import Taught
 from app.views.exploring import photo_on_explore
 from app.views.export import imported
 from gallop import GalLoPClassifier
@@ -29,7 +28,10 @@ from tests.app_pages import (
     go,
     grid,
     png,
+    put,
     session_of,
+    taught_of,
+    there,
     train,
     unfolded,
     with_photo,
@@ -65,8 +67,7 @@ def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(
     (found,) = SUM.findall(said)
     rest, score = map(float, found)
     assert sum(vote for vote, _ in votes) + rest == pytest.approx(score, abs=7 * 5e-5)
-    taught = session_of(at).training.taught
-    assert taught is not None
+    taught = taught_of(at)
     photo, model = photo_on_explore(session_of(at)), taught.after.model_
     assert photo is not None
     own = taught.after.explain(photo)
@@ -81,8 +82,7 @@ def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(
     looks = 1 if detail == 1 else 2
     assert [branch["name"] for branch in branches] == ["whole photo", *["regions"] * looks, *["head"] * looks]
     assert sum(branch["weight"] for branch in branches) == pytest.approx(1)
-    at.session_state["explore prompts"] = "Zero-shot"
-    assert not offered(fine(at.run())), "prompts that know no photo have no votes"
+    assert not offered(put(at, "explore prompts", "Zero-shot")), "prompts that know no photo have no votes"
 
 
 def test_a_head_that_cannot_tell_says_nothing_of_it(tiny_app: Open) -> None:
@@ -94,21 +94,10 @@ def test_a_head_that_cannot_tell_says_nothing_of_it(tiny_app: Open) -> None:
 
 def reopened(at: AppTest) -> AppTest:
     """The newest run as the taught one, as whoever comes back to it has it, and Explore."""
-    ledger = session_of(go(at, COMPARE)).training.ledger
-    assert ledger is not None
-    (run,) = ledger.runs()
-    at.button(key=f"open run {run.id}").click()
-    at = go(fine(at.run()), EXPLORE)
-    head = taught_of(at).after.model_.head
-    assert head is not None
-    assert head.shots is None, "of shots a run keeps sums alone"
+    (run,) = there(session_of(go(at, COMPARE)).training.ledger).runs()
+    at = go(fine(at.button(key=f"open run {run.id}").click().run()), EXPLORE)
+    assert there(taught_of(at).after.model_.head).shots is None, "of shots a run keeps sums alone"
     return at
-
-
-def taught_of(at: AppTest) -> Taught:
-    taught = session_of(at).training.taught
-    assert taught is not None
-    return taught
 
 
 @pytest.mark.parametrize("head", ["ridge", "covariance"])
@@ -118,8 +107,7 @@ def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
     at = learned(tiny_app, {"red": 3, "green": 2}, head=head)
     said = VOTE.findall(everything(unfolded(at, "votes")))
-    at = reopened(at)
-    assert VOTE.findall(everything(unfolded(at, "votes"))) == said
+    assert VOTE.findall(everything(unfolded(reopened(at), "votes"))) == said
     told = [info.value for info in go(at, PROMPTS).info]
     assert told == ["On the photos it learned from, which flatters it: there are no test photos."]
     assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
@@ -155,8 +143,7 @@ def test_a_run_that_is_opened_learns_more_beside_what_it_knew(
     session.photos.deck.add_photos([Member(CardPlace("red", False, "one more.png"), png(90))], "shots")
     session.training.settings = taught_of(at).settings
     session.training.learn_more()
-    assert len(taught_of(at).learned) == 6
-    assert sum(answer.seen for answer in taught_of(at).answers.values()) == 6
+    assert (len(taught_of(at).learned), sum(answer.seen for answer in taught_of(at).answers.values())) == (6, 6)
     if head == "ridge":
         assert len(VOTE.findall(everything(unfolded(fine(at.run()), "votes")))) == 6
     assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-pytest.importorskip("streamlit", reason="needs the extra 'app'")
 
 from app.front import FirstPage
 from app.photos.sample_answers import sample_answers
 from app.views.exploring import look_at, opens_on_sample
+from app.visitor.explore import ExploreState
 from app.visitor.notices import Notice, Where
 from app.visitor.page_state import AskedRegion
 from app.visitor.session import Session
@@ -41,8 +37,7 @@ def test_the_first_page_is_streamlits_with_the_picture_in_it(app_server: str) ->
     assert response.headers["cache-control"] == "no-store"
     assert "modulepreload" in response.headers["link"]
     ((response, short, _),) = asked(app_server, "/", **{"Accept-Encoding": "gzip, br"})
-    assert response.headers["content-encoding"] == "gzip"
-    assert gzip.decompress(short) == body
+    assert (response.headers["content-encoding"], gzip.decompress(short)) == ("gzip", body)
     assert len(short) < 120_000
 
 
@@ -51,8 +46,7 @@ def test_the_first_page_is_streamlits_with_the_picture_in_it(app_server: str) ->
 )
 def test_anything_else_is_sent_as_streamlit_has_it(app_server: str, path: str) -> None:
     ((response, body, _),) = asked(app_server, path)
-    assert response.status == 200
-    assert body == (FOLDER / "index.html").read_bytes()
+    assert (response.status, body) == (200, (FOLDER / "index.html").read_bytes())
 
 
 @pytest.mark.parametrize("index", ["<div id=root></div>", '<div id="root"></div><div id="root"></div>', ""])
@@ -70,95 +64,34 @@ def test_only_the_page_at_its_own_address_has_one(tmp_path: Path) -> None:
         assert first.at(other | wanted) == ""
 
 
-def untouched(session: Session) -> None:
-    """As it is made."""
+SAME = [ExploreState(), ExploreState(scales=CAT.topk, prompt=0, opacity=80)]
+MOVED = [
+    ExploreState(scales=(7, *CAT.topk[1:])),
+    ExploreState(names="cat, dog"),
+    ExploreState(names=""),
+    ExploreState(templates="a drawing of a {}"),
+    ExploreState(region=AskedRegion(3, CAT.grid), region_of=CAT.sha256),
+    ExploreState(colours="gray"),
+]
 
 
-def chosen(session: Session) -> None:
+def test_who_has_moved_nothing_finds_the_first_sample_and_who_has_done_anything_does_not() -> None:
+    session = Session()
+    for opens, states in ((True, SAME), (False, MOVED), (True, SAME)):
+        for session.explore in states:
+            assert opens_on_sample(session) == opens, session.explore
+
     look_at(session, CAT.sha256)
-
-
-def moved_and_back(session: Session) -> None:
-    session.explore = replace(session.explore, scales=CAT.topk, prompt=0, opacity=80)
-
-
-def other_sample(session: Session) -> None:
+    assert opens_on_sample(session), "it is the first"
     look_at(session, COFFEE.sha256)
-
-
-def own_photo(session: Session) -> None:
-    session.photos.shelf.add([jpeg(1)])
-
-
-def refused_file(session: Session) -> None:
-    session.photos.verdicts["photos"] = session.photos.shelf.add([jpeg(1), jpeg(1)])
-    session.photos.shelf.photos.clear()
-
-
-def other_k(session: Session) -> None:
-    session.explore = replace(session.explore, scales=(7, *CAT.topk[1:]))
-
-
-def other_names(session: Session) -> None:
-    session.explore = replace(session.explore, names="cat, dog")
-
-
-def no_names(session: Session) -> None:
-    session.explore = replace(session.explore, names="")
-
-
-def other_templates(session: Session) -> None:
-    session.explore = replace(session.explore, templates="a drawing of a {}")
-
-
-def region_asked(session: Session) -> None:
-    session.explore = replace(session.explore, region=AskedRegion(3, CAT.grid), region_of=CAT.sha256)
-
-
-def other_colours(session: Session) -> None:
-    session.explore = replace(session.explore, colours="gray")
-
-
-def other_tower(session: Session) -> None:
-    session.training.tower = "ViT-B-16/openai"
-
-
-def cards_made(session: Session) -> None:
-    session.photos.deck.add("cat")
-
-
-def ended(session: Session) -> None:
-    session.lost = True
-
-
-def told(session: Session) -> None:
-    session.notices[Where.TOWERS] = Notice("info", "A sentence.")
-
-
-@pytest.mark.parametrize("done", [untouched, chosen, moved_and_back])
-def test_who_has_moved_nothing_finds_the_first_sample(done: Callable[[Session], Any]) -> None:
-    done(session := Session())
-    assert opens_on_sample(session)
-
-
-@pytest.mark.parametrize(
-    "done",
-    [
-        other_sample,
-        own_photo,
-        refused_file,
-        other_k,
-        other_names,
-        no_names,
-        other_templates,
-        region_asked,
-        other_colours,
-        other_tower,
-        cards_made,
-        ended,
-        told,
-    ],
-)
-def test_who_has_done_anything_does_not(done: Callable[[Session], Any]) -> None:
-    done(session := Session())
     assert not opens_on_sample(session)
+
+    own, refused, tower, cards, ended, told = others = [Session() for _ in range(6)]
+    own.photos.shelf.add([jpeg(1)])
+    refused.photos.verdicts["photos"] = refused.photos.shelf.add([jpeg(1), jpeg(1)])
+    refused.photos.shelf.photos.clear()
+    tower.training.tower = "ViT-B-16/openai"
+    cards.photos.deck.add("cat")
+    ended.lost = True
+    told.notices[Where.TOWERS] = Notice("info", "A sentence.")
+    assert [opens_on_sample(each) for each in others] == [False] * 6

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gallop import GalLoPClassifier
-from tests.browsing import PATIENCE, Page, answer, expect, go, number, open_sample
+from tests.browsing import PATIENCE, Page, answer, expect, go, number, open_sample, settled
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,8 @@ def test_what_is_saved_holds_what_the_screen_shows(new_page: Any, tmp_path: Path
     page = new_page()
     open_sample(page)
     page.get_by_role("link", name="Explore", exact=True).click()
-    expect(answer(page)).to_contain_text("%")
+    expect(page.get_by_role("heading", name="What teaching changed")).to_be_visible()
+    settled(page)
     name, share = (
         page.locator(".explainer .best .name").inner_text().removeprefix("Nearest: "),
         number(answer(page).inner_text()),

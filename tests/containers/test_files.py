@@ -48,8 +48,7 @@ def test_both_are_ordinary_users_on_a_read_only_file_system_with_a_health_check(
     writable = set(re.findall(r'"(/\w+)"', re.findall(r"^VOLUME (.*)", text, re.M)[0]))
     for service in COMPOSE["services"].values():
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
-        assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["healthcheck"]["test"][0] == "CMD"
+        assert (service["security_opt"], service["healthcheck"]["test"][0]) == (["no-new-privileges:true"], "CMD")
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         mounted = [place.split(":")[0] for place in service["tmpfs"]]
         mounted += [place.split(":")[1] for place in service["volumes"]]

@@ -1,0 +1,87 @@
+"""What holds for every page: what it says while it is empty, what is coloured, and that names stay text."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+from gallop import load_image
+from tests import tiny
+from tests.app_pages import (
+    COMPARE,
+    EXPORT,
+    HOSTILE,
+    METHOD,
+    PAGES,
+    PROMPTS,
+    TEACH,
+    TEST,
+    Open,
+    button,
+    cards,
+    everything,
+    fine,
+    go,
+    grid,
+    hand,
+    session_of,
+    train,
+    unsaid,
+    uploader,
+    with_photo,
+)
+
+
+def coloured(at: AppTest) -> list[str]:
+    """The primary buttons of a page; one that cannot be clicked yet is grey."""
+    protos = [found.proto for kind in (at.button, at.get("download_button")) for found in kind]
+    return [proto.label for proto in protos if proto.type == "primary" and not proto.disabled]
+
+
+def test_an_empty_page_says_what_to_do_has_one_coloured_button_and_leads_on(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    for page, words, leads in (
+        (TEACH, "name two or more classes", "Add class"),
+        (TEST, "teach it classes first", "On to teaching"),
+        (PROMPTS, "teach it classes", "On to teaching"),
+        (COMPARE, "teach some classes", "Teach classes of your own"),
+        (EXPORT, "look at a photo, or teach", "Look at a photo"),
+    ):
+        assert words in go(at, page).info[0].value
+        shown = (coloured(at), len(at.get("plotly_chart")), len(at.metric))
+        assert shown == ([leads], 0, 0), page
+        assert not unsaid(at, "sent to no other machine", "written to no disk")
+    assert uploader(at, "A model's zip")
+    assert go(at, TEACH).button(key="train").disabled
+    fine(button(go(at, TEST), "On to teaching").click().run())
+    assert at.title[0].value == "Teach"
+
+
+def test_a_page_after_teaching_has_one_coloured_button_at_most(tiny_app: Open) -> None:
+    at = cards(with_photo(tiny_app), {"red": 2, "green": 2}, tests=1)
+    assert coloured(go(at, TEACH)) == ["Train"]
+    train(at)
+    assert (coloured(go(at, TEACH)), coloured(go(at, EXPORT))) == (["Train again"], ["Save the model as zip"])
+    assert [page for page in (TEST, PROMPTS, COMPARE, METHOD) if coloured(go(at, page))] == []
+
+
+def test_hostile_names_are_text_on_every_page(tiny_app: Open) -> None:
+    """Of classes and of photos; charts have Plotly's own markup."""
+    at = with_photo(tiny_app, "\n".join(HOSTILE))
+    shown = "".join(everything(hand(at, class_name=name)) for name in HOSTILE)
+    assert grid(at, "explainer")["names"] == HOSTILE, "the explainer takes them as they are, and as text"
+    assert grid(go(at, METHOD), "steps")["names"] == HOSTILE
+    shown += everything(at) + everything(go(at, EXPORT))
+    session = session_of(cards(at, dict.fromkeys(HOSTILE, 2), tests=1))
+    session.photos.deck.delete(session.photos.deck.cards[0].id)
+    shown += everything(go(at, TEACH))
+    session.photos.deck.undo()
+    train(at)
+    session.photos.shelf.add([load_image(tiny.picture(77), name=f"{HOSTILE[0]}.png")])
+    charts = []
+    for page in PAGES:
+        shown += everything(go(at, page))
+        charts += [chart.proto.spec.replace("\\u003c", "<").split('"template"')[0] for chart in at.get("plotly_chart")]
+    assert [raw for raw in ("![x](", "<b>", ":red[", "`code`", "$x$", "http://") if raw in shown] == []
+    assert ("\\!\\[x\\]" in shown, "\\<b\\>bold" in shown) == (True, True)
+    assert charts
+    assert not [chart for chart in charts if "<b>bold" in chart]
