@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from benchmarks.naive import open_clips, unit
+from gallop.core.gallop import Loss, gallop_loss
 from gallop.features.encoding import ImageFeatures
-from gallop.model.gallop import GalLoP
-from gallop.model.losses import Loss, gallop_loss
+from gallop.model.prompted import PromptModel
 
 KEPT = 4 * 2**30
 """Bytes that autograd may keep, by the estimate below; what would be more is computed again block by block."""
@@ -62,12 +62,12 @@ class CarefulText:
         return x.unflatten(0, (prompts, names)).transpose(0, 1)
 
 
-def careful_loss(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor, text: Tensor) -> Loss:
+def careful_loss(model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: Tensor) -> Loss:
     """A step's loss from text features (K, M + N, D) of all prompts on."""
     global_text, local_text = F.normalize(text, dim=-1).split(list(model.prompts.sizes), dim=1)
     damping, topk = model.backbone.damping, model.config.topk
     global_ = torch.einsum("bd,kmd->bkm", unit(features.global_.float(), damping.image), global_text)
-    regions = features.regions.float() @ model.region_projection()
+    regions = features.regions.float() @ model.paper.region_projection()
     cosines = torch.einsum("brd,knd->bknr", unit(regions, damping.region), local_text)
     ranked = cosines.topk(max(topk), dim=-1).values
     pooled = torch.stack([ranked[:, :, n, :k].mean(dim=-1) for n, k in enumerate(topk)], dim=-1)

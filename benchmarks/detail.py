@@ -26,13 +26,14 @@ from benchmarks.choose_settings import FOLDS, HELD_OUT, first_classes
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone, with_detail
 from gallop.bench.running.photos import set_folders
+from gallop.core.scores import Cosines, gl_mcm
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import auroc
 from gallop.features.encoding import BATCH, ImageFeatures, encode_centres, open_cache
 from gallop.methods import Setup
 from gallop.methods.prompt_learning import GalLoPMethod, PromptedText
 from gallop.model import scores
-from gallop.model.gallop import Similarities
+from gallop.model.similarities import Similarities
 
 DETAIL = 2.0
 RULES = ("first look", "second look", "both, same k", "both, same area", "both, same k, best")
@@ -59,7 +60,7 @@ def outlier(found: Similarities, rule: str) -> Tensor:
         return found.looks[1].ood()[scores.VERDICT]
     if rule.endswith("best"):
         regions = torch.cat([look.ood_regions for look in found.looks], dim=1)
-        return scores.gl_mcm(scores.Cosines(found.whole.mean(dim=-1), regions))
+        return gl_mcm(Cosines(found.whole.mean(dim=-1), regions))
     return found.ood()[scores.VERDICT]
 
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from gallop.backbones.own.model import _Transformer as OwnTransformer
 from gallop.config import RegionKind
+from gallop.core.gallop import Loss, gallop_loss
 from gallop.features.encoding import ImageFeatures
-from gallop.model.gallop import GalLoP
-from gallop.model.losses import Loss, gallop_loss
+from gallop.model.prompted import PromptModel
 
 
 @cache
@@ -130,14 +130,16 @@ OTHER_KINDS: dict[RegionKind, Callable[[Any, Tensor], Tensor]] = {
 """What a ViT's regions are beside the paper's, by the kind's name."""
 
 
-def naive_loss(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:
+def naive_loss(model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:
     """A whole training step's loss as the paper writes it: naive text, every region projected, one top-k a prompt."""
     tower = model.backbone.text
     text = naive_text(tower._module, tower._tokenizer, model.prompts.contexts(), list(model.class_names))
     return naive_loss_after_towers(model, features, labels, kept, text)
 
 
-def naive_loss_after_towers(model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor, text: Tensor) -> Loss:
+def naive_loss_after_towers(
+    model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: Tensor
+) -> Loss:
     """The same from text features (K, M + N, D) of all prompts on."""
     global_text, local_text = F.normalize(text, dim=-1).split(list(model.prompts.sizes), dim=1)
     damping, vision = model.backbone.damping, model.backbone.vision

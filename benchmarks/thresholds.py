@@ -38,7 +38,7 @@ from gallop.bench.running.photos import read_photos, set_folders
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import BATCH, ImageFeatures, encode_centres, open_cache
 from gallop.model.calibration import threshold_at_tpr
-from gallop.model.gallop import Similarities
+from gallop.model.similarities import Similarities
 
 SETS, SEEDS = ["clothing10", "caltech101"], [0, 1, 2]
 NEW_CLASS = "umbrella stand"

@@ -19,9 +19,9 @@ from benchmarks.naive import naive_loss, naive_loss_after_towers
 from benchmarks.text import imagenet_names
 from gallop import GalLoPClassifier, MethodConfig, load_backbone, load_image
 from gallop.backbones import Backbone
+from gallop.core.gallop import Loss, TextFeatures, draw_kept_prompts
 from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews
-from gallop.model.gallop import GalLoP, TextFeatures
-from gallop.model.losses import Loss, draw_kept_prompts
+from gallop.model.prompted import PromptModel
 from gallop.presets import train_preset
 from gallop.training.encoding_ahead import encode_ahead
 from gallop.training.loop import StepEvent
@@ -31,12 +31,12 @@ Step = Callable[[], None]
 
 def task(
     backbone: Backbone, *, classes: int = 10, images: int = 32, regions: int = 196, prompts: int = 8
-) -> tuple[GalLoP, ImageFeatures, torch.Tensor, torch.Tensor]:
+) -> tuple[PromptModel, ImageFeatures, torch.Tensor, torch.Tensor]:
     """A model and a batch of random features, as large as asked for; ``prompts`` are half global and half local."""
     torch.manual_seed(0)
     half = prompts // 2
     config = MethodConfig(half, tuple(5 * (n + 1) for n in range(half)))
-    model = GalLoP(backbone, imagenet_names(classes), config)
+    model = PromptModel(backbone, imagenet_names(classes), config)
     _, width, joint = backbone.feature_sizes
     features = ImageFeatures(torch.randn(images, joint), torch.randn(images, regions, width)).rounded()
     labels = torch.randint(classes, (images,))

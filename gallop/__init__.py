@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
+    "GalLoP": "gallop.core",
     "GalLoPClassifier": "gallop.estimator",
     "Predictions": "gallop.predictions.predict",
     "Explanation": "gallop.predictions.explanation",
@@ -28,6 +29,7 @@ _HOMES = {
 
 __all__ = [
     "Explanation",
+    "GalLoP",
     "GalLoPClassifier",
     "MethodConfig",
     "Photo",
@@ -44,6 +46,7 @@ __all__ = [
 if TYPE_CHECKING:
     from gallop.backbones import available_models, load_backbone
     from gallop.config import MethodConfig, TrainConfig
+    from gallop.core import GalLoP
     from gallop.data import draw_shots, read_folder
     from gallop.estimator import GalLoPClassifier
     from gallop.images import Photo, load_image

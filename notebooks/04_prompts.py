@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
 from gallop.lessons import quiz
-from gallop.model.gallop import initial_prompts
+from gallop.model.prompted import initial_prompts
 from gallop.tutorial import photos, show_figure
 from gallop.tutorial.bars import number_bar_charts
 from gallop.tutorial.lines import line_chart

@@ -26,11 +26,11 @@ import torch.nn.functional as F
 from IPython.display import display
 
 from gallop import GalLoPClassifier, MethodConfig
+from gallop.core.gallop import draw_kept_prompts, gallop_loss
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import encode_photos
 from gallop.lessons import quiz
-from gallop.model.gallop import GalLoP
-from gallop.model.losses import draw_kept_prompts, gallop_loss
+from gallop.model.prompted import PromptModel
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
 from gallop.tutorial.lines import line_chart, slope_charts, tries_chart
 from gallop.tutorial.panels import Panel, panels
@@ -210,7 +210,9 @@ for p in (0.25, 0.5, 0.75):
 # \qquad \bar c_{b,c} = \frac{1}{|S_b|} \sum_{m \in S_b} \cos_{b,c,m} .$$
 
 # %%
-fresh = GalLoP(mini, classes, MethodConfig(global_prompts=M, topk=()))  # nothing learned yet
+fresh = PromptModel(
+    mini, classes, MethodConfig(global_prompts=M, topk=())
+)  # nothing learned yet
 with torch.no_grad():
     # (B, K, M) of real photos
     cosines = fresh.similarities(features, fresh.text_features()).global_.cpu()
@@ -247,7 +249,7 @@ print(f"loss {library_loss:.4f}; a guess has {np.log(len(classes)):.4f}")
 def derivatives(p):
     """The derivative of the loss by each global context, (M, C, T), at the start."""
     config = MethodConfig(global_prompts=M, topk=(), dropout=p)
-    model = GalLoP(mini, classes, config)
+    model = PromptModel(mini, classes, config)
     kept = draw_kept_prompts(
         len(images), M, config.kept_prompts, torch.Generator().manual_seed(0)
     )

@@ -25,6 +25,7 @@ from IPython.display import display
 from scipy.stats import t as student
 
 from gallop import GalLoPClassifier, MethodConfig
+from gallop.core.gallop import draw_kept_prompts, gallop_loss
 from gallop.errors import TrainingDiverged
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import TrainingViews, encode_centres, encode_photos
@@ -32,8 +33,7 @@ from gallop.features.image_features import ImageFeatures
 from gallop.lessons import quiz
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
-from gallop.model.gallop import GalLoP
-from gallop.model.losses import draw_kept_prompts, gallop_loss
+from gallop.model.prompted import PromptModel
 from gallop.training.loop import StepEvent
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
 from gallop.tutorial.bars import bar_groups
@@ -92,7 +92,7 @@ print(f"{K} classes, {B} photos to learn from")
 # %%
 clip = frozen_tower(TOWER)
 settings = MethodConfig()
-model = GalLoP(clip, names, settings)  # nothing learned yet
+model = PromptModel(clip, names, settings)  # nothing learned yet
 
 features, _ = encode_photos(clip, train_photos)  # once; no tower runs on photos again
 z, regions = features.global_, features.regions

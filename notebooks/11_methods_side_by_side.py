@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 
 from gallop import TrainConfig, load_image
+from gallop.core.scores import Cosines, gl_mcm, mcm
 from gallop.evaluation.metrics import auroc
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import TrainingViews, encode_centres
@@ -34,7 +35,6 @@ from gallop.methods import CoOp, GalLoPMethod, LinearProbe, Setup, TipAdapter, Z
 from gallop.methods.tip_adapter import class_weights
 from gallop.model.head.forms import discriminant
 from gallop.model.head.sums import KeptShots, ShotSums, shot_features
-from gallop.model.scores import Cosines, gl_mcm, mcm
 from gallop.sample import sample_photos
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
 from gallop.tutorial.lines import dot_rows

@@ -105,7 +105,7 @@ model, text = classifier.model_, classifier.text_features()
 names = list(model.class_names)
 K, grid, R = len(names), mini.vision.grid, int(np.prod(mini.vision.grid))
 # (V, D): the local projection, then the tower's own
-projection = model.region_projection().detach()
+projection = model.paper.region_projection().detach()
 # (K, D) each: the mean local and the mean global prompt of a name
 local = F.normalize(text.local.detach(), dim=-1).mean(dim=1)
 whole = F.normalize(text.global_.detach(), dim=-1).mean(dim=1)

@@ -16,9 +16,10 @@ from app.visitor.page_state import TunedScales
 from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
+from gallop.core.scores import class_probabilities
 from gallop.evaluation.intervals import Share
 from gallop.evaluation.kept_answers import ENSEMBLE, KeptAnswers
-from gallop.model.scores import VERDICT, class_probabilities
+from gallop.model.scores import VERDICT
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone

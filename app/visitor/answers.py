@@ -26,8 +26,8 @@ from gallop.model.scores import VERDICT
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
     from gallop.backbones import Backbone
-    from gallop.model.gallop import Similarities
     from gallop.model.head.votes import ShotVotes
+    from gallop.model.similarities import Similarities
     from gallop.predictions.faithfulness import Deletion
 
 T = TypeVar("T")

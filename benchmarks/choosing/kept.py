@@ -21,8 +21,9 @@ from gallop.backbones import Backbone, seeing
 from gallop.config import HeadKind, MethodConfig
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
-from gallop.model.gallop import GalLoP, Similarities
 from gallop.model.head.sums import mean_region, shot_features
+from gallop.model.prompted import PromptModel
+from gallop.model.similarities import Similarities
 from gallop.presets import train_preset
 from gallop.training.loop import ALONE
 from gallop.training.steps import Learner, Steps
@@ -145,9 +146,9 @@ def train(
     views = TrainingViews(backbone, shots.photos, shots.hashes, views=config.views, seed=seed, cache=cache)
     for _ in views.encode():
         pass
-    models = [GalLoP(backbone, shots.class_names, replace(method, detail=detail)) for _ in lessons]
+    models = [PromptModel(backbone, shots.class_names, replace(method, detail=detail)) for _ in lessons]
     learners = [Learner(model, torch.tensor(one.learned)) for model, one in zip(models, lessons, strict=True)]
-    steps = Steps(views, torch.tensor(shots.labels), config, GalLoP.loss, ALONE)
+    steps = Steps(views, torch.tensor(shots.labels), config, PromptModel.loss, ALONE)
     for _ in steps.trainer(learners).run():
         pass
     every, labels = _features(closer, shots, cache), torch.tensor(shots.labels)
@@ -179,7 +180,7 @@ def _moments(features: ImageFeatures, backbone: Backbone, channels: Tensor | Non
 
 
 @torch.no_grad()
-def said(model: GalLoP, channels: Tensor | None, features: ImageFeatures, labels: Sequence[int]) -> Said:
+def said(model: PromptModel, channels: Tensor | None, features: ImageFeatures, labels: Sequence[int]) -> Said:
     """Return what prompts say of photos with both looks, and what heads know of them.
 
     Args:
@@ -194,6 +195,6 @@ def said(model: GalLoP, channels: Tensor | None, features: ImageFeatures, labels
     return Said.cat(parts)
 
 
-def _of_look(look: Similarities, model: GalLoP) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _of_look(look: Similarities, model: PromptModel) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     ood = look.ood()
     return look.whole.mean(dim=-1), look.local(model.config.topk).mean(dim=-1), ood["MCM"], ood["L-MCM"]

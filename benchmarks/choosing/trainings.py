@@ -23,7 +23,7 @@ from gallop.config import MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.features.encoding import FeatureCache, ImageFeatures, encode_centres
 from gallop.features.near_duplicates import alike_groups
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 
 COUNTS = (12, 8, 4, 2, 1)
 SHOTS = 16
@@ -141,7 +141,7 @@ class Trainings:
         return read_folder(self.folders[name], split="test")
 
     def _texts(self, photos: LabelledPhotos) -> Tensor:
-        return GalLoP(self.backbone, photos.class_names, MethodConfig()).name_features(photos.class_names)
+        return PromptModel(self.backbone, photos.class_names, MethodConfig()).name_features(photos.class_names)
 
     def _alike(self, shots: LabelledPhotos) -> list[int]:
         parts = encode_centres(self.backbone, shots.photos, self.cache, shots.hashes)

@@ -19,8 +19,9 @@ from torch import Tensor
 from benchmarks.maps.pictures import SIDE, Picture
 from gallop import GalLoPClassifier
 from gallop.backbones import Backbone, with_detail
+from gallop.core.gallop import TextFeatures
 from gallop.features.encoding import ImageFeatures
-from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.prompted import PromptModel
 
 Map = NDArray[np.float64]
 """(rows, columns), larger = more of the name."""
@@ -68,12 +69,12 @@ def maps_of(classifier: GalLoPClassifier, picture: Picture, looks: Iterable[Look
             yield called(way, look), scores.reshape(look.grid).double().cpu().numpy()
 
 
-def _of_look(model: GalLoP, text: TextFeatures, look: Look, row: int) -> Iterator[tuple[str, Tensor]]:
+def _of_look(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Iterator[tuple[str, Tensor]]:
     """Scores (R,) of the regions."""
     with torch.no_grad():
         yield OURS, model.maps(look.features, text).regions[0, :, row].mean(dim=-1)
         if look.times == 1:
-            regions = look.features.regions[0] @ model.region_projection()
+            regions = look.features.regions[0] @ model.paper.region_projection()
             products = regions @ F.normalize(text.local[row], dim=-1).mean(dim=0)
             yield PLAIN, products / regions.norm(dim=1)
             yield CAM, products
@@ -82,7 +83,7 @@ def _of_look(model: GalLoP, text: TextFeatures, look: Look, row: int) -> Iterato
         yield GRAD_CAM, found
 
 
-def grad_cam(model: GalLoP, text: TextFeatures, look: Look, row: int) -> Tensor | None:
+def grad_cam(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Tensor | None:
     """Return the map (R,) of the global prompts' score of a class; None for towers whose last layer is none of regions,
     and of looks by windows, which have a layer each.
 

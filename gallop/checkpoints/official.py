@@ -22,7 +22,7 @@ from gallop.checkpoints.torch_file import read_torch_file
 from gallop.config import CONTEXT_INIT, MethodConfig, default_topk
 from gallop.errors import CheckpointError
 from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from gallop.model.prompts import Prompts
 from gallop.setting import number_between, whole_between
 
@@ -112,7 +112,7 @@ def convert(
     *,
     topk: Sequence[int] | None = None,
     dropout: float | None = None,
-) -> GalLoP:
+) -> PromptModel:
     """Return a model of ours with these prompts, which answers as theirs does.
 
     Args:
@@ -142,10 +142,10 @@ def convert(
             "give the names it was trained with."
         )
     _check_backbone(official, backbone)
-    return GalLoP(backbone, class_names, config, _prompts(official, backbone, config))
+    return PromptModel(backbone, class_names, config, _prompts(official, backbone, config))
 
 
-def save_converted(model: GalLoP, folder: str | Path) -> None:
+def save_converted(model: PromptModel, folder: str | Path) -> None:
     """Write it as a checkpoint folder, for ``GalLoPClassifier.load``."""
     note = "none: nothing was held out to find it, in a checkpoint that was converted"
     checkpoint = Checkpoint(

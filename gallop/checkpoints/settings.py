@@ -14,7 +14,7 @@ from gallop.backbones import pick_regions
 from gallop.checkpoints.heads import HeadSettings
 from gallop.config import MethodConfig, RegionKind, TrainConfig
 from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
 from gallop.runtime.reading import parse_json
@@ -60,7 +60,7 @@ class Checkpoint:
 
     @staticmethod
     def of(
-        model: GalLoP,
+        model: PromptModel,
         training: TrainConfig | None,
         calibration: Calibration,
         data_fingerprint: str = "",

@@ -15,7 +15,7 @@ from gallop.estimator.learned import LearnedModel
 from gallop.features.encoding import ImageFeatures
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import PROMISED, Calibration, checked_tpr
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from gallop.predictions.explaining import explain_photos
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.faithfulness import Deletion, DeletionEvent, deletion
@@ -67,7 +67,7 @@ class AnswersAndReasons(LearnedModel):
         self.calibration_ = Calibration.on(scores, len(scores), **how)
         return self
 
-    def _with_several_classes(self) -> GalLoP:
+    def _with_several_classes(self) -> PromptModel:
         model = self._fitted()
         if len(model.class_names) == 1:
             raise ConfigError(

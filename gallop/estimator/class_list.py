@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from typing_extensions import Self
 
+from gallop.core.gallop import TextFeatures
 from gallop.data import labelled_photos
 from gallop.errors import ClassNameError, ConfigError, DataError, warn_caller
 from gallop.estimator.learned import LearnedModel, text_made_of
 from gallop.features.encoding import MemoryCache, encode_centres, open_cache
 from gallop.model.calibration import NOT_HELD_OUT, Calibration
-from gallop.model.gallop import GalLoP, TextFeatures
 from gallop.model.head.sums import KeptShots, shot_features
+from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_name, clean_names, missing_names, spelled_as
 from gallop.training.third import channels_of
 from gallop.wording import did_you_mean, listed
@@ -77,7 +78,7 @@ class ClassList(LearnedModel):
         """Another class list on the same prompts, and what becomes of the calibration."""
         model = self.model_
         head = None if model.head is None else model.head.for_classes(model.class_names, names, model.name_features)
-        self.model_ = GalLoP(model.backbone, names, model.config, model.prompts, model.templates, head)
+        self.model_ = PromptModel(model.backbone, names, model.config, model.prompts, model.templates, head)
         self._text, self.classes_ = (text_made_of(self.model_), text), np.array(names)
         before = self.calibration_
         if self.cross_fit_ is not None:

@@ -16,9 +16,9 @@ from gallop.errors import ConfigError, warn_caller
 from gallop.estimator.learned import LearnedModel
 from gallop.features.encoding import open_cache
 from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP
 from gallop.model.head.head import Head
 from gallop.model.head.sums import KeptShots
+from gallop.model.prompted import PromptModel
 from gallop.setting import require
 from gallop.training.loop import ALONE
 from gallop.training.third import shots_for_heads
@@ -46,7 +46,7 @@ class Detail(LearnedModel):
         config = replace(model.config, **changed)
         before, calibration = model.config.answers_detail, self.calibration_
         head = model.head if config.answers_detail == before else self._head_for(config)
-        self.model_ = GalLoP(model.backbone, model.class_names, config, model.prompts, model.templates, head)
+        self.model_ = PromptModel(model.backbone, model.class_names, config, model.prompts, model.templates, head)
         self.detail, self.method = config.detail, config
         if config.answers_detail != before:
             self.cross_fit_ = None
@@ -71,7 +71,9 @@ class Detail(LearnedModel):
             return found
         once: Any = {"detail": 1.0, "detail_in": "answers"}
         config = replace(model.config, **once)
-        found.model_ = GalLoP(model.backbone, model.class_names, config, model.prompts, model.templates, model.head)
+        found.model_ = PromptModel(
+            model.backbone, model.class_names, config, model.prompts, model.templates, model.head
+        )
         found.detail, found.method, found.cross_fit_ = config.detail, config, None
         found.calibration_ = Calibration(self.calibration_.temperature, note="none: this is the first of two looks")
         return found

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from gallop.config import TrainConfig
+from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.estimator.settings import ClassifierSettings
 from gallop.model.calibration import NOT_HELD_OUT, Calibration
-from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.prompted import PromptModel
 from gallop.predictions.in_tables import AnswersInTables
 from gallop.training.learn import CrossFit
 from gallop.training.loop import StepEvent
 
 
-def text_made_of(model: GalLoP) -> tuple[object, ...]:
+def text_made_of(model: PromptModel) -> tuple[object, ...]:
     """Return all that a model's text features depend on, by value: prompts may be changed in place."""
     contexts = model.prompts.contexts().detach().float().cpu().numpy().tobytes()
     return model.class_names, model.templates, contexts
@@ -31,7 +32,7 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
     """The attributes that are there after fitting."""
 
     ways_to_start = "fit, zero_shot or load"
-    model_: GalLoP
+    model_: PromptModel
     classes_: NDArray[np.str_]
     calibration_: Calibration
     history_: list[StepEvent]
@@ -65,7 +66,7 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
         """
         return {**super().__getstate__(), "_text": None, "_shots": None}
 
-    def _start(self, model: GalLoP) -> None:
+    def _start(self, model: PromptModel) -> None:
         """A new model, with nothing left of an earlier one."""
         self.model_ = model
         self.classes_ = np.array(model.class_names)
@@ -87,6 +88,6 @@ class LearnedModel(AnswersInTables, ClassifierSettings):
         if self.model_.head is not None and mix is not None:
             self.model_ = self.model_.with_head(replace(self.model_.head, mix=mix))
 
-    def _fitted(self) -> GalLoP:
+    def _fitted(self) -> PromptModel:
         self.require_classes()
         return self.model_

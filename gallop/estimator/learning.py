@@ -13,7 +13,7 @@ from gallop.errors import ConfigError, warn_caller
 from gallop.estimator.learned import LearnedModel
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import open_cache
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.runtime.progress import ProgressSaid
 from gallop.training.learn import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
@@ -108,7 +108,7 @@ class Learning(LearnedModel):
         prompts = learned_before(self.model_, backbone, method) if warm else None
         if work is not None and work == self._kept:
             drop_training(work)  # whoever trains the same classifier anew does not want it
-        learner = GalLoP(backbone, data.class_names, method, prompts)
+        learner = PromptModel(backbone, data.class_names, method, prompts)
         self._start(learner)
         self._warn_of_scales()
         self.training_, self._data_fingerprint = config, data.fingerprint
@@ -157,7 +157,7 @@ class Learning(LearnedModel):
         ClassNameError and TemplateError for names and templates that cannot be used.
         """
         method = self._method_config("paper")
-        model = GalLoP(self._load_backbone(), class_names, method, templates=templates)
+        model = PromptModel(self._load_backbone(), class_names, method, templates=templates)
         if len(model.class_names) == 1:
             warn_caller(
                 f"{model.class_names[0]!r} is the only class: every photo is it with probability 1, and no limit can "

@@ -12,7 +12,7 @@ from gallop.checkpoints.folder import load_head, load_prompts, read_model, save_
 from gallop.checkpoints.hub import model_folder
 from gallop.checkpoints.settings import Checkpoint
 from gallop.estimator.learned import LearnedModel
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from gallop.training.resume import drop_training
 
 
@@ -52,7 +52,7 @@ class SavedModel(LearnedModel):
         prompts = load_prompts(place, checkpoint, tensors, frozen)
         head = load_head(place, checkpoint, tensors, frozen)
         self.keep_shots = head is not None and head.shots is not None
-        self._start(GalLoP(frozen, checkpoint.class_names, method, prompts, checkpoint.templates, head))
+        self._start(PromptModel(frozen, checkpoint.class_names, method, prompts, checkpoint.templates, head))
         self.calibration_ = checkpoint.calibration.for_classes(len(checkpoint.class_names))
         self.training_ = training
         self._data_fingerprint = checkpoint.data_fingerprint

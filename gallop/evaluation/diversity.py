@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gallop.model.gallop import Similarities
+from gallop.model.similarities import Similarities
 from gallop.predictions.predict import to_array
 
 SILENT = 0.1

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gallop.model.gallop import Similarities
+from gallop.model.similarities import Similarities
 
 _ROUNDS = 10
 """Of looking through all scales for better k: more than ever was needed."""

@@ -17,15 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gallop.backbones.vision import look_closer, seen_with_cells
+from gallop.core.cosines import global_cosines
+from gallop.core.scores import class_probabilities
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx_inputs import INPUTS, metadata_of, pixels_to_check
 from gallop.export.to_onnx import ready_for_onnx
 from gallop.export.tracing import ToTrace, onnx_model
 from gallop.features.encoding import ImageFeatures, encode_pixels
-from gallop.model import scores, similarity
-from gallop.model.gallop import Similarities
+from gallop.model import scores
 from gallop.model.head.head import HeadScores
+from gallop.model.similarities import Similarities
 from gallop.predictions.predict import to_array
 
 OUTPUTS = (
@@ -113,7 +115,7 @@ class Answering(nn.Module):
         self._scale, self._temperature = model.backbone.logit_scale, classifier.calibration_.temperature
         with torch.no_grad():
             text = model.text_features()
-            projection, whole = model.region_projection(), model.prompts.global_projection
+            projection, whole = model.paper.region_projection(), model.prompts.global_projection
         self._head = None if model.head is None else model.head.on(model.backbone, text.global_)
         self.register_buffer("whole_text", text.global_)
         self.register_buffer("local_text", text.local if self._topk else text.global_)
@@ -142,7 +144,7 @@ class Answering(nn.Module):
         if said is not None:
             each = [replace(look, head=head) for look, head in zip(each, said, strict=True)]
         found = each[0] if len(each) == 1 else replace(each[0], finer=each[1])
-        shares = scores.class_probabilities(found.logits(self._topk), self._scale, self._temperature)
+        shares = class_probabilities(found.logits(self._topk), self._scale, self._temperature)
         return shares, found.ood()[scores.VERDICT], found.whole, *self._maps(found)
 
     def _in_joint_space(self, whole: Tensor) -> Tensor:
@@ -154,10 +156,10 @@ class Answering(nn.Module):
 
     def _cosines(self, whole: Tensor, regions: Tensor) -> Similarities:
         """Of one look."""
-        global_ = similarity.global_cosines(whole, self.whole_text, self._damping.image)  # type: ignore[arg-type]
+        global_ = global_cosines(whole, self.whole_text, self._damping.image)  # type: ignore[arg-type]
         # Regions (B, R, V) as so many images; not region_cosines, whose own backward pass no exporter knows.
         joint = regions.flatten(0, 1)
-        cosines = similarity.global_cosines(joint, self.local_text, self._damping.region)  # type: ignore[arg-type]
+        cosines = global_cosines(joint, self.local_text, self._damping.region)  # type: ignore[arg-type]
         local: Tensor = cosines.unflatten(0, (-1, regions.shape[1]))  # type: ignore[no-untyped-call]
         return Similarities(global_, local if self._topk else local[..., :0], local.mean(dim=-1))
 

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
@@ -32,7 +32,7 @@ def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
 def _on_cpu(classifier: GalLoPClassifier) -> GalLoPClassifier:
     """A copy that computes where the file is checked; the other stays where it is."""
     model, copied = classifier.model_, copy.copy(classifier)
-    copied.model_ = GalLoP(
+    copied.model_ = PromptModel(
         model.backbone.copy_on("cpu"),
         model.class_names,
         model.config,

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from gallop.data import LabelledPhotos
 from gallop.methods.interface import Setup
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 
 
 @dataclass(frozen=True)
 class CoOp(PromptLearner):
-    """CE(scale x cosine) for one prompt: GalLoP's loss where M = 1 and N = 0."""
+    """CE(scale x cosine) for one prompt: PromptModel's loss where M = 1 and N = 0."""
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompt."""
-        model = GalLoP(setup.backbone, shots.class_names, ONE_PROMPT)
+        model = PromptModel(setup.backbone, shots.class_names, ONE_PROMPT)
         for _ in self.train(model, shots, setup):
             pass
         return text_of(model)

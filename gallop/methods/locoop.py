@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from gallop.core import fast
+from gallop.core.gallop import Loss, TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import Setup
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
-from gallop.model import similarity
-from gallop.model.gallop import GalLoP, TextFeatures
-from gallop.model.losses import Loss
+from gallop.model.prompted import PromptModel
 from gallop.setting import number_between
 
 
@@ -60,13 +60,13 @@ class LoCoOp(PromptLearner):
         number_between("rank_share", self.rank_share, 0, 1)
 
     def objective(
-        self, model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
+        self, model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
     ) -> tuple[Loss, Tensor, Tensor]:
         """Return what a step minimises, as ``gallop.training.steps.Objective``."""
         loss, global_, local = model.loss(features, labels, kept, text)
         backbone = model.backbone
         regions = features.regions.to(backbone.device)
-        cosines = similarity.region_cosines(regions, model.region_projection(), text.global_, backbone.damping.region)
+        cosines = fast.region_cosines(regions, model.paper.region_projection(), text.global_, backbone.damping.region)
         rank = max(round(self.rank_share * len(model.class_names)), 1)
         logits = backbone.logit_scale * cosines[..., 0]
         penalty = self.weight * outlier_regularisation(logits, labels.to(backbone.device), rank)
@@ -74,7 +74,7 @@ class LoCoOp(PromptLearner):
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompt."""
-        model = GalLoP(setup.backbone, shots.class_names, ONE_PROMPT)
+        model = PromptModel(setup.backbone, shots.class_names, ONE_PROMPT)
         for _ in self.train(model, shots, setup, self.objective):
             pass
         return text_of(model)

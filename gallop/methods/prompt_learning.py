@@ -9,11 +9,12 @@ from typing import ClassVar
 import torch
 
 from gallop.config import MethodConfig, TrainConfig
+from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import Setup, Work
 from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.prompted import PromptModel
 from gallop.predictions.predict import Predictions, predict
 from gallop.presets import OwnPreset, train_preset
 from gallop.setting import settings_of
@@ -26,7 +27,7 @@ from gallop.training.steps import Objective
 class PromptedText:
     """Answers from text features of the classes, whoever made them; temperature 1, no threshold."""
 
-    model: GalLoP
+    model: PromptModel
     text: TextFeatures
 
     def predict(self, features: ImageFeatures) -> Predictions:
@@ -34,7 +35,7 @@ class PromptedText:
         return predict(self.model, self.text, Calibration(), features)
 
 
-def text_of(model: GalLoP) -> PromptedText:
+def text_of(model: PromptModel) -> PromptedText:
     """Return a model's own prompts as they are now."""
     with torch.no_grad():
         return PromptedText(model, model.text_features())
@@ -75,7 +76,7 @@ class PromptLearner:
         return train_preset(self.preset, **own, calibration_folds=0, seed=seed)
 
     def train(
-        self, model: GalLoP, shots: LabelledPhotos, setup: Setup, objective: Objective = GalLoP.loss
+        self, model: PromptModel, shots: LabelledPhotos, setup: Setup, objective: Objective = PromptModel.loss
     ) -> Iterator[object]:
         """Yield the events of a training of ``model.prompts``, in place."""
         config, done = self.config(setup.seed), 0
@@ -121,7 +122,7 @@ class GalLoPMethod(PromptLearner, MethodConfig):
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn all prompts and the projection."""
-        model = GalLoP(setup.backbone, shots.class_names, self.method)
+        model = PromptModel(setup.backbone, shots.class_names, self.method)
         for _ in self.train(model, shots, setup):
             pass
         return text_of(model)

@@ -17,14 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gallop.core import cosines
+from gallop.core.gallop import Loss, TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import Setup
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
 from gallop.methods.zero_shot import TEMPLATES, template_features
-from gallop.model import similarity
-from gallop.model.gallop import GalLoP, TextFeatures
-from gallop.model.losses import Loss
+from gallop.model.prompted import PromptModel
 from gallop.setting import number_between
 from gallop.training.loop import StepEvent
 from gallop.training.steps import Objective
@@ -76,12 +76,12 @@ class PromptSRC(PromptLearner):
         """
 
         def regularised(
-            model: GalLoP, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
+            model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
         ) -> tuple[Loss, Tensor, Tensor]:
             loss, global_, local = model.loss(features, labels, kept, text)
             scale, damping = model.backbone.logit_scale, model.backbone.damping.image
             images = features.global_.to(model.backbone.device).float()
-            before = similarity.global_cosines(images, frozen[:, None], damping)
+            before = cosines.global_cosines(images, frozen[:, None], damping)
             penalty = self.text_weight * text_consistency(text.global_[:, 0], frozen)
             penalty = penalty + self.prediction_weight * prediction_consistency(
                 scale * global_[..., 0], scale * before[..., 0]
@@ -92,7 +92,7 @@ class PromptSRC(PromptLearner):
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompt; what answers is the average over the epochs."""
-        model = GalLoP(setup.backbone, shots.class_names, ONE_PROMPT)
+        model = PromptModel(setup.backbone, shots.class_names, ONE_PROMPT)
         objective = self.objective(template_features(setup.backbone, shots.class_names, TEMPLATES["ensemble"]))
         weights = epoch_weights(self.config(setup.seed).epochs, self.centre, self.width)
         average = torch.zeros_like(model.prompts.global_contexts)

@@ -22,13 +22,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones import Backbone
+from gallop.core.cosines import global_cosines
 from gallop.data import LabelledPhotos
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures, TrainingViews
 from gallop.methods.cache_search import Fold, Votes, held_out, search, votes_of
 from gallop.methods.interface import Setup, Work, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
-from gallop.model import similarity
 from gallop.predictions.predict import Predictions, to_array
 from gallop.setting import number_between, require, whole_between
 
@@ -73,7 +73,7 @@ class KeyValueCache:
         return self._text_logits(images) + self.weight * cache_logits(images, self.keys, self.values, self.sharpness)
 
     def _text_logits(self, images: Tensor) -> Tensor:
-        cosines = similarity.global_cosines(images, self.text[:, None], self.backbone.damping.image)[..., 0]
+        cosines = global_cosines(images, self.text[:, None], self.backbone.damping.image)[..., 0]
         return self.backbone.logit_scale * cosines
 
     def asked(self, fold: Fold) -> Votes:

@@ -17,11 +17,12 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.backbones.imagenet_templates import ENSEMBLE_TEMPLATES
 from gallop.config import CONTEXT_INIT
+from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.errors import ConfigError
 from gallop.methods.interface import Setup, Work
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText
-from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.prompted import PromptModel
 from gallop.names.templates import PLACE, fill
 
 TEMPLATES = {"one": (f"{CONTEXT_INIT} {PLACE}",), "ensemble": ENSEMBLE_TEMPLATES}
@@ -54,7 +55,7 @@ class ZeroShot:
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Encode the class names; the photos are not looked at."""
         text = template_features(setup.backbone, shots.class_names, TEMPLATES[self.templates])[:, None]
-        return PromptedText(GalLoP(setup.backbone, shots.class_names, ONE_PROMPT), TextFeatures(text, text[:, :0]))
+        return PromptedText(PromptModel(setup.backbone, shots.class_names, ONE_PROMPT), TextFeatures(text, text[:, :0]))
 
     def work(self, photos: int) -> Work:
         """Return no work: nothing is learned."""

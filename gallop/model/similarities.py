@@ -12,7 +12,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gallop.model import scores, similarity
+from gallop.core import cosines
+from gallop.core.scores import Cosines
+from gallop.model import scores
 from gallop.model.head.head import HeadScores
 
 
@@ -101,7 +103,7 @@ class Similarities:
 
     def local(self, topk: Sequence[int]) -> Tensor:
         """Return top-k means (B, K, N), the mean over the looks."""
-        return self.together(lambda look: similarity.topk_mean(look.regions, topk))
+        return self.together(lambda look: cosines.topk_mean(look.regions, topk))
 
     def logits(self, topk: Sequence[int]) -> Tensor:
         """Return cosines of the ensemble (B, K), in which the head has its share."""
@@ -109,7 +111,7 @@ class Similarities:
 
     def logits_of(self, local: Tensor) -> Tensor:
         """Return the same of top-k means (B, K, N)."""
-        return self.joined(similarity.ensemble(self.whole, local))
+        return self.joined(cosines.ensemble(self.whole, local))
 
     @property
     def head_scores(self) -> Tensor | None:
@@ -124,9 +126,7 @@ class Similarities:
 
     def ood(self) -> dict[str, Tensor]:
         """Return the OOD scores by name, each (B,), the mean over the looks."""
-        first, *finer = (
-            scores.ood_scores(scores.Cosines(look.global_.mean(dim=-1), look.ood_regions)) for look in self.looks
-        )
+        first, *finer = (scores.ood_scores(Cosines(look.global_.mean(dim=-1), look.ood_regions)) for look in self.looks)
         if not finer:
             return first
         return {name: (1 - self.share) * score + self.share * finer[0][name] for name, score in first.items()}

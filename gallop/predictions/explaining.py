@@ -11,15 +11,17 @@ from PIL import Image
 from torch import Tensor
 
 from gallop.backbones import with_detail
+from gallop.core.gallop import TextFeatures
 from gallop.features.encoding import BATCH, encode_photos
 from gallop.images import CropBox, Photo
 from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP, Similarities, TextFeatures
+from gallop.model.prompted import PromptModel
+from gallop.model.similarities import Similarities
 from gallop.predictions.explanation import Explanation
 
 
 def explain_photos(
-    model: GalLoP, text: TextFeatures, photos: Sequence[Photo], calibration: Calibration
+    model: PromptModel, text: TextFeatures, photos: Sequence[Photo], calibration: Calibration
 ) -> list[Explanation]:
     """Encode photos once, a batch at a time, and keep everything that their explanations need."""
     return [
@@ -30,7 +32,7 @@ def explain_photos(
 
 
 def _explained(
-    model: GalLoP, text: TextFeatures, photos: Sequence[Photo], calibration: Calibration
+    model: PromptModel, text: TextFeatures, photos: Sequence[Photo], calibration: Calibration
 ) -> Iterator[Explanation]:
     features, crops = encode_photos(with_detail(model.backbone, model.config.detail), photos)
     with torch.no_grad():
@@ -43,7 +45,7 @@ def _explained(
 
 
 def explanation_of(
-    model: GalLoP, found: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
+    model: PromptModel, found: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
 ) -> Explanation:
     """Return the explanation of the one photo of ``found`` (B = 1), of which the model saw ``crop``."""
     *first, grid = with_detail(model.backbone, model.config.detail).grids[: len(found.looks)]

@@ -17,11 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 from gallop.config import MethodConfig
+from gallop.core import cosines
+from gallop.core.scores import class_probabilities
 from gallop.errors import ConfigError
 from gallop.images import CropBox
-from gallop.model import scores, similarity
-from gallop.model.gallop import Similarities
+from gallop.model import scores
 from gallop.model.head.votes import ShotVotes
+from gallop.model.similarities import Similarities
 from gallop.names.class_names import clean_name
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.predictions.predict import to_array
@@ -203,7 +205,7 @@ class Explanation:
     def region_probabilities(self) -> NDArray[np.float32]:
         """What the local prompts would say if the photo were one region alone, (R, K); the global ones where N = 0."""
         logits = self.looks[-1].similarities.ood_regions[0]
-        return to_array(scores.class_probabilities(logits, self.scale, self.temperature))
+        return to_array(class_probabilities(logits, self.scale, self.temperature))
 
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
         """Return ``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""
@@ -280,7 +282,7 @@ class Explanation:
     @cached_property
     def _local(self) -> Tensor:
         """Top-k means (1, K, N), which every k slider waits for: pooled once, from cosines that are sorted already."""
-        return self.similarities.together(lambda look: similarity.mean_of_first(look.ranked[0], self.topk))
+        return self.similarities.together(lambda look: cosines.mean_of_first(look.ranked[0], self.topk))
 
     def _class(self, class_name: str) -> int:
         name = clean_name(class_name)
@@ -294,5 +296,5 @@ class Explanation:
         return prompt
 
     def _probabilities(self, logits: Tensor) -> dict[str, float]:
-        found = scores.class_probabilities(logits, self.scale, self.temperature)
+        found = class_probabilities(logits, self.scale, self.temperature)
         return dict(zip(self.class_names, found.tolist(), strict=True))

@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gallop.core.gallop import TextFeatures
 from gallop.features.encoding import encode_looks
-from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.prompted import PromptModel
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.predict import to_array
 
@@ -64,7 +65,13 @@ class Deletion:
 
 
 def deletion(
-    model: GalLoP, text: TextFeatures, explanation: Explanation, class_name: str, *, draws: int = DRAWS, seed: int = 0
+    model: PromptModel,
+    text: TextFeatures,
+    explanation: Explanation,
+    class_name: str,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Iterator[DeletionEvent | Deletion]:
     """Play the game for one photo and class; the last thing that comes is the ``Deletion``.
 
@@ -117,7 +124,7 @@ def _gone(orders: list[NDArray[np.intp]], counts: NDArray[np.int_]) -> NDArray[n
 
 
 def _scores(
-    model: GalLoP, text: TextFeatures, explanation: Explanation, class_name: str, masks: Tensor
+    model: PromptModel, text: TextFeatures, explanation: Explanation, class_name: str, masks: Tensor
 ) -> Iterator[NDArray[np.float32]]:
     """The class's score without the regions of each mask (R,), a batch at a time."""
     grid, centre = explanation.grid, model.backbone.preprocess.centre

@@ -11,12 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gallop.core.gallop import TextFeatures
+from gallop.core.scores import class_probabilities
 from gallop.data import many
 from gallop.errors import DataError
 from gallop.features.encoding import BATCH, ImageFeatures, encode_sources
 from gallop.model import scores
 from gallop.model.calibration import Calibration
-from gallop.model.gallop import GalLoP, Similarities, TextFeatures
+from gallop.model.prompted import PromptModel
+from gallop.model.similarities import Similarities
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Predictions:
         )
 
 
-def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, images: Any) -> Predictions:
+def predict(model: PromptModel, text: TextFeatures, calibration: Calibration, images: Any) -> Predictions:
     """Return answers for one image or many, or for ``ImageFeatures`` encoded before, a batch at a time.
 
     Raises:
@@ -74,7 +77,7 @@ def predict(model: GalLoP, text: TextFeatures, calibration: Calibration, images:
     return Predictions.cat(parts)
 
 
-def similarities(model: GalLoP, text: TextFeatures, images: Iterable[ImageFeatures]) -> Similarities:
+def similarities(model: PromptModel, text: TextFeatures, images: Iterable[ImageFeatures]) -> Similarities:
     """Return all cosines of many images, in fp32 on the CPU: everything that is asked of them later starts here.
 
     Args:
@@ -90,11 +93,11 @@ def similarities(model: GalLoP, text: TextFeatures, images: Iterable[ImageFeatur
     return Similarities.cat(parts)
 
 
-def predictions_of(model: GalLoP, found: Similarities, calibration: Calibration) -> Predictions:
+def predictions_of(model: PromptModel, found: Similarities, calibration: Calibration) -> Predictions:
     """Return labels, probabilities, OOD scores and verdicts of the images of ``found``."""
 
     def probabilities(logits: Tensor) -> NDArray[np.float32]:
-        return to_array(scores.class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
+        return to_array(class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
 
     local = found.local(model.config.topk)
     ensemble = probabilities(found.logits_of(local))

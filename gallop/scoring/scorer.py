@@ -17,7 +17,7 @@ from gallop.backbones import Backbone, load_backbone
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import BATCH, ImageFeatures, encode_looks
 from gallop.images import CropBox
-from gallop.model.gallop import Similarities
+from gallop.model.similarities import Similarities
 from gallop.predictions.heatmaps import region_box
 from gallop.predictions.predict import Predictions, predictions_of, to_array
 from gallop.scoring.prepared import Columns, Prepared, prepare_photos

@@ -15,17 +15,17 @@ from torch import Tensor
 
 from gallop.backbones import Backbone, with_detail
 from gallop.config import MethodConfig, TrainConfig
+from gallop.core.scores import class_probabilities
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
-from gallop.model import scores
 from gallop.model.calibration import PROMISED, UNRELIABLE, Calibration, fit_temperature
-from gallop.model.gallop import GalLoP, initial_prompts
 from gallop.model.head.head import Head
 from gallop.model.head.mix import ENOUGH_SHOTS, UNMIXED, USUAL, Mix, choose_mix
 from gallop.model.head.sums import KeptShots
+from gallop.model.prompted import PromptModel, initial_prompts
 from gallop.model.prompts import Prompts
 from gallop.training.loop import ALONE, Parallel, StepEvent
 from gallop.training.resume import load_training, save_training
@@ -52,7 +52,7 @@ class CalibrationEvent:
     steps: int
 
 
-def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> Prompts | None:
+def learned_before(model: PromptModel, backbone: Backbone, method: MethodConfig) -> Prompts | None:
     """Return a copy of the prompts of an earlier training, for another to go on from; None where they are others than
     it asks for and have learned nothing, as after ``zero_shot``.
 
@@ -76,13 +76,13 @@ def learned_before(model: GalLoP, backbone: Backbone, method: MethodConfig) -> P
 
 
 def learn(
-    model: GalLoP,
+    model: PromptModel,
     shots: LabelledPhotos,
     config: TrainConfig,
     *,
     cache: Cache | None = None,
     work: Path | None = None,
-    objective: Objective = GalLoP.loss,
+    objective: Objective = PromptModel.loss,
     parallel: Parallel = ALONE,
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
     """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
@@ -126,7 +126,7 @@ def learn(
 
 
 def _encode(
-    model: GalLoP, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
+    model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
 ) -> Iterator[EncodeEvent | KeptShots]:
     """What is kept of the views, then, where a head is wanted, what it learns from."""
     wanted, kept = model.config.head != "none", len(views) * views.count
@@ -138,7 +138,7 @@ def _encode(
             yield found if isinstance(found, KeptShots) else EncodeEvent(done + found, total - kept + done)
 
 
-def _train(model: GalLoP, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
+def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
     trainer = steps.trainer([Learner(model, torch.arange(len(steps.labels)))])
     if work is not None:
         state = load_training(work, key)
@@ -165,7 +165,7 @@ class CrossFit:
         fewest: shots of the smallest class.
     """
 
-    models: tuple[GalLoP, ...]
+    models: tuple[PromptModel, ...]
     features: tuple[ImageFeatures, ...]
     labels: tuple[Tensor, ...]
     index: tuple[Tensor, ...]
@@ -213,7 +213,7 @@ class CrossFit:
         cosines = held.cosines
         if held.head is not None and mix is not None:
             cosines = mix(cosines * scale, held.head) / scale
-        found = scores.class_probabilities(cosines, scale, temperature)
+        found = class_probabilities(cosines, scale, temperature)
         index, order = torch.cat(self.index).sort()
         return index, found[order]
 
@@ -228,7 +228,7 @@ class CrossFit:
                     else model.head.for_classes(model.class_names, class_names, model.name_features)
                 )
                 head = None if head is None else replace(head, mix=UNMIXED)
-                current = GalLoP(model.backbone, class_names, model.config, model.prompts, head=head)
+                current = PromptModel(model.backbone, class_names, model.config, model.prompts, head=head)
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
                 parts += [answers_held_out(current, current.similarities(part, text)) for part in features.split(BATCH)]
@@ -241,7 +241,7 @@ class CrossFit:
 
 
 def _cross_fit(
-    model: GalLoP, steps: Steps, shots: LabelledPhotos, cache: Cache | None, known: KeptShots | None
+    model: PromptModel, steps: Steps, shots: LabelledPhotos, cache: Cache | None, known: KeptShots | None
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
@@ -261,7 +261,7 @@ def _cross_fit(
     for fold in folds:
         mask = torch.ones(len(labels), dtype=torch.bool)
         mask[fold] = False
-        fresh = GalLoP(model.backbone, model.class_names, model.config)
+        fresh = PromptModel(model.backbone, model.class_names, model.config)
         if known is not None:
             texts = None if model.head is None else model.head.texts
             fresh.head = Head.of(model.config.head, known.take(mask), len(model.class_names), texts=texts)
@@ -284,7 +284,7 @@ def _cross_fit(
     )
 
 
-def _centres(model: GalLoP, shots: LabelledPhotos, cache: Cache | None) -> ImageFeatures:
+def _centres(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> ImageFeatures:
     return ImageFeatures.cat(list(encode_centres(model.backbone, shots.photos, cache, shots.hashes)))
 
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from gallop.config import TrainConfig
+from gallop.core.gallop import Loss
 from gallop.errors import TrainingDiverged
-from gallop.model.losses import Loss
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gallop.core.gallop import Loss
 from gallop.errors import ParallelError, ProcessLeft, is_gpu_trouble
-from gallop.model.losses import Loss
 from gallop.training.loop import Alone, StepResult
 
 

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from gallop.config import TrainConfig
+from gallop.core import cosines
+from gallop.core.gallop import Loss, TextFeatures, draw_kept_prompts
 from gallop.features.encoding import ImageFeatures, TrainingViews
-from gallop.model import similarity
-from gallop.model.gallop import GalLoP, TextFeatures, text_features_together
-from gallop.model.losses import Loss, draw_kept_prompts
+from gallop.model.prompted import PromptModel, text_features_together
 from gallop.model.prompts import Prompts
 from gallop.training.loop import Batch, Parallel, StepResult, Trainer
 
-Objective = Callable[[GalLoP, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
+Objective = Callable[[PromptModel, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
 """(model, features, labels, kept prompts, text) -> what a step minimises, and the cosines that it was made of: global
 (B, K, M) and top-k local (B, K, N). ``GalLoP.loss`` is the paper's."""
 
@@ -32,7 +32,7 @@ SHARED_NAMES = 8
 class Learner:
     """A model to train, and which photos it learns from: indices (n,) into all of them."""
 
-    model: GalLoP
+    model: PromptModel
     photos: Tensor
 
 
@@ -77,7 +77,7 @@ class Steps:
         counts = [len(learner.photos) for learner in learners]
         return Trainer(parameters, compute, counts, self.config, self.parallel, whole)
 
-    def _texts(self, first: GalLoP) -> Callable[[Sequence[GalLoP]], list[TextFeatures]]:
+    def _texts(self, first: PromptModel) -> Callable[[Sequence[PromptModel]], list[TextFeatures]]:
         """Text features of models that learn side by side: in several processes, each encodes its share of the names.
 
         Not where the names are few: what they have in common, the prompts, is most of the work then.
@@ -88,7 +88,7 @@ class Steps:
         context_tokens = first.prompts.global_contexts.shape[1]
         own = first.backbone.text.tokenize(first.class_names[rank::processes], context_tokens=context_tokens)
 
-        def share(models: Sequence[GalLoP]) -> list[TextFeatures]:
+        def share(models: Sequence[PromptModel]) -> list[TextFeatures]:
             parts = [part for text in text_features_together(models, own) for part in (text.global_, text.local)]
             whole = self.parallel.gather(torch.cat(parts, dim=1), classes)
             every = iter(torch.split(whole, [part.shape[1] for part in parts], dim=1))
@@ -129,7 +129,7 @@ def _answered(found: tuple[Loss, Tensor, Tensor], target: Tensor, kept: Tensor) 
     target = target.to(global_.device)
     return StepResult(
         loss=loss,
-        correct=similarity.ensemble(global_, local).argmax(dim=-1) == target,
+        correct=cosines.ensemble(global_, local).argmax(dim=-1) == target,
         correct_global=global_.mean(dim=-1).argmax(dim=-1) == target,
         correct_local=local.mean(dim=-1).argmax(dim=-1) == target if local.shape[-1] else None,
         kept=kept,
@@ -153,7 +153,7 @@ def _spread(found: StepResult, part: Tensor, images: int) -> StepResult:
     )
 
 
-def _nothing(model: GalLoP, text: TextFeatures, kept: Tensor) -> StepResult:
+def _nothing(model: PromptModel, text: TextFeatures, kept: Tensor) -> StepResult:
     """Of a process that has no image of the batch: no loss, but a way back to the text, which others may have used."""
     none = torch.zeros(len(kept), dtype=torch.bool, device=text.global_.device)
     zero = (text.global_.sum() + text.local.sum()) * 0

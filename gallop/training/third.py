@@ -15,12 +15,14 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.config import HeadKind
+from gallop.core.cosines import ensemble
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import Cache, ImageFeatures, MemoryCache, encode_centres
-from gallop.model import scores, similarity
-from gallop.model.gallop import GalLoP, Similarities
+from gallop.model import scores
 from gallop.model.head.moments import main_channels, moment_values, moment_width, total_covariance
 from gallop.model.head.sums import KeptShots, shot_features
+from gallop.model.prompted import PromptModel
+from gallop.model.similarities import Similarities
 from gallop.training.loop import Parallel
 
 
@@ -94,8 +96,8 @@ class HeldOut:
         return HeldOut(self.cosines[chosen], None if self.head is None else self.head[chosen], self.ood[chosen])
 
 
-def answers_held_out(model: GalLoP, found: Similarities) -> HeldOut:
+def answers_held_out(model: PromptModel, found: Similarities) -> HeldOut:
     """Return it of the similarities of a batch, whose head is ``UNMIXED``."""
-    cosines = similarity.ensemble(found.whole, found.local(model.config.topk)).cpu()
+    cosines = ensemble(found.whole, found.local(model.config.topk)).cpu()
     own = None if found.head_scores is None else found.head_scores.cpu() * model.backbone.logit_scale
     return HeldOut(cosines, own, found.ood()[scores.VERDICT].cpu())

@@ -10,10 +10,10 @@ import torch
 
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig
+from gallop.core.gallop import draw_kept_prompts
 from gallop.features.encoding import encode_photos
 from gallop.images import Photo
-from gallop.model.gallop import GalLoP
-from gallop.model.losses import draw_kept_prompts
+from gallop.model.prompted import PromptModel
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def time_ahead(
     features, _ = encode_photos(backbone, [photo])
     each = time.perf_counter() - started
     config = MethodConfig()
-    model = GalLoP(backbone, list(class_names), config)
+    model = PromptModel(backbone, list(class_names), config)
     many = features[torch.zeros(batch, dtype=torch.long)]
     labels = torch.arange(batch) % len(class_names)
     kept = draw_kept_prompts(batch, config.global_prompts, config.kept_prompts, torch.Generator().manual_seed(0))

@@ -19,7 +19,7 @@ from gallop.backbones.weights.on_disk import towers_here
 from gallop.cli.commands.app import missing_for_app
 from gallop.cli.console import Console, columns
 from gallop.features.encoding import default_cache_folder, encode_photos
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from gallop.runtime.machine import devices, versions
 
 TEN = ("cat", "dog", "bird", "horse", "car", "bicycle", "tree", "flower", "house", "cup")
@@ -67,7 +67,7 @@ def _backbone(options: Namespace) -> dict[str, Any] | None:
     backbone, load = _timed(lambda: load_backbone(options.backbone, device=options.device))
     photo = load_image(np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8))
     first, next_ = (_timed(lambda: encode_photos(backbone, [photo]))[1] for _ in range(2))
-    model = GalLoP(backbone, TEN, MethodConfig())
+    model = PromptModel(backbone, TEN, MethodConfig())
     with torch.no_grad():
         _, text = _timed(lambda: model.text_features().local.cpu())
     return {

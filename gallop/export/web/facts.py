@@ -14,7 +14,7 @@ from gallop.config import CONTEXT_INIT
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.maps.explainer.data import palettes
-from gallop.model.gallop import GalLoP, initial_prompts
+from gallop.model.prompted import PromptModel, initial_prompts
 from gallop.names.templates import PLACE
 
 _FORMAT = 1
@@ -58,7 +58,7 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
     }
 
 
-def has_fixed_classes(model: GalLoP) -> bool:
+def has_fixed_classes(model: PromptModel) -> bool:
     """Return whether the page takes the text features of the classes as they are, and no other names.
 
     So it is where something was learned, from photos of these classes, and where its text tower is none of CLIP's kind.

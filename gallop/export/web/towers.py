@@ -34,7 +34,7 @@ class Looking(Answering):
         super().__init__(classifier)
         if isinstance(self._vision, TrunkVision):  # onnxruntime joins norms and convolutions by itself
             self._vision = self._vision.as_stored()
-        projection = classifier.model_.region_projection()
+        projection = classifier.model_.paper.region_projection()
         self._plain = torch.equal(projection, torch.eye(*projection.shape))
 
     def region_in_joint_space(self, regions: Tensor) -> Tensor:

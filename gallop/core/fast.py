@@ -1,9 +1,10 @@
-"""Top-k means of region cosines for a training step, and their gradients, without ever holding the cosines.
+"""``region_cosines`` and ``pooled_cosines`` of ``gallop.core.cosines`` in less time: same signatures, same numbers.
 
-What ``similarity.region_cosines`` and ``topk_mean`` give together (paper, eq. 5), from what the top-k chooses. Cosines
-are computed a block of regions and classes at a time, small enough for the processor's cache; of each class and prompt
-the k largest are kept, and which regions they are. With 21,841 classes, 4 local prompts, 32 images and 196 regions the
-cosines would be 2.2 GB and their gradients as much again; what is kept is 0.2 GB.
+Regions are frozen here: no gradient reaches them. ``pooled_cosines`` never holds the cosines of a training step, but
+works from what the top-k chooses. Cosines are computed a block of regions and classes at a time, small enough for the
+processor's cache; of each class and prompt the k largest are kept, and which regions they are. With 21,841 classes, 4
+local prompts, 32 images and 196 regions the cosines would be 2.2 GB and their gradients as much again; what is kept is
+0.2 GB.
 
 With regions x (V,), unit vectors t (K, N, D), norms n = |x A| or the damping, cosines c = x A t / n, and g the gradient
 of a prompt's mean divided by its k:
@@ -31,8 +32,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gallop.model import similarity
+from gallop.core import cosines as plain
 from gallop.runtime import threads
+
+REGIONS_AT_ONCE = 2**11
+"""Regions that are projected together: their numbers stay in the processor's cache."""
+
+GPU_REGIONS_AT_ONCE = 2**16
+"""On a GPU, which would wait for the calls of many small parts."""
+
+NUMBERS_AT_ONCE = 2**24
+"""Numbers of regions and classes that the way back holds together at most."""
 
 BYTES_AT_ONCE = 2**22
 """Of cosines that are computed together: they stay in the processor's cache."""
@@ -51,21 +61,81 @@ Chosen = tuple[Tensor, Tensor]
 """The k largest cosines, and which regions of their image they are; of one prompt (K, B, k) both."""
 
 
+def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
+    """Return ``gallop.core.cosines.region_cosines``, without gradients of ``regions``."""
+    classes, prompts, width = text.shape
+    flat = F.normalize(text, dim=-1).reshape(classes * prompts, width)
+    cosines: Tensor = _RegionCosines.apply(regions, projection, flat, damping)  # type: ignore[no-untyped-call]
+    return cosines.unflatten(1, (classes, prompts)).movedim(-1, 1)  # type: ignore[no-untyped-call, no-any-return]
+
+
+class _RegionCosines(torch.autograd.Function):
+    """Cosines (B, Q, R) of regions x A and unit vectors t (Q, D), with a backward pass for few chosen regions.
+
+    A product x A t is x (A t), so projecting a region costs V x Q. Its norm n = |x A| costs V x D, far more, and is
+    computed only where it may exceed the damping, by a bound on |x A| / |x|; elsewhere n is the damping itself. With a
+    cosine c = x A t / n, a gradient g of c gives, summed over regions,
+
+        dt = (x' g/n)' A        dA = (x' g/n) t - x' (x (g c / n^2)) A,
+
+    the last term where n is a norm, so that nothing of the size of x A need be kept: products over the regions that
+    the top-k chose, for which alone g is not zero. Regions are read in their own precision, a few images at a time, and
+    computed in fp32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, regions: Tensor, projection: Tensor, text: Tensor, damping: float) -> Tensor:
+        images, count = regions.shape[:2]
+        lengths = projection.new_full((images, count), damping)
+        cosines = projection.new_empty(images, len(text), count)
+        pulled = text @ projection.T
+        stretch = most_stretch(projection) if damping else 1.0
+
+        def fill(share: list[slice]) -> None:
+            for some in share:
+                x = regions[some].to(projection.dtype)
+                lengths[some] = damped_norms(x, projection, damping, stretch)
+                torch.matmul(pulled, x.transpose(1, 2), out=cosines[some]).div_(lengths[some].unsqueeze(1))
+
+        threads.each(fill, shares(regions))
+        ctx.save_for_backward(regions, projection, text, lengths, cosines)
+        ctx.damping = damping
+        return cosines
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None]:
+        regions, projection, text, lengths, cosines = ctx.saved_tensors
+
+        def gather(share: list[slice]) -> tuple[Tensor, Tensor | None]:
+            pulled = projection.new_zeros(len(projection), len(text))
+            gram: Tensor | None = None
+            for some in share:
+                chosen = gradient[some].ne(0).any(dim=1)
+                x = regions[some][chosen].to(projection.dtype)
+                n = lengths[some][chosen].unsqueeze(1)
+                g = gradient[some].transpose(1, 2)[chosen] / n
+                pulled.addmm_(x.T, g)
+                normed = n.squeeze(1) > ctx.damping
+                if ctx.needs_input_grad[1] and normed.any():
+                    c = cosines[some].transpose(1, 2)[chosen]
+                    x, weights = x[normed], ((g * c).sum(dim=-1, keepdim=True) / n)[normed]
+                    gram = x.T @ (x * weights) if gram is None else gram.addmm_(x.T, x * weights)
+            return pulled, gram
+
+        found = threads.each(gather, shares(regions, len(text)))
+        pulled = torch.stack([part for part, _ in found]).sum(dim=0)
+        moved = pulled @ text if ctx.needs_input_grad[1] else None
+        grams = [gram for _, gram in found if gram is not None]
+        if moved is not None and grams:
+            moved -= torch.stack(grams).sum(dim=0) @ projection
+        return None, moved, pulled.T @ projection, None
+
+
 def pooled_cosines(
     regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int], damping: float = 0.0
 ) -> Tensor:
-    """Return local logits (B, K, N): for prompt n the mean of its top-k_n cosines with the projected regions.
-
-    Args:
-        regions: (B, R, V), in any precision. They are frozen: no gradient reaches them.
-        projection: (V, D), what takes a region to the joint space.
-        text: (K, N, D); neither these nor the regions need be normalised.
-        topk: one k a local prompt, at least one; clamped to R.
-        damping: the least that a projected region's product is divided by, as in ``similarity.global_cosines``.
-
-    Raises:
-        ValueError: more or fewer values of k than local prompts.
-    """
+    """Return ``gallop.core.cosines.pooled_cosines``, without gradients of ``regions``."""
     if len(topk) != text.shape[1]:
         raise ValueError(f"{len(topk)} values of k were given for {text.shape[1]} local prompts.")
     unit = F.normalize(text, dim=-1)
@@ -89,16 +159,16 @@ class _PooledCosines(torch.autograd.Function):
         # x A t as (x A) t where every norm is computed, and as x (A t) where the damping replaces them.
         targets = text.transpose(0, 1).contiguous()
         targets = targets @ projection.T if damping else targets  # (N, K, V or D)
-        stretch = similarity.most_stretch(projection) if damping else 1.0
+        stretch = most_stretch(projection) if damping else 1.0
 
         def fill(share: list[slice]) -> None:
             for some in share:
                 x = regions[some].to(projection.dtype).flatten(0, 1)
                 if damping:
-                    lengths = similarity.damped_norms(x, projection, damping, stretch)
+                    lengths = damped_norms(x, projection, damping, stretch)
                 else:
                     x = torch.mm(x, projection, out=None if units is None else units[some].flatten(0, 1))
-                    lengths = similarity.norms(x, 0.0)
+                    lengths = plain.norms(x)
                 x = torch.div(x, lengths.unsqueeze(-1), out=None if units is None else x)
                 norms[some] = lengths.view(-1, count)
                 for part in _blocks(slice(0, classes), len(x) * prompts, x.device):
@@ -109,7 +179,7 @@ class _PooledCosines(torch.autograd.Function):
                         largest[part, some], which[part, some] = best, places
                         pooled[some, part, n] = best.mean(dim=-1).T
 
-        threads.each(fill, similarity.shares(regions))
+        threads.each(fill, shares(regions))
         ctx.save_for_backward(regions, projection, text, norms, units, *(tensor for both in chosen for tensor in both))
         ctx.damping = damping
         return pooled
@@ -141,7 +211,7 @@ class _Gathering:
     ) -> None:
         self._regions, self._projection, self._norms, self._units = regions, projection, norms, units
         self._chosen, self._gradient, self._damping, self._learns = chosen, gradient, damping, learns
-        self._shares = similarity.shares(regions)
+        self._shares = shares(regions)
 
     def sums(self) -> tuple[Tensor, Tensor | None]:
         """P (K, N, V) of the formula above, and what dA loses through the norms (V, D), where the projection learns.
@@ -266,3 +336,38 @@ def _blocks(classes: slice, numbers: int, device: torch.device) -> Iterator[slic
     step = max((BYTES_AT_ONCE if device.type == "cpu" else GPU_BYTES_AT_ONCE) // (4 * numbers), 1)
     for start in range(classes.start, classes.stop, step):
         yield slice(start, min(start + step, classes.stop))
+
+
+def most_stretch(matrix: Tensor) -> float:
+    """Return a bound on |x A| / |x|, the largest singular value: the fourth root of the norm of (A'A)^2, plus 0.1%."""
+    gram = matrix.T @ matrix
+    size = gram.norm().clamp_min(1e-30)  # taken out first, or its fourth power may be too large a number
+    gram = gram / size
+    return 1.001 * float((size * (gram @ gram).norm().sqrt()).sqrt())
+
+
+def shares(regions: Tensor, columns: int = 1) -> list[list[slice]]:
+    """Return images of (B, R, V) by thread, a few at a time.
+
+    Args:
+        columns: how many numbers of each region are held together, by which the images are fewer where that is much.
+    """
+    images, count = regions.shape[:2]
+    at_once = REGIONS_AT_ONCE if regions.device.type == "cpu" else GPU_REGIONS_AT_ONCE
+    at_once = max(min(at_once, NUMBERS_AT_ONCE // columns), 1)
+    parts = max(min(threads.threads_to_share(regions.device), images, images * count // at_once), 1)
+    ends, step = [images * i // parts for i in range(parts + 1)], max(at_once // count, 1)
+    return [[slice(i, min(i + step, stop)) for i in range(start, stop, step)] for start, stop in pairwise(ends)]
+
+
+def damped_norms(vectors: Tensor, projection: Tensor, damping: float, stretch: float) -> Tensor:
+    """Return norms (...) of projected vectors (..., V), or ``damping`` where that is more; others are not projected.
+
+    Args:
+        projection: (V, D).
+        stretch: what ``most_stretch`` gives for it.
+    """
+    found = vectors.new_full(vectors.shape[:-1], damping)
+    long = torch.linalg.vector_norm(vectors, dim=-1) * stretch >= damping
+    found[long] = plain.norms(vectors[long] @ projection, damping)
+    return found

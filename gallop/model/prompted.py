@@ -1,4 +1,4 @@
-"""GalLoP, read top to bottom: a frozen backbone and learned prompts, from features to cosines, loss and scores.
+"""The paper's method on a backbone, with what is ours: class names, looks, templates and a head.
 
 Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joint width, V region width.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,9 +17,11 @@ from torch import Tensor
 
 from gallop.backbones import Backbone, Damping, NameTokens, seeing, with_detail
 from gallop.config import CONTEXT_INIT, MethodConfig
+from gallop.core import fast
+from gallop.core.cosines import global_cosines
+from gallop.core.gallop import GalLoP, Loss, TextFeatures, gallop_loss
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
-from gallop.model import losses, pooling, similarity
 from gallop.model.head.head import Head
 from gallop.model.head.sums import KeptShots, shot_features
 from gallop.model.head.votes import ShotVotes, shot_votes
@@ -28,29 +31,54 @@ from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates, fill
 from gallop.setting import require
 
-__all__ = ["GalLoP", "Similarities", "TextFeatures", "initial_prompts", "text_features_together"]
-
 _PROMPT_SIZES = "{} global and {} local ones with contexts of width {} and regions of width {}"
 
 
-@dataclass(frozen=True)
-class TextFeatures:
-    """Prompted text features, not normalised: ``global_`` (K, M, D) and ``local`` (K, N, D)."""
+class FastGalLoP(GalLoP):
+    """The paper's method by the fast kernels, with a backbone's damping and, where one is learned, a projection of the
+    whole photo's feature.
+    """
 
-    global_: Tensor
-    local: Tensor
+    prompts: Prompts
 
-    def append(self, other: TextFeatures) -> TextFeatures:
-        """Return these classes, then the others'."""
-        return TextFeatures(torch.cat([self.global_, other.global_]), torch.cat([self.local, other.local]))
+    def __init__(self, backbone: Backbone, names: NameTokens, config: MethodConfig, prompts: Prompts) -> None:
+        own = {"scale": backbone.logit_scale, "visual_projection": backbone.vision.region_projection}
+        super().__init__(partial(_encoded, backbone, names), prompts, topk=config.topk, kept=config.kept_prompts, **own)  # type: ignore[arg-type]
+        self.damping = backbone.damping.of(config)
+        self._plain = torch.eye(backbone.vision.region_width, device=backbone.device)
+        self._projects = bool(config.topk) and config.local_projection
 
-    def without(self, k: int) -> TextFeatures:
-        """Return all classes but number ``k``."""
-        return TextFeatures(*(torch.cat([some[:k], some[k + 1 :]]) for some in (self.global_, self.local)))
+    def image_cosines(self, global_: Tensor, text: TextFeatures) -> Tensor:
+        images, projection = global_.float(), self.prompts.global_projection
+        images = images if projection is None else images @ projection.T
+        return global_cosines(images, text.global_, self.damping.image)
+
+    def region_projection(self) -> Tensor:
+        """Return what takes a region to the joint space, (V, D); the learned projection comes first where there is one.
+
+        Without local prompts, regions are asked about by the global ones, and go where the whole photo goes.
+        """
+        if self._projects:
+            return super().region_projection()
+        own, whole = self.visual_projection, self.prompts.global_projection
+        plain = self._plain if own is None else own.float()
+        return plain if self.topk or whole is None else plain @ whole.T
+
+    def region_cosines(self, regions: Tensor, text: TextFeatures) -> Tensor:
+        if text.local.shape[1] == 0:
+            return text.local.new_zeros(*regions.shape[:2], len(text.local), 0)
+        return fast.region_cosines(regions, self.region_projection(), text.local, self.damping.region)
+
+    def local_logits(self, regions: Tensor, text: TextFeatures) -> Tensor:
+        if text.local.shape[1] == 0:
+            return text.local.new_zeros(len(regions), len(text.local), 0)
+        return fast.pooled_cosines(regions, self.region_projection(), text.local, self.topk, self.damping.region)
 
 
-class GalLoP:
-    """A frozen backbone, learned prompts and a class list.
+class PromptModel:
+    """A frozen backbone, learned prompts, a class list and perhaps a head: what a classifier answers from.
+
+    ``paper`` is the method itself, a module.
 
     Args:
         backbone: the frozen towers.
@@ -81,20 +109,21 @@ class GalLoP:
         self.backbone = seeing(backbone, config.answers_detail, config.reads_cells)
         self.config = config
         self.head = head
-        self.prompts = prompts if prompts is not None else initial_prompts(backbone, config)
-        sizes = *self.prompts.sizes, self.prompts.global_contexts.shape[2], len(self.prompts.local_projection)
+        prompts = prompts if prompts is not None else initial_prompts(backbone, config)
+        sizes = *prompts.sizes, prompts.global_contexts.shape[2], len(prompts.local_projection)
         wanted = *config.sizes, backbone.text.width, backbone.vision.region_width
         require(
             sizes == wanted,
             f"These prompts are {_PROMPT_SIZES.format(*sizes)}, but the settings and {backbone.name} need "
             f"{_PROMPT_SIZES.format(*wanted)}. Leave prompts away to start from new ones.",
         )
-        self._context_tokens = self.prompts.global_contexts.shape[1]
+        self._context_tokens = prompts.global_contexts.shape[1]
         self.class_names = clean_names(class_names)
         self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
+        self.paper = FastGalLoP(self.backbone, self.names, config, prompts)
         self.templates = None if templates is None else self._checked(clean_templates(templates))
 
-    def __copy__(self) -> GalLoP:
+    def __copy__(self) -> PromptModel:
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
         return copied
@@ -107,7 +136,7 @@ class GalLoP:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         prompts = state.pop("prompts").to(state["backbone"].device)
-        GalLoP.__init__(self, **state, prompts=prompts)
+        PromptModel.__init__(self, **state, prompts=prompts)
 
     def _checked(self, templates: tuple[str, ...]) -> tuple[str, ...]:
         if len(templates) > self.config.global_prompts:
@@ -122,7 +151,7 @@ class GalLoP:
                 raise TemplateError(f"The template {template!r} leaves a name too little room. {error}") from error
         return templates
 
-    def with_head(self, head: Head | None) -> GalLoP:
+    def with_head(self, head: Head | None) -> PromptModel:
         """Return a model of the same prompts and classes with another head."""
         other = copy.copy(self)
         other.head = head
@@ -201,28 +230,21 @@ class GalLoP:
 
     def _cosines(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Of one look."""
-        damping = self.damping
-        global_ = self._global_cosines(features.global_, text)
-        if text.local.shape[1] == 0:
-            regions = global_.new_zeros(*features.regions.shape[:2], len(text.local), 0)
-            plain = self.region_projection()
-            ood_regions = similarity.region_cosines(features.regions, plain, text.global_, damping.region)
-        else:
-            projection = self.region_projection()
-            regions = similarity.region_cosines(features.regions, projection, text.local, damping.region)
-            ood_regions = regions
+        global_ = self.paper.image_cosines(features.global_, text)
+        regions = ood_regions = self.paper.region_cosines(features.regions, text)
+        if text.local.shape[1] == 0:  # regions are asked about by the global prompts
+            ood_regions = self.paper.region_cosines(features.regions, TextFeatures(text.global_, text.global_))
         return Similarities(global_, regions, ood_regions.mean(dim=-1))
 
-    def _global_cosines(self, images: Tensor, text: TextFeatures) -> Tensor:
-        """(B, K, M) of photos' own features (B, D)."""
-        images, projection = images.float(), self.prompts.global_projection
-        images = images if projection is None else images @ projection.T
-        return similarity.global_cosines(images, text.global_, self.damping.image)
+    @property
+    def prompts(self) -> Prompts:
+        """What is learned."""
+        return self.paper.prompts
 
     @property
     def damping(self) -> Damping:
         """Of its cosines."""
-        return self.backbone.damping.of(self.config)
+        return self.paper.damping
 
     def votes(self, features: ImageFeatures, text: TextFeatures) -> ShotVotes | None:
         """Return what each shot adds to the head's scores of one image (B = 1); None where no shot can be told."""
@@ -233,7 +255,7 @@ class GalLoP:
 
     def loss(
         self, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures | None = None
-    ) -> tuple[losses.Loss, Tensor, Tensor]:
+    ) -> tuple[Loss, Tensor, Tensor]:
         """Return the training loss, and the cosines it was made of: global (B, K, M) and top-k local (B, K, N).
 
         Of features with a second look these are the means over both, as in an answer.
@@ -242,35 +264,14 @@ class GalLoP:
             text: features of the classes as the prompts are now, where they are known already.
         """
         text = self.text_features() if text is None else text
-        device, damping = self.backbone.device, self.damping
-        each = []
-        for look in self._looks(features):
-            global_ = self._global_cosines(look.global_.to(device), text)
-            if text.local.shape[1] == 0:
-                local = global_.new_zeros(*global_.shape[:2], 0)
-            else:
-                projection = self.region_projection()
-                regions, topk = look.regions.to(device), self.config.topk
-                local = pooling.pooled_cosines(regions, projection, text.local, topk, damping.region)
-            each.append((global_, local))
-        global_, local = each[0] if len(each) == 1 else (sum(parts) / len(each) for parts in zip(*each, strict=True))
-        loss = losses.gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
+        looks = [look.to(self.backbone.device) for look in self._looks(features)]
+        global_ = _mean([self.paper.image_cosines(look.global_, text) for look in looks])
+        local = _mean([self.paper.local_logits(look.regions, text) for look in looks])
+        loss = gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
         return loss, global_, local
 
-    def region_projection(self) -> Tensor:
-        """Return what takes a region to the joint space, (V, D); the learned projection comes first where there is one.
 
-        Without local prompts, regions are asked about by the global ones, and go where the whole photo goes.
-        """
-        own = self.backbone.vision.region_projection
-        if self.config.topk and self.config.local_projection:
-            return self.prompts.projection(own)
-        width, whole = self.backbone.vision.region_width, self.prompts.global_projection
-        plain = torch.eye(width, device=self.backbone.device) if own is None else own.float()
-        return plain if self.config.topk or whole is None else plain @ whole.T
-
-
-def text_features_together(models: Sequence[GalLoP], names: NameTokens | None = None) -> list[TextFeatures]:
+def text_features_together(models: Sequence[PromptModel], names: NameTokens | None = None) -> list[TextFeatures]:
     """Return the text features of models that differ in their prompts alone: every class after every context, gradients
     reach the contexts.
 
@@ -279,12 +280,21 @@ def text_features_together(models: Sequence[GalLoP], names: NameTokens | None = 
     Args:
         names: other classes than those of the models.
     """
-    backbone, sizes = models[0].backbone, [model.prompts.sizes for model in models]
+    sizes = [model.prompts.sizes for model in models]
     contexts = torch.cat([model.prompts.contexts() for model in models])
-    with backbone.autocast_text(learning=contexts.requires_grad):
-        text = backbone.text.encode(contexts, models[0].names if names is None else names)
-    parts = iter(torch.split(text.float(), [size for both in sizes for size in both], dim=1))
+    text = _encoded(models[0].backbone, models[0].names if names is None else names, contexts)
+    parts = iter(torch.split(text, [size for both in sizes for size in both], dim=1))
     return [TextFeatures(next(parts), next(parts)) for _ in models]
+
+
+def _encoded(backbone: Backbone, names: NameTokens, contexts: Tensor) -> Tensor:
+    """Return text features (K, P, D) of every class name after every context (P, C, T)."""
+    with backbone.autocast_text(learning=contexts.requires_grad):
+        return backbone.text.encode(contexts, names).float()
+
+
+def _mean(looks: Sequence[Tensor]) -> Tensor:
+    return looks[0] if len(looks) == 1 else torch.stack(list(looks)).mean(dim=0)
 
 
 def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:

@@ -1,0 +1,60 @@
+"""Class probabilities and out-of-distribution (OOD) scores: pure functions, larger = more outlier.
+
+Scores are taken of cosines averaged over prompts, with a softmax over the classes at temperature 1 and without the
+logit scale. They depend on the class list. Shapes: B images, K classes, R regions. Nothing here loads torch: the
+command line's help names the scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+else:
+    Tensor = Any  # hints are worked out (typing.get_type_hints) without loading torch
+
+
+def class_probabilities(logits: Tensor, scale: float, temperature: float = 1.0) -> Tensor:
+    """softmax over K of scale x cosines (B, K) / temperature. Temperature 1 is the paper's; a fitted one calibrates."""
+    return (logits * (scale / temperature)).softmax(dim=-1)
+
+
+@dataclass(frozen=True)
+class Cosines:
+    """What scores are taken of, and what several of them share.
+
+    Attributes:
+        global_: cosines averaged over global prompts, (B, K).
+        regions: cosines of each region averaged over local prompts, (B, R, K). No top-k here.
+    """
+
+    global_: Tensor
+    regions: Tensor
+
+    @cached_property
+    def largest_share(self) -> Tensor:
+        """Of the softmax of the whole photo, (B,)."""
+        return self.global_.softmax(dim=-1).amax(dim=-1)
+
+    @cached_property
+    def largest_region_share(self) -> Tensor:
+        """Of the softmax of any region, (B,)."""
+        return self.regions.softmax(dim=-1).amax(dim=(1, 2))
+
+
+def mcm(cosines: Cosines) -> Tensor:
+    """Return minus the largest share of the whole photo, (B,)."""
+    return -cosines.largest_share
+
+
+def l_mcm(cosines: Cosines) -> Tensor:
+    """Return minus the largest share of any region, (B,)."""
+    return -cosines.largest_region_share
+
+
+def gl_mcm(cosines: Cosines) -> Tensor:
+    """Return the sum of MCM and L-MCM, (B,) (paper, section 4.3)."""
+    return mcm(cosines) + l_mcm(cosines)
