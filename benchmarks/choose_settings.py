@@ -55,14 +55,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "GalLoP, global branch": [
         {},
         {"global_projection": True},
-        *({"global_projection": True, "global_lr_factor": factor} for factor in (3.0, 10.0)),
-        {"global_lr_factor": 3.0},
         {"global_projection": True, "dropout": 0.5},
-    ],
-    "GalLoP, pull": [
-        {"global_projection": True, "topk": topk, "pull": pull}
-        for topk in ([5, 10, 15, 20], [10, 40, 100, 196])
-        for pull in (0.0, 0.1, 1.0)
     ],
     "GalLoP, k": [
         {"global_projection": True, "topk": topk}

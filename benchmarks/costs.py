@@ -25,7 +25,7 @@ from benchmarks.images import load_vision
 from benchmarks.measure import machine, peak_bytes, seconds
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, Photo, load_image
-from gallop.backbones import Backbone, seeing, with_detail
+from gallop.backbones import Backbone, with_detail
 from gallop.config import HEAD_KINDS, MethodConfig
 from gallop.errors import BackboneError, ConfigError
 from gallop.features.encoding import BATCH, ImageFeatures, MemoryCache, encode_photos
@@ -50,7 +50,7 @@ class Bill:
     @cached_property
     def seen(self) -> Backbone:
         """The tower with what answers take."""
-        return seeing(self.backbone, self.config.answers_detail, self.config.reads_cells)
+        return with_detail(self.backbone, self.config.answers_detail)
 
     @cached_property
     def fitted(self) -> GalLoPClassifier:

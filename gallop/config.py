@@ -36,8 +36,8 @@ REGION_ADVICE = (
 )
 """Where another kind is worth a try. The figures are of plain CLIP, before any prompt has learned."""
 
-HeadKind = Literal["none", "discriminant", "ridge", "logistic", "covariance"]
-"""The third branch: a linear classifier of photos' mean regions, or, the last, of how their cells vary together."""
+HeadKind = Literal["none", "discriminant", "ridge", "logistic"]
+"""The third branch: a linear classifier of photos' mean regions."""
 
 HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
 
@@ -106,8 +106,7 @@ class MethodConfig:
         "none",
         "head",
         "A third branch, learned from the photos' own features in no time: a linear discriminant, ridge regression "
-        "(drawn to what the names say), logistic regression, or ridge regression of what varies together in a photo "
-        "(covariance), whose answer is averaged with that of the prompts.",
+        "(drawn to what the names say) or logistic regression, whose answer is averaged with that of the prompts.",
         choices=HEAD_KINDS,
     )
     detail: float = setting(
@@ -160,11 +159,6 @@ class MethodConfig:
         return self.detail if self.detail_in == "training" else 1.0
 
     @property
-    def reads_cells(self) -> bool:
-        """Whether what is answered from has the cells of the tower's last layer: one kind of head reads them."""
-        return self.head == "covariance"
-
-    @property
     def kept_prompts(self) -> int:
         """How many global prompts survive prompt dropout for one image (paper, section 3.1)."""
         return max(self.global_prompts - int(self.dropout * self.global_prompts), 1)
@@ -184,8 +178,6 @@ class TrainConfig:
         views: augmented views kept per image; 0 draws a fresh view each time an image is used (the paper's way).
         calibration_folds: folds of the cross-fit that gives the temperature and the OOD threshold; 0 leaves them out.
         seed: of views, shuffling and prompt dropout. The same seed gives the same prompts on a CPU.
-        pull: pull / N x ||W - I||^2 is added to the loss, for each learned projection W and N shots a class (ProLIP).
-        global_lr_factor: ``lr`` of global prompts, and of the global projection where there is one, times so many.
     """
 
     epochs: int = setting(
@@ -241,17 +233,6 @@ class TrainConfig:
         range="a whole number from 0 to 2**63 - 1",
         metavar="N",
         form=(0, 10_000, 1),
-    )
-    pull: float = setting(
-        0.0, "pull to the identity", "Holds learned projections to their start.", high=1000, form=(0.0, 10.0, 0.1)
-    )
-    global_lr_factor: float = setting(
-        1.0,
-        "learning rate of the global branch",
-        "So many times the learning rate for the global prompts and the projection of the whole photo.",
-        high=1000,
-        above=True,
-        form=(0.1, 20.0, 0.1),
     )
 
     def __post_init__(self) -> None:

@@ -27,7 +27,6 @@ from gallop.model.head.sums import KeptShots, ShotSums
 STRENGTHS: dict[HeadKind, float] = {
     "discriminant": SHRINKAGE,
     "ridge": PENALTY,
-    "covariance": PENALTY,
     "logistic": STRENGTH,
 }
 
@@ -41,7 +40,7 @@ class Candidate:
         variant: what is trained, by its name in ``VARIANTS``.
         looks: at each photo, when prompts answer.
         head: kind of the third branch.
-        head_looks: whose mean features it learns from and is asked with; of covariances one look is kept.
+        head_looks: whose mean features it learns from and is asked with.
         strength: of the head; None takes the library's.
         names, halved: of ``drawn_to``, for ridge regression of mean regions.
         mix: with the prompts wherever none is chosen on held-out shots; None takes the library's.
@@ -107,12 +106,12 @@ def head_scores(candidate: Candidate, run: Run, asked: str) -> Tensor:
     """Return what the head of a training says of photos (m, K)."""
     strength = STRENGTHS[candidate.head] if candidate.strength is None else candidate.strength
     form = _form(candidate.head, candidate.head_looks, strength, candidate.names, candidate.halved, run)
-    return form(features(candidate.head_looks, run.asked[asked].known(candidate.head)))
+    return form(features(candidate.head_looks, run.asked[asked].features))
 
 
 @cache
 def _form(kind: HeadKind, looks: int, strength: float, names: float, halved: float, run: Run) -> LinearForm:
-    known = KeptShots(features(looks, run.known(kind))[:, None], run.labels)
+    known = KeptShots(features(looks, run.features)[:, None], run.labels)
     towards = drawn_to(run.texts, run.labels.bincount(minlength=len(run.texts)), names, halved)
     return fitted(kind, known, strength, towards)
 
@@ -154,7 +153,6 @@ CANDIDATES = (
     Candidate("global projection, ridge", "projected", head="ridge", chosen=False),
     Candidate("global projection, ridge towards zero", "projected", head="ridge", names=0.0, chosen=False),
     Candidate("global projection, discriminant", "projected", head="discriminant", chosen=False),
-    Candidate("global projection, covariance", "projected", head="covariance", chosen=False),
     Candidate("global projection, wide k", "projected wide"),
     Candidate("global projection, wide k, ridge", "projected wide", head="ridge", chosen=False),
     Candidate("global projection, wide k, discriminant", "projected wide", head="discriminant", chosen=False),

@@ -23,7 +23,6 @@ from gallop.model.head.mix import USUAL, Mix
 STRENGTHS: dict[HeadKind, tuple[float, ...]] = {
     "discriminant": (0.3, 0.5, 0.7, 0.9),
     "ridge": (0.03, 0.1, 0.3, 1.0),
-    "covariance": (0.03, 0.1, 0.3, 1.0),
     "logistic": (10.0, 100.0, 1000.0),
 }
 DRAWN = [(0.0, 1.0), *((names, halved) for halved in (2.0, 3.0, 4.0, math.inf) for names in (1.0, 2.0, 3.0, 4.0, 6.0))]
@@ -39,7 +38,7 @@ def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
     sets = list(judged.trainings.sets)
     every = [runs for name in sets for runs in judged.runs(name, variant, count)]
     for kind, strengths in STRENGTHS.items():
-        for looks in (1,) if kind == "covariance" else (1, 2):
+        for looks in (1, 2):
             for strength in strengths:
                 one = Candidate(kind, variant, 1, kind, looks, strength, chosen=False)
                 sharp = temperature(one, every)

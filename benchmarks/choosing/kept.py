@@ -1,10 +1,10 @@
 """Trainings that are kept, so that any head, weight or use of a second look is worked out from them in seconds.
 
 Of a training nothing is kept but what its prompts say of photos, look by look, and what heads know of the photos: their
-mean regions, and how their cells vary together. Whatever joins them is applied afterwards
+mean regions. Whatever joins them is applied afterwards
 (``benchmarks.choosing.candidates``).
 
-Shapes: L looks, m photos, n shots, K classes, D joint width, C channels in which a head knows covariances.
+Shapes: L looks, m photos, n shots, K classes, D joint width.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gallop.backbones import Backbone, seeing
-from gallop.config import HeadKind, MethodConfig
+from gallop.backbones import Backbone, with_detail
+from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
-from gallop.model.head.sums import mean_region, shot_features
+from gallop.model.head.sums import mean_region
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
 from gallop.presets import train_preset
 from gallop.training.loop import ALONE
 from gallop.training.steps import Learner, Steps
-from gallop.training.third import channels_of
 
 DETAIL = 2.0
 
@@ -49,8 +48,6 @@ class Said:
         local: top-k means (L, m, K), the mean over local prompts.
         mcm, l_mcm: outlier scores (L, m).
         features: mean regions (L, m, D) in the joint space, as long as they are.
-        moments: (1, m, C (C + 1) / 2) of the first look: how cells vary together, in the main channels of the shots
-            that were learned from.
         labels: (m,) class indices; of photos of other things they mean nothing.
     """
 
@@ -59,12 +56,7 @@ class Said:
     mcm: Tensor
     l_mcm: Tensor
     features: Tensor
-    moments: Tensor
     labels: Tensor
-
-    def known(self, kind: HeadKind) -> Tensor:
-        """Return what a kind of head knows of the photos, look by look."""
-        return self.moments if kind == "covariance" else self.features
 
     @staticmethod
     def cat(parts: Sequence[Said]) -> Said:
@@ -81,7 +73,6 @@ class Run:
     Attributes:
         asked: what is said of photos that it has not seen, by what they are.
         features: (L, n, D) of the shots that it learned from, as in ``Said``.
-        moments: (1, n, C (C + 1) / 2) of the shots, as in ``Said``.
         labels: (n,) of the shots.
         texts: features (K, D) of the class names, of length 1; not kept, for nothing that is trained changes them.
         scale: of the tower's logits.
@@ -89,14 +80,9 @@ class Run:
 
     asked: dict[str, Said]
     features: Tensor
-    moments: Tensor
     labels: Tensor
     texts: Tensor
     scale: float
-
-    def known(self, kind: HeadKind) -> Tensor:
-        """Return what a kind of head knows of the shots, look by look."""
-        return self.moments if kind == "covariance" else self.features
 
 
 def save(runs: Sequence[Run], path: Path) -> None:
@@ -142,7 +128,7 @@ def train(
     Args:
         detail: of what is asked; with 1 there is one look, which takes a fifth of the time.
     """
-    config, closer = train_preset("default", seed=seed), seeing(backbone, detail, cells=True)
+    config, closer = train_preset("default", seed=seed), with_detail(backbone, detail)
     views = TrainingViews(backbone, shots.photos, shots.hashes, views=config.views, seed=seed, cache=cache)
     for _ in views.encode():
         pass
@@ -156,12 +142,8 @@ def train(
     for model, one in zip(models, lessons, strict=True):
         learned = torch.tensor(one.learned)
         own = every[learned]
-        channels = channels_of(backbone, own.split(BATCH))
-        asked = {
-            name: said(model, channels, _features(closer, some, cache), some.labels) for name, some in one.asked.items()
-        }
-        known = _mean_features(own, backbone), _moments(own, backbone, channels)
-        runs.append(Run(asked, *known, labels[learned], texts, backbone.logit_scale))
+        asked = {name: said(model, _features(closer, some, cache), some.labels) for name, some in one.asked.items()}
+        runs.append(Run(asked, _mean_features(own, backbone), labels[learned], texts, backbone.logit_scale))
     return runs
 
 
@@ -174,24 +156,14 @@ def _mean_features(features: ImageFeatures, backbone: Backbone) -> Tensor:
     return torch.stack([mean_region([look.regions], projection) for look in features.looks])
 
 
-def _moments(features: ImageFeatures, backbone: Backbone, channels: Tensor | None) -> Tensor:
-    first = features.looks[0]
-    return torch.cat([shot_features(backbone, some, channels) for some in first.split(BATCH)])[None]
-
-
 @torch.no_grad()
-def said(model: PromptModel, channels: Tensor | None, features: ImageFeatures, labels: Sequence[int]) -> Said:
-    """Return what prompts say of photos with both looks, and what heads know of them.
-
-    Args:
-        channels: of the shots that the model learned from, as in ``KeptShots``.
-    """
+def said(model: PromptModel, features: ImageFeatures, labels: Sequence[int]) -> Said:
+    """Return what prompts say of photos with both looks, and what heads know of them."""
     text, parts = model.text_features(), []
     for some, own in zip(features.split(BATCH), torch.tensor(labels).split(BATCH), strict=True):
         each = [_of_look(look, model) for look in model.similarities(some, text).looks]
         whole, local, mcm, l_mcm = (torch.stack(values) for values in zip(*each, strict=True))
-        known = _mean_features(some, model.backbone), _moments(some, model.backbone, channels)
-        parts.append(Said(whole, local, mcm, l_mcm, *known, own))
+        parts.append(Said(whole, local, mcm, l_mcm, _mean_features(some, model.backbone), own))
     return Said.cat(parts)
 
 

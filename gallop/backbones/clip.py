@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gallop.backbones.damping import Damping
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextTower, memory_budget, text_tower
-from gallop.backbones.vision import VisionTower, closer_grid, look_closer, seen_with_cells, vision_tower
+from gallop.backbones.vision import VisionTower, closer_grid, look_closer, vision_tower
 from gallop.backbones.vision.trunk import TrunkVision
 from gallop.config import RegionKind
 from gallop.errors import BackboneError, UnsupportedTower
@@ -84,9 +84,6 @@ class Backbone:
 
     detail: float = 1.0
     """How many times as large a photo is looked at once more (``gallop.backbones.seen``); 1 is not."""
-
-    cells: bool = False
-    """Whether cells are asked for beside the regions (``gallop.backbones.seen``, ``gallop.backbones.vision.cells``)."""
 
     @property
     def looks(self) -> tuple[float, ...]:
@@ -218,11 +215,6 @@ class Backbone:
 
         Photos that are larger than its input have as many more regions (``gallop.backbones.vision.closer``).
         """
-        whole, regions, *_ = self.encode(pixels)
-        return whole, regions
-
-    def encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Encode the same and, where ``cells`` asks for them, the cells (B, R, U) of a tower that has some."""
         device, size = self.device, self.preprocess.size
         larger = pixels.shape[-1] > size
         at_once = CPU_BATCH if device.type == "cpu" else len(pixels)
@@ -232,9 +224,10 @@ class Backbone:
         with torch.inference_mode(False), torch.no_grad(), self.autocast(torch.float16):
             for part in pixels.split(at_once):  # type: ignore[no-untyped-call]
                 part = part.to(device, non_blocking=True, memory_format=torch.channels_last)
-                found = look_closer(self.vision, size, part) if larger else seen_with_cells(self.vision, part)
-                parts.append([features.float() for features in (found if self.cells else found[:2])])
-        return tuple(torch.cat(features) for features in zip(*parts, strict=True))
+                found = look_closer(self.vision, size, part) if larger else self.vision(part)
+                parts.append([features.float() for features in found])
+        whole, regions = (torch.cat(features) for features in zip(*parts, strict=True))
+        return whole, regions
 
     def autocast(self, on_gpu: torch.dtype) -> torch.autocast:
         """Return the precision that the towers compute in: ``precision`` on a CPU, the given one on a GPU that has it.

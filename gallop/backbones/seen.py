@@ -1,6 +1,4 @@
-"""What of a photo towers give beside its own regions: those of a second look at a larger size (``detail``), and the
-cells of which they make their regions (``cells``).
-"""
+"""A second look at a photo at a larger size (``detail``), as another view of the same backbone."""
 
 from __future__ import annotations
 
@@ -20,39 +18,28 @@ def with_detail(backbone: Backbone, detail: float) -> Backbone:
     Raises:
         BackboneError: regions of this size have no place in the tower's grid.
     """
-    return seeing(backbone, detail, backbone.cells)
-
-
-def seeing(backbone: Backbone, detail: float, cells: bool) -> Backbone:
-    """Return the same towers as ``with_detail`` does, with features that have cells beside the regions, or without.
-
-    A tower that has none gives none (``gallop.backbones.vision.cells``).
-
-    Raises:
-        BackboneError: as ``with_detail``.
-    """
-    if (detail, cells) == (backbone.detail, backbone.cells):
+    if detail == backbone.detail:
         return backbone
     own = backbone._base if isinstance(backbone, _Seen) else backbone
-    if (detail, cells) == (own.detail, own.cells):
+    if detail == own.detail:
         return own
-    key = id(own), detail, cells
+    key = id(own), detail
     found = _made.get(key)
     if found is None:
-        _made[key] = found = _Seen(own, detail, cells)
+        _made[key] = found = _Seen(own, detail)
     return found
 
 
 class _Seen(Backbone):
-    """Another view of a backbone: all but ``detail`` and ``cells`` is that one's own."""
+    """Another view of a backbone: all but ``detail`` is that one's own."""
 
-    def __init__(self, base: Backbone, detail: float, cells: bool) -> None:
+    def __init__(self, base: Backbone, detail: float) -> None:
         closer_grid(base.vision.grid, detail)
         self._base = base
-        self.detail, self.cells = detail, cells
+        self.detail = detail
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        return seeing, (self._base, self.detail, self.cells)
+        return with_detail, (self._base, self.detail)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "_base" not in self.__dict__:
@@ -89,12 +76,12 @@ class _Seen(Backbone):
 
     def copy_on(self, device: Any) -> Backbone:
         """Return the same towers on another device, which give the same of a photo."""
-        return seeing(self._base.copy_on(device), self.detail, self.cells)
+        return with_detail(self._base.copy_on(device), self.detail)
 
     def with_regions(self, kind: RegionKind) -> Backbone:
         """Return the same view of towers with region features of a kind."""
-        return seeing(self._base.with_regions(kind), self.detail, self.cells)
+        return with_detail(self._base.with_regions(kind), self.detail)
 
 
-_made: WeakValueDictionary[tuple[int, float, bool], _Seen] = WeakValueDictionary()
-"""By backbone, detail and cells; each holds its backbone, whose id is its own as long."""
+_made: WeakValueDictionary[tuple[int, float], _Seen] = WeakValueDictionary()
+"""By backbone and detail; each holds its backbone, whose id is its own as long."""

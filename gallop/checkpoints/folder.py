@@ -28,7 +28,6 @@ from gallop.checkpoints.heads import HEAD_TENSORS, head_tensors, read_head
 from gallop.checkpoints.settings import FORMAT, Checkpoint, checked_settings, parse_settings, unknown_settings
 from gallop.errors import BackboneError, CheckpointError, ConfigError
 from gallop.model.head.head import Head
-from gallop.model.head.moments import moment_width
 from gallop.model.prompts import Prompts
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import TensorFile, read_tensor_file
@@ -204,8 +203,8 @@ def load_head(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor
     try:
         if checkpoint.head is None:
             raise ValueError("it holds a head, of which they say nothing")
-        classes, widths = len(checkpoint.class_names), (backbone.feature_sizes[-1], moment_width(backbone))
-        return read_head(checkpoint.method.head, checkpoint.head, own, classes, widths)
+        classes, width = len(checkpoint.class_names), backbone.feature_sizes[-1]
+        return read_head(checkpoint.method.head, checkpoint.head, own, classes, width)
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{folder / TENSORS} does not fit its settings: {error}.") from error
 

@@ -15,7 +15,6 @@ from gallop.config import HeadKind
 from gallop.model.head.forms import LinearForm
 from gallop.model.head.head import Head, closed_form
 from gallop.model.head.mix import Mix
-from gallop.model.head.moments import moment_values
 from gallop.model.head.sums import KeptShots, ShotSums
 from gallop.setting import whole_between
 from gallop.wording import quoted
@@ -24,10 +23,9 @@ _SUMS = ("head.counts", "head.sums", "head.scatter")
 _FORM = ("head.weights", "head.bias")
 _SHOTS = ("head.shots", "head.labels")
 _TEXTS = "head.texts"
-_CHANNELS = "head.channels"
-HEAD_TENSORS = {*_SUMS, *_FORM, *_SHOTS, _TEXTS, _CHANNELS}
+HEAD_TENSORS = {*_SUMS, *_FORM, *_SHOTS, _TEXTS}
 """All that a file may hold of a head. The form is there where the sums do not give it, the texts where it is drawn to
-them, the channels where it knows covariances."""
+them."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +69,15 @@ def head_tensors(head: Head, said: HeadSettings) -> dict[str, Tensor]:
     if said.names:
         assert head.texts is not None
         kept[_TEXTS] = head.texts
-    if head.channels is not None:
-        kept[_CHANNELS] = head.channels
     return {name: tensor.contiguous() for name, tensor in kept.items()}
 
 
-def read_head(
-    kind: HeadKind, said: HeadSettings, tensors: Mapping[str, Tensor], classes: int, widths: tuple[int, int]
-) -> Head:
+def read_head(kind: HeadKind, said: HeadSettings, tensors: Mapping[str, Tensor], classes: int, width: int) -> Head:
     """Return the head of a checkpoint.
 
     Args:
         classes: K.
-        widths: D of the backbone, and the channels U of what a head reads that knows covariances.
+        width: D of the backbone.
 
     Raises:
         ValueError: tensors that are missing, too many, of other shapes, or no numbers.
@@ -93,27 +87,20 @@ def read_head(
         raise ValueError(f"it is drawn to the names of the classes, which a head of {kind} is not: ridge alone is")
     wanted = {*_SUMS, *(_FORM if kind == "logistic" else ()), *(_SHOTS if said.shots else ())}
     wanted |= {_TEXTS} if said.names else set()
-    wanted |= {_CHANNELS} if kind == "covariance" else set()
     if wanted != set(tensors):
         raise ValueError(f"it holds {sorted(tensors)} of the head, but {sorted(wanted)} are needed")
-    width, channels = widths[0], None
-    if kind == "covariance":
-        channels = _numbers(tensors, _CHANNELS).float()
-        if channels.ndim != 2 or len(channels) != widths[1] or not 0 < channels.shape[1] <= widths[1]:
-            raise ValueError(f"the channels of the head are not some of the {widths[1]} of this backbone")
-        width = moment_values(channels)
     counts, sums, scatter = (_numbers(tensors, name).double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
         raise ValueError(f"the head's sums are not of {classes} classes and {width} values")
     if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
         raise ValueError("the head's counts are not those of shots of two classes or more")
     of_shots = ShotSums(counts, sums, scatter)
-    shots = _shots(tensors, said.shots, counts, width, channels) if said.shots else None
+    shots = _shots(tensors, said.shots, counts, width) if said.shots else None
     if kind != "logistic":
         texts = _numbers(tensors, _TEXTS).float() if said.names else None
         if texts is not None and texts.shape != (classes, width):
             raise ValueError(f"the texts of the head's names are not of {classes} classes and {width} values")
-        return Head(kind, of_shots, closed_form(kind, of_shots, None, texts), mix, shots, texts, channels)
+        return Head(kind, of_shots, closed_form(kind, of_shots, None, texts), mix, shots, texts)
     form = LinearForm(*(_numbers(tensors, name).double() for name in _FORM))
     known = int(of_shots.known.sum())
     if (form.weights.shape, form.bias.shape) != ((known, width), (known,)):
@@ -128,11 +115,11 @@ def _numbers(tensors: Mapping[str, Tensor], name: str) -> Tensor:
     return found
 
 
-def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int, channels: Tensor | None) -> KeptShots:
+def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int) -> KeptShots:
     features, labels = _numbers(tensors, _SHOTS[0]).float(), tensors[_SHOTS[1]]
     right = features.ndim == 3 and features.shape[1] > 0 and (len(features), features.shape[-1]) == (count, width)
     if not right or labels.dtype != torch.int64 or labels.shape != (count,):
         raise ValueError(f"the head's shots are not {count} of {width} values with a class each")
     if int(labels.min()) < 0 or not torch.equal(labels.bincount(minlength=len(counts)).double(), counts):
         raise ValueError("the classes of the head's shots are not those that were counted")
-    return KeptShots(features, labels, channels)
+    return KeptShots(features, labels)

@@ -21,9 +21,9 @@ from gallop.runtime.reading import parse_json
 from gallop.setting import recorded
 from gallop.wording import quoted
 
-FORMAT = 4
-"""The newest one. A checkpoint is of the oldest that can say what it says: 4 where its head knows covariances, 3
-where it is drawn to the texts of names, 2 where the method has another head, looks twice at a photo or projects it,
+FORMAT = 3
+"""The newest one. A checkpoint is of the oldest that can say what it says: 3 where its head is drawn to class names, 2
+where the method has another head, looks twice at a photo or projects it,
 else 1."""
 
 _FIRST = {
@@ -96,7 +96,7 @@ class Checkpoint:
             del said["head"]["names"]
         method = self.method
         plain = method.head == "none" and method.detail == 1 and not method.global_projection
-        newest = 4 if method.head == "covariance" else 3 if drawn else 2
+        newest = 3 if drawn else 2
         return said | {"format": 1 if plain else newest}
 
 

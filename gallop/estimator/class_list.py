@@ -14,12 +14,11 @@ from gallop.core.gallop import TextFeatures
 from gallop.data import labelled_photos
 from gallop.errors import ClassNameError, ConfigError, DataError, warn_caller
 from gallop.estimator.learned import LearnedModel, text_made_of
-from gallop.features.encoding import MemoryCache, encode_centres, open_cache
+from gallop.features.encoding import encode_centres, open_cache
 from gallop.model.calibration import NOT_HELD_OUT, Calibration
 from gallop.model.head.sums import KeptShots, shot_features
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_name, clean_names, missing_names, spelled_as
-from gallop.training.third import channels_of
 from gallop.wording import did_you_mean, listed
 
 
@@ -35,8 +34,7 @@ class ClassList(LearnedModel):
 
         Temperature and threshold are found anew, or the threshold becomes void, as said of the class.
 
-        A head, which knows classes by their shots, goes by the direction of this one's text until ``add_shots``; one
-        that knows covariances says nothing for it or against it.
+        A head, which knows classes by their shots, goes by the direction of this one's text until ``add_shots``.
 
         Raises:
             ClassNameError: a name that cannot be used, or equal to one that is there.
@@ -51,8 +49,7 @@ class ClassList(LearnedModel):
     def remove_class(self, name: str) -> Self:
         """Take a class away, without retraining: what is left answers as if it had never been known. Returns self.
 
-        The prompts stay as they are, though they were learned with its photos as well, and so do the channels of a head
-        that knows covariances. Temperature and threshold are
+        The prompts stay as they are, though they were learned with its photos as well. Temperature and threshold are
         found anew on the shots of the classes that are left, or the threshold becomes void, as said of the class.
 
         After ``load`` a model with a head, which a default one of ``mini`` has, needs its shots back first: by
@@ -146,7 +143,7 @@ class ClassList(LearnedModel):
         return self
 
     def _encoded_shots(self, photos: Sequence[Any], given: Sequence[str], way_out: str) -> KeptShots:
-        """What a head knows of photos, in the channels that it has, or in those of these photos.
+        """What a head knows of photos.
 
         Args:
             way_out: where a class is none of the model's.
@@ -156,11 +153,7 @@ class ClassList(LearnedModel):
         unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
         if unknown:
             raise DataError(f"The model does not know the classes {listed(unknown)}; {way_out}.")
-        channels = None if model.head is None else model.head.channels
-        if model.head is None and model.config.head == "covariance":
-            cache = MemoryCache() if cache is None else cache  # for photos are gone through twice
-            channels = channels_of(model.backbone, encode_centres(model.backbone, photos, cache))
         encoded = encode_centres(model.backbone, photos, cache)
-        parts = [shot_features(model.backbone, part, channels) for part in encoded]
+        parts = [shot_features(model.backbone, part) for part in encoded]
         indices = torch.tensor([model.class_names.index(name) for name in names])
-        return KeptShots(torch.cat(parts)[:, None].cpu(), indices, channels)
+        return KeptShots(torch.cat(parts)[:, None].cpu(), indices)

@@ -92,7 +92,7 @@ class Detail(LearnedModel):
                 f"them are in memory, as after load or add_shots, so it cannot learn them anew. {ways}."
             )
         backbone = with_detail(model.backbone, config.answers_detail)
-        *_, known = shots_for_heads(head.kind, backbone, shots, open_cache(self.cache), ALONE)
+        *_, known = shots_for_heads(backbone, shots, open_cache(self.cache), ALONE)
         assert isinstance(known, KeptShots)
         return Head.of(head.kind, known, len(model.class_names), head.mix, head.texts)
 

@@ -28,7 +28,6 @@ _HEADS = {
     "discriminant": "a linear discriminant",
     "ridge": "ridge regression",
     "logistic": "logistic regression",
-    "covariance": "ridge regression of what varies together in a photo",
 }
 
 
@@ -73,7 +72,6 @@ def _head(classifier: GalLoPClassifier) -> dict[str, Any]:
         "what": _HEADS[model.head.kind],
         "shots": int(model.head.sums.counts.sum()),
         "weight": model.head.mix.weight,
-        "prompts_alone": model.head.channels is not None,
         "by_text": [name for name, shots in zip(model.class_names, known, strict=True) if not shots],
         "single": classifier.keep_shots and model.head.shots is not None,
     }

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gallop.backbones.vision import look_closer, seen_with_cells
+from gallop.backbones.vision import look_closer
 from gallop.core.cosines import global_cosines
 from gallop.core.scores import class_probabilities
 from gallop.errors import OnnxError
@@ -128,7 +128,7 @@ class Answering(nn.Module):
         """Return of each look what is compared with texts, photo (B, D) and regions (B, R, D), and what a head says."""
         # All windows of a second look at once: so many towers one after the other make a file that nobody can build.
         finer = [look_closer(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
-        features = [ImageFeatures.of_pass(look) for look in (seen_with_cells(self._vision, pixels[0]), *finer)]
+        features = [ImageFeatures(*look) for look in (self._vision(pixels[0]), *finer)]
         said = None if self._head is None else self._head(features, len(features))
         joint = [(self._in_joint_space(look.global_), self.region_in_joint_space(look.regions)) for look in features]
         return joint, said

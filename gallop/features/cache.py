@@ -110,8 +110,7 @@ class FeatureCache:
                 return None
             with safe_open(path, framework="pt") as file:
                 written = (file.metadata() or {}).get(_CHECKSUM)
-                names = _NAMES if _NAMES[-1] in set(file.keys()) else _NAMES[:-1]
-                found = ImageFeatures.of_pass([file.get_tensor(name) for name in names])
+                found = ImageFeatures(*(file.get_tensor(name) for name in _NAMES))
             if written is None:
                 return None
             if _is_view(found, self.kept) and _checksum(key, found) == written:
@@ -147,8 +146,8 @@ class FeatureCache:
         self._bytes = self.max_bytes - room + kept.bytes
 
 
-_NAMES = ("global", "regions", "cells")
-"""Of the tensors in a file; the last where cells were asked for, of a tower that has some."""
+_NAMES = ("global", "regions")
+"""Of the tensors in a file."""
 
 _CHECKSUM = "crc32"
 """Of the key and of all tensors' bytes: against decay, not against forgers. It takes 0.1 ms a view."""
@@ -163,7 +162,7 @@ def _checksum(key: str, features: ImageFeatures) -> str:
 
 def _is_view(features: ImageFeatures, kept: torch.dtype) -> bool:
     """Whether they have the shapes of one view's, and the format."""
-    shapes = [tensor.ndim for tensor in features.tensors] in ([2, 3], [2, 3, 3])
+    shapes = [tensor.ndim for tensor in features.tensors] == [2, 3]
     return shapes and all(len(t) == 1 and t.numel() > 0 and t.dtype == kept for t in features.tensors)
 
 

@@ -1,6 +1,6 @@
 """Image features, as they are encoded, kept and asked about.
 
-Shapes: B images, R regions, V region width, D joint width, U channels of the cells.
+Shapes: B images, R regions, V region width, D joint width.
 """
 
 from __future__ import annotations
@@ -24,15 +24,13 @@ A cache that keeps ``torch.float32`` rounds nothing and takes twice the room.
 class ImageFeatures:
     """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V).
 
-    ``cells`` (B, R, U) are what the tower makes its regions of (``gallop.backbones.vision.cells``); None where it has
-    none, and where they were not asked for (``gallop.backbones.seeing``). ``finer`` are those of a second look at a
+    ``finer`` are those of a second look at a
     larger size, with more regions; None where there is one look alone.
     """
 
     global_: Tensor
     regions: Tensor
     finer: ImageFeatures | None = None
-    cells: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.global_)
@@ -51,27 +49,21 @@ class ImageFeatures:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> ImageFeatures:
         finer = None if self.finer is None else self.finer._each(change)
-        cells = None if self.cells is None else change(self.cells)
-        return ImageFeatures(change(self.global_), change(self.regions), finer, cells)
+        return ImageFeatures(change(self.global_), change(self.regions), finer)
 
     def copied(self) -> ImageFeatures:
         """Return them in memory of their own."""
         return self._each(torch.clone)
 
     @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Those of the first look: the photos' own, of regions and, where there are some, of cells."""
-        return (self.global_, self.regions, *([] if self.cells is None else [self.cells]))
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """Those of the first look: the photos' own, and of regions."""
+        return self.global_, self.regions
 
     @property
     def looks(self) -> tuple[ImageFeatures, ...]:
         """Those of each look alone."""
         return (self,) if self.finer is None else (replace(self, finer=None), self.finer)
-
-    @staticmethod
-    def of_pass(found: Sequence[Tensor]) -> ImageFeatures:
-        """Return what a tower gives in one pass: global, regions and, where it has some, cells."""
-        return ImageFeatures(found[0], found[1], cells=found[2] if len(found) > 2 else None)
 
     @staticmethod
     def of_looks(looks: Sequence[ImageFeatures]) -> ImageFeatures:
@@ -97,10 +89,8 @@ class ImageFeatures:
     def cat(parts: Sequence[ImageFeatures]) -> ImageFeatures:
         """Return all images of the parts, in order; all of them with as many looks."""
         finer = [part.finer for part in parts if part.finer is not None]
-        cells = [part.cells for part in parts if part.cells is not None]
         return ImageFeatures(
             torch.cat([p.global_ for p in parts]),
             torch.cat([p.regions for p in parts]),
             ImageFeatures.cat(finer) if finer else None,
-            torch.cat(cells) if len(cells) == len(parts) else None,
         )

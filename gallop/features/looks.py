@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, TypeVar
 
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.backbones.vision import cells_width
 from gallop.features.cache import Cache, feature_key
 from gallop.features.image_features import ImageFeatures
 from gallop.images import Photo, load_image
@@ -59,7 +58,7 @@ def regions_in_all(backbone: Backbone) -> int:
 
 def encode_look(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
     """Return features of one look, where the backbone is."""
-    return ImageFeatures.of_pass(backbone.encode(pixels))
+    return ImageFeatures(*backbone.encode_image(pixels))
 
 
 def encode_looks(backbone: Backbone, pixels: Sequence[Tensor]) -> ImageFeatures:
@@ -143,21 +142,12 @@ class KeptViews:
         """The key of a look, and what the cache has of it."""
         if self.cache is None:
             return "", None
-        keys = self._keys(content, look)
-        for key in keys:
-            found = self.cache.get(key)
-            if found is not None and found.sizes == self.backbone.feature_sizes_of(look.times):
-                return keys[0], found if self.backbone.cells else replace(found, cells=None)
-            if found is not None:
-                warnings.warn(f"The features kept as {key} are of another size; they are encoded anew.", stacklevel=2)
-        return keys[0], None
-
-    def _keys(self, content: str, look: _Look) -> list[str]:
-        """The key of a look; who asks for no cells is served by features with cells, too."""
-        names = [look.name]
-        if cells_width(self.backbone.vision):
-            names = [*([] if self.backbone.cells else names), f"{look.name} with cells"]
-        return [feature_key(self.backbone, content, name, self.kept) for name in names]
+        key = feature_key(self.backbone, content, look.name, self.kept)
+        found = self.cache.get(key)
+        if found is None or found.sizes == self.backbone.feature_sizes_of(look.times):
+            return key, found
+        warnings.warn(f"The features kept as {key} are of another size; they are encoded anew.", stacklevel=2)
+        return key, None
 
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, found, pixels = prepared

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gallop.backbones import Backbone, seeing
+from gallop.backbones import Backbone
 from gallop.features.cache import DEFAULT_MEMORY_BYTES, Cache, format_of
 from gallop.features.image_features import ImageFeatures
 from gallop.features.looks import KeptViews, KnownPhoto, View, in_batches, regions_in_all, with_hashes
@@ -58,7 +58,7 @@ class TrainingViews:
         share: tuple[int, int] = (0, 1),
     ) -> None:
         self._rank, self._processes = share
-        self.backbone = seeing(backbone, backbone.detail, cells=False)  # nothing that learns step by step reads them
+        self.backbone = backbone
         self._photos, self.count, self._seed = with_hashes(photos, hashes), views, seed
         self.format = format_of(cache)
         # Fresh views are used once each: keeping them would only fill the cache.

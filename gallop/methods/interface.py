@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gallop.backbones import Backbone, seeing
+from gallop.backbones import Backbone, with_detail
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres
 from gallop.model.scores import scores_of_probabilities
@@ -110,13 +110,13 @@ def centres(shots: LabelledPhotos, setup: Setup, seen: Backbone) -> ImageFeature
 
 
 def seen_by(method: Method, backbone: Backbone) -> Backbone:
-    """Return the towers with what a method answers from: one look without cells, where it says nothing of them."""
-    return seeing(backbone, *asks_for(method))
+    """Return the towers with what a method answers from: one look, where it says nothing of them."""
+    return with_detail(backbone, asks_for(method))
 
 
-def asks_for(method: Method) -> tuple[float, bool]:
-    """Return the ``detail`` of what a method answers from, and whether it reads cells, as ``seeing`` takes them."""
-    return getattr(method, "answers_detail", 1.0), getattr(method, "reads_cells", False)
+def asks_for(method: Method) -> float:
+    """Return the ``detail`` of what a method answers from."""
+    return getattr(method, "answers_detail", 1.0)
 
 
 def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop.backbones import Backbone, Damping, NameTokens, seeing, with_detail
+from gallop.backbones import Backbone, Damping, NameTokens, with_detail
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.core import fast
 from gallop.core.cosines import global_cosines
@@ -106,7 +106,7 @@ class PromptModel:
         head: Head | None = None,
     ) -> None:
         with_detail(backbone, config.detail)  # refused now, and not when the first map is asked for
-        self.backbone = seeing(backbone, config.answers_detail, config.reads_cells)
+        self.backbone = with_detail(backbone, config.answers_detail)
         self.config = config
         self.head = head
         prompts = prompts if prompts is not None else initial_prompts(backbone, config)
@@ -250,7 +250,7 @@ class PromptModel:
         """Return what each shot adds to the head's scores of one image (B = 1); None where no shot can be told."""
         if self.head is None:
             return None
-        photo = shot_features(self.backbone, features, self.head.channels)[0]
+        photo = shot_features(self.backbone, features)[0]
         return shot_votes(self.head, photo, text.global_, self.backbone.logit_scale)
 
     def loss(

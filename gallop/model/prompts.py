@@ -39,11 +39,6 @@ class Prompts(paper.Prompts):
         """Return the tensors that a training changes: all of them, or all but the projection of the regions."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
-    def of_global_branch(self) -> list[nn.Parameter]:
-        """Return those of ``learned()`` that the answer of the whole photo depends on."""
-        whole = self.global_projection
-        return [self.global_contexts] if whole is None else [self.global_contexts, whole]
-
     def digest(self) -> str:
         """Return SHA-256 over all numbers."""
         digest = hashlib.sha256()

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gallop.backbones import Backbone, seeing
+from gallop.backbones import Backbone
 from gallop.backbones.device import memory_bytes
 from gallop.backbones.preprocess import Preprocess
 from gallop.checkpoints.folder import read_checkpoint
@@ -98,9 +98,7 @@ class ModelRoom:
         asked = [question for question in questions if not question.answer.done()]
         if not asked:
             return
-        models = [classifier.model_ for classifier in by_model.values()]
-        first = by_model[asked[0].model].model_.backbone
-        backbone = seeing(first, first.detail, any(model.config.reads_cells for model in models))
+        backbone = by_model[asked[0].model].model_.backbone
         looks = zip(*(question.pixels for question in asked if question.pixels is not None), strict=True)
         features = encode_pixels(backbone, [torch.stack(look) for look in looks])
         for name, classifier in by_model.items():

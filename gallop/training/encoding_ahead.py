@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gallop.backbones import Backbone, seeing, with_detail
+from gallop.backbones import Backbone, with_detail
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import PhotoSource
 from gallop.features.encoding import Cache, TrainingViews, encode_centres
@@ -23,12 +23,12 @@ def encode_ahead(
     Their centre crops are among them: held-out shots are scored on those, and ``encode_centres`` finds them there.
 
     Args:
-        method: whose looks, and cells, are taken; None is one look.
+        method: whose looks are taken; None is one look.
     """
     method = method or MethodConfig()
     total = len(photos) * (config.views + 1)
     done = 0
-    for part in encode_centres(seeing(backbone, method.answers_detail, method.reads_cells), photos, cache):
+    for part in encode_centres(with_detail(backbone, method.answers_detail), photos, cache):
         done += len(part)
         yield EncodeEvent(done, total)
     seen = with_detail(backbone, method.training_detail)

@@ -134,7 +134,7 @@ def _encode(
     for done in views.encode():
         yield EncodeEvent(done, total)
     if wanted:
-        for found in shots_for_heads(model.config.head, model.backbone, shots, cache, parallel):
+        for found in shots_for_heads(model.backbone, shots, cache, parallel):
             yield found if isinstance(found, KeptShots) else EncodeEvent(done + found, total - kept + done)
 
 

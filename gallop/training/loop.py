@@ -158,7 +158,6 @@ class Trainer:
         counts: n, how many images each learner has.
         config: learning rate, batch size and the like.
         parallel: other processes that run the same training; they must give it the same arguments.
-        global_branch: those of the parameters whose learning rate is ``config.global_lr_factor`` times the others'.
     """
 
     def __init__(
@@ -168,17 +167,14 @@ class Trainer:
         counts: Sequence[int],
         config: TrainConfig,
         parallel: Parallel = ALONE,
-        global_branch: Sequence[Tensor] = (),
     ) -> None:
         self._parameters = [p for p in parameters if p.numel()]
         self._compute = compute
         self._counts = tuple(counts)
         self._config = config
         self._parallel = parallel
-        factors = {id(p): config.global_lr_factor for p in global_branch}
-        groups = [{"params": [p], "factor": factors.get(id(p), 1.0)} for p in self._parameters]
         self._optimizer = torch.optim.SGD(
-            groups, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+            self._parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
         )
         self._generators = [torch.Generator().manual_seed(config.seed) for _ in counts]
         self._epoch = 0
@@ -221,7 +217,7 @@ class Trainer:
     def _set_lr(self, epoch: int) -> float:
         lr = 0.5 * self._config.lr * (1 + math.cos(math.pi * epoch / self._config.epochs))
         for group in self._optimizer.param_groups:
-            group["lr"] = lr * group["factor"]
+            group["lr"] = lr
         return lr
 
     def _step(self, batches: Sequence[Batch], epoch: int) -> StepResult:

@@ -16,7 +16,6 @@ from gallop.core import cosines
 from gallop.core.gallop import Loss, TextFeatures, draw_kept_prompts
 from gallop.features.encoding import ImageFeatures, TrainingViews
 from gallop.model.prompted import PromptModel, text_features_together
-from gallop.model.prompts import Prompts
 from gallop.training.loop import Batch, Parallel, StepResult, Trainer
 
 Objective = Callable[[PromptModel, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
@@ -73,9 +72,8 @@ class Steps:
             return StepResult.together(results)
 
         parameters = [parameter for learner in learners for parameter in learner.model.prompts.learned()]
-        whole = [parameter for learner in learners for parameter in learner.model.prompts.of_global_branch()]
         counts = [len(learner.photos) for learner in learners]
-        return Trainer(parameters, compute, counts, self.config, self.parallel, whole)
+        return Trainer(parameters, compute, counts, self.config, self.parallel)
 
     def _texts(self, first: PromptModel) -> Callable[[Sequence[PromptModel]], list[TextFeatures]]:
         """Text features of models that learn side by side: in several processes, each encodes its share of the names.
@@ -103,25 +101,8 @@ class Steps:
         own, model = photos[part], learner.model
         features, target = self.views.batch(own, epoch), self.labels[own]
         loss, global_, local = self.objective(model, features, target, kept[part], text)
-        if self.config.pull:
-            shots = len(learner.photos) / len(model.class_names)
-            loss = loss + pull_of(model.prompts, self.config.pull / shots)
         found = _answered((loss, global_, local), target, kept)
         return found if len(part) == len(photos) else _spread(found, part, len(photos))
-
-
-def pull_of(prompts: Prompts, strength: float) -> Loss:
-    """Return strength x ||W - I||^2 (Frobenius) of each learned projection W, in the loss of its branch (ProLIP, arXiv
-    2410.05270, section 3).
-    """
-
-    def apart(projection: Tensor | None) -> Tensor:
-        if projection is None or not projection.requires_grad:
-            return prompts.global_contexts.new_zeros(())
-        return strength * (projection - torch.eye(len(projection), device=projection.device)).square().sum()
-
-    global_, local = apart(prompts.global_projection), apart(prompts.local_projection if prompts.sizes[1] else None)
-    return Loss(global_ + local, global_, local)
 
 
 def _answered(found: tuple[Loss, Tensor, Tensor], target: Tensor, kept: Tensor) -> StepResult:

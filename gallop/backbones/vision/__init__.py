@@ -23,22 +23,18 @@ place (paper, section 3.2; the value path of MaskCLIP):
 * ViT of timm with a class token (MobileCLIP-B, EVA): the ViT's value path, through whatever its last block is built of.
   V is already D.
 * CNN trunk (timm): each cell of the last feature map through the head that makes the global feature of their mean. V is
-  already D. Where the head is linear, the mean of the regions is the global feature; ConvNeXt's has a norm. What the
-  last 1 x 1 convolution of an EfficientNet reads comes along as its cells.
+  already D. Where the head is linear, the mean of the regions is the global feature; ConvNeXt's has a norm.
 """
 
-from gallop.backbones.vision.cells import cells_width, seen_with_cells
 from gallop.backbones.vision.choice import pick_regions, vision_tower
 from gallop.backbones.vision.closer import closer_grid, look_closer, windows
 from gallop.backbones.vision.tower import VisionTower
 
 __all__ = [
     "VisionTower",
-    "cells_width",
     "closer_grid",
     "look_closer",
     "pick_regions",
-    "seen_with_cells",
     "vision_tower",
     "windows",
 ]

@@ -19,7 +19,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop.backbones.vision.cells import seen_with_cells
 from gallop.backbones.vision.tower import VisionTower
 from gallop.errors import BackboneError
 
@@ -39,9 +38,8 @@ def closer_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1) -> tuple[Tensor, ...]:
-    """Return global (B, D), regions (B, R, V) and, where the tower has some, cells (B, R, U) of photos (B, 3, H, W)
-    that are larger than its input.
+def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1) -> tuple[Tensor, Tensor]:
+    """Return global (B, D) and regions (B, R, V) of photos (B, 3, H, W) that are larger than its input.
 
     Windows lie half over each other. A region is the mean of those that windows give at its place, and the global
     feature the mean of the windows' own.
@@ -53,14 +51,13 @@ def look_closer(vision: VisionTower, size: int, pixels: Tensor, at_once: int = 1
     rows, columns = vision.grid
     tall, wide = closer_grid(vision.grid, pixels.shape[-1] / size)
     if vision.any_size:
-        found = seen_with_cells(vision, pixels)
-        regions = found[1]
+        whole, regions = vision(pixels)
         if regions.shape[1] != tall * wide:
             raise BackboneError(
                 f"This backbone gives {regions.shape[1]} regions of a photo of {pixels.shape[-1]} pixels a side, which "
                 f"are no grid of {tall} x {wide}; use detail=1 with it."
             )
-        return found
+        return whole, regions
     wholes: list[Tensor] = []
     sums: Any = 0.0
     counts = np.zeros((tall, wide, 1), np.float32)

@@ -57,7 +57,6 @@ class TrunkVision:
                 self._trunk = self.tower.trunk
             self._linear = self._linear_head(plain)
             self._check(plain)
-            self.cells_width: int = self._width_before_last(probe, plain)
         self.grid: tuple[int, int] = (plain.shape[2], plain.shape[3])
 
     def as_stored(self) -> TrunkVision:
@@ -89,32 +88,6 @@ class TrunkVision:
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         return self._features(self._trunk.forward_features(pixels))
-
-    def with_cells(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the same and, of the same pass, what the last layer read of each cell (B, R, U); there is one where
-        ``cells_width`` is not 0.
-        """
-        before = self._before_last(pixels)
-        whole, regions = self._features(self._last(before))
-        return whole, regions, before.flatten(2).transpose(1, 2)
-
-    def _before_last(self, pixels: Tensor) -> Tensor:
-        """Cells (B, U, rows, columns), as timm's EfficientNets come to them."""
-        trunk = self._trunk
-        return cast(Tensor, trunk.blocks(trunk.bn1(trunk.conv_stem(pixels))))
-
-    def _last(self, cells: Tensor) -> Tensor:
-        return cast(Tensor, self._trunk.bn2(self._trunk.conv_head(cells)))
-
-    def _width_before_last(self, probe: Tensor, cells: Tensor) -> int:
-        """U, where the trunk ends in a 1 x 1 convolution of what its blocks give; 0 of any other."""
-        last = getattr(self._trunk, "conv_head", None)
-        if not all(hasattr(self._trunk, name) for name in ("conv_stem", "bn1", "blocks", "bn2")):
-            return 0
-        if not isinstance(last, nn.Conv2d) or last.kernel_size != (1, 1):
-            return 0
-        found = self._last(self._before_last(probe))
-        return last.in_channels if found.shape == cells.shape and _same(found, cells, 1e-4) else 0
 
     def _features(self, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Both features of cells (B, channels, rows, columns)."""

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from gallop.backbones import Backbone
-from gallop.backbones.vision import cells_width
 from gallop.errors import TrainingDiverged
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.features.cache import STORED_DTYPE
@@ -114,5 +113,4 @@ class Asker:
 
 def photo_bytes(backbone: Backbone) -> int:
     """Return what the features of one photo take."""
-    width = backbone.vision.region_width + backbone.cells * cells_width(backbone.vision)
-    return regions_in_all(backbone) * width * STORED_DTYPE.itemsize
+    return regions_in_all(backbone) * backbone.vision.region_width * STORED_DTYPE.itemsize

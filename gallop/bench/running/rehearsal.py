@@ -92,7 +92,7 @@ class Rehearsal:
             self._labels.setdefault(entry.key, entry.label)
         self._handful: dict[PhotoGroup, ImageFeatures] = {}
         self._seconds: dict[PhotoGroup, float] = {}
-        self._backbone: BenchTower = ("", "", 1.0, False)
+        self._backbone: BenchTower = ("", "", 1.0)
         self._views: dict[BenchTower, list[float]] = {}
         self._photo_bytes: dict[BenchTower, int] = {}
 

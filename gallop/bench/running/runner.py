@@ -64,7 +64,7 @@ class Runner:
     ) -> None:
         self._photos, self._backbones, self._store, self._cache = photos, backbones, store, cache
         self._asker, self._told = Asker(cache, told), told
-        self._current: BenchTower = ("", "", 1.0, False)
+        self._current: BenchTower = ("", "", 1.0)
 
     def execute(self, runs: Sequence[BenchRun]) -> Iterator[Ahead | PhotosEncoding | Finished]:
         """Do every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""

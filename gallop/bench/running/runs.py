@@ -17,7 +17,7 @@ UNTAUGHT = 0
 """The shots, and the seed, of a run that learns nothing."""
 
 
-BenchTower = tuple[str, str, float, bool]
+BenchTower = tuple[str, str, float]
 """A backbone, its regions, and what a method asks for of photos: runs of the same share features."""
 
 
@@ -53,7 +53,7 @@ class BenchRun:
     @property
     def tower(self) -> BenchTower:
         """What it learns and answers with."""
-        return self.backbone, self.regions, *asks_for(self.made)
+        return self.backbone, self.regions, asks_for(self.made)
 
     @property
     def train(self) -> LabelledPhotos:

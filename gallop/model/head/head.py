@@ -1,4 +1,4 @@
-"""The head itself: a linear form of the mean region, or of how cells vary together, mixed with the prompts' answer, and
+"""The head itself: a linear form of the mean region, mixed with the prompts' answer, and
 learned again in milliseconds.
 
 Where a photo is looked at twice, the form is of the mean over the looks of each look's mean region, so that its score
@@ -24,7 +24,6 @@ from gallop.errors import ConfigError
 from gallop.features.image_features import ImageFeatures
 from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.head.mix import USUAL, Mix
-from gallop.model.head.moments import moment_maps
 from gallop.model.head.sums import KeptShots, ShotSums, mean_region
 
 SHRINKAGE, PENALTY, STRENGTH = 0.5, 0.1, 100.0
@@ -82,7 +81,6 @@ class Head:
             ridge regression tells which of them voted.
         texts: (K, D) features of the names, of length 1, to whose directions ridge regression draws its weights; None
             of other kinds, and of models from before it did.
-        channels: as in ``KeptShots``.
     """
 
     kind: HeadKind
@@ -91,12 +89,11 @@ class Head:
     mix: Mix
     shots: KeptShots | None = None
     texts: Tensor | None = None
-    channels: Tensor | None = None
 
     @property
     def votes(self) -> bool:
         """Whether it is a ridge regression, whose score is a sum over its shots."""
-        return self.kind in ("ridge", "covariance")
+        return self.kind == "ridge"
 
     @staticmethod
     def of(
@@ -112,7 +109,7 @@ class Head:
         sums, texts = ShotSums.of(shots, classes), texts if kind == "ridge" else None
         if int(sums.known.sum()) < 2:
             return None
-        return Head(kind, sums, closed_form(kind, sums, shots, texts), mix or USUAL[kind], shots, texts, shots.channels)
+        return Head(kind, sums, closed_form(kind, sums, shots, texts), mix or USUAL[kind], shots, texts)
 
     def learned(self, shots: KeptShots) -> Head:
         """Return it with further shots of its classes.
@@ -181,8 +178,7 @@ class Head:
         A class without shots has the mean of the others' weights and, as far from it as theirs are, the direction of
         its text, where texts and weights go together in the others at all. On the mean of the shots its score is
         theirs. Of the classes of eight sets, one at a time without shots, the head alone then found more than half the
-        photos (ridge, with 12 shots or 1 of each other class). A head that knows covariances has no direction for it:
-        prompts alone tell it there.
+        photos (ridge, with 12 shots or 1 of each other class).
 
         Args:
             text: features of the classes (K, M, D) after the global prompts.
@@ -191,10 +187,6 @@ class Head:
         if known.all():
             return self.form.centred()
         mean = self.form.weights.mean(dim=0)
-        if self.channels is not None:  # no text says what varies together in a photo
-            weights, bias = mean.repeat(len(known), 1), self.form.bias.mean().repeat(len(known))
-            weights[known], bias[known] = self.form.weights, self.form.bias
-            return LinearForm(weights, bias).centred()
         texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
         texts = texts - texts[known].mean(dim=0)
         apart = self.form.weights - mean
@@ -204,7 +196,7 @@ class Head:
         weights[known], bias[known] = self.form.weights, self.form.bias
         return LinearForm(weights, bias).centred()
 
-    def on(self, backbone: Backbone, text: Tensor) -> FittedHead | FittedMoments:
+    def on(self, backbone: Backbone, text: Tensor) -> FittedHead:
         """Return what answers for images of a backbone.
 
         Args:
@@ -212,8 +204,6 @@ class Head:
         """
         form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
-        if self.channels is not None:
-            return FittedMoments(weights, bias, self.channels.to(backbone.device), self.mix.weight)
         return FittedHead(weights, bias, backbone.vision.region_projection, self.mix.weight)
 
 
@@ -248,21 +238,6 @@ class FittedHead:
         return length.clamp_min(1e-12)
 
 
-@dataclass(frozen=True)
-class FittedMoments:
-    """One that knows covariances, in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), of ``channels`` (U, C)."""
-
-    weights: Tensor
-    bias: Tensor
-    channels: Tensor
-    weight: float
-
-    def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[HeadScores]:
-        """Return what it says of each look at images, as ``FittedHead`` does."""
-        maps = moment_maps(looks, counted, self.channels, self.weights)
-        return [HeadScores(each + self.bias, self.weight) for each in maps]
-
-
 def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float = HALVED) -> Tensor:
     """Return to what ridge regression draws the weights of classes (K, D): the fewer shots one has, the longer its own.
 
@@ -284,7 +259,7 @@ def closed_form(kind: HeadKind, sums: ShotSums, shots: KeptShots | None, texts: 
     """
     if kind == "discriminant":
         return discriminant(sums, SHRINKAGE)
-    if kind in ("ridge", "covariance"):
+    if kind == "ridge":
         return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
     assert shots is not None
     return logistic(shots, STRENGTH)

@@ -52,7 +52,6 @@ USUAL: dict[HeadKind, Mix] = {
     "discriminant": Mix(0.5, 50.0),
     "ridge": Mix(0.5, 0.08),
     "logistic": Mix(0.5, 0.4),
-    "covariance": Mix(0.6, 0.08),
 }
 """Where no shots are held out. Chosen by cross-validation inside train folders, on ``mini``: benchmarks/choosing prints
 the figures."""

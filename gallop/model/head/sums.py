@@ -1,7 +1,6 @@
 """What shots are to a closed form: how many each class has, their sums, and one matrix. No shot can be taken out of it.
 
-Shapes: n shots, S views of each, K classes, R regions, V region width, D joint width, or
-as many values as a head knows of a photo, U channels of the cells, C of them that are kept.
+Shapes: n shots, S views of each, K classes, R regions, V region width, D joint width.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.features.encoding import ImageFeatures
-from gallop.model.head.moments import moment_features
 
 
 def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
@@ -30,19 +28,13 @@ def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
     return mean if projection is None else mean @ projection.float()
 
 
-def shot_features(backbone: Backbone, features: ImageFeatures, channels: Tensor | None = None) -> Tensor:
-    """Return what a head knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that length; of
-    cells how they vary together.
+def shot_features(backbone: Backbone, features: ImageFeatures) -> Tensor:
+    """Return what a head knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that
+    length.
 
     It is of the looks from which the backbone answers.
-
-    Args:
-        channels: those whose covariance the head knows (U, C), as in ``KeptShots``.
     """
     looks = features.looks[: len(backbone.looks)]
-    if channels is not None:
-        there = [look.to(backbone.device) for look in looks]
-        return moment_features(there, channels.to(backbone.device)).cpu()
     regions = [look.regions.to(backbone.device) for look in looks]
     return F.normalize(mean_region(regions, backbone.vision.region_projection), dim=-1).cpu()
 
@@ -54,13 +46,10 @@ class KeptShots:
     Attributes:
         features: (n, S, D), of length 1; a view counts as the S-th part of a shot.
         labels: (n,) class indices.
-        channels: of a head that knows covariances, the channels (U, C) of the cells whose covariance the features are;
-            None where features are mean regions.
     """
 
     features: Tensor
     labels: Tensor
-    channels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

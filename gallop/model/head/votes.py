@@ -1,6 +1,6 @@
 """Which shots voted: the score of ridge regression as a sum over shots, which is what its dual form is.
 
-Shapes: n shots, S views of each, K classes, D as many values as a head knows of a photo.
+Shapes: n shots, S views of each, K classes, D joint width.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ class ShotVotes:
             and like the photo.
         rest: (K,) what no shot says: the share of each class among them, and the text features of the names.
         labels: (n,) class indices of the shots.
-        named: whether all names say something; where weights are drawn to zero only those of classes without shots
-            do, and of a head that knows covariances none.
+        named: whether all names say something; where weights are drawn to zero only those of classes without shots do.
     """
 
     shots: Tensor
