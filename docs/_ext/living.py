@@ -20,7 +20,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from gallop import Explanation, GalLoPClassifier
-from gallop.maps.explainer import SCRIPT, STYLE_SHEET
+from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Subject, shared_scale
@@ -63,7 +63,7 @@ class LivingExplainer(SphinxDirective):
         if not self.env.temp_data.get("explained"):
             self.env.temp_data["explained"] = True
             parts += [f"<style>{STYLE_SHEET.read_text('utf-8')}</style>"]
-            parts += [f'<script type="module">{SCRIPT.read_text("utf-8")}</script>']
+            parts += [f'<script type="module">{script()}</script>']
         return [nodes.raw("", "".join(parts), format="html")]
 
 

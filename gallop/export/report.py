@@ -20,7 +20,7 @@ from PIL import Image
 
 from gallop import __version__
 from gallop.documents.rendering import render
-from gallop.maps.explainer import SCRIPT, STYLE_SHEET
+from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import HeadSubject, Scale, Style, Subject, head_scale, shared_scale
@@ -50,11 +50,10 @@ def html_report(
     """
     subject = Subject(explanation, explanation.label if class_name is None else class_name)
     scale = shared_scale(explanation) if explanation.topk else None
-    script = SCRIPT.read_text(encoding="utf-8")
     return render(
         "export/report.html.j2",
-        script=Markup(script),
-        script_hash=_hash(script),
+        script=Markup(script()),
+        script_hash=_hash(script()),
         style_sheet=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
         data=_block(explainer_data(explanation, stands=Stands(class_name, style=style or Style()), asks=False)),
         title=f"What decided: {photo_name or 'a photo'}",

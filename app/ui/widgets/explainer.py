@@ -13,7 +13,7 @@ import streamlit as st
 from app.photos.sample_answers import SampleAnswer
 from app.ui.resources import session
 from app.views.exploring import look_at
-from gallop.maps.explainer import SCRIPT, STYLE_SHEET
+from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import all_sent, explainer_data
 from gallop.maps.explainer.stands import Extent, Stands
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KEY = "explainer"
 _draw = st.components.v2.component(
-    "gallop_explainer", js=SCRIPT.read_text(encoding="utf-8"), css=STYLE_SHEET.read_text(encoding="utf-8")
+    "gallop_explainer", js=script(), css=STYLE_SHEET.read_text(encoding="utf-8")
 )
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from gallop.maps.explainer import STEPS_SCRIPT, STEPS_STYLE_SHEET, STYLE_SHEET
+from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 
 _draw = st.components.v2.component(
     "gallop_steps",
-    js=STEPS_SCRIPT.read_text(encoding="utf-8"),
+    js=script(STEPS),
     css="\n".join(path.read_text(encoding="utf-8") for path in (STYLE_SHEET, STEPS_STYLE_SHEET)),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gallop.maps.explainer import SCRIPT, STYLE_SHEET
+from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale
@@ -43,7 +43,7 @@ class Explainer(anywidget.AnyWidget):
     >>> shown.show(Stands(class_name="cat", topk=(3, 10, 15, 20)))  # doctest: +SKIP
     """
 
-    _esm = SCRIPT
+    _esm = script()
     _css = STYLE_SHEET
 
     data = traitlets.Dict().tag(sync=True)
