@@ -20,30 +20,15 @@ from gallop.backbones.own import own_model
 from gallop.backbones.pairs import load_pair
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.state import load_strictly, read_state
-from gallop.backbones.text import NameTokens
 from gallop.backbones.text.bpe import ClipTokens
 from gallop.backbones.vision import pick_regions
 from gallop.backbones.weights.known import LARGEST_CONFIG
 from gallop.backbones.weights.offered import offered_towers
 from gallop.backbones.weights.on_disk import available_models, known_elsewhere
-from gallop.errors import BackboneError, UnsupportedTower, suggesting
+from gallop.errors import BackboneError, suggesting
 from gallop.presets import OwnPreset
 from gallop.runtime.reading import read_text
 from gallop.wording import did_you_mean
-
-__all__ = [
-    "Backbone",
-    "BackboneError",
-    "Damping",
-    "NameTokens",
-    "Preprocess",
-    "UnsupportedTower",
-    "available_models",
-    "load_backbone",
-    "pick_device",
-    "pick_precision",
-    "pick_regions",
-]
 
 
 @suggesting

@@ -20,36 +20,28 @@ from gallop.data.labelled import (
     ContentHash,
     LabelledPhotos,
     PhotoSource,
-    check_shots,
     content_hash,
     data_fingerprint,
 )
 from gallop.data.listing import Listing
-from gallop.data.paper.checking import DatasetCheck, Missing, check_dataset, download
+from gallop.data.paper.checking import DatasetCheck, check_dataset, download
 from gallop.data.paper.opening import available_datasets, find_set, open_dataset
-from gallop.data.paper.places import CatalogueEntry
 from gallop.data.photo_set import PhotoSet
 from gallop.data.together import photos_together, warn_of_skipped
 
-Dataset = LabelledPhotos
-"""Its name in earlier code."""
 
 __all__ = [
     "AskedPhotos",
-    "CatalogueEntry",
     "ContentHash",
-    "Dataset",
     "DatasetCheck",
     "GivenLabels",
     "GivenPhotos",
     "LabelledPhotos",
     "Listing",
-    "Missing",
     "PhotoSet",
     "PhotoSource",
     "available_datasets",
     "check_dataset",
-    "check_shots",
     "content_hash",
     "csv_splits",
     "data_fingerprint",

@@ -18,37 +18,14 @@ from PIL import Image, ImageFile
 
 from gallop.errors import (
     CorruptImage,
-    EmptyImage,
-    ImageError,
-    ImageTooLarge,
     NotAnImage,
-    TooManyPixels,
     UnsupportedImage,
     suggesting,
 )
 from gallop.images.decoding import decode_image, strict_pillow
 from gallop.images.formats import DEFAULT_LIMITS, FORMATS, ImageLimits, check_size, printable_name, too_large
-from gallop.images.pixels import BACKGROUND, array_to_rgb, to_rgb
+from gallop.images.pixels import array_to_rgb, to_rgb
 from gallop.runtime.reading import open_file
-
-__all__ = [
-    "BACKGROUND",
-    "DEFAULT_LIMITS",
-    "IMAGE_SUFFIXES",
-    "CorruptImage",
-    "CropBox",
-    "EmptyImage",
-    "ImageError",
-    "ImageLimits",
-    "ImageSource",
-    "ImageTooLarge",
-    "NotAnImage",
-    "Photo",
-    "TooManyPixels",
-    "UnsupportedImage",
-    "list_images",
-    "load_image",
-]
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
 _UNREAD_SUFFIXES = (".avif", ".heic", ".heif", ".jp2", ".jxl")
