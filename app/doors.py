@@ -1,4 +1,4 @@
-"""Whom the server lets in: pages of its own; and by what it knows a browser again. Knows no Streamlit.
+"""Same-origin check and session cookie. Knows no Streamlit.
 
 By which names a page may call the server is in ``.streamlit/config.toml``; that it was the server who sent it, here.
 """

@@ -615,7 +615,7 @@ for some in (list(RENAMED), list(RENAMED.values())):
 
 # %% [markdown]
 # **What you should see.** Two accuracies. The second is far higher, though the photos and the model are the same: the
-# words were to blame. But we found these names by trying eight lists on these very photos, so the number flatters them.
+# words were to blame. But we found these names by trying eight lists on these very photos, so the number is optimistic.
 # Choose names on your shots, and report on other photos.
 #
 # ## A list to go through

@@ -181,7 +181,7 @@ def flips(a: Run, b: Run) -> list[Flip]:
 def sign_test(a: Run, b: Run) -> tuple[int, int, float] | None:
     """Of the photos that compare them: right with A alone, right with B alone, and McNemar's exact p.
 
-    p is how often so uneven a split comes by chance if both are equally good. None without such photos.
+    p is how often a split this uneven would occur by chance if both were equally good. None without such photos.
     """
     from scipy.stats import binomtest
 

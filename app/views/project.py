@@ -80,7 +80,7 @@ def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
 
 
 def _tuned(session: Session) -> tuple[tuple[int, ...], frozenset[str]] | None:
-    """The k that were chosen on test photos, for what answers now: they flatter it, and Test tells so."""
+    """The k that were chosen on test photos, for what answers now: its figures are optimistic, and Test says so."""
     tuned = session.test.tuned
     return None if tuned is None or tuned.of != session.training.version else (tuned.topk, tuned.photos)
 

@@ -58,14 +58,14 @@ def put_in(session: Session) -> tuple[Photo, ...]:
 def _to_look_at(tests: Mapping[str, Sequence[Photo]]) -> list[Photo]:
     """A photo of each class, and one that is answered rightly only since it was taught; the last is shown first."""
     before, after = sample_run().answers_before, sample_run().answers
-    mended = [
+    corrected = [
         photo
         for some in tests.values()
         for photo in some
         if after[photo.sha256].right and not before[photo.sha256].right
     ]
     right = [next(photo for photo in some if after[photo.sha256].right) for some in tests.values()]
-    return [*mended[:1], *sorted(right, key=lambda photo: after[photo.sha256].probability)]
+    return [*corrected[:1], *sorted(right, key=lambda photo: after[photo.sha256].probability)]
 
 
 def sample_opened(backbone: Backbone) -> Opened:

@@ -195,7 +195,7 @@ def use_scales(session: Session, topk: Sequence[int], tested: Tested) -> None:
 
 
 def are_tuned(session: Session, tested: Tested) -> bool:
-    """Return whether the k that stand were chosen on these test photos, or on some of them: that flatters them."""
+    """Return whether the k that stand were chosen on these test photos, or on some: the figures are then optimistic."""
     now, then = _tuned(session, tested), session.test.tuned
     return then is not None and (then.of, then.topk) == (now.of, now.topk) and bool(then.photos & now.photos)
 

@@ -1,4 +1,4 @@
-"""What the pages stand at: a frozen state a page, held by the session. Knows no Streamlit and no torch.
+"""UI state that survives reruns, one dataclass a page. Knows no Streamlit and no torch.
 
 Only what outlives a change of page or a reload. What a visitor is asked is a ``Remembered`` field. Read on a state it
 is the value; read on the class it is its ``Place``, which is what a widget is given: ``CompareState.pin_a`` is where

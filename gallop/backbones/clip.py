@@ -45,7 +45,7 @@ class Backbone:
 
     Attributes:
         again: what finds it by its name, fingerprint, device, precision and kind of regions on another machine, where
-            one can: it is pickled as those, in place of its weights. None where it has to travel whole.
+            one can: it is pickled as those, in place of its weights. None: pickled with its weights.
         logit_scale: what cosines are multiplied by before the softmax over the classes, one over the temperature.
         sigmoid: whether it was trained with a sigmoid (SigLIP): whether a photo and a text belong together was
             ``sigmoid(scale * cosine + bias)``, each pair for itself. Here the question is which of the classes it is,

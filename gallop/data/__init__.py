@@ -29,7 +29,6 @@ from gallop.data.paper.opening import available_datasets, find_set, open_dataset
 from gallop.data.photo_set import PhotoSet
 from gallop.data.together import photos_together, warn_of_skipped
 
-
 __all__ = [
     "AskedPhotos",
     "ContentHash",

@@ -171,7 +171,7 @@ class Ensembling:
 
     @property
     def best(self) -> int:
-        """Of the best prompt alone; which one that is was seen on these photos, and flatters it."""
+        """Of the best prompt alone; it was chosen on these photos, so the figure is optimistic."""
         return max(self.alone)
 
 

@@ -1,4 +1,4 @@
-"""The server around a service: its socket, senders that do not come to the point, and how it stops.
+"""The server around a service: its socket, slow clients, and how it stops.
 
 Told to stop, it takes nothing new and says so (503) on the connections that there are, answers what it has accepted,
 and closes its socket when that is done.

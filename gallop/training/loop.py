@@ -236,8 +236,8 @@ class Trainer:
             for parameter, value in zip(self._parameters, before, strict=True):
                 parameter.copy_(value)
         raise TrainingDiverged(
-            f"The loss is {float(result.loss.total.detach())} in epoch {epoch + 1} and the step from there leads to no "
-            "numbers; the prompts are as they were before it. Try a smaller learning rate."
+            f"The loss is {float(result.loss.total.detach())} in epoch {epoch + 1}; the prompts of the step before "
+            "were restored. Lower the learning rate."
         )
 
     def state(self) -> TrainState:

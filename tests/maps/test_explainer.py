@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gallop.maps.explainer.join import ENTRIES, SOURCE, one_script
 from PIL import Image
 
 from app.photos import samples
@@ -23,7 +24,6 @@ from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
 from gallop.maps.explainer import SCRIPT, STYLE_SHEET
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
-from gallop.maps.explainer.join import ENTRIES, SOURCE, one_script
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale, Style, shared_scale
 from gallop.model.gallop import Similarities

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gallop.maps.explainer.join import SOURCE
 
 from gallop.config import MethodConfig
 from gallop.images import CropBox
 from gallop.maps.explainer.data import explainer_data
-from gallop.maps.explainer.join import SOURCE
 from gallop.maps.explainer.steps import Origins, steps_data
 from gallop.model.losses import gallop_loss
 from gallop.predictions.explanation import Explanation

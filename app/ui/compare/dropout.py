@@ -28,8 +28,8 @@ _HELP = (
     "In each step of a training a random share of the global prompts is dropped for each photo, so that the prompts "
     "learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is the same. Global "
     "together: right by the mean of a run's global prompts alone; the figures above count local prompts and head too. "
-    "Best global: by the best single one, picked on these photos, which flatters it. Spread: the standard deviation of "
-    "the prompts' scores of the true class, averaged over the photos."
+    "Best global: by the best single one, picked on these photos, so the figure is optimistic. Spread: the standard "
+    "deviation of the prompts' scores of the true class, averaged over the photos."
 )
 
 

@@ -79,7 +79,7 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
     listed = list(dict.fromkeys([*first, *photos]))
     shared = [found for found in a.class_names if found in b.class_names]
     if not listed:
-        st.info("No photo is here. Put one on the page *Explore* or on the cards of *Teach*.", icon=":material/info:")
+        st.info("No photos yet. Add one on *Explore* or *Teach*.", icon=":material/info:")
         return
     if not shared:
         st.caption("A and B have no class in common, so there are no two maps of one.")

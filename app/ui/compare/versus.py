@@ -66,6 +66,6 @@ def _verdict(a: Run, b: Run) -> None:
     chance = "is hardly chance" if p < 0.05 else "may well be chance"
     st.markdown(
         f"A alone is right on **{only_a}**, B alone on **{only_b}**, which {chance}.",
-        help=f"Were both equally good, so uneven a split would come in {often} of cases (McNemar's exact test). More "
-        "test photos, or more seeds, tell.",
+        help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
+        "More test photos or seeds would tell.",
     )

@@ -141,7 +141,7 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
         low, high = overall.interval
         st.caption(
             f"95 % interval: {low:.0%} to {high:.0%}. One or two photos mean nothing."
-            + (" It has learned from these, which flatters it." if learned else "")
+            + (" These are training photos, so the figures are optimistic." if learned else "")
         )
     st.dataframe(_table(names, found.worths, photos), hide_index=True, key="worth")
 

@@ -43,7 +43,7 @@ else:
         pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
     elif pile != "Test photos":
         st.info(
-            "On the photos it learned from, which flatters it: there are no test photos.",
+            "These are training photos, so the figures are optimistic: there are no test photos.",
             icon=":material/info:",
         )
     pairs = piles[pile]

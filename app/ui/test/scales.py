@@ -48,4 +48,4 @@ def other_scales(session: Session, tested: Tested) -> None:
 def tuned_note(session: Session, tested: Tested) -> None:
     """Beside a figure that k were chosen for."""
     if testing.are_tuned(session, tested):
-        st.caption(":material/warning: Its k were chosen on these photos, which flatters it.")
+        st.caption(":material/warning: Its k were chosen on these photos, so the figures are optimistic.")

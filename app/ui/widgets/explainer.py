@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from gallop import Explanation
 
 KEY = "explainer"
-_draw = st.components.v2.component(
-    "gallop_explainer", js=script(), css=STYLE_SHEET.read_text(encoding="utf-8")
-)
+_draw = st.components.v2.component("gallop_explainer", js=script(), css=STYLE_SHEET.read_text(encoding="utf-8"))
 
 
 def draw_explainer(key: str, sent: dict[str, Any], told: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
 """CLIP's tokens without open_clip: byte pair encoding by the table of merges that lies in open_clip's package.
 
-A text is mended (ftfy) and written small, cut into words, and each word's bytes are joined pair by pair, the pair that
-stands first in the table first. A token that ends a word has ``</w>`` behind it.
+A text is repaired (ftfy) and written small, cut into words, and each word's bytes are joined pair by pair, the pair
+that stands first in the table first. A token that ends a word has ``</w>`` behind it.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class ClipTokens:
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, without those that surround it."""
-        mended = html.unescape(html.unescape(ftfy.fix_text(text))).strip()
-        words = _WORD.findall(" ".join(mended.split()).lower())
+        repaired = html.unescape(html.unescape(ftfy.fix_text(text))).strip()
+        words = _WORD.findall(" ".join(repaired.split()).lower())
         return [self._ids[token] for word in words for token in self._joined(word)]
 
     def decode(self, tokens: list[int]) -> str:

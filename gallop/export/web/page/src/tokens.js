@@ -1,5 +1,5 @@
 /* CLIP's tokens, as gallop/backbones/text/bpe.py has them: byte pair encoding by a table of merges. No page is known
-   here. Of what ftfy mends there, this does what somebody may type or paste: quotes, ligatures, wide letters, and
+   here. Of what ftfy repairs there, this does what somebody may type or paste: quotes, ligatures, wide letters, and
    entities of HTML; text that was decoded wrongly stays as it is. */
 
 const END = "</w>";
@@ -27,7 +27,7 @@ function unescaped(text) {
   });
 }
 
-export function mended(text) {
+export function repaired(text) {
   const plain = unescaped(text)
     .replace(LIGATURES, (letter) => (letter === "\u0149" ? "'n" : letter.normalize("NFKC")))
     .replace(/\u3000/g, " ")
@@ -55,7 +55,7 @@ export class ClipTokens {
 
   /* The ids of a text, without those that surround it. */
   encode(text) {
-    return (mended(text).match(WORD) ?? []).flatMap((word) => this.ofWord(word));
+    return (repaired(text).match(WORD) ?? []).flatMap((word) => this.ofWord(word));
   }
 
   /* With those that surround it. */
