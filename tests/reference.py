@@ -21,7 +21,7 @@ from torch import Tensor
 from gallop.backbones import Backbone, Preprocess
 from gallop.config import MethodConfig
 from gallop.features.encoding import ImageFeatures
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from gallop.model.prompts import Prompts
 from tests.conftest import ROOT
 
@@ -73,7 +73,7 @@ class Golden:
     """One of the two models with its learned parameters and its six images, ready to be asked."""
 
     kind: str
-    model: GalLoP
+    model: PromptModel
     features: ImageFeatures
     labels: Tensor
 
@@ -100,7 +100,7 @@ def golden(kind: str) -> Golden:
     )
     prompts.load_state_dict({own: tensor(f"{kind}/learned/{theirs}").float() for own, theirs in LEARNED.items()})
     whole, regions = frozen.encode_image(tensor(f"{kind}/images"))
-    model = GalLoP(frozen, meta()["class_names"], config, prompts)
+    model = PromptModel(frozen, meta()["class_names"], config, prompts)
     return Golden(kind, model, ImageFeatures(whole, regions), tensor(f"{kind}/targets"))
 
 

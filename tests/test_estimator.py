@@ -23,6 +23,8 @@ from sklearn.exceptions import NotFittedError
 from gallop import GalLoPClassifier, presets
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
+from gallop.core import gallop as paper
+from gallop.core.gallop import Loss
 from gallop.data import stratified_folds
 from gallop.errors import (
     CheckpointError,
@@ -33,9 +35,8 @@ from gallop.errors import (
 )
 from gallop.features.encoding import MemoryCache, encode_photos
 from gallop.images import CropBox, load_image
-from gallop.model import losses
-from gallop.model.gallop import GalLoP
-from gallop.model.losses import Loss
+from gallop.model import prompted
+from gallop.model.prompted import PromptModel
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, region_box, where_in_words
 from gallop.presets import train_preset
@@ -414,15 +415,15 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_prompts(monkeypatch: pytes
         for event in reference.fit_steps(*pictures(SHOTS))
         if isinstance(event, StepEvent) and event.step == 4
     )
-    calls, sound = count(1), losses.gallop_loss
+    calls, sound = count(1), paper.gallop_loss
 
     def poisoned(*args: Any, **kwargs: Any) -> Loss:
         found = sound(*args, **kwargs)
         return replace(found, total=found.total * math.nan) if next(calls) == 5 else found
 
-    monkeypatch.setattr(losses, "gallop_loss", poisoned)
+    monkeypatch.setattr(prompted, "gallop_loss", poisoned)
     made = classifier()
-    with pytest.raises(TrainingDiverged, match=r"epoch 2 .*smaller learning rate"):
+    with pytest.raises(TrainingDiverged, match=r"epoch 2.*Lower the learning rate"):
         made.fit(*pictures(SHOTS))
     assert equal(learned(made), before)
     assert len(made.history_) == 4
@@ -431,14 +432,14 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_prompts(monkeypatch: pytes
 
 def test_gradients_that_are_no_numbers_stop_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A finite loss with a NaN gradient (0 * inf in the chain rule) would poison the prompts one step later."""
-    sound = losses.gallop_loss
+    sound = paper.gallop_loss
 
     def loss(*args: Any, **kwargs: Any) -> Loss:
         found = sound(*args, **kwargs)
         found.total.register_hook(lambda gradient: gradient * math.nan)  # type: ignore[no-untyped-call]
         return found
 
-    monkeypatch.setattr(losses, "gallop_loss", loss)
+    monkeypatch.setattr(prompted, "gallop_loss", loss)
     made = classifier()
     with pytest.raises(TrainingDiverged):
         made.fit(*pictures(SHOTS))
@@ -604,7 +605,7 @@ def test_adding_a_class_is_starting_with_it() -> None:
     assert made.add_class(" Yellow_submarine of  a kind ") is made
     names = ["red", "green", "blue", "Yellow_submarine of a kind"]
     assert made.classes_.tolist() == names
-    fresh = GalLoP(vit(), names, made.model_.config, made.model_.prompts)
+    fresh = PromptModel(vit(), names, made.model_.config, made.model_.prompts)
     with torch.no_grad():
         wanted, found = fresh.text_features(), made.text_features()
     assert torch.allclose(found.global_, wanted.global_, rtol=1e-4, atol=1e-5)

@@ -25,7 +25,6 @@ from gallop.features.encoding import ImageFeatures, MemoryCache, encode_sources
 from gallop.images import load_image
 from gallop.model.calibration import fit_temperature
 from gallop.model.head.mix import choose_mix
-from gallop.model.head.moments import moment_features
 from gallop.predictions.predict import similarities
 from gallop.training.encoding_ahead import encode_ahead
 from tests import tiny
@@ -73,8 +72,6 @@ def test_the_score_is_the_form_of_the_mean_of_both_looks_and_the_sum_of_both_map
     head, side = head_of(found), round(4 * detail)
     seen = encoded(PHOTOS, detail)
     known = mean_of_looks(seen)
-    if head.channels is not None:
-        known = moment_features(seen.looks, head.channels).double()
     wanted = head.form.centred()(known) / head.mix.temperature
     for photo, own in zip(PHOTOS, wanted, strict=True):
         why = found.explain(photo)

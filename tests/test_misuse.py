@@ -19,7 +19,7 @@ from gallop.data import from_csv, read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.methods import CoOp, MethodClassifier, TipAdapter
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from gallop.model.prompts import Prompts
 from tests.tiny import classifier, picture, write_folder
 
@@ -119,7 +119,7 @@ def mask_for_dropout(p: Place) -> Any:
 def narrow_prompts(p: Place) -> Any:
     model = p.model.model_
     prompts = Prompts(torch.zeros(4, model.backbone.text.width), global_prompts=2, local_prompts=2, region_width=5)
-    return GalLoP(model.backbone, model.class_names, model.config, prompts)
+    return PromptModel(model.backbone, model.class_names, model.config, prompts)
 
 
 def numbers_in_cross_val_score(p: Place) -> Any:

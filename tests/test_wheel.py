@@ -88,9 +88,9 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "checkpoints/mini/config.json",
         "checkpoints/mini/README.md",
         "maps/explainer/explainer.css",
-        "maps/explainer/explainer.js",
+        "maps/explainer/src/hosts.js",
         "maps/explainer/steps.css",
-        "maps/explainer/steps.js",
+        "maps/explainer/src/steps/host.js",
         "bench/specs/photos-mini.yaml",
     )
     library = {path for path in (ROOT / "gallop").rglob("*") if path.is_file() and path.suffix != ".pyc"}

@@ -59,5 +59,5 @@ def _probabilities(classifier: GalLoPClassifier, pixels: torch.Tensor) -> np.nda
     side = backbone.preprocess.size
     for part in pixels.split(BATCH):  # type: ignore[no-untyped-call]
         large = torch.nn.functional.interpolate(part, size=(side, side), mode="bicubic", align_corners=False)
-        parts.append(classifier.predict_all(ImageFeatures.of_pass(backbone.encode(large))).probabilities)
+        parts.append(classifier.predict_all(ImageFeatures(*backbone.encode_image(large))).probabilities)
     return np.concatenate(parts)

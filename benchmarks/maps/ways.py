@@ -46,7 +46,7 @@ def looks_at(backbone: Backbone, picture: Picture, details: Iterable[float]) -> 
     for times in (1.0, *(detail for detail in details if detail != 1)):
         pixels = backbone.preprocess.centre(picture.image, times)[0][None]
         grid = with_detail(backbone, times).grids[-1]
-        found.append(Look(times, grid, pixels, ImageFeatures.of_pass(backbone.encode(pixels))))
+        found.append(Look(times, grid, pixels, ImageFeatures(*backbone.encode_image(pixels))))
     return tuple(found)
 
 

@@ -241,6 +241,10 @@ class PromptModel:
         """What is learned."""
         return self.paper.prompts
 
+    @prompts.setter
+    def prompts(self, prompts: Prompts) -> None:
+        self.paper.prompts = prompts
+
     @property
     def damping(self) -> Damping:
         """Of its cosines."""

@@ -216,7 +216,7 @@ def test_k_changes_outlines_scores_and_probabilities_without_a_tower(
     def no_tower(*_: object) -> None:
         raise AssertionError("a tower ran")
 
-    monkeypatch.setattr(type(tiny.vit()), "encode", no_tower)
+    monkeypatch.setattr(type(tiny.vit()), "encode_image", no_tower)
     monkeypatch.setattr(type(tiny.vit().text), "encode", no_tower)
     now = explained(hand(at, k={0: 1}))
     assert now.sums[0].startswith("k = 1: ")

@@ -16,8 +16,7 @@ from app.teaching import time_left
 from app.teaching.progress import Progress, Taught, Watch, time_in_words
 from app.teaching.settings import Settings, changed, with_prompts
 from app.teaching.tasks import EncodeAhead, Teaching, content
-from gallop import GalLoPClassifier, Photo, TrainConfig, load_backbone, load_image
-from gallop.backbones import Backbone
+from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
 from gallop.features.encoding import MemoryCache
 from tests import tiny
 from tests.app_pages import there
@@ -165,24 +164,11 @@ def test_photos_encoded_ahead_are_not_encoded_again(monkeypatch: pytest.MonkeyPa
     assert list(EncodeAhead(backbone, cache, pending, SETTINGS).run())[-1] >= 0
     assert len(cache) == 6 * (1 + SETTINGS.views)
     calls = []
-    encode = type(backbone).encode
-    monkeypatch.setattr(type(backbone), "encode", lambda self, x: calls.append(len(x)) or encode(self, x))
+    encode = type(backbone).encode_image
+    monkeypatch.setattr(type(backbone), "encode_image", lambda self, x: calls.append(len(x)) or encode(self, x))
     for _ in Teaching(backbone, cache, SHOTS, {}, SETTINGS, Watch()).run():
         pass
     assert calls == []
-
-
-def test_one_pass_serves_who_asks_for_cells_and_who_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Zero-shot is asked about the same photos as a head that reads cells; a cache is one that is empty, too."""
-    cache, backbone, calls = MemoryCache(), load_backbone("mini", device="cpu"), list[int]()
-    shots = {name: photos[:2] for name, photos in SHOTS.items()}
-    encode = type(backbone).encode
-    monkeypatch.setattr(Backbone, "encode", lambda self, x: calls.append(len(x)) or encode(self, x))
-    settings = replace(SETTINGS, head="covariance", calibration_folds=0)
-    for _ in Teaching(backbone, cache, shots, {}, settings, Watch()).run():
-        pass
-    photos = sum(map(len, shots.values()))
-    assert sum(calls) == len(cache) == photos * (1 + settings.views)
 
 
 @pytest.mark.parametrize(

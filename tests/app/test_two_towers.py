@@ -347,7 +347,7 @@ def test_a_gpu_that_is_too_small_is_a_sentence_and_ends_nothing_else(
     def full(_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(backbone, "encode", full)
+    monkeypatch.setattr(backbone, "encode_image", full)
     fine(uploader(at, "Upload photos").upload("second.png", png(77)).run())
     assert at.error[0].value.startswith("The GPU has too little memory")
     assert session_of(train(cards(at, COLOURS))).training.outcome is not None

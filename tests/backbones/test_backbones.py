@@ -36,7 +36,7 @@ from gallop.errors import BackboneError
 from gallop.features.cache import feature_key
 from gallop.images import load_image
 from gallop.methods.zero_shot import template_features
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from tests import reference, tiny
 from tests.reference import relative_error
 from tests.tiny import new_vit, picture, vit
@@ -525,7 +525,7 @@ def test_in_bf16_towers_round_and_all_else_is_fp32() -> None:
         assert not torch.equal(found, wanted)
         assert relative_error(found, wanted) < 0.03
     config = MethodConfig(2, (2,))
-    models = [GalLoP(backbone, ["red", "green"], config) for backbone in (rounded, exact)]
+    models = [PromptModel(backbone, ["red", "green"], config) for backbone in (rounded, exact)]
     text = [model.text_features() for model in models]
     assert text[0].local.dtype == torch.float32
     assert relative_error(text[0].local.detach(), text[1].local.detach()) < 0.03
@@ -537,12 +537,14 @@ def test_in_bf16_towers_round_and_all_else_is_fp32() -> None:
 
 
 ANSWERS: dict[str, Callable[[Backbone], Tensor]] = {
-    "prompts": lambda backbone: GalLoP(backbone, ["red", "green"], MethodConfig(2, (2,))).text_features().local,
+    "prompts": lambda backbone: PromptModel(backbone, ["red", "green"], MethodConfig(2, (2,))).text_features().local,
     "a class added": lambda backbone: (
-        GalLoP(backbone, ["red"], MethodConfig(2, (2,))).text_features_of("fire truck").global_
+        PromptModel(backbone, ["red"], MethodConfig(2, (2,))).text_features_of("fire truck").global_
     ),
     "templates": lambda backbone: (
-        GalLoP(backbone, ["red", "green"], MethodConfig(2, (2,)), templates=["a {}", "my {}"]).text_features().global_
+        PromptModel(backbone, ["red", "green"], MethodConfig(2, (2,)), templates=["a {}", "my {}"])
+        .text_features()
+        .global_
     ),
     "an ensemble": lambda backbone: template_features(backbone, ["red", "green"], ["a {}", "my {}"]),
 }

@@ -20,8 +20,8 @@ from gallop.backbones.text import text_tower
 from gallop.backbones.text.causal import CausalTextTower
 from gallop.backbones.text.plain import PlainTextTower
 from gallop.backbones.text.tokens import TokenRule
+from gallop.core.scores import class_probabilities
 from gallop.errors import BackboneError, ClassNameError
-from gallop.model.scores import class_probabilities
 from tests.backbones.test_towers import TINY_VISION, draw_parameters
 from tests.reference import relative_error
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from gallop.model import pooling, similarity
+from gallop.core import cosines as core_cosines
+from gallop.core import fast
 from tests.reference import relative_error, torch_threads
 
 
@@ -71,12 +72,12 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     projection = torch.randn(width, joint, requires_grad=True)
     text = torch.randn(classes, len(topk), joint, requires_grad=True)
     weights = torch.randn(images, classes, len(topk))
-    with mock.patch.object(similarity, "REGIONS_AT_ONCE", at_once), torch_threads(threads):
-        cosines = similarity.region_cosines(regions, projection, text, damping)
-        pooled = similarity.topk_mean(cosines, topk)
+    with mock.patch.object(fast, "REGIONS_AT_ONCE", at_once), torch_threads(threads):
+        cosines = fast.region_cosines(regions, projection, text, damping)
+        pooled = core_cosines.topk_mean(cosines, topk)
         found = torch.autograd.grad((pooled * weights).sum(), [projection, text])
-        with mock.patch.multiple(pooling, BYTES_AT_ONCE=block, GATHERED=gathered):
-            without = pooling.pooled_cosines(regions, projection, text, topk, damping)
+        with mock.patch.multiple(fast, BYTES_AT_ONCE=block, GATHERED=gathered):
+            without = fast.pooled_cosines(regions, projection, text, topk, damping)
             step = torch.autograd.grad((without * weights).sum(), [projection, text])
     exact = [projection.detach().double().requires_grad_(), text.detach().double().requires_grad_()]
     plain = plain_cosines(regions, exact[0], exact[1], damping)
@@ -98,19 +99,19 @@ def test_an_images_cosine_is_that_of_a_region(damping: float) -> None:
     torch.manual_seed(0)
     images, text = torch.randn(3, 5), torch.randn(4, 2, 5)
     wanted = plain_cosines(images[:, None], torch.eye(5).double(), text.double(), damping)[:, 0]
-    assert relative_error(similarity.global_cosines(images, text, damping), wanted) < 1e-6
+    assert relative_error(core_cosines.global_cosines(images, text, damping), wanted) < 1e-6
 
 
 def test_a_region_of_zeros_has_cosine_zero_and_a_finite_gradient() -> None:
     regions = torch.randn(1, 3, 4)
     regions[0, 1] = 0
     projection, text = torch.eye(4, requires_grad=True), torch.randn(2, 1, 4, requires_grad=True)
-    cosines = similarity.region_cosines(regions, projection, text)
+    cosines = fast.region_cosines(regions, projection, text)
     assert (cosines[0, 1] == 0).all()
-    similarity.topk_mean(cosines, (3,)).sum().backward()  # type: ignore[no-untyped-call]
+    core_cosines.topk_mean(cosines, (3,)).sum().backward()  # type: ignore[no-untyped-call]
     assert projection.grad is not None
     assert torch.isfinite(projection.grad).all()
-    (found,) = torch.autograd.grad(pooling.pooled_cosines(regions, projection, text, (3,)).sum(), projection)
+    (found,) = torch.autograd.grad(fast.pooled_cosines(regions, projection, text, (3,)).sum(), projection)
     torch.testing.assert_close(found, projection.grad)
 
 
@@ -120,7 +121,7 @@ def test_of_equal_cosines_k_are_taken_and_no_more() -> None:
     regions, projection = torch.randn(1, 1, 4).expand(2, 9, 4).clone(), torch.randn(4, 4, requires_grad=True)
     text = torch.randn(3, 2, 4, requires_grad=True)
     found, wanted = (
-        torch.autograd.grad(pooling.pooled_cosines(some, projection, text, (2, 5)).sum(), [projection, text])
+        torch.autograd.grad(fast.pooled_cosines(some, projection, text, (2, 5)).sum(), [projection, text])
         for some in (regions, regions[:, :1])
     )
     for ours, theirs in zip(found, wanted, strict=True):
@@ -144,8 +145,8 @@ def test_the_k_largest_are_those_of_a_sorting_whatever_is_equal_or_no_number(
     cosines = torch.randint(values, (rows, count), generator=draw).to(dtype)
     for value in strange:
         cosines.view(-1)[int(torch.randint(rows * count, (), generator=draw))] = value
-    with mock.patch.object(pooling, "SORTED", most):
-        best, which = pooling.k_largest(cosines.view(rows, 1, count), k)
+    with mock.patch.object(fast, "SORTED", most):
+        best, which = fast.k_largest(cosines.view(rows, 1, count), k)
     assert best.shape == which.shape == (rows, 1, k)
     assert torch.equal(best.nan_to_num(7e9), cosines.view(rows, 1, count).gather(-1, which).nan_to_num(7e9))
     assert all(len(set(row)) == k for row in which.flatten(0, 1).tolist())
@@ -158,7 +159,7 @@ def operations(
 ) -> tuple[int, int]:
     """Products of the forward and of the backward pass; regions that are gathered are none."""
     with FlopCounterMode(display=False) as forward:
-        pooled = pooling.pooled_cosines(regions, projection, text, topk, damping)
+        pooled = fast.pooled_cosines(regions, projection, text, topk, damping)
     with FlopCounterMode(display=False) as backward:
         pooled.sum().backward()  # type: ignore[no-untyped-call]
     return forward.get_total_flops(), backward.get_total_flops()
@@ -195,4 +196,4 @@ def test_the_stretch_of_a_matrix_is_not_below_its_largest_singular_value() -> No
     torch.manual_seed(0)
     for matrix in (torch.eye(7), torch.randn(5, 9), torch.randn(9, 1), 1e6 * torch.randn(4, 4), 1e-6 * torch.eye(3)):
         largest = float(torch.linalg.matrix_norm(matrix, 2))
-        assert largest <= similarity.most_stretch(matrix) <= 1.002 * largest * min(matrix.shape) ** 0.25
+        assert largest <= fast.most_stretch(matrix) <= 1.002 * largest * min(matrix.shape) ** 0.25

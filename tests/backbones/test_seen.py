@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gallop.backbones import Preprocess, load_backbone, seeing, with_detail
+from gallop.backbones import Preprocess, load_backbone, with_detail
 from gallop.backbones.vision import closer_grid, windows
 from gallop.errors import BackboneError
 from gallop.images import load_image
@@ -129,22 +129,5 @@ def test_a_detailed_backbone_is_another_view_of_the_same_one() -> None:
     assert base.with_regions("tokens").detail == 1
     assert closer.copy_on("cpu").detail == 2
     assert copy.deepcopy(closer) is closer
+    assert pickle.loads(pickle.dumps(with_detail(load_backbone("mini", device="cpu"), 2))).detail == 2
     torch.testing.assert_close(closer.encode_image(pixels(32))[1], base.encode_image(pixels(32))[1], atol=0, rtol=0)
-
-
-def test_cells_are_asked_for_by_a_view_of_the_same_backbone() -> None:
-    base = load_backbone("mini", device="cpu")
-    with_cells = seeing(base, 1, cells=True)
-    assert seeing(base, 1, cells=True) is with_cells
-    assert with_detail(with_cells, 1) is with_cells
-    closer = with_detail(with_cells, 2)
-    assert (closer.detail, closer.cells) == (2, True)
-    assert closer is seeing(with_detail(base, 2), 2, cells=True)
-    assert seeing(closer, 1, cells=False) is base
-    assert (closer.fingerprint, closer.vision_fingerprint) == (base.fingerprint, base.vision_fingerprint)
-    for other in (closer.copy_on("cpu"), pickle.loads(pickle.dumps(closer)), closer.with_regions(base.region_kind)):
-        assert (other.detail, other.cells) == (2, True)
-    shapes = [tuple(part.shape[1:]) for part in with_cells.encode(torch.zeros(1, 3, 224, 224))]
-    assert shapes == [(512,), (196, 512), (196, 320)]
-    assert len(base.encode(torch.zeros(1, 3, 224, 224))) == 2
-    assert seeing(vit(), 1, cells=True).with_regions("tokens").cells

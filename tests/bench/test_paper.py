@@ -32,7 +32,7 @@ from gallop.features.encoding import ImageFeatures, encode_centres
 from gallop.images import load_image
 from gallop.methods import METHODS, make_method
 from gallop.methods.prompt_learning import PromptedText
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from tests import data_trees as trees
 from tests.bench.test_cli import figures
 from tests.bench_things import FAKES, Fake, write_sets
@@ -189,7 +189,7 @@ def test_answers_among_fewer_classes_are_those_of_a_model_with_these_alone(data:
     """Of every branch, on features as unlike as chance makes them, so that all classes are answered."""
     source, target = (open_dataset(each, data) for each in ("imagenet", name))
     config = MethodConfig(global_prompts=2, topk=(2, 4))
-    model = GalLoP(vit(), source.class_names, config)
+    model = PromptModel(vit(), source.class_names, config)
     random = torch.Generator().manual_seed(0)
     features = ImageFeatures(
         torch.randn(300, *encoded(source.test.paths[0]).global_.shape[1:], generator=random),
@@ -199,7 +199,7 @@ def test_answers_among_fewer_classes_are_those_of_a_model_with_these_alone(data:
         for contexts in (model.prompts.global_contexts, model.prompts.local_contexts):
             contexts.add_(torch.randn(contexts.shape, generator=random))
         large = PromptedText(model, model.text_features())
-        alone = GalLoP(vit(), target.class_names, config, model.prompts)
+        alone = PromptModel(vit(), target.class_names, config, model.prompts)
         small = PromptedText(alone, alone.text_features())
     numbers, chosen = np.asarray(class_numbers(source, target)), runner.classes_of(source, target)
     assert chosen is not None

@@ -106,9 +106,9 @@ def test_work_says_how_much_a_training_does(
     write_folder(tmp_path, {"red": 2, "green": 1})
     steps: list[int] = []
     encoded: list[int] = []
-    step, encode = Trainer._step, vit().encode
+    step, encode = Trainer._step, vit().encode_image
     monkeypatch.setattr(Trainer, "_step", lambda self, *args: steps.append(1) or step(self, *args))
-    monkeypatch.setattr(vit(), "encode", lambda pixels: encoded.append(len(pixels)) or encode(pixels))
+    monkeypatch.setattr(vit(), "encode_image", lambda pixels: encoded.append(len(pixels)) or encode(pixels))
     made.fit(read_folder(tmp_path), Setup(vit()))
     work = made.work(3)
     # The last step of an epoch is short: a step's fresh views are an upper bound.

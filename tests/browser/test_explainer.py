@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallop.maps.explainer import SCRIPT, STYLE_SHEET
+from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale, Style, Subject, scale_of, shared_scale
@@ -77,8 +77,8 @@ def show(page: Page, *all_data: dict[str, Any]) -> None:
         "</script><div></div>"
         for data in all_data
     )
-    style, script = (path.read_text(encoding="utf-8") for path in (STYLE_SHEET, SCRIPT))
-    page.set_content(f"<!doctype html><style>{style}</style><body>{blocks}<script type=module>{script}</script>")
+    style, code = STYLE_SHEET.read_text(encoding="utf-8"), script()
+    page.set_content(f"<!doctype html><style>{style}</style><body>{blocks}<script type=module>{code}</script>")
     expect(page.locator(".explainer")).to_have_count(len(all_data))
 
 
@@ -86,7 +86,7 @@ def in_notebook(page: Page, *all_data: dict[str, Any]) -> None:
     """In a notebook, one below the other."""
     page.set_content(f"<!doctype html><style>{STYLE_SHEET.read_text(encoding='utf-8')}</style><body></body>")
     for data in all_data:
-        page.evaluate(NOTEBOOK, [SCRIPT.read_text(encoding="utf-8"), data])
+        page.evaluate(NOTEBOOK, [script(), data])
 
 
 def apart(page: Page, found: Explanation) -> float:

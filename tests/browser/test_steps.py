@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from app.views import method
-from gallop.maps.explainer import STEPS_SCRIPT, STEPS_STYLE_SHEET, STYLE_SHEET
+from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.steps import Origins, steps_data
@@ -54,7 +54,7 @@ def show(page: Page, found: Explanation, origins: Origins, stands: Stands | None
     theme = f"color-scheme: {scheme}; --st-primary-color: {accent}; --st-link-color: {link}; background: {paper}"
     page.set_content(f"<!doctype html><html lang=en><title>Steps</title><style>:root {{ {theme} }} {css}</style><main>")
     data = steps_data(explainer_data(found, stands=stands, asks=False), found.image.size, found.crop, origins)
-    page.evaluate(SHOW, [base64.b64encode(STEPS_SCRIPT.read_bytes()).decode(), data])
+    page.evaluate(SHOW, [base64.b64encode(script(STEPS).encode()).decode(), data])
     expect(page.get_by_role("tab")).to_have_text([f"{i}{title}" for i, title in enumerate(TITLES, 1)])
 
 

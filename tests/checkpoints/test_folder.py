@@ -75,7 +75,6 @@ def test_the_folder_is_two_readable_files(trained: GalLoPClassifier, folder: Pat
     assert len(settings["data_fingerprint"]) == 64
     method = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
     assert settings["method"] == method, "a later setting stands there only where it is used"
-    assert not {"pull", "global_lr_factor"} & settings["training"].keys()
     tensors = load_file(folder / TENSORS)
     assert {key: tuple(value.shape) for key, value in tensors.items()} == {
         "global_contexts": (2, 4, 64),

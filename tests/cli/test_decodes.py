@@ -58,13 +58,13 @@ def decodes(drawn: set[str], monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many photos each pass of a tower takes."""
     found: list[int] = []
-    encode = Backbone.encode
+    encode = Backbone.encode_image
 
     def counted(self: Backbone, pixels: Tensor) -> tuple[Tensor, Tensor]:
         found.append(len(pixels))
         return encode(self, pixels)
 
-    monkeypatch.setattr(Backbone, "encode", counted)
+    monkeypatch.setattr(Backbone, "encode_image", counted)
     return found
 
 

@@ -15,7 +15,7 @@ from gallop.evaluation.diversity import (
     text_cosines,
     worths,
 )
-from gallop.model.gallop import Similarities
+from gallop.model.similarities import Similarities
 from tests import tiny
 
 

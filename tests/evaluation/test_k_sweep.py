@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from gallop.evaluation.k_sweep import better_k, sweep_k
-from gallop.model.gallop import Similarities
+from gallop.model.similarities import Similarities
 
 
 def random(b: int = 40, r: int = 12, k: int = 3, m: int = 2, n: int = 3) -> tuple[Similarities, list[int]]:

@@ -70,25 +70,6 @@ def test_the_file_alone_gives_the_classifiers_numbers(taught: GalLoPClassifier, 
     assert made.parity.difference == max(made.parity.by_output.values()) <= ALLOWED
 
 
-@pytest.mark.slow
-def test_a_head_that_knows_cells_is_saved_loaded_and_exported(tmp_path: Path) -> None:
-    """Of a tower whose cells are no regions: 320 channels beside 512."""
-    classifier = GalLoPClassifier("mini", device="cpu", cache=False, method=MethodConfig(head="covariance"))
-    classifier.zero_shot(NAMES).add_shots(*tiny.pictures({"red": 3, "green": 3}))
-    head, photo = classifier.model_.head, tiny.picture(80, "blue")
-    assert head is not None
-    assert head.channels is not None
-    assert head.channels.shape == (320, 40)
-    classifier.save(tmp_path / "model")
-    loaded = GalLoPClassifier.load(tmp_path / "model", device="cpu")
-    assert np.array_equal(loaded.predict_proba([photo]), classifier.predict_proba([photo]))
-    for each in (classifier, loaded):
-        each.add_shots(*tiny.pictures({"green": 1}, first_seed=9))
-    both = [each.predict_proba([photo]) for each in (classifier, loaded)]
-    np.testing.assert_allclose(*both, atol=1e-6)
-    assert export_onnx(classifier).parity.difference <= ALLOWED
-
-
 def test_a_file_whose_answers_differ_is_not_handed_out(taught: GalLoPClassifier, graph: Any) -> None:
     """Whose outlier score is 0.01 more than it should be."""
     (node,) = [node for node in graph.graph.node if "ood_score" in node.output]

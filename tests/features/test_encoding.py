@@ -161,13 +161,13 @@ def test_the_preprocessing_key_sees_every_setting() -> None:
 def counted(backbone: Backbone) -> Iterator[list[int]]:
     """How many pictures each call of ``encode_image`` got while inside."""
     calls: list[int] = []
-    encode = backbone.encode
+    encode = backbone.encode_image
 
     def watched(pixels: Tensor) -> tuple[Tensor, Tensor]:
         calls.append(len(pixels))
         return encode(pixels)
 
-    with mock.patch.object(backbone, "encode", watched):
+    with mock.patch.object(backbone, "encode_image", watched):
         yield calls
 
 
@@ -553,13 +553,13 @@ def test_each_look_is_kept_by_itself(tmp_path: Path, kind: str) -> None:
     cache = FeatureCache(tmp_path / "cache") if kind == "disk" else MemoryCache()
     (plain,) = encode_centres(vit(), paths, cache)
     calls: list[int] = []
-    encode = vit().encode
+    encode = vit().encode_image
 
     def counted(self: object, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         calls.append(pixels.shape[-1])
         return encode(pixels)
 
-    with mock.patch.object(type(CLOSER), "encode", counted):
+    with mock.patch.object(type(CLOSER), "encode_image", counted):
         (both,) = encode_centres(CLOSER, paths, cache)
         assert calls == [64]  # what one look has left there serves as the first of two
         (again,) = encode_centres(CLOSER, paths, cache)

@@ -14,7 +14,7 @@ from gallop.config import REGION_KINDS
 from gallop.estimator import GalLoPClassifier
 from gallop.features.cache import MemoryCache
 from gallop.images import load_image
-from gallop.model.gallop import GalLoP
+from gallop.model.prompted import PromptModel
 from gallop.training.loop import StepEvent
 from tests import tiny
 from tests.gpu.towers import EXACT, HALF, IMAGES, exact, learned, tower
@@ -58,7 +58,7 @@ def test_loss_and_gradients_are_those_of_the_papers_code(device: torch.device, k
     if device.type == "cpu":
         case.model.backbone.precision = "bf16"
     prompts = case.model.prompts.to(device)
-    model = GalLoP(case.model.backbone.to(device), case.model.class_names, case.model.config, prompts)
+    model = PromptModel(case.model.backbone.to(device), case.model.class_names, case.model.config, prompts)
     kept, wanted = case.figure("kept_prompts")[0], float(case.figure("losses")[0])
     parameters = [getattr(prompts, own) for own in LEARNED]
 

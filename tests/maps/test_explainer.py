@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gallop.maps.explainer.join import ENTRIES, SOURCE, one_script
 from PIL import Image
 
 from app.photos import samples
@@ -22,12 +21,12 @@ from gallop.config import HeadKind, MethodConfig
 from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
-from gallop.maps.explainer import SCRIPT, STYLE_SHEET
+from gallop.maps.explainer import SOURCE, STYLE_SHEET, script
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale, Style, shared_scale
-from gallop.model.gallop import Similarities
 from gallop.model.head.head import HeadScores
+from gallop.model.similarities import Similarities
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 
@@ -83,11 +82,6 @@ def looked_twice(first: Explanation, second: Explanation, share: float = 0.5) ->
 
 
 # The script ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_scripts_that_are_shipped_are_their_modules_joined() -> None:
-    for script, entry in ENTRIES.items():
-        assert script.read_text(encoding="utf-8") == one_script(entry), "run: python -m gallop.maps.explainer.join"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
@@ -337,7 +331,7 @@ def widget(found: Explanation, **settings: Any) -> Any:
 def test_the_widget_carries_the_files_and_tells_python_what_stands() -> None:
     found = explanation()
     shown = widget(found, stands=Stands("red"))
-    assert str(shown._esm) == SCRIPT.read_text(encoding="utf-8")
+    assert str(shown._esm) == script()
     assert str(shown._css) == STYLE_SHEET.read_text(encoding="utf-8")
     before = json.loads(json.dumps(shown.get_state(["data"])))["data"]
     assert before["stands"]["class_name"] == "red"

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gallop.maps.explainer.join import SOURCE
 from numpy.typing import NDArray
 from PIL import Image
 
 from gallop.images import CropBox
+from gallop.maps.explainer import SOURCE
 from gallop.maps.look import (
     COLOURS,
     DARKENED,

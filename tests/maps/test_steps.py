@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gallop.maps.explainer.join import SOURCE
 
 from gallop.config import MethodConfig
+from gallop.core.gallop import gallop_loss
 from gallop.images import CropBox
+from gallop.maps.explainer import SOURCE
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.steps import Origins, steps_data
-from gallop.model.losses import gallop_loss
 from gallop.predictions.explanation import Explanation
 from tests.maps.test_explainer import explanation, made_up, with_head
 

@@ -16,12 +16,12 @@ from gallop import GalLoPClassifier
 from gallop.backbones import Damping
 from gallop.checkpoints.folder import SETTINGS
 from gallop.config import MethodConfig
+from gallop.core.scores import Cosines, gl_mcm
 from gallop.errors import CheckpointError
 from gallop.features.encoding import encode_photos
 from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
-from gallop.model.gallop import GalLoP
-from gallop.model.scores import Cosines, gl_mcm
+from gallop.model.prompted import PromptModel
 from gallop.presets import train_preset
 from tests.reference import relative_error
 from tests.tiny import classifier, edit_settings, equal, learned, new_vit, picture, pictures, there, vit
@@ -48,7 +48,7 @@ def taught() -> GalLoPClassifier:
     return fit(method=PROJECTED, calibration_folds=2)
 
 
-def whole(model: GalLoP, images: list[Any]) -> torch.Tensor:
+def whole(model: PromptModel, images: list[Any]) -> torch.Tensor:
     """Global cosines (B, K, M) by the formula: normalise(W f) t."""
     features, _ = encode_photos(vit(), [load_image(image) for image in images])
     weight = there(model.prompts.global_projection)
@@ -116,7 +116,7 @@ def test_a_projected_photo_is_damped_as_regions_are() -> None:
     damped = new_vit()
     damped.damping = Damping(image=0.0, region=1e4)  # above every norm: products divided by a constant
     features, _ = encode_photos(damped, [load_image(image) for image in PICTURES])
-    model = GalLoP(damped, sorted(SHOTS), PROJECTED)
+    model = PromptModel(damped, sorted(SHOTS), PROJECTED)
     with torch.no_grad():
         text = model.text_features()
         found = model.similarities(features, text).global_
@@ -132,7 +132,7 @@ def test_a_checkpoint_keeps_it_and_one_without_has_no_trace(taught: GalLoPClassi
     fit().save(tmp_path / "without")
     said, plain = (json.loads((tmp_path / name / SETTINGS).read_text()) for name in ("with", "without"))
     assert (said["format"], said["method"]["global_projection"], plain["format"]) == (2, True, 1)
-    assert not {"global_projection", "pull", "global_lr_factor"} & {*plain["method"], *plain["training"]}
+    assert not {"global_projection"} & {*plain["method"]}
     loaded = GalLoPClassifier.load(tmp_path / "with", backbone=vit())
     assert equal(learned(loaded), learned(taught))
     assert np.array_equal(loaded.predict_proba(PICTURES), taught.predict_proba(PICTURES))
@@ -149,48 +149,3 @@ def test_tensors_and_settings_that_disagree_are_refused(method: Any, then: bool,
 
 
 # ------------------------------------------------------------------ how it is learned
-
-
-def one_step(**training: Any) -> dict[str, torch.Tensor]:
-    """What a single step moves everything by."""
-    usual = {"epochs": 1, "batch_size": 12, "weight_decay": 0.0}
-    config = train_preset("default", **{**usual, **training})
-    start = learned(classifier(method=PROJECTED).zero_shot(sorted(SHOTS)))
-    moved = learned(fit(preset=config, method=PROJECTED, epochs=1, batch_size=12))
-    return {name: moved[name] - start[name] for name in start}
-
-
-def test_the_global_branch_learns_at_so_many_times_the_rate() -> None:
-    usual, quick = one_step(), one_step(global_lr_factor=3.0)
-    for name in ("global_contexts", "global_projection"):
-        assert float(usual[name].abs().max()) > 1e-6
-        assert relative_error(quick[name], 3 * usual[name]) < 1e-3  # of differences of fp32 numbers near 1
-    for name in ("local_contexts", "local_projection"):
-        assert torch.equal(quick[name], usual[name])
-
-
-def test_the_loss_is_raised_by_the_pull_over_the_shots() -> None:
-    """Of the second step: before the first, every projection is the identity, which pulls nothing."""
-    settings: dict[str, Any] = {"method": PROJECTED, "epochs": 2, "batch_size": 12, "lr": 0.05}
-    plain, pulled = fit(**settings), fit({"pull": 2.0}, **settings)
-    assert plain.history_[0].loss == pulled.history_[0].loss
-    after_one = learned(fit(preset=train_preset("default"), **{**settings, "epochs": 1}))
-    # The rate falls over the epochs asked for, but the first epoch's is the whole one.
-    for branch, name in (("loss_global", "global_projection"), ("loss_local", "local_projection")):
-        far = apart(after_one[name]) ** 2
-        gap = getattr(pulled.history_[1], branch) - getattr(plain.history_[1], branch)
-        assert gap == pytest.approx(2.0 / 4 * far, rel=1e-2, abs=1e-6) != 0
-
-
-def test_a_strong_pull_holds_the_projections_and_nothing_else() -> None:
-    settings: dict[str, Any] = {"method": PROJECTED, "epochs": 8}
-    free, held = learned(fit(**settings)), learned(fit({"pull": 20.0}, **settings))
-    for name in ("global_projection", "local_projection"):
-        assert apart(held[name]) < 0.5 * apart(free[name])
-
-
-def test_what_learns_no_projection_is_not_pulled() -> None:
-    for settings in ({"topk": ()}, {"local_projection": False}):
-        free, held = learned(fit(**settings)), learned(fit({"pull": 20.0}, **settings))
-        assert equal(free, held)
-        assert apart(held["local_projection"]) == 0

@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from gallop import GalLoPClassifier
+from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos, training_set
 from gallop.errors import ConfigError, DataError, TrainingDiverged
 from gallop.features.encoding import ImageFeatures, encode_centres
@@ -36,7 +37,7 @@ from gallop.methods.prompt_learning import ONE_PROMPT
 from gallop.methods.promptsrc import epoch_weights
 from gallop.methods.tip_adapter import TipAdapterF, cache_logits
 from gallop.methods.zero_shot import TEMPLATES, template_features
-from gallop.model.gallop import GalLoP, TextFeatures
+from gallop.model.prompted import PromptModel
 from gallop.model.prompts import Prompts
 from tests.reference import Golden, golden, meta
 from tests.tiny import picture, pictures, there, vit, write_folder
@@ -58,7 +59,7 @@ def case(request: pytest.FixtureRequest) -> Golden:
     return golden(request.param)
 
 
-def one_prompt(case: Golden) -> tuple[GalLoP, TextFeatures]:
+def one_prompt(case: Golden) -> tuple[PromptModel, TextFeatures]:
     """The reference's first global prompt alone, and its text features."""
     frozen = case.model.backbone
     prompts = Prompts(
@@ -67,7 +68,7 @@ def one_prompt(case: Golden) -> tuple[GalLoP, TextFeatures]:
         local_prompts=0,
         region_width=frozen.vision.region_width,
     )
-    model = GalLoP(frozen, meta()["class_names"], ONE_PROMPT, prompts)
+    model = PromptModel(frozen, meta()["class_names"], ONE_PROMPT, prompts)
     return model, model.text_features()
 
 
@@ -199,7 +200,7 @@ def test_promptsrc_adds_both_consistencies(case: Golden) -> None:
 def test_promptsrc_answers_with_the_average_of_its_epochs() -> None:
     few, method = shots(), PromptSRC(epochs=4, views=2, lr=0.05, centre=0.6, width=0.4)
     found = method.fit(few, Setup(vit())).model.prompts.global_contexts
-    model = GalLoP(vit(), few.class_names, ONE_PROMPT)
+    model = PromptModel(vit(), few.class_names, ONE_PROMPT)
     frozen = template_features(vit(), few.class_names, TEMPLATES["ensemble"])
     seen = [
         model.prompts.global_contexts.detach().clone()
@@ -325,8 +326,8 @@ def test_every_method_tells_of_the_views_that_it_encodes(name: str) -> None:
 
 
 def test_tip_adapter_f_says_when_it_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
-    encode = vit().encode
-    monkeypatch.setattr(vit(), "encode", lambda pixels: (encode(pixels)[0] * math.nan, encode(pixels)[1]))
+    encode = vit().encode_image
+    monkeypatch.setattr(vit(), "encode_image", lambda pixels: (encode(pixels)[0] * math.nan, encode(pixels)[1]))
     with pytest.raises(TrainingDiverged, match="lower lr"):
         TipAdapterF(weight=1000.0, views=2, lr=100.0, epochs=50, sharpness=1000.0).fit(shots(), Setup(vit()))
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from gallop.config import TrainConfig
+from gallop.core.gallop import gallop_loss
+from gallop.core.scores import class_probabilities
 from gallop.evaluation import metrics
-from gallop.model import scores
-from gallop.model.losses import gallop_loss
 from gallop.training.loop import Batch, StepResult, Trainer
 from tests.reference import LEARNED, Golden, figures, golden, meta, relative_error, tensor
 
@@ -56,9 +56,9 @@ def test_cosines_and_topk(case: Golden) -> None:
 def test_probabilities_and_ood_scores(case: Golden) -> None:
     found = case.model.similarities(case.features, case.model.text_features())
     scale, local = case.model.backbone.logit_scale, found.local(case.model.config.topk)
-    check(scores.class_probabilities(found.logits(case.model.config.topk), scale), case.figure("probs"))
-    check(scores.class_probabilities(found.global_.mean(-1), scale), case.figure("probs_global"))
-    check(scores.class_probabilities(local.mean(-1), scale), case.figure("probs_local"))
+    check(class_probabilities(found.logits(case.model.config.topk), scale), case.figure("probs"))
+    check(class_probabilities(found.global_.mean(-1), scale), case.figure("probs_global"))
+    check(class_probabilities(local.mean(-1), scale), case.figure("probs_local"))
     for name in ("MCM", "L-MCM", "GL-MCM"):
         check(found.ood()[name], case.figure(f"ood/{name}"))
 

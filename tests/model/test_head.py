@@ -18,12 +18,11 @@ from gallop.backbones import Backbone
 from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
 from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures
-from gallop.model.gallop import GalLoP
 from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.head.head import HALVED, NAMES, PENALTY, Head, drawn_to
 from gallop.model.head.mix import SPREAD, USUAL, Mix, choose_mix
 from gallop.model.head.sums import KeptShots, ShotSums, shot_features
-from gallop.training.third import channels_of
+from gallop.model.prompted import PromptModel
 from tests import tiny
 from tests.reference import backbone
 
@@ -195,7 +194,7 @@ def test_one_class_makes_no_head() -> None:
 # A class without shots -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "covariance"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_class_without_shots_goes_by_its_text(kind: HeadKind) -> None:
     known = shots(5, 0, 7, 4, width=6)
     head = head_of(kind, known, 4)
@@ -216,15 +215,6 @@ def test_a_class_without_shots_goes_by_its_text(kind: HeadKind) -> None:
     assert mean[1].item() == pytest.approx(mean[[0, 2, 3]].mean().item()), "on the mean of the shots it is like others"
 
 
-def test_of_a_class_without_shots_a_head_that_knows_covariances_says_nothing() -> None:
-    model, _ = with_head(tiny.vit(), "covariance")
-    wider = widened(model.head, model.class_names, [*model.class_names, "new"], model.name_features)
-    form = wider.complete(torch.randn(4, 2, 8))
-    scores = form(torch.randn(5, form.weights.shape[1], dtype=torch.double))
-    assert torch.allclose(scores[:, 3], torch.zeros(5, dtype=torch.double), atol=1e-9), "the mean of the others"
-    assert torch.allclose(scores[:, :3].sum(dim=1), torch.zeros(5, dtype=torch.double), atol=1e-9)
-
-
 def test_texts_that_point_the_other_way_are_not_followed() -> None:
     head = head_of("ridge", shots(5, 0, 7, 4), 4)
     weights = -head.form.centred().weights.float()
@@ -236,16 +226,15 @@ def test_texts_that_point_the_other_way_are_not_followed() -> None:
 # Its map and its votes -----------------------------------------------------------------------------------------------
 
 
-def with_head(frozen: Backbone, kind: HeadKind, classes: int = 3) -> tuple[GalLoP, ImageFeatures]:
+def with_head(frozen: Backbone, kind: HeadKind, classes: int = 3) -> tuple[PromptModel, ImageFeatures]:
     """A model of a tower, its head learned from drawn features, and features of two photos."""
     names = ["red", "green", "blue"][:classes]
     drawn = torch.Generator().manual_seed(5)
     regions, width, joint = frozen.feature_sizes
     photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
-    channels = channels_of(frozen, [photos[2:]]) if kind == "covariance" else None
-    known = shot_features(frozen, photos, channels)[2:, None]
-    head = head_of(kind, KeptShots(known, torch.arange(12) % 3 % classes, channels), classes)
-    model = GalLoP(frozen, names, MethodConfig(2, (2, 4), head=kind), head=head)
+    known = shot_features(frozen, photos)[2:, None]
+    head = head_of(kind, KeptShots(known, torch.arange(12) % 3 % classes), classes)
+    model = PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), head=head)
     return model, photos[:2]
 
 
@@ -258,7 +247,7 @@ def test_the_map_is_the_score_taken_apart(kind: HeadKind, tower: str) -> None:
         found = model.similarities(photos, model.text_features())
     assert found.head is not None
     assert model.head is not None
-    said = model.head.form.centred()(shot_features(frozen, photos, model.head.channels).double())
+    said = model.head.form.centred()(shot_features(frozen, photos).double())
     logits = found.head.scores * frozen.logit_scale * model.head.mix.temperature
     assert torch.allclose(logits.double(), said, atol=1e-4 * float(said.abs().max()))
     summed = (found.head.regions / found.head.regions.shape[1]).double().sum(dim=1)
@@ -271,9 +260,8 @@ def test_the_map_is_the_score_taken_apart(kind: HeadKind, tower: str) -> None:
     assert torch.allclose(found.logits((2, 4)), mixed, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["ridge", "covariance"])
-def test_votes_of_shots_add_up_to_the_score_of_ridge_regression(kind: HeadKind) -> None:
-    model, photos = with_head(tiny.vit(), kind)
+def test_votes_of_shots_add_up_to_the_score_of_ridge_regression() -> None:
+    model, photos = with_head(tiny.vit(), "ridge")
     with torch.no_grad():
         text = model.text_features()
         found, voted = model.similarities(photos[:1], text), model.votes(photos[:1], text)
@@ -295,7 +283,7 @@ def ridge_of(known: KeptShots | None, photos: ImageFeatures) -> Tensor:
     """Votes by the textbook's dual form: (K + p I)^-1 Y, each row times its kernel with the photo."""
     assert known is not None
     x = known.features[:, 0].double()
-    photo = shot_features(tiny.vit(), photos, known.channels)[0].double()
+    photo = shot_features(tiny.vit(), photos)[0].double()
     y = F.one_hot(known.labels).double()
     middle = x.mean(dim=0)
     kernel = (x - middle) @ (x - middle).T

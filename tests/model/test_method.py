@@ -14,19 +14,22 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gallop.config import MethodConfig, TrainConfig
+from gallop.core import cosines as core_cosines
+from gallop.core.gallop import Loss, draw_kept_prompts, gallop_loss
+from gallop.core.scores import Cosines
 from gallop.errors import TrainingDiverged
 from gallop.evaluation import metrics
-from gallop.model import scores, similarity
+from gallop.model import scores
 from gallop.model.calibration import fit_temperature, threshold_at_tpr
-from gallop.model.gallop import GalLoP, Similarities, initial_prompts
-from gallop.model.losses import Loss, draw_kept_prompts, gallop_loss
+from gallop.model.prompted import PromptModel, initial_prompts
+from gallop.model.similarities import Similarities
 from gallop.training.loop import Batch, StepResult, Trainer
 from tests.reference import backbone, golden, relative_error
 
 
 def test_one_k_for_each_local_prompt() -> None:
     with pytest.raises(ValueError, match="3 values of k were given for 2 local prompts"):
-        similarity.topk_mean(torch.randn(1, 4, 2, 2), (1, 2, 3))
+        core_cosines.topk_mean(torch.randn(1, 4, 2, 2), (1, 2, 3))
 
 
 @settings(max_examples=30)
@@ -34,9 +37,9 @@ def test_one_k_for_each_local_prompt() -> None:
 def test_the_mean_of_the_first_k_in_order_is_that_of_the_largest_k(seed: int, k: int) -> None:
     torch.manual_seed(seed)
     cosines = torch.randn(2, 12, 3, 1)
-    pooled = similarity.topk_mean(cosines, (k,))
+    pooled = core_cosines.topk_mean(cosines, (k,))
     ranked, order = Similarities(torch.zeros(2, 3, 0), cosines, torch.zeros(2, 12, 3)).ranked
-    assert torch.allclose(similarity.mean_of_first(ranked, (k,)), pooled, atol=1e-6)
+    assert torch.allclose(core_cosines.mean_of_first(ranked, (k,)), pooled, atol=1e-6)
     assert torch.equal(cosines[0, order[0, 0, 0, :k], 0, 0], ranked[0, 0, 0, :k])
 
 
@@ -109,7 +112,7 @@ def test_steps_are_sgd_with_momentum_and_weight_decay() -> None:
 def test_a_loss_that_is_no_number_stops_before_the_parameters_are_touched() -> None:
     x = torch.tensor([float("inf")], requires_grad=True)
     trainer, _ = quadratic(x)
-    with pytest.raises(TrainingDiverged, match="smaller learning rate"):
+    with pytest.raises(TrainingDiverged, match="Lower the learning rate"):
         next(trainer.run())
     assert float(x.detach()) == float("inf")
 
@@ -118,7 +121,7 @@ def test_training_starts_from_a_photo_of_a() -> None:
     """Untrained prompts give the features of the sentence itself, and the projection changes nothing."""
     frozen = backbone("vit")
     config = MethodConfig(global_prompts=3, topk=(2, 4))
-    model = GalLoP(frozen, ["cat", "fire truck"], config, initial_prompts(frozen, config))
+    model = PromptModel(frozen, ["cat", "fire truck"], config, initial_prompts(frozen, config))
     text = model.text_features()
     sentence = frozen.text.encode_texts(["A photo of a cat", "A photo of a fire truck"])
     for prompt in range(3):
@@ -132,7 +135,7 @@ def test_without_local_prompts_regions_are_scored_by_the_global_ones() -> None:
     """CoOp (N = 0): the ensemble is the global branch, and L-MCM reads the regions with the global prompts."""
     case = golden("vit")
     config = MethodConfig(global_prompts=1, topk=(), dropout=0.0)
-    model = GalLoP(case.model.backbone, case.model.class_names, config)
+    model = PromptModel(case.model.backbone, case.model.class_names, config)
     text = model.text_features()
     found = model.similarities(case.features, text)
     assert torch.equal(found.logits(()), found.global_.mean(dim=-1))
@@ -144,7 +147,7 @@ def test_without_local_prompts_regions_are_scored_by_the_global_ones() -> None:
 def test_ood_scores_by_hand() -> None:
     global_ = torch.tensor([[0.2, 0.1]])
     regions = torch.tensor([[[0.0, 0.3], [0.5, 0.1], [0.1, 0.1]]])
-    found = scores.ood_scores(scores.Cosines(global_, regions))
+    found = scores.ood_scores(Cosines(global_, regions))
     mcm = -math.exp(0.2) / (math.exp(0.2) + math.exp(0.1))
     l_mcm = -math.exp(0.5) / (math.exp(0.5) + math.exp(0.1))
     assert float(found["MCM"]) == pytest.approx(mcm)

@@ -7,20 +7,21 @@ import torch
 
 from gallop.backbones import with_detail
 from gallop.config import MethodConfig
+from gallop.core.gallop import gallop_loss
 from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures, encode_photos
 from gallop.images import load_image
-from gallop.model.gallop import GalLoP, Similarities
-from gallop.model.losses import gallop_loss
+from gallop.model.prompted import PromptModel
+from gallop.model.similarities import Similarities
 from tests.tiny import picture, vit
 
 NAMES = ["red", "green", "blue"]
 TOPK = (2, 4)
 
 
-def model(**changes: object) -> GalLoP:
+def model(**changes: object) -> PromptModel:
     settings: dict[str, object] = {"global_prompts": 2, "topk": TOPK, **changes}
-    return GalLoP(vit(), NAMES, MethodConfig(**settings))  # type: ignore[arg-type]
+    return PromptModel(vit(), NAMES, MethodConfig(**settings))  # type: ignore[arg-type]
 
 
 def features(detail: float = 2) -> ImageFeatures:

@@ -8,14 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gallop import GalLoPClassifier
 from gallop.errors import CheckpointError
-from gallop.serve.batching import PhotoQuestion
-from gallop.serve.models import ModelRoom
 from gallop.serve.options import ServeOptions
 from gallop.serve.refusals import Refusal
 from gallop.serve.service import Service
-from tests import tiny
 from tests.serve.running import Running, photo, refusal, running
 
 
@@ -65,24 +61,6 @@ def test_a_model_that_never_fits_is_refused_and_the_others_stay(models: dict[str
         assert service.post("/predict", photo()).status_code == 200
     with pytest.raises(Refusal, match="--memory"):
         Service(ServeOptions({"colours": str(models["colours"])}, device="cpu", memory=1000))
-
-
-@pytest.mark.parametrize("first", ["prompts", "cells"])
-def test_models_that_read_other_features_of_one_tower_share_its_pass(tmp_path: Path, first: str) -> None:
-    """Whoever is asked first: one of them has a head that reads cells."""
-    taught: dict[str, GalLoPClassifier] = {}
-    for name, head in (("prompts", "none"), ("cells", "covariance")):
-        made = GalLoPClassifier("mini", preset="paper", head=head, epochs=1, views=1, calibration_folds=0, device="cpu")
-        shots = [tiny.picture(seed, colour) for colour in ("red", "blue") for seed in range(2)]
-        taught[name] = made.fit(shots, ["red", "red", "blue", "blue"])
-        taught[name].save(tmp_path / name)
-    room = ModelRoom(ServeOptions({name: str(tmp_path / name) for name in taught}, device="cpu"))
-    pixels = taught["cells"].model_.backbone.preprocess.centre(tiny.picture(5))[0]
-    asked = [PhotoQuestion(name, (pixels,)) for name in (first, *(name for name in taught if name != first))]
-    room.answer(asked)
-    for question in asked:
-        alone = taught[question.model].predict_proba(tiny.picture(5))
-        assert question.answer.result()["probability"] == pytest.approx(alone.max(), abs=1e-5)
 
 
 def test_a_folder_that_is_no_model_is_named_at_the_start(models: dict[str, Path], tmp_path: Path) -> None:
