@@ -111,7 +111,7 @@ def _tell(progress: ScoringProgress, counting: Counting, parts: int, console: Co
 def _duration(seconds: float) -> str:
     """Two units are enough of what is a guess.
 
-    >>> _duration(59.6), _duration(3 * 3600 + 59), _duration(80 * 3600)
+    >>> _duration(59.6), _duration(3 * 3600 + 20), _duration(80 * 3600)
     ('1 min', '3 h 0 min', '3 d 8 h')
     """
     minutes = round(seconds / 60)

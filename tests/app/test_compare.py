@@ -368,12 +368,20 @@ def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
 
 def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:
     class Full:
-        def add(self, *_: Any) -> int:
-            raise OSError("No space left on device")
+        room = False
 
-    ledger = Ledger(Full(), "me")  # type: ignore[arg-type]
+        def add(self, *_: Any) -> int:
+            if not self.room:
+                raise OSError("No space left on device")
+            return 1
+
+    store = Full()
+    ledger = Ledger(store, "me")  # type: ignore[arg-type]
     recorded = Recorded(task(), ledger.keep)
     for _ in recorded.run():
         pass
     assert recorded.result() is not None
     assert "No space left" in ledger.problem
+    store.room = True
+    ledger.keep(there(recorded.result()))
+    assert ledger.problem == "", "of the last training"

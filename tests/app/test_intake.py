@@ -13,6 +13,7 @@ from PIL import Image
 from app.photos import allowance
 from app.photos.allowance import UNREAD_SECONDS, UnreadFiles, allow_each, allowed
 from app.photos.archives import CardPlace, Member
+from app.ui import resources
 from app.visitor.photos import VisitorPhotos
 from app.visitor.registry import Visitors
 from benchmarks.soak.browser import Browser
@@ -86,6 +87,15 @@ def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> No
     files.has_gone("1")
     assert files.comes("5", "a.jpg", size, "me", "page", 0) == ""
     assert "you have" in files.comes("6", "a.jpg", 1, "me", "page", held=size)
+
+
+def test_a_page_that_is_closed_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "shared", resources.Shared())
+    files, size = resources.unread(), allowed() // 2 + 1
+    assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
+    assert files.comes("2", "a.jpg", size, "me", "page", 0) != ""
+    resources.forget_page("page")
+    assert files.comes("3", "a.jpg", size, "me", "page", 0) == ""
 
 
 def test_files_that_nobody_reads_go_after_a_while_and_those_that_still_come_stay() -> None:

@@ -21,6 +21,7 @@ from app.runs.model_zip import files_of
 from app.teaching.progress import Watch
 from app.teaching.settings import PAPER, QUICK, Settings, preset
 from app.teaching.tasks import Teaching
+from app.ui.export.code import _other_tower
 from app.views import snippets
 from app.views.export import exported_classifier as at_scales
 from app.views.snippets import PHOTO_FILE, SnippetProblem
@@ -142,6 +143,12 @@ def test_explore_taught_as_python_notebook_and_command_line(
         zip(classifier.classes_.tolist(), direct.probabilities[0].tolist(), strict=True)
     )
     assert (row["ood_score"], said) == (float(direct.ood["GL-MCM"][0]), pytest.approx(row["probabilities"], abs=0))
+
+
+def test_the_code_of_another_tower_tells_of_its_precision_where_it_is_not_single() -> None:
+    words = [_other_tower(snippets.UsedTower("ViT-L-14/openai", precision=precision)) for precision in ("fp32", "bf16")]
+    assert ["computes in bf16" in said for said in words] == [False, True]
+    assert all("whose weights are not in the zip" in said for said in words)
 
 
 def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> None:

@@ -267,6 +267,11 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     assert [name for _, name in after.learned] == ["green", "green", "red", "red", "red"]
     assert after.on_shots.photos == 5
     assert session_of(at).training.version != version, "answers are worked out anew"
+    deck = session_of(at).photos.deck
+    deck.take_away(deck.in_use[0].id, "shots", deck.in_use[0].shots[0])
+    fine(uploader(at, "Photos of red").upload("other.png", png(78)).run())
+    assert "Changed since the training: the photos" in everything(at)
+    assert not [found for found in at.button if found.key == "learn more"], "a head cannot forget"
 
 
 def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand(tiny_app: Open) -> None:

@@ -370,6 +370,7 @@ def test_a_figure_stands_while_its_errors_are_to_be_learned_from_and_tells_what_
     assert metric(fine(at.run()), "Right on the 23 test photos").value != before
     told = "1 it was tested with are no test photos now, 1 of them answered wrongly: that alone moves this figure."
     assert told in everything(at)
+    assert "have another label" not in everything(at)
     session.photos.undo()
     session.photos.relabel(session.photos.tests()["red"][0], "green")
     assert "1 have another label since the training" in everything(fine(at.run()))

@@ -151,6 +151,18 @@ def test_a_training_that_ends_after_another_tower_was_chosen_stays_with_its_own(
     assert "choose that tower" not in session.training.outcome[1]
 
 
+def test_settings_that_come_with_a_run_of_another_tower_are_that_towers(two: Open) -> None:
+    at = go(finish(cards(fine(two()), COLOURS)), TEACH)
+    training = session_of(train(at)).training
+    taught, mine = there(training.taught), training.settings
+    training.tower = "other"
+    other = training.settings
+    training.adopt(taught, replace(mine, epochs=7))
+    assert (training.tower, training.settings.epochs) == (taught.tower, 7)
+    training.tower = "other"
+    assert training.settings == other
+
+
 def test_how_a_training_ended_is_told_with_its_own_tower(two: Open) -> None:
     at = go(cards(fine(two()), COLOURS), TEACH)
     assert "steps on 6 photos" in everything(train(at))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +153,13 @@ def test_names_are_typed_and_k_asks_no_tower(of_mini: Path, opened: Any) -> None
         field.press("Enter")
         expect(page.get_by_text("holds a word that only the model may use")).to_be_visible()
         expect(chips(page)).to_have_count(6)
+        field.fill("a " * 27)  # with 26 of them the text model is full
+        field.press("Enter")
+        expect(page.get_by_text("has 31 tokens; 30 are the most")).to_be_visible()
+        field.fill("a " * 26)
+        field.press("Enter")
+        expect(chips(page)).to_have_count(7)
+        page.get_by_role("button", name=re.compile("^Take a a")).click()
         page.get_by_role("button", name="Take teapot away").click()
         expect(chips(page)).to_have_count(5)
         expect(best(page)).not_to_contain_text("teapot")

@@ -56,6 +56,11 @@ def test_every_command_has_words_and_does_something() -> None:
     )
 
 
+def test_sizes_are_read_in_their_units() -> None:
+    read = parse(["serve", "model", "--body", "32", "--answer-within", "2m"])
+    assert (read.body, read.answer_within) == (32 * 2**20, 120.0)
+
+
 def test_a_call_is_read_alike_whether_other_commands_are_known_or_not() -> None:
     everything, _ = build_parser(known_commands())
     for words in (["doctor", "--json"], ["predict", "a.jpg", "--classes", "a,b"], ["data", "list"], ["app"]):

@@ -15,6 +15,7 @@ from PIL import Image
 
 from gallop import GalLoPClassifier
 from gallop.data import Listing, PhotoSet, from_csv, from_hugging_face, labelled_photos, many, read_folder
+from gallop.data.tabular.labels import names_of_numbers
 from gallop.errors import DataError
 from gallop.images import load_image
 from tests.conftest import ROOT
@@ -262,6 +263,7 @@ def test_class_names_are_the_order_of_the_classes(photos: Photos) -> None:
         made = classifier(epochs=1).fit(*given, class_names=["red", "green"])
         assert made.classes_.tolist() == ["red", "green"]
         assert made.score(photos.paths, photos.names) == made.score(*given)
+    assert names_of_numbers(["fire truck", "cat"], ["cat", "fire_truck"]) == ["fire truck", "cat"], "its own order"
     renamed = classifier(epochs=1).fit(image_folder(photos), class_names=["lime", "ruby"])
     assert renamed.classes_.tolist() == ["lime", "ruby"]
     with pytest.raises(DataError, match="There are no images of blue, named in class_names"):

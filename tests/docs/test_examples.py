@@ -6,6 +6,7 @@ import ast
 import doctest
 import re
 import textwrap
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,19 @@ def test_examples_say_what_comes_out(page: Path, tmp_path: Path, monkeypatch: py
     runner.run(session, out=told.append)
     assert session.examples
     assert not runner.summarize(verbose=False).failed, "".join(told)
+
+
+def test_examples_in_docstrings_say_what_comes_out() -> None:
+    """Of all modules of the library that hold one which is run."""
+    tried = 0
+    for path in sorted((ROOT / "gallop").rglob("*.py")):
+        if not re.search(r"^ *>>> (?!.*\+SKIP)", path.read_text("utf-8"), re.M):
+            continue
+        module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+        found = doctest.testmod(module, optionflags=FLAGS)
+        assert found.failed == 0, path
+        tried += found.attempted
+    assert tried > 20
 
 
 def test_every_public_name_has_an_example() -> None:

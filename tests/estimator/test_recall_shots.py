@@ -97,3 +97,12 @@ def test_photos_of_a_class_that_went_are_named(tmp_path: Path) -> None:
     rest = [(image, name) for image, name in PAIRS if name != "blue"]
     votes = loaded.recall_shots([image for image, _ in rest], [name for _, name in rest]).explain(ASKED[0]).votes
     assert votes is not None
+
+
+def test_of_a_data_set_with_parts_the_photos_to_learn_from_are_recalled(tmp_path: Path) -> None:
+    for part, some in (("train", PAIRS), ("test", [(photo, "red") for photo in ASKED])):
+        for i, (photo, name) in enumerate(some):
+            (tmp_path / "photos" / part / name).mkdir(parents=True, exist_ok=True)
+            photo.save(tmp_path / "photos" / part / name / f"{i}.png")
+    model = tiny.classifier(method=MethodConfig(head="ridge")).fit(tmp_path / "photos")
+    assert saved(model, tmp_path / "model").recall_shots(tmp_path / "photos").explain(ASKED[0]).votes is not None

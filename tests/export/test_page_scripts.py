@@ -123,6 +123,7 @@ def test_tokens_and_names_are_pythons(ask: Ask) -> None:
     assert added == {"names": ["cat", "dog"], "problem": ""}
     assert twice["problem"] == "“CAT” is there already."
     assert long["names"] == ["cat"]
+    assert ask({"kind": "added", "names": [], "more": ["ant", "Ant"]})[0]["problem"] == "“Ant” is there already."
     assert "200 characters are the most" in long["problem"]
 
 

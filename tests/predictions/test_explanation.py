@@ -27,6 +27,8 @@ def test_a_region_has_the_cosines_that_maps_show_at_its_place() -> None:
         for k, name in enumerate(NAMES):
             for n in range(4):
                 assert scores[k, n] == found.region_scores(name, n).ravel()[region]
+    twice = tiny.classifier(method=MethodConfig(detail=2), topk=(1, 3)).zero_shot(NAMES).explain(tiny.picture(3))
+    assert twice.at_region(60)[0, 0] == twice.region_scores(NAMES[0], 0).ravel()[60], "of the finest look"
     for region in (-1, 16):
         with pytest.raises(ValueError, match=f"no region {region} in a grid of 4 x 4"):
             found.at_region(region)

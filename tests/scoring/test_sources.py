@@ -75,6 +75,16 @@ def test_a_link_that_leads_back_ends(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_what_lies_below_two_links_to_one_folder_is_there_once(tmp_path: Path) -> None:
+    (tmp_path / "away" / "inner").mkdir(parents=True)
+    (tmp_path / "away" / "inner" / "1.png").write_bytes(b"")
+    (tmp_path / "photos").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).symlink_to(tmp_path / ("away" if name == "a" else "away/inner"))
+    assert [item.key for item in items(tmp_path / "photos")] == ["a/inner/1.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 def test_a_link_that_cannot_be_followed_is_a_row_and_loses_no_other_photo(folder: Path) -> None:
     (folder / "cats" / "x").symlink_to("x")
     (folder / "cats" / "y.png").symlink_to("y.png")

@@ -14,7 +14,7 @@ import pytest
 from gallop.errors import CommandError
 from gallop.serve import door, server
 from gallop.serve.options import KEY_VARIABLE, key_is_known, read_keys
-from gallop.serve.watching import _Lines, log, log_failure
+from gallop.serve.watching import _Lines, log, log_failure, logging_as_json
 from tests.serve.running import Running, answer_on, head, photo, running, until
 
 KEY, OTHER = "correct-horse-battery", "another-good-long-key"
@@ -183,3 +183,11 @@ def test_a_line_of_the_log_is_json_without_names(service: Running, caplog: pytes
     assert first.keys() >= {"time", "level", "id", "method", "route", "status", "ms", "bytes", "model", "photos"}
     assert (first["route"], first["status"], first["photos"]) == ("/predict", 200, 1)
     assert all("\n" not in line for line in lines)
+
+
+def test_logging_as_it_was_is_restored() -> None:
+    logger = logging.getLogger("gallop.serve")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    with logging_as_json():
+        assert len(logger.handlers) == len(before[0]) + 1
+    assert (list(logger.handlers), logger.level, logger.propagate) == before

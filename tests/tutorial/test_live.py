@@ -49,3 +49,11 @@ def test_maps_are_drawn_from_the_top() -> None:
 def test_every_trace_gets_something_new() -> None:
     with pytest.raises(ValueError, match="zip"):
         live_maps(["one", "two"]).draw({"z": [[0]]})
+
+
+def test_only_the_last_drawing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("IPython.display.clear_output", lambda wait: done.append("cleared"))
+    monkeypatch.setattr("IPython.display.display", lambda figure: done.append("shown"))
+    live_bars(["cat"]).draw({"y": [0.25]})
+    assert done == ["cleared", "shown"]
