@@ -251,6 +251,7 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Ope
     assert HOSTILE[0] in [line["run"] for line in table(at, "method")]
     assert "![x](" not in everything(at)
     assert len(runs_of(fine(at.button(key="delete run 1").click().run()))) == 0
+    assert "![x](" not in everything(at), "beside the way to bring it back"
     fine(at.button(key="undelete run 1").click().run())
     (run,) = runs_of(at)
 
