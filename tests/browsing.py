@@ -6,6 +6,8 @@ import io
 import re
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -23,6 +25,21 @@ from app.photos import samples
 PATIENCE = 60_000  # ms; the first answer waits for torch and the model, on a busy machine
 HOSTILE = "![x](http://example.invalid/x.png)"
 expect.set_options(timeout=PATIENCE)
+
+
+@contextmanager
+def alone(browser: Any, width: int, height: int) -> Iterator[Page]:
+    """A page that no server sends; it may ask nobody for anything, and no script of it may fail."""
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    requests: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not [url for url in requests if not url.startswith(("blob:", "data:", "about:"))]
+    assert not errors
 
 
 def photo(sample: str) -> Image.Image:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 
-from benchmarks import closer, costs
-from gallop.sample import sample_photos
+from benchmarks import costs
 from tests.tiny import vit
 
 
@@ -25,25 +21,3 @@ def test_costs_are_told_over_one_look_without_a_head(monkeypatch: pytest.MonkeyP
     ratio = (5 * regions * width + 2 * joint) / (regions * width + joint)
     assert {row[-1] for row in cells if row[0] == "2"} == {f"{ratio:.2f}"}
     assert "ms to encode a photo" in took
-
-
-def test_the_command_tells_of_windows_and_of_what_else_there_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sample = sample_photos()[0].path.parents[2]
-    for part in ("train", "test"):
-        shutil.copytree(sample / part, tmp_path / "data" / "caltech101" / part)
-    page = tmp_path / "README.md"
-    page.write_text(f"before\n{closer.BEGIN}\nold\n{closer.END}\nafter\n")
-    monkeypatch.setattr(closer, "README", page)
-    monkeypatch.setattr(closer, "load_vision", lambda name: vit())
-    monkeypatch.setattr(closer, "load_backbone", lambda name: vit())
-    words = ["--shots", "1", "--most", "1", "--vits", "a", "--repeats", "1", "--write"]
-    monkeypatch.setattr("sys.argv", ["closer", str(tmp_path / "data"), *words])
-    closer.main()
-    text = page.read_text()
-    assert "| a | interpolated positions |" in text
-    assert "| windows (1 pictures) |" in text
-    assert "| caltech101 | 4 |" in text
-    assert text.endswith("after\n")
-    assert "| mean |" in capsys.readouterr().out

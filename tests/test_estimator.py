@@ -759,16 +759,6 @@ def test_regions_of_a_grid_that_is_not_square_are_numbered_row_by_row() -> None:
     assert where_in_words([0, 5], (2, 3)) == "upper left, 1 of 2 regions; lower right, 1 of 2 regions"
 
 
-def test_the_map_finds_the_odd_corner(fitted: GalLoPClassifier) -> None:
-    """One cell of another colour stands out from the fifteen of the photo's own."""
-    image = picture(1, "red", (64, 64))
-    image.paste(picture(2, "blue", (16, 16)), (0, 0))
-    explanation = fitted.explain(image)
-    cosines = explanation.region_scores("blue", 0) - explanation.region_scores("red", 0)
-    others = np.delete(cosines.ravel(), 0)
-    assert abs(cosines[0, 0] - others.mean()) > 3 * others.std()
-
-
 def test_other_scales_change_local_things_alone(explanation: Explanation) -> None:
     changed = explanation.with_topk((1, 16))
     assert np.array_equal(changed.global_scores, explanation.global_scores)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from gallop.lessons.question import questions_of
 from tests.conftest import ROOT
 
 pytest.importorskip("jupytext", reason="needs the extra 'notebooks'")
@@ -40,11 +39,6 @@ def printed(stem: str) -> str:
     return "".join(texts)
 
 
-def said(stem: str) -> str:
-    """What its text says, on one line."""
-    return " ".join(" ".join(cell.source for cell in notebook(stem).cells if cell.cell_type == "markdown").split())
-
-
 @pytest.mark.parametrize("script", sync.scripts(), ids=lambda path: path.stem)
 def test_a_number_of_a_result_is_stored_beside_it(script: Path) -> None:
     there = printed(script.stem)
@@ -53,13 +47,3 @@ def test_a_number_of_a_result_is_stored_beside_it(script: Path) -> None:
             stated = set(NUMBER.findall(cell.source)) - GIVEN.get(script.stem, set())
             missing = [number for number in stated if not re.search(rf"(?<![\d.]){re.escape(number)}", there)]
             assert not missing, f"{missing} are said and not stored: {cell.source}"
-
-
-@pytest.mark.parametrize("script", sync.scripts(), ids=lambda path: path.stem)
-def test_a_number_that_a_right_answer_states_is_in_its_notebook(script: Path) -> None:
-    there = printed(script.stem) + said(script.stem)
-    for question in questions_of(int(script.stem[:2])):
-        right = next(answer for answer in question.answers if answer.right)
-        stated = set(NUMBER.findall(f"{question.text} {right.text} {right.said}"))
-        missing = [number for number in stated if not re.search(rf"(?<![\d.]){re.escape(number)}", there)]
-        assert not missing, f"{missing} are said and not stored: {question.text}"

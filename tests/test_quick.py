@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,16 +10,6 @@ from tests import quick
 
 BUDGET = 700
 """Processor seconds of the first tier, which two cores do in less than eight minutes with lint."""
-
-
-@pytest.mark.slow
-def test_a_test_that_changed_is_run_and_a_file_that_is_no_module_changes_its_neighbours() -> None:
-    me = Path(__file__).resolve()
-    assert me in quick.reaching({me})
-    script = next(path for path in quick.tracked() if path.suffix == ".js")
-    assert quick.changed_by({script}, [script.with_suffix(".py"), me]) == {script, script.with_suffix(".py")}
-    below = script.parent / "deeper" / "file.yaml"
-    assert quick.changed_by({below}, [script.with_suffix(".py"), me]) == {below, script.with_suffix(".py")}
 
 
 def test_the_first_tier_is_recorded_and_within_its_budget(request: pytest.FixtureRequest) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 from streamlit.proto.ClientState_pb2 import ClientState
-from streamlit.runtime import websocket_session_manager
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunnerEvent
 
 from app.ui import resources
-from app.ui.destination import Visit, keep_to_the_page_asked_for
+from app.ui.destination import Visit
 
 BEFORE_NAVIGATION = "the script that all pages begin with"
 """What Streamlit calls the page while a visitor's first run goes on."""
@@ -155,9 +154,3 @@ def test_the_page_that_is_drawn_is_the_one_that_was_asked_for(scene: str, monkey
     for happens, *what in steps:
         getattr(run, happens)(*what)
     assert run.drawn == drawn
-
-
-def test_streamlit_makes_visits_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket_session_manager, "AppSession", AppSession)
-    keep_to_the_page_asked_for()
-    assert websocket_session_manager.AppSession is Visit  # type: ignore[attr-defined]

@@ -54,7 +54,6 @@ from tests.app_pages import (
     uploader,
     with_photo,
 )
-from tests.export.added_format import added_format as added_format
 
 
 @pytest.fixture
@@ -124,14 +123,8 @@ def test_the_report_is_of_what_is_shown(tiny_app: Open, handed: dict[str, bytes]
     assert "local prompt 1, k = 1<" not in page
 
 
-@pytest.mark.usefixtures("added_format")
-def test_every_format_that_gallop_knows_is_offered_by_its_words(tiny_app: Open, handed: dict[str, bytes]) -> None:
+def test_every_format_that_gallop_knows_is_offered_by_its_words(tiny_app: Open) -> None:
     at = go(with_photo(tiny_app), EXPORT)
-    assert "**List of classes**: the class names, a line each." in everything(at)
-    names = [line.strip() for line in handed["save list_of_classes"].decode().splitlines()]
-    assert names == list(
-        session_of(at).answers.classifier(tiny.vit(), export.exported_question(session_of(at))).classes_
-    )
     for format_ in known_formats().values():
         assert f"**{format_.title}**: {format_.help}" in everything(at)
 

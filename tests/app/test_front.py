@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import http.client
 import re
-import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import streamlit
 
-from app.front import FirstPage, OwnScripts, Rest, answer_at_once
-from tests.conftest import ROOT, awaited
+from app.front import Rest
+from tests.conftest import ROOT
 
 FOLDER = Path(streamlit.__file__).with_name("static")
 STALL = 0.04
@@ -71,52 +69,6 @@ def test_no_answer_waits_until_its_head_is_confirmed(app_server: str) -> None:
     """The quickest of each kind: a busy machine may hold up some, the stall held up all."""
     for path in ("/_stcore/health", f"/{scripts_of(app_server)[0]}"):
         assert min(seconds for _, _, seconds in asked(app_server, *[path] * 20)[1:]) < STALL / 2
-
-
-@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="this system does not list open files")
-@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
-def test_only_what_listens_there_is_changed(family: socket.AddressFamily) -> None:
-    def confirms(listening: socket.socket) -> bool:
-        """Whether what it accepts waits."""
-        with socket.create_connection(listening.getsockname()[:2]), listening.accept()[0] as accepted:
-            return not accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-    with socket.socket(family) as here, socket.socket(family) as other:
-        for listening in (here, other):
-            listening.bind(("127.0.0.1" if family is socket.AF_INET else "::1", 0))
-            listening.listen()
-        assert confirms(here)
-        before = sorted(Path("/dev/fd").iterdir())
-        answer_at_once(here.getsockname()[1])
-        assert sorted(Path("/dev/fd").iterdir()) == before, "no copy is left open"
-        assert not confirms(here)
-        assert confirms(other)
-
-
-@pytest.mark.parametrize(
-    ("scope", "message", "ends"),
-    [
-        ({"type": "websocket"}, {"type": "websocket.send", "bytes": b"of a page"}, True),
-        ({"type": "http", "path": "/"}, {"headers": [(b"content-type", b"text/html; charset=utf-8")]}, True),
-        ({"type": "http", "path": "/_stcore/health"}, {"headers": [(b"content-type", b"text/plain")]}, False),
-    ],
-)
-def test_what_a_page_is_sent_ends_the_rest_and_a_look_after_the_server_does_not(
-    scope: dict[str, Any], message: dict[str, Any], ends: bool
-) -> None:
-    ended, sent = [], []
-    rest = Rest()
-    rest.ends = lambda: ended.append(True)  # type: ignore[method-assign]
-
-    async def app(_scope: Any, _receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start"} | message)
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    served = OwnScripts(app, FOLDER, (), (), rest, FirstPage(FOLDER, "/", lambda *_: ""))
-    awaited(served({"method": "GET", "query_string": b"", "headers": []} | scope, None, send))  # type: ignore[arg-type]
-    assert (len(sent), bool(ended)) == (1, ends)
 
 
 def test_a_rest_lasts_until_nothing_has_been_sent_for_so_long() -> None:

@@ -17,7 +17,6 @@ from app.views.export import exported_classifier
 from gallop import Photo, load_image
 from gallop.export.model_card import model_card
 from gallop.maps.explainer.stands import Stands
-from gallop.model.scores import SCORES, OODScore
 from gallop.wording import answer_in_words
 from tests import app_pages, tiny
 from tests.app.test_teach import add_classes, settings, teach, train
@@ -225,6 +224,7 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     at = add_unknown(taught(tiny_app), 1, 2, 3)
     scores = next(found.value for found in at.dataframe if list(found.value) == ["score", "FPR95", "AUROC"])
     assert list(scores["score"]) == ["MCM", "L-MCM", "GL-MCM"]
+    assert not unsaid(at, "GL-MCM looks at both and is their sum.", "The verdict goes by GL-MCM.")
     session = session_of(at)
     known = testing.measure(session, resources.backbone())
     other = testing.answered(session, resources.backbone(), list(session.photos.unknown.photos.values()))
@@ -237,17 +237,6 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     fine(button(at, "Remove these photos").click().run())
     assert not session.photos.unknown.photos
     assert [found.label for found in at.metric if "Unknown" in found.label] == []
-
-
-def test_a_score_that_is_added_to_the_registry_is_told_of(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    energy = OODScore("Energy", "Energy looks at all classes.", "A paper.", lambda found: -found.global_.sum(-1))
-    monkeypatch.setitem(SCORES, energy.name, energy)
-    at = add_unknown(taught(tiny_app), 1, 2, 3)
-    scores = next(found.value for found in at.dataframe if list(found.value) == ["score", "FPR95", "AUROC"])
-    assert list(scores["score"]) == ["MCM", "L-MCM", "GL-MCM", "Energy"]
-    assert not unsaid(
-        at, "GL-MCM looks at both and is their sum. Energy looks at all classes.", "The verdict goes by GL-MCM."
-    )
 
 
 def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open) -> None:

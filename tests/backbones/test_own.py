@@ -213,19 +213,6 @@ def test_pixels_are_torchvisions(size: tuple[int, int], interpolation: str) -> N
     assert len(views) > 1 or size == (1, 1)
 
 
-def test_a_view_is_torchvisions_resized_crop(monkeypatch: pytest.MonkeyPatch) -> None:
-    image = tiny.picture(2, size=(90, 70))
-    preprocess = Preprocess(64, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    monkeypatch.setattr("gallop.backbones.preprocess._random_crop", lambda *_: (3, 5, 40, 61))
-    crop = TF.resized_crop(image, 3, 5, 40, 61, [64, 64], InterpolationMode.BICUBIC)
-    seeds = [seed for seed in range(20) if np.random.default_rng(seed).random() < 0.5]
-    for seed in range(20):
-        view = TF.hflip(crop) if seed in seeds else crop
-        pixels = (torch.from_numpy(np.array(view)).permute(2, 0, 1).float() / 255 - 0.5) / 0.5
-        assert torch.equal(preprocess.augment(image, np.random.default_rng(seed)), pixels)
-    assert 0 < len(seeds) < 20
-
-
 def test_an_unknown_interpolation_is_told() -> None:
     with pytest.raises(ValueError, match="There is no interpolation 'cubic'; the kinds are bicubic, bilinear"):
         Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "cubic")

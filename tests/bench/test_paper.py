@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ from gallop.config import MethodConfig
 from gallop.data import Listing, PhotoSet, available_datasets, open_dataset
 from gallop.errors import BackboneError, BenchError, DataError
 from gallop.features.encoding import ImageFeatures, encode_centres
-from gallop.images import load_image
 from gallop.methods import METHODS, make_method
 from gallop.methods.prompt_learning import PromptedText
 from gallop.model.prompted import PromptModel
@@ -91,23 +89,6 @@ def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
 
 
 # ------------------------------------------------------------------ sets by name
-
-
-def test_nothing_is_opened_before_a_run_needs_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[Path] = []
-    for module in ("listing", "labelled"):
-        monkeypatch.setattr(f"gallop.data.{module}.load_image", lambda path: opened.append(path) or load_image(path))
-    plan = made(data)
-    assert not opened
-    assert (plan.sets, plan.unknown) == (("imagenet",), ("inaturalist", "textures"))
-    more, fewer = (next(run for run in plan.runs if (run.shots, run.seed) == (shots, 1)) for shots in (2, 1))
-    listing = open_dataset("imagenet", data).train
-    assert (more.transfer, more.photos) == (("imagenet_v2", "imagenet_r"), 8)
-    assert Counter(more.train.names) == dict.fromkeys(listing.class_names, 2)
-    assert len(opened) == 8
-    assert Counter(fewer.train.names) == dict.fromkeys(listing.class_names, 1)
-    assert len(opened) == 8, "fewer shots are part of more"
-    assert (more.train, fewer.train.paths) == (listing.draw(2, seed=1), listing.draw(1, seed=1).paths)
 
 
 def test_keys_follow_names_of_files_and_classes(data: Path, tmp_path: Path) -> None:

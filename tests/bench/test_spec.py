@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gallop.bench.definition.benchmark import label_of
 from gallop.bench.definition.spec import parse_spec, read_spec, shipped_specs
-from gallop.bench.definition.yaml_tree import Section, read_tree
 from gallop.errors import BenchError
 from tests.bench_things import SPEC, spec
 from tests.tiny import there
@@ -167,14 +165,3 @@ def test_a_benchmark_that_is_not_there(tmp_path: Path) -> None:
         read_spec(str(tmp_path / "b.yaml"))
     (tmp_path / "b.yaml").write_text(SPEC)
     assert read_spec(str(tmp_path / "b.yaml")) == spec()
-
-
-def test_labels() -> None:
-    assert label_of("GalLoP") == "GalLoP"
-    assert label_of("p = 0", "dropout") == "dropout / p = 0"
-
-
-def test_a_section_tells_where() -> None:
-    section = Section("here", read_tree("a: {b: [x]}", "file"))
-    with pytest.raises(BenchError, match=r"^here, 'a', 'b' must be a list of whole numbers from 1 on"):
-        section.section("a").wholes("b", 1)

@@ -20,7 +20,7 @@ from gallop.maps.photo import picture_url
 from gallop.maps.pictures import map_picture
 from gallop.predictions.explanation import Explanation
 from tests import tiny
-from tests.browsing import HOSTILE, Page, expect
+from tests.browsing import HOSTILE, Page, alone, expect
 from tests.maps.test_explainer import made_up
 
 pytestmark = pytest.mark.browser
@@ -45,9 +45,6 @@ async ([source, data]) => {
   (window.models ??= []).push(model);
 }
 """
-TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-KEYS = 4
-PICTURE = tiny.picture(3, "green", (40, 32))
 STROKE = """
 (node) => {
   const box = node.getBoundingClientRect();
@@ -58,16 +55,8 @@ STROKE = """
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1000, "height": 900})
-    opened = context.new_page()
-    requests: list[str] = []
-    errors: list[str] = []
-    opened.on("request", lambda request: requests.append(request.url))
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    context.close()
-    assert not [url for url in requests if not url.startswith(("blob:", "data:", "about:"))]
-    assert not errors
+    with alone(browser, 1000, 900) as opened:
+        yield opened
 
 
 def show(page: Page, *all_data: dict[str, Any]) -> None:
@@ -163,37 +152,6 @@ def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> 
     page.evaluate("leave()")
     page.evaluate("data => model.send(data)", explainer_data(found))
     expect(page.locator(".cell.kept")).to_have_count(2)
-
-
-def test_a_key_lays_the_page_out_once_and_small_maps_that_nobody_sees_are_not_drawn(page: Page) -> None:
-    """Whoever asks for a size between two changes has the browser lay out all of it for that."""
-    counting = """() => {
-        const { clearRect } = CanvasRenderingContext2D.prototype;
-        CanvasRenderingContext2D.prototype.clearRect = function (...box) {
-            window.drawn?.push(this.canvas.closest(".tile") ? "tile" : this.canvas.className);
-            clearRect.apply(this, box);
-        };
-    }"""
-    page.evaluate(counting)
-    for found, small in ((made_up(20, 14), ["tile"]), (tiny.classifier().zero_shot(["a", "b"]).explain(PICTURE), [])):
-        show(page, explainer_data(found))
-        page.locator(".k .track-range").focus()
-        client = page.context.new_cdp_session(page)
-        client.send("Performance.enable")
-        page.evaluate(TWO_FRAMES)  # what is shown first is drawn with a frame, too
-        page.evaluate("window.drawn = []")
-        before = layouts(client)
-        for _ in range(KEYS):
-            page.keyboard.press("ArrowRight")
-            page.evaluate(TWO_FRAMES)
-        assert layouts(client) - before <= KEYS + 2
-        assert sorted(page.evaluate("window.drawn")) == sorted([*small, "lines"] * KEYS)
-
-
-def layouts(client: Any) -> int:
-    return next(
-        each["value"] for each in client.send("Performance.getMetrics")["metrics"] if each["name"] == "LayoutCount"
-    )
 
 
 def test_by_keyboard_alone(page: Page) -> None:

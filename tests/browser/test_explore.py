@@ -247,19 +247,3 @@ def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> 
     expect(page.get_by_role("heading", level=1)).to_have_text("Teach")
     page.get_by_role("link", name="Explore").click()
     expect(own(page)).to_have_count(len(pieces))
-
-
-@pytest.mark.slow
-def test_every_script_of_the_first_page_is_asked_for_before_the_page_is_drawn(browser: Any, app_server: str) -> None:
-    """What ``main`` names as its parts: one that is missing would be asked for only then."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page, asked = context.new_page(), []
-    page.on("request", lambda request: asked.append(request.url) if "/static/" in request.url else None)
-    page.on("websocket", lambda _: asked.append("the page"))
-    page.goto(app_server)
-    expect(answer(page)).to_contain_text("%")
-    settled(page)
-    context.close()
-    late = [url for url in asked[asked.index("the page") :] if url.endswith(".js")]
-    assert late == []
-    assert len(asked) == len(set(asked)), "nothing is asked for twice"

@@ -19,7 +19,7 @@ from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.steps import Origins, steps_data
 from gallop.predictions.explanation import Explanation
 from tests import tiny
-from tests.browsing import HOSTILE, Page, expect
+from tests.browsing import HOSTILE, Page, alone, expect
 from tests.maps.test_explainer import made_up
 
 pytestmark = pytest.mark.browser
@@ -36,16 +36,8 @@ async ([script, data]) => {
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 700})
-    opened = context.new_page()
-    requests: list[str] = []
-    errors: list[str] = []
-    opened.on("request", lambda request: requests.append(request.url))
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    context.close()
-    assert not [url for url in requests if not url.startswith(("blob:", "data:", "about:"))]
-    assert not errors
+    with alone(browser, 1280, 700) as opened:
+        yield opened
 
 
 def show(page: Page, found: Explanation, origins: Origins, stands: Stands | None = None, scheme: str = "light") -> None:

@@ -53,14 +53,6 @@ def test_examples_in_docstrings_say_what_comes_out() -> None:
     assert tried > 20
 
 
-def test_every_public_name_has_an_example() -> None:
-    import gallop
-
-    text = "\n".join(block for page in WITH_PROMPTS for block in blocks(page, "pycon"))
-    reached = {"Photo": "load_image(", "Predictions": "predict_all(", "Explanation": ".explain("}
-    assert not [name for name in gallop.__all__ if reached.get(name, name) not in text]
-
-
 def test_code_without_prompts_is_python() -> None:
     for page in PAGES:
         for block in blocks(page, "python"):

@@ -1,4 +1,4 @@
-"""An export format is one file in ``gallop/export/formats``: the command line and the app tell what it says."""
+"""Exports by the command line: they are the library's, and what cannot be is told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from gallop.estimator import GalLoPClassifier
 from gallop.export.model_card import model_card
 from gallop.export.report import html_report
 from tests import tiny
-from tests.export.added_format import added_format as added_format
 
 
 @pytest.fixture
@@ -20,24 +19,6 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
     tiny.classifier().zero_shot(["red", "green"]).save(tmp_path / "model")
     return tmp_path / "model"
-
-
-@pytest.mark.usefixtures("added_format")
-def test_one_file_makes_a_format(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", "--help"]) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "--list-of-classes FILE List of classes: the class names, a line each" in told
-    assert "--list-of-classes: With the last line ended, too." in told
-    out = tmp_path / "names.txt"
-    assert main(["export", str(model), "--list-of-classes", str(out), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert out.read_text() == "red\ngreen\n"
-    assert said == {"out": str(out), "bytes": 10, "class_names": ["red", "green"], "lines": 2}
-    assert main(["export", str(model), "--list-of-classes", str(out)]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"The list of classes of 2 classes is in {out} (1 kB).",
-        "2 lines were counted.",
-    ]
 
 
 def test_card_and_report_of_the_command_line_are_the_librarys(

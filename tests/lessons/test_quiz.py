@@ -38,17 +38,6 @@ def test_each_question_has_one_right_answer_and_a_hint_that_names_a_heading(file
         assert len({answer.text for answer in question.answers}) == len(question.answers) > 1
 
 
-@EACH
-def test_every_question_is_asked_in_its_notebook_and_none_says_its_answer(file: Path) -> None:
-    text = script_of(file).read_text(encoding="utf-8")
-    number = int(file.stem)
-    calls = [line for line in text.splitlines() if line.startswith("quiz(")]
-    assert calls == [f"quiz({number}, {i + 1})" for i in range(len(questions_of(number)))]
-    for question in questions_of(number):
-        right = next(answer for answer in question.answers if answer.right)
-        assert right.said not in text
-
-
 def test_a_wrong_answer_gets_a_hint_and_the_cell_a_right_one_the_reason() -> None:
     assert WHAT_HAS_MANY.reply("a") == "a) is not it. Count again. Look again at the cells under “Scales”."
     assert WHAT_HAS_MANY.reply(" B") == "b) is right. 20 > 5."
