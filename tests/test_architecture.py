@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 
@@ -31,3 +33,17 @@ def test_importing_gallop_is_cheap() -> None:
     assert not loaded_by("import gallop") & heavy
     assert not loaded_by("from gallop import MethodConfig, TrainConfig, parse_names") & heavy
     assert not loaded_by("import gallop.estimator") & towers
+
+
+def test_messages_of_the_library_name_no_options() -> None:
+    """They name arguments of Python; the command line's console writes those as its options."""
+    for path in (ROOT / "gallop").rglob("*.py"):
+        if {"cli", "serve", "bench", "export"} & {*path.relative_to(ROOT).parts}:
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        said = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+        said |= {id(word.value) for word in nodes if isinstance(word, ast.keyword) and word.arg == "option"}
+        for node in nodes:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+                option = re.search(r"(^|[ (])--[a-z][a-z-]+(?!\S*`)", node.value)
+                assert not option or "--no-" in option[0], f"{path}:{node.lineno} {node.value}"
