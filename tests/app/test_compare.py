@@ -319,7 +319,7 @@ def test_on_one_machine_runs_are_there_after_a_restart(tiny_app: Open, monkeypat
     restart()
     at = go(fine(tiny_app()), COMPARE)
     assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
-    assert "Put one on the page *Explore*" in at.info[0].value
+    assert "Add one on *Explore*" in at.info[0].value
     assert button(at, "Train A with").disabled
 
 
