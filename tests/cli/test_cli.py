@@ -723,7 +723,8 @@ def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: P
     assert done.stdout.isascii(), "whatever the encoding of the terminal"
     said = done.stderr.decode().splitlines()
     assert said[0].startswith(f"gallop: warning: {tmp_path / 'gone.png'} is left without an answer: ")
-    assert said[1:] == ["answering 13/13"]
+    assert said[1] == "answering 13/13"
+    assert [line.split(":")[2] for line in said[2:]] == [" This limit is unreliable here"]
 
 
 def test_too_little_memory_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

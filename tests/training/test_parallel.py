@@ -26,9 +26,9 @@ from torch import Tensor
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli.commands.train import WORK
 from gallop.config import MethodConfig
-from gallop.core import gallop as paper
 from gallop.errors import BackboneError, ConfigError, DataError, ParallelError, ProcessLeft, TrainingDiverged
 from gallop.features.encoding import TrainingViews
+from gallop.model import prompted
 from gallop.model.head.head import Head
 from gallop.model.prompted import initial_prompts
 from gallop.presets import method_preset
@@ -290,8 +290,8 @@ def test_processes_that_were_left_end_in_peace(by_two: dict[str, Any]) -> None:
 def failing(parallel: Processes, how: str) -> None:
     made = classifier(epochs=50)
     if how == "diverges" and parallel.rank == 1:
-        sound, calls = paper.gallop_loss, itertools.count()
-        paper.gallop_loss = lambda *given: sound(*given) * (torch.nan if next(calls) == 2 else 1)
+        sound, calls = prompted.gallop_loss, itertools.count()
+        prompted.gallop_loss = lambda *given: sound(*given) * (torch.nan if next(calls) == 2 else 1)
     for event in made.fit_steps(*pictures(SHOTS), parallel=parallel):
         if isinstance(event, StepEvent) and event.step == 3 and parallel.rank == 1:
             if how == "refuses":
